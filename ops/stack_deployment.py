@@ -1,0 +1,93 @@
+"""Package and deploy a template with the AWS CLI, the way a user does it by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "automation-orchestration-pipeline.yaml"
+
+
+class DeploymentError(Exception):
+    """The AWS CLI refused; the message ends with what it said."""
+
+
+def aws(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run the AWS CLI of this environment and give its standard output.
+
+    Args:
+        arguments: the words after ``aws``.
+        environment: variables on top of this process's own, such as the embedded AWS's.
+
+    Raises:
+        DeploymentError: exit status other than 0.
+    """
+    beside = Path(sys.executable).parent / "aws"
+    program = str(beside) if beside.exists() else shutil.which("aws") or "aws"
+    finished = subprocess.run(
+        [program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if finished.returncode != 0:
+        raise DeploymentError(f"aws {' '.join(arguments[:2])} failed: {(finished.stderr or finished.stdout).strip()}")
+    return finished.stdout
+
+
+def package(template: Path, bucket: str, packaged: Path, *, environment: Mapping[str, str] | None = None) -> Path:
+    """Upload what a template refers to locally and write the packaged template."""
+    packaged.parent.mkdir(parents=True, exist_ok=True)
+    aws(
+        "cloudformation",
+        "package",
+        "--template-file",
+        str(template),
+        "--s3-bucket",
+        bucket,
+        "--output-template-file",
+        str(packaged),
+        environment=environment,
+    )
+    return packaged
+
+
+def deploy(
+    packaged: Path, stack: str, parameters: Mapping[str, str], *, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Create or update a stack and give its outputs. A stack that is up to date is left alone."""
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    aws(
+        "cloudformation",
+        "deploy",
+        "--template-file",
+        str(packaged),
+        "--stack-name",
+        stack,
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "--no-fail-on-empty-changeset",
+        *(["--parameter-overrides", *overrides] if overrides else []),
+        environment=environment,
+    )
+    return outputs(stack, environment=environment)
+
+
+def outputs(stack: str, *, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Outputs of a stack by name."""
+    described = json.loads(
+        aws("cloudformation", "describe-stacks", "--stack-name", stack, "--output", "json", environment=environment)
+    )
+    return {entry["OutputKey"]: entry["OutputValue"] for entry in described["Stacks"][0].get("Outputs", [])}

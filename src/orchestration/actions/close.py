@@ -1,0 +1,184 @@
+"""Close: give a run its outcome. History, evidence, the model's lock, its slot, its cooldown, its people.
+
+Called by the workflow at its end, by the settle rule when an execution died, and by the sweep when even that was lost.
+All of them may come for the same run; the first one closes it, the others find it closed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.actions.statuses import tell_status
+from orchestration.actions.waits import change_slots
+from orchestration.contracts import Status
+from orchestration.errors import ContentionError
+from orchestration.notification import Message
+from orchestration.policies import load_policy
+from orchestration.records import evidence_key
+from orchestration.signal import mapping, text
+from orchestration.slots import release
+
+if TYPE_CHECKING:
+    from orchestration.policy import Policy
+    from orchestration.ports import Ports
+    from orchestration.stores.table_dynamodb import StoredModel, StoredRun
+
+LOG = logging.getLogger("orchestration")
+
+ATTEMPTS: Final = 25
+
+
+def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    """Close a run.
+
+    Args:
+        request: ``{"run": $run, "result": {"outcome", "reason", "error"?}, "execution": {"id", "name"}, "event"?}``.
+        ports: the outside.
+
+    Returns:
+        ``{"outcome", "output"}``: the outcome that stands, and the execution's output.
+
+    Raises:
+        ContentionError: rivals kept winning; the workflow tries again.
+    """
+    execution, result = mapping(request.get("execution")), mapping(request.get("result"))
+    run_id = str(mapping(request.get("run")).get("run_id") or execution.get("name"))
+    outcome, reason = classify(result)
+    for _ in range(ATTEMPTS):
+        run = ports.table.run(run_id)
+        if run is None:
+            return _close_unadmitted(request, ports, run_id, reason)
+        if run.outcome is not None:
+            break
+        stored = ports.table.model(run.model)
+        loaded = load_policy(ports, run.model)
+        closed = replace(run, outcome=str(outcome), reason=reason, ended_at=ports.now().isoformat())
+        if ports.table.close_run(_after(stored, closed, loaded.policy if loaded else None, ports), closed):
+            run = closed
+            break
+        ports.pause(0.05)
+    else:
+        raise ContentionError(f"The state of run {run_id} kept changing; the workflow tries again.")
+    stands = Status(run.outcome or outcome)
+    change_slots(ports, lambda ledger: release(ledger, run_id=run_id))
+    _leave_evidence(ports, run, result)
+    return {"outcome": stands, "output": _output(run_id, run.model, "YES", stands, run.reason or "")}
+
+
+def classify(result: dict[str, Any]) -> tuple[Status, str]:
+    """Outcome and reason from what the workflow says went on. Pure.
+
+    A training that timed out inside a nested execution reaches the workflow as a failed task whose cause is the child's
+    description; its status tells the two apart.
+    """
+    reason = text(result.get("reason"), 2000) or "no reason given"
+    try:
+        outcome = Status(str(result.get("outcome")))
+    except ValueError:
+        outcome = Status.FAILED
+    if outcome is Status.TRAINING_FAILED:
+        error = str(result.get("error") or "")
+        try:
+            child = mapping(json.loads(str(result.get("reason"))))
+        except ValueError:
+            child = {}
+        if error == "States.Timeout" or child.get("Status") == "TIMED_OUT":
+            outcome = Status.TRAINING_TIMED_OUT
+        if child:
+            told = text(child.get("Cause") or child.get("FailureReason"), 1500)
+            named = text(child.get("Error") or child.get("Status"), 200)
+            reason = f"{named}: {told}" if told else f"The training ended {named}."
+    return outcome, reason
+
+
+def _after(stored: StoredModel, run: StoredRun, policy: Policy | None, ports: Ports) -> StoredModel:
+    """The model's state after a run."""
+    outcome = Status(run.outcome or Status.FAILED)
+    now = ports.now()
+    fruitless = 0 if outcome.fruitful else stored.fruitless_runs + 1
+    frozen = stored.frozen_reason
+    limit = policy.fruitless_runs if policy else 0
+    if limit and fruitless >= limit and not frozen:
+        frozen = f"{fruitless} runs in a row brought no improvement, the last one {run.run_id} ({outcome})."
+    cooldown = timedelta(hours=policy.cooldown_hours if policy else 0)
+    return replace(
+        stored,
+        active_run_id=None if stored.active_run_id == run.run_id else stored.active_run_id,
+        cooldown_until=(now + cooldown).isoformat() if cooldown else None,
+        fruitless_runs=fruitless,
+        frozen_reason=frozen,
+        promoted_at=now.isoformat() if outcome is Status.PROMOTED else stored.promoted_at,
+    )
+
+
+def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> None:
+    """Write the outcome once and tell it once: who writes it first tells it; a crash before telling is told by a retry."""
+    outcome = Status(run.outcome or Status.FAILED)
+    statuses = ports.table.statuses(run.run_id)
+    told = any(row["status"] == str(outcome) and row.get("told") for row in statuses)
+    ports.bucket.write_once(
+        evidence_key(run.model, run.run_id, "outcome"),
+        {
+            "run_id": run.run_id,
+            "model": run.model,
+            "outcome": outcome,
+            "reason": run.reason,
+            "error": text(result.get("error"), 300),
+            "started_at": run.started_at,
+            "ended_at": run.ended_at,
+            "statuses": [{"status": row["status"], "at": row["at"]} for row in statuses],
+        },
+    )
+    if told:
+        return
+    earlier = [row["status"] for row in statuses if row["status"] != str(outcome)]
+    tell_status(
+        ports,
+        run_id=run.run_id,
+        model=run.model,
+        status=outcome,
+        previous=earlier[-1] if earlier else None,
+        sentence=f"{run.reason}",
+        severity=run.severity,
+        facts={"evidence": ports.bucket.uri(evidence_key(run.model, run.run_id, "outcome"))},
+    )
+    ports.table.mark_told(run.run_id, outcome)
+
+
+def _close_unadmitted(request: dict[str, Any], ports: Ports, run_id: str, reason: str) -> dict[str, Any]:
+    """An execution that failed before its signal was decided: the event is kept, people are told."""
+    key = f"rejected/{_key_part(run_id)}.json"
+    output = {"outcome": Status.FAILED, "output": _output(run_id, None, "NO", Status.FAILED, reason)}
+    if not ports.bucket.write_once(key, {"event": request.get("event"), "sentence": reason}):
+        return output
+    event_uri = ports.bucket.uri(key)
+    LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
+    ports.channels.tell(
+        Message(
+            model=None,
+            status=str(Status.FAILED),
+            title="signal not decided",
+            sentence=f"Execution {run_id} failed before its signal was decided: {reason}",
+            facts=(("execution", run_id), ("event", event_uri)),
+            next_steps=(
+                "Send the event again with make replay once the cause is mended.",
+                f"Runbook: {ports.settings.runbook_url}#signal-not-decided",
+            ),
+            escalates=True,
+            thread=run_id,
+        )
+    )
+    return output
+
+
+def _key_part(run_id: str) -> str:
+    """An execution's name as a key: Step Functions forbids slashes in names, dots are replaced all the same."""
+    return "".join(character if character.isalnum() or character in "-_" else "-" for character in run_id)[:80]
+
+
+def _output(run_id: str, model: str | None, required: str, outcome: Status, reason: str) -> dict[str, Any]:
+    return {"run_id": run_id, "model": model, "retraining_required": required, "outcome": outcome, "reason": reason}

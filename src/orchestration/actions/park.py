@@ -1,0 +1,170 @@
+"""Park: store a task token until whoever knows resumes it. The workflow spends one transition however long it takes.
+
+Whatever goes wrong here fails the token itself, so that the workflow never waits on a token nobody stored.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.actions.statuses import record_status
+from orchestration.actions.waits import SLOT_SUBJECT, change_slots, deliver, resolve
+from orchestration.contracts import Status, WaitKind
+from orchestration.errors import InvalidRequestError
+from orchestration.policies import load_policy
+from orchestration.signal import mapping
+from orchestration.slots import enqueue
+from orchestration.stores.table_dynamodb import Wait
+from orchestration.waiting import endpoint_result, pipeline_result, wait_id
+
+if TYPE_CHECKING:
+    from orchestration.ports import Ports
+
+DEADLINE: Final = timedelta(days=30)
+"""A wait that nothing ever resolves is given up after this long; the ASL's backstop is the same constant."""
+
+
+def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    """Store the token of a wait and answer it at once if what it waits for is there already.
+
+    Args:
+        request: ``{"kind", "subject", "token", "run": $run, "execution": {"id", "name"}, ...}``; ``wanted_config`` for
+            an endpoint, ``verdict`` for a promotion approval.
+        ports: the outside.
+
+    Returns:
+        ``{"parked": bool}``; the workflow waits for the token, not for this.
+
+    Raises:
+        InvalidRequestError: the request is not one the state machine sends.
+    """
+    try:
+        kind, subject = WaitKind(request["kind"]), str(request["subject"])
+        token, run = str(request["token"]), request["run"]
+    except (KeyError, ValueError) as error:
+        raise InvalidRequestError(
+            f"A park request needs kind, subject, token and run; this one lacks {error}."
+        ) from None
+    identity = wait_id(run["run_id"], kind, subject)
+    now = ports.now()
+    finished = ports.table.finished_wait(run["run_id"], identity)
+    if finished is not None and finished.get("result") is not None:
+        # The workflow retried a wait that was over: its new token gets the result that was decided.
+        ports.executions.succeed(token, finished["result"])
+        return {"parked": False}
+    deadline, next_step = now + DEADLINE, now + DEADLINE
+    data: dict[str, Any] = {}
+    if kind is WaitKind.APPROVAL:
+        data = _approval_data(request, ports)
+        deadline = now + timedelta(hours=data["ladder"]["expire_hours"])
+        next_step = min(deadline, now + timedelta(hours=data["ladder"]["remind_hours"]))
+    elif kind is WaitKind.ENDPOINT:
+        data = {"wanted_config": request["wanted_config"], "purpose": request.get("purpose", "promotion")}
+    wait = Wait(
+        wait_id=identity,
+        kind=kind,
+        subject=subject,
+        run_id=run["run_id"],
+        model=run["model"],
+        token=token,
+        execution_arn=str(mapping(request.get("execution")).get("id")),
+        parked_at=now.isoformat(),
+        deadline=deadline.isoformat(),
+        next_step_at=next_step.isoformat(),
+        step=0,
+        state=Wait.PARKED,
+        data=data,
+    )
+    if not ports.table.park(wait):
+        resolved = ports.table.wait(identity)
+        if resolved is not None and resolved.result is not None:
+            # Resolved, but the old token was never answered: the new one is.
+            ports.executions.succeed(token, resolved.result)
+            deliver(ports, resolved)
+        return {"parked": False}
+    {
+        WaitKind.SLOT: _slot,
+        WaitKind.APPROVAL: _approval,
+        WaitKind.ENDPOINT: _endpoint,
+        WaitKind.PIPELINE: _pipeline,
+    }[kind](ports, wait, run)
+    return {"parked": True}
+
+
+def _slot(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
+    now = ports.now().isoformat()
+    ledger = change_slots(ports, lambda before: enqueue(before, run_id=run["run_id"], model=run["model"], now=now))
+    if ledger.waits(wait.run_id):
+        place = [waiter.run_id for waiter in ledger.waiters].index(wait.run_id) + 1
+        record_status(
+            ports,
+            run_id=wait.run_id,
+            model=wait.model,
+            status=Status.TRAINING_QUEUED,
+            sentence=(
+                f"All {ports.settings.max_concurrent_trainings} training slot(s) are taken or paused; "
+                f"the run is number {place} in the queue."
+            ),
+        )
+
+
+def _approval(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
+    status = Status.TRAINING_APPROVAL_REQUESTED if wait.subject == SLOT_SUBJECT else Status.PROMOTION_APPROVAL_REQUESTED
+    record_status(
+        ports,
+        run_id=wait.run_id,
+        model=wait.model,
+        status=status,
+        severity=run.get("severity"),
+        sentence=f"The {wait.subject} of {wait.model} waits for approval until {wait.deadline}: {wait.data['why']}",
+        facts={"approve": f"make approve RUN={wait.run_id}", "reject": f"make reject RUN={wait.run_id}"},
+    )
+
+
+def _approval_data(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    run = request["run"]
+    loaded = load_policy(ports, run["model"])
+    hours = ports.settings.approval_expiry_hours
+    approval = loaded.policy.approval if loaded else None
+    verdict = mapping(request.get("verdict"))
+    return {
+        "why": verdict.get("sentence") or run.get("reason") or "the policy asks for it",
+        "manifest_sha256": run.get("manifest_sha256"),
+        "manifest_uri": run.get("manifest_uri"),
+        "severity": run.get("severity"),
+        "approvals_needed": run.get("approvals_needed", 1),
+        "approvals": [],
+        "verdict": {key: verdict.get(key) for key in ("gates", "sentence")} if verdict else None,
+        "ladder": {
+            "remind_hours": approval.remind_hours if approval else hours / 6,
+            "escalate_hours": approval.escalate_hours if approval else hours / 3,
+            "expire_hours": approval.expire_hours if approval else hours,
+        },
+    }
+
+
+def _endpoint(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
+    rolling_back = wait.data["purpose"] == "rollback"
+    record_status(
+        ports,
+        run_id=wait.run_id,
+        model=wait.model,
+        status=Status.ROLLBACK_STARTED if rolling_back else Status.PROMOTION_STARTED,
+        severity=run.get("severity"),
+        sentence=f"Endpoint {_endpoint_name(wait)} is moving to config {wait.data['wanted_config']}.",
+    )
+    result = endpoint_result(ports.sagemaker.endpoint(_endpoint_name(wait)), wanted_config=wait.data["wanted_config"])
+    if result is not None:
+        resolve(ports, wait, result)
+
+
+def _endpoint_name(wait: Wait) -> str:
+    return wait.subject.split("/", 1)[-1]
+
+
+def _pipeline(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
+    del run
+    result = pipeline_result(ports.sagemaker.pipeline_execution(wait.subject))
+    if result is not None:
+        resolve(ports, wait, result)

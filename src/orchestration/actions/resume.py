@@ -1,0 +1,118 @@
+"""Resume: whoever knows wakes a parked run. A human, a run that gives its slot back, an event, or the sweep."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from orchestration.actions.statuses import record_status
+from orchestration.actions.waits import SLOT_SUBJECT, change_slots, resolve
+from orchestration.contracts import ENDPOINT_STATE_CHANGE, PIPELINE_STATE_CHANGE, Status, WaitKind
+from orchestration.errors import InvalidRequestError
+from orchestration.signal import mapping, text
+from orchestration.slots import release
+from orchestration.waiting import endpoint_result, pipeline_result, wait_id
+
+if TYPE_CHECKING:
+    from orchestration.ports import Ports
+    from orchestration.stores.table_dynamodb import Wait
+
+LOG = logging.getLogger("orchestration")
+
+
+def resume(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    """Wake what the request is about. Idempotent: the first result of a wait stays.
+
+    Args:
+        request: ``{"kind": "slot", "run": $run}`` from a run that gives its slot back; ``{"kind": "approval",
+            "run_id", "decision": "APPROVED"|"REJECTED", "by", "comment"}`` from a person; or an EventBridge event of a
+            SageMaker endpoint or pipeline execution.
+        ports: the outside.
+
+    Raises:
+        InvalidRequestError: the request is none of these.
+    """
+    detail_type = request.get("detail-type")
+    if detail_type in {ENDPOINT_STATE_CHANGE, PIPELINE_STATE_CHANGE}:
+        return _from_event(request, ports)
+    kind = request.get("kind")
+    if kind == WaitKind.SLOT:
+        return _release(request, ports)
+    if kind == WaitKind.APPROVAL:
+        return _decide(request, ports)
+    raise InvalidRequestError(f"A resume request needs kind slot or approval, or a SageMaker event; got kind {kind!r}.")
+
+
+def _release(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    run = mapping(request.get("run"))
+    run_id, model = str(run["run_id"]), str(run["model"])
+    change_slots(ports, lambda ledger: release(ledger, run_id=run_id))
+    record_status(
+        ports,
+        run_id=run_id,
+        model=model,
+        status=Status.TRAINING_FINISHED,
+        severity=run.get("severity"),
+        sentence="Training finished; its slot is free again.",
+    )
+    return {"released": True}
+
+
+def _decide(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    run_id, decision = str(request.get("run_id")), request.get("decision")
+    by, comment = text(request.get("by"), 200), text(request.get("comment"), 1000) or ""
+    if decision not in {"APPROVED", "REJECTED"} or by is None:
+        raise InvalidRequestError("An approval needs a decision, APPROVED or REJECTED, and the name of who decides.")
+    wait = next(
+        (
+            found
+            for subject in (SLOT_SUBJECT, "promotion")
+            if (found := ports.table.wait(wait_id(run_id, WaitKind.APPROVAL, subject))) is not None
+        ),
+        None,
+    )
+    if wait is None:
+        return {
+            "decided": False,
+            "reason": f"No approval waits for run {run_id}: it was decided, has expired, or never was.",
+        }
+    if ports.now().isoformat() > wait.deadline:
+        return {"decided": False, "reason": f"The approval of run {run_id} expired at {wait.deadline}."}
+    approved = decision == "APPROVED"
+    result = {
+        "decision": decision,
+        "by": by,
+        "comment": comment,
+        "outcome": None if approved else "APPROVAL_REJECTED",
+        "reason": f"{'Approved' if approved else 'Rejected'} by {by}. {comment}".strip(),
+    }
+    decided = resolve(ports, wait, result)
+    if decided and approved:
+        status = Status.TRAINING_APPROVED if wait.subject == SLOT_SUBJECT else Status.PROMOTION_APPROVED
+        record_status(ports, run_id=run_id, model=wait.model, status=status, sentence=result["reason"] or "")
+    return {"decided": decided, "reason": result["reason"]}
+
+
+def _from_event(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    """A status event is a hint: the description decides, since events repeat, come late and out of order."""
+    detail = mapping(event.get("detail"))
+    endpoint, pipeline = detail.get("EndpointName"), detail.get("pipelineExecutionArn")
+    resumed = 0
+    for wait in ports.table.waits():
+        if (wait.kind == WaitKind.ENDPOINT and endpoint and wait.subject.split("/", 1)[-1] == endpoint) or (
+            wait.kind == WaitKind.PIPELINE and pipeline and wait.subject == pipeline
+        ):
+            resumed += check_wait(ports, wait)
+    return {"resumed": resumed}
+
+
+def check_wait(ports: Ports, wait: Wait) -> int:
+    """Ask SageMaker about the subject of a wait and resolve it when it is over. Returns 1 when it resolved it."""
+    if wait.kind == WaitKind.ENDPOINT:
+        name = wait.subject.split("/", 1)[-1]
+        result = endpoint_result(ports.sagemaker.endpoint(name), wanted_config=wait.data["wanted_config"])
+    elif wait.kind == WaitKind.PIPELINE:
+        result = pipeline_result(ports.sagemaker.pipeline_execution(wait.subject))
+    else:
+        return 0
+    return int(result is not None and resolve(ports, wait, result))

@@ -1,0 +1,101 @@
+"""Resolving waits and moving slots on: the parts park, resume, close and the sweep share.
+
+A wait is resolved in three steps, each repeatable: its result is fixed in the table (the first caller decides), the
+token is answered, the wait moves to its run's history. A crash in between leaves a resolved wait that the sweep answers.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.actions.statuses import record_status
+from orchestration.contracts import Status, WaitKind
+from orchestration.errors import ContentionError
+from orchestration.slots import Holder, SlotLedger, grant
+from orchestration.stores.table_dynamodb import Wait
+from orchestration.waiting import wait_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.ports import Ports
+
+LOG = logging.getLogger("orchestration")
+
+ATTEMPTS: Final = 25
+SLOT_SUBJECT: Final = "training"
+
+
+def resolve(ports: Ports, wait: Wait, result: dict[str, Any]) -> bool:
+    """Fix the result of a wait and answer its token. False when somebody else had fixed another result before."""
+    if wait.state == Wait.PARKED and not ports.table.resolve_wait(wait, result):
+        current = ports.table.wait(wait.wait_id)
+        if current is None or current.result is None:
+            return False
+        deliver(ports, current)
+        return current.result == result
+    current = ports.table.wait(wait.wait_id)
+    if current is None or current.result is None:
+        return False
+    deliver(ports, current)
+    return current.result == result
+
+
+def deliver(ports: Ports, wait: Wait) -> bool:
+    """Answer the token of a resolved wait. False when nobody waits on it any more."""
+    result = wait.result or {}
+    if result.get("status") == "FAILED" and wait.kind == WaitKind.PIPELINE:
+        alive = ports.executions.fail(wait.token, "TrainingFailed", str(result.get("reason")))
+    else:
+        alive = ports.executions.succeed(wait.token, result)
+    if not alive:
+        LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": wait.kind})
+    ports.table.finish_wait(wait, result, at=ports.now().isoformat(), delivered=alive)
+    return alive
+
+
+def change_slots(ports: Ports, change: Callable[[SlotLedger], SlotLedger]) -> SlotLedger:
+    """Change the ledger, grant what is free, and hand new holders their slot.
+
+    Raises:
+        ContentionError: rivals kept winning; the caller retries.
+    """
+    for _ in range(ATTEMPTS):
+        before = ports.table.slots()
+        changed = change(before)
+        after, _granted = grant(
+            changed,
+            limit=ports.settings.max_concurrent_trainings,
+            now=ports.now().isoformat(),
+            paused=_paused(ports, changed),
+        )
+        if after == before or ports.table.save_slots(after):
+            for holder in after.holders:
+                _hand_over(ports, holder)
+            return after
+        ports.pause(0.05)
+    raise ContentionError(f"The slot ledger kept changing {ATTEMPTS} times; the caller tries again.")
+
+
+def _hand_over(ports: Ports, holder: Holder) -> None:
+    """Wake a holder that still waits; one that was woken before has no wait any more."""
+    wait = ports.table.wait(wait_id(holder.run_id, WaitKind.SLOT, SLOT_SUBJECT))
+    if wait is None:
+        return
+    record_status(
+        ports,
+        run_id=holder.run_id,
+        model=holder.model,
+        status=Status.TRAINING_STARTED,
+        sentence=f"Training starts with slot grant {holder.fence}.",
+    )
+    resolve(ports, wait, {"granted": True, "fence": holder.fence})
+
+
+def _paused(ports: Ports, ledger: SlotLedger) -> frozenset[str]:
+    """Models in the queue under a kill switch; checked when a slot is granted, not only when the signal came."""
+    scopes = {switch.scope for switch in ports.table.kill_switches()}
+    if "global" in scopes:
+        return frozenset(waiter.model for waiter in ledger.waiters)
+    return frozenset(scope.removeprefix("model:") for scope in scopes if scope.startswith("model:"))

@@ -1,0 +1,50 @@
+"""The composition root: the only place where clients, the environment and the clock are real."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from orchestration.ports import Ports
+from orchestration.settings import Settings
+from orchestration.stores.bucket_s3 import AutomationBucket
+from orchestration.stores.channels_sns import Channels
+from orchestration.stores.executions_stepfunctions import Executions
+from orchestration.stores.sagemaker_boto3 import SageMaker
+from orchestration.stores.table_dynamodb import HistoryTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def compose(environ: Mapping[str, str] = os.environ) -> Ports:
+    """Build the ports for one container. One session for all clients: a second one costs a third of the start-up.
+
+    Raises:
+        SettingsError: the environment is incomplete.
+    """
+    settings = Settings.from_env(environ)
+    session = boto3.Session()
+    # Timeouts below the function's own, so that a hanging service is an error here and not a killed function.
+    config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
+    return Ports(
+        settings=settings,
+        table=HistoryTable(session.client("dynamodb", config=config), settings.history_table),
+        bucket=AutomationBucket(session.client("s3", config=config), settings.automation_bucket),
+        sagemaker=SageMaker(session.client("sagemaker", config=config)),
+        channels=Channels(
+            session.client("sns", config=config),
+            session.client("events", config=config),
+            operations_topic=settings.operations_topic_arn,
+            escalation_topic=settings.escalation_topic_arn,
+        ),
+        executions=Executions(session.client("stepfunctions", config=config)),
+        now=lambda: datetime.now(UTC),
+        pause=lambda seconds: time.sleep(random.uniform(0, seconds)),  # noqa: S311 - jitter, not a secret
+    )

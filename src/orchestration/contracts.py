@@ -1,0 +1,152 @@
+"""Words that cross a border: event sources, detail types, decisions, statuses, outcomes.
+
+The same strings stand in ``automation-orchestration-pipeline.yaml`` and ``statemachine.asl.json``; contract tests
+compare them, so a word is changed here or nowhere.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+
+DRIFT_SOURCE: Final = "mlops.drift"
+RETRAINING_SOURCE: Final = "mlops.retraining"
+DRIFT_DETECTED: Final = "Drift Detected"
+RETRAINING_REQUESTED: Final = "Retraining Requested"
+RETRAINING_STATUS_CHANGE: Final = "Retraining Status Change"
+PENDING_SIGNAL_DUE: Final = "Pending Signal Due"
+
+PROCESSING_JOB_STATE_CHANGE: Final = "SageMaker Processing Job State Change"
+ENDPOINT_STATE_CHANGE: Final = "SageMaker Endpoint State Change"
+PIPELINE_STATE_CHANGE: Final = "SageMaker Model Building Pipeline Execution Status Change"
+ALARM_STATE_CHANGE: Final = "CloudWatch Alarm State Change"
+OBJECT_CREATED: Final = "Object Created"
+SCHEDULED_EVENT: Final = "Scheduled Event"
+EXECUTION_STATUS_CHANGE: Final = "Step Functions Execution Status Change"
+
+MODEL_TAG: Final = "retraining:model"
+"""Tag on a SageMaker endpoint that names the model (and so the policy) it serves."""
+
+UNATTRIBUTED: Final = "_unattributed"
+"""Chain and folder of decisions on signals that name no model. No model may start with an underscore."""
+
+
+class Decision(StrEnum):
+    """What the guards made of one signal."""
+
+    RETRAIN = "RETRAIN"
+    OBSERVE = "OBSERVE"
+    HOLD = "HOLD"
+    COALESCE = "COALESCE"
+    SKIP = "SKIP"
+    REJECT = "REJECT"
+
+
+class Severity(StrEnum):
+    """How far the observed value is past its threshold, in the policy's words."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Position in the order info < warning < critical."""
+        return list(Severity).index(self)
+
+
+class PolicyAction(StrEnum):
+    """What a policy does at a severity."""
+
+    OBSERVE = "observe"
+    APPROVE = "approve"
+    RETRAIN = "retrain"
+
+
+class SignalSource(StrEnum):
+    """Who raised a signal. Kill switches can be scoped to one of these."""
+
+    MODEL_MONITOR = "model_monitor"
+    ALARM = "alarm"
+    DRIFT_REPORT = "drift_report"
+    DECISION_FILE = "decision_file"
+    MANUAL_REQUEST = "manual_request"
+    PENDING = "pending"
+
+
+class SignalKind(StrEnum):
+    """What a signal says."""
+
+    DRIFT = "drift"
+    DATA_QUALITY = "data_quality"
+    MONITOR_FAILURE = "monitor_failure"
+    KPI = "kpi"
+    NO_DRIFT = "no_drift"
+    RETRAINING_DECISION = "retraining_decision"
+    REQUEST = "request"
+
+
+class WaitKind(StrEnum):
+    """What a parked task token waits for."""
+
+    SLOT = "slot"
+    APPROVAL = "approval"
+    PIPELINE = "pipeline"
+    ENDPOINT = "endpoint"
+
+
+class Status(StrEnum):
+    """Statuses of a run in the order they can come. Each comes at most once, so its position is its sort key."""
+
+    RETRAINING_DECIDED = "RETRAINING_DECIDED"
+    TRAINING_APPROVAL_REQUESTED = "TRAINING_APPROVAL_REQUESTED"
+    TRAINING_APPROVED = "TRAINING_APPROVED"
+    TRAINING_QUEUED = "TRAINING_QUEUED"
+    TRAINING_STARTED = "TRAINING_STARTED"
+    TRAINING_FINISHED = "TRAINING_FINISHED"
+    CANDIDATE_EVALUATED = "CANDIDATE_EVALUATED"
+    PROMOTION_APPROVAL_REQUESTED = "PROMOTION_APPROVAL_REQUESTED"
+    PROMOTION_APPROVED = "PROMOTION_APPROVED"
+    PROMOTION_STARTED = "PROMOTION_STARTED"
+    PROMOTION_BAKED = "PROMOTION_BAKED"
+    ROLLBACK_STARTED = "ROLLBACK_STARTED"
+    PROMOTED = "PROMOTED"
+    TRAINED = "TRAINED"
+    CANDIDATE_REJECTED = "CANDIDATE_REJECTED"
+    APPROVAL_REJECTED = "APPROVAL_REJECTED"
+    APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
+    STOPPED = "STOPPED"
+    TRAINING_FAILED = "TRAINING_FAILED"
+    TRAINING_TIMED_OUT = "TRAINING_TIMED_OUT"
+    ROLLED_BACK = "ROLLED_BACK"
+    ROLLBACK_FAILED = "ROLLBACK_FAILED"
+    FAILED = "FAILED"
+
+    @property
+    def rank(self) -> int:
+        """Position in a run's life, from 0."""
+        return list(Status).index(self)
+
+    @property
+    def final(self) -> bool:
+        """True when no status follows: the run has its outcome."""
+        return self.rank >= Status.PROMOTED.rank
+
+    @property
+    def fruitful(self) -> bool:
+        """True when the run improved what serves."""
+        return self in {Status.PROMOTED, Status.TRAINED}
+
+    @property
+    def escalates(self) -> bool:
+        """True when people have to act: the loop could not keep its promise by itself."""
+        return self in {
+            Status.STOPPED,
+            Status.TRAINING_FAILED,
+            Status.TRAINING_TIMED_OUT,
+            Status.ROLLED_BACK,
+            Status.ROLLBACK_FAILED,
+            Status.FAILED,
+        }

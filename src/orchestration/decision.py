@@ -1,0 +1,341 @@
+"""The decision on one signal: an ordered chain of guards, pure, each verdict with its reason.
+
+The first guard that does not let the signal pass decides; the verdicts of those after it are recorded all the same,
+so that a reader sees everything that stood in the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from orchestration.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+
+if TYPE_CHECKING:
+    from orchestration.policy import Policy
+    from orchestration.signal import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitch:
+    """A switch an operator threw. ``scope`` is ``global``, ``model:<name>`` or ``source:<name>``."""
+
+    scope: str
+    by: str
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What is known of a model when its signal is decided. Times are aware datetimes in UTC."""
+
+    active_run_id: str | None = None
+    cooldown_until: datetime | None = None
+    run_starts: tuple[datetime, ...] = ()
+    fruitless_runs: int = 0
+    frozen_reason: str | None = None
+    promoted_at: datetime | None = None
+    kill_switches: tuple[KillSwitch, ...] = ()
+    promotion_endpoint_exists: bool = True
+    policy_findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GuardVerdict:
+    """One guard's answer: ``decision`` None lets the signal pass."""
+
+    guard: str
+    decision: Decision | None
+    reason: str
+    sentence: str
+
+    def as_record(self) -> dict[str, Any]:
+        """The verdict as it stands in a decision record."""
+        return {
+            "guard": self.guard,
+            "passed": self.decision is None,
+            "decision": self.decision,
+            "reason": self.reason,
+            "sentence": self.sentence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionVerdict:
+    """The decision with its reason, and every guard's verdict in the order of the chain."""
+
+    decision: Decision
+    reason: str
+    sentence: str
+    severity: Severity
+    approval_needed: bool = False
+    approvals_needed: int = 1
+    freezes: bool = False
+    guards: tuple[GuardVerdict, ...] = field(default=())
+
+
+def severity_of(signal: Signal, policy: Policy) -> Severity:
+    """The signal's own severity if it carries one, else the ratio of observed to threshold against the policy's marks.
+
+    A violation without numbers is past its threshold by definition and counts as a warning.
+    """
+    if signal.kind is SignalKind.NO_DRIFT:
+        return Severity.INFO
+    if signal.severity is not None:
+        return signal.severity
+    if signal.kind in {SignalKind.RETRAINING_DECISION, SignalKind.REQUEST}:
+        return Severity.CRITICAL
+    ratio = signal.threshold.ratio if signal.threshold else None
+    if ratio is None:
+        return Severity.WARNING
+    if ratio >= policy.critical_ratio:
+        return Severity.CRITICAL
+    return Severity.WARNING if ratio >= policy.warning_ratio else Severity.INFO
+
+
+def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> DecisionVerdict:
+    """Decide one signal. Pure: the same arguments give the same verdict."""
+    severity = severity_of(signal, policy)
+    verdicts = tuple(guard(signal, policy, state, severity, now) for guard in GUARDS)
+    stopped = next((verdict for verdict in verdicts if verdict.decision is not None), None)
+    freezes = any(verdict.reason == "DRIFT_AFTER_PROMOTION" for verdict in verdicts)
+    if stopped is not None and stopped.decision is not None:
+        return DecisionVerdict(
+            stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, guards=verdicts
+        )
+    approval_needed = policy.approval.training == "always" or (
+        policy.approval.training == "by-severity" and policy.actions[severity] is PolicyAction.APPROVE
+    )
+    if signal.kind in {SignalKind.REQUEST, SignalKind.RETRAINING_DECISION} and policy.approval.training != "always":
+        approval_needed = False
+    return DecisionVerdict(
+        Decision.RETRAIN,
+        "FORCED" if _overrides_cooldown(signal, state, now) else "GUARDS_PASSED",
+        _reason_to_retrain(signal, severity, policy, approval_needed=approval_needed),
+        severity,
+        approval_needed=approval_needed,
+        approvals_needed=policy.approval.approvals_needed if severity is Severity.CRITICAL else 1,
+        guards=verdicts,
+    )
+
+
+def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, approval_needed: bool) -> str:
+    then = "asks people first" if approval_needed else "retrains"
+    return f"{signal.summary} Severity {severity}; every guard passed, so the policy of {policy.model} {then}."
+
+
+def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del severity, now
+    scopes = {"global", f"model:{policy.model}", f"source:{signal.source}"}
+    thrown = next((switch for switch in state.kill_switches if switch.scope in scopes), None)
+    if thrown is None:
+        return _passes("kill_switch", "NOT_PAUSED", "No kill switch is thrown for this model or source.")
+    return GuardVerdict(
+        "kill_switch",
+        Decision.HOLD,
+        "PAUSED",
+        f"Paused ({thrown.scope}) by {thrown.by} since {thrown.since}: {thrown.reason} Resume with make resume.",
+    )
+
+
+def _policy_valid(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del signal, severity, now
+    if not state.policy_findings:
+        return _passes("policy", "POLICY_VALID", f"Policy version {policy.version} is in force.")
+    if policy.version != "defaults":
+        return _passes(
+            "policy",
+            "LAST_GOOD_POLICY",
+            f"The newest policy file is not valid ({' '.join(state.policy_findings)}); "
+            f"version {policy.version}, the last good one, is in force.",
+        )
+    return GuardVerdict(
+        "policy",
+        Decision.HOLD,
+        "POLICY_INVALID",
+        f"The policy file of {policy.model} is not valid and there is no good version to fall back to: "
+        f"{' '.join(state.policy_findings)}",
+    )
+
+
+def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    if state.frozen_reason:
+        return GuardVerdict(
+            "breaker",
+            Decision.HOLD,
+            "FROZEN",
+            f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
+        )
+    drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO
+    if policy.drift_again_hours and state.promoted_at is not None and drifted and not signal.force:
+        age = now - state.promoted_at
+        if age < timedelta(hours=policy.drift_again_hours):
+            return GuardVerdict(
+                "breaker",
+                Decision.HOLD,
+                "DRIFT_AFTER_PROMOTION",
+                f"{policy.model} drifts again {_hours(age)} after its last promotion (limit "
+                f"{policy.drift_again_hours:g} h): retraining did not cure it. The model is frozen; check the "
+                "monitor's baseline and the training data, then make unfreeze.",
+            )
+    return _passes("breaker", "NOT_FROZEN", f"{state.fruitless_runs} run(s) in a row without improvement.")
+
+
+def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del state, severity, now
+    if signal.kind is SignalKind.MONITOR_FAILURE:
+        return GuardVerdict(
+            "data_quality",
+            Decision.HOLD,
+            "MONITOR_FAILED",
+            f"{signal.summary} Not knowing is not the same as no drift: repair the monitoring run.",
+        )
+    if signal.kind is SignalKind.DATA_QUALITY and policy.hold_on_data_quality:
+        return GuardVerdict(
+            "data_quality",
+            Decision.HOLD,
+            "BROKEN_DATA",
+            f"{signal.summary} Training on broken data makes a worse model: tell the data owners.",
+        )
+    return _passes("data_quality", "DATA_SOUND", "The signal reports no broken data.")
+
+
+def _severity(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del state, now
+    if signal.kind is SignalKind.NO_DRIFT:
+        return GuardVerdict("severity", Decision.SKIP, "NO_DRIFT", f"{signal.summary} Nothing to retrain for.")
+    if signal.muted:
+        return GuardVerdict("severity", Decision.OBSERVE, "MUTED", f"{signal.summary} The alarm is muted.")
+    if signal.kind in {SignalKind.RETRAINING_DECISION, SignalKind.REQUEST}:
+        return _passes("severity", "ASKED_FOR", f"{signal.summary} Retraining was asked for.")
+    ratio = signal.threshold.ratio if signal.threshold else None
+    shown = "without numbers" if ratio is None else f"{ratio:.2f} times its threshold"
+    if policy.actions[severity] is PolicyAction.OBSERVE:
+        return GuardVerdict(
+            "severity",
+            Decision.OBSERVE,
+            "BELOW_ACTION",
+            f"{signal.summary} At {shown} it is {severity}, which the policy only observes "
+            f"(warning from {policy.warning_ratio:g}, critical from {policy.critical_ratio:g}).",
+        )
+    return _passes("severity", f"SEVERITY_{severity.name}", f"At {shown} it is {severity}: {policy.actions[severity]}.")
+
+
+def _training_target(
+    signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime
+) -> GuardVerdict:
+    del signal, severity, now
+    if policy.training.kind is None:
+        return GuardVerdict(
+            "training_target",
+            Decision.HOLD,
+            "NO_TRAINING_TARGET",
+            f"There is nothing to train {policy.model} with: set the stack parameter TrainingPipelineArn, or "
+            f"training.target in policies/{policy.model}.json.",
+        )
+    if not state.promotion_endpoint_exists:
+        return GuardVerdict(
+            "training_target",
+            Decision.HOLD,
+            "NO_ENDPOINT",
+            f"Endpoint {policy.promotion.endpoint} of the policy does not exist, so nothing could be promoted: create "
+            "it with a first champion, or correct promotion.endpoint.",
+        )
+    return _passes("training_target", "TARGET_SET", f"Training target {policy.training.target}.")
+
+
+def _run_in_progress(
+    signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime
+) -> GuardVerdict:
+    del signal, severity, now
+    if state.active_run_id:
+        return GuardVerdict(
+            "run_in_progress",
+            Decision.COALESCE,
+            "RUN_IN_PROGRESS",
+            f"Run {state.active_run_id} of {policy.model} is in progress; the signal is kept and decided when it ends.",
+        )
+    return _passes("run_in_progress", "NO_RUN", "No run of this model is in progress.")
+
+
+def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del severity
+    if state.cooldown_until is None or now >= state.cooldown_until:
+        return _passes("cooldown", "NO_COOLDOWN", "The model is not in its cooldown.")
+    until = state.cooldown_until.isoformat(timespec="seconds")
+    if _overrides_cooldown(signal, state, now):
+        return _passes(
+            "cooldown", "COOLDOWN_OVERRIDDEN", f"{signal.requested_by} overrides the cooldown until {until}."
+        )
+    return GuardVerdict(
+        "cooldown",
+        Decision.COALESCE,
+        "COOLDOWN",
+        f"{policy.model} is in its cooldown of {policy.cooldown_hours:g} h until {until}; the signal is kept and decided "
+        "then.",
+    )
+
+
+def _overrides_cooldown(signal: Signal, state: ModelState, now: datetime) -> bool:
+    return (
+        signal.force
+        and signal.source is SignalSource.MANUAL_REQUEST
+        and state.cooldown_until is not None
+        and now < state.cooldown_until
+    )
+
+
+def _budget(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del signal, severity
+    if policy.budget_runs == 0:
+        return _passes("budget", "NO_BUDGET", "The policy sets no run budget.")
+    since = now - timedelta(days=policy.budget_days)
+    used = sum(start > since for start in state.run_starts)
+    if used >= policy.budget_runs:
+        return GuardVerdict(
+            "budget",
+            Decision.HOLD,
+            "BUDGET_SPENT",
+            f"{policy.model} has used {used} of {policy.budget_runs} runs in {policy.budget_days:g} days. "
+            "Raise budget.runs in its policy if this drift is worth it.",
+        )
+    return _passes(
+        "budget", "WITHIN_BUDGET", f"{used} of {policy.budget_runs} runs used in {policy.budget_days:g} days."
+    )
+
+
+def _shadow(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del signal, state, severity, now
+    if policy.mode == "shadow":
+        return GuardVerdict(
+            "shadow",
+            Decision.OBSERVE,
+            "SHADOW",
+            f"{policy.model} is in shadow mode: it would have been retrained, and nothing was started.",
+        )
+    return _passes("shadow", "ACTIVE", "The loop is active for this model.")
+
+
+def _passes(guard: str, reason: str, sentence: str) -> GuardVerdict:
+    return GuardVerdict(guard, None, reason, sentence)
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.1f} h"
+
+
+GUARDS = (
+    _kill_switch,
+    _policy_valid,
+    _breaker,
+    _data_quality,
+    _severity,
+    _training_target,
+    _run_in_progress,
+    _cooldown,
+    _budget,
+    _shadow,
+)
+"""The chain, strongest first. ``duplicate`` stands before all of them, in the store: a signal seen is not decided."""

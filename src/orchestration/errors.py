@@ -1,0 +1,42 @@
+"""The few errors of the package, each saying what to do next.
+
+::
+
+    OrchestrationError
+    ├── SettingsError          the function's environment is incomplete: redeploy the stack
+    ├── InvalidRequestError    the caller sent an action or a field that does not exist
+    ├── PolicyError            a policy file breaks its schema; holds every finding
+    └── ContentionError        too many writers on one model; the caller retries
+
+Expected outcomes (a duplicate, a broken event, a failed gate) are return values, not errors.
+"""
+
+from __future__ import annotations
+
+
+class OrchestrationError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class SettingsError(OrchestrationError):
+    """An operator deployed the function without an environment variable it needs."""
+
+
+class InvalidRequestError(OrchestrationError):
+    """A caller invoked the function with something that is not one of its requests."""
+
+
+class PolicyError(OrchestrationError):
+    """A data scientist uploaded a policy file that breaks the schema.
+
+    Attributes:
+        findings: one sentence each, starting with the JSON path.
+    """
+
+    def __init__(self, model: str, findings: tuple[str, ...]) -> None:
+        super().__init__(f"Policy of {model} is not valid: " + " ".join(findings))
+        self.findings = findings
+
+
+class ContentionError(OrchestrationError):
+    """Other writers kept changing the same record; nothing was written. Retry the call."""

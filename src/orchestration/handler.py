@@ -1,0 +1,68 @@
+"""Entry point of OrchestrationFunction.
+
+A request is ``{"action": <name>, ...}`` from the state machine, an operator or a schedule, or a bare EventBridge event,
+which is routed by its detail-type. The answer is a JSON object; errors are Lambda errors with one of the classes of
+``errors`` as their type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.actions.admit import admit
+from orchestration.actions.close import close
+from orchestration.actions.evaluate import evaluate_candidate, verify_promotion
+from orchestration.actions.park import park
+from orchestration.actions.resume import resume
+from orchestration.actions.settle import settle
+from orchestration.composition import compose
+from orchestration.contracts import ENDPOINT_STATE_CHANGE, EXECUTION_STATUS_CHANGE, PIPELINE_STATE_CHANGE
+from orchestration.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.ports import Ports
+
+ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
+    "admit": admit,
+    "park": park,
+    "resume": resume,
+    "evaluate": evaluate_candidate,
+    "verify": verify_promotion,
+    "close": close,
+    "settle": settle,
+}
+"""What can be asked for, by name; the state machine uses the same names."""
+
+EVENT_ACTIONS: Final = {
+    ENDPOINT_STATE_CHANGE: "resume",
+    PIPELINE_STATE_CHANGE: "resume",
+    EXECUTION_STATUS_CHANGE: "settle",
+}
+
+_ports: list[Ports] = []
+
+
+def orchestrate(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Run one action.
+
+    Raises:
+        InvalidRequestError: no such action.
+        OrchestrationError: what the action says.
+    """
+    del context
+    if not _ports:
+        _ports.append(compose())
+    return run_action(event, _ports[0])
+
+
+def run_action(event: Any, ports: Ports) -> dict[str, Any]:
+    """Route a request to its action; the part of the entry point that needs no environment."""
+    name = None
+    if isinstance(event, dict):
+        name = event.get("action") or EVENT_ACTIONS.get(str(event.get("detail-type")))
+    action = ACTIONS.get(str(name))
+    if action is None:
+        raise InvalidRequestError(f"There is no action {name!r}. Known actions: {', '.join(sorted(ACTIONS))}.")
+    return action(event, ports)

@@ -1,0 +1,72 @@
+"""Policies as the bucket holds them: loaded by key, checked, with the last good version to fall back to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestration.contracts import MODEL_TAG
+from orchestration.errors import PolicyError
+from orchestration.policy import Policy, parse_policy
+from orchestration.signal import model_name
+from orchestration.stores.documents import Unreadable
+
+if TYPE_CHECKING:
+    from orchestration.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """The policy in force, and what is wrong with the newest file if it is not that one."""
+
+    policy: Policy
+    findings: tuple[str, ...] = ()
+
+
+def policy_key(model: str) -> str:
+    """Key of a model's policy file."""
+    return f"policies/{model}.json"
+
+
+def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
+    """The policy in force for a model, or None when the loop does not know the model.
+
+    Known is a model that has a policy file, had a good one, or is the stack's DefaultModel.
+    """
+    document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
+    if document.unreadable is Unreadable.MISSING:
+        if model != ports.settings.default_model:
+            return None
+        return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings))
+    if document.body is None:
+        findings: tuple[str, ...] = (f"$: {document.uri} cannot be read ({document.unreadable}).",)
+    else:
+        try:
+            policy = parse_policy(model, document.body, version=document.version, settings=ports.settings)
+        except PolicyError as error:
+            findings = error.findings
+        else:
+            kept = ports.table.good_policy(model)
+            if kept is None or kept[0] != document.version:
+                ports.table.keep_good_policy(model, document.version, document.body)
+            return LoadedPolicy(policy)
+    good = ports.table.good_policy(model)
+    if good is None:
+        return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings), findings)
+    return LoadedPolicy(parse_policy(model, good[1], version=good[0], settings=ports.settings), findings)
+
+
+def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:
+    """The model an endpoint serves: the policy of the same name, the endpoint's tag, or the default model's endpoint."""
+    name = model_name(endpoint)
+    if name is None:
+        return None
+    if name == ports.settings.default_model or load_policy(ports, name) is not None:
+        return name
+    described = ports.sagemaker.endpoint(name)
+    tagged = model_name(ports.sagemaker.tag(described["EndpointArn"], MODEL_TAG)) if described else None
+    if tagged is not None:
+        return tagged
+    default = model_name(ports.settings.default_model)
+    loaded = load_policy(ports, default) if default else None
+    return default if loaded and loaded.policy.promotion.endpoint == name else None

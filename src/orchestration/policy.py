@@ -1,0 +1,276 @@
+"""What a team lets the loop do for one model: a JSON file over the stack's defaults, as one frozen value."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import fastjsonschema
+
+from orchestration.contracts import PolicyAction, Severity
+from orchestration.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.settings import Settings
+
+ACTIONS_BY_APPROVAL_MODE: Final = {
+    "never": {Severity.INFO: "observe", Severity.WARNING: "retrain", Severity.CRITICAL: "retrain"},
+    "by-severity": {Severity.INFO: "observe", Severity.WARNING: "approve", Severity.CRITICAL: "retrain"},
+    "always": {Severity.INFO: "observe", Severity.WARNING: "approve", Severity.CRITICAL: "approve"},
+}
+"""Default actions for the stack parameter ApprovalMode."""
+
+STATE_MACHINE_ARN: Final = re.compile(
+    r"arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?"
+)
+PIPELINE_ARN: Final = re.compile(r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{12}:pipeline/[A-Za-z0-9-]{1,256}")
+
+
+class TargetKind(StrEnum):
+    """Which of the three training targets a policy names; the words the state machine's choice compares."""
+
+    STATE_MACHINE = "state_machine"
+    SAGEMAKER_PIPELINE = "sagemaker_pipeline"
+    TRAINING_JOB = "training_job"
+
+
+class PromotionKind(StrEnum):
+    """How an accepted candidate gets to serve; the words the state machine's choice compares."""
+
+    ENDPOINT = "endpoint"
+    REGISTRY = "registry"
+    PIPELINE = "pipeline"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The training target. ``kind`` is None when no target is set."""
+
+    kind: TargetKind | None
+    target: str
+    input: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    request: dict[str, Any] = field(default_factory=dict)
+    max_hours: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardMetric:
+    """A metric that must not fall: an absolute bound, a bound against the champion, or both."""
+
+    metric: str
+    minimum: float | None = None
+    max_regression: float | None = None
+    slice: str | None = None
+    lower_is_better: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The gates a candidate has to pass. ``metric`` None means that the policy asks for no evaluation."""
+
+    metric: str | None
+    minimum: float | None = None
+    min_improvement: float | None = None
+    lower_is_better: bool | None = None
+    guards: tuple[GuardMetric, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """When humans are asked, and how long they have."""
+
+    training: str
+    promotion: str
+    approvals_needed: int
+    remind_hours: float
+    escalate_hours: float
+    expire_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """How an accepted candidate gets to serve."""
+
+    kind: PromotionKind
+    endpoint: str | None = None
+    target: str | None = None
+    input: dict[str, Any] = field(default_factory=dict)
+    bake_minutes: float = 0.0
+    alarms: tuple[str, ...] = ()
+    deployment: dict[str, Any] = field(default_factory=dict)
+    monitoring_schedule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One model's policy. ``version`` is the file's S3 version, or ``defaults`` when there is no file."""
+
+    model: str
+    version: str
+    mode: str
+    warning_ratio: float
+    critical_ratio: float
+    actions: dict[Severity, PolicyAction]
+    hold_on_data_quality: bool
+    cooldown_hours: float
+    budget_runs: int
+    budget_days: float
+    fruitless_runs: int
+    drift_again_hours: float
+    training: Training
+    evaluation: Evaluation
+    approval: Approval
+    promotion: Promotion
+
+
+def parse_policy(model: str, body: bytes | None, *, version: str, settings: Settings) -> Policy:
+    """Build the effective policy from a file's bytes (None: no file) over the stack's defaults.
+
+    Raises:
+        PolicyError: the file is not JSON, breaks the schema or contradicts itself.
+    """
+    if body is None:
+        return _build(model, {}, version="defaults", settings=settings)
+    try:
+        document = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(model, (f"$: is not JSON: {error}.",)) from None
+    findings = validate_policy(document)
+    if not findings and document["model"] != model:
+        findings = (f"$.model: is {document['model']!r} in the file of {model!r}; both must be the same.",)
+    if findings:
+        raise PolicyError(model, findings)
+    return _build(model, document, version=version, settings=settings)
+
+
+def validate_policy(document: Any) -> tuple[str, ...]:
+    """Findings on a policy document, each starting with the JSON path; empty when it is valid."""
+    try:
+        _schema_validator()(document)
+    except fastjsonschema.JsonSchemaValueException as error:
+        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
+        rule = error.message.removeprefix(error.name or "").strip()
+        return (f"{path}: {rule}.",)
+    return _contradictions(document)
+
+
+def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
+    findings: list[str] = []
+    severity = document.get("severity", {})
+    if severity.get("warning", 1.0) > severity.get("critical", 2.0):
+        findings.append("$.severity: warning must not be greater than critical (defaults 1.0 and 2.0).")
+    target = document.get("training", {}).get("target")
+    if target is not None and target_kind(target) is None:
+        findings.append(
+            "$.training.target: must be the ARN of a state machine or a SageMaker pipeline, or 'training-job'."
+        )
+    if target == "training-job" and not document["training"].get("request"):
+        findings.append("$.training.request: is needed for the target 'training-job'.")
+    promotion = document.get("promotion", {})
+    kind = promotion.get("kind")
+    if kind == "endpoint" and "endpoint" not in promotion:
+        findings.append("$.promotion.endpoint: is needed for kind 'endpoint'.")
+    if kind == "pipeline" and target_kind(promotion.get("target", "")) is not TargetKind.STATE_MACHINE:
+        findings.append("$.promotion.target: must be the ARN of a state machine for kind 'pipeline'.")
+    if promotion and kind != "none" and "evaluation" not in document:
+        findings.append("$.evaluation: is needed for a promotion; a candidate that was not measured never serves.")
+    evaluation = document.get("evaluation", {})
+    if evaluation and "metric" not in evaluation:
+        findings.append("$.evaluation.metric: is needed; name the metric the gates compare, such as auc.")
+    approval = document.get("approval", {})
+    ladder = [approval.get(name) for name in ("remind_hours", "escalate_hours", "expire_hours")]
+    given = [hours for hours in ladder if hours is not None]
+    if given != sorted(given):
+        findings.append("$.approval: remind_hours, escalate_hours and expire_hours must not decrease.")
+    return tuple(findings)
+
+
+def target_kind(target: str) -> TargetKind | None:
+    """What a training target's text names, or None when it names nothing the loop can start."""
+    if STATE_MACHINE_ARN.fullmatch(target):
+        return TargetKind.STATE_MACHINE
+    if PIPELINE_ARN.fullmatch(target):
+        return TargetKind.SAGEMAKER_PIPELINE
+    return TargetKind.TRAINING_JOB if target == "training-job" else None
+
+
+def _build(model: str, document: dict[str, Any], *, version: str, settings: Settings) -> Policy:
+    severity = document.get("severity", {})
+    actions = {**ACTIONS_BY_APPROVAL_MODE[settings.approval_mode], **document.get("actions", {})}
+    budget = document.get("budget", {})
+    breaker = document.get("breaker", {})
+    training = document.get("training", {})
+    target = training.get("target") or settings.training_pipeline_arn
+    evaluation = document.get("evaluation", {})
+    approval = document.get("approval", {})
+    promotion = document.get("promotion", {})
+    expire_hours = float(approval.get("expire_hours", settings.approval_expiry_hours))
+    return Policy(
+        model=model,
+        version=version,
+        # Shadow on the stack wins: a policy file cannot switch on what the operators switched off.
+        mode="shadow" if "shadow" in {settings.mode, document.get("mode")} else "active",
+        warning_ratio=float(severity.get("warning", 1.0)),
+        critical_ratio=float(severity.get("critical", 2.0)),
+        actions={Severity(name): PolicyAction(action) for name, action in actions.items()},
+        hold_on_data_quality=document.get("data_quality", "hold") == "hold",
+        cooldown_hours=float(document.get("cooldown_hours", settings.cooldown_hours)),
+        budget_runs=int(budget.get("runs", settings.run_budget)),
+        budget_days=float(budget.get("days", 30)),
+        fruitless_runs=int(breaker.get("fruitless_runs", 3)),
+        drift_again_hours=float(breaker.get("drift_again_hours", 0)),
+        training=Training(
+            kind=target_kind(target),
+            target=target,
+            input=dict(training.get("input", {})),
+            parameters=dict(training.get("parameters", {})),
+            request=dict(training.get("request", {})),
+            max_hours=float(training.get("max_hours", 24.0)),
+        ),
+        evaluation=Evaluation(
+            metric=evaluation.get("metric"),
+            minimum=evaluation.get("minimum"),
+            min_improvement=evaluation.get("min_improvement"),
+            lower_is_better=evaluation.get("lower_is_better"),
+            guards=tuple(GuardMetric(**guard) for guard in evaluation.get("guards", ())),
+        ),
+        approval=Approval(
+            training=approval.get("training", settings.approval_mode),
+            promotion=approval.get("promotion", "never"),
+            approvals_needed=int(approval.get("approvals_needed", 1)),
+            remind_hours=float(approval.get("remind_hours", expire_hours / 6)),
+            escalate_hours=float(approval.get("escalate_hours", expire_hours / 3)),
+            expire_hours=expire_hours,
+        ),
+        promotion=Promotion(
+            kind=PromotionKind(promotion.get("kind") or ("endpoint" if promotion.get("endpoint") else "none")),
+            endpoint=promotion.get("endpoint"),
+            target=promotion.get("target"),
+            input=dict(promotion.get("input", {})),
+            bake_minutes=float(promotion.get("bake_minutes", 0)),
+            alarms=tuple(promotion.get("alarms", ())),
+            deployment=dict(promotion.get("deployment", {})),
+            monitoring_schedule=promotion.get("monitoring_schedule"),
+        ),
+    )
+
+
+@functools.cache
+def _schema_validator() -> Callable[[Any], Any]:
+    """Compiled once per container: compiling costs about 25 ms, and only models with a policy file need it."""
+    schema = json.loads((Path(__file__).parent / "policy.schema.json").read_text(encoding="utf-8"))
+    compiled: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False)
+    return compiled
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,186 @@
+"""The plan that makes a candidate serve: the exact SageMaker requests, built before anything is changed. Pure.
+
+The endpoint config is copied from the live one with only the model changed, so data capture, instance types, variants
+and encryption stay as the team set them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.policy import PromotionKind
+from orchestration.signal import mapping, sequence, text
+
+if TYPE_CHECKING:
+    from orchestration.policy import Promotion
+
+CONFIG_FIELDS: Final = (
+    "DataCaptureConfig",
+    "KmsKeyId",
+    "AsyncInferenceConfig",
+    "ExplainerConfig",
+    "ExecutionRoleArn",
+    "VpcConfig",
+    "EnableNetworkIsolation",
+)
+"""Fields of DescribeEndpointConfig that CreateEndpointConfig takes, besides variants and tags.
+
+Source: SageMaker API reference, CreateEndpointConfig.
+"""
+
+MODEL_FIELDS: Final = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The model that serves now, as SageMaker describes it. Dictionaries are describe responses."""
+
+    endpoint: str
+    config_name: str
+    config: dict[str, Any]
+    model: dict[str, Any]
+    tags: list[dict[str, str]]
+
+    @property
+    def model_data_url(self) -> str | None:
+        """Where the champion's model.tar.gz lies, or None when its model comes from a package or a data source."""
+        return text(_container(self.model).get("ModelDataUrl"), 1024)
+
+    def as_record(self) -> dict[str, Any]:
+        """The champion as it stands in the manifest."""
+        return {
+            "endpoint": self.endpoint,
+            "endpoint_config": self.config_name,
+            "model_name": self.model.get("ModelName"),
+            "model_data_uri": self.model_data_url,
+            "image": _container(self.model).get("Image"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutput:
+    """What a training target gave back, checked. Any of ``model_package_arn`` or ``model_data_uri`` names the model."""
+
+    model_package_arn: str | None = None
+    model_data_uri: str | None = None
+    image: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    evaluation_uri: str | None = None
+
+
+def plan_promotion(
+    promotion: Promotion,
+    output: TrainingOutput,
+    champion: Champion | None,
+    *,
+    model: str,
+    name: str,
+    tags: dict[str, str],
+) -> dict[str, Any] | str:
+    """Build the promotion plan the state machine carries out.
+
+    Args:
+        promotion: the policy's wish.
+        output: what was trained.
+        champion: what serves now; None when the endpoint is missing.
+        model: the model's name.
+        name: name of the new SageMaker model and endpoint config; derived from the run, so a retry repeats it.
+        tags: tags on everything created.
+
+    Returns:
+        The plan, or a sentence that says why there can be none.
+    """
+    if promotion.kind is PromotionKind.NONE:
+        return {"kind": "none"}
+    if promotion.kind is PromotionKind.REGISTRY:
+        if output.model_package_arn is None:
+            return "The training returned no model_package_arn, so there is nothing to approve in the registry."
+        return {"kind": "registry", "model_package_arn": output.model_package_arn}
+    if promotion.kind is PromotionKind.PIPELINE:
+        return {
+            "kind": "pipeline",
+            "target": promotion.target,
+            "input": {
+                **promotion.input,
+                "model": model,
+                "model_package_arn": output.model_package_arn,
+                "model_data_url": output.model_data_uri,
+                "image": output.image,
+            },
+        }
+    if champion is None:
+        return f"Endpoint {promotion.endpoint} does not exist any more, so the candidate cannot serve there."
+    container = _candidate_container(output, champion)
+    if isinstance(container, str):
+        return container
+    tag_list = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+    create_model: dict[str, Any] = {"ModelName": name, "PrimaryContainer": container, "Tags": tag_list}
+    for key in MODEL_FIELDS:
+        if champion.model.get(key) not in (None, {}):
+            create_model[key] = champion.model[key]
+    variants = [
+        {**variant, "ModelName": name} if "ModelName" in variant else dict(variant)
+        for variant in (mapping(entry) for entry in sequence(champion.config.get("ProductionVariants")))
+    ]
+    create_config: dict[str, Any] = {
+        "EndpointConfigName": name,
+        "ProductionVariants": variants,
+        "Tags": [*[tag for tag in champion.tags if not tag["Key"].startswith("aws:")], *tag_list],
+    }
+    for key in CONFIG_FIELDS:
+        if champion.config.get(key) not in (None, {}):
+            create_config[key] = champion.config[key]
+    update: dict[str, Any] = {"EndpointName": champion.endpoint, "EndpointConfigName": name}
+    deployment = _deployment(promotion)
+    if deployment:
+        update["DeploymentConfig"] = deployment
+    return {
+        "kind": "endpoint",
+        "endpoint": champion.endpoint,
+        "previous_config": champion.config_name,
+        "wanted_config": name,
+        "create_model": create_model,
+        "create_endpoint_config": create_config,
+        "update_endpoint": update,
+        "roll_back": {"EndpointName": champion.endpoint, "EndpointConfigName": champion.config_name},
+        "bake_seconds": int(promotion.bake_minutes * 60),
+        "alarms": list(promotion.alarms),
+        "model_package_arn": output.model_package_arn,
+    }
+
+
+def _deployment(promotion: Promotion) -> dict[str, Any]:
+    """SageMaker's DeploymentConfig from the policy: its own blue/green settings plus the alarms that roll back."""
+    deployment = dict(promotion.deployment)
+    if promotion.alarms and "AutoRollbackConfiguration" not in deployment:
+        deployment["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in promotion.alarms]}
+    if deployment and not {"BlueGreenUpdatePolicy", "RollingUpdatePolicy"} & deployment.keys():
+        deployment["BlueGreenUpdatePolicy"] = {
+            "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+        }
+    return deployment
+
+
+def _candidate_container(output: TrainingOutput, champion: Champion) -> dict[str, Any] | str:
+    if output.model_package_arn:
+        return {"ModelPackageName": output.model_package_arn}
+    if output.model_data_uri is None:
+        return "The training returned neither model_package_arn nor model_data_url; it has to name what it trained."
+    live = _container(champion.model)
+    image = output.image or live.get("Image")
+    if not image:
+        return "The training returned model_data_url without image, and the champion's model names no image either."
+    environment = dict(output.environment) or mapping(live.get("Environment"))
+    container: dict[str, Any] = {"Image": image, "ModelDataUrl": output.model_data_uri}
+    if environment:
+        container["Environment"] = environment
+    return container
+
+
+def _container(model: dict[str, Any]) -> dict[str, Any]:
+    primary = mapping(model.get("PrimaryContainer"))
+    if primary:
+        return primary
+    containers = sequence(model.get("Containers"))
+    return mapping(containers[0]) if containers else {}

@@ -1,0 +1,163 @@
+"""CloudWatch alarms: on model metrics and on business KPIs alike.
+
+Five shapes arrive: metric, metric math, anomaly band, composite, Metrics Insights. ``reasonData`` is a JSON *string*
+and may be missing; a muted alarm still sends its event. The model comes from a dimension or from the alarm's name.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.contracts import SignalKind, SignalSource
+from orchestration.signal import (
+    Ignored,
+    Rejection,
+    Signal,
+    Threshold,
+    identify,
+    mapping,
+    model_name,
+    number,
+    sequence,
+    text,
+)
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
+    from orchestration.signals import SignalReader
+
+ENDPOINT_DIMENSIONS: Final = ("endpoint", "endpointname")
+MODEL_DIMENSIONS: Final = ("modelname", "model")
+SAGEMAKER_NAMESPACE: Final = "aws/sagemaker/"
+"""Start of Model Monitor's metric namespaces. AWS's pages disagree on case and on a leading slash, so both pass."""
+
+
+def from_event(
+    event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str
+) -> Signal | Rejection | Ignored:
+    """Normalise a ``CloudWatch Alarm State Change`` event."""
+    detail = mapping(event.get("detail"))
+    name = detail.get("alarmName")
+    if not isinstance(name, str) or not name.strip():
+        return Rejection(
+            "NO_ALARM_NAME",
+            "The alarm event names no alarmName.",
+            identify("alarm", text(event.get("id")) or run_id),
+        )
+    if not name.startswith(settings.alarm_name_prefix):
+        return Ignored("ALARM_NOT_OURS", f"Alarm {text(name, 255)} does not start with {settings.alarm_name_prefix!r}.")
+    state = mapping(detail.get("state"))
+    value = state.get("value")
+    if value != "ALARM":
+        return Ignored("ALARM_NOT_IN_ALARM", f"Alarm {text(name, 255)} went to {text(value, 40)}.")
+    configuration = mapping(detail.get("configuration"))
+    arn = _first_text(event.get("resources")) or name
+    transition = text(state.get("timestamp"), 60) or text(event.get("time"), 60) or text(event.get("id")) or run_id
+    signal_id = identify("alarm", arn, transition)
+    endpoint, model = _subject(name, configuration, reader, settings)
+    if model is None:
+        return Rejection(
+            "NO_MODEL",
+            f"Alarm {text(name, 255)} names no model of this loop. Give its metric a dimension Endpoint, EndpointName, "
+            f"ModelName or Model, or name it {settings.alarm_name_prefix}<model>/<what>; the model needs a policy "
+            "file, or must be the stack's DefaultModel.",
+            signal_id,
+        )
+    threshold = _threshold(configuration, state)
+    namespace = _namespace(configuration)
+    return Signal(
+        signal_id=signal_id,
+        source=SignalSource.ALARM,
+        kind=SignalKind.DRIFT if namespace.startswith(SAGEMAKER_NAMESPACE) else SignalKind.KPI,
+        model=model,
+        endpoint=endpoint,
+        threshold=threshold,
+        summary=f"Alarm {text(name, 255)} is in ALARM: {text(state.get('reason'), 300) or 'no reason given'}",
+        observed_at=text(event.get("time"), 40) or "",
+        muted=bool(detail.get("muteDetail")) or bool(state.get("actionsSuppressedBy")),
+        context=text(configuration.get("description"), 300) or "",
+    )
+
+
+def _subject(
+    name: str, configuration: dict[str, Any], reader: SignalReader, settings: Settings
+) -> tuple[str | None, str | None]:
+    """The endpoint and the model of an alarm; the model is None when nothing names one."""
+    dimensions = {key.lower(): item for key, item in _dimensions(configuration).items()}
+    endpoint = next((model_name(dimensions[key]) for key in ENDPOINT_DIMENSIONS if key in dimensions), None)
+    named = next((model_name(dimensions[key]) for key in MODEL_DIMENSIONS if key in dimensions), None)
+    if named:
+        return endpoint, named
+    if endpoint and (model := reader.model_of_endpoint(endpoint)):
+        return endpoint, model
+    stem = name.removeprefix(settings.alarm_name_prefix).split("/", 1)
+    if len(stem) == 2 and (model := model_name(stem[0])):  # noqa: PLR2004 - <model>/<what>
+        return endpoint, model
+    return endpoint, None
+
+
+def _metrics(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    return [mapping(entry) for entry in sequence(configuration.get("metrics"))]
+
+
+def _dimensions(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Dimensions of the alarm's metrics; those they share win nothing, the first value of a name counts."""
+    found: dict[str, Any] = {}
+    for entry in _metrics(configuration):
+        dimensions = mapping(mapping(mapping(entry.get("metricStat")).get("metric")).get("dimensions"))
+        for key, item in dimensions.items():
+            found.setdefault(str(key), item)
+    return found
+
+
+def _namespace(configuration: dict[str, Any]) -> str:
+    for entry in _metrics(configuration):
+        namespace = mapping(mapping(entry.get("metricStat")).get("metric")).get("namespace")
+        if isinstance(namespace, str):
+            return namespace.lstrip("/").lower()
+    return ""
+
+
+def _metric_name(configuration: dict[str, Any]) -> str | None:
+    entries = _metrics(configuration)
+    for entry in entries:
+        name = mapping(mapping(entry.get("metricStat")).get("metric")).get("name")
+        if entry.get("returnData") is not False and isinstance(name, str):
+            return text(name, 255)
+    return next((text(entry.get("label") or entry.get("expression"), 255) for entry in entries), None)
+
+
+def _threshold(configuration: dict[str, Any], state: dict[str, Any]) -> Threshold | None:
+    metric = _metric_name(configuration)
+    data = _reason_data(state)
+    points = [point for item in sequence(data.get("recentDatapoints")) if (point := number(item)) is not None]
+    observed = points[0] if points else None
+    limit = number(data.get("threshold"))
+    lower_is_worse = "less than" in str(state.get("reason") or "").lower() and "greater than" not in str(
+        state.get("reason") or ""
+    ).lower().split("minimum")[0].replace("not greater than", "")
+    if limit is None and observed is not None:
+        uppers = [item for raw in sequence(data.get("recentUpperThresholds")) if (item := number(raw)) is not None]
+        lowers = [item for raw in sequence(data.get("recentLowerThresholds")) if (item := number(raw)) is not None]
+        if uppers and observed > uppers[0]:
+            limit, lower_is_worse = uppers[0], False
+        elif lowers and observed < lowers[0]:
+            limit, lower_is_worse = lowers[0], True
+    if metric is None and observed is None and limit is None:
+        return None
+    return Threshold(metric=metric, observed=observed, threshold=limit, lower_is_worse=lower_is_worse)
+
+
+def _reason_data(state: dict[str, Any]) -> dict[str, Any]:
+    raw = state.get("reasonData")
+    if not isinstance(raw, str):
+        return mapping(raw)
+    try:
+        return mapping(json.loads(raw))
+    except ValueError:
+        return {}
+
+
+def _first_text(value: Any) -> str | None:
+    return next((text(item, 300) for item in sequence(value)), None)

@@ -1,0 +1,184 @@
+"""Drift reports: our ``Drift Detected`` event, the alert of AWS's MLOps sample, and Evidently's report summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.contracts import Severity, SignalKind, SignalSource
+from orchestration.signal import (
+    Dataset,
+    Rejection,
+    Signal,
+    Threshold,
+    canonical,
+    identify,
+    mapping,
+    model_name,
+    number,
+    s3_uri,
+    sequence,
+    text,
+)
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
+    from orchestration.signals import SignalReader
+
+LOWER_IS_WORSE: Final = frozenset(
+    {"less_than", "lower_is_worse", "lessthanthreshold", "lessthanorequaltothreshold", "<", "<="}
+)
+
+SEVERITIES: Final = {
+    "info": Severity.INFO,
+    "low": Severity.INFO,
+    "none": Severity.INFO,
+    "warning": Severity.WARNING,
+    "warn": Severity.WARNING,
+    "medium": Severity.WARNING,
+    "moderate": Severity.WARNING,
+    "critical": Severity.CRITICAL,
+    "high": Severity.CRITICAL,
+    "severe": Severity.CRITICAL,
+}
+"""Words senders use for severity, in the policy's words."""
+
+
+def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:
+    """Normalise the ``detail`` of a ``Drift Detected`` event, whichever of the three shapes it has."""
+    del settings
+    detail = event.get("detail")
+    signal_id = _identity(event, run_id)
+    if not isinstance(detail, dict):
+        return Rejection(
+            "NO_DETAIL",
+            "The event's detail is not a JSON object; send {model, metric, observed, threshold}.",
+            signal_id,
+        )
+    endpoint = model_name(detail.get("endpoint") or detail.get("endpoint_name"))
+    raw_model = detail.get("model") if "model" in detail else detail.get("model_name")
+    model = model_name(raw_model)
+    if raw_model is not None and model is None:
+        return Rejection(
+            "BAD_MODEL_NAME",
+            f"The model name {text(raw_model, 80)!r} is not legal: 1 to 63 letters, digits and inner hyphens. "
+            "Send the name of a policy file without its .json.",
+            signal_id,
+        )
+    if model is None and endpoint:
+        model = reader.model_of_endpoint(endpoint)
+    if model is None:
+        return Rejection(
+            "NO_MODEL",
+            "The drift report names no model. Send model, or an endpoint that a policy or the tag retraining:model claims.",
+            signal_id,
+        )
+    if _is_alert(detail):
+        measured = _from_alert(detail)
+    elif _is_evidently(detail):
+        measured = _from_evidently(detail)
+    else:
+        measured = _from_report(detail)
+    threshold, no_drift, told = measured
+    report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
+    if threshold.observed is None and threshold.threshold is None and not told:
+        return Rejection(
+            "NO_MEASUREMENT",
+            "The drift report has no numbers: send metric, observed and threshold as JSON numbers, or a severity.",
+            signal_id,
+            model,
+        )
+    severity = SEVERITIES.get(str(detail.get("severity") or "").lower())
+    dataset = mapping(detail.get("dataset"))
+    shown = "unknown" if threshold.observed is None else f"{threshold.observed:g}"
+    limit = "an unknown threshold" if threshold.threshold is None else f"a threshold of {threshold.threshold:g}"
+    return Signal(
+        signal_id=signal_id,
+        source=SignalSource.DRIFT_REPORT,
+        kind=SignalKind.NO_DRIFT if no_drift else SignalKind.DRIFT,
+        model=model,
+        endpoint=endpoint,
+        dataset=Dataset(
+            uri=s3_uri(dataset.get("uri")),
+            window_start=text(dataset.get("window_start"), 40),
+            window_end=text(dataset.get("window_end"), 40),
+        )
+        if dataset
+        else None,
+        threshold=threshold,
+        severity=severity,
+        report_uri=report_uri,
+        summary=f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}.",
+        observed_at=text(event.get("time"), 40) or "",
+        context=text(detail.get("message") or detail.get("description"), 300) or "",
+    )
+
+
+def _from_report(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
+    lower = str(detail.get("comparison") or "").lower() in LOWER_IS_WORSE
+    threshold = Threshold(
+        metric=text(detail.get("metric"), 255),
+        observed=number(detail.get("observed")),
+        threshold=number(detail.get("threshold")),
+        lower_is_worse=lower,
+    )
+    return threshold, False, str(detail.get("severity") or "").lower() in SEVERITIES
+
+
+def _is_alert(detail: dict[str, Any]) -> bool:
+    return "alert_type" in detail or "drift_share" in detail
+
+
+def _from_alert(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
+    """The alert JSON of AWS's sample-mlops-bestpractices: ``alert_type``, ``severity``, ``drift_share``, ...
+
+    A model-performance alert carries the degraded metric instead of a share of drifted features.
+    """
+    features = [name for item in sequence(detail.get("drifted_features")) if (name := _feature(item))]
+    share = number(detail.get("drift_share"))
+    observed = share if share is not None else number(detail.get("current_value") or detail.get("degradation"))
+    limit = number(detail.get("drift_threshold") or detail.get("threshold") or detail.get("baseline_value"))
+    metric = text(detail.get("metric") or detail.get("metric_name"), 100) or (
+        "drift_share" if share is not None else None
+    )
+    named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
+    lower = share is None and detail.get("baseline_value") is not None
+    drifted = detail.get("drift_detected")
+    return Threshold(named, observed, limit, lower_is_worse=lower), drifted is False, True
+
+
+def _is_evidently(detail: dict[str, Any]) -> bool:
+    return "dataset_drift" in detail or "share_of_drifted_columns" in detail or isinstance(detail.get("metrics"), list)
+
+
+def _from_evidently(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
+    """Evidently's DatasetDriftMetric result, alone or inside a report's ``metrics`` list."""
+    result = detail
+    for entry in sequence(detail.get("metrics")):
+        candidate = mapping(mapping(entry).get("result"))
+        if "share_of_drifted_columns" in candidate or "dataset_drift" in candidate:
+            result = candidate
+            break
+    drifted = result.get("dataset_drift")
+    threshold = Threshold(
+        metric="share_of_drifted_columns",
+        observed=number(result.get("share_of_drifted_columns")),
+        threshold=number(result.get("drift_share")),
+    )
+    return threshold, drifted is False, isinstance(drifted, bool)
+
+
+def _feature(item: Any) -> str | None:
+    if isinstance(item, dict):
+        return text(item.get("feature") or item.get("feature_name") or item.get("name"), 60)
+    return text(item, 60)
+
+
+def _identity(event: dict[str, Any], run_id: str) -> str:
+    """What makes two deliveries the same signal: the sender's key, else window or report, else the event's id."""
+    detail = mapping(event.get("detail"))
+    dedupe_key = text(detail.get("dedupe_key"), 200)
+    if dedupe_key:
+        return identify("drift-report", text(detail.get("model"), 80), dedupe_key)
+    if mapping(detail.get("dataset")).get("window_end") or detail.get("report_uri"):
+        return identify("drift-report", canonical(detail))
+    return identify("drift-report", text(event.get("id"), 100) or run_id)

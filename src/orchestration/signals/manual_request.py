@@ -1,0 +1,50 @@
+"""A person asks for retraining: our ``Retraining Requested`` event, sent by ``make retrain`` or by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestration.contracts import Severity, SignalKind, SignalSource
+from orchestration.signal import Rejection, Signal, identify, mapping, model_name, text
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
+    from orchestration.signals import SignalReader
+
+
+def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:
+    """Normalise ``{model, reason, requested_by, force?}``. A reason and a name are asked for: they are the evidence."""
+    del reader, settings
+    detail = mapping(event.get("detail"))
+    signal_id = identify("manual-request", text(detail.get("dedupe_key"), 200) or text(event.get("id"), 100) or run_id)
+    raw_model = detail.get("model")
+    model = model_name(raw_model)
+    if model is None:
+        return Rejection(
+            "NO_MODEL" if raw_model is None else "BAD_MODEL_NAME",
+            f"The request's model {text(raw_model, 80)!r} is not a legal model name: 1 to 63 letters, digits and inner "
+            "hyphens.",
+            signal_id,
+        )
+    reason, requested_by = text(detail.get("reason")), text(detail.get("requested_by"), 200)
+    if reason is None or requested_by is None:
+        missing = " and ".join(
+            name for name, value in (("reason", reason), ("requested_by", requested_by)) if value is None
+        )
+        return Rejection(
+            "REQUEST_INCOMPLETE",
+            f"The request lacks {missing}. Say why retraining is asked for and who asks; both are kept as evidence.",
+            signal_id,
+            model,
+        )
+    return Signal(
+        signal_id=signal_id,
+        source=SignalSource.MANUAL_REQUEST,
+        kind=SignalKind.REQUEST,
+        model=model,
+        severity=Severity.CRITICAL,
+        summary=f"{requested_by} asks for retraining: {reason}",
+        observed_at=text(event.get("time"), 40) or "",
+        requested_by=requested_by,
+        force=detail.get("force") is True,
+    )

@@ -1,0 +1,284 @@
+"""SageMaker Model Monitor. EventBridge has no drift event: a drifted run is a processing job that *Completed*.
+
+So the event is only a hint. The job's description says whether it was a monitoring run, its violations file says what
+drifted. Merge jobs and baseline jobs use the same event and are ignored. A monitoring run that *Failed* is a signal of
+its own: not knowing is not the same as no drift.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.contracts import SignalKind, SignalSource
+from orchestration.signal import (
+    Dataset,
+    Ignored,
+    Rejection,
+    Signal,
+    Threshold,
+    Violation,
+    identify,
+    mapping,
+    number,
+    s3_uri,
+    sequence,
+    text,
+)
+from orchestration.stores.documents import Document, Unreadable
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
+    from orchestration.signals import SignalReader
+
+VIOLATION_FILES: Final = ("constraint_violations.json", "constraints_violations.json")
+"""Both spellings stand in AWS's documentation; the containers write the first."""
+
+DATA_QUALITY_CHECKS: Final = frozenset(
+    {
+        "data_type_check",
+        "completeness_check",
+        "missing_column_check",
+        "extra_column_check",
+        "categorical_values_check",
+    }
+)
+"""``constraint_check_type`` values that speak of broken data rather than of drift.
+
+Source: SageMaker developer guide, "Schema for Violations".
+"""
+
+_DISTANCE: Final = re.compile(r"distance:?\s+([0-9.eE+-]+)\s+exceeds threshold:?\s+([0-9.eE+-]+)")
+_COMPARED: Final = re.compile(
+    r"([0-9.eE+-]+)\s+(?:is|was)?\s*(?:less|greater|lower|higher)[a-z ]*than[a-z ]*?([0-9.eE+-]+)"
+)
+
+
+def from_event(
+    event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str
+) -> Signal | Rejection | Ignored:
+    """Confirm a processing job with SageMaker and read what it found."""
+    del settings
+    detail = mapping(event.get("detail"))
+    job_name = detail.get("ProcessingJobName")
+    status = detail.get("ProcessingJobStatus")
+    if not isinstance(job_name, str) or not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job_name):
+        return Rejection(
+            "NO_JOB_NAME",
+            "The processing job event names no legal ProcessingJobName, so the run cannot be confirmed with SageMaker.",
+            identify("model-monitor", text(event.get("id")) or run_id),
+        )
+    if status not in {"Completed", "Failed"}:
+        return Ignored(
+            "JOB_NOT_FINISHED", f"Processing job {job_name} is {text(status, 40)}; only finished runs count."
+        )
+    job = reader.describe_processing_job(job_name)
+    if job is None:
+        return Ignored("JOB_UNKNOWN", f"SageMaker knows no processing job {job_name}.")
+    environment = mapping(job.get("Environment"))
+    image = str(mapping(job.get("AppSpecification")).get("ImageUri") or "")
+    schedule = environment.get("sagemaker_monitoring_schedule_name") or _last(job.get("MonitoringScheduleArn"))
+    if image.rstrip("/").split(":")[0].endswith("sagemaker-model-monitor-groundtruth-merger"):
+        return Ignored("MERGE_JOB", f"Processing job {job_name} merges ground truth; it checks nothing.")
+    if not schedule:
+        return Ignored(
+            "NOT_A_MONITOR_RUN",
+            f"Processing job {job_name} belongs to no monitoring schedule (a baseline job, or somebody's own job).",
+        )
+    endpoint = text(environment.get("sagemaker_endpoint_name"), 63)
+    model = reader.model_of_endpoint(endpoint) if endpoint else None
+    if model is None:
+        return Ignored(
+            "UNMANAGED_ENDPOINT",
+            f"Endpoint {endpoint} of processing job {job_name} is not in this loop. Add policies/{endpoint}.json or tag "
+            "the endpoint with retraining:model to bring it in.",
+        )
+    arn = text(job.get("ProcessingJobArn"), 300) or job_name
+    dataset = Dataset(
+        uri=_dataset_uri(job),
+        window_start=text(environment.get("start_time"), 40),
+        window_end=text(environment.get("end_time"), 40),
+    )
+    described_status = job.get("ProcessingJobStatus")
+    observed_at = text(event.get("time"), 40) or ""
+    if described_status == "Failed":
+        reason = text(job.get("FailureReason") or job.get("ExitMessage")) or "no reason given"
+        return Signal(
+            signal_id=identify("model-monitor", arn, "Failed"),
+            source=SignalSource.MODEL_MONITOR,
+            kind=SignalKind.MONITOR_FAILURE,
+            model=model,
+            endpoint=endpoint,
+            dataset=dataset,
+            summary=f"Monitoring run {job_name} of {endpoint} failed: {reason}",
+            observed_at=observed_at,
+        )
+    return _from_report(
+        job,
+        reader,
+        job_name=job_name,
+        arn=arn,
+        model=model,
+        endpoint=endpoint,
+        dataset=dataset,
+        observed_at=observed_at,
+    )
+
+
+def _from_report(
+    job: dict[str, Any],
+    reader: SignalReader,
+    *,
+    job_name: str,
+    arn: str,
+    model: str,
+    endpoint: str | None,
+    dataset: Dataset,
+    observed_at: str,
+) -> Signal | Rejection:
+    signal_id = identify("model-monitor", arn, "Completed")
+    exit_message = text(job.get("ExitMessage")) or ""
+    document = _report(job, reader)
+    if document is None or document.unreadable is Unreadable.MISSING:
+        if exit_message.startswith("CompletedWithViolations"):
+            return Rejection(
+                "VIOLATIONS_UNREADABLE",
+                f"Monitoring run {job_name} says {exit_message!r}, but its output holds no {VIOLATION_FILES[0]}. "
+                "Look at the job's ProcessingOutputConfig and its logs.",
+                signal_id,
+                model,
+            )
+        return Signal(
+            signal_id=signal_id,
+            source=SignalSource.MODEL_MONITOR,
+            kind=SignalKind.NO_DRIFT,
+            model=model,
+            endpoint=endpoint,
+            dataset=dataset,
+            summary=f"Monitoring run {job_name} of {endpoint} found no violations.",
+            observed_at=observed_at,
+        )
+    if document.body is None:
+        return Rejection(
+            "VIOLATIONS_UNREADABLE",
+            f"The violations of monitoring run {job_name} at {document.uri} cannot be read ({document.unreadable}). "
+            "Allow the orchestration function's role s3:GetObject on the monitor's output.",
+            signal_id,
+            model,
+        )
+    violations = parse_violations(document.body)
+    if violations is None:
+        return Rejection(
+            "VIOLATIONS_UNREADABLE",
+            f"{document.uri} is not Model Monitor's JSON: it needs a list 'violations' of objects with feature_name, "
+            "constraint_check_type and description.",
+            signal_id,
+            model,
+        )
+    broken = tuple(violation for violation in violations if violation.check in DATA_QUALITY_CHECKS)
+    worst = worst_threshold(violations)
+    kind = SignalKind.DATA_QUALITY if broken else SignalKind.DRIFT if violations else SignalKind.NO_DRIFT
+    return Signal(
+        signal_id=signal_id,
+        source=SignalSource.MODEL_MONITOR,
+        kind=kind,
+        model=model,
+        endpoint=endpoint,
+        dataset=dataset,
+        threshold=worst,
+        violations=violations,
+        report_uri=document.uri,
+        summary=_sentence(job_name, endpoint, violations, broken, worst),
+        observed_at=observed_at,
+    )
+
+
+def _sentence(
+    job_name: str,
+    endpoint: str | None,
+    violations: tuple[Violation, ...],
+    broken: tuple[Violation, ...],
+    worst: Threshold | None,
+) -> str:
+    start = f"Monitoring run {job_name} of {endpoint} found {len(violations)} violation(s)"
+    if broken:
+        return f"{start}, {len(broken)} of them broken data, first {broken[0].feature}: {broken[0].description}"[:500]
+    if worst is not None and worst.observed is not None:
+        return f"{start}, worst {worst.metric}: {worst.observed:g} against a threshold of {worst.threshold:g}."
+    return f"{start}."
+
+
+def parse_violations(body: bytes) -> tuple[Violation, ...] | None:
+    """Violations of a report, or None when the bytes are not such a report. Malformed entries keep what they have."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("violations"), list):
+        return None
+    return tuple(
+        Violation(
+            feature=text(entry.get("feature_name"), 200) or "(unnamed)",
+            check=text(entry.get("constraint_check_type"), 100) or "(unnamed)",
+            description=text(entry.get("description")) or "",
+        )
+        for entry in parsed["violations"]
+        if isinstance(entry, dict)
+    )
+
+
+def worst_threshold(violations: tuple[Violation, ...]) -> Threshold | None:
+    """The violation furthest past its threshold, read from the wording of the descriptions.
+
+    The wording is no contract of AWS, so a description without numbers gives a threshold without numbers, which
+    counts as a violation at its threshold and no more.
+    """
+    found = [threshold for violation in violations if (threshold := _threshold(violation)) is not None]
+    measured = [threshold for threshold in found if threshold.ratio is not None]
+    if measured:
+        return max(measured, key=lambda threshold: threshold.ratio or 0.0)
+    return found[0] if found else None
+
+
+def _threshold(violation: Violation) -> Threshold | None:
+    if violation.check in DATA_QUALITY_CHECKS:
+        return None
+    match = _DISTANCE.search(violation.description) or _COMPARED.search(violation.description)
+    if match is None:
+        return Threshold(metric=violation.feature, observed=None, threshold=None)
+    observed, threshold = number(match[1].rstrip(".")), number(match[2].rstrip("."))
+    lower = "less_than" in violation.check.lower() or ("less than" in violation.description.lower())
+    return Threshold(metric=violation.feature, observed=observed, threshold=threshold, lower_is_worse=lower)
+
+
+def _report(job: dict[str, Any], reader: SignalReader) -> Document | None:
+    """The violations document of the job: the first that is there, else the last reason why not; None without output."""
+    last: Document | None = None
+    for output in sequence(mapping(job.get("ProcessingOutputConfig")).get("Outputs")):
+        folder = s3_uri(str(mapping(mapping(output).get("S3Output")).get("S3Uri") or "").rstrip("/") + "/")
+        if folder is None:
+            continue
+        for name in VIOLATION_FILES:
+            last = reader.read_document(folder + name)
+            if last.unreadable is None:
+                return last
+            if last.unreadable is not Unreadable.MISSING:
+                return last
+    return last
+
+
+def _dataset_uri(job: dict[str, Any]) -> str | None:
+    """Where the checked data lies: the endpoint's capture, or the input that is no baseline."""
+    for entry in sequence(job.get("ProcessingInputs")):
+        item = mapping(entry)
+        endpoint_uri = mapping(item.get("EndpointInput")).get("LocalPath")
+        name = str(item.get("InputName") or "")
+        uri = mapping(item.get("S3Input")).get("S3Uri")
+        if endpoint_uri is None and (name.startswith("endpoint_input") or name in {"dataset", "input", "input_data"}):
+            return s3_uri(uri)
+    return None
+
+
+def _last(arn: Any) -> str | None:
+    return arn.rsplit("/", 1)[-1] if isinstance(arn, str) and "/" in arn else None

@@ -1,0 +1,71 @@
+"""What was coalesced during a run or a cooldown comes back once, as one signal, when that is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestration.contracts import Severity, SignalKind, SignalSource
+from orchestration.signal import (
+    Dataset,
+    Ignored,
+    Rejection,
+    Signal,
+    Threshold,
+    identify,
+    mapping,
+    model_name,
+    number,
+    s3_uri,
+    text,
+)
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
+    from orchestration.signals import SignalReader
+
+
+def from_event(
+    event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str
+) -> Signal | Rejection | Ignored:
+    """Take the pending signal from the model's state; the event only says which model."""
+    del settings
+    raw_model = mapping(event.get("detail")).get("model")
+    model = model_name(raw_model)
+    if model is None:
+        return Rejection(
+            "BAD_MODEL_NAME",
+            f"The event's model {text(raw_model, 80)!r} is not a legal model name.",
+            identify("pending", text(event.get("id"), 100) or run_id),
+        )
+    stored = reader.pending_signal(model)
+    if stored is None:
+        return Ignored("NOTHING_PENDING", f"No coalesced signal waits for {model}; it was decided before.", model)
+    signal = mapping(stored.get("signal"))
+    threshold = mapping(signal.get("threshold"))
+    dataset = mapping(signal.get("dataset"))
+    severity = text(stored.get("severity"), 20)
+    count = int(number(stored.get("count")) or 1)
+    return Signal(
+        signal_id=identify("pending", model, text(stored.get("first_signal_id"), 64), str(count)),
+        source=SignalSource.PENDING,
+        kind=SignalKind(signal.get("kind") or SignalKind.DRIFT),
+        model=model,
+        endpoint=model_name(signal.get("endpoint")),
+        dataset=Dataset(
+            s3_uri(dataset.get("uri")), text(dataset.get("window_start"), 40), text(dataset.get("window_end"), 40)
+        )
+        if dataset
+        else None,
+        threshold=Threshold(
+            text(threshold.get("metric"), 255),
+            number(threshold.get("observed")),
+            number(threshold.get("threshold")),
+            lower_is_worse=threshold.get("lower_is_worse") is True,
+        )
+        if threshold
+        else None,
+        severity=Severity(severity) if severity in set(Severity) else None,
+        report_uri=s3_uri(signal.get("report_uri")),
+        summary=f"{count} signal(s) arrived while {model} was busy; the latest: {text(signal.get('summary'), 300)}",
+        observed_at=text(event.get("time"), 40) or "",
+    )

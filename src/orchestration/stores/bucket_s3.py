@@ -1,0 +1,69 @@
+"""The AutomationBucket and the documents signals refer to."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from orchestration.signal import canonical
+from orchestration.stores.documents import Document, Unreadable
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+DOCUMENT_BYTES_LIMIT: Final = 5_000_000
+"""Largest document read: a violations file or an evaluation report has kilobytes, and the function has 256 MB."""
+
+
+class AutomationBucket:
+    """Writes records once and reads documents."""
+
+    def __init__(self, client: S3Client, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def uri(self, key: str) -> str:
+        """The S3 URI of a key in the bucket."""
+        return f"s3://{self.name}/{key}"
+
+    def write_once(self, key: str, value: Any) -> bool:
+        """Write a JSON record unless it is there; what is there stays. True when this call wrote it.
+
+        Source: S3 conditional writes, ``If-None-Match: *`` answers 412 when the key exists, 409 while it is deleted.
+        """
+        body = value if isinstance(value, bytes) else canonical(value).encode()
+        try:
+            self._client.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
+                raise
+            return False
+        return True
+
+    def read(self, uri: str) -> Document:
+        """Read an object by its URI; a missing or forbidden object is a value, not an error."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if code in {"NoSuchKey", "NoSuchBucket", "404"} or status == 404:  # noqa: PLR2004 - HTTP
+                return Document(uri, unreadable=Unreadable.MISSING)
+            if code in {"AccessDenied", "403", "AllAccessDisabled", "KMS.DisabledException"} or status == 403:  # noqa: PLR2004 - HTTP
+                return Document(uri, unreadable=Unreadable.ACCESS_DENIED)
+            raise
+        version = answer.get("VersionId") or ""
+        if answer["ContentLength"] > DOCUMENT_BYTES_LIMIT:
+            answer["Body"].close()
+            return Document(uri, version=version, unreadable=Unreadable.TOO_LARGE)
+        body = answer["Body"].read()
+        if version in {"", "null"}:
+            # Unversioned bucket: content and time of writing stand for the version.
+            modified = answer["LastModified"].isoformat()
+            version = f"{hashlib.sha256(body).hexdigest()[:16]}-{modified}"
+        return Document(uri, body=body, version=version)

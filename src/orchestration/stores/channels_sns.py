@@ -1,0 +1,60 @@
+"""Where people and other programs hear of the loop: two SNS topics and the event bus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestration.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE
+from orchestration.signal import canonical
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_sns import SNSClient
+
+    from orchestration.notification import Message
+
+
+class Channels:
+    """Publishes messages to people and status events to programs."""
+
+    def __init__(
+        self, sns: SNSClient, events: EventBridgeClient, *, operations_topic: str, escalation_topic: str
+    ) -> None:
+        self._sns = sns
+        self._events = events
+        self._operations_topic = operations_topic
+        self._escalation_topic = escalation_topic
+
+    def tell(self, message: Message) -> None:
+        """Publish to the operations topic, and to the escalation topic when the message asks for people."""
+        topics = [self._operations_topic] + ([self._escalation_topic] if message.escalates else [])
+        for topic in topics:
+            self._sns.publish(
+                TopicArn=topic,
+                Subject=message.subject,
+                Message=canonical(message.by_protocol()),
+                MessageStructure="json",
+                MessageAttributes={
+                    "model": {"DataType": "String", "StringValue": message.model or "-"},
+                    "status": {"DataType": "String", "StringValue": message.status},
+                },
+            )
+
+    def emit(self, detail: dict[str, Any], *, resources: list[str]) -> None:
+        """Put one ``Retraining Status Change`` event on the default bus.
+
+        Raises:
+            RuntimeError: EventBridge refused the entry (it answers 200 even then).
+        """
+        answer = self._events.put_events(
+            Entries=[
+                {
+                    "Source": RETRAINING_SOURCE,
+                    "DetailType": RETRAINING_STATUS_CHANGE,
+                    "Detail": canonical(detail),
+                    "Resources": resources,
+                }
+            ]
+        )
+        if answer["FailedEntryCount"]:
+            raise RuntimeError(f"EventBridge refused the status event: {answer['Entries'][0].get('ErrorMessage')}")

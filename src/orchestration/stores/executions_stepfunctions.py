@@ -1,0 +1,64 @@
+"""Step Functions executions and task tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from orchestration.signal import canonical
+
+if TYPE_CHECKING:
+    from types_boto3_stepfunctions import SFNClient
+
+DEAD_TOKEN = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+"""Answers that say nobody waits on the token any more."""
+
+
+class Executions:
+    """Answers parked tokens, starts and describes executions."""
+
+    def __init__(self, client: SFNClient) -> None:
+        self._client = client
+
+    def succeed(self, token: str, result: dict[str, Any]) -> bool:
+        """Give a parked task its result. False when the token is dead."""
+        return self._answered(lambda: self._client.send_task_success(taskToken=token, output=canonical(result)))
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        """Fail a parked task. False when the token is dead. Step Functions takes 256 and 32,768 characters."""
+        return self._answered(
+            lambda: self._client.send_task_failure(taskToken=token, error=error[:256], cause=cause[:32768])
+        )
+
+    def status(self, execution_arn: str) -> str | None:
+        """Status of an execution (RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE), None if unknown."""
+        try:
+            return self._client.describe_execution(executionArn=execution_arn)["status"]
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+
+    def start(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> bool:
+        """Start an execution under a name of ours. False when that name was used: it was started before."""
+        try:
+            self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=canonical(value))
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def stop(self, execution_arn: str, error: str, cause: str) -> None:
+        """Stop an execution; one that has ended stays as it is."""
+        try:
+            self._client.stop_execution(executionArn=execution_arn, error=error, cause=cause[:32768])
+        except (self._client.exceptions.ExecutionDoesNotExist, self._client.exceptions.ValidationException):
+            return
+
+    @staticmethod
+    def _answered(call: Any) -> bool:
+        try:
+            call()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in DEAD_TOKEN:
+                return False
+            raise
+        return True

@@ -1,0 +1,75 @@
+"""What the loop reads from SageMaker. Nothing here changes anything: the state machine's role does that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from orchestration.promotion import Champion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from types_boto3_sagemaker import SageMakerClient
+
+
+class SageMaker:
+    """Descriptions of jobs, endpoints and pipelines; None stands for "there is none"."""
+
+    def __init__(self, client: SageMakerClient) -> None:
+        self._client = client
+
+    def processing_job(self, name: str) -> dict[str, Any] | None:
+        """DescribeProcessingJob."""
+        return _found(lambda: self._client.describe_processing_job(ProcessingJobName=name))
+
+    def endpoint(self, name: str) -> dict[str, Any] | None:
+        """DescribeEndpoint."""
+        return _found(lambda: self._client.describe_endpoint(EndpointName=name))
+
+    def pipeline_execution(self, arn: str) -> dict[str, Any] | None:
+        """DescribePipelineExecution."""
+        return _found(lambda: self._client.describe_pipeline_execution(PipelineExecutionArn=arn))
+
+    def tag(self, arn: str, key: str) -> str | None:
+        """The value of one tag of a resource."""
+        answer = _found(lambda: self._client.list_tags(ResourceArn=arn)) or {}
+        return next((tag["Value"] for tag in answer.get("Tags", []) if tag["Key"] == key), None)
+
+    def champion(self, endpoint: str) -> Champion | None:
+        """The model that serves on an endpoint, with its config and the tags a copy of the config keeps."""
+        described = self.endpoint(endpoint)
+        if described is None or not described.get("EndpointConfigName"):
+            return None
+        config_name = described["EndpointConfigName"]
+        config = _found(lambda: self._client.describe_endpoint_config(EndpointConfigName=config_name))
+        if config is None:
+            return None
+        names = [variant["ModelName"] for variant in config.get("ProductionVariants", []) if variant.get("ModelName")]
+        model = _found(lambda: self._client.describe_model(ModelName=names[0])) if names else None
+        tags = _found(lambda: self._client.list_tags(ResourceArn=config["EndpointConfigArn"])) or {}
+        return Champion(
+            endpoint=endpoint,
+            config_name=config_name,
+            config=config,
+            model=model or {},
+            tags=list(tags.get("Tags", [])),
+        )
+
+
+def _found(call: Callable[[], Any]) -> dict[str, Any] | None:
+    """The answer, or None when the thing does not exist.
+
+    SageMaker says "not found" in two ways: ResourceNotFound, and ValidationException with "Could not find" or
+    "not found" in its text for models, endpoints and configs.
+    """
+    try:
+        answer: dict[str, Any] = call()
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "").lower()
+        missing = "could not find" in message or "not found" in message or "does not exist" in message
+        if code in {"ResourceNotFound", "ResourceNotFoundException"} or (code == "ValidationException" and missing):
+            return None
+        raise
+    return answer

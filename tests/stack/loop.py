@@ -1,0 +1,230 @@
+"""A deployed loop as the stories see it: send events, await executions, read what was left."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.embedded_aws import EmbeddedAws, wait_until
+
+EVENTS = Path(__file__).parent.parent / "events"
+BETTER = {"auc": 0.93, "recall": 0.8}
+CHAMPION = {"auc": 0.85, "recall": 0.78}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An execution that is over."""
+
+    arn: str
+    name: str
+    status: str
+    output: dict[str, Any]
+    error: str | None
+    cause: str | None
+
+
+class Loop:
+    """The deployed stack on the embedded AWS, with a data bucket and pipelines of a user's own."""
+
+    def __init__(self, aws: EmbeddedAws, outputs: dict[str, str], data_bucket: str, role_arn: str) -> None:
+        self.aws = aws
+        self.outputs = outputs
+        self.data_bucket = data_bucket
+        self.role_arn = role_arn
+        self.bucket = outputs["AutomationBucketName"]
+        self.table = outputs["HistoryTableName"]
+        self.machine = outputs["StateMachineArn"]
+
+    # What a team owns.
+
+    def put(self, key: str, body: Any, *, bucket: str | None = None) -> str:
+        """Write an object and give its URI."""
+        bucket = bucket or self.data_bucket
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=raw)
+        return f"s3://{bucket}/{key}"
+
+    def evaluation(self, candidate: dict[str, float], champion: dict[str, float] | None = None) -> str:
+        """Write an evaluation report and give its URI."""
+
+        def metrics(values: dict[str, float]) -> dict[str, Any]:
+            return {
+                "binary_classification_metrics": {
+                    name: {"value": value, "standard_deviation": "NaN"} for name, value in values.items()
+                }
+            }
+
+        report = metrics(candidate)
+        if champion is not None:
+            report["champion"] = metrics(champion)
+        return self.put(f"reports/{uuid.uuid4().hex}/evaluation.json", report)
+
+    def pipeline(self, states: dict[str, Any], start_at: str) -> str:
+        """Create a training pipeline of the team's own and give its ARN."""
+        definition = {"QueryLanguage": "JSONata", "StartAt": start_at, "States": states}
+        answer = self.aws.client("stepfunctions").create_state_machine(
+            name=f"training-{uuid.uuid4().hex[:8]}", definition=json.dumps(definition), roleArn=self.role_arn
+        )
+        return str(answer["stateMachineArn"])
+
+    def training(self, evaluation_uri: str | None, **more: Any) -> str:
+        """Create a pipeline that returns a trained model at once."""
+        output = {
+            "model_data_url": f"s3://{self.data_bucket}/models/candidate.tar.gz",
+            "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1",
+            **({"evaluation_uri": evaluation_uri} if evaluation_uri else {}),
+            **more,
+        }
+        return self.pipeline({"Train": {"Type": "Pass", "Output": output, "End": True}}, "Train")
+
+    def failing_training(self, error: str = "DataGone", cause: str = "the training data is gone") -> str:
+        """Create a pipeline that fails."""
+        return self.pipeline({"Fail": {"Type": "Fail", "Error": error, "Cause": cause}}, "Fail")
+
+    def champion(self, model: str) -> str:
+        """Create an endpoint that serves a first champion and give its name."""
+        sagemaker = self.aws.client("sagemaker")
+        name, endpoint = f"{model}-first", f"{model}-prod"
+        sagemaker.create_model(
+            ModelName=name,
+            PrimaryContainer={
+                "Image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1",
+                "ModelDataUrl": f"s3://{self.data_bucket}/models/champion.tar.gz",
+            },
+            ExecutionRoleArn=self.role_arn,
+        )
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {"VariantName": "AllTraffic", "ModelName": name, "InitialInstanceCount": 2, "InstanceType": "ml.m5.large"}
+            ],
+            Tags=[{"Key": "team", "Value": "fraud"}],
+        )
+        sagemaker.create_endpoint(
+            EndpointName=endpoint, EndpointConfigName=name, Tags=[{"Key": "retraining:model", "Value": model}]
+        )
+        wait_until(lambda: sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService")
+        return endpoint
+
+    def policy(self, model: str, **sections: Any) -> None:
+        """Upload a model's policy."""
+        document = {"schema_version": 1, "model": model, **sections}
+        self.put(f"policies/{model}.json", document, bucket=self.bucket)
+
+    def model(self, *, evaluation: str | None = None, training: str | None = None, **sections: Any) -> str:
+        """Bring a new model under the loop: champion, pipeline, policy. Gives its name."""
+        model = f"m{uuid.uuid4().hex[:10]}"
+        endpoint = self.champion(model)
+        target = training or self.training(evaluation or self.evaluation(BETTER, CHAMPION))
+        defaults: dict[str, Any] = {
+            "training": {"target": target},
+            "actions": {"info": "observe", "warning": "observe", "critical": "retrain"},
+            "evaluation": {"metric": "auc", "minimum": 0.8, "min_improvement": 0.01, "guards": [{"metric": "recall", "minimum": 0.7}]},
+            "approval": {"training": "never", "promotion": "never"},
+            "promotion": {"endpoint": endpoint, "bake_minutes": 0},
+        }
+        self.policy(model, **{**defaults, **sections})
+        return model
+
+    # Events in, executions out.
+
+    def drift(self, model: str, **detail: Any) -> dict[str, Any]:
+        """A drift report event as EventBridge delivers it."""
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "source": "mlops.drift",
+            "detail-type": "Drift Detected",
+            "account": self.aws.account,
+            "region": self.aws.region,
+            "time": "2026-03-02T11:09:41Z",
+            "resources": [],
+            "detail": {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, **detail},
+        }
+
+    def start(self, event: Any) -> str:
+        """Start an execution with an event as its input and give its ARN."""
+        answer = self.aws.client("stepfunctions").start_execution(stateMachineArn=self.machine, input=json.dumps(event))
+        return str(answer["executionArn"])
+
+    def run(self, event: Any, *, within: float = 30.0) -> Ended:
+        """Start an execution and await its end."""
+        return self.ended(self.start(event), within=within)
+
+    def ended(self, arn: str, *, within: float = 30.0) -> Ended:
+        """Await the end of an execution."""
+        client = self.aws.client("stepfunctions")
+
+        def over() -> Any:
+            found = client.describe_execution(executionArn=arn)
+            return found if found["status"] != "RUNNING" else None
+
+        try:
+            found = wait_until(over, within=within)
+        except TimeoutError:
+            raise AssertionError(f"{arn} still runs after {within} s in {self.states(arn)[-1]}") from None
+        return Ended(
+            arn=arn,
+            name=found["name"],
+            status=found["status"],
+            output=json.loads(found.get("output") or "{}"),
+            error=found.get("error"),
+            cause=found.get("cause"),
+        )
+
+    def states(self, arn: str) -> list[str]:
+        """Names of the states an execution entered, in order."""
+        pages = self.aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]
+
+    def executions(self) -> set[str]:
+        """ARNs of all executions of the loop."""
+        pages = (
+            self.aws.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self.machine)
+        )
+        return {execution["executionArn"] for page in pages for execution in page["executions"]}
+
+    # What was left.
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of the AutomationBucket under a prefix."""
+        pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def read(self, key: str) -> Any:
+        """A JSON object of the AutomationBucket."""
+        return json.loads(self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    def decisions(self, model: str) -> list[dict[str, Any]]:
+        """Decision records of a model in the order of its chain."""
+        records = [self.read(key) for key in self.keys(f"decisions/{model}/")]
+        return sorted(records, key=lambda record: int(record["chain"]["sequence"]))
+
+    def statuses(self, run_id: str) -> list[str]:
+        """Statuses of a run in order."""
+        items = self.aws.client("dynamodb").query(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}, ":sk": {"S": "STATUS#"}},
+        )["Items"]
+        return [item["status"]["S"] for item in items]
+
+    def item(self, pk: str, sk: str) -> dict[str, Any] | None:
+        """A raw item of the HistoryTable."""
+        answer = self.aws.client("dynamodb").get_item(TableName=self.table, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+        found: dict[str, Any] | None = answer.get("Item")
+        return found
+
+    def endpoint_config(self, endpoint: str) -> str:
+        """Name of the config an endpoint serves with."""
+        described = self.aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        return str(described["EndpointConfigName"])
