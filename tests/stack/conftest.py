@@ -27,7 +27,7 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture(scope="session")
 def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """The real template, packaged and deployed with the AWS CLI."""
-    package_zip.main([])
+    package_zip.build()
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="artifacts")
     s3.create_bucket(Bucket="team-data")

@@ -100,7 +100,12 @@ class Loop:
         sagemaker.create_endpoint_config(
             EndpointConfigName=name,
             ProductionVariants=[
-                {"VariantName": "AllTraffic", "ModelName": name, "InitialInstanceCount": 2, "InstanceType": "ml.m5.large"}
+                {
+                    "VariantName": "AllTraffic",
+                    "ModelName": name,
+                    "InitialInstanceCount": 2,
+                    "InstanceType": "ml.m5.large",
+                }
             ],
             Tags=[{"Key": "team", "Value": "fraud"}],
         )
@@ -123,7 +128,12 @@ class Loop:
         defaults: dict[str, Any] = {
             "training": {"target": target},
             "actions": {"info": "observe", "warning": "observe", "critical": "retrain"},
-            "evaluation": {"metric": "auc", "minimum": 0.8, "min_improvement": 0.01, "guards": [{"metric": "recall", "minimum": 0.7}]},
+            "evaluation": {
+                "metric": "auc",
+                "minimum": 0.8,
+                "min_improvement": 0.01,
+                "guards": [{"metric": "recall", "minimum": 0.7}],
+            },
             "approval": {"training": "never", "promotion": "never"},
             "promotion": {"endpoint": endpoint, "bake_minutes": 0},
         }
@@ -188,9 +198,7 @@ class Loop:
 
     def executions(self) -> set[str]:
         """ARNs of all executions of the loop."""
-        pages = (
-            self.aws.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self.machine)
-        )
+        pages = self.aws.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self.machine)
         return {execution["executionArn"] for page in pages for execution in page["executions"]}
 
     # What was left.

@@ -1,0 +1,91 @@
+# `make` alone prints the targets. Everything runs in .venv, which each target brings up to date first.
+#
+#   make test PYTHON=python3.13    the interpreter to build .venv from (default: the one .venv has, else the
+#                                  newest of 3.13, 3.12, 3.11); another minor version rebuilds .venv
+#   make test TESTS=rollback       only the tests whose names contain the word, stopping at the first failure
+#
+# An operator target is one line: `name: setup ## What it does` and `@$(OPS)name`.
+
+VENV        := .venv
+PYTHON_VENV := $(VENV)/bin/python
+PORT        ?= 4566
+JOBS        ?= 2
+TESTS       ?=
+
+ifndef PYTHON
+PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 python3; do \
+	"$$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; \
+	done)
+endif
+
+# `aws`, `cfn-lint` and the rest are the ones beside the interpreter, also for the programs these targets start.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+RUN = PYTHONPATH=src $(PYTHON_VENV)
+OPS = $(RUN) -m ops.
+
+TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml)
+DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json)
+
+.DEFAULT_GOAL := help
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+
+##@ Start here
+
+# The awk below prints each `##@ section` and each `target: ## sentence` of this file, in colour on a terminal only.
+help: ## Show this help
+	@colour=; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then colour=1; fi; \
+	awk -v colour="$$colour" ' \
+		BEGIN { FS = ":.*## "; bold = colour ? "\033[1m" : ""; cyan = colour ? "\033[36m" : ""; off = colour ? "\033[0m" : ""; \
+			print "Usage: make <target> [NAME=value ...]" } \
+		/^##@ / { printf "\n%s%s%s\n", bold, substr($$0, 5), off } \
+		/^[a-z][a-z-]*:.*## / { printf "  %s%-14s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Make .venv from the lock file (about 10 s), or leave it alone when it is up to date
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" requirements/install.py dev
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(VENV) is ready: $$($(PYTHON_VENV) --version)",:)
+
+demo: setup ## Show the whole loop on this machine: drift, approval, real training, promotion, rollback
+	@$(OPS)demo $(ARGS)
+
+local: setup ## Run the embedded AWS in the foreground and say what to export (PORT=4566)
+	@PYTHONPATH=src exec $(PYTHON_VENV) -m local --port $(PORT)
+
+##@ Develop
+
+test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=2)
+	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadgroup) $(ARGS)
+
+lint: setup ## Check code, types, templates and state machines; change nothing
+	@"$(PYTHON)" requirements/install.py node
+	$(PYTHON_VENV) -m ruff check
+	$(PYTHON_VENV) -m ruff format --check
+	$(PYTHON_VENV) -m mypy
+	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
+	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
+
+bench: setup ## Measure what the loop costs in time and write the table of bench/
+	@$(RUN) -m bench $(ARGS)
+
+docs: setup ## Rewrite the parts of README.md and docs/ that come from the template, the state machine and the demo
+	@$(OPS)docs $(ARGS)
+
+lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 takes newer releases)
+	@for name in uv dev taskcat; do \
+		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+taskcat: setup ## Check .taskcat.yml and the template with taskcat, in an environment of its own
+	@"$(PYTHON)" requirements/install.py taskcat
+	@PYTHONWARNINGS=ignore $(VENV)-taskcat/bin/taskcat lint --input-file .taskcat.yml
+
+clean: ## Remove what was built and cached (ALL=1: the environments too)
+	@rm -rf build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@$(if $(ALL),rm -rf $(VENV) $(VENV)-taskcat requirements/node/node_modules,:)
+
+##@ Deploy
+
+package: setup ## Build build/orchestration.zip, the same bytes on every machine
+	@$(OPS)package_zip $(ARGS)

@@ -1,0 +1,152 @@
+"""Build the Lambda package, `build/orchestration.zip`.
+
+    python -m ops.package_zip            # write it when its bytes changed, print its SHA-256
+    python -m ops.package_zip --check    # write nothing, print the SHA-256 of what would be built
+
+The same sources give the same bytes on every machine: names sorted, times fixed at the zip epoch, modes
+fixed, entries stored rather than deflated (zlib builds differ in their output, and the package is small). The file
+is left alone when nothing changed, so `aws cloudformation package` finds the object it uploaded last time.
+
+The package holds `orchestration/` and, when something in there imports it, `fastjsonschema/` with its licence. The
+runtime brings the standard library, boto3 and botocore; importing anything else is refused here rather than
+found out in Lambda.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import importlib.metadata
+import io
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src"
+TARGET = ROOT / "build" / "orchestration.zip"
+
+PACKAGE = "orchestration"
+VENDORED = frozenset({"fastjsonschema"})
+RUNTIME = frozenset({"boto3", "botocore"})
+SUFFIXES = frozenset({".py", ".json", ".html", ".css", ".svg", ".txt", ".typed"})
+
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_REGULAR_FILE_0644 = 0o100644 << 16
+
+
+class PackageError(Exception):
+    """The sources hold something that cannot go into the Lambda package; the text says what and where."""
+
+
+def package_bytes(source: Path = SOURCE) -> bytes:
+    """Return the zip of `source`/orchestration and the vendored packages it imports.
+
+    Raises:
+        PackageError: for a native library, a file of an unexpected kind, or an import that Lambda does not have.
+    """
+    files = {name: file.read_bytes() for name, file in _own_files(source)}
+    for package in sorted(_third_party_imports(files)):
+        files.update(_vendored_files(package))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression=zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, date_time=_ZIP_EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = _REGULAR_FILE_0644
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
+
+
+def build(target: Path = TARGET, source: Path = SOURCE) -> Path:
+    """Write the package to `target` unless it already holds these bytes; return `target`."""
+    content = package_bytes(source)
+    if not target.is_file() or target.read_bytes() != content:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed into place: a test or a deployment that reads meanwhile sees the old package or the new one.
+        partial = target.with_name(f".{target.name}.{hashlib.sha256(content).hexdigest()[:12]}")
+        partial.write_bytes(content)
+        partial.replace(target)
+    return target
+
+
+def _own_files(source: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (name in the zip, file) for the package's own files."""
+    if not (source / PACKAGE / "__init__.py").is_file():
+        raise PackageError(f"{source / PACKAGE} is not a package: it has no __init__.py")
+    for file in (source / PACKAGE).rglob("*"):
+        name = file.relative_to(source)
+        if not file.is_file() or "__pycache__" in name.parts or any(part.startswith(".") for part in name.parts):
+            continue
+        if file.suffix not in SUFFIXES:
+            raise PackageError(f"{name} does not belong in the package: only {', '.join(sorted(SUFFIXES))} files do")
+        yield name.as_posix(), file
+
+
+def _third_party_imports(files: dict[str, bytes]) -> set[str]:
+    """Return the vendored packages that `files` import; refuse what neither the runtime nor the zip has."""
+    found = set()
+    for name, content in files.items():
+        if not name.endswith(".py"):
+            continue
+        for module in _runtime_imports(ast.parse(content, filename=name).body):
+            top = module.split(".", 1)[0]
+            if top in VENDORED:
+                found.add(top)
+            elif top != PACKAGE and top not in RUNTIME and top not in sys.stdlib_module_names:
+                raise PackageError(f"{name} imports {top}, which is neither in Lambda's runtime nor vendored")
+    return found
+
+
+def _runtime_imports(statements: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield the absolute module names imported when the code runs, so not those under `if TYPE_CHECKING:`."""
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.level == 0 and statement.module:
+            yield statement.module
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            yield from _runtime_imports(statement.orelse)
+        else:
+            yield from _runtime_imports(list(ast.iter_child_nodes(statement)))
+
+
+def _vendored_files(package: str) -> dict[str, bytes]:
+    """Return the modules and licence of an installed pure-Python distribution, by their names in the zip."""
+    files = {}
+    for file in importlib.metadata.files(package) or ():
+        if file.suffix in {".so", ".pyd", ".dylib"}:
+            raise PackageError(
+                f"{package} holds a native library, {file}: it would not load on every Lambda architecture"
+            )
+        if file.parts[0] == package and file.suffix == ".py":
+            files[file.as_posix()] = file.read_binary()
+        elif file.name.startswith("LICENSE"):
+            files[f"{package}/{file.name}"] = file.read_binary()
+    if f"{package}/__init__.py" not in files:
+        raise PackageError(f"{package} is imported but not installed here: make setup")
+    return files
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build or check the package; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ops.package_zip", description="Build build/orchestration.zip.")
+    parser.add_argument("--check", action="store_true", help="write nothing, only print the SHA-256")
+    arguments = parser.parse_args(argv)
+    try:
+        content = package_bytes() if arguments.check else build().read_bytes()
+    except PackageError as error:
+        print(f"package: {error}", file=sys.stderr)
+        return 1
+    print(f"{hashlib.sha256(content).hexdigest()}  {TARGET.relative_to(ROOT)}  ({len(content):,} bytes)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The Lambda package: the same bytes from the same sources, and nothing in it that Lambda cannot run."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops import package_zip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_PACKAGE_BYTES = 1_000_000
+"""Far below Lambda's limit; a package that grows past this has taken in something it should not."""
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """Return a small `src` folder."""
+    package = tmp_path / "src" / "orchestration"
+    (package / "actions").mkdir(parents=True)
+    (package / "__init__.py").write_text('"""A package."""\n')
+    (package / "handler.py").write_text("import boto3\nfrom orchestration.actions import admit\n")
+    (package / "actions" / "__init__.py").write_text("")
+    (package / "actions" / "admit.py").write_text("import json\n")
+    (package / "policy.schema.json").write_text("{}\n")
+    return package.parent
+
+
+def names(content: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.namelist()
+
+
+def test_two_copies_made_in_another_order_at_other_times_with_other_modes_give_identical_bytes(tmp_path: Path) -> None:
+    original = package_zip.SOURCE / "orchestration"
+    files = sorted(
+        file.relative_to(original)
+        for file in original.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith(".")
+    )
+    copies = []
+    for number, order in enumerate((files, list(reversed(files)))):
+        copy = tmp_path / str(number) / "orchestration"
+        for file in order:
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(original / file, copy / file)
+            os.utime(copy / file, (1_000_000_000 + number, 1_000_000_000 + number))
+            (copy / file).chmod(0o600 + number * 0o155)
+        copies.append(package_zip.package_bytes(copy.parent))
+
+    assert copies[0] == copies[1]
+    assert copies[0] == package_zip.package_bytes()
+
+
+def test_the_real_package_is_small_and_holds_only_its_own_and_vendored_python() -> None:
+    content = package_zip.package_bytes()
+
+    assert len(content) < LARGEST_PACKAGE_BYTES
+    assert {name.split("/", 1)[0] for name in names(content)} <= {"orchestration", *package_zip.VENDORED}
+    assert "orchestration/__init__.py" in names(content)
+    assert not [name for name in names(content) if name.endswith((".so", ".pyc", ".pyd")) or "test" in name.split("/")]
+
+
+def test_every_entry_is_stored_with_the_same_time_and_mode_and_names_are_sorted(sources: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(package_zip.package_bytes(sources))) as archive:
+        entries = archive.infolist()
+
+    assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert {(entry.create_system, entry.create_version, entry.extract_version) for entry in entries} == {(3, 20, 20)}
+
+
+def test_bytecode_and_hidden_files_stay_out_of_the_package(sources: Path) -> None:
+    before = package_zip.package_bytes(sources)
+    (sources / "orchestration" / "__pycache__").mkdir()
+    (sources / "orchestration" / "__pycache__" / "handler.cpython-311.pyc").write_bytes(b"\0")
+    (sources / "orchestration" / ".DS_Store").write_bytes(b"\0")
+
+    assert package_zip.package_bytes(sources) == before
+
+
+@pytest.mark.parametrize("name", ["fast.cpython-311-x86_64-linux-gnu.so", "handler.py.orig", "notes.md"])
+def test_a_file_of_an_unexpected_kind_is_refused_by_name(sources: Path, name: str) -> None:
+    (sources / "orchestration" / name).write_bytes(b"\0")
+
+    with pytest.raises(package_zip.PackageError, match=name.replace(".", r"\.")):
+        package_zip.package_bytes(sources)
+
+
+@pytest.mark.parametrize(
+    "statement", ["import requests", "from moto.core import models", "def f():\n    import rich.table"]
+)
+def test_an_import_that_lambda_does_not_have_is_refused(sources: Path, statement: str) -> None:
+    (sources / "orchestration" / "actions" / "admit.py").write_text(statement + "\n")
+
+    with pytest.raises(package_zip.PackageError, match=r"admit\.py imports (requests|moto|rich)"):
+        package_zip.package_bytes(sources)
+
+
+def test_an_import_for_the_type_checker_only_is_not_a_dependency(sources: Path) -> None:
+    code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from types_boto3_s3 import S3Client\n"
+    (sources / "orchestration" / "actions" / "admit.py").write_text(code)
+
+    assert package_zip.package_bytes(sources)
+
+
+def test_fastjsonschema_is_vendored_with_its_licence_only_when_imported(sources: Path) -> None:
+    assert not [name for name in names(package_zip.package_bytes(sources)) if name.startswith("fastjsonschema/")]
+
+    (sources / "orchestration" / "actions" / "admit.py").write_text("import fastjsonschema\n")
+    vendored = [name for name in names(package_zip.package_bytes(sources)) if name.startswith("fastjsonschema/")]
+
+    assert "fastjsonschema/__init__.py" in vendored
+    assert "fastjsonschema/LICENSE" in vendored
+
+
+def test_the_file_is_left_alone_when_nothing_changed_and_rewritten_when_something_did(
+    sources: Path, tmp_path: Path
+) -> None:
+    target = package_zip.build(tmp_path / "build" / "orchestration.zip", sources)
+    os.utime(target, (1_000_000_000, 1_000_000_000))
+
+    package_zip.build(target, sources)
+    assert target.stat().st_mtime == 1_000_000_000
+
+    (sources / "orchestration" / "handler.py").write_text("import json\n")
+    package_zip.build(target, sources)
+    assert target.stat().st_mtime > 1_000_000_000
+    assert [file.name for file in target.parent.iterdir()] == ["orchestration.zip"]

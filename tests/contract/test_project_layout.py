@@ -1,0 +1,122 @@
+"""The files around the code: locks that are locked, a Makefile that explains itself, artefacts that git ignores."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+MAKE = shutil.which("make") or "make"
+
+RULE = re.compile(r"^([a-z][a-z-]*):(?!=)(.*)$", re.MULTILINE)
+
+
+def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run make as a person would, without what an outer make left in the environment."""
+    clean = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    return subprocess.run(  # noqa: S603 - make itself, with arguments from this file
+        [MAKE, *arguments],
+        cwd=ROOT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=[lock.name for lock in LOCKS])
+def test_every_requirement_of_a_lock_is_pinned_with_hashes_and_names_no_index(lock: Path) -> None:
+    text = lock.read_text(encoding="utf-8")
+    requirements = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
+
+    assert requirements
+    for requirement in requirements:
+        assert re.match(r"[a-z0-9.-]+==[^ ]+( ; [^\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", requirement), requirement[
+            :80
+        ]
+    assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links|--trusted-host", text)
+
+
+@pytest.mark.parametrize("name", ["uv", "dev", "taskcat"])
+def test_a_lock_holds_every_requirement_of_its_source(name: str) -> None:
+    source = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8")
+    lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    wanted = [
+        re.split(r"[=<>\[ ;#]", line.strip(), maxsplit=1)[0].lower()
+        for line in source.splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+
+    assert [package for package in wanted if not re.search(rf"^{re.escape(package)}==", lock, re.MULTILINE)] == []
+
+
+def test_the_npm_lock_holds_hashes_and_names_no_registry() -> None:
+    lock = json.loads((ROOT / "requirements" / "node" / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: package for name, package in lock["packages"].items() if name}
+
+    assert packages
+    assert [name for name, package in packages.items() if "integrity" not in package or "resolved" in package] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".venv/bin/python",
+        ".venv-taskcat/bin/python",
+        "build/orchestration.zip",
+        "requirements/node/node_modules/asl-validator/package.json",
+        "src/orchestration/__pycache__/handler.cpython-311.pyc",
+        ".pytest_cache/README.md",
+        ".mypy_cache/x",
+        ".ruff_cache/x",
+        ".hypothesis/x",
+        ".coverage",
+        ".demo/x",
+    ],
+)
+def test_git_ignores_what_make_creates(path: str) -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+
+    answer = subprocess.run([git, "check-ignore", "--quiet", path], cwd=ROOT, check=False)  # noqa: S603 - git itself
+
+    assert answer.returncode == 0
+
+
+def test_make_alone_prints_every_target_with_its_sentence() -> None:
+    printed = make().stdout
+    rules = dict(RULE.findall(MAKEFILE))
+
+    assert rules
+    for name, rest in rules.items():
+        assert "## " in rest, f"the target {name} has no ## sentence"
+        sentence = rest.split("## ", 1)[1]
+        assert re.search(rf"^  {re.escape(name)} +{re.escape(sentence)}$", printed, re.MULTILINE), name
+
+
+def test_help_has_no_colour_when_it_is_not_printed_on_a_terminal() -> None:
+    assert "\x1b" not in make("help").stdout
+
+
+def test_tests_takes_a_word_that_narrows_the_run() -> None:
+    assert '-x -k "rollback"' in make("-n", "test", "TESTS=rollback").stdout
+    assert "-k" not in make("-n", "test").stdout.split("pytest", 1)[1]
+
+
+def test_a_python_that_is_too_old_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
+    old = tmp_path / "python3.8"
+    old.write_text("#!/bin/sh\necho 'too old' >&2\nexit 1\n")
+    old.chmod(0o755)
+
+    with pytest.raises(subprocess.CalledProcessError):
+        make("setup", f"PYTHON={old}")
