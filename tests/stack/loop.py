@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,8 +122,22 @@ class Loop:
         document = {"schema_version": 1, "model": model, **sections}
         self.put(f"policies/{model}.json", document, bucket=self.bucket)
 
-    def model(self, *, evaluation: str | None = None, training: str | None = None, **sections: Any) -> str:
-        """Bring a new model under the loop: champion, pipeline, policy. Gives its name."""
+    def model(
+        self,
+        *,
+        evaluation: str | None = None,
+        training: str | None = None,
+        policy: dict[str, Any] | None = None,
+        **sections: Any,
+    ) -> str:
+        """Bring a new model under the loop: champion, pipeline, policy. Gives its name.
+
+        Args:
+            evaluation: URI of the report its training returns; a good one when left out.
+            training: ARN of its training pipeline; one that returns at once when left out.
+            policy: sections that replace the policy's, ``training`` included.
+            sections: more sections that replace the policy's.
+        """
         model = f"m{uuid.uuid4().hex[:10]}"
         endpoint = self.champion(model)
         target = training or self.training(evaluation or self.evaluation(BETTER, CHAMPION))
@@ -137,7 +153,7 @@ class Loop:
             "approval": {"training": "never", "promotion": "never"},
             "promotion": {"endpoint": endpoint, "bake_minutes": 0},
         }
-        self.policy(model, **{**defaults, **sections})
+        self.policy(model, **{**defaults, **sections, **(policy or {})})
         return model
 
     # Events in, executions out.
@@ -195,6 +211,51 @@ class Loop:
             for event in page["events"]
             if "stateEnteredEventDetails" in event
         ]
+
+    def send(self, detail: dict[str, Any], *, detail_type: str, source: str = "mlops.drift") -> None:
+        """Put an event on the default bus."""
+        answer = self.aws.client("events").put_events(
+            Entries=[{"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}]
+        )
+        assert answer["FailedEntryCount"] == 0, answer
+
+    def input_of(self, arn: str) -> str:
+        """Input of an execution as JSON text."""
+        return str(self.aws.client("stepfunctions").describe_execution(executionArn=arn)["input"])
+
+    @staticmethod
+    def until(condition: Callable[[], Any], within: float = 20.0) -> Any:
+        """Await something true and give it."""
+        return wait_until(condition, within=within)
+
+    @contextmanager
+    def listening(self, topic: str) -> Iterator[Callable[[int], list[dict[str, Any]]]]:
+        """Subscribe to a topic; what is yielded gives the first so many messages published meanwhile."""
+        sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
+        url = sqs.create_queue(QueueName=f"listener-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+        heard: list[dict[str, Any]] = []
+
+        def messages(count: int) -> list[dict[str, Any]]:
+            def enough() -> bool:
+                for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                    heard.append(json.loads(message["Body"]))
+                return len(heard) >= count
+
+            wait_until(enough)
+            return heard[:count]
+
+        try:
+            yield messages
+        finally:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+            sqs.delete_queue(QueueUrl=url)
+
+    def remove(self, key: str) -> None:
+        """Delete an object of the AutomationBucket."""
+        self.aws.client("s3").delete_object(Bucket=self.bucket, Key=key)
 
     def executions(self) -> set[str]:
         """ARNs of all executions of the loop."""

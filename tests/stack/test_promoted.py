@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.stack.loop import Loop
+import json
+
+from tests.stack.loop import CHAMPION, Loop
 
 
 def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(loop: Loop) -> None:
@@ -13,9 +15,14 @@ def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(loop
 
     assert ended.status == "SUCCEEDED", ended
     assert loop.states(ended.arn)[-1] == "ModelPromoted"
-    assert ended.output["outcome"] == "PROMOTED"
-    after = loop.endpoint_config(f"{model}-prod")
-    assert after != before
+    assert ended.output == {
+        "run_id": ended.name,
+        "model": model,
+        "retraining_required": "YES",
+        "outcome": "PROMOTED",
+        "reason": ended.output["reason"],
+    }
+    assert loop.endpoint_config(f"{model}-prod") != before
     assert loop.statuses(ended.name) == [
         "RETRAINING_DECIDED",
         "TRAINING_STARTED",
@@ -25,3 +32,43 @@ def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(loop
         "PROMOTION_BAKED",
         "PROMOTED",
     ]
+    manifest = loop.read(f"manifests/{model}/{ended.name}.json")
+    assert manifest["champion"]["endpoint_config"] == before
+    assert manifest["signal"]["threshold"]["observed"] == 0.9
+    assert manifest["dataset"] is None
+    verdict = loop.read(f"evidence/{model}/{ended.name}/evaluation.json")["verdict"]
+    assert verdict["passed"]
+    assert verdict["champion_metrics"] == CHAMPION
+    assert loop.read(f"evidence/{model}/{ended.name}/outcome.json")["outcome"] == "PROMOTED"
+    assert loop.read(f"runs/{model}/{ended.name}/inputs/event.json")["detail"]["model"] == model
+
+
+def test_the_new_config_is_the_champions_with_only_the_model_changed(loop: Loop) -> None:
+    model = loop.model()
+    sagemaker = loop.aws.client("sagemaker")
+    before = sagemaker.describe_endpoint_config(EndpointConfigName=loop.endpoint_config(f"{model}-prod"))
+
+    loop.run(loop.drift(model))
+
+    after = sagemaker.describe_endpoint_config(EndpointConfigName=loop.endpoint_config(f"{model}-prod"))
+    (old,), (new,) = before["ProductionVariants"], after["ProductionVariants"]
+    assert old.pop("ModelName") != new.pop("ModelName")
+    assert new == old
+    tags = sagemaker.list_tags(ResourceArn=after["EndpointConfigArn"])["Tags"]
+    assert {"Key": "team", "Value": "fraud"} in tags
+
+
+def test_the_training_pipeline_gets_what_it_got_before_and_the_runs_context(loop: Loop) -> None:
+    echo = loop.pipeline({"Train": {"Type": "Pass", "Output": "{% $states.input %}", "End": True}}, "Train")
+    model = loop.model(policy={"training": {"target": echo, "input": {"epochs": 3, "run": "none of yours"}}})
+
+    ended = loop.run(loop.drift(model))
+
+    (child,) = loop.aws.client("stepfunctions").list_executions(stateMachineArn=echo)["executions"]
+    got = json.loads(loop.aws.client("stepfunctions").describe_execution(executionArn=child["executionArn"])["input"])
+    assert (got["run"], got["triggered_by"], got["reason"]) == ("all", "monitoring", "auto_retraining")
+    assert (got["run_id"], got["model"], got["epochs"]) == (ended.name, model, 3)
+    assert got["manifest_uri"] == f"s3://{loop.bucket}/manifests/{model}/{ended.name}.json"
+    assert got["output_uri"] == f"s3://{loop.bucket}/runs/{model}/{ended.name}/outputs/"
+    assert got["champion_model_data_uri"].endswith("models/champion.tar.gz")
+    assert child["name"] == got["idempotency_token"]

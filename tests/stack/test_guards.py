@@ -1,0 +1,92 @@
+"""When the loop does not train, and how it says so."""
+
+from __future__ import annotations
+
+import uuid
+
+from tests.stack.loop import Loop
+
+
+def test_the_same_event_again_changes_nothing(loop: Loop) -> None:
+    model = loop.model()
+    event = loop.drift(model)
+    first = loop.run(event)
+
+    again = loop.run(event)
+
+    assert again.output["retraining_required"] == "NO"
+    assert first.name in again.output["reason"]
+    assert loop.states(again.arn) == ["ReadRetrainingDecision", "DecisionChoice", "NoRetrainingNeeded"]
+    assert len(loop.decisions(model)) == 1
+    assert len(loop.keys(f"manifests/{model}/")) == 1
+
+
+def test_a_report_with_a_dedupe_key_is_one_signal_however_often_it_is_sent(loop: Loop) -> None:
+    model = loop.model()
+    key = uuid.uuid4().hex
+    loop.run(loop.drift(model, dedupe_key=key))
+
+    again = loop.run(loop.drift(model, dedupe_key=key))
+
+    assert again.output["outcome"] == "SKIP"
+    assert len(loop.decisions(model)) == 1
+
+
+def test_a_signal_in_the_cooldown_is_kept_and_does_not_train(loop: Loop) -> None:
+    model = loop.model()
+    loop.run(loop.drift(model))
+
+    second = loop.run(loop.drift(model, observed=1.2))
+
+    assert second.output["outcome"] == "COALESCE"
+    assert "cooldown" in second.output["reason"]
+    assert len(loop.keys(f"manifests/{model}/")) == 1
+    record = loop.decisions(model)[-1]
+    assert record["reason"] == "COOLDOWN"
+    assert [guard["guard"] for guard in record["guards"] if not guard["passed"]] == ["cooldown"]
+
+
+def test_a_mild_drift_is_observed(loop: Loop) -> None:
+    model = loop.model()
+
+    ended = loop.run(loop.drift(model, observed=0.25))
+
+    assert ended.output["outcome"] == "OBSERVE"
+    assert "1.25 times its threshold" in ended.output["reason"]
+
+
+def test_a_second_signal_during_a_run_is_kept(loop: Loop) -> None:
+    model = loop.model(actions={"critical": "approve"}, approval={"training": "always"})
+    first = loop.start(loop.drift(model))
+    name = first.rsplit(":", 1)[-1]
+    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+
+    second = loop.run(loop.drift(model))
+
+    assert second.output["outcome"] == "COALESCE"
+    assert name in second.output["reason"]
+    loop.aws.client("stepfunctions").stop_execution(executionArn=first)
+
+
+def test_a_signal_through_eventbridge_starts_the_loop(loop: Loop) -> None:
+    model = loop.model()
+    before = loop.executions()
+
+    event = loop.drift(model)
+    loop.send(event["detail"], detail_type="Drift Detected")
+
+    (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if model in loop.input_of(arn)])
+    assert loop.ended(arn).output["outcome"] == "PROMOTED"
+
+
+def test_every_decision_of_a_model_is_linked_to_the_one_before(loop: Loop) -> None:
+    model = loop.model()
+    for observed in (0.25, 0.9, 1.0):
+        loop.run(loop.drift(model, observed=observed))
+
+    records = loop.decisions(model)
+
+    assert [record["chain"]["sequence"] for record in records] == [1, 2, 3]
+    assert [record["chain"]["previous_hash"] for record in records[1:]] == [
+        record["chain"]["hash"] for record in records[:-1]
+    ]

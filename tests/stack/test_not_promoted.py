@@ -1,0 +1,73 @@
+"""Runs that end without a promotion leave the champion serving and say why."""
+
+from __future__ import annotations
+
+from tests.stack.loop import CHAMPION, Loop
+
+
+def test_a_worse_candidate_never_serves(loop: Loop) -> None:
+    model = loop.model(evaluation=loop.evaluation({"auc": 0.84, "recall": 0.8}, CHAMPION))
+    before = loop.endpoint_config(f"{model}-prod")
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.status == "SUCCEEDED"
+    assert loop.states(ended.arn)[-1] == "CandidateRejected"
+    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert "0.8400 is not >= 0.8600" in ended.output["reason"]
+    assert loop.endpoint_config(f"{model}-prod") == before
+    assert loop.statuses(ended.name)[-1] == "CANDIDATE_REJECTED"
+
+
+def test_a_candidate_that_was_not_measured_never_serves(loop: Loop) -> None:
+    model = loop.model(training=loop.training(None))
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert "wrote no evaluation report" in ended.output["reason"]
+
+
+def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot(loop: Loop) -> None:
+    model = loop.model(training=loop.failing_training())
+    before = loop.endpoint_config(f"{model}-prod")
+
+    ended = loop.run(loop.drift(model))
+
+    assert (ended.status, ended.error) == ("FAILED", "TrainingFailed")
+    assert "the training data is gone" in (ended.cause or "")
+    assert loop.endpoint_config(f"{model}-prod") == before
+    assert loop.statuses(ended.name)[-1] == "TRAINING_FAILED"
+    state = loop.item(f"MODEL#{model}", "STATE")
+    assert state is not None
+    assert "active_run_id" not in state
+    assert loop.item("ACTIVE", f"RUN#{ended.name}") is None
+    slots = loop.item("SLOTS", "LEDGER")
+    assert slots is not None
+    assert ended.name not in slots["holders"]["S"]
+
+
+def test_a_failed_run_pages_people_with_its_runbook_section(loop: Loop) -> None:
+    model = loop.model(training=loop.failing_training())
+    with loop.listening(loop.outputs["EscalationTopicArn"]) as messages:
+        loop.run(loop.drift(model))
+        (message,) = messages(1)
+
+    assert model in message["Subject"]
+    assert "training failed" in message["Subject"]
+    assert "#training-failed" in message["Message"]
+
+
+def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> None:
+    model = loop.model(actions={"critical": "approve"}, approval={"training": "always"})
+    arn = loop.start(loop.drift(model))
+    name = arn.rsplit(":", 1)[-1]
+    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+
+    loop.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="wrong data")
+
+    loop.until(lambda: loop.statuses(name)[-1] == "STOPPED")
+    state = loop.item(f"MODEL#{model}", "STATE")
+    assert state is not None
+    assert "active_run_id" not in state
+    assert "wrong data" in loop.read(f"evidence/{model}/{name}/outcome.json")["reason"]
