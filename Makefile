@@ -11,6 +11,7 @@ PYTHON_VENV := $(VENV)/bin/python
 PORT        ?= 4566
 JOBS        ?= 2
 TESTS       ?=
+STACK       ?= retraining
 
 ifndef PYTHON
 PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 python3; do \
@@ -89,3 +90,12 @@ clean: ## Remove what was built and cached (ALL=1: the environments too)
 
 package: setup ## Build build/orchestration.zip, the same bytes on every machine
 	@$(OPS)package_zip $(ARGS)
+
+##@ Operate
+
+# RUN and COMMENT reach the commands through the environment, where no quote or parenthesis of theirs means anything.
+approve: setup ## Approve what a run waits for: RUN=<run id> [COMMENT=<why>] [STACK=retraining]
+	@$(OPS)approval approve --stack "$(STACK)" --run "$$RUN" --comment "$$COMMENT"
+
+reject: setup ## Reject what a run waits for, which ends the run: RUN=<run id> [COMMENT=<why>] [STACK=retraining]
+	@$(OPS)approval reject --stack "$(STACK)" --run "$$RUN" --comment "$$COMMENT"
