@@ -27,7 +27,7 @@ from orchestration.actions.approve import (
     paused,
 )
 from orchestration.approval import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode, clean_comment
-from orchestration.approval_page import HEADERS, Asked, Form, View, render, sections_of
+from orchestration.approval_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
 from orchestration.composition import compose_approval
 from orchestration.errors import ContentionError, InvalidRequestError
 from orchestration.records import evidence_key, manifest_key
@@ -205,6 +205,7 @@ def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
         title=f"{titles.get(told.code, TITLES[409])}: {told.wait.subject} of {told.wait.model}",
         notice=told.sentence + after,
         tone="good" if counted else "warn",
+        clock="",
         form=None,
     )
 
@@ -254,6 +255,7 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) ->
         f"{KICKER} · run {wait.run_id}",
         notice,
         tone,
+        clock_of(asked, now) if form else "",
         sections_of(asked, now),
         form,
         hint,

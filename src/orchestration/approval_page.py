@@ -31,10 +31,11 @@ header,main,footer{max-width:46rem;margin:0 auto;padding:0 1.1rem}
 header{padding-top:1.8rem}
 main{padding-bottom:1.5rem}
 footer{padding-bottom:2.5rem;color:var(--soft);font-size:.875rem}
-.kicker{margin:0;color:var(--soft);font-size:.8125rem;letter-spacing:.06em;text-transform:uppercase}
+.kicker{margin:0;color:var(--soft);font-size:.875rem}
 h1{margin:.2rem 0 .6rem;font-size:1.65rem;line-height:1.2;letter-spacing:-.01em}
 h2{margin:0 0 .7rem;font-size:1.0625rem}
 p{margin:.4rem 0}
+a{color:var(--accent)}
 section{margin-top:1.1rem;padding:1.05rem 1.1rem 1.15rem;background:var(--card);border:1px solid var(--line);
 border-radius:.6rem}
 .notice{border-left:.3rem solid var(--accent)}
@@ -44,7 +45,10 @@ dl{display:grid;grid-template-columns:minmax(8rem,12rem) 1fr;gap:.35rem 1rem;mar
 dt{color:var(--soft)}
 dd{margin:0;white-space:pre-wrap}
 .figure{font-variant-numeric:tabular-nums}
+dl+.scroll,.scroll+.scroll{margin-top:1.1rem}
 .scroll{overflow-x:auto}
+summary{font-weight:600;cursor:pointer}
+details dl{margin-top:.7rem}
 table{width:100%;border-collapse:collapse;font-size:.9375rem;overflow-wrap:normal}
 caption{padding-bottom:.4rem;color:var(--soft);font-size:.875rem;text-align:left}
 th,td{padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}
@@ -81,6 +85,22 @@ HEADERS: Final = {
 """Headers of every answer, pages and JSON alike. A link holds a nonce, so no referrer and no cache may keep it."""
 
 
+LOOPS_OWN_INPUT: Final = frozenset(
+    {
+        "run",
+        "triggered_by",
+        "reason",
+        "run_id",
+        "model",
+        "manifest_uri",
+        "output_uri",
+        "idempotency_token",
+        "champion_model_data_uri",
+    }
+)
+"""Keys of a training input that the loop sets itself; the others are the policy's and are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table: the first cell of each row names the row. A cell ``pass`` or ``fail`` is coloured as well as worded."""
@@ -92,11 +112,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page: a heading, facts by name, tables."""
+    """A part of the page: a heading, facts by name, tables. A folded one shows its heading until it is opened."""
 
     heading: str
     facts: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +131,13 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page. ``tone`` is ``plain``, ``warn`` or ``good``; ``form`` is None when there is nothing to decide here."""
+    """A page. ``tone`` is ``plain``, ``warn`` or ``good``; ``clock`` says how long there is; ``form`` is None when there is nothing to decide here."""
 
     title: str
     kicker: str
     notice: str
     tone: str = "plain"
+    clock: str = ""
     sections: tuple[Section, ...] = ()
     form: Form | None = None
     hint: str = ""
@@ -152,7 +174,9 @@ def render(view: View) -> str:
         f"<title>{escape(view.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f'<header>\n<p class="kicker">{escape(view.kicker)}</p>\n<h1>{escape(view.title)}</h1>\n</header>\n<main>\n'
         f'<section class="notice {escape(view.tone)}" aria-label="State" role="status"><p>{escape(view.notice)}</p>'
-        "</section>\n"
+        + (f"<p>{escape(view.clock)}</p>" if view.clock else "")
+        + ('<p><a href="#decide">To your decision</a></p>' if view.form else "")
+        + "</section>\n"
         + "".join(_section(section, position) for position, section in enumerate(view.sections))
         + (_form(view.form, view.hint) if view.form else "")
         + "</main>\n<footer><p>Reading this page decides nothing; only its buttons do. "
@@ -162,11 +186,13 @@ def render(view: View) -> str:
 
 def _section(section: Section, position: int) -> str:
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in section.facts)
+    inner = (f"<dl>\n{facts}</dl>\n" if facts else "") + "".join(_table(table) for table in section.tables)
+    if section.folded:
+        heading = escape(section.heading)
+        return f'<section aria-label="{heading}">\n<details>\n<summary>{heading}</summary>\n{inner}</details>\n</section>\n'
     return (
         f'<section aria-labelledby="part-{position}">\n<h2 id="part-{position}">{escape(section.heading)}</h2>\n'
-        + (f"<dl>\n{facts}</dl>\n" if facts else "")
-        + "".join(_table(table) for table in section.tables)
-        + "</section>\n"
+        f"{inner}</section>\n"
     )
 
 
@@ -229,7 +255,14 @@ def sections_of(asked: Asked, now: datetime) -> tuple[Section, ...]:
     parts = [_drift(asked), _training(asked)]
     if asked.subject == "promotion":
         parts.insert(0, _candidate(asked))
-    return (*parts, _last_runs(asked), _time_and_votes(asked, now))
+    return (*parts, _last_runs(asked), _time_and_votes(asked, now), _record(asked))
+
+
+def clock_of(asked: Asked, now: datetime) -> str:
+    """One line on the time left and the approvals so far."""
+    left, needed = datetime.fromisoformat(asked.deadline) - now, asked.data.get("approvals_needed") or 1
+    given = sum(mapping(vote).get("answer") == "APPROVED" for vote in sequence(asked.data.get("votes")))
+    return f"{duration(left)} left; {given} of {needed} approvals given."
 
 
 def _drift(asked: Asked) -> Section:
@@ -263,10 +296,7 @@ def _training(asked: Asked) -> Section:
     training, champion = mapping(asked.manifest.get("training")), mapping(asked.manifest.get("champion"))
     wanted = mapping(training.get("input"))
     dataset, budget = mapping(asked.manifest.get("dataset")), mapping(asked.data.get("budget"))
-    own = {"run", "triggered_by", "reason", "run_id", "model", "manifest_uri", "output_uri", "idempotency_token"}
-    settings = [
-        (f"Input {key}", value) for key, value in sorted(wanted.items()) if key not in own and value is not None
-    ]
+    settings = [(f"Input {key}", value) for key, value in sorted(wanted.items()) if key not in LOOPS_OWN_INPUT]
     used = None
     if budget:
         limit = f" of {budget['runs']}" if budget.get("runs") else ", no limit"
@@ -277,14 +307,26 @@ def _training(asked: Asked) -> Section:
             ("Training target", training.get("target")),
             ("Dataset of the signal", dataset.get("uri")),
             *settings[:12],
-            ("Output", wanted.get("output_uri")),
             ("Longest training", f"{figure(training.get('max_hours'))} h" if training.get("max_hours") else None),
             ("Serves now", champion.get("model_name") or ("no champion yet" if asked.manifest else None)),
             ("Runs of the budget", used),
-            ("Policy version", asked.manifest.get("policy_version")),
+        ),
+    )
+
+
+def _record(asked: Asked) -> Section:
+    wanted = mapping(mapping(asked.manifest.get("training")).get("input"))
+    return Section(
+        "For the record",
+        _facts(
             ("Manifest", asked.data.get("manifest_uri")),
             ("Manifest SHA-256", asked.data.get("manifest_sha256")),
+            ("Policy version", asked.manifest.get("policy_version")),
+            ("Output", wanted.get("output_uri")),
+            ("Champion's model data", wanted.get("champion_model_data_uri")),
+            ("Execution", asked.manifest.get("execution_arn")),
         ),
+        folded=True,
     )
 
 
@@ -302,7 +344,12 @@ def _candidate(asked: Asked) -> Section:
         for gate in map(mapping, sequence(verdict.get("gates")))
     )
     metrics = tuple(
-        (name, figure(champion.get(name)) or "not measured", figure(value) or "not measured")
+        (
+            name,
+            figure(champion.get(name)) or "not measured",
+            figure(value) or "not measured",
+            _change(champion.get(name), value),
+        )
         for name, value in sorted(candidate.items())
     )
     plan = mapping(verdict.get("promotion"))
@@ -310,7 +357,9 @@ def _candidate(asked: Asked) -> Section:
     if gates:
         tables.append(Table("Gates of the candidate", ("Gate", "Candidate", "Bound", "Result"), gates))
     if metrics:
-        tables.append(Table("Candidate against champion, same data", ("Metric", "Champion", "Candidate"), metrics))
+        tables.append(
+            Table("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
+        )
     return Section(
         "The candidate",
         _facts(
@@ -363,7 +412,7 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
             ("Deadline", f"{stamp(deadline)} ({left})"),
             (
                 "Approvals",
-                f"{sum(vote[1] == 'APPROVED' for vote in votes)} of {needed}; {people} must approve, one may reject",
+                f"{people} must approve; one rejection is enough for a no",
             ),
         ),
         tables,
@@ -378,6 +427,11 @@ def figure(value: Any) -> str | None:
     """A number for people, at most six significant digits; None when it is none."""
     parsed = number(value)
     return None if parsed is None else f"{parsed:.6g}"
+
+
+def _change(before: Any, after: Any) -> str:
+    old, new = number(before), number(after)
+    return "" if old is None or new is None else f"{new - old:+.4g}"
 
 
 def _moment(value: Any) -> str:

@@ -98,19 +98,16 @@ class Settings(ApprovalSettings):
 
 
 def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
+    shared = {
+        name: _text(environ, name.upper())
+        for name in ("automation_bucket", "history_table", "operations_topic_arn", "state_machine_arn", "runbook_url")
+    }
     access = _text(environ, "APPROVAL_ACCESS")
     if access not in set(ApprovalAccess):
         raise SettingsError(
             f"Environment variable APPROVAL_ACCESS is {access!r}; the stack parameter ApprovalAccess is IAM, LINK or OFF."
         )
-    return {
-        "automation_bucket": _text(environ, "AUTOMATION_BUCKET"),
-        "history_table": _text(environ, "HISTORY_TABLE"),
-        "operations_topic_arn": _text(environ, "OPERATIONS_TOPIC_ARN"),
-        "state_machine_arn": _text(environ, "STATE_MACHINE_ARN"),
-        "runbook_url": _text(environ, "RUNBOOK_URL"),
-        "approval_access": ApprovalAccess(access),
-    }
+    return {**shared, "approval_access": ApprovalAccess(access)}
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

@@ -16,6 +16,7 @@ from orchestration.approval import (
     Via,
     Vote,
     VoteCode,
+    VoteVerdict,
     clean_comment,
     count_vote,
     duration,
@@ -103,7 +104,9 @@ class TestLadder:
         assert (LadderAction.EXPIRE in taken) == (after(looks[-1]) >= ladder.expire_at)
 
 
-def counted(votes: list[Vote], new: Vote, *, needed: int = 1, hours: float = 1, paused: KillSwitch | None = None):  # type: ignore[no-untyped-def] # the verdict, read below
+def counted(
+    votes: list[Vote], new: Vote, *, needed: int = 1, hours: float = 1, paused: KillSwitch | None = None
+) -> VoteVerdict:
     return count_vote(votes, new, needed=needed, deadline=after(24), now=after(hours), paused=paused)
 
 
