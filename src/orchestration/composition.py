@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from orchestration.ports import Ports
 from orchestration.settings import Settings
+from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
@@ -45,6 +46,7 @@ def compose(environ: Mapping[str, str] = os.environ) -> Ports:
             escalation_topic=settings.escalation_topic_arn,
         ),
         executions=Executions(session.client("stepfunctions", config=config)),
+        alarms=Alarms(session.client("cloudwatch", config=config)),
         now=lambda: datetime.now(UTC),
         pause=lambda seconds: time.sleep(random.uniform(0, seconds)),  # noqa: S311 - jitter, not a secret
     )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestration.settings import Settings
+    from orchestration.stores.alarms_cloudwatch import Alarms
     from orchestration.stores.bucket_s3 import AutomationBucket
     from orchestration.stores.channels_sns import Channels
     from orchestration.stores.executions_stepfunctions import Executions
@@ -27,5 +28,6 @@ class Ports:
     sagemaker: SageMaker
     channels: Channels
     executions: Executions
+    alarms: Alarms
     now: Callable[[], datetime]
     pause: Callable[[float], None]

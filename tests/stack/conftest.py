@@ -69,4 +69,4 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
         },
         environment=aws.environment,
     )
-    return Loop(aws, outputs, "team-data", role)
+    return Loop(aws, outputs, "team-data", role, stack=STACK)

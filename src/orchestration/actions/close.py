@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.actions.pending_signals import raise_pending
 from orchestration.actions.statuses import tell_status
 from orchestration.actions.waits import change_slots
 from orchestration.contracts import Status
@@ -66,6 +67,7 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     stands = Status(run.outcome or outcome)
     change_slots(ports, lambda ledger: release(ledger, run_id=run_id))
     _leave_evidence(ports, run, result)
+    raise_pending(ports, run.model)
     return {"outcome": stands, "output": _output(run_id, run.model, "YES", stands, run.reason or "")}
 
 

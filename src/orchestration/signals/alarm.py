@@ -7,6 +7,7 @@ and may be missing; a muted alarm still sends its event. The model comes from a 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import SignalKind, SignalSource
@@ -53,8 +54,7 @@ def from_event(
         return Ignored("ALARM_NOT_IN_ALARM", f"Alarm {text(name, 255)} went to {text(value, 40)}.")
     configuration = mapping(detail.get("configuration"))
     arn = _first_text(event.get("resources")) or name
-    transition = text(state.get("timestamp"), 60) or text(event.get("time"), 60) or text(event.get("id")) or run_id
-    signal_id = identify("alarm", arn, transition)
+    signal_id = _identity(arn, state, event, run_id)
     endpoint, model = _subject(name, configuration, reader, settings)
     if model is None:
         return Rejection(
@@ -78,6 +78,24 @@ def from_event(
         muted=bool(detail.get("muteDetail")) or bool(state.get("actionsSuppressedBy")),
         context=text(configuration.get("description"), 300) or "",
     )
+
+
+def transition_ids(arn: str, at: datetime) -> tuple[str, ...]:
+    """Ids a change of an alarm may have got: that of its second first, then of the seconds beside it.
+
+    The event's time and the one DescribeAlarms gives are not documented to be equal to the millisecond.
+    """
+    second = int(at.timestamp())
+    return tuple(identify("alarm", arn, str(second + offset)) for offset in (0, -1, 1))
+
+
+def _identity(arn: str, state: dict[str, Any], event: dict[str, Any], run_id: str) -> str:
+    """One change of an alarm is one signal: the alarm and the second of the change."""
+    told = text(state.get("timestamp"), 60) or text(event.get("time"), 60)
+    try:
+        return transition_ids(arn, datetime.fromisoformat(told or ""))[0]
+    except (ValueError, OverflowError):
+        return identify("alarm", arn, told or text(event.get("id")) or run_id)
 
 
 def _subject(

@@ -209,6 +209,11 @@ def _sentence(
     return f"{start}."
 
 
+def job_signal_ids(job_arn: str) -> tuple[str, ...]:
+    """Ids the signal of a monitoring run may have: that of its completion, and that of its failure."""
+    return tuple(identify("model-monitor", job_arn, status) for status in ("Completed", "Failed"))
+
+
 def parse_violations(body: bytes) -> tuple[Violation, ...] | None:
     """Violations of a report, or None when the bytes are not such a report. Malformed entries keep what they have."""
     try:

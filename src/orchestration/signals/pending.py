@@ -46,7 +46,7 @@ def from_event(
     severity = text(stored.get("severity"), 20)
     count = int(number(stored.get("count")) or 1)
     return Signal(
-        signal_id=identify("pending", model, text(stored.get("first_signal_id"), 64), str(count)),
+        signal_id=identify("pending", run_id),
         source=SignalSource.PENDING,
         kind=SignalKind(signal.get("kind") or SignalKind.DRIFT),
         model=model,

@@ -16,6 +16,8 @@ pk                        sk                       item
 ``SLOTS``                 ``LEDGER``               the slot ledger
 ``WAITS``                 ``WAIT#<wait id>``       a parked task token
 ``CONTROLS``              ``<scope>``              a kill switch
+``MODELS``                ``<model>``              a model that had a signal
+``REPAIRS``               ``<time>#<kind>#<what>`` a repair of the sweep (expires)
 ========================  =======================  ==========================================================
 """
 
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from orchestration.contracts import Status
+from orchestration.contracts import UNATTRIBUTED, Status
 from orchestration.decision import KillSwitch
 from orchestration.records import GENESIS
 from orchestration.signal import canonical
@@ -169,6 +171,8 @@ class HistoryTable:
             ),
             self._put_model(state),
         ]
+        if state.version == 0:
+            items.append(self._put({"pk": "MODELS", "sk": state.model}, None))
         if run is not None:
             items += [
                 self._put({"pk": f"RUN#{run.run_id}", "sk": "RUN", **asdict(run)}, "attribute_not_exists(pk)"),
@@ -200,6 +204,10 @@ class HistoryTable:
         if state.version == 0:
             return self._put(item, "attribute_not_exists(pk)")
         return self._put(item, "#version = :version", {"#version": "version"}, {":version": state.version})
+
+    def models(self) -> list[str]:
+        """Names of all models that had a signal."""
+        return [item["sk"] for item in self._query("MODELS", "") if item["sk"] != UNATTRIBUTED]
 
     # Policies.
 
@@ -385,6 +393,37 @@ class HistoryTable:
             KillSwitch(scope=item["sk"], by=item["by"], reason=item["reason"], since=item["since"])
             for item in self._query("CONTROLS", "")
         )
+
+    def throw_switch(self, switch: KillSwitch) -> bool:
+        """Throw a kill switch. False when it was thrown before."""
+        item = {"pk": "CONTROLS", "sk": switch.scope, "by": switch.by, "reason": switch.reason, "since": switch.since}
+        try:
+            self._client.put_item(
+                TableName=self._name, Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def lift_switch(self, scope: str) -> bool:
+        """Lift a kill switch. False when it was not thrown."""
+        answer = self._client.delete_item(
+            TableName=self._name, Key=to_item({"pk": "CONTROLS", "sk": scope}), ReturnValues="ALL_OLD"
+        )
+        return bool(answer.get("Attributes"))
+
+    # Repairs.
+
+    def record_repair(self, kind: str, subject: str, *, at: datetime) -> None:
+        """Note a repair of the sweep."""
+        item = {
+            "pk": "REPAIRS",
+            "sk": f"{at.isoformat()}#{kind}#{subject}",
+            "kind": kind,
+            "subject": subject,
+            "expires_at": int((at + SIGNAL_MEMORY).timestamp()),
+        }
+        self._client.put_item(TableName=self._name, Item=to_item(item))
 
     # The service.
 
