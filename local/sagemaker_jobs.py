@@ -40,6 +40,7 @@ from local.sagemaker_records import (
 logger = logging.getLogger(__name__)
 
 _LIFELINE = Path(__file__).with_name("job_lifeline.py")
+_ABANDON_SECONDS = 1.0
 _OPT_ML = "/opt/ml"
 _OPT_ML_PATH = re.compile(r"/opt/ml(?=/|$)")
 _GRACE_SECONDS = 5.0
@@ -220,6 +221,9 @@ class Jobs:
                 job.stop()
                 # No grace: nobody is left to see how it ends.
                 _kill(job.process, signal.SIGKILL)
+        for job in jobs:
+            # Its thread still cleans up; whoever asked may remove the folders it works in right after.
+            job.finished.wait(_ABANDON_SECONDS)
 
     # ------------------------------------------------------------------ training: the run
 
