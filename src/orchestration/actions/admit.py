@@ -16,7 +16,7 @@ from orchestration.actions.statuses import event_detail
 from orchestration.contracts import SCHEMA_VERSION, UNATTRIBUTED, Decision, Severity, SignalSource, Status
 from orchestration.decision import DecisionVerdict, ModelState, decide
 from orchestration.errors import ContentionError
-from orchestration.notification import Message, decision_message
+from orchestration.notification import Message, decision_message, frozen_message
 from orchestration.policies import LoadedPolicy, load_policy, model_of_endpoint
 from orchestration.policy import Policy, PromotionKind, TargetKind
 from orchestration.records import (
@@ -407,7 +407,9 @@ def _tell(ports: Ports, seen: SeenSignal, event: Any, run_id: str) -> None:
         ),
         resources=[ports.settings.state_machine_arn],
     )
-    if seen.told:
+    if record["reason"] == "DRIFT_AFTER_PROMOTION" and seen.told:
+        ports.channels.tell(frozen_message(model, record["sentence"], ports.settings.runbook_url))
+    elif seen.told:
         ports.channels.tell(_message(ports, record, payload, ports.bucket.uri(seen.record_key)))
 
 

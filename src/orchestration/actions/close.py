@@ -17,7 +17,7 @@ from orchestration.actions.statuses import tell_status
 from orchestration.actions.waits import change_slots
 from orchestration.contracts import Status
 from orchestration.errors import ContentionError
-from orchestration.notification import Message
+from orchestration.notification import Message, frozen_message
 from orchestration.policies import load_policy
 from orchestration.records import evidence_key
 from orchestration.signal import mapping, text
@@ -148,6 +148,9 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
         severity=run.severity,
         facts={"evidence": ports.bucket.uri(evidence_key(run.model, run.run_id, "outcome"))},
     )
+    frozen = ports.table.model(run.model).frozen_reason
+    if frozen and run.run_id in frozen:
+        ports.channels.tell(frozen_message(run.model, frozen, ports.settings.runbook_url))
     ports.table.mark_told(run.run_id, outcome)
 
 

@@ -8,6 +8,7 @@ pk                        sk                       item
 ``MODEL#<model>``         ``STATE``                the model's state, its chain head, its pending signal
 ``MODEL#<model>``         ``RUN#<started>#<run>``  one line for each run of the model
 ``MODEL#<model>``         ``POLICY``               the last good policy file
+``MODEL#<model>``         ``BAD_POLICY``           the version of the policy file that operators were told is not valid
 ``RUN#<run>``             ``RUN``                  the run: manifest, start, outcome
 ``RUN#<run>``             ``STATUS#<rank>#<name>`` one append-only row for each status
 ``RUN#<run>``             ``WAIT#<wait id>``       a wait that is over, without its token
@@ -224,6 +225,19 @@ class HistoryTable:
                 {"pk": f"MODEL#{model}", "sk": "POLICY", "version_id": version, "body": body.decode("utf-8-sig")}
             ),
         )
+
+    def note_bad_policy(self, model: str, version: str) -> bool:
+        """Note that this version of a policy file is not valid. False when it was noted before."""
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
+                ConditionExpression="attribute_not_exists(pk) OR version_id <> :version",
+                ExpressionAttributeValues=to_item({":version": version}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     # Runs.
 
@@ -508,7 +522,10 @@ def _wait(item: dict[str, Any]) -> Wait:
 
 
 def to_item(values: dict[str, Any]) -> dict[str, Any]:
-    """DynamoDB attribute values of a flat dict. Lists and dicts become JSON texts marked by ``json:``; None is left out."""
+    """DynamoDB attribute values of a flat dict. None is left out.
+
+    Lists and dicts become JSON texts marked by ``json:``; so does a text that starts like that itself.
+    """
     item: dict[str, Any] = {}
     for key, value in values.items():
         if value is None:
@@ -517,7 +534,7 @@ def to_item(values: dict[str, Any]) -> dict[str, Any]:
             item[key] = {"BOOL": value}
         elif isinstance(value, (int, float)):
             item[key] = {"N": repr(value)}
-        elif isinstance(value, (dict, list, tuple)):
+        elif isinstance(value, (dict, list, tuple)) or str(value).startswith("json:"):
             item[key] = {"S": "json:" + canonical(value)}
         else:
             item[key] = {"S": str(value)}
