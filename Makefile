@@ -65,7 +65,7 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 	$(PYTHON_VENV) -m ruff check
 	$(PYTHON_VENV) -m ruff format --check
 	$(PYTHON_VENV) -m mypy
-	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
+	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 W3002 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
 	$(OPS)docs --check
 

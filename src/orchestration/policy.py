@@ -209,9 +209,9 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
     severity = document.get("severity", {})
     approval = document.get("approval", {})
     asked = approval.get("training", settings.approval_mode)
-    if asked == "never" and "approve" in document.get("actions", {}).values():
-        asked = "by-severity"  # the file asks people, whatever the stack's default says
     actions = {**ACTIONS_BY_APPROVAL_MODE[asked], **document.get("actions", {})}
+    if asked == "never" and "approve" in actions.values():
+        asked = "by-severity"  # the file asks people, whatever the stack's default says
     budget = document.get("budget", {})
     breaker = document.get("breaker", {})
     training = document.get("training", {})

@@ -158,8 +158,9 @@ def _close_unadmitted(request: dict[str, Any], ports: Ports, run_id: str, reason
     """An execution that failed before its signal was decided: the event is kept, people are told."""
     key = f"rejected/{_key_part(run_id)}.json"
     output = {"outcome": Status.FAILED, "output": _output(run_id, None, "NO", Status.FAILED, reason)}
-    if not ports.bucket.write_once(key, {"event": request.get("event"), "sentence": reason}):
+    if ports.table.told_undecided(run_id):
         return output
+    ports.bucket.write_once(key, {"event": request.get("event"), "sentence": reason})
     event_uri = ports.bucket.uri(key)
     LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
     ports.channels.tell(
@@ -177,6 +178,7 @@ def _close_unadmitted(request: dict[str, Any], ports: Ports, run_id: str, reason
             thread=run_id,
         )
     )
+    ports.table.mark_undecided_told(run_id, at=ports.now())
     return output
 
 
