@@ -1,105 +1,79 @@
-"""Approve or reject what waits for people, from a terminal: ``make approve RUN=`` and ``make reject RUN=``.
+"""Approve or reject what a run waits for, under your own AWS identity; the same rules and record as on the page.
 
-    python -m ops.approval approve --run RUN [--comment TEXT] [--subject training|promotion] [--stack retraining]
-
-Asks STS who you are and ApprovalFunction to count your word: the same rules and the same record as on the page. Exit
-status: 0 counted, 1 not counted, 2 usage.
+make approve RUN=<run id> COMMENT="seen with the team"
+make reject RUN=<run id> COMMENT="labels are late"
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.stack import OperatorError, Stack, parser, required, run, variable
+
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
-STACK: Final = "retraining"
+    from rich.console import Console
+
 DECISIONS: Final = {"approve": "APPROVED", "reject": "REJECTED"}
 
 
-class NotFoundError(Exception):
-    """The stack, or an output of it, is not there; the text says what to do."""
+def decide(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+    """Have ApprovalFunction count the answer. Exit status 1 when it was not counted."""
+    run_id = required(options.run.strip(), "RUN", f"make {options.answer} RUN=<run id>; make waits shows what is open")
+    told = _invoke(
+        stack,
+        {
+            "action": "decide",
+            "run_id": run_id,
+            "decision": DECISIONS[options.answer],
+            "by": _identity(stack),
+            "comment": options.comment,
+            "subject": options.subject or None,
+        },
+    )
+    subject = f"{told['subject']} of run {run_id}: " if told["subject"] else ""
+    said = f"{subject}{told['reason']}"
+    # What people wrote is no markup.
+    console.print(said if told["counted"] else f"Nothing was decided. {said}", markup=False)
+    return 0 if told["counted"] else 1
 
 
-def stack_output(session: boto3.Session, stack: str, name: str) -> str:
-    """One output of a stack.
-
-    Raises:
-        NotFoundError: there is no such stack, or it has no such output.
-    """
+def _identity(stack: Stack) -> str:
+    """The caller's ARN alone: two answers of one person have to be recognised as one, whatever machine they come from."""
     try:
-        described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        raise NotFoundError(f"There is no stack {stack} here. Name it: STACK=<name>.") from None
-    outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in described.get("Outputs", [])}
-    if name not in outputs:
-        raise NotFoundError(f"The stack {stack} has no output {name}: is it this project's, and up to date?")
-    return outputs[name]
+        return str(stack.client("sts").get_caller_identity()["Arn"])
+    except (BotoCoreError, ClientError) as error:
+        raise OperatorError(f"AWS does not say who you are ({error}), so nothing was decided.") from None
 
 
-def decide(
-    session: boto3.Session, stack: str, *, run_id: str, decision: str, comment: str, subject: str | None
-) -> dict[str, Any]:
-    """Send a decision under the caller's own name.
-
-    Returns:
-        ``{"decided", "counted", "code", "reason", "subject"}``; with ``errorMessage`` instead when the function refused
-        the request itself.
-    """
-    function = stack_output(session, stack, "ApprovalFunctionName")
-    request = {
-        "action": "decide",
-        "run_id": run_id,
-        "decision": decision,
-        "by": session.client("sts").get_caller_identity()["Arn"],
-        "comment": comment,
-        "subject": subject,
-    }
-    answer = session.client("lambda").invoke(FunctionName=function, Payload=json.dumps(request).encode())
+def _invoke(stack: Stack, request: dict[str, Any]) -> dict[str, Any]:
+    if "ApprovalFunctionName" not in stack.outputs:
+        raise OperatorError(f"Stack {stack.name} has no output ApprovalFunctionName: deploy its newest template.")
+    answer = stack.client("lambda").invoke(
+        FunctionName=stack.outputs["ApprovalFunctionName"], Payload=json.dumps(request).encode()
+    )
     told: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise OperatorError(str(told.get("errorMessage", told)))
     return told
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="ops.approval", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("answer", choices=sorted(DECISIONS))
-    parser.add_argument("--run", required=True, help="id of the run, as the message and make waits show it")
-    parser.add_argument("--comment", default="", help="why; kept as evidence")
-    parser.add_argument("--subject", choices=["training", "promotion"], help="default: the approval that is open")
-    parser.add_argument("--stack", default=STACK)
-    options = parser.parse_args(argv)
-    if not options.run.strip():
-        parser.error(f"which run? make {options.answer} RUN=<run id>; make waits shows what is open")
-    try:
-        told = decide(
-            boto3.Session(),
-            options.stack or STACK,
-            run_id=options.run.strip(),
-            decision=DECISIONS[options.answer],
-            comment=options.comment,
-            subject=options.subject,
-        )
-    except (NotFoundError, ClientError, BotoCoreError) as error:
-        print(f"Nothing was decided: {error}", file=sys.stderr)
-        return 1
-    if "errorMessage" in told:
-        print(f"Nothing was decided: {told['errorMessage']}", file=sys.stderr)
-        return 1
-    subject = f"{told['subject']} of run {options.run}: " if told["subject"] else ""
-    if not told["counted"]:
-        print(f"Nothing was decided. {subject}{told['reason']}", file=sys.stderr)
-        return 1
-    print(f"{subject}{told['reason']}")
-    return 0
+    arguments = parser("approve|reject", __doc__)
+    arguments.add_argument("answer", choices=tuple(DECISIONS))
+    arguments.add_argument("--run", default=variable("RUN"), help="run id (RUN=)")
+    arguments.add_argument("--comment", default=variable("COMMENT"), help="why; kept as evidence (COMMENT=)")
+    arguments.add_argument(
+        "--subject", default=variable("SUBJECT"), choices=("", "training", "promotion"), help="default: what is open"
+    )
+    return run(decide, arguments, argv)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from local.embedded_aws import EmbeddedAws, EmbeddedAwsFailed
+from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, WorldError
 from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
@@ -319,7 +319,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     story, began = Story(console), time.monotonic()
     try:
         run_demo(story, verbose=options.verbose)
-    except (WorldError, DeploymentError, EmbeddedAwsFailed) as error:
+    except (WorldError, DeploymentError, EmbeddedAwsError) as error:
         console.print(f"\n[red]The demo stopped:[/red] {error}")
         return 1
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from orchestration.ports import ApprovalPorts, Ports
 from orchestration.settings import ApprovalSettings, Settings
+from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
@@ -44,6 +45,7 @@ def compose(environ: Mapping[str, str] = os.environ) -> Ports:
             escalation_topic=settings.escalation_topic_arn,
         ),
         executions=Executions(session.client("stepfunctions", config=config)),
+        alarms=Alarms(session.client("cloudwatch", config=config)),
         now=_now,
         pause=_pause,
         nonce=_nonce,

@@ -15,6 +15,8 @@ from orchestration.actions.evaluate import evaluate_candidate, verify_promotion
 from orchestration.actions.park import park
 from orchestration.actions.resume import resume
 from orchestration.actions.settle import settle
+from orchestration.actions.sweep import sweep
+from orchestration.actions.switches import pause, unfreeze, unpause
 from orchestration.composition import compose
 from orchestration.contracts import ENDPOINT_STATE_CHANGE, EXECUTION_STATUS_CHANGE, PIPELINE_STATE_CHANGE
 from orchestration.errors import InvalidRequestError
@@ -32,6 +34,10 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
     "verify": verify_promotion,
     "close": close,
     "settle": settle,
+    "sweep": sweep,
+    "pause": pause,
+    "unpause": unpause,
+    "unfreeze": unfreeze,
 }
 """What can be asked for, by name; the state machine uses the same names."""
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestration.settings import ApprovalSettings, Settings
+    from orchestration.stores.alarms_cloudwatch import Alarms
     from orchestration.stores.bucket_s3 import AutomationBucket
     from orchestration.stores.channels_sns import Channels
     from orchestration.stores.executions_stepfunctions import Executions
@@ -37,3 +38,4 @@ class Ports(ApprovalPorts):
 
     settings: Settings
     sagemaker: SageMaker
+    alarms: Alarms

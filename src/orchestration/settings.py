@@ -98,9 +98,12 @@ class Settings(ApprovalSettings):
 
 
 def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
-    shared = {
-        name: _text(environ, name.upper())
-        for name in ("automation_bucket", "history_table", "operations_topic_arn", "state_machine_arn", "runbook_url")
+    shared: dict[str, Any] = {
+        "automation_bucket": _text(environ, "AUTOMATION_BUCKET"),
+        "history_table": _text(environ, "HISTORY_TABLE"),
+        "operations_topic_arn": _text(environ, "OPERATIONS_TOPIC_ARN"),
+        "state_machine_arn": _text(environ, "STATE_MACHINE_ARN"),
+        "runbook_url": _text(environ, "RUNBOOK_URL"),
     }
     access = _text(environ, "APPROVAL_ACCESS")
     if access not in set(ApprovalAccess):

@@ -79,4 +79,4 @@ def _deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
         },
         environment=aws.environment,
     )
-    return Loop(aws, outputs, "team-data", role)
+    return Loop(aws, outputs, "team-data", role, stack=STACK)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,11 @@ class Ended:
 class Loop:
     """The deployed stack on the embedded AWS, with a data bucket and pipelines of a user's own."""
 
-    def __init__(self, aws: EmbeddedAws, outputs: dict[str, str], data_bucket: str, role_arn: str) -> None:
+    def __init__(
+        self, aws: EmbeddedAws, outputs: dict[str, str], data_bucket: str, role_arn: str, *, stack: str
+    ) -> None:
         self.aws = aws
+        self.stack = stack
         self.outputs = outputs
         self.data_bucket = data_bucket
         self.role_arn = role_arn
@@ -202,6 +206,10 @@ class Loop:
             cause=found.get("cause"),
         )
 
+    def status(self, arn: str) -> str:
+        """Status of an execution."""
+        return str(self.aws.client("stepfunctions").describe_execution(executionArn=arn)["status"])
+
     def states(self, arn: str) -> list[str]:
         """Names of the states an execution entered, in order."""
         pages = self.aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
@@ -252,6 +260,43 @@ class Loop:
         finally:
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
             sqs.delete_queue(QueueUrl=url)
+
+    def invoke(self, request: dict[str, Any], *, function: str = "OrchestrationFunctionName") -> Any:
+        """Invoke a function of the stack and give its answer."""
+        answer = self.aws.client("lambda").invoke(
+            FunctionName=self.outputs[function], Payload=json.dumps(request).encode()
+        )
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return payload
+
+    def approve(self, run_id: str, *, by: str = "reviewer") -> Any:
+        """Approve what a run waits for."""
+        return self.invoke({"action": "resume", "kind": "approval", "run_id": run_id, "decision": "APPROVED", "by": by})
+
+    def rule(self, logical_id: str) -> str:
+        """Name of a rule of the stack."""
+        resource = self.aws.client("cloudformation").describe_stack_resource(
+            StackName=self.stack, LogicalResourceId=logical_id
+        )
+        return str(resource["StackResourceDetail"]["PhysicalResourceId"]).rsplit("/", 1)[-1]
+
+    def execution_arn(self, name: str) -> str:
+        """ARN of an execution of the loop."""
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def endpoint_status(self, endpoint: str) -> str:
+        """Status of an endpoint."""
+        return str(self.aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)["EndpointStatus"])
+
+    def end_cooldown(self, model: str) -> None:
+        """Let a model's cooldown be over."""
+        self.aws.client("dynamodb").update_item(
+            TableName=self.table,
+            Key={"pk": {"S": f"MODEL#{model}"}, "sk": {"S": "STATE"}},
+            UpdateExpression="SET cooldown_until = :past",
+            ExpressionAttributeValues={":past": {"S": (datetime.now(UTC) - timedelta(seconds=1)).isoformat()}},
+        )
 
     def remove(self, key: str) -> None:
         """Delete an object of the AutomationBucket."""

@@ -16,8 +16,14 @@ from orchestration.signal import mapping, text
 if TYPE_CHECKING:
     from orchestration.ports import Ports
 
-OUTCOMES: Final = {"FAILED": Status.FAILED, "TIMED_OUT": Status.FAILED, "ABORTED": Status.STOPPED}
-"""What an execution's end means for its run. Stopping an execution is a person's decision."""
+OUTCOMES: Final = {
+    "FAILED": Status.FAILED,
+    "TIMED_OUT": Status.FAILED,
+    "ABORTED": Status.STOPPED,
+    "SUCCEEDED": Status.FAILED,
+}
+"""What an execution's end means for a run that has no outcome yet. Stopping an execution is a person's decision; one
+that succeeded without closing its run did not come through RecordOutcome."""
 
 
 def settle(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -33,21 +39,41 @@ def settle(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
     detail = mapping(event.get("detail"))
     if detail.get("stateMachineArn") != ports.settings.state_machine_arn or not detail.get("name"):
         raise InvalidRequestError("Settle takes status events of the loop's own executions only.")
-    status = str(detail.get("status"))
+    return settle_execution(
+        ports,
+        str(detail.get("executionArn")),
+        str(detail["name"]),
+        str(detail.get("status")),
+        error=text(detail.get("error"), 200),
+        cause=text(detail.get("cause"), 1500),
+        event=_input(detail.get("input")),
+    )
+
+
+def settle_execution(
+    ports: Ports,
+    execution_arn: str,
+    run_id: str,
+    status: str,
+    *,
+    error: str | None = None,
+    cause: str | None = None,
+    event: Any = None,
+) -> dict[str, Any]:
+    """Close the run of an execution that ended with ``status``; a run that still goes on is left alone."""
     outcome = OUTCOMES.get(status)
     if outcome is None:
         return {"outcome": None}
-    told = text(detail.get("cause"), 1500) or "no cause given"
     return close(
         {
-            "run": {"run_id": detail["name"]},
-            "execution": {"id": detail.get("executionArn"), "name": detail["name"]},
+            "run": {"run_id": run_id},
+            "execution": {"id": execution_arn, "name": run_id},
             "result": {
                 "outcome": outcome,
-                "error": text(detail.get("error"), 200) or status,
-                "reason": f"The execution ended {status}: {told}",
+                "error": error or status,
+                "reason": f"The execution ended {status}: {cause or 'no cause given'}",
             },
-            "event": _input(detail.get("input")),
+            "event": event,
         },
         ports,
     )

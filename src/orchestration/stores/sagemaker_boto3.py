@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from orchestration.promotion import Champion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from types_boto3_sagemaker import SageMakerClient
 
@@ -31,6 +32,17 @@ class SageMaker:
     def pipeline_execution(self, arn: str) -> dict[str, Any] | None:
         """DescribePipelineExecution."""
         return _found(lambda: self._client.describe_pipeline_execution(PipelineExecutionArn=arn))
+
+    def monitor_runs_to_decide(self, *, since: datetime) -> Iterator[tuple[str, datetime]]:
+        """Processing job ARN and end of monitor runs that found violations or failed since ``since``."""
+        for status in ("CompletedWithViolations", "Failed"):
+            pages = self._client.get_paginator("list_monitoring_executions").paginate(
+                StatusEquals=status, LastModifiedTimeAfter=since
+            )
+            for page in pages:
+                for run in page["MonitoringExecutionSummaries"]:
+                    if run.get("ProcessingJobArn"):
+                        yield run["ProcessingJobArn"], run["LastModifiedTime"]
 
     def tag(self, arn: str, key: str) -> str | None:
         """The value of one tag of a resource."""

@@ -8,7 +8,10 @@ pk                        sk                       item
 ``MODEL#<model>``         ``STATE``                the model's state, its chain head, its pending signal
 ``MODEL#<model>``         ``RUN#<started>#<run>``  one line for each run of the model
 ``MODEL#<model>``         ``POLICY``               the last good policy file
+``MODEL#<model>``         ``BAD_POLICY``           the version of the policy file that operators were told is not valid
 ``RUN#<run>``             ``RUN``                  the run: manifest, start, outcome
+``RUN#<run>``             ``DECISION``             the signal this execution decided (expires)
+``RUN#<run>``             ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``RUN#<run>``             ``STATUS#<rank>#<name>`` one append-only row for each status
 ``RUN#<run>``             ``WAIT#<wait id>``       a wait that is over, without its token
 ``SIGNAL#<signal>``       ``SIGNAL``               the decision on a signal (expires)
@@ -17,6 +20,8 @@ pk                        sk                       item
 ``WAITS``                 ``WAIT#<wait id>``       a parked task token
 ``APPROVALS``             ``WAIT#<wait id>``       a parked task token that waits for people
 ``CONTROLS``              ``<scope>``              a kill switch
+``MODELS``                ``<model>``              a model that had a signal
+``REPAIRS``               ``<time>#<kind>#<what>`` a repair of the sweep (expires)
 ========================  =======================  ==========================================================
 
 Approvals stand in a partition of their own, so that the function people reach can be kept from every other token.
@@ -32,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from orchestration.contracts import Status, WaitKind
+from orchestration.contracts import UNATTRIBUTED, Status, WaitKind
 from orchestration.decision import KillSwitch
 from orchestration.records import GENESIS
 from orchestration.signal import canonical
@@ -155,6 +160,11 @@ class HistoryTable:
         item = self._get(f"SIGNAL#{signal_id}", "SIGNAL")
         return None if item is None else SeenSignal(**{name: item[name] for name in SeenSignal.__slots__})
 
+    def decision_of(self, run_id: str) -> SeenSignal | None:
+        """The decision an execution made, if it made one before it was interrupted."""
+        item = self._get(f"RUN#{run_id}", "DECISION")
+        return None if item is None else self.signal(item["signal_id"])
+
     def commit_decision(self, state: StoredModel, seen: SeenSignal, run: StoredRun | None, *, now: datetime) -> Commit:
         """Write decision, model state and (for a run) the run in one transaction.
 
@@ -175,7 +185,18 @@ class HistoryTable:
                 "attribute_not_exists(pk)",
             ),
             self._put_model(state),
+            self._put(
+                {
+                    "pk": f"RUN#{seen.run_id}",
+                    "sk": "DECISION",
+                    "signal_id": seen.signal_id,
+                    "expires_at": int((now + SIGNAL_MEMORY).timestamp()),
+                },
+                None,
+            ),
         ]
+        if state.version == 0:
+            items.append(self._put({"pk": "MODELS", "sk": state.model}, None))
         if run is not None:
             items += [
                 self._put({"pk": f"RUN#{run.run_id}", "sk": "RUN", **asdict(run)}, "attribute_not_exists(pk)"),
@@ -208,6 +229,10 @@ class HistoryTable:
             return self._put(item, "attribute_not_exists(pk)")
         return self._put(item, "#version = :version", {"#version": "version"}, {":version": state.version})
 
+    def models(self) -> list[str]:
+        """Names of all models that had a signal."""
+        return [item["sk"] for item in self._query("MODELS", "") if item["sk"] != UNATTRIBUTED]
+
     # Policies.
 
     def good_policy(self, model: str) -> tuple[str, bytes] | None:
@@ -223,6 +248,19 @@ class HistoryTable:
                 {"pk": f"MODEL#{model}", "sk": "POLICY", "version_id": version, "body": body.decode("utf-8-sig")}
             ),
         )
+
+    def note_bad_policy(self, model: str, version: str) -> bool:
+        """Note that this version of a policy file is not valid. False when it was noted before."""
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
+                ConditionExpression="attribute_not_exists(pk) OR version_id <> :version",
+                ExpressionAttributeValues=to_item({":version": version}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     # Runs.
 
@@ -256,6 +294,15 @@ class HistoryTable:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def told_undecided(self, run_id: str) -> bool:
+        """True when people were told that an execution failed before its decision."""
+        return self._get(f"RUN#{run_id}", "UNDECIDED") is not None
+
+    def mark_undecided_told(self, run_id: str, *, at: datetime) -> None:
+        """Note that they were. Idempotent."""
+        item = {"pk": f"RUN#{run_id}", "sk": "UNDECIDED", "expires_at": int((at + SIGNAL_MEMORY).timestamp())}
+        self._client.put_item(TableName=self._name, Item=to_item(item))
 
     def mark_told(self, run_id: str, status: Status) -> None:
         """Note on a status row that programs and people were told of it. Idempotent."""
@@ -433,6 +480,37 @@ class HistoryTable:
             for item in self._query("CONTROLS", "")
         )
 
+    def throw_switch(self, switch: KillSwitch) -> bool:
+        """Throw a kill switch. False when it was thrown before."""
+        item = {"pk": "CONTROLS", "sk": switch.scope, "by": switch.by, "reason": switch.reason, "since": switch.since}
+        try:
+            self._client.put_item(
+                TableName=self._name, Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def lift_switch(self, scope: str) -> bool:
+        """Lift a kill switch. False when it was not thrown."""
+        answer = self._client.delete_item(
+            TableName=self._name, Key=to_item({"pk": "CONTROLS", "sk": scope}), ReturnValues="ALL_OLD"
+        )
+        return bool(answer.get("Attributes"))
+
+    # Repairs.
+
+    def record_repair(self, kind: str, subject: str, *, at: datetime) -> None:
+        """Note a repair of the sweep."""
+        item = {
+            "pk": "REPAIRS",
+            "sk": f"{at.isoformat()}#{kind}#{subject}",
+            "kind": kind,
+            "subject": subject,
+            "expires_at": int((at + SIGNAL_MEMORY).timestamp()),
+        }
+        self._client.put_item(TableName=self._name, Item=to_item(item))
+
     # The service.
 
     def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
@@ -525,7 +603,10 @@ def _wait(item: dict[str, Any]) -> Wait:
 
 
 def to_item(values: dict[str, Any]) -> dict[str, Any]:
-    """DynamoDB attribute values of a flat dict. Lists and dicts become JSON texts marked by ``json:``; None is left out."""
+    """DynamoDB attribute values of a flat dict. None is left out.
+
+    Lists and dicts become JSON texts marked by ``json:``; so does a text that starts like that itself.
+    """
     item: dict[str, Any] = {}
     for key, value in values.items():
         if value is None:
@@ -534,7 +615,7 @@ def to_item(values: dict[str, Any]) -> dict[str, Any]:
             item[key] = {"BOOL": value}
         elif isinstance(value, (int, float)):
             item[key] = {"N": repr(value)}
-        elif isinstance(value, (dict, list, tuple)):
+        elif isinstance(value, (dict, list, tuple)) or str(value).startswith("json:"):
             item[key] = {"S": "json:" + canonical(value)}
         else:
             item[key] = {"S": str(value)}

@@ -1,0 +1,134 @@
+"""What events lose, the sweep repairs: once, and with the same result."""
+
+from __future__ import annotations
+
+import json
+
+from tests.stack.loop import Loop
+
+
+def test_an_endpoint_whose_event_was_lost_is_found_in_service_by_the_sweep(loop: Loop) -> None:
+    rule = loop.rule("WaitRule")
+    loop.aws.client("events").disable_rule(Name=rule)
+    try:
+        model = loop.model()
+        # Long enough for the run to be parked before the endpoint is there.
+        loop.aws.tell_endpoint(f"{model}-prod", None, seconds=2)
+        arn = loop.start(loop.drift(model))
+        name = arn.rsplit(":", 1)[-1]
+        loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:endpoint:promotion/{model}-prod"))
+        loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "InService")
+
+        swept = loop.invoke({"action": "sweep", "grace_seconds": 0})
+    finally:
+        loop.aws.client("events").enable_rule(Name=rule)
+
+    assert swept["repairs"]["lost_event_replaced"] >= 1
+    assert loop.ended(arn).output["outcome"] == "PROMOTED"
+
+
+def test_a_signal_of_the_cooldown_is_decided_once_when_the_cooldown_is_over(loop: Loop) -> None:
+    model = loop.model()
+    loop.run(loop.drift(model))
+    for observed in (0.9, 1.4):
+        assert loop.run(loop.drift(model, observed=observed)).output["outcome"] == "COALESCE"
+    assert loop.invoke({"action": "sweep"})["repairs"].get("pending_signal_raised", 0) == 0
+    loop.end_cooldown(model)
+    before = loop.executions()
+
+    loop.invoke({"action": "sweep"})
+    loop.invoke({"action": "sweep"})
+
+    (arn,) = [arn for arn in loop.executions() - before if model in loop.input_of(arn)]
+    ended = loop.ended(arn)
+    assert ended.output["outcome"] == "PROMOTED"
+    record = next(record for record in loop.decisions(model) if record["run_id"] == ended.name)
+    assert record["signal"]["source"] == "pending"
+    assert record["signal"]["summary"].startswith("2 signal(s) arrived")
+    assert "pending" not in (loop.item(f"MODEL#{model}", "STATE") or {})
+
+
+def test_an_alarm_that_stayed_in_alarm_without_a_decision_is_decided_by_the_sweep(loop: Loop) -> None:
+    model = loop.model()
+    rule = loop.rule("DriftRule")
+    cloudwatch = loop.aws.client("cloudwatch")
+    alarm = f"drift/{model}/psi"
+    loop.aws.client("events").disable_rule(Name=rule)
+    try:
+        cloudwatch.put_metric_alarm(
+            AlarmName=alarm,
+            Namespace="Scores",
+            MetricName="psi",
+            Dimensions=[{"Name": "Model", "Value": model}],
+            Statistic="Average",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=0.2,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        cloudwatch.set_alarm_state(
+            AlarmName=alarm,
+            StateValue="ALARM",
+            StateReason="Threshold Crossed: 1 out of the last 1 datapoints [0.9] was greater than the threshold (0.2).",
+            StateReasonData=json.dumps({"version": "1.0", "recentDatapoints": [0.9], "threshold": 0.2}),
+        )
+    finally:
+        loop.aws.client("events").enable_rule(Name=rule)
+    before = loop.executions()
+
+    swept = loop.invoke({"action": "sweep", "grace_seconds": 0})
+    again = loop.invoke({"action": "sweep", "grace_seconds": 0})
+
+    assert swept["repairs"]["alarm_without_decision"] == 1
+    assert "alarm_without_decision" not in again["repairs"]
+    (arn,) = [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)]
+    assert loop.ended(arn).output["outcome"] == "PROMOTED"
+    (record,) = loop.decisions(model)
+    assert record["signal"]["threshold"]["observed"] == 0.9
+    cloudwatch.delete_alarms(AlarmNames=[alarm])
+
+
+def test_an_alarm_through_eventbridge_is_one_signal_with_the_sweep(loop: Loop) -> None:
+    model = loop.model()
+    cloudwatch = loop.aws.client("cloudwatch")
+    alarm = f"drift/{model}/revenue"
+    cloudwatch.put_metric_alarm(
+        AlarmName=alarm,
+        Namespace="Business",
+        MetricName="approved_revenue",
+        Dimensions=[{"Name": "Endpoint", "Value": f"{model}-prod"}],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=100,
+        ComparisonOperator="LessThanThreshold",
+    )
+    before = loop.executions()
+
+    cloudwatch.set_alarm_state(
+        AlarmName=alarm,
+        StateValue="ALARM",
+        StateReason="Threshold Crossed: 1 out of the last 1 datapoints [40.0] was less than the threshold (100.0).",
+        StateReasonData=json.dumps({"version": "1.0", "recentDatapoints": [40.0], "threshold": 100.0}),
+    )
+    (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)])
+    assert loop.ended(arn).output["outcome"] == "PROMOTED"
+
+    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "grace_seconds": 0})["repairs"]
+    (record,) = loop.decisions(model)
+    assert record["signal"]["kind"] == "kpi"
+    assert record["signal"]["endpoint"] == f"{model}-prod"
+    assert record["signal"]["threshold"]["ratio"] == 2.5
+    cloudwatch.delete_alarms(AlarmNames=[alarm])
+
+
+def test_a_run_without_end_is_not_touched_by_the_sweep(loop: Loop) -> None:
+    model = loop.model(policy={"approval": {"training": "always"}})
+    arn = loop.start(loop.drift(model))
+    name = arn.rsplit(":", 1)[-1]
+    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
+
+    loop.invoke({"action": "sweep", "grace_seconds": 0})
+
+    assert loop.aws.client("stepfunctions").describe_execution(executionArn=arn)["status"] == "RUNNING"
+    loop.aws.client("stepfunctions").stop_execution(executionArn=arn)

@@ -1,0 +1,166 @@
+"""Trainings share slots: first come first served across models, and nobody keeps one it does not use."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.stack.loop import Loop
+
+
+@pytest.fixture
+def one_slot(loop: Loop) -> Iterator[Loop]:
+    """The loop with a single slot."""
+    client, name = loop.aws.client("lambda"), loop.outputs["OrchestrationFunctionName"]
+    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**variables, "MAX_CONCURRENT_TRAININGS": "1"}}
+    )
+    yield loop
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def held_training(loop: Loop) -> str:
+    """A pipeline that goes on until the test answers its token."""
+    queue = loop.aws.client("sqs").create_queue(QueueName=f"held-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    return loop.pipeline(
+        {
+            "Hold": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+                "Arguments": {
+                    "QueueUrl": queue,
+                    "MessageBody": {"token": "{% $states.context.Task.Token %}", "run": "{% $states.input.run_id %}"},
+                },
+                "Output": {
+                    "model_data_url": f"s3://{loop.data_bucket}/models/candidate.tar.gz",
+                    "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1",
+                    "evaluation_uri": loop.evaluation({"auc": 0.93, "recall": 0.8}, {"auc": 0.85, "recall": 0.8}),
+                },
+                "End": True,
+            }
+        },
+        "Hold",
+    )
+
+
+def finish(loop: Loop, training: str, run_id: str) -> None:
+    """Let the held training of a run end."""
+    definition = json.loads(
+        loop.aws.client("stepfunctions").describe_state_machine(stateMachineArn=training)["definition"]
+    )
+    queue = definition["States"]["Hold"]["Arguments"]["QueueUrl"]
+
+    def token() -> Any:
+        for message in loop.aws.client("sqs").receive_message(QueueUrl=queue).get("Messages", []):
+            body = json.loads(message["Body"])
+            if body["run"] == run_id:
+                return body["token"]
+        return None
+
+    loop.aws.client("stepfunctions").send_task_success(taskToken=loop.until(token), output="{}")
+
+
+def slots(loop: Loop) -> tuple[list[str], list[str]]:
+    """Run ids that hold a slot, and those in the queue."""
+    item = loop.item("SLOTS", "LEDGER")
+    if item is None:
+        return [], []
+    entries = {name: json.loads(item[name]["S"].removeprefix("json:")) for name in ("holders", "waiters")}
+    return ([entry["run_id"] for entry in entries["holders"]], [entry["run_id"] for entry in entries["waiters"]])
+
+
+def test_three_models_and_one_slot_train_one_after_the_other_in_the_order_they_came(one_slot: Loop) -> None:
+    loop, trainings, names = one_slot, [], []
+    for _ in range(3):
+        training = held_training(loop)
+        arn = loop.start(loop.drift(loop.model(training=training)))
+        name = arn.rsplit(":", 1)[-1]
+        loop.until(lambda: arn.rsplit(":", 1)[-1] in [*slots(loop)[0], *slots(loop)[1]])  # noqa: B023 - awaited at once
+        trainings.append(training)
+        names.append(name)
+    assert slots(loop) == ([names[0]], names[1:])
+    assert loop.statuses(names[1])[-1] == "TRAINING_QUEUED"
+
+    for position, (training, name) in enumerate(zip(trainings, names, strict=True)):
+        assert slots(loop)[0] == [name]
+        finish(loop, training, name)
+        rest = names[position + 1 :]
+        loop.until(lambda: slots(loop) == (rest[:1], rest[1:]))  # noqa: B023 - awaited at once
+
+    for name in names:
+        assert loop.ended(loop.execution_arn(name)).output["outcome"] == "PROMOTED"
+
+
+def test_a_holder_stopped_by_hand_gives_its_slot_to_the_next_at_once(one_slot: Loop) -> None:
+    loop = one_slot
+    first = loop.start(loop.drift(loop.model(training=held_training(loop))))
+    loop.until(lambda: first.rsplit(":", 1)[-1] in slots(loop)[0])
+    second = loop.start(loop.drift(loop.model()))
+    loop.until(lambda: second.rsplit(":", 1)[-1] in slots(loop)[1])
+
+    loop.aws.client("stepfunctions").stop_execution(executionArn=first, cause="a person stops it")
+
+    assert loop.ended(second).output["outcome"] == "PROMOTED"
+    assert slots(loop) == ([], [])
+
+
+def test_the_sweep_settles_a_dead_run_whose_event_was_lost(one_slot: Loop) -> None:
+    loop = one_slot
+    rule = loop.rule("SettleRule")
+    loop.aws.client("events").disable_rule(Name=rule)
+    try:
+        model = loop.model(training=held_training(loop))
+        arn = loop.start(loop.drift(model))
+        name = arn.rsplit(":", 1)[-1]
+        loop.until(lambda: name in slots(loop)[0])
+        loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
+        assert slots(loop) == ([name], [])
+
+        swept = loop.invoke({"action": "sweep", "grace_seconds": 0})
+        again = loop.invoke({"action": "sweep", "grace_seconds": 0})
+    finally:
+        loop.aws.client("events").enable_rule(Name=rule)
+
+    assert swept["repairs"]["dead_run_settled"] >= 1
+    assert "dead_run_settled" not in again["repairs"]
+    assert slots(loop) == ([], [])
+    assert loop.statuses(name)[-1] == "STOPPED"
+    state = loop.item(f"MODEL#{model}", "STATE")
+    assert state is not None
+    assert "active_run_id" not in state
+
+
+def test_a_paused_model_keeps_its_place_and_gets_a_slot_when_it_is_resumed(one_slot: Loop) -> None:
+    loop = one_slot
+    trainings = [held_training(loop) for _ in range(3)]
+    models = [loop.model(training=training) for training in trainings]
+    names = []
+    for model in models:
+        names.append(loop.start(loop.drift(model)).rsplit(":", 1)[-1])
+        loop.until(lambda: names[-1] in [*slots(loop)[0], *slots(loop)[1]])
+    loop.invoke({"action": "pause", "scope": f"model:{models[1]}", "by": "ops", "reason": "bad data"})
+
+    finish(loop, trainings[0], names[0])
+
+    loop.until(lambda: slots(loop) == ([names[2]], [names[1]]))
+    finish(loop, trainings[2], names[2])
+    loop.until(lambda: slots(loop) == ([], [names[1]]))
+    loop.invoke({"action": "unpause", "scope": f"model:{models[1]}", "by": "ops"})
+    assert slots(loop) == ([names[1]], [])
+    finish(loop, trainings[1], names[1])
+    assert loop.ended(loop.execution_arn(names[1])).output["outcome"] == "PROMOTED"
+
+
+def test_a_signal_of_a_paused_model_is_held(loop: Loop) -> None:
+    model = loop.model()
+    loop.invoke({"action": "pause", "scope": f"model:{model}", "by": "ops", "reason": "bad data"})
+
+    held = loop.run(loop.drift(model))
+
+    assert held.output["outcome"] == "HOLD"
+    assert "bad data" in held.output["reason"]
