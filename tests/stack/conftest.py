@@ -67,6 +67,7 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
             "DefaultModel": DEFAULT_MODEL,
             "MaxConcurrentTrainings": "4",
         },
+        bucket="artifacts",
         environment=aws.environment,
     )
     return Loop(aws, outputs, "team-data", role, stack=STACK)
