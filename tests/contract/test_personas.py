@@ -16,7 +16,7 @@ from ministack.core.iam_evaluator import (
 )
 
 from orchestration.stores.table_dynamodb import Wait
-from tests.contract.template import ACCOUNT, REGION, ROOT, Template
+from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template
 
 AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"
 REVIEWER: Final = f"arn:aws:iam::{ACCOUNT}:role/reviewer"
@@ -24,25 +24,34 @@ OPERATOR: Final = f"arn:aws:iam::{ACCOUNT}:role/operator"
 ADMINISTRATOR: Final = f"arn:aws:iam::{ACCOUNT}:role/administrator"
 STRANGER: Final = f"arn:aws:iam::{ACCOUNT}:role/stranger"
 
-TEMPLATE: Final = Template(
-    AutomationPrincipals=[AUTOMATION_ROLE], ReviewerPrincipals=[REVIEWER, OPERATOR, ADMINISTRATOR]
+TEMPLATE: Final = Template.read()
+STACK: Final = TEMPLATE.resolve(
+    {"AutomationPrincipals": AUTOMATION_ROLE, "ReviewerPrincipals": f"{REVIEWER},{OPERATOR},{ADMINISTRATOR}"}
 )
-BUCKET: Final = TEMPLATE.arn("AutomationBucket")
-TABLE: Final = TEMPLATE.arn("HistoryTable")
-MACHINE: Final = TEMPLATE.arn("RetrainingStateMachine")
+
+
+def document(stack: Stack, logical_id: str) -> dict[str, Any]:
+    """The policy document of a resource."""
+    found: dict[str, Any] = stack.resources[logical_id]["Properties"]["PolicyDocument"]
+    return found
+
+
+BUCKET: Final = STACK.arn("AutomationBucket")
+TABLE: Final = STACK.arn("HistoryTable")
+MACHINE: Final = STACK.arn("RetrainingStateMachine")
 EXECUTION: Final = MACHINE.replace(":stateMachine:", ":execution:") + ":run-1"
-LOOP: Final = TEMPLATE.arn("OrchestrationFunctionRole")
+LOOP: Final = STACK.arn("OrchestrationFunctionRole")
 
 EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*", "Resource": "*"}]}
 
 PERSONAS: Final = {
-    "the loop": (LOOP, [TEMPLATE.properties("OrchestrationFunctionPolicy")["PolicyDocument"]]),
+    "the loop": (LOOP, [document(STACK, "OrchestrationFunctionPolicy")]),
     "automation": (AUTOMATION_ROLE, [ALL_OBJECTS]),
-    "reviewer": (REVIEWER, [TEMPLATE.properties("ReviewerPolicy")["PolicyDocument"]]),
+    "reviewer": (REVIEWER, [document(STACK, "ReviewerPolicy")]),
     "operator": (
         OPERATOR,
-        [TEMPLATE.properties(name)["PolicyDocument"] for name in ("ReviewerPolicy", "OperatorPolicy")],
+        [document(STACK, name) for name in ("ReviewerPolicy", "OperatorPolicy")],
     ),
     "administrator": (ADMINISTRATOR, [EVERYTHING]),
     "everyone else": (STRANGER, [ALL_OBJECTS]),
@@ -105,11 +114,11 @@ DEEDS: Final = {
     "stop an execution": Deed("states:StopExecution", EXECUTION),
     "redrive an execution": Deed("states:RedriveExecution", EXECUTION),
     "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
-    "pause, resume, unfreeze, sweep": Deed("lambda:InvokeFunction", TEMPLATE.arn("OrchestrationFunction")),
+    "pause, resume, unfreeze, sweep": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
     "ask for a retraining": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
     "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
-    "replay a dead letter": Deed("sqs:ReceiveMessage", TEMPLATE.arn("SignalDeadLetterQueue")),
-    "read the log": Deed("logs:FilterLogEvents", TEMPLATE.arn("OrchestrationFunctionLogGroup")),
+    "replay a dead letter": Deed("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")),
+    "read the log": Deed("logs:FilterLogEvents", STACK.arn("OrchestrationFunctionLogGroup")),
     "change an endpoint": Deed("sagemaker:UpdateEndpoint", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/fraud"),
 }
 
@@ -130,7 +139,7 @@ def allowed(persona: str, deed: Deed) -> bool:
     identity = evaluate(context, [parse_policy_document(document) for document in documents])
     if not deed.resource.startswith(BUCKET):
         return bool(identity.decision == "Allow")
-    bucket_policy = TEMPLATE.properties("AutomationBucketPolicy")["PolicyDocument"]
+    bucket_policy = document(STACK, "AutomationBucketPolicy")
     return bool(combine_resource_policy(identity, context, bucket_policy, ACCOUNT).decision == "Allow")
 
 
@@ -160,7 +169,7 @@ def test_the_policies_allow_what_the_security_page_says(deed: str, persona: str)
 
 def test_nobody_is_kept_out_of_the_bucket_when_no_principals_are_named() -> None:
     """An empty form must not lock out the account's own roles; IAM alone decides there."""
-    bucket_policy = Template().properties("AutomationBucketPolicy")["PolicyDocument"]
+    bucket_policy = document(TEMPLATE.resolve(), "AutomationBucketPolicy")
 
     for deed in ("read evidence", "write a training's output", "write the decision file", "write a model's policy"):
         context = EvalContext(
@@ -178,10 +187,12 @@ def test_nobody_is_kept_out_of_the_bucket_when_no_principals_are_named() -> None
 
 def test_the_role_of_trainings_writes_and_reads_without_being_named() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/sagemaker"
-    template = Template(
-        SageMakerExecutionRoleArn=role, AutomationPrincipals=[AUTOMATION_ROLE], ReviewerPrincipals=[REVIEWER]
-    )
-    bucket_policy = template.properties("AutomationBucketPolicy")["PolicyDocument"]
+    parameters = {
+        "SageMakerExecutionRoleArn": role,
+        "AutomationPrincipals": AUTOMATION_ROLE,
+        "ReviewerPrincipals": REVIEWER,
+    }
+    bucket_policy = document(TEMPLATE.resolve(parameters), "AutomationBucketPolicy")
 
     for action in ("s3:PutObject", "s3:GetObject"):
         context = EvalContext(
@@ -199,7 +210,7 @@ def test_the_role_of_trainings_writes_and_reads_without_being_named() -> None:
 def test_waits_are_shown_with_every_attribute_but_the_token() -> None:
     statement = next(
         statement
-        for statement in TEMPLATE.properties("ReviewerPolicy")["PolicyDocument"]["Statement"]
+        for statement in document(STACK, "ReviewerPolicy")["Statement"]
         if statement["Sid"] == "SeeWaitsWithoutTokens"
     )
 
@@ -210,7 +221,7 @@ def test_waits_are_shown_with_every_attribute_but_the_token() -> None:
 
 @pytest.mark.parametrize("policy", ["ReviewerPolicy", "OperatorPolicy"])
 def test_a_persona_holds_no_wildcard(policy: str) -> None:
-    for statement in TEMPLATE.properties(policy)["PolicyDocument"]["Statement"]:
+    for statement in document(STACK, policy)["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
         assert not [action for action in actions if "*" in action]
@@ -222,10 +233,9 @@ def test_a_persona_holds_no_wildcard(policy: str) -> None:
 def test_a_persona_may_use_the_key_only_when_there_is_one(policy: str) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b"
 
-    def key_statements(template: Template) -> list[Any]:
-        found = template.properties(policy)["PolicyDocument"]["Statement"]
-        return [statement for statement in found if "kms:" in str(statement["Action"])]
+    def key_statements(stack: Stack) -> list[Any]:
+        return [statement for statement in document(stack, policy)["Statement"] if "kms:" in str(statement["Action"])]
 
-    assert key_statements(Template()) == []
-    (statement,) = key_statements(Template(KmsKeyArn=key))
+    assert key_statements(TEMPLATE.resolve()) == []
+    (statement,) = key_statements(TEMPLATE.resolve({"KmsKeyArn": key}))
     assert statement["Resource"] == key
