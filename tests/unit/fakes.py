@@ -265,10 +265,17 @@ class Cloud:
         self.dynamodb = self.outside.watch(session.client("dynamodb", config=config))
         self.s3 = self.outside.watch(session.client("s3", config=config))
         self._numbers = itertools.count()
+        self._table: str | None = None
 
     def world(self, **changes: Any) -> World:
-        """A new stack's table, bucket and ports; ``changes`` are settings."""
-        return World(self, next(self._numbers), changes)
+        """A new stack's table, bucket and ports instead of the one before; ``changes`` are settings."""
+        if self._table is not None:
+            # moto copies every table it has at each transaction.
+            self.outside.live()
+            self.dynamodb.delete_table(TableName=self._table)
+        world = World(self, next(self._numbers), changes)
+        self._table = world.table_name
+        return world
 
 
 class World:

@@ -242,18 +242,17 @@ class HistoryTable:
             ),
         )
 
-    def note_bad_policy(self, model: str, version: str) -> bool:
-        """Note that this version of a policy file is not valid. False when it was noted before."""
-        try:
-            self._client.put_item(
-                TableName=self._name,
-                Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
-                ConditionExpression="attribute_not_exists(pk) OR version_id <> :version",
-                ExpressionAttributeValues=to_item({":version": version}),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+    def noted_bad_policy(self, model: str) -> str | None:
+        """The version of the model's policy file that operators were told is not valid."""
+        item = self._get(f"MODEL#{model}", "BAD_POLICY")
+        return None if item is None else str(item["version_id"])
+
+    def note_bad_policy(self, model: str, version: str) -> None:
+        """Note that operators were told of this version. Idempotent."""
+        self._client.put_item(
+            TableName=self._name,
+            Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
+        )
 
     # Runs.
 
