@@ -75,6 +75,9 @@ def matches(pattern: str, line: dict[str, Any]) -> bool:
         elif true := re.fullmatch(r"\$\.(\w+) IS TRUE", term):
             if line.get(true[1]) is not True:
                 return False
+        elif there := re.fullmatch(r"\$\.(\w+) = \*", term):
+            if there[1] not in line:
+                return False
         else:
             raise AssertionError(f"{term} is unknown to this reader")
     return True
@@ -157,6 +160,16 @@ def test_every_filter_has_a_test() -> None:
         "ApprovalWaitPercentFilter",
         "OldestQueuedSecondsFilter",
     }
+
+
+def test_a_field_is_taken_from_a_line_only_when_the_pattern_names_it() -> None:
+    """CloudWatch Logs gives a filter no other field."""
+    for name, resource in FILTERS.items():
+        (transformation,) = resource["Properties"]["MetricTransformations"]
+        taken = [str(transformation["MetricValue"])]
+        taken += [dimension["Value"] for dimension in transformation.get("Dimensions", [])]
+        for selector in taken:
+            assert not selector.startswith("$") or f"{selector} = *" in resource["Properties"]["FilterPattern"], name
 
 
 def test_dimensions_have_few_values_and_no_default() -> None:
