@@ -77,6 +77,7 @@ def _deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
             "MaxConcurrentTrainings": "4",
             **parameters,
         },
+        bucket="artifacts",
         environment=aws.environment,
     )
     return Loop(aws, outputs, "team-data", role, stack=STACK)
