@@ -21,8 +21,11 @@ endif
 # `aws`, `cfn-lint` and the rest are the ones beside the interpreter, also for the programs these targets start.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-RUN = PYTHONPATH=src $(PYTHON_VENV)
-OPS = $(RUN) -m ops.
+# Handed on in the environment, so that no shell reads what people write into them.
+export STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT
+
+IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
+OPS = $(IN_VENV) -m ops.
 
 TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml)
 DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json)
@@ -66,7 +69,7 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
 
 bench: setup ## Measure what the loop costs in time and write the table of bench/
-	@$(RUN) -m bench $(ARGS)
+	@$(IN_VENV) -m bench $(ARGS)
 
 docs: setup ## Rewrite the parts of README.md and docs/ that come from the template, the state machine and the demo
 	@$(OPS)docs $(ARGS)
@@ -89,3 +92,38 @@ clean: ## Remove what was built and cached (ALL=1: the environments too)
 
 package: setup ## Build build/orchestration.zip, the same bytes on every machine
 	@$(OPS)package_zip $(ARGS)
+
+validate: setup ## Check policy files as the loop checks them (POLICY=path)
+	@$(OPS)validate $(POLICY)
+
+##@ Operate (STACK=retraining, REGION=)
+
+status: setup ## Kill switches, models, runs in progress, slots, waits
+	@$(OPS)status
+
+waits: setup ## What is parked, for whom, since when, until when
+	@$(OPS)waits
+
+history: setup ## Latest runs of a model, or every status of a run (MODEL= or RUN=)
+	@$(OPS)history
+
+explain: setup ## The decision on a signal, every guard with its reason (SIGNAL= or RUN=)
+	@$(OPS)explain
+
+retrain: setup ## Ask for a retraining by hand (MODEL= REASON=, FORCE=1 passes the cooldown)
+	@$(OPS)retrain
+
+pause: setup ## Throw a kill switch (SCOPE=global, model:<model> or source:<source>; REASON=)
+	@$(OPS)switches pause
+
+resume: setup ## Lift a kill switch (SCOPE=)
+	@$(OPS)switches resume
+
+unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
+	@$(OPS)switches unfreeze
+
+replay: setup ## Start the loop again with a kept event (EVENT=key or file, DEAD_LETTERS=1)
+	@$(OPS)replay
+
+verify-audit: setup ## Check that no decision record was edited or removed (MODEL= narrows)
+	@$(OPS)verify_audit

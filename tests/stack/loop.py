@@ -206,6 +206,10 @@ class Loop:
             cause=found.get("cause"),
         )
 
+    def status(self, arn: str) -> str:
+        """Status of an execution."""
+        return str(self.aws.client("stepfunctions").describe_execution(executionArn=arn)["status"])
+
     def states(self, arn: str) -> list[str]:
         """Names of the states an execution entered, in order."""
         pages = self.aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)

@@ -80,7 +80,7 @@ def test_three_models_and_one_slot_train_one_after_the_other_in_the_order_they_c
         training = held_training(loop)
         arn = loop.start(loop.drift(loop.model(training=training)))
         name = arn.rsplit(":", 1)[-1]
-        loop.until(lambda name=name: name in [*slots(loop)[0], *slots(loop)[1]])
+        loop.until(lambda: arn.rsplit(":", 1)[-1] in [*slots(loop)[0], *slots(loop)[1]])  # noqa: B023 - awaited at once
         trainings.append(training)
         names.append(name)
     assert slots(loop) == ([names[0]], names[1:])
@@ -89,7 +89,8 @@ def test_three_models_and_one_slot_train_one_after_the_other_in_the_order_they_c
     for position, (training, name) in enumerate(zip(trainings, names, strict=True)):
         assert slots(loop)[0] == [name]
         finish(loop, training, name)
-        loop.until(lambda rest=names[position + 1 :]: slots(loop) == (rest[:1], rest[1:]))
+        rest = names[position + 1 :]
+        loop.until(lambda: slots(loop) == (rest[:1], rest[1:]))  # noqa: B023 - awaited at once
 
     for name in names:
         assert loop.ended(loop.execution_arn(name)).output["outcome"] == "PROMOTED"

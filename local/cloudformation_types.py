@@ -1,0 +1,192 @@
+"""CloudFormation resource types ministack lacks, each doing what the service underneath can."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from ministack.core.responses import get_account_id
+
+from local import alarm_events
+from local.sagemaker_records import Document
+
+_Created = tuple[str, Document]
+
+
+def install(provisioners: Any) -> None:
+    """Register the types with ministack's CloudFormation, when its module has been loaded."""
+    types: dict[str, _Type] = {
+        "AWS::IAM::RolePolicy": _RolePolicy(provisioners),
+        "AWS::SNS::TopicInlinePolicy": _InlinePolicy(provisioners, "TopicArn", provisioners._sns._topics),
+        "AWS::SQS::QueueInlinePolicy": _InlinePolicy(provisioners, "Queue", provisioners._sqs._queues),
+        "AWS::CloudWatch::CompositeAlarm": _CompositeAlarm(provisioners),
+        "AWS::Chatbot::SlackChannelConfiguration": _SlackChannel(provisioners),
+    }
+    for name, kind in types.items():
+        provisioners._RESOURCE_HANDLERS[name] = {
+            "create": kind.create,
+            "update": kind.update,
+            "delete": kind.delete,
+        }
+    _accept_metric_math(provisioners)
+
+
+def _accept_metric_math(provisioners: Any) -> None:
+    """Take an ``AWS::CloudWatch::Alarm`` with Metrics, which ministack refuses; SetAlarmState moves such an alarm."""
+    record = provisioners._cw_metric_alarm_record
+    put = provisioners._cw.cloudformation_put_metric_alarm
+
+    def record_any(name: str, props: Document) -> Document:
+        metrics = props.get("Metrics")
+        if not metrics:
+            answer: Document = record(name, props)
+            return answer
+        # A stand-in metric for the checks of the record's maker, taken off again below.
+        plain = {key: value for key, value in props.items() if key != "Metrics"}
+        alarm: Document = record(name, {"Threshold": 0, **plain, "MetricName": "-", "Namespace": "-"})
+        return {**alarm, "Metrics": metrics}
+
+    def put_any(alarm: Document) -> None:
+        if not alarm.get("Metrics"):
+            put(alarm)
+            return
+        provisioners._cw._alarms[alarm["AlarmName"]] = alarm
+        alarm_events.take_metrics(alarm["AlarmName"], alarm["Metrics"])
+
+    provisioners._cw_metric_alarm_record = record_any
+    provisioners._cw.cloudformation_put_metric_alarm = put_any
+
+
+class _Type(Protocol):
+    """How a resource type is made, changed and removed; a physical id and what GetAtt gives."""
+
+    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created: ...
+
+    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created: ...
+
+    def delete(self, physical_id: str, props: Document) -> None: ...
+
+
+class _RolePolicy:
+    """An inline policy on a role, as a resource of its own."""
+
+    def __init__(self, provisioners: Any) -> None:
+        self._provisioners = provisioners
+
+    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
+        del logical_id, stack_name
+        as_policy = {"Roles": [props["RoleName"]], "PolicyDocument": props.get("PolicyDocument", {})}
+        self._provisioners._iam_policy_require_entities(as_policy)
+        self._provisioners._iam_policy_require_valid_document(as_policy)
+        self._provisioners._iam_policy_put(as_policy, props["PolicyName"])
+        return f"{props['PolicyName']}|{props['RoleName']}", {}
+
+    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        # Another name or role gives another physical id, which makes CloudFormation delete the old one.
+        del physical_id, old
+        return self.create("", new, stack_name)
+
+    def delete(self, physical_id: str, props: Document) -> None:
+        del physical_id
+        self._provisioners._iam_policy_drop({"Roles": [props["RoleName"]]}, props["PolicyName"])
+
+
+class _InlinePolicy:
+    """The access policy of one topic or queue."""
+
+    def __init__(self, provisioners: Any, member: str, store: Any) -> None:
+        self._provisioners = provisioners
+        self._member = member
+        self._store = store
+
+    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
+        del logical_id, stack_name
+        owner = self._owner(props)
+        if owner is None:
+            raise ValueError(f"{props[self._member]} does not exist.")
+        owner["attributes"]["Policy"] = self._provisioners._policy_document_json(props)
+        return str(props[self._member]), {}
+
+    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        del physical_id, old
+        return self.create("", new, stack_name)
+
+    def delete(self, physical_id: str, props: Document) -> None:
+        del physical_id
+        if (owner := self._owner(props)) is not None:
+            owner["attributes"].pop("Policy", None)
+
+    def _owner(self, props: Document) -> Document | None:
+        name = str(props[self._member])
+        found: Document | None = self._store.get(name)
+        if found is None and name.startswith("http"):
+            # A queue's URL names a host, and the same queue may have been created under another name of it.
+            path = urlsplit(name).path
+            found = next((queue for url, queue in self._store.items() if urlsplit(url).path == path), None)
+        return found
+
+
+class _CompositeAlarm:
+    """A composite alarm."""
+
+    def __init__(self, provisioners: Any) -> None:
+        self._cloudwatch = provisioners._cw
+        self._physical_name = provisioners._physical_name
+
+    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
+        name = props.get("AlarmName") or self._physical_name(stack_name, logical_id, max_len=255)
+        return self._put(name, props)
+
+    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        del old, stack_name
+        return self._put(new.get("AlarmName") or physical_id, new)
+
+    def delete(self, physical_id: str, props: Document) -> None:
+        del props
+        self._cloudwatch._composite_alarms.pop(physical_id, None)
+
+    def _put(self, name: str, props: Document) -> _Created:
+        enabled = props.get("ActionsEnabled", True)
+        request = {
+            **{key: value for key, value in props.items() if key != "Tags"},
+            "AlarmName": name,
+            "ActionsEnabled": enabled if isinstance(enabled, bool) else str(enabled).lower() == "true",
+        }
+        status, _, body = self._cloudwatch._put_composite_alarm({}, request, False, is_json=True)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise ValueError(json.loads(body).get("message", body))
+        alarm = self._cloudwatch._composite_alarms[name]
+        for member in ("ActionsSuppressor", "ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod"):
+            if member in props:
+                alarm[member] = props[member]
+        return name, {"Arn": alarm["AlarmArn"]}
+
+
+class _SlackChannel:
+    """A chat configuration: remembered by the stack alone, since there is no chat service to hold it."""
+
+    _SLACK_ID = re.compile(r"[A-Za-z0-9]+")
+
+    def __init__(self, provisioners: Any) -> None:
+        del provisioners
+
+    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
+        del logical_id, stack_name
+        for member in ("ConfigurationName", "IamRoleArn", "SlackChannelId", "SlackWorkspaceId"):
+            if not props.get(member):
+                raise ValueError(f"{member} is required for AWS::Chatbot::SlackChannelConfiguration")
+        for member in ("SlackChannelId", "SlackWorkspaceId"):
+            if not self._SLACK_ID.fullmatch(str(props[member])):
+                raise ValueError(f"{member} {props[member]!r} is not a Slack id")
+        arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/slack-channel/{props['ConfigurationName']}"
+        return arn, {"Arn": arn}
+
+    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        del physical_id, old
+        return self.create("", new, stack_name)
+
+    def delete(self, physical_id: str, props: Document) -> None:
+        """Nothing was made, so nothing is left to remove."""

@@ -1,0 +1,188 @@
+"""The embedded AWS as a context manager, for tests and the demo.
+
+>>> with EmbeddedAws(wait_scale=0.0) as aws:
+...     aws.client("s3").create_bucket(Bucket="data")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+
+from local.server import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+_ROOT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 20.0
+_STOP_SECONDS = 8.0
+
+
+class EmbeddedAwsError(Exception):
+    """The server did not start; the message ends with its log."""
+
+
+class EmbeddedAws:
+    """An embedded AWS in a child process, which ends with this one however this one ends.
+
+    Args:
+        wait_scale: By what factor ``Wait`` states and retry pauses of state machines are shortened; 0 skips them.
+        extra_env: Further environment variables of the server, such as ``LOCAL_ENDPOINT_SECONDS``.
+        verbose: Log every call, not only what went wrong.
+
+    Attributes:
+        account: The account everything belongs to.
+        region: The default region.
+        endpoint_url: Where it listens, once entered.
+    """
+
+    account = ACCOUNT
+    region = REGION
+
+    def __init__(
+        self, *, wait_scale: float = 1.0, extra_env: Mapping[str, str] | None = None, verbose: bool = False
+    ) -> None:
+        self._settings = {"SFN_WAIT_SCALE": str(wait_scale), **(extra_env or {})}
+        self._verbose = verbose
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._clients: dict[tuple[str, str], Any] = {}
+        self.endpoint_url = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it is ready.
+
+        Raises:
+            EmbeddedAwsError: It ended, or was not ready within 20 seconds.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="embedded-aws-log-"))
+        read_end, write_end = os.pipe()
+        command = [sys.executable, "-m", "local", "--port", "0", "--parent-pipe"]
+        command += ["--ready-fd", str(write_end), "--log-file", str(self.logs())]
+        try:
+            self._process = subprocess.Popen(
+                [*command, *(["--verbose"] if self._verbose else [])],
+                cwd=_ROOT,
+                env={**os.environ, **self._settings},
+                stdin=subprocess.PIPE,
+                pass_fds=(write_end,),
+                # A Ctrl-C in the terminal is for this process; it then stops the server in its own order.
+                start_new_session=True,
+            )
+        finally:
+            os.close(write_end)
+        with os.fdopen(read_end) as ready:
+            readable, _, _ = select.select([ready], [], [], _START_SECONDS)
+            line = ready.readline() if readable else ""
+        if not line:
+            log = self.logs().read_text() if self.logs().exists() else ""
+            self.stop()
+            raise EmbeddedAwsError(f"The embedded AWS did not start.\n{log[-4000:]}")
+        self.endpoint_url = json.loads(line)["url"]
+
+    def stop(self) -> None:
+        """Stop the server and everything it started, and remove its log."""
+        process, self._process = self._process, None
+        if process is not None:
+            if process.stdin is not None:
+                # The server stops when its standard input does.
+                process.stdin.close()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for a subprocess, such as the AWS CLI, that is to talk to this AWS and to no other."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_PAGER": "",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # Nobody's profile decides what a test talks to.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def client(self, service_name: str, region: str | None = None) -> Any:
+        """Give the boto3 client of a service; the same one each time."""
+        key = (service_name, region or self.region)
+        if key not in self._clients:
+            self._clients[key] = boto3.session.Session().client(
+                service_name,  # type: ignore[call-overload] # the name is only known at run time
+                endpoint_url=self.endpoint_url,
+                region_name=key[1],
+                aws_access_key_id="test",
+                aws_secret_access_key="test",  # noqa: S106 - nothing checks it
+                # A retry would hide what the server answered first.
+                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+            )
+        return self._clients[key]
+
+    def reset(self) -> None:
+        """Make it as new: no resource of any service, nothing running."""
+        self._post("/_ministack/reset", None)
+
+    def tell_endpoint(self, name: str, next_update: str | None) -> None:
+        """Make the next update of a SageMaker endpoint end with ``fail`` or ``roll_back`` instead of succeeding."""
+        self._post(f"/_local/sagemaker/endpoints/{name}", {"next_update": next_update})
+
+    def logs(self) -> Path:
+        """Give the path of the server's log; it is removed when the server stops."""
+        if self._folder is None:
+            raise EmbeddedAwsError("The embedded AWS was not started.")
+        return self._folder / "server.log"
+
+    def _post(self, path: str, document: dict[str, Any] | None) -> None:
+        body = b"" if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(self.endpoint_url + path, data=body, method="POST")  # noqa: S310 - always http
+        with contextlib.closing(urllib.request.urlopen(request, timeout=30)) as answer:  # noqa: S310 - always http
+            answer.read()
+
+
+def wait_until(condition: Any, *, within: float = 20.0, every: float = 0.05) -> Any:
+    """Call the condition until it gives something true, and give that.
+
+    Raises:
+        TimeoutError: It did not within this many seconds.
+    """
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(every)
+    raise TimeoutError(f"not within {within} seconds")

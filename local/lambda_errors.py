@@ -1,0 +1,63 @@
+"""A Python function's exception carries its class name as ``errorType``, as on AWS.
+
+ministack reports every one as ``Runtime.HandlerError``, so a state machine's Catch by class name would work on AWS
+and not here.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ministack.core import lambda_runtime
+
+if TYPE_CHECKING:
+    from local.sagemaker_records import Document
+
+_MINISTACKS = '"error": str(e), "trace": traceback.format_exc()'
+_OURS = (
+    '"error": str(e), "error_type": type(e).__name__, '
+    '"frames": traceback.format_tb(e.__traceback__)[1:], "trace": traceback.format_exc()'
+)
+_GENERIC = "Runtime.HandlerError"
+_MODULE_MISSING = re.compile(r"No module named")
+_last = threading.local()
+
+
+def install_worker() -> None:
+    """Have the worker of a Python function report the exception's class; cheap, before any worker exists."""
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if _MINISTACKS not in script:
+        raise RuntimeError("this ministack's Python worker is another one than this package was written for")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_MINISTACKS, _OURS)
+    invoke = lambda_runtime.Worker.invoke
+
+    def invoke_and_remember(self: Any, *args: Any, **kwargs: Any) -> Document:
+        result: Document = invoke(self, *args, **kwargs)
+        # The caller builds the error document from what it knows of; the rest travels beside it, on this thread.
+        _last.result = result
+        return result
+
+    lambda_runtime.Worker.invoke = invoke_and_remember
+
+
+def install_service(lambda_svc: Any) -> None:
+    """Have the Lambda service pass the class on; when its module has been loaded."""
+    execute = lambda_svc._execute_function_warm
+
+    def execute_and_name(func: Document, event: Any, request_id: str) -> Document:
+        _last.result = {}
+        answer: Document = execute(func, event, request_id)
+        body = answer.get("body")
+        if answer.get("error") and isinstance(body, dict) and body.get("errorType") == _GENERIC:
+            reported = _last.result
+            if reported.get("error_type"):
+                body |= {
+                    "errorType": reported["error_type"],
+                    "requestId": request_id,
+                    "stackTrace": reported.get("frames", []),
+                }
+        return answer
+
+    lambda_svc._execute_function_warm = execute_and_name

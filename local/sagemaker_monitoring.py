@@ -1,0 +1,147 @@
+"""Monitoring schedules: remembered, never run. A monitor's run is a processing job somebody starts in its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.sagemaker_records import ApiError, Document, Records, arn, list_page, now, validation_error
+
+if TYPE_CHECKING:
+    from local.sagemaker_jobs import Job, Jobs
+
+_VIOLATIONS = "CompletedWithViolations"
+_JOB_TYPES = {"MODEL_QUALITY": "ModelQuality", "MODEL_BIAS": "ModelBias", "MODEL_EXPLAINABILITY": "ModelExplainability"}
+
+
+class MonitoringSchedules:
+    """All monitoring schedules of the server."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self.records = Records()
+
+    def create(self, request: Document) -> Document:
+        """CreateMonitoringSchedule."""
+        name = request["MonitoringScheduleName"]
+        schedule_arn = arn("monitoring-schedule", name)
+        if self.records.get(name):
+            raise ApiError("ResourceInUse", f"Monitoring Schedule {schedule_arn} already exists")
+        created = now()
+        record: Document = {
+            "MonitoringScheduleArn": schedule_arn,
+            "MonitoringScheduleName": name,
+            "MonitoringScheduleStatus": "Scheduled",
+            "CreationTime": created,
+            "LastModifiedTime": created,
+        }
+        _configure(record, request["MonitoringScheduleConfig"])
+        self.records.put(name, record)
+        return {"MonitoringScheduleArn": schedule_arn}
+
+    def update(self, request: Document) -> Document:
+        """UpdateMonitoringSchedule."""
+        record = self._schedule(request["MonitoringScheduleName"])
+        _configure(record, request["MonitoringScheduleConfig"])
+        record["LastModifiedTime"] = now()
+        return {"MonitoringScheduleArn": record["MonitoringScheduleArn"]}
+
+    def describe(self, request: Document) -> Document:
+        """DescribeMonitoringSchedule, with its last execution."""
+        record = dict(self._schedule(request["MonitoringScheduleName"]))
+        executions = self._executions(record["MonitoringScheduleName"])
+        if executions:
+            record["LastMonitoringExecutionSummary"] = max(executions, key=lambda e: e["CreationTime"])
+        return record
+
+    def delete(self, request: Document) -> Document:
+        """DeleteMonitoringSchedule."""
+        self._schedule(request["MonitoringScheduleName"])
+        self.records.remove(request["MonitoringScheduleName"])
+        return {}
+
+    def start(self, request: Document) -> Document:
+        """StartMonitoringSchedule."""
+        return self._turn(request, "Scheduled")
+
+    def stop(self, request: Document) -> Document:
+        """StopMonitoringSchedule."""
+        return self._turn(request, "Stopped")
+
+    def list_schedules(self, request: Document) -> Document:
+        """ListMonitoringSchedules."""
+        records = self.records.all()
+        if endpoint := request.get("EndpointName"):
+            records = [record for record in records if record.get("EndpointName") == endpoint]
+        return list_page(
+            records,
+            request,
+            result_key="MonitoringScheduleSummaries",
+            name_key="MonitoringScheduleName",
+            status_key="MonitoringScheduleStatus",
+        )
+
+    def list_executions(self, request: Document) -> Document:
+        """ListMonitoringExecutions: the processing jobs that ran in a schedule's name."""
+        executions = self._executions(request.get("MonitoringScheduleName"))
+        if endpoint := request.get("EndpointName"):
+            executions = [execution for execution in executions if execution.get("EndpointName") == endpoint]
+        return list_page(
+            executions,
+            request,
+            result_key="MonitoringExecutionSummaries",
+            name_key="MonitoringScheduleName",
+            status_key="MonitoringExecutionStatus",
+        )
+
+    def _executions(self, schedule: str | None) -> list[Document]:
+        found = []
+        for job in self._jobs.processing.all():
+            name = job.record.get("Environment", {}).get("sagemaker_monitoring_schedule_name")
+            if name and schedule in (None, name):
+                found.append(_execution(job, name))
+        return found
+
+    def _turn(self, request: Document, status: str) -> Document:
+        record = self._schedule(request["MonitoringScheduleName"])
+        record["MonitoringScheduleStatus"] = status
+        record["LastModifiedTime"] = now()
+        return {}
+
+    def _schedule(self, name: str) -> Document:
+        record: Document | None = self.records.get(name)
+        if record is None:
+            raise ApiError("ResourceNotFound", f"Monitoring Schedule {arn('monitoring-schedule', name)} not found")
+        return record
+
+
+def _configure(record: Document, config: Document) -> None:
+    if not ({"MonitoringJobDefinition", "MonitoringJobDefinitionName"} & set(config)):
+        raise validation_error("A schedule needs a MonitoringJobDefinition or a MonitoringJobDefinitionName.")
+    record["MonitoringScheduleConfig"] = config
+    record["MonitoringType"] = config.get("MonitoringType", "DataQuality")
+    for item in config.get("MonitoringJobDefinition", {}).get("MonitoringInputs", []):
+        if "EndpointInput" in item:
+            record["EndpointName"] = item["EndpointInput"]["EndpointName"]
+
+
+def _execution(job: Job, schedule: str) -> Document:
+    record = job.record
+    environment = record["Environment"]
+    status = record["ProcessingJobStatus"]
+    # The processing job of a run that found violations is Completed; only its message says so.
+    if status == "Completed" and record.get("ExitMessage", "").startswith(_VIOLATIONS):
+        status = _VIOLATIONS
+    execution: Document = {
+        "MonitoringScheduleName": schedule,
+        "ScheduledTime": record["CreationTime"],
+        "CreationTime": record["CreationTime"],
+        "LastModifiedTime": record["LastModifiedTime"],
+        "MonitoringExecutionStatus": status,
+        "ProcessingJobArn": record["ProcessingJobArn"],
+        "MonitoringType": _JOB_TYPES.get(environment.get("analysis_type", ""), "DataQuality"),
+    }
+    if "sagemaker_endpoint_name" in environment:
+        execution["EndpointName"] = environment["sagemaker_endpoint_name"]
+    if "FailureReason" in record:
+        execution["FailureReason"] = record["FailureReason"]
+    return execution

@@ -1,0 +1,290 @@
+"""The server: ministack under hypercorn in this process, with the parts this package adds to it.
+
+``prepare`` must run before anything of ministack is imported: ministack reads its settings from the environment at
+import.
+"""
+
+from __future__ import annotations
+
+# ministack and all that imports it may only be imported once the environment is set.
+# ruff: noqa: PLC0415
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+_LAST_RESORT_SECONDS = 4.0
+
+
+class PortTakenError(Exception):
+    """Another program listens on the port."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the server's socket; port 0 picks a free one.
+
+    Raises:
+        PortTakenError: Another program listens there.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(str(error)) from error
+    # Listening from here on, so that no client that learns the port is ever refused.
+    listener.listen(128)
+    return listener
+
+
+def prepare(host: str, port: int) -> Path:
+    """Set the environment ministack and its Lambda workers read; give the server's own temporary directory."""
+    for name in list(os.environ):
+        # Nobody's real credentials, profile or endpoint may reach a Lambda worker or a job.
+        # And no function may find a module of this repository that its zip lacks.
+        if name.startswith("AWS_") or name == "PYTHONPATH":
+            del os.environ[name]
+    # A symbolic link in the way (macOS has one) would make paths in messages differ from paths in use.
+    home = Path(tempfile.mkdtemp(prefix="embedded-aws-")).resolve()
+    os.environ |= {
+        # Everything anybody below this process writes to a temporary directory is removed with it.
+        "TMPDIR": str(home),
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "localhost",
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # An MQTT listener on a port of its own, which nothing here uses.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "PERSIST_STATE": "0",
+        # Some modules keep a key file there whether or not state is persisted.
+        "STATE_DIR": str(home / "state"),
+        "S3_DATA_DIR": str(home / "s3"),
+        # There is no Docker to look for, and looking costs the start-up.
+        "DOCKER_HOST": f"unix://{home}/no-docker.sock",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    tempfile.tempdir = str(home)
+    return home
+
+
+class Server:
+    """One embedded AWS on one socket.
+
+    Args:
+        listener: The socket, listening.
+        home: The temporary directory ``prepare`` gave; removed at the end.
+        log_file: A log to remove at the end, with its folder if that is then empty: the one of a parent process,
+            which may no longer be there to do it.
+    """
+
+    def __init__(self, listener: socket.socket, home: Path, log_file: Path | None = None) -> None:
+        self._listener = listener
+        self._home = home
+        self._log_file = log_file
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._resets: list[Callable[[], None]] = []
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve until told to stop, then clean up and leave the process with exit code 0.
+
+        Does not return: threads that still wait for a task would hold up an orderly exit.
+        """
+        code = 0
+        try:
+            asyncio.run(self._serve(on_ready))
+        except Exception:
+            logger.exception("the embedded AWS failed")
+            code = 1
+        finally:
+            self._clean_up()
+            sys.stdout.flush()
+            os._exit(code)
+
+    def stop(self) -> None:
+        """Make ``run`` end; may be called from any thread."""
+        if self._loop is not None and self._stop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stop.set)
+        timer = threading.Timer(_LAST_RESORT_SECONDS, self._last_resort)
+        timer.daemon = True
+        timer.start()
+
+    def _last_resort(self) -> None:
+        # Something holds on. Every process started here ends with this one: its standard input closes.
+        shutil.rmtree(self._home, ignore_errors=True)
+        os._exit(0)
+
+    async def _serve(self, on_ready: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._loop.add_signal_handler(number, self.stop)
+        from hypercorn.asyncio import serve
+        from hypercorn.config import Config
+        from ministack import app as ministack
+
+        self._install(ministack)
+        config = Config()
+        config.bind = [f"fd://{self._listener.detach()}"]
+        config.keep_alive_timeout = 75
+        config.graceful_timeout = 0.2
+        config.shutdown_timeout = 1.0
+        config.accesslog = None
+        config.loglevel = "WARNING"
+
+        def ready() -> None:
+            on_ready()
+            threading.Thread(target=_warm_up, args=(ministack,), name="warm-up", daemon=True).start()
+
+        await serve(
+            _with_additions(ministack.app, ready),
+            config,
+            shutdown_trigger=self._stop.wait,
+        )
+
+    def _install(self, ministack: Any) -> None:
+        from ministack.core import router
+
+        from local import (
+            alarm_events,
+            eventbridge_targets,
+            lambda_errors,
+            step_functions_executions,
+            step_functions_integrations,
+            step_functions_sdk_calls,
+        )
+        from local.sagemaker_service import SageMaker
+
+        sagemaker = SageMaker()
+        # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.
+        router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."], "host_patterns": []}
+        ministack.SERVICE_HANDLERS["sagemaker"] = sagemaker.handle_request
+        step_functions_executions.install()
+        step_functions_sdk_calls.install()
+        # After it: this one is asked first.
+        step_functions_integrations.install(sagemaker)
+        alarm_events.install()
+        eventbridge_targets.install()
+        lambda_errors.install_worker()
+        _install_at_first_use(ministack)
+        self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset]
+
+        reset_ministack = ministack._reset_all_state
+
+        def reset_everything() -> None:
+            for reset in self._resets:
+                reset()
+            reset_ministack()
+
+        # ministack resets what it knows; SageMaker and the repairs are unknown to it.
+        ministack._reset_all_state = reset_everything
+
+    def _clean_up(self) -> None:
+        for reset in self._resets:
+            with contextlib.suppress(Exception):
+                reset()
+        lambda_runtime = sys.modules.get("ministack.core.lambda_runtime")
+        if lambda_runtime is not None:
+            with contextlib.suppress(Exception):
+                lambda_runtime.reset()
+        shutil.rmtree(self._home, ignore_errors=True)
+        if self._log_file is not None:
+            with contextlib.suppress(OSError):
+                self._log_file.unlink()
+                self._log_file.parent.rmdir()
+
+
+def _install_at_first_use(ministack: Any) -> None:
+    """Add to the modules that take long to import, when the first request or the warm-up needs them."""
+    lock = threading.RLock()
+    get_module = ministack._get_module
+
+    @functools.cache
+    def add_to_lambda() -> None:
+        from ministack.services import lambda_svc
+
+        from local import lambda_errors
+
+        lambda_errors.install_service(lambda_svc)
+
+    @functools.cache
+    def add_to_cloudformation() -> None:
+        # Its provisioners call every other service, Lambda too.
+        add_to_lambda()
+        from ministack.services.cloudformation import provisioners
+
+        from local import cloudformation_types
+
+        cloudformation_types.install(provisioners)
+
+    additions = {"lambda_svc": add_to_lambda, "cloudformation": add_to_cloudformation}
+
+    def get_with_additions(name: str) -> Any:
+        if (add := additions.get(name)) is not None:
+            with lock:
+                add()
+        return get_module(name)
+
+    ministack._get_module = get_with_additions
+
+
+def _warm_up(ministack: Any) -> None:
+    """Import, after the start, what takes longer than the start: nobody's first call should."""
+    ministack._get_module("cloudformation")
+    from local import own_clients, sagemaker_service
+
+    sagemaker_service.service_model()
+    own_clients.client("s3", ACCOUNT, REGION)
+
+
+def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> Application:
+    """Wrap ministack's application: say when it is ready, and route what only this package knows."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+
+            async def announce(message: Message) -> None:
+                await send(message)
+                if message["type"] == "lifespan.startup.complete":
+                    on_ready()
+
+            await ministack(scope, receive, announce)
+            return
+        if scope["type"] == "http" and scope["path"].startswith("/_local/"):
+            # ministack routes by header; this one makes it SageMaker's, and keeps account and region its business.
+            scope["headers"] = [*scope["headers"], (b"x-amz-target", b"SageMaker.Local")]
+        await ministack(scope, receive, send)
+
+    return application
+
+
+def ready_line(listener_port: int, host: str) -> str:
+    """Give what a parent process reads to learn where the server is: one line of JSON."""
+    return json.dumps({"port": listener_port, "url": f"http://{host}:{listener_port}"}) + "\n"

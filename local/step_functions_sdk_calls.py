@@ -1,0 +1,89 @@
+"""``aws-sdk`` integrations ministack has no way to: made with boto3 against this very server.
+
+So a state machine may use any action any service here answers, ``s3:putObject`` first among them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError, ParamValidationError, UnknownServiceError
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import stepfunctions as sfn
+
+from local import own_clients
+
+if TYPE_CHECKING:
+    from local.sagemaker_records import Document
+
+# Where Step Functions' name of a service is not boto3's.
+_BOTO_NAMES = {
+    "sfn": "stepfunctions",
+    "cloudwatchlogs": "logs",
+    "eventbridge": "events",
+    "sagemakerruntime": "sagemaker-runtime",
+}
+_PREFIX = "arn:aws:states:::aws-sdk:"
+
+
+def install() -> None:
+    """Take the calls ministack would refuse as not implemented."""
+    dispatch = sfn._invoke_aws_sdk_integration
+
+    def invoke(resource: str, input_data: Document) -> Any:
+        service, _, action = resource.removeprefix(_PREFIX).partition(":")
+        pascal = action[:1].upper() + action[1:]
+        known = service in sfn._AWS_SDK_SERVICE_MAP and not (
+            service == "s3" and pascal not in sfn._REST_XML_OP_SPECS["s3"]
+        )
+        return dispatch(resource, input_data) if known else _call(service, pascal, input_data or {})
+
+    sfn._invoke_aws_sdk_integration = invoke
+
+
+def _call(service: str, action: str, arguments: Document) -> Any:
+    prefix = sfn._AWS_SDK_ERROR_PREFIX.get(service, service[:1].upper() + service[1:])
+    try:
+        client = own_clients.client(_BOTO_NAMES.get(service, service), get_account_id(), get_region())
+        method = getattr(client, xform_name(action))
+    except (UnknownServiceError, AttributeError):
+        raise sfn._ExecutionError("States.Runtime", f"There is no aws-sdk:{service}:{action}.") from None
+    try:
+        answer = method(**_as_sent(arguments))
+    except ParamValidationError as error:
+        raise sfn._ExecutionError("States.Runtime", str(error)) from None
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        # An error the service model does not know has no class in the SDK, and gets the service's own.
+        modelled = code in {shape.name for shape in client.meta.service_model.error_shapes}
+        name = (code if code.endswith("Exception") else f"{code}Exception") if modelled else f"{prefix}Exception"
+        message = error.response["Error"].get("Message", "")
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        cause = f"{message} (Service: {prefix}, Status Code: {status}, Request ID: {sfn.new_uuid()})"
+        raise sfn._ExecutionError(f"{prefix}.{name}", cause) from None
+    return _as_json({key: value for key, value in answer.items() if key != "ResponseMetadata"})
+
+
+def _as_sent(arguments: Document) -> Document:
+    # A state gives a Body as text or as a document; the SDK sends bytes.
+    body = arguments.get("Body")
+    if body is None:
+        return arguments
+    return {**arguments, "Body": (body if isinstance(body, str) else json.dumps(body)).encode()}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if hasattr(value, "read"):
+        return value.read().decode("utf-8", "replace")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value

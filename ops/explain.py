@@ -1,0 +1,97 @@
+"""Print the decision on a signal as a person reads it.
+
+make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50     by signal id
+make explain RUN=4ba7853c-6065-46b7-b604-d19d58dc29c6    by run (execution name)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ops.stack import OperatorError, Stack, parser, required, run, variable
+from orchestration.records import record_hash
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+
+def explain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+    """Print one decision record with every guard."""
+    record = _record(options, stack)
+    decided = record["decision"]
+    colour = {"RETRAIN": "green", "REJECT": "red", "HOLD": "yellow"}.get(decided, "cyan")
+    console.print(f"[bold {colour}]{decided}[/] {record['reason']}  {record['decided_at']}")
+    console.print(record["sentence"])
+    console.print()
+    signal = record.get("signal") or {}
+    threshold, dataset = signal.get("threshold") or {}, signal.get("dataset") or {}
+    facts = {
+        "signal": record["signal_id"],
+        "model": record["model"],
+        "source": signal.get("source"),
+        "endpoint": signal.get("endpoint"),
+        "dataset": dataset.get("uri"),
+        "window": " to ".join(filter(None, (dataset.get("window_start"), dataset.get("window_end")))) or None,
+        "metric": threshold.get("metric"),
+        "observed": threshold.get("observed"),
+        "threshold": threshold.get("threshold"),
+        "severity": record["severity"],
+        "policy": record["policy_version"],
+        "run": record["run_id"],
+        "event kept at": record.get("event_uri"),
+    }
+    for name, value in facts.items():
+        if value is not None:
+            console.print(f"  {name:<14} {value}")
+    if record["guards"]:
+        console.print("\nguards, in their order:")
+    for guard in record["guards"]:
+        mark = "[green]pass[/]" if guard["passed"] else "[yellow]stop[/]"
+        console.print(f"  {mark}  {guard['guard']:<16} {guard['sentence']}")
+    whole = record_hash(record) == record["chain"]["hash"]
+    console.print(
+        f"\nrecord {record['chain']['sequence']} of the chain of {record['model']}: "
+        + ("its hash is right" if whole else "[red]ITS HASH IS WRONG, it was edited[/]")
+    )
+    return 0 if whole else 1
+
+
+def _record(options: argparse.Namespace, stack: Stack) -> Any:
+    signal_id = options.signal
+    if not signal_id and options.run:
+        run_ = stack.table.run(options.run)
+        if run_ is None:
+            raise OperatorError(f"There is no run {options.run}. make history MODEL=<model> lists a model's runs.")
+        signal_id = json.loads(run_.manifest)["signal"]["signal_id"]
+    signal_id = required(signal_id, "SIGNAL", "make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50")
+    seen = stack.table.signal(signal_id)
+    if seen is not None:
+        return stack.read_json(seen.record_key) or json.loads(seen.record)
+    # Older than the table's memory of signals: the bucket keeps the record, its key ends in the id.
+    pages = (
+        stack.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=stack.outputs["AutomationBucketName"], Prefix="decisions/")
+    )
+    for page in pages:
+        for entry in page.get("Contents", []):
+            if entry["Key"].endswith(f"/{signal_id}.json"):
+                return stack.read_json(entry["Key"])
+    raise OperatorError(f"No decision on signal {signal_id} was found. Decision records lie under decisions/<model>/.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = parser("explain", __doc__)
+    arguments.add_argument("--signal", default=variable("SIGNAL"), help="signal id (SIGNAL=)")
+    arguments.add_argument("--run", default=variable("RUN"), help="run id (RUN=)")
+    return run(explain, arguments, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""A deployed stack, found by its name: outputs, clients, and the questions operators ask of it."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from orchestration.stores.bucket_s3 import AutomationBucket
+from orchestration.stores.table_dynamodb import HistoryTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+USAGE_ERROR = 2
+
+
+class OperatorError(Exception):
+    """The command cannot be carried out; the message says what to do."""
+
+
+class Stack:
+    """The deployed stack.
+
+    Args:
+        name: the CloudFormation stack's name.
+        region: AWS region; None takes the one of the environment.
+
+    Raises:
+        OperatorError: there is no such stack, or nobody is signed in.
+    """
+
+    def __init__(self, name: str, region: str | None = None) -> None:
+        self.name = name
+        self._session = boto3.Session(region_name=region)
+        try:
+            described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except (BotoCoreError, ClientError) as error:
+            raise OperatorError(
+                f"Stack {name} was not found ({error}). Name it with STACK=, its region with REGION=; for the embedded "
+                "AWS export what `make local` prints."
+            ) from None
+        self.outputs: dict[str, str] = {
+            output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])
+        }
+        if "StateMachineArn" not in self.outputs:
+            raise OperatorError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client in the stack's region."""
+        return self._session.client(service)  # type: ignore[call-overload] # the name is only known at run time
+
+    @property
+    def table(self) -> HistoryTable:
+        """The stack's HistoryTable."""
+        return HistoryTable(self.client("dynamodb"), self.outputs["HistoryTableName"])
+
+    @property
+    def bucket(self) -> AutomationBucket:
+        """The stack's AutomationBucket."""
+        return AutomationBucket(self.client("s3"), self.outputs["AutomationBucketName"])
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Invoke OrchestrationFunction.
+
+        Raises:
+            OperatorError: the function refused; the message is its sentence.
+        """
+        answer = self.client("lambda").invoke(
+            FunctionName=self.outputs["OrchestrationFunctionName"], Payload=json.dumps(request).encode()
+        )
+        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise OperatorError(str(payload.get("errorMessage", payload)))
+        return payload
+
+    def who(self) -> str:
+        """Who runs this command: the AWS identity, and the person at the keyboard."""
+        try:
+            arn = self.client("sts").get_caller_identity()["Arn"]
+        except (BotoCoreError, ClientError):
+            arn = "unknown identity"
+        return f"{arn} ({getpass.getuser()}@{socket.gethostname()})"
+
+    def read_json(self, key: str) -> Any:
+        """A JSON object of the AutomationBucket, None when it is not there."""
+        document = self.bucket.read(self.bucket.uri(key))
+        return None if document.body is None else json.loads(document.body)
+
+
+def parser(program: str, description: str | None) -> argparse.ArgumentParser:
+    """The argument parser every operator command starts from."""
+    made = argparse.ArgumentParser(prog=f"make {program}", description=(description or "").split("\n\n", maxsplit=1)[0])
+    made.add_argument("--stack", default=variable("STACK") or "retraining", help="stack name (STACK=)")
+    made.add_argument("--region", default=variable("REGION") or None, help="AWS region (REGION=)")
+    return made
+
+
+def run(
+    command: Callable[[argparse.Namespace, Stack, Console], int],
+    arguments: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+) -> int:
+    """Parse, find the stack, run the command. Exit status 0 done, 1 not done, 2 wrong usage or no such stack."""
+    options = arguments.parse_args(argv)
+    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True, highlight=False)
+    try:
+        return command(options, Stack(options.stack, options.region), console)
+    except OperatorError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]{error}[/red]")
+        return USAGE_ERROR
+    except (BotoCoreError, ClientError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]AWS refused:[/red] {error}")
+        return 1
+
+
+def variable(name: str) -> str:
+    """A make variable, which the Makefile hands on in the environment so that no shell reads its content."""
+    return os.environ.get(name, "")
+
+
+def required(value: str | None, name: str, example: str) -> str:
+    """The value of a make variable that has to be given.
+
+    Raises:
+        OperatorError: it was not.
+    """
+    if not value:
+        raise OperatorError(f"{name}= is missing. Example: {example}")
+    return value

@@ -1,0 +1,184 @@
+"""Alarm events, and the CloudFormation types ministack lacks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Account
+
+METRIC = {
+    "Namespace": "DriftLoop",
+    "MetricName": "Drift",
+    "Dimensions": [{"Name": "Endpoint", "Value": "fraud"}],
+    "Statistic": "Average",
+    "Period": 60,
+}
+THRESHOLD = {"EvaluationPeriods": 1, "Threshold": 0.2, "ComparisonOperator": "GreaterThanThreshold"}
+ALARMS = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}
+
+
+def test_an_alarm_speaks_on_change_only(account: Account) -> None:
+    url = account.listen(ALARMS)
+    cloudwatch = account.aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(AlarmName="drift", AlarmDescription="Distance", **METRIC, **THRESHOLD)
+    for state in ("ALARM", "ALARM", "OK"):
+        cloudwatch.set_alarm_state(AlarmName="drift", StateValue=state, StateReason=f"now {state}")
+
+    first, second = account.heard(url, 2)
+
+    assert first["detail"]["state"]["value"] == "ALARM"
+    assert first["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
+    assert "reasonData" not in first["detail"]["previousState"]
+    assert first["detail"]["configuration"]["description"] == "Distance"
+    metric = first["detail"]["configuration"]["metrics"][0]["metricStat"]
+    assert metric["metric"] == {"namespace": "DriftLoop", "name": "Drift", "dimensions": {"Endpoint": "fraud"}}
+    assert (metric["period"], metric["stat"]) == (60, "Average")
+    assert second["detail"]["previousState"]["reason"] == "now ALARM"
+    assert second["detail"]["state"]["timestamp"].endswith("+0000")
+
+
+def test_only_the_alarms_own_dimensions_count(account: Account) -> None:
+    url = account.listen(ALARMS)
+    cloudwatch = account.aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(AlarmName="drift", **METRIC, **THRESHOLD)
+
+    for endpoint, value in (("churn", 9.0), ("fraud", 0.37)):
+        data = {"MetricName": "Drift", "Value": value, "Dimensions": [{"Name": "Endpoint", "Value": endpoint}]}
+        cloudwatch.put_metric_data(Namespace="DriftLoop", MetricData=[data])
+
+    reason = json.loads(account.heard(url, 1)[0]["detail"]["state"]["reasonData"])
+    assert (reason["recentDatapoints"], reason["threshold"]) == ([0.37], 0.2)
+
+
+def test_a_composite_alarm_names_its_rule_and_what_triggered_it(account: Account) -> None:
+    cloudwatch = account.aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(AlarmName="drift", **METRIC, **THRESHOLD)
+    cloudwatch.put_composite_alarm(AlarmName="any", AlarmRule="ALARM(drift)")
+    url = account.listen({**ALARMS, "detail": {"alarmName": ["any"]}})
+    cloudwatch.set_alarm_state(AlarmName="drift", StateValue="ALARM", StateReason="x")
+
+    detail = account.heard(url, 1)[0]["detail"]
+
+    assert detail["configuration"] == {"alarmRule": "ALARM(drift)"}
+    triggering = json.loads(detail["state"]["reasonData"])["triggeringAlarms"]
+    assert triggering[0]["arn"].endswith(":alarm:drift")
+
+
+MATH = [
+    {"Id": "e1", "Expression": "MAX(METRICS())", "Label": "max drift", "ReturnData": True},
+    {
+        "Id": "m1",
+        "MetricStat": {
+            "Metric": {key: METRIC[key] for key in ("Namespace", "MetricName", "Dimensions")},
+            "Period": 60,
+            "Stat": "Average",
+        },
+        "ReturnData": False,
+    },
+]
+
+
+def test_a_metric_math_alarm_shows_its_expression(account: Account) -> None:
+    url = account.listen(ALARMS)
+    cloudwatch = account.aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(AlarmName="max", Metrics=MATH, **THRESHOLD)
+    cloudwatch.set_alarm_state(AlarmName="max", StateValue="ALARM", StateReason="x", StateReasonData='{"threshold": 1}')
+
+    detail = account.heard(url, 1)[0]["detail"]
+
+    assert detail["configuration"]["metrics"][0] == {
+        "id": "e1",
+        "expression": "MAX(METRICS())",
+        "label": "max drift",
+        "returnData": True,
+    }
+    assert "metricStat" in detail["configuration"]["metrics"][1]
+    assert detail["state"]["reasonData"] == '{"threshold": 1}'
+
+
+def template(**resources: Any) -> str:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    base = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "runner", "AssumeRolePolicyDocument": trust}},
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "dead"}},
+        "Drift": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "drift", **METRIC, **THRESHOLD}},
+    }
+    return json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": {**base, **resources}})
+
+
+def policy(action: str) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+
+
+def test_the_lacking_resource_types_are_there(account: Account) -> None:
+    def resources(action: str) -> dict[str, Any]:
+        return {
+            "RolePolicy": {
+                "Type": "AWS::IAM::RolePolicy",
+                "Properties": {
+                    "RoleName": {"Ref": "Role"},
+                    "PolicyName": "train",
+                    "PolicyDocument": policy(action),
+                },
+            },
+            "TopicPolicy": {
+                "Type": "AWS::SNS::TopicInlinePolicy",
+                "Properties": {"TopicArn": {"Ref": "Topic"}, "PolicyDocument": policy("sns:Publish")},
+            },
+            "QueuePolicy": {
+                "Type": "AWS::SQS::QueueInlinePolicy",
+                "Properties": {"Queue": {"Ref": "Queue"}, "PolicyDocument": policy("sqs:SendMessage")},
+            },
+            "Any": {
+                "Type": "AWS::CloudWatch::CompositeAlarm",
+                "DependsOn": "Drift",
+                "Properties": {"AlarmName": "any", "AlarmRule": "ALARM(drift)"},
+            },
+            "Max": {
+                "Type": "AWS::CloudWatch::Alarm",
+                "Properties": {"AlarmName": "max", "Metrics": MATH, **THRESHOLD},
+            },
+            "Chat": {
+                "Type": "AWS::Chatbot::SlackChannelConfiguration",
+                "Properties": {
+                    "ConfigurationName": "ops",
+                    "IamRoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+                    "SlackChannelId": "C0123",
+                    "SlackWorkspaceId": "T0123",
+                },
+            },
+        }
+
+    stacks, iam = account.aws.client("cloudformation"), account.aws.client("iam")
+    stacks.create_stack(StackName="s", TemplateBody=template(**resources("a:b")), Capabilities=["CAPABILITY_NAMED_IAM"])
+    stacks.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+
+    statement = iam.get_role_policy(RoleName="runner", PolicyName="train")["PolicyDocument"]["Statement"]
+    assert statement[0]["Action"] == "a:b"
+    url = account.sqs.get_queue_url(QueueName="dead")["QueueUrl"]
+    attributes = account.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+    assert "sqs:SendMessage" in attributes["Policy"]
+    topics = account.aws.client("sns")
+    topic = topics.list_topics()["Topics"][0]["TopicArn"]
+    assert "sns:Publish" in topics.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    cloudwatch = account.aws.client("cloudwatch")
+    found = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    assert {alarm["AlarmName"] for alarm in found["MetricAlarms"]} == {"drift", "max"}
+    assert [alarm["AlarmName"] for alarm in found["CompositeAlarms"]] == ["any"]
+
+    stacks.update_stack(StackName="s", TemplateBody=template(**resources("c:d")), Capabilities=["CAPABILITY_NAMED_IAM"])
+    stacks.get_waiter("stack_update_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    statement = iam.get_role_policy(RoleName="runner", PolicyName="train")["PolicyDocument"]["Statement"]
+    assert statement[0]["Action"] == "c:d"
+
+    stacks.delete_stack(StackName="s")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    assert cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"] == []

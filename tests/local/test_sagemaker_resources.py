@@ -1,0 +1,298 @@
+"""Endpoints over time, model servers, the registry, pipelines and schedules."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Account
+
+ROLE = "arn:aws:iam::000000000000:role/service-role"
+INFERENCE = """
+def model_fn(model_dir):
+    return int(open(model_dir + "/factor.txt").read())
+
+def predict_fn(data, model):
+    return data * model
+"""
+
+
+def serve(account: Account, factor: int) -> str:
+    """Create a model that multiplies, with its endpoint configuration, and give their name."""
+    name = f"times-{factor}"
+    url = account.put_archive(f"{name}.tar.gz", factor_dot_txt=str(factor), code__inference_dot_py=INFERENCE)
+    account.sagemaker.create_model(
+        ModelName=name, PrimaryContainer={"Image": "i", "ModelDataUrl": url}, ExecutionRoleArn=ROLE
+    )
+    account.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[
+            {"VariantName": "AllTraffic", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+        ],
+    )
+    return name
+
+
+def settled(account: Account) -> Any:
+    return account.until(
+        lambda: account.sagemaker.describe_endpoint(EndpointName="e"),
+        lambda e: e["EndpointStatus"] in ("InService", "Failed"),
+    )
+
+
+def predicted(account: Account) -> Any:
+    answer = account.aws.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="e", ContentType="text/csv", Body="1,2\n3,4"
+    )
+    return json.loads(answer["Body"].read())
+
+
+@pytest.fixture
+def endpoint(account: Account) -> str:
+    """Give an endpoint in service that multiplies by one, and a configuration that multiplies by two."""
+    account.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName=serve(account, 1))
+    serve(account, 2)
+    settled(account)
+    return "e"
+
+
+def test_an_update_keeps_the_old_configuration_until_it_is_done(account: Account, endpoint: str) -> None:
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+
+    described = account.sagemaker.describe_endpoint(EndpointName=endpoint)
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("Updating", "times-1")
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+    assert settled(account)["EndpointConfigName"] == "times-2"
+
+
+def test_the_endpoint_answers_with_the_model_it_holds(account: Account, endpoint: str) -> None:
+    before = predicted(account)
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+    settled(account)
+
+    assert (before, predicted(account)) == ([[1, 2], [3, 4]], [[2, 4], [6, 8]])
+
+
+def test_status_events_shout(account: Account, endpoint: str) -> None:
+    url = account.listen({"source": ["aws.sagemaker"], "detail-type": ["SageMaker Endpoint State Change"]})
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+
+    heard = [(e["detail"]["EndpointStatus"], e["detail"]["EndpointConfigName"]) for e in account.heard(url, 2)]
+
+    assert heard == [("UPDATING", "times-1"), ("IN_SERVICE", "times-2")]
+
+
+def test_an_update_can_be_made_to_roll_back(account: Account, endpoint: str) -> None:
+    account.aws.tell_endpoint(endpoint, "roll_back")
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+
+    assert settled(account)["EndpointConfigName"] == "times-1"
+    assert predicted(account) == [[1, 2], [3, 4]]
+
+
+def test_an_update_can_be_made_to_fail(account: Account, endpoint: str) -> None:
+    account.aws.tell_endpoint(endpoint, "fail")
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+
+    assert settled(account)["EndpointStatus"] == "Failed"
+
+
+def test_an_alarm_of_the_deployment_rolls_it_back(account: Account, endpoint: str) -> None:
+    cloudwatch = account.aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="fraud-5xx",
+        Namespace="N",
+        MetricName="M",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName="fraud-5xx", StateValue="ALARM", StateReason="errors")
+    traffic = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+    account.sagemaker.update_endpoint(
+        EndpointName=endpoint,
+        EndpointConfigName="times-2",
+        DeploymentConfig={
+            "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic},
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "fraud-5xx"}]},
+        },
+    )
+
+    assert settled(account)["EndpointConfigName"] == "times-1"
+
+
+def test_unknown_and_taken_names_are_refused(account: Account, endpoint: str) -> None:
+    sagemaker = account.sagemaker
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="none")
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+    with pytest.raises(ClientError, match="Cannot create already existing model"):
+        serve(account, 2)
+    with pytest.raises(ClientError, match="Could not find model data"):
+        sagemaker.create_model(
+            ModelName="m", PrimaryContainer={"Image": "i", "ModelDataUrl": "s3://data/none"}, ExecutionRoleArn=ROLE
+        )
+
+
+def test_a_script_that_raises_is_a_model_error(account: Account, endpoint: str) -> None:
+    runtime = account.aws.client("sagemaker-runtime")
+
+    with pytest.raises(runtime.exceptions.ModelError):
+        runtime.invoke_endpoint(EndpointName=endpoint, ContentType="image/png", Body=b"x")
+    with pytest.raises(runtime.exceptions.ValidationError):
+        runtime.invoke_endpoint(EndpointName="none", ContentType="text/csv", Body=b"1")
+
+
+def test_an_approval_tells_itself_from_other_edits(account: Account) -> None:
+    url = account.listen({"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"]})
+    account.sagemaker.create_model_package_group(ModelPackageGroupName="fraud")
+    package = account.sagemaker.create_model_package(
+        ModelPackageGroupName="fraud",
+        ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification={
+            "Containers": [{"Image": "i", "ModelDataUrl": "s3://data/m.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )["ModelPackageArn"]
+    account.sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+
+    _, approved = account.heard(url, 2)
+
+    assert package.endswith(":model-package/fraud/1")
+    assert approved["detail"]["UpdatedModelPackageFields"] == ["ModelApprovalStatus"]
+    assert approved["detail"]["ModelApprovalStatus"] == "Approved"
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        account.sagemaker.create_model_package(ModelPackageGroupName="none")
+
+
+def pipeline_definition(account: Account, script: str) -> str:
+    request = account.training_request("unused", script)
+    del request["TrainingJobName"]
+    request["HyperParameters"]["depth"] = {"Get": "Parameters.Depth"}
+    request["OutputDataConfig"] = {
+        "S3OutputPath": {
+            "Std:Join": {"On": "/", "Values": ["s3://data/runs", {"Get": "Execution.PipelineExecutionId"}]}
+        }
+    }
+    evaluate = {
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}
+        },
+        "RoleArn": ROLE,
+        "AppSpecification": {
+            "ImageUri": "i",
+            "ContainerEntrypoint": ["python3", "-c", "import sys; assert sys.argv[1].endswith('model.tar.gz')"],
+            "ContainerArguments": [{"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}],
+        },
+    }
+    return json.dumps(
+        {
+            "Version": "2020-12-01",
+            "Parameters": [{"Name": "Depth", "Type": "String", "DefaultValue": "1"}],
+            "Steps": [
+                {"Name": "Evaluate", "Type": "Processing", "Arguments": evaluate},
+                {"Name": "Train", "Type": "Training", "Arguments": request},
+            ],
+        }
+    )
+
+
+def start_pipeline(account: Account, script: str, **more: Any) -> str:
+    account.sagemaker.create_pipeline(
+        PipelineName="p",
+        PipelineDefinition=pipeline_definition(account, script),
+        RoleArn=ROLE,
+        ClientRequestToken="c" * 32,
+    )
+    answer = account.sagemaker.start_pipeline_execution(PipelineName="p", ClientRequestToken="t" * 32, **more)
+    return str(answer["PipelineExecutionArn"])
+
+
+def finished(account: Account, execution: str) -> Any:
+    return account.until(
+        lambda: account.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution),
+        lambda e: e["PipelineExecutionStatus"] in ("Succeeded", "Failed", "Stopped"),
+    )
+
+
+def test_a_pipeline_runs_its_steps_in_the_order_of_their_references(account: Account) -> None:
+    url = account.listen({"detail-type": ["SageMaker Model Building Pipeline Execution Status Change"]})
+    script = "import sys\nassert sys.argv[1:] == ['--depth', '7'], sys.argv\n"
+    execution = start_pipeline(account, script, PipelineParameters=[{"Name": "Depth", "Value": "7"}])
+
+    ended = finished(account, execution)
+
+    assert ended["PipelineExecutionStatus"] == "Succeeded", ended.get("FailureReason")
+    steps = account.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution, SortOrder="Ascending")
+    assert [step["StepName"] for step in steps["PipelineExecutionSteps"]] == ["Train", "Evaluate"]
+    last = account.heard(url, 2)[-1]["detail"]
+    assert (last["previousPipelineExecutionStatus"], last["currentPipelineExecutionStatus"]) == (
+        "Executing",
+        "Succeeded",
+    )
+
+
+def test_a_failed_step_fails_the_pipeline(account: Account) -> None:
+    ended = finished(account, start_pipeline(account, "raise SystemExit(2)\n"))
+
+    assert ended["PipelineExecutionStatus"] == "Failed"
+    assert "Train: AlgorithmError" in ended["FailureReason"]
+
+
+def test_a_pipeline_can_be_stopped_and_a_token_starts_it_once(account: Account) -> None:
+    execution = start_pipeline(account, "import time\ntime.sleep(60)\n")
+    again = account.sagemaker.start_pipeline_execution(PipelineName="p", ClientRequestToken="t" * 32)
+    assert again["PipelineExecutionArn"] == execution
+
+    account.sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution, ClientRequestToken="s" * 32)
+
+    assert finished(account, execution)["PipelineExecutionStatus"] == "Stopped"
+
+
+def test_unknown_pipeline_parameters_are_refused(account: Account) -> None:
+    with pytest.raises(ClientError, match="Width"):
+        start_pipeline(account, "", PipelineParameters=[{"Name": "Width", "Value": "7"}])
+
+
+def test_a_schedule_can_be_given_a_new_baseline(account: Account) -> None:
+    def config(uri: str) -> dict[str, Any]:
+        return {
+            "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+            "MonitoringJobDefinition": {
+                "BaselineConfig": {"ConstraintsResource": {"S3Uri": uri}},
+                "MonitoringInputs": [
+                    {"EndpointInput": {"EndpointName": "fraud", "LocalPath": "/opt/ml/processing/input"}}
+                ],
+                "MonitoringOutputConfig": {
+                    "MonitoringOutputs": [
+                        {"S3Output": {"S3Uri": "s3://data/o", "LocalPath": "/opt/ml/processing/output"}}
+                    ]
+                },
+                "MonitoringResources": {
+                    "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}
+                },
+                "MonitoringAppSpecification": {"ImageUri": "i"},
+                "RoleArn": ROLE,
+            },
+        }
+
+    sagemaker = account.sagemaker
+    sagemaker.create_monitoring_schedule(MonitoringScheduleName="s", MonitoringScheduleConfig=config("s3://data/1"))
+    sagemaker.update_monitoring_schedule(MonitoringScheduleName="s", MonitoringScheduleConfig=config("s3://data/2"))
+
+    described = sagemaker.describe_monitoring_schedule(MonitoringScheduleName="s")
+
+    definition = described["MonitoringScheduleConfig"]["MonitoringJobDefinition"]
+    assert definition["BaselineConfig"]["ConstraintsResource"]["S3Uri"] == "s3://data/2"
+    assert described["EndpointName"] == "fraud"
+    with pytest.raises(sagemaker.exceptions.ResourceNotFound):
+        sagemaker.describe_monitoring_schedule(MonitoringScheduleName="none")

@@ -1,0 +1,177 @@
+"""The commands behind the make targets, against the deployed stack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ops import explain, history, replay, retrain, status, switches, validate, verify_audit, waits
+from tests.stack.loop import Loop
+
+
+@pytest.fixture(autouse=True)
+def signed_in(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of an operator who is signed in to the stack's account."""
+    for name, value in loop.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("STACK", loop.stack)
+
+
+def test_explain_prints_the_decision_with_every_guard(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    loop.run(loop.drift(model, observed=0.25))
+    (record,) = loop.decisions(model)
+
+    assert explain.main(["--signal", record["signal_id"]]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith("OBSERVE BELOW_ACTION")
+    for guard in record["guards"]:
+        assert guard["sentence"] in out
+    assert "record 1 of the chain" in out
+
+
+def test_explain_of_an_unknown_signal_says_where_records_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain.main(["--signal", "f" * 32]) == 2
+    assert "decisions/<model>/" in capsys.readouterr().err
+
+
+def test_a_manual_request_retrains_and_in_the_cooldown_only_with_force(
+    loop: Loop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = loop.model()
+    assert retrain.main(["--model", model, "--reason", "new labels"]) == 0
+    (first,) = loop.decisions(model)
+    loop.ended(loop.execution_arn(first["run_id"]))
+
+    assert retrain.main(["--model", model, "--reason", "more labels"]) == 1
+    assert "cooldown" in capsys.readouterr().out
+
+    assert retrain.main(["--model", model, "--reason", "even more labels", "--force", "1"]) == 0
+    forced = loop.decisions(model)[-1]
+    loop.ended(loop.execution_arn(forced["run_id"]))
+    assert forced["reason"] == "FORCED"
+    assert any(guard["reason"] == "COOLDOWN_OVERRIDDEN" for guard in forced["guards"])
+
+
+def test_a_manual_request_without_a_reason_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert retrain.main(["--model", "fraud"]) == 2
+    assert "REASON= is missing" in capsys.readouterr().err
+
+
+def test_pause_holds_resume_lifts_and_status_tells(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    scope = f"model:{model}"
+    assert switches.main(["pause", "--scope", scope, "--reason", "incident 42"]) == 0
+    assert switches.main(["pause", "--scope", scope, "--reason", "incident 42"]) == 1
+    assert loop.run(loop.drift(model)).output["outcome"] == "HOLD"
+    assert status.main([]) == 1
+    assert "incident 42" in capsys.readouterr().out
+
+    assert switches.main(["resume", "--scope", scope]) == 0
+    assert switches.main(["resume", "--scope", scope]) == 1
+    assert loop.run(loop.drift(model)).output["outcome"] == "PROMOTED"
+
+
+def test_an_illegal_scope_is_refused_with_the_legal_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert switches.main(["pause", "--scope", "everything", "--reason", "x"]) == 2
+    assert "Use global, model:<model>, or source:" in capsys.readouterr().err
+
+
+def test_history_lists_runs_and_the_statuses_of_one(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    ended = loop.run(loop.drift(model))
+
+    assert history.main(["--model", model]) == 0
+    assert "PROMOTED" in capsys.readouterr().out
+    assert history.main(["--run", ended.name]) == 0
+    out = capsys.readouterr().out
+    assert out.index("TRAINING_STARTED") < out.index("PROMOTED")
+
+
+def test_waits_shows_what_is_parked_without_its_token(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model(policy={"approval": {"training": "always"}})
+    arn = loop.start(loop.drift(model))
+    name = arn.rsplit(":", 1)[-1]
+    item = loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+
+    assert waits.main([]) == 0
+
+    out = capsys.readouterr().out
+    assert model in out
+    assert item["token"]["S"] not in out
+    loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def test_a_rejected_event_is_replayed_from_where_it_was_kept(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = set(loop.keys("rejected/"))
+    loop.run({"source": "mlops.drift", "detail-type": "Drift Detected", "id": "mended", "detail": {"metric": "psi"}})
+    (key,) = set(loop.keys("rejected/")) - kept
+
+    assert replay.main(["--event", key]) == 0
+
+    name = capsys.readouterr().out.split()[-1]
+    assert "was decided" in loop.ended(loop.execution_arn(name)).output["reason"]
+
+
+def test_a_dead_letter_is_replayed_and_leaves_the_queue(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    loop.aws.client("sqs").send_message(
+        QueueUrl=loop.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(loop.drift(model))
+    )
+
+    assert replay.main(["--dead-letters", "1"]) == 0
+
+    assert "1 event(s) replayed" in capsys.readouterr().out
+    loop.until(lambda: loop.decisions(model))
+
+
+def test_the_audit_finds_an_edited_and_a_removed_record(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    for observed in (0.25, 0.26, 0.27):
+        loop.run(loop.drift(model, observed=observed))
+    assert verify_audit.main(["--model", model]) == 0
+    keys = sorted(loop.keys(f"decisions/{model}/"), key=lambda key: loop.read(key)["chain"]["sequence"])
+
+    edited = loop.read(keys[1])
+    loop.put(keys[1], {**edited, "decision": "RETRAIN"}, bucket=loop.bucket)
+    assert verify_audit.main(["--model", model]) == 1
+    assert "record 2" in capsys.readouterr().out
+
+    loop.put(keys[1], edited, bucket=loop.bucket)
+    assert verify_audit.main(["--model", model]) == 0
+    loop.remove(keys[2])
+    assert verify_audit.main(["--model", model]) == 1
+    assert "record 3 is missing" in capsys.readouterr().out
+
+
+def test_validate_names_the_path_and_what_was_expected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = tmp_path / "fraud.json"
+    good.write_text(json.dumps({"schema_version": 1, "model": "fraud"}))
+    assert validate.main([str(good)]) == 0
+    bad = tmp_path / "churn.json"
+    bad.write_text(json.dumps({"schema_version": 1, "model": "churn", "severity": {"warning": "high"}}))
+
+    assert validate.main([str(bad)]) == 1
+    assert "$.severity.warning: must be number" in capsys.readouterr().out
+
+
+def test_a_missing_stack_says_how_to_name_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status.main(["--stack", "nobodys"]) == 2
+    assert "STACK=" in capsys.readouterr().err
+
+
+def test_a_bad_policy_is_refused_and_the_last_good_one_stays_in_force(loop: Loop) -> None:
+    model = loop.model()
+    loop.run(loop.drift(model, observed=0.25))
+    loop.put(f"policies/{model}.json", {"schema_version": 1, "model": model, "cooldown_hours": -1}, bucket=loop.bucket)
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "PROMOTED"
+    record = loop.decisions(model)[-1]
+    (guard,) = [guard for guard in record["guards"] if guard["guard"] == "policy"]
+    assert guard["reason"] == "LAST_GOOD_POLICY"
+    assert "$.cooldown_hours" in guard["sentence"]

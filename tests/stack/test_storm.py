@@ -1,0 +1,52 @@
+"""Alarm storms: many events at once, the same ones again and again."""
+
+from __future__ import annotations
+
+import collections
+import json
+import random
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ops.verify_audit import chain_findings
+from tests.stack.loop import Loop
+
+THREADS = 16
+
+
+# The function is asked as the workflow asks it; 250 executions beside it would only add the emulator's own time.
+def test_copies_and_rivals_give_one_record_a_signal_and_at_most_one_run_a_model(loop: Loop) -> None:
+    """200 copies of one event, and 50 different events for 5 models, from 16 threads."""
+    models = [loop.model(policy={"approval": {"training": "always"}}) for _ in range(5)]
+    copied = loop.drift(models[0], dedupe_key=uuid.uuid4().hex)
+    different = [loop.drift(models[number % 5], dedupe_key=uuid.uuid4().hex) for number in range(50)]
+    events = [copied] * 200 + different
+    random.Random(7).shuffle(events)  # noqa: S311 - an order, not a secret
+
+    def admit(event: dict[str, Any]) -> dict[str, Any]:
+        name = str(uuid.uuid4())
+        execution = {"id": loop.execution_arn(name), "name": name}
+        answer: dict[str, Any] = loop.invoke({"action": "admit", "execution": execution, "event": event})
+        return answer
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = list(pool.map(admit, events))
+
+    assert len(answers) == len(events)
+    for model in models:
+        records = loop.decisions(model)
+        assert len(records) == (11 if model == models[0] else 10)
+        assert len({record["signal_id"] for record in records}) == len(records)
+        decisions = collections.Counter(record["decision"] for record in records)
+        assert decisions == {"RETRAIN": 1, "COALESCE": len(records) - 1}
+        assert len(loop.keys(f"manifests/{model}/")) == 1
+        state = loop.item(f"MODEL#{model}", "STATE") or {}
+        assert chain_findings(records, head=state["chain_head"]["S"], length=int(state["chain_sequence"]["N"])) == []
+        pending = json.loads(state["pending"]["S"].removeprefix("json:"))
+        assert pending["count"] == len(records) - 1
+    retraining = [answer for answer in answers if answer["decision"] == "RETRAIN"]
+    assert len(retraining) == len(models)
+    # These runs have no execution, since the function was asked directly: the sweep settles them.
+    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    assert all(loop.statuses(answer["run"]["run_id"])[-1] == "STOPPED" for answer in retraining)
