@@ -56,8 +56,12 @@ class Alarms:
         ]
 
     def _fired(self, name: str, since: datetime) -> Iterator[datetime]:
+        # The whole second: an item may be stamped to the second, and would else lie before what came before it.
         pages = self._client.get_paginator("describe_alarm_history").paginate(
-            AlarmName=name, AlarmTypes=list(BOTH_TYPES), HistoryItemType="StateUpdate", StartDate=since
+            AlarmName=name,
+            AlarmTypes=list(BOTH_TYPES),
+            HistoryItemType="StateUpdate",
+            StartDate=since.replace(microsecond=0),
         )
         for page in pages:
             for item in page.get("AlarmHistoryItems", []):
