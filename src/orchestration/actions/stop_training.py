@@ -50,10 +50,8 @@ def stop_training(
     kind = training.get("kind")
     stopped = False
     if kind == TargetKind.STATE_MACHINE:
-        arn = str(training.get("execution_arn"))
-        if ports.executions.status(arn) == "RUNNING":
-            ports.executions.stop(arn, error, cause)
-            stopped = True
+        ports.executions.stop(str(training.get("execution_arn")), error, cause)
+        stopped = True
     elif kind == TargetKind.SAGEMAKER_PIPELINE:
         # By its name, not from the parked wait: an execution can die between the start and the parking.
         execution = ports.sagemaker.pipeline_execution_named(
