@@ -173,13 +173,16 @@ def test_the_role_changes_nothing_in_sagemaker_and_neither_policies_nor_manifest
 def test_only_links_let_unsigned_requests_in_and_off_has_no_address(
     access: str, auth: str | None, permissions: int
 ) -> None:
-    resources = Template.read().resolve({"ApprovalAccess": access}).resources
+    stack = Template.read().resolve({"ApprovalAccess": access})
+    resources = stack.resources
     url = resources.get("ApprovalFunctionUrl")
 
     assert (url["Properties"]["AuthType"] if url else None) == auth
     kinds = [resource["Type"] for resource in resources.values()]
     assert kinds.count("AWS::Lambda::Permission") == permissions
-    assert ("ReviewerPolicy" in resources) == (access == "IAM")
+    reviewer = resources["ReviewerPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    signed = [statement["Sid"] for statement in reviewer if "lambda" in str(statement["Action"])]
+    assert signed == (["OpenTheApprovalPage", "OnlyThroughItsAddress"] if access == "IAM" else [])
 
 
 def _listed(value: Any) -> list[Any]:
