@@ -179,11 +179,17 @@ def show(console: Console, change_set: ChangeSet) -> None:
 
 
 def _causes(change: Mapping[str, Any]) -> Iterator[str]:
-    for detail in change.get("Details", []):
-        target = detail.get("Target", {})
+    """Properties that change; those that only would if another resource's value did say so."""
+    details = [(detail, detail.get("Target", {})) for detail in change.get("Details", [])]
+    sure = {target.get("Name") for detail, target in details if detail.get("Evaluation") == "Static"}
+    for detail, target in details:
         name = target.get("Name") or target.get("Attribute")
-        if name:
+        if not name:
+            continue
+        if detail.get("Evaluation") == "Static" or target.get("Name") in sure:
             yield str(name)
+        else:
+            yield f"{name} if {detail.get('CausingEntity', 'another resource')} changes"
 
 
 def confirmed(console: Console, question: str, *, yes: bool) -> bool:
@@ -250,6 +256,9 @@ def _events_since(cloudformation: CloudFormationClient, stack_id: str, since: st
 
 def _print_event(console: Console, event: Mapping[str, Any], seconds: float) -> None:
     status = event["ResourceStatus"]
+    of_resource = event["LogicalResourceId"] != event["StackName"]
+    if of_resource and status.endswith("_IN_PROGRESS") and not console.is_terminal:
+        return  # in a log, what became of it is enough
     if status.endswith("_FAILED"):
         colour = "red"
     elif "ROLLBACK" in status:

@@ -75,7 +75,9 @@ def deploy_packaged(
     if change_set is None:
         console.print(f"Nothing to change: stack {stack} is what the sources and parameters say.")
         return 0
-    console.print(f"\n[bold]{'Create' if found is None else 'Update'} {stack} in {session.region_name}[/]")
+    console.print(
+        f"\n[bold]{'Create' if found is None else 'Update'} {stack} in {session.region_name}[/], which makes IAM roles"
+    )
     change_sets.show(console, change_set)
     try:
         go_on = change_sets.confirmed(console, "Carry it out?", yes=yes)

@@ -133,10 +133,7 @@ def run_signed_in(
     console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True, highlight=False)
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        session = boto3.Session(region_name=options.region)
-        if not session.region_name:
-            raise OperatorError("Which region? Name it: REGION=eu-west-1")
-        return command(options, session, console)
+        return command(options, _session(options.region), console)
     except OperatorError as error:
         errors.print(f"[red]{escape(str(error))}[/red]")
         return USAGE_ERROR
@@ -151,6 +148,13 @@ def run_signed_in(
     except KeyboardInterrupt:
         errors.print("\nStopped watching; CloudFormation goes on with what it has begun.")
         return 1
+
+
+def _session(region: str | None) -> boto3.Session:
+    session = boto3.Session(region_name=region)
+    if not session.region_name:
+        raise OperatorError("Which region? Name it: REGION=eu-west-1")
+    return session
 
 
 def truth(value: str | None) -> bool:
