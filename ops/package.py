@@ -1,6 +1,6 @@
 """Build the Lambda package, upload it with the state machine and the packaged template, print the console's link.
 
-make package                                       into <account>-<region>-retraining-artifacts, made when missing
+make package                                       into retraining-artifacts-<account>-<region>, made when missing
 make package BUCKET=my-artifacts REGION=eu-west-1  into a bucket of yours, in the region of the stack
 
 The uploading is `aws cloudformation package`: its keys are hashes of the content, so unchanged sources upload nothing
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PACKAGED: Final = ROOT / "build" / "packaged.yaml"
 PREFIX: Final = "retraining"
+BUCKET_PREFIX: Final = "retraining-artifacts"
 
 _CONSOLES: Final = {
     "aws": "console.aws.amazon.com",
@@ -96,7 +97,8 @@ def _bucket(session: boto3.Session, s3: Any, bucket: str, console: Console) -> s
     """The bucket to upload to; made, after saying so, when it is the default one and missing."""
     account = session.client("sts").get_caller_identity()["Account"]
     region = str(session.region_name)
-    named = bucket or f"{account}-{region}-retraining-artifacts"
+    default = f"{BUCKET_PREFIX}-{account}-{region}"
+    named = bucket or default
     try:
         found = s3.head_bucket(Bucket=named, ExpectedBucketOwner=account)
     except ClientError as error:
@@ -109,7 +111,7 @@ def _bucket(session: boto3.Session, s3: Any, bucket: str, console: Console) -> s
         if bucket:
             raise OperatorError(
                 f"There is no bucket {bucket}. Make it (aws s3 mb s3://{bucket} --region {region}), or leave BUCKET= "
-                f"out to have {account}-{region}-retraining-artifacts made."
+                f"out to have {default} made."
             ) from None
         console.print(f"making the private bucket {named} in {region} for zip, state machine and template")
         _make(s3, named, region)

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from ops.package import embedded, package
+from ops.package import BUCKET_PREFIX, embedded, package
 from ops.stack import OperatorError
 from ops.stack_deployment import ROOT
 from ops.template import KEEPS, dump
@@ -41,7 +41,7 @@ def lint() -> int:
     return _taskcat(ENVIRONMENT / "taskcat", "lint", "--input-file", CONFIG.name)
 
 
-def run_tests(console: Console) -> int:
+def run_tests(console: Console, account: str) -> int:
     """Package for each region, then have taskcat deploy and delete; its exit status."""
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     shutil.rmtree(WORKPLACE, ignore_errors=True)
@@ -50,19 +50,21 @@ def run_tests(console: Console) -> int:
         console.print(f"[bold]{region}[/]")
         made = package(boto3.Session(region_name=region), console, packaged=WORKPLACE / f"{region}.packaged.yaml")
         (WORKPLACE / f"{region}.yaml").write_text(dump(disposable(made.document())), encoding="utf-8")
-    (WORKPLACE / ".taskcat.yml").write_text(yaml.safe_dump(by_region(config)), encoding="utf-8")
+    (WORKPLACE / ".taskcat.yml").write_text(yaml.safe_dump(by_region(config, account)), encoding="utf-8")
     return _taskcat(ENVIRONMENT / "python", str(ROOT / "ops" / "taskcat_run.py"), str(WORKPLACE))
 
 
-def by_region(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with one test for each test and region, on that region's template. Pure."""
+def by_region(config: Mapping[str, Any], account: str) -> dict[str, Any]:
+    """The configuration with one test for each test and region, on that region's template and bucket. Pure."""
     tests = {
         f"{name}-{region}": {**test, "regions": [region], "template": f"{region}.yaml"}
         for name, test in config["tests"].items()
         for region in test["regions"]
     }
     project = {key: value for key, value in config["project"].items() if key not in {"template", "regions"}}
-    return {"project": project, "tests": tests}
+    # taskcat puts the region behind the name, which gives the bucket of make package; one of its own it would leave.
+    buckets = {"s3_bucket": f"{BUCKET_PREFIX}-{account}", "s3_regional_buckets": True}
+    return {"project": {**project, **buckets}, "tests": tests}
 
 
 def disposable(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     console.print(f"taskcat: deploying to {'the embedded AWS' if embedded() else f'account {account}'}")
     try:
-        status = run_tests(console)
+        status = run_tests(console, account)
     except (OperatorError, BotoCoreError, ClientError) as error:
         console.print(f"[red]taskcat: {escape(str(error))}[/]")
         return 2
