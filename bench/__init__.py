@@ -1,0 +1,1 @@
+"""What the loop costs in time and transitions: `python -m bench`."""

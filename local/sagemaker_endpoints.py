@@ -175,6 +175,7 @@ class Endpoint:
     record: Document
     server: ModelServer | None = None
     next_update: Fate | None = None
+    seconds: float | None = None
 
 
 class Endpoints:
@@ -281,16 +282,23 @@ class Endpoints:
         )
 
     def control(self, name: str, wish: Document) -> Document:
-        """Tell an endpoint how its next update ends: ``{"next_update": "fail" | "roll_back" | null}``.
+        """Tell an endpoint how its next update ends, and how long its next transition takes.
+
+        ``{"next_update": "fail" | "roll_back" | null, "seconds": 1.5}``; both are optional.
 
         Raises:
             ApiError: No such endpoint, or no such wish.
         """
         fate = wish.get("next_update")
-        if set(wish) != {"next_update"} or fate not in ("fail", "roll_back", None):
-            raise validation_error('The body is {"next_update": "fail"}, {"next_update": "roll_back"} or null.')
-        self._endpoint(name).next_update = fate
-        return {"EndpointName": name, "next_update": fate}
+        seconds = wish.get("seconds")
+        legal = fate in ("fail", "roll_back", None) and isinstance(seconds, (int, float, type(None)))
+        if not wish or not legal or set(wish) - {"next_update", "seconds"}:
+            raise validation_error(
+                'The body is {"next_update": "fail"}, {"next_update": "roll_back"} or null, and "seconds": a number.'
+            )
+        endpoint = self._endpoint(name)
+        endpoint.next_update, endpoint.seconds = fate, seconds
+        return {"EndpointName": name, "next_update": fate, "seconds": seconds}
 
     def invoke(self, name: str, body: bytes, content_type: str, accept: str) -> tuple[bytes, dict[str, str]]:
         """InvokeEndpoint: the body of the answer and its headers.
@@ -324,9 +332,11 @@ class Endpoints:
     def _after_a_while(self, step: Callable[[], None], endpoint: Endpoint) -> None:
         name = endpoint.record["EndpointName"]
         wait = threading.Event()
+        seconds = _transition_seconds() if endpoint.seconds is None else endpoint.seconds
+        endpoint.seconds = None
 
         def run() -> None:
-            wait.wait(_transition_seconds())
+            wait.wait(seconds)
             # Deleted, or swept away by a reset, in the meantime: nothing is left to change.
             if self.records.get(name) is endpoint:
                 try:

@@ -40,6 +40,7 @@ from local.sagemaker_records import (
 logger = logging.getLogger(__name__)
 
 _LIFELINE = Path(__file__).with_name("job_lifeline.py")
+_ABANDON_SECONDS = 1.0
 _OPT_ML = "/opt/ml"
 _OPT_ML_PATH = re.compile(r"/opt/ml(?=/|$)")
 _GRACE_SECONDS = 5.0
@@ -58,11 +59,16 @@ class Job:
     record: Document
     finished: threading.Event = field(default_factory=threading.Event)
     stop_requested: threading.Event = field(default_factory=threading.Event)
+    abandoned: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[bytes] | None = None
 
     def stop(self) -> None:
         """Ask the job to stop; the thread that runs it does the rest."""
         self.stop_requested.set()
+
+
+class _AbandonedError(Exception):
+    """The server forgot the job while it ran."""
 
 
 @dataclass
@@ -217,9 +223,13 @@ class Jobs:
         self.processing.clear()
         for job in jobs:
             if not job.finished.is_set():
+                job.abandoned.set()
                 job.stop()
                 # No grace: nobody is left to see how it ends.
                 _kill(job.process, signal.SIGKILL)
+        for job in jobs:
+            # Its thread still cleans up; whoever asked may remove the folders it works in right after.
+            job.finished.wait(_ABANDON_SECONDS)
 
     # ------------------------------------------------------------------ training: the run
 
@@ -230,6 +240,9 @@ class Jobs:
             self._train(job, opt_ml)
         except DownloadError as error:
             _end_training(record, "Failed", str(error))
+        except _AbandonedError:
+            # A reset or the end of the server: nobody is left to hear of it.
+            logger.debug("training job %s was abandoned", record["TrainingJobName"])
         except Exception as error:
             logger.exception("training job %s", record["TrainingJobName"])
             _end_training(record, "Failed", f"InternalServerError: {error}")
@@ -284,6 +297,8 @@ class Jobs:
             log=log,
             limit=limit,
         )
+        if job.abandoned.is_set():
+            raise _AbandonedError
         record["TrainingEndTime"] = now()
         output = _final_metrics(record, log)
         _send_log("/aws/sagemaker/TrainingJobs", f"{record['TrainingJobName']}/algo-1", log, account, region)
@@ -316,6 +331,9 @@ class Jobs:
             self._process(job, opt_ml)
         except DownloadError as error:
             _end_processing(record, "Failed", str(error))
+        except _AbandonedError:
+            # A reset or the end of the server: nobody is left to hear of it.
+            logger.debug("processing job %s was abandoned", record["ProcessingJobName"])
         except Exception as error:
             logger.exception("processing job %s", record["ProcessingJobName"])
             _end_processing(record, "Failed", f"InternalServerError: {error}")
@@ -373,6 +391,8 @@ class Jobs:
             log=log,
             limit=record.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME),
         )
+        if job.abandoned.is_set():
+            raise _AbandonedError
         record["ProcessingEndTime"] = now()
         _send_log("/aws/sagemaker/ProcessingJobs", f"{record['ProcessingJobName']}/algo-1", log, account, region)
         succeeded = ended.code == 0 and not ended.stopped and not ended.timed_out

@@ -20,6 +20,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+_CLEAN_UP_SECONDS = 2.0
 _LAST_RESORT_SECONDS = 4.0
 
 
@@ -214,7 +216,11 @@ class Server:
         if lambda_runtime is not None:
             with contextlib.suppress(Exception):
                 lambda_runtime.reset()
-        shutil.rmtree(self._home, ignore_errors=True)
+        # A job that was killed just now may still be writing its last file in there.
+        deadline = time.monotonic() + _CLEAN_UP_SECONDS
+        while self._home.exists() and time.monotonic() < deadline:
+            shutil.rmtree(self._home, ignore_errors=True)
+            time.sleep(0.02)
         if self._log_file is not None:
             with contextlib.suppress(OSError):
                 self._log_file.unlink()

@@ -100,8 +100,9 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
     severity = severity_of(signal, policy)
     verdicts = tuple(guard(signal, policy, state, severity, now) for guard in GUARDS)
     stopped = next((verdict for verdict in verdicts if verdict.decision is not None), None)
-    freezes = any(verdict.reason == "DRIFT_AFTER_PROMOTION" for verdict in verdicts)
     if stopped is not None and stopped.decision is not None:
+        # Only the guard that decides freezes: a paused model stays as it is, and the reason kept is the real one.
+        freezes = stopped.reason == "DRIFT_AFTER_PROMOTION"
         return DecisionVerdict(
             stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, guards=verdicts
         )
@@ -168,7 +169,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             "FROZEN",
             f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
         )
-    drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO
+    drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO and not signal.muted
     if policy.drift_again_hours and state.promoted_at is not None and drifted and not signal.force:
         age = now - state.promoted_at
         if age < timedelta(hours=policy.drift_again_hours):

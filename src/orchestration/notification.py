@@ -37,7 +37,8 @@ class Message:
     def subject(self) -> str:
         """The subject line: ASCII, one line, short enough for SNS."""
         line = f"[{'ESCALATION ' if self.escalates else ''}{self.model or 'retraining'}] {self.title}"
-        return line.encode("ascii", "replace").decode().replace("\n", " ")[:SUBJECT_LIMIT]
+        printable = "".join(character if character.isprintable() else " " for character in line)
+        return printable.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
     def text(self) -> str:
         """Plain text, as e-mail shows it."""
@@ -97,6 +98,23 @@ def decision_message(
         facts=tuple(facts.items()),
         next_steps=steps,
         thread=facts.get("run", ""),
+    )
+
+
+def frozen_message(model: str, reason: str, runbook_url: str) -> Message:
+    """The page when the breaker freezes a model."""
+    return Message(
+        model=model,
+        status="FROZEN",
+        title="model frozen, a person has to look",
+        sentence=f"{model} is frozen and starts no more trainings: {reason}",
+        next_steps=(
+            f"Look at the gates of its last runs: make history MODEL={model}, then make explain RUN=<run>.",
+            "Look at the training data, the labels and the monitor's baseline.",
+            f'When the cause is mended: make unfreeze MODEL={model} REASON="..."',
+            f"Runbook: {runbook_url}#frozen",
+        ),
+        escalates=True,
     )
 
 

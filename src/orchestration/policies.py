@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.contracts import MODEL_TAG
 from orchestration.errors import PolicyError
+from orchestration.notification import Message
 from orchestration.policy import Policy, parse_policy
 from orchestration.signal import model_name
 from orchestration.stores.documents import Unreadable
@@ -50,10 +51,30 @@ def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
             if kept is None or kept[0] != document.version:
                 ports.table.keep_good_policy(model, document.version, document.body)
             return LoadedPolicy(policy)
+    _tell_once(ports, model, document.version or str(document.unreadable), findings)
     good = ports.table.good_policy(model)
     if good is None:
         return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings), findings)
     return LoadedPolicy(parse_policy(model, good[1], version=good[0], settings=ports.settings), findings)
+
+
+def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]) -> None:
+    """Tell operators of a policy file that is not valid, once for each version of the file."""
+    if not ports.table.note_bad_policy(model, version):
+        return
+    uri = ports.bucket.uri(policy_key(model))
+    ports.channels.tell(
+        Message(
+            model=model,
+            status="POLICY_INVALID",
+            title="policy file is not valid",
+            sentence=f"{uri} is not valid, so the last good version stays in force: {' '.join(findings)}",
+            next_steps=(
+                "Correct the file, check it with make validate POLICY=<file>, upload it again.",
+                f"Runbook: {ports.settings.runbook_url}#policy-invalid",
+            ),
+        )
+    )
 
 
 def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:

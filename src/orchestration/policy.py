@@ -191,6 +191,8 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     given = [hours for hours in ladder if hours is not None]
     if given != sorted(given):
         findings.append("$.approval: remind_hours, escalate_hours and expire_hours must not decrease.")
+    if approval.get("training") == "never" and "approve" in document.get("actions", {}).values():
+        findings.append("$.approval.training: is 'never', but $.actions asks for approval; say 'by-severity'.")
     return tuple(findings)
 
 
@@ -205,13 +207,16 @@ def target_kind(target: str) -> TargetKind | None:
 
 def _build(model: str, document: dict[str, Any], *, version: str, settings: Settings) -> Policy:
     severity = document.get("severity", {})
-    actions = {**ACTIONS_BY_APPROVAL_MODE[settings.approval_mode], **document.get("actions", {})}
+    approval = document.get("approval", {})
+    asked = approval.get("training", settings.approval_mode)
+    actions = {**ACTIONS_BY_APPROVAL_MODE[asked], **document.get("actions", {})}
+    if asked == "never" and "approve" in actions.values():
+        asked = "by-severity"  # the file asks people, whatever the stack's default says
     budget = document.get("budget", {})
     breaker = document.get("breaker", {})
     training = document.get("training", {})
     target = training.get("target") or settings.training_pipeline_arn
     evaluation = document.get("evaluation", {})
-    approval = document.get("approval", {})
     promotion = document.get("promotion", {})
     expire_hours = float(approval.get("expire_hours", settings.approval_expiry_hours))
     return Policy(
@@ -244,7 +249,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             guards=tuple(GuardMetric(**guard) for guard in evaluation.get("guards", ())),
         ),
         approval=Approval(
-            training=approval.get("training", settings.approval_mode),
+            training=asked,
             promotion=approval.get("promotion", "never"),
             approvals_needed=int(approval.get("approvals_needed", 1)),
             remind_hours=float(approval.get("remind_hours", expire_hours / 6)),

@@ -23,6 +23,9 @@ S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x
 TEXT_LIMIT: Final = 500
 """Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
 
+NESTING_LIMIT: Final = 64
+"""Levels of JSON kept when a value is written. Ours have fewer than ten; Python gives up at some hundreds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -37,8 +40,9 @@ class Dataset:
 class Threshold:
     """The measurement behind a signal.
 
-    ``ratio`` is how bad it is: observed / threshold, or the other way round when lower is worse; 1.0 is just at the
-    threshold. None when it cannot be computed (no numbers, or a threshold of zero).
+    ``ratio`` is how bad it is: observed / threshold, or the other way round when lower is worse or when both are
+    negative; 1.0 is just at the threshold, below it is not past it. None when it cannot be computed (no numbers, or
+    numbers on two sides of zero).
     """
 
     metric: str | None
@@ -52,10 +56,13 @@ class Threshold:
         if self.observed is None or self.threshold is None:
             return None
         high, low = (self.threshold, self.observed) if self.lower_is_worse else (self.observed, self.threshold)
+        if high < 0 and low < 0:
+            high, low = -low, -high
+        if high < low and high <= 0:
+            return 0.0
         if low == 0:
             return math.inf if high > 0 else None
-        ratio = high / low
-        return ratio if math.isfinite(ratio) and ratio >= 0 else None
+        return high / low if low > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +127,28 @@ class Ignored:
 
 def identify(*parts: str | None) -> str:
     """Return the 32 hex character id of what ``parts`` name, the same for every delivery of the same fact."""
-    return hashlib.sha256("\x1f".join(part or "" for part in parts).encode()).hexdigest()[:32]
+    return hashlib.sha256("\x1f".join(part or "" for part in parts).encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def canonical(value: Any) -> str:
-    """JSON text that is the same for equal values: sorted keys, no spaces, NaN and Infinity as strings."""
-    return json.dumps(finite(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    """JSON text that is the same for equal values: sorted keys, no spaces, NaN and Infinity as strings.
+
+    Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, become question marks.
+    """
+    written = json.dumps(finite(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return written.encode(errors="replace").decode()
 
 
-def finite(value: Any) -> Any:
+def finite(value: Any, depth: int = 0) -> Any:
     """Copy of a JSON value in which non-finite numbers are their names, so that it can be written as JSON."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, (dict, list, tuple)) and depth >= NESTING_LIMIT:
+        return f"(left out: nested deeper than {NESTING_LIMIT} levels)"
     if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {str(key): finite(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
+        return [finite(item, depth + 1) for item in value]
     return value
 
 

@@ -163,6 +163,11 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.answers = answers
         self.timeout_seconds = timeout_seconds
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a runtime that was ended in the middle of a request."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _RuntimeApiHandler(BaseHTTPRequestHandler):
     server: _RuntimeApi

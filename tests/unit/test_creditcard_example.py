@@ -859,6 +859,7 @@ def test_the_policy_gives_the_pipeline_every_field_it_reads() -> None:
     assert policy["model"] == "creditcard"
     read = set(re.findall(r"\$states\.input\.(\w+)", json.dumps(DEFINITION["States"]["TrainModel"])))
     from_loop = {"run", "triggered_by", "reason", "run_id", "model", "manifest_uri", "output_uri", "idempotency_token"}
+    from_loop.add("champion_model_data_uri")
     assert read - from_loop == set(policy["training"]["input"])
     placeholders = set(re.findall(r"\$\{(\w+)\}", json.dumps(policy)))
     assert placeholders == {"TrainingPipelineArn", "DataBucket", "TrainingJobRoleArn", "TrainingImage"}

@@ -16,7 +16,7 @@ from orchestration.actions.statuses import event_detail
 from orchestration.contracts import SCHEMA_VERSION, UNATTRIBUTED, Decision, Severity, SignalSource, Status
 from orchestration.decision import DecisionVerdict, ModelState, decide
 from orchestration.errors import ContentionError
-from orchestration.notification import Message, decision_message
+from orchestration.notification import Message, decision_message, frozen_message
 from orchestration.policies import LoadedPolicy, load_policy, model_of_endpoint
 from orchestration.policy import Policy, PromotionKind, TargetKind
 from orchestration.records import (
@@ -83,6 +83,10 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     execution = mapping(request.get("execution"))
     run_id, execution_arn = str(execution["name"]), str(execution["id"])
     event = request.get("event")
+    decided = ports.table.decision_of(run_id)
+    if decided is not None:
+        # This execution decided before it was interrupted; what it read then may have changed since.
+        return _replay(ports, decided, event, run_id)
     found = read_signal(event, reader=_Reader(ports), settings=ports.settings, run_id=run_id)
     if isinstance(found, Ignored):
         LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": run_id})
@@ -110,10 +114,15 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
                 continue
         elif seen.run_id != run_id:
             return _duplicate(seen, run_id)
-        _tell(ports, seen, event, run_id)
-        answer: dict[str, Any] = json.loads(seen.payload)
-        return answer
+        return _replay(ports, seen, event, run_id)
     raise ContentionError(f"Other signals of the same model kept winning {ATTEMPTS} times; the workflow tries again.")
+
+
+def _replay(ports: Ports, seen: SeenSignal, event: Any, run_id: str) -> dict[str, Any]:
+    """Everything that follows from a committed decision, and the answer it had."""
+    _tell(ports, seen, event, run_id)
+    answer: dict[str, Any] = json.loads(seen.payload)
+    return answer
 
 
 def _commit_rejection(
@@ -407,7 +416,9 @@ def _tell(ports: Ports, seen: SeenSignal, event: Any, run_id: str) -> None:
         ),
         resources=[ports.settings.state_machine_arn],
     )
-    if seen.told:
+    if record["reason"] == "DRIFT_AFTER_PROMOTION" and seen.told:
+        ports.channels.tell(frozen_message(model, record["sentence"], ports.settings.runbook_url))
+    elif seen.told:
         ports.channels.tell(_message(ports, record, payload, ports.bucket.uri(seen.record_key)))
 
 

@@ -17,7 +17,7 @@ from orchestration.actions.statuses import tell_status
 from orchestration.actions.waits import change_slots
 from orchestration.contracts import Status
 from orchestration.errors import ContentionError
-from orchestration.notification import Message
+from orchestration.notification import Message, frozen_message
 from orchestration.policies import load_policy
 from orchestration.records import evidence_key
 from orchestration.signal import mapping, text
@@ -148,6 +148,9 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
         severity=run.severity,
         facts={"evidence": ports.bucket.uri(evidence_key(run.model, run.run_id, "outcome"))},
     )
+    frozen = ports.table.model(run.model).frozen_reason
+    if frozen and run.run_id in frozen:
+        ports.channels.tell(frozen_message(run.model, frozen, ports.settings.runbook_url))
     ports.table.mark_told(run.run_id, outcome)
 
 
@@ -155,8 +158,9 @@ def _close_unadmitted(request: dict[str, Any], ports: Ports, run_id: str, reason
     """An execution that failed before its signal was decided: the event is kept, people are told."""
     key = f"rejected/{_key_part(run_id)}.json"
     output = {"outcome": Status.FAILED, "output": _output(run_id, None, "NO", Status.FAILED, reason)}
-    if not ports.bucket.write_once(key, {"event": request.get("event"), "sentence": reason}):
+    if ports.table.told_undecided(run_id):
         return output
+    ports.bucket.write_once(key, {"event": request.get("event"), "sentence": reason})
     event_uri = ports.bucket.uri(key)
     LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
     ports.channels.tell(
@@ -174,6 +178,7 @@ def _close_unadmitted(request: dict[str, Any], ports: Ports, run_id: str, reason
             thread=run_id,
         )
     )
+    ports.table.mark_undecided_told(run_id, at=ports.now())
     return output
 
 

@@ -5,7 +5,6 @@ An event is recognised by its shape, never by trust: every value taken from it i
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.contracts import (
@@ -19,7 +18,7 @@ from orchestration.contracts import (
     RETRAINING_SOURCE,
     SCHEDULED_EVENT,
 )
-from orchestration.signal import Ignored, Rejection, Signal, identify, text
+from orchestration.signal import Ignored, Rejection, Signal, canonical, identify, text
 from orchestration.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
             sentence=f"The input is a JSON {_json_type(event)}, not an object. Send an EventBridge event or {{}}.",
             signal_id=identify("not-an-object", run_id),
         )
-    size = len(json.dumps(event, ensure_ascii=False, default=str).encode())
+    size = len(canonical(event).encode())
     if size > EVENT_BYTES_LIMIT:
         return Rejection(
             reason="EVENT_TOO_LARGE",

@@ -6,7 +6,9 @@ and may be missing; a muted alarm still sends its event. The model comes from a 
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +34,13 @@ ENDPOINT_DIMENSIONS: Final = ("endpoint", "endpointname")
 MODEL_DIMENSIONS: Final = ("modelname", "model")
 SAGEMAKER_NAMESPACE: Final = "aws/sagemaker/"
 """Start of Model Monitor's metric namespaces. AWS's pages disagree on case and on a leading slash, so both pass."""
+
+
+NO_DATA: Final = "no datapoints were received"
+"""Start of the reason of an alarm that treats missing data as breaching; older datapoints say nothing about it then."""
+
+_LOWER: Final = re.compile(r"\b(?:was|were) less than\b")
+"""A reason in the state ALARM of an alarm on too small values; "was not less than" is one of the state OK."""
 
 
 def from_event(
@@ -138,10 +147,10 @@ def _namespace(configuration: dict[str, Any]) -> str:
 
 
 def _metric_name(configuration: dict[str, Any]) -> str | None:
-    entries = _metrics(configuration)
+    entries = [entry for entry in _metrics(configuration) if entry.get("returnData") is not False]
     for entry in entries:
         name = mapping(mapping(entry.get("metricStat")).get("metric")).get("name")
-        if entry.get("returnData") is not False and isinstance(name, str):
+        if isinstance(name, str):
             return text(name, 255)
     return next((text(entry.get("label") or entry.get("expression"), 255) for entry in entries), None)
 
@@ -150,21 +159,41 @@ def _threshold(configuration: dict[str, Any], state: dict[str, Any]) -> Threshol
     metric = _metric_name(configuration)
     data = _reason_data(state)
     points = [point for item in sequence(data.get("recentDatapoints")) if (point := number(item)) is not None]
-    observed = points[0] if points else None
     limit = number(data.get("threshold"))
-    lower_is_worse = "less than" in str(state.get("reason") or "").lower() and "greater than" not in str(
-        state.get("reason") or ""
-    ).lower().split("minimum")[0].replace("not greater than", "")
-    if limit is None and observed is not None:
-        uppers = [item for raw in sequence(data.get("recentUpperThresholds")) if (item := number(raw)) is not None]
-        lowers = [item for raw in sequence(data.get("recentLowerThresholds")) if (item := number(raw)) is not None]
-        if uppers and observed > uppers[0]:
-            limit, lower_is_worse = uppers[0], False
-        elif lowers and observed < lowers[0]:
-            limit, lower_is_worse = lowers[0], True
-    if metric is None and observed is None and limit is None:
+    reason = str(state.get("reason") or "").lower()
+    if NO_DATA in reason:
+        points = []
+    if limit is not None and points:
+        return _past_limit(metric, points, limit, reason=reason)
+    if points and (past_band := _past_band(metric, data)) is not None:
+        return past_band
+    if metric is None and not points and limit is None:
         return None
-    return Threshold(metric=metric, observed=observed, threshold=limit, lower_is_worse=lower_is_worse)
+    return Threshold(metric=metric, observed=points[-1] if points else None, threshold=limit)
+
+
+def _past_limit(metric: str | None, points: list[float], limit: float, *, reason: str) -> Threshold:
+    """The worst datapoint against a fixed threshold.
+
+    The event does not carry the comparison operator. Datapoints all on one side of the threshold tell it; only when
+    they lie on both (an alarm on M out of N) the reason's wording decides.
+    """
+    above, below = any(point > limit for point in points), any(point < limit for point in points)
+    lower_is_worse = below and (not above or _LOWER.search(reason) is not None)
+    if not above and not below:
+        lower_is_worse = _LOWER.search(reason) is not None
+    return Threshold(metric, min(points) if lower_is_worse else max(points), limit, lower_is_worse=lower_is_worse)
+
+
+def _past_band(metric: str | None, data: dict[str, Any]) -> Threshold | None:
+    """The latest datapoint outside an anomaly band; ``recentDatapoints`` has the oldest first."""
+    bands = (sequence(data.get(f"recent{name}")) for name in ("Datapoints", "LowerThresholds", "UpperThresholds"))
+    for point, lower, upper in reversed([tuple(map(number, row)) for row in itertools.zip_longest(*bands)]):
+        if point is not None and upper is not None and point > upper:
+            return Threshold(metric, point, upper)
+        if point is not None and lower is not None and point < lower:
+            return Threshold(metric, point, lower, lower_is_worse=True)
+    return None
 
 
 def _reason_data(state: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +202,7 @@ def _reason_data(state: dict[str, Any]) -> dict[str, Any]:
         return mapping(raw)
     try:
         return mapping(json.loads(raw))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

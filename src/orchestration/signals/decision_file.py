@@ -105,7 +105,7 @@ def parse_decision(document: Document) -> str | Rejection:
         return reject("UNREADABLE", f"The decision file {document.uri} is too large to be a decision file.")
     try:
         rows = [row for row in csv.reader(io.StringIO(_decode(document.body), newline="")) if any(map(str.strip, row))]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeError, csv.Error) as error:
         return reject("UNREADABLE", f"The decision file {document.uri} is not a CSV in UTF-8: {error}. Write it again.")
     if len(rows) < 2:  # noqa: PLR2004 - one header row and one data row
         return reject(
@@ -117,7 +117,7 @@ def parse_decision(document: Document) -> str | Rejection:
     if word not in {"YES", "NO"}:
         return reject(
             "NOT_YES_OR_NO",
-            f"The decision file {document.uri} says {text(word, 40)!r} in its first data row, first column. "
+            f"The decision file {document.uri} says {text(word, 40) or ''!r} in its first data row, first column. "
             "Write YES or NO.",
         )
     return word
@@ -126,4 +126,7 @@ def parse_decision(document: Document) -> str | Rejection:
 def _decode(body: bytes) -> str:
     """Text of a CSV as spreadsheets save it: UTF-8 with or without byte order mark, or UTF-16 with one."""
     encoding = "utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return body.decode(encoding)
+    decoded = body.decode(encoding)
+    if "\0" in decoded:
+        raise UnicodeError("it holds zero bytes, as UTF-16 without a byte order mark does")
+    return decoded

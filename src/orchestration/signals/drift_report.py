@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import Severity, SignalKind, SignalSource
@@ -42,10 +43,11 @@ SEVERITIES: Final = {
 }
 """Words senders use for severity, in the policy's words."""
 
+_DRIFT_SHARE: Final = re.compile(r"drift_share=([0-9.]+)")
+
 
 def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:
     """Normalise the ``detail`` of a ``Drift Detected`` event, whichever of the three shapes it has."""
-    del settings
     detail = event.get("detail")
     signal_id = _identity(event, run_id)
     if not isinstance(detail, dict):
@@ -66,6 +68,9 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         )
     if model is None and endpoint:
         model = reader.model_of_endpoint(endpoint)
+    if model is None and raw_model is None and endpoint is None and _is_alert(detail):
+        # The alert of AWS's sample names neither; who sends it runs one model.
+        model = model_name(settings.default_model)
     if model is None:
         return Rejection(
             "NO_MODEL",
@@ -125,7 +130,8 @@ def _from_report(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
 
 
 def _is_alert(detail: dict[str, Any]) -> bool:
-    return "alert_type" in detail or "drift_share" in detail
+    # A bare Evidently result has a drift_share too; there it is the threshold.
+    return "alert_type" in detail or ("drift_share" in detail and not _is_evidently(detail))
 
 
 def _from_alert(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
@@ -135,13 +141,13 @@ def _from_alert(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
     """
     features = [name for item in sequence(detail.get("drifted_features")) if (name := _feature(item))]
     share = number(detail.get("drift_share"))
-    observed = share if share is not None else number(detail.get("current_value") or detail.get("degradation"))
-    limit = number(detail.get("drift_threshold") or detail.get("threshold") or detail.get("baseline_value"))
+    observed = _first_number(detail, "drift_share", "current_value", "degradation")
+    limit = _first_number(detail, "drift_threshold", "threshold", "baseline_value")
     metric = text(detail.get("metric") or detail.get("metric_name"), 100) or (
         "drift_share" if share is not None else None
     )
     named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
-    lower = share is None and detail.get("baseline_value") is not None
+    lower = share is None and number(detail.get("current_value")) is not None and "baseline_value" in detail
     drifted = detail.get("drift_detected")
     return Threshold(named, observed, limit, lower_is_worse=lower), drifted is False, True
 
@@ -151,12 +157,25 @@ def _is_evidently(detail: dict[str, Any]) -> bool:
 
 
 def _from_evidently(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
-    """Evidently's DatasetDriftMetric result, alone or inside a report's ``metrics`` list."""
+    """Evidently's share of drifted columns, alone or inside a report's ``metrics`` list.
+
+    Until 0.6 it is the ``result`` of DatasetDriftMetric; since 0.7 the ``value`` of DriftedColumnsCount, whose
+    threshold stands in its ``config`` or only in its name, "DriftedColumnsCount(drift_share=0.5)".
+    """
     result = detail
-    for entry in sequence(detail.get("metrics")):
-        candidate = mapping(mapping(entry).get("result"))
+    for entry in map(mapping, sequence(detail.get("metrics"))):
+        candidate = mapping(entry.get("result"))
         if "share_of_drifted_columns" in candidate or "dataset_drift" in candidate:
             result = candidate
+            break
+        name = text(entry.get("metric_name") or entry.get("metric_id")) or ""
+        share = number(mapping(entry.get("value")).get("share"))
+        if name.startswith("DriftedColumnsCount") and share is not None:
+            named = _DRIFT_SHARE.search(name)
+            limit = number(mapping(entry.get("config")).get("drift_share") or (named and named[1]))
+            result = {"share_of_drifted_columns": share, "drift_share": limit}
+            if limit is not None:
+                result["dataset_drift"] = share >= limit
             break
     drifted = result.get("dataset_drift")
     threshold = Threshold(
@@ -165,6 +184,10 @@ def _from_evidently(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
         threshold=number(result.get("drift_share")),
     )
     return threshold, drifted is False, isinstance(drifted, bool)
+
+
+def _first_number(detail: dict[str, Any], *names: str) -> float | None:
+    return next((found for name in names if (found := number(detail.get(name))) is not None), None)
 
 
 def _feature(item: Any) -> str | None:

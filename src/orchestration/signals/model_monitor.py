@@ -49,10 +49,18 @@ DATA_QUALITY_CHECKS: Final = frozenset(
 Source: SageMaker developer guide, "Schema for Violations".
 """
 
-_DISTANCE: Final = re.compile(r"distance:?\s+([0-9.eE+-]+)\s+exceeds threshold:?\s+([0-9.eE+-]+)")
+ATTRIBUTION_CHECK: Final = "feature_attribution_drift_check"
+"""Clarify's check of SHAP values. It compares rankings (nDCG), so a value *below* the threshold is drift, although its
+description says "exceeds". Source: SageMaker developer guide, "Violations" of feature attribution drift."""
+
+_NUMBER: Final = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+_EXCEEDS: Final = re.compile(rf"{_NUMBER}\s+exceeds threshold:?\s+'?{_NUMBER}")
 _COMPARED: Final = re.compile(
-    r"([0-9.eE+-]+)\s+(?:is|was)?\s*(?:less|greater|lower|higher)[a-z ]*than[a-z ]*?([0-9.eE+-]+)"
+    rf"{_NUMBER}(?:\s+\+/-\s+\S+)?\s+(?:is|was)\s+(?:less|greater|lower|higher)"
+    rf"(?:\s*than)?(?:\s*or\s*equal\s*to)?\s*(?:the\s+)?(?:threshold)?:?\s+'?{_NUMBER}",
+    re.IGNORECASE,
 )
+"""Both the words and the names of comparison operators: "Metric auc with 0.6 was LessThanThreshold 0.7"."""
 
 
 def from_event(
@@ -69,7 +77,7 @@ def from_event(
             "The processing job event names no legal ProcessingJobName, so the run cannot be confirmed with SageMaker.",
             identify("model-monitor", text(event.get("id")) or run_id),
         )
-    if status not in {"Completed", "Failed"}:
+    if status not in ("Completed", "Failed"):
         return Ignored(
             "JOB_NOT_FINISHED", f"Processing job {job_name} is {text(status, 40)}; only finished runs count."
         )
@@ -204,7 +212,7 @@ def _sentence(
     start = f"Monitoring run {job_name} of {endpoint} found {len(violations)} violation(s)"
     if broken:
         return f"{start}, {len(broken)} of them broken data, first {broken[0].feature}: {broken[0].description}"[:500]
-    if worst is not None and worst.observed is not None:
+    if worst is not None and worst.observed is not None and worst.threshold is not None:
         return f"{start}, worst {worst.metric}: {worst.observed:g} against a threshold of {worst.threshold:g}."
     return f"{start}."
 
@@ -218,13 +226,13 @@ def parse_violations(body: bytes) -> tuple[Violation, ...] | None:
     """Violations of a report, or None when the bytes are not such a report. Malformed entries keep what they have."""
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("violations"), list):
         return None
     return tuple(
         Violation(
-            feature=text(entry.get("feature_name"), 200) or "(unnamed)",
+            feature=text(entry.get("feature_name"), 200) or text(entry.get("metric_name"), 200) or "(unnamed)",
             check=text(entry.get("constraint_check_type"), 100) or "(unnamed)",
             description=text(entry.get("description")) or "",
         )
@@ -249,12 +257,16 @@ def worst_threshold(violations: tuple[Violation, ...]) -> Threshold | None:
 def _threshold(violation: Violation) -> Threshold | None:
     if violation.check in DATA_QUALITY_CHECKS:
         return None
-    match = _DISTANCE.search(violation.description) or _COMPARED.search(violation.description)
+    match = _EXCEEDS.search(violation.description) or _COMPARED.search(violation.description)
     if match is None:
         return Threshold(metric=violation.feature, observed=None, threshold=None)
-    observed, threshold = number(match[1].rstrip(".")), number(match[2].rstrip("."))
-    lower = "less_than" in violation.check.lower() or ("less than" in violation.description.lower())
-    return Threshold(metric=violation.feature, observed=observed, threshold=threshold, lower_is_worse=lower)
+    wording = re.sub(r"[\s_]", "", f"{violation.check} {match[0]}").lower()
+    return Threshold(
+        metric=violation.feature,
+        observed=number(match[1]),
+        threshold=number(match[2]),
+        lower_is_worse=violation.check == ATTRIBUTION_CHECK or "lessthan" in wording or "lowerthan" in wording,
+    )
 
 
 def _report(job: dict[str, Any], reader: SignalReader) -> Document | None:

@@ -43,12 +43,12 @@ def from_event(
     signal = mapping(stored.get("signal"))
     threshold = mapping(signal.get("threshold"))
     dataset = mapping(signal.get("dataset"))
-    severity = text(stored.get("severity"), 20)
+    severity, kind = text(stored.get("severity"), 20), text(signal.get("kind"), 40)
     count = int(number(stored.get("count")) or 1)
     return Signal(
         signal_id=identify("pending", run_id),
         source=SignalSource.PENDING,
-        kind=SignalKind(signal.get("kind") or SignalKind.DRIFT),
+        kind=SignalKind(kind) if kind in set(SignalKind) else SignalKind.DRIFT,
         model=model,
         endpoint=model_name(signal.get("endpoint")),
         dataset=Dataset(

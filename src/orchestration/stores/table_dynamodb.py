@@ -8,7 +8,10 @@ pk                        sk                       item
 ``MODEL#<model>``         ``STATE``                the model's state, its chain head, its pending signal
 ``MODEL#<model>``         ``RUN#<started>#<run>``  one line for each run of the model
 ``MODEL#<model>``         ``POLICY``               the last good policy file
+``MODEL#<model>``         ``BAD_POLICY``           the version of the policy file that operators were told is not valid
 ``RUN#<run>``             ``RUN``                  the run: manifest, start, outcome
+``RUN#<run>``             ``DECISION``             the signal this execution decided (expires)
+``RUN#<run>``             ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``RUN#<run>``             ``STATUS#<rank>#<name>`` one append-only row for each status
 ``RUN#<run>``             ``WAIT#<wait id>``       a wait that is over, without its token
 ``SIGNAL#<signal>``       ``SIGNAL``               the decision on a signal (expires)
@@ -150,6 +153,11 @@ class HistoryTable:
         item = self._get(f"SIGNAL#{signal_id}", "SIGNAL")
         return None if item is None else SeenSignal(**{name: item[name] for name in SeenSignal.__slots__})
 
+    def decision_of(self, run_id: str) -> SeenSignal | None:
+        """The decision an execution made, if it made one before it was interrupted."""
+        item = self._get(f"RUN#{run_id}", "DECISION")
+        return None if item is None else self.signal(item["signal_id"])
+
     def commit_decision(self, state: StoredModel, seen: SeenSignal, run: StoredRun | None, *, now: datetime) -> Commit:
         """Write decision, model state and (for a run) the run in one transaction.
 
@@ -170,6 +178,15 @@ class HistoryTable:
                 "attribute_not_exists(pk)",
             ),
             self._put_model(state),
+            self._put(
+                {
+                    "pk": f"RUN#{seen.run_id}",
+                    "sk": "DECISION",
+                    "signal_id": seen.signal_id,
+                    "expires_at": int((now + SIGNAL_MEMORY).timestamp()),
+                },
+                None,
+            ),
         ]
         if state.version == 0:
             items.append(self._put({"pk": "MODELS", "sk": state.model}, None))
@@ -225,6 +242,19 @@ class HistoryTable:
             ),
         )
 
+    def note_bad_policy(self, model: str, version: str) -> bool:
+        """Note that this version of a policy file is not valid. False when it was noted before."""
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
+                ConditionExpression="attribute_not_exists(pk) OR version_id <> :version",
+                ExpressionAttributeValues=to_item({":version": version}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     # Runs.
 
     def run(self, run_id: str) -> StoredRun | None:
@@ -257,6 +287,15 @@ class HistoryTable:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def told_undecided(self, run_id: str) -> bool:
+        """True when people were told that an execution failed before its decision."""
+        return self._get(f"RUN#{run_id}", "UNDECIDED") is not None
+
+    def mark_undecided_told(self, run_id: str, *, at: datetime) -> None:
+        """Note that they were. Idempotent."""
+        item = {"pk": f"RUN#{run_id}", "sk": "UNDECIDED", "expires_at": int((at + SIGNAL_MEMORY).timestamp())}
+        self._client.put_item(TableName=self._name, Item=to_item(item))
 
     def mark_told(self, run_id: str, status: Status) -> None:
         """Note on a status row that programs and people were told of it. Idempotent."""
@@ -508,7 +547,10 @@ def _wait(item: dict[str, Any]) -> Wait:
 
 
 def to_item(values: dict[str, Any]) -> dict[str, Any]:
-    """DynamoDB attribute values of a flat dict. Lists and dicts become JSON texts marked by ``json:``; None is left out."""
+    """DynamoDB attribute values of a flat dict. None is left out.
+
+    Lists and dicts become JSON texts marked by ``json:``; so does a text that starts like that itself.
+    """
     item: dict[str, Any] = {}
     for key, value in values.items():
         if value is None:
@@ -517,7 +559,7 @@ def to_item(values: dict[str, Any]) -> dict[str, Any]:
             item[key] = {"BOOL": value}
         elif isinstance(value, (int, float)):
             item[key] = {"N": repr(value)}
-        elif isinstance(value, (dict, list, tuple)):
+        elif isinstance(value, (dict, list, tuple)) or str(value).startswith("json:"):
             item[key] = {"S": "json:" + canonical(value)}
         else:
             item[key] = {"S": str(value)}

@@ -1,0 +1,237 @@
+"""The deployed loop on the embedded AWS: how soon an event is decided, how long a run takes, what each path costs.
+
+The embedded AWS skips waits and trains nothing here, so the times are those of the loop itself: every state, every call,
+every record. They say how the parts compare and whether a change made the loop slower; AWS has latencies of its own.
+Transitions are the same in AWS, and so is their price.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from local.embedded_aws import EmbeddedAws
+from ops import package_zip
+from ops.demo import PRICE_PER_TRANSITION
+from ops.stack_deployment import TEMPLATE, deploy, package
+from tests.stack.loop import CHAMPION, Loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STACK: Final = "bench"
+DEFAULT_MODEL: Final = "weekly"
+THREADS: Final = 16
+PATIENCE_SECONDS: Final = 60.0
+
+
+class PathError(Exception):
+    """A path ended elsewhere than it should; nothing measured on it would mean anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowPath:
+    """One way through the workflow: where it ended and through how many states."""
+
+    name: str
+    end: str
+    transitions: int
+    seconds: float
+
+    @property
+    def price(self) -> float:
+        """List price of its transitions in US dollars."""
+        return self.transitions * PRICE_PER_TRANSITION
+
+
+@dataclass(frozen=True, slots=True)
+class LoopTimes:
+    """Medians in seconds, and signals decided in a second."""
+
+    runs: int
+    event_to_decision: float
+    event_to_promotion: float
+    signals: int
+    signals_per_second: float
+    paths: tuple[WorkflowPath, ...]
+
+
+def measure_loop(runs: int, signals: int, step: Callable[[str], None]) -> LoopTimes:
+    """Deploy the loop and send it through its paths.
+
+    Args:
+        runs: events sent through EventBridge, one after the other.
+        signals: signals decided at once, from 16 threads.
+        step: told after each step what was done.
+
+    Raises:
+        PathError: a path did not end where it should.
+    """
+    with _deployed() as loop:
+        step("the loop is deployed")
+        decided, promoted = [], []
+        for run in range(1, runs + 1):
+            decision, whole = _one_event(loop)
+            decided.append(decision)
+            promoted.append(whole)
+            step(f"event {run} of {runs} led to a promotion")
+        rate = _signals_per_second(loop, signals)
+        step(f"{signals} signals are decided")
+        paths = []
+        for name, end, start in PATHS:
+            paths.append(_path(loop, name, end, start))
+            step(f"path: {name}")
+    return LoopTimes(runs, statistics.median(decided), statistics.median(promoted), signals, rate, tuple(paths))
+
+
+@contextmanager
+def _deployed() -> Iterator[Loop]:
+    """The real template, packaged and deployed with the AWS CLI on an embedded AWS of its own."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    with (
+        EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as aws,
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+    ):
+        package_zip.build()
+        s3 = aws.client("s3")
+        for bucket in ("artifacts", "team-data"):
+            s3.create_bucket(Bucket=bucket)
+        for name in ("candidate", "champion"):
+            s3.put_object(Bucket="team-data", Key=f"models/{name}.tar.gz", Body=name.encode())
+        role = aws.client("iam").create_role(
+            RoleName="sagemaker-execution",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )["Role"]["Arn"]
+        packaged = package(TEMPLATE, "artifacts", Path(folder, "packaged.yaml"), environment=aws.environment)
+        parameters = {
+            "SageMakerExecutionRoleArn": role,
+            "DefaultModel": DEFAULT_MODEL,
+            "MaxConcurrentTrainings": "4",
+        }
+        outputs = deploy(packaged, STACK, parameters, environment=aws.environment)
+        yield Loop(aws, outputs, "team-data", role, stack=STACK)
+
+
+# -- Times --------------------------------------------------------------------------------------------------------
+
+
+def _one_event(loop: Loop) -> tuple[float, float]:
+    """Seconds from PutEvents to the decision and to the end of the run, by the clock of the execution's history."""
+    model = loop.model()
+    before = loop.executions()
+    began = time.time()
+    loop.send(loop.drift(model)["detail"], detail_type="Drift Detected")
+    arn = loop.until(lambda: next((arn for arn in loop.executions() - before if model in loop.input_of(arn)), None))
+    ended = loop.ended(arn, within=PATIENCE_SECONDS)
+    _expect("event", ended.output.get("outcome"), "PROMOTED")
+    history = _history(loop, arn)
+    decided = next(
+        event["timestamp"].timestamp()
+        for event in history
+        if event.get("stateExitedEventDetails", {}).get("name") == "ReadRetrainingDecision"
+    )
+    return decided - began, history[-1]["timestamp"].timestamp() - began
+
+
+def _history(loop: Loop, arn: str) -> list[dict[str, Any]]:
+    pages = loop.aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+    return [event for page in pages for event in page["events"]]
+
+
+def _signals_per_second(loop: Loop, signals: int) -> float:
+    """How many signals the function decides in a second when 16 callers ask at once, for 16 models."""
+    models = [loop.model() for _ in range(THREADS)]
+    events = [
+        loop.drift(models[number % THREADS], observed=0.25, dedupe_key=uuid.uuid4().hex) for number in range(signals)
+    ]
+
+    def admit(event: dict[str, Any]) -> str:
+        name = str(uuid.uuid4())
+        execution = {"id": f"{loop.machine.replace(':stateMachine:', ':execution:')}:{name}", "name": name}
+        return str(loop.invoke({"action": "admit", "execution": execution, "event": event})["decision"])
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(admit, [loop.drift(model, observed=0.21) for model in models]))  # every worker is warm
+        began = time.perf_counter()
+        decisions = list(pool.map(admit, events))
+        took = time.perf_counter() - began
+    _expect("signals", set(decisions), {"OBSERVE"})
+    return signals / took
+
+
+# -- Paths --------------------------------------------------------------------------------------------------------
+
+
+def _path(loop: Loop, name: str, end: str, start: Callable[[Loop], str]) -> WorkflowPath:
+    began = time.perf_counter()
+    arn = start(loop)
+    loop.ended(arn, within=PATIENCE_SECONDS)
+    took = time.perf_counter() - began
+    states = loop.states(arn)
+    _expect(name, states[-1], end)
+    return WorkflowPath(name, end, len(states), took)
+
+
+def _decision_file_says_no(loop: Loop) -> str:
+    key = "monitoring_outputs/retraining_decision/retraining_decision.csv"
+    before = loop.executions()
+    loop.put(key, b"retraining_required\nNO\n", bucket=loop.bucket)
+    return str(loop.until(lambda: next(iter(loop.executions() - before), None)))
+
+
+def _mild_drift(loop: Loop) -> str:
+    return loop.start(loop.drift(loop.model(), observed=0.25))
+
+
+def _worse_candidate(loop: Loop) -> str:
+    report = loop.evaluation({"auc": 0.84, "recall": 0.8}, CHAMPION)
+    return loop.start(loop.drift(loop.model(evaluation=report)))
+
+
+def _failing_training(loop: Loop) -> str:
+    return loop.start(loop.drift(loop.model(training=loop.failing_training())))
+
+
+def _promotion(loop: Loop) -> str:
+    return loop.start(loop.drift(loop.model()))
+
+
+def _approved_promotion(loop: Loop) -> str:
+    arn = loop.start(loop.drift(loop.model(approval={"training": "always", "promotion": "always"})))
+    run_id = arn.rsplit(":", 1)[-1]
+    for subject in ("training", "promotion"):
+        wait = f"WAIT#{run_id}:approval:{subject}"
+        loop.until(partial(loop.item, "WAITS", wait), within=PATIENCE_SECONDS)
+        loop.invoke({"action": "resume", "kind": "approval", "run_id": run_id, "decision": "APPROVED", "by": "bench"})
+    return arn
+
+
+def _rolled_back_by_sagemaker(loop: Loop) -> str:
+    model = loop.model()
+    loop.aws.tell_endpoint(f"{model}-prod", "roll_back")
+    return loop.start(loop.drift(model))
+
+
+PATHS: Final[tuple[tuple[str, str, Callable[[Loop], str]], ...]] = (
+    ("the decision file says NO", "NoRetrainingNeeded", _decision_file_says_no),
+    ("drift that is only observed", "NoRetrainingNeeded", _mild_drift),
+    ("a failed training", "TrainingFailed", _failing_training),
+    ("a candidate that fails a gate", "CandidateRejected", _worse_candidate),
+    ("a promotion that SageMaker rolls back", "RolledBack", _rolled_back_by_sagemaker),
+    ("a promotion", "ModelPromoted", _promotion),
+    ("a promotion with both approvals", "ModelPromoted", _approved_promotion),
+)
+
+
+def _expect(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise PathError(f"{what}: {found!r} instead of {wanted!r}")

@@ -1,0 +1,198 @@
+"""Write the parts of README.md and docs/ that come from the template, the workflow, the policy schema and the Makefile.
+
+    make docs                 write them
+    make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
+    make docs DEMO=1          run the demo first and keep its output for the README
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cfnlint.decode import cfn_yaml
+
+from ops.workflow_picture import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+TEMPLATE: Final = ROOT / "automation-orchestration-pipeline.yaml"
+WORKFLOW: Final = ROOT / "statemachine.asl.json"
+SCHEMA: Final = ROOT / "src" / "orchestration" / "policy.schema.json"
+DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
+
+PICTURE: Final = ROOT / "docs" / "pictures" / "workflow.svg"
+
+
+def parameters_table() -> str:
+    """The template's parameters, group by group."""
+    template = cfn_yaml.load(str(TEMPLATE))
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    lines = []
+    for group in interface["ParameterGroups"]:
+        lines += [f"### {group['Label']['default']}", "", "| parameter | default | meaning |", "| --- | --- | --- |"]
+        for name in group["Parameters"]:
+            parameter = template["Parameters"][name]
+            default = parameter.get("Default", "")
+            values = ", ".join(str(value) for value in parameter.get("AllowedValues", [])[:8])
+            meaning = str(parameter["Description"]) + (
+                f" One of {values}." if values and len(parameter["AllowedValues"]) <= 8 else ""  # noqa: PLR2004 - fits a cell
+            )
+            lines.append(f"| `{name}` | {f'`{default}`' if default != '' else 'empty'} | {_cell(meaning)} |")
+        lines.append("")
+    return "\n".join(lines).strip()
+
+
+def outputs_table() -> str:
+    """The template's outputs."""
+    template = cfn_yaml.load(str(TEMPLATE))
+    lines = ["| output | meaning |", "| --- | --- |"]
+    lines += [f"| `{name}` | {_cell(str(output['Description']))} |" for name, output in template["Outputs"].items()]
+    return "\n".join(lines)
+
+
+def states_table() -> str:
+    """Every state of the workflow with the invariant it keeps."""
+    states = json.loads(WORKFLOW.read_text(encoding="utf-8"))["States"]
+    lines = ["| state | type | what it keeps |", "| --- | --- | --- |"]
+    lines += [f"| `{name}` | {state['Type']} | {_cell(state['Comment'])} |" for name, state in states.items()]
+    return "\n".join(lines)
+
+
+def whole_graph() -> str:
+    """The whole workflow as a Mermaid flowchart; error paths are dotted."""
+    states = json.loads(WORKFLOW.read_text(encoding="utf-8"))["States"]
+    lines = ["```mermaid", "flowchart TD"]
+    for name, state in states.items():
+        shape = {"Choice": f"{name}{{{name}}}", "Succeed": f"{name}([{name}])", "Fail": f"{name}[/{name}/]"}
+        lines.append(f"  {shape.get(state['Type'], f'{name}[{name}]')}")
+    for name, state in states.items():
+        lines += [f"  {name} --> {target}" for target in _targets(state)]
+        lines += [f"  {name} -.-> {target}" for target in _catches(state)]
+    return "\n".join([*lines, "```"])
+
+
+def policy_table() -> str:
+    """Every key of a policy file."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    lines = ["| key | type | meaning |", "| --- | --- | --- |"]
+
+    def walk(prefix: str, node: dict[str, Any]) -> None:
+        for name, child in node.get("properties", {}).items():
+            path = f"{prefix}{name}"
+            kind = child.get("type") or ("one of " + ", ".join(map(str, child.get("enum", [child.get("const")]))))
+            bounds = [
+                f"{label} {child[key]}"
+                for key, label in (("minimum", "at least"), ("maximum", "at most"), ("exclusiveMinimum", "above"))
+                if key in child
+            ]
+            lines.append(
+                f"| `{path}` | {kind}{', ' + ', '.join(bounds) if bounds else ''} | {_cell(child.get('description', ''))} |"
+            )
+            walk(f"{path}.", child)
+            if child.get("type") == "array":
+                walk(f"{path}[].", child.get("items", {}))
+
+    walk("", schema)
+    return "\n".join(lines)
+
+
+def make_targets() -> str:
+    """What ``make`` prints."""
+    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return "```text\n" + printed.rstrip() + "\n```"
+
+
+def demo_output() -> str:
+    """The output of the last demo run with ``make docs DEMO=1``."""
+    return "```text\n" + DEMO_OUTPUT.read_text(encoding="utf-8").rstrip() + "\n```"
+
+
+GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
+    "README.md": {"demo output": demo_output, "make targets": make_targets},
+    "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
+    "docs/workflow.md": {"graph": whole_graph, "states": states_table},
+    "docs/policy.md": {"policy": policy_table},
+}
+
+
+def render(text: str, parts: dict[str, Callable[[], str]]) -> str:
+    """The document with its generated parts written anew.
+
+    Raises:
+        KeyError: a part has no place in the document.
+    """
+    for name, make in parts.items():
+        pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise KeyError(name)
+        body = make()
+        text = pattern.sub(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)  # type: ignore[misc] # body is bound
+    return text
+
+
+def _targets(state: dict[str, Any]) -> list[str]:
+    found = [choice["Next"] for choice in state.get("Choices", [])]
+    found += [state[key] for key in ("Default", "Next") if key in state]
+    return list(dict.fromkeys(found))
+
+
+def _catches(state: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(catch["Next"] for catch in state.get("Catch", [])))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write or check the generated parts."""
+    arguments = argparse.ArgumentParser(prog="make docs", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    arguments.add_argument("--check", action="store_true", default=bool(os.environ.get("CHECK")), help="CHECK=1")
+    arguments.add_argument("--demo", action="store_true", default=bool(os.environ.get("DEMO")), help="DEMO=1")
+    options = arguments.parse_args(argv)
+    if options.demo:
+        finished = subprocess.run(
+            [sys.executable, "-m", "ops.demo"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if finished.returncode != 0:
+            print(
+                f"docs: the demo failed, its output was not taken.\n{finished.stdout}{finished.stderr}", file=sys.stderr
+            )
+            return 1
+        DEMO_OUTPUT.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
+    stale = []
+    picture = draw(WORKFLOW)
+    if not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != picture:
+        stale.append(str(PICTURE.relative_to(ROOT)))
+        if not options.check:
+            PICTURE.parent.mkdir(parents=True, exist_ok=True)
+            PICTURE.write_text(picture, encoding="utf-8")
+    for name, parts in GENERATED.items():
+        path = ROOT / name
+        before = path.read_text(encoding="utf-8")
+        after = render(before, parts)
+        if after != before:
+            stale.append(name)
+            if not options.check:
+                path.write_text(after, encoding="utf-8")
+    if options.check:
+        for name in stale:
+            print(f"{name}: generated parts are stale; run make docs")
+        return int(bool(stale))
+    print(f"written: {', '.join(stale)}" if stale else "nothing to write: every generated part is up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

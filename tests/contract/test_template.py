@@ -1,0 +1,644 @@
+"""The template as a reviewer and a console user read it: complete, grouped, retained, no wider than it must be."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ministack.services import eventbridge
+
+from ops import asl_lint
+from orchestration import contracts
+from orchestration.handler import ACTIONS, EVENT_ACTIONS
+from orchestration.settings import Settings
+from tests.contract.template import (
+    ACCOUNT,
+    ROOT,
+    STACK,
+    TEMPLATE,
+    Call,
+    Stack,
+    Template,
+    allowing,
+    applies,
+    as_list,
+    resource_kinds,
+    unused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+MACHINE = "RetrainingStateMachine"
+INLINE_LIMIT = 51_200
+"""Largest template CloudFormation takes in a request; a larger one has to come from S3."""
+
+HOLDS_STATE = frozenset(
+    {
+        "AWS::S3::Bucket",
+        "AWS::DynamoDB::Table",
+        "AWS::SNS::Topic",
+        "AWS::SQS::Queue",
+        "AWS::Logs::LogGroup",
+        "AWS::KMS::Key",
+    }
+)
+
+OUTPUTS = frozenset(
+    """
+    StateMachineArn AutomationBucketName OrchestrationFunctionName HistoryTableName OperationsTopicArn
+    EscalationTopicArn DeadLetterQueueUrl TemplateVersion
+    """.split()  # noqa: SIM905 - names, as they stand in the documentation
+)
+
+KNOWN_STATES = ("ReadRetrainingDecision", "DecisionChoice", "TriggerTrainingPipeline", "NoRetrainingNeeded")
+"""Names that users of the workflow this one grew from have in their dashboards and runbooks."""
+
+NO_NARROWER_RESOURCE: Mapping[str, str] = {
+    "cloudwatch:DescribeAlarms": "composite alarms are returned only when it is allowed on *",
+    "logs:DescribeLogGroups": "Step Functions looks the group up in the list of all",
+}
+"""Actions that the authorization reference gives a resource, and that need `*` all the same."""
+
+EVENTS = ROOT / "tests" / "events"
+TEMPLATES = sorted([*ROOT.glob("*.yaml"), *ROOT.glob("examples/*/*.yaml")])
+SENTENCE = re.compile(r"([A-Z][a-z0-9]*){2,}")
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return Template.read()
+
+
+@pytest.fixture(scope="module")
+def empty_form(template: Template) -> Stack:
+    return template.resolve()
+
+
+@pytest.fixture(scope="module")
+def full_form(template: Template) -> Stack:
+    return template.resolve(FULL_FORM)
+
+
+FULL_FORM = {
+    name: value
+    for name, value in {
+        "TrainingPipelineArn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:training",
+        "SageMakerExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/sagemaker",
+        "DecisionBucket": "team-decisions",
+        "OperationsEmail": "operations@example.com",
+        "EscalationEmail": "escalation@example.com",
+        "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+        "KmsKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/7a1b2c3d-0000-0000-0000-000000000000",
+    }.items()
+    if name in Template.read().parameters
+}
+"""Every optional parameter given."""
+
+
+def statements(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each statement of every policy in the stack, trust and resource policies too, with the resource it stands in."""
+
+    def found(node: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(node, dict):
+            if "Effect" in node:
+                yield node
+            else:
+                for item in node.values():
+                    yield from found(item)
+        elif isinstance(node, list):
+            for item in node:
+                yield from found(item)
+
+    for name, resource in stack.resources.items():
+        for statement in found(resource["Properties"]):
+            yield name, statement
+
+
+# -- The form -----------------------------------------------------------------------------------------------------
+
+
+def test_every_parameter_has_a_description_and_a_default(template: Template) -> None:
+    missing = {
+        name: {"Description", "Default"} - parameter.keys()
+        for name, parameter in template.parameters.items()
+        if not {"Description", "Default"} <= parameter.keys() or not parameter["Description"].strip()
+    }
+
+    assert missing == {}
+
+
+def test_every_parameter_stands_in_exactly_one_group_and_has_a_label(template: Template) -> None:
+    interface = template.document["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(template.parameters)
+    assert sorted(interface["ParameterLabels"]) == sorted(template.parameters)
+
+
+def test_every_default_is_a_value_that_its_own_rules_allow(template: Template) -> None:
+    refused = []
+    for name, parameter in template.parameters.items():
+        default = parameter["Default"]
+        if "AllowedPattern" in parameter and not re.search(parameter["AllowedPattern"], str(default)):
+            refused.append(f"{name}: {default!r} does not match")
+        if "AllowedValues" in parameter and default not in parameter["AllowedValues"]:
+            refused.append(f"{name}: {default!r} is not allowed")
+        if not parameter.get("MinValue", default) <= default <= parameter.get("MaxValue", default):
+            refused.append(f"{name}: {default!r} is out of bounds")
+
+    assert refused == []
+
+
+def test_every_pattern_is_anchored_and_says_what_it_wants(template: Template) -> None:
+    for name, parameter in template.parameters.items():
+        if pattern := parameter.get("AllowedPattern"):
+            assert (pattern[0], pattern[-1]) == ("^", "$"), name
+            assert parameter.get("ConstraintDescription", "").startswith("must "), name
+
+
+def test_every_parameter_is_used(template: Template) -> None:
+    rest = {key: value for key, value in template.document.items() if key not in {"Parameters", "Metadata"}}
+    used = set(re.findall(r'"Ref": "(\w+)"', json.dumps(rest))) | set(re.findall(r"\$\{(\w+)\}", json.dumps(rest)))
+
+    assert set(template.parameters) - used == set()
+
+
+def test_every_condition_is_used_and_every_one_used_exists(template: Template) -> None:
+    text = json.dumps({key: value for key, value in template.document.items() if key != "Metadata"})
+    used = set(re.findall(r'"Fn::If": \["(\w+)"', text)) | set(re.findall(r'"Condition": "(\w+)"', text))
+
+    assert used == set(template.document["Conditions"])
+
+
+@pytest.mark.parametrize("form", ["empty_form", "full_form"])
+def test_every_reference_of_the_form_leads_somewhere(form: str, request: pytest.FixtureRequest) -> None:
+    stack: Stack = request.getfixturevalue(form)
+
+    assert stack.resources
+    assert stack.outputs
+
+
+def test_the_outputs_that_people_and_programs_were_promised_are_there(template: Template) -> None:
+    outputs = template.document["Outputs"]
+
+    assert OUTPUTS - outputs.keys() == set()
+    assert [name for name, output in outputs.items() if not output.get("Description")] == []
+
+
+def test_the_templates_version_is_the_projects(empty_form: Stack, template: Template) -> None:
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+    assert version is not None
+    assert empty_form.outputs["TemplateVersion"] == version[1]
+    assert version[1] in template.document["Description"]
+
+
+def test_the_template_fits_into_a_request(template: Template, record_property: Callable[[str, object], None]) -> None:
+    size = len(template.text.encode())
+    record_property("template_bytes", size)
+
+    assert size < INLINE_LIMIT, f"{size} bytes: say in the README that it has to come from S3, or shorten it"
+
+
+# -- What outlives the stack, who belongs to whom ----------------------------------------------------------------------
+
+
+def test_everything_that_holds_state_is_kept_when_the_stack_goes(template: Template) -> None:
+    unkept = {
+        name: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        for name, resource in template.of_type(*HOLDS_STATE).items()
+        if resource.get("DeletionPolicy") not in {"Retain", "RetainExceptOnCreate"}
+        or resource.get("UpdateReplacePolicy") != "Retain"
+    }
+
+    assert unkept == {}
+
+
+@pytest.mark.parametrize(
+    "name", list(Template.read().of_type("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine"))
+)
+def test_a_function_and_a_machine_stand_beside_their_log_group_role_and_policy(name: str, template: Template) -> None:
+    order = list(template.resources)
+    family = {name, f"{name}LogGroup", f"{name}Role", f"{name}Policy"}
+
+    assert family <= set(order)
+    places = [place for place, member in enumerate(order) if member in family]
+    between = {member for member in order[places[0] : places[-1]] if not member.startswith(name)}
+    assert between == set(), "the family is not adjacent"
+
+
+def test_a_function_waits_for_its_policy_and_logs_into_its_own_group(template: Template) -> None:
+    for name, function in template.of_type("AWS::Lambda::Function").items():
+        assert f"{name}Policy" in as_list(function["DependsOn"])
+        assert function["Properties"]["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+        assert function["Properties"]["LoggingConfig"]["LogGroup"] == {"Ref": f"{name}LogGroup"}
+        assert function["Properties"]["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_the_machine_waits_for_its_policy_and_logs_no_execution_data(template: Template) -> None:
+    for name, machine in template.of_type("AWS::StepFunctions::StateMachine").items():
+        logging = machine["Properties"]["LoggingConfiguration"]
+        assert f"{name}Policy" in as_list(machine["DependsOn"])
+        assert logging["IncludeExecutionData"] is False
+        assert logging["Level"] == "ALL"
+
+
+def test_every_role_takes_the_permissions_boundary(full_form: Stack, empty_form: Stack) -> None:
+    for name, role in full_form.of_type("AWS::IAM::Role").items():
+        assert role["Properties"]["PermissionsBoundary"] == FULL_FORM["PermissionsBoundaryArn"], name
+        assert "PermissionsBoundary" not in empty_form.resources[name]["Properties"], name
+
+
+# -- Statements ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_partition_is_written_out(path: Path) -> None:
+    assert re.findall(r"arn:aws[a-z-]*:", path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_statement_allows_a_wildcard_of_actions(path: Path) -> None:
+    wide = [
+        (name, statement["Sid"])
+        for name, statement in statements(Template.read(path).resolve())
+        if statement["Effect"] == "Allow"
+        and ("NotAction" in statement or any("*" in action for action in as_list(statement["Action"])))
+    ]
+
+    assert wide == []
+
+
+def test_a_statement_on_everything_holds_only_actions_without_a_narrower_resource(full_form: Stack) -> None:
+    too_wide = [
+        f"{name}.{statement['Sid']}: {action} could be on {resource_kinds(action)}"
+        for name, statement in statements(full_form)
+        if statement["Effect"] == "Allow" and "*" in as_list(statement.get("Resource", []))
+        for action in as_list(statement["Action"])
+        if resource_kinds(action) and action not in NO_NARROWER_RESOURCE
+    ]
+
+    assert too_wide == []
+
+
+def test_the_reason_stands_beside_every_statement_on_everything(template: Template, full_form: Stack) -> None:
+    for name, statement in statements(full_form):
+        if statement["Effect"] == "Allow" and "*" in as_list(statement.get("Resource", [])):
+            (line,) = [line for line in template.source[name] if re.search(rf"Sid: {statement['Sid']}\b", line)]
+            assert re.search(r" # \S+ \S+ \S+", line), f"{name}.{statement['Sid']} does not say why it is on *"
+
+
+def test_every_action_of_a_statement_can_be_on_one_of_its_resources(full_form: Stack) -> None:
+    lost = [
+        f"{name}.{statement['Sid']}: {action}"
+        for name, statement in statements(full_form)
+        if statement["Effect"] == "Allow" and "Resource" in statement
+        for action in as_list(statement["Action"])
+        if not any(applies(action, resource) for resource in as_list(statement["Resource"]))
+    ]
+
+    assert lost == []
+
+
+def test_every_sid_is_a_sentence_and_stands_once_in_its_policy(full_form: Stack) -> None:
+    seen: set[tuple[str, str]] = set()
+    for name, statement in statements(full_form):
+        sid = statement.get("Sid", "")
+        assert SENTENCE.fullmatch(sid) or sid == "Trace", f"{name}: {sid!r}"
+        assert (name, sid) not in seen, f"{name} has {sid} twice"
+        seen.add((name, sid))
+
+
+def test_services_may_take_a_role_only_for_this_account(full_form: Stack) -> None:
+    for name, role in full_form.of_type("AWS::IAM::Role").items():
+        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+            service = statement["Principal"]["Service"]
+            if service == "lambda.amazonaws.com":  # Lambda fills in no source keys when it takes a function's role
+                continue
+            condition = statement["Condition"]
+            assert condition["StringEquals"]["aws:SourceAccount"] == ACCOUNT, name
+            (source,) = [value for test in condition.values() for key, value in test.items() if key == "aws:SourceArn"]
+            assert f":{ACCOUNT}:" in source, name
+
+
+def test_buckets_queues_and_topics_with_a_policy_refuse_plain_http(full_form: Stack) -> None:
+    kinds = {"AWS::S3::BucketPolicy": "s3:", "AWS::SQS::QueuePolicy": "sqs:", "AWS::SNS::TopicPolicy": "sns:"}
+    for name, resource in full_form.of_type(*kinds).items():
+        denied = [
+            statement
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
+            and statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport") == "false"
+        ]
+        assert denied, name
+
+
+# -- Rules --------------------------------------------------------------------------------------------------------
+
+
+def rule_targets(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
+    """Each target of each rule with the rule's name."""
+    return [
+        (name, target)
+        for name, rule in stack.of_type("AWS::Events::Rule").items()
+        for target in rule["Properties"]["Targets"]
+    ]
+
+
+def test_every_target_has_a_role_a_retry_policy_and_a_dead_letter_queue(full_form: Stack) -> None:
+    incomplete = {
+        f"{rule}.{target['Id']}": missing
+        for rule, target in rule_targets(full_form)
+        if (missing := {"RoleArn", "RetryPolicy", "DeadLetterConfig"} - target.keys())
+    }
+
+    assert incomplete == {}
+    for rule, target in rule_targets(full_form):
+        assert 0 <= target["RetryPolicy"]["MaximumRetryAttempts"] <= 185, rule
+        assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400, rule
+
+
+def test_every_rule_may_send_to_its_dead_letter_queue(full_form: Stack) -> None:
+    for rule, target in rule_targets(full_form):
+        queue = target["DeadLetterConfig"]["Arn"]
+        policies = [
+            resource["Properties"]["PolicyDocument"] for resource in full_form.of_type("AWS::SQS::QueuePolicy").values()
+        ]
+        # CloudFormation names a rule <stack>-<logical id>-<random>.
+        source = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{STACK}-{rule}-1A2B3C"
+        call = Call("sqs:SendMessage", queue, (("aws:SourceArn", source),))
+
+        assert allowing(policies, call), rule
+
+
+def test_the_rules_role_holds_exactly_what_their_targets_need(full_form: Stack) -> None:
+    """Both ways: no target that it may not call, nothing allowed that no target is."""
+    actions = {"states": "states:StartExecution", "lambda": "lambda:InvokeFunction", "sns": "sns:Publish"}
+    by_role: dict[str, list[Call]] = {}
+    for rule, target in rule_targets(full_form):
+        call = Call(actions[target["Arn"].split(":")[2]], target["Arn"], why=rule)
+        by_role.setdefault(full_form.logical_id(target["RoleArn"]), []).append(call)
+
+    for role, calls in by_role.items():
+        policies = full_form.policies(role)
+        assert [call for call in calls if allowing(policies, call) is None] == []
+        assert unused(policies, calls) == []
+
+
+def test_the_rules_role_trusts_rules_of_this_stack_only(full_form: Stack) -> None:
+    for role in {full_form.logical_id(target["RoleArn"]) for _rule, target in rule_targets(full_form)}:
+        (statement,) = full_form.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Condition"]["ArnLike"]["aws:SourceArn"].endswith(f":rule/{STACK}-*")
+
+
+def test_a_scheduled_input_names_an_action_of_the_function(full_form: Stack) -> None:
+    for rule, target in rule_targets(full_form):
+        if "Input" in target and ":function:" in target["Arn"]:
+            assert json.loads(target["Input"])["action"] in ACTIONS, rule
+
+
+# -- Event patterns -----------------------------------------------------------------------------------------------
+
+STARTS_THE_LOOP = {
+    (contracts.DRIFT_SOURCE, contracts.DRIFT_DETECTED),
+    (contracts.DRIFT_SOURCE, contracts.RETRAINING_REQUESTED),
+    ("aws.sagemaker", contracts.PROCESSING_JOB_STATE_CHANGE),
+    ("aws.cloudwatch", contracts.ALARM_STATE_CHANGE),
+    ("aws.s3", contracts.OBJECT_CREATED),
+}
+WAKES_THE_FUNCTION = {
+    ("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE),
+    ("aws.sagemaker", contracts.PIPELINE_STATE_CHANGE),
+    ("aws.states", contracts.EXECUTION_STATUS_CHANGE),
+}
+
+
+def patterns(stack: Stack, target: str) -> dict[str, dict[str, Any]]:
+    """Event patterns of the rules that lead to a resource."""
+    return {
+        rule: stack.resources[rule]["Properties"]["EventPattern"]
+        for rule, found in rule_targets(stack)
+        if found["Arn"] == stack.arn(target) and "EventPattern" in stack.resources[rule]["Properties"]
+    }
+
+
+def subjects(pattern: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Each source and detail-type a pattern asks for."""
+    return {
+        (source, kind)
+        for part in pattern.get("$or", [pattern])
+        for source in part["source"]
+        for kind in part["detail-type"]
+    }
+
+
+def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """EventBridge's TestEventPattern, as ministack answers it."""
+    status, _headers, body = eventbridge._test_event_pattern(
+        {"EventPattern": json.dumps(pattern), "Event": json.dumps(event)}
+    )
+    assert status == 200, body
+    return bool(json.loads(body)["Result"])
+
+
+def test_the_signal_rules_ask_for_the_sources_and_detail_types_of_the_contract(empty_form: Stack) -> None:
+    found = {subject for pattern in patterns(empty_form, MACHINE).values() for subject in subjects(pattern)}
+
+    assert found == STARTS_THE_LOOP
+
+
+def test_the_wake_rules_ask_for_what_the_function_routes(empty_form: Stack) -> None:
+    found = {subject for p in patterns(empty_form, "OrchestrationFunction").values() for subject in subjects(p)}
+
+    assert found == WAKES_THE_FUNCTION
+    assert {kind for _source, kind in found} == set(EVENT_ACTIONS)
+
+
+def test_every_pattern_is_one_that_eventbridge_takes(full_form: Stack) -> None:
+    for name, rule in full_form.of_type("AWS::Events::Rule").items():
+        if pattern := rule["Properties"].get("EventPattern"):
+            text = json.dumps(pattern)
+            assert eventbridge._event_pattern_error(text) is None, name
+            assert len(text) <= 2048, name
+
+
+def event(source: str, kind: str, detail: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": "0a15f67d-aa23-4123-8123-01a23b89c01d",
+        "source": source,
+        "detail-type": kind,
+        "account": ACCOUNT,
+        "region": "us-east-1",
+        "time": "2026-03-02T11:09:41Z",
+        "resources": [],
+        "detail": detail,
+    }
+
+
+def job(status: str) -> dict[str, Any]:
+    detail = {"ProcessingJobName": "model-quality-monitoring-202603021100-de32", "ProcessingJobStatus": status}
+    return event("aws.sagemaker", contracts.PROCESSING_JOB_STATE_CHANGE, detail)
+
+
+def alarm(name: str, value: str) -> dict[str, Any]:
+    return event("aws.cloudwatch", contracts.ALARM_STATE_CHANGE, {"alarmName": name, "state": {"value": value}})
+
+
+def written(bucket: str, key: str) -> dict[str, Any]:
+    return event("aws.s3", contracts.OBJECT_CREATED, {"bucket": {"name": bucket}, "object": {"key": key}})
+
+
+DECISION_KEY = Template.read().parameters["DecisionKey"]["Default"]
+OWN_BUCKET = f"{STACK}-automationbucket"
+
+DELIVERIES: list[tuple[str, dict[str, Any], str | None]] = [
+    ("a finished monitor run", job("Completed"), "DriftRule"),
+    ("a failed monitor run", job("Failed"), "DriftRule"),
+    ("a running job", job("InProgress"), None),
+    ("a stopped job", job("Stopped"), None),
+    ("an alarm of ours", alarm("drift/fraud/auc", "ALARM"), "DriftRule"),
+    ("an alarm of ours that is over", alarm("drift/fraud/auc", "OK"), None),
+    ("an alarm without data", alarm("drift/fraud/auc", "INSUFFICIENT_DATA"), None),
+    ("somebody else's alarm", alarm("billing", "ALARM"), None),
+    ("an alarm that has the prefix inside", alarm("no-drift/x", "ALARM"), None),
+    ("a drift report", event("mlops.drift", "Drift Detected", {"model": "fraud"}), "DriftRule"),
+    ("a request", event("mlops.drift", "Retraining Requested", {"model": "fraud"}), "DriftRule"),
+    ("an unknown detail-type", event("mlops.drift", "Drift Imagined", {"model": "fraud"}), None),
+    ("another source", event("mlops.other", "Drift Detected", {"model": "fraud"}), None),
+    ("our own status event", event(contracts.RETRAINING_SOURCE, contracts.RETRAINING_STATUS_CHANGE, {}), None),
+    ("the decision file", written(OWN_BUCKET, DECISION_KEY), "DecisionFileRule"),
+    ("a policy", written(OWN_BUCKET, "policies/fraud.json"), None),
+    ("a decision record", written(OWN_BUCKET, "decisions/fraud/2026/03/02/x.json"), None),
+    ("the decision file of another bucket", written("elsewhere", DECISION_KEY), None),
+    ("a training job", event("aws.sagemaker", "SageMaker Training Job State Change", {}), None),
+    ("an endpoint", event("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE, {"EndpointName": "x"}), None),
+]
+
+
+@pytest.mark.parametrize(("sent", "rule"), [entry[1:] for entry in DELIVERIES], ids=[entry[0] for entry in DELIVERIES])
+def test_exactly_the_events_that_are_signals_start_the_loop(
+    sent: dict[str, Any], rule: str | None, empty_form: Stack
+) -> None:
+    matching = [name for name, pattern in patterns(empty_form, MACHINE).items() if matches(pattern, sent)]
+
+    assert matching == ([rule] if rule else [])
+
+
+def test_the_decision_file_is_looked_for_in_the_bucket_of_the_form(full_form: Stack) -> None:
+    pattern = patterns(full_form, MACHINE)["DecisionFileRule"]
+
+    assert matches(pattern, written("team-decisions", DECISION_KEY))
+    assert not matches(pattern, written(OWN_BUCKET, DECISION_KEY))
+
+
+def fixture_events() -> list[tuple[Path, dict[str, Any]]]:
+    """The captured events under tests/events; a file may hold one or a list of them."""
+    found = []
+    for path in sorted(EVENTS.rglob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found += [(path, item) for item in as_list(content) if isinstance(item, dict)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        pytest.param(path, sent, id=f"{path.relative_to(EVENTS)}-{number}")
+        for number, (path, sent) in enumerate(fixture_events())
+        if "detail-type" in sent
+    ],
+)
+def test_a_captured_event_reaches_the_rule_of_its_kind_and_no_other(
+    path: Path, sent: dict[str, Any], template: Template
+) -> None:
+    """A signal's own values (alarm name, decision file) are made the stack's, so the pattern's shape is what is tested."""
+    parameters, wanted = form_and_rule_for(sent)
+    stack = template.resolve(parameters)
+
+    matching = [name for name, pattern in patterns(stack, MACHINE).items() if matches(pattern, sent)]
+
+    assert matching == ([wanted] if wanted else []), path.name
+
+
+def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
+    """The parameters under which an event is a signal of the stack's own, and the rule it then reaches."""
+
+    def at(*keys: str) -> str:
+        value: Any = sent
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else ""
+
+    subject = (at("source"), at("detail-type"))
+    if subject == ("aws.s3", contracts.OBJECT_CREATED):
+        bucket, key = at("detail", "bucket", "name"), at("detail", "object", "key")
+        if not (bucket and key.endswith(".csv")):
+            return {}, None
+        return {"DecisionBucket": bucket, "DecisionKey": key}, "DecisionFileRule"
+    if subject == ("aws.cloudwatch", contracts.ALARM_STATE_CHANGE):
+        name = at("detail", "alarmName")
+        ours = bool(name) and at("detail", "state", "value") == "ALARM"
+        return {"AlarmNamePrefix": name[:1] or "drift/"}, "DriftRule" if ours else None
+    if subject == ("aws.sagemaker", contracts.PROCESSING_JOB_STATE_CHANGE):
+        status = sent["detail"].get("ProcessingJobStatus") if isinstance(sent["detail"], dict) else None
+        ended = any(word in {"Completed", "Failed"} for word in as_list(status))  # one match in a list is a match
+        return {}, "DriftRule" if ended else None
+    return {}, "DriftRule" if subject in STARTS_THE_LOOP else None
+
+
+# -- The template against the code it deploys ---------------------------------------------------------------------------
+
+
+def test_the_function_gets_the_environment_that_its_settings_read_and_nothing_else(empty_form: Stack) -> None:
+    given = empty_form.resources["OrchestrationFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert set(given) == {field.name.upper() for field in fields(Settings)}
+    assert Settings.from_env({name: str(value) for name, value in given.items()})
+
+
+def test_the_settings_name_every_variable_that_they_read() -> None:
+    """The fields and the variables are two lists in one file; this holds them together."""
+    tree = ast.parse((ROOT / "src" / "orchestration" / "settings.py").read_text(encoding="utf-8"))
+    read = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and _is_variable(node.value)}
+
+    assert read == {field.name.upper() for field in fields(Settings)}
+
+
+def _is_variable(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", value) is not None
+
+
+def test_every_handler_of_the_template_exists(template: Template) -> None:
+    for name, function in template.of_type("AWS::Lambda::Function").items():
+        module, _, attribute = function["Properties"]["Handler"].rpartition(".")
+        tree = ast.parse((ROOT / "src" / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
+        assert attribute in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, name
+
+
+def test_the_definitions_placeholders_are_the_substitutions_both_ways(template: Template) -> None:
+    for name, machine in template.of_type("AWS::StepFunctions::StateMachine").items():
+        file = TEMPLATE.parent / machine["Properties"]["DefinitionS3Location"]
+        placeholders = set(asl_lint.PLACEHOLDER.findall(file.read_text(encoding="utf-8")))
+
+        assert placeholders == set(machine["Properties"]["DefinitionSubstitutions"]), name
+
+
+def test_the_states_that_users_know_are_still_there(template: Template) -> None:
+    location = template.resources[MACHINE]["Properties"]["DefinitionS3Location"]
+    definition = json.loads(asl_lint.render((ROOT / location).read_text(encoding="utf-8")))
+
+    assert [name for name in KNOWN_STATES if name not in definition["States"]] == []
+    assert definition["StartAt"] == KNOWN_STATES[0]
+
+
+def test_the_functions_machine_is_the_machine(empty_form: Stack) -> None:
+    variables = empty_form.resources["OrchestrationFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["STATE_MACHINE_ARN"] == empty_form.arn(MACHINE)

@@ -1,0 +1,367 @@
+"""Admit: one event, one decision, whoever delivers it, retries it, or dies over it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from orchestration.actions.admit import admit, merge_pending, pipeline_parameters
+from orchestration.contracts import Severity, SignalKind, SignalSource
+from orchestration.decision import KillSwitch
+from orchestration.records import sha256
+from orchestration.signal import Signal, canonical
+from orchestration.stores.table_dynamodb import StoredModel
+from tests.unit.fakes import ProcessDiedError, World, drift, event, execution_arn, request
+
+POLICY = {"schema_version": 1, "model": "fraud"}
+RUNNING = StoredModel("churn", active_run_id="run-0")
+PENDING = {
+    "first_signal_id": "0" * 32,
+    "count": 2,
+    "severity": "critical",
+    "signal": {"kind": "drift", "summary": "Drift report on churn: psi is 0.9 against a threshold of 0.2."},
+}
+SCHEDULED = event("decision_file/scheduled_event")
+
+
+def decision_file(world: World, word: str) -> None:
+    world.cloud.s3.create_bucket(Bucket="amzn-s3-demo-bucket")
+    world.cloud.s3.put_object(
+        Bucket="amzn-s3-demo-bucket",
+        Key="decisions/retraining_decision.csv",
+        Body=f"retraining_required,written_for\n{word},{world.bucket_name}\n".encode(),
+    )
+
+
+# The process dies between any two lines.
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is so before the event comes, the event, what happens before it is tried again, and what it comes to."""
+
+    decision: str
+    event: Any
+    settings: dict[str, Any]
+    before: Callable[[World], object] = lambda _: None
+    between: Callable[[World], object] = lambda _: None
+    told: bool = True
+
+
+STORIES = {
+    "a run starts": Story("RETRAIN", drift(), {}),
+    "an event is rejected": Story("REJECT", drift(model="../x"), {}),
+    "an event of a known model is rejected": Story("REJECT", event("drift_report/no_measurement"), {}),
+    "a signal is held": Story("HOLD", drift(), {"training_pipeline_arn": ""}),
+    "a signal is observed": Story("OBSERVE", drift(observed=0.1), {}, told=False),
+    "a signal is kept for later": Story("COALESCE", drift(), {}, lambda world: world.table.save_model(RUNNING)),
+    "a pending signal is decided": Story(
+        "RETRAIN",
+        event("pending/due"),
+        {},
+        lambda world: world.table.save_model(StoredModel("churn", pending=PENDING)),
+    ),
+    "a pending signal is held": Story(
+        "HOLD",
+        event("pending/due"),
+        {"training_pipeline_arn": ""},
+        lambda world: world.table.save_model(StoredModel("churn", pending=PENDING)),
+    ),
+    "the decision file is written again": Story(
+        "RETRAIN",
+        SCHEDULED,
+        {},
+        lambda world: decision_file(world, "YES"),
+        lambda world: decision_file(world, " yes "),
+    ),
+}
+
+
+FORGOTTEN = pytest.mark.xfail(
+    reason="admit finds its decision by the signal it reads again, which is gone or another one after the commit"
+)
+CHANGING = ("a pending signal is decided", "a pending signal is held", "the decision file is written again")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[FORGOTTEN] * (name in CHANGING)) for name in STORIES])
+def test_a_process_that_dies_between_any_two_lines_leaves_one_decision_and_its_retry_gives_it(
+    name: str, new_world: Callable[..., World]
+) -> None:
+    story = STORIES[name]
+    for call in itertools.count(1):
+        world = new_world(**story.settings)
+        story.before(world)
+        world.outside.die_before(call)
+        first = None
+        with contextlib.suppress(ProcessDiedError):
+            first = admit(request(story.event), world.ports)
+        calls = len(world.outside.calls)
+        world.outside.live()
+        if calls:
+            story.between(world)
+        world.clock.forward(seconds=30)
+
+        again = admit(request(story.event), world.ports)
+
+        where = f"died before call {call}"
+        assert again["decision"] == story.decision, where
+        model = again["run"]["model"] or "_unattributed"
+        records = world.chain(model)
+        assert [record["decision"] for record in records] == [story.decision], where
+        assert world.versions("") == len(world.keys()), where
+        assert bool(world.channels.messages) is story.told, where
+        assert world.channels.events, where
+        if story.decision == "RETRAIN":
+            assert world.keys("manifests/") == ["manifests/churn/run-1.json"], where
+            manifest = world.read("manifests/churn/run-1.json")
+            assert sha256(canonical(manifest)) == again["run"]["manifest_sha256"], where
+            assert [run["run_id"] for run in world.table.active_runs()] == ["run-1"], where
+            assert world.table.model("churn").active_run_id == "run-1", where
+            assert len(world.table.model("churn").run_starts) == 1, where
+        else:
+            assert world.keys("manifests/") == [], where
+            assert world.table.active_runs() == [], where
+        if story.decision == "COALESCE":
+            pending = world.table.model("churn").pending
+            assert pending is not None
+            assert pending["count"] == 1, where
+        if first is not None:
+            assert first == again
+            return
+
+
+# One decision.
+
+
+def test_the_same_signal_from_another_execution_changes_nothing(world: World) -> None:
+    admit(request(drift(), "run-1"), world.ports)
+    before = world.table.model("churn")
+    told = len(world.channels.messages)
+    answer = admit(request(drift(), "run-2"), world.ports)
+    assert (answer["decision"], answer["output"]["retraining_required"]) == ("SKIP", "NO")
+    assert "by execution run-1; the same signal again changes nothing" in answer["output"]["reason"]
+    assert world.table.model("churn") == before
+    assert len(world.chain("churn")) == 1
+    assert len(world.channels.messages) == told
+
+
+def test_of_two_executions_with_the_same_signal_at_once_one_decides(world: World) -> None:
+    rival: list[dict[str, Any]] = []
+    world.outside.meanwhile("TransactWriteItems", lambda: rival.append(admit(request(drift(), "run-2"), world.ports)))
+    answer = admit(request(drift(), "run-1"), world.ports)
+    assert [rival[0]["decision"], answer["decision"]] == ["RETRAIN", "SKIP"]
+    assert len(world.chain("churn")) == 1
+    assert [run["run_id"] for run in world.table.active_runs()] == ["run-2"]
+
+
+def test_of_two_signals_of_one_model_at_once_one_starts_a_run_and_the_other_is_kept(world: World) -> None:
+    rival: list[dict[str, Any]] = []
+    other = drift(metric="psi_plan", dedupe_key="other")
+    world.outside.meanwhile("TransactWriteItems", lambda: rival.append(admit(request(other, "run-2"), world.ports)))
+    answer = admit(request(drift(), "run-1"), world.ports)
+    assert [rival[0]["decision"], answer["decision"]] == ["RETRAIN", "COALESCE"]
+    assert [record["decision"] for record in world.chain("churn")] == ["RETRAIN", "COALESCE"]
+    assert [run["run_id"] for run in world.table.active_runs()] == ["run-2"]
+
+
+def test_an_ignored_event_leaves_no_record_and_says_why(world: World) -> None:
+    answer = admit(request(event("alarm/ok_transition")), world.ports)
+    assert (answer["decision"], world.keys()) == ("SKIP", [])
+    assert "went to OK" in answer["output"]["reason"]
+
+
+def test_a_signal_on_a_model_without_a_policy_is_rejected_with_what_to_upload(world: World) -> None:
+    answer = admit(request(drift(model="unheard-of")), world.ports)
+    assert answer["decision"] == "REJECT"
+    assert "upload policies/unheard-of.json" in answer["output"]["reason"]
+    assert len(world.chain("_unattributed")) == 1
+
+
+def test_a_rejected_event_is_kept_and_people_are_told_where(world: World) -> None:
+    admit(request(event("drift_report/bad_model_name")), world.ports)
+    (key,) = world.keys("rejected/")
+    assert world.read(key)["event"] == event("drift_report/bad_model_name")
+    (message,) = world.channels.messages
+    assert world.bucket.uri(key) in message.text()
+    assert "https://example.com/runbook#bad-model-name" in message.text()
+
+
+@pytest.mark.parametrize("content", ["\ud800", "x" * 1000, {"deep": [[[[[1]]]]]}, None])
+def test_a_rejected_event_with_any_content_is_kept(world: World, content: Any) -> None:
+    answer = admit(request({"id": "1", "source": "x", "detail-type": "y", "detail": content}), world.ports)
+    assert answer["decision"] == "REJECT"
+    assert len(world.keys("rejected/")) == 1
+
+
+# What a run gets.
+
+
+def test_a_run_carries_its_manifest_and_what_its_training_needs(world: World) -> None:
+    run = admit(request(drift()), world.ports)["run"]
+    manifest = world.read("manifests/churn/run-1.json")
+    assert run["manifest_uri"] == world.bucket.uri("manifests/churn/run-1.json")
+    assert run["training"]["input"] == manifest["training"]["input"]
+    assert {key: run["training"]["input"][key] for key in ("run", "triggered_by", "reason")} == {
+        "run": "all",
+        "triggered_by": "monitoring",
+        "reason": "auto_retraining",
+    }
+    assert manifest["execution_arn"] == execution_arn("run-1")
+    assert manifest["checksums"]["signal_sha256"] == sha256(canonical(manifest["signal"]))
+    assert world.read("runs/churn/run-1/inputs/event.json") == drift()
+
+
+def test_the_loops_own_keys_win_over_those_of_a_policy(world: World) -> None:
+    training = {"input": {"run_id": "mine", "output_uri": "s3://elsewhere/", "epochs": 3}}
+    world.put("policies/fraud.json", {**POLICY, "training": training})
+    run = admit(request(drift(model="fraud")), world.ports)["run"]
+    assert run["training"]["input"]["run_id"] == "run-1"
+    assert run["training"]["input"]["output_uri"] == world.bucket.uri("runs/fraud/run-1/outputs/")
+    assert run["training"]["input"]["epochs"] == 3
+
+
+def test_a_training_job_gets_its_name_and_output_from_the_run(world: World) -> None:
+    given = {"TrainingJobName": "mine", "OutputDataConfig": {"KmsKeyId": "key", "S3OutputPath": "s3://elsewhere/"}}
+    world.put("policies/fraud.json", {**POLICY, "training": {"target": "training-job", "request": given}})
+    run = admit(request(drift(model="fraud")), world.ports)["run"]
+    assert run["training"]["request"] == {
+        "TrainingJobName": run["idempotency_token"],
+        "OutputDataConfig": {"KmsKeyId": "key", "S3OutputPath": run["output_uri"]},
+    }
+
+
+def test_a_pipeline_parameter_is_a_value_of_the_run_or_a_fixed_text() -> None:
+    wanted = {"Run": "run_id", "Champion": "champion_model_data_uri", "Epochs": "3"}
+    found = pipeline_parameters(wanted, {"run_id": "run-1", "champion_model_data_uri": None})
+    assert found == [
+        {"Name": "Champion", "Value": ""},
+        {"Name": "Epochs", "Value": "3"},
+        {"Name": "Run", "Value": "run-1"},
+    ]
+
+
+def test_the_champion_stands_in_the_manifest(world: World) -> None:
+    world.sagemaker.endpoints["fraud-prod"] = {"EndpointName": "fraud-prod"}
+    promotion = {"promotion": {"endpoint": "fraud-prod"}, "evaluation": {"metric": "auc"}}
+    world.put("policies/fraud.json", {**POLICY, **promotion})
+    admit(request(drift(model="fraud")), world.ports)
+    champion = world.read("manifests/fraud/run-1.json")["champion"]
+    assert (champion["endpoint"], champion["endpoint_config"]) == ("fraud-prod", "fraud-prod-7")
+    assert champion["model_data_uri"] == "s3://amzn-s3-demo-bucket/model.tar.gz"
+
+
+def test_a_model_whose_endpoint_does_not_exist_is_held(world: World) -> None:
+    promotion = {"promotion": {"endpoint": "fraud-prod"}, "evaluation": {"metric": "auc"}}
+    world.put("policies/fraud.json", {**POLICY, **promotion})
+    answer = admit(request(drift(model="fraud")), world.ports)
+    assert answer["decision"] == "HOLD"
+    assert "Endpoint fraud-prod of the policy does not exist" in answer["output"]["reason"]
+
+
+# What waits.
+
+
+def test_what_arrives_during_a_run_is_merged_with_count_worst_severity_and_latest_context(world: World) -> None:
+    admit(request(drift(dedupe_key="first"), "run-1"), world.ports)
+    for number, (observed, metric) in enumerate([(0.3, "psi_plan"), (0.9, "psi_tenure"), (0.25, "psi_age")]):
+        sent = drift(observed=observed, metric=metric, dedupe_key=f"later-{number}")
+        assert admit(request(sent, f"run-{number + 2}"), world.ports)["decision"] == "COALESCE"
+    pending = world.table.model("churn").pending
+    assert pending is not None
+    assert (pending["count"], pending["severity"]) == (3, "critical")
+    assert pending["signal"]["threshold"]["metric"] == "psi_age"
+
+
+def test_a_pending_signal_that_has_to_wait_again_stays_itself() -> None:
+    signal = Signal("id", SignalSource.PENDING, SignalKind.DRIFT, "churn", "2 signal(s) arrived", "")
+    again = merge_pending(PENDING, signal, Severity.WARNING)
+    assert again == PENDING
+
+
+def test_a_pending_signal_is_gone_once_it_is_decided(world: World) -> None:
+    world.table.save_model(StoredModel("churn", pending=PENDING))
+    answer = admit(request(event("pending/due")), world.ports)
+    assert answer["decision"] == "RETRAIN"
+    assert world.table.model("churn").pending is None
+    assert admit(request(event("pending/due"), "run-2"), world.ports)["decision"] == "SKIP"
+
+
+def test_a_forced_request_passes_the_cooldown_and_is_recorded_as_an_override(world: World) -> None:
+    until = "2026-03-03T00:00:00+00:00"
+    world.table.save_model(StoredModel("churn", cooldown_until=until))
+    assert admit(request(event("manual_request/request"), "run-1"), world.ports)["decision"] == "COALESCE"
+    assert admit(request(event("manual_request/forced"), "run-2"), world.ports)["decision"] == "RETRAIN"
+    assert [record["reason"] for record in world.chain("churn")] == ["COOLDOWN", "FORCED"]
+
+
+# What is told.
+
+
+def test_a_storm_of_held_signals_is_one_message_a_day(new_world: Callable[..., World]) -> None:
+    world = new_world(training_pipeline_arn="")
+    for number in range(5):
+        admit(request(drift(dedupe_key=str(number)), f"run-{number}"), world.ports)
+    assert len(world.channels.messages) == 1
+    world.clock.forward(hours=25)
+    admit(request(drift(dedupe_key="next day"), "run-5"), world.ports)
+    assert len(world.channels.messages) == 2
+    assert len(world.channels.events) == 6
+
+
+def test_a_thrown_kill_switch_holds_every_signal_in_its_scope(world: World) -> None:
+    world.table.throw_switch(KillSwitch("source:drift_report", "ana", "The detector is broken.", "2026-03-02"))
+    answer = admit(request(drift()), world.ports)
+    assert answer["decision"] == "HOLD"
+    assert "Paused (source:drift_report) by ana" in answer["output"]["reason"]
+    assert admit(request(event("manual_request/request"), "run-2"), world.ports)["decision"] == "RETRAIN"
+
+
+def test_drift_soon_after_a_promotion_freezes_the_model_with_that_reason(world: World) -> None:
+    world.put("policies/fraud.json", {**POLICY, "breaker": {"drift_again_hours": 48}})
+    world.table.save_model(StoredModel("fraud", promoted_at="2026-03-02T06:00:00+00:00"))
+    admit(request(drift(model="fraud")), world.ports)
+    frozen = world.table.model("fraud").frozen_reason
+    assert frozen is not None
+    assert "drifts again 6.0 h after its last promotion" in frozen
+    later = admit(request(drift(model="fraud", dedupe_key="later"), "run-2"), world.ports)
+    assert "is frozen" in later["output"]["reason"]
+
+
+def test_the_last_good_policy_stays_in_force_when_a_bad_one_is_uploaded(world: World) -> None:
+    world.put("policies/fraud.json", {**POLICY, "actions": {"critical": "approve"}})
+    admit(request(drift(model="fraud", observed=0.1, dedupe_key="a"), "run-1"), world.ports)
+    world.put("policies/fraud.json", b'{"schema_version": 1, "model": "fraud", "cooldwn_hours": 1}')
+    answer = admit(request(drift(model="fraud", dedupe_key="b"), "run-2"), world.ports)
+    assert (answer["decision"], answer["run"]["approval_needed"]) == ("RETRAIN", True)
+    record = world.chain("fraud")[-1]
+    policy = next(guard for guard in record["guards"] if guard["guard"] == "policy")
+    assert policy["reason"] == "LAST_GOOD_POLICY"
+    assert "cooldwn_hours" in policy["sentence"]
+
+
+def test_a_bad_policy_without_a_good_one_before_it_holds_the_model(world: World) -> None:
+    world.put("policies/fraud.json", b"{not json")
+    answer = admit(request(drift(model="fraud")), world.ports)
+    assert answer["decision"] == "HOLD"
+    assert "$: is not JSON" in answer["output"]["reason"]
+
+
+def test_every_answer_has_the_executions_final_output(world: World) -> None:
+    for number, sent in enumerate([drift(), event("alarm/ok_transition"), event("drift_report/no_model"), [], None]):
+        output = admit(request(sent, f"run-{number}"), world.ports)["output"]
+        assert set(output) == {"run_id", "model", "retraining_required", "outcome", "reason"}
+        assert json.loads(json.dumps(output)) == output
+
+
+def test_a_run_that_was_committed_is_found_even_when_its_policy_is_gone(world: World) -> None:
+    world.put("policies/fraud.json", POLICY)
+    first = admit(request(drift(model="fraud")), world.ports)
+    world.cloud.s3.delete_object(Bucket=world.bucket_name, Key="policies/fraud.json")
+    assert replace(world.table.model("fraud"), version=0).active_run_id == "run-1"
+    assert admit(request(drift(model="fraud")), world.ports) == first

@@ -1,0 +1,420 @@
+"""The guards: the first that does not let a signal pass decides, and all of them are recorded."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestration.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.decision import GUARDS, KillSwitch, ModelState, decide, severity_of
+from orchestration.policy import Policy, parse_policy
+from orchestration.signal import Signal, Threshold
+from tests.unit.fakes import NOON, SETTINGS
+
+quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+FREE = ModelState()
+DEFAULT = parse_policy("churn", None, version="defaults", settings=SETTINGS)
+NAMES = (
+    "kill_switch",
+    "policy",
+    "breaker",
+    "data_quality",
+    "severity",
+    "training_target",
+    "run_in_progress",
+    "cooldown",
+    "budget",
+    "shadow",
+)
+
+
+def policy(**changes: Any) -> Policy:
+    return replace(DEFAULT, **changes)
+
+
+def signal(kind: SignalKind = SignalKind.DRIFT, observed: float | None = 0.9, **fields: Any) -> Signal:
+    values: dict[str, Any] = {"threshold": Threshold("psi", observed, 0.2), **fields}
+    return Signal("id", values.pop("source", SignalSource.DRIFT_REPORT), kind, "churn", "It drifts.", "", **values)
+
+
+REQUEST = signal(SignalKind.REQUEST, source=SignalSource.MANUAL_REQUEST, requested_by="ana")
+SWITCH = KillSwitch("global", "ana", "Migration.", "2026-03-02")
+NO_TARGET = replace(DEFAULT.training, kind=None, target="")
+WATCHING = {
+    Severity.INFO: PolicyAction.OBSERVE,
+    Severity.WARNING: PolicyAction.OBSERVE,
+    Severity.CRITICAL: PolicyAction.OBSERVE,
+}
+
+CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
+    "nothing stands in the way": (signal(), DEFAULT, FREE, Decision.RETRAIN, "GUARDS_PASSED"),
+    "everything is paused": (signal(), DEFAULT, ModelState(kill_switches=(SWITCH,)), Decision.HOLD, "PAUSED"),
+    "the model is paused": (
+        signal(),
+        DEFAULT,
+        ModelState(kill_switches=(replace(SWITCH, scope="model:churn"),)),
+        Decision.HOLD,
+        "PAUSED",
+    ),
+    "the source is paused": (
+        signal(),
+        DEFAULT,
+        ModelState(kill_switches=(replace(SWITCH, scope="source:drift_report"),)),
+        Decision.HOLD,
+        "PAUSED",
+    ),
+    "another model is paused": (
+        signal(),
+        DEFAULT,
+        ModelState(kill_switches=(replace(SWITCH, scope="model:churn-2"),)),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "the policy is broken and there is no good one": (
+        signal(),
+        DEFAULT,
+        ModelState(policy_findings=("$.mode: must be one of active, shadow.",)),
+        Decision.HOLD,
+        "POLICY_INVALID",
+    ),
+    "the policy is broken and there is a good one": (
+        signal(),
+        policy(version="v7"),
+        ModelState(policy_findings=("$.mode: must be one of active, shadow.",)),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "the model is frozen": (
+        signal(),
+        DEFAULT,
+        ModelState(frozen_reason="3 runs in a row brought no improvement."),
+        Decision.HOLD,
+        "FROZEN",
+    ),
+    "drift is back after a promotion": (
+        signal(),
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=6)),
+        Decision.HOLD,
+        "DRIFT_AFTER_PROMOTION",
+    ),
+    "drift is back long after a promotion": (
+        signal(),
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=48)),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "a muted alarm after a promotion": (
+        signal(muted=True),
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=6)),
+        Decision.OBSERVE,
+        "MUTED",
+    ),
+    "the monitoring run failed": (
+        signal(SignalKind.MONITOR_FAILURE),
+        DEFAULT,
+        FREE,
+        Decision.HOLD,
+        "MONITOR_FAILED",
+    ),
+    "the data is broken": (signal(SignalKind.DATA_QUALITY), DEFAULT, FREE, Decision.HOLD, "BROKEN_DATA"),
+    "the data is broken and the policy does not mind": (
+        signal(SignalKind.DATA_QUALITY),
+        policy(hold_on_data_quality=False),
+        FREE,
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "nothing drifted": (signal(SignalKind.NO_DRIFT), DEFAULT, FREE, Decision.SKIP, "NO_DRIFT"),
+    "the alarm is muted": (signal(muted=True), DEFAULT, FREE, Decision.OBSERVE, "MUTED"),
+    "the severity is only observed": (signal(observed=0.1), DEFAULT, FREE, Decision.OBSERVE, "BELOW_ACTION"),
+    "a request is never only observed": (REQUEST, policy(actions=WATCHING), FREE, Decision.RETRAIN, "GUARDS_PASSED"),
+    "there is nothing to train with": (
+        signal(),
+        policy(training=NO_TARGET),
+        FREE,
+        Decision.HOLD,
+        "NO_TRAINING_TARGET",
+    ),
+    "there is no endpoint to promote to": (
+        signal(),
+        DEFAULT,
+        ModelState(promotion_endpoint_exists=False),
+        Decision.HOLD,
+        "NO_ENDPOINT",
+    ),
+    "a run is in progress": (
+        signal(),
+        DEFAULT,
+        ModelState(active_run_id="run-0"),
+        Decision.COALESCE,
+        "RUN_IN_PROGRESS",
+    ),
+    "the model is in its cooldown": (
+        signal(),
+        DEFAULT,
+        ModelState(cooldown_until=NOON + timedelta(seconds=1)),
+        Decision.COALESCE,
+        "COOLDOWN",
+    ),
+    "the cooldown ends now": (signal(), DEFAULT, ModelState(cooldown_until=NOON), Decision.RETRAIN, "GUARDS_PASSED"),
+    "a request in the cooldown": (
+        REQUEST,
+        DEFAULT,
+        ModelState(cooldown_until=NOON + timedelta(hours=1)),
+        Decision.COALESCE,
+        "COOLDOWN",
+    ),
+    "a forced request in the cooldown": (
+        replace(REQUEST, force=True),
+        DEFAULT,
+        ModelState(cooldown_until=NOON + timedelta(hours=1)),
+        Decision.RETRAIN,
+        "FORCED",
+    ),
+    "a forced signal that is no request": (
+        signal(force=True),
+        DEFAULT,
+        ModelState(cooldown_until=NOON + timedelta(hours=1)),
+        Decision.COALESCE,
+        "COOLDOWN",
+    ),
+    "a forced request during a run": (
+        replace(REQUEST, force=True),
+        DEFAULT,
+        ModelState(active_run_id="run-0"),
+        Decision.COALESCE,
+        "RUN_IN_PROGRESS",
+    ),
+    "the budget is spent": (
+        signal(),
+        policy(budget_runs=2),
+        ModelState(run_starts=(NOON - timedelta(days=40), NOON - timedelta(days=2), NOON - timedelta(days=1))),
+        Decision.HOLD,
+        "BUDGET_SPENT",
+    ),
+    "the budget is free again": (
+        signal(),
+        policy(budget_runs=2),
+        ModelState(run_starts=(NOON - timedelta(days=40), NOON - timedelta(days=30), NOON - timedelta(days=1))),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "there is no budget": (
+        signal(),
+        policy(budget_runs=0),
+        ModelState(run_starts=(NOON,) * 50),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "the model is in shadow mode": (signal(), policy(mode="shadow"), FREE, Decision.OBSERVE, "SHADOW"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_guard_that_stands_in_the_way_decides_with_its_reason(name: str) -> None:
+    sent, in_force, state, decision, reason = CASES[name]
+    verdict = decide(sent, in_force, state, NOON)
+    assert (verdict.decision, verdict.reason) == (decision, reason)
+    assert verdict.sentence.endswith(".")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_guard_is_recorded_in_order_also_after_the_one_that_decided(name: str) -> None:
+    verdict = decide(*CASES[name][:3], NOON)
+    assert tuple(guard.guard for guard in verdict.guards) == NAMES
+    for guard in verdict.guards:
+        record = guard.as_record()
+        assert set(record) == {"guard", "passed", "decision", "reason", "sentence"}
+        assert record["reason"].isupper()
+        assert record["sentence"].endswith(".")
+
+
+STOPPING: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("kill_switch", {"kill_switches": (SWITCH,)}),
+    ("policy", {"policy_findings": ("$: is not JSON.",)}),
+    ("breaker", {"frozen_reason": "3 runs in a row brought no improvement."}),
+    ("data_quality", {}),
+    ("training_target", {"promotion_endpoint_exists": False}),
+    ("run_in_progress", {"active_run_id": "run-0"}),
+    ("cooldown", {"cooldown_until": NOON + timedelta(hours=1)}),
+    ("budget", {"run_starts": (NOON,) * 9}),
+    ("shadow", {}),
+)
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(range(len(STOPPING)), 2)))
+def test_of_two_guards_in_the_way_the_stronger_decides_and_both_are_recorded(pair: tuple[int, int]) -> None:
+    (stronger, first), (weaker, second) = STOPPING[pair[0]], STOPPING[pair[1]]
+    names = {stronger, weaker}
+    sent = signal(SignalKind.DATA_QUALITY if "data_quality" in names else SignalKind.DRIFT)
+    verdict = decide(
+        sent, policy(mode="shadow" if "shadow" in names else "active"), ModelState(**first, **second), NOON
+    )
+    failed = [guard for guard in verdict.guards if guard.decision is not None]
+    assert [guard.guard for guard in failed] == [stronger, weaker]
+    assert (verdict.decision, verdict.reason, verdict.sentence) == (
+        failed[0].decision,
+        failed[0].reason,
+        failed[0].sentence,
+    )
+
+
+def test_a_paused_model_is_not_frozen_and_keeps_no_wrong_reason() -> None:
+    state = ModelState(promoted_at=NOON - timedelta(hours=1), kill_switches=(SWITCH,))
+    paused = decide(signal(), policy(drift_again_hours=48.0), state, NOON)
+    assert (paused.reason, paused.freezes) == ("PAUSED", False)
+    assert decide(signal(), policy(drift_again_hours=48.0), replace(state, kill_switches=()), NOON).freezes
+
+
+@pytest.mark.parametrize(
+    ("sent", "severity"),
+    [
+        (signal(observed=0.1), Severity.INFO),
+        (signal(observed=0.2), Severity.WARNING),
+        (signal(observed=0.39), Severity.WARNING),
+        (signal(observed=0.4), Severity.CRITICAL),
+        (signal(observed=None), Severity.WARNING),
+        (signal(threshold=None), Severity.WARNING),
+        (signal(threshold=Threshold("auc", 0.9, 0.8, lower_is_worse=True)), Severity.INFO),
+        (signal(threshold=Threshold("auc", 0.7, 0.8, lower_is_worse=True)), Severity.WARNING),
+        (signal(threshold=Threshold("auc", 0.4, 0.8, lower_is_worse=True)), Severity.CRITICAL),
+        (signal(threshold=Threshold("auc", 0.0, 0.8, lower_is_worse=True)), Severity.CRITICAL),
+        (signal(threshold=Threshold("errors", 1.0, 0.0)), Severity.CRITICAL),
+        (signal(threshold=Threshold("log_likelihood", -5.0, -2.0, lower_is_worse=True)), Severity.CRITICAL),
+        (signal(observed=0.9, severity=Severity.INFO), Severity.INFO),
+        (signal(SignalKind.NO_DRIFT, severity=Severity.CRITICAL), Severity.INFO),
+        (REQUEST, Severity.CRITICAL),
+        (signal(SignalKind.RETRAINING_DECISION, threshold=None), Severity.CRITICAL),
+    ],
+)
+def test_severity_is_how_far_the_value_is_past_its_threshold_unless_the_signal_says(
+    sent: Signal, severity: Severity
+) -> None:
+    assert severity_of(sent, DEFAULT) is severity
+
+
+@pytest.mark.parametrize(
+    ("mode", "sent", "needed"),
+    [
+        ("never", signal(observed=0.3), False),
+        ("never", signal(), False),
+        ("by-severity", signal(observed=0.3), True),
+        ("by-severity", signal(), False),
+        ("always", signal(observed=0.3), True),
+        ("always", signal(), True),
+        ("by-severity", REQUEST, False),
+        ("always", REQUEST, True),
+        ("by-severity", signal(SignalKind.RETRAINING_DECISION), False),
+        ("always", signal(SignalKind.RETRAINING_DECISION), True),
+    ],
+)
+def test_people_are_asked_as_the_approval_mode_says(mode: str, sent: Signal, *, needed: bool) -> None:
+    in_force = parse_policy("churn", None, version="defaults", settings=replace(SETTINGS, approval_mode=mode))
+    verdict = decide(sent, in_force, FREE, NOON)
+    assert verdict.decision is Decision.RETRAIN
+    assert verdict.approval_needed is needed
+
+
+def test_two_people_are_asked_only_when_it_is_critical() -> None:
+    in_force = policy(approval=replace(DEFAULT.approval, approvals_needed=2, training="always"))
+    assert decide(signal(), in_force, FREE, NOON).approvals_needed == 2
+    assert decide(signal(observed=0.3), in_force, FREE, NOON).approvals_needed == 1
+
+
+# Whatever comes.
+
+texts = st.text(max_size=12)
+times = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - given by timezones
+numbers = st.none() | st.floats()
+signals = st.builds(
+    Signal,
+    signal_id=texts,
+    source=st.sampled_from(SignalSource),
+    kind=st.sampled_from(SignalKind),
+    model=st.just("churn"),
+    summary=texts,
+    observed_at=texts,
+    threshold=st.none() | st.builds(Threshold, texts, numbers, numbers, st.booleans()),
+    severity=st.none() | st.sampled_from(Severity),
+    requested_by=st.none() | texts,
+    force=st.booleans(),
+    muted=st.booleans(),
+)
+states = st.builds(
+    ModelState,
+    active_run_id=st.none() | texts,
+    cooldown_until=st.none() | times,
+    run_starts=st.lists(times, max_size=6).map(tuple),
+    fruitless_runs=st.integers(0, 9),
+    frozen_reason=st.none() | texts,
+    promoted_at=st.none() | times,
+    kill_switches=st.lists(
+        st.builds(
+            KillSwitch, st.sampled_from(["global", "model:churn", "source:alarm", "model:x"]), texts, texts, texts
+        ),
+        max_size=2,
+    ).map(tuple),
+    promotion_endpoint_exists=st.booleans(),
+    policy_findings=st.lists(texts, max_size=2).map(tuple),
+)
+policies = st.builds(
+    lambda mode, hold, runs, again, known: policy(
+        mode=mode,
+        hold_on_data_quality=hold,
+        budget_runs=runs,
+        drift_again_hours=again,
+        training=DEFAULT.training if known else NO_TARGET,
+    ),
+    st.sampled_from(["active", "shadow"]),
+    st.booleans(),
+    st.integers(0, 5),
+    st.sampled_from([0.0, 48.0]),
+    st.booleans(),
+)
+
+
+@quick
+@given(signals, policies, states, times)
+def test_no_signal_and_no_state_makes_deciding_raise_and_the_first_guard_in_the_way_wins(
+    sent: Signal, in_force: Policy, state: ModelState, now: datetime
+) -> None:
+    verdict = decide(sent, in_force, state, now)
+    assert verdict == decide(sent, in_force, state, now)
+    assert len(verdict.guards) == len(GUARDS)
+    stopped = [guard for guard in verdict.guards if guard.decision is not None]
+    expected = (stopped[0].decision, stopped[0].reason) if stopped else (Decision.RETRAIN, verdict.reason)
+    assert (verdict.decision, verdict.reason) == expected
+    if verdict.decision is Decision.RETRAIN:
+        assert not state.active_run_id
+        assert not state.frozen_reason
+        assert in_force.training.kind is not None
+        assert in_force.mode == "active"
+        assert sent.kind not in {SignalKind.NO_DRIFT, SignalKind.MONITOR_FAILURE}
+
+
+@quick
+@given(signals, policies, states, times)
+def test_a_kill_switch_stops_everything_in_its_scope(
+    sent: Signal, in_force: Policy, state: ModelState, now: datetime
+) -> None:
+    paused = replace(state, kill_switches=(*state.kill_switches, SWITCH))
+    verdict = decide(sent, in_force, paused, now)
+    assert (verdict.decision, verdict.reason, verdict.freezes) == (Decision.HOLD, "PAUSED", False)
+
+
+@quick
+@given(st.permutations(range(4)), states)
+def test_the_order_of_run_starts_and_switches_does_not_change_the_decision(order: list[int], state: ModelState) -> None:
+    starts = tuple(NOON - timedelta(days=9 * number) for number in range(4))
+    first = decide(signal(), policy(budget_runs=3), replace(state, run_starts=starts), NOON)
+    shuffled = replace(state, run_starts=tuple(starts[number] for number in order))
+    assert decide(signal(), policy(budget_runs=3), shuffled, NOON) == first

@@ -1,0 +1,280 @@
+"""Policies: a file over the stack's defaults; what is wrong with a file is said with its JSON path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestration.contracts import PolicyAction, Severity
+from orchestration.errors import PolicyError
+from orchestration.policies import load_policy, model_of_endpoint
+from orchestration.policy import Policy, PromotionKind, TargetKind, parse_policy, target_kind, validate_policy
+from tests.unit.fakes import SETTINGS, TRAINING, World
+
+BARE = {"schema_version": 1, "model": "churn"}
+PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/churn"
+
+
+def parse(document: dict[str, Any] | None = None, **changes: Any) -> Policy:
+    body = None if document is None else json.dumps({**BARE, **document}).encode()
+    return parse_policy("churn", body, version="v1", settings=replace(SETTINGS, **changes))
+
+
+FINDINGS: dict[str, tuple[Any, str]] = {
+    "a list": ([], "$: must be object."),
+    "no model": ({"schema_version": 1}, "$: must contain ['model'] properties."),
+    "another format": ({**BARE, "schema_version": 2}, "$.schema_version: must be same as const definition: 1."),
+    "a name with a path": ({**BARE, "model": "../x"}, "$.model: must match pattern"),
+    "a name with a newline": ({**BARE, "model": "churn\n"}, "$.model: must match pattern"),
+    "a misspelt key": ({**BARE, "cooldwn_hours": 1}, "$: must not contain {'cooldwn_hours'} properties."),
+    "a misspelt inner key": ({**BARE, "budget": {"run": 1}}, "$.budget: must not contain {'run'} properties."),
+    "an unknown mode": ({**BARE, "mode": "dry"}, "$.mode: must be one of ['active', 'shadow']."),
+    "a text for a number": ({**BARE, "cooldown_hours": "24"}, "$.cooldown_hours: must be number."),
+    "a negative cooldown": ({**BARE, "cooldown_hours": -1}, "$.cooldown_hours: must be bigger than or equal to 0."),
+    "half a run": ({**BARE, "budget": {"runs": 0.5}}, "$.budget.runs: must be integer."),
+    "an unknown action": (
+        {**BARE, "actions": {"warning": "panic"}},
+        "$.actions.warning: must be one of ['observe', 'approve', 'retrain'].",
+    ),
+    "a guard without a metric": (
+        {**BARE, "evaluation": {"metric": "auc", "guards": [{"minimum": 0.7}]}},
+        "$.evaluation.guards[0]: must contain ['metric'] properties.",
+    ),
+    "three approvers": (
+        {**BARE, "approval": {"approvals_needed": 3}},
+        "$.approval.approvals_needed: must be smaller than or equal to 2.",
+    ),
+    "critical before warning": ({**BARE, "severity": {"warning": 3}}, "$.severity: warning must not be greater"),
+    "a target that is none": ({**BARE, "training": {"target": "main"}}, "$.training.target: must be the ARN"),
+    "a lambda as target": (
+        {**BARE, "training": {"target": "arn:aws:lambda:us-east-1:111122223333:function:train"}},
+        "$.training.target: must be the ARN",
+    ),
+    "a training job without request": (
+        {**BARE, "training": {"target": "training-job"}},
+        "$.training.request: is needed",
+    ),
+    "a promotion without endpoint": (
+        {**BARE, "evaluation": {"metric": "auc"}, "promotion": {"kind": "endpoint"}},
+        "$.promotion.endpoint: is needed for kind 'endpoint'.",
+    ),
+    "a promotion without evaluation": ({**BARE, "promotion": {"endpoint": "churn-prod"}}, "$.evaluation: is needed"),
+    "a promotion pipeline without target": (
+        {**BARE, "evaluation": {"metric": "auc"}, "promotion": {"kind": "pipeline"}},
+        "$.promotion.target: must be the ARN of a state machine",
+    ),
+    "an evaluation without metric": ({**BARE, "evaluation": {"minimum": 0.8}}, "$.evaluation.metric: is needed"),
+    "a ladder that goes down": (
+        {**BARE, "approval": {"remind_hours": 8, "escalate_hours": 4}},
+        "$.approval: remind_hours, escalate_hours and expire_hours must not decrease.",
+    ),
+    "approval asked for and forbidden": (
+        {**BARE, "approval": {"training": "never"}, "actions": {"warning": "approve"}},
+        "$.approval.training: is 'never', but $.actions asks for approval",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FINDINGS)
+def test_a_finding_names_the_json_path_and_what_was_expected(what: str) -> None:
+    document, finding = FINDINGS[what]
+    findings = validate_policy(document)
+    assert len(findings) == 1
+    assert findings[0].startswith(finding)
+
+
+@pytest.mark.parametrize(
+    ("body", "finding"),
+    [
+        (b"", "$: is not JSON"),
+        (b"{", "$: is not JSON"),
+        (b"\xff\xfe{}", "$: is not JSON"),
+        (b'{"schema_version": 1, "model": "churn", "cooldown_hours": NaN}', "NaN is not a JSON number"),
+        (b"[" * 100_000, "$: is not JSON"),
+        (b'{"schema_version": 1, "model": "fraud"}', "$.model: is 'fraud' in the file of 'churn'"),
+    ],
+)
+def test_a_file_that_is_no_policy_of_this_model_is_refused(body: bytes, finding: str) -> None:
+    with pytest.raises(PolicyError, match="Policy of churn is not valid") as refused:
+        parse_policy("churn", body, version="v1", settings=SETTINGS)
+    assert finding in refused.value.findings[0]
+
+
+def test_a_byte_order_mark_is_no_reason_to_refuse_a_file() -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(BARE).encode()
+    assert parse_policy("churn", body, version="v1", settings=SETTINGS).version == "v1"
+
+
+def test_without_a_file_the_stacks_parameters_are_the_policy() -> None:
+    policy = parse(None, cooldown_hours=6.0, run_budget=2, approval_expiry_hours=12)
+    assert (policy.version, policy.mode, policy.cooldown_hours, policy.budget_runs) == ("defaults", "active", 6.0, 2)
+    assert (policy.training.kind, policy.training.target) == (TargetKind.STATE_MACHINE, TRAINING)
+    assert (policy.approval.remind_hours, policy.approval.escalate_hours, policy.approval.expire_hours) == (2, 4, 12)
+    assert policy.promotion.kind is PromotionKind.NONE
+    assert policy.evaluation.metric is None
+    assert policy.hold_on_data_quality
+
+
+def test_what_a_file_leaves_out_comes_from_the_stack() -> None:
+    policy = parse({"cooldown_hours": 1, "budget": {"days": 7}})
+    assert (policy.cooldown_hours, policy.budget_runs, policy.budget_days) == (1.0, 4, 7.0)
+    assert policy.training.target == TRAINING
+
+
+def test_a_stack_without_a_training_target_has_none() -> None:
+    assert parse(None, training_pipeline_arn="").training.kind is None
+
+
+def test_a_file_cannot_switch_on_what_the_operators_switched_off() -> None:
+    assert parse({"mode": "active"}, mode="shadow").mode == "shadow"
+    assert parse({"mode": "shadow"}).mode == "shadow"
+    assert parse({"mode": "active"}).mode == "active"
+
+
+def asks(policy: Policy, severity: Severity) -> bool:
+    return policy.approval.training == "always" or (
+        policy.approval.training == "by-severity" and policy.actions[severity] is PolicyAction.APPROVE
+    )
+
+
+@pytest.mark.parametrize(
+    ("stack", "document", "warning", "critical"),
+    [
+        ("never", {}, False, False),
+        ("by-severity", {}, True, False),
+        ("always", {}, True, True),
+        ("never", {"approval": {"training": "by-severity"}}, True, False),
+        ("never", {"approval": {"training": "always"}}, True, True),
+        ("always", {"approval": {"training": "never"}}, False, False),
+        ("never", {"actions": {"critical": "approve"}}, False, True),
+        ("by-severity", {"actions": {"warning": "retrain", "critical": "approve"}}, False, True),
+    ],
+)
+def test_people_are_asked_when_the_file_or_else_the_stack_says_so(
+    stack: str, document: dict[str, Any], *, warning: bool, critical: bool
+) -> None:
+    policy = parse(document, approval_mode=stack)
+    assert (asks(policy, Severity.WARNING), asks(policy, Severity.CRITICAL)) == (warning, critical)
+    assert policy.actions[Severity.INFO] is PolicyAction.OBSERVE
+
+
+def test_a_promotion_that_names_an_endpoint_goes_there() -> None:
+    policy = parse({"evaluation": {"metric": "auc"}, "promotion": {"endpoint": "churn-prod", "alarms": ["churn-5xx"]}})
+    assert (policy.promotion.kind, policy.promotion.alarms) == (PromotionKind.ENDPOINT, ("churn-5xx",))
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        (TRAINING, TargetKind.STATE_MACHINE),
+        (TRAINING + ":prod", TargetKind.STATE_MACHINE),
+        (TRAINING.replace("arn:aws:", "arn:aws-cn:"), TargetKind.STATE_MACHINE),
+        (PIPELINE, TargetKind.SAGEMAKER_PIPELINE),
+        ("training-job", TargetKind.TRAINING_JOB),
+        (TRAINING + "\n", None),
+        (PIPELINE + "/execution/abc", None),
+        ("", None),
+        ("arn:aws:states:us-east-1:111122223333:execution:churn-training:1", None),
+    ],
+)
+def test_a_training_target_is_what_its_text_says(target: str, kind: TargetKind | None) -> None:
+    assert target_kind(target) is kind
+
+
+keys = st.sampled_from(
+    [
+        *"abc",
+        "schema_version",
+        "model",
+        "mode",
+        "severity",
+        "warning",
+        "actions",
+        "training",
+        "target",
+        "approval",
+        "promotion",
+        "kind",
+        "evaluation",
+        "metric",
+        "guards",
+        "budget",
+        "runs",
+        "input",
+        "request",
+    ]
+)
+leaves = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["churn", "never"])
+)
+documents = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=4), max_leaves=10
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(documents, st.dictionaries(keys, documents, max_size=3))
+def test_any_document_is_a_policy_or_has_findings_with_paths(document: Any, more: dict[str, Any]) -> None:
+    for candidate in (document, {**BARE, **more}):
+        findings = validate_policy(candidate)
+        assert all(finding.startswith("$") and finding.endswith(".") for finding in findings)
+        if not findings and candidate["model"] == "churn":
+            assert parse(candidate).model == "churn"
+
+
+# As the bucket holds them.
+
+
+def test_a_good_file_is_in_force_and_remembered(world: World) -> None:
+    world.put("policies/fraud.json", {**BARE, "model": "fraud", "cooldown_hours": 1})
+    loaded = load_policy(world.ports, "fraud")
+    assert loaded is not None
+    assert (loaded.policy.cooldown_hours, loaded.findings) == (1.0, ())
+    kept = world.table.good_policy("fraud")
+    assert kept is not None
+    assert kept[0] == loaded.policy.version
+
+
+def test_a_bad_file_leaves_the_last_good_version_in_force_and_says_why(world: World) -> None:
+    world.put("policies/fraud.json", {**BARE, "model": "fraud", "cooldown_hours": 1})
+    good = load_policy(world.ports, "fraud")
+    world.put("policies/fraud.json", {**BARE, "model": "fraud", "cooldown_hours": "1"})
+    loaded = load_policy(world.ports, "fraud")
+    assert good is not None
+    assert loaded is not None
+    assert loaded.policy == good.policy
+    assert loaded.findings == ("$.cooldown_hours: must be number.",)
+
+
+def test_a_model_without_a_file_is_known_only_if_it_is_the_default(world: World) -> None:
+    assert load_policy(world.ports, "fraud") is None
+    loaded = load_policy(world.ports, "churn")
+    assert loaded is not None
+    assert loaded.policy.version == "defaults"
+
+
+def test_an_endpoint_belongs_to_the_policy_of_its_name_or_its_tag_or_the_default_models_promotion(world: World) -> None:
+    world.put("policies/fraud.json", {**BARE, "model": "fraud"})
+    promotion = {"evaluation": {"metric": "auc"}, "promotion": {"endpoint": "churn-prod"}}
+    world.put("policies/churn.json", {**BARE, **promotion})
+    world.sagemaker.endpoints["tagged"] = {"EndpointArn": "arn:tagged"}
+    world.sagemaker.tags["arn:tagged"] = {"retraining:model": "fraud"}
+    world.sagemaker.endpoints["mistagged"] = {"EndpointArn": "arn:mistagged"}
+    world.sagemaker.tags["arn:mistagged"] = {"retraining:model": "../fraud"}
+    names = ("fraud", "churn", "tagged", "churn-prod", "mistagged", "nobodys", "../fraud", "")
+    found = {name: model_of_endpoint(world.ports, name) for name in names}
+    assert found == {
+        "fraud": "fraud",
+        "churn": "churn",
+        "tagged": "fraud",
+        "churn-prod": "churn",
+        "mistagged": None,
+        "nobodys": None,
+        "../fraud": None,
+        "": None,
+    }

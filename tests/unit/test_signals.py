@@ -1,0 +1,667 @@
+"""Adapters: what is sent becomes a signal, is ignored with a reason, or is rejected with what to fix."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestration.contracts import (
+    ALARM_STATE_CHANGE,
+    DRIFT_DETECTED,
+    DRIFT_SOURCE,
+    OBJECT_CREATED,
+    PENDING_SIGNAL_DUE,
+    PROCESSING_JOB_STATE_CHANGE,
+    RETRAINING_REQUESTED,
+    RETRAINING_SOURCE,
+    SCHEDULED_EVENT,
+    Severity,
+    SignalKind,
+    SignalSource,
+)
+from orchestration.signal import Dataset, Ignored, Rejection, Signal, Threshold, canonical
+from orchestration.signals import EVENT_BYTES_LIMIT, read_signal
+from orchestration.signals.alarm import transition_ids
+from orchestration.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
+from orchestration.stores.documents import Unreadable
+from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
+
+REPORT = "s3://amzn-s3-demo-bucket/reports/churn-prod/churn-prod-schedule/2026/03/02/11/"
+CAPTURE = Dataset(
+    "s3://amzn-s3-demo-bucket/endpoint-data-capture/churn-prod/AllTraffic/2026/03/02/10",
+    "2026-03-02T10:00:00Z",
+    "2026-03-02T11:00:00Z",
+)
+DRIFTED = {
+    "feature_name": "tenure",
+    "constraint_check_type": "baseline_drift_check",
+    "description": "Baseline drift distance: 0.37 exceeds threshold: 0.1",
+}
+SLIGHTLY_DRIFTED = {
+    **DRIFTED,
+    "feature_name": "plan",
+    "description": "Baseline drift distance: 0.12 exceeds threshold: 0.1",
+}
+BROKEN = {
+    "feature_name": "plan",
+    "constraint_check_type": "data_type_check",
+    "description": "Data type match requirement is not met. Expected data type: Integral, Expected match: 100.0%. "
+    "Observed: Only 97.0% of data is Integral.",
+}
+WORSE_AUC = {
+    "constraint_check_type": "LessThanThreshold",
+    "description": "Metric auc with 0.6 +/- 0.01 was LessThanThreshold '0.75'",
+    "metric_name": "auc",
+}
+ATTRIBUTION = {
+    "label": "label0",
+    "metric_name": "shap",
+    "constraint_check_type": "feature_attribution_drift_check",
+    "description": "Feature attribution drift 0.75 exceeds threshold 0.9",
+}
+PENDING = {
+    "first_signal_id": "0" * 32,
+    "count": 3,
+    "severity": "warning",
+    "signal": {
+        "kind": "drift",
+        "model": "churn",
+        "endpoint": "churn-prod",
+        "summary": "Alarm drift/churn-drift-tenure is in ALARM.",
+        "dataset": {"uri": "s3://amzn-s3-demo-bucket/x/", "window_start": None, "window_end": None},
+        "threshold": {"metric": "psi", "observed": 0.37, "threshold": 0.2, "lower_is_worse": False, "ratio": 1.85},
+    },
+}
+
+quick = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+
+
+def report(*violations: dict[str, str]) -> bytes:
+    return json.dumps({"violations": list(violations)}).encode()
+
+
+def reader_for(
+    name: str, violations: bytes | Unreadable = Unreadable.MISSING, file: str = "constraint_violations.json"
+) -> FakeReader:
+    """Describe the job of a fixture the way DescribeProcessingJob does: always in full."""
+    reader = FakeReader(
+        models={"churn-prod": "churn"},
+        documents={REPORT + file: violations},
+        pending={"churn": PENDING},
+    )
+    found = event(name)
+    detail = found.get("detail") if isinstance(found, dict) else None
+    if isinstance(detail, dict) and isinstance(detail.get("ProcessingJobName"), str):
+        full = event("model_monitor/drifted")["detail"]
+        described = {**{key: full[key] for key in ("Environment", "MonitoringScheduleArn")}, **detail}
+        if "baseline" in detail["ProcessingJobName"]:
+            del described["MonitoringScheduleArn"]
+        if not name.endswith("unknown_job"):
+            reader.jobs[detail["ProcessingJobName"]] = described
+    return reader
+
+
+def read(name: str, reader: FakeReader | None = None) -> Signal | Rejection | Ignored:
+    return read_signal(event(name), reader=reader or reader_for(name), settings=SETTINGS, run_id="run-1")
+
+
+def signal_of(name: str, reader: FakeReader | None = None) -> Signal:
+    found = read(name, reader)
+    assert isinstance(found, Signal), found
+    return found
+
+
+MONITORED = {
+    "model_monitor/drifted": (report(SLIGHTLY_DRIFTED, DRIFTED), SignalKind.DRIFT, Threshold("tenure", 0.37, 0.1)),
+    "model_monitor/drifted_without_environment": (report(DRIFTED), SignalKind.DRIFT, Threshold("tenure", 0.37, 0.1)),
+    "model_monitor/epoch_strings": (report(DRIFTED), SignalKind.DRIFT, Threshold("tenure", 0.37, 0.1)),
+    "model_monitor/model_quality": (
+        report(WORSE_AUC),
+        SignalKind.DRIFT,
+        Threshold("auc", 0.6, 0.75, lower_is_worse=True),
+    ),
+    "model_monitor/attribution_drift": (
+        report(ATTRIBUTION),
+        SignalKind.DRIFT,
+        Threshold("shap", 0.75, 0.9, lower_is_worse=True),
+    ),
+    "model_monitor/broken_data": (
+        report(BROKEN, DRIFTED),
+        SignalKind.DATA_QUALITY,
+        Threshold("tenure", 0.37, 0.1),
+    ),
+    "model_monitor/no_violations": (Unreadable.MISSING, SignalKind.NO_DRIFT, None),
+    "model_monitor/failed": (Unreadable.MISSING, SignalKind.MONITOR_FAILURE, None),
+}
+
+
+@pytest.mark.parametrize("name", MONITORED)
+def test_a_monitoring_run_gives_a_signal_with_endpoint_dataset_and_threshold(name: str) -> None:
+    violations, kind, threshold = MONITORED[name]
+    found = signal_of(name, reader_for(name, violations))
+    assert (found.source, found.kind, found.model) == (SignalSource.MODEL_MONITOR, kind, "churn")
+    assert (found.endpoint, found.dataset, found.threshold) == ("churn-prod", CAPTURE, threshold)
+
+
+@pytest.mark.parametrize("file", ["constraint_violations.json", "constraints_violations.json"])
+def test_the_violations_file_is_found_under_both_of_its_names(file: str) -> None:
+    found = signal_of("model_monitor/drifted", reader_for("model_monitor/drifted", report(DRIFTED), file))
+    assert found.report_uri == REPORT + file
+    assert [violation.feature for violation in found.violations] == ["tenure"]
+
+
+def test_a_monitoring_run_that_failed_says_why_and_is_never_no_drift() -> None:
+    found = signal_of("model_monitor/failed")
+    assert "InternalServerError: We encountered an internal error" in found.summary
+
+
+def test_the_description_and_not_the_event_says_whether_a_job_failed() -> None:
+    reader = reader_for("model_monitor/drifted")
+    reader.jobs[event("model_monitor/drifted")["detail"]["ProcessingJobName"]]["ProcessingJobStatus"] = "Failed"
+    assert signal_of("model_monitor/drifted", reader).kind is SignalKind.MONITOR_FAILURE
+
+
+def test_a_monitoring_run_is_one_signal_however_often_sagemaker_tells_of_it() -> None:
+    reader = reader_for("model_monitor/drifted", report(DRIFTED))
+    again = {**event("model_monitor/drifted"), "id": "another", "time": "2026-03-02T11:20:00Z"}
+    told_again = read_signal(again, reader=reader, settings=SETTINGS, run_id="run-2")
+    assert isinstance(told_again, Signal)
+    assert told_again.signal_id == signal_of("model_monitor/drifted", reader).signal_id
+    assert told_again.signal_id == job_signal_ids(again["detail"]["ProcessingJobArn"])[0]
+
+
+@pytest.mark.parametrize(
+    ("violation", "observed", "threshold", "ratio"),
+    [
+        (DRIFTED, 0.37, 0.1, 3.7),
+        (WORSE_AUC, 0.6, 0.75, 1.25),
+        ({**WORSE_AUC, "description": "Metric gini with 0.6111 was LessThanThreshold 0.6611"}, 0.6111, 0.6611, 1.08182),
+        ({**WORSE_AUC, "description": "Metric ep with -0.1 was LessThanThreshold -0.05"}, -0.1, -0.05, 2.0),
+        (
+            {"metric_name": "rmse", "constraint_check_type": "GreaterThanThreshold"}
+            | {"description": "Metric rmse with 3.0e+00 was GreaterThanThreshold 2"},
+            3.0,
+            2.0,
+            1.5,
+        ),
+        ({**DRIFTED, "description": "mae 0.3 exceeds threshold 0.25"}, 0.3, 0.25, 1.2),
+        ({**DRIFTED, "description": "0.5 was less than or equal to the threshold 1.0"}, 0.5, 1.0, 2.0),
+        (ATTRIBUTION, 0.75, 0.9, 1.2),
+    ],
+)
+def test_the_numbers_of_a_violation_are_read_from_its_description(
+    violation: dict[str, str], observed: float, threshold: float, ratio: float
+) -> None:
+    parsed = parse_violations(report(violation))
+    assert parsed is not None
+    found = worst_threshold(parsed)
+    assert found is not None
+    assert (found.observed, found.threshold) == (observed, threshold)
+    assert found.ratio == pytest.approx(ratio, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["", "Something drifted.", "distance: --- exceeds threshold: eee", "distance: 0.3 exceeds threshold: e", "NaN"],
+)
+def test_a_violation_without_numbers_keeps_its_feature_and_has_no_numbers(description: str) -> None:
+    violations = report({**DRIFTED, "description": description})
+    found = signal_of("model_monitor/drifted", reader_for("model_monitor/drifted", violations))
+    assert found.kind is SignalKind.DRIFT
+    assert found.threshold == Threshold("tenure", None, None)
+
+
+def alarm(metric: str | None, observed: float | None, threshold: float | None, *, lower: bool = False) -> Threshold:
+    return Threshold(metric, observed, threshold, lower_is_worse=lower)
+
+
+ALARMS = {
+    "alarm/metric": ("churn-prod", SignalKind.DRIFT, alarm("feature_baseline_drift_tenure", 0.37, 0.2)),
+    "alarm/metric_documented_namespace": (
+        "churn-prod",
+        SignalKind.DRIFT,
+        alarm("feature_baseline_drift_tenure", 0.37, 0.2),
+    ),
+    "alarm/metric_math": ("churn-prod", SignalKind.DRIFT, alarm("max drift", 0.37, 0.2)),
+    "alarm/anomaly": (None, SignalKind.KPI, alarm("MeanScore", 0.91, 0.62)),
+    "alarm/anomaly_below_the_band": (None, SignalKind.KPI, alarm("MeanScore", 0.1, 0.4, lower=True)),
+    "alarm/composite": (None, SignalKind.KPI, None),
+    "alarm/composite_suppressed": (None, SignalKind.KPI, None),
+    "alarm/metrics_insights": (None, SignalKind.KPI, alarm("latency by region", None, None)),
+    "alarm/muted": ("churn-prod", SignalKind.DRIFT, alarm("feature_baseline_drift_tenure", 0.37, 0.2)),
+    "alarm/lower_is_worse": ("churn-prod", SignalKind.DRIFT, alarm("f1", 0.3, 0.6, lower=True)),
+    "alarm/business_kpi": (None, SignalKind.KPI, alarm("RetentionRate", 0.71, 0.8, lower=True)),
+    "alarm/two_out_of_three": ("churn-prod", SignalKind.DRIFT, alarm("f1", 0.3, 0.6, lower=True)),
+    "alarm/missing_data": ("churn-prod", SignalKind.DRIFT, alarm("f1", None, 0.6)),
+    "alarm/without_reason_data": ("churn-prod", SignalKind.DRIFT, alarm("feature_baseline_drift_tenure", None, None)),
+    "alarm/reason_data_is_no_json": (
+        "churn-prod",
+        SignalKind.DRIFT,
+        alarm("feature_baseline_drift_tenure", None, None),
+    ),
+    "alarm/nan_datapoints": ("churn-prod", SignalKind.DRIFT, alarm("feature_baseline_drift_tenure", 0.37, 0.2)),
+    "alarm/wrong_types": (None, SignalKind.KPI, None),
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_of_any_shape_gives_a_signal_with_its_model_and_threshold(name: str) -> None:
+    endpoint, kind, threshold = ALARMS[name]
+    found = signal_of(name)
+    assert (found.source, found.model, found.endpoint) == (SignalSource.ALARM, "churn", endpoint)
+    assert (found.kind, found.threshold) == (kind, threshold)
+    assert found.dataset is None
+    assert found.muted is (name in {"alarm/muted", "alarm/composite_suppressed"})
+
+
+@pytest.mark.parametrize(
+    ("reason", "points", "observed", "lower"),
+    [
+        ("was greater than or equal to the threshold (0.6)", [0.6], 0.6, False),
+        ("was less than or equal to the threshold (0.6)", [0.6], 0.6, True),
+        ("were greater than the threshold (0.6)", [0.9, 0.2, 0.7], 0.9, False),
+        ("were less than the threshold (0.6)", [0.9, 0.2, 0.7], 0.2, True),
+        ("was not less than the threshold (0.6)", [0.9, 0.2], 0.9, False),
+        ("no reason we know", [0.9], 0.9, False),
+        ("no reason we know", [0.2], 0.2, True),
+        ("alarm less than ideal was greater than the threshold (0.6)", [0.9, 0.2], 0.9, False),
+    ],
+)
+def test_the_direction_of_an_alarm_comes_from_its_datapoints_and_then_from_its_reason(
+    reason: str, points: list[float], observed: float, *, lower: bool
+) -> None:
+    changed = event("alarm/metric")
+    changed["detail"]["state"] |= {
+        "reason": f"Threshold Crossed: 1 out of the last 1 datapoints [x] {reason}.",
+        "reasonData": json.dumps({"recentDatapoints": points, "threshold": 0.6}),
+    }
+    found = read_signal(changed, reader=reader_for("alarm/metric"), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Signal)
+    assert found.threshold == alarm("feature_baseline_drift_tenure", observed, 0.6, lower=lower)
+
+
+def test_an_alarm_is_a_new_signal_at_each_change_and_the_same_at_each_delivery() -> None:
+    first, later = event("alarm/metric"), event("alarm/metric")
+    later["detail"]["state"]["timestamp"] = "2026-03-02T13:14:12.121+0000"
+    again = {**event("alarm/metric"), "id": "another"}
+    ids = [
+        found.signal_id
+        for sent in (first, again, later)
+        if isinstance(
+            found := read_signal(sent, reader=reader_for("alarm/metric"), settings=SETTINGS, run_id="r"), Signal
+        )
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    changed_at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
+    assert ids[0] in transition_ids(first["resources"][0], changed_at)
+
+
+def test_a_model_dimension_wins_over_the_endpoint_and_the_name() -> None:
+    changed = event("alarm/business_kpi")
+    changed["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]["dimensions"] = {
+        "EndpointName": "churn-prod",
+        "ModelName": "fraud",
+    }
+    found = read_signal(changed, reader=reader_for("alarm/metric"), settings=SETTINGS, run_id="r")
+    assert isinstance(found, Signal)
+    assert (found.model, found.endpoint) == ("fraud", "churn-prod")
+
+
+REPORTS = {
+    "drift_report/ours": (Threshold("psi_tenure", 0.37, 0.2), None, SignalKind.DRIFT),
+    "drift_report/lower_is_worse": (Threshold("auc", 0.7, 0.8, lower_is_worse=True), None, SignalKind.DRIFT),
+    "drift_report/own_severity": (Threshold("psi_plan", 0.37, 0.2), Severity.CRITICAL, SignalKind.DRIFT),
+    "drift_report/endpoint_only": (Threshold("psi_tenure", 0.37, 0.2), None, SignalKind.DRIFT),
+    "drift_report/numbers_as_strings": (Threshold("psi_tenure", 0.37, 0.2), None, SignalKind.DRIFT),
+    "drift_report/aws_sample_alert": (
+        Threshold("drift_share (credit_limit, merchant_category_code)", 0.36, None),
+        Severity.CRITICAL,
+        SignalKind.DRIFT,
+    ),
+    "drift_report/aws_sample_alert_with_model": (
+        Threshold("drift_share (credit_limit)", 0.36, 0.3),
+        Severity.WARNING,
+        SignalKind.DRIFT,
+    ),
+    "drift_report/performance_alert": (
+        Threshold("roc_auc", 0.69, 0.92, lower_is_worse=True),
+        None,
+        SignalKind.DRIFT,
+    ),
+    "drift_report/evidently_0_4": (Threshold("share_of_drifted_columns", 0.6, 0.5), None, SignalKind.DRIFT),
+    "drift_report/evidently_0_7": (Threshold("share_of_drifted_columns", 0.6, 0.5), None, SignalKind.DRIFT),
+    "drift_report/evidently_0_7_without_config": (
+        Threshold("share_of_drifted_columns", 0.6, 0.5),
+        None,
+        SignalKind.DRIFT,
+    ),
+    "drift_report/evidently_no_drift": (Threshold("share_of_drifted_columns", 0.06, 0.5), None, SignalKind.NO_DRIFT),
+    "drift_report/evidently_result": (Threshold("share_of_drifted_columns", 0.1, 0.5), None, SignalKind.NO_DRIFT),
+    "drift_report/report_uri_with_dots": (Threshold("psi_tenure", 0.37, 0.2), None, SignalKind.DRIFT),
+    "drift_report/feature_name_not_ascii": (Threshold("größe_der_bestellung", 0.37, 0.2), None, SignalKind.DRIFT),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_drift_report_of_any_known_shape_gives_a_signal(name: str) -> None:
+    threshold, severity, kind = REPORTS[name]
+    found = signal_of(name)
+    assert (found.source, found.model) == (SignalSource.DRIFT_REPORT, "churn")
+    assert (found.threshold, found.severity, found.kind) == (threshold, severity, kind)
+
+
+def test_a_drift_report_carries_endpoint_dataset_and_report() -> None:
+    found = signal_of("drift_report/ours")
+    assert found.endpoint == "churn-prod"
+    assert found.dataset == Dataset(
+        "s3://amzn-s3-demo-bucket/capture/churn-prod/2026/03/02/10/", "2026-03-02T10:00:00Z", "2026-03-02T11:00:00Z"
+    )
+    assert found.report_uri == "s3://amzn-s3-demo-bucket/reports/churn/2026-03-02T11.json"
+
+
+def test_an_address_that_is_no_s3_address_or_climbs_up_is_left_out() -> None:
+    found = signal_of("drift_report/report_uri_with_dots")
+    assert found.report_uri is None
+    assert found.dataset == Dataset(None, None, "1772449781000")
+
+
+def test_a_report_on_the_same_window_is_the_same_signal_and_on_another_is_not() -> None:
+    first, again, other = event("drift_report/ours"), event("drift_report/ours"), event("drift_report/ours")
+    again["id"] = "another"
+    other["detail"]["dataset"]["window_end"] = "2026-03-02T12:00:00Z"
+    ids = [identity(sent) for sent in (first, again, other)]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def identity(sent: Any) -> str:
+    found = read_signal(sent, reader=FakeReader(models={"churn-prod": "churn"}), settings=SETTINGS, run_id="run-1")
+    assert not isinstance(found, Ignored)
+    return found.signal_id
+
+
+def test_a_request_keeps_who_asks_and_why_and_is_forced_only_by_true() -> None:
+    found = signal_of("manual_request/request")
+    assert (found.kind, found.model, found.requested_by) == (SignalKind.REQUEST, "churn", "ana@example.com")
+    assert "New labels for February" in found.summary
+    assert not found.force
+    assert signal_of("manual_request/forced").force
+    assert not signal_of("manual_request/force_as_text").force
+
+
+def test_a_pending_signal_carries_the_worst_severity_and_the_latest_context() -> None:
+    found = signal_of("pending/due")
+    assert (found.source, found.kind, found.model) == (SignalSource.PENDING, SignalKind.DRIFT, "churn")
+    assert (found.endpoint, found.severity) == ("churn-prod", Severity.WARNING)
+    assert found.threshold == Threshold("psi", 0.37, 0.2)
+    assert found.dataset == Dataset("s3://amzn-s3-demo-bucket/x/")
+    assert found.summary.startswith("3 signal(s) arrived while churn was busy")
+
+
+IGNORED = {
+    "model_monitor/in_progress": "JOB_NOT_FINISHED",
+    "model_monitor/status_is_a_list": "JOB_NOT_FINISHED",
+    "model_monitor/baseline_job": "NOT_A_MONITOR_RUN",
+    "model_monitor/merge_job": "MERGE_JOB",
+    "model_monitor/unmanaged_endpoint": "UNMANAGED_ENDPOINT",
+    "model_monitor/unknown_job": "JOB_UNKNOWN",
+    "alarm/ok_transition": "ALARM_NOT_IN_ALARM",
+    "alarm/insufficient_data": "ALARM_NOT_IN_ALARM",
+    "alarm/other_prefix": "ALARM_NOT_OURS",
+    "decision_file/other_object": "NOT_THE_DECISION_FILE",
+    "decision_file/other_bucket": "NOT_THE_DECISION_FILE",
+    "decision_file/key_is_null": "NOT_THE_DECISION_FILE",
+    "pending/nothing_pending": "NOTHING_PENDING",
+}
+
+REJECTED = {
+    "model_monitor/violations_file_missing": ("VIOLATIONS_UNREADABLE", "holds no constraint_violations.json"),
+    "model_monitor/violations_file_broken": ("VIOLATIONS_UNREADABLE", "is not Model Monitor's JSON"),
+    "model_monitor/violations_file_forbidden": ("VIOLATIONS_UNREADABLE", "s3:GetObject"),
+    "model_monitor/no_job_name": ("NO_JOB_NAME", "ProcessingJobName"),
+    "model_monitor/job_name_with_path": ("NO_JOB_NAME", "ProcessingJobName"),
+    "model_monitor/detail_is_null": ("NO_JOB_NAME", "ProcessingJobName"),
+    "alarm/no_alarm_name": ("NO_ALARM_NAME", "alarmName"),
+    "alarm/names_no_model": ("NO_MODEL", "Endpoint, EndpointName, ModelName or Model"),
+    "alarm/bad_model_dimension": ("NO_MODEL", "drift/<model>/<what>"),
+    "drift_report/nan_numbers": ("NO_MEASUREMENT", "observed and threshold as JSON numbers"),
+    "drift_report/no_measurement": ("NO_MEASUREMENT", "metric, observed and threshold"),
+    "drift_report/no_model": ("NO_MODEL", "Send model"),
+    "drift_report/model_is_null": ("NO_MODEL", "Send model"),
+    "drift_report/unknown_endpoint": ("NO_MODEL", "retraining:model"),
+    "drift_report/bad_model_name": ("BAD_MODEL_NAME", "'../../policies/churn'"),
+    "drift_report/non_ascii_model_name": ("BAD_MODEL_NAME", "'kündigung'"),
+    "drift_report/model_name_of_300_characters": ("BAD_MODEL_NAME", "1 to 63"),
+    "drift_report/detail_is_a_list": ("NO_DETAIL", "not a JSON object"),
+    "manual_request/without_reason": ("REQUEST_INCOMPLETE", "lacks reason."),
+    "manual_request/without_anything": ("REQUEST_INCOMPLETE", "lacks reason and requested_by."),
+    "manual_request/no_model": ("NO_MODEL", "not a legal model name"),
+    "manual_request/bad_model_name": ("BAD_MODEL_NAME", "not a legal model name"),
+    "manual_request/detail_is_text": ("NO_MODEL", "not a legal model name"),
+    "pending/bad_model_name": ("BAD_MODEL_NAME", "'MODEL#churn'"),
+    "pending/detail_is_null": ("BAD_MODEL_NAME", "not a legal model name"),
+    "unknown/no_envelope": ("UNKNOWN_EVENT", "Send source 'mlops.drift'"),
+    "unknown/other_source": ("UNKNOWN_EVENT", "'EC2 Instance State-change Notification'"),
+    "unknown/not_an_object": ("NOT_AN_OBJECT", "a JSON array"),
+    "unknown/lists_for_names": ("UNKNOWN_EVENT", "source None"),
+}
+VIOLATION_FILES: dict[str, bytes | Unreadable] = {
+    "model_monitor/violations_file_broken": b'{"violations": "none"}',
+    "model_monitor/violations_file_forbidden": Unreadable.ACCESS_DENIED,
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_an_event_that_says_nothing_about_a_model_of_ours_is_ignored_with_its_reason(name: str) -> None:
+    found = read(name)
+    assert isinstance(found, Ignored), found
+    assert found.reason == IGNORED[name]
+    assert found.sentence.endswith(".")
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_an_event_that_cannot_be_understood_is_rejected_with_what_to_fix(name: str) -> None:
+    reason, hint = REJECTED[name]
+    found = read(name, reader_for(name, VIOLATION_FILES.get(name, Unreadable.MISSING)))
+    assert isinstance(found, Rejection), found
+    assert found.reason == reason
+    assert hint in found.sentence
+    assert found.sentence.endswith(".")
+    assert len(found.signal_id) == 32
+
+
+def test_every_event_file_is_expected_somewhere() -> None:
+    names = {f"{path.parent.name}/{path.stem}" for path in EVENTS.glob("*/*.json")}
+    read_elsewhere = {name for name in names if name.startswith(("decision_file/", "manual_request/", "pending/"))}
+    tables: list[dict[str, Any]] = [MONITORED, ALARMS, REPORTS, IGNORED, REJECTED]
+    assert names - read_elsewhere <= {name for table in tables for name in table}
+    for folder in ("model_monitor", "alarm", "drift_report", "decision_file", "manual_request", "pending"):
+        assert sum(name.startswith(f"{folder}/") for name in names) >= 4
+
+
+def test_an_event_that_is_too_large_is_rejected_before_it_is_read() -> None:
+    found = read_signal(drift(filler="x" * EVENT_BYTES_LIMIT), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "EVENT_TOO_LARGE"
+    assert "report_uri" in found.sentence
+
+
+def test_a_signal_record_has_endpoint_dataset_and_threshold_or_explicit_nulls() -> None:
+    bare = signal_of("manual_request/request").as_record()
+    assert (bare["endpoint"], bare["dataset"], bare["threshold"]) == (None, None, None)
+    full = signal_of("drift_report/ours").as_record()
+    assert full["threshold"]["ratio"] == pytest.approx(1.85)
+    assert json.loads(canonical(full)) == json.loads(json.dumps(full))
+
+
+def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
+    found = signal_of("model_monitor/drifted", reader_for("model_monitor/drifted", report(*[DRIFTED] * 80)))
+    record = found.as_record()
+    assert (len(record["violations"]), record["violation_count"]) == (50, 80)
+
+
+@pytest.mark.parametrize(
+    ("observed", "threshold", "lower", "ratio"),
+    [
+        (0.4, 0.2, False, 2.0),
+        (0.2, 0.2, False, 1.0),
+        (0.1, 0.2, False, 0.5),
+        (0.3, 0.6, True, 2.0),
+        (0.9, 0.6, True, 2 / 3),
+        (0.0, 0.6, True, float("inf")),
+        (0.1, 0.0, False, float("inf")),
+        (0.0, 0.0, False, None),
+        (-1.0, -2.0, False, 2.0),
+        (-5.0, -2.0, True, 2.5),
+        (-0.1, 0.2, False, 0.0),
+        (0.5, -0.1, False, None),
+        (1e308, 1e-308, False, float("inf")),
+        (None, 0.2, False, None),
+        (0.2, None, False, None),
+    ],
+)
+def test_the_ratio_is_above_one_exactly_when_the_value_is_past_its_threshold(
+    observed: float | None, threshold: float | None, ratio: float | None, *, lower: bool
+) -> None:
+    found = Threshold("m", observed, threshold, lower_is_worse=lower).ratio
+    assert found == (None if ratio is None else pytest.approx(ratio))
+
+
+@quick
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.booleans())
+def test_a_ratio_never_says_fine_when_a_value_is_past_its_threshold(
+    observed: float, threshold: float, lower: bool
+) -> None:
+    ratio = Threshold("m", observed, threshold, lower_is_worse=lower).ratio
+    past = observed < threshold if lower else observed > threshold
+    assert ratio is None or (ratio >= 1.0) is (past or observed == threshold or ratio == 1.0)
+
+
+# Content that nobody planned for.
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        ["NaN", "Infinity", "1772449781000", "../../x", "kündigung", "a" * 300, "\ud800", "s3://b/k", "churn", "json:x"]
+    ),
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+READER = FakeReader(models={"churn-prod": "churn"}, pending={"churn": PENDING})
+
+
+def check(found: Signal | Rejection | Ignored) -> None:
+    """Whatever came, the answer can be written as evidence and used in a key."""
+    assert isinstance(found, (Signal, Rejection, Ignored))
+    assert found.sentence if not isinstance(found, Signal) else found.summary
+    canonical(asdict(found)).encode()
+    if isinstance(found, Signal):
+        canonical(found.as_record()).encode()
+        assert len(found.summary) < 2000
+    if not isinstance(found, Ignored):
+        assert len(found.signal_id) == 32
+
+
+@quick
+@given(anything)
+def test_no_json_value_sent_as_the_event_raises(value: Any) -> None:
+    check(read_signal(value, reader=READER, settings=SETTINGS, run_id="run-1"))
+
+
+KNOWN = (
+    ("aws.sagemaker", PROCESSING_JOB_STATE_CHANGE),
+    ("aws.cloudwatch", ALARM_STATE_CHANGE),
+    ("aws.s3", OBJECT_CREATED),
+    ("aws.events", SCHEDULED_EVENT),
+    (DRIFT_SOURCE, DRIFT_DETECTED),
+    (DRIFT_SOURCE, RETRAINING_REQUESTED),
+    (RETRAINING_SOURCE, PENDING_SIGNAL_DUE),
+)
+
+
+@quick
+@given(st.sampled_from(KNOWN), anything, anything)
+def test_no_json_value_sent_as_the_detail_of_a_known_event_raises(
+    kind: tuple[str, str], detail: Any, other: Any
+) -> None:
+    sent = {"source": kind[0], "detail-type": kind[1], "detail": detail, "id": other, "time": other, "resources": other}
+    check(read_signal(sent, reader=READER, settings=SETTINGS, run_id="run-1"))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+@settings(quick, max_examples=250)
+@given(st.data())
+def test_no_value_put_anywhere_into_a_real_event_or_description_raises(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted([*MONITORED, *ALARMS, *REPORTS, "manual_request/request", "pending/due"])))
+    sent = event(name)
+    place = data.draw(st.sampled_from(places(sent)[1:]))
+    target = sent
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = data.draw(anything)
+    reader = reader_for(name, report(DRIFTED))
+    for described in reader.jobs.values():
+        if isinstance(sent.get("detail"), dict):
+            described.update(copy.deepcopy(sent["detail"]))
+    check(read_signal(sent, reader=reader, settings=SETTINGS, run_id="run-1"))
+
+
+@quick
+@given(st.one_of(st.binary(max_size=60), anything.map(lambda value: json.dumps({"violations": value}).encode())))
+def test_no_violations_file_raises(body: bytes) -> None:
+    check(read("model_monitor/drifted", reader_for("model_monitor/drifted", body)))
+
+
+@quick
+@given(anything)
+def test_no_value_kept_as_a_pending_signal_raises(value: Any) -> None:
+    stored = {"first_signal_id": value, "count": value, "severity": value, "signal": {"kind": value, "dataset": value}}
+    reader = FakeReader(pending={"churn": stored})
+    check(read_signal(event("pending/due"), reader=reader, settings=SETTINGS, run_id="run-1"))
+
+
+@pytest.mark.parametrize("depth", [63, 500])
+def test_an_event_nested_too_deep_is_answered_and_can_be_kept_as_evidence(depth: int) -> None:
+    nested: Any = "end"
+    for _ in range(depth):
+        nested = [nested]
+    check(read_signal(drift(extra=nested), reader=READER, settings=SETTINGS, run_id="run-1"))
+    kept = canonical({"event": drift(extra=nested)})
+    assert ("nested deeper than" in kept) is (depth > 60)
+
+
+def test_a_violations_file_nested_too_deep_is_rejected() -> None:
+    body = b'{"violations": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    found = read("model_monitor/drifted", reader_for("model_monitor/drifted", body))
+    assert isinstance(found, Rejection)
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark() -> None:
+    assert canonical({"name": "a\ud800b"}) == '{"name":"a?b"}'
+
+
+def test_the_same_content_in_another_order_is_the_same_text() -> None:
+    found = signal_of("drift_report/ours")
+    record = found.as_record()
+    shuffled = dict(reversed(list(record.items())))
+    assert canonical(record) == canonical(shuffled)
+    assert canonical(record) != canonical(replace(found, model="fraud").as_record())
