@@ -20,7 +20,7 @@ from ops import change_sets
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.package import Package, package
 from ops.stack import OperatorError, parser, run_signed_in, truth, variable
-from ops.template import kept
+from ops.template import kept, sources
 
 if TYPE_CHECKING:
     import argparse
@@ -34,14 +34,19 @@ def command(options: argparse.Namespace, session: boto3.Session, console: Consol
     """Deploy."""
     given = given_parameters(options)
     made = package(session, console, options.bucket)
-    refuse_unknown(given, made.document()["Parameters"], what="parameter")
     return deploy_packaged(session, console, made, options.stack, given, yes=options.yes)
 
 
 def given_parameters(options: argparse.Namespace) -> dict[str, str]:
-    """Parameters of PARAMS_FILE= and PARAMS=; the line wins over the file."""
+    """Parameters of PARAMS_FILE= and PARAMS=; the line wins over the file.
+
+    Raises:
+        OperatorError: one cannot be read, or names a parameter that the template does not have.
+    """
     of_file = assignments_of_file(Path(options.params_file)) if options.params_file else {}
-    return {**of_file, **assignments(options.params, "PARAMS")}
+    given = {**of_file, **assignments(options.params, "PARAMS")}
+    refuse_unknown(given, sources()["Parameters"], what="parameter")
+    return given
 
 
 def deploy_packaged(

@@ -22,7 +22,7 @@ from ops.assignments import assignments, refuse_unknown
 from ops.deploy import arguments_of, deploy_packaged, given_parameters, named_log_group, parameters_of
 from ops.package import Package, package
 from ops.stack import OperatorError, required, run_signed_in, variable
-from ops.template import dump, import_template, parse
+from ops.template import dump, import_template, parse, sources
 
 if TYPE_CHECKING:
     import argparse
@@ -52,14 +52,12 @@ def command(options: argparse.Namespace, session: boto3.Session, console: Consol
     """Import, complete the stack, look for drift."""
     wanted = assignments(required(options.resources, "RESOURCES", EXAMPLE), "RESOURCES")
     given = given_parameters(options)
-    made = package(session, console, options.bucket)
-    document = made.document()
-    refuse_unknown(given, document["Parameters"], what="parameter")
-    refuse_unknown(wanted, document["Resources"], what="resource")
+    resources = sources()["Resources"]
+    refuse_unknown(wanted, resources, what="resource")
     imports = [
-        _to_import(document["Resources"][logical_id], logical_id, name, options.stack)
-        for logical_id, name in wanted.items()
+        _to_import(resources[logical_id], logical_id, name, options.stack) for logical_id, name in wanted.items()
     ]
+    made = package(session, console, options.bucket)
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, options.stack)
     if found is not None and found["StackStatus"] in {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}:

@@ -24,7 +24,7 @@ from ops.assignments import assignments, refuse_unknown
 from ops.stack import OperatorError, parser, run_signed_in, variable
 from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError
 from ops.stack_deployment import package as cli_package
-from ops.template import parse
+from ops.template import parse, sources
 
 if TYPE_CHECKING:
     import argparse
@@ -177,12 +177,12 @@ def quick_create_link(partition: str, region: str, url: str, stack: str, paramet
 def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
     """Package and print the link."""
     parameters = assignments(options.params, "PARAMS")
+    refuse_unknown(parameters, sources()["Parameters"], what="parameter")
     try:
         made = package(session, console, options.bucket)
     except (BotoCoreError, ClientError):
         console.print("The zip is built; nothing was uploaded.")
         raise
-    refuse_unknown(parameters, made.document()["Parameters"], what="parameter")
     if embedded():
         console.print("The embedded AWS has no console. Deploy it: make deploy")
         return 0

@@ -1,4 +1,4 @@
-"""The packaged template as data: what it declares, what it keeps, the part of it that an import needs."""
+"""The template as data: what it declares, what it keeps, the part of it that an import needs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
 
 from ops.stack import OperatorError
+from ops.stack_deployment import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,11 @@ def parse(text: str | Mapping[str, Any]) -> dict[str, Any]:
     """Read a template; short forms such as ``!Ref`` become their long ones."""
     document: dict[str, Any] = dict(text) if not isinstance(text, str) else yaml_parse(text)
     return document
+
+
+def sources() -> dict[str, Any]:
+    """The template as it is in this repository, before anything is built or uploaded."""
+    return parse(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def dump(document: Mapping[str, Any]) -> str:
