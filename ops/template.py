@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
@@ -20,8 +21,14 @@ _PLACEHOLDER: Final = re.compile(r"\$\{(?!!)([^}]+)\}")
 
 
 def parse(text: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Read a template; short forms such as ``!Ref`` become their long ones."""
-    document: dict[str, Any] = dict(text) if not isinstance(text, str) else yaml_parse(text)
+    """Read a template; short forms such as ``!Ref`` become their long ones. What it gives is not to be changed."""
+    return _of_text(text) if isinstance(text, str) else dict(text)
+
+
+@lru_cache(maxsize=8)
+def _of_text(text: str) -> dict[str, Any]:
+    # A third of a second for each reading, and one command asks several times.
+    document: dict[str, Any] = yaml_parse(text)
     return document
 
 

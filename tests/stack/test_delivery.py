@@ -16,7 +16,7 @@ from local.embedded_aws import EmbeddedAws, wait_until
 from ops import change_sets, deploy, destroy, import_resources, package, package_zip, smoke
 from ops.change_sets import ChangeSet
 from ops.package import Package
-from ops.stack_deployment import TEMPLATE, aws, outputs
+from ops.stack_deployment import TEMPLATE
 
 TABLE_KEY = {
     "AttributeDefinitions": [
@@ -82,15 +82,16 @@ class Desk:
         return [change["LogicalResourceId"] for change in self.shown[-1].changes if change.get("Replacement") == "True"]
 
     def names(self, stack: str) -> dict[str, str]:
-        """Physical ids by logical id, as the AWS CLI tells them."""
-        said = aws("cloudformation", "list-stack-resources", "--stack-name", stack, "--output", "json")
-        return {
-            each["LogicalResourceId"]: each["PhysicalResourceId"] for each in json.loads(said)["StackResourceSummaries"]
-        }
+        """Physical ids by logical id."""
+        found = self.aws.client("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        found = self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        return {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
 
     def status(self, stack: str) -> str:
-        said = aws("cloudformation", "describe-stacks", "--stack-name", stack, "--output", "json")
-        return str(json.loads(said)["Stacks"][0]["StackStatus"])
+        return str(self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
 
 
 @pytest.fixture
@@ -265,7 +266,7 @@ def test_smoke_reports_every_hop_and_leaves_only_its_record(
     said = capsys.readouterr().out
     for hop in ("rule", "execution", "decision", "evidence", "notification"):
         assert f"\nok    {hop}" in said, hop
-    found = outputs(stack)
+    found = desk.outputs(stack)
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=found["AutomationBucketName"]).get("Contents", [])]
     assert [key for key in keys if not key.startswith("decisions/smoke-test/")] == []
     assert not any("smoke" in url for url in sqs.list_queues().get("QueueUrls", []))
@@ -295,7 +296,7 @@ def test_destroy_refuses_during_a_run_keeps_the_data_and_import_brings_it_back(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert desk.deploy("goner", "--yes") == 0
-    found, before = outputs("goner"), desk.names("goner")
+    found, before = desk.outputs("goner"), desk.names("goner")
     arn = _run_that_waits(desk, found)
     capsys.readouterr()
 
