@@ -139,17 +139,17 @@ def create(
 
 def _worked_out(cloudformation: CloudFormationClient, arn: str) -> dict[str, Any]:
     for _ in _pauses():
-        answer = cloudformation.describe_change_set(ChangeSetName=arn)
-        if answer["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
+        found = cloudformation.describe_change_set(ChangeSetName=arn)
+        if found["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
             break
-    changes = list(answer.get("Changes", []))
-    token = answer.get("NextToken")
+    changes = list(found.get("Changes", []))
+    token = found.get("NextToken")
     while token:
         page = cloudformation.describe_change_set(ChangeSetName=arn, NextToken=token)
         changes += page.get("Changes", [])
         token = page.get("NextToken")
-    stack = described(cloudformation, answer["StackId"]) or {}
-    return {**answer, "Changes": changes, "_new": stack.get("StackStatus") == "REVIEW_IN_PROGRESS"}
+    stack = described(cloudformation, found["StackId"]) or {}
+    return {**found, "Changes": changes, "_new": stack.get("StackStatus") == "REVIEW_IN_PROGRESS"}
 
 
 def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
@@ -202,7 +202,16 @@ def confirmed(console: Console, question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise OperatorError("Nothing was changed: there is no terminal to ask on. Add YES=1 to carry it out.")
-    return console.input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    return answer(console, f"{question} [y/N] ").lower() in {"y", "yes"}
+
+
+def answer(console: Console, question: str) -> str:
+    """What is typed; nothing when the question is left with Ctrl-C or Ctrl-D."""
+    try:
+        return console.input(question, markup=False).strip()
+    except (EOFError, KeyboardInterrupt):
+        console.print()
+        return ""
 
 
 def carry_out(cloudformation: CloudFormationClient, change_set: ChangeSet, console: Console) -> Ending:

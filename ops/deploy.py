@@ -81,7 +81,7 @@ def deploy_packaged(
         console.print(f"Nothing to change: stack {stack} is what the sources and parameters say.")
         return 0
     console.print(
-        f"\n[bold]{'Create' if found is None else 'Update'} {stack} in {session.region_name}[/], which makes IAM roles"
+        f"\n[bold]{'Create' if found is None else 'Update'} {stack} in {session.region_name}[/] (its IAM roles included)"
     )
     change_sets.show(console, change_set)
     try:

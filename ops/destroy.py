@@ -111,7 +111,7 @@ def _confirmed(console: Console, stack: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise OperatorError("Nothing was deleted: there is no terminal to ask on. Add YES=1 to delete.")
-    return console.input(f"Type the stack's name, {stack}, to delete it: ").strip() == stack
+    return change_sets.answer(console, f"Type the stack's name, {stack}, to delete it: ") == stack
 
 
 def _stop(stack: Stack, running: Sequence[str], console: Console) -> None:
