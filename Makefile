@@ -123,6 +123,12 @@ history: setup ## Latest runs of a model, or every status of a run (MODEL= or RU
 explain: setup ## The decision on a signal, every guard with its reason (SIGNAL= or RUN=)
 	@$(OPS)explain
 
+approve: setup ## Approve what a run waits for (RUN= COMMENT=)
+	@$(OPS)approval approve
+
+reject: setup ## Reject what a run waits for, which ends the run (RUN= COMMENT=)
+	@$(OPS)approval reject
+
 retrain: setup ## Ask for a retraining by hand (MODEL= REASON=, FORCE=1 passes the cooldown)
 	@$(OPS)retrain
 

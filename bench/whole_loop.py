@@ -117,7 +117,7 @@ def _deployed() -> Iterator[Loop]:
             "DefaultModel": DEFAULT_MODEL,
             "MaxConcurrentTrainings": "4",
         }
-        outputs = deploy(packaged, STACK, parameters, environment=aws.environment)
+        outputs = deploy(packaged, STACK, parameters, bucket="artifacts", environment=aws.environment)
         yield Loop(aws, outputs, "team-data", role, stack=STACK)
 
 

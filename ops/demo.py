@@ -103,6 +103,7 @@ def run_demo(story: Story, *, verbose: bool) -> None:
                     "SageMakerExecutionRoleArn": world.role_arn,
                     "DefaultModel": MODEL,
                 },
+                bucket="demo-artifacts",
                 environment=aws.environment,
             )
             story.line("the loop is deployed with the AWS CLI: cloudformation package, cloudformation deploy")

@@ -97,6 +97,8 @@ def deploy_packaged(
     if not ending.well:
         console.print(f"\n[red]Not deployed[/] ({ending.status}). First failure: {escape(ending.first_failure())}")
         console.print(_what_runs(ending.status, stack))
+        for name in _left_over(cloudformation, change_set.stack_id) if found is None else []:
+            console.print(f"  left, because it is protected: {name}")
         return 1
     console.print(f"\n[green]Deployed[/] ({ending.status}).")
     _print_outputs(cloudformation, stack, console)
@@ -163,6 +165,17 @@ def _what_runs(status: str, stack: str) -> str:
     if status == "ROLLBACK_COMPLETE":
         return f"It was rolled back: nothing of {stack} is left but its name. Mend the cause, then make deploy again."
     return _not_now(stack, status)
+
+
+def _left_over(cloudformation: Any, stack_id: str) -> list[str]:
+    """What a creation that was rolled back made and kept all the same."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    return [
+        f"{each['LogicalResourceId']} {each['PhysicalResourceId']}"
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] == "DELETE_SKIPPED"
+    ]
 
 
 def _print_outputs(cloudformation: Any, stack: str, console: Console) -> None:

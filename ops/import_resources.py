@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 IDENTIFIERS: Final = {
     "AWS::S3::Bucket": "BucketName",
-    "AWS::S3::BucketPolicy": "Bucket",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::SNS::Topic": "TopicArn",
     "AWS::SQS::Queue": "QueueUrl",
@@ -145,7 +144,7 @@ def _to_import(resource: Mapping[str, Any], logical_id: str, name: str, stack: s
 def _refuse_bucket_with_a_policy(session: boto3.Session, wanted: Mapping[str, str]) -> None:
     """Refuse a bucket whose own policy would stand in the way of the template's, which the update creates."""
     bucket = wanted.get("AutomationBucket")
-    if bucket is None or "AutomationBucketPolicy" in wanted:
+    if bucket is None:
         return
     try:
         session.client("s3").get_bucket_policy(Bucket=bucket)
@@ -154,9 +153,8 @@ def _refuse_bucket_with_a_policy(session: boto3.Session, wanted: Mapping[str, st
             return  # a missing bucket is CloudFormation's to report
         raise
     raise OperatorError(
-        f"Bucket {bucket} has a bucket policy, and CloudFormation will not create the template's in its place. Import it "
-        f'with the bucket: RESOURCES="... AutomationBucketPolicy={bucket}" (the update then replaces its text), or '
-        f"delete it first: aws s3api delete-bucket-policy --bucket {bucket}"
+        f"Bucket {bucket} has a bucket policy, and CloudFormation will not create the template's in its place. Keep a copy "
+        f"(aws s3api get-bucket-policy --bucket {bucket}), then delete it: aws s3api delete-bucket-policy --bucket {bucket}"
     )
 
 

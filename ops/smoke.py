@@ -17,6 +17,7 @@ import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import ClientError
 from rich.markup import escape
 
 from ops.change_sets import until
@@ -79,6 +80,10 @@ def smoke(options: argparse.Namespace, stack: Stack, console: Console) -> int:
             journey.arrived("evidence", f"s3://{stack.outputs['AutomationBucketName']}/{record_key}, its hash is right")
             subject = _awaited(lambda: _heard(stack, queue), "notification", _no_message(stack))
             journey.arrived("notification", f"OperationsTopic delivered: {subject}{_subscribers(stack)}")
+        except ClientError as error:
+            console.print(f"[red]NOT OK[/] after the last hop above: {escape(str(error))}")
+            console.print("Where ReviewerPrincipals is set, only they may write a policy: run it as one of them.")
+            return 1
         except HopError as error:
             console.print(f"[red]NOT OK[/] {escape(str(error))}")
             return 1

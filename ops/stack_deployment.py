@@ -68,9 +68,22 @@ def package(
 
 
 def deploy(
-    packaged: Path, stack: str, parameters: Mapping[str, str], *, environment: Mapping[str, str] | None = None
+    packaged: Path,
+    stack: str,
+    parameters: Mapping[str, str],
+    *,
+    bucket: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Create or update a stack and give its outputs. A stack that is up to date is left alone."""
+    """Create or update a stack and give its outputs. A stack that is up to date is left alone.
+
+    Args:
+        packaged: the packaged template.
+        stack: the stack's name.
+        parameters: values that differ from the template's defaults.
+        bucket: where the CLI uploads the template; needed above 51,200 bytes, CloudFormation's limit for inline ones.
+        environment: variables on top of this process's own, such as the embedded AWS's.
+    """
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     aws(
         "cloudformation",
@@ -82,6 +95,7 @@ def deploy(
         "--capabilities",
         "CAPABILITY_IAM",
         "--no-fail-on-empty-changeset",
+        *(["--s3-bucket", bucket] if bucket else []),
         *(["--parameter-overrides", *overrides] if overrides else []),
         environment=environment,
     )

@@ -20,7 +20,7 @@ def status(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Print the state. Exit status 1 when something waits for a person: a switch, a frozen model."""
     del options
     table = stack.table
-    switches, ledger, waits = table.kill_switches(), table.slots(), table.waits()
+    switches, ledger, waits = table.kill_switches(), table.slots(), table.waits_without_tokens()
     needs_people = bool(switches)
     for switch in switches:
         console.print(f"[yellow]paused[/] {switch.scope} by {switch.by} since {switch.since[:19]}: {switch.reason}")

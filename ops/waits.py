@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def waits(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Print the waits; task tokens never leave the table."""
     del options
-    found = sorted(stack.table.waits(), key=lambda wait: wait.parked_at)
+    found = sorted(stack.table.waits_without_tokens(), key=lambda wait: wait.parked_at)
     if not found:
         console.print("Nothing is parked.")
         return 0

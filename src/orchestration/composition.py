@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from orchestration.ports import Ports
-from orchestration.settings import Settings
+from orchestration.ports import ApprovalPorts, Ports
+from orchestration.settings import ApprovalSettings, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
@@ -31,9 +32,7 @@ def compose(environ: Mapping[str, str] = os.environ) -> Ports:
         SettingsError: the environment is incomplete.
     """
     settings = Settings.from_env(environ)
-    session = boto3.Session()
-    # Timeouts below the function's own, so that a hanging service is an error here and not a killed function.
-    config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
+    session, config = boto3.Session(), _config()
     return Ports(
         settings=settings,
         table=HistoryTable(session.client("dynamodb", config=config), settings.history_table),
@@ -47,6 +46,49 @@ def compose(environ: Mapping[str, str] = os.environ) -> Ports:
         ),
         executions=Executions(session.client("stepfunctions", config=config)),
         alarms=Alarms(session.client("cloudwatch", config=config)),
-        now=lambda: datetime.now(UTC),
-        pause=lambda seconds: time.sleep(random.uniform(0, seconds)),  # noqa: S311 - jitter, not a secret
+        now=_now,
+        pause=_pause,
+        nonce=_nonce,
     )
+
+
+def compose_approval(environ: Mapping[str, str] = os.environ) -> ApprovalPorts:
+    """Build what ApprovalFunction has: no SageMaker, no policies, no escalation.
+
+    Raises:
+        SettingsError: the environment is incomplete.
+    """
+    settings = ApprovalSettings.from_env(environ)
+    session, config = boto3.Session(), _config()
+    return ApprovalPorts(
+        settings=settings,
+        table=HistoryTable(session.client("dynamodb", config=config), settings.history_table),
+        bucket=AutomationBucket(session.client("s3", config=config), settings.automation_bucket),
+        channels=Channels(
+            session.client("sns", config=config),
+            session.client("events", config=config),
+            operations_topic=settings.operations_topic_arn,
+            escalation_topic=settings.escalation_topic_arn,
+        ),
+        executions=Executions(session.client("stepfunctions", config=config)),
+        now=_now,
+        pause=_pause,
+        nonce=_nonce,
+    )
+
+
+def _config() -> Config:
+    """Timeouts below the functions' own, so that a hanging service is an error here and not a killed function."""
+    return Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _pause(seconds: float) -> None:
+    time.sleep(random.uniform(0, seconds))  # noqa: S311 - jitter, not a secret
+
+
+def _nonce() -> str:
+    return secrets.token_urlsafe(32)

@@ -119,12 +119,22 @@ def frozen_message(model: str, reason: str, runbook_url: str) -> Message:
 
 
 def status_message(
-    *, status: Status, run_id: str, model: str, sentence: str, facts: dict[str, str], runbook_url: str
+    *,
+    status: Status,
+    run_id: str,
+    model: str,
+    sentence: str,
+    facts: dict[str, str],
+    runbook_url: str,
+    next_steps: tuple[str, ...] = (),
 ) -> Message:
     """The message on a status of a run; failures escalate and name their runbook section."""
-    steps: tuple[str, ...] = ()
+    steps = next_steps
     if status.escalates:
-        steps = (f"Runbook: {runbook_url}#{str(status).lower().replace('_', '-')}",)
+        steps = (
+            *steps,
+            f"Runbook: {runbook_url}#{str(status).lower().replace('_', '-')}",
+        )
     return Message(
         model=model,
         status=status,

@@ -32,7 +32,7 @@ def policy_key(model: str) -> str:
 def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     """The policy in force for a model, or None when the loop does not know the model.
 
-    Known is a model that has a policy file, had a good one, or is the stack's DefaultModel.
+    Known is a model that has a policy file, or is the stack's DefaultModel; deleting its file takes a model out.
     """
     document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
     if document.unreadable is Unreadable.MISSING:
@@ -55,12 +55,20 @@ def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     good = ports.table.good_policy(model)
     if good is None:
         return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings), findings)
-    return LoadedPolicy(parse_policy(model, good[1], version=good[0], settings=ports.settings), findings)
+    try:
+        return LoadedPolicy(parse_policy(model, good[1], version=good[0], settings=ports.settings), findings)
+    except PolicyError as error:
+        # The stack was updated to a stricter schema since that file was good.
+        older = (*findings, f"The last good version {good[0]} is not valid any more: {' '.join(error.findings)}")
+        return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings), older)
 
 
 def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]) -> None:
-    """Tell operators of a policy file that is not valid, once for each version of the file."""
-    if not ports.table.note_bad_policy(model, version):
+    """Tell operators of a policy file that is not valid, once for each version of the file.
+
+    Told before it is noted: a process that dies in between tells twice rather than never.
+    """
+    if ports.table.noted_bad_policy(model) == version:
         return
     uri = ports.bucket.uri(policy_key(model))
     ports.channels.tell(
@@ -75,6 +83,7 @@ def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]
             ),
         )
     )
+    ports.table.note_bad_policy(model, version)
 
 
 def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:

@@ -252,8 +252,9 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             training=asked,
             promotion=approval.get("promotion", "never"),
             approvals_needed=int(approval.get("approvals_needed", 1)),
-            remind_hours=float(approval.get("remind_hours", expire_hours / 6)),
-            escalate_hours=float(approval.get("escalate_hours", expire_hours / 3)),
+            # The stack's expiry may be shorter than a file's reminder: then nobody is reminded after the end.
+            remind_hours=min(float(approval.get("remind_hours", expire_hours / 6)), expire_hours),
+            escalate_hours=min(float(approval.get("escalate_hours", expire_hours / 3)), expire_hours),
             expire_hours=expire_hours,
         ),
         promotion=Promotion(

@@ -1,4 +1,4 @@
-"""What an action works with: settings, stores, channels and a clock, handed in by ``composition``."""
+"""What an action works with: settings, stores, channels, a clock and chance, handed in by ``composition``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from orchestration.settings import Settings
+    from orchestration.settings import ApprovalSettings, Settings
     from orchestration.stores.alarms_cloudwatch import Alarms
     from orchestration.stores.bucket_s3 import AutomationBucket
     from orchestration.stores.channels_sns import Channels
@@ -19,15 +19,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """Everything outside the process. ``now`` gives aware datetimes in UTC."""
+class ApprovalPorts:
+    """What ApprovalFunction has of the outside. ``now`` gives aware datetimes in UTC, ``nonce`` 256 random bits."""
 
-    settings: Settings
+    settings: ApprovalSettings
     table: HistoryTable
     bucket: AutomationBucket
-    sagemaker: SageMaker
     channels: Channels
     executions: Executions
-    alarms: Alarms
     now: Callable[[], datetime]
     pause: Callable[[float], None]
+    nonce: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports(ApprovalPorts):
+    """Everything outside the process, as OrchestrationFunction has it."""
+
+    settings: Settings
+    sagemaker: SageMaker
+    alarms: Alarms

@@ -1,9 +1,10 @@
-"""The function's environment as one frozen value."""
+"""The environment of the two functions as frozen values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import SettingsError
 
@@ -11,15 +12,44 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class ApprovalAccess(StrEnum):
+    """How reviewers reach the review page."""
+
+    IAM = "IAM"
+    LINK = "LINK"
+    OFF = "OFF"
+
+
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What the template tells the function. Durations carry their unit in the name; empty strings mean "not set"."""
+class ApprovalSettings:
+    """What the template tells both functions. Empty strings mean "not set".
+
+    ``approval_url`` is the page's address; ApprovalFunction itself does not know it, since the address is made from it.
+    """
 
     automation_bucket: str
     history_table: str
     operations_topic_arn: str
     escalation_topic_arn: str
     state_machine_arn: str
+    runbook_url: str
+    approval_access: ApprovalAccess
+    approval_url: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ApprovalSettings:
+        """Read ApprovalFunction's settings. It escalates nothing, so it has no escalation topic.
+
+        Raises:
+            SettingsError: a variable is missing; the text names it.
+        """
+        return cls(**_shared(environ), escalation_topic_arn="", approval_url="")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(ApprovalSettings):
+    """What the template tells OrchestrationFunction. Durations carry their unit in the name."""
+
     decision_bucket: str
     decision_key: str
     default_model: str
@@ -31,7 +61,6 @@ class Settings:
     cooldown_hours: float
     run_budget: int
     max_concurrent_trainings: int
-    runbook_url: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -41,39 +70,53 @@ class Settings:
             SettingsError: a variable is missing or not a number; the text names it.
         """
 
-        def text(name: str) -> str:
-            try:
-                return environ[name]
-            except KeyError:
-                raise SettingsError(
-                    f"Environment variable {name} is missing. The stack's template sets it: deploy the stack again."
-                ) from None
-
         def number(name: str) -> float:
             try:
-                return float(text(name))
+                return float(_text(environ, name))
             except ValueError:
                 raise SettingsError(
-                    f"Environment variable {name} is {text(name)!r}, which is not a number. "
+                    f"Environment variable {name} is {_text(environ, name)!r}, which is not a number. "
                     "Correct the stack parameter it comes from and deploy again."
                 ) from None
 
         return cls(
-            automation_bucket=text("AUTOMATION_BUCKET"),
-            history_table=text("HISTORY_TABLE"),
-            operations_topic_arn=text("OPERATIONS_TOPIC_ARN"),
-            escalation_topic_arn=text("ESCALATION_TOPIC_ARN"),
-            state_machine_arn=text("STATE_MACHINE_ARN"),
-            decision_bucket=text("DECISION_BUCKET"),
-            decision_key=text("DECISION_KEY"),
-            default_model=text("DEFAULT_MODEL"),
-            training_pipeline_arn=text("TRAINING_PIPELINE_ARN"),
-            alarm_name_prefix=text("ALARM_NAME_PREFIX"),
-            mode=text("MODE"),
-            approval_mode=text("APPROVAL_MODE"),
+            **_shared(environ),
+            escalation_topic_arn=_text(environ, "ESCALATION_TOPIC_ARN"),
+            approval_url=_text(environ, "APPROVAL_URL"),
+            decision_bucket=_text(environ, "DECISION_BUCKET"),
+            decision_key=_text(environ, "DECISION_KEY"),
+            default_model=_text(environ, "DEFAULT_MODEL"),
+            training_pipeline_arn=_text(environ, "TRAINING_PIPELINE_ARN"),
+            alarm_name_prefix=_text(environ, "ALARM_NAME_PREFIX"),
+            mode=_text(environ, "MODE"),
+            approval_mode=_text(environ, "APPROVAL_MODE"),
             approval_expiry_hours=int(number("APPROVAL_EXPIRY_HOURS")),
             cooldown_hours=number("COOLDOWN_HOURS"),
             run_budget=int(number("RUN_BUDGET")),
             max_concurrent_trainings=int(number("MAX_CONCURRENT_TRAININGS")),
-            runbook_url=text("RUNBOOK_URL"),
         )
+
+
+def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
+    shared: dict[str, Any] = {
+        "automation_bucket": _text(environ, "AUTOMATION_BUCKET"),
+        "history_table": _text(environ, "HISTORY_TABLE"),
+        "operations_topic_arn": _text(environ, "OPERATIONS_TOPIC_ARN"),
+        "state_machine_arn": _text(environ, "STATE_MACHINE_ARN"),
+        "runbook_url": _text(environ, "RUNBOOK_URL"),
+    }
+    access = _text(environ, "APPROVAL_ACCESS")
+    if access not in set(ApprovalAccess):
+        raise SettingsError(
+            f"Environment variable APPROVAL_ACCESS is {access!r}; the stack parameter ApprovalAccess is IAM, LINK or OFF."
+        )
+    return {**shared, "approval_access": ApprovalAccess(access)}
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    try:
+        return environ[name]
+    except KeyError:
+        raise SettingsError(
+            f"Environment variable {name} is missing. The stack's template sets it: deploy the stack again."
+        ) from None

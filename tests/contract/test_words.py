@@ -140,7 +140,7 @@ def test_the_results_of_an_endpoint_wait_are_words_that_the_code_writes(workflow
 def test_an_approvals_decision_is_the_word_that_the_code_writes(workflow: Workflow) -> None:
     for name, words in workflow.compared("approval.decision").items():
         assert words == {"APPROVED"}, name
-    assert {"APPROVED", "REJECTED"} <= set(literals("resume.py"))
+    assert {"APPROVED", "REJECTED"} <= set(literals("approval.py"))
 
 
 def test_sources_and_detail_types_are_written_out_in_the_contract_only() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ops import package_zip
-from orchestration.settings import Settings
+from orchestration.settings import ApprovalSettings, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +105,7 @@ def test_a_function_that_takes_too_long_is_ended_and_says_so(tiny_zip: Path) -> 
 
 def test_the_real_package_starts_and_answers_an_unknown_action_with_a_clear_error(tmp_path: Path) -> None:
     path = package_zip.build(tmp_path / "orchestration.zip")
-    environment = {field.name.upper(): "1" for field in dataclasses.fields(Settings)}
+    environment = {**{field.name.upper(): "1" for field in dataclasses.fields(Settings)}, "APPROVAL_ACCESS": "IAM"}
 
     answer = call(path, "orchestration.handler.orchestrate", {"action": "make_coffee"}, **environment)
 
@@ -120,3 +120,25 @@ def test_the_real_package_names_the_environment_variable_that_it_misses(tmp_path
 
     assert answer["errorType"] == "SettingsError"
     assert "AUTOMATION_BUCKET" in answer["errorMessage"]
+
+
+def test_the_review_page_answers_and_logs_nothing_of_the_request(tmp_path: Path) -> None:
+    path = package_zip.build(tmp_path / "orchestration.zip")
+    fields = {field.name.upper(): "1" for field in dataclasses.fields(ApprovalSettings)}
+    environment = {**fields, "APPROVAL_ACCESS": "LINK", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    event = {
+        "version": "2.0",
+        "rawPath": "/",
+        "rawQueryString": "run=r1&nonce=SECRET",
+        "requestContext": {"http": {"method": "PUT"}},
+    }
+
+    with LambdaRuntime(path, "orchestration.approval_handler.review", environment, timeout_seconds=60) as function:
+        refused = function.invoke(event)
+        failed = function.invoke({**event, "requestContext": {"http": {"method": "GET"}}})
+        logs = function.logs
+
+    assert (refused["statusCode"], failed["statusCode"]) == (405, 500)
+    assert "ApprovalPageFailed" in logs
+    assert "SECRET" not in logs
+    assert "SECRET" not in failed["body"]

@@ -27,6 +27,19 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture(scope="session")
 def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """The real template, packaged and deployed with the AWS CLI."""
+    return _deployed(aws, tmp_path_factory.mktemp("packaged"))
+
+
+@pytest.fixture(scope="session")
+def link_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """The same with approvals by link, on an embedded AWS of its own."""
+    with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
+        yield _deployed(
+            embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", OperationsEmail="reviewer@example.com"
+        )
+
+
+def _deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
     package_zip.build()
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="artifacts")
@@ -55,9 +68,7 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
         ),
         roleArn=role,
     )["stateMachineArn"]
-    packaged = package(
-        TEMPLATE, "artifacts", Path(tmp_path_factory.mktemp("packaged")) / "packaged.yaml", environment=aws.environment
-    )
+    packaged = package(TEMPLATE, "artifacts", folder / "packaged.yaml", environment=aws.environment)
     outputs = deploy(
         packaged,
         STACK,
@@ -66,7 +77,9 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
             "SageMakerExecutionRoleArn": role,
             "DefaultModel": DEFAULT_MODEL,
             "MaxConcurrentTrainings": "4",
+            **parameters,
         },
+        bucket="artifacts",
         environment=aws.environment,
     )
     return Loop(aws, outputs, "team-data", role, stack=STACK)

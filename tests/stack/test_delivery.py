@@ -33,6 +33,7 @@ KEPT_DATA = {
     "SignalDeadLetterQueue",
     "OrchestrationFunctionLogGroup",
     "RetrainingStateMachineLogGroup",
+    "ApprovalFunctionLogGroup",
 }
 
 PACKAGED: dict[bytes, tuple[str, Package]] = {}
@@ -224,6 +225,8 @@ def test_a_failed_update_is_rolled_back_and_says_what_failed_first(
         ("Mode=loud", "'Mode'"),
         ("ScheduleExpression=cron(at night)", "cron() with six fields"),
         ("Mode=shadow then", "'Mode'"),
+        ("SlackChannelId=C0123", "SlackChannelId needs SlackWorkspaceId"),
+        ("ApprovalAccess=LINK", "Say who gets them"),
     ],
 )
 def test_a_bad_parameter_is_refused_before_anything_is_made(
@@ -351,7 +354,7 @@ def _run_that_waits(desk: Desk, found: dict[str, str]) -> str:
     waits = {
         "TableName": found["HistoryTableName"],
         "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": {"S": "WAITS"}},
+        "ExpressionAttributeValues": {":pk": {"S": "APPROVALS"}},
     }
     wait_until(lambda: desk.aws.client("dynamodb").query(**waits)["Items"])
     return str(arn)

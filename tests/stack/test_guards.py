@@ -59,7 +59,7 @@ def test_a_second_signal_during_a_run_is_kept(loop: Loop) -> None:
     model = loop.model(actions={"critical": "approve"}, approval={"training": "always"})
     first = loop.start(loop.drift(model))
     name = first.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
 
     second = loop.run(loop.drift(model))
 

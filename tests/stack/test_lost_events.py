@@ -126,7 +126,7 @@ def test_a_run_without_end_is_not_touched_by_the_sweep(loop: Loop) -> None:
     model = loop.model(policy={"approval": {"training": "always"}})
     arn = loop.start(loop.drift(model))
     name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
 
     loop.invoke({"action": "sweep", "grace_seconds": 0})
 

@@ -62,7 +62,7 @@ def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> 
     model = loop.model(actions={"critical": "approve"}, approval={"training": "always"})
     arn = loop.start(loop.drift(model))
     name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
 
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="wrong data")
 
@@ -70,4 +70,5 @@ def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> 
     state = loop.item(f"MODEL#{model}", "STATE")
     assert state is not None
     assert "active_run_id" not in state
+    loop.until(lambda: loop.keys(f"evidence/{model}/{name}/outcome.json"))
     assert "wrong data" in loop.read(f"evidence/{model}/{name}/outcome.json")["reason"]

@@ -95,7 +95,7 @@ def test_waits_shows_what_is_parked_without_its_token(loop: Loop, capsys: pytest
     model = loop.model(policy={"approval": {"training": "always"}})
     arn = loop.start(loop.drift(model))
     name = arn.rsplit(":", 1)[-1]
-    item = loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:training"))
+    item = loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
 
     assert waits.main([]) == 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from botocore.config import Config
 from orchestration.ports import Ports
 from orchestration.promotion import Champion
 from orchestration.records import GENESIS, record_hash
-from orchestration.settings import Settings
+from orchestration.settings import ApprovalAccess, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
@@ -55,6 +56,8 @@ SETTINGS: Final = Settings(
     run_budget=4,
     max_concurrent_trainings=1,
     runbook_url="https://example.com/runbook",
+    approval_access=ApprovalAccess.IAM,
+    approval_url="https://review.example.com/",
 )
 
 
@@ -265,10 +268,17 @@ class Cloud:
         self.dynamodb = self.outside.watch(session.client("dynamodb", config=config))
         self.s3 = self.outside.watch(session.client("s3", config=config))
         self._numbers = itertools.count()
+        self._table: str | None = None
 
     def world(self, **changes: Any) -> World:
-        """A new stack's table, bucket and ports; ``changes`` are settings."""
-        return World(self, next(self._numbers), changes)
+        """A new stack's table, bucket and ports instead of the one before; ``changes`` are settings."""
+        if self._table is not None:
+            # moto copies every table it has at each transaction.
+            self.outside.live()
+            self.dynamodb.delete_table(TableName=self._table)
+        world = World(self, next(self._numbers), changes)
+        self._table = world.table_name
+        return world
 
 
 class World:
@@ -306,6 +316,7 @@ class World:
             alarms=self.alarms,
             now=self.clock,
             pause=lambda _: None,
+            nonce=lambda: uuid.uuid4().hex,
         )
         self.outside.live()
 

@@ -83,13 +83,7 @@ STORIES = {
 }
 
 
-FORGOTTEN = pytest.mark.xfail(
-    reason="admit finds its decision by the signal it reads again, which is gone or another one after the commit"
-)
-CHANGING = ("a pending signal is decided", "a pending signal is held", "the decision file is written again")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[FORGOTTEN] * (name in CHANGING)) for name in STORIES])
+@pytest.mark.parametrize("name", STORIES)
 def test_a_process_that_dies_between_any_two_lines_leaves_one_decision_and_its_retry_gives_it(
     name: str, new_world: Callable[..., World]
 ) -> None:
@@ -365,3 +359,19 @@ def test_a_run_that_was_committed_is_found_even_when_its_policy_is_gone(world: W
     world.cloud.s3.delete_object(Bucket=world.bucket_name, Key="policies/fraud.json")
     assert replace(world.table.model("fraud"), version=0).active_run_id == "run-1"
     assert admit(request(drift(model="fraud")), world.ports) == first
+
+
+@pytest.mark.parametrize("order", ["aab", "aba", "baa", "abab", "bbaa"])
+def test_the_order_in_which_duplicates_come_changes_nothing(order: str, world: World) -> None:
+    decided: dict[str, list[str]] = {"a": [], "b": []}
+    for number, name in enumerate(order):
+        answer = admit(request(drift(dedupe_key=name), f"run-{number}"), world.ports)
+        decided[name].append(answer["decision"])
+    first, second = order[0], "b" if order[0] == "a" else "a"
+    assert decided[first] == ["RETRAIN"] + ["SKIP"] * (order.count(first) - 1)
+    assert decided[second] == ["COALESCE"] + ["SKIP"] * (order.count(second) - 1)
+    pending = world.table.model("churn").pending
+    assert pending is not None
+    assert pending["count"] == 1
+    assert len(world.chain("churn")) == 2
+    assert [run["run_id"] for run in world.table.active_runs()] == ["run-0"]

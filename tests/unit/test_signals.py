@@ -120,7 +120,7 @@ def signal_of(name: str, reader: FakeReader | None = None) -> Signal:
     return found
 
 
-MONITORED = {
+MONITORED: dict[str, tuple[bytes | Unreadable, SignalKind, Threshold | None]] = {
     "model_monitor/drifted": (report(SLIGHTLY_DRIFTED, DRIFTED), SignalKind.DRIFT, Threshold("tenure", 0.37, 0.1)),
     "model_monitor/drifted_without_environment": (report(DRIFTED), SignalKind.DRIFT, Threshold("tenure", 0.37, 0.1)),
     "model_monitor/epoch_strings": (report(DRIFTED), SignalKind.DRIFT, Threshold("tenure", 0.37, 0.1)),

@@ -74,7 +74,7 @@ class Slots(RuleBasedStateMachine):
 
     @invariant()
     def no_run_is_in_the_ledger_twice(self) -> None:
-        runs = [entry.run_id for entry in (*self.ledger.holders, *self.ledger.waiters)]
+        runs = [holder.run_id for holder in self.ledger.holders] + [waiter.run_id for waiter in self.ledger.waiters]
         assert len(runs) == len(set(runs))
 
     @invariant()

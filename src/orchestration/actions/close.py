@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.pending_signals import raise_pending
@@ -137,6 +137,7 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
     )
     if told:
         return
+    LOG.info("RunEnded", extra=run_ended(run))
     earlier = [row["status"] for row in statuses if row["status"] != str(outcome)]
     tell_status(
         ports,
@@ -152,6 +153,17 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
     if frozen and run.run_id in frozen:
         ports.channels.tell(frozen_message(run.model, frozen, ports.settings.runbook_url))
     ports.table.mark_told(run.run_id, outcome)
+
+
+def run_ended(run: StoredRun) -> dict[str, Any]:
+    """Fields of the log line that a run's end is counted and timed by. Pure."""
+    ended = datetime.fromisoformat(run.ended_at or run.started_at)
+    return {
+        "run_id": run.run_id,
+        "model": run.model,
+        "outcome": run.outcome or str(Status.FAILED),
+        "seconds": round((ended - datetime.fromisoformat(run.started_at)).total_seconds(), 3),
+    }
 
 
 def _close_unadmitted(request: dict[str, Any], ports: Ports, run_id: str, reason: str) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.actions.approve import approval_data, ask
 from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import SLOT_SUBJECT, change_slots, deliver, resolve
+from orchestration.actions.waits import change_slots, deliver, resolve
 from orchestration.contracts import Status, WaitKind
 from orchestration.errors import InvalidRequestError
-from orchestration.policies import load_policy
 from orchestration.signal import mapping
 from orchestration.slots import enqueue
 from orchestration.stores.table_dynamodb import Wait
@@ -56,7 +56,7 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     deadline, next_step = now + DEADLINE, now + DEADLINE
     data: dict[str, Any] = {}
     if kind is WaitKind.APPROVAL:
-        data = _approval_data(request, ports)
+        data = approval_data(request, ports)
         deadline = now + timedelta(hours=data["ladder"]["expire_hours"])
         next_step = min(deadline, now + timedelta(hours=data["ladder"]["remind_hours"]))
     elif kind is WaitKind.ENDPOINT:
@@ -110,38 +110,8 @@ def _slot(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
 
 
 def _approval(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
-    status = Status.TRAINING_APPROVAL_REQUESTED if wait.subject == SLOT_SUBJECT else Status.PROMOTION_APPROVAL_REQUESTED
-    record_status(
-        ports,
-        run_id=wait.run_id,
-        model=wait.model,
-        status=status,
-        severity=run.get("severity"),
-        sentence=f"The {wait.subject} of {wait.model} waits for approval until {wait.deadline}: {wait.data['why']}",
-        facts={"approve": f"make approve RUN={wait.run_id}", "reject": f"make reject RUN={wait.run_id}"},
-    )
-
-
-def _approval_data(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
-    run = request["run"]
-    loaded = load_policy(ports, run["model"])
-    hours = ports.settings.approval_expiry_hours
-    approval = loaded.policy.approval if loaded else None
-    verdict = mapping(request.get("verdict"))
-    return {
-        "why": verdict.get("sentence") or run.get("reason") or "the policy asks for it",
-        "manifest_sha256": run.get("manifest_sha256"),
-        "manifest_uri": run.get("manifest_uri"),
-        "severity": run.get("severity"),
-        "approvals_needed": run.get("approvals_needed", 1),
-        "approvals": [],
-        "verdict": {key: verdict.get(key) for key in ("gates", "sentence")} if verdict else None,
-        "ladder": {
-            "remind_hours": approval.remind_hours if approval else hours / 6,
-            "escalate_hours": approval.escalate_hours if approval else hours / 3,
-            "expire_hours": approval.expire_hours if approval else hours,
-        },
-    }
+    del run
+    ask(ports, wait)
 
 
 def _endpoint(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:

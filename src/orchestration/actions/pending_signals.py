@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.contracts import PENDING_SIGNAL_DUE, RETRAINING_SOURCE
 from orchestration.records import sha256
-from orchestration.signal import canonical
+from orchestration.signal import canonical, mapping
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -28,7 +28,8 @@ def raise_pending(ports: Ports, model: str) -> bool:
     if state.cooldown_until and ports.now() < datetime.fromisoformat(state.cooldown_until):
         return False
     scopes = {switch.scope for switch in ports.table.kill_switches()}
-    if scopes & {"global", f"model:{model}", "source:pending"}:
+    origin = mapping(state.pending.get("signal")).get("source")
+    if scopes & {"global", f"model:{model}", "source:pending", f"source:{origin}"}:
         return False
     identity = sha256(canonical([model, state.pending, state.cooldown_until]))[:24]
     started = ports.executions.start(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from orchestration.actions.approve import decide_request
 from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import SLOT_SUBJECT, change_slots, resolve
+from orchestration.actions.waits import change_slots, resolve
 from orchestration.contracts import ENDPOINT_STATE_CHANGE, PIPELINE_STATE_CHANGE, Status, WaitKind
 from orchestration.errors import InvalidRequestError
-from orchestration.signal import mapping, text
+from orchestration.signal import mapping
 from orchestration.slots import release
-from orchestration.waiting import endpoint_result, pipeline_result, wait_id
+from orchestration.waiting import endpoint_result, pipeline_result
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -39,7 +40,7 @@ def resume(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if kind == WaitKind.SLOT:
         return _release(request, ports)
     if kind == WaitKind.APPROVAL:
-        return _decide(request, ports)
+        return decide_request(request, ports)
     raise InvalidRequestError(f"A resume request needs kind slot or approval, or a SageMaker event; got kind {kind!r}.")
 
 
@@ -56,41 +57,6 @@ def _release(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         sentence="Training finished; its slot is free again.",
     )
     return {"released": True}
-
-
-def _decide(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
-    run_id, decision = str(request.get("run_id")), request.get("decision")
-    by, comment = text(request.get("by"), 200), text(request.get("comment"), 1000) or ""
-    if decision not in {"APPROVED", "REJECTED"} or by is None:
-        raise InvalidRequestError("An approval needs a decision, APPROVED or REJECTED, and the name of who decides.")
-    wait = next(
-        (
-            found
-            for subject in (SLOT_SUBJECT, "promotion")
-            if (found := ports.table.wait(wait_id(run_id, WaitKind.APPROVAL, subject))) is not None
-        ),
-        None,
-    )
-    if wait is None:
-        return {
-            "decided": False,
-            "reason": f"No approval waits for run {run_id}: it was decided, has expired, or never was.",
-        }
-    if ports.now().isoformat() > wait.deadline:
-        return {"decided": False, "reason": f"The approval of run {run_id} expired at {wait.deadline}."}
-    approved = decision == "APPROVED"
-    result = {
-        "decision": decision,
-        "by": by,
-        "comment": comment,
-        "outcome": None if approved else "APPROVAL_REJECTED",
-        "reason": f"{'Approved' if approved else 'Rejected'} by {by}. {comment}".strip(),
-    }
-    decided = resolve(ports, wait, result)
-    if decided and approved:
-        status = Status.TRAINING_APPROVED if wait.subject == SLOT_SUBJECT else Status.PROMOTION_APPROVED
-        record_status(ports, run_id=run_id, model=wait.model, status=status, sentence=result["reason"] or "")
-    return {"decided": decided, "reason": result["reason"]}
 
 
 def _from_event(event: dict[str, Any], ports: Ports) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from orchestration.notification import status_message
 from orchestration.records import manifest_key
 
 if TYPE_CHECKING:
-    from orchestration.ports import Ports
+    from orchestration.ports import ApprovalPorts
 
 LOG = logging.getLogger("orchestration")
 
 
 def record_status(
-    ports: Ports,
+    ports: ApprovalPorts,
     *,
     run_id: str,
     model: str,
@@ -24,11 +24,13 @@ def record_status(
     sentence: str,
     severity: str | None = None,
     facts: dict[str, str] | None = None,
+    next_steps: tuple[str, ...] = (),
 ) -> None:
     """Append the status to the run's history, then tell programs and people.
 
     A retry finds the row there and tells again nothing: a message lost to a crash in between is in the history, and
-    the final status is told by ``close``, which repeats until it is done.
+    the final status is told by ``close``, which repeats until it is done. ``next_steps`` stand in the message only,
+    never in the history: they may hold a link that decides.
     """
     at = ports.now().isoformat()
     before = ports.table.statuses(run_id)
@@ -43,11 +45,12 @@ def record_status(
         sentence=sentence,
         severity=severity,
         facts=facts or {},
+        next_steps=next_steps,
     )
 
 
 def tell_status(
-    ports: Ports,
+    ports: ApprovalPorts,
     *,
     run_id: str,
     model: str,
@@ -56,6 +59,7 @@ def tell_status(
     sentence: str,
     severity: str | None,
     facts: dict[str, str],
+    next_steps: tuple[str, ...] = (),
 ) -> None:
     """Emit the status event and publish the message."""
     manifest_uri = ports.bucket.uri(manifest_key(model, run_id))
@@ -83,6 +87,7 @@ def tell_status(
             sentence=sentence,
             facts={**facts, "manifest": manifest_uri},
             runbook_url=ports.settings.runbook_url,
+            next_steps=next_steps,
         )
     )
 

@@ -12,6 +12,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.actions.approve import advance_approval
 from orchestration.actions.pending_signals import raise_pending
 from orchestration.actions.resume import check_wait
 from orchestration.actions.settle import settle_execution
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from orchestration.ports import Ports
+    from orchestration.slots import SlotLedger
 
 LOG = logging.getLogger("orchestration")
 
@@ -35,6 +37,9 @@ GRACE: Final = timedelta(minutes=2)
 
 MONITOR_HORIZON: Final = timedelta(days=2)
 """How far back monitor runs without a decision are looked for; longer than any rule retries."""
+
+DUE_WORK: Final = frozenset({"approval_advanced", "pending_signal_raised"})
+"""Steps whose work falls due by the clock; every other one makes up for something that was lost."""
 
 
 def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -68,15 +73,37 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
             for subject in step(ports, grace):
                 repairs[kind] += 1
                 ports.table.record_repair(kind, subject, at=ports.now())
-                LOG.info("SweepRepaired", extra={"repair": kind, "subject": subject})
+                LOG.info("SweepRepaired", extra={"repair": kind, "subject": subject, "lost": kind not in DUE_WORK})
         except Exception as error:
             LOG.exception("SweepStepFailed", extra={"repair": kind})
             failures.append(f"{kind}: {error}")
+    LOG.info("WaitsObserved", extra=waits_observed(ports.table.waits(), ports.table.slots(), ports.now()))
     if failures:
         raise RuntimeError(
             f"{len(failures)} kind(s) of repair failed, the others were made. {'; '.join(failures)}"[:2000]
         )
     return {"repairs": dict(repairs), "failures": 0}
+
+
+def waits_observed(waits: Iterable[Wait], ledger: SlotLedger, now: datetime) -> dict[str, int]:
+    """What waits and how long, as gauges for alarms and dashboard. Pure.
+
+    An approval's wait is counted in percent of its own time, since policies set that time.
+    """
+    approvals = [wait for wait in waits if wait.kind == WaitKind.APPROVAL and wait.state == Wait.PARKED]
+    queued = [now - datetime.fromisoformat(waiter.since) for waiter in ledger.waiters]
+    return {
+        "approvals_waiting": len(approvals),
+        "approval_wait_percent": max((_percent_waited(wait, now) for wait in approvals), default=0),
+        "queue_length": len(queued),
+        "oldest_queued_seconds": int(max(queued, default=timedelta()).total_seconds()),
+    }
+
+
+def _percent_waited(wait: Wait, now: datetime) -> int:
+    parked_at = datetime.fromisoformat(wait.parked_at)
+    allowed = datetime.fromisoformat(wait.deadline) - parked_at
+    return int(100 * (now - parked_at) / allowed) if allowed else 100
 
 
 def _dead_runs(ports: Ports, grace: timedelta) -> Iterable[str]:
@@ -107,9 +134,11 @@ def _waits_for_sagemaker(ports: Ports, grace: timedelta) -> Iterable[str]:
 
 
 def _approvals(ports: Ports, grace: timedelta) -> Iterable[str]:
-    """Approvals whose next step (remind, escalate, expire) is due."""
-    del ports, grace
-    return ()
+    """Approvals whose next step (remind, escalate, expire) is due, or whose run is over."""
+    del grace
+    for wait in ports.table.waits():
+        if wait.kind == WaitKind.APPROVAL and advance_approval(ports, wait, ports.now()):
+            yield wait.wait_id
 
 
 def _slots(ports: Ports, grace: timedelta) -> Iterable[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.actions.approval_records import record_approval
 from orchestration.actions.statuses import record_status
 from orchestration.contracts import Status, WaitKind
 from orchestration.errors import ContentionError
@@ -19,7 +20,7 @@ from orchestration.waiting import wait_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestration.ports import Ports
+    from orchestration.ports import ApprovalPorts, Ports
 
 LOG = logging.getLogger("orchestration")
 
@@ -27,7 +28,7 @@ ATTEMPTS: Final = 25
 SLOT_SUBJECT: Final = "training"
 
 
-def resolve(ports: Ports, wait: Wait, result: dict[str, Any]) -> bool:
+def resolve(ports: ApprovalPorts, wait: Wait, result: dict[str, Any]) -> bool:
     """Fix the result of a wait and answer its token. False when somebody else had fixed another result before."""
     if wait.state == Wait.PARKED and not ports.table.resolve_wait(wait, result):
         current = ports.table.wait(wait.wait_id)
@@ -42,9 +43,12 @@ def resolve(ports: Ports, wait: Wait, result: dict[str, Any]) -> bool:
     return current.result == result
 
 
-def deliver(ports: Ports, wait: Wait) -> bool:
+def deliver(ports: ApprovalPorts, wait: Wait) -> bool:
     """Answer the token of a resolved wait. False when nobody waits on it any more."""
     result = wait.result or {}
+    if wait.kind == WaitKind.APPROVAL:
+        # Evidence and history first: a run never goes on with an approval nobody can look up.
+        record_approval(ports, wait)
     if result.get("status") == "FAILED" and wait.kind == WaitKind.PIPELINE:
         alive = ports.executions.fail(wait.token, "TrainingFailed", str(result.get("reason")))
     else:

@@ -18,10 +18,13 @@ pk                        sk                       item
 ``ACTIVE``                ``RUN#<run>``            runs that have no outcome yet
 ``SLOTS``                 ``LEDGER``               the slot ledger
 ``WAITS``                 ``WAIT#<wait id>``       a parked task token
+``APPROVALS``             ``WAIT#<wait id>``       a parked task token that waits for people
 ``CONTROLS``              ``<scope>``              a kill switch
 ``MODELS``                ``<model>``              a model that had a signal
 ``REPAIRS``               ``<time>#<kind>#<what>`` a repair of the sweep (expires)
 ========================  =======================  ==========================================================
+
+Approvals stand in a partition of their own, so that the function people reach can be kept from every other token.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from orchestration.contracts import UNATTRIBUTED, Status
+from orchestration.contracts import UNATTRIBUTED, Status, WaitKind
 from orchestration.decision import KillSwitch
 from orchestration.records import GENESIS
 from orchestration.signal import canonical
@@ -109,7 +112,10 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A parked task token. ``subject`` is what is waited for; ``data`` belongs to the kind."""
+    """A parked task token. ``subject`` is what is waited for; ``data`` belongs to the kind.
+
+    ``revision`` counts the changes to a wait that is still parked.
+    """
 
     wait_id: str
     kind: str
@@ -125,6 +131,7 @@ class Wait:
     state: str
     data: dict[str, Any]
     result: dict[str, Any] | None = None
+    revision: int = 0
 
     PARKED = "PARKED"
     RESOLVED = "RESOLVED"
@@ -242,18 +249,17 @@ class HistoryTable:
             ),
         )
 
-    def note_bad_policy(self, model: str, version: str) -> bool:
-        """Note that this version of a policy file is not valid. False when it was noted before."""
-        try:
-            self._client.put_item(
-                TableName=self._name,
-                Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
-                ConditionExpression="attribute_not_exists(pk) OR version_id <> :version",
-                ExpressionAttributeValues=to_item({":version": version}),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+    def noted_bad_policy(self, model: str) -> str | None:
+        """The version of the model's policy file that operators were told is not valid."""
+        item = self._get(f"MODEL#{model}", "BAD_POLICY")
+        return None if item is None else str(item["version_id"])
+
+    def note_bad_policy(self, model: str, version: str) -> None:
+        """Note that operators were told of this version. Idempotent."""
+        self._client.put_item(
+            TableName=self._name,
+            Item=to_item({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}),
+        )
 
     # Runs.
 
@@ -360,43 +366,100 @@ class HistoryTable:
 
     def wait(self, wait_id: str) -> Wait | None:
         """A wait that is not over."""
-        item = self._get("WAITS", f"WAIT#{wait_id}")
+        item = self._get(_waits_partition(wait_id), f"WAIT#{wait_id}")
         return None if item is None else _wait(item)
 
     def waits(self) -> list[Wait]:
         """All waits that are not over."""
-        return [_wait(item) for item in self._query("WAITS", "WAIT#")]
+        return [_wait(item) for pk in ("WAITS", "APPROVALS") for item in self._query(pk, "WAIT#")]
+
+    def waits_without_tokens(self) -> list[Wait]:
+        """All waits that are not over, as people may see them: the tokens stay in the table.
+
+        IAM allows reviewers this query only with every attribute named, so the names are spelled out.
+        """
+        fields = [name for name in Wait.__dataclass_fields__ if name != "token"]
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": "WAITS"}),
+            ConsistentRead=True,
+            Select="SPECIFIC_ATTRIBUTES",
+            ProjectionExpression=", ".join(f"#{name}" for name in fields),
+            ExpressionAttributeNames={f"#{name}": name for name in fields},
+        )
+        return [_wait({**from_item(item), "token": ""}) for page in pages for item in page["Items"]]
 
     def finished_wait(self, run_id: str, wait_id: str) -> dict[str, Any] | None:
         """The result of a wait that is over."""
         return self._get(f"RUN#{run_id}", f"WAIT#{wait_id}")
 
+    def past_wait(self, run_id: str, wait_id: str) -> Wait | None:
+        """A wait that is over, as it stood at its end; its token is gone."""
+        item = self.finished_wait(run_id, wait_id)
+        return None if item is None else _wait({**item, "token": "", "state": Wait.RESOLVED})
+
     def park(self, wait: Wait) -> bool:
-        """Store a parked token, or replace the token of the same wait. False when the wait was resolved meanwhile."""
+        """Store a parked token; the same wait again gets the new token and keeps all else. False when it was resolved."""
+        item = {**_wait_key(wait), **asdict(wait)}
         try:
             self._client.put_item(
-                TableName=self._name,
-                Item=to_item({"pk": "WAITS", "sk": f"WAIT#{wait.wait_id}", **asdict(wait)}),
-                ConditionExpression="attribute_not_exists(pk) OR #state = :parked",
-                ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues=to_item({":parked": Wait.PARKED}),
+                TableName=self._name, Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return False
+            return self._change_parked(
+                wait,
+                "SET #token = :token, #execution = :execution",
+                {"#token": "token", "#execution": "execution_arn"},
+                {":token": wait.token, ":execution": wait.execution_arn},
+            )
         return True
+
+    def update_wait(self, before: Wait, after: Wait) -> bool:
+        """Change a parked wait, or resolve it, unless someone changed it since ``before`` was read. True when written."""
+        return self._change_parked(
+            before,
+            "SET #state = :state, #step = :step, #next = :next, #data = :data, #revision = :new"
+            + ("" if after.result is None else ", #result = :result"),
+            {
+                "#step": "step",
+                "#next": "next_step_at",
+                "#data": "data",
+                "#revision": "revision",
+                **({} if after.result is None else {"#result": "result"}),
+            },
+            {
+                ":state": after.state,
+                ":step": after.step,
+                ":next": after.next_step_at,
+                ":data": after.data,
+                ":old": before.revision,
+                ":new": before.revision + 1,
+                ":result": after.result,
+            },
+            condition=" AND #revision = :old",
+        )
 
     def resolve_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         """Fix the result of a wait. The first to call decides; False for everyone after."""
+        return self._change_parked(
+            wait,
+            "SET #state = :resolved, #result = :result",
+            {"#result": "result"},
+            {":resolved": Wait.RESOLVED, ":result": result},
+        )
+
+    def _change_parked(
+        self, wait: Wait, update: str, names: dict[str, str], values: dict[str, Any], condition: str = ""
+    ) -> bool:
         try:
             self._client.update_item(
                 TableName=self._name,
-                Key=to_item({"pk": "WAITS", "sk": f"WAIT#{wait.wait_id}"}),
-                UpdateExpression="SET #state = :resolved, #result = :result",
-                ConditionExpression="#state = :parked",
-                ExpressionAttributeNames={"#state": "state", "#result": "result"},
-                ExpressionAttributeValues=to_item(
-                    {":resolved": Wait.RESOLVED, ":parked": Wait.PARKED, ":result": result}
-                ),
+                Key=to_item(_wait_key(wait)),
+                UpdateExpression=update,
+                ConditionExpression="#state = :parked" + condition,
+                ExpressionAttributeNames={"#state": "state", **names},
+                ExpressionAttributeValues=to_item({":parked": Wait.PARKED, **values}),
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
@@ -418,7 +481,7 @@ class HistoryTable:
                 {
                     "Delete": {
                         "TableName": self._name,
-                        "Key": to_item({"pk": "WAITS", "sk": f"WAIT#{wait.wait_id}"}),
+                        "Key": to_item(_wait_key(wait)),
                     }
                 },
             ]
@@ -540,6 +603,15 @@ def _line_item(run: StoredRun) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "reason": run.reason,
     }
+
+
+def _waits_partition(wait_id: str) -> str:
+    """The partition of a wait: its kind is the second part of its id, and a run's id holds no colon."""
+    return "APPROVALS" if wait_id.split(":", 2)[1:2] == [WaitKind.APPROVAL] else "WAITS"
+
+
+def _wait_key(wait: Wait) -> dict[str, Any]:
+    return {"pk": _waits_partition(wait.wait_id), "sk": f"WAIT#{wait.wait_id}"}
 
 
 def _wait(item: dict[str, Any]) -> Wait:

@@ -1,0 +1,246 @@
+"""Approvals: the ladder from asking to expiry, the counting of votes, the nonces of links. Pure.
+
+The ladder is data of the wait, never a timer: whoever looks asks ``next_step`` what is due. Silence ends in EXPIRED,
+which means no. One rejection decides; approvals count by person, and a link that names nobody is one person at most.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.records import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestration.decision import KillSwitch
+
+COMMENT_LIMIT: Final = 1000
+"""Characters of a reviewer's comment."""
+
+BEARER: Final = "bearer link"
+"""Who decides with a link: whoever holds it. All links of an approval together are this one person."""
+
+
+class Answer(StrEnum):
+    """What a reviewer says."""
+
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+
+
+class Via(StrEnum):
+    """How the identity of a vote is known; the words the evidence uses."""
+
+    IAM = "iam identity"
+    LINK = BEARER
+    TERMINAL = "terminal"
+
+
+class LadderAction(StrEnum):
+    """What is due in an approval that nobody has decided."""
+
+    NOTHING = "nothing"
+    REMIND = "remind"
+    ESCALATE = "escalate"
+    EXPIRE = "expire"
+
+
+class VoteCode(StrEnum):
+    """What became of a vote. Only DECIDED and COUNTED changed anything."""
+
+    DECIDED = "DECIDED"
+    COUNTED = "COUNTED"
+    COUNTED_BEFORE = "COUNTED_BEFORE"
+    DECIDED_BEFORE = "DECIDED_BEFORE"
+    EXPIRED = "EXPIRED"
+    PAUSED = "PAUSED"
+    RUN_OVER = "RUN_OVER"
+    PLAN_CHANGED = "PLAN_CHANGED"
+    LINK_INVALID = "LINK_INVALID"
+    LINK_USED = "LINK_USED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """When an approval is reminded of, escalated and expired. Aware datetimes in UTC."""
+
+    remind_at: datetime
+    escalate_at: datetime
+    expire_at: datetime
+
+    @classmethod
+    def start(cls, asked_at: datetime, hours: Mapping[str, float]) -> Ladder:
+        """The ladder of an approval asked for at ``asked_at``; ``hours`` are the policy's, counted from then."""
+        return cls(
+            remind_at=asked_at + timedelta(hours=hours["remind_hours"]),
+            escalate_at=asked_at + timedelta(hours=hours["escalate_hours"]),
+            expire_at=asked_at + timedelta(hours=hours["expire_hours"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """What is due now. ``step`` is the wait's step once it is done, ``next_at`` the time of what comes after."""
+
+    action: LadderAction
+    step: int
+    next_at: datetime
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's word. ``by`` is an ARN, or ``BEARER`` for a link; ``at`` is ISO-8601 in UTC."""
+
+    answer: Answer
+    by: str
+    via: Via
+    comment: str
+    at: str
+
+    def as_record(self) -> dict[str, Any]:
+        """The vote as the wait and the evidence keep it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class VoteVerdict:
+    """What a vote does: ``votes`` are all votes from now on, ``result`` is the wait's result if it is decided."""
+
+    code: VoteCode
+    sentence: str
+    votes: tuple[Vote, ...]
+    result: dict[str, Any] | None = None
+
+
+def next_step(ladder: Ladder, step: int, now: datetime) -> LadderStep:
+    """What is due in an undecided approval. Steps that were missed are not caught up: only the last one due is taken.
+
+    Args:
+        ladder: the approval's ladder.
+        step: 0 asked, 1 reminded, 2 escalated, 3 expired.
+        now: the time to judge at.
+    """
+    if now >= ladder.expire_at:
+        return LadderStep(
+            LadderAction.EXPIRE, 3, ladder.expire_at, f"Nobody decided until {stamp(ladder.expire_at)}, which means no."
+        )
+    left = duration(ladder.expire_at - now)
+    if now >= ladder.escalate_at and step < 2:  # noqa: PLR2004 - the steps are named above
+        return LadderStep(
+            LadderAction.ESCALATE,
+            2,
+            ladder.expire_at,
+            f"Nobody has decided since it was asked; {left} are left, then the answer is no.",
+        )
+    if now >= ladder.remind_at and step < 1:
+        return LadderStep(LadderAction.REMIND, 1, ladder.escalate_at, f"Still undecided; {left} are left.")
+    coming = {0: ladder.remind_at, 1: ladder.escalate_at}.get(step, ladder.expire_at)
+    return LadderStep(LadderAction.NOTHING, step, min(coming, ladder.expire_at), f"Nothing is due; {left} are left.")
+
+
+def count_vote(
+    votes: Sequence[Vote], vote: Vote, *, needed: int, deadline: datetime, now: datetime, paused: KillSwitch | None
+) -> VoteVerdict:
+    """Count one more vote on an undecided approval.
+
+    Args:
+        votes: those counted so far, all approvals.
+        vote: the new one.
+        needed: approvals by different people that decide.
+        deadline: from then on nothing is counted.
+        now: when the vote came.
+        paused: the kill switch over the model, if one is thrown: it keeps approvals out, never rejections.
+    """
+    before = tuple(votes)
+    if now >= deadline:
+        return VoteVerdict(VoteCode.EXPIRED, f"The approval expired at {stamp(deadline)}; no answer means no.", before)
+    if vote.answer is Answer.REJECTED:
+        return _decided((*before, vote), Answer.REJECTED, [vote])
+    if paused is not None:
+        return VoteVerdict(
+            VoteCode.PAUSED,
+            f"Paused ({paused.scope}) by {paused.by}: {paused.reason} Nothing was decided; the approval stays open "
+            f"until {stamp(deadline)}.",
+            before,
+        )
+    if any(other.by == vote.by for other in before):
+        return VoteVerdict(
+            VoteCode.COUNTED_BEFORE,
+            f"An approval by {vote.by} is counted already; {needed} different people have to approve.",
+            before,
+        )
+    after = (*before, vote)
+    if len(after) < needed:
+        return VoteVerdict(
+            VoteCode.COUNTED, f"Approval {len(after)} of {needed} is counted; another person has to approve too.", after
+        )
+    return _decided(after, Answer.APPROVED, list(after))
+
+
+def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> VoteVerdict:
+    by = " and ".join(vote.by for vote in deciding)
+    comments = [" ".join(vote.comment.split()) for vote in deciding if vote.comment]
+    reason = " ".join([f"{answer.capitalize()} by {by}.", *comments])
+    result = {
+        "decision": answer,
+        "by": by,
+        "comment": "\n".join(vote.comment for vote in deciding if vote.comment),
+        "decided_at": deciding[-1].at,
+        "outcome": None if answer is Answer.APPROVED else "APPROVAL_REJECTED",
+        "reason": reason,
+    }
+    return VoteVerdict(VoteCode.DECIDED, reason, votes, result)
+
+
+def expired_result(ladder: Ladder) -> dict[str, Any]:
+    """The result of an approval nobody decided."""
+    step = next_step(ladder, 2, ladder.expire_at)
+    return {
+        "decision": "EXPIRED",
+        "by": None,
+        "comment": "",
+        "decided_at": ladder.expire_at.isoformat(),
+        "outcome": "APPROVAL_EXPIRED",
+        "reason": step.sentence,
+    }
+
+
+def nonce_hash(nonce: str, *, wait_id: str, manifest_sha256: str, deadline: str) -> str:
+    """What is stored of a link's nonce: a SHA-256 that also covers what the link may decide, on which plan, until when.
+
+    The nonce has 256 random bits, so the hash needs neither salt nor stretching.
+    """
+    return sha256(f"approval-link\x1f{nonce}\x1f{wait_id}\x1f{manifest_sha256}\x1f{deadline}")
+
+
+def matching_nonce(given: str, hashes: Sequence[str]) -> int | None:
+    """Position of the hash that equals ``given``; compared in constant time, all of them, found or not."""
+    same = [hmac.compare_digest(given, stored) for stored in hashes]
+    return same.index(True) if True in same else None
+
+
+def clean_comment(value: str) -> str:
+    """A comment as it is kept: line feeds, but no other control characters, no blank edges. Markup stays text."""
+    lines = value.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("".join(character for character in line if character.isprintable()) for line in lines).strip()
+
+
+def stamp(moment: datetime) -> str:
+    """A time for people, in UTC, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(span: timedelta) -> str:
+    """A span for people: its two largest units."""
+    minutes = max(0, int(span.total_seconds() // 60))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

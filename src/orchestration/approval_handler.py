@@ -1,0 +1,345 @@
+"""Entry point of ApprovalFunction: the review page and its API, and decisions from the terminal.
+
+A request of the function URL is payload format 2.0: GET and HEAD show, POST decides, nothing else does anything. A
+direct invocation is ``{"action": "decide", ...}``, for callers with ``lambda:InvokeFunction``. A request of the URL can
+never look like a direct one, since Lambda wraps it.
+
+No log line holds an event, a body or a query: a link's nonce decides for whoever reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import parse_qsl, quote
+
+from orchestration.actions.approve import (
+    Ballot,
+    BallotAnswer,
+    approval_of,
+    approval_of_link,
+    decide,
+    decide_request,
+    paused,
+)
+from orchestration.approval import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode, clean_comment
+from orchestration.approval_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
+from orchestration.composition import compose_approval
+from orchestration.errors import ContentionError, InvalidRequestError
+from orchestration.records import evidence_key, manifest_key
+from orchestration.settings import ApprovalAccess
+from orchestration.signal import canonical, mapping, text
+
+if TYPE_CHECKING:
+    from orchestration.ports import ApprovalPorts
+    from orchestration.stores.table_dynamodb import Wait
+
+LOG = logging.getLogger("orchestration")
+
+BODY_LIMIT: Final = 16_384
+"""Bytes of a form. The longest comment, percent-encoded, has 12,000."""
+
+RUNS_SHOWN: Final = 6
+
+KICKER: Final = "Retraining approval"
+
+STATUS: Final = {
+    VoteCode.DECIDED: 200,
+    VoteCode.COUNTED: 200,
+    VoteCode.COUNTED_BEFORE: 409,
+    VoteCode.DECIDED_BEFORE: 409,
+    VoteCode.EXPIRED: 410,
+    VoteCode.PAUSED: 409,
+    VoteCode.RUN_OVER: 409,
+    VoteCode.PLAN_CHANGED: 409,
+    VoteCode.LINK_INVALID: 403,
+    VoteCode.LINK_USED: 409,
+    VoteCode.UNKNOWN: 404,
+}
+"""HTTP status of what became of a vote."""
+
+TITLES: Final = {
+    400: "This request cannot be read",
+    403: "This link is not valid",
+    404: "Nothing to review here",
+    405: "This page knows GET and POST only",
+    409: "Nothing was decided",
+    410: "The approval has expired",
+    413: "This form is too large",
+    415: "This form has another format",
+    500: "The page failed",
+    503: "Too many at once",
+}
+
+_ports: list[ApprovalPorts] = []
+
+
+class _Refusal(Exception):  # noqa: N818 - not an error of the program but an answer to its caller
+    """A request that is answered without looking at any approval."""
+
+    def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.headers = status, sentence, headers or {}
+
+
+def review(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Answer a request of the function URL, or a decision from the terminal.
+
+    Raises:
+        InvalidRequestError: a direct invocation that is no decision.
+        OrchestrationError: what a direct invocation runs into; the URL's callers get a page instead.
+    """
+    del context
+    if not _ports:
+        _ports.append(compose_approval())
+    return answer(event, _ports[0])
+
+
+def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
+    """Route a request; the part of the entry point that needs no environment."""
+    request = mapping(event)
+    if "requestContext" not in request:
+        if request.get("action") != "decide":
+            raise InvalidRequestError("ApprovalFunction takes requests of its URL, and the action 'decide'.")
+        return decide_request(request, ports)
+    wants_json = _wants_json(request)
+    method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", "")).upper()
+    try:
+        status, view, more = _answer_http(request, method, ports)
+        headers: dict[str, str] = {}
+    except _Refusal as refusal:
+        status, headers = refusal.status, refusal.headers
+        view, more = View(TITLES[status], KICKER, refusal.sentence, "warn"), {}
+    except ContentionError as error:
+        status, headers, more = 503, {"Retry-After": "2"}, {}
+        view = View(TITLES[status], KICKER, str(error), "warn")
+    except Exception as error:  # noqa: BLE001 - a reviewer gets a page; what happened is logged without the request
+        LOG.error("ApprovalPageFailed", extra={"error": type(error).__name__, "where": _where(error)})  # noqa: TRY400 - a traceback may quote values
+        status, headers, more = 500, {}, {}
+        view = View(TITLES[status], KICKER, "Open the page again to see whether your answer was counted.", "warn")
+    document = {**view.as_json(), **more}
+    return {
+        "statusCode": status,
+        "headers": {
+            **HEADERS,
+            **headers,
+            "Content-Type": "application/json" if wants_json else "text/html; charset=utf-8",
+        },
+        "body": "" if method == "HEAD" else canonical(document) if wants_json else render(view),
+        "isBase64Encoded": False,
+    }
+
+
+def _answer_http(request: dict[str, Any], method: str, ports: ApprovalPorts) -> tuple[int, View, dict[str, Any]]:
+    if ports.settings.approval_access is ApprovalAccess.OFF:
+        _refuse(404, "This stack has no review page; decide with make approve or make reject.")
+    if method not in {"GET", "HEAD", "POST"}:
+        _refuse(405, "GET shows an approval, POST decides it.", {"Allow": "GET, HEAD, POST"})
+    if request.get("rawPath") not in {"/", "", None}:
+        _refuse(404, "The review page is at the root of this address.")
+    query = _fields(str(request.get("rawQueryString") or ""), allowed={"run", "nonce"}, what="address")
+    run_id = query.get("run")
+    if not run_id:
+        _refuse(400, "The address lacks run, the id of the run to review.")
+    if method == "POST":
+        return _post(request, run_id, ports)
+    return _get(query, run_id, ports)
+
+
+def _get(query: dict[str, str], run_id: str, ports: ApprovalPorts) -> tuple[int, View, dict[str, Any]]:
+    nonce, used = None, False
+    if ports.settings.approval_access is ApprovalAccess.LINK:
+        nonce = query.get("nonce", "")
+        found = approval_of_link(ports, run_id, nonce)
+        if found is None:
+            _refuse(403, "Nothing was shown and nothing was decided. Use the newest message about this run.")
+        wait, used = found
+    else:
+        known = approval_of(ports, run_id)
+        if known is None:
+            _refuse(404, "No approval was asked for this run.")
+        wait = known
+    view = _view(ports, wait, nonce, used=used)
+    return 200, view, _state(wait)
+
+
+def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[int, View, dict[str, Any]]:
+    form = _form(request)
+    decision, subject = form.get("decision"), form.get("subject")
+    if decision not in set(Answer):
+        _refuse(400, "The form lacks decision: APPROVED or REJECTED.")
+    if subject not in {"training", "promotion"}:
+        _refuse(400, "The form lacks subject: training or promotion, as the page said.")
+    comment = clean_comment(form.get("comment", ""))
+    if len(comment) > COMMENT_LIMIT:
+        _refuse(
+            400, f"The comment has {len(comment)} characters; at most {COMMENT_LIMIT} are kept. Go back, shorten it."
+        )
+    if ports.settings.approval_access is ApprovalAccess.LINK:
+        by, via, nonce = BEARER, Via.LINK, form.get("nonce", "")
+    else:
+        by, via, nonce = _identity(request), Via.IAM, None
+    told = decide(ports, Ballot(run_id, Answer(decision), by, via, comment, subject, nonce))
+    status = STATUS[told.code]
+    if told.wait is None:
+        _refuse(status, f"{told.sentence} Nothing was decided.")
+    return status, _told_view(ports, told), {**told.as_record(), **_state(told.wait)}
+
+
+def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
+    """The result page: what became of the vote, and the approval as it stands now."""
+    assert told.wait is not None  # noqa: S101 - the caller refused when there is none
+    view = _view(ports, told.wait, None, used=True)
+    titles = {VoteCode.DECIDED: "Decided", VoteCode.COUNTED: "Your approval is counted", VoteCode.EXPIRED: TITLES[410]}
+    counted = told.code in {VoteCode.DECIDED, VoteCode.COUNTED}
+    after = ""
+    if told.decided:
+        approved = mapping(told.wait.result).get("decision") == Answer.APPROVED
+        after = " The run goes on." if approved else " The run ends without it."
+    return replace(
+        view,
+        title=f"{titles.get(told.code, TITLES[409])}: {told.wait.subject} of {told.wait.model}",
+        notice=told.sentence + after,
+        tone="good" if counted else "warn",
+        clock="",
+        form=None,
+    )
+
+
+def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) -> View:
+    now = ports.now()
+    asked = Asked(
+        model=wait.model,
+        run_id=wait.run_id,
+        subject=wait.subject,
+        asked_at=wait.parked_at,
+        deadline=wait.deadline,
+        data=wait.data,
+        manifest=_document(ports, manifest_key(wait.model, wait.run_id)),
+        evaluation=_document(ports, evidence_key(wait.model, wait.run_id, "evaluation"))
+        if wait.subject == "promotion"
+        else {},
+        runs=ports.table.runs_of_model(wait.model, RUNS_SHOWN),
+    )
+    link = ports.settings.approval_access is ApprovalAccess.LINK
+    result, switch = mapping(wait.result), paused(ports, wait.model)
+    form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
+    hint = ""
+    tone, notice = "plain", f"{wait.data['why']} People are asked before the {wait.subject}."
+    if result:
+        form, notice = None, f"This was decided: {result.get('reason')}"
+    elif now.isoformat() >= wait.deadline:
+        form, tone, notice = None, "warn", "The deadline has passed, which means no."
+    elif used:
+        form, notice = (
+            None,
+            (
+                "An approval by link is counted. Another person has to approve from a terminal: "
+                f"make approve RUN={wait.run_id}"
+            ),
+        )
+    elif switch is not None:
+        tone = "warn"
+        notice = f"Paused ({switch.scope}) by {switch.by}: {switch.reason} Approving has to wait; rejecting works."
+    if link and int(wait.data["approvals_needed"]) > 1:
+        hint = (
+            "This run needs two different people. A link does not say who you are, so all links together count as one "
+            "person; the other one approves from a terminal with make approve."
+        )
+    return View(
+        f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
+        f"{KICKER} · run {wait.run_id}",
+        notice,
+        tone,
+        clock_of(asked, now) if form else "",
+        sections_of(asked, now),
+        form,
+        hint,
+    )
+
+
+def _state(wait: Wait) -> dict[str, Any]:
+    """The approval for programs."""
+    return {
+        "run_id": wait.run_id,
+        "model": wait.model,
+        "subject": wait.subject,
+        "deadline": wait.deadline,
+        "approvals_needed": wait.data["approvals_needed"],
+        "votes": wait.data["votes"],
+        "decision": mapping(wait.result).get("decision"),
+    }
+
+
+def _identity(request: dict[str, Any]) -> str:
+    """The ARN Lambda found in the signature. Lambda sets it; nothing a caller sends gets there."""
+    iam = mapping(mapping(mapping(request["requestContext"]).get("authorizer")).get("iam"))
+    arn = text(iam.get("userArn"), 300)
+    if arn is None:
+        _refuse(403, "The request carries no IAM identity, so nobody would have decided. Sign it, or use make approve.")
+    return arn
+
+
+def _form(request: dict[str, Any]) -> dict[str, str]:
+    headers = {str(name).lower(): str(value) for name, value in mapping(request.get("headers")).items()}
+    kind = headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        _refuse(415, "Send the page's own form: application/x-www-form-urlencoded.")
+    raw = str(request.get("body") or "")
+    if len(raw) > BODY_LIMIT * 4 // 3 + 4:
+        _refuse(413, f"The form is larger than {BODY_LIMIT} bytes.")
+    try:
+        body = base64.b64decode(raw, validate=True) if request.get("isBase64Encoded") else raw.encode()
+        decoded = body.decode("ascii")
+    except (binascii.Error, UnicodeError):
+        _refuse(400, "The form's encoding is broken.")
+    if len(body) > BODY_LIMIT:
+        _refuse(413, f"The form is larger than {BODY_LIMIT} bytes.")
+    return _fields(decoded, allowed={"decision", "comment", "subject", "nonce"}, what="form")
+
+
+def _fields(encoded: str, *, allowed: set[str], what: str) -> dict[str, str]:
+    """Fields of a query or a form: known names, each once, valid UTF-8."""
+    if not encoded:
+        return {}
+    try:
+        pairs = parse_qsl(encoded, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        _refuse(400, f"The {what} cannot be read.")
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        _refuse(400, f"The {what} has a field twice; nobody can tell which one counts.")
+    if set(fields) - allowed:
+        _refuse(400, f"The {what} has fields this page does not know.")
+    return fields
+
+
+def _wants_json(request: dict[str, Any]) -> bool:
+    headers = {str(name).lower(): str(value).lower() for name, value in mapping(request.get("headers")).items()}
+    accepted = headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def _document(ports: ApprovalPorts, key: str) -> dict[str, Any]:
+    """A JSON record of the bucket, or nothing: a page without it still decides."""
+    body = ports.bucket.read(ports.bucket.uri(key)).body
+    try:
+        return mapping(json.loads(body or b"{}"))
+    except ValueError:
+        return {}
+
+
+def _where(error: Exception) -> str:
+    """File and line an error came from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
+
+
+def _refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> NoReturn:
+    raise _Refusal(status, sentence, headers)

@@ -1,0 +1,441 @@
+"""The review page: from a view to HTML or JSON. Pure; every value is escaped, nothing runs, nothing is loaded.
+
+The page works without JavaScript and without images, on a phone, with a keyboard and with a screen reader. Its
+Content-Security-Policy allows its own style, by hash, and posting its form to itself; nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.approval import COMMENT_LIMIT, duration, stamp
+from orchestration.signal import mapping, number, sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STYLE: Final = """
+:root{color-scheme:light dark;--paper:#fbfaf8;--card:#fff;--ink:#1b1d21;--soft:#575c66;--line:#dcdad5;--accent:#174ea6;
+--yes:#0a6640;--yes-ink:#fff;--no:#a32018;--warn:#7a4a00;--warn-paper:#fff4dd;--good-paper:#e6f4ec}
+@media (prefers-color-scheme:dark){:root{--paper:#14161a;--card:#1c1f25;--ink:#e9e7e3;--soft:#a9aeb8;--line:#363b45;
+--accent:#9cc1ff;--yes:#6fd3a2;--yes-ink:#06231a;--no:#ff9d94;--warn:#ffd08a;--warn-paper:#33270f;--good-paper:#12301f}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
+overflow-wrap:anywhere}
+header,main,footer{max-width:46rem;margin:0 auto;padding:0 1.1rem}
+header{padding-top:1.8rem}
+main{padding-bottom:1.5rem}
+footer{padding-bottom:2.5rem;color:var(--soft);font-size:.875rem}
+.kicker{margin:0;color:var(--soft);font-size:.875rem}
+h1{margin:.2rem 0 .6rem;font-size:1.65rem;line-height:1.2;letter-spacing:-.01em}
+h2{margin:0 0 .7rem;font-size:1.0625rem}
+p{margin:.4rem 0}
+a{color:var(--accent)}
+section{margin-top:1.1rem;padding:1.05rem 1.1rem 1.15rem;background:var(--card);border:1px solid var(--line);
+border-radius:.6rem}
+.notice{border-left:.3rem solid var(--accent)}
+.notice.warn{border-color:var(--warn);background:var(--warn-paper)}
+.notice.good{border-color:var(--yes);background:var(--good-paper)}
+dl{display:grid;grid-template-columns:minmax(8rem,12rem) 1fr;gap:.35rem 1rem;margin:0}
+dt{color:var(--soft)}
+dd{margin:0;white-space:pre-wrap}
+.figure{font-variant-numeric:tabular-nums}
+dl+.scroll,.scroll+.scroll{margin-top:1.1rem}
+.scroll{overflow-x:auto}
+summary{font-weight:600;cursor:pointer}
+details dl{margin-top:.7rem}
+table{width:100%;border-collapse:collapse;font-size:.9375rem;overflow-wrap:normal}
+caption{padding-bottom:.4rem;color:var(--soft);font-size:.875rem;text-align:left}
+th,td{padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}
+thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.8125rem}
+tbody th{font-weight:500}
+.pass{color:var(--yes);font-weight:600}
+.fail{color:var(--no);font-weight:600}
+label{display:block;margin-bottom:.3rem;font-weight:600}
+.hint{color:var(--soft);font-size:.875rem}
+textarea{width:100%;min-height:5.5rem;padding:.6rem .7rem;border:1px solid var(--soft);border-radius:.4rem;
+background:var(--paper);color:var(--ink);font:inherit}
+.buttons{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:.9rem}
+button{flex:1 1 9rem;min-height:2.9rem;padding:.5rem 1.2rem;border:2px solid var(--yes);border-radius:.4rem;
+background:var(--yes);color:var(--yes-ink);font:inherit;font-weight:600;cursor:pointer}
+button.no{border-color:var(--no);background:transparent;color:var(--no)}
+:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
+code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em}
+@media (max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.55rem}h1{font-size:1.4rem}}
+"""
+
+STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Vary": "Accept",
+}
+"""Headers of every answer, pages and JSON alike. A link holds a nonce, so no referrer and no cache may keep it."""
+
+
+LOOPS_OWN_INPUT: Final = frozenset(
+    {
+        "run",
+        "triggered_by",
+        "reason",
+        "run_id",
+        "model",
+        "manifest_uri",
+        "output_uri",
+        "idempotency_token",
+        "champion_model_data_uri",
+    }
+)
+"""Keys of a training input that the loop sets itself; the others are the policy's and are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: the first cell of each row names the row. A cell ``pass`` or ``fail`` is coloured as well as worded."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page: a heading, facts by name, tables. A folded one shows its heading until it is opened."""
+
+    heading: str
+    facts: tuple[tuple[str, str], ...] = ()
+    tables: tuple[Table, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the decision form sends besides decision and comment. ``nonce`` is None where the request is signed."""
+
+    action: str
+    subject: str
+    nonce: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page. ``tone`` is ``plain``, ``warn`` or ``good``; ``clock`` says how long there is; ``form`` is None when there is nothing to decide here."""
+
+    title: str
+    kicker: str
+    notice: str
+    tone: str = "plain"
+    clock: str = ""
+    sections: tuple[Section, ...] = ()
+    form: Form | None = None
+    hint: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The page for programs: everything it says, never the nonce."""
+        return {
+            "title": self.title,
+            "notice": self.notice,
+            "open": self.form is not None,
+            "subject": self.form.subject if self.form else None,
+            "sections": [
+                {
+                    "heading": section.heading,
+                    "facts": dict(section.facts),
+                    "tables": [
+                        {
+                            "caption": table.caption,
+                            "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
+                        }
+                        for table in section.tables
+                    ],
+                }
+                for section in self.sections
+            ],
+        }
+
+
+def render(view: View) -> str:
+    """The HTML of a page."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(view.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<header>\n<p class="kicker">{escape(view.kicker)}</p>\n<h1>{escape(view.title)}</h1>\n</header>\n<main>\n'
+        f'<section class="notice {escape(view.tone)}" aria-label="State" role="status"><p>{escape(view.notice)}</p>'
+        + (f"<p>{escape(view.clock)}</p>" if view.clock else "")
+        + ('<p><a href="#decide">To your decision</a></p>' if view.form else "")
+        + "</section>\n"
+        + "".join(_section(section, position) for position, section in enumerate(view.sections))
+        + (_form(view.form, view.hint) if view.form else "")
+        + "</main>\n<footer><p>Reading this page decides nothing; only its buttons do. "
+        "No answer in time means no.</p></footer>\n</body>\n</html>\n"
+    )
+
+
+def _section(section: Section, position: int) -> str:
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in section.facts)
+    inner = (f"<dl>\n{facts}</dl>\n" if facts else "") + "".join(_table(table) for table in section.tables)
+    if section.folded:
+        heading = escape(section.heading)
+        return f'<section aria-label="{heading}">\n<details>\n<summary>{heading}</summary>\n{inner}</details>\n</section>\n'
+    return (
+        f'<section aria-labelledby="part-{position}">\n<h2 id="part-{position}">{escape(section.heading)}</h2>\n'
+        f"{inner}</section>\n"
+    )
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(_cell(cell) for cell in row[1:]) + "</tr>\n"
+        for row in table.rows
+    )
+    # Focusable, so that a keyboard can scroll a table that is wider than a phone.
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">\n<table>\n'
+        f"<caption>{escape(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n"
+        "</table>\n</div>\n"
+    )
+
+
+def _cell(cell: str) -> str:
+    style = f' class="{cell}"' if cell in {"pass", "fail"} else ' class="figure"'
+    return f"<td{style}>{escape(cell)}</td>"
+
+
+def _form(form: Form, hint: str) -> str:
+    nonce = f'<input type="hidden" name="nonce" value="{escape(form.nonce)}">\n' if form.nonce else ""
+    return (
+        '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
+        + (f"<p>{escape(hint)}</p>\n" if hint else "")
+        + f'<form method="post" action="{escape(form.action)}">\n'
+        f'<input type="hidden" name="subject" value="{escape(form.subject)}">\n{nonce}'
+        '<label for="comment">Comment</label>\n'
+        f'<textarea id="comment" name="comment" maxlength="{COMMENT_LIMIT}" aria-describedby="comment-hint"></textarea>\n'
+        f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence.</p>\n'
+        '<div class="buttons">\n'
+        f'<button type="submit" name="decision" value="APPROVED">Approve the {escape(form.subject)}</button>\n'
+        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {escape(form.subject)}</button>\n'
+        "</div>\n</form>\n</section>\n"
+    )
+
+
+# What a reviewer has to see.
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An approval as the page needs it. Dictionaries are records as they are stored; each may be empty."""
+
+    model: str
+    run_id: str
+    subject: str
+    asked_at: str
+    deadline: str
+    data: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    runs: Sequence[Mapping[str, Any]]
+
+
+def sections_of(asked: Asked, now: datetime) -> tuple[Section, ...]:
+    """What the run is about, what it would do, what came of the runs before it, how long there is to decide."""
+    parts = [_drift(asked), _training(asked)]
+    if asked.subject == "promotion":
+        parts.insert(0, _candidate(asked))
+    return (*parts, _last_runs(asked), _time_and_votes(asked, now), _record(asked))
+
+
+def clock_of(asked: Asked, now: datetime) -> str:
+    """One line on the time left and the approvals so far."""
+    left, needed = datetime.fromisoformat(asked.deadline) - now, asked.data.get("approvals_needed") or 1
+    given = sum(mapping(vote).get("answer") == "APPROVED" for vote in sequence(asked.data.get("votes")))
+    return f"{duration(left)} left; {given} of {needed} approvals given."
+
+
+def _drift(asked: Asked) -> Section:
+    signal = mapping(asked.manifest.get("signal"))
+    threshold, dataset = mapping(signal.get("threshold")), mapping(signal.get("dataset"))
+    ratio = number(threshold.get("ratio"))
+    worse = "below" if threshold.get("lower_is_worse") else "above"
+    window = " to ".join(str(dataset[key]) for key in ("window_start", "window_end") if dataset.get(key))
+    facts = _facts(
+        ("What happened", signal.get("summary") or asked.data.get("why")),
+        ("Severity", asked.data.get("severity")),
+        ("Metric", threshold.get("metric")),
+        ("Observed", figure(threshold.get("observed"))),
+        ("Threshold", figure(threshold.get("threshold"))),
+        ("How far", f"{ratio:.2f} times the threshold (bad when {worse} it)" if ratio is not None else None),
+        ("Endpoint", signal.get("endpoint")),
+        ("Seen in", dataset.get("uri")),
+        ("Window", window),
+        ("Report", signal.get("report_uri")),
+    )
+    rows = tuple(
+        (str(entry.get("feature")), str(entry.get("check")), str(entry.get("description")))
+        for entry in map(mapping, sequence(signal.get("violations"))[:10])
+    )
+    count = signal.get("violation_count") or len(rows)
+    caption = f"Broken constraints ({len(rows)} of {count} shown)"
+    return Section("What drifted", facts, (Table(caption, ("Feature", "Check", "Finding"), rows),) if rows else ())
+
+
+def _training(asked: Asked) -> Section:
+    training, champion = mapping(asked.manifest.get("training")), mapping(asked.manifest.get("champion"))
+    wanted = mapping(training.get("input"))
+    dataset, budget = mapping(asked.manifest.get("dataset")), mapping(asked.data.get("budget"))
+    settings = [(f"Input {key}", value) for key, value in sorted(wanted.items()) if key not in LOOPS_OWN_INPUT]
+    used = None
+    if budget:
+        limit = f" of {budget['runs']}" if budget.get("runs") else ", no limit"
+        used = f"{budget.get('used')}{limit} in {figure(budget.get('days'))} days, this one included"
+    return Section(
+        "What would be trained" if asked.subject == "training" else "What was trained",
+        _facts(
+            ("Training target", training.get("target")),
+            ("Dataset of the signal", dataset.get("uri")),
+            *settings[:12],
+            ("Longest training", f"{figure(training.get('max_hours'))} h" if training.get("max_hours") else None),
+            ("Serves now", champion.get("model_name") or ("no champion yet" if asked.manifest else None)),
+            ("Runs of the budget", used),
+        ),
+    )
+
+
+def _record(asked: Asked) -> Section:
+    wanted = mapping(mapping(asked.manifest.get("training")).get("input"))
+    return Section(
+        "For the record",
+        _facts(
+            ("Manifest", asked.data.get("manifest_uri")),
+            ("Manifest SHA-256", asked.data.get("manifest_sha256")),
+            ("Policy version", asked.manifest.get("policy_version")),
+            ("Output", wanted.get("output_uri")),
+            ("Champion's model data", wanted.get("champion_model_data_uri")),
+            ("Execution", asked.manifest.get("execution_arn")),
+        ),
+        folded=True,
+    )
+
+
+def _candidate(asked: Asked) -> Section:
+    verdict = mapping(asked.data.get("verdict"))
+    measured = mapping(asked.evaluation.get("verdict"))
+    candidate, champion = mapping(measured.get("candidate_metrics")), mapping(measured.get("champion_metrics"))
+    gates = tuple(
+        (
+            str(gate.get("name")),
+            figure(gate.get("value")) or "not measured",
+            f"{gate.get('comparison')} {figure(gate.get('bound')) or 'no bound'}",
+            "pass" if gate.get("passed") else "fail",
+        )
+        for gate in map(mapping, sequence(verdict.get("gates")))
+    )
+    metrics = tuple(
+        (
+            name,
+            figure(champion.get(name)) or "not measured",
+            figure(value) or "not measured",
+            _change(champion.get(name), value),
+        )
+        for name, value in sorted(candidate.items())
+    )
+    plan = mapping(verdict.get("promotion"))
+    tables = []
+    if gates:
+        tables.append(Table("Gates of the candidate", ("Gate", "Candidate", "Bound", "Result"), gates))
+    if metrics:
+        tables.append(
+            Table("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
+        )
+    return Section(
+        "The candidate",
+        _facts(
+            ("Verdict", verdict.get("sentence")),
+            ("Promotion", plan.get("kind")),
+            ("Endpoint", plan.get("endpoint")),
+            ("Serves now", plan.get("previous_config")),
+            ("Would serve", plan.get("wanted_config")),
+        ),
+        tuple(tables),
+    )
+
+
+def _last_runs(asked: Asked) -> Section:
+    rows = tuple(
+        (
+            _moment(run.get("started_at")),
+            str(run.get("outcome") or "in progress"),
+            str(run.get("severity") or ""),
+            str(run.get("reason") or ""),
+        )
+        for run in asked.runs
+        if run.get("run_id") != asked.run_id
+    )
+    if not rows:
+        return Section("Runs before", (("Runs", "This is the first run of the model."),))
+    caption = f"Last {len(rows)} runs of {asked.model}, newest first"
+    return Section("Runs before", (), (Table(caption, ("Started", "Outcome", "Severity", "Reason"), rows),))
+
+
+def _time_and_votes(asked: Asked, now: datetime) -> Section:
+    deadline, needed = datetime.fromisoformat(asked.deadline), asked.data.get("approvals_needed") or 1
+    left = f"{duration(deadline - now)} left" if now < deadline else "over"
+    votes = tuple(
+        (
+            str(vote.get("by")),
+            str(vote.get("answer")),
+            str(vote.get("via")),
+            _moment(vote.get("at")),
+            str(vote.get("comment")),
+        )
+        for vote in map(mapping, sequence(asked.data.get("votes")))
+    )
+    tables = (Table("Answers so far", ("Who", "Answer", "Known by", "When", "Comment"), votes),) if votes else ()
+    people = "1 person" if needed == 1 else f"{needed} different people"
+    return Section(
+        "Time and answers",
+        _facts(
+            ("Asked", _moment(asked.asked_at)),
+            ("Deadline", f"{stamp(deadline)} ({left})"),
+            (
+                "Approvals",
+                f"{people} must approve; one rejection is enough for a no",
+            ),
+        ),
+        tables,
+    )
+
+
+def _facts(*facts: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in facts if value not in (None, ""))
+
+
+def figure(value: Any) -> str | None:
+    """A number for people, at most six significant digits; None when it is none."""
+    parsed = number(value)
+    return None if parsed is None else f"{parsed:.6g}"
+
+
+def _change(before: Any, after: Any) -> str:
+    old, new = number(before), number(after)
+    return "" if old is None or new is None else f"{new - old:+.4g}"
+
+
+def _moment(value: Any) -> str:
+    try:
+        return stamp(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return ""

@@ -1,0 +1,105 @@
+"""Alarms: on every function, on metrics that exist, to a topic that lets them in, and never back into the loop."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import pytest
+
+from tests.contract.template import ACCOUNT, REGION, STACK, Template
+
+TEMPLATE: Final = Template.read()
+PLAIN: Final = TEMPLATE.resolve()
+ALARMS: Final = {name: resource["Properties"] for name, resource in PLAIN.of_type("AWS::CloudWatch::Alarm").items()}
+
+
+def watched(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
+    """Namespace, name and dimensions of the metrics an alarm looks at."""
+    if "Metrics" in alarm:
+        metrics = [entry["MetricStat"]["Metric"] for entry in alarm["Metrics"] if "MetricStat" in entry]
+    else:
+        metrics = [alarm]
+    return [
+        (
+            metric["Namespace"],
+            metric["MetricName"],
+            {entry["Name"]: entry["Value"] for entry in metric.get("Dimensions", [])},
+        )
+        for metric in metrics
+    ]
+
+
+@pytest.mark.parametrize("function", list(PLAIN.of_type("AWS::Lambda::Function")))
+@pytest.mark.parametrize("symptom", ["Errors", "Throttles"])
+def test_a_function_has_an_alarm_on(symptom: str, function: str) -> None:
+    wanted = ("AWS/Lambda", symptom, {"FunctionName": PLAIN.name(function)})
+
+    assert [name for name, alarm in ALARMS.items() if wanted in watched(alarm)] == [f"{function}{symptom}Alarm"]
+
+
+def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() -> None:
+    """Of a metric with dimensions an alarm would see nothing: it names none, and no sum over them exists."""
+    made = {
+        (transformation["MetricNamespace"], transformation["MetricName"])
+        for resource in PLAIN.of_type("AWS::Logs::MetricFilter").values()
+        for transformation in resource["Properties"]["MetricTransformations"]
+        if "Dimensions" not in transformation
+    }
+
+    for name, alarm in ALARMS.items():
+        for namespace, metric, dimensions in watched(alarm):
+            if namespace.startswith("RetrainingLoop"):
+                assert (namespace, metric) in made, name
+                assert dimensions == {}, name
+            else:
+                assert dimensions, f"{name} would look at the whole account"
+
+
+def test_every_alarm_pages_people() -> None:
+    assert {name: alarm["AlarmActions"] for name, alarm in ALARMS.items()} == {
+        name: [PLAIN.arn("EscalationTopic")] for name in ALARMS
+    }
+
+
+def test_the_escalation_topic_lets_in_the_alarms_of_this_stack_only() -> None:
+    (allow,) = (
+        statement
+        for statement in PLAIN.resources["EscalationTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    )
+
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-*"},
+    }
+
+
+@pytest.mark.parametrize("topic", list(PLAIN.of_type("AWS::SNS::Topic")))
+def test_nothing_is_published_over_plain_http(topic: str) -> None:
+    (policy,) = (
+        resource["Properties"]
+        for resource in PLAIN.of_type("AWS::SNS::TopicInlinePolicy").values()
+        if resource["Properties"]["TopicArn"] == PLAIN.arn(topic)
+    )
+
+    assert {
+        "Sid": "DenyPlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": PLAIN.arn(topic),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    } in policy["PolicyDocument"]["Statement"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "taken"),
+    [("drift/", True), ("team-a/drift/", True), ("kpi_", True), ("drift.", True), ("retraining", False), ("r-", False)],
+)
+def test_no_alarm_of_a_stack_can_start_with_the_prefix_of_signals(prefix: str, taken: bool) -> None:
+    """Alarms without a name of their own are named after the stack, whose name holds letters, digits and hyphens."""
+    assert bool(re.match(TEMPLATE.parameters["AlarmNamePrefix"]["AllowedPattern"], prefix)) is taken
+    assert not [name for name, alarm in ALARMS.items() if "AlarmName" in alarm]
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", STACK)

@@ -1,0 +1,241 @@
+"""Who may do what: every persona against every action, decided by the policies as the template writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from ministack.core.iam_evaluator import (
+    EvalContext,
+    combine_resource_policy,
+    evaluate,
+    evaluate_resource_policy,
+    parse_policy_document,
+)
+
+from orchestration.stores.table_dynamodb import Wait
+from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template
+
+AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"
+REVIEWER: Final = f"arn:aws:iam::{ACCOUNT}:role/reviewer"
+OPERATOR: Final = f"arn:aws:iam::{ACCOUNT}:role/operator"
+ADMINISTRATOR: Final = f"arn:aws:iam::{ACCOUNT}:role/administrator"
+STRANGER: Final = f"arn:aws:iam::{ACCOUNT}:role/stranger"
+
+TEMPLATE: Final = Template.read()
+STACK: Final = TEMPLATE.resolve(
+    {"AutomationPrincipals": AUTOMATION_ROLE, "ReviewerPrincipals": f"{REVIEWER},{OPERATOR},{ADMINISTRATOR}"}
+)
+
+
+def document(stack: Stack, logical_id: str) -> dict[str, Any]:
+    """The policy document of a resource."""
+    found: dict[str, Any] = stack.resources[logical_id]["Properties"]["PolicyDocument"]
+    return found
+
+
+BUCKET: Final = STACK.arn("AutomationBucket")
+TABLE: Final = STACK.arn("HistoryTable")
+MACHINE: Final = STACK.arn("RetrainingStateMachine")
+EXECUTION: Final = MACHINE.replace(":stateMachine:", ":execution:") + ":run-1"
+LOOP: Final = STACK.arn("OrchestrationFunctionRole")
+
+EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*", "Resource": "*"}]}
+
+PERSONAS: Final = {
+    "the loop": (LOOP, [document(STACK, "OrchestrationFunctionPolicy")]),
+    "automation": (AUTOMATION_ROLE, [ALL_OBJECTS]),
+    "reviewer": (REVIEWER, [document(STACK, "ReviewerPolicy")]),
+    "operator": (
+        OPERATOR,
+        [document(STACK, name) for name in ("ReviewerPolicy", "OperatorPolicy")],
+    ),
+    "administrator": (ADMINISTRATOR, [EVERYTHING]),
+    "everyone else": (STRANGER, [ALL_OBJECTS]),
+}
+"""Everyone's identity policies. Automation and everyone else may do anything with objects, so that only the bucket's own
+policy can stand in their way."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One thing to do: an action on a resource, with what the request carries."""
+
+    action: str
+    resource: str
+    context: dict[str, Any] = field(default_factory=dict)
+    https: bool = True
+
+
+def _item(*keys: str, **context: Any) -> dict[str, Any]:
+    return {"dynamodb:leadingkeys": list(keys), **context}
+
+
+WRITE_ONCE: Final = {"s3:if-none-match": "*"}
+WAIT_FIELDS: Final = ["pk", *(name for name in Wait.__dataclass_fields__ if name != "token")]
+BUS: Final = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+
+DEEDS: Final = {
+    "read a decision": Deed("s3:GetObject", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
+    "read a manifest": Deed("s3:GetObject", f"{BUCKET}/manifests/fraud/run-1.json"),
+    "read evidence": Deed("s3:GetObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
+    "read a rejected event": Deed("s3:GetObject", f"{BUCKET}/rejected/a.json"),
+    "write a decision": Deed("s3:PutObject", f"{BUCKET}/decisions/fraud/2026/03/02/a.json", WRITE_ONCE),
+    "write evidence": Deed("s3:PutObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json", WRITE_ONCE),
+    "replace evidence": Deed("s3:PutObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
+    "delete evidence": Deed("s3:DeleteObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
+    "delete a version of a decision": Deed("s3:DeleteObjectVersion", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
+    "write a training's output": Deed("s3:PutObject", f"{BUCKET}/runs/fraud/run-1/outputs/model.tar.gz"),
+    "write the decision file": Deed(
+        "s3:PutObject", f"{BUCKET}/monitoring_outputs/retraining_decision/retraining_decision.csv"
+    ),
+    "write a model's policy": Deed("s3:PutObject", f"{BUCKET}/policies/fraud.json"),
+    "read over plain HTTP": Deed("s3:GetObject", f"{BUCKET}/manifests/fraud/run-1.json", https=False),
+    "change the bucket policy": Deed("s3:PutBucketPolicy", BUCKET),
+    "read a run's history": Deed("dynamodb:Query", TABLE, _item("RUN#run-1")),
+    "see what waits, without tokens": Deed(
+        "dynamodb:Query",
+        TABLE,
+        _item("WAITS", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": WAIT_FIELDS}),
+    ),
+    "read a task token": Deed(
+        "dynamodb:Query",
+        TABLE,
+        _item("WAITS", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": ["pk", "token"]}),
+    ),
+    "read a whole wait": Deed("dynamodb:GetItem", TABLE, _item("WAITS")),
+    "write history": Deed("dynamodb:PutItem", TABLE, _item("RUN#run-1")),
+    "look at an execution": Deed("states:GetExecutionHistory", EXECUTION),
+    "list executions": Deed("states:ListExecutions", MACHINE),
+    "start an execution": Deed("states:StartExecution", MACHINE),
+    "stop an execution": Deed("states:StopExecution", EXECUTION),
+    "redrive an execution": Deed("states:RedriveExecution", EXECUTION),
+    "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
+    "pause, resume, unfreeze, sweep": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
+    "ask for a retraining": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
+    "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
+    "replay a dead letter": Deed("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")),
+    "read the log": Deed("logs:FilterLogEvents", STACK.arn("OrchestrationFunctionLogGroup")),
+    "change an endpoint": Deed("sagemaker:UpdateEndpoint", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/fraud"),
+}
+
+
+def allowed(persona: str, deed: Deed) -> bool:
+    """Whether the persona's policies and the bucket's let the deed pass."""
+    principal, documents = PERSONAS[persona]
+    context = EvalContext(
+        principal_arn=principal,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=deed.action,
+        resource_arn=deed.resource,
+        region=REGION,
+        secure_transport=deed.https,
+        service_context=deed.context,
+    )
+    identity = evaluate(context, [parse_policy_document(document) for document in documents])
+    if not deed.resource.startswith(BUCKET):
+        return bool(identity.decision == "Allow")
+    bucket_policy = document(STACK, "AutomationBucketPolicy")
+    return bool(combine_resource_policy(identity, context, bucket_policy, ACCOUNT).decision == "Allow")
+
+
+def matrix() -> dict[str, dict[str, bool]]:
+    """The matrix as docs/security.md prints it: action, persona, yes or no."""
+    table = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").split("<!-- matrix -->")[1]
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if line.startswith("|")
+    ]
+    header, _, *body = rows
+    return {row[0]: {persona: cell == "yes" for persona, cell in zip(header[1:], row[1:], strict=True)} for row in body}
+
+
+MATRIX: Final = matrix()
+
+
+def test_the_matrix_of_the_security_page_has_every_persona_and_every_action() -> None:
+    assert list(MATRIX) == list(DEEDS)
+    assert all(list(row) == list(PERSONAS) for row in MATRIX.values())
+
+
+@pytest.mark.parametrize("persona", list(PERSONAS))
+@pytest.mark.parametrize("deed", list(DEEDS))
+def test_the_policies_allow_what_the_security_page_says(deed: str, persona: str) -> None:
+    assert allowed(persona, DEEDS[deed]) is MATRIX[deed][persona]
+
+
+def test_nobody_is_kept_out_of_the_bucket_when_no_principals_are_named() -> None:
+    """An empty form must not lock out the account's own roles; IAM alone decides there."""
+    bucket_policy = document(TEMPLATE.resolve(), "AutomationBucketPolicy")
+
+    for deed in ("read evidence", "write a training's output", "write the decision file", "write a model's policy"):
+        context = EvalContext(
+            principal_arn=STRANGER,
+            principal_type="AssumedRole",
+            principal_account=ACCOUNT,
+            action=DEEDS[deed].action,
+            resource_arn=DEEDS[deed].resource,
+            region=REGION,
+            secure_transport=True,
+            service_context=DEEDS[deed].context,
+        )
+        assert evaluate_resource_policy(bucket_policy, context).decision != "Deny", deed
+
+
+def test_the_role_of_trainings_writes_and_reads_without_being_named() -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/sagemaker"
+    parameters = {
+        "SageMakerExecutionRoleArn": role,
+        "AutomationPrincipals": AUTOMATION_ROLE,
+        "ReviewerPrincipals": REVIEWER,
+    }
+    bucket_policy = document(TEMPLATE.resolve(parameters), "AutomationBucketPolicy")
+
+    for action in ("s3:PutObject", "s3:GetObject"):
+        context = EvalContext(
+            principal_arn=role,
+            principal_type="AssumedRole",
+            principal_account=ACCOUNT,
+            action=action,
+            resource_arn=f"{BUCKET}/runs/fraud/run-1/outputs/model.tar.gz",
+            region=REGION,
+            secure_transport=True,
+        )
+        assert evaluate_resource_policy(bucket_policy, context).decision != "Deny"
+
+
+def test_waits_are_shown_with_every_attribute_but_the_token() -> None:
+    statement = next(
+        statement
+        for statement in document(STACK, "ReviewerPolicy")["Statement"]
+        if statement["Sid"] == "SeeWaitsWithoutTokens"
+    )
+
+    shown = set(statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
+
+    assert shown == {"pk", "sk", *Wait.__dataclass_fields__} - {"token"}
+
+
+@pytest.mark.parametrize("policy", ["ReviewerPolicy", "OperatorPolicy"])
+def test_a_persona_holds_no_wildcard(policy: str) -> None:
+    for statement in document(STACK, policy)["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        assert not [action for action in actions if "*" in action]
+        assert "*" not in resources
+        assert re.fullmatch(r"([A-Z][a-z]+)+", statement["Sid"])
+
+
+@pytest.mark.parametrize("policy", ["ReviewerPolicy", "OperatorPolicy"])
+def test_a_persona_may_use_the_key_only_when_there_is_one(policy: str) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b"
+
+    def key_statements(stack: Stack) -> list[Any]:
+        return [statement for statement in document(stack, policy)["Statement"] if "kms:" in str(statement["Action"])]
+
+    assert key_statements(TEMPLATE.resolve()) == []
+    (statement,) = key_statements(TEMPLATE.resolve({"KmsKeyArn": key}))
+    assert statement["Resource"] == key

@@ -1,0 +1,121 @@
+"""Every anchor that a message or an alarm can name is a section of the runbook, and every section has a source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from orchestration.contracts import Decision, Status
+from orchestration.notification import decision_message, status_message
+from tests.contract.template import ROOT, Template
+
+RUNBOOK: Final = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+SOURCES: Final = sorted((ROOT / "src" / "orchestration").rglob("*.py"))
+PARTS: Final = ("Meaning.", "First look.", "Safe action.", "Undo.", "Escalate.")
+
+SECTIONS: Final = {
+    re.sub(r"[^a-z0-9 -]", "", title.lower()).strip().replace(" ", "-"): body
+    for title, body in re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+}
+"""Sections by the anchor that a Markdown viewer gives their heading."""
+
+
+def anchor(message: str) -> str:
+    """The anchor that the last line of a message links to."""
+    return message.rsplit("#", 1)[1]
+
+
+def written_out() -> set[str]:
+    """Anchors that stand as such in a source, in the state machine or in an alarm."""
+    found: set[str] = set()
+    for path in [*SOURCES, ROOT / "statemachine.asl.json"]:
+        found |= set(re.findall(r"(?:runbook_url|RunbookUrl)\}#([a-z-]+)", path.read_text(encoding="utf-8")))
+    return found
+
+
+def alarms() -> dict[str, str]:
+    """Alarms with their anchors."""
+    resources = Template.read().resolve().of_type("AWS::CloudWatch::Alarm")
+    return {name: anchor(resource["Properties"]["AlarmDescription"]) for name, resource in resources.items()}
+
+
+def held_and_rejected() -> Iterator[tuple[Decision, str]]:
+    """Decisions on which people are told a reason, read off the places that make them."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            arguments = node.args + [keyword.value for keyword in node.keywords if keyword.arg == "reason"]
+            if node.func.id == "GuardVerdict" and ast.unparse(arguments[1]) == "Decision.HOLD":
+                yield from ((Decision.HOLD, reason) for reason in _codes(arguments[2]))
+            if node.func.id == "Rejection":
+                yield from ((Decision.REJECT, reason) for reason in _codes(arguments[0]))
+            if node.func.id == "reject" and path.name == "decision_file.py":
+                yield from ((Decision.REJECT, f"DECISION_FILE_{reason}") for reason in _codes(arguments[0]))
+
+
+def _codes(node: ast.expr) -> list[str]:
+    """Reason codes an expression can have; an expression without any hands on one that was found elsewhere."""
+    return [
+        str(leaf.value)
+        for leaf in ast.walk(node)
+        if isinstance(leaf, ast.Constant) and re.fullmatch(r"[A-Z][A-Z_]+[A-Z]", str(leaf.value))
+    ]
+
+
+def in_messages() -> set[str]:
+    """Anchors of the messages themselves, made by the code that sends them."""
+    held = {
+        anchor(
+            decision_message(
+                decision=decision, reason=reason, sentence="-", model="fraud", facts={}, runbook_url="book"
+            ).next_steps[-1]
+        )
+        for decision, reason in held_and_rejected()
+    }
+    escalated = {
+        anchor(
+            status_message(
+                status=status, run_id="run-1", model="fraud", sentence="-", facts={}, runbook_url="book"
+            ).next_steps[-1]
+        )
+        for status in Status
+        if status.escalates
+    }
+    return held | escalated
+
+
+def test_every_anchor_of_a_message_is_a_section() -> None:
+    assert sorted((written_out() | in_messages()) - set(SECTIONS)) == []
+
+
+def test_every_alarm_says_its_symptom_and_ends_in_a_section() -> None:
+    assert {name: section for name, section in alarms().items() if section not in SECTIONS} == {}
+
+
+def test_every_section_has_a_source() -> None:
+    assert sorted(set(SECTIONS) - written_out() - in_messages() - set(alarms().values())) == []
+
+
+def test_the_reasons_are_found_where_they_are_made() -> None:
+    """A reader that finds nothing would make the tests above pass."""
+    found = {reason for _, reason in held_and_rejected()}
+
+    assert {"PAUSED", "BUDGET_SPENT", "UNKNOWN_MODEL", "EVENT_TOO_LARGE", "DECISION_FILE_MISSING"} <= found
+
+
+@pytest.mark.parametrize("section", list(SECTIONS))
+def test_a_section_says_meaning_first_look_safe_action_undo_and_escalation(section: str) -> None:
+    assert tuple(re.findall(r"\*\*(.+?)\*\*", SECTIONS[section])) == PARTS
+
+
+def test_every_command_of_the_runbook_is_a_make_target() -> None:
+    makefile = Path(ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+    assert {name for name in re.findall(r"`make ([a-z-]+)", RUNBOOK) if name not in targets} == set()

@@ -1,0 +1,196 @@
+"""A reviewer as the stories see one: gets the message, opens the page, answers on it or from a terminal."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from ops import approval
+from orchestration.composition import compose
+from orchestration.ports import Ports
+from orchestration.stores.table_dynamodb import Wait
+from tests.stack.loop import Loop
+
+FORM = "application/x-www-form-urlencoded"
+NONCE = re.compile(r"nonce=([\w-]{43})")
+ASKS: dict[str, Any] = {"actions": {"critical": "approve"}, "approval": {"training": "always"}}
+"""Policy sections that ask before every training."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the page answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body as JSON."""
+        parsed: dict[str, Any] = json.loads(self.body)
+        return parsed
+
+
+class Reviewer:
+    """One person in front of one deployed loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        identity = str(urllib.parse.urlsplit(loop.outputs["ApprovalUrl"]).hostname).split(".", maxsplit=1)[0]
+        self.page = f"{loop.aws.endpoint_url}/_aws/lambda-url/{identity}/"
+
+    # Being asked.
+
+    def asked(self, model: str, subject: str = "training", event: dict[str, Any] | None = None) -> tuple[str, str]:
+        """Start a run that asks, await its approval, give the execution's ARN and the run's id."""
+        arn = self.loop.start(event or self.loop.drift(model))
+        run_id = arn.rsplit(":", 1)[-1]
+        self.loop.until(lambda: f"{subject.upper()}_APPROVAL_REQUESTED" in self.loop.statuses(run_id))
+        return arn, run_id
+
+    def asked_by_link(self, model: str, subject: str = "training") -> tuple[str, str, str]:
+        """The same; gives the link's nonce too, as it stands in the message."""
+        with self.loop.listening(self.loop.outputs["OperationsTopicArn"]) as messages:
+            arn, run_id = self.asked(model, subject)
+            return arn, run_id, self.nonce_of(messages, run_id)
+
+    @staticmethod
+    def nonce_of(messages: Callable[[int], list[dict[str, Any]]], run_id: str) -> str:
+        """The nonce in the first message that has one for this run."""
+        for count in range(1, 20):
+            told = messages(count)[-1]["Message"]
+            if run_id in told and (match := NONCE.search(told)):
+                return match[1]
+        raise AssertionError(f"no message linked to run {run_id}")
+
+    def wait_item(self, run_id: str, subject: str = "training") -> dict[str, Any] | None:
+        """The raw item of an open approval."""
+        return self.loop.item("APPROVALS", f"WAIT#{run_id}:approval:{subject}")
+
+    # Answering on the page.
+
+    def get(self, run_id: str, nonce: str | None = None, **more: Any) -> Answered:
+        """Open the page."""
+        query = {"run": run_id, **({"nonce": nonce} if nonce is not None else {})}
+        return self.request("GET", urllib.parse.urlencode(query), **more)
+
+    def post(self, run_id: str, decision: str, nonce: str | None = None, **fields: str) -> Answered:
+        """Press a button."""
+        form = {"subject": "training", "decision": decision, **fields, **({} if nonce is None else {"nonce": nonce})}
+        return self.request(
+            "POST", urllib.parse.urlencode({"run": run_id}), urllib.parse.urlencode(form), {"Content-Type": FORM}
+        )
+
+    def request(
+        self,
+        method: str,
+        query: str,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        path: str = "",
+        signed: bool = False,
+    ) -> Answered:
+        """Send one request to the function URL."""
+        url = f"{self.page}{path}?{query}"
+        prepared = AWSRequest(method, url, data=body, headers=headers or {})
+        if signed:
+            SigV4Auth(Credentials("test", "test"), "lambda", self.loop.aws.region).add_auth(prepared)
+        request = urllib.request.Request(  # noqa: S310 - http, to the embedded AWS
+            url, data=None if body is None else body.encode(), headers=dict(prepared.headers), method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http, as above
+                return Answered(answer.status, dict(answer.headers), answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answered(error.code, dict(error.headers), error.read().decode())
+
+    # Answering from a terminal.
+
+    def terminal(self, monkeypatch: pytest.MonkeyPatch, *arguments: str, stack: str = "loop") -> tuple[int, str]:
+        """Run the command behind make approve and make reject; gives exit status and what it printed."""
+        for name, value in self.loop.aws.environment.items():
+            monkeypatch.setenv(name, value)
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed):
+            status = approval.main([*arguments, "--stack", stack])
+        return status, printed.getvalue()
+
+    def claim(self, run_id: str, decision: str, by: str, **more: Any) -> dict[str, Any]:
+        """Invoke the function as the command does, under a name of the story's own."""
+        request = {"action": "decide", "run_id": run_id, "decision": decision, "by": by, **more}
+        answer = self.loop.aws.client("lambda").invoke(
+            FunctionName=self.loop.outputs["ApprovalFunctionName"], Payload=json.dumps(request).encode()
+        )
+        told: dict[str, Any] = json.loads(answer["Payload"].read())
+        return told
+
+    # Time.
+
+    def ports(self, monkeypatch: pytest.MonkeyPatch, *, hours: float = 0) -> Ports:
+        """What OrchestrationFunction works with, in this process and so many hours from now."""
+        for name, value in self.loop.aws.environment.items():
+            monkeypatch.setenv(name, value)
+        configuration = self.loop.aws.client("lambda").get_function_configuration(
+            FunctionName=self.loop.outputs["OrchestrationFunctionName"]
+        )
+        ports = compose(configuration["Environment"]["Variables"])
+        now = ports.now
+        return replace(ports, now=lambda: now() + timedelta(hours=hours))
+
+    @staticmethod
+    def open_wait(ports: Ports, run_id: str, subject: str = "training") -> Wait:
+        """An open approval as the sweep finds it."""
+        return next(wait for wait in ports.table.waits() if wait.wait_id == f"{run_id}:approval:{subject}")
+
+    # What was left.
+
+    def evidence(self, model: str, run_id: str, subject: str = "training") -> dict[str, Any]:
+        """The record of a decided approval."""
+        record: dict[str, Any] = self.loop.read(f"evidence/{model}/{run_id}/approval-{subject}.json")
+        return record
+
+    def log_lines(self) -> str:
+        """Every log line of both functions."""
+        client, lines = self.loop.aws.client("logs"), []
+        for name in ("ApprovalFunctionName", "OrchestrationFunctionName"):
+            configuration = self.loop.aws.client("lambda").get_function_configuration(
+                FunctionName=self.loop.outputs[name]
+            )
+            pages = client.get_paginator("filter_log_events").paginate(
+                logGroupName=configuration["LoggingConfig"]["LogGroup"]
+            )
+            lines += [event["message"] for page in pages for event in page["events"]]
+        return "\n".join(lines)
+
+
+def url_event(method: str, query: str, body: str | None = None) -> dict[str, Any]:
+    """A function URL's request as Lambda delivers it, payload format 2.0; forms come base64-encoded."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "rawPath": "/",
+        "rawQueryString": query,
+        "headers": {"content-type": FORM} if body is not None else {},
+        "requestContext": {"accountId": "anonymous", "http": {"method": method, "path": "/"}},
+        "isBase64Encoded": body is not None,
+    }
+    if body is not None:
+        event["body"] = base64.b64encode(body.encode()).decode()
+    return event

@@ -1,0 +1,462 @@
+"""People are asked: they approve, reject, stay silent, come twice, come late, come with somebody else's link."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from local.embedded_aws import wait_until
+from orchestration.actions.approve import advance_approval
+from orchestration.approval_handler import answer
+from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.reviewer import ASKS, FORM, Reviewer, url_event
+
+PAIR: dict[str, Any] = {
+    "actions": {"critical": "approve"},
+    "approval": {"training": "always", "approvals_needed": 2},
+}
+ADA, GRACE = "arn:aws:iam::111122223333:user/ada", "arn:aws:iam::111122223333:user/grace"
+
+
+@pytest.fixture
+def terminal(loop: Loop) -> Reviewer:
+    """A reviewer with a terminal, in a stack whose page wants signed requests."""
+    return Reviewer(loop)
+
+
+@pytest.fixture
+def linked(link_loop: Loop) -> Reviewer:
+    """A reviewer who gets links."""
+    return Reviewer(link_loop)
+
+
+class TestFromATerminal:
+    def test_an_approved_run_trains_and_leaves_who_when_how_and_why(
+        self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = terminal.loop.model(**ASKS)
+        arn, run_id = terminal.asked(model)
+
+        status, printed = terminal.terminal(monkeypatch, "approve", "--run", run_id, "--comment", "seen with the team")
+
+        assert status == 0, printed
+        assert "Approved by arn:aws:" in printed
+        ended = terminal.loop.ended(arn)
+        assert ended.output["outcome"] == "PROMOTED"
+        statuses = terminal.loop.statuses(run_id)
+        assert statuses[:3] == ["RETRAINING_DECIDED", "TRAINING_APPROVAL_REQUESTED", "TRAINING_APPROVED"]
+        evidence = terminal.evidence(model, run_id)
+        (vote,) = evidence["votes"]
+        assert (evidence["decision"], vote["via"], vote["comment"]) == ("APPROVED", "terminal", "seen with the team")
+        assert vote["by"].startswith("arn:aws:")
+        assert evidence["decided_at"] == vote["at"]
+        manifest = terminal.loop.aws.client("s3").get_object(
+            Bucket=terminal.loop.bucket, Key=f"manifests/{model}/{run_id}.json"
+        )["Body"]
+        assert evidence["manifest_sha256"] == _sha256(manifest.read())
+        assert terminal.wait_item(run_id) is None
+
+    def test_a_rejected_run_trains_nothing_and_is_told_so(
+        self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = terminal.loop.model(**ASKS)
+        arn, run_id = terminal.asked(model)
+
+        assert terminal.terminal(monkeypatch, "reject", "--run", run_id, "--comment", "labels are late")[0] == 0
+
+        ended = terminal.loop.ended(arn)
+        assert (ended.status, ended.output["outcome"]) == ("SUCCEEDED", "APPROVAL_REJECTED")
+        assert "labels are late" in ended.output["reason"]
+        assert "TRAINING_STARTED" not in terminal.loop.statuses(run_id)
+        assert terminal.evidence(model, run_id)["decision"] == "REJECTED"
+
+    def test_deciding_twice_changes_nothing_and_says_what_was_decided(
+        self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = terminal.loop.model(**ASKS)
+        arn, run_id = terminal.asked(model)
+        terminal.claim(run_id, "APPROVED", ADA)
+        terminal.loop.ended(arn)
+
+        status, printed = terminal.terminal(monkeypatch, "reject", "--run", run_id)
+
+        assert status == 1
+        assert f"decided before: Approved by {ADA}" in printed
+        assert terminal.evidence(model, run_id)["decision"] == "APPROVED"
+
+    def test_a_run_nobody_knows_and_a_stack_nobody_knows_are_told_apart(
+        self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        status, printed = terminal.terminal(monkeypatch, "approve", "--run", "no-such-run")
+        assert (status, "No approval was asked" in printed) == (1, True)
+
+        status, printed = terminal.terminal(monkeypatch, "approve", "--run", "x", stack="elsewhere")
+        assert (status, "Stack elsewhere was not found" in printed) == (2, True)
+
+        assert terminal.terminal(monkeypatch, "approve", "--run", "")[0] == 2
+
+    def test_a_malformed_invocation_is_an_error_and_decides_nothing(self, terminal: Reviewer) -> None:
+        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+        for request in (
+            {"by": ""},
+            {"decision": "MAYBE"},
+            {"subject": "slot"},
+            {"comment": "x" * 1001},
+        ):
+            told = terminal.claim(**{"run_id": run_id, "decision": "APPROVED", "by": ADA, **request})
+            assert told["errorType"] == "InvalidRequestError", request
+        assert terminal.wait_item(run_id) is not None
+
+
+class TestTwoPeople:
+    def test_two_different_people_decide_and_the_same_one_twice_does_not(self, terminal: Reviewer) -> None:
+        model = terminal.loop.model(**PAIR)
+        arn, run_id = terminal.asked(model)
+
+        assert terminal.claim(run_id, "APPROVED", ADA)["code"] == "COUNTED"
+        assert terminal.claim(run_id, "APPROVED", ADA)["code"] == "COUNTED_BEFORE"
+        assert "TRAINING_APPROVED" not in terminal.loop.statuses(run_id)
+        assert terminal.claim(run_id, "APPROVED", GRACE)["code"] == "DECIDED"
+
+        assert terminal.loop.ended(arn).output["outcome"] == "PROMOTED"
+        assert [vote["by"] for vote in terminal.evidence(model, run_id)["votes"]] == [ADA, GRACE]
+
+    def test_no_vote_is_lost_when_two_people_approve_at_the_same_moment(self, terminal: Reviewer) -> None:
+        model = terminal.loop.model(**PAIR)
+        arn, run_id = terminal.asked(model)
+
+        with ThreadPoolExecutor(2) as pool:
+            codes = sorted(
+                told["code"] for told in pool.map(lambda by: terminal.claim(run_id, "APPROVED", by), (ADA, GRACE))
+            )
+
+        assert codes == ["COUNTED", "DECIDED"]
+        assert terminal.loop.ended(arn).output["outcome"] == "PROMOTED"
+
+    def test_one_rejection_is_enough_after_an_approval(self, terminal: Reviewer) -> None:
+        arn, run_id = terminal.asked(terminal.loop.model(**PAIR))
+        terminal.claim(run_id, "APPROVED", ADA)
+
+        assert terminal.claim(run_id, "REJECTED", GRACE)["code"] == "DECIDED"
+
+        assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
+
+    def test_a_link_is_one_person_and_the_other_one_uses_a_terminal(self, linked: Reviewer) -> None:
+        model = linked.loop.model(**PAIR)
+        arn, run_id, nonce = linked.asked_by_link(model)
+        assert "count as one person" in linked.get(run_id, nonce).body
+
+        assert "Approval 1 of 2 is counted" in linked.post(run_id, "APPROVED", nonce).body
+        again = linked.post(run_id, "APPROVED", nonce)
+        assert (again.status, "This link was used" in again.body) == (409, True)
+        assert "<form" not in linked.get(run_id, nonce).body
+        assert linked.claim(run_id, "APPROVED", ADA)["code"] == "DECIDED"
+
+        assert linked.loop.ended(arn).output["outcome"] == "PROMOTED"
+        assert [vote["by"] for vote in linked.evidence(model, run_id)["votes"]] == ["bearer link", ADA]
+
+
+class TestSilence:
+    def test_a_silent_approver_is_reminded_then_escalated_and_then_the_answer_is_no(
+        self, linked: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outputs = linked.loop.outputs
+        model = linked.loop.model(
+            actions={"critical": "approve"},
+            approval={"training": "always", "remind_hours": 4, "escalate_hours": 8, "expire_hours": 24},
+        )
+        arn, run_id, first = linked.asked_by_link(model)
+
+        def look(hours: float) -> str | None:
+            ports = linked.ports(monkeypatch, hours=hours)
+            return advance_approval(ports, linked.open_wait(ports, run_id), ports.now())
+
+        with linked.loop.listening(outputs["OperationsTopicArn"]) as heard:
+            assert [look(1), look(4.1), look(4.2)] == [None, "reminded", None]
+            reminder = heard(1)[0]
+            second = linked.nonce_of(heard, run_id)
+        assert second != first
+        assert "19 h" in reminder["Message"]
+        with linked.loop.listening(outputs["EscalationTopicArn"]) as heard:
+            assert [look(8.1), look(23.9)] == ["escalated", None]
+            assert "#approval-undecided" in heard(1)[0]["Message"]
+        assert linked.get(run_id, first).status == linked.get(run_id, second).status == 200
+        assert look(24.1) == "expired"
+
+        ended = linked.loop.ended(arn)
+        assert (ended.status, ended.output["outcome"]) == ("SUCCEEDED", "APPROVAL_EXPIRED")
+        assert "TRAINING_STARTED" not in linked.loop.statuses(run_id)
+        evidence = linked.evidence(model, run_id)
+        assert (evidence["decision"], evidence["votes"]) == ("EXPIRED", [])
+        assert [taken["step"] for taken in evidence["ladder"]["taken"]] == ["remind", "escalate", "expire"]
+        late = linked.post(run_id, "APPROVED", first)
+        assert (late.status, "expired" in late.body) == (410, True)
+        assert "TRAINING_APPROVED" not in linked.loop.statuses(run_id)
+
+    def test_two_sweeps_at_once_tell_once(self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch) -> None:
+        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+        ports = terminal.ports(monkeypatch, hours=8.5)
+        wait = terminal.open_wait(ports, run_id)
+
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(lambda _: advance_approval(ports, wait, ports.now()), range(4)))
+
+        assert sorted(filter(None, told)) == ["escalated"]
+
+    def test_an_approval_after_the_deadline_is_refused_though_nobody_expired_it_yet(
+        self, linked: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = linked.loop.model(
+            actions={"critical": "approve"}, approval={"training": "always", "expire_hours": 0.0002}
+        )
+        arn, run_id = linked.asked(model)
+        wait = linked.open_wait(linked.ports(monkeypatch), run_id)
+        wait_until(lambda: linked.ports(monkeypatch).now().isoformat() > wait.deadline)
+
+        told = linked.claim(run_id, "APPROVED", ADA)
+
+        assert told["code"] == "EXPIRED"
+        assert linked.wait_item(run_id) is not None
+        ports = linked.ports(monkeypatch)
+        assert advance_approval(ports, linked.open_wait(ports, run_id), ports.now()) == "expired"
+        assert linked.loop.ended(arn).output["outcome"] == "APPROVAL_EXPIRED"
+
+    def test_an_approval_of_a_run_that_was_stopped_is_withdrawn(
+        self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arn, run_id = terminal.asked(terminal.loop.model(**ASKS))
+        terminal.loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
+        terminal.loop.until(lambda: terminal.loop.statuses(run_id)[-1] == "STOPPED")
+
+        assert terminal.claim(run_id, "APPROVED", ADA)["code"] == "RUN_OVER"
+        ports = terminal.ports(monkeypatch)
+        assert advance_approval(ports, terminal.open_wait(ports, run_id), ports.now()) == "withdrawn"
+        assert terminal.wait_item(run_id) is None
+
+
+class TestKillSwitch:
+    def test_nobody_approves_while_the_model_is_paused_and_rejecting_works(self, terminal: Reviewer) -> None:
+        model = terminal.loop.model(**ASKS)
+        arn, run_id = terminal.asked(model)
+        switch = {"pk": "CONTROLS", "sk": f"model:{model}", "by": "ops", "reason": "Incident 7.", "since": "now"}
+        terminal.loop.aws.client("dynamodb").put_item(
+            TableName=terminal.loop.table, Item={key: {"S": value} for key, value in switch.items()}
+        )
+
+        told = terminal.claim(run_id, "APPROVED", ADA)
+
+        assert told["code"] == "PAUSED"
+        assert f"Paused (model:{model}) by ops: Incident 7." in told["reason"]
+        assert json.loads(terminal.wait_item(run_id)["data"]["S"].removeprefix("json:"))["votes"] == []  # type: ignore[index] # it is there
+        assert terminal.claim(run_id, "REJECTED", ADA)["code"] == "DECIDED"
+        assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
+
+
+class TestPromotion:
+    def test_a_candidate_serves_after_its_own_approval_and_the_page_shows_it_against_the_champion(
+        self, linked: Reviewer
+    ) -> None:
+        model = linked.loop.model(
+            evaluation=linked.loop.evaluation(BETTER, CHAMPION),
+            actions={"critical": "approve"},
+            approval={"training": "always", "promotion": "always"},
+        )
+        arn, run_id, first = linked.asked_by_link(model)
+        with linked.loop.listening(linked.loop.outputs["OperationsTopicArn"]) as messages:
+            assert linked.post(run_id, "APPROVED", first).status == 200
+            linked.loop.until(lambda: "PROMOTION_APPROVAL_REQUESTED" in linked.loop.statuses(run_id))
+            second = linked.nonce_of(messages, run_id)
+
+        page = linked.get(run_id, second).body
+        assert "Candidate against champion" in page
+        assert "0.93" in page
+        assert "0.85" in page
+        assert linked.post(run_id, "APPROVED", first).status == 409
+        assert linked.post(run_id, "APPROVED", second, subject="training").status == 403
+        assert linked.post(run_id, "APPROVED", second, subject="promotion").status == 200
+
+        assert linked.loop.ended(arn).output["outcome"] == "PROMOTED"
+        statuses = linked.loop.statuses(run_id)
+        assert statuses.index("PROMOTION_APPROVED") < statuses.index("PROMOTION_STARTED")
+        assert linked.evidence(model, run_id, "promotion")["decision"] == "APPROVED"
+        assert linked.evidence(model, run_id, "training")["decision"] == "APPROVED"
+
+    def test_a_candidate_people_reject_does_not_serve(self, terminal: Reviewer) -> None:
+        model = terminal.loop.model(approval={"training": "never", "promotion": "always"})
+        before = terminal.loop.endpoint_config(f"{model}-prod")
+        arn, run_id = terminal.asked(model, "promotion")
+
+        assert terminal.claim(run_id, "REJECTED", ADA, comment="wait for the audit")["subject"] == "promotion"
+
+        assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
+        assert terminal.loop.endpoint_config(f"{model}-prod") == before
+
+
+class TestThePage:
+    def test_a_scanner_opens_the_link_three_times_and_the_reviewer_still_decides(self, linked: Reviewer) -> None:
+        model = linked.loop.model(**ASKS)
+        arn, run_id, nonce = linked.asked_by_link(model)
+
+        pages = [linked.get(run_id, nonce) for _ in range(3)]
+        head = linked.request("HEAD", urllib.parse.urlencode({"run": run_id, "nonce": nonce}))
+
+        assert {page.status for page in pages} == {head.status} == {200}
+        assert head.body == ""
+        assert "<form" in pages[2].body
+        assert "TRAINING_APPROVED" not in linked.loop.statuses(run_id)
+        told = linked.post(run_id, "APPROVED", nonce, comment="<script>alert('hi')</script>")
+        assert told.status == 200
+        assert "The run goes on" in told.body
+        assert "<script" not in told.body
+        assert "&lt;script&gt;alert(&#x27;hi&#x27;)&lt;/script&gt;" in told.body
+        assert linked.loop.ended(arn).output["outcome"] == "PROMOTED"
+        (vote,) = linked.evidence(model, run_id)["votes"]
+        assert vote["comment"] == "<script>alert('hi')</script>"
+        assert (vote["by"], vote["via"]) == ("bearer link", "bearer link")
+        over = linked.get(run_id, nonce)
+        assert (over.status, "This was decided" in over.body, "<form" in over.body) == (200, True, False)
+        assert linked.post(run_id, "REJECTED", nonce).status == 409
+
+    def test_a_page_says_what_a_reviewer_needs_and_allows_nothing_else(self, linked: Reviewer) -> None:
+        model = linked.loop.model(**ASKS)
+        _, run_id, nonce = linked.asked_by_link(model)
+
+        page = linked.get(run_id, nonce)
+
+        for shown in (model, "psi", "0.9", "0.2", "4.50 times the threshold", "1 of 8 in 30 days", "23 h", run_id):
+            assert shown in page.body, shown
+        headers = {name.lower(): value for name, value in page.headers.items()}
+        assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+
+    def test_a_program_gets_json_without_the_nonce(self, linked: Reviewer) -> None:
+        _, run_id, nonce = linked.asked_by_link(linked.loop.model(**ASKS))
+
+        told = linked.get(run_id, nonce, headers={"Accept": "application/json"})
+
+        assert told.document["open"] is True
+        assert told.document["run_id"] == run_id
+        assert nonce not in told.body
+
+    def test_forged_truncated_missing_and_foreign_links_open_and_decide_nothing(self, linked: Reviewer) -> None:
+        model = linked.loop.model(**ASKS)
+        _, run_id, nonce = linked.asked_by_link(model)
+        _, _, foreign = linked.asked_by_link(linked.loop.model(**ASKS))
+
+        for wrong in (secrets.token_urlsafe(32), nonce[:-1], nonce + "A", "", "\x00é", foreign, foreign[:-1]):
+            assert linked.get(run_id, wrong).status == 403, wrong
+            told = linked.post(run_id, "APPROVED", wrong)
+            assert (told.status, model in told.body) == (403, False), wrong
+        assert linked.get(run_id).status == 403
+        assert linked.get("no-such-run", nonce).status == 403
+        assert linked.post("no-such-run", "APPROVED", nonce).status == 403
+        assert "TRAINING_APPROVED" not in linked.loop.statuses(run_id)
+        assert linked.get(run_id, nonce).status == 200
+
+    def test_requests_that_cannot_be_meant_get_their_status_and_decide_nothing(self, linked: Reviewer) -> None:
+        _, run_id, nonce = linked.asked_by_link(linked.loop.model(**ASKS))
+        run = urllib.parse.urlencode({"run": run_id})
+        good = urllib.parse.urlencode({"subject": "training", "decision": "APPROVED", "nonce": nonce})
+
+        def status(method: str, query: str, body: str | None = None, kind: str = FORM, path: str = "") -> int:
+            return linked.request(
+                method, query, body, {"Content-Type": kind} if body is not None else {}, path=path
+            ).status
+
+        assert status("PUT", run, good) == status("DELETE", run) == status("PATCH", run, good) == 405
+        assert linked.request("PUT", run, good).headers.get("Allow") == "GET, HEAD, POST"
+        assert status("POST", run, "comment=" + "x" * 1_000_000) == 413
+        assert status("POST", run, json.dumps({"decision": "APPROVED"}), "application/json") == 415
+        assert status("POST", run, good, "multipart/form-data; boundary=x") == 415
+        assert status("POST", run, good, "text/plain") == 415
+        assert status("POST", run, good + "&decision=REJECTED") == 400
+        assert status("POST", run, good + "&colour=red") == 400
+        assert status("POST", run, "decision") == 400
+        assert status("POST", run, good.replace("APPROVED", "approved")) == 400
+        assert status("POST", run, good + "&comment=%ff%fe") == 400
+        assert status("POST", run, good + "&comment=" + "x" * 1001) == 400
+        assert status("POST", run, "") == 400
+        assert status("GET", "") == status("GET", "nonce=x") == status("GET", run + "&" + run) == 400
+        assert status("GET", run, path="favicon.ico") == 404
+        assert "TRAINING_APPROVED" not in linked.loop.statuses(run_id)
+        assert status("POST", run, good) == 200
+
+    def test_a_plan_that_is_not_the_one_asked_about_is_not_approved(self, linked: Reviewer) -> None:
+        model = linked.loop.model(**ASKS)
+        arn, run_id, nonce = linked.asked_by_link(model)
+        linked.loop.put(f"manifests/{model}/{run_id}.json", {"model": "another"}, bucket=linked.loop.bucket)
+
+        told = linked.post(run_id, "APPROVED", nonce)
+
+        assert (told.status, "not the one that was asked about" in told.body) == (409, True)
+        assert linked.post(run_id, "REJECTED", nonce).status == 200
+        assert linked.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
+
+    def test_no_token_and_no_nonce_is_in_any_log_line(
+        self, linked: Reviewer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, run_id, nonce = linked.asked_by_link(linked.loop.model(**ASKS))
+        item = linked.wait_item(run_id)
+        assert item is not None
+        ports = linked.ports(monkeypatch)
+        query = urllib.parse.urlencode({"run": run_id, "nonce": nonce})
+
+        # The embedded AWS keeps no application logs, so the function runs here, at the level it has there.
+        with caplog.at_level(logging.INFO):
+            advance_approval(linked.ports(monkeypatch, hours=5), linked.open_wait(ports, run_id), ports.now())
+            assert answer(url_event("GET", query), ports)["statusCode"] == 200
+            for wrong in (nonce[:-1], nonce):
+                form = {"subject": "training", "decision": "APPROVED", "nonce": wrong, "comment": "fine"}
+                told = answer(url_event("POST", f"run={run_id}", urllib.parse.urlencode(form)), ports)
+            assert answer(url_event("GET", query), replace(ports, table=cast("Any", None)))["statusCode"] == 500
+
+        assert told["statusCode"] == 200
+        lines = "\n".join(repr(vars(record)) for record in caplog.records)
+        assert "ApprovalDecided" in lines
+        assert "ApprovalPageFailed" in lines
+        for secret in (item["token"]["S"], nonce, nonce[:20]):
+            assert secret not in lines
+            assert secret not in linked.log_lines()
+            assert secret not in linked.loop.aws.logs().read_text()
+        assert nonce not in json.dumps([item, linked.loop.item(f"RUN#{run_id}", f"WAIT#{run_id}:approval:training")])
+
+
+class TestSignedAccess:
+    def test_an_unsigned_request_is_not_let_in(self, terminal: Reviewer) -> None:
+        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+
+        assert terminal.get(run_id).status == 403
+
+    def test_a_signed_request_sees_the_page_without_any_nonce(self, terminal: Reviewer) -> None:
+        model = terminal.loop.model(**ASKS)
+        _, run_id = terminal.asked(model)
+
+        page = terminal.get(run_id, signed=True)
+
+        assert page.status == 200
+        assert f"Approve the training of {model}?" in page.body
+        assert 'name="nonce"' not in page.body
+        assert terminal.get("no-such-run", signed=True).status == 404
+
+    def test_a_message_links_to_the_page_without_a_nonce(self, terminal: Reviewer) -> None:
+        with terminal.loop.listening(terminal.loop.outputs["OperationsTopicArn"]) as messages:
+            _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+            told = next(text for count in (1, 2, 3) if "waits for approval" in (text := messages(count)[-1]["Message"]))
+
+        assert f"{terminal.loop.outputs['ApprovalUrl']}?run={run_id}" in told
+        assert "nonce" not in told
+        assert f"make approve RUN={run_id}" in told
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

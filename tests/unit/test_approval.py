@@ -1,0 +1,200 @@
+"""Approvals: the ladder, the votes, the nonces. No clock, no service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.approval import (
+    BEARER,
+    Answer,
+    Ladder,
+    LadderAction,
+    Via,
+    Vote,
+    VoteCode,
+    VoteVerdict,
+    clean_comment,
+    count_vote,
+    duration,
+    expired_result,
+    matching_nonce,
+    next_step,
+    nonce_hash,
+)
+from orchestration.decision import KillSwitch
+
+ASKED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LADDER = Ladder.start(ASKED, {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24})
+ADA, GRACE = "arn:aws:iam::111122223333:user/ada", "arn:aws:iam::111122223333:user/grace"
+PAUSED = KillSwitch("model:fraud", "ops", "Incident 7.", ASKED.isoformat())
+
+
+def after(hours: float) -> datetime:
+    return ASKED + timedelta(hours=hours)
+
+
+def vote(by: str = ADA, answer: Answer = Answer.APPROVED, comment: str = "", via: Via = Via.IAM) -> Vote:
+    return Vote(answer, by, via, comment, after(1).isoformat())
+
+
+class TestLadder:
+    @pytest.mark.parametrize(
+        ("hours", "step", "action", "next_hours"),
+        [
+            (0, 0, LadderAction.NOTHING, 4),
+            (3.99, 0, LadderAction.NOTHING, 4),
+            (4, 0, LadderAction.REMIND, 8),
+            (7, 1, LadderAction.NOTHING, 8),
+            (8, 1, LadderAction.ESCALATE, 24),
+            (8, 0, LadderAction.ESCALATE, 24),
+            (23.99, 2, LadderAction.NOTHING, 24),
+            (24, 2, LadderAction.EXPIRE, 24),
+            (24, 0, LadderAction.EXPIRE, 24),
+            (240, 1, LadderAction.EXPIRE, 24),
+        ],
+    )
+    def test_the_last_step_that_is_due_is_taken(
+        self, hours: float, step: int, action: LadderAction, next_hours: float
+    ) -> None:
+        due = next_step(LADDER, step, after(hours))
+
+        assert due.action is action
+        assert due.next_at == after(next_hours)
+
+    def test_an_approval_whose_steps_fall_together_expires_without_a_message_before(self) -> None:
+        ladder = Ladder.start(ASKED, {"remind_hours": 2, "escalate_hours": 2, "expire_hours": 2})
+
+        assert next_step(ladder, 0, after(1)).next_at == after(2)
+        assert next_step(ladder, 0, after(2)).action is LadderAction.EXPIRE
+
+    def test_every_step_says_why(self) -> None:
+        assert "20 h 0 min are left" in next_step(LADDER, 0, after(4)).sentence
+        assert "which means no" in next_step(LADDER, 2, after(24)).sentence
+
+    def test_expiry_is_a_no_that_nobody_gave(self) -> None:
+        result = expired_result(LADDER)
+
+        assert (result["decision"], result["outcome"], result["by"]) == ("EXPIRED", "APPROVAL_EXPIRED", None)
+
+    @given(
+        gaps=st.tuples(*[st.floats(0.01, 100)] * 3),
+        looks=st.lists(st.floats(0, 400), min_size=1, max_size=30).map(sorted),
+    )
+    def test_however_often_somebody_looks_each_step_comes_once_and_in_order(
+        self, gaps: tuple[float, float, float], looks: list[float]
+    ) -> None:
+        remind, escalate, expire = gaps[0], gaps[0] + gaps[1], sum(gaps)
+        ladder = Ladder.start(ASKED, {"remind_hours": remind, "escalate_hours": escalate, "expire_hours": expire})
+        step, taken = 0, []
+        for hours in looks:
+            due = next_step(ladder, step, after(hours))
+            if due.action is LadderAction.NOTHING:
+                assert due.step == step
+                continue
+            assert due.step > step
+            step = due.step
+            taken.append(due.action)
+            if due.action is LadderAction.EXPIRE:
+                break
+        assert taken == sorted(set(taken), key=list(LadderAction).index)
+        assert (LadderAction.EXPIRE in taken) == (after(looks[-1]) >= ladder.expire_at)
+
+
+def counted(
+    votes: list[Vote], new: Vote, *, needed: int = 1, hours: float = 1, paused: KillSwitch | None = None
+) -> VoteVerdict:
+    return count_vote(votes, new, needed=needed, deadline=after(24), now=after(hours), paused=paused)
+
+
+class TestVotes:
+    def test_one_approval_decides_when_one_is_needed(self) -> None:
+        verdict = counted([], vote(comment="looks sound\nto me"))
+
+        assert verdict.code is VoteCode.DECIDED
+        assert verdict.result == {
+            "decision": "APPROVED",
+            "by": ADA,
+            "comment": "looks sound\nto me",
+            "decided_at": after(1).isoformat(),
+            "outcome": None,
+            "reason": f"Approved by {ADA}. looks sound to me",
+        }
+
+    def test_two_different_people_decide_when_two_are_needed(self) -> None:
+        first = counted([], vote(ADA), needed=2)
+        second = counted(list(first.votes), vote(GRACE), needed=2)
+
+        assert (first.code, first.result) == (VoteCode.COUNTED, None)
+        assert second.result is not None
+        assert second.result["by"] == f"{ADA} and {GRACE}"
+
+    def test_the_same_person_twice_counts_once_however_they_came(self) -> None:
+        verdict = counted([vote(ADA)], vote(ADA, via=Via.TERMINAL), needed=2)
+
+        assert verdict.code is VoteCode.COUNTED_BEFORE
+        assert verdict.votes == (vote(ADA),)
+
+    def test_links_are_one_person_together(self) -> None:
+        link = vote(BEARER, via=Via.LINK)
+
+        assert counted([link], link, needed=2).code is VoteCode.COUNTED_BEFORE
+        assert counted([link], vote(ADA), needed=2).code is VoteCode.DECIDED
+
+    def test_one_rejection_decides_after_an_approval_by_another_or_by_the_same_person(self) -> None:
+        for by in (ADA, GRACE):
+            verdict = counted([vote(ADA)], vote(by, Answer.REJECTED, "no"), needed=2)
+
+            assert verdict.result is not None
+            assert verdict.result["outcome"] == "APPROVAL_REJECTED"
+            assert verdict.result["by"] == by
+
+    @pytest.mark.parametrize("answer", list(Answer))
+    def test_nothing_is_counted_from_the_deadline_on(self, answer: Answer) -> None:
+        verdict = counted([], vote(answer=answer), hours=24)
+
+        assert (verdict.code, verdict.votes, verdict.result) == (VoteCode.EXPIRED, (), None)
+
+    def test_a_kill_switch_keeps_approvals_out_and_lets_rejections_through(self) -> None:
+        approval = counted([], vote(), paused=PAUSED)
+
+        assert (approval.code, approval.votes, approval.result) == (VoteCode.PAUSED, (), None)
+        assert "Incident 7." in approval.sentence
+        assert counted([], vote(answer=Answer.REJECTED), paused=PAUSED).code is VoteCode.DECIDED
+
+
+class TestNonces:
+    FACTS = {"wait_id": "r1:approval:training", "manifest_sha256": "a" * 64, "deadline": after(24).isoformat()}  # noqa: RUF012 - read only
+
+    def test_a_nonce_matches_its_own_hash_only(self) -> None:
+        hashes = [nonce_hash(nonce, **self.FACTS) for nonce in ("one", "two")]
+
+        assert matching_nonce(nonce_hash("two", **self.FACTS), hashes) == 1
+        assert matching_nonce(nonce_hash("tw", **self.FACTS), hashes) is None
+        assert matching_nonce(nonce_hash("", **self.FACTS), hashes) is None
+        assert matching_nonce(nonce_hash("one", **self.FACTS), []) is None
+
+    @pytest.mark.parametrize("changed", ["wait_id", "manifest_sha256", "deadline"])
+    def test_a_nonce_is_bound_to_its_approval_its_plan_and_its_deadline(self, changed: str) -> None:
+        hashes = [nonce_hash("one", **self.FACTS)]
+
+        assert matching_nonce(nonce_hash("one", **{**self.FACTS, changed: "other"}), hashes) is None
+
+
+def test_a_comment_keeps_its_lines_and_its_markup_and_loses_control_characters() -> None:
+    assert (
+        clean_comment(" a\r\nb\x00\x1b[31m\rc <script>alert(1)</script>\n") == "a\nb[31m\nc <script>alert(1)</script>"
+    )
+
+
+def test_durations_are_told_in_two_units() -> None:
+    assert [duration(timedelta(minutes=minutes)) for minutes in (-5, 0.5, 59, 61, 1500)] == [
+        "0 min",
+        "0 min",
+        "59 min",
+        "1 h 1 min",
+        "1 d 1 h",
+    ]
