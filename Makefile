@@ -22,7 +22,7 @@ endif
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT
+export CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -80,19 +80,31 @@ lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 ta
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
-taskcat: setup ## Check .taskcat.yml and the template with taskcat, in an environment of its own
-	@"$(PYTHON)" requirements/install.py taskcat
-	@PYTHONWARNINGS=ignore $(VENV)-taskcat/bin/taskcat lint --input-file .taskcat.yml
-
 clean: ## Remove what was built and cached (ALL=1: the environments too)
 	@rm -rf build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@$(if $(ALL),rm -rf $(VENV) $(VENV)-taskcat requirements/node/node_modules,:)
 
-##@ Deploy
+##@ Deploy (STACK=retraining, REGION=, BUCKET=)
 
-package: setup ## Build build/orchestration.zip, the same bytes on every machine
-	@$(OPS)package_zip $(ARGS)
+package: setup ## Build and upload zip, state machine and template; print the console's quick-create link
+	@$(OPS)package
+
+deploy: setup ## Show the change set, ask, deploy, follow (PARAMS="Name=Value ...", PARAMS_FILE=, YES=1)
+	@$(OPS)deploy
+
+smoke: setup ## Send a signal that cannot train through the deployed stack and report each hop
+	@$(OPS)smoke
+
+import: setup ## Bring existing resources under the stack (RESOURCES="AutomationBucket=name ...", PARAMS=, YES=1)
+	@$(OPS)import_resources
+
+destroy: setup ## Say what is deleted and what is kept, ask, delete (FORCE=1 stops runs in progress, YES=1)
+	@$(OPS)destroy
+
+taskcat: setup ## Lint with taskcat, and deploy in three regions where credentials are (ARGS=--lint-only)
+	@"$(PYTHON)" requirements/install.py taskcat
+	@$(OPS)taskcat_tests $(ARGS)
 
 validate: setup ## Check policy files as the loop checks them (POLICY=path)
 	@$(OPS)validate $(POLICY)

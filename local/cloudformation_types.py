@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -32,6 +33,24 @@ def install(provisioners: Any) -> None:
             "delete": kind.delete,
         }
     _accept_metric_math(provisioners)
+    _accept_bucket_hosts(sys.modules[f"{provisioners.__package__}.helpers"])
+
+
+def _accept_bucket_hosts(helpers: Any) -> None:
+    """Take a TemplateURL whose host names the bucket, as AWS's own tools write it; ministack reads the path alone."""
+    resolve = helpers._resolve_document
+
+    def resolve_any(params: Document, body_key: str, url_key: str, label: str) -> Any:
+        url = urlsplit(str(helpers._p(params, url_key) or ""))
+        named = _BUCKET_HOST.fullmatch(url.hostname or "")
+        if named:
+            params = {**params, url_key: [f"{url.scheme}://{named[2]}/{named[1]}{url.path}"]}
+        return resolve(params, body_key, url_key, label)
+
+    helpers._resolve_document = resolve_any
+
+
+_BUCKET_HOST = re.compile(r"(.+)\.(s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?)")
 
 
 def _accept_metric_math(provisioners: Any) -> None:

@@ -11,8 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.table_dynamodb import HistoryTable
@@ -120,6 +121,45 @@ def run(
     except (BotoCoreError, ClientError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]AWS refused:[/red] {error}")
         return 1
+
+
+def run_signed_in(
+    command: Callable[[argparse.Namespace, boto3.Session, Console], int],
+    arguments: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+) -> int:
+    """Parse and run a command that makes or removes the stack itself. Exit status as with ``run``."""
+    options = arguments.parse_args(argv)
+    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True, highlight=False)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        return command(options, _session(options.region), console)
+    except OperatorError as error:
+        errors.print(f"[red]{escape(str(error))}[/red]")
+        return USAGE_ERROR
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        errors.print(
+            f"[red]{error}.[/red] Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
+        )
+        return USAGE_ERROR
+    except (BotoCoreError, ClientError) as error:
+        errors.print(f"[red]AWS refused:[/red] {escape(str(error))}")
+        return 1
+    except KeyboardInterrupt:
+        errors.print("\nStopped watching; CloudFormation goes on with what it has begun.")
+        return 1
+
+
+def _session(region: str | None) -> boto3.Session:
+    session = boto3.Session(region_name=region)
+    if not session.region_name:
+        raise OperatorError("Which region? Name it: REGION=eu-west-1")
+    return session
+
+
+def truth(value: str | None) -> bool:
+    """Whether a make variable says yes: 1, true or yes."""
+    return (value or "").strip().lower() in {"1", "true", "yes"}
 
 
 def variable(name: str) -> str:

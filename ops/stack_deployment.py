@@ -47,8 +47,10 @@ def aws(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     return finished.stdout
 
 
-def package(template: Path, bucket: str, packaged: Path, *, environment: Mapping[str, str] | None = None) -> Path:
-    """Upload what a template refers to locally and write the packaged template."""
+def package(
+    template: Path, bucket: str, packaged: Path, *, prefix: str = "", environment: Mapping[str, str] | None = None
+) -> Path:
+    """Upload what a template refers to locally, under keys that are hashes of the content; write the packaged template."""
     packaged.parent.mkdir(parents=True, exist_ok=True)
     aws(
         "cloudformation",
@@ -57,6 +59,7 @@ def package(template: Path, bucket: str, packaged: Path, *, environment: Mapping
         str(template),
         "--s3-bucket",
         bucket,
+        *(["--s3-prefix", prefix] if prefix else []),
         "--output-template-file",
         str(packaged),
         environment=environment,

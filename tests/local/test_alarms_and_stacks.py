@@ -182,3 +182,14 @@ def test_the_lacking_resource_types_are_there(account: Account) -> None:
     stacks.delete_stack(StackName="s")
     stacks.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
     assert cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"] == []
+
+
+def test_a_template_is_found_by_an_address_whose_host_names_the_bucket(account: Account) -> None:
+    s3 = account.aws.client("s3")
+    s3.create_bucket(Bucket="templates")
+    body = template(Queue={"Type": "AWS::SQS::Queue"})
+    s3.put_object(Bucket="templates", Key="a/queue.yaml", Body=body.encode())
+
+    for host in ("templates.s3.eu-west-1.amazonaws.com", "templates.s3.amazonaws.com", "s3.amazonaws.com/templates"):
+        summary = account.aws.client("cloudformation").get_template_summary(TemplateURL=f"https://{host}/a/queue.yaml")
+        assert "AWS::SQS::Queue" in summary["ResourceTypes"]

@@ -34,7 +34,9 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
 def link_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """The same with approvals by link, on an embedded AWS of its own."""
     with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
-        yield _deployed(embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK")
+        yield _deployed(
+            embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", OperationsEmail="reviewer@example.com"
+        )
 
 
 def _deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:

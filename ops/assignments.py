@@ -1,0 +1,116 @@
+"""``Name=Value`` pairs as people write them on a make line or into a file. Pure, but for reading the file.
+
+A value may hold spaces, commas and quotes: it ends where the next ``Name=`` begins. One that holds such a text
+itself is put in quotes.
+
+>>> assignments("ScheduleExpression=cron(0 3 ? * MON *) Mode=shadow", "PARAMS")
+{'ScheduleExpression': 'cron(0 3 ? * MON *)', 'Mode': 'shadow'}
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from ops.stack import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_PAIR: Final = re.compile(
+    r"""\s* ([A-Za-z][A-Za-z0-9]*) =
+        (?: "([^"]*)" | '([^']*)' | (.*?) )
+        (?= \s+ [A-Za-z][A-Za-z0-9]*= | \s*\Z )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def assignments(text: str, variable_name: str) -> dict[str, str]:
+    """Read ``Name=Value`` pairs from one line.
+
+    Raises:
+        OperatorError: something in it is no pair, or a name stands in it twice.
+    """
+    found: dict[str, str] = {}
+    position = 0
+    while text[position:].strip():
+        match = _PAIR.match(text, position)
+        if match is None:
+            raise OperatorError(
+                f"{variable_name}= holds {text[position:].strip()!r}, which is no Name=Value. "
+                f'Example: {variable_name}="Mode=shadow CooldownHours=12"'
+            )
+        name = match[1]
+        if name in found:
+            raise OperatorError(f"{variable_name}= gives {name} twice; give it once.")
+        found[name] = next(value for value in match.groups()[1:] if value is not None)
+        position = match.end()
+    return found
+
+
+def assignments_of_file(path: Path) -> dict[str, str]:
+    """Read a parameter file: a JSON object, the AWS CLI's or CodePipeline's JSON, or one ``Name=Value`` a line.
+
+    Raises:
+        OperatorError: it cannot be read, or is none of these.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"PARAMS_FILE={path} cannot be read: {error}.") from None
+    if text.lstrip()[:1] in {"{", "["}:
+        try:
+            return _of_json(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise OperatorError(
+                f'PARAMS_FILE={path} is no parameter file ({error}). Write {{"Mode": "shadow"}}, the list of '
+                "ParameterKey and ParameterValue that the AWS CLI reads, or lines of Name=Value."
+            ) from None
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            found |= _only_one(line, path)
+    return found
+
+
+def _only_one(line: str, path: Path) -> dict[str, str]:
+    name, equals, value = line.strip().partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", name.strip()):
+        raise OperatorError(f"PARAMS_FILE={path} holds {line.strip()!r}, which is no Name=Value line.")
+    return {name.strip(): value.strip()}
+
+
+def _of_json(document: Any) -> dict[str, str]:
+    if isinstance(document, dict):
+        inner = document.get("Parameters", document)
+        if not isinstance(inner, dict) or any(isinstance(value, (dict, list)) for value in inner.values()):
+            raise ValueError("its values must be texts, numbers or truth values")
+        return {str(name): _text(value) for name, value in inner.items()}
+    found: dict[str, str] = {}
+    for entry in document:
+        if isinstance(entry, str):
+            found |= assignments(entry, "PARAMS_FILE")
+        else:
+            found[entry["ParameterKey"]] = _text(entry["ParameterValue"])
+    return found
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def refuse_unknown(given: Mapping[str, str], known: Iterable[str], *, what: str) -> None:
+    """Refuse names the template does not have, with the one that was probably meant.
+
+    Raises:
+        OperatorError: a name is unknown.
+    """
+    known = sorted(known)
+    for name in given:
+        if name not in known:
+            meant = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"Did you mean {meant[0]}?" if meant else f"There are: {', '.join(known)}."
+            raise OperatorError(f"The template has no {what} {name}. {hint}")

@@ -1,0 +1,305 @@
+"""Change sets: made, shown, asked about, carried out and followed to their end.
+
+Every change to a stack goes this way, so that what happens was on the screen before it happened.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+from rich.markup import escape
+from rich.table import Table
+
+from ops.stack import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+    from types_boto3_cloudformation import CloudFormationClient
+
+_EMPTY: Final = ("didn't contain changes", "No updates are to be performed", "no changes", "contain at least one new")
+"""How CloudFormation says that a change set would change nothing. Source: its StatusReason texts."""
+
+_NOT_THE_CAUSE: Final = ("cancelled", "canceled")
+"""A resource that was stopped because another one failed."""
+
+_COLOURS: Final = {"Add": "green", "Import": "green", "Modify": "yellow", "Remove": "red", "Dynamic": "yellow"}
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set that waits to be carried out."""
+
+    stack: str
+    stack_id: str
+    arn: str
+    changes: tuple[dict[str, Any], ...]
+    creates: bool
+
+
+@dataclass
+class Ending:
+    """How an operation on a stack ended."""
+
+    status: str
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def well(self) -> bool:
+        """True when it did what was asked."""
+        return self.status.endswith("_COMPLETE") and "ROLLBACK" not in self.status
+
+    def first_failure(self) -> str:
+        """The resource that failed first, with CloudFormation's reason."""
+        causes = [
+            event
+            for event in self.failures
+            if not any(word in event.get("ResourceStatusReason", "").lower() for word in _NOT_THE_CAUSE)
+        ]
+        if not causes:
+            return "CloudFormation names no resource that failed."
+        cause = causes[0]
+        return (
+            f"{cause['LogicalResourceId']} ({cause['ResourceType']}): {cause.get('ResourceStatusReason', 'no reason')}"
+        )
+
+
+def described(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any] | None:
+    """What CloudFormation says of a stack; None when there is none."""
+    try:
+        return dict(cloudformation.describe_stacks(StackName=stack)["Stacks"][0])
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+
+
+def create(
+    cloudformation: CloudFormationClient,
+    stack: str,
+    kind: str,
+    *,
+    template: Mapping[str, str],
+    parameters: Sequence[Mapping[str, Any]],
+    imports: Sequence[Mapping[str, Any]] = (),
+    capabilities: Sequence[str] = ("CAPABILITY_IAM",),
+) -> ChangeSet | None:
+    """Make a change set and wait until CloudFormation has worked it out; None when it would change nothing.
+
+    Args:
+        cloudformation: the client.
+        stack: the stack's name.
+        kind: CREATE, UPDATE or IMPORT.
+        template: ``{"TemplateURL": ...}`` or ``{"TemplateBody": ...}``.
+        parameters: as the API takes them.
+        imports: resources to import, as the API takes them.
+        capabilities: what the template is allowed to make.
+
+    Raises:
+        OperatorError: CloudFormation refused; nothing was changed.
+    """
+    # A name of its own for each: those carried out are kept by some, and two can be made within one second.
+    name = f"make-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    try:
+        made = cloudformation.create_change_set(
+            StackName=stack,
+            ChangeSetName=name,
+            ChangeSetType=kind,  # type: ignore[arg-type] # a literal type; callers pass one of the three
+            Parameters=list(parameters),  # type: ignore[arg-type] # plain mappings of the right keys
+            Capabilities=list(capabilities),  # type: ignore[arg-type] # as the template summary named them
+            **({"ResourcesToImport": list(imports)} if imports else {}),  # type: ignore[arg-type] # same
+            **template,  # type: ignore[arg-type] # one of two texts
+        )
+    except ClientError as error:
+        if any(text in str(error) for text in _EMPTY):
+            return None
+        raise OperatorError(f"CloudFormation refused before anything was changed: {_said(error)}") from None
+    arn = made["Id"]
+    found = _worked_out(cloudformation, arn)
+    if found["Status"] == "FAILED":
+        reason = found.get("StatusReason", "no reason given")
+        discard(cloudformation, ChangeSet(stack, made["StackId"], arn, (), kind == "CREATE"))
+        if any(text in reason for text in _EMPTY):
+            return None
+        raise OperatorError(f"CloudFormation refused before anything was changed: {reason}")
+    return ChangeSet(
+        stack=stack,
+        stack_id=made["StackId"],
+        arn=arn,
+        changes=tuple(change["ResourceChange"] for change in found["Changes"]),
+        creates=found["_new"],
+    )
+
+
+def _worked_out(cloudformation: CloudFormationClient, arn: str) -> dict[str, Any]:
+    for _ in _pauses():
+        found = cloudformation.describe_change_set(ChangeSetName=arn)
+        if found["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
+            break
+    changes = list(found.get("Changes", []))
+    token = found.get("NextToken")
+    while token:
+        page = cloudformation.describe_change_set(ChangeSetName=arn, NextToken=token)
+        changes += page.get("Changes", [])
+        token = page.get("NextToken")
+    stack = described(cloudformation, found["StackId"]) or {}
+    return {**found, "Changes": changes, "_new": stack.get("StackStatus") == "REVIEW_IN_PROGRESS"}
+
+
+def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
+    """Take a change set back, and the empty stack that CloudFormation made to hold it."""
+    cloudformation.delete_change_set(ChangeSetName=change_set.arn)
+    found = described(cloudformation, change_set.stack_id)
+    if found is not None and found["StackStatus"] == "REVIEW_IN_PROGRESS":
+        cloudformation.delete_stack(StackName=change_set.stack_id)
+
+
+def show(console: Console, change_set: ChangeSet) -> None:
+    """Print what a change set would do, one row a resource."""
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("action", "logical id", "type", "replacement", "because of"):
+        table.add_column(column, overflow="fold")
+    for change in sorted(change_set.changes, key=lambda each: (each["Action"], each["LogicalResourceId"])):
+        replacement = change.get("Replacement", "")
+        action = f"[{_COLOURS.get(change['Action'], 'white')}]{change['Action']}[/]"
+        table.add_row(
+            action,
+            change["LogicalResourceId"],
+            change["ResourceType"],
+            f"[red]{replacement}[/]" if replacement in {"True", "Conditional"} else replacement,
+            ", ".join(sorted(set(_causes(change)))),
+        )
+    console.print(table)
+
+
+def _causes(change: Mapping[str, Any]) -> Iterator[str]:
+    """Properties that change; those that only would if another resource's value did say so."""
+    details = [(detail, detail.get("Target", {})) for detail in change.get("Details", [])]
+    sure = {target.get("Name") for detail, target in details if detail.get("Evaluation") == "Static"}
+    for detail, target in details:
+        name = target.get("Name") or target.get("Attribute")
+        if not name:
+            continue
+        if detail.get("Evaluation") == "Static" or target.get("Name") in sure:
+            yield str(name)
+        else:
+            yield f"{name} if {detail.get('CausingEntity', 'another resource')} changes"
+
+
+def confirmed(console: Console, question: str, *, yes: bool) -> bool:
+    """Ask on a terminal.
+
+    Raises:
+        OperatorError: there is none to ask on.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise OperatorError("Nothing was changed: there is no terminal to ask on. Add YES=1 to carry it out.")
+    return answer(console, f"{question} [y/N] ").lower() in {"y", "yes"}
+
+
+def answer(console: Console, question: str) -> str:
+    """What is typed; nothing when the question is left with Ctrl-C or Ctrl-D."""
+    try:
+        return console.input(question, markup=False).strip()
+    except (EOFError, KeyboardInterrupt):
+        console.print()
+        return ""
+
+
+def carry_out(cloudformation: CloudFormationClient, change_set: ChangeSet, console: Console) -> Ending:
+    """Execute a change set and print events until it is done."""
+    seen = _newest_event(cloudformation, change_set.stack_id)
+    cloudformation.execute_change_set(ChangeSetName=change_set.arn)
+    return follow(cloudformation, change_set.stack_id, console, since=seen)
+
+
+def delete(cloudformation: CloudFormationClient, stack_id: str, console: Console) -> Ending:
+    """Delete a stack and print events until it is done."""
+    seen = _newest_event(cloudformation, stack_id)
+    cloudformation.delete_stack(StackName=stack_id)
+    return follow(cloudformation, stack_id, console, since=seen)
+
+
+def _newest_event(cloudformation: CloudFormationClient, stack_id: str) -> str | None:
+    events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+    return events[0]["EventId"] if events else None
+
+
+def follow(cloudformation: CloudFormationClient, stack_id: str, console: Console, *, since: str | None) -> Ending:
+    """Print the events after one until the stack is at rest."""
+    began = time.monotonic()
+    ending = Ending("")
+    for _ in _pauses():
+        status = (described(cloudformation, stack_id) or {"StackStatus": "DELETE_COMPLETE"})["StackStatus"]
+        events = _events_since(cloudformation, stack_id, since)
+        for event in events:
+            since = event["EventId"]
+            if event["ResourceStatus"].endswith("_FAILED"):
+                ending.failures.append(event)
+            _print_event(console, event, time.monotonic() - began)
+        # An update is over once the leftovers of replaced resources are gone too: UPDATE_COMPLETE_CLEANUP_IN_PROGRESS.
+        if not status.endswith("_IN_PROGRESS"):
+            ending.status = status
+            break
+    return ending
+
+
+def _events_since(cloudformation: CloudFormationClient, stack_id: str, since: str | None) -> list[dict[str, Any]]:
+    """Events newer than one, oldest first."""
+    found: list[dict[str, Any]] = []
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+        for event in page["StackEvents"]:
+            if event["EventId"] == since:
+                return found[::-1]
+            found.append(dict(event))
+    return found[::-1]
+
+
+def _print_event(console: Console, event: Mapping[str, Any], seconds: float) -> None:
+    status = event["ResourceStatus"]
+    of_resource = event["LogicalResourceId"] != event["StackName"]
+    if of_resource and status.endswith("_IN_PROGRESS") and not console.is_terminal:
+        return  # in a log, what became of it is enough
+    if status.endswith("_FAILED"):
+        colour = "red"
+    elif "ROLLBACK" in status:
+        colour = "yellow"
+    else:
+        colour = "green" if status.endswith("_COMPLETE") else "dim"
+    reason = event.get("ResourceStatusReason") or ""
+    console.print(
+        f"[dim]{seconds:6.1f} s[/]  [{colour}]{status:<28}[/] {event['LogicalResourceId']}"
+        + (f"  {escape(reason)}" if reason and status.endswith(("_FAILED", "ROLLBACK_IN_PROGRESS")) else "")
+    )
+
+
+def _pauses() -> Iterator[None]:
+    """Give a turn at once, then after longer and longer pauses: quick on a laptop, and no throttling in AWS."""
+    pause = 0.1
+    while True:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 1.4, 3.0)
+
+
+def until(condition: Callable[[], Any], *, within: float) -> Any:
+    """Await something true and give it; what is false in the end is given too."""
+    deadline = time.monotonic() + within
+    value = None
+    for _ in _pauses():
+        value = condition()
+        if value or time.monotonic() > deadline:
+            break
+    return value
+
+
+def _said(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", error))

@@ -1,0 +1,146 @@
+"""Delete the stack: say what goes and what stays, refuse while runs are in progress, ask for its name, follow.
+
+make destroy STACK=fraud
+make destroy STACK=fraud FORCE=1     stops the runs in progress first, each is recorded as stopped
+make destroy STACK=fraud YES=1       without asking, as a pipeline does
+
+Evidence, history, topics, logs and dead letters stay; what it prints last brings them under a stack again.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from ops import change_sets
+from ops.import_resources import IDENTIFIERS
+from ops.stack import OperatorError, Stack, parser, run_signed_in, truth, variable
+from ops.template import kept, parse
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    import boto3
+    from rich.console import Console
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long stopped runs have to be recorded before the function that records them is deleted."""
+
+
+def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
+    """Delete."""
+    cloudformation = session.client("cloudformation")
+    found = change_sets.described(cloudformation, options.stack)
+    if found is None:
+        raise OperatorError(f"There is no stack {options.stack} in {session.region_name}. STACK= and REGION= name it.")
+    if found.get("EnableTerminationProtection"):
+        raise OperatorError(
+            f"Stack {options.stack} is protected. Who may, lifts that: aws cloudformation update-termination-protection "
+            f"--no-enable-termination-protection --stack-name {options.stack}"
+        )
+    is_loop = any(output["OutputKey"] == "StateMachineArn" for output in found.get("Outputs", []))
+    loop = Stack(options.stack, session.region_name) if is_loop else None
+    running = _running(loop) if loop else []
+    if running and not options.force:
+        for arn in running:
+            console.print(f"  in progress: {arn}")
+        raise OperatorError(
+            f"{len(running)} run(s) are in progress; nothing was deleted. Wait for them (make status), or add FORCE=1 "
+            "to stop them."
+        )
+    retained = _show(cloudformation, options.stack, console)
+    if not _confirmed(console, options.stack, yes=options.yes):
+        console.print("Nothing was deleted.")
+        return 1
+    if loop and running:
+        _stop(loop, running, console)
+    ending = change_sets.delete(cloudformation, found["StackId"], console)
+    if not ending.well:
+        console.print(f"\n[red]Not deleted[/] ({ending.status}). {escape(ending.first_failure())}")
+        console.print("Mend what it names, then make destroy again; what is gone stays gone.")
+        return 1
+    console.print(f"\n[green]Deleted[/]. {len(retained)} resource(s) are retained:")
+    for logical_id, (_, physical_id) in retained.items():
+        console.print(f"  {logical_id:<32} {physical_id}")
+    again = " ".join(
+        f"{logical_id}={physical_id}" for logical_id, (kind, physical_id) in retained.items() if kind in IDENTIFIERS
+    )
+    if again:
+        console.print(f'Under a stack again: make import STACK={options.stack} RESOURCES="{again}"')
+    return 0
+
+
+def _running(stack: Stack) -> list[str]:
+    pages = (
+        stack.client("stepfunctions")
+        .get_paginator("list_executions")
+        .paginate(stateMachineArn=stack.outputs["StateMachineArn"], statusFilter="RUNNING")
+    )
+    return [execution["executionArn"] for page in pages for execution in page["executions"]]
+
+
+def _show(cloudformation: Any, stack: str, console: Console) -> dict[str, tuple[str, str]]:
+    """Print what is deleted and what is retained; give the type and name of what is retained, by logical id."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+    resources = [
+        each
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each.get("PhysicalResourceId") and each["ResourceStatus"] != "DELETE_COMPLETE"
+    ]
+    keeps = kept(parse(cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]))
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("", "logical id", "type", "name"):
+        table.add_column(column, overflow="fold")
+    retained: dict[str, tuple[str, str]] = {}
+    for each in sorted(resources, key=lambda each: (each["LogicalResourceId"] in keeps, each["LogicalResourceId"])):
+        logical_id, kind, name = each["LogicalResourceId"], each["ResourceType"], each["PhysicalResourceId"]
+        if logical_id in keeps:
+            retained[logical_id] = (kind, name)
+        table.add_row("[green]retained[/]" if logical_id in keeps else "[red]deleted[/]", logical_id, kind, name)
+    console.print(table)
+    return retained
+
+
+def _confirmed(console: Console, stack: str, *, yes: bool) -> bool:
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise OperatorError("Nothing was deleted: there is no terminal to ask on. Add YES=1 to delete.")
+    return change_sets.answer(console, f"Type the stack's name, {stack}, to delete it: ") == stack
+
+
+def _stop(stack: Stack, running: Sequence[str], console: Console) -> None:
+    """Stop executions, and wait until the loop has recorded them and given their locks back."""
+    stepfunctions = stack.client("stepfunctions")
+    for arn in running:
+        stepfunctions.stop_execution(executionArn=arn, error="StackDeleted", cause=f"{stack.who()} deletes the stack")
+        console.print(f"  stopped: {arn}")
+    names = {arn.rsplit(":", 1)[-1] for arn in running}
+    table = stack.table
+
+    def recorded() -> bool:
+        return not any(table.model(model).active_run_id in names for model in table.models())
+
+    if not change_sets.until(recorded, within=PATIENCE_SECONDS):
+        console.print("[yellow]Not every stopped run was recorded in time; its history ends without an outcome.[/]")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = parser("destroy", __doc__)
+    arguments.add_argument(
+        "--force", action="store_true", default=truth(variable("FORCE")), help="stop runs in progress (FORCE=1)"
+    )
+    arguments.add_argument(
+        "--yes", action="store_true", default=truth(variable("YES")), help="delete without asking (YES=1)"
+    )
+    return run_signed_in(command, arguments, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

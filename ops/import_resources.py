@@ -1,0 +1,230 @@
+"""Bring existing resources under the stack: a bucket, a table, topics, a queue, log groups. Nothing in them changes.
+
+make import RESOURCES="AutomationBucket=my-evidence HistoryTable=my-history"
+make import STACK=fraud RESOURCES="OperationsTopic=arn:aws:sns:..." PARAMS="LogsRetentionInDays=30" YES=1
+
+A new stack is begun with the imported resources alone and then completed by an update with the whole template; a
+stack that is there gets them added. Each change set is shown first. Drift detection then says where a resource
+differs from the template. By hand, in the console: docs/import.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+from rich.markup import escape
+from rich.table import Table
+
+from ops import change_sets
+from ops.assignments import assignments, refuse_unknown
+from ops.deploy import arguments_of, deploy_packaged, given_parameters, named_log_group, parameters_of
+from ops.package import Package, package
+from ops.stack import OperatorError, required, run_signed_in, variable
+from ops.template import dump, import_template, parse, sources
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import boto3
+    from rich.console import Console
+
+IDENTIFIERS: Final = {
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::SNS::Topic": "TopicArn",
+    "AWS::SQS::Queue": "QueueUrl",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::KMS::Key": "KeyId",
+}
+"""What names a resource of each type in an import. Source: CloudFormation User Guide, resource type support."""
+
+INLINE_LIMIT: Final = 51_200
+"""Bytes of a template in a request. Source: CloudFormation quotas."""
+
+EXAMPLE: Final = 'make import RESOURCES="AutomationBucket=my-evidence HistoryTable=my-history"'
+
+
+def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
+    """Import, complete the stack, look for drift."""
+    wanted = assignments(required(options.resources, "RESOURCES", EXAMPLE), "RESOURCES")
+    given = given_parameters(options)
+    resources = sources()["Resources"]
+    refuse_unknown(wanted, resources, what="resource")
+    imports = [
+        _to_import(resources[logical_id], logical_id, name, options.stack) for logical_id, name in wanted.items()
+    ]
+    made = package(session, console, options.bucket)
+    cloudformation = session.client("cloudformation")
+    found = change_sets.described(cloudformation, options.stack)
+    if found is not None and found["StackStatus"] in {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}:
+        cloudformation.delete_stack(StackName=options.stack)  # an empty shell: nobody carried it out, or it failed
+        found = None
+    if found is None:
+        _refuse_bucket_with_a_policy(session, wanted)
+    if not _import(session, console, made, found, options, imports=imports, given=given):
+        return 1
+    console.print(f"\n[green]Imported[/] {', '.join(wanted)}.")
+    if found is None:
+        console.print("The rest of the stack comes with an update:")
+        if deploy_packaged(session, console, made, options.stack, given, yes=options.yes):
+            console.print(
+                f"The imported resources are in the stack and safe; make deploy STACK={options.stack} goes on."
+            )
+            return 1
+    else:
+        console.print(f"Other changes of the template come with make deploy STACK={options.stack}.")
+    _drift(cloudformation, options.stack, list(wanted), console)
+    return 0
+
+
+def _import(
+    session: boto3.Session,
+    console: Console,
+    made: Package,
+    found: Mapping[str, Any] | None,
+    options: argparse.Namespace,
+    *,
+    imports: Sequence[Mapping[str, Any]],
+    given: Mapping[str, str],
+) -> bool:
+    cloudformation = session.client("cloudformation")
+    onto = None
+    if found is not None:
+        original = cloudformation.get_template(StackName=options.stack, TemplateStage="Original")
+        onto = parse(original["TemplateBody"])
+    logical_ids = [each["LogicalResourceId"] for each in imports]
+    template = import_template(made.document(), logical_ids, onto=onto)
+    declared: dict[str, Any] = template.get("Parameters", {})
+    change_set = change_sets.create(
+        cloudformation,
+        options.stack,
+        "IMPORT",
+        template=_inline_or_uploaded(session, made, dump(template)),
+        parameters=parameters_of(declared, found, {} if found else given),
+        imports=imports,
+        capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"] if found else [],
+    )
+    if change_set is None:
+        raise OperatorError(f"{', '.join(logical_ids)}: already in the stack {options.stack}; nothing to import.")
+    console.print(f"\n[bold]Import into {'the new stack ' if found is None else ''}{options.stack}[/]")
+    change_sets.show(console, change_set)
+    try:
+        go_on = change_sets.confirmed(console, "Import these?", yes=options.yes)
+    except OperatorError:
+        change_sets.discard(cloudformation, change_set)
+        raise
+    if not go_on:
+        change_sets.discard(cloudformation, change_set)
+        console.print("Nothing was changed.")
+        return False
+    ending = change_sets.carry_out(cloudformation, change_set, console)
+    if not ending.well:
+        console.print(f"\n[red]Not imported[/] ({ending.status}). First failure: {escape(ending.first_failure())}")
+        console.print("The resources are untouched and outside the stack, as before.")
+    return ending.well
+
+
+def _to_import(resource: Mapping[str, Any], logical_id: str, name: str, stack: str) -> dict[str, Any]:
+    kind = resource["Type"]
+    if kind not in IDENTIFIERS or "DeletionPolicy" not in resource:
+        raise OperatorError(f"{logical_id} ({kind}) cannot be imported: CloudFormation makes it anew for each stack.")
+    if IDENTIFIERS[kind] in {"TopicArn", "QueueUrl"} and not name.startswith(("arn:", "http")):
+        raise OperatorError(f"{logical_id}={name} must be the {IDENTIFIERS[kind]}, as the console shows it.")
+    fixed = named_log_group(resource, stack)
+    if fixed is not None and fixed != name:
+        raise OperatorError(
+            f"{logical_id} is named {fixed} in stack {stack}, so only that log group can be imported, not {name}."
+        )
+    return {"ResourceType": kind, "LogicalResourceId": logical_id, "ResourceIdentifier": {IDENTIFIERS[kind]: name}}
+
+
+def _refuse_bucket_with_a_policy(session: boto3.Session, wanted: Mapping[str, str]) -> None:
+    """Refuse a bucket whose own policy would stand in the way of the template's, which the update creates."""
+    bucket = wanted.get("AutomationBucket")
+    if bucket is None:
+        return
+    try:
+        session.client("s3").get_bucket_policy(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchBucketPolicy", "NoSuchBucket"}:
+            return  # a missing bucket is CloudFormation's to report
+        raise
+    raise OperatorError(
+        f"Bucket {bucket} has a bucket policy, and CloudFormation will not create the template's in its place. Keep a copy "
+        f"(aws s3api get-bucket-policy --bucket {bucket}), then delete it: aws s3api delete-bucket-policy --bucket {bucket}"
+    )
+
+
+def _inline_or_uploaded(session: boto3.Session, made: Package, text: str) -> dict[str, str]:
+    if len(text.encode()) <= INLINE_LIMIT:
+        return {"TemplateBody": text}
+    key = made.key.replace(".yaml", "-import.yaml")
+    session.client("s3").put_object(Bucket=made.bucket, Key=key, Body=text.encode())
+    return {"TemplateURL": made.url.replace(made.key, key)}
+
+
+def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], console: Console) -> None:
+    """Run drift detection and print where the imported resources differ from the template."""
+    logical_ids = set(logical_ids)
+    try:
+        detection = cloudformation.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
+    except ClientError as error:
+        console.print(f"Drift was not detected now ({escape(str(error))}).")
+        console.print(f"Later: aws cloudformation detect-stack-drift --stack-name {stack}")
+        return
+    change_sets.until(
+        lambda: (
+            cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)["DetectionStatus"]
+            != "DETECTION_IN_PROGRESS"
+        ),
+        within=600.0,
+    )
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("resource", "property", "is", "template says"):
+        table.add_column(column, overflow="fold")
+    unchecked: list[str] = sorted(logical_ids)
+    for each in _drifts(cloudformation, stack):
+        logical_id, status = each["LogicalResourceId"], each["StackResourceDriftStatus"]
+        if logical_id not in logical_ids or status == "NOT_CHECKED":
+            continue
+        unchecked.remove(logical_id)
+        for difference in each.get("PropertyDifferences", []):
+            table.add_row(
+                logical_id, difference["PropertyPath"], difference["ActualValue"], difference["ExpectedValue"]
+            )
+    if table.row_count:
+        console.print("\nThe imported resources differ from the template:")
+        console.print(table)
+        console.print(
+            "An import changes nothing in them, and an update only what changes in the template: give each the value the "
+            "template says by hand (docs/import.md#what-differs), then detect drift again."
+        )
+    else:
+        console.print("\nDrift detection finds no difference between the imported resources and the template.")
+    if unchecked:
+        console.print(f"Not checked, since CloudFormation cannot: {', '.join(unchecked)}.")
+
+
+def _drifts(cloudformation: Any, stack: str) -> list[dict[str, Any]]:
+    answer = cloudformation.describe_stack_resource_drifts(StackName=stack)
+    found = list(answer["StackResourceDrifts"])
+    while answer.get("NextToken"):
+        answer = cloudformation.describe_stack_resource_drifts(StackName=stack, NextToken=answer["NextToken"])
+        found += answer["StackResourceDrifts"]
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = arguments_of("import", __doc__)
+    arguments.add_argument(
+        "--resources", default=variable("RESOURCES"), help='"LogicalId=name-or-ARN ..." (RESOURCES=)'
+    )
+    return run_signed_in(command, arguments, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,424 @@
+"""The stack's own life: made, changed, refused, deleted, brought back; each with the command behind its make target."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+from rich.console import Console
+
+from local.embedded_aws import EmbeddedAws, wait_until
+from ops import change_sets, deploy, destroy, import_resources, package, package_zip, smoke
+from ops.change_sets import ChangeSet
+from ops.package import Package
+from ops.stack_deployment import TEMPLATE
+
+TABLE_KEY = {
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "S"},
+    ],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+}
+KEPT_DATA = {
+    "AutomationBucket",
+    "HistoryTable",
+    "OperationsTopic",
+    "EscalationTopic",
+    "SignalDeadLetterQueue",
+    "OrchestrationFunctionLogGroup",
+    "RetrainingStateMachineLogGroup",
+    "ApprovalFunctionLogGroup",
+}
+
+PACKAGED: dict[bytes, tuple[str, Package]] = {}
+"""Packages by their sources, with the server that holds their parts."""
+
+
+class Desk:
+    """Somebody at a terminal-less desk with sources of their own, signed in to the embedded AWS."""
+
+    def __init__(self, embedded: EmbeddedAws, sources: Path) -> None:
+        self.aws = embedded
+        self.sources = sources
+        self.shown: list[ChangeSet] = []
+
+    def package(self, session: boto3.Session, console: Console, bucket: str = "") -> Package:
+        """Package the desk's sources; unchanged ones, once for all tests, since each start of the AWS CLI costs a second."""
+        content = b"".join(path.read_bytes() for path in sorted(self.sources.rglob("*")) if path.is_file())
+        packaged = PACKAGED.get(content)
+        if packaged is None or packaged[0] != self.aws.endpoint_url:
+            made = package.package(
+                session,
+                console,
+                bucket,
+                template=self.sources / TEMPLATE.name,
+                packaged=self.sources.parent / "packaged.yaml",
+            )
+            packaged = PACKAGED[content] = (self.aws.endpoint_url, made)
+        return packaged[1]
+
+    def deploy(self, stack: str, *arguments: str) -> int:
+        self.shown.clear()
+        return deploy.main(["--stack", stack, *arguments])
+
+    def surely_changed(self) -> dict[str, set[str]]:
+        """Resources of the last change set by logical id, with the properties that change whatever else does."""
+        return {
+            change["LogicalResourceId"]: {
+                detail["Target"]["Name"]
+                for detail in change["Details"]
+                if detail["Evaluation"] == "Static" and detail["Target"].get("Name")
+            }
+            for change in self.shown[-1].changes
+            if any(detail["Evaluation"] == "Static" for detail in change["Details"])
+        }
+
+    def replaced(self) -> list[str]:
+        return [change["LogicalResourceId"] for change in self.shown[-1].changes if change.get("Replacement") == "True"]
+
+    def names(self, stack: str) -> dict[str, str]:
+        """Physical ids by logical id."""
+        found = self.aws.client("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        found = self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        return {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+
+    def status(self, stack: str) -> str:
+        return str(self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+
+
+@pytest.fixture
+def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk whose sources are copies, so that a test may change them."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("STACK", "REGION", "PARAMS", "PARAMS_FILE", "BUCKET", "YES", "FORCE", "RESOURCES"):
+        monkeypatch.delenv(name, raising=False)
+    sources = tmp_path / "sources"
+    (sources / "build").mkdir(parents=True)
+    for name in (TEMPLATE.name, "statemachine.asl.json"):
+        shutil.copy(TEMPLATE.parent / name, sources / name)
+    shutil.copy(package_zip.build(), sources / "build" / "orchestration.zip")
+    made = Desk(aws, sources)
+    monkeypatch.setattr(deploy, "package", made.package)
+    monkeypatch.setattr(import_resources, "package", made.package)
+    show = change_sets.show
+
+    def remember(console: Console, change_set: ChangeSet) -> None:
+        made.shown.append(change_set)
+        show(console, change_set)
+
+    monkeypatch.setattr(change_sets, "show", remember)
+    return made
+
+
+@pytest.fixture
+def stack(desk: Desk) -> str:
+    """A stack deployed with an empty form; the same one for every test of a worker."""
+    if not getattr(desk.aws, "delivery_stack", None):
+        assert desk.deploy("delivery", "--yes") == 0
+        desk.aws.delivery_stack = "delivery"  # type: ignore[attr-defined] # kept as long as the server that has it
+    return "delivery"
+
+
+def test_an_empty_form_deploys_and_again_there_is_nothing_to_change(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.deploy("fresh", "--yes") == 0
+    assert {change["Action"] for change in desk.shown[0].changes} == {"Add"}
+    assert desk.status("fresh") == "CREATE_COMPLETE"
+    capsys.readouterr()
+
+    assert desk.deploy("fresh", "--yes") == 0
+
+    assert desk.shown == []
+    assert "Nothing to change" in capsys.readouterr().out
+
+
+def test_unchanged_sources_upload_nothing_and_give_the_same_template(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, console = boto3.Session(), Console(soft_wrap=True)
+    bucket = f"artifacts-{uuid.uuid4().hex}"
+    desk.aws.client("s3").create_bucket(Bucket=bucket)
+    template = desk.sources / TEMPLATE.name
+    first = package.package(session, console, bucket, template=template, packaged=tmp_path / "first.yaml")
+    assert capsys.readouterr().out.count("uploaded s3://") == 3
+
+    again = package.package(session, console, bucket, template=template, packaged=tmp_path / "again.yaml")
+
+    assert "nothing to upload" in capsys.readouterr().out
+    assert (again.key, again.template.read_bytes()) == (first.key, first.template.read_bytes())
+
+
+def test_a_bucket_that_is_not_there_is_not_guessed_at(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert package.main(["--bucket", "no-such-bucket"]) == 2
+
+    assert "aws s3 mb s3://no-such-bucket" in capsys.readouterr().err
+    assert "no-such-bucket" not in {each["Name"] for each in desk.aws.client("s3").list_buckets()["Buckets"]}
+
+
+def test_a_parameter_changes_what_it_names_and_the_others_keep_their_values(desk: Desk, stack: str) -> None:
+    before = desk.names(stack)
+    assert desk.deploy(stack, "--yes", "--params", "CooldownHours=12") == 0
+
+    assert desk.deploy(stack, "--yes", "--params", "ScheduleExpression=cron(30 4 ? * MON *) SweepMinutes=7") == 0
+
+    assert desk.surely_changed() == {"ScheduleRule": {"ScheduleExpression"}, "SweepRule": {"ScheduleExpression"}}
+    assert desk.replaced() == []
+    assert desk.names(stack) == before
+    described = change_sets.described(desk.aws.client("cloudformation"), stack)
+    assert described is not None
+    values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in described["Parameters"]}
+    assert (values["CooldownHours"], values["SweepMinutes"]) == ("12", "7")
+    assert values["ScheduleExpression"] == "cron(30 4 ? * MON *)"
+
+
+def test_new_code_changes_the_functions_and_a_new_workflow_the_machine_alone(desk: Desk, stack: str) -> None:
+    before = desk.names(stack)
+    with zipfile.ZipFile(desk.sources / "build" / "orchestration.zip", "a") as archive:
+        archive.writestr("orchestration/release.txt", uuid.uuid4().hex)
+    assert desk.deploy(stack, "--yes") == 0
+    changed = desk.surely_changed()
+    assert "OrchestrationFunction" in changed
+    assert set().union(*changed.values()) == {"Code"}
+    assert desk.replaced() == []
+
+    definition = desk.sources / "statemachine.asl.json"
+    document = json.loads(definition.read_text())
+    definition.write_text(json.dumps({**document, "Comment": f"{document['Comment']} {uuid.uuid4().hex}"}))
+    assert desk.deploy(stack, "--yes") == 0
+
+    assert desk.surely_changed() == {"RetrainingStateMachine": {"DefinitionS3Location"}}
+    assert desk.replaced() == []
+    assert desk.names(stack) == before
+
+
+def test_a_failed_update_is_rolled_back_and_says_what_failed_first(
+    desk: Desk, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = desk.names(stack)
+
+    # Passes the form's pattern; EventBridge alone knows that one of the two days must be a question mark.
+    assert desk.deploy(stack, "--yes", "--params", "ScheduleExpression=cron(0 3 * * MON *)") == 1
+
+    said = capsys.readouterr().out
+    assert "First failure: ScheduleRule (AWS::Events::Rule)" in said
+    assert "runs as before" in said
+    assert desk.status(stack) == "UPDATE_ROLLBACK_COMPLETE"
+    assert desk.names(stack) == before
+    assert smoke.main(["--stack", stack]) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("Moed=shadow", "Did you mean Mode?"),
+        ("Mode=loud", "'Mode'"),
+        ("ScheduleExpression=cron(at night)", "cron() with six fields"),
+        ("Mode=shadow then", "'Mode'"),
+        ("SlackChannelId=C0123", "SlackChannelId needs SlackWorkspaceId"),
+        ("ApprovalAccess=LINK", "Say who gets them"),
+    ],
+)
+def test_a_bad_parameter_is_refused_before_anything_is_made(
+    desk: Desk, capsys: pytest.CaptureFixture[str], parameters: str, said: str
+) -> None:
+    assert desk.deploy("never", "--yes", "--params", parameters) == 2
+
+    assert said in capsys.readouterr().err
+    assert change_sets.described(desk.aws.client("cloudformation"), "never") is None
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_changed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.deploy("asked") == 2
+
+    assert "Add YES=1" in capsys.readouterr().err
+    assert change_sets.described(desk.aws.client("cloudformation"), "asked") is None
+
+
+def test_a_failed_creation_leaves_nothing_in_the_way_of_the_next(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = desk.sources / TEMPLATE.name
+    good = template.read_text()
+    template.write_text(good.replace("RoleName: !Ref RetrainingStateMachineRole", "RoleName: nobody"))
+    assert desk.deploy("second-try", "--yes") == 1
+    said = capsys.readouterr().out
+    assert "First failure: RetrainingStateMachinePolicy" in said
+    assert "nothing of second-try is left but its name" in said
+    template.write_text(good)
+
+    assert desk.deploy("second-try", "--yes") == 0
+
+
+def test_smoke_reports_every_hop_and_leaves_only_its_record(
+    desk: Desk, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3, sqs = desk.aws.client("s3"), desk.aws.client("sqs")
+    assert smoke.main(["--stack", stack]) == 0
+
+    said = capsys.readouterr().out
+    for hop in ("rule", "execution", "decision", "evidence", "notification"):
+        assert f"\nok    {hop}" in said, hop
+    found = desk.outputs(stack)
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=found["AutomationBucketName"]).get("Contents", [])]
+    assert [key for key in keys if not key.startswith("decisions/smoke-test/")] == []
+    assert not any("smoke" in url for url in sqs.list_queues().get("QueueUrls", []))
+    subscriptions = desk.aws.client("sns").list_subscriptions_by_topic(TopicArn=found["OperationsTopicArn"])
+    assert subscriptions["Subscriptions"] == []
+    state = desk.aws.client("dynamodb").scan(TableName=found["HistoryTableName"])["Items"]
+    assert [item for item in state if item["pk"]["S"] == "CONTROLS"] == []
+
+
+def test_smoke_says_which_hop_did_not_happen_and_cleans_up(
+    desk: Desk, stack: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(smoke, "PATIENCE_SECONDS", 0.5)
+    rule = desk.names(stack)["DriftRule"]
+    events = desk.aws.client("events")
+    events.disable_rule(Name=rule)
+    try:
+        assert smoke.main(["--stack", stack]) == 1
+    finally:
+        events.enable_rule(Name=rule)
+
+    assert "NOT OK rule" in capsys.readouterr().out
+    assert not any("smoke" in url for url in desk.aws.client("sqs").list_queues().get("QueueUrls", []))
+
+
+def test_destroy_refuses_during_a_run_keeps_the_data_and_import_brings_it_back(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.deploy("goner", "--yes") == 0
+    found, before = desk.outputs("goner"), desk.names("goner")
+    arn = _run_that_waits(desk, found)
+    capsys.readouterr()
+
+    assert destroy.main(["--stack", "goner", "--yes"]) == 2
+    assert arn in capsys.readouterr().out
+    assert desk.status("goner") == "CREATE_COMPLETE"
+
+    assert destroy.main(["--stack", "goner", "--yes", "--force"]) == 0
+    said = capsys.readouterr().out
+    assert change_sets.described(desk.aws.client("cloudformation"), "goner") is None
+    assert {
+        line.split()[0] for line in said.split("are retained:")[1].splitlines() if line.startswith("  ")
+    } == KEPT_DATA
+    assert "was not recorded in time" not in said
+    assert desk.aws.client("s3").get_object(Bucket=before["AutomationBucket"], Key="policies/m.json")
+    assert desk.deploy("goner", "--yes") == 2
+    assert "make import STACK=goner" in capsys.readouterr().err
+
+    again = said.split('RESOURCES="')[1].split('"')[0]
+    assert import_resources.main(["--stack", "goner", "--yes", "--resources", again]) == 0
+
+    after = desk.names("goner")
+    assert {name: after[name] for name in KEPT_DATA} == {name: before[name] for name in KEPT_DATA}
+    assert "finds no difference" in capsys.readouterr().out
+    runs = desk.aws.client("dynamodb").scan(TableName=after["HistoryTable"])["Items"]
+    assert any(item["pk"]["S"] == f"RUN#{arn.rsplit(':', 1)[-1]}" for item in runs)
+    assert smoke.main(["--stack", "goner"]) == 0
+    assert desk.deploy("goner", "--yes") == 0
+    assert desk.shown == []
+
+
+def _run_that_waits(desk: Desk, found: dict[str, str]) -> str:
+    """Start a run that waits for an approval, and give its execution."""
+    policy = {
+        "schema_version": 1,
+        "model": "m",
+        "training": {"target": "arn:aws:states:us-east-1:000000000000:stateMachine:x"},
+        "approval": {"training": "always"},
+    }
+    desk.aws.client("s3").put_object(
+        Bucket=found["AutomationBucketName"], Key="policies/m.json", Body=json.dumps(policy).encode()
+    )
+    event = {
+        "id": uuid.uuid4().hex,
+        "source": "mlops.drift",
+        "detail-type": "Drift Detected",
+        "detail": {"model": "m", "metric": "psi", "observed": 0.9, "threshold": 0.2},
+    }
+    arn = desk.aws.client("stepfunctions").start_execution(
+        stateMachineArn=found["StateMachineArn"], input=json.dumps(event)
+    )["executionArn"]
+    waits = {
+        "TableName": found["HistoryTableName"],
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "APPROVALS"}},
+    }
+    wait_until(lambda: desk.aws.client("dynamodb").query(**waits)["Items"])
+    return str(arn)
+
+
+def test_a_bucket_and_a_table_of_ones_own_come_under_a_new_stack_untouched(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3, dynamodb = desk.aws.client("s3"), desk.aws.client("dynamodb")
+    s3.create_bucket(Bucket="our-evidence")
+    s3.put_bucket_versioning(Bucket="our-evidence", VersioningConfiguration={"Status": "Suspended"})
+    s3.put_object(Bucket="our-evidence", Key="decisions/old.json", Body=b"{}")
+    dynamodb.create_table(TableName="our-history", BillingMode="PAY_PER_REQUEST", **TABLE_KEY)
+    dynamodb.put_item(TableName="our-history", Item={"pk": {"S": "old"}, "sk": {"S": "row"}})
+    s3.put_bucket_policy(Bucket="our-evidence", Policy=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    wanted = "AutomationBucket=our-evidence HistoryTable=our-history"
+    assert import_resources.main(["--stack", "adopted", "--yes", "--resources", wanted]) == 2
+    assert "has a bucket policy" in capsys.readouterr().err
+    s3.delete_bucket_policy(Bucket="our-evidence")
+
+    assert import_resources.main(["--stack", "adopted", "--yes", "--resources", wanted]) == 0
+
+    said = capsys.readouterr().out
+    assert {change["Action"] for change in desk.shown[0].changes} == {"Import"}
+    assert {change["Action"] for change in desk.shown[1].changes} == {"Add"}
+    assert desk.status("adopted") == "UPDATE_COMPLETE"
+    names = desk.names("adopted")
+    assert (names["AutomationBucket"], names["HistoryTable"]) == ("our-evidence", "our-history")
+    assert s3.get_object(Bucket="our-evidence", Key="decisions/old.json")["Body"].read() == b"{}"
+    assert dynamodb.scan(TableName="our-history")["Count"] == 1
+    assert "/VersioningConfiguration/Status" in said
+    assert "Suspended" in said
+
+
+def test_a_bucket_is_added_to_a_stack_that_is_there_and_nothing_else_changes(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudformation = desk.aws.client("cloudformation")
+    other = {"Resources": {"Other": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"Url": {"Value": {"Ref": "Other"}}}}
+    cloudformation.create_stack(StackName="there", TemplateBody=json.dumps(other))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="there", WaiterConfig={"Delay": 1})
+    before = desk.names("there")
+    desk.aws.client("s3").create_bucket(Bucket="added-evidence")
+
+    assert import_resources.main(["--stack", "there", "--yes", "--resources", "AutomationBucket=added-evidence"]) == 0
+
+    assert desk.names("there") == {**before, "AutomationBucket": "added-evidence"}
+    assert import_resources.main(["--stack", "there", "--yes", "--resources", "AutomationBucket=added-evidence"]) == 2
+    assert "already in the stack" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ("", "RESOURCES= is missing"),
+        ("AutomationBukket=b", "Did you mean AutomationBucket?"),
+        ("DriftRule=r", "cannot be imported"),
+        ("OperationsTopic=name", "must be the TopicArn"),
+        ("RetrainingStateMachineLogGroup=/mine", "named /aws/vendedlogs/states/no-retraining"),
+        ("AutomationBucket=nobodys-bucket", "refused before anything was changed"),
+    ],
+)
+@pytest.mark.usefixtures("desk")
+def test_an_import_that_cannot_be_says_why(capsys: pytest.CaptureFixture[str], resources: str, said: str) -> None:
+    assert import_resources.main(["--stack", "no", "--yes", "--resources", resources]) == 2
+
+    assert said in capsys.readouterr().err

@@ -1,0 +1,200 @@
+"""What the delivery commands work out before they ask AWS anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from ops.assignments import assignments, assignments_of_file, refuse_unknown
+from ops.change_sets import Ending
+from ops.deploy import parameters_of
+from ops.import_resources import IDENTIFIERS
+from ops.package import quick_create_link
+from ops.stack import OperatorError
+from ops.taskcat_tests import CONFIG, by_region, disposable
+from ops.template import KEEPS, import_template, parse, sources
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", {}),
+        ("Mode=shadow", {"Mode": "shadow"}),
+        (" Mode=shadow  CooldownHours=12 ", {"Mode": "shadow", "CooldownHours": "12"}),
+        ("ScheduleExpression=cron(0 3 ? * MON *) Mode=shadow", {"ScheduleExpression": "cron(0 3 ? * MON *)", "Mode": "shadow"}),
+        ("OperationsEmail= Mode=active", {"OperationsEmail": "", "Mode": "active"}),
+        ("Principals=a,b,c Key=x/y=z", {"Principals": "a,b,c", "Key": "x/y=z"}),
+        ("Note='a B=c d' Mode=shadow", {"Note": "a B=c d", "Mode": "shadow"}),
+        ('Note="it\'s" Mode=shadow', {"Note": "it's", "Mode": "shadow"}),
+        ("A=one\nB=two", {"A": "one", "B": "two"}),
+    ],
+)  # fmt: skip
+def test_assignments_take_spaces_commas_and_quotes(text: str, found: dict[str, str]) -> None:
+    assert assignments(text, "PARAMS") == found
+
+
+@pytest.mark.parametrize("text", ["shadow", "=shadow", "Mode:shadow", "- Mode=x", "Mode=a Mode=b"])
+def test_what_is_no_assignment_is_refused_with_an_example_or_the_name(text: str) -> None:
+    with pytest.raises(OperatorError, match=r"PARAMS="):
+        assignments(text, "PARAMS")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"Mode": "shadow", "CooldownHours": 12}',
+        '{"Parameters": {"Mode": "shadow", "CooldownHours": "12"}}',
+        '[{"ParameterKey": "Mode", "ParameterValue": "shadow"}, {"ParameterKey": "CooldownHours", "ParameterValue": "12"}]',
+        '["Mode=shadow", "CooldownHours=12"]',
+        "# of the team\nMode = shadow\n\nCooldownHours=12\n",
+        '\ufeff{"Mode": "shadow", "CooldownHours": 12}',
+    ],
+)
+def test_a_parameter_file_may_have_any_of_the_usual_forms(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "parameters"
+    file.write_text(content, encoding="utf-8")
+
+    assert assignments_of_file(file) == {"Mode": "shadow", "CooldownHours": "12"}
+
+
+@pytest.mark.parametrize("content", ["{", '{"Mode": []}', '[{"Key": "Mode"}]', "[1]", "Mode shadow", None])
+def test_a_parameter_file_that_cannot_be_read_is_named(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "parameters.json"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(OperatorError, match=r"PARAMS_FILE=.*parameters\.json"):
+        assignments_of_file(file)
+
+
+def test_an_unknown_name_is_answered_with_the_one_that_was_meant() -> None:
+    with pytest.raises(OperatorError, match="Did you mean CooldownHours"):
+        refuse_unknown({"CoolDownHour": "1"}, sources()["Parameters"], what="parameter")
+
+
+def test_parameters_that_are_not_given_keep_what_the_stack_has_and_new_ones_their_default() -> None:
+    found = {"Parameters": [{"ParameterKey": "Mode"}, {"ParameterKey": "CooldownHours"}, {"ParameterKey": "Gone"}]}
+
+    assert parameters_of(["Mode", "CooldownHours", "New"], found, {"Mode": "shadow"}) == [
+        {"ParameterKey": "Mode", "ParameterValue": "shadow"},
+        {"ParameterKey": "CooldownHours", "UsePreviousValue": True},
+    ]
+    assert parameters_of(["Mode", "New"], None, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [
+        ("aws", "eu-west-1", "console.aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
+        ("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_quick_create_link_fills_the_form_in(partition: str, region: str, host: str) -> None:
+    template = "https://b.s3.eu-west-1.amazonaws.com/retraining/0a.yaml"
+    link = quick_create_link(partition, region, template, "fraud", {"ScheduleExpression": "cron(0 3 ? * MON *)"})
+
+    address = urlsplit(link)
+    assert (address.hostname, address.path, address.query) == (host, "/cloudformation/home", f"region={region}")
+    route, _, query = address.fragment.partition("?")
+    assert route == "/stacks/quickcreate"
+    assert parse_qs(query) == {
+        "templateURL": [template],
+        "stackName": ["fraud"],
+        "param_ScheduleExpression": ["cron(0 3 ? * MON *)"],
+    }
+    assert " " not in link
+
+
+def test_the_first_failure_is_the_cause_and_not_what_was_cancelled_with_it() -> None:
+    def event(name: str, reason: str) -> dict[str, str]:
+        return {"LogicalResourceId": name, "ResourceType": "T", "ResourceStatusReason": reason}
+
+    ending = Ending(
+        "UPDATE_ROLLBACK_COMPLETE",
+        [event("Rule", "Resource update cancelled"), event("Topic", "no such key"), event("Stack", "failed: [Topic]")],
+    )
+
+    assert not ending.well
+    assert ending.first_failure() == "Topic (T): no such key"
+
+
+def test_an_import_holds_the_resources_with_what_they_refer_to_and_nothing_else() -> None:
+    template = sources()
+    kept_ones = [name for name, each in template["Resources"].items() if each.get("DeletionPolicy") in KEEPS]
+
+    for name in kept_ones:
+        made = import_template(template, [name])
+        assert set(made["Resources"]) == {name}
+        assert not {"Outputs", "Rules", "Metadata"} & set(made)
+    everything = import_template(template, kept_ones)
+    assert set(everything["Parameters"]) < set(template["Parameters"])
+    assert "LogsRetentionInDays" in everything["Parameters"]
+
+
+def test_an_import_into_a_stack_leaves_the_stacks_own_template_as_it_is() -> None:
+    own: dict[str, Any] = {
+        "Resources": {"Other": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {"Url": {"Value": {"Ref": "Other"}}},
+    }
+
+    made = import_template(sources(), ["HistoryTable"], onto=own)
+
+    assert set(made["Resources"]) == {"Other", "HistoryTable"}
+    assert made["Outputs"] == own["Outputs"]
+    assert set(own["Resources"]) == {"Other"}
+
+
+def test_an_import_of_what_needs_another_resource_names_it() -> None:
+    template = {"Resources": {"Topic": {"Type": "T", "Properties": {"Key": {"Fn::GetAtt": ["Key", "Arn"]}}}, "Key": {}}}
+
+    with pytest.raises(OperatorError, match="import Key with it"):
+        import_template(template, ["Topic"])
+
+
+def test_everything_that_can_be_imported_carries_what_an_import_asks_for() -> None:
+    resources = sources()["Resources"]
+    importable = {name for name, each in resources.items() if each["Type"] in IDENTIFIERS}
+
+    assert {name for name in importable if "DeletionPolicy" not in resources[name]} == set()
+    documented = (CONFIG.parent / "docs" / "import.md").read_text(encoding="utf-8")
+    assert {name for name in importable if f"`{name}`" not in documented} == set()
+
+
+def test_taskcat_deploys_each_test_in_three_regions_from_that_regions_own_package() -> None:
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    assert len(config["project"]["regions"]) == 3
+    known = set(sources()["Parameters"])
+    assert {name for test in config["tests"].values() for name in test.get("parameters", {})} <= known
+
+    made = by_region(config, "123456789012")
+
+    assert {test["regions"][0] for test in made["tests"].values()} == set(config["project"]["regions"])
+    assert all(test["template"] == f"{test['regions'][0]}.yaml" for test in made["tests"].values())
+    assert made["project"]["s3_bucket"] == "retraining-artifacts-123456789012"
+    assert "template" not in made["project"]
+
+
+def test_what_taskcat_deploys_keeps_nothing_and_is_the_template_otherwise() -> None:
+    template = sources()
+
+    copy = disposable(template)
+
+    assert {each.get("DeletionPolicy", "Delete") for each in copy["Resources"].values()} == {"Delete"}
+    for name, each in copy["Resources"].items():
+        original = template["Resources"][name]
+        assert {key: value for key, value in each.items() if key not in {"DeletionPolicy", "Properties"}} == {
+            key: value for key, value in original.items() if key not in {"DeletionPolicy", "Properties"}
+        }
+    assert {key: copy[key] for key in copy if key != "Resources"} == {
+        key: template[key] for key in template if key != "Resources"
+    }
+
+
+def test_a_template_is_read_from_json_too() -> None:
+    assert parse(json.dumps({"Resources": {"A": {"Type": "T"}}}))["Resources"] == {"A": {"Type": "T"}}
