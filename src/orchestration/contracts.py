@@ -21,6 +21,7 @@ PENDING_SIGNAL_DUE: Final = "Pending Signal Due"
 PROCESSING_JOB_STATE_CHANGE: Final = "SageMaker Processing Job State Change"
 ENDPOINT_STATE_CHANGE: Final = "SageMaker Endpoint State Change"
 PIPELINE_STATE_CHANGE: Final = "SageMaker Model Building Pipeline Execution Status Change"
+TRAINING_JOB_STATE_CHANGE: Final = "SageMaker Training Job State Change"
 ALARM_STATE_CHANGE: Final = "CloudWatch Alarm State Change"
 OBJECT_CREATED: Final = "Object Created"
 SCHEDULED_EVENT: Final = "Scheduled Event"
@@ -28,6 +29,9 @@ EXECUTION_STATUS_CHANGE: Final = "Step Functions Execution Status Change"
 
 MODEL_TAG: Final = "retraining:model"
 """Tag on a SageMaker endpoint that names the model (and so the policy) it serves."""
+
+RUN_TAG: Final = "retraining:run"
+"""Tag on everything a run creates in SageMaker."""
 
 UNATTRIBUTED: Final = "_unattributed"
 """Chain and folder of decisions on signals that name no model. No model may start with an underscore."""
@@ -94,7 +98,9 @@ class WaitKind(StrEnum):
     SLOT = "slot"
     APPROVAL = "approval"
     PIPELINE = "pipeline"
+    TRAINING_JOB = "training_job"
     ENDPOINT = "endpoint"
+    BAKE = "bake"
 
 
 class Status(StrEnum):

@@ -4,7 +4,8 @@ Reads SageMaker's model-quality JSON (``binary_classification_metrics``, ``multi
 ``regression_metrics``, each metric ``{"value": x, "standard_deviation": y}``). The champion measured on the same data
 stands beside it under ``champion``; slices under ``slices.<name>``, each in the same format.
 
-A value that is missing, not a number or NaN is a failed gate, never a pass.
+A value that is missing, not a number or NaN is a failed gate, never a pass. A report that names the champion is compared
+with it even when the policy asks for no improvement: worse than what serves is worse.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.signal import mapping, number
 
 if TYPE_CHECKING:
-    from orchestration.policy import Evaluation
+    from orchestration.policy import Evaluation, GuardMetric
 
 METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics")
 """Top-level keys of SageMaker's model-quality report, one for each problem type."""
@@ -24,12 +25,24 @@ METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classificat
 LOWER_IS_BETTER: Final = frozenset(
     {
         "mae",
+        "mean_absolute_error",
         "mse",
+        "mean_squared_error",
         "rmse",
+        "root_mean_squared_error",
+        "rmsle",
         "mape",
+        "smape",
+        "wape",
         "log_loss",
         "logloss",
+        "mlogloss",
+        "merror",
+        "loss",
         "cross_entropy",
+        "brier_score",
+        "expected_calibration_error",
+        "perplexity",
         "error",
         "error_rate",
         "false_positive_rate",
@@ -37,6 +50,15 @@ LOWER_IS_BETTER: Final = frozenset(
     }
 )
 """Metrics that are better when they are smaller. Everything else is better when it is greater."""
+
+LOWER_IS_BETTER_ENDINGS: Final = ("_loss", "_error", "_error_rate")
+"""Endings of metric names that say the same."""
+
+CONSTANT_CLASSIFIER: Final = "_best_constant_classifier"
+"""Ending of SageMaker's metrics of the best classifier that always says the same; the direction is the metric's."""
+
+DECIMALS: Final = 12
+"""Bounds are rounded to this many decimals: 0.1 + 0.2 is 0.3 to whoever wrote the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +91,16 @@ class EvaluationVerdict:
         return asdict(self)
 
 
-def evaluate(report: bytes | None, wanted: Evaluation, *, champion_expected: bool) -> EvaluationVerdict:
-    """Judge a candidate.
+def evaluate(
+    report: bytes | None, wanted: Evaluation, *, champion_expected: bool, unreadable: str | None = None
+) -> EvaluationVerdict:
+    """Judge a candidate. No content of the report raises.
 
     Args:
-        report: the bytes of evaluation.json, or None when the training wrote none.
+        report: the bytes of evaluation.json, or None when there is none that could be read.
         wanted: the policy's gates; ``metric`` None asks for none.
         champion_expected: True when a champion serves, so that its numbers should be in the report.
+        unreadable: why there are no bytes, unless the training simply wrote none.
     """
     if wanted.metric is None:
         return EvaluationVerdict(
@@ -83,41 +108,27 @@ def evaluate(report: bytes | None, wanted: Evaluation, *, champion_expected: boo
         )
     document = _parse(report)
     if document is None:
-        why = "wrote no evaluation report" if report is None else "wrote a report that is not model-quality JSON"
+        why = unreadable or "the training wrote no evaluation report"
+        if report is not None:
+            why = "the training wrote a report that is not model-quality JSON"
         return EvaluationVerdict(
             False,
             "NO_EVALUATION" if report is None else "EVALUATION_UNREADABLE",
-            f"The training {why}; a candidate that was not measured never serves.",
+            f"The candidate was not measured, and what was not measured never serves: {why}.",
             (),
             {},
             {},
             compared_with_champion=False,
         )
     candidate, champion = metric_values(document), metric_values(mapping(document.get("champion")))
-    gates = list(_gates_of_metric(wanted, candidate, champion, champion_expected=champion_expected))
-    for guard in wanted.guards:
-        own, other = candidate, champion
-        if guard.slice:
-            own = metric_values(mapping(mapping(document.get("slices")).get(guard.slice)))
-            other = metric_values(mapping(mapping(mapping(document.get("champion")).get("slices")).get(guard.slice)))
-        lower = direction(guard.metric, guard.lower_is_better)
-        name = f"guard {guard.metric}" + (f" in slice {guard.slice}" if guard.slice else "")
-        if guard.minimum is not None:
-            gates.append(_gate(name, guard.metric, own.get(guard.metric), guard.minimum, lower=lower))
-        if guard.max_regression is not None:
-            gates.append(
-                _against_champion(
-                    f"{name} against the champion",
-                    guard.metric,
-                    own.get(guard.metric),
-                    other.get(guard.metric),
-                    -guard.max_regression,
-                    lower=lower,
-                    champion_expected=champion_expected,
-                )
-            )
-    if not gates:
-        gates.append(_gate("measured", wanted.metric, candidate.get(wanted.metric), None, lower=False))
+    gates = [
+        *_gates_of_metric(wanted, candidate, champion, champion_expected=champion_expected),
+        *(
+            gate
+            for guard in wanted.guards
+            for gate in _gates_of_guard(guard, wanted, document, champion_expected=champion_expected)
+        ),
+    ]
     failed = [gate for gate in gates if not gate.passed]
     value = candidate.get(wanted.metric)
     shown = "not measured" if value is None else f"{value:.4f}"
@@ -131,8 +142,14 @@ def evaluate(report: bytes | None, wanted: Evaluation, *, champion_expected: boo
 
 
 def direction(metric: str, override: bool | None) -> bool:
-    """True when lower is better for this metric, unless the policy says otherwise."""
-    return metric.lower() in LOWER_IS_BETTER if override is None else override
+    """True when lower is better for this metric, unless the policy says otherwise.
+
+    Names are compared without case, prefix (``validation:auc``) and the ending of SageMaker's constant classifier.
+    """
+    if override is not None:
+        return override
+    name = metric.lower().rsplit(":", 1)[-1].replace("-", "_").removesuffix(CONSTANT_CLASSIFIER)
+    return name in LOWER_IS_BETTER or name.endswith(LOWER_IS_BETTER_ENDINGS)
 
 
 def metric_values(document: dict[str, Any]) -> dict[str, float]:
@@ -151,17 +168,51 @@ def _gates_of_metric(
 ) -> list[Gate]:
     metric = wanted.metric or ""
     lower = direction(metric, wanted.lower_is_better)
+    value = candidate.get(metric)
     gates = []
     if wanted.minimum is not None:
-        gates.append(_gate(f"{metric} bound", metric, candidate.get(metric), wanted.minimum, lower=lower))
-    if wanted.min_improvement is not None:
+        gates.append(_gate(f"{metric} bound", metric, value, wanted.minimum, lower=lower))
+    if wanted.min_improvement is not None or metric in champion:
         gates.append(
             _against_champion(
                 f"{metric} against the champion",
                 metric,
-                candidate.get(metric),
+                value,
                 champion.get(metric),
-                wanted.min_improvement,
+                wanted.min_improvement or 0.0,
+                lower=lower,
+                champion_expected=champion_expected,
+            )
+        )
+    return gates or [_gate(f"{metric} measured", metric, value, None, lower=lower)]
+
+
+def _gates_of_guard(
+    guard: GuardMetric, wanted: Evaluation, document: dict[str, Any], *, champion_expected: bool
+) -> list[Gate]:
+    """Gates of one guard metric; one with a name only must not fall below the champion."""
+    own, other = document, mapping(document.get("champion"))
+    if guard.slice:
+        own = mapping(mapping(own.get("slices")).get(guard.slice))
+        other = mapping(mapping(other.get("slices")).get(guard.slice))
+    metric = guard.metric
+    value, champion = metric_values(own).get(metric), metric_values(other).get(metric)
+    override = guard.lower_is_better
+    if override is None and metric == wanted.metric:
+        override = wanted.lower_is_better
+    lower = direction(metric, override)
+    name = f"guard {metric}" + (f" in slice {guard.slice}" if guard.slice else "")
+    gates = []
+    if guard.minimum is not None:
+        gates.append(_gate(name, metric, value, guard.minimum, lower=lower))
+    if guard.max_regression is not None or guard.minimum is None:
+        gates.append(
+            _against_champion(
+                f"{name} against the champion",
+                metric,
+                value,
+                champion,
+                -(guard.max_regression or 0.0),
                 lower=lower,
                 champion_expected=champion_expected,
             )
@@ -179,16 +230,18 @@ def _against_champion(
     lower: bool,
     champion_expected: bool,
 ) -> Gate:
+    comparison = "<=" if lower else ">="
     if champion is None and not champion_expected:
-        return Gate(
-            name, metric, value, ">=", None, value is not None, f"No champion serves, so {metric} stands alone."
-        )
+        told = f"No champion serves, so {metric} stands alone."
+        if value is None:
+            told = f"{metric} is missing or not a number."
+        return Gate(name, metric, value, comparison, None, value is not None, told)
     if champion is None:
         return Gate(
             name,
             metric,
             value,
-            ">=",
+            comparison,
             None,
             False,
             f"The report lacks the champion's {metric} on the same data, so better cannot be told from worse.",
@@ -199,11 +252,15 @@ def _against_champion(
 
 def _gate(name: str, metric: str, value: float | None, bound: float | None, *, lower: bool) -> Gate:
     comparison = "<=" if lower else ">="
+    bound = None if bound is None else round(bound, DECIMALS)
     if value is None:
-        return Gate(name, metric, None, comparison, bound, False, f"{metric} is missing or not a number.")
+        return Gate(name, metric, None, comparison, bound, False, f"{name}: {metric} is missing or not a number.")
     if bound is None:
-        return Gate(name, metric, value, comparison, None, True, f"{metric} is {value:.4f}.")
+        return Gate(name, metric, value, comparison, None, True, f"{name}: {metric} is {value:.4f}.")
     passed = value <= bound if lower else value >= bound
+    shown, limit = f"{value:.4f}", f"{bound:.4f}"
+    if shown == limit and value != bound:
+        shown, limit = f"{value:.12g}", f"{bound:.12g}"
     return Gate(
         name,
         metric,
@@ -211,7 +268,7 @@ def _gate(name: str, metric: str, value: float | None, bound: float | None, *, l
         comparison,
         bound,
         passed,
-        f"{name}: {value:.4f} {'is' if passed else 'is not'} {comparison} {bound:.4f}.",
+        f"{name}: {shown} {'is' if passed else 'is not'} {comparison} {limit}.",
     )
 
 

@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.admit import admit
 from orchestration.actions.close import close
-from orchestration.actions.evaluate import evaluate_candidate, verify_promotion
+from orchestration.actions.evaluate import check_promotion, evaluate_candidate
 from orchestration.actions.park import park
 from orchestration.actions.resume import resume
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
 from orchestration.actions.switches import pause, unfreeze, unpause
+from orchestration.actions.verify import verify_promotion
 from orchestration.composition import compose
-from orchestration.contracts import ENDPOINT_STATE_CHANGE, EXECUTION_STATUS_CHANGE, PIPELINE_STATE_CHANGE
+from orchestration.contracts import (
+    ALARM_STATE_CHANGE,
+    ENDPOINT_STATE_CHANGE,
+    EXECUTION_STATUS_CHANGE,
+    PIPELINE_STATE_CHANGE,
+    TRAINING_JOB_STATE_CHANGE,
+)
 from orchestration.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -31,6 +38,7 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
     "park": park,
     "resume": resume,
     "evaluate": evaluate_candidate,
+    "check": check_promotion,
     "verify": verify_promotion,
     "close": close,
     "settle": settle,
@@ -44,6 +52,8 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
 EVENT_ACTIONS: Final = {
     ENDPOINT_STATE_CHANGE: "resume",
     PIPELINE_STATE_CHANGE: "resume",
+    TRAINING_JOB_STATE_CHANGE: "resume",
+    ALARM_STATE_CHANGE: "resume",
     EXECUTION_STATUS_CHANGE: "settle",
 }
 

@@ -1,7 +1,8 @@
 """The plan that makes a candidate serve: the exact SageMaker requests, built before anything is changed. Pure.
 
 The endpoint config is copied from the live one with only the model changed, so data capture, instance types, variants
-and encryption stay as the team set them.
+and encryption stay as the team set them. On an endpoint with several variants only those that serve the champion's
+model get the candidate; a team's A/B variant or shadow keeps its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.policy import PromotionKind
 from orchestration.signal import mapping, sequence, text
+from orchestration.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
     from orchestration.policy import Promotion
@@ -23,13 +25,18 @@ CONFIG_FIELDS: Final = (
     "ExecutionRoleArn",
     "VpcConfig",
     "EnableNetworkIsolation",
+    "MetricsConfig",
+    "ShadowProductionVariants",
 )
-"""Fields of DescribeEndpointConfig that CreateEndpointConfig takes, besides variants and tags.
+"""Fields of DescribeEndpointConfig that CreateEndpointConfig takes as they are, besides variants and tags.
 
 Source: SageMaker API reference, CreateEndpointConfig.
 """
 
 MODEL_FIELDS: Final = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
+
+CONTAINER_FIELDS: Final = ("ImageConfig", "ContainerMetricsConfig")
+"""Fields of the champion's container that belong to how it is run, not to which model it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,11 @@ class Champion:
     tags: list[dict[str, str]]
 
     @property
+    def model_name(self) -> str | None:
+        """Name of the SageMaker model that serves; None for an endpoint that serves inference components."""
+        return text(self.model.get("ModelName"), 63)
+
+    @property
     def model_data_url(self) -> str | None:
         """Where the champion's model.tar.gz lies, or None when its model comes from a package or a data source."""
         return text(_container(self.model).get("ModelDataUrl"), 1024)
@@ -52,7 +64,7 @@ class Champion:
         return {
             "endpoint": self.endpoint,
             "endpoint_config": self.config_name,
-            "model_name": self.model.get("ModelName"),
+            "model_name": self.model_name,
             "model_data_uri": self.model_data_url,
             "image": _container(self.model).get("Image"),
         }
@@ -67,6 +79,8 @@ class TrainingOutput:
     image: str | None = None
     environment: tuple[tuple[str, str], ...] = ()
     evaluation_uri: str | None = None
+    baseline_statistics_uri: str | None = None
+    baseline_constraints_uri: str | None = None
 
 
 def plan_promotion(
@@ -85,7 +99,8 @@ def plan_promotion(
         output: what was trained.
         champion: what serves now; None when the endpoint is missing.
         model: the model's name.
-        name: name of the new SageMaker model and endpoint config; derived from the run, so a retry repeats it.
+        name: name of the new SageMaker model and endpoint config, or of the deployment's execution; derived from the run,
+            so a retry repeats it.
         tags: tags on everything created.
 
     Returns:
@@ -98,15 +113,20 @@ def plan_promotion(
             return "The training returned no model_package_arn, so there is nothing to approve in the registry."
         return {"kind": "registry", "model_package_arn": output.model_package_arn}
     if promotion.kind is PromotionKind.PIPELINE:
+        target = str(promotion.target)
         return {
             "kind": "pipeline",
-            "target": promotion.target,
+            "target": target,
+            "execution_name": name,
+            "execution_arn": nested_execution_arn(target, name),
             "input": {
                 **promotion.input,
                 "model": model,
                 "model_package_arn": output.model_package_arn,
                 "model_data_url": output.model_data_uri,
                 "image": output.image,
+                "environment": dict(output.environment),
+                "evaluation_uri": output.evaluation_uri,
             },
         }
     if champion is None:
@@ -119,8 +139,9 @@ def plan_promotion(
     for key in MODEL_FIELDS:
         if champion.model.get(key) not in (None, {}):
             create_model[key] = champion.model[key]
+    # Only the variants of the champion's model change: its copies, not a team's other candidates.
     variants = [
-        {**variant, "ModelName": name} if "ModelName" in variant else dict(variant)
+        {**variant, "ModelName": name} if variant.get("ModelName") == champion.model_name else dict(variant)
         for variant in (mapping(entry) for entry in sequence(champion.config.get("ProductionVariants")))
     ]
     create_config: dict[str, Any] = {
@@ -129,7 +150,7 @@ def plan_promotion(
         "Tags": [*[tag for tag in champion.tags if not tag["Key"].startswith("aws:")], *tag_list],
     }
     for key in CONFIG_FIELDS:
-        if champion.config.get(key) not in (None, {}):
+        if champion.config.get(key) not in (None, {}, []):
             create_config[key] = champion.config[key]
     update: dict[str, Any] = {"EndpointName": champion.endpoint, "EndpointConfigName": name}
     deployment = _deployment(promotion)
@@ -147,6 +168,9 @@ def plan_promotion(
         "bake_seconds": int(promotion.bake_minutes * 60),
         "alarms": list(promotion.alarms),
         "model_package_arn": output.model_package_arn,
+        "monitoring_schedule": promotion.monitoring_schedule,
+        "baseline_statistics_uri": output.baseline_statistics_uri,
+        "baseline_constraints_uri": output.baseline_constraints_uri,
     }
 
 
@@ -163,16 +187,30 @@ def _deployment(promotion: Promotion) -> dict[str, Any]:
 
 
 def _candidate_container(output: TrainingOutput, champion: Champion) -> dict[str, Any] | str:
+    """The container of the candidate's model, or a sentence that says why there can be none."""
+    if champion.model_name is None:
+        return (
+            f"Endpoint {champion.endpoint} names no model that can be described (it serves inference components, or the "
+            "model was deleted), so there is nothing to copy; use promotion kind registry or pipeline."
+        )
     if output.model_package_arn:
         return {"ModelPackageName": output.model_package_arn}
     if output.model_data_uri is None:
         return "The training returned neither model_package_arn nor model_data_url; it has to name what it trained."
-    live = _container(champion.model)
+    live, count = _container(champion.model), len(sequence(champion.model.get("Containers")))
+    if count > 1:
+        return (
+            f"The champion is an inference pipeline of {count} containers, so one model_data_url does not say which "
+            "to replace; return a model_package_arn."
+        )
+    if live.get("Mode") == "MultiModel":
+        return "The champion's container holds many models, so one model_data_url cannot replace it."
     image = output.image or live.get("Image")
     if not image:
         return "The training returned model_data_url without image, and the champion's model names no image either."
     environment = dict(output.environment) or mapping(live.get("Environment"))
     container: dict[str, Any] = {"Image": image, "ModelDataUrl": output.model_data_uri}
+    container |= {key: live[key] for key in CONTAINER_FIELDS if live.get(key)}
     if environment:
         container["Environment"] = environment
     return container

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.promotion import TrainingOutput
 from orchestration.signal import mapping, s3_uri, text
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MODEL_PACKAGE_ARN: Final = re.compile(
     r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{12}:model-package/[A-Za-z0-9-]{1,63}(/\d{1,9})?"
 )
+
+ENVIRONMENT_KEY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}")
+"""Names CreateModel takes for a container's environment. Source: SageMaker API, ContainerDefinition$Environment."""
 
 
 def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput:
@@ -24,12 +30,14 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput:
     if isinstance(raw, str):
         try:
             raw = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             raw = {}
     output = mapping(raw)
     package = output.get("model_package_arn")
     environment = tuple(
-        (str(key), str(value)) for key, value in sorted(mapping(output.get("environment")).items()) if value is not None
+        (str(key), str(value))
+        for key, value in sorted(mapping(output.get("environment")).items(), key=lambda entry: str(entry[0]))
+        if value is not None and ENVIRONMENT_KEY.fullmatch(str(key))
     )
     return TrainingOutput(
         model_package_arn=package if isinstance(package, str) and MODEL_PACKAGE_ARN.fullmatch(package) else None,
@@ -37,4 +45,25 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput:
         image=text(output.get("image"), 255),
         environment=environment,
         evaluation_uri=s3_uri(output.get("evaluation_uri")) or f"{output_uri}evaluation.json",
+        baseline_statistics_uri=s3_uri(output.get("baseline_statistics_uri")),
+        baseline_constraints_uri=s3_uri(output.get("baseline_constraints_uri")),
     )
+
+
+def trained_by_pipeline(steps: Iterable[Any]) -> tuple[str | None, str | None]:
+    """What the steps of a SageMaker pipeline execution made: training job ARN and model package ARN, None each if none.
+
+    A pipeline returns nothing, so the last Training step and the last RegisterModel step that succeeded stand for its
+    output; a condition that skipped the registration leaves the training job.
+
+    Args:
+        steps: PipelineExecutionSteps of ListPipelineExecutionSteps in the order they started.
+    """
+    job = package = None
+    for step in map(mapping, steps):
+        if step.get("StepStatus") != "Succeeded":
+            continue
+        metadata = mapping(step.get("Metadata"))
+        job = text(mapping(metadata.get("TrainingJob")).get("Arn"), 256) or job
+        package = text(mapping(metadata.get("RegisterModel")).get("Arn"), 2048) or package
+    return job, package

@@ -34,6 +34,8 @@ from orchestration.contracts import (
     RETRAINING_SOURCE,
 )
 from orchestration.handler import ACTIONS, run_action
+from orchestration.records import idempotency_token
+from orchestration.training_target import display_name
 from tests.contract.template import (
     ACCOUNT,
     PARTITION,
@@ -74,7 +76,7 @@ CAPTURED_OF_A_KIND = 1
 """More would make the same calls; moto copies its whole table for each transaction."""
 
 IAM_PREFIXES = {"stepfunctions": "states", "cloudwatch": "cloudwatch"}
-ON_EVERYTHING = {"cloudwatch:DescribeAlarms"}
+ON_EVERYTHING = {"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"}
 """Lists that AWS answers in full only to those who may ask about everything."""
 
 FOR_OTHER_ACCOUNTS = {"TellMissingFromForbidden"}
@@ -98,8 +100,19 @@ POLICY = {
     "training": {"target": TRAINING},
     "evaluation": {"metric": "auc", "minimum": 0.8},
     "approval": {"training": "never", "promotion": "never"},
-    "promotion": {"endpoint": ENDPOINT, "bake_minutes": 0, "alarms": ["fraud-5xx"]},
+    "promotion": {
+        "endpoint": ENDPOINT,
+        "bake_minutes": 0,
+        "alarms": ["fraud-5xx"],
+        "monitoring_schedule": "fraud-schedule",
+    },
 }
+STOPPABLE = {
+    "stopped-pipeline": {"target": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:pipeline/fraud"},
+    "stopped-job": {"target": "training-job", "request": {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/training"}},
+    "stopped-machine": {"target": TRAINING},
+}
+"""Training sections of models whose run dies while it trains."""
 REPORT = {
     "binary_classification_metrics": {"auc": {"value": 0.93, "standard_deviation": "NaN"}},
     "champion": {"binary_classification_metrics": {"auc": {"value": 0.85, "standard_deviation": "NaN"}}},
@@ -147,7 +160,7 @@ def described_endpoint(name: str) -> dict[str, Any]:
     return {**known, "EndpointConfigName": f"{name}-config"}
 
 
-def alarms() -> dict[str, Any]:
+def alarms(asked: dict[str, Any]) -> dict[str, Any]:
     changed = datetime.now(UTC) - timedelta(hours=1)
     alarm = {
         "AlarmName": "drift/fraud/auc",
@@ -160,13 +173,25 @@ def alarms() -> dict[str, Any]:
         "Namespace": "Models",
         "Dimensions": [{"Name": "Model", "Value": "fraud"}],
     }
-    return {"MetricAlarms": [alarm], "CompositeAlarms": []}
+    watched = {**alarm, "AlarmName": "fraud-5xx", "StateValue": "OK"}
+    return {"MetricAlarms": [watched] if "AlarmNames" in asked else [alarm], "CompositeAlarms": []}
 
 
 def monitor_runs() -> dict[str, Any]:
     ended = datetime.now(UTC) - timedelta(hours=1)
     run = {"ProcessingJobArn": arn("processing-job", LOST_JOB), "LastModifiedTime": ended}
     return {"MonitoringExecutionSummaries": [run]}
+
+
+def stoppable_executions() -> list[dict[str, Any]]:
+    """Executions of the pipeline under the display name of every run that could be asked for."""
+    return [
+        {
+            "PipelineExecutionArn": PIPELINE_RUN,
+            "PipelineExecutionDisplayName": display_name(idempotency_token(f"run-{n}")),
+        }
+        for n in range(1000)
+    ]
 
 
 PREPARED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -183,9 +208,23 @@ PREPARED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/sagemaker",
     },
     "DescribePipelineExecution": lambda asked: described_pipeline(asked["PipelineExecutionArn"]),
+    "ListPipelineExecutionSteps": lambda _asked: {
+        "PipelineExecutionSteps": [
+            {"StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": arn("training-job", "fraud-7")}}}
+        ]
+    },
+    "ListPipelineExecutions": lambda _asked: {"PipelineExecutionSummaries": stoppable_executions()},
+    "StopPipelineExecution": lambda asked: {"PipelineExecutionArn": asked["PipelineExecutionArn"]},
+    "DescribeTrainingJob": lambda asked: {
+        "TrainingJobName": asked["TrainingJobName"],
+        "TrainingJobStatus": "Completed",
+    },
+    "StopTrainingJob": lambda _asked: {},
+    "DescribeMonitoringSchedule": lambda _asked: {"MonitoringScheduleConfig": {}},
     "ListTags": lambda _asked: {"Tags": [{"Key": "retraining:model", "Value": "fraud"}]},
     "ListMonitoringExecutions": lambda _asked: monitor_runs(),
-    "DescribeAlarms": lambda _asked: alarms(),
+    "DescribeAlarms": alarms,
+    "DescribeAlarmHistory": lambda _asked: {"AlarmHistoryItems": []},
     "SendTaskSuccess": lambda _asked: {},
     "SendTaskFailure": lambda _asked: {},
     "SendTaskHeartbeat": lambda _asked: {},
@@ -388,6 +427,11 @@ def play_run(world: World) -> None:
     world.park(run, "approval", "promotion", verdict=verdict)
     wanted = {"purpose": "promotion", "wanted_config": f"{ENDPOINT}-config"}
     world.park(run, "endpoint", f"promotion/{ENDPOINT}", **wanted)
+    world.ask("check", {"action": "check", "run": run, "promotion": verdict["promotion"]})
+    world.park(run, "training_job", "fraud-7")
+    world.park(run, "bake", ENDPOINT, promotion={**verdict["promotion"], "wanted_config": f"{ENDPOINT}-config"})
+    serving = {**verdict["promotion"], "wanted_config": f"{ENDPOINT}-config", "previous_config": "another"}
+    world.ask("verify a good promotion", {"action": "verify", "run": run, "promotion": serving})
     world.ask("verify", {"action": "verify", "run": run, "promotion": verdict["promotion"]})
     world.close(run, "PROMOTED")
 
@@ -404,6 +448,20 @@ def play_events_of_waits(world: World) -> None:
     event = world.event("aws.states", EXECUTION_STATUS_CHANGE, dead)
     world.ask("settle a dead execution", event)
     world.ask("settle a dead execution", {**event, "action": "settle"})
+
+
+def play_stopped(world: World) -> None:
+    """Runs that die while they train."""
+    for model in STOPPABLE:
+        run = world.admit("admit a drift report", world.drift(model))["run"]
+        world.park(run, "slot", "training")
+        dead = {
+            "stateMachineArn": world.stack.arn(MACHINE),
+            "executionArn": "x",
+            "name": run["run_id"],
+            "status": "ABORTED",
+        }
+        world.ask("settle a stopped run", world.event("aws.states", EXECUTION_STATUS_CHANGE, dead))
 
 
 def play_unadmitted(world: World) -> None:
@@ -470,6 +528,7 @@ def recorder(stack: Stack) -> Iterator[Recorder]:
             play_captured_events,
             play_run,
             play_events_of_waits,
+            play_stopped,
             play_unadmitted,
             play_operators,
         ):
@@ -502,6 +561,9 @@ def _deploy(stack: Stack) -> None:
     key = stack.values["DecisionKey"]
     s3.put_object(Bucket=DECISION_BUCKET, Key=key, Body=b"retraining_required\nNO\n")
     s3.put_object(Bucket=stack.name("AutomationBucket"), Key="policies/fraud.json", Body=json.dumps(POLICY))
+    for model, training in STOPPABLE.items():
+        policy = {**POLICY, "model": model, "training": training}
+        s3.put_object(Bucket=stack.name("AutomationBucket"), Key=f"policies/{model}.json", Body=json.dumps(policy))
     s3.put_object(Bucket=TEAM_BUCKET, Key=f"reports/{JOB}/constraint_violations.json", Body=json.dumps(VIOLATIONS))
     s3.put_object(Bucket=TEAM_BUCKET, Key="reports/evaluation.json", Body=json.dumps(REPORT))
 
@@ -558,12 +620,15 @@ def test_a_missing_permission_is_found(recorder: Recorder, stack: Stack) -> None
         assert refused or statement["Sid"] in FOR_OTHER_ACCOUNTS, statement["Sid"]
 
 
-def test_the_function_may_change_nothing_in_sagemaker_and_no_policy_file(stack: Stack) -> None:
+def test_the_function_may_only_stop_trainings_in_sagemaker_and_write_no_policy_file(stack: Stack) -> None:
     policies = stack.policies(ROLE)
     actions = {action for statement in stack.statements(ROLE) for action in as_list(statement["Action"])}
     bucket = stack.arn("AutomationBucket")
 
-    assert {a for a in actions if a.startswith("sagemaker:") and not re.match(r"sagemaker:(Describe|List)", a)} == set()
+    assert {a for a in actions if a.startswith("sagemaker:") and not re.match(r"sagemaker:(Describe|List)", a)} == {
+        "sagemaker:StopPipelineExecution",
+        "sagemaker:StopTrainingJob",
+    }
     assert not allowing(policies, Call("s3:PutObject", f"{bucket}/policies/fraud.json"))
     assert not allowing(policies, Call("s3:DeleteObject", f"{bucket}/decisions/fraud/x.json"))
     assert not allowing(policies, Call("s3:GetObject", f"arn:aws:s3:::{TEAM_BUCKET}/customers.csv"))

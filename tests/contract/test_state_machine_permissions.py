@@ -177,8 +177,8 @@ def _sample(pattern: str) -> str:
 
 
 def _is_ours(arn: str) -> bool:
-    """Bought capacity is a resource of CreateTrainingJob only for requests that name it, which ours never do."""
-    return not re.search(r":(training-plan|reserved-capacity)/", arn)
+    """Not bought capacity, which CreateTrainingJob needs only when a request names it, nor express executions."""
+    return not re.search(r":(training-plan|reserved-capacity)/|:express:", arn)
 
 
 def _any_resource(action: str) -> str:

@@ -60,6 +60,7 @@ KNOWN_STATES = ("ReadRetrainingDecision", "DecisionChoice", "TriggerTrainingPipe
 """Names that users of the workflow this one grew from have in their dashboards and runbooks."""
 
 NO_NARROWER_RESOURCE: Mapping[str, str] = {
+    "cloudwatch:DescribeAlarmHistory": "composite alarms are returned only when it is allowed on *",
     "cloudwatch:DescribeAlarms": "composite alarms are returned only when it is allowed on *",
     "logs:DescribeLogGroups": "Step Functions looks the group up in the list of all",
 }
@@ -419,6 +420,8 @@ STARTS_THE_LOOP = {
 WAKES_THE_FUNCTION = {
     ("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE),
     ("aws.sagemaker", contracts.PIPELINE_STATE_CHANGE),
+    ("aws.sagemaker", contracts.TRAINING_JOB_STATE_CHANGE),
+    ("aws.cloudwatch", contracts.ALARM_STATE_CHANGE),
     ("aws.states", contracts.EXECUTION_STATUS_CHANGE),
 }
 

@@ -176,9 +176,12 @@ class Loop:
             "detail": {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, **detail},
         }
 
-    def start(self, event: Any) -> str:
+    def start(self, event: Any, *, name: str | None = None) -> str:
         """Start an execution with an event as its input and give its ARN."""
-        answer = self.aws.client("stepfunctions").start_execution(stateMachineArn=self.machine, input=json.dumps(event))
+        named = {"name": name} if name else {}
+        answer = self.aws.client("stepfunctions").start_execution(
+            stateMachineArn=self.machine, input=json.dumps(event), **named
+        )
         return str(answer["executionArn"])
 
     def run(self, event: Any, *, within: float = 30.0) -> Ended:
@@ -317,6 +320,11 @@ class Loop:
     def read(self, key: str) -> Any:
         """A JSON object of the AutomationBucket."""
         return json.loads(self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    def read_uri(self, uri: str) -> Any:
+        """A JSON object of any bucket."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return json.loads(self.aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def decisions(self, model: str) -> list[dict[str, Any]]:
         """Decision records of a model in the order of its chain."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.actions.admit import admit, merge_pending, pipeline_parameters
+from orchestration.actions.admit import admit, merge_pending
 from orchestration.contracts import Severity, SignalKind, SignalSource
 from orchestration.decision import KillSwitch
 from orchestration.records import sha256
@@ -227,17 +227,12 @@ def test_a_training_job_gets_its_name_and_output_from_the_run(world: World) -> N
     assert run["training"]["request"] == {
         "TrainingJobName": run["idempotency_token"],
         "OutputDataConfig": {"KmsKeyId": "key", "S3OutputPath": run["output_uri"]},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
+        "Tags": [
+            {"Key": "retraining:model", "Value": "fraud"},
+            {"Key": "retraining:run", "Value": run["run_id"]},
+        ],
     }
-
-
-def test_a_pipeline_parameter_is_a_value_of_the_run_or_a_fixed_text() -> None:
-    wanted = {"Run": "run_id", "Champion": "champion_model_data_uri", "Epochs": "3"}
-    found = pipeline_parameters(wanted, {"run_id": "run-1", "champion_model_data_uri": None})
-    assert found == [
-        {"Name": "Champion", "Value": ""},
-        {"Name": "Epochs", "Value": "3"},
-        {"Name": "Run", "Value": "run-1"},
-    ]
 
 
 def test_the_champion_stands_in_the_manifest(world: World) -> None:

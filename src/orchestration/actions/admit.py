@@ -13,12 +13,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.statuses import event_detail
-from orchestration.contracts import SCHEMA_VERSION, UNATTRIBUTED, Decision, Severity, SignalSource, Status
+from orchestration.contracts import (
+    MODEL_TAG,
+    RUN_TAG,
+    SCHEMA_VERSION,
+    UNATTRIBUTED,
+    Decision,
+    Severity,
+    SignalSource,
+    Status,
+)
 from orchestration.decision import DecisionVerdict, ModelState, decide
 from orchestration.errors import ContentionError
 from orchestration.notification import Message, decision_message, frozen_message
 from orchestration.policies import LoadedPolicy, load_policy, model_of_endpoint
-from orchestration.policy import Policy, PromotionKind, TargetKind
+from orchestration.policy import Policy, PromotionKind
 from orchestration.records import (
     chained,
     decision_key,
@@ -32,6 +41,7 @@ from orchestration.records import (
 from orchestration.signal import Ignored, Rejection, Signal, canonical, mapping, text
 from orchestration.signals import read_signal
 from orchestration.stores.table_dynamodb import Commit, SeenSignal, StoredModel, StoredRun
+from orchestration.training_target import target_request
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -316,22 +326,7 @@ def _carried(verdict: DecisionVerdict, policy: Policy, manifest: dict[str, Any],
     """What the workflow carries as ``$run``."""
     training_input = manifest["training"]["input"]
     training: dict[str, Any] = {"kind": policy.training.kind, "target": policy.training.target, "input": training_input}
-    if policy.training.kind is TargetKind.SAGEMAKER_PIPELINE:
-        training["pipeline"] = {
-            "PipelineName": policy.training.target,
-            "ClientRequestToken": training_input["idempotency_token"],
-            "PipelineExecutionDisplayName": f"retraining-{training_input['idempotency_token'][:20]}",
-            "PipelineParameters": pipeline_parameters(policy.training.parameters, training_input),
-        }
-    if policy.training.kind is TargetKind.TRAINING_JOB:
-        training["request"] = {
-            **policy.training.request,
-            "TrainingJobName": training_input["idempotency_token"],
-            "OutputDataConfig": {
-                **mapping(policy.training.request.get("OutputDataConfig")),
-                "S3OutputPath": training_input["output_uri"],
-            },
-        }
+    training |= target_request(policy.training, training_input, {MODEL_TAG: policy.model, RUN_TAG: run_id})
     return {
         "run_id": run_id,
         "model": policy.model,
@@ -345,14 +340,6 @@ def _carried(verdict: DecisionVerdict, policy: Policy, manifest: dict[str, Any],
         "approvals_needed": verdict.approvals_needed,
         "training": training,
     }
-
-
-def pipeline_parameters(wanted: dict[str, str], training_input: dict[str, Any]) -> list[dict[str, str]]:
-    """Parameters of a SageMaker pipeline: those the policy names, a run's value where it names one. Pure."""
-    return [
-        {"Name": name, "Value": str(training_input.get(value) or "") if value in training_input else value}
-        for name, value in sorted(wanted.items())
-    ]
 
 
 def _answer(run_id: str, model: str | None, decision: Decision, sentence: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from orchestration.policies import load_policy
 from orchestration.records import evidence_key
 from orchestration.signal import mapping, text
 from orchestration.slots import release
+from orchestration.training_target import training_overdue
+from orchestration.waiting import OUT_OF_TIME, TRAINING_TIMED_OUT
 
 if TYPE_CHECKING:
     from orchestration.policy import Policy
@@ -48,7 +50,7 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """
     execution, result = mapping(request.get("execution")), mapping(request.get("result"))
     run_id = str(mapping(request.get("run")).get("run_id") or execution.get("name"))
-    outcome, reason = classify(result)
+    outcome, reason = _classified(ports, run_id, result)
     for _ in range(ATTEMPTS):
         run = ports.table.run(run_id)
         if run is None:
@@ -71,11 +73,22 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     return {"outcome": stands, "output": _output(run_id, run.model, "YES", stands, run.reason or "")}
 
 
-def classify(result: dict[str, Any]) -> tuple[Status, str]:
+def _classified(ports: Ports, run_id: str, result: dict[str, Any]) -> tuple[Status, str]:
+    run = ports.table.run(run_id)
+    overdue = run is not None and training_overdue(json.loads(run.manifest), ports.table.statuses(run_id), ports.now())
+    return classify(result, overdue=overdue)
+
+
+def classify(result: dict[str, Any], *, overdue: bool = False) -> tuple[Status, str]:
     """Outcome and reason from what the workflow says went on. Pure.
 
-    A training that timed out inside a nested execution reaches the workflow as a failed task whose cause is the child's
-    description; its status tells the two apart.
+    A failed training reaches the workflow as a failed task whose cause is the description of a nested execution or a
+    training job, or as the error of a wait. One that was stopped counts as timed out when it was past its limit: the
+    sweep stops those, and a description does not say who stopped it.
+
+    Args:
+        result: ``{"outcome", "reason", "error"?}``.
+        overdue: True when the training was past its limit.
     """
     reason = text(result.get("reason"), 2000) or "no reason given"
     try:
@@ -86,13 +99,21 @@ def classify(result: dict[str, Any]) -> tuple[Status, str]:
         error = str(result.get("error") or "")
         try:
             child = mapping(json.loads(str(result.get("reason"))))
-        except ValueError:
+        except (ValueError, RecursionError):
             child = {}
-        if error == "States.Timeout" or child.get("Status") == "TIMED_OUT":
+        ended = child.get("Status") or child.get("TrainingJobStatus")
+        timed_out = (
+            error in {"States.Timeout", TRAINING_TIMED_OUT}
+            or child.get("Error") == TRAINING_TIMED_OUT
+            or ended == "TIMED_OUT"
+            or child.get("SecondaryStatus") in OUT_OF_TIME
+        )
+        stopped = ended in {"ABORTED", "Stopped"} or error in {"PipelineStopped", "TrainingJobStopped"}
+        if timed_out or (stopped and overdue):
             outcome = Status.TRAINING_TIMED_OUT
         if child:
             told = text(child.get("Cause") or child.get("FailureReason"), 1500)
-            named = text(child.get("Error") or child.get("Status"), 200)
+            named = text(child.get("Error") or ended, 200)
             reason = f"{named}: {told}" if told else f"The training ended {named}."
     return outcome, reason
 
@@ -106,6 +127,9 @@ def _after(stored: StoredModel, run: StoredRun, policy: Policy | None, ports: Po
     limit = policy.fruitless_runs if policy else 0
     if limit and fruitless >= limit and not frozen:
         frozen = f"{fruitless} runs in a row brought no improvement, the last one {run.run_id} ({outcome})."
+    if outcome is Status.ROLLBACK_FAILED and not frozen:
+        # Whatever serves now, only people may touch it until they say otherwise.
+        frozen = f"The rollback of run {run.run_id} failed; repair the endpoint first."
     cooldown = timedelta(hours=policy.cooldown_hours if policy else 0)
     return replace(
         stored,
@@ -130,6 +154,7 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
             "outcome": outcome,
             "reason": run.reason,
             "error": text(result.get("error"), 300),
+            "baseline": result.get("baseline"),
             "started_at": run.started_at,
             "ended_at": run.ended_at,
             "statuses": [{"status": row["status"], "at": row["at"]} for row in statuses],
@@ -138,6 +163,7 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
     if told:
         return
     LOG.info("RunEnded", extra=run_ended(run))
+    baseline = text(mapping(result.get("baseline")).get("sentence"), 500)
     earlier = [row["status"] for row in statuses if row["status"] != str(outcome)]
     tell_status(
         ports,
@@ -147,7 +173,10 @@ def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> Non
         previous=earlier[-1] if earlier else None,
         sentence=f"{run.reason}",
         severity=run.severity,
-        facts={"evidence": ports.bucket.uri(evidence_key(run.model, run.run_id, "outcome"))},
+        facts={
+            "evidence": ports.bucket.uri(evidence_key(run.model, run.run_id, "outcome")),
+            **({"baseline": baseline} if baseline else {}),
+        },
     )
     frozen = ports.table.model(run.model).frozen_reason
     if frozen and run.run_id in frozen:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.approve import approval_data, ask
 from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import change_slots, deliver, resolve
+from orchestration.actions.waits import change_slots, deliver, resolve, subject_result
 from orchestration.contracts import Status, WaitKind
 from orchestration.errors import InvalidRequestError
 from orchestration.signal import mapping
 from orchestration.slots import enqueue
 from orchestration.stores.table_dynamodb import Wait
-from orchestration.waiting import endpoint_result, pipeline_result, wait_id
+from orchestration.waiting import wait_id
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 DEADLINE: Final = timedelta(days=30)
 """A wait that nothing ever resolves is given up after this long; the ASL's backstop is the same constant."""
 
+BAKE_FACTS: Final = ("endpoint", "wanted_config", "previous_config", "alarms")
+"""What of the promotion plan a bake is judged by."""
+
 
 def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """Store the token of a wait and answer it at once if what it waits for is there already.
 
     Args:
         request: ``{"kind", "subject", "token", "run": $run, "execution": {"id", "name"}, ...}``; ``wanted_config`` for
-            an endpoint, ``verdict`` for a promotion approval.
+            an endpoint, ``verdict`` for a promotion approval, ``promotion`` (the plan) for a bake.
         ports: the outside.
 
     Returns:
@@ -61,6 +64,10 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         next_step = min(deadline, now + timedelta(hours=data["ladder"]["remind_hours"]))
     elif kind is WaitKind.ENDPOINT:
         data = {"wanted_config": request["wanted_config"], "purpose": request.get("purpose", "promotion")}
+    elif kind is WaitKind.BAKE:
+        plan = mapping(request.get("promotion"))
+        data = {"plan": {key: plan[key] for key in BAKE_FACTS}}
+        deadline = next_step = now + timedelta(seconds=float(plan["bake_seconds"]))
     wait = Wait(
         wait_id=identity,
         kind=kind,
@@ -87,7 +94,9 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         WaitKind.SLOT: _slot,
         WaitKind.APPROVAL: _approval,
         WaitKind.ENDPOINT: _endpoint,
-        WaitKind.PIPELINE: _pipeline,
+        WaitKind.PIPELINE: _look,
+        WaitKind.TRAINING_JOB: _look,
+        WaitKind.BAKE: _look,
     }[kind](ports, wait, run)
     return {"parked": True}
 
@@ -124,17 +133,16 @@ def _endpoint(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
         severity=run.get("severity"),
         sentence=f"Endpoint {_endpoint_name(wait)} is moving to config {wait.data['wanted_config']}.",
     )
-    result = endpoint_result(ports.sagemaker.endpoint(_endpoint_name(wait)), wanted_config=wait.data["wanted_config"])
-    if result is not None:
-        resolve(ports, wait, result)
+    _look(ports, wait, run)
 
 
 def _endpoint_name(wait: Wait) -> str:
     return wait.subject.split("/", 1)[-1]
 
 
-def _pipeline(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
+def _look(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
+    """Answer at once what is over already: its event came before there was a token."""
     del run
-    result = pipeline_result(ports.sagemaker.pipeline_execution(wait.subject))
+    result = subject_result(ports, wait)
     if result is not None:
         resolve(ports, wait, result)

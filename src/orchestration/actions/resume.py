@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.approve import decide_request
 from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import change_slots, resolve
-from orchestration.contracts import ENDPOINT_STATE_CHANGE, PIPELINE_STATE_CHANGE, Status, WaitKind
+from orchestration.actions.waits import change_slots, resolve, subject_result
+from orchestration.contracts import (
+    ALARM_STATE_CHANGE,
+    ENDPOINT_STATE_CHANGE,
+    PIPELINE_STATE_CHANGE,
+    TRAINING_JOB_STATE_CHANGE,
+    Status,
+    WaitKind,
+)
 from orchestration.errors import InvalidRequestError
 from orchestration.signal import mapping
 from orchestration.slots import release
-from orchestration.waiting import endpoint_result, pipeline_result
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
     from orchestration.stores.table_dynamodb import Wait
 
 LOG = logging.getLogger("orchestration")
+
+WAKING_EVENTS: Final = frozenset(
+    {ENDPOINT_STATE_CHANGE, PIPELINE_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE, ALARM_STATE_CHANGE}
+)
+"""Detail types of events that may be about what a run waits for."""
 
 
 def resume(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -27,21 +38,21 @@ def resume(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     Args:
         request: ``{"kind": "slot", "run": $run}`` from a run that gives its slot back; ``{"kind": "approval",
             "run_id", "decision": "APPROVED"|"REJECTED", "by", "comment"}`` from a person; or an EventBridge event of a
-            SageMaker endpoint or pipeline execution.
+            SageMaker endpoint, pipeline execution or training job, or of an alarm.
         ports: the outside.
 
     Raises:
         InvalidRequestError: the request is none of these.
     """
     detail_type = request.get("detail-type")
-    if detail_type in {ENDPOINT_STATE_CHANGE, PIPELINE_STATE_CHANGE}:
+    if detail_type in WAKING_EVENTS:
         return _from_event(request, ports)
     kind = request.get("kind")
     if kind == WaitKind.SLOT:
         return _release(request, ports)
     if kind == WaitKind.APPROVAL:
         return decide_request(request, ports)
-    raise InvalidRequestError(f"A resume request needs kind slot or approval, or a SageMaker event; got kind {kind!r}.")
+    raise InvalidRequestError(f"A resume request needs kind slot or approval, or a status event; got kind {kind!r}.")
 
 
 def _release(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -62,23 +73,25 @@ def _release(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 def _from_event(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """A status event is a hint: the description decides, since events repeat, come late and out of order."""
     detail = mapping(event.get("detail"))
-    endpoint, pipeline = detail.get("EndpointName"), detail.get("pipelineExecutionArn")
-    resumed = 0
-    for wait in ports.table.waits():
-        if (wait.kind == WaitKind.ENDPOINT and endpoint and wait.subject.split("/", 1)[-1] == endpoint) or (
-            wait.kind == WaitKind.PIPELINE and pipeline and wait.subject == pipeline
-        ):
-            resumed += check_wait(ports, wait)
+    resumed = sum(check_wait(ports, wait) for wait in ports.table.waits() if _speaks_of(detail, wait))
     return {"resumed": resumed}
 
 
-def check_wait(ports: Ports, wait: Wait) -> int:
-    """Ask SageMaker about the subject of a wait and resolve it when it is over. Returns 1 when it resolved it."""
+def _speaks_of(detail: dict[str, Any], wait: Wait) -> bool:
+    """True when the detail of a status event names the subject of the wait."""
     if wait.kind == WaitKind.ENDPOINT:
-        name = wait.subject.split("/", 1)[-1]
-        result = endpoint_result(ports.sagemaker.endpoint(name), wanted_config=wait.data["wanted_config"])
-    elif wait.kind == WaitKind.PIPELINE:
-        result = pipeline_result(ports.sagemaker.pipeline_execution(wait.subject))
-    else:
-        return 0
+        return bool(detail.get("EndpointName") == wait.subject.split("/", 1)[-1])
+    if wait.kind == WaitKind.PIPELINE:
+        return bool(detail.get("pipelineExecutionArn") == wait.subject)
+    if wait.kind == WaitKind.TRAINING_JOB:
+        return bool(detail.get("TrainingJobName") == wait.subject)
+    if wait.kind == WaitKind.BAKE:
+        plan = wait.data["plan"]
+        return detail.get("alarmName") in plan["alarms"] or detail.get("EndpointName") == plan["endpoint"]
+    return False
+
+
+def check_wait(ports: Ports, wait: Wait) -> int:
+    """Ask about the subject of a wait and resolve it when it is over. Returns 1 when it resolved it."""
+    result = subject_result(ports, wait)
     return int(result is not None and resolve(ports, wait, result))

@@ -6,15 +6,20 @@ A run that closed itself before it failed is closed already, and settling it cha
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.close import close
+from orchestration.actions.stop_training import stop_training
 from orchestration.contracts import Status
 from orchestration.errors import InvalidRequestError
 from orchestration.signal import mapping, text
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
+    from orchestration.stores.table_dynamodb import StoredRun
+
+LOG = logging.getLogger("orchestration")
 
 OUTCOMES: Final = {
     "FAILED": Status.FAILED,
@@ -64,6 +69,9 @@ def settle_execution(
     outcome = OUTCOMES.get(status)
     if outcome is None:
         return {"outcome": None}
+    run = ports.table.run(run_id)
+    if run is not None and run.outcome is None:
+        _stop_training(ports, run, f"The run's execution ended {status}.")
     return close(
         {
             "run": {"run_id": run_id},
@@ -77,6 +85,17 @@ def settle_execution(
         },
         ports,
     )
+
+
+def _stop_training(ports: Ports, run: StoredRun, cause: str) -> None:
+    """Stop what a dead execution left training; one that cannot be stopped does not keep its run from being closed."""
+    statuses = {row["status"] for row in ports.table.statuses(run.run_id)}
+    if Status.TRAINING_STARTED not in statuses or Status.TRAINING_FINISHED in statuses:
+        return
+    try:
+        stop_training(ports, run, cause=cause)
+    except Exception:
+        LOG.exception("TrainingNotStopped", extra={"run_id": run.run_id, "model": run.model})
 
 
 def _input(raw: Any) -> Any:

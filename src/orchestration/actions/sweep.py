@@ -16,6 +16,7 @@ from orchestration.actions.approve import advance_approval
 from orchestration.actions.pending_signals import raise_pending
 from orchestration.actions.resume import check_wait
 from orchestration.actions.settle import settle_execution
+from orchestration.actions.stop_training import stop_overdue_trainings
 from orchestration.actions.waits import SLOT_SUBJECT, change_slots, deliver
 from orchestration.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, WaitKind
 from orchestration.signals.alarm import transition_ids
@@ -59,6 +60,7 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     steps: tuple[tuple[str, Callable[[Ports, timedelta], Iterable[str]]], ...] = (
         ("dead_run_settled", _dead_runs),
         ("wait_answered", _resolved_waits),
+        ("overdue_training_stopped", _overdue_trainings),
         ("lost_event_replaced", _waits_for_sagemaker),
         ("approval_advanced", _approvals),
         ("slot_reclaimed", _slots),
@@ -124,6 +126,12 @@ def _resolved_waits(ports: Ports, grace: timedelta) -> Iterable[str]:
         if wait.state == Wait.RESOLVED:
             deliver(ports, wait)
             yield wait.wait_id
+
+
+def _overdue_trainings(ports: Ports, grace: timedelta) -> Iterable[str]:
+    """Trainings past the limit of their policy."""
+    del grace
+    yield from stop_overdue_trainings(ports)
 
 
 def _waits_for_sagemaker(ports: Ports, grace: timedelta) -> Iterable[str]:

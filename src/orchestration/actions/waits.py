@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.approval_records import record_approval
 from orchestration.actions.statuses import record_status
+from orchestration.actions.verify import judge_promotion
 from orchestration.contracts import Status, WaitKind
 from orchestration.errors import ContentionError
 from orchestration.slots import Holder, SlotLedger, grant
 from orchestration.stores.table_dynamodb import Wait
-from orchestration.waiting import wait_id
+from orchestration.training_output import trained_by_pipeline
+from orchestration.waiting import endpoint_result, pipeline_result, trained_model, training_job_result, wait_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +51,37 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> bool:
     if wait.kind == WaitKind.APPROVAL:
         # Evidence and history first: a run never goes on with an approval nobody can look up.
         record_approval(ports, wait)
-    if result.get("status") == "FAILED" and wait.kind == WaitKind.PIPELINE:
-        alive = ports.executions.fail(wait.token, "TrainingFailed", str(result.get("reason")))
+    if result.get("status") == "FAILED" and wait.kind in {WaitKind.PIPELINE, WaitKind.TRAINING_JOB}:
+        alive = ports.executions.fail(wait.token, str(result.get("error") or "TrainingFailed"), str(result["reason"]))
     else:
         alive = ports.executions.succeed(wait.token, result)
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": wait.kind})
     ports.table.finish_wait(wait, result, at=ports.now().isoformat(), delivered=alive)
     return alive
+
+
+def subject_result(ports: Ports, wait: Wait) -> dict[str, Any] | None:
+    """Ask SageMaker what the subject of a wait came to; None while it goes on, or when a person or a run knows it."""
+    if wait.kind == WaitKind.ENDPOINT:
+        name = wait.subject.split("/", 1)[-1]
+        return endpoint_result(ports.sagemaker.endpoint(name), wanted_config=wait.data["wanted_config"])
+    if wait.kind == WaitKind.PIPELINE:
+        result = pipeline_result(ports.sagemaker.pipeline_execution(wait.subject))
+        if result is None or result["status"] != "SUCCEEDED":
+            return result
+        job, package = trained_by_pipeline(ports.sagemaker.pipeline_steps(wait.subject))
+        described = ports.sagemaker.training_job(job.rsplit("/", 1)[-1]) if job else None
+        return result | (trained_model(described) if described else {}) | {"model_package_arn": package}
+    if wait.kind == WaitKind.TRAINING_JOB:
+        return training_job_result(ports.sagemaker.training_job(wait.subject))
+    if wait.kind == WaitKind.BAKE:
+        verdict = judge_promotion(ports, run_id=wait.run_id, model=wait.model, plan=wait.data["plan"])
+        if not verdict.healthy:
+            return {"status": "UNHEALTHY", "reason": verdict.reason}
+        # The end of a bake is its deadline; its early end is a verdict.
+        return {"status": "BAKED", "reason": verdict.reason} if ports.now().isoformat() >= wait.deadline else None
+    return None
 
 
 def change_slots(ports: Ports, change: Callable[[SlotLedger], SlotLedger]) -> SlotLedger:

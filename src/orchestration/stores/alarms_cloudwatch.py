@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.bake import AlarmWatch
 from orchestration.contracts import ALARM_STATE_CHANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_cloudwatch.literals import AlarmTypeType
+
+BOTH_TYPES: Final[Sequence[AlarmTypeType]] = ("MetricAlarm", "CompositeAlarm")
+"""Without them CloudWatch answers for metric alarms only."""
 
 
 class Alarms:
@@ -26,6 +33,49 @@ class Alarms:
         for page in pages:
             for alarm in [*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])]:
                 yield as_event(alarm)
+
+    def watch(self, names: Sequence[str], *, since: datetime) -> list[AlarmWatch]:
+        """How these alarms stand now, and when each went to ALARM since ``since``; in the order of ``names``."""
+        if not names:
+            return []
+        states: dict[str, str] = {}
+        pages = self._client.get_paginator("describe_alarms").paginate(
+            AlarmNames=list(names), AlarmTypes=list(BOTH_TYPES)
+        )
+        for page in pages:
+            states |= {alarm["AlarmName"]: alarm["StateValue"] for alarm in page.get("MetricAlarms", [])}
+            states |= {alarm["AlarmName"]: alarm["StateValue"] for alarm in page.get("CompositeAlarms", [])}
+        return [
+            AlarmWatch(
+                name=name,
+                exists=name in states,
+                in_alarm=states.get(name) == "ALARM",
+                fired_at=tuple(self._fired(name, since)) if name in states else (),
+            )
+            for name in names
+        ]
+
+    def _fired(self, name: str, since: datetime) -> Iterator[datetime]:
+        # The whole second: an item may be stamped to the second, and would else lie before what came before it.
+        pages = self._client.get_paginator("describe_alarm_history").paginate(
+            AlarmName=name,
+            AlarmTypes=list(BOTH_TYPES),
+            HistoryItemType="StateUpdate",
+            StartDate=since.replace(microsecond=0),
+        )
+        for page in pages:
+            for item in page.get("AlarmHistoryItems", []):
+                if new_state(item.get("HistoryData")) == "ALARM":
+                    yield item["Timestamp"]
+
+
+def new_state(history_data: str | None) -> str | None:
+    """The state an alarm changed to, from the JSON text of a history item; None when it says nothing. Pure."""
+    try:
+        state = json.loads(history_data or "")["newState"]["stateValue"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return str(state)
 
 
 def as_event(alarm: Any) -> dict[str, Any]:

@@ -1,10 +1,15 @@
-"""What the loop reads from SageMaker. Nothing here changes anything: the state machine's role does that."""
+"""What the loop reads from SageMaker, and the one thing it may change there: stop a training.
+
+Everything else is changed by the state machine under its own role.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 
 from orchestration.promotion import Champion
 
@@ -43,6 +48,55 @@ class SageMaker:
                 for run in page["MonitoringExecutionSummaries"]:
                     if run.get("ProcessingJobArn"):
                         yield run["ProcessingJobArn"], run["LastModifiedTime"]
+
+    def training_job(self, name: str) -> dict[str, Any] | None:
+        """DescribeTrainingJob."""
+        return _found(lambda: self._client.describe_training_job(TrainingJobName=name))
+
+    def pipeline_steps(self, execution_arn: str) -> list[dict[str, Any]]:
+        """ListPipelineExecutionSteps, in the order the steps started."""
+        pages = self._client.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=execution_arn, SortOrder="Ascending"
+        )
+        return [dict(step) for page in pages for step in page.get("PipelineExecutionSteps", [])]
+
+    def pipeline_execution_named(self, pipeline: str, display_name: str, since: datetime) -> str | None:
+        """ARN of the execution of a pipeline with this display name, started after ``since``; None when there is none."""
+        token: str | None = None
+        while True:
+            asked: Any = {"PipelineName": pipeline, "CreatedAfter": since, **({"NextToken": token} if token else {})}
+            page = _found(functools.partial(self._client.list_pipeline_executions, **asked)) or {}
+            for execution in page.get("PipelineExecutionSummaries", []):
+                if execution.get("PipelineExecutionDisplayName") == display_name:
+                    return str(execution["PipelineExecutionArn"])
+            token = page.get("NextToken")
+            if token is None:
+                return None
+
+    def monitoring_schedule(self, name: str) -> dict[str, Any] | None:
+        """DescribeMonitoringSchedule."""
+        return _found(lambda: self._client.describe_monitoring_schedule(MonitoringScheduleName=name))
+
+    def stop_pipeline_execution(self, execution_arn: str, token: str) -> bool:
+        """StopPipelineExecution. False when it is over or unknown; SageMaker refuses to stop those."""
+        return _stopped(
+            lambda: self._client.stop_pipeline_execution(PipelineExecutionArn=execution_arn, ClientRequestToken=token)
+        )
+
+    def stop_training_job(self, name: str) -> bool:
+        """StopTrainingJob. False when it is over or unknown; SageMaker refuses to stop those."""
+        return _stopped(lambda: self._client.stop_training_job(TrainingJobName=name))
+
+    def request_faults(self, operation: str, request: dict[str, Any]) -> str | None:
+        """Why a request cannot be legal by SageMaker's own service model, or None.
+
+        The state machine's call would fail on it with an error no state can catch, and leave half a promotion.
+        """
+        shape = self._client.meta.service_model.operation_model(operation).input_shape
+        if shape is None:
+            return None
+        report = ParamValidator().validate(request, shape)
+        return f"{operation}: {report.generate_report()}" if report.has_errors() else None
 
     def tag(self, arn: str, key: str) -> str | None:
         """The value of one tag of a resource."""
@@ -85,3 +139,14 @@ def _found(call: Callable[[], Any]) -> dict[str, Any] | None:
             return None
         raise
     return answer
+
+
+def _stopped(call: Callable[[], Any]) -> bool:
+    """True when SageMaker took the stop; False when there was nothing to stop any more."""
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"ValidationException", "ResourceNotFound", "ConflictException"}:
+            return False
+        raise
+    return True

@@ -1,0 +1,96 @@
+"""Between training and promotion: losers are rejected, and a kill switch stops what comes after it."""
+
+from __future__ import annotations
+
+from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.teams import approval_of, held_training, model_package
+
+
+def throw_switch(loop: Loop, scope: str) -> None:
+    loop.aws.client("dynamodb").put_item(
+        TableName=loop.table,
+        Item={
+            "pk": {"S": "CONTROLS"},
+            "sk": {"S": scope},
+            "by": {"S": "dana"},
+            "reason": {"S": "the feature store is being rebuilt."},
+            "since": {"S": "2026-03-02T11:00:00+00:00"},
+        },
+    )
+
+
+def test_a_loser_is_rejected_in_the_registry_with_the_reason(loop: Loop) -> None:
+    package = model_package(loop)
+    worse = loop.evaluation({"auc": 0.7, "recall": 0.8}, CHAMPION)
+    model = loop.model(training=loop.training(worse, model_package_arn=package))
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert loop.statuses(ended.name)[-1] == "CANDIDATE_REJECTED"
+    assert approval_of(loop, package) == "Rejected"
+    described = loop.aws.client("sagemaker").describe_model_package(ModelPackageName=package)
+    assert "auc" in described["ApprovalDescription"]
+
+
+def test_a_guard_that_only_names_a_metric_holds_the_champions_level(loop: Loop) -> None:
+    evaluation = {"metric": "auc", "minimum": 0.8, "guards": [{"metric": "recall"}]}
+    report = loop.evaluation({"auc": 0.93, "recall": 0.77}, CHAMPION)
+    model = loop.model(evaluation=report, policy={"evaluation": evaluation})
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert "recall" in ended.output["reason"]
+
+
+def test_a_champion_that_changed_meanwhile_ends_the_comparison(loop: Loop) -> None:
+    held = held_training(loop)
+    model = loop.model(training=held.arn)
+    arn = loop.start(loop.drift(model))
+    held.until_it_runs()
+    sagemaker = loop.aws.client("sagemaker")
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=f"{model}-first")["ProductionVariants"]
+    sagemaker.create_endpoint_config(EndpointConfigName=f"{model}-hand", ProductionVariants=variants)
+    sagemaker.update_endpoint(EndpointName=f"{model}-prod", EndpointConfigName=f"{model}-hand")
+    loop.until(lambda: loop.endpoint_config(f"{model}-prod") == f"{model}-hand")
+
+    held.let_go()
+    ended = loop.ended(arn)
+
+    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert "The champion changed" in ended.output["reason"]
+
+
+def test_a_kill_switch_thrown_while_the_candidate_trains_stops_the_run_before_it_serves(loop: Loop) -> None:
+    package = model_package(loop)
+    held = held_training(loop, model_package_arn=package)
+    model = loop.model(training=held.arn)
+    arn = loop.start(loop.drift(model))
+    held.until_it_runs()
+
+    throw_switch(loop, f"model:{model}")
+    held.let_go()
+    ended = loop.ended(arn)
+
+    assert ended.output["outcome"] == "STOPPED"
+    assert loop.states(arn)[-1] == "RetrainingStopped"
+    assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"
+    # A good candidate that was stopped is no loser.
+    assert approval_of(loop, package) == "PendingManualApproval"
+
+
+def test_a_kill_switch_thrown_while_people_decide_stops_what_they_approve(loop: Loop) -> None:
+    approval = {"training": "never", "promotion": "always"}
+    model = loop.model(evaluation=loop.evaluation(BETTER, CHAMPION), policy={"approval": approval})
+    arn = loop.start(loop.drift(model))
+    name = arn.rsplit(":", 1)[-1]
+    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:promotion"))
+
+    throw_switch(loop, f"model:{model}")
+    loop.approve(name)
+    ended = loop.ended(arn)
+
+    assert ended.output["outcome"] == "STOPPED", ended
+    assert loop.states(arn)[-4:] == ["PromotionClearChoice", "RecordOutcome", "OutcomeChoice", "RetrainingStopped"]
+    assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"

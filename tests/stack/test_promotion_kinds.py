@@ -1,0 +1,232 @@
+"""An accepted candidate gets to serve in the way its policy names, and the monitor's baseline follows it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from orchestration.actions.evaluate import candidate_name
+from tests.stack.loop import BETTER, CHAMPION, Ended, Loop
+from tests.stack.teams import IMAGE, Held, approval_of, model_package, new_run
+
+EVALUATION = {"metric": "auc", "minimum": 0.8}
+
+
+def model_of(loop: Loop, promotion: dict[str, Any], **output: Any) -> str:
+    """A model whose good candidate is promoted in a way of its own."""
+    training = loop.training(loop.evaluation(BETTER, CHAMPION), **output)
+    return loop.model(training=training, policy={"evaluation": EVALUATION, "promotion": promotion})
+
+
+def outcome_of(loop: Loop, model: str, ended: Ended) -> dict[str, Any]:
+    """The outcome a run left as evidence."""
+    found: dict[str, Any] = loop.read(f"evidence/{model}/{ended.name}/outcome.json")
+    return found
+
+
+def test_kind_registry_approves_the_package_and_touches_no_endpoint(loop: Loop) -> None:
+    package = model_package(loop)
+    model = model_of(loop, {"kind": "registry"}, model_package_arn=package)
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "PROMOTED"
+    assert approval_of(loop, package) == "Approved"
+    assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"
+    assert outcome_of(loop, model, ended)["baseline"]["status"] == "LEFT"
+
+
+def test_kind_registry_needs_a_package(loop: Loop) -> None:
+    model = model_of(loop, {"kind": "registry"})
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert "model_package_arn" in ended.output["reason"]
+
+
+def test_kind_pipeline_hands_the_candidate_to_the_teams_deployment(loop: Loop) -> None:
+    deployment = loop.pipeline({"Deploy": {"Type": "Pass", "End": True}}, "Deploy")
+    promotion = {"kind": "pipeline", "target": deployment, "input": {"stage": "prod"}}
+    model = model_of(loop, promotion)
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    stepfunctions = loop.aws.client("stepfunctions")
+    (child,) = stepfunctions.list_executions(stateMachineArn=deployment)["executions"]
+    got = json.loads(stepfunctions.describe_execution(executionArn=child["executionArn"])["input"])
+    assert (got["stage"], got["run_id"], got["model"], got["image"]) == ("prod", ended.name, model, IMAGE)
+    assert got["model_data_url"].endswith("models/candidate.tar.gz")
+
+
+def test_a_deployment_that_fails_is_no_promotion(loop: Loop) -> None:
+    promotion = {"kind": "pipeline", "target": loop.failing_training("NoCapacity", "no hosts left")}
+    model = model_of(loop, promotion)
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.error == "RetrainingFailed"
+    assert "no hosts left" in (ended.cause or "")
+    assert loop.statuses(ended.name)[-1] == "FAILED"
+
+
+def test_a_deployment_that_a_lost_start_finished_is_not_repeated(loop: Loop) -> None:
+    deployment = loop.pipeline({"Deploy": {"Type": "Pass", "End": True}}, "Deploy")
+    model = model_of(loop, {"kind": "pipeline", "target": deployment})
+    name, _ = new_run(loop, model, measured=False)
+    stepfunctions = loop.aws.client("stepfunctions")
+    first = stepfunctions.start_execution(stateMachineArn=deployment, name=candidate_name(model, name), input="{}")
+    loop.ended(first["executionArn"])
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert "ConfirmDeploymentExecution" in loop.states(ended.arn)
+    assert len(stepfunctions.list_executions(stateMachineArn=deployment)["executions"]) == 1
+
+
+def test_a_deployment_of_that_name_that_still_runs_is_no_promotion(loop: Loop) -> None:
+    held = Held(loop, {})
+    model = model_of(loop, {"kind": "pipeline", "target": held.arn})
+    name, _ = new_run(loop, model, measured=False)
+    loop.aws.client("stepfunctions").start_execution(
+        stateMachineArn=held.arn, name=candidate_name(model, name), input='{"by": "hand"}'
+    )
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.error == "RetrainingFailed"
+    assert "RUNNING" in (ended.cause or "")
+
+
+def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop) -> None:
+    model = loop.model()
+    name, _ = new_run(loop, model, measured=False)
+    candidate = candidate_name(model, name)
+    sagemaker = loop.aws.client("sagemaker")
+    sagemaker.create_model(
+        ModelName=candidate,
+        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": f"s3://{loop.data_bucket}/models/candidate.tar.gz"},
+        ExecutionRoleArn=loop.role_arn,
+    )
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": candidate,
+        "InitialInstanceCount": 2,
+        "InstanceType": "ml.m5.large",
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName=candidate, ProductionVariants=[variant])
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert {"ConfirmCandidateModel", "ConfirmCandidateConfig"} <= set(loop.states(ended.arn))
+    assert loop.endpoint_config(f"{model}-prod") == candidate
+
+
+def test_a_promotion_that_cannot_be_carried_out_creates_nothing(loop: Loop) -> None:
+    model = loop.model()
+    for wrong in ({"alarms": ["no-such-alarm"]}, {"deployment": {"BlueGreenUpdatePolicy": {"Trafic": 1}}}):
+        promotion = {"endpoint": f"{model}-prod", **wrong}
+        loop.policy(
+            model,
+            training={"target": loop.training(loop.evaluation(BETTER, CHAMPION))},
+            actions={"critical": "retrain"},
+            cooldown_hours=0,
+            evaluation=EVALUATION,
+            approval={"training": "never"},
+            promotion=promotion,
+        )
+        ended = loop.run(loop.drift(model, observed=0.9 + len(str(wrong))))
+
+        assert ended.error == "RetrainingFailed", ended
+        assert "Correct the policy" in (ended.cause or "")
+        assert "CreateCandidateModel" not in loop.states(ended.arn)
+
+
+# The baseline.
+
+
+def schedule(loop: Loop, baseline: dict[str, Any], *, by_name: bool = False) -> str:
+    """Create a monitoring schedule and give its name."""
+    name = f"schedule-{uuid.uuid4().hex[:8]}"
+    config: dict[str, Any] = {"ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"}}
+    if by_name:
+        config |= {"MonitoringJobDefinitionName": "shared", "MonitoringType": "DataQuality"}
+    else:
+        config["MonitoringJobDefinition"] = {
+            "BaselineConfig": baseline,
+            "MonitoringInputs": [
+                {"EndpointInput": {"EndpointName": "fraud-prod", "LocalPath": "/opt/ml/processing/input"}}
+            ],
+            "MonitoringOutputConfig": {
+                "MonitoringOutputs": [
+                    {
+                        "S3Output": {
+                            "S3Uri": "s3://team-data/reports",
+                            "LocalPath": "/opt/ml/processing/output",
+                        }
+                    }
+                ]
+            },
+            "MonitoringResources": {
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 20}
+            },
+            "MonitoringAppSpecification": {"ImageUri": "monitor"},
+            "RoleArn": loop.role_arn,
+        }
+    loop.aws.client("sagemaker").create_monitoring_schedule(
+        MonitoringScheduleName=name, MonitoringScheduleConfig=config
+    )
+    return name
+
+
+BASELINE = {
+    "BaseliningJobName": "baselining-1",
+    "ConstraintsResource": {"S3Uri": "s3://team-data/old/constraints.json"},
+    "StatisticsResource": {"S3Uri": "s3://team-data/old/statistics.json"},
+}
+NEW = {
+    "baseline_constraints_uri": "s3://team-data/new/constraints.json",
+    "baseline_statistics_uri": "s3://team-data/new/statistics.json",
+}
+
+
+def promoted_with(loop: Loop, name: str, **output: Any) -> dict[str, Any]:
+    """Promote a model whose policy names the schedule; gives the outcome's baseline."""
+    model = loop.model(training=loop.training(loop.evaluation(BETTER, CHAMPION), **output))
+    document = loop.read(f"policies/{model}.json")
+    document["promotion"] |= {"monitoring_schedule": name}
+    loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
+    ended = loop.run(loop.drift(model))
+    assert ended.output["outcome"] == "PROMOTED", ended
+    baseline: dict[str, Any] = outcome_of(loop, model, ended)["baseline"]
+    return baseline
+
+
+def test_the_promoted_models_baseline_becomes_the_monitors_and_nothing_else_changes(loop: Loop) -> None:
+    name = schedule(loop, BASELINE)
+    sagemaker = loop.aws.client("sagemaker")
+    before = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)["MonitoringScheduleConfig"]
+
+    baseline = promoted_with(loop, name, **NEW)
+
+    after = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)["MonitoringScheduleConfig"]
+    assert baseline["status"] == "REFRESHED"
+    assert after["MonitoringJobDefinition"].pop("BaselineConfig") == {
+        "ConstraintsResource": {"S3Uri": NEW["baseline_constraints_uri"]},
+        "StatisticsResource": {"S3Uri": NEW["baseline_statistics_uri"]},
+    }
+    before["MonitoringJobDefinition"].pop("BaselineConfig")
+    assert after == before
+
+
+def test_a_baseline_that_is_left_is_left_with_its_reason_in_the_record(loop: Loop) -> None:
+    assert promoted_with(loop, "no-such-schedule", **NEW) == {
+        "status": "LEFT",
+        "sentence": "Monitoring schedule no-such-schedule does not exist, so no baseline was refreshed.",
+    }
+    assert "returned no baseline_constraints_uri" in promoted_with(loop, schedule(loop, BASELINE))["sentence"]
+    assert "job definition shared" in promoted_with(loop, schedule(loop, {}, by_name=True), **NEW)["sentence"]

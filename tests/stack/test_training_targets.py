@@ -1,0 +1,261 @@
+"""A training runs anywhere: a pipeline of Step Functions, a SageMaker pipeline, a training job. Once, and not for ever."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.stack.loop import BETTER, CHAMPION, Ended, Loop
+from tests.stack.teams import (
+    HANG,
+    TRAIN,
+    approval_of,
+    held_training,
+    job_request,
+    new_run,
+    package_group,
+    sagemaker_pipeline,
+)
+
+SHORT = 0.0001
+"""Hours a hanging training may take: 0.36 s."""
+
+
+def serving_data(loop: Loop, model: str) -> dict[str, Any]:
+    """The container that serves for a model."""
+    sagemaker = loop.aws.client("sagemaker")
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=loop.endpoint_config(f"{model}-prod"))
+    described = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    container: dict[str, Any] = described["PrimaryContainer"]
+    return container
+
+
+def test_a_sagemaker_pipeline_trains_and_what_it_trained_serves(loop: Loop) -> None:
+    pipeline = sagemaker_pipeline(loop)
+    model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
+    name, token = new_run(loop, model)
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert "AwaitSageMakerPipeline" in loop.states(ended.arn)
+    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
+    sagemaker = loop.aws.client("sagemaker")
+    (execution,) = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
+    assert token in execution["PipelineExecutionDisplayName"]
+    parameters = sagemaker.list_pipeline_parameters_for_execution(
+        PipelineExecutionArn=execution["PipelineExecutionArn"]
+    )["PipelineParameters"]
+    assert parameters == [{"Name": "OutputUri", "Value": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}]
+
+
+def test_a_package_that_a_sagemaker_pipeline_registered_serves_and_is_approved(loop: Loop) -> None:
+    group = package_group(loop)
+    pipeline = sagemaker_pipeline(loop, group=group)
+    model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
+    name, _ = new_run(loop, model)
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    listed = loop.aws.client("sagemaker").list_model_packages(ModelPackageGroupName=group)
+    (package,) = [entry["ModelPackageArn"] for entry in listed["ModelPackageSummaryList"]]
+    assert serving_data(loop, model)["ModelPackageName"] == package
+    assert approval_of(loop, package) == "Approved"
+
+
+def test_a_sagemaker_pipeline_that_fails_says_which_step_and_why(loop: Loop) -> None:
+    pipeline = sagemaker_pipeline(loop, "raise SystemExit('no rows')")
+    model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.error == "TrainingFailed"
+    assert "train" in (ended.cause or "")
+    assert loop.statuses(ended.name)[-1] == "TRAINING_FAILED"
+
+
+def test_a_parameter_the_sagemaker_pipeline_does_not_know_fails_the_training_by_name(loop: Loop) -> None:
+    target = {"target": sagemaker_pipeline(loop), "parameters": {"OutputUri": "output_uri", "Seed": "7"}}
+    model = loop.model(policy={"training": target})
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.error == "TrainingFailed"
+    assert "Seed" in (ended.cause or "")
+
+
+def test_a_training_job_of_the_policy_trains_and_carries_its_run(loop: Loop) -> None:
+    request = job_request(loop) | {"Tags": [{"Key": "team", "Value": "fraud"}], "HyperParameters": {"epochs": "3"}}
+    target = {"target": "training-job", "request": request, "parameters": {"evaluation-uri": "evaluation_uri"}}
+    model = loop.model(policy={"training": target})
+    name, token = new_run(loop, model)
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    sagemaker = loop.aws.client("sagemaker")
+    job = sagemaker.describe_training_job(TrainingJobName=token)
+    assert job["HyperParameters"] == {
+        "epochs": "3",
+        "evaluation-uri": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/evaluation.json",
+    }
+    tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]}
+    assert tags == {"team": "fraud", "retraining:model": model, "retraining:run": name}
+    assert serving_data(loop, model)["ModelDataUrl"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+
+
+# A start whose response was lost is one training.
+
+
+def test_a_pipeline_that_a_lost_start_finished_is_not_started_again(loop: Loop) -> None:
+    training = loop.training(loop.evaluation(BETTER, CHAMPION))
+    model = loop.model(training=training)
+    name, token = new_run(loop, model, measured=False)
+    first = loop.aws.client("stepfunctions").start_execution(stateMachineArn=training, name=token, input="{}")
+    assert loop.ended(first["executionArn"]).status == "SUCCEEDED"
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert "ConfirmTrainingExecution" in loop.states(ended.arn)
+    assert len(loop.aws.client("stepfunctions").list_executions(stateMachineArn=training)["executions"]) == 1
+
+
+def test_a_pipeline_that_a_lost_start_saw_fail_is_a_failed_training(loop: Loop) -> None:
+    training = loop.failing_training()
+    model = loop.model(training=training)
+    name, token = new_run(loop, model, measured=False)
+    first = loop.aws.client("stepfunctions").start_execution(stateMachineArn=training, name=token, input="{}")
+    loop.ended(first["executionArn"])
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.error == "TrainingFailed"
+    assert "the training data is gone" in (ended.cause or "")
+
+
+def test_a_foreign_execution_under_the_runs_name_is_never_taken_for_its_training(loop: Loop) -> None:
+    held = held_training(loop)
+    model = loop.model(training=held.arn)
+    name, token = new_run(loop, model, measured=False)
+    loop.aws.client("stepfunctions").start_execution(stateMachineArn=held.arn, name=token, input='{"by": "hand"}')
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.error == "TrainingFailed"
+    assert "was not started by this run" in (ended.cause or "")
+
+
+def test_a_training_job_that_a_lost_start_left_running_is_awaited(loop: Loop) -> None:
+    slow = f"import time; time.sleep(0.7); {TRAIN}"
+    model = loop.model(policy={"training": {"target": "training-job", "request": job_request(loop, slow)}})
+    name, token = new_run(loop, model)
+    output = {"S3OutputPath": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}
+    sagemaker = loop.aws.client("sagemaker")
+    sagemaker.create_training_job(**job_request(loop, slow), TrainingJobName=token, OutputDataConfig=output)
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert "AwaitTrainingJob" in loop.states(ended.arn)
+    listed = sagemaker.list_training_jobs(NameContains=token)["TrainingJobSummaries"]
+    assert len(listed) == 1
+
+
+def test_a_sagemaker_pipeline_that_a_lost_start_began_is_the_one_that_is_awaited(loop: Loop) -> None:
+    pipeline = sagemaker_pipeline(loop)
+    model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
+    name, token = new_run(loop, model)
+    sagemaker = loop.aws.client("sagemaker")
+    first = sagemaker.start_pipeline_execution(
+        PipelineName=pipeline,
+        ClientRequestToken=token,
+        PipelineParameters=[{"Name": "OutputUri", "Value": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}],
+    )
+
+    ended = loop.ended(loop.start(loop.drift(model), name=name))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    listed = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
+    assert [entry["PipelineExecutionArn"] for entry in listed] == [first["PipelineExecutionArn"]]
+
+
+# Stopping the run stops the training; a training that hangs is stopped.
+
+
+def targets(loop: Loop, kind: str) -> dict[str, Any]:
+    """The training section of a policy whose target never ends by itself."""
+    if kind == "state machine":
+        return {"target": held_training(loop).arn}
+    if kind == "SageMaker pipeline":
+        return {"target": sagemaker_pipeline(loop, HANG), "parameters": {"OutputUri": "output_uri"}}
+    return {"target": "training-job", "request": job_request(loop, HANG)}
+
+
+def training_status(loop: Loop, training: dict[str, Any], token: str) -> str:
+    """Status of what trains, or an empty text before it started."""
+    sagemaker, target = loop.aws.client("sagemaker"), training["target"]
+    if ":states:" in target:
+        found = loop.aws.client("stepfunctions").list_executions(stateMachineArn=target)["executions"]
+        return str(found[0]["status"]) if found else ""
+    if ":pipeline/" in target:
+        found = sagemaker.list_pipeline_executions(PipelineName=target)["PipelineExecutionSummaries"]
+        if not found:
+            return ""
+        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=found[0]["PipelineExecutionArn"])
+        return str(found[0]["PipelineExecutionStatus"]) if steps["PipelineExecutionSteps"] else ""
+    found = sagemaker.list_training_jobs(NameContains=token)["TrainingJobSummaries"]
+    return str(found[0]["TrainingJobStatus"]) if found else ""
+
+
+def under_way(loop: Loop, kind: str, **training: Any) -> tuple[str, str, dict[str, Any], str]:
+    """Start a run whose training hangs: model, execution ARN, training section, token."""
+    section = targets(loop, kind) | training
+    model = loop.model(policy={"training": section})
+    name, token = new_run(loop, model, measured=False)
+    arn = loop.start(loop.drift(model), name=name)
+    loop.until(lambda: training_status(loop, section, token) in {"RUNNING", "Executing", "InProgress"})
+    return model, arn, section, token
+
+
+@pytest.mark.parametrize("kind", ["state machine", "SageMaker pipeline", "training job"])
+def test_stopping_the_run_stops_the_training(loop: Loop, kind: str) -> None:
+    model, arn, section, token = under_way(loop, kind)
+
+    loop.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="wrong data")
+
+    loop.until(lambda: training_status(loop, section, token) in {"ABORTED", "Stopped"})
+    name = arn.rsplit(":", 1)[-1]
+    loop.until(lambda: loop.statuses(name)[-1] == "STOPPED")
+    state = loop.item(f"MODEL#{model}", "STATE")
+    assert state is not None
+    assert "active_run_id" not in state
+
+
+def timed_out(loop: Loop, arn: str) -> Ended:
+    """Sweep until the run is over."""
+
+    def over() -> bool:
+        loop.invoke({"action": "sweep", "grace_seconds": 3600})
+        return loop.status(arn) != "RUNNING"
+
+    loop.until(over)
+    return loop.ended(arn)
+
+
+@pytest.mark.parametrize("kind", ["state machine", "SageMaker pipeline", "training job"])
+def test_a_training_that_hangs_is_stopped_at_the_policys_limit_and_gives_its_slot_back(loop: Loop, kind: str) -> None:
+    model, arn, section, token = under_way(loop, kind, max_hours=SHORT)
+
+    ended = timed_out(loop, arn)
+
+    assert ended.error == "TrainingTimedOut", ended
+    assert loop.statuses(ended.name)[-1] == "TRAINING_TIMED_OUT"
+    loop.until(lambda: training_status(loop, section, token) in {"ABORTED", "Stopped"})
+    ledger = loop.item("SLOTS", "LEDGER")
+    assert ledger is not None
+    assert ended.name not in [holder["run_id"] for holder in json.loads(ledger["holders"]["S"].removeprefix("json:"))]
+    assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"

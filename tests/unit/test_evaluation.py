@@ -1,0 +1,269 @@
+"""Gates: every bound, direction and hole in a report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.evaluation import EvaluationVerdict, direction, evaluate, metric_values
+from orchestration.policy import Evaluation, GuardMetric
+
+GROUP = "binary_classification_metrics"
+
+
+def metrics(values: dict[str, Any], group: str = GROUP) -> dict[str, Any]:
+    return {group: {name: {"value": value, "standard_deviation": "NaN"} for name, value in values.items()}}
+
+
+def report(
+    candidate: dict[str, Any],
+    champion: dict[str, Any] | None = None,
+    *,
+    group: str = GROUP,
+    slices: dict[str, dict[str, Any]] | None = None,
+    champion_slices: dict[str, dict[str, Any]] | None = None,
+) -> bytes:
+    document = metrics(candidate, group)
+    if champion is not None:
+        document["champion"] = metrics(champion, group)
+        if champion_slices:
+            document["champion"]["slices"] = {name: metrics(values, group) for name, values in champion_slices.items()}
+    if slices:
+        document["slices"] = {name: metrics(values, group) for name, values in slices.items()}
+    return json.dumps(document).encode()
+
+
+def judged(raw: bytes | None, *, champion_expected: bool = True, **wanted: Any) -> EvaluationVerdict:
+    return evaluate(raw, Evaluation(**{"metric": "auc", **wanted}), champion_expected=champion_expected)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "champion", "wanted", "passed"),
+    [
+        # The absolute bound.
+        ({"auc": 0.8}, {"auc": 0.7}, {"minimum": 0.8}, True),
+        ({"auc": 0.7999}, {"auc": 0.7}, {"minimum": 0.8}, False),
+        # The improvement over the champion.
+        ({"auc": 0.86}, {"auc": 0.85}, {"min_improvement": 0.01}, True),
+        ({"auc": 0.8599}, {"auc": 0.85}, {"min_improvement": 0.01}, False),
+        ({"auc": 0.84}, {"auc": 0.85}, {"min_improvement": -0.02}, True),
+        ({"auc": 0.3}, {"auc": 0.1}, {"min_improvement": 0.2}, True),
+        ({"auc": 0.9}, {}, {"min_improvement": 0.01}, False),
+        ({"auc": 0.9}, {"auc": "NaN"}, {"min_improvement": 0.01}, False),
+        # A measured champion is compared with, asked or not.
+        ({"auc": 0.84}, {"auc": 0.85}, {"minimum": 0.8}, False),
+        ({"auc": 0.85}, {"auc": 0.85}, {"minimum": 0.8}, True),
+        ({"auc": 0.85}, {}, {"minimum": 0.8}, True),
+        # What is not a number is not a pass.
+        ({"auc": "NaN"}, {"auc": 0.1}, {}, False),
+        ({"auc": float("nan")}, {"auc": 0.1}, {}, False),
+        ({"auc": float("inf")}, {"auc": 0.1}, {}, False),
+        ({"auc": None}, {"auc": 0.1}, {}, False),
+        ({"auc": True}, {"auc": 0.1}, {}, False),
+        ({"auc": [0.9]}, {"auc": 0.1}, {}, False),
+        ({"auc": "0.9"}, {"auc": 0.1}, {}, True),
+        ({"recall": 0.9}, {"auc": 0.1}, {}, False),
+        ({"recall": 0.9}, {}, {"guards": (GuardMetric("recall", minimum=0.5),)}, False),
+    ],
+)
+def test_the_metric_passes_only_at_its_bounds(
+    candidate: dict[str, Any], champion: dict[str, Any], wanted: dict[str, Any], passed: bool
+) -> None:
+    verdict = judged(report(candidate, champion), **wanted)
+
+    assert verdict.passed is passed, verdict
+    assert verdict.gates
+
+
+@pytest.mark.parametrize(
+    ("group", "metric", "better", "worse"),
+    [
+        ("binary_classification_metrics", "f1", 0.8, 0.7),
+        ("binary_classification_metrics", "false_positive_rate", 0.1, 0.2),
+        ("multiclass_classification_metrics", "weighted_f2", 0.8, 0.7),
+        ("regression_metrics", "rmse", 3.0, 4.0),
+        ("regression_metrics", "mae", 1.0, 1.5),
+        ("regression_metrics", "r2", 0.9, 0.5),
+    ],
+)
+def test_the_direction_follows_the_metrics_name(group: str, metric: str, better: float, worse: float) -> None:
+    wanted: dict[str, Any] = {"metric": metric, "min_improvement": 0.0}
+
+    assert judged(report({metric: better}, {metric: worse}, group=group), **wanted).passed
+    assert not judged(report({metric: worse}, {metric: better}, group=group), **wanted).passed
+
+
+@pytest.mark.parametrize(
+    ("metric", "lower"),
+    [
+        ("auc", False),
+        ("RMSE", True),
+        ("validation:logloss", True),
+        ("validation:auc", False),
+        ("hinge_loss", True),
+        ("false-negative-rate", True),
+        ("false_positive_rate_best_constant_classifier", True),
+        ("accuracy_best_constant_classifier", False),
+        ("true_positive_rate", False),
+        ("lossless", False),
+    ],
+)
+def test_directions(metric: str, lower: bool) -> None:
+    assert direction(metric, None) is lower
+    assert direction(metric, not lower) is not lower
+
+
+def test_a_guard_on_the_metric_itself_shares_its_direction() -> None:
+    wanted = Evaluation("latency", lower_is_better=True, guards=(GuardMetric("latency", minimum=50),))
+
+    assert evaluate(report({"latency": 40.0}), wanted, champion_expected=False).passed
+
+
+@pytest.mark.parametrize(
+    ("guard", "candidate", "champion", "passed"),
+    [
+        (GuardMetric("recall", minimum=0.7), {"recall": 0.7}, {"recall": 0.9}, True),
+        (GuardMetric("recall", minimum=0.7), {"recall": 0.69}, {"recall": 0.1}, False),
+        (GuardMetric("recall", max_regression=0.02), {"recall": 0.78}, {"recall": 0.8}, True),
+        (GuardMetric("recall", max_regression=0.02), {"recall": 0.7799}, {"recall": 0.8}, False),
+        (GuardMetric("mae", max_regression=1.0), {"mae": 5.0}, {"mae": 4.0}, True),
+        (GuardMetric("mae", max_regression=1.0), {"mae": 5.1}, {"mae": 4.0}, False),
+        (GuardMetric("recall"), {"recall": 0.8}, {"recall": 0.8}, True),
+        (GuardMetric("recall"), {"recall": 0.79}, {"recall": 0.8}, False),
+        (GuardMetric("recall"), {"recall": 0.9}, {}, False),
+        (GuardMetric("recall", minimum=0.5, max_regression=0.1), {"recall": 0.6}, {"recall": 0.8}, False),
+        (GuardMetric("recall"), {}, {"recall": 0.8}, False),
+        (GuardMetric("odd", minimum=1.0, lower_is_better=True), {"odd": 2.0}, {}, False),
+    ],
+)
+def test_a_guard_metric_must_not_fall(
+    guard: GuardMetric, candidate: dict[str, float], champion: dict[str, float], passed: bool
+) -> None:
+    verdict = judged(report({"auc": 0.9, **candidate}, {"auc": 0.8, **champion}), guards=(guard,))
+
+    assert verdict.passed is passed, verdict.gates
+
+
+def test_a_slice_is_judged_by_its_own_numbers() -> None:
+    guard = GuardMetric("recall", minimum=0.6, max_regression=0.05, slice="new customers")
+    good = {"new customers": {"recall": 0.7}}
+
+    def verdict(own: dict[str, Any] | None, other: dict[str, Any]) -> EvaluationVerdict:
+        raw = report({"auc": 0.9, "recall": 0.9}, {"auc": 0.8, "recall": 0.9}, slices=own, champion_slices=other)
+        return judged(raw, guards=(guard,))
+
+    assert verdict(good, {"new customers": {"recall": 0.72}}).passed
+    assert not verdict(good, {"new customers": {"recall": 0.8}}).passed
+    assert not verdict({"new customers": {"recall": 0.5}}, good).passed
+    missing = verdict(None, good)
+    assert not missing.passed
+    assert "guard recall in slice new customers" in missing.sentence
+
+
+def test_without_a_champion_the_candidate_stands_alone() -> None:
+    wanted = {"min_improvement": 0.1, "guards": (GuardMetric("recall"),)}
+
+    assert judged(report({"auc": 0.9, "recall": 0.1}), champion_expected=False, **wanted).passed
+    assert not judged(report({"auc": 0.9}), champion_expected=False, **wanted).passed
+
+
+def test_the_verdict_lists_every_gate_with_value_bound_and_result() -> None:
+    verdict = judged(
+        report({"auc": 0.9, "recall": 0.6}, {"auc": 0.85, "recall": 0.7}),
+        minimum=0.8,
+        min_improvement=0.01,
+        guards=(GuardMetric("recall", minimum=0.65),),
+    )
+
+    shown = [(gate.name, gate.value, gate.comparison, gate.bound, gate.passed) for gate in verdict.gates]
+    assert shown == [
+        ("auc bound", 0.9, ">=", 0.8, True),
+        ("auc against the champion", 0.9, ">=", 0.86, True),
+        ("guard recall", 0.6, ">=", 0.65, False),
+    ]
+    assert (verdict.reason, verdict.compared_with_champion) == ("GATE_FAILED", True)
+    assert "1 of 3 gates failed: guard recall: 0.6000 is not >= 0.6500." in verdict.sentence
+    assert json.loads(json.dumps(verdict.as_record()))["gates"][2]["passed"] is False
+
+
+def test_numbers_that_look_alike_are_told_apart_in_the_sentence() -> None:
+    verdict = judged(report({"auc": 0.849999}, {"auc": 0.85}), min_improvement=0.0)
+
+    assert "0.849999 is not >= 0.85." in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason", "words"),
+    [
+        (None, "NO_EVALUATION", "wrote no evaluation report"),
+        (b"", "EVALUATION_UNREADABLE", "not model-quality JSON"),
+        (b"[]", "EVALUATION_UNREADABLE", "not model-quality JSON"),
+        (b'{"auc": 0.9}', "EVALUATION_UNREADABLE", "not model-quality JSON"),
+        (b"\xff\xfe\x00", "EVALUATION_UNREADABLE", "not model-quality JSON"),
+        (b"[" * 100_000, "EVALUATION_UNREADABLE", "not model-quality JSON"),
+    ],
+)
+def test_what_was_not_measured_never_serves(raw: bytes | None, reason: str, words: str) -> None:
+    verdict = judged(raw)
+
+    assert (verdict.passed, verdict.reason) == (False, reason)
+    assert words in verdict.sentence
+
+
+def test_a_report_that_may_not_be_read_says_so() -> None:
+    verdict = evaluate(None, Evaluation("auc"), champion_expected=True, unreadable="its report may not be read")
+
+    assert "its report may not be read" in verdict.sentence
+
+
+def test_a_policy_without_a_metric_asks_for_nothing() -> None:
+    assert evaluate(None, Evaluation(None), champion_expected=True).reason == "NO_EVALUATION_ASKED"
+
+
+def test_curves_and_matrices_are_no_metrics() -> None:
+    document = metrics({"auc": 0.9})
+    document[GROUP] |= {
+        "confusion_matrix": {"0": {"0": 1}},
+        "receiver_operating_characteristic_curve": {"false_positive_rates": [0.0]},
+        "plain": 0.5,
+    }
+
+    assert metric_values(document) == {"auc": 0.9, "plain": 0.5}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([GROUP, "regression_metrics", "champion", "slices", "auc", "recall", "value", "eu"])
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+WANTED = Evaluation(
+    "auc",
+    minimum=0.5,
+    min_improvement=0.0,
+    guards=(GuardMetric("recall"), GuardMetric("recall", minimum=0.1, max_regression=0.2, slice="eu")),
+)
+
+
+@given(JSON | st.fixed_dictionaries({GROUP: JSON, "champion": JSON, "slices": JSON}), st.booleans())
+def test_no_report_raises_and_none_passes_without_its_numbers(document: Any, champion_expected: bool) -> None:
+    verdict = evaluate(json.dumps(document).encode(), WANTED, champion_expected=champion_expected)
+
+    assert not verdict.passed or {"auc", "recall"} <= verdict.candidate_metrics.keys()
+    json.dumps(verdict.as_record(), allow_nan=False)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_raise(raw: bytes) -> None:
+    assert not judged(raw).passed

@@ -1,0 +1,338 @@
+"""Promotion plans: the exact requests, each legal by SageMaker's own service model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from orchestration.baseline import plan_baseline_refresh
+from orchestration.policy import Promotion, PromotionKind
+from orchestration.promotion import Champion, TrainingOutput, plan_promotion
+
+SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
+PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/fraud/7"
+ROLE = "arn:aws:iam::111122223333:role/serving"
+TRAINED = TrainingOutput(model_data_uri="s3://data/model.tar.gz", image="new-image", evaluation_uri="s3://data/e.json")
+ENDPOINT = Promotion(PromotionKind.ENDPOINT, endpoint="fraud-prod", bake_minutes=10, alarms=("fraud-5xx",))
+VARIANT = {
+    "VariantName": "AllTraffic",
+    "ModelName": "fraud-1",
+    "InitialInstanceCount": 3,
+    "InstanceType": "ml.m5.large",
+    "InitialVariantWeight": 1.0,
+    "ManagedInstanceScaling": {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 4},
+    "RoutingConfig": {"RoutingStrategy": "RANDOM"},
+}
+CONTAINER = {
+    "Image": "old-image",
+    "ModelDataUrl": "s3://data/old.tar.gz",
+    "Mode": "SingleModel",
+    "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+    "ImageConfig": {"RepositoryAccessMode": "Platform"},
+}
+CHAMPION = Champion(
+    endpoint="fraud-prod",
+    config_name="fraud-config-1",
+    config={
+        "EndpointConfigName": "fraud-config-1",
+        "EndpointConfigArn": "arn:aws:sagemaker:eu-west-1:111122223333:endpoint-config/fraud-config-1",
+        "CreationTime": 1,
+        "ProductionVariants": [VARIANT],
+        "DataCaptureConfig": {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": "s3://data/capture",
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        },
+        "KmsKeyId": "key-1",
+        "ShadowProductionVariants": [],
+    },
+    model={
+        "ModelName": "fraud-1",
+        "PrimaryContainer": CONTAINER,
+        "ExecutionRoleArn": ROLE,
+        "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+        "EnableNetworkIsolation": True,
+        "CreationTime": 1,
+        "ModelArn": "arn:aws:sagemaker:eu-west-1:111122223333:model/fraud-1",
+    },
+    tags=[{"Key": "team", "Value": "fraud"}, {"Key": "aws:cloudformation:stack-id", "Value": "x"}],
+)
+REQUESTS = {
+    "create_model": "CreateModel",
+    "create_endpoint_config": "CreateEndpointConfig",
+    "update_endpoint": "UpdateEndpoint",
+    "roll_back": "UpdateEndpoint",
+}
+
+
+def planned(
+    promotion: Promotion = ENDPOINT, output: TrainingOutput = TRAINED, champion: Champion | None = CHAMPION
+) -> dict[str, Any]:
+    plan = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={"retraining:run": "r-1"})
+    assert isinstance(plan, dict), plan
+    for key, operation in REQUESTS.items():
+        if key in plan:
+            report = ParamValidator().validate(plan[key], SERVICE.operation_model(operation).input_shape)
+            assert not report.has_errors(), report.generate_report()
+    return plan
+
+
+def refused(
+    promotion: Promotion = ENDPOINT, output: TrainingOutput = TRAINED, champion: Champion | None = CHAMPION
+) -> str:
+    plan = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={})
+    assert isinstance(plan, str), plan
+    return plan
+
+
+def with_config(**fields: Any) -> Champion:
+    return replace(CHAMPION, config={**CHAMPION.config, **fields})
+
+
+def with_model(**fields: Any) -> Champion:
+    return replace(CHAMPION, model={**CHAMPION.model, **fields})
+
+
+def test_the_config_is_the_live_one_with_only_the_model_changed() -> None:
+    config = planned()["create_endpoint_config"]
+
+    assert config == {
+        "EndpointConfigName": "fraud-2",
+        "ProductionVariants": [{**VARIANT, "ModelName": "fraud-2"}],
+        "DataCaptureConfig": CHAMPION.config["DataCaptureConfig"],
+        "KmsKeyId": "key-1",
+        "Tags": [{"Key": "team", "Value": "fraud"}, {"Key": "retraining:run", "Value": "r-1"}],
+    }
+
+
+def test_the_model_keeps_role_network_and_how_its_container_is_run() -> None:
+    model = planned()["create_model"]
+
+    assert model["PrimaryContainer"] == {
+        "Image": "new-image",
+        "ModelDataUrl": "s3://data/model.tar.gz",
+        "ImageConfig": {"RepositoryAccessMode": "Platform"},
+        "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+    }
+    assert (model["ExecutionRoleArn"], model["EnableNetworkIsolation"]) == (ROLE, True)
+    assert model["VpcConfig"] == CHAMPION.model["VpcConfig"]
+
+
+def test_the_trainings_own_environment_wins() -> None:
+    output = replace(TRAINED, environment=(("SAGEMAKER_PROGRAM", "serve.py"),))
+
+    assert planned(output=output)["create_model"]["PrimaryContainer"]["Environment"] == {
+        "SAGEMAKER_PROGRAM": "serve.py"
+    }
+
+
+def test_a_model_package_is_the_whole_container() -> None:
+    plan = planned(output=TrainingOutput(model_package_arn=PACKAGE, model_data_uri="s3://data/model.tar.gz"))
+
+    assert plan["create_model"]["PrimaryContainer"] == {"ModelPackageName": PACKAGE}
+    assert plan["model_package_arn"] == PACKAGE
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            "ProductionVariants": [
+                {
+                    "VariantName": "AllTraffic",
+                    "ModelName": "fraud-1",
+                    "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
+                }
+            ]
+        },
+        {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://data/async"}}},
+        {
+            "ShadowProductionVariants": [
+                {**VARIANT, "VariantName": "Shadow", "ModelName": "fraud-shadow", "InitialVariantWeight": 0.5}
+            ]
+        },
+        {"ExecutionRoleArn": ROLE, "EnableNetworkIsolation": False},
+        {"MetricsConfig": {"EnableEnhancedMetrics": True}},
+    ],
+    ids=["serverless", "asynchronous", "shadow", "role", "metrics"],
+)
+def test_whatever_else_the_team_set_stays(fields: dict[str, Any]) -> None:
+    config = planned(champion=with_config(**fields))["create_endpoint_config"]
+
+    for key, value in fields.items():
+        if key != "ProductionVariants":
+            assert config[key] == value
+    assert [variant["ModelName"] for variant in config["ProductionVariants"]] == ["fraud-2"]
+
+
+def test_a_variant_that_serves_another_model_keeps_it() -> None:
+    other = {**VARIANT, "VariantName": "Challenger", "ModelName": "fraud-challenger"}
+    twin = {**VARIANT, "VariantName": "Twin"}
+    config = planned(champion=with_config(ProductionVariants=[VARIANT, other, twin]))["create_endpoint_config"]
+
+    assert [variant["ModelName"] for variant in config["ProductionVariants"]] == [
+        "fraud-2",
+        "fraud-challenger",
+        "fraud-2",
+    ]
+
+
+def test_the_policys_alarms_roll_the_update_back_and_its_traffic_shift_is_kept() -> None:
+    assert planned()["update_endpoint"]["DeploymentConfig"] == {
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "fraud-5xx"}]},
+        "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}},
+    }
+    canary = {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": {
+                "Type": "CANARY",
+                "WaitIntervalInSeconds": 300,
+                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
+            },
+            "TerminationWaitInSeconds": 600,
+        }
+    }
+    deployment = planned(replace(ENDPOINT, deployment=canary))["update_endpoint"]["DeploymentConfig"]
+    assert deployment["BlueGreenUpdatePolicy"] == canary["BlueGreenUpdatePolicy"]
+    rolling = {
+        "RollingUpdatePolicy": {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 60}
+    }
+    deployment = planned(replace(ENDPOINT, deployment=rolling))["update_endpoint"]["DeploymentConfig"]
+    assert deployment.keys() == {"RollingUpdatePolicy", "AutoRollbackConfiguration"}
+    assert "DeploymentConfig" not in planned(replace(ENDPOINT, alarms=()))["update_endpoint"]
+
+
+def test_the_way_back_is_the_champions_config() -> None:
+    plan = planned()
+
+    assert plan["roll_back"] == {"EndpointName": "fraud-prod", "EndpointConfigName": "fraud-config-1"}
+    assert (plan["previous_config"], plan["wanted_config"], plan["bake_seconds"]) == ("fraud-config-1", "fraud-2", 600)
+
+
+@pytest.mark.parametrize(
+    ("output", "champion", "words"),
+    [
+        (TRAINED, None, "does not exist any more"),
+        (TrainingOutput(), CHAMPION, "neither model_package_arn nor model_data_url"),
+        (TRAINED, replace(CHAMPION, model={}), "inference components"),
+        (
+            TRAINED,
+            with_model(PrimaryContainer=None, Containers=[CONTAINER, CONTAINER]),
+            "inference pipeline of 2 containers",
+        ),
+        (TRAINED, with_model(PrimaryContainer={**CONTAINER, "Mode": "MultiModel"}), "many models"),
+        (
+            TrainingOutput(model_data_uri="s3://data/m.tar.gz"),
+            with_model(PrimaryContainer={"ModelPackageName": PACKAGE}),
+            "without image",
+        ),
+    ],
+)
+def test_a_plan_that_would_guess_is_refused(output: TrainingOutput, champion: Champion | None, words: str) -> None:
+    assert words in refused(output=output, champion=champion)
+
+
+def test_an_inference_pipeline_takes_a_package() -> None:
+    champion = with_model(PrimaryContainer=None, Containers=[CONTAINER, CONTAINER])
+
+    assert planned(output=TrainingOutput(model_package_arn=PACKAGE), champion=champion)["kind"] == "endpoint"
+
+
+def test_registry_pipeline_and_none() -> None:
+    registry, none = Promotion(PromotionKind.REGISTRY), Promotion(PromotionKind.NONE)
+    target = "arn:aws:states:eu-west-1:111122223333:stateMachine:deploy:live"
+    pipeline = Promotion(PromotionKind.PIPELINE, target=target, input={"stage": "prod", "model": "none of yours"})
+
+    assert planned(registry, TrainingOutput(model_package_arn=PACKAGE)) == {
+        "kind": "registry",
+        "model_package_arn": PACKAGE,
+    }
+    assert "nothing to approve" in refused(registry)
+    assert planned(none) == {"kind": "none"}
+    plan = planned(pipeline)
+    assert plan["execution_arn"] == "arn:aws:states:eu-west-1:111122223333:execution:deploy:fraud-2"
+    assert plan["input"] == {
+        "stage": "prod",
+        "model": "fraud",
+        "model_package_arn": None,
+        "model_data_url": "s3://data/model.tar.gz",
+        "image": "new-image",
+        "environment": {},
+        "evaluation_uri": "s3://data/e.json",
+    }
+
+
+# The baseline.
+
+NEW = {"statistics_uri": "s3://data/statistics.json", "constraints_uri": "s3://data/constraints.json"}
+
+
+def described(baseline: dict[str, Any] | None) -> dict[str, Any]:
+    definition: dict[str, Any] = {
+        "MonitoringInputs": [{"EndpointInput": {"EndpointName": "fraud-prod", "LocalPath": "/opt/ml/processing/in"}}],
+        "MonitoringOutputConfig": {
+            "MonitoringOutputs": [{"S3Output": {"S3Uri": "s3://data/reports", "LocalPath": "/opt/ml/processing/out"}}]
+        },
+        "MonitoringResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 20}
+        },
+        "MonitoringAppSpecification": {"ImageUri": "monitor"},
+        "RoleArn": ROLE,
+    }
+    if baseline is not None:
+        definition["BaselineConfig"] = baseline
+    return {"MonitoringScheduleConfig": {"MonitoringJobDefinition": definition, "MonitoringType": "DataQuality"}}
+
+
+def test_a_refresh_changes_the_baseline_and_nothing_else() -> None:
+    before = described({"BaseliningJobName": "old", "StatisticsResource": {"S3Uri": "s3://data/old.json"}})
+
+    refresh = plan_baseline_refresh(
+        "schedule", before, statistics_uri=NEW["statistics_uri"], constraints_uri=NEW["constraints_uri"]
+    )
+
+    assert refresh.request is not None
+    shape = SERVICE.operation_model("UpdateMonitoringSchedule").input_shape
+    assert not ParamValidator().validate(refresh.request, shape).has_errors()
+    config = refresh.request["MonitoringScheduleConfig"]
+    assert config["MonitoringJobDefinition"].pop("BaselineConfig") == {
+        "ConstraintsResource": {"S3Uri": "s3://data/constraints.json"},
+        "StatisticsResource": {"S3Uri": "s3://data/statistics.json"},
+    }
+    unchanged = described(None)["MonitoringScheduleConfig"]
+    assert config == unchanged
+
+
+@pytest.mark.parametrize(
+    ("schedule", "found", "given", "words"),
+    [
+        (None, described({}), NEW, "names no monitoring schedule"),
+        ("s", None, NEW, "does not exist"),
+        ("s", {"MonitoringScheduleConfig": {"MonitoringJobDefinitionName": "shared"}}, NEW, "job definition shared"),
+        ("s", described({}), {"statistics_uri": "s3://d/s", "constraints_uri": None}, "no baseline_constraints_uri"),
+        (
+            "s",
+            described({"StatisticsResource": {}}),
+            {"statistics_uri": None, "constraints_uri": "s3://d/c"},
+            "no baseline_statistics_uri",
+        ),
+    ],
+)
+def test_a_baseline_that_is_left_says_why(
+    schedule: str | None, found: dict[str, Any] | None, given: dict[str, Any], words: str
+) -> None:
+    refresh = plan_baseline_refresh(schedule, found, **given)
+
+    assert refresh.request is None
+    assert words in refresh.sentence
+
+
+def test_constraints_alone_are_enough_for_a_monitor_that_has_no_statistics() -> None:
+    refresh = plan_baseline_refresh("s", described({}), statistics_uri=None, constraints_uri="s3://d/c")
+
+    assert refresh.request is not None
