@@ -40,12 +40,14 @@ BUCKET: Final = STACK.arn("AutomationBucket")
 TABLE: Final = STACK.arn("HistoryTable")
 MACHINE: Final = STACK.arn("RetrainingStateMachine")
 EXECUTION: Final = MACHINE.replace(":stateMachine:", ":execution:") + ":run-1"
+PAGE: Final = STACK.arn("ApprovalFunctionRole")
 LOOP: Final = STACK.arn("OrchestrationFunctionRole")
 
 EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*", "Resource": "*"}]}
 
 PERSONAS: Final = {
+    "approval page": (PAGE, [document(STACK, "ApprovalFunctionPolicy")]),
     "the loop": (LOOP, [document(STACK, "OrchestrationFunctionPolicy")]),
     "automation": (AUTOMATION_ROLE, [ALL_OBJECTS]),
     "reviewer": (REVIEWER, [document(STACK, "ReviewerPolicy")]),
@@ -115,6 +117,12 @@ DEEDS: Final = {
     "redrive an execution": Deed("states:RedriveExecution", EXECUTION),
     "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
     "pause, resume, unfreeze, sweep": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
+    "decide on the approval page": Deed(
+        "lambda:InvokeFunctionUrl", STACK.arn("ApprovalFunction"), {"lambda:functionurlauthtype": "AWS_IAM"}
+    ),
+    "decide by command": Deed(
+        "lambda:InvokeFunction", STACK.arn("ApprovalFunction"), {"lambda:invokedviafunctionurl": "false"}
+    ),
     "ask for a retraining": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
     "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
     "replay a dead letter": Deed("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")),

@@ -379,16 +379,21 @@ class HistoryTable:
         IAM allows reviewers this query only with every attribute named, so the names are spelled out.
         """
         fields = [name for name in Wait.__dataclass_fields__ if name != "token"]
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": "WAITS"}),
-            ConsistentRead=True,
-            Select="SPECIFIC_ATTRIBUTES",
-            ProjectionExpression=", ".join(f"#{name}" for name in fields),
-            ExpressionAttributeNames={f"#{name}": name for name in fields},
-        )
-        return [_wait({**from_item(item), "token": ""}) for page in pages for item in page["Items"]]
+        query = self._client.get_paginator("query").paginate
+        return [
+            _wait({**from_item(item), "token": ""})
+            for pk in ("WAITS", "APPROVALS")
+            for page in query(
+                TableName=self._name,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=to_item({":pk": pk}),
+                ConsistentRead=True,
+                Select="SPECIFIC_ATTRIBUTES",
+                ProjectionExpression=", ".join(f"#{name}" for name in fields),
+                ExpressionAttributeNames={f"#{name}": name for name in fields},
+            )
+            for item in page["Items"]
+        ]
 
     def finished_wait(self, run_id: str, wait_id: str) -> dict[str, Any] | None:
         """The result of a wait that is over."""
