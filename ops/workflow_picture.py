@@ -24,7 +24,7 @@ LANES: Final = (
     ("Judge", ("EvaluateCandidate", "RequestPromotionApproval"), ("CandidateRejected", "RetrainingStopped")),
     (
         "Serve",
-        ("CreateCandidateModel", "UpdateEndpoint", "AwaitPromotion", "Bake", "VerifyPromotion"),
+        ("CreateCandidateModel", "UpdateEndpoint", "AwaitPromotion", "AwaitBake", "VerifyPromotion"),
         ("ModelPromoted", "RetrainingCompleted"),
     ),
     (
@@ -46,6 +46,7 @@ PARKED: Final = frozenset(
         "AcquireTrainingSlot",
         "RequestPromotionApproval",
         "AwaitPromotion",
+        "AwaitBake",
         "AwaitRollback",
     }
 )
