@@ -85,7 +85,7 @@ def test_a_kill_switch_thrown_while_people_decide_stops_what_they_approve(loop: 
     model = loop.model(evaluation=loop.evaluation(BETTER, CHAMPION), policy={"approval": approval})
     arn = loop.start(loop.drift(model))
     name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:approval:promotion"))
+    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:promotion"))
 
     throw_switch(loop, f"model:{model}")
     loop.approve(name)
