@@ -109,7 +109,13 @@ def policy_table() -> str:
 
 def make_targets() -> str:
     """What ``make`` prints."""
-    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # Started by make itself, a make says which directory it enters; what it prints must not depend on who asks.
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    }
+    printed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, env=environment
+    ).stdout
     return "```text\n" + printed.rstrip() + "\n```"
 
 

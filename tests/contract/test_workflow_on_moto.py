@@ -13,9 +13,6 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from tests.contract.asl_on_moto import PathResult, Return, Throw, run_on_moto
 
-# Together, so that a path is played once for all the tests that ask about it.
-pytestmark = pytest.mark.xdist_group("workflow_on_moto")
-
 DEFINITION = Path(__file__).parents[2] / "statemachine.asl.json"
 PLACEHOLDERS = {
     "Partition": "aws",

@@ -80,7 +80,7 @@ def test_a_kill_switch_thrown_while_the_candidate_trains_stops_the_run_before_it
     assert approval_of(loop, package) == "PendingManualApproval"
 
 
-def test_a_kill_switch_thrown_while_people_decide_stops_what_they_approve(loop: Loop) -> None:
+def test_nobody_approves_under_a_kill_switch_and_everybody_may_once_it_is_lifted(loop: Loop) -> None:
     approval = {"training": "never", "promotion": "always"}
     model = loop.model(evaluation=loop.evaluation(BETTER, CHAMPION), policy={"approval": approval})
     arn = loop.start(loop.drift(model))
@@ -89,8 +89,9 @@ def test_a_kill_switch_thrown_while_people_decide_stops_what_they_approve(loop: 
 
     throw_switch(loop, f"model:{model}")
     loop.approve(name)
-    ended = loop.ended(arn)
-
-    assert ended.output["outcome"] == "STOPPED", ended
-    assert loop.states(arn)[-4:] == ["PromotionClearChoice", "RecordOutcome", "OutcomeChoice", "RetrainingStopped"]
+    assert loop.status(arn) == "RUNNING"
     assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"
+
+    loop.invoke({"action": "unpause", "scope": f"model:{model}", "by": "ops"})
+    loop.approve(name)
+    assert loop.ended(arn).output["outcome"] == "PROMOTED"
