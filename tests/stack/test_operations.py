@@ -51,9 +51,10 @@ def test_a_dead_letter_pages_people(loop: Loop) -> None:
             ],
         )
         loop.until(lambda: state() == "ALARM")
-        (message,) = heard(1)
+        # Alarms that other stories set off may page in the same moment.
+        paged = next(count for count in range(1, 10) if "#dead-letters" in heard(count)[-1]["Message"])
 
-    assert "#dead-letters" in message["Message"]
+    assert paged
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="read")
 
 
