@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import tempfile
 import time
 import uuid
 from dataclasses import dataclass
@@ -53,13 +52,16 @@ class CreditcardWorld:
         client: gives a boto3 client by service name.
         environment: variables for the AWS CLI.
         data_bucket: bucket of the team's data; created.
+        folder: where its files are made before they are uploaded.
     """
 
-    def __init__(self, client: Callable[[str], Any], environment: Mapping[str, str], data_bucket: str) -> None:
+    def __init__(
+        self, client: Callable[[str], Any], environment: Mapping[str, str], data_bucket: str, folder: Path
+    ) -> None:
         self._client = client
         self._environment = environment
         self.data_bucket = data_bucket
-        self._folder = Path(tempfile.mkdtemp(prefix="creditcard-"))
+        self._folder = folder
         if str(EXAMPLE) not in sys.path:
             # The example's scripts import each other as SageMaker runs them: files of one directory.
             sys.path.append(str(EXAMPLE))

@@ -85,7 +85,7 @@ def run_demo(story: Story, *, verbose: bool) -> None:
         package_zip.build()
         s3 = aws.client("s3")
         s3.create_bucket(Bucket="demo-artifacts")
-        world_of = CreditcardWorld(aws.client, aws.environment, "creditcard-data")
+        world_of = CreditcardWorld(aws.client, aws.environment, "creditcard-data", Path(folder))
         with story.working("making data, deploying, training the champion"), ThreadPoolExecutor(2) as pool:
             packaged = pool.submit(
                 package, TEMPLATE, "demo-artifacts", Path(folder) / "packaged.yaml", environment=aws.environment
