@@ -12,7 +12,6 @@ import sys
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from ops.stack_deployment import ROOT, deploy, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 EXAMPLE: Final = ROOT / "examples" / "creditcard"
 MODEL: Final = "creditcard"
