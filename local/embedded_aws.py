@@ -157,9 +157,12 @@ class EmbeddedAws:
         """Make it as new: no resource of any service, nothing running."""
         self._post("/_ministack/reset", None)
 
-    def tell_endpoint(self, name: str, next_update: str | None, *, seconds: float | None = None) -> None:
-        """Make the next update of a SageMaker endpoint end with ``fail`` or ``roll_back``, or take so many seconds."""
-        self._post(f"/_local/sagemaker/endpoints/{name}", {"next_update": next_update, "seconds": seconds})
+    def tell_endpoint(
+        self, name: str, next_update: str | None, *, seconds: float | None = None, lose_response: bool = False
+    ) -> None:
+        """Make the next update of a SageMaker endpoint end with ``fail`` or ``roll_back``, take so long, or answer nothing."""
+        wish = {"next_update": next_update, "seconds": seconds, "lose_response": lose_response}
+        self._post(f"/_local/sagemaker/endpoints/{name}", wish)
 
     def logs(self) -> Path:
         """Give the path of the server's log; it is removed when the server stops."""

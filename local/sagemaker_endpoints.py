@@ -176,6 +176,7 @@ class Endpoint:
     server: ModelServer | None = None
     next_update: Fate | None = None
     seconds: float | None = None
+    lose_response: bool = False
 
 
 class Endpoints:
@@ -253,6 +254,9 @@ class Endpoints:
             for alarm in request.get("DeploymentConfig", {}).get("AutoRollbackConfiguration", {}).get("Alarms", [])
         ]
         self._after_a_while(lambda: self._updated(endpoint, config, alarms), endpoint)
+        if endpoint.lose_response:
+            endpoint.lose_response = False
+            raise ApiError("SdkClientException", "The connection broke before the answer came; the update goes on.")
         return {"EndpointArn": record["EndpointArn"]}
 
     def describe_endpoint(self, request: Document) -> Document:
@@ -282,9 +286,9 @@ class Endpoints:
         )
 
     def control(self, name: str, wish: Document) -> Document:
-        """Tell an endpoint how its next update ends, and how long its next transition takes.
+        """Tell an endpoint how its next update ends, how long it takes, and whether its answer gets lost.
 
-        ``{"next_update": "fail" | "roll_back" | null, "seconds": 1.5}``; both are optional.
+        ``{"next_update": "fail" | "roll_back" | null, "seconds": 1.5, "lose_response": true}``; all are optional.
 
         Raises:
             ApiError: No such endpoint, or no such wish.
@@ -292,13 +296,15 @@ class Endpoints:
         fate = wish.get("next_update")
         seconds = wish.get("seconds")
         legal = fate in ("fail", "roll_back", None) and isinstance(seconds, (int, float, type(None)))
-        if not wish or not legal or set(wish) - {"next_update", "seconds"}:
+        if not wish or not legal or set(wish) - {"next_update", "seconds", "lose_response"}:
             raise validation_error(
-                'The body is {"next_update": "fail"}, {"next_update": "roll_back"} or null, and "seconds": a number.'
+                'The body is {"next_update": "fail"}, {"next_update": "roll_back"} or null, "seconds": a number, and '
+                '"lose_response": true or false.'
             )
         endpoint = self._endpoint(name)
         endpoint.next_update, endpoint.seconds = fate, seconds
-        return {"EndpointName": name, "next_update": fate, "seconds": seconds}
+        endpoint.lose_response = wish.get("lose_response") is True
+        return {"EndpointName": name, **wish}
 
     def invoke(self, name: str, body: bytes, content_type: str, accept: str) -> tuple[bytes, dict[str, str]]:
         """InvokeEndpoint: the body of the answer and its headers.

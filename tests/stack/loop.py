@@ -305,6 +305,16 @@ class Loop:
         """Delete an object of the AutomationBucket."""
         self.aws.client("s3").delete_object(Bucket=self.bucket, Key=key)
 
+    def failures(self, arn: str) -> list[str]:
+        """Names of the errors an execution's tasks met, in order, those that a retry or a catch took included."""
+        pages = self.aws.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [
+            event["taskFailedEventDetails"]["error"]
+            for page in pages
+            for event in page["events"]
+            if "taskFailedEventDetails" in event
+        ]
+
     def executions(self) -> set[str]:
         """ARNs of all executions of the loop."""
         pages = self.aws.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self.machine)

@@ -58,6 +58,19 @@ def test_the_new_config_is_the_champions_with_only_the_model_changed(loop: Loop)
     assert {"Key": "team", "Value": "fraud"} in tags
 
 
+def test_an_update_whose_answer_was_lost_is_made_once(loop: Loop) -> None:
+    model = loop.model()
+    loop.aws.tell_endpoint(f"{model}-prod", None, seconds=0.5, lose_response=True)
+
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert loop.failures(ended.arn) == ["SageMaker.SdkClientException", "SageMaker.SageMakerException"]
+    described = loop.aws.client("sagemaker").list_endpoint_configs(NameContains=model)["EndpointConfigs"]
+    assert len(described) == 2, "the champion's and the candidate's, and no third"
+    assert loop.endpoint_config(f"{model}-prod") != f"{model}-first"
+
+
 def test_the_training_pipeline_gets_what_it_got_before_and_the_runs_context(loop: Loop) -> None:
     echo = loop.pipeline({"Train": {"Type": "Pass", "Output": "{% $states.input %}", "End": True}}, "Train")
     model = loop.model(policy={"training": {"target": echo, "input": {"epochs": 3, "run": "none of yours"}}})
