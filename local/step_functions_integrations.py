@@ -88,7 +88,8 @@ def _call(sagemaker: SageMaker, action: str, input_data: Document, *, unmodelled
         message = f'The field "{error.name}" is not supported by Step Functions.'
         raise sfn._ExecutionError("States.Runtime", message) from None
     except ApiError as error:
-        code = error.code if error.code in modelled_errors() else unmodelled
+        # A lost answer is the SDK's own error, not one of the service.
+        code = error.code if error.code in modelled_errors() | {"SdkClientException"} else unmodelled
         # Step Functions adds the suffix even to an error whose own name lacks it.
         name = code if code.endswith("Exception") else f"{code}Exception"
         cause = f"{error.message} (Service: SageMaker, Status Code: {error.status}, Request ID: {sfn.new_uuid()})"
