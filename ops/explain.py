@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ops.stack import OperatorError, Stack, parser, required, run, variable
+from orchestration.contracts import UNATTRIBUTED
 from orchestration.records import record_hash
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def explain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
         console.print(f"  {mark}  {guard['guard']:<16} {guard['sentence']}")
     whole = record_hash(record) == record["chain"]["hash"]
     console.print(
-        f"\nrecord {record['chain']['sequence']} of the chain of {record['model']}: "
+        f"\nrecord {record['chain']['sequence']} of the chain of {record['model'] or UNATTRIBUTED}: "
         + ("its hash is right" if whole else "[red]ITS HASH IS WRONG, it was edited[/]")
     )
     return 0 if whole else 1

@@ -34,7 +34,8 @@ def history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     lines = stack.table.runs_of_model(model, options.limit)
     table = Table(show_edge=False, pad_edge=False)
     for column in ("started", "run", "severity", "outcome", "reason"):
-        table.add_column(column, overflow="fold")
+        # A run id is there to be copied: never broken over lines.
+        table.add_column(column, overflow="fold", no_wrap=column in {"started", "run", "outcome"})
     for line in lines:
         table.add_row(
             line["started_at"][:19],

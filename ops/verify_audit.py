@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ops.stack import Stack, parser, run, variable
+from ops.stack import OperatorError, Stack, parser, run, variable
 from orchestration.contracts import UNATTRIBUTED
 from orchestration.records import GENESIS, record_hash
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Walk every chain. Exit status 1 when one is broken."""
     models = [options.model] if options.model else [*stack.table.models(), UNATTRIBUTED]
+    if options.model and options.model not in {*stack.table.models(), UNATTRIBUTED}:
+        raise OperatorError(
+            f"There is no model {options.model}: no signal of it was ever decided. make status lists models."
+        )
     broken = 0
     for model in models:
         records = _records(stack, model)

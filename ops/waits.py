@@ -25,7 +25,8 @@ def waits(options: argparse.Namespace, stack: Stack, console: Console) -> int:
         return 0
     table = Table(show_edge=False, pad_edge=False)
     for column in ("kind", "subject", "model", "run", "since", "next step", "until", "why"):
-        table.add_column(column, overflow="fold")
+        # A run id is there to be copied: never broken over lines.
+        table.add_column(column, overflow="fold", no_wrap=column == "run")
     for wait in found:
         why = str(wait.data.get("why") or wait.data.get("wanted_config") or "")
         table.add_row(

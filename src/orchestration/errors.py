@@ -6,7 +6,8 @@
     ├── SettingsError          the function's environment is incomplete: redeploy the stack
     ├── InvalidRequestError    the caller sent an action or a field that does not exist
     ├── PolicyError            a policy file breaks its schema; holds every finding
-    └── ContentionError        too many writers on one model; the caller retries
+    ├── ContentionError        too many writers on one model; the caller retries
+    └── TransientServiceError  AWS throttled, hung or failed inside; the caller retries
 
 Expected outcomes (a duplicate, a broken event, a failed gate) are return values, not errors.
 """
@@ -36,6 +37,10 @@ class PolicyError(OrchestrationError):
     def __init__(self, model: str, findings: tuple[str, ...]) -> None:
         super().__init__(f"Policy of {model} is not valid: " + " ".join(findings))
         self.findings = findings
+
+
+class TransientServiceError(OrchestrationError):
+    """AWS throttled, did not answer or failed inside, and the SDK's own retries were used up. Retry the call."""
 
 
 class ContentionError(OrchestrationError):

@@ -7,7 +7,10 @@ which is routed by its detail-type. The answer is a JSON object; errors are Lamb
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from orchestration.actions.admit import admit
 from orchestration.actions.close import close
@@ -26,7 +29,7 @@ from orchestration.contracts import (
     PIPELINE_STATE_CHANGE,
     TRAINING_JOB_STATE_CHANGE,
 )
-from orchestration.errors import InvalidRequestError
+from orchestration.errors import InvalidRequestError, TransientServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +60,25 @@ EVENT_ACTIONS: Final = {
     EXECUTION_STATUS_CHANGE: "settle",
 }
 
+THROTTLED: Final = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "TransactionInProgressException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "EC2ThrottledException",
+    }
+)
+"""Codes that ask the caller to come again."""
+
 _ports: list[Ports] = []
 
 
@@ -73,6 +95,21 @@ def orchestrate(event: dict[str, Any], context: object = None) -> dict[str, Any]
     return run_action(event, _ports[0])
 
 
+def transient(error: BotoCoreError | ClientError) -> bool:
+    """True for an error of AWS that may be gone at the next try: no answer, throttled, or a fault of its own. Pure.
+
+    Source: HTTP, 429 and 5xx; the codes are those botocore's standard retry mode counts as throttling.
+    """
+    if isinstance(error, BotoCoreError):
+        return isinstance(error, HTTPClientError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return (
+        status == HTTPStatus.TOO_MANY_REQUESTS
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or (error.response.get("Error", {}).get("Code") in THROTTLED)
+    )
+
+
 def run_action(event: Any, ports: Ports) -> dict[str, Any]:
     """Route a request to its action; the part of the entry point that needs no environment."""
     name = None
@@ -81,4 +118,10 @@ def run_action(event: Any, ports: Ports) -> dict[str, Any]:
     action = ACTIONS.get(str(name))
     if action is None:
         raise InvalidRequestError(f"There is no action {name!r}. Known actions: {', '.join(sorted(ACTIONS))}.")
-    return action(event, ports)
+    try:
+        return action(event, ports)
+    except (BotoCoreError, ClientError) as error:
+        # Under one name of ours, which the workflow retries: every action can be repeated.
+        if transient(error):
+            raise TransientServiceError(f"{type(error).__name__}: {error}"[:1000]) from error
+        raise

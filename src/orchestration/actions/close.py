@@ -130,6 +130,11 @@ def _after(stored: StoredModel, run: StoredRun, policy: Policy | None, ports: Po
     if outcome is Status.ROLLBACK_FAILED and not frozen:
         # Whatever serves now, only people may touch it until they say otherwise.
         frozen = f"The rollback of run {run.run_id} failed; repair the endpoint first."
+    if outcome in {Status.STOPPED, Status.FAILED} and not frozen and _changed_endpoint(run, ports):
+        frozen = (
+            f"Run {run.run_id} ended {outcome} while its endpoint was being changed, so a candidate may serve that no "
+            f"bake has judged. Compare the endpoint's config with the champion's in the manifest and set it back if needed."
+        )
     cooldown = timedelta(hours=policy.cooldown_hours if policy else 0)
     return replace(
         stored,
@@ -139,6 +144,11 @@ def _after(stored: StoredModel, run: StoredRun, policy: Policy | None, ports: Po
         frozen_reason=frozen,
         promoted_at=now.isoformat() if outcome is Status.PROMOTED else stored.promoted_at,
     )
+
+
+def _changed_endpoint(run: StoredRun, ports: Ports) -> bool:
+    """True when the run began to change its endpoint and neither promoted nor rolled back."""
+    return any(row["status"] == Status.PROMOTION_STARTED for row in ports.table.statuses(run.run_id))
 
 
 def _leave_evidence(ports: Ports, run: StoredRun, result: dict[str, Any]) -> None:

@@ -47,6 +47,8 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     loaded = load_policy(ports, model)
     if stored is None or loaded is None:
         raise InvalidRequestError(f"Run {run_id} of {model} is not in the table, or its policy is gone.")
+    if stored.outcome is not None:
+        raise InvalidRequestError(f"Run {run_id} has its outcome {stored.outcome} and is not taken up again.")
     policy = loaded.policy
     manifest = json.loads(stored.manifest)
     output = read_training_output(request.get("training"), output_uri=str(run["output_uri"]))

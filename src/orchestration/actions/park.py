@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.approve import approval_data, ask
 from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import change_slots, deliver, resolve, subject_result
+from orchestration.actions.waits import answer, change_slots, deliver, resolve, subject_result
 from orchestration.contracts import Status, WaitKind
 from orchestration.errors import InvalidRequestError
 from orchestration.signal import mapping
@@ -50,11 +50,18 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
             f"A park request needs kind, subject, token and run; this one lacks {error}."
         ) from None
     identity = wait_id(run["run_id"], kind, subject)
+    stored = ports.table.run(run["run_id"])
+    if stored is not None and stored.outcome is not None:
+        # A stopped execution that was redriven: its lock and slot belong to others by now.
+        raise InvalidRequestError(
+            f"Run {run['run_id']} has its outcome {stored.outcome} and is not taken up again; start a new one with "
+            "make retrain."
+        )
     now = ports.now()
     finished = ports.table.finished_wait(run["run_id"], identity)
     if finished is not None and finished.get("result") is not None:
         # The workflow retried a wait that was over: its new token gets the result that was decided.
-        ports.executions.succeed(token, finished["result"])
+        answer(ports, kind, token, finished["result"])
         return {"parked": False}
     deadline, next_step = now + DEADLINE, now + DEADLINE
     data: dict[str, Any] = {}
@@ -87,7 +94,7 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         resolved = ports.table.wait(identity)
         if resolved is not None and resolved.result is not None:
             # Resolved, but the old token was never answered: the new one is.
-            ports.executions.succeed(token, resolved.result)
+            answer(ports, kind, token, resolved.result)
             deliver(ports, resolved)
         return {"parked": False}
     {

@@ -51,14 +51,18 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> bool:
     if wait.kind == WaitKind.APPROVAL:
         # Evidence and history first: a run never goes on with an approval nobody can look up.
         record_approval(ports, wait)
-    if result.get("status") == "FAILED" and wait.kind in {WaitKind.PIPELINE, WaitKind.TRAINING_JOB}:
-        alive = ports.executions.fail(wait.token, str(result.get("error") or "TrainingFailed"), str(result["reason"]))
-    else:
-        alive = ports.executions.succeed(wait.token, result)
+    alive = answer(ports, wait.kind, wait.token, result)
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": wait.kind})
     ports.table.finish_wait(wait, result, at=ports.now().isoformat(), delivered=alive)
     return alive
+
+
+def answer(ports: ApprovalPorts, kind: str, token: str, result: dict[str, Any]) -> bool:
+    """Give a token the result of its wait; a training that failed fails it. False when the token is dead."""
+    if result.get("status") == "FAILED" and kind in {WaitKind.PIPELINE, WaitKind.TRAINING_JOB}:
+        return ports.executions.fail(token, str(result.get("error") or "TrainingFailed"), str(result["reason"]))
+    return ports.executions.succeed(token, result)
 
 
 def subject_result(ports: Ports, wait: Wait) -> dict[str, Any] | None:
