@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from orchestration.actions.admit import admit
 from orchestration.actions.close import close
@@ -101,7 +102,7 @@ def transient(error: BotoCoreError | ClientError) -> bool:
     Source: HTTP, 429 and 5xx; the codes are those botocore's standard retry mode counts as throttling.
     """
     if isinstance(error, BotoCoreError):
-        return isinstance(error, HTTPClientError)
+        return isinstance(error, (HTTPClientError, NoConnectionError))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return (
         status == HTTPStatus.TOO_MANY_REQUESTS

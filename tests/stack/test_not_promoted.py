@@ -72,3 +72,17 @@ def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> 
     assert "active_run_id" not in state
     loop.until(lambda: loop.keys(f"evidence/{model}/{name}/outcome.json"))
     assert "wrong data" in loop.read(f"evidence/{model}/{name}/outcome.json")["reason"]
+
+
+def test_a_run_stopped_while_its_endpoint_changes_freezes_the_model_until_people_looked(loop: Loop) -> None:
+    model = loop.model()
+    loop.aws.tell_endpoint(f"{model}-prod", None, seconds=3)
+    arn = loop.start(loop.drift(model))
+    name = arn.rsplit(":", 1)[-1]
+    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:endpoint:promotion/{model}-prod"))
+
+    loop.aws.client("stepfunctions").stop_execution(executionArn=arn, cause="a person stops it")
+
+    frozen = loop.until(lambda: (loop.item(f"MODEL#{model}", "STATE") or {}).get("frozen_reason"))
+    assert "no bake has judged" in frozen["S"]
+    assert loop.run(loop.drift(model)).output["outcome"] == "HOLD"
