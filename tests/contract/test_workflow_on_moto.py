@@ -570,7 +570,7 @@ BAD_ENDS: dict[str, tuple[Script, str]] = {
             **SERVING,
             "VerifyPromotion": [verified("ROLLED_BACK", roll_back=True)],
             **ROLLED_BACK,
-            "RollBackEndpoint": [BUSY],
+            "RollBackEndpoint": [BUSY] * 11,
         },
         "RolledBack",
     ),
