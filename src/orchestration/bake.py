@@ -98,7 +98,8 @@ def returned_drift(pending: Mapping[str, Any] | None, since: datetime) -> str | 
     A signal counts when it was raised after ``since`` and, where it names the window of its data, when that window ends
     after ``since``: a monitor that runs right after a promotion still reports the champion's traffic.
     """
-    signal = mapping((pending or {}).get("signal"))
+    kept = pending or {}
+    signal = mapping(kept.get("drift") or kept.get("signal"))
     if signal.get("kind") not in RETURNING:
         return None
     raised = _time(signal.get("observed_at"))

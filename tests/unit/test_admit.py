@@ -7,11 +7,13 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from orchestration.actions.admit import admit, merge_pending
+from orchestration.bake import returned_drift
 from orchestration.contracts import Severity, SignalKind, SignalSource
 from orchestration.decision import KillSwitch
 from orchestration.records import sha256
@@ -271,6 +273,18 @@ def test_a_pending_signal_that_has_to_wait_again_stays_itself() -> None:
     signal = Signal("id", SignalSource.PENDING, SignalKind.DRIFT, "churn", "2 signal(s) arrived", "")
     again = merge_pending(PENDING, signal, Severity.WARNING)
     assert again == PENDING
+
+
+def test_drift_that_came_back_is_not_hidden_by_a_request_that_came_after_it() -> None:
+    """The judge of a bake looks at the drift, whatever else was coalesced since."""
+    came = "2026-03-02T12:05:00+00:00"
+    drifted = Signal("a", SignalSource.DRIFT_REPORT, SignalKind.DRIFT, "churn", "psi is 0.9", came)
+    asked = Signal("b", SignalSource.MANUAL_REQUEST, SignalKind.REQUEST, "churn", "somebody asks", came)
+
+    pending = merge_pending(merge_pending(None, drifted, Severity.CRITICAL), asked, Severity.CRITICAL)
+
+    assert pending["signal"]["summary"] == "somebody asks"
+    assert returned_drift(pending, datetime.fromisoformat("2026-03-02T12:00:00+00:00")) == "psi is 0.9"
 
 
 def test_a_pending_signal_is_gone_once_it_is_decided(world: World) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.statuses import event_detail
+from orchestration.bake import RETURNING
 from orchestration.contracts import (
     MODEL_TAG,
     RUN_TAG,
@@ -261,12 +262,15 @@ def merge_pending(pending: dict[str, Any] | None, signal: Signal, severity: Seve
     before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.signal_id}
     again = signal.source is SignalSource.PENDING
     worst = max(Severity(before["severity"]), severity, key=lambda level: level.rank)
-    return {
+    merged = {
         "first_signal_id": before["first_signal_id"],
         "count": int(before["count"]) + (0 if again else 1),
         "severity": str(worst),
         "signal": signal.as_record() if not again or pending is None else before["signal"],
     }
+    # Kept beside the latest signal: a request that comes after it must not hide drift from the judge of a bake.
+    drift = signal.as_record() if signal.kind in RETURNING and not again else before.get("drift")
+    return merged | ({"drift": drift} if drift else {})
 
 
 def _manifest(

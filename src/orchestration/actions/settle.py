@@ -95,6 +95,7 @@ def _stop_training(ports: Ports, run: StoredRun, cause: str) -> None:
     try:
         stop_training(ports, run, cause=cause)
     except Exception:
+        # The lock and the slot must go back whatever the target answers; the log line says what was left.
         LOG.exception("TrainingNotStopped", extra={"run_id": run.run_id, "model": run.model})
 
 
