@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ops.stack import OperatorError, Stack, parser, required, run, variable
-from orchestration.contracts import UNATTRIBUTED
-from orchestration.records import record_hash
+from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.records import record_hash
 
 if TYPE_CHECKING:
     import argparse

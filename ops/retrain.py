@@ -12,8 +12,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ops.stack import OperatorError, Stack, parser, required, run, variable
-from orchestration.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
-from orchestration.signal import identify
+from orchestration.domain.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
+from orchestration.domain.signal import identify
 
 if TYPE_CHECKING:
     import argparse

@@ -22,9 +22,9 @@ from rich.markup import escape
 
 from ops.change_sets import until
 from ops.stack import Stack, parser, run
-from orchestration.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision
-from orchestration.records import record_hash
-from orchestration.signal import identify
+from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision
+from orchestration.domain.records import record_hash
+from orchestration.domain.signal import identify
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.policy import validate_policy
+from orchestration.domain.policy import validate_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

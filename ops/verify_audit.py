@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ops.stack import OperatorError, Stack, parser, run, variable
-from orchestration.contracts import UNATTRIBUTED
-from orchestration.records import GENESIS, record_hash
+from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.records import GENESIS, record_hash
 
 if TYPE_CHECKING:
     import argparse

@@ -17,7 +17,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qsl, quote
 
-from orchestration.actions.approve import (
+from orchestration.composition import compose_approval
+from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.json_values import canonical, mapping, text
+from orchestration.domain.records import evidence_key, manifest_key
+from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
+from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode, clean_comment
+from orchestration.settings import ApprovalAccess
+from orchestration.steps.approvals import (
     Ballot,
     BallotAnswer,
     approval_of,
@@ -26,13 +33,6 @@ from orchestration.actions.approve import (
     decide_request,
     paused,
 )
-from orchestration.approval import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode, clean_comment
-from orchestration.approval_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
-from orchestration.composition import compose_approval
-from orchestration.errors import ContentionError, InvalidRequestError
-from orchestration.records import evidence_key, manifest_key
-from orchestration.settings import ApprovalAccess
-from orchestration.signal import canonical, mapping, text
 
 if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts

@@ -23,14 +23,14 @@ from orchestration.actions.sweep import sweep
 from orchestration.actions.switches import pause, unfreeze, unpause
 from orchestration.actions.verify import verify_promotion
 from orchestration.composition import compose
-from orchestration.contracts import (
+from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     ENDPOINT_STATE_CHANGE,
     EXECUTION_STATUS_CHANGE,
     PIPELINE_STATE_CHANGE,
     TRAINING_JOB_STATE_CHANGE,
 )
-from orchestration.errors import InvalidRequestError, TransientServiceError
+from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import SettingsError
+from orchestration.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,15 +27,15 @@ from botocore import xform_name
 from moto import mock_aws
 
 from orchestration import composition
-from orchestration.contracts import (
+from orchestration.domain.contracts import (
     ENDPOINT_STATE_CHANGE,
     EXECUTION_STATUS_CHANGE,
     PIPELINE_STATE_CHANGE,
     RETRAINING_SOURCE,
 )
+from orchestration.domain.records import idempotency_token
+from orchestration.domain.training_target import display_name
 from orchestration.handler import ACTIONS, run_action
-from orchestration.records import idempotency_token
-from orchestration.training_target import display_name
 from tests.contract.template import (
     ACCOUNT,
     PARTITION,

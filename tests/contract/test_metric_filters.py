@@ -16,7 +16,7 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.park import park
 from orchestration.actions.sweep import sweep
-from orchestration.contracts import Decision, Status
+from orchestration.domain.contracts import Decision, Status
 from tests.contract.template import Template
 from tests.unit.fakes import Cloud, World, drift, execution_arn, request
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from orchestration.contracts import Decision, Status
-from orchestration.notification import decision_message, status_message
+from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.notification import decision_message, status_message
 from tests.contract.template import ROOT, Template
 
 RUNBOOK: Final = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 from ministack.services import eventbridge
 
 from ops import asl_lint
-from orchestration import contracts
+from orchestration.domain import contracts
 from orchestration.handler import ACTIONS, EVENT_ACTIONS
 from orchestration.settings import ApprovalAccess, Settings
 from tests.contract.template import (

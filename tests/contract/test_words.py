@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration import contracts
-from orchestration.contracts import Decision, Status, WaitKind
+from orchestration.domain import contracts
+from orchestration.domain.contracts import Decision, Status, WaitKind
+from orchestration.domain.policy import PromotionKind, TargetKind
 from orchestration.handler import ACTIONS, EVENT_ACTIONS
-from orchestration.policy import PromotionKind, TargetKind
 from tests.contract.template import ROOT, Template
 from tests.contract.workflow import Workflow
 
@@ -134,13 +134,13 @@ def test_the_kinds_of_promotion_are_those_of_the_policy(workflow: Workflow) -> N
 def test_the_results_of_an_endpoint_wait_are_words_that_the_code_writes(workflow: Workflow, variable: str) -> None:
     words = only(workflow.compared(f"{variable}.status"))
 
-    assert words <= set(literals("waiting.py"))
+    assert words <= set(literals("wait_results.py"))
 
 
 def test_an_approvals_decision_is_the_word_that_the_code_writes(workflow: Workflow) -> None:
     for name, words in workflow.compared("approval.decision").items():
         assert words == {"APPROVED"}, name
-    assert {"APPROVED", "REJECTED"} <= set(literals("approval.py"))
+    assert {"APPROVED", "REJECTED"} <= set(literals("votes.py"))
 
 
 def test_sources_and_detail_types_are_written_out_in_the_contract_only() -> None:

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from orchestration.records import idempotency_token
+from orchestration.domain.records import idempotency_token
 from tests.stack.loop import BETTER, CHAMPION, Loop
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1"

@@ -14,8 +14,8 @@ from typing import Any, cast
 import pytest
 
 from local.embedded_aws import wait_until
-from orchestration.actions.approve import advance_approval
 from orchestration.approval_handler import answer
+from orchestration.steps.approvals import advance_approval
 from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.reviewer import ASKS, FORM, Reviewer, url_event
 

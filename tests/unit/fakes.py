@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 
+from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.promotion import Champion
+from orchestration.domain.records import GENESIS, record_hash
 from orchestration.ports import Ports
-from orchestration.promotion import Champion
-from orchestration.records import GENESIS, record_hash
 from orchestration.settings import ApprovalAccess, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
-from orchestration.stores.documents import Document, Unreadable
 from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.sagemaker_boto3 import SageMaker
 from orchestration.stores.table_dynamodb import HistoryTable
 
 if TYPE_CHECKING:
-    from orchestration.notification import Message
+    from orchestration.domain.notification import Message
 
 EVENTS: Final = Path(__file__).parent.parent / "events"
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from orchestration.actions.admit import admit, merge_pending
-from orchestration.bake import returned_drift
-from orchestration.contracts import Severity, SignalKind, SignalSource
-from orchestration.decision import KillSwitch
-from orchestration.records import sha256
-from orchestration.signal import Signal, canonical
+from orchestration.domain.bake import returned_drift
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+from orchestration.domain.decision import KillSwitch
+from orchestration.domain.json_values import canonical
+from orchestration.domain.records import sha256
+from orchestration.domain.signal import Signal
 from orchestration.stores.table_dynamodb import StoredModel
 from tests.unit.fakes import ProcessDiedError, World, drift, event, execution_arn, request
 

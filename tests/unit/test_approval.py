@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.approval import (
+from orchestration.domain.decision import KillSwitch
+from orchestration.domain.votes import (
     BEARER,
     Answer,
     Ladder,
@@ -25,7 +26,6 @@ from orchestration.approval import (
     next_step,
     nonce_hash,
 )
-from orchestration.decision import KillSwitch
 
 ASKED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LADDER = Ladder.start(ASKED, {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24})

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from orchestration.approval_handler import answer
-from orchestration.approval_page import HEADERS, STYLE, Asked, Form, Section, Table, View, render, sections_of
-from orchestration.errors import InvalidRequestError
+from orchestration.domain.documents import Document
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, Section, Table, View, render, sections_of
 from orchestration.ports import ApprovalPorts
 from orchestration.settings import ApprovalAccess, ApprovalSettings
-from orchestration.stores.documents import Document
 from orchestration.stores.table_dynamodb import Wait
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"

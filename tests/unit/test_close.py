@@ -14,8 +14,8 @@ from orchestration.actions.close import classify, close
 from orchestration.actions.park import park
 from orchestration.actions.resume import resume
 from orchestration.actions.settle import settle
-from orchestration.contracts import Status
-from orchestration.errors import InvalidRequestError
+from orchestration.domain.contracts import Status
+from orchestration.domain.errors import InvalidRequestError
 from orchestration.stores.table_dynamodb import StoredModel
 from tests.unit.fakes import MACHINE, ProcessDiedError, World, drift, execution_arn, request
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
-from orchestration.decision import GUARDS, KillSwitch, ModelState, decide, severity_of
-from orchestration.policy import Policy, parse_policy
-from orchestration.signal import Signal, Threshold
+from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.decision import GUARDS, KillSwitch, ModelState, decide, severity_of
+from orchestration.domain.policy import Policy, parse_policy
+from orchestration.domain.signal import Signal, Threshold
 from tests.unit.fakes import NOON, SETTINGS
 
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import SignalKind, SignalSource
-from orchestration.signal import Ignored, Rejection, Signal
-from orchestration.signals import read_signal
-from orchestration.signals.decision_file import parse_decision
-from orchestration.stores.documents import Document, Unreadable
+from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.signal import Ignored, Rejection, Signal
+from orchestration.domain.signals import read_signal
+from orchestration.domain.signals.decision_file import parse_decision
 from tests.unit.fakes import SETTINGS, FakeReader, event
 
 URI = "s3://amzn-s3-demo-bucket/decisions/retraining_decision.csv"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.evaluation import EvaluationVerdict, direction, evaluate, metric_values
-from orchestration.policy import Evaluation, GuardMetric
+from orchestration.domain.evaluation import EvaluationVerdict, direction, evaluate, metric_values
+from orchestration.domain.policy import Evaluation, GuardMetric
 
 GROUP = "binary_classification_metrics"
 

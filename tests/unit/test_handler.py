@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError, ReadTimeoutError
 
 from orchestration import handler
-from orchestration.errors import InvalidRequestError, TransientServiceError
+from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 
 
 def client_error(code: str, status: int) -> ClientError:

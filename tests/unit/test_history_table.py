@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import Status, WaitKind
-from orchestration.decision import KillSwitch
-from orchestration.slots import SlotLedger, enqueue, grant
+from orchestration.domain.contracts import Status, WaitKind
+from orchestration.domain.decision import KillSwitch
+from orchestration.domain.slots import SlotLedger, enqueue, grant
 from orchestration.stores.table_dynamodb import (
     Commit,
     SeenSignal,

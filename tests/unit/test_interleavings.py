@@ -22,9 +22,9 @@ from orchestration.actions.resume import resume
 from orchestration.actions.settle import settle_execution
 from orchestration.actions.sweep import sweep
 from orchestration.actions.switches import pause, unpause
+from orchestration.domain.documents import Document, Unreadable
 from orchestration.ports import Ports
 from orchestration.stores.bucket_s3 import AutomationBucket
-from orchestration.stores.documents import Document, Unreadable
 from orchestration.stores.table_dynamodb import HistoryTable
 from tests.unit.fakes import (
     SETTINGS,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from orchestration.contracts import Decision, Status
-from orchestration.notification import Message, decision_message, status_message
+from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.notification import Message, decision_message, status_message
 from orchestration.stores.channels_sns import Channels
 
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import PolicyAction, Severity
-from orchestration.errors import PolicyError
-from orchestration.policies import load_policy, model_of_endpoint
-from orchestration.policy import Policy, PromotionKind, TargetKind, parse_policy, target_kind, validate_policy
+from orchestration.domain.contracts import PolicyAction, Severity
+from orchestration.domain.errors import PolicyError
+from orchestration.domain.policy import Policy, PromotionKind, TargetKind, parse_policy, target_kind, validate_policy
+from orchestration.steps.policies import load_policy, model_of_endpoint
 from tests.unit.fakes import SETTINGS, TRAINING, World
 
 BARE = {"schema_version": 1, "model": "churn"}

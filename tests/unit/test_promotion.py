@@ -9,9 +9,9 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from orchestration.baseline import plan_baseline_refresh
-from orchestration.policy import Promotion, PromotionKind
-from orchestration.promotion import Champion, TrainingOutput, plan_promotion
+from orchestration.domain.baseline import plan_baseline_refresh
+from orchestration.domain.policy import Promotion, PromotionKind
+from orchestration.domain.promotion import Champion, TrainingOutput, plan_promotion
 
 SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
 PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/fraud/7"

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.decision import ModelState, decide
-from orchestration.policy import parse_policy
-from orchestration.records import (
+from orchestration.domain.decision import ModelState, decide
+from orchestration.domain.documents import Document
+from orchestration.domain.json_values import canonical
+from orchestration.domain.policy import parse_policy
+from orchestration.domain.records import (
     GENESIS,
     chained,
     decision_key,
@@ -25,8 +27,7 @@ from orchestration.records import (
     record_hash,
     rejection_record,
 )
-from orchestration.signal import Rejection, canonical, identify
-from orchestration.stores.documents import Document
+from orchestration.domain.signal import Rejection, identify
 from tests.unit.fakes import NOON, SETTINGS, World
 from tests.unit.test_decision import signal
 

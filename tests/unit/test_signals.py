@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import (
+from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     DRIFT_DETECTED,
     DRIFT_SOURCE,
@@ -26,11 +26,12 @@ from orchestration.contracts import (
     SignalKind,
     SignalSource,
 )
-from orchestration.signal import Dataset, Ignored, Rejection, Signal, Threshold, canonical
-from orchestration.signals import EVENT_BYTES_LIMIT, read_signal
-from orchestration.signals.alarm import transition_ids
-from orchestration.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
-from orchestration.stores.documents import Unreadable
+from orchestration.domain.documents import Unreadable
+from orchestration.domain.json_values import canonical
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
+from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
+from orchestration.domain.signals.alarm import transition_ids
+from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
 from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
 
 REPORT = "s3://amzn-s3-demo-bucket/reports/churn-prod/churn-prod-schedule/2026/03/02/11/"

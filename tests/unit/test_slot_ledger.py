@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from orchestration.slots import Holder, SlotLedger, enqueue, grant, release
+from orchestration.domain.slots import Holder, SlotLedger, enqueue, grant, release
 
 RUNS = st.integers(0, 7).map(lambda number: f"run-{number}")
 MODELS = ("churn", "fraud", "ads")

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.actions.close import classify
-from orchestration.bake import AlarmWatch, judge_bake, returned_drift
-from orchestration.contracts import Status
-from orchestration.policy import TargetKind, Training
-from orchestration.records import idempotency_token
-from orchestration.training_output import read_training_output, trained_by_pipeline
-from orchestration.training_target import nested_execution_arn, target_request, training_overdue
-from orchestration.waiting import endpoint_result, pipeline_result, training_job_result
+from orchestration.domain.bake import AlarmWatch, judge_bake, returned_drift
+from orchestration.domain.contracts import Status
+from orchestration.domain.policy import TargetKind, Training
+from orchestration.domain.records import idempotency_token
+from orchestration.domain.training_output import read_training_output, trained_by_pipeline
+from orchestration.domain.training_target import nested_execution_arn, target_request, training_overdue
+from orchestration.domain.wait_results import endpoint_result, pipeline_result, training_job_result
 
 SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -12,9 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.statuses import event_detail
-from orchestration.bake import RETURNING
-from orchestration.contracts import (
+from orchestration.domain.bake import RETURNING
+from orchestration.domain.contracts import (
     MODEL_TAG,
     RUN_TAG,
     SCHEMA_VERSION,
@@ -24,12 +23,12 @@ from orchestration.contracts import (
     SignalSource,
     Status,
 )
-from orchestration.decision import DecisionVerdict, ModelState, decide
-from orchestration.errors import ContentionError
-from orchestration.notification import Message, decision_message, frozen_message
-from orchestration.policies import LoadedPolicy, load_policy, model_of_endpoint
-from orchestration.policy import Policy, PromotionKind
-from orchestration.records import (
+from orchestration.domain.decision import DecisionVerdict, ModelState, decide
+from orchestration.domain.errors import ContentionError
+from orchestration.domain.json_values import canonical, mapping, text
+from orchestration.domain.notification import Message, decision_message, frozen_message
+from orchestration.domain.policy import Policy, PromotionKind
+from orchestration.domain.records import (
     chained,
     decision_key,
     decision_record,
@@ -39,15 +38,17 @@ from orchestration.records import (
     rejection_record,
     sha256,
 )
-from orchestration.signal import Ignored, Rejection, Signal, canonical, mapping, text
-from orchestration.signals import read_signal
+from orchestration.domain.signal import Ignored, Rejection, Signal
+from orchestration.domain.signals import read_signal
+from orchestration.domain.training_target import target_request
+from orchestration.steps.policies import LoadedPolicy, load_policy, model_of_endpoint
+from orchestration.steps.statuses import event_detail
 from orchestration.stores.table_dynamodb import Commit, SeenSignal, StoredModel, StoredRun
-from orchestration.training_target import target_request
 
 if TYPE_CHECKING:
+    from orchestration.domain.documents import Document
+    from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
-    from orchestration.promotion import Champion
-    from orchestration.stores.documents import Document
 
 LOG = logging.getLogger("orchestration")
 

@@ -12,21 +12,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.pending_signals import raise_pending
-from orchestration.actions.statuses import tell_status
-from orchestration.actions.waits import change_slots
-from orchestration.contracts import Status
-from orchestration.errors import ContentionError
-from orchestration.notification import Message, frozen_message
-from orchestration.policies import load_policy
-from orchestration.records import evidence_key
-from orchestration.signal import mapping, text
-from orchestration.slots import release
-from orchestration.training_target import training_overdue
-from orchestration.waiting import OUT_OF_TIME, TRAINING_TIMED_OUT
+from orchestration.domain.contracts import Status
+from orchestration.domain.errors import ContentionError
+from orchestration.domain.json_values import mapping, text
+from orchestration.domain.notification import Message, frozen_message
+from orchestration.domain.records import evidence_key
+from orchestration.domain.slots import release
+from orchestration.domain.training_target import training_overdue
+from orchestration.domain.wait_results import OUT_OF_TIME, TRAINING_TIMED_OUT
+from orchestration.steps.pending_signals import raise_pending
+from orchestration.steps.policies import load_policy
+from orchestration.steps.statuses import tell_status
+from orchestration.steps.waits import change_slots
 
 if TYPE_CHECKING:
-    from orchestration.policy import Policy
+    from orchestration.domain.policy import Policy
     from orchestration.ports import Ports
     from orchestration.stores.table_dynamodb import StoredModel, StoredRun
 

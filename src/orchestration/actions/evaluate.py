@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orchestration.actions.statuses import record_status
-from orchestration.contracts import MODEL_TAG, RUN_TAG, Status
-from orchestration.errors import InvalidRequestError
-from orchestration.evaluation import EvaluationVerdict, evaluate
-from orchestration.policies import load_policy
-from orchestration.policy import Policy, PromotionKind
-from orchestration.promotion import plan_promotion
-from orchestration.records import evidence_key, sha256
-from orchestration.signal import mapping
-from orchestration.stores.documents import Unreadable
-from orchestration.training_output import read_training_output
+from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Status
+from orchestration.domain.documents import Unreadable
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.evaluation import EvaluationVerdict, evaluate
+from orchestration.domain.json_values import mapping
+from orchestration.domain.policy import Policy, PromotionKind
+from orchestration.domain.promotion import plan_promotion
+from orchestration.domain.records import evidence_key, sha256
+from orchestration.domain.training_output import read_training_output
+from orchestration.steps.policies import load_policy
+from orchestration.steps.statuses import record_status
 
 if TYPE_CHECKING:
+    from orchestration.domain.documents import Document
     from orchestration.ports import Ports
-    from orchestration.stores.documents import Document
 
 
 def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:

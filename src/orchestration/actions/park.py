@@ -8,15 +8,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.approve import approval_data, ask
-from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import answer, change_slots, deliver, resolve, subject_result
-from orchestration.contracts import Status, WaitKind
-from orchestration.errors import InvalidRequestError
-from orchestration.signal import mapping
-from orchestration.slots import enqueue
+from orchestration.domain.contracts import Status, WaitKind
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.json_values import mapping
+from orchestration.domain.slots import enqueue
+from orchestration.domain.wait_results import wait_id
+from orchestration.steps.approvals import approval_data, ask
+from orchestration.steps.statuses import record_status
+from orchestration.steps.waits import answer, change_slots, deliver, resolve, subject_result
 from orchestration.stores.table_dynamodb import Wait
-from orchestration.waiting import wait_id
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

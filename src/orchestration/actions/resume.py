@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.approve import decide_request
-from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import change_slots, resolve, subject_result
-from orchestration.contracts import (
+from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     ENDPOINT_STATE_CHANGE,
     PIPELINE_STATE_CHANGE,
@@ -16,9 +13,12 @@ from orchestration.contracts import (
     Status,
     WaitKind,
 )
-from orchestration.errors import InvalidRequestError
-from orchestration.signal import mapping
-from orchestration.slots import release
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.json_values import mapping
+from orchestration.domain.slots import release
+from orchestration.steps.approvals import decide_request
+from orchestration.steps.statuses import record_status
+from orchestration.steps.waits import change_slots, resolve, subject_result
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

@@ -10,10 +10,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.close import close
-from orchestration.actions.stop_training import stop_training
-from orchestration.contracts import Status
-from orchestration.errors import InvalidRequestError
-from orchestration.signal import mapping, text
+from orchestration.domain.contracts import Status
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.json_values import mapping, text
+from orchestration.steps.stop_training import stop_training
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

@@ -12,24 +12,24 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.approve import advance_approval
-from orchestration.actions.pending_signals import raise_pending
 from orchestration.actions.resume import check_wait
 from orchestration.actions.settle import settle_execution
-from orchestration.actions.stop_training import stop_overdue_trainings
-from orchestration.actions.waits import SLOT_SUBJECT, change_slots, deliver
-from orchestration.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, WaitKind
-from orchestration.signals.alarm import transition_ids
-from orchestration.signals.model_monitor import job_signal_ids
-from orchestration.slots import release
+from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, WaitKind
+from orchestration.domain.signals.alarm import transition_ids
+from orchestration.domain.signals.model_monitor import job_signal_ids
+from orchestration.domain.slots import release
+from orchestration.domain.wait_results import wait_id
+from orchestration.steps.approvals import advance_approval
+from orchestration.steps.pending_signals import raise_pending
+from orchestration.steps.stop_training import stop_overdue_trainings
+from orchestration.steps.waits import SLOT_SUBJECT, change_slots, deliver
 from orchestration.stores.table_dynamodb import Wait
-from orchestration.waiting import wait_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from orchestration.domain.slots import SlotLedger
     from orchestration.ports import Ports
-    from orchestration.slots import SlotLedger
 
 LOG = logging.getLogger("orchestration")
 

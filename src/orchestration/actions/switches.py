@@ -6,13 +6,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.pending_signals import raise_pending
-from orchestration.actions.waits import change_slots
-from orchestration.contracts import SignalSource
-from orchestration.decision import KillSwitch
-from orchestration.errors import ContentionError, InvalidRequestError
-from orchestration.notification import Message
-from orchestration.signal import model_name, text
+from orchestration.domain.contracts import SignalSource
+from orchestration.domain.decision import KillSwitch
+from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.json_values import model_name, text
+from orchestration.domain.notification import Message
+from orchestration.steps.pending_signals import raise_pending
+from orchestration.steps.waits import change_slots
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestration.actions.statuses import record_status
-from orchestration.bake import BakeVerdict, judge_bake
-from orchestration.baseline import plan_baseline_refresh
-from orchestration.contracts import Status
-from orchestration.records import evidence_key
-from orchestration.signal import mapping, text
+from orchestration.domain.bake import BakeVerdict, judge_bake
+from orchestration.domain.baseline import plan_baseline_refresh
+from orchestration.domain.contracts import Status
+from orchestration.domain.json_values import mapping, text
+from orchestration.domain.records import evidence_key
+from orchestration.steps.statuses import record_status
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

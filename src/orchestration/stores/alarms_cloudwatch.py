@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.bake import AlarmWatch
-from orchestration.contracts import ALARM_STATE_CHANGE
+from orchestration.domain.bake import AlarmWatch
+from orchestration.domain.contracts import ALARM_STATE_CHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from orchestration.signal import canonical
-from orchestration.stores.documents import Document, Unreadable
+from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

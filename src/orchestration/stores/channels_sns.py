@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE
-from orchestration.signal import canonical
+from orchestration.domain.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE
+from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_sns import SNSClient
 
-    from orchestration.notification import Message
+    from orchestration.domain.notification import Message
 
 
 class Channels:

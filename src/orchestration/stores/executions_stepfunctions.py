@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from orchestration.signal import canonical
+from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient

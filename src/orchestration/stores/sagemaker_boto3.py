@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
-from orchestration.promotion import Champion
+from orchestration.domain.promotion import Champion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -37,11 +37,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from orchestration.contracts import UNATTRIBUTED, Status, WaitKind
-from orchestration.decision import KillSwitch
-from orchestration.records import GENESIS
-from orchestration.signal import canonical
-from orchestration.slots import Holder, SlotLedger, Waiter
+from orchestration.domain.contracts import UNATTRIBUTED, Status, WaitKind
+from orchestration.domain.decision import KillSwitch
+from orchestration.domain.json_values import canonical
+from orchestration.domain.records import GENESIS
+from orchestration.domain.slots import Holder, SlotLedger, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import SCHEMA_VERSION, UNATTRIBUTED
-from orchestration.signal import canonical
+from orchestration.domain.contracts import SCHEMA_VERSION, UNATTRIBUTED
+from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from orchestration.decision import DecisionVerdict
-    from orchestration.signal import Rejection, Signal
+    from orchestration.domain.decision import DecisionVerdict
+    from orchestration.domain.signal import Rejection, Signal
 
 GENESIS: Final = "0" * 64
 """``previous_hash`` of the first record of a model's chain."""

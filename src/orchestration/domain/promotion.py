@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.policy import PromotionKind
-from orchestration.signal import mapping, sequence, text
-from orchestration.training_target import nested_execution_arn
+from orchestration.domain.json_values import mapping, sequence, text
+from orchestration.domain.policy import PromotionKind
+from orchestration.domain.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
-    from orchestration.policy import Promotion
+    from orchestration.domain.policy import Promotion
 
 CONFIG_FIELDS: Final = (
     "DataCaptureConfig",

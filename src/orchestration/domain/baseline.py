@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.signal import mapping
+from orchestration.domain.json_values import mapping
 
 
 @dataclass(frozen=True, slots=True)

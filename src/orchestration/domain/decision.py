@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
 
 if TYPE_CHECKING:
-    from orchestration.policy import Policy
-    from orchestration.signal import Signal
+    from orchestration.domain.policy import Policy
+    from orchestration.domain.signal import Signal
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fastjsonschema
 
-from orchestration.contracts import PolicyAction, Severity
-from orchestration.errors import PolicyError
+from orchestration.domain.contracts import PolicyAction, Severity
+from orchestration.domain.errors import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,7 +273,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
 @functools.cache
 def _schema_validator() -> Callable[[Any], Any]:
     """Compiled once per container: compiling costs about 25 ms, and only models with a policy file need it."""
-    schema = json.loads((Path(__file__).parent / "policy.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((Path(__file__).parent.parent / "policy.schema.json").read_text(encoding="utf-8"))
     compiled: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False)
     return compiled
 

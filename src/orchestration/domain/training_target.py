@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import Status
-from orchestration.policy import TargetKind
-from orchestration.signal import mapping, number, sequence
+from orchestration.domain.contracts import Status
+from orchestration.domain.json_values import mapping, number, sequence
+from orchestration.domain.policy import TargetKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestration.policy import Training
+    from orchestration.domain.policy import Training
 
 DISPLAY_PREFIX: Final = "retraining-"
 TOKEN_SHOWN: Final = 40

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import SCHEMA_VERSION, Status
-from orchestration.notification import status_message
-from orchestration.records import manifest_key
+from orchestration.domain.contracts import SCHEMA_VERSION, Status
+from orchestration.domain.notification import status_message
+from orchestration.domain.records import manifest_key
 
 if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.records import sha256
+from orchestration.domain.records import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestration.decision import KillSwitch
+    from orchestration.domain.decision import KillSwitch
 
 COMMENT_LIMIT: Final = 1000
 """Characters of a reviewer's comment."""

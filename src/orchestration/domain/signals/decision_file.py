@@ -10,13 +10,14 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import SignalKind, SignalSource
-from orchestration.signal import Ignored, Rejection, Signal, Threshold, identify, mapping, model_name, text
-from orchestration.stores.documents import Document, Unreadable
+from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.json_values import mapping, model_name, text
+from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
+    from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
-    from orchestration.signals import SignalReader
 
 
 def from_start(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:

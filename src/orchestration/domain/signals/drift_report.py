@@ -5,25 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import Severity, SignalKind, SignalSource
-from orchestration.signal import (
-    Dataset,
-    Rejection,
-    Signal,
-    Threshold,
-    canonical,
-    identify,
-    mapping,
-    model_name,
-    number,
-    s3_uri,
-    sequence,
-    text,
-)
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+from orchestration.domain.json_values import canonical, mapping, model_name, number, s3_uri, sequence, text
+from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
+    from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
-    from orchestration.signals import SignalReader
 
 LOWER_IS_WORSE: Final = frozenset(
     {"less_than", "lower_is_worse", "lessthanthreshold", "lessthanorequaltothreshold", "<", "<="}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import Severity, SignalKind, SignalSource
-from orchestration.signal import Rejection, Signal, identify, mapping, model_name, text
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+from orchestration.domain.json_values import mapping, model_name, text
+from orchestration.domain.signal import Rejection, Signal, identify
 
 if TYPE_CHECKING:
+    from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
-    from orchestration.signals import SignalReader
 
 
 def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:

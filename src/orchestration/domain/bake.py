@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import SignalKind
-from orchestration.signal import mapping, text
-from orchestration.waiting import ENDPOINT_FAILED
+from orchestration.domain.contracts import SignalKind
+from orchestration.domain.json_values import mapping, text
+from orchestration.domain.wait_results import ENDPOINT_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,8 +13,8 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.approval import COMMENT_LIMIT, duration, stamp
-from orchestration.signal import mapping, number, sequence
+from orchestration.domain.json_values import mapping, number, sequence
+from orchestration.domain.votes import COMMENT_LIMIT, duration, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

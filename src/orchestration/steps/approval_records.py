@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from orchestration.actions.statuses import record_status
-from orchestration.approval import Answer
-from orchestration.contracts import SCHEMA_VERSION, Status
-from orchestration.records import evidence_key
+from orchestration.domain.contracts import SCHEMA_VERSION, Status
+from orchestration.domain.records import evidence_key
+from orchestration.domain.votes import Answer
+from orchestration.steps.statuses import record_status
 
 if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts

@@ -12,23 +12,13 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import SignalKind, SignalSource
-from orchestration.signal import (
-    Ignored,
-    Rejection,
-    Signal,
-    Threshold,
-    identify,
-    mapping,
-    model_name,
-    number,
-    sequence,
-    text,
-)
+from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.json_values import mapping, model_name, number, sequence, text
+from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
+    from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
-    from orchestration.signals import SignalReader
 
 ENDPOINT_DIMENSIONS: Final = ("endpoint", "endpointname")
 MODEL_DIMENSIONS: Final = ("modelname", "model")

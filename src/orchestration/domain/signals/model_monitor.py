@@ -11,26 +11,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import SignalKind, SignalSource
-from orchestration.signal import (
-    Dataset,
-    Ignored,
-    Rejection,
-    Signal,
-    Threshold,
-    Violation,
-    identify,
-    mapping,
-    number,
-    s3_uri,
-    sequence,
-    text,
-)
-from orchestration.stores.documents import Document, Unreadable
+from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.json_values import mapping, number, s3_uri, sequence, text
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 
 if TYPE_CHECKING:
+    from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
-    from orchestration.signals import SignalReader
 
 VIOLATION_FILES: Final = ("constraint_violations.json", "constraints_violations.json")
 """Both spellings stand in AWS's documentation; the containers write the first."""

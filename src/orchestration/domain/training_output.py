@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.promotion import TrainingOutput
-from orchestration.signal import mapping, s3_uri, text
+from orchestration.domain.json_values import mapping, s3_uri, text
+from orchestration.domain.promotion import TrainingOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

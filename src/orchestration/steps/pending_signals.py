@@ -6,9 +6,9 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from orchestration.contracts import PENDING_SIGNAL_DUE, RETRAINING_SOURCE
-from orchestration.records import sha256
-from orchestration.signal import canonical, mapping
+from orchestration.domain.contracts import PENDING_SIGNAL_DUE, RETRAINING_SOURCE
+from orchestration.domain.json_values import canonical, mapping
+from orchestration.domain.records import sha256
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

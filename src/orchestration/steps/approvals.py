@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from orchestration.actions.approval_records import PROMOTION, REQUESTED, TRAINING
-from orchestration.actions.statuses import record_status
-from orchestration.actions.waits import deliver
-from orchestration.approval import (
+from orchestration.domain.contracts import WaitKind
+from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.json_values import mapping, text
+from orchestration.domain.notification import Message
+from orchestration.domain.records import manifest_key, sha256
+from orchestration.domain.votes import (
     COMMENT_LIMIT,
     Answer,
     Ladder,
@@ -31,18 +33,16 @@ from orchestration.approval import (
     nonce_hash,
     stamp,
 )
-from orchestration.contracts import WaitKind
-from orchestration.errors import ContentionError, InvalidRequestError
-from orchestration.notification import Message
-from orchestration.policies import load_policy
-from orchestration.records import manifest_key, sha256
+from orchestration.domain.wait_results import wait_id
 from orchestration.settings import ApprovalAccess
-from orchestration.signal import mapping, text
+from orchestration.steps.approval_records import PROMOTION, REQUESTED, TRAINING
+from orchestration.steps.policies import load_policy
+from orchestration.steps.statuses import record_status
+from orchestration.steps.waits import deliver
 from orchestration.stores.table_dynamodb import Wait
-from orchestration.waiting import wait_id
 
 if TYPE_CHECKING:
-    from orchestration.decision import KillSwitch
+    from orchestration.domain.decision import KillSwitch
     from orchestration.ports import ApprovalPorts, Ports
 
 LOG = logging.getLogger("orchestration")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from orchestration.contracts import (
+from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     DRIFT_DETECTED,
     DRIFT_SOURCE,
@@ -18,14 +18,15 @@ from orchestration.contracts import (
     RETRAINING_SOURCE,
     SCHEDULED_EVENT,
 )
-from orchestration.signal import Ignored, Rejection, Signal, canonical, identify, text
-from orchestration.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
+from orchestration.domain.json_values import canonical, text
+from orchestration.domain.signal import Ignored, Rejection, Signal, identify
+from orchestration.domain.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestration.domain.documents import Document
     from orchestration.settings import Settings
-    from orchestration.stores.documents import Document
 
 EVENT_BYTES_LIMIT: Final = 200_000
 """Largest event taken. EventBridge and Step Functions stop at 256 KiB; a signal is a few hundred bytes, and what

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import Severity, SignalKind, SignalSource
-from orchestration.signal import (
-    Dataset,
-    Ignored,
-    Rejection,
-    Signal,
-    Threshold,
-    identify,
-    mapping,
-    model_name,
-    number,
-    s3_uri,
-    text,
-)
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+from orchestration.domain.json_values import mapping, model_name, number, s3_uri, text
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
+    from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
-    from orchestration.signals import SignalReader
 
 
 def from_event(

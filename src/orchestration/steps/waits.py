@@ -9,15 +9,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.approval_records import record_approval
-from orchestration.actions.statuses import record_status
 from orchestration.actions.verify import judge_promotion
-from orchestration.contracts import Status, WaitKind
-from orchestration.errors import ContentionError
-from orchestration.slots import Holder, SlotLedger, grant
+from orchestration.domain.contracts import Status, WaitKind
+from orchestration.domain.errors import ContentionError
+from orchestration.domain.slots import Holder, SlotLedger, grant
+from orchestration.domain.training_output import trained_by_pipeline
+from orchestration.domain.wait_results import (
+    endpoint_result,
+    pipeline_result,
+    trained_model,
+    training_job_result,
+    wait_id,
+)
+from orchestration.steps.approval_records import record_approval
+from orchestration.steps.statuses import record_status
 from orchestration.stores.table_dynamodb import Wait
-from orchestration.training_output import trained_by_pipeline
-from orchestration.waiting import endpoint_result, pipeline_result, trained_model, training_job_result, wait_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.contracts import MODEL_TAG
-from orchestration.errors import PolicyError
-from orchestration.notification import Message
-from orchestration.policy import Policy, parse_policy
-from orchestration.signal import model_name
-from orchestration.stores.documents import Unreadable
+from orchestration.domain.contracts import MODEL_TAG
+from orchestration.domain.documents import Unreadable
+from orchestration.domain.errors import PolicyError
+from orchestration.domain.json_values import model_name
+from orchestration.domain.notification import Message
+from orchestration.domain.policy import Policy, parse_policy
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports

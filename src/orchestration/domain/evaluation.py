@@ -14,10 +14,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.signal import mapping, number
+from orchestration.domain.json_values import mapping, number
 
 if TYPE_CHECKING:
-    from orchestration.policy import Evaluation, GuardMetric
+    from orchestration.domain.policy import Evaluation, GuardMetric
 
 METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics")
 """Top-level keys of SageMaker's model-quality report, one for each problem type."""

@@ -11,10 +11,10 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from orchestration.policy import TargetKind
-from orchestration.signal import mapping
-from orchestration.training_target import display_name, training_overdue
-from orchestration.waiting import TRAINING_TIMED_OUT
+from orchestration.domain.json_values import mapping
+from orchestration.domain.policy import TargetKind
+from orchestration.domain.training_target import display_name, training_overdue
+from orchestration.domain.wait_results import TRAINING_TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,85 @@
+"""JSON values from outside made safe: texts, numbers, names, and the one text that stands for a value. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final
+
+MODEL_NAME: Final = re.compile(r"[a-zA-Z0-9]([\-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+"""Names a model may have: SageMaker's own rule for model and endpoint names, so a name is safe in keys and ARNs.
+
+Source: the pattern of ``ModelName`` in SageMaker's API, ``[a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?``, at most 63.
+"""
+
+S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f\"'<>\\`{}|^]{0,1024}")
+
+TEXT_LIMIT: Final = 500
+"""Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
+
+NESTING_LIMIT: Final = 64
+"""Levels of JSON kept when a value is written. Ours have fewer than ten; Python gives up at some hundreds."""
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is the same for equal values: sorted keys, no spaces, NaN and Infinity as strings.
+
+    Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, become question marks.
+    """
+    written = json.dumps(finite(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return written.encode(errors="replace").decode()
+
+
+def finite(value: Any, depth: int = 0) -> Any:
+    """Copy of a JSON value in which non-finite numbers are their names, so that it can be written as JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, (dict, list, tuple)) and depth >= NESTING_LIMIT:
+        return f"(left out: nested deeper than {NESTING_LIMIT} levels)"
+    if isinstance(value, dict):
+        return {str(key): finite(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item, depth + 1) for item in value]
+    return value
+
+
+def text(value: Any, limit: int = TEXT_LIMIT) -> str | None:
+    """A text from outside, stripped of control characters and cut to ``limit`` characters; None when there is none."""
+    if isinstance(value, bool) or value is None or isinstance(value, (dict, list)):
+        return None
+    cleaned = "".join(character for character in str(value) if character.isprintable()).strip()
+    return cleaned[:limit] or None
+
+
+def number(value: Any) -> float | None:
+    """A finite number from a JSON number or a numeric string; None for anything else, "NaN" and booleans included."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        parsed = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return parsed if math.isfinite(parsed) else None
+
+
+def model_name(value: Any) -> str | None:
+    """A legal model name, or None. Never trimmed or repaired: a name that has to be repaired is another name."""
+    return value if isinstance(value, str) and MODEL_NAME.fullmatch(value) else None
+
+
+def s3_uri(value: Any) -> str | None:
+    """A well-formed ``s3://bucket/key`` without ``..`` segments, or None."""
+    if not isinstance(value, str) or not S3_URI.fullmatch(value):
+        return None
+    return None if ".." in value.split("/") else value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value when it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    """The value when it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else []

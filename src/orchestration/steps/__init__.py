@@ -1,0 +1,1 @@
+"""What the actions share: parts of their work that read and write through the ports."""
