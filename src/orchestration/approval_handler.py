@@ -22,21 +22,23 @@ from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import canonical, mapping, text
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
+from orchestration.domain.switches import switch_over
 from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode, clean_comment
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import (
+    SUBJECTS,
+    TRAINING,
     Ballot,
     BallotAnswer,
     approval_of,
     approval_of_link,
     decide,
     decide_request,
-    paused,
 )
 
 if TYPE_CHECKING:
+    from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
-    from orchestration.stores.table_dynamodb import Wait
 
 LOG = logging.getLogger("orchestration")
 
@@ -172,8 +174,8 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
     decision, subject = form.get("decision"), form.get("subject")
     if decision not in set(Answer):
         _refuse(400, "The form lacks decision: APPROVED or REJECTED.")
-    if subject not in {"training", "promotion"}:
-        _refuse(400, "The form lacks subject: training or promotion, as the page said.")
+    if subject not in SUBJECTS:
+        _refuse(400, f"The form lacks subject: {', '.join(SUBJECTS)}, as the page said.")
     comment = clean_comment(form.get("comment", ""))
     if len(comment) > COMMENT_LIMIT:
         _refuse(
@@ -221,12 +223,12 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) ->
         data=wait.data,
         manifest=_document(ports, manifest_key(wait.model, wait.run_id)),
         evaluation=_document(ports, evidence_key(wait.model, wait.run_id, "evaluation"))
-        if wait.subject == "promotion"
+        if wait.subject != TRAINING
         else {},
         runs=ports.table.runs_of_model(wait.model, RUNS_SHOWN),
     )
     link = ports.settings.approval_access is ApprovalAccess.LINK
-    result, switch = mapping(wait.result), paused(ports, wait.model)
+    result, switch = mapping(wait.result), switch_over(ports.table.kill_switches(), wait.model)
     form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
     hint = ""
     tone, notice = "plain", f"{wait.data['why']} People are asked before the {wait.subject}."

@@ -7,49 +7,43 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-from orchestration.ports import ApprovalPorts, Ports
+from orchestration.ports import ApprovalPorts, HandPorts, Ports
 from orchestration.settings import ApprovalSettings, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
-from orchestration.stores.sagemaker_boto3 import SageMaker
-from orchestration.stores.table_dynamodb import HistoryTable
+from orchestration.stores.history_table import HistoryTable
+from orchestration.stores.sagemaker_changes import SageMakerChanges
+from orchestration.stores.sagemaker_reading import SageMaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def compose(environ: Mapping[str, str] = os.environ) -> Ports:
-    """Build the ports for one container. One session for all clients: a second one costs a third of the start-up.
+    """Build what OrchestrationFunction has. One session for all clients: a second one costs a third of the start-up.
 
     Raises:
         SettingsError: the environment is incomplete.
     """
-    settings = Settings.from_env(environ)
-    session, config = boto3.Session(), _config()
-    return Ports(
-        settings=settings,
-        table=HistoryTable(session.client("dynamodb", config=config), settings.history_table),
-        bucket=AutomationBucket(session.client("s3", config=config), settings.automation_bucket),
-        sagemaker=SageMaker(session.client("sagemaker", config=config)),
-        channels=Channels(
-            session.client("sns", config=config),
-            session.client("events", config=config),
-            operations_topic=settings.operations_topic_arn,
-            escalation_topic=settings.escalation_topic_arn,
-        ),
-        executions=Executions(session.client("stepfunctions", config=config)),
-        alarms=Alarms(session.client("cloudwatch", config=config)),
-        now=_now,
-        pause=_pause,
-        nonce=_nonce,
-    )
+    return Ports(**_ports(Settings.from_env(environ), boto3.Session()))
+
+
+def compose_hand(environ: Mapping[str, str] = os.environ) -> HandPorts:
+    """Build what PromotionFunction has: the same, and the changes of SageMaker.
+
+    Raises:
+        SettingsError: the environment is incomplete.
+    """
+    session = boto3.Session()
+    changes = SageMakerChanges(session.client("sagemaker", config=_config()))
+    return HandPorts(**_ports(Settings.from_env(environ), session), changes=changes)
 
 
 def compose_approval(environ: Mapping[str, str] = os.environ) -> ApprovalPorts:
@@ -58,23 +52,35 @@ def compose_approval(environ: Mapping[str, str] = os.environ) -> ApprovalPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    settings = ApprovalSettings.from_env(environ)
-    session, config = boto3.Session(), _config()
-    return ApprovalPorts(
-        settings=settings,
-        table=HistoryTable(session.client("dynamodb", config=config), settings.history_table),
-        bucket=AutomationBucket(session.client("s3", config=config), settings.automation_bucket),
-        channels=Channels(
+    return ApprovalPorts(**_approval_ports(ApprovalSettings.from_env(environ), boto3.Session()))
+
+
+def _ports(settings: Settings, session: boto3.Session) -> dict[str, Any]:
+    config = _config()
+    return {
+        **_approval_ports(settings, session),
+        "sagemaker": SageMaker(session.client("sagemaker", config=config)),
+        "alarms": Alarms(session.client("cloudwatch", config=config)),
+    }
+
+
+def _approval_ports(settings: ApprovalSettings, session: boto3.Session) -> dict[str, Any]:
+    config = _config()
+    return {
+        "settings": settings,
+        "table": HistoryTable(session.client("dynamodb", config=config), settings.history_table),
+        "bucket": AutomationBucket(session.client("s3", config=config), settings.automation_bucket),
+        "channels": Channels(
             session.client("sns", config=config),
             session.client("events", config=config),
             operations_topic=settings.operations_topic_arn,
             escalation_topic=settings.escalation_topic_arn,
         ),
-        executions=Executions(session.client("stepfunctions", config=config)),
-        now=_now,
-        pause=_pause,
-        nonce=_nonce,
-    )
+        "executions": Executions(session.client("stepfunctions", config=config)),
+        "now": _now,
+        "pause": _pause,
+        "nonce": _nonce,
+    }
 
 
 def _config() -> Config:

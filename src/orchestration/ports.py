@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from orchestration.stores.bucket_s3 import AutomationBucket
     from orchestration.stores.channels_sns import Channels
     from orchestration.stores.executions_stepfunctions import Executions
-    from orchestration.stores.sagemaker_boto3 import SageMaker
-    from orchestration.stores.table_dynamodb import HistoryTable
+    from orchestration.stores.history_table import HistoryTable
+    from orchestration.stores.sagemaker_changes import SageMakerChanges
+    from orchestration.stores.sagemaker_reading import SageMaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,15 @@ class ApprovalPorts:
 
 @dataclass(frozen=True, slots=True)
 class Ports(ApprovalPorts):
-    """Everything outside the process, as OrchestrationFunction has it."""
+    """What OrchestrationFunction has of the outside."""
 
     settings: Settings
     sagemaker: SageMaker
     alarms: Alarms
+
+
+@dataclass(frozen=True, slots=True)
+class HandPorts(Ports):
+    """What PromotionFunction has: it alone changes SageMaker and starts trainings."""
+
+    changes: SageMakerChanges

@@ -15,7 +15,7 @@ import pytest
 from orchestration.actions.admit import admit, merge_pending
 from orchestration.domain.bake import returned_drift
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
-from orchestration.domain.decision import KillSwitch
+from orchestration.domain.switches import KillSwitch
 from orchestration.domain.json_values import canonical
 from orchestration.domain.records import sha256
 from orchestration.domain.signal import Signal

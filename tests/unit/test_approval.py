@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.domain.decision import KillSwitch
+from orchestration.domain.switches import KillSwitch
 from orchestration.domain.votes import (
     BEARER,
     Answer,

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
-from orchestration.domain.decision import GUARDS, KillSwitch, ModelState, decide, severity_of
+from orchestration.domain.decision import GUARDS, ModelState, decide, severity_of
+from orchestration.domain.switches import KillSwitch
 from orchestration.domain.policy import Policy, parse_policy
 from orchestration.domain.signal import Signal, Threshold
 from tests.unit.fakes import NOON, SETTINGS

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.domain.contracts import Status, WaitKind
-from orchestration.domain.decision import KillSwitch
+from orchestration.domain.switches import KillSwitch
 from orchestration.domain.slots import SlotLedger, enqueue, grant
 from orchestration.stores.table_dynamodb import (
     Commit,

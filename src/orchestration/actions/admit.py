@@ -1,33 +1,33 @@
 """Admit: turn one event into one decision, and a decision to retrain into a run with its manifest.
 
-The decision, the model's state, the chain head and the run are written in one transaction. What follows (records in
-the bucket, messages) is derived from what was written, so a retry after a crash repeats it without deciding again.
+Gather, decide, apply: what is known is read, ``decide`` judges it, and decision, model state, chain head, run and the
+items of everything that must follow are written in one transaction. Records and messages are made from what was
+written: at once, or by a sweep.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import RETURNING
 from orchestration.domain.contracts import (
-    MODEL_TAG,
-    RUN_TAG,
     SCHEMA_VERSION,
     UNATTRIBUTED,
     Decision,
-    Severity,
+    DueKind,
+    Next,
     SignalSource,
     Status,
 )
 from orchestration.domain.decision import DecisionVerdict, ModelState, decide
+from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.errors import ContentionError
-from orchestration.domain.json_values import canonical, mapping, text
-from orchestration.domain.notification import Message, decision_message, frozen_message
-from orchestration.domain.policy import Policy, PromotionKind
+from orchestration.domain.json_values import canonical, text
+from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.records import (
     chained,
     decision_key,
@@ -40,15 +40,20 @@ from orchestration.domain.records import (
 )
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
-from orchestration.domain.training_target import target_request
-from orchestration.steps.policies import LoadedPolicy, load_policy, model_of_endpoint
-from orchestration.steps.statuses import event_detail
-from orchestration.stores.table_dynamodb import Commit, SeenSignal, StoredModel, StoredRun
+from orchestration.steps.due_work import attempt
+from orchestration.steps.pending import merge_pending, pending_due
+from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
+from orchestration.steps.sight import asked_run
+from orchestration.steps.telling import signal_told, tell, write_records
+from orchestration.stores.models import Commit, SeenSignal, StoredModel
+from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
     from orchestration.domain.documents import Document
+    from orchestration.domain.due import DueItem
     from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
+    from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
 
@@ -78,6 +83,40 @@ class _Reader:
         return self._ports.table.model(model).pending
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The execution that asks, and its input."""
+
+    run_id: str
+    execution_arn: str
+    event: Any
+
+    @property
+    def event_id(self) -> str | None:
+        return text(self.event.get("id"), 100) if isinstance(self.event, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a signal is decided on."""
+
+    stored: StoredModel
+    champion: Champion | None
+    owner: str | None
+    state: ModelState
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one decision writes."""
+
+    state: StoredModel
+    seen: SeenSignal
+    writes: tuple[Write, ...]
+    told: DueItem
+    now: datetime
+
+
 def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """Decide the execution's input.
 
@@ -86,94 +125,51 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         ports: the outside.
 
     Returns:
-        ``{"decision", "run", "output"}``: the decision; what the workflow carries as ``$run`` (null fields unless the
-        decision is RETRAIN); and the execution's output if it ends here.
+        ``{"next", "decision", "output"}``: where the workflow goes, and the execution's output if it ends here.
 
     Raises:
         ContentionError: rivals kept winning; Step Functions retries.
     """
-    execution = mapping(request.get("execution"))
-    run_id, execution_arn = str(execution["name"]), str(execution["id"])
-    event = request.get("event")
-    decided = ports.table.decision_of(run_id)
+    asked = _Asked(*asked_run(request), request.get("event"))
+    decided = ports.table.decision_of(asked.run_id)
     if decided is not None:
         # This execution decided before it was interrupted; what it read then may have changed since.
-        return _replay(ports, decided, event, run_id)
-    found = read_signal(event, reader=_Reader(ports), settings=ports.settings, run_id=run_id)
+        return _answered(ports, decided, None)
+    found = read_signal(asked.event, reader=_Reader(ports), settings=ports.settings, run_id=asked.run_id)
     if isinstance(found, Ignored):
-        LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": run_id})
-        return _answer(run_id, found.model, Decision.SKIP, found.sentence)
-    loaded: LoadedPolicy | None = None
-    if isinstance(found, Signal):
-        loaded = load_policy(ports, found.model)
-        if loaded is None:
-            found = Rejection(
-                "UNKNOWN_MODEL",
-                f"The loop does not know the model {found.model}: upload policies/{found.model}.json to the "
-                "AutomationBucket, or make it the stack's DefaultModel.",
-                found.signal_id,
-            )
+        LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": asked.run_id})
+        return _answer(asked.run_id, found.model, Decision.SKIP, found.sentence)
+    loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
+    if isinstance(found, Signal) and loaded is None:
+        found = _unknown(found)
     for _ in range(ATTEMPTS):
         seen = ports.table.signal(found.signal_id)
-        if seen is None:
-            if isinstance(found, Rejection):
-                commit, seen = _commit_rejection(ports, found, event, run_id, execution_arn)
-            else:
-                assert loaded is not None  # noqa: S101 - a signal without a policy became a rejection above
-                commit, seen = _commit_decision(ports, found, loaded, event, run_id, execution_arn)
-            if commit is not Commit.DONE:
-                ports.pause(0.05)
-                continue
-        elif seen.run_id != run_id:
-            return _duplicate(seen, run_id)
-        return _replay(ports, seen, event, run_id)
+        if seen is not None and seen.run_id != asked.run_id:
+            return _duplicate(seen, asked.run_id)
+        if seen is not None:
+            return _answered(ports, seen, None)
+        if isinstance(found, Signal) and loaded is not None:
+            known = _gather(ports, found, loaded)
+            verdict = decide(found, loaded.policy, known.state, ports.now())
+            plan = _plan(ports, asked, found, loaded.policy, known, verdict)
+        else:
+            assert isinstance(found, Rejection)  # noqa: S101 - a signal without a policy became one above
+            plan = _rejection_plan(ports, asked, found)
+        if ports.table.commit_decision(plan.state, plan.seen, plan.writes, now=plan.now) is Commit.DONE:
+            return _answered(ports, plan.seen, plan.told)
+        ports.pause(0.05)
     raise ContentionError(f"Other signals of the same model kept winning {ATTEMPTS} times; the workflow tries again.")
 
 
-def _replay(ports: Ports, seen: SeenSignal, event: Any, run_id: str) -> dict[str, Any]:
-    """Everything that follows from a committed decision, and the answer it had."""
-    _tell(ports, seen, event, run_id)
-    answer: dict[str, Any] = json.loads(seen.payload)
-    return answer
+# Gather.
 
 
-def _commit_rejection(
-    ports: Ports, found: Rejection, event: Any, run_id: str, execution_arn: str
-) -> tuple[Commit, SeenSignal]:
-    now = ports.now()
-    chain = found.model or UNATTRIBUTED
-    state = ports.table.model(chain)
-    event_uri = ports.bucket.uri(f"rejected/{found.signal_id}.json")
-    record = chained(
-        rejection_record(
-            rejection=found,
-            run_id=run_id,
-            execution_arn=execution_arn,
-            event_id=_event_id(event),
-            event_uri=event_uri,
-            decided_at=now,
-        ),
-        sequence=state.chain_sequence + 1,
-        previous_hash=state.chain_head,
-    )
-    payload = _answer(run_id, found.model, Decision.REJECT, found.sentence)
-    seen = SeenSignal(
-        signal_id=found.signal_id,
-        run_id=run_id,
-        record_key=decision_key(found.model, now, found.signal_id),
-        record=canonical(record),
-        payload=canonical(payload),
-        told=True,
-    )
-    return ports.table.commit_decision(_linked(state, record), seen, None, now=now), seen
-
-
-def _commit_decision(
-    ports: Ports, signal: Signal, loaded: LoadedPolicy, event: Any, run_id: str, execution_arn: str
-) -> tuple[Commit, SeenSignal]:
-    now, policy = ports.now(), loaded.policy
+def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
+    policy = loaded.policy
+    endpoint = policy.promotion.endpoint if policy.promotion.kind is PromotionKind.ENDPOINT else None
     stored = ports.table.model(signal.model)
     champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
+    owner = ports.table.endpoint_owner(endpoint) if endpoint else None
     state = ModelState(
         active_run_id=stored.active_run_id,
         cooldown_until=_time(stored.cooldown_until),
@@ -182,52 +178,109 @@ def _commit_decision(
         frozen_reason=stored.frozen_reason,
         promoted_at=_time(stored.promoted_at),
         kill_switches=ports.table.kill_switches(),
-        promotion_endpoint_exists=policy.promotion.kind is not PromotionKind.ENDPOINT or champion is not None,
+        promotion_endpoint_exists=endpoint is None or champion is not None,
+        endpoint_owner=owner if owner and _promotes_to(ports, owner, str(endpoint)) else None,
         policy_findings=loaded.findings,
     )
+    return _Known(stored, champion, owner, state)
 
-    verdict = decide(signal, policy, state, now)
 
+def _promotes_to(ports: Ports, model: str, endpoint: str) -> bool:
+    """True when a model's policy still names the endpoint; one that was deleted or changed gives it free."""
+    loaded = effective_policy(ports, model)
+    return (
+        loaded is not None
+        and loaded.policy.promotion.kind is PromotionKind.ENDPOINT
+        and loaded.policy.promotion.endpoint == endpoint
+    )
+
+
+def _unknown(signal: Signal) -> Rejection:
+    return Rejection(
+        "UNKNOWN_MODEL",
+        f"The loop does not know the model {signal.model}: upload policies/{signal.model}.json to the "
+        "AutomationBucket, or make it the stack's DefaultModel.",
+        signal.signal_id,
+    )
+
+
+# Decide: what a verdict writes.
+
+
+def _plan(
+    ports: Ports, asked: _Asked, signal: Signal, policy: Policy, known: _Known, verdict: DecisionVerdict
+) -> _Plan:
+    now, stored = ports.now(), known.stored
     record = chained(
         decision_record(
             signal=signal,
             verdict=verdict,
             policy_version=policy.version,
-            run_id=run_id,
-            execution_arn=execution_arn,
-            event_id=_event_id(event),
+            run_id=asked.run_id,
+            execution_arn=asked.execution_arn,
+            event_id=asked.event_id,
             decided_at=now,
         ),
         sequence=stored.chain_sequence + 1,
         previous_hash=stored.chain_head,
     )
-    new_state, told = _next_state(_linked(stored, record), signal, verdict, now)
-    payload = _answer(run_id, signal.model, verdict.decision, verdict.sentence)
-    run = None
+    state, told = _next_state(_linked(stored, record), signal, verdict, now)
+    writes: list[Write] = []
+    go = Next.END
     if verdict.decision is Decision.RETRAIN:
-        manifest = _manifest(ports, signal, verdict, policy, champion, run_id, execution_arn, now)
-        payload["run"] = _carried(verdict, policy, manifest, run_id)
-        run = StoredRun(
-            run_id=run_id,
-            model=signal.model,
-            started_at=now.isoformat(),
-            execution_arn=execution_arn,
-            manifest=canonical(manifest),
-            run=canonical(payload["run"]),
-            severity=verdict.severity,
-        )
-        new_state = replace(
-            new_state, active_run_id=run_id, run_starts=(*stored.run_starts, now.isoformat()), pending=None
-        )
+        go = Next.ASK if verdict.approval_needed else Next.TRAIN
+        manifest = canonical(_manifest(ports, asked, signal, verdict, policy, known.champion, state, now))
+        run = StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, manifest, verdict.severity)
+        decided = StatusRow(Status.RETRAINING_DECIDED, now.isoformat(), verdict.sentence, verdict.severity)
+        writes += ports.table.run_writes(run, decided)
+        writes.append(ports.table.due_write(due(DueKind.ALIVE, run.run_id, run.model, now + GRACE)))
+        state = replace(state, active_run_id=run.run_id, run_starts=(*stored.run_starts, now.isoformat()), pending=None)
+    if state.pending is not None and stored.pending is None:
+        writes.append(ports.table.due_write(pending_due(signal.model, _time(state.cooldown_until) or now + AGAIN)))
+    endpoint = policy.promotion.endpoint
+    free = known.owner != signal.model and known.state.endpoint_owner is None
+    if free and endpoint and policy.promotion.kind is PromotionKind.ENDPOINT:
+        writes.append(ports.table.own_endpoint(endpoint, signal.model, before=known.owner))
     seen = SeenSignal(
         signal_id=signal.signal_id,
-        run_id=run_id,
+        run_id=asked.run_id,
         record_key=decision_key(signal.model, now, signal.signal_id),
         record=canonical(record),
-        payload=canonical(payload),
+        payload=canonical(_answer(asked.run_id, signal.model, verdict.decision, verdict.sentence, go)),
         told=told,
+        event=canonical(asked.event),
     )
-    return ports.table.commit_decision(new_state, seen, run, now=now), seen
+    item = signal_told(seen.signal_id, signal.model, now)
+    return _Plan(state, seen, (*writes, ports.table.due_write(item)), item, now)
+
+
+def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
+    now = ports.now()
+    chain = found.model or UNATTRIBUTED
+    state = ports.table.model(chain)
+    record = chained(
+        rejection_record(
+            rejection=found,
+            run_id=asked.run_id,
+            execution_arn=asked.execution_arn,
+            event_id=asked.event_id,
+            event_uri=ports.bucket.uri(f"rejected/{found.signal_id}.json"),
+            decided_at=now,
+        ),
+        sequence=state.chain_sequence + 1,
+        previous_hash=state.chain_head,
+    )
+    seen = SeenSignal(
+        signal_id=found.signal_id,
+        run_id=asked.run_id,
+        record_key=decision_key(found.model, now, found.signal_id),
+        record=canonical(record),
+        payload=canonical(_answer(asked.run_id, found.model, Decision.REJECT, found.sentence, Next.REJECT)),
+        told=True,
+        event=canonical(asked.event),
+    )
+    item = signal_told(seen.signal_id, chain, now)
+    return _Plan(_linked(state, record), seen, (ports.table.due_write(item),), item, now)
 
 
 def _linked(state: StoredModel, record: dict[str, Any]) -> StoredModel:
@@ -241,11 +294,20 @@ def _next_state(
     """The model's state after a decision that starts no run, and whether people are told of it."""
     if verdict.freezes and not state.frozen_reason:
         state = replace(state, frozen_reason=verdict.sentence)
-    if signal.source is SignalSource.PENDING and verdict.decision is not Decision.COALESCE:
+    again = signal.source is SignalSource.PENDING
+    if again and verdict.decision is not Decision.COALESCE and verdict.reason != "PAUSED":
         state = replace(state, pending=None)
     if verdict.decision is Decision.COALESCE:
         first = state.pending is None
-        return replace(state, pending=merge_pending(state.pending, signal, verdict.severity)), first
+        pending = merge_pending(
+            state.pending,
+            signal.as_record(),
+            verdict.severity,
+            sequence=state.chain_sequence,
+            returning=signal.kind in RETURNING,
+            again=again,
+        )
+        return replace(state, pending=pending), first
     if verdict.decision is Decision.HOLD:
         told_at = _time(state.told_at)
         quiet = state.told_reason == verdict.reason and told_at is not None and now - told_at < HOLD_QUIET
@@ -255,102 +317,79 @@ def _next_state(
     return state, verdict.decision is Decision.RETRAIN
 
 
-def merge_pending(pending: dict[str, Any] | None, signal: Signal, severity: Severity) -> dict[str, Any]:
-    """Merge a signal into what waits: count, worst severity, latest context. Pure.
-
-    A pending signal that is coalesced again stays itself; only its context is renewed.
-    """
-    before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.signal_id}
-    again = signal.source is SignalSource.PENDING
-    worst = max(Severity(before["severity"]), severity, key=lambda level: level.rank)
-    merged = {
-        "first_signal_id": before["first_signal_id"],
-        "count": int(before["count"]) + (0 if again else 1),
-        "severity": str(worst),
-        "signal": signal.as_record() if not again or pending is None else before["signal"],
-    }
-    # Kept beside the latest signal: a request that comes after it must not hide drift from the judge of a bake.
-    drift = signal.as_record() if signal.kind in RETURNING and not again else before.get("drift")
-    return merged | ({"drift": drift} if drift else {})
-
-
 def _manifest(
     ports: Ports,
+    asked: _Asked,
     signal: Signal,
     verdict: DecisionVerdict,
     policy: Policy,
     champion: Champion | None,
-    run_id: str,
-    execution_arn: str,
+    state: StoredModel,
     now: datetime,
 ) -> dict[str, Any]:
-    """The immutable plan of a run."""
-    model = signal.model
-    manifest: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": run_id,
-        "model": model,
-        "created_at": now.isoformat(),
-        "execution_arn": execution_arn,
-        "signal": signal.as_record(),
-        "decision": {"reason": verdict.reason, "sentence": verdict.sentence, "severity": verdict.severity},
-        "dataset": signal.as_record()["dataset"],
-        "policy_version": policy.version,
-        "champion": champion.as_record() if champion else None,
-        "training": {
-            "kind": policy.training.kind,
-            "target": policy.training.target,
-            "input": _training_input(ports, policy, champion, run_id),
-            "max_hours": policy.training.max_hours,
-        },
-    }
-    manifest["checksums"] = {
-        "training_input_sha256": sha256(canonical(manifest["training"]["input"])),
-        "signal_sha256": sha256(canonical(manifest["signal"])),
-    }
-    return manifest
-
-
-def _training_input(ports: Ports, policy: Policy, champion: Champion | None, run_id: str) -> dict[str, Any]:
-    """The input of a training target; the loop's own keys win over the policy's."""
-    return {
+    """The immutable plan of a run; it pins the policy it was decided under."""
+    training_input = {
         **policy.training.input,
         "run": "all",
         "triggered_by": "monitoring",
         "reason": "auto_retraining",
-        "run_id": run_id,
+        "run_id": asked.run_id,
         "model": policy.model,
-        "manifest_uri": ports.bucket.uri(manifest_key(policy.model, run_id)),
-        "output_uri": ports.bucket.uri(output_prefix(policy.model, run_id)),
-        "idempotency_token": idempotency_token(run_id),
+        "manifest_uri": ports.bucket.uri(manifest_key(policy.model, asked.run_id)),
+        "output_uri": ports.bucket.uri(output_prefix(policy.model, asked.run_id)),
+        "idempotency_token": idempotency_token(asked.run_id),
         "champion_model_data_uri": champion.model_data_url if champion else None,
     }
-
-
-def _carried(verdict: DecisionVerdict, policy: Policy, manifest: dict[str, Any], run_id: str) -> dict[str, Any]:
-    """What the workflow carries as ``$run``."""
-    training_input = manifest["training"]["input"]
-    training: dict[str, Any] = {"kind": policy.training.kind, "target": policy.training.target, "input": training_input}
-    training |= target_request(policy.training, training_input, {MODEL_TAG: policy.model, RUN_TAG: run_id})
+    record = signal.as_record()
     return {
-        "run_id": run_id,
-        "model": policy.model,
-        "severity": verdict.severity,
-        "reason": verdict.sentence,
-        "manifest_uri": training_input["manifest_uri"],
-        "manifest_sha256": sha256(canonical(manifest)),
-        "output_uri": training_input["output_uri"],
-        "idempotency_token": training_input["idempotency_token"],
-        "approval_needed": verdict.approval_needed,
-        "approvals_needed": verdict.approvals_needed,
-        "training": training,
+        "schema_version": SCHEMA_VERSION,
+        "run_id": asked.run_id,
+        "model": signal.model,
+        "created_at": now.isoformat(),
+        "execution_arn": asked.execution_arn,
+        "signal": record,
+        "decision": {
+            "reason": verdict.reason,
+            "sentence": verdict.sentence,
+            "severity": verdict.severity,
+            "sequence": state.chain_sequence,
+        },
+        "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
+        "dataset": record["dataset"],
+        "policy_version": policy.version,
+        "policy": {"version": policy.version, "sha256": policy_sha256(policy), "effective": policy_record(policy)},
+        "champion": champion.as_record() if champion else None,
+        "training": {
+            "kind": policy.training.kind,
+            "target": policy.training.target,
+            "input": training_input,
+            "max_hours": policy.training.max_hours,
+        },
+        "checksums": {
+            "training_input_sha256": sha256(canonical(training_input)),
+            "signal_sha256": sha256(canonical(record)),
+        },
     }
 
 
-def _answer(run_id: str, model: str | None, decision: Decision, sentence: str) -> dict[str, Any]:
+# Apply: what follows from a committed decision.
+
+
+def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str, Any]:
+    """The answer a committed decision had; ``told`` is its item when it was committed just now."""
+    answer: dict[str, Any] = json.loads(seen.payload)
+    if json.loads(seen.record)["decision"] == Decision.RETRAIN:
+        # A training reads its manifest, so without it no run goes on; everything else a sweep can make up for.
+        write_records(ports, seen)
+    if told is not None:
+        attempt(ports, told, tell)
+    return answer
+
+
+def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, go: Next = Next.END) -> dict[str, Any]:
     return {
+        "next": go,
         "decision": decision,
-        "run": {"run_id": run_id, "model": model},
         "output": {
             "run_id": run_id,
             "model": model,
@@ -369,78 +408,6 @@ def _duplicate(seen: SeenSignal, run_id: str) -> dict[str, Any]:
         f"by execution {seen.run_id}; the same signal again changes nothing."
     )
     return _answer(run_id, record["model"], Decision.SKIP, sentence)
-
-
-def _tell(ports: Ports, seen: SeenSignal, event: Any, run_id: str) -> None:
-    """Write the records of a committed decision and tell it. Everything here can be repeated."""
-    record, payload = json.loads(seen.record), json.loads(seen.payload)
-    decision, model = Decision(record["decision"]), record["model"]
-    if decision is Decision.REJECT:
-        ports.bucket.write_once(f"rejected/{seen.signal_id}.json", {"event": event, "sentence": record["sentence"]})
-    manifest_uri = None
-    if decision is Decision.RETRAIN:
-        run = ports.table.run(run_id)
-        if run is not None:
-            ports.bucket.write_once(manifest_key(model, run_id), json.loads(run.manifest))
-            manifest_uri = ports.bucket.uri(manifest_key(model, run_id))
-        ports.bucket.write_once(f"runs/{model}/{run_id}/inputs/event.json", event)
-    ports.bucket.write_once(seen.record_key, record)
-    LOG.info(
-        "SignalDecided",
-        extra={
-            "decision": str(decision),
-            "reason": record["reason"],
-            "model": model,
-            "signal_id": seen.signal_id,
-            "run_id": run_id,
-            "severity": record["severity"],
-        },
-    )
-    ports.channels.emit(
-        event_detail(
-            run_id=run_id,
-            model=model,
-            status=str(Status.RETRAINING_DECIDED) if decision is Decision.RETRAIN else f"SIGNAL_{decision}",
-            previous_status=None,
-            reason=record["sentence"],
-            severity=record["severity"],
-            manifest_uri=manifest_uri,
-        ),
-        resources=[ports.settings.state_machine_arn],
-    )
-    if record["reason"] == "DRIFT_AFTER_PROMOTION" and seen.told:
-        ports.channels.tell(frozen_message(model, record["sentence"], ports.settings.runbook_url))
-    elif seen.told:
-        ports.channels.tell(_message(ports, record, payload, ports.bucket.uri(seen.record_key)))
-
-
-def _message(ports: Ports, record: dict[str, Any], payload: dict[str, Any], record_uri: str) -> Message:
-    signal = mapping(record.get("signal"))
-    threshold, dataset = mapping(signal.get("threshold")), mapping(signal.get("dataset"))
-    facts = {
-        "run": payload["run"]["run_id"],
-        "severity": record["severity"],
-        "endpoint": signal.get("endpoint"),
-        "dataset": dataset.get("uri"),
-        "metric": threshold.get("metric"),
-        "observed": threshold.get("observed"),
-        "threshold": threshold.get("threshold"),
-        "record": record_uri,
-        "manifest": payload["run"].get("manifest_uri"),
-        "event": record.get("event_uri"),
-    }
-    return decision_message(
-        decision=Decision(record["decision"]),
-        reason=record["reason"],
-        sentence=record["sentence"],
-        model=record["model"],
-        facts={name: str(value) for name, value in facts.items() if value is not None},
-        runbook_url=ports.settings.runbook_url,
-    )
-
-
-def _event_id(event: Any) -> str | None:
-    return text(event.get("id"), 100) if isinstance(event, dict) else None
 
 
 def _time(value: str | None) -> datetime | None:

@@ -1,130 +1,188 @@
-"""Evaluate: judge the candidate and plan its promotion; check again what may have changed while people decided.
+"""Evaluate: judge the candidate once, by the policy the run was decided under, and plan its promotion.
 
-Judging reads; the state machine changes. A kill switch thrown while the candidate trained, or while its promotion waited
-for approval, stops the run here, before anything serves.
+Judging reads; the hand changes. The verdict is stored if there is none, with the versions of artifact and report it was
+made on: what is approved and what serves later has to be the same.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Status
+from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.evaluation import EvaluationVerdict, evaluate
-from orchestration.domain.json_values import mapping
-from orchestration.domain.policy import Policy, PromotionKind
-from orchestration.domain.promotion import plan_promotion
-from orchestration.domain.records import evidence_key, sha256
-from orchestration.domain.training_output import read_training_output
-from orchestration.steps.policies import load_policy
-from orchestration.steps.statuses import record_status
+from orchestration.domain.fence import closed, policy_changed
+from orchestration.domain.intention import training_subject
+from orchestration.domain.json_values import mapping, sequence, text
+from orchestration.domain.policy import PromotionKind
+from orchestration.domain.promotion import TrainingOutput, plan_promotion
+from orchestration.domain.records import idempotency_token, sha256
+from orchestration.domain.training_target import deployment_name
+from orchestration.domain.wait import result
+from orchestration.steps.due_work import attempt
+from orchestration.steps.sight import Gathered, asked_run, gather
+from orchestration.steps.telling import record_status, status_writes, tell
+from orchestration.steps.training_slots import give_back_slot
+from orchestration.steps.winding_down import wake
+from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
     from orchestration.domain.documents import Document
+    from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
+
+STAGE: Final = "evaluation"
 
 
 def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
-    """Judge a run's candidate.
+    """Judge a run's candidate, and give its slot back: its training is over.
 
     Args:
-        request: ``{"run": $run, "training": <the training target's output>}``.
+        request: ``{"execution": {"id", "name"}}``.
         ports: the outside.
 
     Returns:
-        ``{"passed", "sentence", "gates", "approval_needed", "promotion": {"kind", ...}, "model_package_arn",
-        "reject_package", "result": {"outcome", "reason", "baseline"}}``. ``result`` is the run's result if it ends
-        here; ``reject_package`` names a registered package that lost, or is None.
+        ``{"next", "reason"}``.
 
     Raises:
-        InvalidRequestError: the run is unknown.
+        InvalidRequestError: there is no such run, or its training is not over.
     """
-    run = mapping(request.get("run"))
-    run_id, model = str(run.get("run_id")), str(run.get("model"))
-    stored = ports.table.run(run_id)
-    loaded = load_policy(ports, model)
-    if stored is None or loaded is None:
-        raise InvalidRequestError(f"Run {run_id} of {model} is not in the table, or its policy is gone.")
-    if stored.outcome is not None:
-        raise InvalidRequestError(f"Run {run_id} has its outcome {stored.outcome} and is not taken up again.")
-    policy = loaded.policy
-    manifest = json.loads(stored.manifest)
-    output = read_training_output(request.get("training"), output_uri=str(run["output_uri"]))
+    run_id, execution_arn = asked_run(request)
+    gathered = gather(ports, run_id, execution_arn)
+    over = closed(gathered.sight)
+    if over is not None:
+        return {"next": Next.RECORD, "reason": over.reason}
+    training = ports.table.wait(run_id, WaitKind.TRAINING)
+    if training is None or training.result is None:
+        raise InvalidRequestError(f"The training of run {run_id} is not over, so there is nothing to evaluate.")
+    _training_over(ports, gathered, training.result)
+    if training.result.get("outcome"):
+        return {"next": Next.RECORD, "reason": training.result["reason"]}
+    verdict = ports.table.verdict(run_id, STAGE)
+    if verdict is None:
+        verdict = _judge(ports, gathered, _output(training.result))
+        row = StatusRow(
+            Status.CANDIDATE_EVALUATED,
+            ports.now().isoformat(),
+            str(verdict["reason"]),
+            gathered.run.severity,
+            {gate["name"]: gate["sentence"] for gate in verdict["evaluation"]["gates"][:10]},
+        )
+        writes, told = status_writes(ports, run_id, gathered.run.model, row)
+        if ports.table.store_verdict(run_id, STAGE, verdict, writes):
+            attempt(ports, told, tell)
+        else:
+            # Somebody judged at the same moment; theirs stands.
+            verdict = ports.table.verdict(run_id, STAGE) or verdict
+    return {"next": verdict["next"], "reason": verdict["reason"]}
+
+
+def _training_over(ports: Ports, gathered: Gathered, training: dict[str, Any]) -> None:
+    run = gathered.run
+    ports.table.end_intention(training_subject(run.run_id), run.run_id)
+    wake(ports, give_back_slot(ports, run.run_id))
+    if not training.get("outcome"):
+        record_status(
+            ports,
+            run_id=run.run_id,
+            model=run.model,
+            status=Status.TRAINING_FINISHED,
+            severity=run.severity,
+            sentence="Training finished; its slot is free again.",
+        )
+
+
+def _output(training: dict[str, Any]) -> TrainingOutput:
+    kept = mapping(training.get("output"))
+    return TrainingOutput(**{**kept, "environment": tuple((key, value) for key, value in kept["environment"])})
+
+
+def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> dict[str, Any]:
+    """The verdict as it is stored: a result with evaluation, plan and versions."""
+    run, policy, manifest = gathered.run, gathered.policy, gathered.manifest
     document = ports.bucket.read(output.evaluation_uri) if output.evaluation_uri else None
     champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
-
-    verdict = evaluate(
+    found = evaluate(
         document.body if document else None,
         policy.evaluation,
         champion_expected=manifest["champion"] is not None,
         unreadable=_unreadable(document),
     )
-    answer = _answer(verdict, policy, run)
-    if verdict.passed:
-        plan = plan_promotion(
-            policy.promotion,
-            output,
-            champion,
-            model=model,
-            name=candidate_name(model, run_id),
-            tags={MODEL_TAG: model, RUN_TAG: run_id},
-        )
-        blocked = _blocked(ports, policy, plan, manifest, champion.config_name if champion else None)
-        if blocked:
-            answer |= {"passed": False, "sentence": blocked[1], "result": {"outcome": blocked[0], "reason": blocked[1]}}
-        else:
-            answer["promotion"] = plan
-    answer["model_package_arn"] = output.model_package_arn
-    # Only a loser is rejected in the registry; a candidate that a kill switch stopped may still be the best there is.
-    rejected = answer["result"]["outcome"] == "CANDIDATE_REJECTED"
-    answer["reject_package"] = output.model_package_arn if rejected else None
-    if answer["promotion"]["kind"] in {"registry", "pipeline"}:
-        answer["result"]["baseline"] = {
-            "status": "LEFT",
-            "sentence": f"Promotion kind {answer['promotion']['kind']}: the team's own deployment owns the baseline.",
-        }
-
-    ports.bucket.write_once(
-        evidence_key(model, run_id, "evaluation"),
-        {"run_id": run_id, "verdict": verdict.as_record(), "answer": answer, "evaluation_uri": output.evaluation_uri},
+    more: dict[str, Any] = {
+        "evaluation": found.as_record(),
+        "evaluation_uri": output.evaluation_uri,
+        "model_package_arn": output.model_package_arn,
+        "versions": {},
+        "plan": {"kind": "none"},
+    }
+    refused = Next.FINISH if output.model_package_arn else Next.RECORD
+    if not found.passed:
+        return result(refused, found.sentence, Status.CANDIDATE_REJECTED, **more)
+    versions = _versions(ports, output, document)
+    if isinstance(versions, str):
+        return result(refused, versions, Status.CANDIDATE_REJECTED, **more)
+    more["versions"] = versions
+    plan = plan_promotion(
+        policy.promotion,
+        output,
+        champion,
+        model=run.model,
+        name=_name(policy.promotion.kind, run.model, run.run_id),
+        tags={MODEL_TAG: run.model, RUN_TAG: run.run_id},
     )
-    record_status(
-        ports,
-        run_id=run_id,
-        model=model,
-        status=Status.CANDIDATE_EVALUATED,
-        severity=run.get("severity"),
-        sentence=answer["sentence"],
-        facts={gate.name: gate.sentence for gate in verdict.gates[:10]},
-    )
-    return answer
+    if isinstance(plan, str):
+        return result(refused, plan, Status.CANDIDATE_REJECTED, **more)
+    if plan["kind"] == PromotionKind.NONE:
+        return result(Next.RECORD, found.sentence, Status.TRAINED, **more)
+    more["plan"] = plan
+    if plan["kind"] == PromotionKind.ENDPOINT:
+        blocked = _champion_changed(manifest, champion) or _illegal(ports, plan)
+        if blocked is not None:
+            return result(Next.RECORD, blocked[1], blocked[0], **more)
+    return _asks_or_promotes(gathered, found, more)
 
 
-def check_promotion(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
-    """Check after an approval that may have taken days that the promotion still is what was approved.
-
-    Args:
-        request: ``{"run": $run, "promotion": <the plan>}``.
-        ports: the outside.
-
-    Returns:
-        ``{"clear", "result": {"outcome", "reason"}}``; ``result`` is the run's result if it ends here.
-    """
-    run, plan = mapping(request.get("run")), mapping(request.get("promotion"))
-    stop = _paused(ports, str(run["model"]))
-    if stop is None and plan.get("kind") == PromotionKind.ENDPOINT:
-        endpoint = ports.sagemaker.endpoint(str(plan["endpoint"])) or {}
-        stop = _champion_changed(plan.get("previous_config"), endpoint.get("EndpointConfigName"))
-    if stop is None:
-        return {"clear": True, "result": {"outcome": "PROMOTED", "reason": "Nothing changed since the evaluation."}}
-    return {"clear": False, "result": {"outcome": stop[0], "reason": stop[1]}}
+def _asks_or_promotes(gathered: Gathered, found: EvaluationVerdict, more: dict[str, Any]) -> dict[str, Any]:
+    wish = gathered.policy.approval.promotion
+    if wish == "always" or (wish == "by-severity" and gathered.run.severity != "info"):
+        return result(Next.ASK, found.sentence, **more)
+    if policy_changed(gathered.sight):
+        reason = f"The policy changed since the decision, so people decide by what is in force now. {found.sentence}"
+        return result(Next.ASK, reason, **more)
+    return result(Next.PROMOTE, found.sentence, **more)
 
 
-def candidate_name(model: str, run_id: str) -> str:
-    """Name of the SageMaker model and endpoint config of a run: legal, at most 63 characters, the same on a retry."""
+def _name(kind: PromotionKind, model: str, run_id: str) -> str:
+    """Name of the SageMaker model and endpoint config of a run, or of its deployment: legal, the same on a retry."""
+    if kind is PromotionKind.PIPELINE:
+        return deployment_name(idempotency_token(run_id))
     return f"{model[:40].rstrip('-')}-{sha256(run_id)[:16]}"
+
+
+def _versions(ports: Ports, output: TrainingOutput, document: Document | None) -> dict[str, str] | str:
+    """What was judged, by its version: report and artifacts; or a sentence when an artifact cannot be looked at."""
+    uris = [output.model_data_uri] if output.model_data_uri else []
+    if output.model_package_arn:
+        package = mapping(ports.sagemaker.model_package(output.model_package_arn))
+        if not package:
+            return f"Model package {output.model_package_arn} does not exist, so there is nothing to promote."
+        for container in sequence(mapping(package.get("InferenceSpecification")).get("Containers")):
+            uri = text(mapping(container).get("ModelDataUrl"), 1024)
+            if uri:
+                uris.append(uri)
+    if document is not None and document.body is not None:
+        uris.append(document.uri)
+    versions: dict[str, str] = {}
+    for uri in uris:
+        version = ports.bucket.version(uri)
+        if version is None:
+            return (
+                f"{uri} does not exist, or the loop may not list its bucket; what cannot be looked at cannot be shown to "
+                "be what was judged. Write it where the stack's functions may list."
+            )
+        versions[uri] = version
+    return versions
 
 
 def _unreadable(document: Document | None) -> str | None:
@@ -139,62 +197,18 @@ def _unreadable(document: Document | None) -> str | None:
     )
 
 
-def _answer(verdict: EvaluationVerdict, policy: Policy, run: dict[str, Any]) -> dict[str, Any]:
-    if not verdict.passed:
-        outcome = "CANDIDATE_REJECTED"
-    elif policy.promotion.kind is PromotionKind.NONE:
-        outcome = "TRAINED"
-    else:
-        outcome = "PROMOTED"
-    return {
-        "passed": verdict.passed,
-        "sentence": verdict.sentence,
-        "gates": verdict.as_record()["gates"],
-        "approval_needed": _approval_needed(policy, run),
-        "promotion": {"kind": "none"},
-        "result": {"outcome": outcome, "reason": verdict.sentence},
-    }
-
-
-def _approval_needed(policy: Policy, run: dict[str, Any]) -> bool:
-    if policy.promotion.kind is PromotionKind.NONE:
-        return False
-    wish = policy.approval.promotion
-    return wish == "always" or (wish == "by-severity" and run.get("severity") != "info")
-
-
-def _blocked(
-    ports: Ports, policy: Policy, plan: dict[str, Any] | str, manifest: dict[str, Any], live_config: str | None
-) -> tuple[str, str] | None:
-    """Why a candidate that passed its gates must not be promoted now: outcome and sentence, or None."""
-    stop = _paused(ports, policy.model)
-    if stop is not None:
-        return stop
-    if isinstance(plan, str):
-        return "CANDIDATE_REJECTED", plan
-    if plan["kind"] != "endpoint":
-        return None
+def _champion_changed(manifest: dict[str, Any], champion: Champion | None) -> tuple[Status, str] | None:
     planned = mapping(manifest.get("champion")).get("endpoint_config")
-    return _champion_changed(planned, live_config) or _illegal(ports, plan)
-
-
-def _paused(ports: Ports, model: str) -> tuple[str, str] | None:
-    switch = next((item for item in ports.table.kill_switches() if item.scope in {"global", f"model:{model}"}), None)
-    if switch is None:
-        return None
-    return "STOPPED", f"Paused ({switch.scope}) by {switch.by}: {switch.reason} The candidate was not promoted."
-
-
-def _champion_changed(planned: Any, live: Any) -> tuple[str, str] | None:
+    live = champion.config_name if champion else None
     if planned == live:
         return None
-    return "CANDIDATE_REJECTED", (
+    return Status.SUPERSEDED, (
         f"The champion changed while the candidate was on its way: the endpoint served {planned} and serves {live} "
         "now, so the comparison no longer holds. Retrain against the new champion."
     )
 
 
-def _illegal(ports: Ports, plan: dict[str, Any]) -> tuple[str, str] | None:
+def _illegal(ports: Ports, plan: dict[str, Any]) -> tuple[Status, str] | None:
     """A plan SageMaker would refuse, found before it creates anything; the policy's, not the candidate's, fault."""
     requests = {
         "CreateModel": plan["create_model"],
@@ -207,4 +221,7 @@ def _illegal(ports: Ports, plan: dict[str, Any]) -> tuple[str, str] | None:
         faults.append(f"promotion.alarms names alarms that do not exist: {', '.join(missing)}")
     if not faults:
         return None
-    return "FAILED", f"The promotion cannot be carried out. {' '.join(faults)[:1500]}. Correct the policy and retrain."
+    return (
+        Status.FAILED,
+        f"The promotion cannot be carried out. {' '.join(faults)[:1500]}. Correct the policy and retrain.",
+    )

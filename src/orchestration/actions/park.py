@@ -1,39 +1,47 @@
-"""Park: store a task token until whoever knows resumes it. The workflow spends one transition however long it takes.
+"""Park: store a task token until whoever knows answers it. The workflow spends one transition however long it takes.
 
 Whatever goes wrong here fails the token itself, so that the workflow never waits on a token nobody stored.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import Status, WaitKind
-from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.json_values import mapping
-from orchestration.domain.slots import enqueue
-from orchestration.domain.wait_results import wait_id
-from orchestration.steps.approvals import approval_data, ask
-from orchestration.steps.statuses import record_status
-from orchestration.steps.waits import answer, change_slots, deliver, resolve, subject_result
-from orchestration.stores.table_dynamodb import Wait
+from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.due import GRACE
+from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.fence import closed
+from orchestration.domain.slots import Waiter
+from orchestration.domain.wait import Wait
+from orchestration.steps.approvals import APPROVED, REQUESTED, approval_data, ladder_due, request_sentence
+from orchestration.steps.due_work import attempt
+from orchestration.steps.looking import look, look_after
+from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
+from orchestration.steps.telling import record_status, status_writes, tell
+from orchestration.steps.training_slots import change_slots
+from orchestration.steps.waits import answer, look_due, take_up
+from orchestration.steps.winding_down import wake
+from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
     from orchestration.ports import Ports
+    from orchestration.stores.table import Write
 
 DEADLINE: Final = timedelta(days=30)
-"""A wait that nothing ever resolves is given up after this long; the ASL's backstop is the same constant."""
+"""A wait that nothing ever resolves is given up after this long; the workflow's backstop is the same constant."""
 
-BAKE_FACTS: Final = ("endpoint", "wanted_config", "previous_config", "alarms")
-"""What of the promotion plan a bake is judged by."""
+PARKED_HERE: Final = frozenset({WaitKind.SLOT, WaitKind.APPROVAL, WaitKind.BAKE})
+"""Kinds the workflow parks; the hand parks the others with what it begins."""
 
 
 def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """Store the token of a wait and answer it at once if what it waits for is there already.
 
     Args:
-        request: ``{"kind", "subject", "token", "run": $run, "execution": {"id", "name"}, ...}``; ``wanted_config`` for
-            an endpoint, ``verdict`` for a promotion approval, ``promotion`` (the plan) for a bake.
+        request: ``{"kind", "subject", "token", "execution": {"id", "name"}}``; ``subject`` counts for approvals only.
         ports: the outside.
 
     Returns:
@@ -41,115 +49,125 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: the request is not one the state machine sends.
+        ContentionError: rivals kept winning; the workflow tries again.
     """
-    try:
-        kind, subject = WaitKind(request["kind"]), str(request["subject"])
-        token, run = str(request["token"]), request["run"]
-    except (KeyError, ValueError) as error:
-        raise InvalidRequestError(
-            f"A park request needs kind, subject, token and run; this one lacks {error}."
-        ) from None
-    identity = wait_id(run["run_id"], kind, subject)
-    stored = ports.table.run(run["run_id"])
-    if stored is not None and stored.outcome is not None:
-        # A stopped execution that was redriven: its lock and slot belong to others by now.
-        raise InvalidRequestError(
-            f"Run {run['run_id']} has its outcome {stored.outcome} and is not taken up again; start a new one with "
-            "make retrain."
-        )
-    now = ports.now()
-    finished = ports.table.finished_wait(run["run_id"], identity)
-    if finished is not None and finished.get("result") is not None:
-        # The workflow retried a wait that was over: its new token gets the result that was decided.
-        answer(ports, kind, token, finished["result"])
+    run_id, execution_arn = asked_run(request)
+    token, kind, subject = asked_token(request), _kind(request), str(request.get("subject") or "")
+    gathered = gather(ports, run_id, execution_arn)
+    over = closed(gathered.sight)
+    if over is not None:
+        # A run that is over is not taken up again, however it is woken: the workflow goes to its end.
+        answer(ports, token, {"next": Next.RECORD})
         return {"parked": False}
-    deadline, next_step = now + DEADLINE, now + DEADLINE
-    data: dict[str, Any] = {}
-    if kind is WaitKind.APPROVAL:
-        data = approval_data(request, ports)
-        deadline = now + timedelta(hours=data["ladder"]["expire_hours"])
-        next_step = min(deadline, now + timedelta(hours=data["ladder"]["remind_hours"]))
-    elif kind is WaitKind.ENDPOINT:
-        data = {"wanted_config": request["wanted_config"], "purpose": request.get("purpose", "promotion")}
+    wait = ports.table.wait(run_id, kind, subject if kind is WaitKind.APPROVAL else "")
+    if wait is None:
+        wait, due_item, names, writes, told = _PLANS[kind](ports, gathered, _new(ports, gathered, kind, subject, token))
+        codes = ports.table.park(wait, due_item, names, [ports.table.open_check(run_id, execution_arn), *writes])
+        if codes is not None:
+            raise ContentionError(
+                f"The {wait.name} wait of run {run_id} was parked or its run closed at the same moment."
+            )
+        if told is not None:
+            attempt(ports, told, tell)
+    else:
+        parked = take_up(ports, wait, token)
+        if parked is None:
+            return {"parked": False}
+        wait, due_item = parked, look_due(ports, parked)
+    if kind is WaitKind.SLOT:
+        wake(ports, change_slots(ports))
+        attempt(ports, due_item, look)
+        _queued(ports, wait, gathered.run.severity)
     elif kind is WaitKind.BAKE:
-        plan = mapping(request.get("promotion"))
-        data = {"plan": {key: plan[key] for key in BAKE_FACTS}}
-        deadline = next_step = now + timedelta(seconds=float(plan["bake_seconds"]))
-    wait = Wait(
-        wait_id=identity,
-        kind=kind,
-        subject=subject,
-        run_id=run["run_id"],
-        model=run["model"],
-        token=token,
-        execution_arn=str(mapping(request.get("execution")).get("id")),
-        parked_at=now.isoformat(),
-        deadline=deadline.isoformat(),
-        next_step_at=next_step.isoformat(),
-        step=0,
-        state=Wait.PARKED,
-        data=data,
-    )
-    if not ports.table.park(wait):
-        resolved = ports.table.wait(identity)
-        if resolved is not None and resolved.result is not None:
-            # Resolved, but the old token was never answered: the new one is.
-            answer(ports, kind, token, resolved.result)
-            deliver(ports, resolved)
-        return {"parked": False}
-    {
-        WaitKind.SLOT: _slot,
-        WaitKind.APPROVAL: _approval,
-        WaitKind.ENDPOINT: _endpoint,
-        WaitKind.PIPELINE: _look,
-        WaitKind.TRAINING_JOB: _look,
-        WaitKind.BAKE: _look,
-    }[kind](ports, wait, run)
+        look_after(ports, wait)
     return {"parked": True}
 
 
-def _slot(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
-    now = ports.now().isoformat()
-    ledger = change_slots(ports, lambda before: enqueue(before, run_id=run["run_id"], model=run["model"], now=now))
-    if ledger.waits(wait.run_id):
-        place = [waiter.run_id for waiter in ledger.waiters].index(wait.run_id) + 1
+def _kind(request: dict[str, Any]) -> WaitKind:
+    kind = request.get("kind")
+    if kind not in PARKED_HERE or (kind == WaitKind.APPROVAL and request.get("subject") not in APPROVED):
+        raise InvalidRequestError(
+            f"A park request names kind slot, bake, or approval with subject training, promotion or bake; not {kind!r}."
+        )
+    return WaitKind(kind)
+
+
+def _new(ports: Ports, gathered: Gathered, kind: WaitKind, subject: str, token: str) -> Wait:
+    now = ports.now()
+    return Wait(
+        kind=kind,
+        subject=subject,
+        run_id=gathered.run.run_id,
+        model=gathered.run.model,
+        token=token,
+        execution_arn=gathered.run.execution_arn,
+        parked_at=now.isoformat(),
+        deadline=(now + DEADLINE).isoformat(),
+        next_step_at=(now + DEADLINE).isoformat(),
+    )
+
+
+_Planned = tuple[Wait, "DueItem", list[str], "list[Write]", "DueItem | None"]
+
+
+def _slot(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
+    """A place at the end of the queue; who finds a free slot leaves it at once."""
+    waiter = Waiter(wait.run_id, wait.model, wait.parked_at, gathered.sight.source)
+    return wait, look_due(ports, wait), [], [ports.table.queue_write(waiter)], None
+
+
+def _queued(ports: Ports, wait: Wait, severity: str) -> None:
+    """Tell people of a run that has to wait for its slot."""
+    current = ports.table.wait(wait.run_id, wait.kind)
+    if current is not None and not current.resolved:
+        limit = ports.settings.max_concurrent_trainings
         record_status(
             ports,
             run_id=wait.run_id,
             model=wait.model,
             status=Status.TRAINING_QUEUED,
-            sentence=(
-                f"All {ports.settings.max_concurrent_trainings} training slot(s) are taken or paused; "
-                f"the run is number {place} in the queue."
-            ),
+            severity=severity,
+            sentence=f"All {limit} training slot(s) are taken or paused; the run is in the queue.",
         )
 
 
-def _approval(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
-    del run
-    ask(ports, wait)
-
-
-def _endpoint(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
-    rolling_back = wait.data["purpose"] == "rollback"
-    record_status(
-        ports,
-        run_id=wait.run_id,
-        model=wait.model,
-        status=Status.ROLLBACK_STARTED if rolling_back else Status.PROMOTION_STARTED,
-        severity=run.get("severity"),
-        sentence=f"Endpoint {_endpoint_name(wait)} is moving to config {wait.data['wanted_config']}.",
+def _approval(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
+    run = gathered.run
+    data = approval_data(
+        ports, run, wait.subject, why=_why(ports, gathered, wait.subject), policy_sha256=gathered.sight.policy_sha256
     )
-    _look(ports, wait, run)
+    parked_at, ladder = datetime.fromisoformat(wait.parked_at), data["ladder"]
+    deadline = parked_at + timedelta(hours=ladder["expire_hours"])
+    first = min(deadline, parked_at + timedelta(hours=ladder["remind_hours"]))
+    wait = replace(wait, data=data, deadline=deadline.isoformat(), next_step_at=first.isoformat())
+    row = StatusRow(REQUESTED[wait.subject], wait.parked_at, request_sentence(wait), run.severity)
+    writes, told = status_writes(ports, wait.run_id, wait.model, row)
+    return wait, ladder_due(wait, first), [], list(writes), told
 
 
-def _endpoint_name(wait: Wait) -> str:
-    return wait.subject.split("/", 1)[-1]
+def _why(ports: Ports, gathered: Gathered, subject: str) -> str:
+    """Why people are asked, from the fact that made the loop ask."""
+    run_id = gathered.run.run_id
+    if subject == "bake":
+        bake = ports.table.wait(run_id, WaitKind.BAKE)
+        return str((bake.result or {}).get("reason") if bake else "the bake said nothing")
+    if subject == "promotion":
+        verdict = ports.table.verdict(run_id, "evaluation") or {}
+        return str(verdict.get("reason") or "the policy asks for it")
+    return str(gathered.manifest["decision"]["sentence"])
 
 
-def _look(ports: Ports, wait: Wait, run: dict[str, Any]) -> None:
-    """Answer at once what is over already: its event came before there was a token."""
-    del run
-    result = subject_result(ports, wait)
-    if result is not None:
-        resolve(ports, wait, result)
+def _bake(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
+    promotion = ports.table.wait(wait.run_id, WaitKind.PROMOTION)
+    if promotion is None:
+        raise InvalidRequestError(f"Run {wait.run_id} has promoted nothing, so there is nothing to bake.")
+    plan = promotion.data["plan"]
+    deadline = (datetime.fromisoformat(wait.parked_at) + timedelta(seconds=plan["bake_seconds"])).isoformat()
+    names = [f"endpoint:{plan['endpoint']}", *(f"alarm:{alarm}" for alarm in plan["alarms"])]
+    wait = replace(wait, deadline=deadline, next_step_at=deadline, data={"plan": plan, "names": names})
+    del gathered
+    item = replace(look_due(ports, wait), due_at=min(deadline, (ports.now() + GRACE).isoformat()))
+    return wait, item, names, [], None
+
+
+_PLANS: Final = {WaitKind.SLOT: _slot, WaitKind.APPROVAL: _approval, WaitKind.BAKE: _bake}

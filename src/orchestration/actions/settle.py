@@ -1,6 +1,7 @@
 """Settle: an execution of the loop ended failed, timed out or stopped; leave no lock and no slot behind.
 
-A run that closed itself before it failed is closed already, and settling it changes nothing.
+The event is a hint: the execution itself says how it is, since events repeat, come late, and an execution that was
+redriven lives again. A run that closed itself before it failed is closed already, and settling it changes nothing.
 """
 
 from __future__ import annotations
@@ -9,25 +10,28 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.close import close
+from orchestration.actions.close import close_undecided
+from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
+from orchestration.domain.due import AGAIN
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, text
-from orchestration.steps.stop_training import stop_training
+from orchestration.steps.closing import close_run
+from orchestration.steps.due_work import DONE, Worked, later
 
 if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
     from orchestration.ports import Ports
-    from orchestration.stores.table_dynamodb import StoredRun
 
 LOG = logging.getLogger("orchestration")
 
-OUTCOMES: Final = {
+DIED: Final = {
     "FAILED": Status.FAILED,
     "TIMED_OUT": Status.FAILED,
     "ABORTED": Status.STOPPED,
     "SUCCEEDED": Status.FAILED,
 }
-"""What an execution's end means for a run that has no outcome yet. Stopping an execution is a person's decision; one
+"""What an execution's end means for a run no fact gives an outcome. Stopping an execution is a person's decision; one
 that succeeded without closing its run did not come through RecordOutcome."""
 
 
@@ -38,65 +42,53 @@ def settle(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
         event: a ``Step Functions Execution Status Change`` event of the loop's own state machine.
         ports: the outside.
 
+    Returns:
+        ``{"outcome"}``; None when the execution lives.
+
     Raises:
         InvalidRequestError: the event is of another machine or names no execution.
     """
     detail = mapping(event.get("detail"))
     if detail.get("stateMachineArn") != ports.settings.state_machine_arn or not detail.get("name"):
         raise InvalidRequestError("Settle takes status events of the loop's own executions only.")
-    return settle_execution(
-        ports,
-        str(detail.get("executionArn")),
-        str(detail["name"]),
-        str(detail.get("status")),
-        error=text(detail.get("error"), 200),
-        cause=text(detail.get("cause"), 1500),
-        event=_input(detail.get("input")),
-    )
+    return {"outcome": settle_execution(ports, str(detail.get("executionArn")), str(detail["name"]), told=detail)}
 
 
 def settle_execution(
-    ports: Ports,
-    execution_arn: str,
-    run_id: str,
-    status: str,
-    *,
-    error: str | None = None,
-    cause: str | None = None,
-    event: Any = None,
-) -> dict[str, Any]:
-    """Close the run of an execution that ended with ``status``; a run that still goes on is left alone."""
-    outcome = OUTCOMES.get(status)
-    if outcome is None:
-        return {"outcome": None}
+    ports: Ports, execution_arn: str, run_id: str, *, told: dict[str, Any] | None = None
+) -> str | None:
+    """Close the run of an execution that has ended; None when it still lives.
+
+    Args:
+        ports: the outside.
+        execution_arn: the execution.
+        run_id: its name.
+        told: detail of the event that says it ended; what it says of error and cause counts, its status does not.
+    """
+    described = ports.executions.describe(execution_arn) or {}
+    status = str(described.get("status") or "ABORTED")
+    if status not in DIED:
+        return None
+    said = {**(told or {}), **described}
+    error = text(said.get("error"), 200) or status
+    failure = Failure(error, f"The execution ended {status}: {text(said.get('cause'), 1500) or 'no cause given'}")
     run = ports.table.run(run_id)
-    if run is not None and run.outcome is None:
-        _stop_training(ports, run, f"The run's execution ended {status}.")
-    return close(
-        {
-            "run": {"run_id": run_id},
-            "execution": {"id": execution_arn, "name": run_id},
-            "result": {
-                "outcome": outcome,
-                "error": error or status,
-                "reason": f"The execution ended {status}: {cause or 'no cause given'}",
-            },
-            "event": event,
-        },
-        ports,
-    )
+    if run is None:
+        if status == "SUCCEEDED" or ports.table.decision_of(run_id) is not None:
+            return None
+        return str(close_undecided(ports, run_id, failure, _input(said.get("input")))["outcome"])
+    return close_run(ports, run, died=DIED[status], failure=failure).outcome
 
 
-def _stop_training(ports: Ports, run: StoredRun, cause: str) -> None:
-    """Stop what a dead execution left training; one that cannot be stopped does not keep its run from being closed."""
-    statuses = {row["status"] for row in ports.table.statuses(run.run_id)}
-    if Status.TRAINING_STARTED not in statuses or Status.TRAINING_FINISHED in statuses:
-        return
-    try:
-        stop_training(ports, run, cause=cause)
-    except Exception:
-        # The lock and the slot must go back whatever the target answers; the log line says what was left.
-        LOG.exception("TrainingNotStopped", extra={"run_id": run.run_id, "model": run.model})
+def see_alive(ports: Ports, item: DueItem) -> Worked:
+    """Work off an ALIVE item: a run whose execution is dead is closed, whatever became of the event."""
+    run = ports.table.run(item.subject)
+    if run is None or run.outcome is not None:
+        return DONE
+    outcome = settle_execution(ports, run.execution_arn, run.run_id)
+    if outcome is None:
+        return later(item, ports.now() + AGAIN)
+    return Worked(repair="dead_run_settled")
 
 
 def _input(raw: Any) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import SignalKind
+from orchestration.domain.contracts import Next, SignalKind, Status
+from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
+from orchestration.domain.switches import KillSwitch, paused_sentence
+from orchestration.domain.wait import result
 from orchestration.domain.wait_results import ENDPOINT_FAILED
 
 if TYPE_CHECKING:
@@ -19,26 +23,38 @@ RETURNING: Final = frozenset({SignalKind.DRIFT, SignalKind.KPI})
 
 @dataclass(frozen=True, slots=True)
 class AlarmWatch:
-    """One alarm of the policy: exists, in ALARM now, and when it went to ALARM since the promotion began."""
+    """One alarm of the policy: does it exist, its state now, and when it went to ALARM since the promotion began."""
 
     name: str
-    exists: bool
-    in_alarm: bool
+    state: str | None
     fired_at: tuple[datetime, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """True when CloudWatch knows the alarm."""
+        return self.state is not None
+
+
+class BakeState(StrEnum):
+    """What a look at a bake says."""
+
+    HEALTHY = "HEALTHY"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """Nothing speaks against the candidate, and an alarm has said nothing at all."""
+    UNHEALTHY = "UNHEALTHY"
+    STOPPED = "STOPPED"
+    """A kill switch was thrown: what was not judged does not stay."""
+    ROLLED_BACK = "ROLLED_BACK"
+    """SageMaker was faster, the champion serves already."""
+    SUPERSEDED = "SUPERSEDED"
 
 
 @dataclass(frozen=True, slots=True)
 class BakeVerdict:
-    """``outcome`` is the run's outcome if the bake ended now; ``roll_back`` says if the loop has to act."""
+    """A look with its reason."""
 
-    outcome: str
-    roll_back: bool
+    state: BakeState
     reason: str
-
-    @property
-    def healthy(self) -> bool:
-        """True when nothing speaks against the candidate."""
-        return self.outcome == "PROMOTED"
 
 
 def judge_bake(
@@ -49,7 +65,9 @@ def judge_bake(
     previous_config: str,
     alarms: Iterable[AlarmWatch],
     pending: Mapping[str, Any] | None,
+    sequence: int,
     since: datetime,
+    switch: KillSwitch | None,
 ) -> BakeVerdict:
     """Judge a candidate that serves.
 
@@ -60,57 +78,96 @@ def judge_bake(
         previous_config: the champion's config.
         alarms: the policy's alarms.
         pending: the model's coalesced signal, or None.
-        since: when the promotion began; an aware datetime.
+        sequence: the model's chain sequence when the promotion was committed; what came later is of the candidate.
+        since: when that was; an aware datetime.
+        switch: the kill switch over the run, or None.
     """
-    status = (described or {}).get("EndpointStatus")
-    config = (described or {}).get("EndpointConfigName")
-    if described is None or status in ENDPOINT_FAILED:
-        return _bad(f"Endpoint {endpoint} is {status or 'gone'} after its promotion.")
-    if config == previous_config:
-        # SageMaker was faster: there is nothing left to roll back.
-        why = text(described.get("FailureReason")) or "it was rolled back"
-        return BakeVerdict("ROLLED_BACK", False, f"Endpoint {endpoint} serves the champion's config {config}: {why}.")
-    if config != wanted_config:
-        # Somebody deployed something else meanwhile. Rolling back would take their work away.
+    seen = EndpointSight.of(dict(described) if described else None)
+    if seen.live is None or seen.status in ENDPOINT_FAILED:
+        return _bad(f"Endpoint {endpoint} is {seen.status or 'gone'} after its promotion.")
+    foreign = foreign_deployment(seen, name=endpoint, previous=previous_config, wanted=wanted_config)
+    if foreign is not None:
+        # Rolling back would take somebody's work away.
+        return BakeVerdict(BakeState.SUPERSEDED, foreign.reason)
+    if previous_config in {seen.live, seen.pending} and previous_config != wanted_config:
+        # Nothing is left to roll back.
+        why = text((described or {}).get("FailureReason")) or "it was rolled back"
         return BakeVerdict(
-            "FAILED",
-            False,
-            f"Endpoint {endpoint} serves config {config}, neither the candidate's nor the champion's: somebody else "
-            "deployed during the bake, and the loop leaves it alone.",
+            BakeState.ROLLED_BACK, f"Endpoint {endpoint} serves the champion's config {previous_config}: {why}."
         )
+    if switch is not None:
+        return BakeVerdict(BakeState.STOPPED, f"{paused_sentence(switch)} The candidate's bake was not over.")
+    silent = []
     for alarm in alarms:
         if not alarm.exists:
             return _bad(f"Alarm {alarm.name} of the policy does not exist, so nothing watched the candidate.")
-        if alarm.in_alarm:
+        if alarm.state == "ALARM":
             return _bad(f"Alarm {alarm.name} is in ALARM while the candidate serves.")
         if alarm.fired_at:
             at = max(alarm.fired_at).isoformat(timespec="seconds")
             return _bad(f"Alarm {alarm.name} was in ALARM during the bake, at {at}.")
-    drift = returned_drift(pending, since)
+        if alarm.state != "OK":
+            silent.append(alarm.name)
+    drift = returned_drift(pending, sequence, since)
     if drift is not None:
         return _bad(f"Drift came back during the bake: {drift}")
-    return BakeVerdict("PROMOTED", False, f"Endpoint {endpoint} serves the candidate with config {config}.")
+    serves = f"Endpoint {endpoint} serves the candidate with config {wanted_config}."
+    if silent:
+        names = ", ".join(silent)
+        return BakeVerdict(BakeState.INCONCLUSIVE, f"{serves} {names} had no data, so nobody knows if it serves well.")
+    return BakeVerdict(BakeState.HEALTHY, serves)
 
 
-def returned_drift(pending: Mapping[str, Any] | None, since: datetime) -> str | None:
+def returned_drift(pending: Mapping[str, Any] | None, sequence: int, since: datetime) -> str | None:
     """What a coalesced signal says against the candidate, or None.
 
-    A signal counts when it was raised after ``since`` and, where it names the window of its data, when that window ends
-    after ``since``: a monitor that runs right after a promotion still reports the champion's traffic.
+    A signal counts when it was decided after the promotion was committed, in the order of the model's chain and not by
+    anybody's clock. Where it names the window of its data, that window has to end after ``since``: a monitor that runs
+    right after a promotion still reports the champion's traffic.
     """
     kept = pending or {}
-    signal = mapping(kept.get("drift") or kept.get("signal"))
-    if signal.get("kind") not in RETURNING:
+    signal, place = mapping(kept.get("drift") or kept.get("signal")), kept.get("drift_sequence")
+    if signal.get("kind") not in RETURNING or not isinstance(place, int) or place <= sequence:
         return None
-    raised = _time(signal.get("observed_at"))
     window_end = _time(mapping(signal.get("dataset")).get("window_end"))
-    if raised is None or raised < since or (window_end is not None and window_end <= since):
+    if window_end is not None and window_end <= since:
         return None
     return text(signal.get("summary"), 500) or "a drift signal"
 
 
+def bake_result(verdict: BakeVerdict, *, ended: bool, extended: bool, inconclusive: str) -> dict[str, Any] | None:
+    """The result of a bake, or None while it goes on; a first inconclusive end asks for more time by None as well.
+
+    Args:
+        verdict: the look.
+        ended: True at the bake's deadline.
+        extended: True when it was extended already.
+        inconclusive: the policy's ``promotion.inconclusive``: ask, promote or roll_back.
+    """
+    state, reason = verdict.state, verdict.reason
+    match state:
+        case BakeState.UNHEALTHY:
+            return result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
+        case BakeState.STOPPED:
+            return result(Next.ROLL_BACK, reason, Status.STOPPED)
+        case BakeState.ROLLED_BACK:
+            return result(Next.FINISH, reason, Status.ROLLED_BACK)
+        case BakeState.SUPERSEDED:
+            return result(Next.RECORD, reason, Status.SUPERSEDED)
+        case BakeState.HEALTHY:
+            return result(Next.FINISH, reason, Status.PROMOTED) if ended else None
+        case BakeState.INCONCLUSIVE:
+            if not ended or not extended:
+                return None
+            if inconclusive == "promote":
+                return result(Next.FINISH, f"{reason} The policy promotes all the same.", Status.PROMOTED)
+            if inconclusive == "roll_back":
+                return result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
+            return result(Next.ASK, reason)
+
+
 def _bad(reason: str) -> BakeVerdict:
-    return BakeVerdict("ROLLED_BACK", True, reason)
+    return BakeVerdict(BakeState.UNHEALTHY, reason)
 
 
 def _time(value: Any) -> datetime | None:

@@ -92,19 +92,55 @@ class SignalKind(StrEnum):
     REQUEST = "request"
 
 
+class Next(StrEnum):
+    """Where the workflow goes next: the function decides, the workflow follows. The words its choices compare."""
+
+    ASK = "ask"
+    TRAIN = "train"
+    REJECT = "reject"
+    END = "end"
+    EVALUATE = "evaluate"
+    PROMOTE = "promote"
+    BAKE = "bake"
+    ROLL_BACK = "roll_back"
+    FINISH = "finish"
+    RECORD = "record"
+
+
 class WaitKind(StrEnum):
-    """What a parked task token waits for."""
+    """What a parked task token waits for. A run waits for each once, an approval once for each subject."""
 
     SLOT = "slot"
     APPROVAL = "approval"
-    PIPELINE = "pipeline"
-    TRAINING_JOB = "training_job"
-    ENDPOINT = "endpoint"
+    TRAINING = "training"
+    PROMOTION = "promotion"
     BAKE = "bake"
+    ROLLBACK = "rollback"
+
+
+class DueKind(StrEnum):
+    """Work that must follow a commit or comes with time; a due item points to the fact that says if it is done."""
+
+    TELL = "tell"
+    """Records, evidence and messages of a committed fact."""
+    ALIVE = "alive"
+    """Does the execution of an open run still live?"""
+    LOOK = "look"
+    """Is what a run waits for over?"""
+    LADDER = "ladder"
+    """Remind of, escalate or expire an approval; deliver one that was decided."""
+    PENDING = "pending"
+    """Bring a coalesced signal back."""
+    STOP = "stop"
+    """Stop the training of a closed run and give its slot back once it is over."""
+    INTENT = "intent"
+    """Look again at an endpoint whose change a closed run left open."""
+    RAISE = "raise"
+    """Raise a signal whose event was lost."""
 
 
 class Status(StrEnum):
-    """Statuses of a run in the order they can come. Each comes at most once, so its position is its sort key."""
+    """Statuses of a run in the order they can come. Each comes at most once."""
 
     RETRAINING_DECIDED = "RETRAINING_DECIDED"
     TRAINING_APPROVAL_REQUESTED = "TRAINING_APPROVAL_REQUESTED"
@@ -116,6 +152,8 @@ class Status(StrEnum):
     PROMOTION_APPROVAL_REQUESTED = "PROMOTION_APPROVAL_REQUESTED"
     PROMOTION_APPROVED = "PROMOTION_APPROVED"
     PROMOTION_STARTED = "PROMOTION_STARTED"
+    BAKE_APPROVAL_REQUESTED = "BAKE_APPROVAL_REQUESTED"
+    BAKE_APPROVED = "BAKE_APPROVED"
     PROMOTION_BAKED = "PROMOTION_BAKED"
     ROLLBACK_STARTED = "ROLLBACK_STARTED"
     PROMOTED = "PROMOTED"
@@ -124,6 +162,7 @@ class Status(StrEnum):
     APPROVAL_REJECTED = "APPROVAL_REJECTED"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     STOPPED = "STOPPED"
+    SUPERSEDED = "SUPERSEDED"
     TRAINING_FAILED = "TRAINING_FAILED"
     TRAINING_TIMED_OUT = "TRAINING_TIMED_OUT"
     ROLLED_BACK = "ROLLED_BACK"
@@ -131,19 +170,24 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
     @property
-    def rank(self) -> int:
-        """Position in a run's life, from 0."""
+    def order(self) -> int:
+        """Position in a run's life, for showing statuses of the same moment. Never part of a key."""
         return list(Status).index(self)
 
     @property
     def final(self) -> bool:
         """True when no status follows: the run has its outcome."""
-        return self.rank >= Status.PROMOTED.rank
+        return self in OUTCOMES
 
     @property
     def fruitful(self) -> bool:
         """True when the run improved what serves."""
         return self in {Status.PROMOTED, Status.TRAINED}
+
+    @property
+    def fruitless(self) -> bool:
+        """True when the run says that retraining does not help. One that people or the world cut short says nothing."""
+        return self in OUTCOMES and not self.fruitful and self not in {Status.STOPPED, Status.SUPERSEDED}
 
     @property
     def escalates(self) -> bool:
@@ -156,3 +200,22 @@ class Status(StrEnum):
             Status.ROLLBACK_FAILED,
             Status.FAILED,
         }
+
+
+OUTCOMES: Final = frozenset(
+    {
+        Status.PROMOTED,
+        Status.TRAINED,
+        Status.CANDIDATE_REJECTED,
+        Status.APPROVAL_REJECTED,
+        Status.APPROVAL_EXPIRED,
+        Status.STOPPED,
+        Status.SUPERSEDED,
+        Status.TRAINING_FAILED,
+        Status.TRAINING_TIMED_OUT,
+        Status.ROLLED_BACK,
+        Status.ROLLBACK_FAILED,
+        Status.FAILED,
+    }
+)
+"""Statuses that end a run."""

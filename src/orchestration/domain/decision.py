@@ -11,20 +11,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.switches import paused_sentence, switch_over
 
 if TYPE_CHECKING:
     from orchestration.domain.policy import Policy
     from orchestration.domain.signal import Signal
-
-
-@dataclass(frozen=True, slots=True)
-class KillSwitch:
-    """A switch an operator threw. ``scope`` is ``global``, ``model:<name>`` or ``source:<name>``."""
-
-    scope: str
-    by: str
-    reason: str
-    since: str
+    from orchestration.domain.switches import KillSwitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +31,7 @@ class ModelState:
     promoted_at: datetime | None = None
     kill_switches: tuple[KillSwitch, ...] = ()
     promotion_endpoint_exists: bool = True
+    endpoint_owner: str | None = None
     policy_findings: tuple[str, ...] = ()
 
 
@@ -129,15 +122,14 @@ def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, ap
 
 def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del severity, now
-    scopes = {"global", f"model:{policy.model}", f"source:{signal.source}"}
-    thrown = next((switch for switch in state.kill_switches if switch.scope in scopes), None)
+    thrown = switch_over(state.kill_switches, policy.model, signal.source)
     if thrown is None:
         return _passes("kill_switch", "NOT_PAUSED", "No kill switch is thrown for this model or source.")
     return GuardVerdict(
         "kill_switch",
         Decision.HOLD,
         "PAUSED",
-        f"Paused ({thrown.scope}) by {thrown.by} since {thrown.since}: {thrown.reason} Resume with make resume.",
+        f"{paused_sentence(thrown)} Resume with make resume SCOPE={thrown.scope}.",
     )
 
 
@@ -243,6 +235,14 @@ def _training_target(
             "NO_ENDPOINT",
             f"Endpoint {policy.promotion.endpoint} of the policy does not exist, so nothing could be promoted: create "
             "it with a first champion, or correct promotion.endpoint.",
+        )
+    if state.endpoint_owner not in {None, policy.model}:
+        return GuardVerdict(
+            "training_target",
+            Decision.HOLD,
+            "ENDPOINT_SHARED",
+            f"Endpoint {policy.promotion.endpoint} is the one of {state.endpoint_owner}, whose policy promotes there: two "
+            "models would promote over each other's bake. Give each model an endpoint of its own.",
         )
     return _passes("training_target", "TARGET_SET", f"Training target {policy.training.target}.")
 

@@ -7,7 +7,8 @@
     ├── InvalidRequestError    the caller sent an action or a field that does not exist
     ├── PolicyError            a policy file breaks its schema; holds every finding
     ├── ContentionError        too many writers on one model; the caller retries
-    └── TransientServiceError  AWS throttled, hung or failed inside; the caller retries
+    ├── TransientServiceError  AWS throttled, hung or failed inside; the caller retries
+    └── NotAcceptedYetError    AWS does not take a change yet; the workflow asks again for as long as the policy lets it
 
 Expected outcomes (a duplicate, a broken event, a failed gate) are return values, not errors.
 """
@@ -45,3 +46,7 @@ class TransientServiceError(OrchestrationError):
 
 class ContentionError(OrchestrationError):
     """Other writers kept changing the same record; nothing was written. Retry the call."""
+
+
+class NotAcceptedYetError(OrchestrationError):
+    """AWS does not take a change yet: a quota, a busy endpoint, throttling. Ask again later, for hours if need be."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ import fastjsonschema
 
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
+from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +110,7 @@ class Promotion:
     alarms: tuple[str, ...] = ()
     deployment: dict[str, Any] = field(default_factory=dict)
     monitoring_schedule: str | None = None
+    inconclusive: str = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,37 @@ class Policy:
     evaluation: Evaluation
     approval: Approval
     promotion: Promotion
+
+
+def policy_record(policy: Policy) -> dict[str, Any]:
+    """The effective policy as a manifest pins it: every value, the file's and the stack's."""
+    return asdict(policy)
+
+
+def policy_sha256(policy: Policy) -> str:
+    """Hex SHA-256 of what a policy means. A file written again with the same meaning has the same one."""
+    meaning = {key: value for key, value in asdict(policy).items() if key != "version"}
+    return hashlib.sha256(canonical(meaning).encode()).hexdigest()
+
+
+def pinned_policy(record: dict[str, Any]) -> Policy:
+    """The policy a manifest pinned; the inverse of ``policy_record``."""
+    training, evaluation, promotion = record["training"], record["evaluation"], record["promotion"]
+    kind = training["kind"]
+    return Policy(
+        **{
+            **record,
+            "actions": {Severity(name): PolicyAction(action) for name, action in record["actions"].items()},
+            "training": Training(**{**training, "kind": None if kind is None else TargetKind(kind)}),
+            "evaluation": Evaluation(
+                **{**evaluation, "guards": tuple(GuardMetric(**guard) for guard in evaluation["guards"])}
+            ),
+            "approval": Approval(**record["approval"]),
+            "promotion": Promotion(
+                **{**promotion, "kind": PromotionKind(promotion["kind"]), "alarms": tuple(promotion["alarms"])}
+            ),
+        }
+    )
 
 
 def parse_policy(model: str, body: bytes | None, *, version: str, settings: Settings) -> Policy:
@@ -266,6 +300,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             alarms=tuple(promotion.get("alarms", ())),
             deployment=dict(promotion.get("deployment", {})),
             monitoring_schedule=promotion.get("monitoring_schedule"),
+            inconclusive=promotion.get("inconclusive", "ask"),
         ),
     )
 

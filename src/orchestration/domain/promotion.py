@@ -147,12 +147,20 @@ def plan_promotion(
     create_config: dict[str, Any] = {
         "EndpointConfigName": name,
         "ProductionVariants": variants,
-        "Tags": [*[tag for tag in champion.tags if not tag["Key"].startswith("aws:")], *tag_list],
+        "Tags": [
+            *(tag for tag in champion.tags if not tag["Key"].startswith("aws:") and tag["Key"] not in tags),
+            *tag_list,
+        ],
     }
     for key in CONFIG_FIELDS:
         if champion.config.get(key) not in (None, {}, []):
             create_config[key] = champion.config[key]
-    update: dict[str, Any] = {"EndpointName": champion.endpoint, "EndpointConfigName": name}
+    # An autoscaled endpoint keeps its instances: a new config's own count is the one it was first made with.
+    update: dict[str, Any] = {
+        "EndpointName": champion.endpoint,
+        "EndpointConfigName": name,
+        "RetainAllVariantProperties": True,
+    }
     deployment = _deployment(promotion)
     if deployment:
         update["DeploymentConfig"] = deployment
@@ -164,9 +172,9 @@ def plan_promotion(
         "create_model": create_model,
         "create_endpoint_config": create_config,
         "update_endpoint": update,
-        "roll_back": {"EndpointName": champion.endpoint, "EndpointConfigName": champion.config_name},
         "bake_seconds": int(promotion.bake_minutes * 60),
         "alarms": list(promotion.alarms),
+        "inconclusive": promotion.inconclusive,
         "model_package_arn": output.model_package_arn,
         "monitoring_schedule": promotion.monitoring_schedule,
         "baseline_statistics_uri": output.baseline_statistics_uri,

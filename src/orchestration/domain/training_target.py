@@ -6,25 +6,26 @@ name, so that a start after a lost response finds the first training instead of 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import Status
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.policy import TargetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from orchestration.domain.policy import Training
 
-DISPLAY_PREFIX: Final = "retraining-"
+NAME_PREFIX: Final = "retraining-"
+"""Beginning of the names of everything the loop starts; the rules of the template filter by it."""
+
 TOKEN_SHOWN: Final = 40
-"""Characters of the token in a pipeline execution's display name, which may have 82."""
+"""Characters of the token in a name."""
 
 
 def target_request(training: Training, training_input: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
-    """What the workflow carries to start a target, besides kind, target and input.
+    """What starts a target.
 
     Args:
         training: the policy's target.
@@ -32,27 +33,22 @@ def target_request(training: Training, training_input: dict[str, Any], tags: dic
         tags: tags of a training job; the policy's own stay beside them.
 
     Returns:
-        ``{"execution_arn"}`` for a state machine, ``{"pipeline": <StartPipelineExecution request>}`` for a SageMaker
-        pipeline, ``{"request": <CreateTrainingJob request>}`` for a training job, empty without a target.
+        The execution's input for a state machine, a StartPipelineExecution or a CreateTrainingJob request.
     """
     token = str(training_input["idempotency_token"])
-    if training.kind is TargetKind.STATE_MACHINE:
-        return {"execution_arn": nested_execution_arn(training.target, token)}
     if training.kind is TargetKind.SAGEMAKER_PIPELINE:
         return {
-            "pipeline": {
-                "PipelineName": training.target,
-                "ClientRequestToken": token,
-                "PipelineExecutionDisplayName": display_name(token),
-                "PipelineParameters": [
-                    {"Name": name, "Value": value}
-                    for name, value in mapped_parameters(training.parameters, training_input).items()
-                ],
-            }
+            "PipelineName": training.target,
+            "ClientRequestToken": token,
+            "PipelineExecutionDisplayName": training_name(token),
+            "PipelineParameters": [
+                {"Name": name, "Value": value}
+                for name, value in mapped_parameters(training.parameters, training_input).items()
+            ],
         }
     if training.kind is TargetKind.TRAINING_JOB:
-        return {"request": _training_job_request(training, training_input, tags)}
-    return {}
+        return _training_job_request(training, training_input, tags)
+    return dict(training_input)
 
 
 def _training_job_request(training: Training, training_input: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
@@ -66,7 +62,7 @@ def _training_job_request(training: Training, training_input: dict[str, Any], ta
     wanted = number(stopping.get("MaxRuntimeInSeconds"))
     request = {
         **asked,
-        "TrainingJobName": str(training_input["idempotency_token"]),
+        "TrainingJobName": training_name(str(training_input["idempotency_token"])),
         "OutputDataConfig": {
             **mapping(asked.get("OutputDataConfig")),
             "S3OutputPath": training_input["output_uri"],
@@ -107,22 +103,39 @@ def nested_execution_arn(state_machine_arn: str, name: str) -> str:
     return ":".join([*parts[:5], "execution", parts[6], name])
 
 
-def display_name(token: str) -> str:
-    """Name under which a run's pipeline execution is found again when its ARN was lost with the execution."""
-    return f"{DISPLAY_PREFIX}{token[:TOKEN_SHOWN]}"
+def training_name(token: str) -> str:
+    """Name of a run's training at its target: execution name, display name or job name.
 
-
-def training_overdue(manifest: Mapping[str, Any], statuses: Iterable[Mapping[str, Any]], now: datetime) -> bool:
-    """True when a run has been training for longer than its manifest's ``training.max_hours``.
-
-    Args:
-        manifest: the run's manifest.
-        statuses: its status rows, ``{"status", "at"}`` each.
-        now: an aware datetime.
+    It begins with ``retraining-``, so that rules hear of the loop's own trainings only. 51 characters: job names have 63
+    at most, execution names 80, display names 82.
     """
-    at = {str(row["status"]): str(row["at"]) for row in statuses}
-    started = at.get(Status.TRAINING_STARTED)
-    hours = number(mapping(manifest.get("training")).get("max_hours"))
-    if started is None or hours is None or Status.TRAINING_FINISHED in at:
-        return False
-    return now - datetime.fromisoformat(started) >= timedelta(hours=hours)
+    return f"{NAME_PREFIX}{token[:TOKEN_SHOWN]}"
+
+
+def deployment_name(token: str) -> str:
+    """Name of the execution of a team's own deployment."""
+    return f"{NAME_PREFIX}deploy-{token[:TOKEN_SHOWN]}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """A run's training at its target: what was or will be started, and under which name it is found again."""
+
+    kind: TargetKind
+    target: str
+    name: str
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> TrainingTask | None:
+        """The training a manifest plans; None when it has no target."""
+        training = mapping(manifest.get("training"))
+        kind = training.get("kind")
+        if kind not in set(TargetKind):
+            return None
+        token = str(mapping(training.get("input")).get("idempotency_token"))
+        return cls(TargetKind(kind), str(training.get("target")), training_name(token))
+
+    @property
+    def execution_arn(self) -> str:
+        """ARN of the nested execution; only for a state machine."""
+        return nested_execution_arn(self.target, self.name)

@@ -17,7 +17,7 @@ from orchestration.domain.records import sha256
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestration.domain.decision import KillSwitch
+    from orchestration.domain.switches import KillSwitch
 
 COMMENT_LIMIT: Final = 1000
 """Characters of a reviewer's comment."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from orchestration.domain.contracts import Next, Status
+from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
+from orchestration.domain.wait import result
 
 ENDPOINT_FAILED: Final = frozenset({"Failed", "OutOfService", "UpdateRollbackFailed"})
 PIPELINE_FAILED: Final = {"Failed": "PipelineFailed", "Stopped": "PipelineStopped"}
@@ -17,28 +20,85 @@ OUT_OF_TIME: Final = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 """Secondary statuses of a training job that SageMaker stopped at its StoppingCondition."""
 
 
-def wait_id(run_id: str, kind: str, subject: str) -> str:
-    """Id of a wait: a run waits for one subject of a kind once."""
-    return f"{run_id}:{kind}:{subject}"
-
-
-def endpoint_result(described: dict[str, Any] | None, *, wanted_config: str) -> dict[str, Any] | None:
+def promotion_result(
+    described: dict[str, Any] | None, *, name: str, previous: str, wanted: str, certain: bool
+) -> dict[str, Any] | None:
     """What an endpoint update came to, or None while it goes on.
 
     Success is InService *on the wanted config*: after SageMaker's own rollback an endpoint is InService on the old one.
+
+    Args:
+        described: DescribeEndpoint, or None when there is no such endpoint.
+        name: the endpoint's name.
+        previous: the champion's config.
+        wanted: the candidate's config.
+        certain: True when SageMaker took the update, or could have shown it by now: only then is the old config a verdict.
     """
+    seen = EndpointSight.of(described)
+    why = text((described or {}).get("FailureReason"))
+    if seen.live is None:
+        return result(Next.ROLL_BACK, f"Endpoint {name} does not exist any more.", Status.ROLLED_BACK)
+    foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
+    if foreign is not None:
+        return result(Next.RECORD, foreign.reason, foreign.outcome)
+    if seen.status in ENDPOINT_FAILED:
+        return result(
+            Next.ROLL_BACK, f"Endpoint {name} is {seen.status}: {why or 'no reason given'}.", Status.ROLLED_BACK
+        )
+    if seen.pending is not None or seen.status != "InService":
+        return None
+    if seen.live == wanted:
+        return result(Next.BAKE, f"Endpoint {name} serves with config {wanted}.")
+    if not certain:
+        return None
+    said = why or "the update did not take effect or was rolled back by SageMaker"
+    return result(Next.FINISH, f"Endpoint {name} still serves with config {previous}: {said}.", Status.ROLLED_BACK)
+
+
+def rollback_result(
+    described: dict[str, Any] | None, *, name: str, previous: str, wanted: str, outcome: Status, certain: bool
+) -> dict[str, Any] | None:
+    """What going back to the champion came to, or None while it goes on.
+
+    Args:
+        described: DescribeEndpoint, or None when there is no such endpoint.
+        name: the endpoint's name.
+        previous: the champion's config.
+        wanted: the candidate's config.
+        outcome: the run's outcome when the champion serves again.
+        certain: True when SageMaker took the update, or could have shown it by now.
+    """
+    seen = EndpointSight.of(described)
+    why = text((described or {}).get("FailureReason")) or "no reason given"
+    failed = Status.ROLLBACK_FAILED
+    if seen.live is None:
+        return result(Next.FINISH, f"Endpoint {name} does not exist any more, so no champion serves.", failed)
+    foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
+    if foreign is not None:
+        return result(Next.FINISH, foreign.reason, foreign.outcome)
+    if seen.status in ENDPOINT_FAILED:
+        return result(Next.FINISH, f"Endpoint {name} is {seen.status} after the rollback: {why}.", failed)
+    if seen.pending is not None or seen.status != "InService" or not certain:
+        return None
+    if seen.live == previous:
+        return result(Next.FINISH, f"Endpoint {name} serves the champion again with config {previous}.", outcome)
+    return result(Next.FINISH, f"Endpoint {name} still serves the candidate with config {wanted}: {why}.", failed)
+
+
+def execution_result(described: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a nested execution came to, or None while it runs. ``output`` is what it returned."""
     if described is None:
-        return {"status": "FAILED", "reason": "The endpoint does not exist any more."}
-    status, config = described.get("EndpointStatus"), described.get("EndpointConfigName")
-    name = described.get("EndpointName")
-    if status == "InService":
-        if config == wanted_config:
-            return {"status": "IN_SERVICE", "reason": f"Endpoint {name} serves with config {config}."}
-        why = text(described.get("FailureReason")) or "the update did not take effect or was rolled back by SageMaker"
-        return {"status": "ROLLED_BACK", "reason": f"Endpoint {name} still serves with config {config}: {why}."}
-    if status in ENDPOINT_FAILED:
-        why = text(described.get("FailureReason")) or "no reason given"
-        return {"status": "FAILED", "reason": f"Endpoint {name} is {status}: {why}."}
+        return {"status": "FAILED", "error": "NeverStarted", "reason": "The execution does not exist."}
+    status = str(described.get("status"))
+    if status == "SUCCEEDED":
+        return {"status": "SUCCEEDED", "reason": "The execution succeeded.", "output": described.get("output") or "{}"}
+    if status in {"FAILED", "TIMED_OUT", "ABORTED"}:
+        error = text(described.get("error"), 200) or status
+        if status == "TIMED_OUT":
+            error = TRAINING_TIMED_OUT
+        told = text(described.get("cause"), 1500)
+        reason = f"{text(described.get('error'), 200) or status}: {told}" if told else f"The execution ended {status}."
+        return {"status": "FAILED", "error": error, "reason": reason}
     return None
 
 

@@ -1,4 +1,4 @@
-"""Approve: ask people, count what they say, remind, escalate, expire. The only place where an approval is decided.
+"""Approvals: ask people, count what they say, remind, escalate, expire. The only place where an approval is decided.
 
 A vote, a step of the ladder and the expiry all change the wait on the condition that nobody changed it since it was
 read. So no vote is lost when two people answer at the same moment, and nothing follows the first decision.
@@ -6,17 +6,20 @@ read. So no vote is lost when two people answer at the same moment, and nothing 
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
-from orchestration.domain.contracts import WaitKind
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.notification import Message
+from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
+from orchestration.domain.switches import switch_over
 from orchestration.domain.votes import (
     COMMENT_LIMIT,
     Answer,
@@ -30,25 +33,42 @@ from orchestration.domain.votes import (
     expired_result,
     matching_nonce,
     next_step,
-    nonce_hash,
     stamp,
 )
-from orchestration.domain.wait_results import wait_id
-from orchestration.settings import ApprovalAccess
-from orchestration.steps.approval_records import PROMOTION, REQUESTED, TRAINING
-from orchestration.steps.policies import load_policy
-from orchestration.steps.statuses import record_status
-from orchestration.steps.waits import deliver
-from orchestration.stores.table_dynamodb import Wait
+from orchestration.domain.wait import Wait, WaitState
+from orchestration.steps.approval_links import ATTEMPTS, hash_of_nonce
+from orchestration.steps.due_work import DONE, Worked, attempt, later
+from orchestration.steps.evidence import approval_evidence
+from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:
-    from orchestration.domain.decision import KillSwitch
+    from orchestration.domain.due import DueItem
     from orchestration.ports import ApprovalPorts, Ports
+    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 
-ATTEMPTS: Final = 25
-"""Tries against rivals on one approval; each loses at most to one that won."""
+TRAINING: Final = "training"
+PROMOTION: Final = "promotion"
+BAKE: Final = "bake"
+SUBJECTS: Final = (BAKE, PROMOTION, TRAINING)
+"""What people are asked about, the latest in a run's life first."""
+
+APPROVED: Final = {
+    TRAINING: (Status.TRAINING_APPROVED, Next.TRAIN, None),
+    PROMOTION: (Status.PROMOTION_APPROVED, Next.PROMOTE, None),
+    BAKE: (Status.BAKE_APPROVED, Next.FINISH, Status.PROMOTED),
+}
+"""Status of a yes, where the run goes with it, and its outcome if it needs nothing more."""
+
+REFUSED: Final = {TRAINING: Next.RECORD, PROMOTION: Next.FINISH, BAKE: Next.ROLL_BACK}
+"""Where a run goes with a no. After a bake nobody approved, the champion comes back."""
+
+REQUESTED: Final = {
+    TRAINING: Status.TRAINING_APPROVAL_REQUESTED,
+    PROMOTION: Status.PROMOTION_APPROVAL_REQUESTED,
+    BAKE: Status.BAKE_APPROVAL_REQUESTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +111,56 @@ class BallotAnswer:
 # Asking.
 
 
-def approval_data(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
-    """What the wait of an approval keeps: why, on which plan, how many people, how long, what they saw.
+def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, policy_sha256: str | None) -> dict[str, Any]:
+    """What the wait of an approval keeps: why, on which plan and policy, how many people, how long, what they saw.
 
     Args:
-        request: a park request of kind approval.
         ports: the outside.
+        run: the run that asks.
+        subject: training, promotion or bake.
+        why: why people are asked.
+        policy_sha256: the policy in force at the asking; a yes is a yes under this one.
     """
-    run, now = request["run"], ports.now()
-    loaded = load_policy(ports, run["model"])
-    policy, hours = (loaded.policy if loaded else None), ports.settings.approval_expiry_hours
-    verdict = mapping(request.get("verdict"))
-    plan = mapping(verdict.get("promotion"))
-    budget = None
-    if policy is not None:
-        since = now - timedelta(days=policy.budget_days)
-        starts = ports.table.model(run["model"]).run_starts
-        budget = {
+    manifest, now = json.loads(run.manifest), ports.now()
+    policy = pinned_policy(manifest["policy"]["effective"])
+    verdict = mapping(ports.table.verdict(run.run_id, "evaluation")) if subject != TRAINING else {}
+    plan = mapping(verdict.get("plan"))
+    since = now - timedelta(days=policy.budget_days)
+    starts = ports.table.model(run.model).run_starts
+    return {
+        "why": why,
+        "manifest_sha256": sha256(run.manifest),
+        "manifest_uri": ports.bucket.uri(manifest_key(run.model, run.run_id)),
+        "policy_sha256": policy_sha256,
+        "severity": run.severity,
+        "approvals_needed": int(mapping(manifest.get("approval")).get("approvals_needed", 1)),
+        "versions": verdict.get("versions"),
+        "votes": [],
+        "nonces": [],
+        "budget": {
             "used": sum(datetime.fromisoformat(start) > since for start in starts),
             "runs": policy.budget_runs,
             "days": policy.budget_days,
-        }
-    return {
-        "why": verdict.get("sentence") or run.get("reason") or "the policy asks for it",
-        "manifest_sha256": str(run.get("manifest_sha256")),
-        "manifest_uri": ports.bucket.uri(manifest_key(run["model"], run["run_id"])),
-        "severity": run.get("severity"),
-        "approvals_needed": run.get("approvals_needed", 1),
-        "votes": [],
-        "nonces": [],
-        "budget": budget,
+        },
         "verdict": {
-            "sentence": verdict.get("sentence"),
-            "gates": verdict.get("gates"),
+            "sentence": verdict.get("reason"),
+            "gates": mapping(verdict.get("evaluation")).get("gates"),
             "promotion": {key: plan.get(key) for key in ("kind", "endpoint", "previous_config", "wanted_config")},
         }
         if verdict
         else None,
         "ladder": {
-            "remind_hours": policy.approval.remind_hours if policy else hours / 6,
-            "escalate_hours": policy.approval.escalate_hours if policy else hours / 3,
-            "expire_hours": policy.approval.expire_hours if policy else hours,
+            "remind_hours": policy.approval.remind_hours,
+            "escalate_hours": policy.approval.escalate_hours,
+            "expire_hours": policy.approval.expire_hours,
             "taken": [],
         },
     }
+
+
+def ladder_due(wait: Wait, at: datetime) -> DueItem:
+    """The item of an approval's next step; it holds what the gauges of waiting approvals need."""
+    return due(DueKind.LADDER, wait.wait_id, wait.model, at, parked_at=wait.parked_at, deadline=wait.deadline)
 
 
 def ladder_of(wait: Wait) -> Ladder:
@@ -142,67 +168,12 @@ def ladder_of(wait: Wait) -> Ladder:
     return Ladder.start(datetime.fromisoformat(wait.parked_at), wait.data["ladder"])
 
 
-def ask(ports: Ports, parked: Wait) -> None:
-    """Tell people of an approval that was parked; asking twice tells once."""
-    requested = REQUESTED[parked.subject]
-    if any(row["status"] == requested for row in ports.table.statuses(parked.run_id)):
-        return
-    # Read again: a repeated park keeps the wait as it was, only its token is new.
-    wait = ports.table.wait(parked.wait_id) or parked
-    wait, link = _with_link(ports, wait)
-    record_status(
-        ports,
-        run_id=wait.run_id,
-        model=wait.model,
-        status=requested,
-        severity=wait.data["severity"],
-        sentence=(
-            f"The {wait.subject} of {wait.model} waits for approval until "
-            f"{stamp(datetime.fromisoformat(wait.deadline))}: {wait.data['why']}"
-        ),
-        next_steps=_next_steps(ports, wait, link),
+def request_sentence(wait: Wait) -> str:
+    """What people are told when they are asked."""
+    return (
+        f"The {wait.subject} of {wait.model} waits for approval until "
+        f"{stamp(datetime.fromisoformat(wait.deadline))}: {wait.data['why']}"
     )
-
-
-def _with_link(ports: ApprovalPorts, wait: Wait) -> tuple[Wait, str]:
-    """The wait and the address of its page. With ``LINK`` each message gets a nonce of its own, kept as a hash only."""
-    settings = ports.settings
-    if settings.approval_access is ApprovalAccess.OFF or not settings.approval_url:
-        return wait, ""
-    address = f"{settings.approval_url}?run={quote(wait.run_id, safe='')}"
-    if settings.approval_access is not ApprovalAccess.LINK:
-        return wait, address
-    for _ in range(ATTEMPTS):
-        nonce = ports.nonce()
-        hashed = _hash_of(wait, nonce)
-        nonces = [*wait.data["nonces"], {"sha256": hashed, "used_at": None}]
-        after = replace(wait, data={**wait.data, "nonces": nonces}, revision=wait.revision + 1)
-        if ports.table.update_wait(wait, after):
-            return after, f"{address}&nonce={nonce}"
-        current = ports.table.wait(wait.wait_id)
-        if current is None or current.state != Wait.PARKED:
-            break
-        wait = current
-    return wait, ""
-
-
-def _hash_of(wait: Wait, nonce: str) -> str:
-    return nonce_hash(nonce, wait_id=wait.wait_id, manifest_sha256=wait.data["manifest_sha256"], deadline=wait.deadline)
-
-
-def _next_steps(ports: ApprovalPorts, wait: Wait, link: str) -> tuple[str, ...]:
-    steps = [f"Look and decide: {link}"] if link else []
-    if link and ports.settings.approval_access is ApprovalAccess.LINK:
-        steps.append("The link decides once, for whoever holds it: do not forward this message.")
-    steps.append(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}")
-    if wait.data["approvals_needed"] > 1:
-        steps.append(
-            f"{wait.data['approvals_needed']} different people have to approve; links count as one person together, "
-            "so the other one approves from a terminal."
-            if ports.settings.approval_access is ApprovalAccess.LINK
-            else f"{wait.data['approvals_needed']} different people have to approve."
-        )
-    return tuple(steps)
 
 
 # Deciding.
@@ -210,31 +181,23 @@ def _next_steps(ports: ApprovalPorts, wait: Wait, link: str) -> tuple[str, ...]:
 
 def approval_of(ports: ApprovalPorts, run_id: str, subject: str | None = None) -> Wait | None:
     """The run's approval: the open one, else the last one that is over."""
-    subjects = (subject,) if subject else (PROMOTION, TRAINING)
-    identities = [wait_id(run_id, WaitKind.APPROVAL, name) for name in subjects]
-    for identity in identities:
-        if (wait := ports.table.wait(identity)) is not None:
-            return wait
-    for identity in identities:
-        if (wait := ports.table.past_wait(run_id, identity)) is not None:
-            return wait
-    return None
+    found = [ports.table.wait(run_id, WaitKind.APPROVAL, name) for name in ((subject,) if subject else SUBJECTS)]
+    asked = [wait for wait in found if wait is not None]
+    return next((wait for wait in asked if not wait.resolved), asked[0] if asked else None)
 
 
 def approval_of_link(ports: ApprovalPorts, run_id: str, nonce: str) -> tuple[Wait, bool] | None:
     """The approval a link belongs to, and whether the link was used; None for a link that is no link of this run."""
-    for subject in (PROMOTION, TRAINING):
-        wait = approval_of(ports, run_id, subject)
-        if wait is None:
-            continue
-        position = _nonce_position(wait, nonce)
-        if position is not None:
+    for subject in SUBJECTS:
+        wait = ports.table.wait(run_id, WaitKind.APPROVAL, subject)
+        position = None if wait is None else _nonce_position(wait, nonce)
+        if wait is not None and position is not None:
             return wait, wait.data["nonces"][position]["used_at"] is not None
     return None
 
 
 def _nonce_position(wait: Wait, nonce: str) -> int | None:
-    return matching_nonce(_hash_of(wait, nonce), [entry["sha256"] for entry in wait.data.get("nonces", [])])
+    return matching_nonce(hash_of_nonce(wait, nonce), [entry["sha256"] for entry in wait.data.get("nonces", [])])
 
 
 def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
@@ -255,8 +218,8 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
             return BallotAnswer(
                 VoteCode.UNKNOWN, f"No approval was asked for run {ballot.run_id}; make waits shows what is open."
             )
-        if wait.state == Wait.RESOLVED:
-            if wait.token:
+        if wait.resolved:
+            if wait.token is not None:
                 # Whoever decided died before the workflow heard of it.
                 deliver(ports, wait)
             return _decided_before(wait)
@@ -271,21 +234,24 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
             needed=int(wait.data["approvals_needed"]),
             deadline=datetime.fromisoformat(wait.deadline),
             now=now,
-            paused=paused(ports, wait.model),
+            paused=switch_over(ports.table.kill_switches(), wait.model),
         )
         if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
             return BallotAnswer(verdict.code, verdict.sentence, wait)
         data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
         if ballot.via is Via.LINK:
             data["nonces"] = _with_used(wait, ballot.nonce or "", now)
-        state = Wait.PARKED if verdict.result is None else Wait.RESOLVED
-        after = replace(wait, data=data, state=state, result=verdict.result)
-        if ports.table.update_wait(wait, after):
+        after = replace(wait, data=data)
+        if verdict.result is not None:
+            after = replace(after, state=WaitState.RESOLVED, result=completed(verdict.result, wait.subject))
+            # Before the decision, since an early item is harmless: it has the workflow told if this process dies.
+            ports.table.add_due(ladder_due(wait, now + GRACE))
+        if ports.table.change_wait(wait, after):
             if verdict.result is None:
                 _tell_counted(ports, after, vote, verdict.sentence)
             else:
                 # The workflow may have parked again with a new token in between; the stored one is the live one.
-                deliver(ports, ports.table.wait(wait.wait_id) or after)
+                deliver(ports, ports.table.wait(wait.run_id, wait.kind, wait.subject) or after)
             return BallotAnswer(verdict.code, verdict.sentence, after)
         ports.pause(0.05)
     raise ContentionError(f"Others kept changing the approval of run {ballot.run_id}; nothing was decided. Try again.")
@@ -323,12 +289,6 @@ def plan_unchanged(ports: ApprovalPorts, wait: Wait) -> bool:
     return document.body is not None and sha256(document.body) == wait.data["manifest_sha256"]
 
 
-def paused(ports: ApprovalPorts, model: str) -> KillSwitch | None:
-    """The kill switch over a model, if one is thrown."""
-    scopes = {"global", f"model:{model}"}
-    return next((switch for switch in ports.table.kill_switches() if switch.scope in scopes), None)
-
-
 def _with_used(wait: Wait, nonce: str, now: datetime) -> list[dict[str, Any]]:
     position = _nonce_position(wait, nonce)
     return [
@@ -348,17 +308,18 @@ def _decided_before(wait: Wait) -> BallotAnswer:
 
 def _tell_counted(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -> None:
     LOG.info("ApprovalCounted", extra={"run_id": wait.run_id, "model": wait.model, "subject": wait.subject})
-    ports.channels.tell(
-        Message(
-            model=wait.model,
-            status="APPROVAL_COUNTED",
-            title=f"{wait.subject} approval counted",
-            sentence=f"{vote.by} approved the {wait.subject} of {wait.model}. {sentence}",
-            facts=(("run", wait.run_id), ("deadline", wait.deadline)),
-            next_steps=(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}",),
-            thread=wait.run_id,
-        )
+    message = Message(
+        model=wait.model,
+        status="APPROVAL_COUNTED",
+        title=f"{wait.subject} approval counted",
+        sentence=f"{vote.by} approved the {wait.subject} of {wait.model}. {sentence}",
+        facts=(("run", wait.run_id), ("deadline", wait.deadline)),
+        next_steps=(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}",),
+        thread=wait.run_id,
     )
+    item = message_told(message, ports.now())
+    ports.table.add_due(item)
+    attempt(ports, item, tell)
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:
@@ -376,7 +337,7 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
     """
     run_id, by = text(request.get("run_id"), 200), text(request.get("by"), 300)
     decision, subject = request.get("decision"), request.get("subject")
-    if run_id is None or by is None or decision not in set(Answer) or subject not in {None, TRAINING, PROMOTION}:
+    if run_id is None or by is None or decision not in set(Answer) or subject not in {None, *SUBJECTS}:
         raise InvalidRequestError(
             "A decision needs run_id, decision (APPROVED or REJECTED) and by, the name of who decides."
         )
@@ -387,29 +348,86 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
     return decide(ports, ballot).as_record()
 
 
+# What follows a decision.
+
+
+def completed(result: dict[str, Any], subject: str) -> dict[str, Any]:
+    """The result of an approval with the way the run goes on. A no that ends a bake brings the champion back."""
+    if result.get("decision") == Answer.APPROVED:
+        _, go, outcome = APPROVED[subject]
+        return {**result, "next": go, "outcome": outcome}
+    outcome = Status.ROLLED_BACK if subject == BAKE else result.get("outcome")
+    return {**result, "next": REFUSED[subject], "outcome": outcome}
+
+
+def deliver(ports: ApprovalPorts, wait: Wait) -> None:
+    """Record a decided approval and answer the workflow. Repeatable; an approval that was answered is left alone."""
+    if not wait.resolved or wait.token is None:
+        return
+    # Evidence and history first: a run never goes on with an approval nobody can look up.
+    _record(ports, wait)
+    result = wait.result or {}
+    alive = ports.executions.succeed(wait.token, {"next": result["next"]})
+    if not alive:
+        LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
+    ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)
+
+
+def _record(ports: ApprovalPorts, wait: Wait) -> None:
+    result, data = wait.result or {}, wait.data
+    uri = approval_evidence(ports, wait)
+    LOG.info(
+        "ApprovalDecided",
+        extra={
+            "run_id": wait.run_id,
+            "model": wait.model,
+            "subject": wait.subject,
+            "decision": str(result.get("decision")),
+        },
+    )
+    if result.get("decision") != Answer.APPROVED:
+        # The run's final status says no; ``close`` records and tells it.
+        return
+    record_status(
+        ports,
+        run_id=wait.run_id,
+        model=wait.model,
+        status=APPROVED[wait.subject][0],
+        severity=data.get("severity"),
+        sentence=str(result.get("reason")),
+        facts={
+            "by": str(result.get("by")),
+            "how": ", ".join(str(vote["via"]) for vote in data.get("votes", [])),
+            "comment": str(result.get("comment") or "none"),
+            "evidence": uri,
+        },
+    )
+
+
 # The ladder.
 
 
-def advance_approval(ports: Ports, wait: Wait, now: datetime) -> str | None:
-    """Take the step of the ladder that is due; safe to run twice, at once, and beside a vote.
+def climb(ports: Ports, item: DueItem) -> Worked:
+    """Work off a LADDER item: deliver what was decided, else remind, escalate or expire, whatever is due.
 
-    The step is written before its message is sent, so that of two sweeps one tells. An approval whose run is over is
-    withdrawn: nobody is asked about it any more.
-
-    Returns:
-        ``reminded``, ``escalated``, ``expired``, ``withdrawn``, or None when nothing was due or somebody was faster.
+    Safe to run twice, at once, and beside a vote. The step is written with the item that has it told.
     """
-    if wait.kind != WaitKind.APPROVAL or wait.state != Wait.PARKED:
-        return None
+    wait = ports.table.wait_by_id(item.subject)
+    if wait is None or wait.answered:
+        return DONE
+    if wait.resolved:
+        deliver(ports, wait)
+        return Worked(repair="approval_delivered")
+    now = ports.now()
     run = ports.table.run(wait.run_id)
     if run is not None and run.outcome is not None:
-        reason = f"Run {wait.run_id} ended {run.outcome} before anybody decided."
-        result = {"decision": "WITHDRAWN", "outcome": run.outcome, "reason": reason, "decided_at": now.isoformat()}
-        return _settle(ports, wait, replace(wait, state=Wait.RESOLVED, result=result), "withdrawn")
+        # Nobody is asked any more about a run that is over.
+        _decide_by_time(ports, wait, withdrawn(wait, run.outcome, now))
+        return Worked(repair="approval_withdrawn")
     ladder = ladder_of(wait)
     step = next_step(ladder, wait.step, now)
     if step.action is LadderAction.NOTHING:
-        return None
+        return later(item, step.next_at)
     taken = [*wait.data["ladder"]["taken"], {"step": step.action, "at": now.isoformat()}]
     after = replace(
         wait,
@@ -418,31 +436,27 @@ def advance_approval(ports: Ports, wait: Wait, now: datetime) -> str | None:
         data={**wait.data, "ladder": {**wait.data["ladder"], "taken": taken}},
     )
     if step.action is LadderAction.EXPIRE:
-        return _settle(ports, wait, replace(after, state=Wait.RESOLVED, result=expired_result(ladder)), "expired")
-    if not ports.table.update_wait(wait, after):
-        return None
-    told, link = _with_link(ports, replace(after, revision=wait.revision + 1))
-    escalates = step.action is LadderAction.ESCALATE
-    ports.channels.tell(
-        Message(
-            model=wait.model,
-            status=f"APPROVAL_{'ESCALATED' if escalates else 'REMINDED'}",
-            title=f"{wait.subject} approval {'undecided' if escalates else 'reminder'}",
-            sentence=f"The {wait.subject} of {wait.model} waits for approval. {step.sentence} {wait.data['why']}",
-            facts=(("run", wait.run_id), ("deadline", wait.deadline), ("manifest", wait.data["manifest_uri"])),
-            next_steps=(
-                *_next_steps(ports, told, link),
-                *((f"Runbook: {ports.settings.runbook_url}#approval-undecided",) if escalates else ()),
-            ),
-            escalates=escalates,
-            thread=wait.run_id,
-        )
-    )
-    return "escalated" if escalates else "reminded"
+        _decide_by_time(ports, wait, replace(after, result=completed(expired_result(ladder), wait.subject)))
+        return Worked(repair="approval_advanced")
+    told = ladder_told(wait, step.action, now)
+    if ports.table.change_wait(wait, after, [ports.table.due_write(told)]):
+        attempt(ports, told, tell)
+        return replace(later(item, step.next_at), repair="approval_advanced")
+    return later(item, now)
 
 
-def _settle(ports: Ports, before: Wait, after: Wait, what: str) -> str | None:
-    if not ports.table.update_wait(before, after):
-        return None
-    deliver(ports, ports.table.wait(before.wait_id) or after)
-    return what
+def withdrawn(wait: Wait, outcome: str, now: datetime) -> Wait:
+    """An approval whose run ended before anybody decided."""
+    result = {
+        "decision": "WITHDRAWN",
+        "outcome": outcome,
+        "next": Next.RECORD,
+        "reason": f"Run {wait.run_id} ended {outcome} before anybody decided.",
+        "decided_at": now.isoformat(),
+    }
+    return replace(wait, result=result)
+
+
+def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> None:
+    if ports.table.change_wait(before, replace(after, state=WaitState.RESOLVED)):
+        deliver(ports, ports.table.wait(before.run_id, before.kind, before.subject) or after)

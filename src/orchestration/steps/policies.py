@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,24 @@ from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.notification import Message
 from orchestration.domain.policy import Policy, parse_policy
+from orchestration.steps.due_work import attempt
+from orchestration.steps.telling import message_told, tell
 
 if TYPE_CHECKING:
+    from orchestration.domain.documents import Document
     from orchestration.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedPolicy:
-    """The policy in force, and what is wrong with the newest file if it is not that one."""
+    """The policy in force, and what is wrong with the newest file if it is not that one.
+
+    ``unreadable``: nobody knows what the newest file says, since it may not be read.
+    """
 
     policy: Policy
     findings: tuple[str, ...] = ()
+    unreadable: bool = False
 
 
 def policy_key(model: str) -> str:
@@ -29,61 +37,75 @@ def policy_key(model: str) -> str:
     return f"policies/{model}.json"
 
 
-def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
-    """The policy in force for a model, or None when the loop does not know the model.
+def effective_policy(ports: Ports, model: str) -> LoadedPolicy | None:
+    """The policy in force for a model, or None when the loop does not know the model. Reads only.
 
     Known is a model that has a policy file, or is the stack's DefaultModel; deleting its file takes a model out.
     """
     document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
+    return _effective(ports, model, document)
+
+
+def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
+    """``effective_policy``, and what follows from reading a file: a good one is kept, a bad one is told of once."""
+    document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
+    loaded = _effective(ports, model, document)
+    if loaded is None or document.unreadable is Unreadable.MISSING:
+        return loaded
+    if loaded.findings:
+        _tell_once(ports, model, document.version or str(document.unreadable), loaded.findings)
+    elif document.body is not None:
+        kept = ports.table.good_policy(model)
+        if kept is None or kept[0] != document.version:
+            ports.table.keep_good_policy(model, document.version, document.body)
+    return loaded
+
+
+def _effective(ports: Ports, model: str, document: Document) -> LoadedPolicy | None:
+    defaults = functools.partial(parse_policy, model, None, version="defaults", settings=ports.settings)
     if document.unreadable is Unreadable.MISSING:
-        if model != ports.settings.default_model:
-            return None
-        return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings))
+        return LoadedPolicy(defaults()) if model == ports.settings.default_model else None
     if document.body is None:
         findings: tuple[str, ...] = (f"$: {document.uri} cannot be read ({document.unreadable}).",)
     else:
         try:
-            policy = parse_policy(model, document.body, version=document.version, settings=ports.settings)
+            return LoadedPolicy(parse_policy(model, document.body, version=document.version, settings=ports.settings))
         except PolicyError as error:
             findings = error.findings
-        else:
-            kept = ports.table.good_policy(model)
-            if kept is None or kept[0] != document.version:
-                ports.table.keep_good_policy(model, document.version, document.body)
-            return LoadedPolicy(policy)
-    _tell_once(ports, model, document.version or str(document.unreadable), findings)
-    good = ports.table.good_policy(model)
+    good, unreadable = ports.table.good_policy(model), document.body is None
     if good is None:
-        return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings), findings)
+        return LoadedPolicy(defaults(), findings, unreadable)
     try:
-        return LoadedPolicy(parse_policy(model, good[1], version=good[0], settings=ports.settings), findings)
+        policy = parse_policy(model, good[1], version=good[0], settings=ports.settings)
+        return LoadedPolicy(policy, findings, unreadable)
     except PolicyError as error:
         # The stack was updated to a stricter schema since that file was good.
         older = (*findings, f"The last good version {good[0]} is not valid any more: {' '.join(error.findings)}")
-        return LoadedPolicy(parse_policy(model, None, version="defaults", settings=ports.settings), older)
+        return LoadedPolicy(defaults(), older, unreadable)
 
 
 def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]) -> None:
     """Tell operators of a policy file that is not valid, once for each version of the file.
 
-    Told before it is noted: a process that dies in between tells twice rather than never.
+    The item that tells comes before the note: a process that dies in between tells twice rather than never.
     """
     if ports.table.noted_bad_policy(model) == version:
         return
     uri = ports.bucket.uri(policy_key(model))
-    ports.channels.tell(
-        Message(
-            model=model,
-            status="POLICY_INVALID",
-            title="policy file is not valid",
-            sentence=f"{uri} is not valid, so the last good version stays in force: {' '.join(findings)}",
-            next_steps=(
-                "Correct the file, check it with make validate POLICY=<file>, upload it again.",
-                f"Runbook: {ports.settings.runbook_url}#policy-invalid",
-            ),
-        )
+    message = Message(
+        model=model,
+        status="POLICY_INVALID",
+        title="policy file is not valid",
+        sentence=f"{uri} is not valid, so the last good version stays in force: {' '.join(findings)}",
+        next_steps=(
+            "Correct the file, check it with make validate POLICY=<file>, upload it again.",
+            f"Runbook: {ports.settings.runbook_url}#policy-invalid",
+        ),
     )
+    item = message_told(message, ports.now())
+    ports.table.add_due(item)
     ports.table.note_bad_policy(model, version)
+    attempt(ports, item, tell)
 
 
 def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:
@@ -91,12 +113,12 @@ def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:
     name = model_name(endpoint)
     if name is None:
         return None
-    if name == ports.settings.default_model or load_policy(ports, name) is not None:
+    if name == ports.settings.default_model or effective_policy(ports, name) is not None:
         return name
     described = ports.sagemaker.endpoint(name)
     tagged = model_name(ports.sagemaker.tag(described["EndpointArn"], MODEL_TAG)) if described else None
     if tagged is not None:
         return tagged
     default = model_name(ports.settings.default_model)
-    loaded = load_policy(ports, default) if default else None
+    loaded = effective_policy(ports, default) if default else None
     return default if loaded and loaded.policy.promotion.endpoint == name else None

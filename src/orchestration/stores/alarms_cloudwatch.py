@@ -48,8 +48,7 @@ class Alarms:
         return [
             AlarmWatch(
                 name=name,
-                exists=name in states,
-                in_alarm=states.get(name) == "ALARM",
+                state=states.get(name),
                 fired_at=tuple(self._fired(name, since)) if name in states else (),
             )
             for name in names

@@ -9,12 +9,15 @@ from botocore.exceptions import ClientError
 
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import canonical
+from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 DOCUMENT_BYTES_LIMIT: Final = 5_000_000
 """Largest document read: a violations file or an evaluation report has kilobytes, and the function has 256 MB."""
+
+CONFLICT_TRIES: Final = 4
 
 
 class AutomationBucket:
@@ -31,18 +34,41 @@ class AutomationBucket:
     def write_once(self, key: str, value: Any) -> bool:
         """Write a JSON record unless it is there; what is there stays. True when this call wrote it.
 
-        Source: S3 conditional writes, ``If-None-Match: *`` answers 412 when the key exists, 409 while it is deleted.
+        Source: S3 conditional writes, ``If-None-Match: *`` answers 412 when the key exists, 409 when another write of it
+        goes on: that one is tried again, since the SDK does not.
         """
         body = value if isinstance(value, bytes) else canonical(value).encode()
+        for attempt in range(CONFLICT_TRIES):
+            try:
+                self._client.put_object(
+                    Bucket=self.name, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+                )
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in {"PreconditionFailed", "412"}:
+                    return False
+                if code not in {"ConditionalRequestConflict", "OperationAborted"} or attempt + 1 == CONFLICT_TRIES:
+                    raise
+            else:
+                return True
+        return False
+
+    def version(self, uri: str) -> str | None:
+        """What tells one content of an object from another: its ETag and size. None when it is not there, or not to be seen.
+
+        Listing asks for no right on the object itself, which may be gigabytes in a team's own bucket.
+        """
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
-            self._client.put_object(
-                Bucket=self.name, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
-            )
+            listed = self._client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
+            if transient(error):
                 raise
-            return False
-        return True
+            return None
+        for found in listed.get("Contents", []):
+            if found["Key"] == key:
+                return f"{found['ETag'].strip(chr(34))}/{found['Size']}"
+        return None
 
     def read(self, uri: str) -> Document:
         """Read an object by its URI; a missing or forbidden object is a value, not an error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE
+from orchestration.domain.errors import TransientServiceError
 from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Channels:
         """Put one ``Retraining Status Change`` event on the default bus.
 
         Raises:
-            RuntimeError: EventBridge refused the entry (it answers 200 even then).
+            TransientServiceError: EventBridge refused the entry (it answers 200 even then).
         """
         answer = self._events.put_events(
             Entries=[
@@ -57,4 +58,7 @@ class Channels:
             ]
         )
         if answer["FailedEntryCount"]:
-            raise RuntimeError(f"EventBridge refused the status event: {answer['Entries'][0].get('ErrorMessage')}")
+            entry = answer["Entries"][0]
+            raise TransientServiceError(
+                f"EventBridge refused the status event: {entry.get('ErrorCode')} {entry.get('ErrorMessage')}"
+            )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from orchestration.domain.json_values import canonical
+from orchestration.stores.service_answers import Taken, asked
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
@@ -37,6 +38,20 @@ class Executions:
             return self._client.describe_execution(executionArn=execution_arn)["status"]
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
+
+    def describe(self, execution_arn: str) -> dict[str, Any] | None:
+        """DescribeExecution, or None when there is no such execution."""
+        try:
+            return dict(self._client.describe_execution(executionArn=execution_arn))
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+
+    def begin(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> Taken:
+        """Start an execution of somebody else's machine, and say what Step Functions made of it."""
+        return asked(
+            lambda: self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=canonical(value)),
+            "StartExecution",
+        )
 
     def start(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> bool:
         """Start an execution under a name of ours. False when that name was used: it was started before."""

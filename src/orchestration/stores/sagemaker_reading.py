@@ -1,7 +1,4 @@
-"""What the loop reads from SageMaker, and the one thing it may change there: stop a training.
-
-Everything else is changed by the state machine under its own role.
-"""
+"""What the loop reads from SageMaker, and the one thing OrchestrationFunction may change there: stop a training."""
 
 from __future__ import annotations
 
@@ -34,20 +31,24 @@ class SageMaker:
         """DescribeEndpoint."""
         return _found(lambda: self._client.describe_endpoint(EndpointName=name))
 
+    def model_package(self, arn: str) -> dict[str, Any] | None:
+        """DescribeModelPackage."""
+        return _found(lambda: self._client.describe_model_package(ModelPackageName=arn))
+
     def pipeline_execution(self, arn: str) -> dict[str, Any] | None:
         """DescribePipelineExecution."""
         return _found(lambda: self._client.describe_pipeline_execution(PipelineExecutionArn=arn))
 
-    def monitor_runs_to_decide(self, *, since: datetime) -> Iterator[tuple[str, datetime]]:
-        """Processing job ARN and end of monitor runs that found violations or failed since ``since``."""
+    def monitor_runs(self, *, since: datetime) -> Iterator[tuple[str, datetime, str | None]]:
+        """Processing job ARN, end and endpoint of monitor runs that found violations or failed since ``since``."""
         for status in ("CompletedWithViolations", "Failed"):
             pages = self._client.get_paginator("list_monitoring_executions").paginate(
-                StatusEquals=status, LastModifiedTimeAfter=since
+                StatusEquals=status, LastModifiedTimeAfter=since, PaginationConfig={"PageSize": 100}
             )
             for page in pages:
                 for run in page["MonitoringExecutionSummaries"]:
                     if run.get("ProcessingJobArn"):
-                        yield run["ProcessingJobArn"], run["LastModifiedTime"]
+                        yield run["ProcessingJobArn"], run["LastModifiedTime"], run.get("EndpointName")
 
     def training_job(self, name: str) -> dict[str, Any] | None:
         """DescribeTrainingJob."""
@@ -90,7 +91,7 @@ class SageMaker:
     def request_faults(self, operation: str, request: dict[str, Any]) -> str | None:
         """Why a request cannot be legal by SageMaker's own service model, or None.
 
-        The state machine's call would fail on it with an error no state can catch, and leave half a promotion.
+        Found before anything is created, so that no half promotion is left.
         """
         shape = self._client.meta.service_model.operation_model(operation).input_shape
         if shape is None:

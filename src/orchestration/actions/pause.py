@@ -1,0 +1,53 @@
+"""Pause: throw a kill switch. It stops every later forward effect in its scope; a bake in its scope ends at once."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from orchestration.domain.contracts import DueKind, WaitKind
+from orchestration.domain.switches import KillSwitch
+from orchestration.domain.wait import parse_wait_id
+from orchestration.steps.due_work import attempt
+from orchestration.steps.looking import look
+from orchestration.steps.operators import asked_scope, asked_text, tell_change
+
+if TYPE_CHECKING:
+    from orchestration.ports import Ports
+
+LOG = logging.getLogger("orchestration")
+
+
+def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    """Throw a kill switch.
+
+    Args:
+        request: ``{"scope": "global" | "model:<name>" | "source:<name>", "by", "reason"}``.
+        ports: the outside.
+
+    Returns:
+        ``{"scope", "changed", "in_flight"}``; ``changed`` is False when the switch was thrown before, and stays as it was;
+        ``in_flight`` names the open effects that were begun before it: runs that train, endpoints that are moving.
+
+    Raises:
+        InvalidRequestError: the scope, the name or the reason is missing or not legal.
+    """
+    scope, by, reason = asked_scope(request), asked_text(request, "by", 200), asked_text(request, "reason", 500)
+    changed = ports.table.throw_switch(KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat()))
+    if changed:
+        tell_change(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
+    return {"scope": scope, "changed": changed, "in_flight": _in_flight(ports, scope)}
+
+
+def _in_flight(ports: Ports, scope: str) -> list[str]:
+    """What goes on all the same: it was begun before. Bakes are looked at, since the switch ends them."""
+    found = []
+    for item in ports.table.due_items():
+        if item.kind is not DueKind.LOOK or scope not in {"global", f"model:{item.model}"}:
+            continue
+        run_id, kind, _ = parse_wait_id(item.subject)
+        if kind is WaitKind.BAKE:
+            attempt(ports, item, look)
+        elif kind in {WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK}:
+            found.append(f"{kind} of run {run_id} ({item.model})")
+    return sorted(set(found))

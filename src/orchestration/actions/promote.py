@@ -1,0 +1,276 @@
+"""Promote: let an accepted candidate serve, the way its policy says, and park the workflow until that is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
+from orchestration.domain.fence import (
+    EndpointSight,
+    Refusal,
+    changed_versions,
+    closed,
+    foreign_deployment,
+    policy_changed,
+    refuse,
+)
+from orchestration.domain.intention import Intention, endpoint_subject, settles_at
+from orchestration.domain.json_values import mapping
+from orchestration.domain.policy import PromotionKind
+from orchestration.domain.votes import Answer as Vote
+from orchestration.domain.wait import Wait, overdue, result
+from orchestration.steps.hand import commit, put_wait, refused
+from orchestration.steps.looking import look_after
+from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
+from orchestration.steps.telling import record_status
+from orchestration.steps.waits import answer, resolve, take_up
+from orchestration.stores.service_answers import Answer, Taken
+
+if TYPE_CHECKING:
+    from orchestration.ports import HandPorts
+
+DEADLINE: Final = timedelta(days=7)
+"""The workflow's backstop for a promotion."""
+
+PATIENCE_HOURS: Final = 12.0
+"""How long an endpoint may be busy, or a quota used up, before the promotion is given up."""
+
+
+def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
+    """Promote a run's candidate.
+
+    Args:
+        request: ``{"execution": {"id", "name"}, "token"}``; the plan comes from the stored verdict.
+        ports: the outside.
+
+    Returns:
+        ``{"started": bool}``; the workflow waits for the token, not for this.
+
+    Raises:
+        NotAcceptedYetError: AWS does not take it yet; the workflow asks again.
+        InvalidRequestError: the run has no candidate that may be promoted.
+    """
+    run_id, execution_arn = asked_run(request)
+    token = asked_token(request)
+    gathered = gather(ports, run_id, execution_arn)
+    if closed(gathered.sight) is not None:
+        answer(ports, token, {"next": Next.RECORD})
+        return {"started": False}
+    verdict = ports.table.verdict(run_id, "evaluation")
+    if verdict is None or verdict.get("outcome") is not None:
+        raise InvalidRequestError(f"Run {run_id} has no candidate that passed its gates.")
+    wait = ports.table.wait(run_id, WaitKind.PROMOTION)
+    if wait is not None:
+        wait = take_up(ports, wait, token)
+        if wait is None:
+            return {"started": False}
+        if wait.data.get("accepted"):
+            look_after(ports, wait)
+            return {"started": True}
+    plan = mapping(verdict["plan"])
+    refusal = _refusal(ports, gathered, verdict, plan)
+    if refusal is not None and refusal.go is Next.ASK:
+        # Nothing is decided yet: people are asked, and the workflow comes back.
+        answer(ports, token, {"next": Next.ASK})
+        return {"started": False}
+    if refusal is not None:
+        refused(ports, gathered, WaitKind.PROMOTION, token, refusal, go=Next.RECORD)
+        return {"started": False}
+    kind = plan["kind"]
+    if kind == PromotionKind.REGISTRY:
+        return {"started": _approve_package(ports, gathered, plan, wait, token)}
+    if kind == PromotionKind.PIPELINE:
+        return {"started": _deploy(ports, gathered, plan, wait, token)}
+    return {"started": _update_endpoint(ports, gathered, plan, wait, token)}
+
+
+# The fence.
+
+
+def _refusal(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any], plan: dict[str, Any]) -> Refusal | None:
+    refusal = refuse(gathered.sight) or _not_agreed(ports, gathered, verdict)
+    if refusal is not None:
+        return refusal
+    versions = {str(uri): str(version) for uri, version in mapping(verdict.get("versions")).items()}
+    refusal = changed_versions(versions, {uri: ports.bucket.version(uri) for uri in versions})
+    if refusal is not None or plan["kind"] != PromotionKind.ENDPOINT:
+        return refusal
+    name, seen = str(plan["endpoint"]), EndpointSight.of(ports.sagemaker.endpoint(str(plan["endpoint"])))
+    foreign = foreign_deployment(seen, name=name, previous=plan["previous_config"], wanted=plan["wanted_config"])
+    if foreign is not None:
+        return foreign
+    open_ = ports.table.intention(endpoint_subject(name))
+    if open_ is not None and open_.run_id != gathered.run.run_id:
+        return Refusal(
+            Status.SUPERSEDED,
+            f"Run {open_.run_id} of {open_.model} is changing endpoint {name}, or left it unsettled; one at a time.",
+        )
+    return None
+
+
+def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -> Refusal | None:
+    """Whether people have to be asked, were asked, and said yes to what is in force now."""
+    approval = ports.table.wait(gathered.run.run_id, WaitKind.APPROVAL, "promotion")
+    if approval is None:
+        if verdict["next"] == Next.ASK or policy_changed(gathered.sight):
+            return Refusal(None, "People have not been asked.", Next.ASK)
+        return None
+    if mapping(approval.result).get("decision") != Vote.APPROVED:
+        return Refusal(Status.STOPPED, "Nobody approved the promotion, so nothing was changed.")
+    if approval.data.get("policy_sha256") != gathered.sight.policy_sha256:
+        return Refusal(
+            Status.STOPPED,
+            "The policy changed after people had approved, so their yes is not one to what is in force now. Nothing was "
+            f"changed; retrain {gathered.run.model} to have it decided by the new policy.",
+        )
+    return None
+
+
+# The three ways to serve.
+
+
+def _approve_package(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
+    """The registry's approval is the promotion; what deploys from the registry is the team's."""
+    wait = _parked(ports, gathered, plan, wait, token, [])
+    sentence = f"Run {gathered.run.run_id} passed its gates."
+    taken = ports.changes.judge_package(plan["model_package_arn"], "Approved", sentence)
+    if not _accepted(ports, wait, taken):
+        return False
+    found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
+    return resolve(ports, wait, found)
+
+
+def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
+    """The team's own deployment; its end comes by event."""
+    wait = _parked(ports, gathered, plan, wait, token, [f"job:{plan['execution_name']}"])
+    linked = {**plan["input"], "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": gathered.run.execution_arn}
+    taken = ports.executions.begin(plan["target"], plan["execution_name"], linked)
+    if not _accepted(ports, wait, taken):
+        return False
+    _tell_started(ports, gathered, f"Deployment {plan['execution_name']} started at {plan['target']}.")
+    return True
+
+
+def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
+    """Model, config, intention and wait, then the update: whatever stops in between is found by the intention."""
+    name, wanted = str(plan["endpoint"]), str(plan["wanted_config"])
+    for taken in (
+        ports.changes.create_model(plan["create_model"]),
+        ports.changes.create_endpoint_config(plan["create_endpoint_config"]),
+    ):
+        if taken.answer is Answer.NOT_YET:
+            raise NotAcceptedYetError(taken.sentence)
+        if taken.answer is Answer.REFUSED:
+            refusal = Refusal(Status.FAILED, taken.sentence)
+            refused(ports, gathered, WaitKind.PROMOTION, token, refusal, go=Next.RECORD)
+            return False
+    now = ports.now()
+    intention = Intention(
+        subject=endpoint_subject(name),
+        run_id=gathered.run.run_id,
+        model=gathered.run.model,
+        execution_arn=gathered.run.execution_arn,
+        opened_at=now.isoformat(),
+        settles_at=settles_at(now).isoformat(),
+        sequence=ports.table.model(gathered.run.model).chain_sequence,
+        wanted=wanted,
+        previous=str(plan["previous_config"]),
+    )
+    if wait is None:
+        kept = {
+            key: plan[key]
+            for key in (
+                "kind",
+                "endpoint",
+                "previous_config",
+                "wanted_config",
+                "alarms",
+                "bake_seconds",
+                "inconclusive",
+            )
+        }
+        data = {
+            "plan": {**kept, "sequence": intention.sequence, "since": intention.opened_at},
+            "settles_at": intention.settles_at,
+            "accepted": False,
+            "names": [f"endpoint:{name}"],
+        }
+        new = put_wait(ports, gathered, WaitKind.PROMOTION, token, data, now + DEADLINE)
+    else:
+        new = wait
+    wait = commit(ports, gathered, intention, wait, new)
+    # Look once more: a try before this one may have been taken although its answer was lost.
+    seen = EndpointSight.of(ports.sagemaker.endpoint(name))
+    if wanted not in {seen.live, seen.pending}:
+        if seen.status != "InService":
+            return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
+        taken = ports.changes.update_endpoint(plan["update_endpoint"])
+        if taken.answer is not Answer.TAKEN:
+            seen = EndpointSight.of(ports.sagemaker.endpoint(name))
+            if wanted not in {seen.live, seen.pending}:
+                busy = taken.answer is Answer.NOT_YET or seen.status != "InService"
+                return _busy(ports, wait, taken.sentence) if busy else _given_up(ports, wait, taken.sentence)
+    _note_accepted(ports, wait)
+    _tell_started(ports, gathered, f"Endpoint {name} is moving to config {wanted}.")
+    current = ports.table.wait(wait.run_id, wait.kind)
+    if current is not None and not current.resolved:
+        look_after(ports, current)
+    return True
+
+
+def _parked(
+    ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str, names: list[str]
+) -> Wait:
+    """The wait of a promotion that changes no endpoint, committed under the fence."""
+    now = ports.now()
+    data = {
+        "plan": {"kind": plan["kind"], "execution_arn": plan.get("execution_arn")},
+        "settles_at": settles_at(now).isoformat(),
+        "accepted": False,
+        "names": names,
+    }
+    new = wait or put_wait(ports, gathered, WaitKind.PROMOTION, token, data, now + DEADLINE)
+    return commit(ports, gathered, None, wait, new)
+
+
+def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
+    """Note that AWS took a request. False when it never will; then the run's outcome says so.
+
+    Raises:
+        NotAcceptedYetError: it may take it later.
+    """
+    if taken.answer is Answer.NOT_YET:
+        return _busy(ports, wait, taken.sentence)
+    if taken.answer is Answer.REFUSED:
+        return _given_up(ports, wait, taken.sentence)
+    _note_accepted(ports, wait)
+    return True
+
+
+def _note_accepted(ports: HandPorts, wait: Wait) -> None:
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+
+
+def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
+    if overdue(wait, PATIENCE_HOURS, ports.now()):
+        return _given_up(ports, wait, f"Given up after {PATIENCE_HOURS:g} h. {sentence}")
+    raise NotAcceptedYetError(sentence)
+
+
+def _given_up(ports: HandPorts, wait: Wait, sentence: str) -> bool:
+    resolve(ports, wait, result(Next.RECORD, sentence, Status.FAILED))
+    return False
+
+
+def _tell_started(ports: HandPorts, gathered: Gathered, sentence: str) -> None:
+    record_status(
+        ports,
+        run_id=gathered.run.run_id,
+        model=gathered.run.model,
+        status=Status.PROMOTION_STARTED,
+        severity=gathered.run.severity,
+        sentence=sentence,
+    )

@@ -1,0 +1,156 @@
+"""Roll back: bring the champion back. Asked for by the living workflow of the run whose intention is open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.errors import ContentionError, NotAcceptedYetError
+from orchestration.domain.fence import EndpointSight, closed
+from orchestration.domain.intention import Intention, endpoint_subject
+from orchestration.domain.wait import Wait, overdue, result
+from orchestration.domain.wait_results import ENDPOINT_FAILED, rollback_result
+from orchestration.steps.facts import facts_of
+from orchestration.steps.hand import put_wait
+from orchestration.steps.looking import look_after
+from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
+from orchestration.steps.telling import record_status
+from orchestration.steps.waits import answer, look_due, resolve, take_up
+from orchestration.stores.service_answers import Answer
+
+if TYPE_CHECKING:
+    from orchestration.ports import HandPorts
+
+DEADLINE: Final = timedelta(days=7)
+"""The workflow's backstop for a rollback."""
+
+PATIENCE_HOURS: Final = 24.0
+"""How long an endpoint may be busy before people are paged instead."""
+
+
+def roll_back(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
+    """Bring the champion back.
+
+    Args:
+        request: ``{"execution": {"id", "name"}, "token"}``.
+        ports: the outside.
+
+    Returns:
+        ``{"started": bool}``; the workflow waits for the token, not for this.
+
+    Raises:
+        NotAcceptedYetError: the endpoint takes no update yet; the workflow asks again.
+        ContentionError: a rival was faster; the workflow asks again.
+    """
+    run_id, execution_arn = asked_run(request)
+    token = asked_token(request)
+    gathered = gather(ports, run_id, execution_arn)
+    intention = _own_intention(ports, gathered)
+    if intention is None:
+        # Nothing of this run is on its way: a run that is over, or one that never touched the endpoint.
+        answer(ports, token, {"next": Next.FINISH})
+        return {"started": False}
+    wait = ports.table.wait(run_id, WaitKind.ROLLBACK)
+    if wait is None:
+        wait = _park(ports, gathered, intention, token)
+    else:
+        taken_up = take_up(ports, wait, token)
+        if taken_up is None:
+            return {"started": False}
+        wait = taken_up
+    if wait.data.get("accepted"):
+        look_after(ports, wait)
+        return {"started": True}
+    return {"started": _update(ports, gathered, intention, wait)}
+
+
+def _own_intention(ports: HandPorts, gathered: Gathered) -> Intention | None:
+    """The open intention of a run that lives and is its model's: the fence of a rollback."""
+    sight, promotion = gathered.sight, gathered.policy.promotion
+    if closed(sight) is not None or sight.active_run_id != sight.run_id or not promotion.endpoint:
+        return None
+    intention = ports.table.intention(endpoint_subject(promotion.endpoint))
+    return intention if intention is not None and intention.run_id == sight.run_id else None
+
+
+def _park(ports: HandPorts, gathered: Gathered, intention: Intention, token: str) -> Wait:
+    name, now = intention.subject.removeprefix("endpoint:"), ports.now()
+    facts = facts_of(ports, gathered.run.run_id)
+    why = facts.get("approval:bake") or facts.get("bake") or facts.get("promotion") or {}
+    data: dict[str, Any] = {
+        "plan": {"endpoint": name, "previous_config": intention.previous, "wanted_config": intention.wanted},
+        "outcome": why.get("outcome") or str(Status.ROLLED_BACK),
+        "why": why.get("reason") or "The promotion could not be followed.",
+        "settles_at": intention.settles_at,
+        "accepted": False,
+        "names": [f"endpoint:{name}"],
+    }
+    new = put_wait(ports, gathered, WaitKind.ROLLBACK, token, data, now + DEADLINE)
+    check = ports.table.open_check(gathered.run.run_id, gathered.sight.execution_arn)
+    if ports.table.park(new, look_due(ports, new), data["names"], [check]) is not None:
+        raise ContentionError("The rollback was begun, or the run closed, at the same moment.")
+    return new
+
+
+def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wait) -> bool:
+    name, now = wait.data["plan"]["endpoint"], ports.now()
+    described = ports.sagemaker.endpoint(name)
+    over = rollback_result(
+        described,
+        name=name,
+        previous=intention.previous,
+        wanted=intention.wanted,
+        outcome=Status(wait.data["outcome"]),
+        certain=intention.settled(now),
+    )
+    seen = EndpointSight.of(described)
+    failed = seen.status in ENDPOINT_FAILED
+    if over is not None and not failed and seen.live != intention.wanted:
+        # The champion serves already, somebody else deployed, or the endpoint is gone.
+        return resolve(ports, wait, _because(over, wait))
+    if seen.pending is not None or (seen.status != "InService" and not failed):
+        return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
+    if seen.live != intention.wanted and not failed:
+        # An update that was begun may still show: nobody concludes anything before its time, the sweep looks then.
+        return False
+    request = {
+        "EndpointName": name,
+        "EndpointConfigName": intention.previous,
+        "RetainAllVariantProperties": True,
+    }
+    taken = ports.changes.update_endpoint(request)
+    if taken.answer is not Answer.TAKEN:
+        seen = EndpointSight.of(ports.sagemaker.endpoint(name))
+        if intention.previous not in {seen.live, seen.pending}:
+            if taken.answer is Answer.NOT_YET or seen.status not in {"InService", *ENDPOINT_FAILED}:
+                return _busy(ports, wait, taken.sentence)
+            reason = f"{wait.data['why']} The rollback was refused: {taken.sentence}"
+            resolve(ports, wait, result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
+            return False
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    record_status(
+        ports,
+        run_id=wait.run_id,
+        model=wait.model,
+        status=Status.ROLLBACK_STARTED,
+        severity=gathered.run.severity,
+        sentence=f"{wait.data['why']} Endpoint {name} is moving back to config {intention.previous}.",
+    )
+    current = ports.table.wait(wait.run_id, wait.kind)
+    if current is not None and not current.resolved:
+        look_after(ports, current)
+    return True
+
+
+def _because(over: dict[str, Any], wait: Wait) -> dict[str, Any]:
+    return {**over, "reason": f"{wait.data['why']} {over['reason']}"}
+
+
+def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
+    if overdue(wait, PATIENCE_HOURS, ports.now()):
+        reason = f"{wait.data['why']} Given up after {PATIENCE_HOURS:g} h. {sentence}"
+        resolve(ports, wait, result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
+        return False
+    raise NotAcceptedYetError(sentence)

@@ -1,0 +1,130 @@
+"""Train: start a run's training at its target, once, and park the workflow until it is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
+from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
+from orchestration.domain.fence import Refusal, closed, policy_changed, refuse
+from orchestration.domain.intention import Intention, settles_at, training_subject
+from orchestration.domain.policy import TargetKind
+from orchestration.domain.training_target import TrainingTask, target_request
+from orchestration.domain.wait import Wait, overdue, result
+from orchestration.steps.hand import commit, put_wait, refused
+from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
+from orchestration.steps.telling import record_status
+from orchestration.steps.training_slots import held_slot
+from orchestration.steps.waits import answer, resolve, take_up
+from orchestration.stores.service_answers import Answer, Taken
+
+if TYPE_CHECKING:
+    from orchestration.ports import HandPorts
+
+DEADLINE: Final = timedelta(days=28)
+"""The workflow's backstop for a training."""
+
+
+def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
+    """Start a run's training.
+
+    Args:
+        request: ``{"execution": {"id", "name"}, "token"}``; the plan comes from the table.
+        ports: the outside.
+
+    Returns:
+        ``{"started": bool}``; the workflow waits for the token, not for this.
+
+    Raises:
+        NotAcceptedYetError: AWS does not take it yet; the workflow asks again.
+    """
+    run_id, execution_arn = asked_run(request)
+    token = asked_token(request)
+    gathered = gather(ports, run_id, execution_arn)
+    if closed(gathered.sight) is not None:
+        answer(ports, token, {"next": Next.EVALUATE})
+        return {"started": False}
+    wait = ports.table.wait(run_id, WaitKind.TRAINING)
+    if wait is not None:
+        wait = take_up(ports, wait, token)
+        if wait is None or wait.data.get("accepted"):
+            return {"started": wait is not None}
+    refusal = _refusal(ports, gathered)
+    if refusal is not None:
+        refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)
+        return {"started": False}
+    task = TrainingTask.of(gathered.manifest)
+    if task is None:
+        raise InvalidRequestError(f"The manifest of run {run_id} names no training target.")
+    wait = _commit(ports, gathered, task, wait, token)
+    return {"started": _start(ports, gathered, task, wait)}
+
+
+def _refusal(ports: HandPorts, gathered: Gathered) -> Refusal | None:
+    refusal = refuse(gathered.sight)
+    if refusal is not None:
+        return refusal
+    if policy_changed(gathered.sight):
+        return Refusal(
+            Status.SUPERSEDED,
+            f"The policy of {gathered.run.model} changed before the training began, so the signal is decided again by "
+            "what is in force now. Nothing was trained.",
+            again=True,
+        )
+    if held_slot(ports, gathered.run.run_id) is None:
+        return Refusal(Status.STOPPED, f"Run {gathered.run.run_id} holds no training slot; nothing was trained.")
+    return None
+
+
+def _commit(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait | None, token: str) -> Wait:
+    """The intention, with the fence as its conditions, and the wait with its pointers."""
+    now, run = ports.now(), gathered.run
+    intention = Intention(
+        subject=training_subject(run.run_id),
+        run_id=run.run_id,
+        model=run.model,
+        execution_arn=run.execution_arn,
+        opened_at=now.isoformat(),
+        settles_at=settles_at(now).isoformat(),
+        sequence=ports.table.model(run.model).chain_sequence,
+        wanted=task.name,
+    )
+    data = {"settles_at": intention.settles_at, "accepted": False, "names": [f"job:{task.name}"]}
+    new = put_wait(ports, gathered, WaitKind.TRAINING, token, data, now + DEADLINE)
+    return commit(ports, gathered, intention, wait, new)
+
+
+def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait) -> bool:
+    run, policy, training_input = gathered.run, gathered.policy, gathered.manifest["training"]["input"]
+    request = target_request(policy.training, training_input, {MODEL_TAG: run.model, RUN_TAG: run.run_id})
+    taken: Taken
+    if task.kind is TargetKind.STATE_MACHINE:
+        # So that the console links parent and child.
+        linked = {**request, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn}
+        taken = ports.executions.begin(task.target, task.name, linked)
+    elif task.kind is TargetKind.SAGEMAKER_PIPELINE:
+        taken = ports.changes.start_pipeline_execution(request)
+    else:
+        taken = ports.changes.create_training_job(request)
+    if taken.answer is Answer.NOT_YET:
+        hours = policy.training.max_hours
+        if overdue(wait, hours, ports.now()):
+            reason = f"AWS did not take the training for {hours:g} h: {taken.sentence}"
+            resolve(ports, wait, result(Next.EVALUATE, reason, Status.TRAINING_FAILED, error="NotAccepted"))
+            return False
+        raise NotAcceptedYetError(taken.sentence)
+    if taken.answer is Answer.REFUSED:
+        resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
+        return False
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    record_status(
+        ports,
+        run_id=run.run_id,
+        model=run.model,
+        status=Status.TRAINING_STARTED,
+        severity=run.severity,
+        sentence=f"Training {task.name} started at {task.target}.",
+    )
+    return True

@@ -1,0 +1,66 @@
+"""Unfreeze: close the breaker of a model.
+
+Its count of fruitless runs starts anew, and a change of its endpoint that a closed run left open is taken as settled by
+the person who asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.due import GRACE
+from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.intention import IntentionState, endpoint_subject
+from orchestration.domain.json_values import model_name
+from orchestration.steps.due_work import attempt
+from orchestration.steps.operators import asked_text, tell_change
+from orchestration.steps.pending import pending_due, raise_pending
+from orchestration.steps.policies import effective_policy
+
+if TYPE_CHECKING:
+    from orchestration.ports import Ports
+
+ATTEMPTS: Final = 25
+
+
+def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+    """Close the breaker of a model.
+
+    Args:
+        request: ``{"model", "by", "reason"}``.
+        ports: the outside.
+
+    Returns:
+        ``{"model", "changed"}``; ``changed`` is False when the model was not frozen.
+
+    Raises:
+        InvalidRequestError: the model, the name or the reason is missing or not legal.
+        ContentionError: signals kept changing the model's state.
+    """
+    model = model_name(request.get("model"))
+    if model is None:
+        raise InvalidRequestError("Unfreezing needs a model: a legal model name.")
+    by, reason = asked_text(request, "by", 200), asked_text(request, "reason", 500)
+    for _ in range(ATTEMPTS):
+        state = ports.table.model(model)
+        if state.frozen_reason is None:
+            return {"model": model, "changed": False}
+        _settle_endpoint(ports, model)
+        after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
+        item = pending_due(model, ports.now() + GRACE)
+        if ports.table.save_model(after, [ports.table.due_write(item)]):
+            sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
+            tell_change(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
+            attempt(ports, item, raise_pending)
+            return {"model": model, "changed": True}
+        ports.pause(0.05)
+    raise ContentionError(f"The state of {model} kept changing; try again.")
+
+
+def _settle_endpoint(ports: Ports, model: str) -> None:
+    loaded = effective_policy(ports, model)
+    endpoint = loaded.policy.promotion.endpoint if loaded else None
+    intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
+    if intention is not None and intention.model == model and intention.state == IntentionState.ABANDONED:
+        ports.table.end_intention(intention.subject, intention.run_id)

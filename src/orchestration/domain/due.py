@@ -1,0 +1,70 @@
+"""Work that is due: pointers with a time. Pure.
+
+An item is written in the transaction of the fact it follows. Truth is that fact, so an item that is early, extra or
+late is harmless: whoever works it off looks at the fact first. Items of approvals lie in a partition of their own, which
+the function that people reach may write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import DueKind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+PARTITIONS: Final = 8
+"""Items are spread over this many partitions by model; a sweep asks each once. One partition takes 1,000 writes a second."""
+
+APPROVALS: Final = "DUE#APPROVALS"
+
+GRACE: Final = timedelta(minutes=3)
+"""When what is also done at once after a commit is due. Longer than the longest function may run (120 s)."""
+
+AGAIN: Final = timedelta(minutes=5)
+"""Rhythm of looking at what an event should have told; the sweep's default."""
+
+BACKOFF_LIMIT: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DueItem:
+    """A pointer: ``subject`` is what the kind's worker asks about, ``due_at`` ISO-8601 in UTC."""
+
+    kind: DueKind
+    subject: str
+    model: str
+    due_at: str
+    attempts: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def partition(self) -> str:
+        """The item's partition key."""
+        if self.kind is DueKind.LADDER:
+            return APPROVALS
+        return f"DUE#{hashlib.sha256(self.model.encode()).digest()[0] % PARTITIONS}"
+
+    @property
+    def sort_key(self) -> str:
+        """The item's sort key: what is due first comes first."""
+        return f"{self.due_at}#{self.kind}#{self.subject}"
+
+
+def due(kind: DueKind, subject: str, model: str, at: datetime, **data: Any) -> DueItem:
+    """An item that is due at an aware datetime."""
+    return DueItem(kind, subject, model, at.isoformat(), 0, data)
+
+
+def partitions() -> tuple[str, ...]:
+    """All partitions a sweep asks, approvals first."""
+    return (APPROVALS, *(f"DUE#{number}" for number in range(PARTITIONS)))
+
+
+def next_try(now: datetime, attempts: int) -> datetime:
+    """When an item whose work failed is tried again: 1 minute, doubled with each attempt, at most an hour."""
+    return now + min(timedelta(minutes=2 ** min(attempts, 10)), BACKOFF_LIMIT)

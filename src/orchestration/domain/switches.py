@@ -1,0 +1,35 @@
+"""Kill switches: what operators throw to stop the loop, for everything, one model or one source of signals. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitch:
+    """A switch an operator threw. ``scope`` is ``global``, ``model:<name>`` or ``source:<name>``."""
+
+    scope: str
+    by: str
+    reason: str
+    since: str
+
+
+def scopes_over(model: str, *sources: str | None) -> tuple[str, ...]:
+    """Scopes of the switches that stop a model's run; ``sources`` are those of the signal it began with."""
+    return ("global", f"model:{model}", *(f"source:{source}" for source in sources if source))
+
+
+def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> KillSwitch | None:
+    """The switch thrown over a model or a source, or None. The only place that says what is paused."""
+    scopes = scopes_over(model, *sources)
+    return next((switch for switch in switches if switch.scope in scopes), None)
+
+
+def paused_sentence(switch: KillSwitch) -> str:
+    """What people are told of something that a switch stopped."""
+    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {switch.reason}"

@@ -1,0 +1,85 @@
+"""A parked task token: what a run waits for, and what came of it. Pure.
+
+A wait is one item for its whole life. It is parked with a token, resolved once with a result, and keeps both facts; the
+token is swapped while it is parked and removed once it was answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from orchestration.domain.contracts import Next, Status, WaitKind
+
+
+class WaitState(StrEnum):
+    """PARKED until its result is fixed."""
+
+    PARKED = "PARKED"
+    RESOLVED = "RESOLVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """``subject`` is what is waited for (for approvals training, promotion or bake); ``data`` belongs to the kind.
+
+    ``token`` is None once it was answered. ``revision`` counts the changes to a wait. Times are ISO-8601 in UTC.
+    """
+
+    kind: WaitKind
+    subject: str
+    run_id: str
+    model: str
+    token: str | None
+    execution_arn: str
+    parked_at: str
+    deadline: str
+    next_step_at: str
+    step: int = 0
+    state: WaitState = WaitState.PARKED
+    data: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] | None = None
+    revision: int = 0
+
+    @property
+    def name(self) -> str:
+        """What tells it from the run's other waits."""
+        return self.subject if self.kind is WaitKind.APPROVAL else str(self.kind)
+
+    @property
+    def wait_id(self) -> str:
+        """Id of the wait among all: ``<run>:<kind>`` or ``<run>:approval:<subject>``; a run's id holds no colon."""
+        return wait_id(self.run_id, self.kind, self.subject)
+
+    @property
+    def resolved(self) -> bool:
+        """True when its result is fixed."""
+        return self.state is WaitState.RESOLVED
+
+    @property
+    def answered(self) -> bool:
+        """True when nothing is left to do: its result is fixed and the workflow has it."""
+        return self.resolved and self.token is None
+
+
+def wait_id(run_id: str, kind: WaitKind, subject: str = "") -> str:
+    """Id of a run's wait."""
+    return f"{run_id}:{kind}:{subject}" if kind is WaitKind.APPROVAL else f"{run_id}:{kind}"
+
+
+def parse_wait_id(identity: str) -> tuple[str, WaitKind, str]:
+    """Run, kind and subject of a wait's id."""
+    run_id, kind, *subject = identity.split(":", 2)
+    return run_id, WaitKind(kind), subject[0] if subject else ""
+
+
+def result(go: Next, reason: str, outcome: Status | None = None, **more: Any) -> dict[str, Any]:
+    """A wait's result: where the workflow goes, why, and the run's outcome if it ends here."""
+    return {"next": str(go), "reason": reason, "outcome": None if outcome is None else str(outcome), **more}
+
+
+def overdue(wait: Wait, hours: float | None, now: datetime) -> bool:
+    """True when a wait has been parked for longer than ``hours``."""
+    return hours is not None and now - datetime.fromisoformat(wait.parked_at) >= timedelta(hours=hours)

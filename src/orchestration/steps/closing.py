@@ -1,0 +1,173 @@
+"""Closing a run: outcome, history and the model's state in one transaction, with the items of everything that follows.
+
+Asked by the workflow at its end, by the settle rule when an execution died, and by the sweep when even that was lost.
+All of them may come for the same run; the first one closes it, the others find it closed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.bake import RETURNING
+from orchestration.domain.conclusion import Conclusion, Failure, conclude
+from orchestration.domain.contracts import DueKind, Severity, Status
+from orchestration.domain.due import GRACE, DueItem, due
+from orchestration.domain.errors import ContentionError
+from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
+from orchestration.domain.json_values import mapping
+from orchestration.domain.policy import Policy, pinned_policy
+from orchestration.steps.due_work import Worked, attempt
+from orchestration.steps.facts import facts_of
+from orchestration.steps.pending import merge_pending, pending_due, raise_pending
+from orchestration.steps.policies import effective_policy
+from orchestration.steps.telling import status_told, tell
+from orchestration.steps.winding_down import look_at_intention, wind_down
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.ports import Ports
+    from orchestration.stores.models import StoredModel
+    from orchestration.stores.runs import StoredRun
+    from orchestration.stores.table import Write
+
+ATTEMPTS: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """What closing a run writes beside its outcome, and works off at once."""
+
+    writes: tuple[Write, ...]
+    work: tuple[tuple[DueItem, Callable[[Any, DueItem], Worked]], ...]
+
+
+def close_run(ports: Ports, run: StoredRun, *, died: Status | None, failure: Failure | None) -> StoredRun:
+    """Give a run its outcome. Gives the run as it stands: with this outcome, or the one it had.
+
+    Args:
+        ports: the outside.
+        run: the run.
+        died: the outcome of a dead execution, None when the workflow asks.
+        failure: what the workflow caught, or how the execution ended.
+
+    Raises:
+        ContentionError: rivals kept winning; the caller tries again.
+    """
+    for _ in range(ATTEMPTS):
+        current = ports.table.run(run.run_id) or run
+        if current.outcome is not None:
+            return current
+        facts = facts_of(ports, run.run_id)
+        conclusion = conclude(facts, died=died, failure=failure)
+        closed = replace(
+            current,
+            outcome=str(conclusion.outcome),
+            reason=conclusion.reason[:2000],
+            error=conclusion.error,
+            ended_at=ports.now().isoformat(),
+        )
+        after = _after(ports, closed, conclusion, facts)
+        if ports.table.close_run(closed, after.writes):
+            for item, worker in after.work:
+                attempt(ports, item, worker)
+            return closed
+        ports.pause(0.05)
+    raise ContentionError(f"The state of run {run.run_id} kept changing; the workflow tries again.")
+
+
+def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, dict[str, Any]]) -> _After:
+    now, stored, manifest = ports.now(), ports.table.model(run.model), json.loads(run.manifest)
+    policy = _policy(ports, run, manifest)
+    intention = _open_intention(ports, run, policy)
+    state = next_state(stored, run, policy, now=now, endpoint_left=intention is not None and not conclusion.known)
+    if _again(facts) and conclusion.outcome is Status.SUPERSEDED:
+        signal = mapping(manifest.get("signal"))
+        state = replace(
+            state,
+            pending=merge_pending(
+                state.pending,
+                signal,
+                Severity(run.severity),
+                sequence=state.chain_sequence,
+                returning=signal.get("kind") in RETURNING,
+            ),
+        )
+    work: list[tuple[DueItem, Callable[[Any, DueItem], Worked]]] = [
+        (status_told(run.run_id, run.model, conclusion.outcome, now), tell),
+        (due(DueKind.STOP, run.run_id, run.model, now + GRACE), wind_down),
+    ]
+    writes = [ports.table.model_write(state)]
+    if intention is not None and conclusion.known:
+        writes.append(ports.table.ended_intention(intention.subject, run.run_id))
+    elif intention is not None:
+        writes.append(ports.table.abandon_intention(intention.subject, run.run_id))
+        endpoint = intention.subject.removeprefix("endpoint:")
+        settles = max(datetime.fromisoformat(intention.settles_at), now)
+        work.append((due(DueKind.INTENT, run.run_id, run.model, settles, endpoint=endpoint), look_at_intention))
+    if state.pending is not None:
+        work.append((pending_due(run.model, now + GRACE), raise_pending))
+    writes += [ports.table.due_write(item) for item, _ in work]
+    return _After(tuple(writes), tuple(work))
+
+
+def next_state(
+    stored: StoredModel, run: StoredRun, policy: Policy | None, *, now: datetime, endpoint_left: bool
+) -> StoredModel:
+    """The model's state after a run. Pure.
+
+    Args:
+        stored: the state before.
+        run: the run with its outcome.
+        policy: the policy it was decided under.
+        now: an aware datetime.
+        endpoint_left: True when the run left a change of an endpoint that nobody has judged.
+    """
+    outcome = Status(run.outcome or Status.FAILED)
+    fruitless = 0 if outcome.fruitful else stored.fruitless_runs + int(outcome.fruitless)
+    frozen, limit = stored.frozen_reason, policy.fruitless_runs if policy else 0
+    if limit and outcome.fruitless and fruitless >= limit and not frozen:
+        frozen = f"{fruitless} runs in a row brought no improvement, the last one {run.run_id} ({outcome})."
+    if endpoint_left:
+        # Whatever serves now, only people may touch it until they say otherwise.
+        frozen = (
+            f"Run {run.run_id} ended {outcome} while its endpoint was being changed, so a candidate may serve that no "
+            "bake has judged. Compare the endpoint's config, and the one it is moving to, with the champion's in the "
+            "manifest; repair the endpoint first."
+        )
+    cooldown = timedelta(hours=policy.cooldown_hours if policy else 0)
+    if outcome is Status.SUPERSEDED:
+        cooldown = timedelta()
+    return replace(
+        stored,
+        active_run_id=None if stored.active_run_id == run.run_id else stored.active_run_id,
+        cooldown_until=(now + cooldown).isoformat() if cooldown else stored.cooldown_until,
+        fruitless_runs=fruitless,
+        frozen_reason=frozen,
+        promoted_at=now.isoformat() if outcome is Status.PROMOTED else stored.promoted_at,
+    )
+
+
+def _policy(ports: Ports, run: StoredRun, manifest: dict[str, Any]) -> Policy | None:
+    """The policy the run was decided under; runs of older releases pinned none, so the one in force stands for it."""
+    pinned = mapping(manifest.get("policy"))
+    if pinned:
+        return pinned_policy(pinned["effective"])
+    loaded = effective_policy(ports, run.model)
+    return loaded.policy if loaded else None
+
+
+def _open_intention(ports: Ports, run: StoredRun, policy: Policy | None) -> Intention | None:
+    endpoint = policy.promotion.endpoint if policy else None
+    intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
+    if intention is None or intention.run_id != run.run_id or intention.state != IntentionState.OPEN:
+        return None
+    return intention
+
+
+def _again(facts: dict[str, dict[str, Any]]) -> bool:
+    """True when a refusal said that the signal is to be decided again."""
+    return any(fact.get("again") for fact in facts.values())

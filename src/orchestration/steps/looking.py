@@ -1,0 +1,166 @@
+"""Looking after a wait: is what it waits for over? Asked by an event, by the sweep, and right after it was parked."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.bake import BakeState, bake_result, judge_bake
+from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.due import AGAIN
+from orchestration.domain.json_values import mapping, number
+from orchestration.domain.switches import switch_over
+from orchestration.domain.training_target import TrainingTask
+from orchestration.domain.wait import overdue, result
+from orchestration.domain.wait_results import (
+    TRAINING_TIMED_OUT,
+    execution_result,
+    promotion_result,
+    rollback_result,
+)
+from orchestration.steps.due_work import DONE, Worked, later
+from orchestration.steps.sight import source_of
+from orchestration.steps.training_slots import held_slot
+from orchestration.steps.trainings import seen_training, stop_training, training_result
+from orchestration.steps.waits import deliver, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.domain.due import DueItem
+    from orchestration.domain.wait import Wait
+    from orchestration.ports import Ports
+    from orchestration.stores.runs import StoredRun
+
+LOG = logging.getLogger("orchestration")
+
+
+def look(ports: Ports, item: DueItem) -> Worked:
+    """Work off a LOOK item: answer what is over, withdraw what nobody waits for, else look again later."""
+    wait = ports.table.wait_by_id(item.subject)
+    if wait is None or wait.answered:
+        return DONE
+    if wait.resolved:
+        deliver(ports, wait)
+        return Worked(repair="wait_answered")
+    if look_after(ports, wait):
+        return Worked(repair=None if wait.kind is WaitKind.BAKE else "lost_event_replaced")
+    current = ports.table.wait_by_id(item.subject) or wait
+    if current.kind is WaitKind.BAKE:
+        return later(item, min(datetime.fromisoformat(current.deadline), ports.now() + AGAIN))
+    return later(item, ports.now() + AGAIN)
+
+
+def look_after(ports: Ports, wait: Wait) -> bool:
+    """Ask about the subject of a parked wait and answer it when that is over. True when it was answered."""
+    run = ports.table.run(wait.run_id)
+    if run is None or run.outcome is not None:
+        # Nobody goes on with a run that is over, and its execution is dead or goes to its end by itself.
+        reason = f"Run {wait.run_id} ended before what it waited for."
+        return resolve(ports, wait, result(Next.RECORD, reason, Status(run.outcome) if run and run.outcome else None))
+    found = LOOKS[wait.kind](ports, wait, run)
+    return found is not None and resolve(ports, wait, found)
+
+
+def _slot(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+    del run
+    holder = held_slot(ports, wait.run_id)
+    if holder is None:
+        return None
+    return result(Next.TRAIN, f"Slot grant {holder.fence}.", fence=holder.fence)
+
+
+def _training(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+    manifest = json.loads(run.manifest)
+    task = TrainingTask.of(manifest)
+    if task is None:
+        return result(Next.EVALUATE, "The manifest names no training target.", Status.TRAINING_FAILED)
+    training = mapping(manifest.get("training"))
+    hours = number(training.get("max_hours"))
+    late = overdue(wait, hours, ports.now())
+    found = seen_training(ports, task, started_at=run.started_at, certain=_certain(ports, wait))
+    if found is not None:
+        return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
+    if late:
+        cause = f"The training ran longer than the {hours:g} h its policy allows."
+        stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
+    return None
+
+
+def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+    del run
+    plan = wait.data["plan"]
+    if plan["kind"] == "pipeline":
+        described = ports.executions.describe(plan["execution_arn"])
+        found = execution_result(described) if described is not None or _certain(ports, wait) else None
+        if found is None:
+            return None
+        if found["status"] == "SUCCEEDED":
+            return result(Next.RECORD, "The team's deployment took the candidate.", Status.PROMOTED)
+        return result(Next.RECORD, f"The team's deployment failed: {found['reason']}", Status.FAILED)
+    return promotion_result(
+        ports.sagemaker.endpoint(plan["endpoint"]),
+        name=plan["endpoint"],
+        previous=plan["previous_config"],
+        wanted=plan["wanted_config"],
+        certain=_certain(ports, wait),
+    )
+
+
+def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+    del run
+    plan = wait.data["plan"]
+    return rollback_result(
+        ports.sagemaker.endpoint(plan["endpoint"]),
+        name=plan["endpoint"],
+        previous=plan["previous_config"],
+        wanted=plan["wanted_config"],
+        outcome=Status(wait.data["outcome"]),
+        certain=_certain(ports, wait),
+    )
+
+
+def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+    plan, now = wait.data["plan"], ports.now()
+    since = datetime.fromisoformat(plan["since"])
+    verdict = judge_bake(
+        ports.sagemaker.endpoint(plan["endpoint"]),
+        endpoint=plan["endpoint"],
+        wanted_config=plan["wanted_config"],
+        previous_config=plan["previous_config"],
+        alarms=ports.alarms.watch(plan["alarms"], since=since),
+        pending=ports.table.model(wait.model).pending,
+        sequence=int(plan["sequence"]),
+        since=since,
+        switch=switch_over(ports.table.kill_switches(), wait.model, source_of(json.loads(run.manifest))),
+    )
+    ended, extended = now >= datetime.fromisoformat(wait.deadline), bool(wait.data.get("extended"))
+    if verdict.state is BakeState.INCONCLUSIVE and ended and not extended:
+        length = datetime.fromisoformat(wait.deadline) - datetime.fromisoformat(wait.parked_at)
+        longer = (now + length).isoformat()
+        ports.table.change_wait(
+            wait, replace(wait, deadline=longer, next_step_at=longer, data={**wait.data, "extended": True})
+        )
+        LOG.warning("BakeExtended", extra={"run_id": wait.run_id, "model": wait.model, "until": longer})
+        if length:
+            return None
+        extended = True
+    return bake_result(verdict, ended=ended, extended=extended, inconclusive=str(plan["inconclusive"]))
+
+
+def _certain(ports: Ports, wait: Wait) -> bool:
+    """True when AWS took the request of a wait, or would show by now that it did."""
+    return bool(wait.data.get("accepted")) or ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+
+
+LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], dict[str, Any] | None]]] = {
+    WaitKind.SLOT: _slot,
+    WaitKind.TRAINING: _training,
+    WaitKind.PROMOTION: _promotion,
+    WaitKind.ROLLBACK: _rollback,
+    WaitKind.BAKE: _bake,
+}
+"""How each kind of wait is looked after. Approvals have their ladder instead."""

@@ -1,0 +1,139 @@
+"""Signals that are kept: coalesced during a run or a cooldown, or lost by their event. Each is raised until it is decided.
+
+An execution that was started is no proof of a decision: only the decision is, or an execution that ended well.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import (
+    PENDING_SIGNAL_DUE,
+    RETRAINING_SOURCE,
+    DueKind,
+    Severity,
+    SignalSource,
+)
+from orchestration.domain.due import AGAIN, due
+from orchestration.domain.json_values import canonical, mapping, model_name
+from orchestration.domain.records import sha256
+from orchestration.domain.switches import switch_over
+from orchestration.steps.due_work import DONE, Worked, later
+from orchestration.steps.policies import model_of_endpoint
+
+if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
+    from orchestration.ports import Ports
+
+LOG = logging.getLogger("orchestration")
+
+RAISED_FOR: Final = timedelta(days=14)
+"""How long a lost signal is raised again and again while every execution fails; people were told of each failure."""
+
+
+def pending_due(model: str, at: datetime) -> DueItem:
+    """The item that brings a model's pending signal back."""
+    return due(DueKind.PENDING, model, model, at)
+
+
+def raise_pending(ports: Ports, item: DueItem) -> Worked:
+    """Work off a PENDING item: start an execution for the signal when no run, cooldown or switch is in its way."""
+    model, now = item.subject, ports.now()
+    state = ports.table.model(model)
+    if state.pending is None:
+        return DONE
+    if state.active_run_id is not None:
+        return later(item, now + AGAIN)
+    if state.cooldown_until and now < datetime.fromisoformat(state.cooldown_until):
+        return later(item, datetime.fromisoformat(state.cooldown_until))
+    origin = mapping(state.pending.get("signal")).get("source")
+    if switch_over(ports.table.kill_switches(), model, SignalSource.PENDING, origin) is not None:
+        return later(item, now + AGAIN)
+    identity = sha256(canonical([model, state.pending, state.cooldown_until]))[:24]
+    event = {
+        "source": RETRAINING_SOURCE,
+        "detail-type": PENDING_SIGNAL_DUE,
+        "time": now.isoformat(),
+        "detail": {"model": model, "count": state.pending["count"]},
+    }
+    tries = int(item.data.get("tries", 0)) if item.data.get("identity") == identity else 0
+    worked = _start(ports, item, f"pending-{model[:40]}-{identity}", event, tries, "pending_signal_raised")
+    if worked.again is None:
+        if ports.table.model(model).pending is None:
+            return DONE
+        # It ended well and the signal still waits: held by a pause, or coalesced once more.
+        return later(item, now + AGAIN, identity=identity, tries=tries + 1)
+    return Worked(
+        later(worked.again, datetime.fromisoformat(worked.again.due_at), identity=identity).again, worked.repair
+    )
+
+
+def raise_signal(ports: Ports, item: DueItem) -> Worked:
+    """Work off a RAISE item: start an execution for a signal whose event was lost, unless it was decided.
+
+    Its data: ``{"event", "identities", "name", "endpoint"?, "since"}``; an endpoint no model of ours has is foreign.
+    """
+    data, now = item.data, ports.now()
+    if any(ports.table.signal(identity) is not None for identity in data["identities"]):
+        return DONE
+    endpoint = model_name(data.get("endpoint"))
+    if endpoint is not None and model_of_endpoint(ports, endpoint) is None:
+        return DONE
+    if now - datetime.fromisoformat(data["since"]) > RAISED_FOR:
+        LOG.error("SignalGivenUp", extra={"subject": item.subject})
+        return DONE
+    return _start(ports, item, data["name"], data["event"], int(data.get("tries", 0)), str(data["repair"]))
+
+
+def _start(ports: Ports, item: DueItem, name: str, event: dict[str, Any], tries: int, repair: str) -> Worked:
+    """Start an execution, or see what became of the one that was started: one that failed is followed by another."""
+    machine = ports.settings.state_machine_arn
+    if tries:
+        last = f"{machine.replace(':stateMachine:', ':execution:')}:{name}-{tries}"
+        status = ports.executions.status(last)
+        if status in {"RUNNING", "PENDING_REDRIVE"}:
+            return later(item, ports.now() + AGAIN)
+        if status == "SUCCEEDED":
+            return DONE
+    started = ports.executions.start(machine, f"{name}-{tries + 1}", event)
+    if started:
+        LOG.info("SignalRaised", extra={"subject": item.subject, "try": tries + 1})
+    delay = min(AGAIN * 2**tries, timedelta(hours=6))
+    again = later(item, ports.now() + delay, tries=tries + 1).again
+    return Worked(again, repair if started else None)
+
+
+def merge_pending(
+    pending: dict[str, Any] | None,
+    signal: dict[str, Any],
+    severity: Severity,
+    *,
+    sequence: int,
+    returning: bool,
+    again: bool = False,
+) -> dict[str, Any]:
+    """Merge a signal into what waits: count, worst severity, latest context. Pure.
+
+    Args:
+        pending: what waits, or None.
+        signal: the signal's record.
+        severity: its severity.
+        sequence: place of its decision in the model's chain; the judge of a bake orders drift by it.
+        returning: True when the signal speaks against the model that serves.
+        again: True for a pending signal that is coalesced once more; it stays itself, only its context is renewed.
+    """
+    before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.get("signal_id")}
+    worst = max(Severity(before["severity"]), severity, key=lambda level: level.rank)
+    merged = {
+        "first_signal_id": before["first_signal_id"],
+        "count": int(before["count"]) + (0 if again else 1),
+        "severity": str(worst),
+        "signal": signal if not again or pending is None else before["signal"],
+    }
+    # Kept beside the latest signal: a request that comes after it must not hide drift from the judge of a bake.
+    if returning and not again:
+        return merged | {"drift": signal, "drift_sequence": sequence}
+    kept = {key: before[key] for key in ("drift", "drift_sequence") if before.get(key) is not None}
+    return merged | kept

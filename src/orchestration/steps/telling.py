@@ -1,0 +1,321 @@
+"""Telling: records, evidence, status events and messages of what was committed. At least once, each with a stable id."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
+from orchestration.domain.due import GRACE, due
+from orchestration.domain.json_values import mapping
+from orchestration.domain.notification import Message, decision_message, frozen_message, status_message
+from orchestration.domain.records import manifest_key, sha256
+from orchestration.domain.votes import LadderAction, duration
+from orchestration.steps.approval_links import steps_to_decide
+from orchestration.steps.due_work import Worked, attempt
+from orchestration.steps.evidence import leave_evidence, outcome_uri
+from orchestration.stores.runs import StatusRow
+
+if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
+    from orchestration.domain.wait import Wait
+    from orchestration.ports import ApprovalPorts
+    from orchestration.stores.models import SeenSignal
+    from orchestration.stores.runs import StoredRun
+    from orchestration.stores.table import Write
+
+LOG = logging.getLogger("orchestration")
+
+ASKS_FOR: Final = {
+    Status.TRAINING_APPROVAL_REQUESTED: "training",
+    Status.PROMOTION_APPROVAL_REQUESTED: "promotion",
+    Status.BAKE_APPROVAL_REQUESTED: "bake",
+}
+"""Statuses whose message says how to decide, and on what."""
+
+REPAIR: Final = "telling_made_up"
+
+
+# What is due.
+
+
+def signal_told(signal_id: str, model: str, now: datetime) -> DueItem:
+    """The item that has a decision's records written and told."""
+    return due(DueKind.TELL, f"signal:{signal_id}", model, now + GRACE)
+
+
+def status_told(run_id: str, model: str, status: Status, now: datetime) -> DueItem:
+    """The item that has a status told, and its evidence written."""
+    return due(DueKind.TELL, f"status:{run_id}:{status}", model, now + GRACE)
+
+
+def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
+    """The item that has people reminded of an approval; the link in the message is made when it is sent."""
+    return due(DueKind.TELL, f"ladder:{action}:{wait.wait_id}", wait.model, now + GRACE)
+
+
+def message_told(message: Message, now: datetime) -> DueItem:
+    """The item that has a message sent whose fact stands nowhere else; it carries the message."""
+    identity = sha256(f"{message.model}\x1f{message.title}\x1f{message.sentence}\x1f{now.isoformat()}")[:24]
+    return due(DueKind.TELL, f"message:{identity}", message.model or "-", now + GRACE, **asdict(message))
+
+
+def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
+    """Work off a TELL item."""
+    what, _, subject = item.subject.partition(":")
+    if what == "signal":
+        seen = ports.table.signal(subject)
+        if seen is not None:
+            write_records(ports, seen)
+            _announce(ports, seen)
+    elif what == "status":
+        run_id, status = subject.rsplit(":", 1)
+        _tell_status(ports, run_id, Status(status))
+    elif what == "ladder":
+        action, _, identity = subject.partition(":")
+        _tell_ladder(ports, LadderAction(action), identity)
+    else:
+        ports.channels.tell(_message_of(item))
+    return Worked(repair=REPAIR)
+
+
+def _message_of(item: DueItem) -> Message:
+    data = item.data
+    return Message(
+        **{
+            **data,
+            "facts": tuple((str(name), str(value)) for name, value in data["facts"]),
+            "next_steps": tuple(data["next_steps"]),
+        }
+    )
+
+
+def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> None:
+    wait = ports.table.wait_by_id(identity)
+    if wait is None or wait.resolved:
+        return
+    escalates = action is LadderAction.ESCALATE
+    left = duration(datetime.fromisoformat(wait.deadline) - ports.now())
+    ports.channels.tell(
+        Message(
+            model=wait.model,
+            status=f"APPROVAL_{'ESCALATED' if escalates else 'REMINDED'}",
+            title=f"{wait.subject} approval {'undecided' if escalates else 'reminder'}",
+            sentence=(
+                f"The {wait.subject} of {wait.model} waits for approval. Nobody has decided yet; {left} are left, then "
+                f"the answer is no. {wait.data['why']}"
+            ),
+            facts=(("run", wait.run_id), ("deadline", wait.deadline), ("manifest", wait.data["manifest_uri"])),
+            next_steps=(
+                *steps_to_decide(ports, wait),
+                *((f"Runbook: {ports.settings.runbook_url}#approval-undecided",) if escalates else ()),
+            ),
+            escalates=escalates,
+            thread=wait.run_id,
+        )
+    )
+
+
+# Statuses.
+
+
+def status_writes(ports: ApprovalPorts, run_id: str, model: str, row: StatusRow) -> tuple[tuple[Write, Write], DueItem]:
+    """A status and the item that has it told, for somebody else's transaction; ``attempt(item, tell)`` after it."""
+    item = status_told(run_id, model, row.status, ports.now())
+    return (ports.table.status_write(run_id, row), ports.table.due_write(item)), item
+
+
+def record_status(
+    ports: ApprovalPorts,
+    *,
+    run_id: str,
+    model: str,
+    status: Status,
+    sentence: str,
+    severity: str | None = None,
+    facts: dict[str, str] | None = None,
+) -> bool:
+    """Append the status to the run's history and tell it. False when the run has it already."""
+    now = ports.now()
+    item = status_told(run_id, model, status, now)
+    row = StatusRow(status, now.isoformat(), sentence, severity, facts)
+    if not ports.table.add_status(run_id, row, [ports.table.due_write(item)]):
+        return False
+    attempt(ports, item, tell)
+    return True
+
+
+def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
+    run, rows = ports.table.run(run_id), ports.table.statuses(run_id)
+    row = next((row for row in rows if row["status"] == status), None)
+    if run is None or row is None:
+        return
+    leave_evidence(ports, run, status, rows)
+    details = dict(row.get("details") or {})
+    sentence = str(details.pop("sentence", None) or details.pop("reason", None) or run.reason or "")
+    earlier = [earlier["status"] for earlier in rows if earlier["at"] <= row["at"] and earlier["status"] != status]
+    manifest_uri = ports.bucket.uri(manifest_key(run.model, run_id))
+    LOG.info(
+        "RunStatusChanged",
+        extra={"run_id": run_id, "model": run.model, "status": str(status), "escalates": status.escalates},
+    )
+    severity = row.get("severity") or run.severity
+    ports.channels.emit(
+        event_detail(
+            event_id=f"{run_id}:{status}",
+            run_id=run_id,
+            model=run.model,
+            status=str(status),
+            previous_status=earlier[-1] if earlier else None,
+            reason=sentence,
+            severity=severity,
+            manifest_uri=manifest_uri,
+        ),
+        resources=[ports.settings.state_machine_arn],
+    )
+    facts = {str(name): str(value) for name, value in details.items() if value is not None}
+    if status.final:
+        LOG.info("RunEnded", extra=run_ended(run))
+        facts["evidence"] = outcome_uri(ports, run)
+        finish = mapping(ports.table.verdict(run_id, "finish"))
+        facts |= {name: str(finish[name]) for name in ("registry", "baseline") if finish.get(name)}
+    ports.channels.tell(
+        status_message(
+            status=status,
+            run_id=run_id,
+            model=run.model,
+            sentence=sentence,
+            facts={**facts, "manifest": manifest_uri},
+            runbook_url=ports.settings.runbook_url,
+            next_steps=_steps(ports, run_id, status),
+        )
+    )
+    if status.final:
+        frozen = ports.table.model(run.model).frozen_reason
+        if frozen and run_id in frozen:
+            ports.channels.tell(frozen_message(run.model, frozen, ports.settings.runbook_url))
+
+
+def _steps(ports: ApprovalPorts, run_id: str, status: Status) -> tuple[str, ...]:
+    subject = ASKS_FOR.get(status)
+    wait = ports.table.wait(run_id, WaitKind.APPROVAL, subject) if subject else None
+    return () if wait is None or wait.resolved else steps_to_decide(ports, wait)
+
+
+def run_ended(run: StoredRun) -> dict[str, Any]:
+    """Fields of the log line that a run's end is counted and timed by. Pure."""
+    ended = datetime.fromisoformat(run.ended_at or run.started_at)
+    return {
+        "run_id": run.run_id,
+        "model": run.model,
+        "outcome": run.outcome or str(Status.FAILED),
+        "seconds": round((ended - datetime.fromisoformat(run.started_at)).total_seconds(), 3),
+    }
+
+
+# Decisions.
+
+
+def write_records(ports: ApprovalPorts, seen: SeenSignal) -> None:
+    """Write what a decision leaves in the bucket: its record, the event, and a run's manifest. Idempotent."""
+    record = json.loads(seen.record)
+    decision, model = Decision(record["decision"]), record["model"]
+    event = json.loads(seen.event) if seen.event is not None else None
+    if decision is Decision.REJECT:
+        ports.bucket.write_once(f"rejected/{seen.signal_id}.json", {"event": event, "sentence": record["sentence"]})
+    if decision is Decision.RETRAIN:
+        run = ports.table.run(seen.run_id)
+        if run is not None:
+            ports.bucket.write_once(manifest_key(model, seen.run_id), json.loads(run.manifest))
+        ports.bucket.write_once(f"runs/{model}/{seen.run_id}/inputs/event.json", event)
+    ports.bucket.write_once(seen.record_key, record)
+
+
+def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
+    """Tell programs of a decision, and people where it says so."""
+    record, output = json.loads(seen.record), mapping(json.loads(seen.payload).get("output"))
+    decision, model = Decision(record["decision"]), record["model"]
+    retrains = decision is Decision.RETRAIN
+    manifest_uri = ports.bucket.uri(manifest_key(model, seen.run_id)) if retrains else None
+    LOG.info(
+        "SignalDecided",
+        extra={
+            "decision": str(decision),
+            "reason": record["reason"],
+            "model": model,
+            "signal_id": seen.signal_id,
+            "run_id": seen.run_id,
+            "severity": record["severity"],
+        },
+    )
+    status = str(Status.RETRAINING_DECIDED) if retrains else f"SIGNAL_{decision}"
+    ports.channels.emit(
+        event_detail(
+            event_id=f"{seen.run_id}:{status}",
+            run_id=seen.run_id,
+            model=model,
+            status=status,
+            previous_status=None,
+            reason=record["sentence"],
+            severity=record["severity"],
+            manifest_uri=manifest_uri,
+        ),
+        resources=[ports.settings.state_machine_arn],
+    )
+    if not seen.told:
+        return
+    if record["reason"] == "DRIFT_AFTER_PROMOTION":
+        ports.channels.tell(frozen_message(model, record["sentence"], ports.settings.runbook_url))
+        return
+    signal = mapping(record.get("signal"))
+    threshold, dataset = mapping(signal.get("threshold")), mapping(signal.get("dataset"))
+    facts = {
+        "run": output.get("run_id"),
+        "severity": record["severity"],
+        "endpoint": signal.get("endpoint"),
+        "dataset": dataset.get("uri"),
+        "metric": threshold.get("metric"),
+        "observed": threshold.get("observed"),
+        "threshold": threshold.get("threshold"),
+        "record": ports.bucket.uri(seen.record_key),
+        "manifest": manifest_uri,
+        "event": record.get("event_uri"),
+    }
+    ports.channels.tell(
+        decision_message(
+            decision=decision,
+            reason=record["reason"],
+            sentence=record["sentence"],
+            model=model,
+            facts={name: str(value) for name, value in facts.items() if value is not None},
+            runbook_url=ports.settings.runbook_url,
+        )
+    )
+
+
+def event_detail(
+    *,
+    event_id: str,
+    run_id: str,
+    model: str | None,
+    status: str,
+    previous_status: str | None,
+    reason: str,
+    severity: str | None,
+    manifest_uri: str | None,
+) -> dict[str, Any]:
+    """Detail of a ``Retraining Status Change`` event; ``id`` is the same each time the same status is told."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": event_id,
+        "run_id": run_id,
+        "model": model,
+        "status": status,
+        "previous_status": previous_status,
+        "reason": reason,
+        "severity": severity,
+        "manifest_uri": manifest_uri,
+    }

@@ -1,0 +1,96 @@
+"""A run's training at its target: what it came to, and how it is stopped."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import Next, Status
+from orchestration.domain.json_values import text
+from orchestration.domain.policy import TargetKind
+from orchestration.domain.training_output import read_training_output, trained_by_pipeline
+from orchestration.domain.wait import result
+from orchestration.domain.wait_results import (
+    TRAINING_TIMED_OUT,
+    execution_result,
+    pipeline_result,
+    trained_model,
+    training_job_result,
+)
+
+if TYPE_CHECKING:
+    from orchestration.domain.training_target import TrainingTask
+    from orchestration.ports import Ports
+
+LOG = logging.getLogger("orchestration")
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How much earlier than the run's start its pipeline execution is looked for."""
+
+STOPPED_ERRORS: Final = frozenset({"ABORTED", "PipelineStopped", "TrainingJobStopped", TRAINING_TIMED_OUT})
+"""Errors of a training that somebody stopped; past its limit that was the loop."""
+
+
+def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain: bool) -> dict[str, Any] | None:
+    """What a training came to by the target's own account: ``{"status", "reason", "error"?, ...}``; None while it runs.
+
+    Args:
+        ports: the outside.
+        task: what was started.
+        started_at: the run's start; a pipeline execution is looked for from then on.
+        certain: False while the start may still be on its way: then what is not found is not over either.
+    """
+    if task.kind is TargetKind.STATE_MACHINE:
+        described = ports.executions.describe(task.execution_arn)
+        return None if described is None and not certain else execution_result(described)
+    if task.kind is TargetKind.TRAINING_JOB:
+        job = ports.sagemaker.training_job(task.name)
+        return None if job is None and not certain else training_job_result(job)
+    arn = _pipeline_execution(ports, task, started_at)
+    if arn is None:
+        return pipeline_result(None) if certain else None
+    found = pipeline_result(ports.sagemaker.pipeline_execution(arn))
+    if found is None or found["status"] != "SUCCEEDED":
+        return found
+    job_arn, package = trained_by_pipeline(ports.sagemaker.pipeline_steps(arn))
+    trained = ports.sagemaker.training_job(job_arn.rsplit("/", 1)[-1]) if job_arn else None
+    return found | (trained_model(trained) if trained else {}) | {"model_package_arn": package}
+
+
+def training_result(found: dict[str, Any], *, output_uri: str, overdue: bool) -> dict[str, Any]:
+    """The result of a training wait: the training's output, checked and bounded, or why there is none. Pure.
+
+    Args:
+        found: what ``seen_training`` gave.
+        output_uri: prefix of the run's outputs.
+        overdue: True when the training was past its limit; one that was stopped then has timed out.
+    """
+    if found["status"] == "SUCCEEDED":
+        output = read_training_output(found.get("output", found), output_uri=output_uri)
+        return result(Next.EVALUATE, str(found["reason"]), output=asdict(output))
+    error = str(found.get("error"))
+    timed_out = error == TRAINING_TIMED_OUT or (overdue and error in STOPPED_ERRORS)
+    outcome = Status.TRAINING_TIMED_OUT if timed_out else Status.TRAINING_FAILED
+    return result(Next.EVALUATE, text(found["reason"], 2000) or "no reason given", outcome, error=error)
+
+
+def stop_training(ports: Ports, task: TrainingTask, *, started_at: str, error: str, cause: str) -> None:
+    """Stop a training. Stopping twice, or stopping what is over or was never started, changes nothing."""
+    if task.kind is TargetKind.STATE_MACHINE:
+        ports.executions.stop(task.execution_arn, error, cause)
+    elif task.kind is TargetKind.TRAINING_JOB:
+        ports.sagemaker.stop_training_job(task.name)
+    else:
+        arn = _pipeline_execution(ports, task, started_at)
+        if arn is not None:
+            ports.sagemaker.stop_pipeline_execution(arn, task.name)
+    LOG.warning("TrainingStopped", extra={"training": task.name, "error": error})
+
+
+def _pipeline_execution(ports: Ports, task: TrainingTask, started_at: str) -> str | None:
+    """By its name: its ARN dies with the process that started it."""
+    return ports.sagemaker.pipeline_execution_named(
+        task.target, task.name, datetime.fromisoformat(started_at) - CLOCK_SKEW
+    )

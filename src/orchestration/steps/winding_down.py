@@ -1,0 +1,139 @@
+"""Winding down a run that is over: waits nobody answers any more, its place in the queue, its training, its slot.
+
+A slot is held until its training is over, which may be later than the run's end; the model's lock is free at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from orchestration.domain.contracts import DueKind, WaitKind
+from orchestration.domain.due import due
+from orchestration.domain.fence import EndpointSight
+from orchestration.domain.intention import endpoint_subject, training_subject
+from orchestration.domain.notification import Message
+from orchestration.domain.slots import Waiter
+from orchestration.domain.training_target import TrainingTask
+from orchestration.domain.wait import wait_id
+from orchestration.steps.approvals import climb
+from orchestration.steps.due_work import DONE, Worked, attempt, later
+from orchestration.steps.looking import look, look_after
+from orchestration.steps.sight import source_of
+from orchestration.steps.telling import message_told, tell
+from orchestration.steps.training_slots import give_back_slot
+from orchestration.steps.trainings import seen_training, stop_training
+
+if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
+    from orchestration.domain.wait import Wait
+    from orchestration.ports import Ports
+    from orchestration.stores.runs import StoredRun
+
+LOG = logging.getLogger("orchestration")
+
+RUN_STOPPED: Final = "RunStopped"
+"""Error a nested execution is stopped with when its run is over."""
+
+STOP_AGAIN: Final = timedelta(minutes=1)
+
+
+def wind_down(ports: Ports, item: DueItem) -> Worked:
+    """Work off a STOP item. The item stays until the training is known to be over."""
+    run = ports.table.run(item.subject)
+    if run is None or run.outcome is None:
+        return DONE
+    for wait in ports.table.waits_of_run(run.run_id):
+        if not wait.answered:
+            _withdraw(ports, wait)
+        if wait.kind is WaitKind.SLOT:
+            ports.table.leave_queue(Waiter(run.run_id, run.model, wait.parked_at, source_of(json.loads(run.manifest))))
+    running = _stop(ports, run)
+    if running is not None:
+        return later(item, running)
+    wake(ports, give_back_slot(ports, run.run_id))
+    return DONE
+
+
+def wake(ports: Ports, granted: tuple[Waiter, ...]) -> None:
+    """Hand new holders their slot; who cannot be woken now is woken by a sweep."""
+    for waiter in granted:
+        attempt(ports, due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now()), look)
+
+
+def _withdraw(ports: Ports, wait: Wait) -> None:
+    if wait.kind is WaitKind.APPROVAL:
+        climb(ports, due(DueKind.LADDER, wait.wait_id, wait.model, ports.now()))
+    elif wait.resolved:
+        look(ports, due(DueKind.LOOK, wait.wait_id, wait.model, ports.now()))
+    else:
+        look_after(ports, wait)
+
+
+def _stop(ports: Ports, run: StoredRun) -> datetime | None:
+    """Stop the run's training; None when it is over or was never started, else when to look again."""
+    subject = training_subject(run.run_id)
+    intention = ports.table.intention(subject)
+    task = TrainingTask.of(json.loads(run.manifest))
+    if intention is None or task is None:
+        return None
+    now = ports.now()
+    settled = intention.settled(now)
+    if seen_training(ports, task, started_at=run.started_at, certain=settled) is None:
+        stop_training(
+            ports,
+            task,
+            started_at=run.started_at,
+            error=RUN_STOPPED,
+            cause=f"Run {run.run_id} ended {run.outcome}.",
+        )
+        return now + STOP_AGAIN if settled else max(datetime.fromisoformat(intention.settles_at), now + STOP_AGAIN)
+    ports.table.end_intention(subject, run.run_id)
+    return None
+
+
+def look_at_intention(ports: Ports, item: DueItem) -> Worked:
+    """Work off an INTENT item: tell people what serves where a closed run left the change of an endpoint open."""
+    endpoint = str(item.data["endpoint"])
+    intention = ports.table.intention(endpoint_subject(endpoint))
+    if intention is None or intention.run_id != item.subject:
+        return DONE
+    now = ports.now()
+    if not intention.settled(now):
+        return later(item, datetime.fromisoformat(intention.settles_at))
+    described = ports.sagemaker.endpoint(endpoint)
+    seen = EndpointSight.of(described)
+    if seen.pending is not None or seen.status in {"Updating", "SystemUpdating", "RollingBack", "Creating"}:
+        return later(item, now + STOP_AGAIN)
+    if seen.live is None:
+        shown = "does not exist any more"
+    elif seen.live == intention.wanted:
+        shown = f"serves the candidate's config {seen.live}, which no bake has judged"
+    elif seen.live == intention.previous:
+        shown = f"serves the champion's config {seen.live}; the change never took effect or was taken back"
+    else:
+        shown = f"serves config {seen.live}, neither the candidate's nor the champion's"
+    message = Message(
+        model=intention.model,
+        status="ENDPOINT_LEFT",
+        title="endpoint left by a run that is over",
+        sentence=f"Run {intention.run_id} ended while it changed endpoint {endpoint}. The endpoint {shown}.",
+        facts=(
+            ("endpoint", endpoint),
+            ("status", str(seen.status)),
+            ("candidate config", intention.wanted),
+            ("champion config", intention.previous),
+        ),
+        next_steps=(
+            f"Set the endpoint to the config that is to serve, then make unfreeze MODEL={intention.model}.",
+            f"Runbook: {ports.settings.runbook_url}#frozen",
+        ),
+        escalates=True,
+        thread=intention.run_id,
+    )
+    told = message_told(message, now)
+    ports.table.add_due(told)
+    attempt(ports, told, tell)
+    return DONE

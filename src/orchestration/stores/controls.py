@@ -1,0 +1,40 @@
+"""Kill switches.
+
+============  ===========  =============================
+pk            sk           item
+============  ===========  =============================
+``CONTROLS``  ``<scope>``  a kill switch that is thrown
+============  ===========  =============================
+"""
+
+from __future__ import annotations
+
+from orchestration.domain.switches import KillSwitch, scopes_over
+from orchestration.stores.table import Table, Write
+
+
+class Controls(Table):
+    """Which switches are thrown."""
+
+    def kill_switches(self) -> tuple[KillSwitch, ...]:
+        """Every switch that is thrown."""
+        return tuple(
+            KillSwitch(scope=item["sk"], by=item["by"], reason=item["reason"], since=item["since"])
+            for item in self._query("CONTROLS")
+        )
+
+    def throw_switch(self, switch: KillSwitch) -> bool:
+        """Throw a kill switch. False when it was thrown before."""
+        item = {"pk": "CONTROLS", "sk": switch.scope, "by": switch.by, "reason": switch.reason, "since": switch.since}
+        return self._write(self._put(item, "attribute_not_exists(pk)"))
+
+    def lift_switch(self, scope: str) -> bool:
+        """Lift a kill switch. False when it was not thrown."""
+        return self._write(self._delete("CONTROLS", scope, "attribute_exists(pk)"))
+
+    def switch_checks(self, model: str, source: str | None) -> list[Write]:
+        """Conditions of a transaction: no switch over the model or the source of its signal is thrown.
+
+        They serialise a pause with an effect: the pause comes before it and stops it, or after it and is told of it.
+        """
+        return [self._check("CONTROLS", scope, "attribute_not_exists(pk)") for scope in scopes_over(model, source)]

@@ -1,0 +1,89 @@
+"""Items of the due list.
+
+==============================  ==========================  ===============================================
+pk                              sk                          item
+==============================  ==========================  ===============================================
+``DUE#<0 to 7>``                ``<due>#<kind>#<subject>``  a pointer to work that is due then
+``DUE#APPROVALS``               the same                    the next step of an approval
+``LISTED``                      ``<what>``                  what the last listing of a sweep showed
+==============================  ==========================  ===============================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestration.domain.contracts import DueKind
+from orchestration.domain.due import APPROVALS, DueItem, partitions
+from orchestration.stores.table import Table, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+
+class DueItems(Table):
+    """What is due, and when."""
+
+    def due_until(self, now: datetime) -> Iterator[DueItem]:
+        """Items that are due, the longest due of each partition first; nine queries when nothing is."""
+        for pk in partitions():
+            yield from (_item(found) for found in self._query(pk, until=f"{now.isoformat()}~"))
+
+    def due_items(self) -> list[DueItem]:
+        """Every item, due or not: what waits for something, for people who look."""
+        return [_item(found) for pk in partitions() for found in self._query(pk)]
+
+    def approvals_due(self) -> list[DueItem]:
+        """Items of approvals that are open, and of those whose decision has not reached the workflow yet."""
+        return [_item(found) for found in self._query(APPROVALS)]
+
+    def add_due(self, item: DueItem) -> None:
+        """Write an item by itself: where it comes before its fact, an extra one is harmless."""
+        self._write(self.due_write(item))
+
+    def done(self, item: DueItem) -> None:
+        """Take an item off the list. Idempotent."""
+        self._write(self._delete(item.partition, item.sort_key))
+
+    def move_due(self, item: DueItem, moved: DueItem) -> None:
+        """Move an item to another time, unless somebody else took it off or moved it."""
+        if moved.sort_key == item.sort_key:
+            self._write(self.due_write(moved))
+        else:
+            self._transact([self.due_write(moved), self._delete(item.partition, item.sort_key, "attribute_exists(pk)")])
+
+    def listed(self, what: str) -> dict[str, Any]:
+        """What the last listing of alarms or monitor runs showed; empty before the first."""
+        item = self._get("LISTED", what)
+        return {} if item is None else dict(item["shown"])
+
+    def note_listed(self, what: str, shown: dict[str, Any], items: Sequence[DueItem]) -> None:
+        """Remember what a listing showed, in one transaction with the items of what was new in it."""
+        put = self._put({"pk": "LISTED", "sk": what, "shown": shown})
+        self._transact([put, *(self.due_write(item) for item in items)])
+
+    def due_write(self, item: DueItem) -> Write:
+        """The write of an item, for a transaction with the fact it follows."""
+        values: dict[str, Any] = {
+            "pk": item.partition,
+            "sk": item.sort_key,
+            "kind": str(item.kind),
+            "subject": item.subject,
+            "model": item.model,
+            "due_at": item.due_at,
+            "attempts": item.attempts,
+            "data": item.data,
+        }
+        return self._put(values)
+
+
+def _item(found: dict[str, Any]) -> DueItem:
+    return DueItem(
+        DueKind(found["kind"]),
+        found["subject"],
+        found["model"],
+        found["due_at"],
+        int(found.get("attempts", 0)),
+        dict(found.get("data") or {}),
+    )

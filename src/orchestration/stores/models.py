@@ -1,0 +1,205 @@
+"""Models, their signals and policies.
+
+==================  =======================  =========================================================================
+pk                  sk                       item
+==================  =======================  =========================================================================
+``MODEL#<model>``   ``STATE``                the model's state, its chain head, its pending signal
+``MODEL#<model>``   ``RUN#<started>#<run>``  one line for each run of the model
+``MODEL#<model>``   ``POLICY``               the last good policy file
+``MODEL#<model>``   ``BAD_POLICY``           the version of the policy file that operators were told is not valid
+``RUN#<run>``       ``DECISION``             the signal this execution decided (expires)
+``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
+``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
+``ENDPOINT#<name>`` ``OWNER``                the model whose policy promotes to this endpoint
+``MODELS``          ``<model>``              a model that had a signal
+==================  =======================  =========================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.records import GENESIS
+from orchestration.stores.table import Table, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SIGNAL_MEMORY: Final = timedelta(days=90)
+"""How long a signal is recognised as seen. EventBridge retries for a day; archives are replayed within weeks."""
+
+RUN_STARTS_KEPT: Final = 1000
+"""Starts kept for the budget; the schema allows at most 1000 runs."""
+
+
+class Commit(StrEnum):
+    """What became of a decision's transaction."""
+
+    DONE = "DONE"
+    DUPLICATE = "DUPLICATE"
+    CONFLICT = "CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model's state as stored. ``version`` is the number of writes; times are ISO-8601 texts in UTC."""
+
+    model: str
+    version: int = 0
+    active_run_id: str | None = None
+    cooldown_until: str | None = None
+    run_starts: tuple[str, ...] = ()
+    fruitless_runs: int = 0
+    frozen_reason: str | None = None
+    promoted_at: str | None = None
+    pending: dict[str, Any] | None = None
+    told_reason: str | None = None
+    told_at: str | None = None
+    chain_sequence: int = 0
+    chain_head: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSignal:
+    """A signal that was decided before: its record's key and text, what the workflow was told, and the event itself.
+
+    ``event`` is kept until the records are written, so that a process that dies loses nothing; None for old items.
+    """
+
+    signal_id: str
+    run_id: str
+    record_key: str
+    record: str
+    payload: str
+    told: bool
+    event: str | None = None
+
+
+class Models(Table):
+    """Model states, seen signals, policies."""
+
+    def model(self, model: str) -> StoredModel:
+        """The model's state; a fresh one (version 0) when none is stored."""
+        item = self._get(f"MODEL#{model}", "STATE")
+        if item is None:
+            return StoredModel(model)
+        fields = {name: item[name] for name in StoredModel.__slots__ if name in item and name != "model"}
+        fields["run_starts"] = tuple(item.get("run_starts", ()))
+        return StoredModel(model, **fields)
+
+    def models(self) -> list[str]:
+        """Names of all models that had a signal."""
+        return [item["sk"] for item in self._query("MODELS") if item["sk"] != UNATTRIBUTED]
+
+    def signal(self, signal_id: str) -> SeenSignal | None:
+        """The decision on this signal, if it was decided."""
+        item = self._get(f"SIGNAL#{signal_id}", "SIGNAL")
+        if item is None:
+            return None
+        return SeenSignal(**{name: item[name] for name in SeenSignal.__slots__ if name in item})
+
+    def decision_of(self, run_id: str) -> SeenSignal | None:
+        """The decision an execution made, if it made one before it was interrupted."""
+        item = self._get(f"RUN#{run_id}", "DECISION")
+        return None if item is None else self.signal(item["signal_id"])
+
+    def commit_decision(
+        self, state: StoredModel, seen: SeenSignal, writes: Sequence[Write], *, now: datetime
+    ) -> Commit:
+        """Write a decision, the model's state and what follows from them in one transaction.
+
+        Args:
+            state: the new state, carrying the version that was read.
+            seen: the decision.
+            writes: the run it starts, the due items of what must follow.
+            now: the decision's time.
+        """
+        expires_at = int((now + SIGNAL_MEMORY).timestamp())
+        items = [
+            self._put(
+                {"pk": f"SIGNAL#{seen.signal_id}", "sk": "SIGNAL", **asdict(seen), "expires_at": expires_at},
+                "attribute_not_exists(pk)",
+            ),
+            self.model_write(state),
+            self._put(
+                {
+                    "pk": f"RUN#{seen.run_id}",
+                    "sk": "DECISION",
+                    "signal_id": seen.signal_id,
+                    "expires_at": expires_at,
+                }
+            ),
+            *writes,
+        ]
+        if state.version == 0:
+            items.append(self._put({"pk": "MODELS", "sk": state.model}))
+        reasons = self._transact(items)
+        if reasons is None:
+            return Commit.DONE
+        return Commit.DUPLICATE if reasons[0] == "ConditionalCheckFailed" else Commit.CONFLICT
+
+    def save_model(self, state: StoredModel, writes: Sequence[Write] = ()) -> bool:
+        """Write a model's state unless someone else wrote since it was read. True when written."""
+        return self._transact([self.model_write(state), *writes]) is None
+
+    def model_write(self, state: StoredModel) -> Write:
+        """The write of a model's state: nobody wrote since the version it carries was read."""
+        written = replace(state, version=state.version + 1, run_starts=state.run_starts[-RUN_STARTS_KEPT:])
+        item = {"pk": f"MODEL#{state.model}", "sk": "STATE", **asdict(written)}
+        if state.version == 0:
+            return self._put(item, "attribute_not_exists(pk)")
+        return self._put(item, "#version = :version", {":version": state.version}, names=["version"])
+
+    def active_check(self, model: str, run_id: str) -> Write:
+        """Condition of a transaction: the run is its model's."""
+        return self._check(f"MODEL#{model}", "STATE", "active_run_id = :run", {":run": run_id})
+
+    # Endpoints.
+
+    def endpoint_owner(self, endpoint: str) -> str | None:
+        """The model that promotes to an endpoint, as far as a decision noted it."""
+        item = self._get(f"ENDPOINT#{endpoint}", "OWNER")
+        return None if item is None else str(item["model"])
+
+    def own_endpoint(self, endpoint: str, model: str, *, before: str | None) -> Write:
+        """The write that makes an endpoint a model's, unless somebody else's than ``before`` took it meanwhile."""
+        item = {"pk": f"ENDPOINT#{endpoint}", "sk": "OWNER", "model": model}
+        if before is None:
+            return self._put(item, "attribute_not_exists(pk)")
+        return self._put(item, "#model = :before", {":before": before}, names=["model"])
+
+    # Policies.
+
+    def good_policy(self, model: str) -> tuple[str, bytes] | None:
+        """Version and bytes of the last policy file that was valid."""
+        item = self._get(f"MODEL#{model}", "POLICY")
+        return None if item is None else (item["version_id"], item["body"].encode())
+
+    def keep_good_policy(self, model: str, version: str, body: bytes) -> None:
+        """Remember a valid policy file. Idempotent."""
+        item = {"pk": f"MODEL#{model}", "sk": "POLICY", "version_id": version, "body": body.decode("utf-8-sig")}
+        self._write(self._put(item))
+
+    def noted_bad_policy(self, model: str) -> str | None:
+        """The version of the model's policy file that operators were told is not valid."""
+        item = self._get(f"MODEL#{model}", "BAD_POLICY")
+        return None if item is None else str(item["version_id"])
+
+    def note_bad_policy(self, model: str, version: str) -> None:
+        """Note that operators were told of this version. Idempotent."""
+        self._write(self._put({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}))
+
+    # Executions that decided nothing.
+
+    def told_undecided(self, run_id: str) -> bool:
+        """True when people were told that an execution failed before its decision."""
+        return self._get(f"RUN#{run_id}", "UNDECIDED") is not None
+
+    def mark_undecided_told(self, run_id: str, *, at: datetime) -> None:
+        """Note that they were. Idempotent."""
+        expires_at = int((at + SIGNAL_MEMORY).timestamp())
+        self._write(self._put({"pk": f"RUN#{run_id}", "sk": "UNDECIDED", "expires_at": expires_at}))

@@ -1,0 +1,196 @@
+"""Runs, their statuses and verdicts.
+
+===============  =======================  ==========================================================
+pk               sk                       item
+===============  =======================  ==========================================================
+``RUN#<run>``    ``RUN``                  the run: manifest, start, outcome
+``RUN#<run>``    ``STATUS#<name>``        one append-only row for each status
+``RUN#<run>``    ``VERDICT#<stage>``      a verdict, computed once
+``ACTIVE``       ``RUN#<run>``            runs that have no outcome yet
+``REPAIRS``      ``<time>#<kind>#<what>`` a repair of the sweep (expires)
+===============  =======================  ==========================================================
+
+Runs of releases before 0.2 have status keys with a number before the name; they are read alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestration.domain.contracts import Status
+from orchestration.stores.models import SIGNAL_MEMORY
+from orchestration.stores.table import Table, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run. ``manifest`` is the JSON text of its manifest; times are ISO-8601 in UTC."""
+
+    run_id: str
+    model: str
+    started_at: str
+    execution_arn: str
+    manifest: str
+    severity: str
+    outcome: str | None = None
+    ended_at: str | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """A status of a run: when, the sentence people read, and facts beside it."""
+
+    status: Status
+    at: str
+    sentence: str
+    severity: str | None = None
+    facts: dict[str, str] | None = None
+
+
+class Runs(Table):
+    """Runs and what became of them."""
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """A run, or None when this id never became one."""
+        item = self._get(f"RUN#{run_id}", "RUN")
+        if item is None:
+            return None
+        return StoredRun(**{name: item[name] for name in StoredRun.__slots__ if name in item})
+
+    def runs_of_model(self, model: str, limit: int = 20) -> list[dict[str, Any]]:
+        """Lines of the model's latest runs, newest first."""
+        return list(self._query(f"MODEL#{model}", "RUN#", newest_first=True, limit=limit))
+
+    def active_runs(self) -> list[dict[str, Any]]:
+        """Runs without an outcome: run id, model, execution ARN, start."""
+        return [{**item, "run_id": item["sk"].removeprefix("RUN#")} for item in self._query("ACTIVE", "RUN#")]
+
+    def run_writes(self, run: StoredRun, decided: StatusRow) -> list[Write]:
+        """The writes that begin a run, for the transaction of its decision."""
+        return [
+            self._put({"pk": f"RUN#{run.run_id}", "sk": "RUN", **asdict(run)}, "attribute_not_exists(pk)"),
+            self._put(
+                {
+                    "pk": "ACTIVE",
+                    "sk": f"RUN#{run.run_id}",
+                    "model": run.model,
+                    "execution_arn": run.execution_arn,
+                    "started_at": run.started_at,
+                },
+                "attribute_not_exists(pk)",
+            ),
+            self.status_write(run.run_id, decided),
+            self._put(_line(run)),
+        ]
+
+    def open_check(self, run_id: str, execution_arn: str) -> Write:
+        """Condition of a transaction: the run has no outcome, and this execution is its own."""
+        return self._check(
+            f"RUN#{run_id}",
+            "RUN",
+            "attribute_exists(pk) AND attribute_not_exists(outcome) AND execution_arn = :arn",
+            {":arn": execution_arn},
+        )
+
+    def close_run(self, run: StoredRun, writes: Sequence[Write]) -> bool:
+        """Write a run's outcome and its last status in one transaction with ``writes``.
+
+        Args:
+            run: the run with its outcome.
+            writes: the model's state after it, and the due items of what must follow.
+
+        Returns:
+            False when someone wrote the model's state in between, or the run has its outcome already.
+        """
+        outcome = Status(run.outcome or Status.FAILED)
+        row = StatusRow(outcome, run.ended_at or "", run.reason or "", run.severity)
+        return (
+            self._transact(
+                [
+                    self._put(
+                        {"pk": f"RUN#{run.run_id}", "sk": "RUN", **asdict(run)},
+                        "attribute_exists(pk) AND attribute_not_exists(outcome)",
+                    ),
+                    self._put(_line(run)),
+                    self.status_write(run.run_id, row),
+                    self._delete("ACTIVE", f"RUN#{run.run_id}"),
+                    *writes,
+                ]
+            )
+            is None
+        )
+
+    # Statuses.
+
+    def statuses(self, run_id: str) -> list[dict[str, Any]]:
+        """Status rows of a run in the order they came: ``{"status", "at", "details"}`` each."""
+        rows = list(self._query(f"RUN#{run_id}", "STATUS#"))
+        return sorted(rows, key=lambda row: (row["at"], Status(row["status"]).order))
+
+    def status_write(self, run_id: str, row: StatusRow) -> Write:
+        """The write of a status, for a transaction; it comes once."""
+        return self._put(
+            {
+                "pk": f"RUN#{run_id}",
+                "sk": f"STATUS#{row.status}",
+                "status": str(row.status),
+                "at": row.at,
+                "severity": row.severity,
+                "details": {"sentence": row.sentence, **(row.facts or {})},
+            },
+            "attribute_not_exists(pk)",
+        )
+
+    def add_status(self, run_id: str, row: StatusRow, writes: Sequence[Write] = ()) -> bool:
+        """Append a status and what must follow it. False when the run has that status already."""
+        return self._transact([self.status_write(run_id, row), *writes]) is None
+
+    # Verdicts.
+
+    def verdict(self, run_id: str, stage: str) -> dict[str, Any] | None:
+        """A verdict that was computed, or None."""
+        item = self._get(f"RUN#{run_id}", f"VERDICT#{stage}")
+        return None if item is None else dict(item["verdict"])
+
+    def store_verdict(self, run_id: str, stage: str, verdict: dict[str, Any], writes: Sequence[Write]) -> bool:
+        """Store a verdict with what must follow it. False when there is one: that one stands."""
+        put = self._put(
+            {"pk": f"RUN#{run_id}", "sk": f"VERDICT#{stage}", "verdict": verdict}, "attribute_not_exists(pk)"
+        )
+        return self._transact([put, *writes]) is None
+
+    # Repairs.
+
+    def record_repair(self, kind: str, subject: str, *, at: datetime) -> None:
+        """Note a repair of the sweep."""
+        self._write(
+            self._put(
+                {
+                    "pk": "REPAIRS",
+                    "sk": f"{at.isoformat()}#{kind}#{subject}",
+                    "kind": kind,
+                    "subject": subject,
+                    "expires_at": int((at + SIGNAL_MEMORY).timestamp()),
+                }
+            )
+        )
+
+
+def _line(run: StoredRun) -> dict[str, Any]:
+    return {
+        "pk": f"MODEL#{run.model}",
+        "sk": f"RUN#{run.started_at}#{run.run_id}",
+        "run_id": run.run_id,
+        "started_at": run.started_at,
+        "severity": run.severity,
+        "outcome": run.outcome,
+        "ended_at": run.ended_at,
+        "reason": run.reason,
+    }

@@ -1,0 +1,73 @@
+"""Training slots.
+
+=========  ==========================  ==============================================
+pk         sk                          item
+=========  ==========================  ==============================================
+``SLOTS``  ``LEDGER``                  who holds a slot
+``SLOTS``  ``WAITER#<since>#<run>``    a run in the queue
+=========  ==========================  ==============================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from orchestration.domain.slots import Holder, SlotLedger, Waiter
+from orchestration.stores.table import Table, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Slots(Table):
+    """Who trains, who waits, in which order."""
+
+    def slots(self) -> SlotLedger:
+        """The slot ledger."""
+        item = self._get("SLOTS", "LEDGER")
+        if item is None:
+            return SlotLedger()
+        return SlotLedger(
+            holders=tuple(Holder(**entry) for entry in item["holders"]), fence=item["fence"], version=item["version"]
+        )
+
+    def queue(self) -> Iterator[Waiter]:
+        """Runs that wait for a slot, the oldest first."""
+        for item in self._query("SLOTS", "WAITER#"):
+            yield Waiter(item["run_id"], item["model"], item["since"], item.get("source"))
+
+    def save_slots(self, ledger: SlotLedger, granted: Sequence[Waiter], writes: Sequence[Write] = ()) -> bool:
+        """Write the ledger and take those who were granted a slot out of the queue. True when written.
+
+        False when someone else wrote the ledger since it was read, or a waiter has left the queue.
+        """
+        item = {"pk": "SLOTS", "sk": "LEDGER", **asdict(replace(ledger, version=ledger.version + 1))}
+        put = (
+            self._put(item, "attribute_not_exists(pk)")
+            if ledger.version == 0
+            else self._put(item, "#version = :version", {":version": ledger.version}, names=["version"])
+        )
+        leaving = [self._delete("SLOTS", _sort_key(waiter), "attribute_exists(pk)") for waiter in granted]
+        return self._transact([put, *leaving, *writes]) is None
+
+    def queue_write(self, waiter: Waiter) -> Write:
+        """The write that puts a run at the end of the queue, for the transaction that parks it."""
+        return self._put(
+            {
+                "pk": "SLOTS",
+                "sk": _sort_key(waiter),
+                "run_id": waiter.run_id,
+                "model": waiter.model,
+                "since": waiter.since,
+                "source": waiter.source,
+            }
+        )
+
+    def leave_queue(self, waiter: Waiter) -> None:
+        """Take a run out of the queue. Idempotent."""
+        self._write(self._delete("SLOTS", _sort_key(waiter)))
+
+
+def _sort_key(waiter: Waiter) -> str:
+    return f"WAITER#{waiter.since}#{waiter.run_id}"

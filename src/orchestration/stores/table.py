@@ -1,0 +1,209 @@
+"""One DynamoDB table: keys, conditions, transactions, and the form of its items.
+
+Keys are ``pk`` and ``sk``; every access is by key or a query on one partition, never a scan. What lies where, the
+modules beside this one say: ``models``, ``runs``, ``waits``, ``slots``, ``controls``, ``due_items``, ``intentions``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from orchestration.domain.json_values import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from types_boto3_dynamodb import DynamoDBClient
+
+Write = dict[str, Any]
+"""One item of TransactWriteItems."""
+
+CONFLICTS = frozenset({"TransactionConflictException", "TransactionInProgressException"})
+"""Two writes of one item at once; the service asks the loser to come again. Single writes meet it too."""
+
+
+class Table:
+    """Reads and writes items. Every write is conditional or idempotent, so a retry or a rival changes nothing twice."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    # Reading: always consistent, a decision on an old look is what this project exists to avoid.
+
+    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._name, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def _query(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        until: str | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+        only: Sequence[str] = (),
+    ) -> Iterator[dict[str, Any]]:
+        """Items of a partition in the order of their sort keys.
+
+        Args:
+            pk: the partition.
+            prefix: beginning of the sort keys; empty for all.
+            until: instead of a prefix, the last sort key wanted.
+            newest_first: from the end.
+            limit: at most so many, in one call.
+            only: attributes to read; all when empty.
+        """
+        condition, values = "pk = :pk", {":pk": pk}
+        if until is not None:
+            condition, values = "pk = :pk AND sk <= :until", {":pk": pk, ":until": until}
+        elif prefix:
+            condition, values = "pk = :pk AND begins_with(sk, :prefix)", {":pk": pk, ":prefix": prefix}
+        arguments: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": to_item(values),
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+        }
+        if only:
+            arguments |= {
+                "Select": "SPECIFIC_ATTRIBUTES",
+                "ProjectionExpression": ", ".join(f"#{name}" for name in only),
+                "ExpressionAttributeNames": {f"#{name}": name for name in only},
+            }
+        if limit is not None:
+            yield from map(from_item, self._client.query(**arguments, Limit=limit)["Items"])
+            return
+        for page in self._client.get_paginator("query").paginate(**arguments):
+            yield from map(from_item, page["Items"])
+
+    # Writing.
+
+    def _put(
+        self,
+        item: dict[str, Any],
+        condition: str | None = None,
+        values: dict[str, Any] | None = None,
+        names: Sequence[str] = (),
+    ) -> Write:
+        """A Put of a transaction; ``names`` are attributes the expression writes with a ``#``."""
+        return {"Put": {"TableName": self._name, "Item": to_item(item), **_condition(condition, names, values)}}
+
+    def _update(
+        self,
+        pk: str,
+        sk: str,
+        update: str,
+        condition: str,
+        values: dict[str, Any] | None = None,
+        names: Sequence[str] = (),
+    ) -> Write:
+        return {
+            "Update": {
+                "TableName": self._name,
+                "Key": to_item({"pk": pk, "sk": sk}),
+                "UpdateExpression": update,
+                **_condition(condition, names, values),
+            }
+        }
+
+    def _delete(self, pk: str, sk: str, condition: str | None = None) -> Write:
+        return {
+            "Delete": {
+                "TableName": self._name,
+                "Key": to_item({"pk": pk, "sk": sk}),
+                **_condition(condition, (), None),
+            }
+        }
+
+    def _check(self, pk: str, sk: str, condition: str, values: dict[str, Any] | None = None) -> Write:
+        """A ConditionCheck of a transaction: the item is not written, and nobody else may write it meanwhile."""
+        return {
+            "ConditionCheck": {
+                "TableName": self._name,
+                "Key": to_item({"pk": pk, "sk": sk}),
+                **_condition(condition, (), values),
+            }
+        }
+
+    def _transact(self, items: Sequence[Write]) -> list[str] | None:
+        """None when written, else the cancellation code of each item in order.
+
+        The SDK sends one ClientRequestToken with all its tries, so a try whose answer was lost finds its own write.
+        """
+        try:
+            self._client.transact_write_items(TransactItems=list(items))  # type: ignore[arg-type] # built above, checked by its tests
+        except self._client.exceptions.TransactionCanceledException as error:
+            return [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])] or ["None"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in CONFLICTS:
+                return ["TransactionConflict"]
+            raise
+        return None
+
+    def _write(self, write: Write) -> bool:
+        """One write by itself. False when its condition does not hold.
+
+        A conflict with a transaction raises, and is counted among the errors that may be gone at the next try.
+        """
+        ((kind, request),) = write.items()
+        calls: dict[str, Any] = {
+            "Put": self._client.put_item,
+            "Update": self._client.update_item,
+            "Delete": self._client.delete_item,
+        }
+        try:
+            calls[kind](**request)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+
+def _condition(condition: str | None, names: Sequence[str], values: dict[str, Any] | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if condition:
+        arguments["ConditionExpression"] = condition
+    if names:
+        arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if values:
+        arguments["ExpressionAttributeValues"] = to_item(values)
+    return arguments
+
+
+def to_item(values: dict[str, Any]) -> dict[str, Any]:
+    """DynamoDB attribute values of a flat dict. None is left out.
+
+    Lists and dicts become JSON texts marked by ``json:``; so does a text that starts like that itself.
+    """
+    item: dict[str, Any] = {}
+    for key, value in values.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            item[key] = {"BOOL": value}
+        elif isinstance(value, (int, float)):
+            item[key] = {"N": repr(value)}
+        elif isinstance(value, (dict, list, tuple)) or str(value).startswith("json:"):
+            item[key] = {"S": "json:" + canonical(value)}
+        else:
+            item[key] = {"S": str(value)}
+    return item
+
+
+def from_item(item: Any) -> dict[str, Any]:
+    """Inverse of ``to_item``. Integers come back as int, other numbers as float."""
+    values: dict[str, Any] = {}
+    for key, attribute in item.items():
+        ((kind, value),) = attribute.items()
+        if kind == "N":
+            values[key] = int(value) if value.lstrip("-").isdigit() else float(value)
+        elif kind == "S" and value.startswith("json:"):
+            values[key] = json.loads(value[5:])
+        else:
+            values[key] = value
+    return values

@@ -1,0 +1,157 @@
+"""Waits.
+
+====================  ================  ==========================================================================
+pk                    sk                item
+====================  ================  ==========================================================================
+``WAIT#<run>``        ``<kind>``        what a run waits or waited for, with its token until that was answered
+``APPROVAL#<run>``    ``<subject>``     the same for people
+``SUBJECT#<name>``    ``<wait id>``     a pointer from what an event names to who waits for it
+====================  ================  ==========================================================================
+
+Approvals stand in partitions of their own, so that the function people reach can be kept from every other token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from orchestration.domain.contracts import DueKind, WaitKind
+from orchestration.domain.wait import Wait, WaitState, parse_wait_id
+from orchestration.stores.due_items import DueItems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.domain.due import DueItem
+    from orchestration.stores.table import Write
+
+SHOWN = tuple(name for name in Wait.__slots__ if name != "token")
+"""What people may see of a wait. IAM allows reviewers these queries only with every attribute named."""
+
+
+class Waits(DueItems):
+    """Parked tokens and what came of them."""
+
+    def wait(self, run_id: str, kind: WaitKind, subject: str = "") -> Wait | None:
+        """A run's wait, parked or over."""
+        item = self._get(*_key(run_id, kind, subject))
+        return None if item is None else _wait(item)
+
+    def wait_by_id(self, identity: str) -> Wait | None:
+        """A wait by its id."""
+        return self.wait(*parse_wait_id(identity))
+
+    def waits_of_run(self, run_id: str) -> list[Wait]:
+        """All waits of a run, parked or over."""
+        return [_wait(item) for pk in (f"WAIT#{run_id}", f"APPROVAL#{run_id}") for item in self._query(pk)]
+
+    def waits_without_tokens(self) -> list[Wait]:
+        """All waits that are not over, as people may see them: the tokens stay in the table."""
+        identities = {item.subject for item in self.due_items() if item.kind in {DueKind.LOOK, DueKind.LADDER}}
+        found = []
+        for identity in sorted(identities):
+            pk, sk = _key(*parse_wait_id(identity))
+            found += [_wait(item) for item in self._query(pk, sk, only=SHOWN)]
+        return [wait for wait in found if not wait.resolved]
+
+    def waiting_for(self, name: str) -> list[str]:
+        """Ids of the waits for what an event names; one keyed query."""
+        return [item["sk"] for item in self._query(f"SUBJECT#{name}")]
+
+    def park(
+        self, wait: Wait, due: DueItem, names: Sequence[str] = (), writes: Sequence[Write] = ()
+    ) -> list[str] | None:
+        """Store a wait that is not there yet, with its due item and its pointers, in one transaction with ``writes``.
+
+        Returns:
+            None when stored, else the cancellation code of each write: the wait's own first, then those of ``writes``.
+        """
+        pk, sk = _key(wait.run_id, wait.kind, wait.subject)
+        return self._transact(
+            [
+                self._put({"pk": pk, "sk": sk, **asdict(wait)}, "attribute_not_exists(pk)"),
+                *writes,
+                self.due_write(due),
+                *(self._put({"pk": f"SUBJECT#{name}", "sk": wait.wait_id}) for name in names),
+            ]
+        )
+
+    def swap_token(self, wait: Wait, token: str) -> bool:
+        """Give a wait that is not over the token of a retry. False when it was resolved meanwhile."""
+        return self._write(
+            self._change(
+                wait, "SET #token = :token", "#state = :parked", {":token": token}, token="token", state="state"
+            )
+        )
+
+    def change_wait(self, before: Wait, after: Wait, writes: Sequence[Write] = ()) -> bool:
+        """Change a parked wait, or resolve it, unless someone changed it since ``before`` was read. True when written."""
+        names = ["state", "step", "next_step_at", "data", "revision"]
+        values = {
+            ":state": str(after.state),
+            ":step": after.step,
+            ":next": after.next_step_at,
+            ":deadline": after.deadline,
+            ":data": after.data,
+            ":old": before.revision,
+            ":new": before.revision + 1,
+        }
+        update = "SET #state = :state, #step = :step, #next_step_at = :next, deadline = :deadline, #data = :data, #revision = :new"
+        if after.result is not None:
+            update, names, values = (
+                f"{update}, #result = :result",
+                [*names, "result"],
+                {**values, ":result": after.result},
+            )
+        write = self._change(before, update, "#state = :parked AND #revision = :old", values, names)
+        return self._transact([write, *writes]) is None if writes else self._write(write)
+
+    def resolve_wait(self, wait: Wait, result: dict[str, Any], due: DueItem) -> bool:
+        """Fix the result of a wait. The first to call decides; False for everyone after.
+
+        ``due`` has the workflow told by a sweep, if whoever resolves dies before telling.
+        """
+        write = self._change(
+            wait,
+            "SET #state = :resolved, #result = :result",
+            "#state = :parked",
+            {":resolved": str(WaitState.RESOLVED), ":result": result},
+            ["state", "result"],
+        )
+        return self._transact([write, self.due_write(due)]) is None
+
+    def finish_wait(self, wait: Wait, *, at: str, delivered: bool) -> None:
+        """Note that the workflow has the result: the token goes, and so do the pointers. Idempotent."""
+        for name in wait.data.get("names", ()):
+            self._write(self._delete(f"SUBJECT#{name}", wait.wait_id))
+        self._write(
+            self._change(
+                wait,
+                "SET ended_at = :at, delivered = :delivered REMOVE #token",
+                "#state = :resolved",
+                {":at": at, ":delivered": delivered, ":resolved": str(WaitState.RESOLVED)},
+                ["token", "state"],
+            )
+        )
+
+    def _change(self, wait: Wait, update: str, condition: str, values: dict[str, Any], names: list[str]) -> Write:
+        if ":parked" in condition:
+            values = {**values, ":parked": str(WaitState.PARKED)}
+        return self._update(*_key(wait.run_id, wait.kind, wait.subject), update, condition, values, names)
+
+
+def _key(run_id: str, kind: WaitKind, subject: str) -> tuple[str, str]:
+    return (f"APPROVAL#{run_id}", subject) if kind is WaitKind.APPROVAL else (f"WAIT#{run_id}", str(kind))
+
+
+def _wait(item: dict[str, Any]) -> Wait:
+    fields = {name: item[name] for name in Wait.__slots__ if name in item}
+    return Wait(
+        **{
+            "token": None,
+            **fields,
+            "kind": WaitKind(item["kind"]),
+            "state": WaitState(item["state"]),
+        }
+    )
