@@ -97,10 +97,25 @@ class WaitKind(StrEnum):
 
     SLOT = "slot"
     APPROVAL = "approval"
-    PIPELINE = "pipeline"
-    TRAINING_JOB = "training_job"
-    ENDPOINT = "endpoint"
+    TRAINING = "training"
+    PROMOTION = "promotion"
     BAKE = "bake"
+    ROLLBACK = "rollback"
+
+
+class Next(StrEnum):
+    """Where the workflow goes on: the one word of an answer that it reads."""
+
+    ASK = "ask"
+    TRAIN = "train"
+    REJECT = "reject"
+    END = "end"
+    EVALUATE = "evaluate"
+    PROMOTE = "promote"
+    BAKE = "bake"
+    ROLL_BACK = "roll_back"
+    FINISH = "finish"
+    RECORD = "record"
 
 
 class Status(StrEnum):
@@ -124,6 +139,7 @@ class Status(StrEnum):
     APPROVAL_REJECTED = "APPROVAL_REJECTED"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     STOPPED = "STOPPED"
+    SUPERSEDED = "SUPERSEDED"
     TRAINING_FAILED = "TRAINING_FAILED"
     TRAINING_TIMED_OUT = "TRAINING_TIMED_OUT"
     ROLLED_BACK = "ROLLED_BACK"
