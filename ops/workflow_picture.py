@@ -1,7 +1,7 @@
 """Draw docs/pictures/workflow.svg: the workflow's phases with the states a reader meets, and where each can end.
 
-What is drawn where is decided here; that every state drawn exists, and that no task is left out unseen, is checked
-against statemachine.asl.json.
+What is drawn where is decided here; that every task and every end of statemachine.asl.json is drawn, and nothing else,
+is checked. Which states park a token is read from it.
 """
 
 from __future__ import annotations
@@ -16,41 +16,23 @@ if TYPE_CHECKING:
 LANES: Final = (
     ("Decide", ("ReadRetrainingDecision",), ("NoRetrainingNeeded", "SignalRejected")),
     ("Ask, queue", ("RequestTrainingApproval", "AcquireTrainingSlot"), ("ApprovalRejected", "ApprovalExpired")),
-    (
-        "Train",
-        ("TriggerTrainingPipeline", "TriggerSageMakerPipeline", "RunTrainingJob", "ReleaseTrainingSlot"),
-        ("TrainingFailed", "TrainingTimedOut"),
-    ),
-    ("Judge", ("EvaluateCandidate", "RequestPromotionApproval"), ("CandidateRejected", "RetrainingStopped")),
+    ("Train, judge", ("TriggerTrainingPipeline", "EvaluateCandidate"), ("TrainingFailed", "TrainingTimedOut")),
     (
         "Serve",
-        ("CreateCandidateModel", "UpdateEndpoint", "AwaitPromotion", "AwaitBake", "VerifyPromotion"),
-        ("ModelPromoted", "RetrainingCompleted"),
+        ("RequestPromotionApproval", "PromoteCandidate", "AwaitBake", "RequestBakeApproval"),
+        ("CandidateRejected", "RetrainingStopped", "RetrainingSuperseded"),
     ),
+    ("Undo, finish", ("RollBackEndpoint", "FinishPromotion"), ("RolledBack", "RollbackFailed")),
     (
-        "Undo, record",
-        ("RollBackEndpoint", "AwaitRollback", "RecordOutcome", "RecordFailure"),
-        ("RolledBack", "RollbackFailed", "RetrainingFailed"),
+        "Record",
+        ("RecordOutcome", "RecordFailure", "EscalateUnrecorded"),
+        ("ModelPromoted", "RetrainingCompleted", "RetrainingFailed"),
     ),
 )
 """Phase, its states, and the ends reached from it."""
 
-ALTERNATIVES: Final = frozenset(
-    {"TriggerTrainingPipeline", "TriggerSageMakerPipeline", "RunTrainingJob", "RecordOutcome", "RecordFailure"}
-)
+ALTERNATIVES: Final = frozenset({"RecordOutcome", "RecordFailure"})
 """States of which a run meets one: drawn without arrows between them."""
-
-PARKED: Final = frozenset(
-    {
-        "RequestTrainingApproval",
-        "AcquireTrainingSlot",
-        "RequestPromotionApproval",
-        "AwaitPromotion",
-        "AwaitBake",
-        "AwaitRollback",
-    }
-)
-"""States that wait on a parked token: drawn dashed."""
 
 WIDTH, GAP, BOX, ROW, HEAD, MARGIN = 196, 14, 30, 42, 34, 16
 
@@ -69,12 +51,13 @@ def draw(workflow: Path) -> str:
     """The picture as SVG.
 
     Raises:
-        ValueError: a state drawn here is not in the workflow, or an end of the workflow is not drawn.
+        ValueError: a state drawn here is not in the workflow, or one of the workflow is not drawn.
     """
     states = json.loads(workflow.read_text(encoding="utf-8"))["States"]
+    parked = {name for name, state in states.items() if state.get("Resource", "").endswith(".waitForTaskToken")}
     drawn = {name for _, names, ends in LANES for name in (*names, *ends)}
-    ends_of_workflow = {name for name, state in states.items() if state["Type"] in {"Succeed", "Fail"}}
-    wrong = sorted(drawn - set(states)) + sorted(ends_of_workflow - drawn)
+    seen = {name for name, state in states.items() if state["Type"] != "Choice"}
+    wrong = sorted(drawn ^ seen)
     if wrong:
         raise ValueError(f"The picture and the workflow disagree on {', '.join(wrong)}; correct LANES.")
     rows = max(len(names) for _, names, _ in LANES)
@@ -102,7 +85,7 @@ def draw(workflow: Path) -> str:
             if following and not ({name, following} <= ALTERNATIVES):
                 x = left + WIDTH / 2
                 parts.append(f'<path class="arrow" d="M{x} {y + BOX}v{ROW - BOX}m-3-4l3 4l3-4"/>')
-            kind = "box parked" if name in PARKED else "box"
+            kind = "box parked" if name in parked else "box"
             parts.append(_box(kind, left + 10, y, WIDTH - 20, name))
         for row, name in enumerate(ends):
             y = top + lane_height - 8 - (len(ends) - row) * (BOX + 4) + 4

@@ -38,6 +38,19 @@ def test_a_function_has_an_alarm_on(symptom: str, function: str) -> None:
     assert [name for name, alarm in ALARMS.items() if wanted in watched(alarm)] == [f"{function}{symptom}Alarm"]
 
 
+def test_the_hand_pages_nobody_for_what_aws_only_wants_to_be_asked_again() -> None:
+    """It fails with that error on purpose, for hours if a promotion is queued behind another."""
+    alarm = ALARMS["PromotionFunctionErrorsAlarm"]
+    (shown,) = (entry for entry in alarm["Metrics"] if "Expression" in entry)
+    metrics = {entry["Id"]: entry["MetricStat"] for entry in alarm["Metrics"] if "MetricStat" in entry}
+
+    assert shown["Expression"] == "errors - FILL(later, 0)"
+    assert metrics["later"]["Metric"]["MetricName"] == "NotAcceptedYet"
+    assert {stat["Period"] for stat in metrics.values()} == {900}
+    (transformation,) = PLAIN.resources["NotAcceptedYetFilter"]["Properties"]["MetricTransformations"]
+    assert transformation["DefaultValue"] == 0, "without data the difference would be missing, and so the page"
+
+
 def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() -> None:
     """Of a metric with dimensions an alarm would see nothing: it names none, and no sum over them exists."""
     made = {

@@ -140,16 +140,23 @@ def test_every_statement_of_the_role_is_needed(recorder: PartitionRecorder, stac
 @pytest.mark.parametrize(
     ("action", "partition"),
     [
-        ("GetItem", "WAITS"),
-        ("Query", "WAITS"),
-        ("UpdateItem", "WAITS"),
-        ("Query", "APPROVALS"),
+        ("GetItem", "WAIT#run-1:slot:training"),
+        ("Query", "WAIT#run-1:slot:training"),
+        ("UpdateItem", "WAIT#run-1:slot:training"),
+        ("PutItem", "APPROVAL#run-1:approval:training"),
+        ("Query", "APPROVAL#run-1:approval:training"),
+        ("GetItem", "DUE#2026-03-02"),
+        ("UpdateItem", "DUE#2026-03-02"),
+        ("PutItem", "SUBJECT#fraud-prod"),
+        ("DeleteItem", "SUBJECT#fraud-prod"),
+        ("GetItem", "INTENT#run-1"),
+        ("PutItem", "INTENT#run-1"),
         ("UpdateItem", "RUN#r"),
         ("PutItem", "MODEL#fraud"),
         ("PutItem", "CONTROLS"),
         ("DeleteItem", "CONTROLS"),
         ("PutItem", "SLOTS"),
-        ("Scan", "APPROVALS"),
+        ("Scan", "APPROVAL#run-1:approval:training"),
     ],
 )
 def test_the_role_reaches_no_other_part_of_the_table(stack: Stack, action: str, partition: str) -> None:

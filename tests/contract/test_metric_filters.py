@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -150,8 +153,26 @@ def test_work_that_falls_due_by_the_clock_is_no_repair(cloud: Cloud, caplog: pyt
     assert measured("SweepRepairsFilter", found) == []
 
 
+RAISES: Final = """
+from awslambdaric import bootstrap
+error = bootstrap.make_error("the endpoint is busy", "{error}", ["a line"], "request-1")
+bootstrap.log_error(error, bootstrap.StandardLogSink())
+"""
+
+
+@pytest.mark.parametrize(("error", "counted"), [("NotAcceptedYetError", 1), ("KeyError", 0)])
+def test_what_aws_does_not_take_yet_is_told_from_an_error_of_the_hand(error: str, counted: int) -> None:
+    """In the line that Lambda's own runtime writes about an exception; its alarm takes them off the errors."""
+    environment = {**os.environ, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    command = [sys.executable, "-c", RAISES.format(error=error)]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+
+    assert measured("NotAcceptedYetFilter", [json.loads(finished.stdout)]) == [(1.0, {})] * counted
+
+
 def test_every_filter_has_a_test() -> None:
     assert set(FILTERS) == {
+        "NotAcceptedYetFilter",
         "SignalsDecidedFilter",
         "RunsEndedFilter",
         "RunSecondsFilter",

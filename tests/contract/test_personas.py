@@ -42,6 +42,7 @@ MACHINE: Final = STACK.arn("RetrainingStateMachine")
 EXECUTION: Final = MACHINE.replace(":stateMachine:", ":execution:") + ":run-1"
 PAGE: Final = STACK.arn("ApprovalFunctionRole")
 LOOP: Final = STACK.arn("OrchestrationFunctionRole")
+HAND: Final = STACK.arn("PromotionFunctionRole")
 
 EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*", "Resource": "*"}]}
@@ -49,6 +50,7 @@ ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*",
 PERSONAS: Final = {
     "approval page": (PAGE, [document(STACK, "ApprovalFunctionPolicy")]),
     "the loop": (LOOP, [document(STACK, "OrchestrationFunctionPolicy")]),
+    "the hand": (HAND, [document(STACK, "PromotionFunctionPolicy")]),
     "automation": (AUTOMATION_ROLE, [ALL_OBJECTS]),
     "reviewer": (REVIEWER, [document(STACK, "ReviewerPolicy")]),
     "operator": (
@@ -78,6 +80,7 @@ def _item(*keys: str, **context: Any) -> dict[str, Any]:
 
 WRITE_ONCE: Final = {"s3:if-none-match": "*"}
 WAIT_FIELDS: Final = ["pk", *(name for name in Wait.__dataclass_fields__ if name != "token")]
+SAGEMAKER: Final = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 BUS: Final = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 
 DEEDS: Final = {
@@ -94,6 +97,7 @@ DEEDS: Final = {
     "write the decision file": Deed(
         "s3:PutObject", f"{BUCKET}/monitoring_outputs/retraining_decision/retraining_decision.csv"
     ),
+    "read a model's policy": Deed("s3:GetObject", f"{BUCKET}/policies/fraud.json"),
     "write a model's policy": Deed("s3:PutObject", f"{BUCKET}/policies/fraud.json"),
     "read over plain HTTP": Deed("s3:GetObject", f"{BUCKET}/manifests/fraud/run-1.json", https=False),
     "change the bucket policy": Deed("s3:PutBucketPolicy", BUCKET),
@@ -101,15 +105,23 @@ DEEDS: Final = {
     "see what waits, without tokens": Deed(
         "dynamodb:Query",
         TABLE,
-        _item("WAITS", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": WAIT_FIELDS}),
+        _item(
+            "WAIT#run-1:slot:training", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": WAIT_FIELDS}
+        ),
     ),
     "read a task token": Deed(
         "dynamodb:Query",
         TABLE,
-        _item("WAITS", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": ["pk", "token"]}),
+        _item(
+            "WAIT#run-1:slot:training",
+            **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": ["pk", "token"]},
+        ),
     ),
-    "read a whole wait": Deed("dynamodb:GetItem", TABLE, _item("WAITS")),
+    "read a whole wait": Deed("dynamodb:GetItem", TABLE, _item("WAIT#run-1:slot:training")),
     "write history": Deed("dynamodb:PutItem", TABLE, _item("RUN#run-1")),
+    "delete history": Deed("dynamodb:DeleteItem", TABLE, _item("RUN#run-1")),
+    "decide an approval past the page": Deed("dynamodb:UpdateItem", TABLE, _item("APPROVAL#run-1:approval:training")),
+    "lift a kill switch past the loop": Deed("dynamodb:DeleteItem", TABLE, _item("CONTROLS")),
     "look at an execution": Deed("states:GetExecutionHistory", EXECUTION),
     "list executions": Deed("states:ListExecutions", MACHINE),
     "start an execution": Deed("states:StartExecution", MACHINE),
@@ -117,6 +129,7 @@ DEEDS: Final = {
     "redrive an execution": Deed("states:RedriveExecution", EXECUTION),
     "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
     "pause, resume, unfreeze, sweep": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
+    "have the hand act": Deed("lambda:InvokeFunction", STACK.arn("PromotionFunction")),
     "decide on the approval page": Deed(
         "lambda:InvokeFunctionUrl", STACK.arn("ApprovalFunction"), {"lambda:functionurlauthtype": "AWS_IAM"}
     ),
@@ -127,7 +140,11 @@ DEEDS: Final = {
     "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
     "replay a dead letter": Deed("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")),
     "read the log": Deed("logs:FilterLogEvents", STACK.arn("OrchestrationFunctionLogGroup")),
-    "change an endpoint": Deed("sagemaker:UpdateEndpoint", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/fraud"),
+    "start a training": Deed("sagemaker:CreateTrainingJob", f"{SAGEMAKER}:training-job/retraining-1"),
+    "stop a training": Deed("sagemaker:StopTrainingJob", f"{SAGEMAKER}:training-job/retraining-1"),
+    "change an endpoint": Deed("sagemaker:UpdateEndpoint", f"{SAGEMAKER}:endpoint/fraud"),
+    "approve in the registry": Deed("sagemaker:UpdateModelPackage", f"{SAGEMAKER}:model-package/fraud/7"),
+    "change a baseline": Deed("sagemaker:UpdateMonitoringSchedule", f"{SAGEMAKER}:monitoring-schedule/fraud"),
 }
 
 
@@ -167,6 +184,15 @@ MATRIX: Final = matrix()
 def test_the_matrix_of_the_security_page_has_every_persona_and_every_action() -> None:
     assert list(MATRIX) == list(DEEDS)
     assert all(list(row) == list(PERSONAS) for row in MATRIX.values())
+
+
+def test_the_table_of_the_security_page_has_every_function_and_machine_with_its_role() -> None:
+    table = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").split("## The functions")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| .+? \| `(\w+)` \|", table, re.MULTILINE)
+
+    assert dict(rows) == {
+        name: f"{name}Role" for name in STACK.of_type("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")
+    }
 
 
 @pytest.mark.parametrize("persona", list(PERSONAS))
@@ -225,6 +251,31 @@ def test_waits_are_shown_with_every_attribute_but_the_token() -> None:
     shown = set(statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
 
     assert shown == {"pk", "sk", *Wait.__dataclass_fields__} - {"token"}
+
+
+@pytest.mark.parametrize("partition", ["WAIT#run-1:slot:training", "APPROVAL#run-1:approval:training", "DUE#0"])
+@pytest.mark.parametrize(("fields", "shown"), [(WAIT_FIELDS, True), (["pk", "token"], False), ([], False)])
+def test_waits_approvals_and_due_times_are_shown_by_named_attributes_only(
+    partition: str, fields: list[str], shown: bool
+) -> None:
+    asked = {"dynamodb:select": "SPECIFIC_ATTRIBUTES" if fields else "ALL_ATTRIBUTES", "dynamodb:attributes": fields}
+
+    assert allowed("reviewer", Deed("dynamodb:Query", TABLE, _item(partition, **asked))) is shown
+
+
+def test_a_redrive_is_refused_even_to_an_operator_with_every_other_right() -> None:
+    """A redriven run would go on without its lock and slot."""
+    policies = [parse_policy_document(each) for each in (EVERYTHING, document(STACK, "OperatorPolicy"))]
+    context = EvalContext(
+        principal_arn=OPERATOR,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action="states:RedriveExecution",
+        resource_arn=EXECUTION,
+        region=REGION,
+    )
+
+    assert evaluate(context, policies).decision == "Deny"
 
 
 @pytest.mark.parametrize("policy", ["ReviewerPolicy", "OperatorPolicy"])

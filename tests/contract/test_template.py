@@ -545,6 +545,60 @@ def test_the_decision_file_is_looked_for_in_the_bucket_of_the_form(full_form: St
     assert not matches(pattern, written(OWN_BUCKET, DECISION_KEY))
 
 
+ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+STARTED = f"arn:aws:states:us-east-1:{ACCOUNT}:execution"
+
+
+def started(machine: str, name: str, status: str) -> dict[str, Any]:
+    detail = {
+        "executionArn": f"{STARTED}:{machine}:{name}",
+        "stateMachineArn": f"{STARTED}:{machine}".replace("execution", "stateMachine"),
+        "name": name,
+        "status": status,
+    }
+    return event("aws.states", contracts.EXECUTION_STATUS_CHANGE, detail)
+
+
+def pipeline_run(name: str) -> dict[str, Any]:
+    detail = {"pipelineExecutionDisplayName": name, "currentPipelineExecutionStatus": "Succeeded"}
+    return event("aws.sagemaker", contracts.PIPELINE_STATE_CHANGE, detail)
+
+
+def training_job(name: str) -> dict[str, Any]:
+    detail = {"TrainingJobName": name, "TrainingJobStatus": "Completed"}
+    return event("aws.sagemaker", contracts.TRAINING_JOB_STATE_CHANGE, detail)
+
+
+WAKES: list[tuple[str, dict[str, Any], str | None]] = [
+    ("an endpoint", event("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE, {"EndpointName": "x"}), "WaitRule"),
+    ("a pipeline of a run", pipeline_run("retraining-1a2b"), "WaitRule"),
+    ("somebody else's pipeline", pipeline_run("nightly"), None),
+    ("a pipeline without a display name", event("aws.sagemaker", contracts.PIPELINE_STATE_CHANGE, {}), None),
+    ("a training job of a run", training_job("retraining-1a2b"), "WaitRule"),
+    ("somebody else's training job", training_job("tune-retraining-1"), None),
+    *((f"a training that is {status}", started("t", "retraining-1", status), "WaitRule") for status in ENDED),
+    ("a training that begins", started("t", "retraining-1", "RUNNING"), None),
+    ("somebody else's execution", started("payroll", "monday", "FAILED"), None),
+    ("a run that died", started(f"{STACK}-retraining", "a-run", "FAILED"), "SettleRule"),
+    (
+        "a run that died under a name like a training's",
+        started(f"{STACK}-retraining", "retraining-1", "FAILED"),
+        "SettleRule",
+    ),
+    ("a run that ended", started(f"{STACK}-retraining", "a-run", "SUCCEEDED"), None),
+    ("any alarm", alarm("fraud-5xx", "ALARM"), "WaitRule"),
+    ("any alarm that is over", alarm("fraud-5xx", "OK"), None),
+]
+
+
+@pytest.mark.parametrize(("sent", "rule"), [entry[1:] for entry in WAKES], ids=[entry[0] for entry in WAKES])
+def test_only_what_a_run_started_wakes_it(sent: dict[str, Any], rule: str | None, empty_form: Stack) -> None:
+    """By its name; an event of another team's job would cost a read of the table each."""
+    matching = [name for name, p in patterns(empty_form, "OrchestrationFunction").items() if matches(p, sent)]
+
+    assert matching == ([rule] if rule else [])
+
+
 def fixture_events() -> list[tuple[Path, dict[str, Any]]]:
     """The captured events under tests/events; a file may hold one or a list of them."""
     found = []
@@ -603,8 +657,11 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
 # -- The template against the code it deploys ---------------------------------------------------------------------------
 
 
-def test_the_function_gets_the_environment_that_its_settings_read_and_nothing_else(empty_form: Stack) -> None:
-    given = empty_form.resources["OrchestrationFunction"]["Properties"]["Environment"]["Variables"]
+@pytest.mark.parametrize("function", ["OrchestrationFunction", "PromotionFunction"])
+def test_a_function_gets_the_environment_that_its_settings_read_and_nothing_else(
+    function: str, empty_form: Stack
+) -> None:
+    given = empty_form.resources[function]["Properties"]["Environment"]["Variables"]
 
     assert set(given) == {field.name.upper() for field in fields(Settings)}
     assert Settings.from_env({name: str(value) for name, value in given.items()})
@@ -647,6 +704,19 @@ def test_the_states_that_users_know_are_still_there(template: Template) -> None:
 
 
 def test_the_functions_machine_is_the_machine(empty_form: Stack) -> None:
-    variables = empty_form.resources["OrchestrationFunction"]["Properties"]["Environment"]["Variables"]
+    for name, function in empty_form.of_type("AWS::Lambda::Function").items():
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables["STATE_MACHINE_ARN"] == empty_form.arn(MACHINE), name
 
-    assert variables["STATE_MACHINE_ARN"] == empty_form.arn(MACHINE)
+
+def test_nothing_but_the_machine_lets_the_hand_act(full_form: Stack) -> None:
+    """Not a rule, not a person, not another function; an administrator can, as always."""
+    invoke = Call("lambda:InvokeFunction", full_form.arn("PromotionFunction"))
+    roles = [*full_form.of_type("AWS::IAM::Role")]
+    people = [
+        resource["Properties"]["PolicyDocument"] for resource in full_form.of_type("AWS::IAM::ManagedPolicy").values()
+    ]
+
+    assert [role for role in roles if allowing(full_form.policies(role), invoke)] == [f"{MACHINE}Role"]
+    assert allowing(people, invoke) is None
+    assert not full_form.of_type("AWS::Lambda::Permission")

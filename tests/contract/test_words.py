@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from orchestration.domain import contracts
-from orchestration.domain.contracts import Decision, Status, WaitKind
-from orchestration.domain.policy import PromotionKind, TargetKind
+from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.handler import ACTIONS, EVENT_ACTIONS
-from tests.contract.template import ROOT, Template
+from orchestration.promotion_handler import ACTIONS as HAND_ACTIONS
+from tests.contract.template import ROOT, Stack, Template
 from tests.contract.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -22,31 +22,99 @@ if TYPE_CHECKING:
 
 SOURCES = sorted((ROOT / "src" / "orchestration").rglob("*.py"))
 
-ENDS_WELL = {decision for decision in Decision if decision not in {Decision.RETRAIN, Decision.REJECT}}
-"""Decisions that need no rule of their own: the Default ends them in NoRetrainingNeeded."""
+ORCHESTRATION, HAND = "OrchestrationFunction", "PromotionFunction"
+
+WAYS: Final = {
+    "DecisionChoice": {
+        Next.ASK: "RequestTrainingApproval",
+        Next.TRAIN: "AcquireTrainingSlot",
+        Next.REJECT: "SignalRejected",
+        "": "NoRetrainingNeeded",
+    },
+    "TrainingApprovedChoice": {Next.TRAIN: "AcquireTrainingSlot", "": "RecordOutcome"},
+    "SlotChoice": {Next.TRAIN: "TriggerTrainingPipeline", "": "RecordOutcome"},
+    "EvaluationChoice": {
+        Next.ASK: "RequestPromotionApproval",
+        Next.PROMOTE: "PromoteCandidate",
+        Next.FINISH: "FinishPromotion",
+        "": "RecordOutcome",
+    },
+    "PromotionApprovedChoice": {
+        Next.PROMOTE: "PromoteCandidate",
+        Next.FINISH: "FinishPromotion",
+        "": "RecordOutcome",
+    },
+    "PromotionChoice": {
+        Next.BAKE: "AwaitBake",
+        Next.ASK: "RequestPromotionApproval",
+        Next.ROLL_BACK: "RollBackEndpoint",
+        Next.FINISH: "FinishPromotion",
+        "": "RecordOutcome",
+    },
+    "BakeChoice": {
+        Next.FINISH: "FinishPromotion",
+        Next.ASK: "RequestBakeApproval",
+        Next.ROLL_BACK: "RollBackEndpoint",
+        "": "RecordOutcome",
+    },
+    "BakeApprovedChoice": {
+        Next.FINISH: "FinishPromotion",
+        Next.ROLL_BACK: "RollBackEndpoint",
+        "": "RecordOutcome",
+    },
+}
+"""Where each word leads after each question; any other word leads to a good end or into the record."""
+
+LED_BY_DEFAULT: Final = {Next.END, Next.EVALUATE, Next.RECORD}
+"""Words that need no rule: nothing else can follow, or it is where every other word leads."""
+
+PARKED_BY_THE_HAND: Final = {
+    "TriggerTrainingPipeline": WaitKind.TRAINING,
+    "PromoteCandidate": WaitKind.PROMOTION,
+    "RollBackEndpoint": WaitKind.ROLLBACK,
+}
+"""The hand parks the token itself, before it changes anything; the state names no kind."""
 
 
 @pytest.fixture(scope="module")
-def workflow() -> Workflow:
-    return Workflow.of(Template.read().resolve())
+def stack() -> Stack:
+    return Template.read().resolve()
 
 
-def only(found: dict[str, set[str]]) -> set[str]:
-    """The words of the one Choice that compares them."""
-    ((_name, words),) = found.items()
-    return words
+@pytest.fixture(scope="module")
+def workflow(stack: Stack) -> Workflow:
+    return Workflow.of(stack)
 
 
-def test_the_decision_choice_knows_every_decision_that_does_not_end_in_no_retraining(workflow: Workflow) -> None:
-    assert workflow.compared("decision") == {"DecisionChoice": set(map(str, set(Decision) - ENDS_WELL))}
-    assert workflow.definition["States"]["DecisionChoice"]["Default"] == "NoRetrainingNeeded"
+def test_every_word_leads_where_the_contract_says(workflow: Workflow) -> None:
+    assert workflow.compared("next") == {
+        choice: {str(word): state for word, state in ways.items()} for choice, ways in WAYS.items()
+    }
+
+
+def test_every_word_is_followed_somewhere_and_no_other_is() -> None:
+    followed = {word for ways in WAYS.values() for word in ways if word}
+
+    assert followed == set(Next) - LED_BY_DEFAULT
+
+
+def test_every_word_is_said_by_the_code() -> None:
+    said = {
+        word
+        for path in SOURCES
+        if path.name != "contracts.py"
+        for word in re.findall(r"\bNext\.([A-Z_]+)", path.read_text(encoding="utf-8"))
+    }
+
+    assert said == {word.name for word in Next}
 
 
 def test_the_outcome_choice_knows_every_final_status_and_leaves_failed_to_its_default(workflow: Workflow) -> None:
     final = {str(status) for status in Status if status.final}
+    ((name, ways),) = workflow.compared("outcome").items()
 
-    assert only(workflow.compared("outcome")) == final - {Status.FAILED}
-    assert workflow.definition["States"]["OutcomeChoice"]["Default"] == "RetrainingFailed"
+    assert (name, ways[""]) == ("OutcomeChoice", "RetrainingFailed")
+    assert ways.keys() - {""} == final - {Status.FAILED}
 
 
 def test_every_outcome_leads_to_an_end_of_its_own(workflow: Workflow) -> None:
@@ -71,15 +139,8 @@ def test_a_fails_error_is_the_name_of_its_state(workflow: Workflow) -> None:
             assert state["Error"] == name.rsplit("/", 1)[-1]
 
 
-def test_every_outcome_that_the_workflow_writes_down_is_a_final_status(workflow: Workflow) -> None:
-    written = workflow.assigned("outcome")
-
-    assert written
-    assert written <= {str(status) for status in Status if status.final}
-
-
-def test_every_final_status_is_reached_by_the_workflow_or_by_the_code(workflow: Workflow) -> None:
-    named = workflow.assigned("outcome") | set(literals())
+def test_every_final_status_is_reached_by_the_code() -> None:
+    named = set(literals())
     for path in SOURCES:
         if path.name != "contracts.py":
             named |= set(re.findall(r"\bStatus\.([A-Z_]+)", path.read_text(encoding="utf-8")))
@@ -87,10 +148,17 @@ def test_every_final_status_is_reached_by_the_workflow_or_by_the_code(workflow: 
     assert {str(status) for status in Status} - named == set()
 
 
-def test_every_action_that_a_state_asks_for_exists(workflow: Workflow) -> None:
-    asked = {payload["action"] for _name, payload in workflow.payloads()}
+def test_every_action_that_a_state_asks_for_exists(stack: Stack, workflow: Workflow) -> None:
+    for function, known in ((ORCHESTRATION, ACTIONS), (HAND, HAND_ACTIONS)):
+        asked = {payload["action"] for _name, payload in workflow.payloads(stack.arn(function))}
+        assert asked - known.keys() == set(), function
 
-    assert asked - ACTIONS.keys() == set()
+
+def test_the_hand_does_what_states_ask_for_and_nothing_else(stack: Stack, workflow: Workflow) -> None:
+    asked = {payload["action"] for _name, payload in workflow.payloads(stack.arn(HAND))}
+
+    assert asked == {"train", "promote", "roll_back", "finish"}
+    assert asked == HAND_ACTIONS.keys()
 
 
 def test_every_action_is_asked_for_by_a_state_a_rule_or_an_operator(workflow: Workflow) -> None:
@@ -105,41 +173,43 @@ def test_every_action_is_asked_for_by_a_state_a_rule_or_an_operator(workflow: Wo
     assert ACTIONS.keys() - asked - operators == set()
 
 
-def test_the_wait_kinds_of_the_states_are_those_of_the_code(workflow: Workflow) -> None:
-    parked = {payload["kind"] for _name, payload in workflow.payloads() if payload["action"] == "park"}
+def test_every_kind_of_wait_is_parked_by_a_state_or_by_the_hand(stack: Stack, workflow: Workflow) -> None:
+    parked = {
+        payload["kind"] for _name, payload in workflow.payloads(stack.arn(ORCHESTRATION)) if payload["action"] == "park"
+    }
 
-    assert parked == set(map(str, WaitKind))
+    assert parked == set(WaitKind) - set(PARKED_BY_THE_HAND.values())
+    assert {name for name, payload in workflow.payloads(stack.arn(HAND)) if "token" in payload} == (
+        PARKED_BY_THE_HAND.keys()
+    )
 
 
-def test_a_state_waits_for_a_token_exactly_when_it_parks_one(workflow: Workflow) -> None:
+def test_a_state_waits_for_a_token_exactly_when_its_action_parks_one(workflow: Workflow) -> None:
     payloads = dict(workflow.payloads())
     for task in workflow.tasks():
         if task.service == "lambda":
-            assert task.waits == (payloads[task.name]["action"] == "park"), task.name
+            parks = payloads[task.name]["action"] in {"park", "train", "promote", "roll_back"}
+            assert (task.waits, "token" in payloads[task.name]) == (parks, parks), task.name
 
 
-def test_the_training_targets_are_those_of_the_policy(workflow: Workflow) -> None:
-    assert only(workflow.compared("run.training.kind")) == set(map(str, TargetKind)) - {TargetKind.STATE_MACHINE}
-    assert workflow.definition["States"]["TrainingTargetChoice"]["Default"] == "TriggerTrainingPipeline"
+def test_the_error_that_the_hand_repeats_is_one_of_the_code() -> None:
+    """A class of another name would end a run where AWS only wanted to be asked later."""
+    tree = ast.parse((ROOT / "src" / "orchestration" / "domain" / "errors.py").read_text(encoding="utf-8"))
+    ours = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    definition = json.loads((ROOT / "statemachine.asl.json").read_text(encoding="utf-8"))
+    retried = {
+        error
+        for state in definition["States"].values()
+        for retrier in state.get("Retry", [])
+        for error in retrier["ErrorEquals"]
+        if "." not in error
+    }
+
+    assert retried == {"ContentionError", "NotAcceptedYetError", "TransientServiceError"}
+    assert retried <= ours
 
 
-def test_the_kinds_of_promotion_are_those_of_the_policy(workflow: Workflow) -> None:
-    known = {word for words in workflow.compared("verdict.promotion.kind").values() for word in words}
-
-    assert known == set(map(str, PromotionKind)) - {PromotionKind.ENDPOINT}
-    assert workflow.definition["States"]["PromotionKindChoice"]["Default"] == "CreateCandidateModel"
-
-
-@pytest.mark.parametrize("variable", ["promotion", "rollback"])
-def test_the_results_of_an_endpoint_wait_are_words_that_the_code_writes(workflow: Workflow, variable: str) -> None:
-    words = only(workflow.compared(f"{variable}.status"))
-
-    assert words <= set(literals("wait_results.py"))
-
-
-def test_an_approvals_decision_is_the_word_that_the_code_writes(workflow: Workflow) -> None:
-    for name, words in workflow.compared("approval.decision").items():
-        assert words == {"APPROVED"}, name
+def test_an_approvals_decision_is_the_word_that_the_code_writes() -> None:
     assert {"APPROVED", "REJECTED"} <= set(literals("votes.py"))
 
 

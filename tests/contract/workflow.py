@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MACHINE = "RetrainingStateMachine"
 
-COMPARISON = re.compile(r"\$(?P<path>[A-Za-z_.]+)\s*=\s*'(?P<word>[^']+)'")
+COMPARISON = re.compile(r"\{% \$(?P<variable>\w+) = '(?P<word>[^']+)' %\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +73,18 @@ class Workflow:
                 service, operation = asl_lint.OPTIMIZED_INTEGRATIONS[integration]
             yield Task(name, integration, service, operation, state.get("Arguments"))
 
-    def payloads(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What each state sends to a function."""
+    def payloads(self, function: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What each state sends to a function; to the one with this ARN, or to any."""
         for task in self.tasks():
-            if task.service == "lambda":
+            if task.service == "lambda" and function in {None, task.arguments["FunctionName"]}:
                 yield task.name, task.arguments["Payload"]
 
-    def compared(self, path: str) -> dict[str, set[str]]:
-        """For each Choice that compares the variable `path`: the words it knows, its Default's not included."""
-        found: dict[str, set[str]] = {}
+    def compared(self, variable: str) -> dict[str, dict[str, str]]:
+        """For each Choice that compares a variable: where each word leads, and "" for all others."""
+        found: dict[str, dict[str, str]] = {}
         for name, state in self.states():
             for choice in state.get("Choices", []):
-                for match in COMPARISON.finditer(choice["Condition"]):
-                    if match["path"] == path:
-                        found.setdefault(name, set()).add(match["word"])
+                match = COMPARISON.fullmatch(choice["Condition"])
+                if match and match["variable"] == variable:
+                    found.setdefault(name, {"": state["Default"]})[match["word"]] = choice["Next"]
         return found
-
-    def assigned(self, field: str) -> set[str]:
-        """Every literal text that the field has anywhere in an Assign."""
-        return {
-            text
-            for _name, state in self.states()
-            for branch in (state, *state.get("Choices", []), *state.get("Catch", []))
-            for location, text in asl_lint._strings(branch.get("Assign", {}))
-            if location[-1] == field and not text.startswith("{%")
-        }

@@ -34,6 +34,7 @@ KEPT_DATA = {
     "OrchestrationFunctionLogGroup",
     "RetrainingStateMachineLogGroup",
     "ApprovalFunctionLogGroup",
+    "PromotionFunctionLogGroup",
 }
 
 PACKAGED: dict[bytes, tuple[str, Package]] = {}

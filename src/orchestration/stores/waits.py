@@ -81,7 +81,7 @@ class Waits(DueItems):
         """Give a wait that is not over the token of a retry. False when it was resolved meanwhile."""
         return self._write(
             self._change(
-                wait, "SET #token = :token", "#state = :parked", {":token": token}, token="token", state="state"
+                wait, "SET #token = :token", "#state = :parked", {":token": token}, ["token", "state"]
             )
         )
 
