@@ -71,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--run", default=variable("RUN"), help="run id (RUN=)")
     arguments.add_argument("--comment", default=variable("COMMENT"), help="why; kept as evidence (COMMENT=)")
     arguments.add_argument(
-        "--subject", default=variable("SUBJECT"), choices=("", "training", "promotion"), help="default: what is open"
+        "--subject",
+        default=variable("SUBJECT"),
+        choices=("", "training", "promotion", "bake"),
+        help="default: what is open",
     )
     return run(decide, arguments, argv)
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from orchestration.stores.bucket_s3 import AutomationBucket
-from orchestration.stores.table_dynamodb import HistoryTable
+from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,6 +21,7 @@ def status(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     del options
     table = stack.table
     switches, ledger, waits = table.kill_switches(), table.slots(), table.waits_without_tokens()
+    queue = list(table.queue())
     needs_people = bool(switches)
     for switch in switches:
         console.print(f"[yellow]paused[/] {switch.scope} by {switch.by} since {switch.since[:19]}: {switch.reason}")
@@ -39,10 +40,10 @@ def status(options: argparse.Namespace, stack: Stack, console: Console) -> int:
         pending = f"{state.pending['count']} ({state.pending['severity']})" if state.pending else ""
         models.add_row(name, shown, str(state.fruitless_runs), (state.promoted_at or "")[:19], pending)
     console.print(models if names else "No signal has come yet.")
-    console.print(f"\n{len(ledger.holders)} training slot(s) held, {len(ledger.waiters)} run(s) in the queue")
+    console.print(f"\n{len(ledger.holders)} training slot(s) held, {len(queue)} run(s) in the queue")
     for holder in ledger.holders:
         console.print(f"  {holder.model} run {holder.run_id} since {holder.since[:19]} (grant {holder.fence})")
-    for waiter in ledger.waiters:
+    for waiter in queue:
         console.print(f"  waiting: {waiter.model} run {waiter.run_id} since {waiter.since[:19]}")
     console.print(f"{len(waits)} wait(s) parked" + (": make waits" if waits else ""))
     return int(needs_people)

@@ -35,6 +35,8 @@ def switch(options: argparse.Namespace, stack: Stack, console: Console) -> int:
             if answer["changed"]
             else f"{answer['scope']} was paused before."
         )
+        for begun in answer["in_flight"]:
+            console.print(f"  begun before, goes on to its end: {begun}", markup=False)
     else:
         answer = stack.ask({"action": "unpause", "scope": options.scope, "by": stack.who()})
         console.print(f"{answer['scope']} goes on." if answer["changed"] else f"{answer['scope']} was not paused.")

@@ -15,7 +15,7 @@ from ministack.core.iam_evaluator import (
     parse_policy_document,
 )
 
-from orchestration.stores.table_dynamodb import Wait
+from orchestration.domain.wait import Wait
 from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template
 
 AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"

@@ -348,7 +348,7 @@ class Loop:
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}, ":sk": {"S": "STATUS#"}},
         )["Items"]
-        return [item["status"]["S"] for item in items]
+        return [item["status"]["S"] for item in sorted(items, key=lambda item: item["at"]["S"])]
 
     def item(self, pk: str, sk: str) -> dict[str, Any] | None:
         """A raw item of the HistoryTable."""

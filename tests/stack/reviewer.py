@@ -23,7 +23,7 @@ from botocore.credentials import Credentials
 from ops import approval
 from orchestration.composition import compose
 from orchestration.ports import Ports
-from orchestration.stores.table_dynamodb import Wait
+from orchestration.domain.wait import Wait
 from tests.stack.loop import Loop
 
 FORM = "application/x-www-form-urlencoded"

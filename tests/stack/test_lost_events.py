@@ -19,7 +19,7 @@ def test_an_endpoint_whose_event_was_lost_is_found_in_service_by_the_sweep(loop:
         loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:endpoint:promotion/{model}-prod"))
         loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "InService")
 
-        swept = loop.invoke({"action": "sweep", "grace_seconds": 0})
+        swept = loop.invoke({"action": "sweep", "ahead_seconds": 600})
     finally:
         loop.aws.client("events").enable_rule(Name=rule)
 
@@ -76,14 +76,14 @@ def test_an_alarm_that_stayed_in_alarm_without_a_decision_is_decided_by_the_swee
         loop.aws.client("events").enable_rule(Name=rule)
     before = loop.executions()
 
-    swept = loop.invoke({"action": "sweep", "grace_seconds": 0})
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    swept = loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
 
     assert swept["repairs"]["alarm_without_decision"] == 1
     (arn,) = [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)]
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
     # Only now: a sweep that comes while the first one's execution still decides starts that same execution again.
-    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "grace_seconds": 0})["repairs"]
+    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "ahead_seconds": 600})["repairs"]
     (record,) = loop.decisions(model)
     assert record["signal"]["threshold"]["observed"] == 0.9
     cloudwatch.delete_alarms(AlarmNames=[alarm])
@@ -115,7 +115,7 @@ def test_an_alarm_through_eventbridge_is_one_signal_with_the_sweep(loop: Loop) -
     (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)])
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
-    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "grace_seconds": 0})["repairs"]
+    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "ahead_seconds": 600})["repairs"]
     (record,) = loop.decisions(model)
     assert record["signal"]["kind"] == "kpi"
     assert record["signal"]["endpoint"] == f"{model}-prod"
@@ -129,7 +129,7 @@ def test_a_run_without_end_is_not_touched_by_the_sweep(loop: Loop) -> None:
     name = arn.rsplit(":", 1)[-1]
     loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
 
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
 
     assert loop.aws.client("stepfunctions").describe_execution(executionArn=arn)["status"] == "RUNNING"
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn)

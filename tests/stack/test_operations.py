@@ -10,7 +10,7 @@ import pytest
 
 from local.embedded_aws import EmbeddedAws
 from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
-from orchestration.stores.table_dynamodb import HistoryTable
+from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop
 
 

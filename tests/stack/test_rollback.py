@@ -97,7 +97,7 @@ def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(
     with deaf(loop):
         set_alarm(loop, child, "ALARM")
         set_alarm(loop, child, "OK")
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
 
     ended = loop.ended(arn)
 
@@ -108,11 +108,11 @@ def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(
 
 def test_a_quiet_bake_is_ended_by_the_sweep_when_its_time_is_over(loop: Loop) -> None:
     model, arn = baking(loop, alarms=[alarm(loop)])
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
     assert loop.status(arn) == "RUNNING"
 
     end_bake(loop, arn, model)
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
 
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
     assert loop.item("WAITS", bake_of(arn, model)) is None
@@ -128,7 +128,7 @@ def test_another_alarm_does_not_end_the_bake(loop: Loop) -> None:
     assert answer == {"resumed": 0}
     assert loop.status(arn) == "RUNNING"
     end_bake(loop, arn, model)
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
 
@@ -137,7 +137,7 @@ def test_drift_that_comes_back_in_the_bake_is_rolled_back(loop: Loop) -> None:
     again = loop.drift(model, observed=1.1) | {"time": datetime.now(UTC).isoformat()}
     assert loop.run(again).output["outcome"] == "COALESCE"
 
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
     ended = loop.ended(arn)
 
     assert ended.error == "RolledBack"
@@ -156,7 +156,7 @@ def test_drift_in_the_champions_traffic_says_nothing_of_the_candidate(loop: Loop
     assert loop.run(late).output["outcome"] == "COALESCE"
 
     end_bake(loop, arn, model)
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
 
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 

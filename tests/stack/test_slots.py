@@ -121,8 +121,8 @@ def test_the_sweep_settles_a_dead_run_whose_event_was_lost(one_slot: Loop) -> No
         loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
         assert slots(loop) == ([name], [])
 
-        swept = loop.invoke({"action": "sweep", "grace_seconds": 0})
-        again = loop.invoke({"action": "sweep", "grace_seconds": 0})
+        swept = loop.invoke({"action": "sweep", "ahead_seconds": 600})
+        again = loop.invoke({"action": "sweep", "ahead_seconds": 600})
     finally:
         loop.aws.client("events").enable_rule(Name=rule)
 

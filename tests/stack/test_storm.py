@@ -48,5 +48,5 @@ def test_copies_and_rivals_give_one_record_a_signal_and_at_most_one_run_a_model(
     retraining = [answer for answer in answers if answer["decision"] == "RETRAIN"]
     assert len(retraining) == len(models)
     # These runs have no execution, since the function was asked directly: the sweep settles them.
-    loop.invoke({"action": "sweep", "grace_seconds": 0})
+    loop.invoke({"action": "sweep", "ahead_seconds": 600})
     assert all(loop.statuses(answer["run"]["run_id"])[-1] == "STOPPED" for answer in retraining)

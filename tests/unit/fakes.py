@@ -28,7 +28,7 @@ from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.sagemaker_boto3 import SageMaker
-from orchestration.stores.table_dynamodb import HistoryTable
+from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
     from orchestration.domain.notification import Message

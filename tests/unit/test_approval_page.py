@@ -19,7 +19,7 @@ from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, Section, Table, View, render, sections_of
 from orchestration.ports import ApprovalPorts
 from orchestration.settings import ApprovalAccess, ApprovalSettings
-from orchestration.stores.table_dynamodb import Wait
+from orchestration.domain.wait import Wait
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

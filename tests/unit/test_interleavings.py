@@ -25,7 +25,7 @@ from orchestration.actions.switches import pause, unpause
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.ports import Ports
 from orchestration.stores.bucket_s3 import AutomationBucket
-from orchestration.stores.table_dynamodb import HistoryTable
+from orchestration.stores.history_table import HistoryTable
 from tests.unit.fakes import (
     SETTINGS,
     TRAINING,
@@ -155,7 +155,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         """The sweep comes by."""
-        sweep({"grace_seconds": 0}, self.ports)
+        sweep({"ahead_seconds": 600}, self.ports)
 
     @rule(scope=sampled_from(("global", "model:churn")))
     def pause(self, scope: str) -> None:
@@ -184,7 +184,7 @@ class Interleavings(RuleBasedStateMachine):
         """After one sweep nothing is held by the dead, and nobody waits beside a free slot."""
         for scope in ("global", "model:churn"):
             unpause({"scope": scope, "by": "ops"}, self.ports)
-        sweep({"grace_seconds": 0}, self.ports)
+        sweep({"ahead_seconds": 600}, self.ports)
         living = {run for run in self.model_of if self._lives(run)}
         ledger = self.ports.table.slots()
         assert {run["run_id"] for run in self.ports.table.active_runs()} == living

@@ -9,10 +9,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.contracts import DueKind, WaitKind
+from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
+from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
@@ -46,6 +47,14 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
         return
     if not wait.resolved or wait.token is None:
         return
+    if wait.kind is WaitKind.BAKE and (wait.result or {}).get("outcome") == Status.PROMOTED:
+        record_status(
+            ports,
+            run_id=wait.run_id,
+            model=wait.model,
+            status=Status.PROMOTION_BAKED,
+            sentence=f"{(wait.result or {})['reason']} {int(wait.data['plan']['bake_seconds'])} s of bake are over.",
+        )
     alive = answer(ports, wait.token, wait.result or {})
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})

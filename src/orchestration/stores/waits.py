@@ -80,9 +80,7 @@ class Waits(DueItems):
     def swap_token(self, wait: Wait, token: str) -> bool:
         """Give a wait that is not over the token of a retry. False when it was resolved meanwhile."""
         return self._write(
-            self._change(
-                wait, "SET #token = :token", "#state = :parked", {":token": token}, ["token", "state"]
-            )
+            self._change(wait, "SET #token = :token", "#state = :parked", {":token": token}, ["token", "state"])
         )
 
     def change_wait(self, before: Wait, after: Wait, writes: Sequence[Write] = ()) -> bool:
