@@ -125,7 +125,7 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         ports: the outside.
 
     Returns:
-        ``{"next", "decision", "output"}``: where the workflow goes, and the execution's output if it ends here.
+        ``{"next", "decision", "run", "output"}``: where the workflow goes, and the execution's output if it ends here.
 
     Raises:
         ContentionError: rivals kept winning; Step Functions retries.
@@ -378,11 +378,10 @@ def _manifest(
 def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str, Any]:
     """The answer a committed decision had; ``told`` is its item when it was committed just now."""
     answer: dict[str, Any] = json.loads(seen.payload)
-    if json.loads(seen.record)["decision"] == Decision.RETRAIN:
-        # A training reads its manifest, so without it no run goes on; everything else a sweep can make up for.
+    done = told is not None and attempt(ports, told, tell)
+    if not done and json.loads(seen.record)["decision"] == Decision.RETRAIN:
+        # A training reads its manifest, so without it no run goes on; everything else a sweep makes up for.
         write_records(ports, seen)
-    if told is not None:
-        attempt(ports, told, tell)
     return answer
 
 
@@ -390,6 +389,8 @@ def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, g
     return {
         "next": go,
         "decision": decision,
+        # An execution that keeps the definition of the release before reads this, and is turned away at its slot.
+        "run": {"run_id": run_id, "model": model, "approval_needed": False},
         "output": {
             "run_id": run_id,
             "model": model,

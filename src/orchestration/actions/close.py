@@ -11,6 +11,7 @@ from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.notification import Message
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import attempt
+from orchestration.steps.earlier_release import asked_by_earlier_workflow
 from orchestration.steps.sight import asked_run
 from orchestration.steps.telling import message_told, tell
 
@@ -43,6 +44,9 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         raise InvalidRequestError(f"Run {run_id} belongs to another execution than {execution_arn}.")
     closed = close_run(ports, run, died=None, failure=failure)
     outcome = Status(closed.outcome or Status.FAILED)
+    if asked_by_earlier_workflow(request) and outcome is Status.SUPERSEDED:
+        # The earlier workflow has no end of that name.
+        return {"outcome": Status.STOPPED, "output": _output(run_id, closed.model, "YES", outcome, closed.reason or "")}
     return {"outcome": outcome, "output": _output(run_id, closed.model, "YES", outcome, closed.reason or "")}
 
 

@@ -17,6 +17,7 @@ from orchestration.domain.slots import Waiter
 from orchestration.domain.wait import Wait
 from orchestration.steps.approvals import APPROVED, REQUESTED, approval_data, ladder_due, request_sentence
 from orchestration.steps.due_work import attempt
+from orchestration.steps.earlier_release import asked_by_earlier_workflow, turn_away
 from orchestration.steps.looking import look, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
@@ -51,6 +52,8 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         InvalidRequestError: the request is not one the state machine sends.
         ContentionError: rivals kept winning; the workflow tries again.
     """
+    if asked_by_earlier_workflow(request):
+        return turn_away(request, ports)
     run_id, execution_arn = asked_run(request)
     token, kind, subject = asked_token(request), _kind(request), str(request.get("subject") or "")
     gathered = gather(ports, run_id, execution_arn)

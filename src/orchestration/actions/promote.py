@@ -140,7 +140,8 @@ def _approve_package(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
     if not _accepted(ports, wait, taken):
         return False
     found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
-    return resolve(ports, wait, found)
+    resolve(ports, wait, found)
+    return True
 
 
 def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
@@ -227,7 +228,7 @@ def _parked(
     """The wait of a promotion that changes no endpoint, committed under the fence."""
     now = ports.now()
     data = {
-        "plan": {"kind": plan["kind"], "execution_arn": plan.get("execution_arn")},
+        "plan": {key: plan.get(key) for key in ("kind", "execution_arn", "model_package_arn")},
         "settles_at": settles_at(now).isoformat(),
         "accepted": False,
         "names": names,

@@ -20,6 +20,7 @@ from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import Worked, put_off, work_off
+from orchestration.steps.earlier_release import take_over
 from orchestration.steps.looking import look
 from orchestration.steps.pending import raise_pending, raise_signal
 from orchestration.steps.telling import tell
@@ -144,6 +145,9 @@ def _listed(ports: Ports, failures: list[str], what: str, note: Callable[[Ports]
 def _note_alarms(ports: Ports) -> None:
     """Note alarms that went to ALARM since the last sweep; whether that was decided is looked at when its item is due."""
     now, listed = ports.now(), ports.table.listed("alarms")
+    if not listed:
+        # The first sweep of this release.
+        take_over(ports)
     known, seen = set(listed.get("seen", ())), []
     items: list[DueItem] = []
     for alarm in ports.alarms.in_alarm(ports.settings.alarm_name_prefix):
@@ -166,7 +170,7 @@ def _note_alarms(ports: Ports) -> None:
                     repair="alarm_without_decision",
                 )
             )
-    if set(seen) != known:
+    if set(seen) != known or not listed:
         ports.table.note_listed("alarms", {"seen": seen}, items)
 
 

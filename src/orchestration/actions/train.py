@@ -14,6 +14,7 @@ from orchestration.domain.policy import TargetKind
 from orchestration.domain.training_target import TrainingTask, target_request
 from orchestration.domain.wait import Wait, overdue, result
 from orchestration.steps.hand import commit, put_wait, refused
+from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.steps.training_slots import held_slot
@@ -49,8 +50,11 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     wait = ports.table.wait(run_id, WaitKind.TRAINING)
     if wait is not None:
         wait = take_up(ports, wait, token)
-        if wait is None or wait.data.get("accepted"):
-            return {"started": wait is not None}
+        if wait is None:
+            return {"started": False}
+        if wait.data.get("accepted"):
+            look_after(ports, wait)
+            return {"started": True}
     refusal = _refusal(ports, gathered)
     if refusal is not None:
         refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)

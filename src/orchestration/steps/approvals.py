@@ -371,6 +371,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)
+    ports.table.done(ladder_due(wait, datetime.fromisoformat(wait.next_step_at)))
 
 
 def _record(ports: ApprovalPorts, wait: Wait) -> None:
@@ -449,6 +450,7 @@ def withdrawn(wait: Wait, outcome: str, now: datetime) -> Wait:
     """An approval whose run ended before anybody decided."""
     result = {
         "decision": "WITHDRAWN",
+        "withdrawn": True,
         "outcome": outcome,
         "next": Next.RECORD,
         "reason": f"Run {wait.run_id} ended {outcome} before anybody decided.",

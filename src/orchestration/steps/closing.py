@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 25
 
+STACK_UPDATED: Final = "StackUpdated"
+"""Error of a run that the release before began and this one cannot go on with."""
+
 
 @dataclass(frozen=True, slots=True)
 class _After:
@@ -83,8 +86,9 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
     now, stored, manifest = ports.now(), ports.table.model(run.model), json.loads(run.manifest)
     policy = _policy(ports, run, manifest)
     intention = _open_intention(ports, run, policy)
-    state = next_state(stored, run, policy, now=now, endpoint_left=intention is not None and not conclusion.known)
-    if _again(facts) and conclusion.outcome is Status.SUPERSEDED:
+    left = (intention is not None and not conclusion.known) or _left_by_earlier_release(ports, run, conclusion)
+    state = next_state(stored, run, policy, now=now, endpoint_left=left)
+    if conclusion.outcome is Status.SUPERSEDED and (_again(facts) or conclusion.error == STACK_UPDATED):
         signal = mapping(manifest.get("signal"))
         state = replace(
             state,
@@ -171,3 +175,10 @@ def _open_intention(ports: Ports, run: StoredRun, policy: Policy | None) -> Inte
 def _again(facts: dict[str, dict[str, Any]]) -> bool:
     """True when a refusal said that the signal is to be decided again."""
     return any(fact.get("again") for fact in facts.values())
+
+
+def _left_by_earlier_release(ports: Ports, run: StoredRun, conclusion: Conclusion) -> bool:
+    """True when a run without intentions had begun to change its endpoint."""
+    if conclusion.error != STACK_UPDATED:
+        return False
+    return any(row["status"] == Status.PROMOTION_STARTED for row in ports.table.statuses(run.run_id))

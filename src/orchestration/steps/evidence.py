@@ -100,7 +100,7 @@ def _evaluation(ports: ApprovalPorts, run: StoredRun) -> None:
 
 def _verification(ports: ApprovalPorts, run: StoredRun) -> None:
     bake = ports.table.wait(run.run_id, WaitKind.BAKE)
-    if bake is not None and bake.result is not None:
+    if bake is not None and bake.result is not None and not bake.result.get("withdrawn"):
         ports.bucket.write_once(
             evidence_key(run.model, run.run_id, "verification"),
             {"run_id": run.run_id, "began_at": bake.parked_at, "deadline": bake.deadline, "answer": bake.result},

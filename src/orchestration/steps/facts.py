@@ -15,7 +15,7 @@ def facts_of(ports: Ports, run_id: str) -> dict[str, dict[str, Any]]:
     facts = {
         f"approval:{wait.subject}" if wait.kind is WaitKind.APPROVAL else str(wait.kind): wait.result
         for wait in ports.table.waits_of_run(run_id)
-        if wait.result is not None
+        if wait.result is not None and not wait.result.get("withdrawn")
     }
     verdict = ports.table.verdict(run_id, "evaluation")
     return facts if verdict is None else {**facts, "evaluation": verdict}

@@ -12,6 +12,7 @@ from orchestration.domain.bake import BakeState, bake_result, judge_bake
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import AGAIN
 from orchestration.domain.json_values import mapping, number
+from orchestration.domain.policy import PromotionKind
 from orchestration.domain.switches import switch_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.wait import overdue, result
@@ -60,7 +61,7 @@ def look_after(ports: Ports, wait: Wait) -> bool:
     if run is None or run.outcome is not None:
         # Nobody goes on with a run that is over, and its execution is dead or goes to its end by itself.
         reason = f"Run {wait.run_id} ended before what it waited for."
-        return resolve(ports, wait, result(Next.RECORD, reason, Status(run.outcome) if run and run.outcome else None))
+        return resolve(ports, wait, result(Next.RECORD, reason, withdrawn=True))
     found = LOOKS[wait.kind](ports, wait, run)
     return found is not None and resolve(ports, wait, found)
 
@@ -93,7 +94,12 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None
 def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
     del run
     plan = wait.data["plan"]
-    if plan["kind"] == "pipeline":
+    if plan["kind"] == PromotionKind.REGISTRY:
+        package = mapping(ports.sagemaker.model_package(plan["model_package_arn"]))
+        if package.get("ModelApprovalStatus") != "Approved":
+            return None
+        return result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
+    if plan["kind"] == PromotionKind.PIPELINE:
         described = ports.executions.describe(plan["execution_arn"])
         found = execution_result(described) if described is not None or _certain(ports, wait) else None
         if found is None:

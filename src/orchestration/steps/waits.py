@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
+from orchestration.domain.json_values import canonical
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
 from orchestration.steps.telling import record_status
@@ -37,7 +38,7 @@ def resolve(ports: ApprovalPorts, wait: Wait, result: dict[str, Any]) -> bool:
     if current is None or current.result is None:
         return False
     deliver(ports, current)
-    return current.result == result
+    return canonical(current.result) == canonical(result)
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestration.stores.controls import Controls
+from orchestration.stores.earlier_release import EarlierRelease
 from orchestration.stores.intentions import Intentions
 from orchestration.stores.models import Models
 from orchestration.stores.runs import Runs
@@ -10,5 +11,5 @@ from orchestration.stores.slots import Slots
 from orchestration.stores.waits import Waits
 
 
-class HistoryTable(Models, Runs, Waits, Slots, Intentions, Controls):
+class HistoryTable(Models, Runs, Waits, Slots, Intentions, Controls, EarlierRelease):
     """All parts on one table, so that one transaction can write to several of them."""

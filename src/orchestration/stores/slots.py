@@ -42,7 +42,9 @@ class Slots(Table):
 
         False when someone else wrote the ledger since it was read, or a waiter has left the queue.
         """
-        item = {"pk": "SLOTS", "sk": "LEDGER", **asdict(replace(ledger, version=ledger.version + 1))}
+        # The empty list is for the release before, which reads it should an update be taken back.
+        written = asdict(replace(ledger, version=ledger.version + 1))
+        item = {"pk": "SLOTS", "sk": "LEDGER", "waiters": [], **written}
         put = (
             self._put(item, "attribute_not_exists(pk)")
             if ledger.version == 0
