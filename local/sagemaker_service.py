@@ -31,7 +31,7 @@ from local.sagemaker_registry import Registry
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class SageMaker:
             "ListProcessingJobs": self.jobs.list_processing_jobs,
             "CreateEndpoint": self.endpoints.create_endpoint,
             "UpdateEndpoint": self.endpoints.update_endpoint,
+            "UpdateEndpointWeightsAndCapacities": self.endpoints.update_weights_and_capacities,
             "DescribeEndpoint": self.endpoints.describe_endpoint,
             "DeleteEndpoint": self.endpoints.delete_endpoint,
             "ListEndpoints": self.endpoints.list_endpoints,
@@ -297,7 +298,7 @@ def _checked(action: str, request: Document) -> Document:
             if kind == "unknown field":
                 raise UnknownParameterError(details["unknown_param"], f"{name or action}: {report.generate_report()}")
         raise validation_error(f"Parameter validation failed: {report.generate_report()}")
-    problems = list(_constraint_problems(request, shape, ""))
+    problems = [*_constraint_problems(request, shape, ""), *_tag_problems(request.get("Tags"))]
     if problems:
         count = f"{len(problems)} validation error{'s' * (len(problems) > 1)} detected: "
         raise validation_error(count + "; ".join(problems))
@@ -345,6 +346,16 @@ def _constraint_problems(value: Any, shape: Any, where: str) -> Any:
         yield _constraint(value, where, f"Member must have length less than or equal to {limit}")
     elif shape.type_name in ("integer", "long", "float", "double") and value > limit:
         yield _constraint(value, where, f"Member must have value less than or equal to {limit}")
+
+
+def _tag_problems(tags: Any) -> Iterator[str]:
+    """Give a sentence for each key that is there twice or is AWS's own; only resources tagged by AWS carry those."""
+    keys = [tag["Key"] for tag in tags if "Key" in tag] if isinstance(tags, list) else []
+    for key in dict.fromkeys(keys):
+        if keys.count(key) > 1:
+            yield _constraint(key, "tags", "Tag keys must be unique per resource")
+        if key.lower().startswith("aws:"):
+            yield _constraint(key, "tags", "Tag keys must not begin with the reserved prefix aws:")
 
 
 def _constraint(value: Any, where: str, problem: str) -> str:
