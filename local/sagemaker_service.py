@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import get_account_id, get_region
 
 from local import own_clients
+from local.faults import FAULT_MESSAGE, Faults
 from local.s3_folders import split_uri
 from local.sagemaker_endpoints import Endpoints
 from local.sagemaker_jobs import Jobs
@@ -60,9 +62,14 @@ class UnknownParameterError(ApiError):
 
 
 class SageMaker:
-    """The SageMaker control and data plane."""
+    """The SageMaker control and data plane.
 
-    def __init__(self) -> None:
+    Args:
+        faults: Which calls of state machines are to fail; those over HTTP never get here.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self.jobs = Jobs()
         self.endpoints = Endpoints(self.call)
         self.pipelines = Pipelines(self.call, self._job_ended)
@@ -132,6 +139,21 @@ class SageMaker:
                 if key.endswith("Arn") and _has_own_tags(value):
                     self._tags.setdefault(value, {}).update(_plain_tags(request["Tags"]))
         return _shaped(action, answer)
+
+    def call_from_state_machine(self, action: str, request: Document) -> Document:
+        """Answer one action as ``call`` does, unless it was told to fail or to take its time.
+
+        Raises:
+            ApiError: What SageMaker would answer, or was told to.
+        """
+        fault = self._faults.take("sagemaker", action, json.dumps(request))
+        if fault is None:
+            return self.call(action, request)
+        answer = self.call(action, request) if fault.after_effect else None
+        time.sleep(fault.seconds)
+        if fault.code is not None:
+            raise ApiError(fault.code, FAULT_MESSAGE, fault.status)
+        return self.call(action, request) if answer is None else answer
 
     def _job_ended(self, kind: str, name: str) -> threading.Event:
         return (self.jobs.training_job(name) if kind == "TrainingJob" else self.jobs.processing_job(name)).finished
