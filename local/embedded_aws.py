@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 
+from local.faults import CONTROL_PATH, Fault
 from local.server import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -155,14 +157,52 @@ class EmbeddedAws:
 
     def reset(self) -> None:
         """Make it as new: no resource of any service, nothing running."""
-        self._post("/_ministack/reset", None)
+        self._send("POST", "/_ministack/reset", None)
 
     def tell_endpoint(
         self, name: str, next_update: str | None, *, seconds: float | None = None, lose_response: bool = False
     ) -> None:
         """Make the next update of a SageMaker endpoint end with ``fail`` or ``roll_back``, take so long, or answer nothing."""
         wish = {"next_update": next_update, "seconds": seconds, "lose_response": lose_response}
-        self._post(f"/_local/sagemaker/endpoints/{name}", wish)
+        self._send("POST", f"/_local/sagemaker/endpoints/{name}", wish)
+
+    def fail_next(
+        self,
+        service: str,
+        action: str,
+        *,
+        code: str | None = None,
+        status: int = 400,
+        times: int = 1,
+        skip: int = 0,
+        after_effect: bool = False,
+        seconds: float = 0,
+        matching: str = "",
+    ) -> None:
+        """Make the next calls of an action fail, or take their time.
+
+        Args:
+            service: boto3's name of the service.
+            action: The API's name of the action, such as ``PutObject``.
+            code: The error's code, ``ClientError.response["Error"]["Code"]``; None for a call that only takes time.
+            status: Its HTTP status.
+            times: How many calls.
+            skip: How many matching calls go through first.
+            after_effect: Whether the call is carried out before the error is answered.
+            seconds: How long the answer takes.
+            matching: Text that must be in the path, the query or the body of the call.
+        """
+        rule = Fault(service, action, code, status, times, skip, after_effect, seconds, matching)
+        self._send("POST", CONTROL_PATH, [asdict(rule)])
+
+    def faults_left(self) -> list[dict[str, Any]]:
+        """Give the rules of ``fail_next`` that still wait for calls, as they were given, with the calls still to come."""
+        left: list[dict[str, Any]] = json.loads(self._send("GET", CONTROL_PATH, None))
+        return left
+
+    def forget_faults(self) -> None:
+        """Make no further call fail; ``reset`` does so too."""
+        self._send("DELETE", CONTROL_PATH, None)
 
     def logs(self) -> Path:
         """Give the path of the server's log; it is removed when the server stops."""
@@ -170,11 +210,12 @@ class EmbeddedAws:
             raise EmbeddedAwsError("The embedded AWS was not started.")
         return self._folder / "server.log"
 
-    def _post(self, path: str, document: dict[str, Any] | None) -> None:
+    def _send(self, method: str, path: str, document: Any) -> bytes:
         body = b"" if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(self.endpoint_url + path, data=body, method="POST")  # noqa: S310 - always http
+        request = urllib.request.Request(self.endpoint_url + path, data=body, method=method)  # noqa: S310 - always http
         with contextlib.closing(urllib.request.urlopen(request, timeout=30)) as answer:  # noqa: S310 - always http
-            answer.read()
+            content: bytes = answer.read()
+        return content
 
 
 def wait_until(condition: Any, *, within: float = 20.0, every: float = 0.05) -> Any:

@@ -1,7 +1,9 @@
 """Endpoints: their lifecycle over time, and the model server behind each.
 
 An update keeps the old configuration serving, and in Describe, until it is done; then, or when it rolls back, the
-endpoint is ``InService`` again. How long a transition takes is ``LOCAL_ENDPOINT_SECONDS`` (default 0.5).
+endpoint is ``InService`` again. The new one is in ``PendingDeploymentSummary`` while the status is ``Updating``; a
+roll-back takes its fleet down, and it is no longer named. How long a transition takes is ``LOCAL_ENDPOINT_SECONDS``
+(default 0.5).
 """
 
 from __future__ import annotations
@@ -37,13 +39,16 @@ from local.sagemaker_records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 logger = logging.getLogger(__name__)
 
 _WORKER = Path(__file__).with_name("sagemaker_serving_worker.py")
 _DEFAULT_SECONDS = 0.5
 _CONTENT_TYPE = "application/octet-stream"
+_UNHEALTHY = "The primary container did not pass the ping health check."
+# What autoscaling moves: the member that follows, and the one that leads.
+_DESIRED = {"CurrentWeight": "DesiredWeight", "CurrentInstanceCount": "DesiredInstanceCount"}
 
 Fate = Literal["fail", "roll_back"]
 """What the next creation or update of an endpoint is told to end with, instead of succeeding."""
@@ -226,7 +231,9 @@ class Endpoints:
     def update_endpoint(self, request: Document) -> Document:
         """UpdateEndpoint: ``Updating`` with the old configuration, then ``InService`` with the new one.
 
-        It rolls back, as on AWS, when an alarm of its ``AutoRollbackConfiguration`` is in ALARM at the end.
+        It rolls back, as on AWS, when an alarm of its ``AutoRollbackConfiguration`` is in ALARM at the end. Instance
+        counts and weights are the new configuration's, unless ``RetainAllVariantProperties`` is true: then variants
+        that keep their name keep those they have.
 
         Raises:
             ApiError: ``ValidationException``, unknown endpoint or configuration, or an update is going on.
@@ -237,31 +244,61 @@ class Endpoints:
         with self._lock:
             if record["EndpointStatus"] != "InService":
                 raise validation_error(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
+            variants = _updated_variants(record["ProductionVariants"], config, request)
             started = now()
             record["EndpointStatus"] = "Updating"
             record["LastModifiedTime"] = started
             record.pop("FailureReason", None)
             record["PendingDeploymentSummary"] = {
                 "EndpointConfigName": request["EndpointConfigName"],
-                "ProductionVariants": _variant_summaries(config),
+                "ProductionVariants": variants,
                 "StartTime": started,
             }
-        if "DeploymentConfig" in request:
-            record["LastDeploymentConfig"] = request["DeploymentConfig"]
+            deployment = request.get("DeploymentConfig", {})
+            if not deployment and request.get("RetainDeploymentConfig"):
+                deployment = record.get("LastDeploymentConfig", {})
+            if deployment:
+                record["LastDeploymentConfig"] = deployment
         sagemaker_events.endpoint_changed(record)
-        alarms = [
-            alarm["AlarmName"]
-            for alarm in request.get("DeploymentConfig", {}).get("AutoRollbackConfiguration", {}).get("Alarms", [])
-        ]
-        self._after_a_while(lambda: self._updated(endpoint, config, alarms), endpoint)
+        alarms = [alarm["AlarmName"] for alarm in deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])]
+        self._after_a_while(lambda: self._updated(endpoint, config, variants, alarms), endpoint)
         if endpoint.lose_response:
             endpoint.lose_response = False
             raise ApiError("SdkClientException", "The connection broke before the answer came; the update goes on.")
         return {"EndpointArn": record["EndpointArn"]}
 
+    def update_weights_and_capacities(self, request: Document) -> Document:
+        """UpdateEndpointWeightsAndCapacities, as autoscaling calls it: ``Updating``, then ``InService``.
+
+        The desired numbers change at once and the current ones at the end; no deployment is pending. What the control
+        address says of the next update waits for an update.
+
+        Raises:
+            ApiError: ``ValidationException``, no such endpoint or variant, or an update is going on.
+        """
+        endpoint = self._endpoint(request["EndpointName"])
+        record = endpoint.record
+        wishes = {wish["VariantName"]: wish for wish in request["DesiredWeightsAndCapacities"]}
+        with self._lock:
+            if record["EndpointStatus"] != "InService":
+                raise validation_error(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
+            if unknown := sorted(set(wishes) - {variant["VariantName"] for variant in record["ProductionVariants"]}):
+                raise validation_error(f'Could not find variants {unknown} of endpoint "{record["EndpointArn"]}".')
+            record["ProductionVariants"] = [
+                variant | _members(wishes.get(variant["VariantName"], {}), _DESIRED.values())
+                for variant in record["ProductionVariants"]
+            ]
+            record["EndpointStatus"] = "Updating"
+            record["LastModifiedTime"] = now()
+        sagemaker_events.endpoint_changed(record)
+        self._after_a_while(lambda: self._scaled(endpoint), endpoint)
+        return {"EndpointArn": record["EndpointArn"]}
+
     def describe_endpoint(self, request: Document) -> Document:
         """DescribeEndpoint; ``EndpointConfigName`` is the configuration that serves, also during an update."""
-        return dict(self._endpoint(request["EndpointName"]).record)
+        with self._lock:
+            # As of one moment: status and configuration change together.
+            return dict(self._endpoint(request["EndpointName"]).record)
 
     def delete_endpoint(self, request: Document) -> Document:
         """DeleteEndpoint: at once, and its model server with it."""
@@ -353,42 +390,49 @@ class Endpoints:
         in_background(run, f"endpoint-{name}")
 
     def _created(self, endpoint: Endpoint, config: Document) -> None:
-        record = endpoint.record
         fate, endpoint.next_update = endpoint.next_update, None
         if fate:
-            record["FailureReason"] = "The primary container did not pass the ping health check."
-            self._arrive(endpoint, "Failed")
+            self._arrive(endpoint, "Failed", FailureReason=_UNHEALTHY)
             return
         endpoint.server = self._server(config)
         self._arrive(endpoint, "InService")
 
-    def _updated(self, endpoint: Endpoint, config: Document, alarms: list[str]) -> None:
-        record = endpoint.record
+    def _updated(self, endpoint: Endpoint, config: Document, variants: list[Document], alarms: list[str]) -> None:
         fate, endpoint.next_update = endpoint.next_update, None
         firing = [name for name in alarms if _alarm_is_firing(name)]
         if fate == "fail":
-            record.pop("PendingDeploymentSummary", None)
-            record["FailureReason"] = "The primary container did not pass the ping health check."
-            self._arrive(endpoint, "Failed")
+            self._arrive(endpoint, "Failed", FailureReason=_UNHEALTHY, PendingDeploymentSummary=None)
         elif fate == "roll_back" or firing:
-            self._arrive(endpoint, "RollingBack")
             because = f"the alarm {firing[0]} is in ALARM" if firing else "it was told to"
-            record["FailureReason"] = f"The update was rolled back: {because}."
-            record.pop("PendingDeploymentSummary", None)
+            reason = f"The update was rolled back: {because}."
+            self._arrive(endpoint, "RollingBack", FailureReason=reason, PendingDeploymentSummary=None)
             self._after_a_while(lambda: self._arrive(endpoint, "InService"), endpoint)
         else:
-            old = endpoint.server
-            endpoint.server = self._server(config)
-            record["EndpointConfigName"] = config["EndpointConfigName"]
-            record["ProductionVariants"] = _variant_summaries(config)
-            record.pop("PendingDeploymentSummary", None)
-            self._arrive(endpoint, "InService")
+            old, endpoint.server = endpoint.server, self._server(config)
+            self._arrive(
+                endpoint,
+                "InService",
+                EndpointConfigName=config["EndpointConfigName"],
+                ProductionVariants=variants,
+                PendingDeploymentSummary=None,
+            )
             _end(old)
 
-    def _arrive(self, endpoint: Endpoint, status: str) -> None:
-        endpoint.record["LastModifiedTime"] = now()
-        endpoint.record["EndpointStatus"] = status
-        sagemaker_events.endpoint_changed(endpoint.record)
+    def _scaled(self, endpoint: Endpoint) -> None:
+        variants = [
+            variant | {current: variant[desired] for current, desired in _DESIRED.items()}
+            for variant in endpoint.record["ProductionVariants"]
+        ]
+        self._arrive(endpoint, "InService", ProductionVariants=variants)
+
+    def _arrive(self, endpoint: Endpoint, status: str, **changes: Any) -> None:
+        """Take the status and what changes along with it; a member that is None is gone from then on."""
+        record = endpoint.record
+        with self._lock:
+            record |= {**changes, "LastModifiedTime": now(), "EndpointStatus": status}
+            for gone in [key for key, value in changes.items() if value is None]:
+                del record[gone]
+        sagemaker_events.endpoint_changed(record)
 
     # ------------------------------------------------------------------ what an endpoint is made of
 
@@ -435,6 +479,22 @@ def _variant_summaries(config: Document) -> list[Document]:
         }
         for variant in config["ProductionVariants"]
     ]
+
+
+def _updated_variants(before: list[Document], config: Document, request: Document) -> list[Document]:
+    """Give the variants of the new configuration, with what an UpdateEndpoint request retains of those of before."""
+    if not request.get("RetainAllVariantProperties"):
+        return _variant_summaries(config)
+    overridden = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
+    kept = [
+        member for current, desired in _DESIRED.items() if desired not in overridden for member in (current, desired)
+    ]
+    by_name = {variant["VariantName"]: variant for variant in before}
+    return [variant | _members(by_name.get(variant["VariantName"], {}), kept) for variant in _variant_summaries(config)]
+
+
+def _members(document: Document, names: Iterable[str]) -> Document:
+    return {name: document[name] for name in names if name in document}
 
 
 def _alarm_is_firing(name: str) -> bool:

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import get_account_id, get_region
 
 from local import own_clients
+from local.faults import FAULT_MESSAGE, Faults
 from local.s3_folders import split_uri
 from local.sagemaker_endpoints import Endpoints
 from local.sagemaker_jobs import Jobs
@@ -31,7 +33,7 @@ from local.sagemaker_registry import Registry
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +62,14 @@ class UnknownParameterError(ApiError):
 
 
 class SageMaker:
-    """The SageMaker control and data plane."""
+    """The SageMaker control and data plane.
 
-    def __init__(self) -> None:
+    Args:
+        faults: Which calls of state machines are to fail; those over HTTP never get here.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self.jobs = Jobs()
         self.endpoints = Endpoints(self.call)
         self.pipelines = Pipelines(self.call, self._job_ended)
@@ -82,6 +89,7 @@ class SageMaker:
             "ListProcessingJobs": self.jobs.list_processing_jobs,
             "CreateEndpoint": self.endpoints.create_endpoint,
             "UpdateEndpoint": self.endpoints.update_endpoint,
+            "UpdateEndpointWeightsAndCapacities": self.endpoints.update_weights_and_capacities,
             "DescribeEndpoint": self.endpoints.describe_endpoint,
             "DeleteEndpoint": self.endpoints.delete_endpoint,
             "ListEndpoints": self.endpoints.list_endpoints,
@@ -131,6 +139,21 @@ class SageMaker:
                 if key.endswith("Arn") and _has_own_tags(value):
                     self._tags.setdefault(value, {}).update(_plain_tags(request["Tags"]))
         return _shaped(action, answer)
+
+    def call_from_state_machine(self, action: str, request: Document) -> Document:
+        """Answer one action as ``call`` does, unless it was told to fail or to take its time.
+
+        Raises:
+            ApiError: What SageMaker would answer, or was told to.
+        """
+        fault = self._faults.take("sagemaker", action, json.dumps(request))
+        if fault is None:
+            return self.call(action, request)
+        answer = self.call(action, request) if fault.after_effect else None
+        time.sleep(fault.seconds)
+        if fault.code is not None:
+            raise ApiError(fault.code, FAULT_MESSAGE, fault.status)
+        return self.call(action, request) if answer is None else answer
 
     def _job_ended(self, kind: str, name: str) -> threading.Event:
         return (self.jobs.training_job(name) if kind == "TrainingJob" else self.jobs.processing_job(name)).finished
@@ -297,7 +320,7 @@ def _checked(action: str, request: Document) -> Document:
             if kind == "unknown field":
                 raise UnknownParameterError(details["unknown_param"], f"{name or action}: {report.generate_report()}")
         raise validation_error(f"Parameter validation failed: {report.generate_report()}")
-    problems = list(_constraint_problems(request, shape, ""))
+    problems = [*_constraint_problems(request, shape, ""), *_tag_problems(request.get("Tags"))]
     if problems:
         count = f"{len(problems)} validation error{'s' * (len(problems) > 1)} detected: "
         raise validation_error(count + "; ".join(problems))
@@ -345,6 +368,16 @@ def _constraint_problems(value: Any, shape: Any, where: str) -> Any:
         yield _constraint(value, where, f"Member must have length less than or equal to {limit}")
     elif shape.type_name in ("integer", "long", "float", "double") and value > limit:
         yield _constraint(value, where, f"Member must have value less than or equal to {limit}")
+
+
+def _tag_problems(tags: Any) -> Iterator[str]:
+    """Give a sentence for each key that is there twice or is AWS's own; only resources tagged by AWS carry those."""
+    keys = [tag["Key"] for tag in tags if "Key" in tag] if isinstance(tags, list) else []
+    for key in dict.fromkeys(keys):
+        if keys.count(key) > 1:
+            yield _constraint(key, "tags", "Tag keys must be unique per resource")
+        if key.lower().startswith("aws:"):
+            yield _constraint(key, "tags", "Tag keys must not begin with the reserved prefix aws:")
 
 
 def _constraint(value: Any, where: str, problem: str) -> str:

@@ -21,15 +21,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from local.faults import Application, Faults, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +110,7 @@ class Server:
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._resets: list[Callable[[], None]] = []
+        self._faults = Faults()
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until told to stop, then clean up and leave the process with exit code 0.
@@ -166,7 +165,7 @@ class Server:
             threading.Thread(target=_warm_up, args=(ministack,), name="warm-up", daemon=True).start()
 
         await serve(
-            _with_additions(ministack.app, ready),
+            self._faults.wrap(_with_additions(ministack.app, ready)),
             config,
             shutdown_trigger=self._stop.wait,
         )
@@ -184,7 +183,7 @@ class Server:
         )
         from local.sagemaker_service import SageMaker
 
-        sagemaker = SageMaker()
+        sagemaker = SageMaker(self._faults)
         # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.
         router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."], "host_patterns": []}
         ministack.SERVICE_HANDLERS["sagemaker"] = sagemaker.handle_request
@@ -196,7 +195,7 @@ class Server:
         eventbridge_targets.install()
         lambda_errors.install_worker()
         _install_at_first_use(ministack)
-        self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset]
+        self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset, self._faults.clear]
 
         reset_ministack = ministack._reset_all_state
 

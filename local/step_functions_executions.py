@@ -1,6 +1,6 @@
 """Where ministack's Step Functions differ from AWS, repaired from outside by replacing functions of its module.
 
-Each replacement says which difference it repairs. ministack's own interpreter still walks the states.
+Each replacement says which difference it repairs. ministack's own interpreter still does the work of each state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jsonata
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response, now_iso
 from ministack.services import stepfunctions as sfn
 
-from local.sagemaker_events import put_event
+from local import step_functions_redrive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from local.sagemaker_records import Document
 
 _POLL_SECONDS = 0.02
-_MINISTACKS_START_DELAY = 0.15
 _Response = tuple[int, dict[str, str], Any]
 
 
@@ -88,6 +87,8 @@ def wait_while_running(
 
 def install() -> None:
     """Replace what differs."""
+    # First: what follows wraps its walk.
+    step_functions_redrive.install()
     _install_clock()
     _install_execution_life()
     _install_start_execution()
@@ -118,9 +119,6 @@ class _Clock:
 
     @staticmethod
     def sleep(seconds: float) -> None:
-        # ministack lets 0.15 s pass before the first state of every execution; AWS promises no such pause.
-        if seconds == _MINISTACKS_START_DELAY:
-            return
         never = threading.Event()
         wait_while_running(never, on_end=lambda: None, limit=seconds)
 
@@ -134,7 +132,6 @@ def _install_clock() -> None:
 
 def _install_execution_life() -> None:
     run_execution, fail_execution = sfn._run_execution, sfn._fail_execution
-    emit = sfn._emit_execution_status_event
 
     def run(execution_arn: str) -> None:
         execution = sfn._executions.get(execution_arn)
@@ -153,23 +150,16 @@ def _install_execution_life() -> None:
         if execution["status"] == "RUNNING":
             fail_execution(execution, error, cause)
 
-    def emit_status(execution: Document) -> None:
-        # ministack reports only FAILED with its error; AWS reports any end that has one.
-        if execution["status"] in ("TIMED_OUT", "ABORTED") and not execution.get("sync"):
-            _emit_unsuccessful(execution)
-        else:
-            emit(execution)
-
     sfn._run_execution = run
     sfn._fail_execution = fail
-    sfn._emit_execution_status_event = emit_status
 
 
 def _execution_timer(execution: Document) -> threading.Timer | None:
     """End the execution as TIMED_OUT after the definition's top-level TimeoutSeconds, which ministack ignores."""
-    machine = sfn._state_machines.get(execution["stateMachineArn"])
+    machine = sfn._state_machines.get(execution["stateMachineArn"], {})
     try:
-        seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
+        # A redriven execution has its definition from before.
+        seconds = json.loads(execution.get("definition") or machine.get("definition", "{}")).get("TimeoutSeconds")
     except ValueError:
         return None
     if not isinstance(seconds, int | float):
@@ -189,31 +179,6 @@ def _time_out(execution: Document) -> None:
     execution["stopDate"] = now_iso()
     sfn._add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {"error": "States.Timeout"}})
     sfn._emit_execution_status_event(execution)
-
-
-def _emit_unsuccessful(execution: Document) -> None:
-    status = execution["status"]
-    detail = {
-        "executionArn": execution["executionArn"],
-        "stateMachineArn": execution["stateMachineArn"],
-        "name": execution["name"],
-        "status": status,
-        "startDate": sfn._iso_to_epoch_ms(execution.get("startDate")),
-        "stopDate": sfn._iso_to_epoch_ms(execution.get("stopDate")),
-        "input": execution.get("input"),
-        "inputDetails": {"included": True},
-        "output": None,
-        "outputDetails": None,
-        "stateMachineVersionArn": None,
-        "stateMachineAliasArn": None,
-        "redriveCount": 0,
-        "redriveDate": None,
-        "redriveStatus": "REDRIVABLE",
-        "redriveStatusReason": f"Execution is {status} and is redrivable",
-        "error": execution.get("error"),
-        "cause": execution.get("cause"),
-    }
-    put_event("aws.states", "Step Functions Execution Status Change", detail, [execution["executionArn"]])
 
 
 # ---------------------------------------------------------------------- StartExecution
@@ -304,7 +269,9 @@ def _pascal_case(described: Document) -> Document:
     answer = {key[:1].upper() + key[1:]: value for key, value in described.items() if value is not None}
     # Step Functions gives the dates of a child as milliseconds since the epoch.
     return answer | {
-        key: sfn._iso_to_epoch_ms(answer[key]) for key in ("StartDate", "StopDate") if isinstance(answer.get(key), str)
+        key: sfn._iso_to_epoch_ms(answer[key])
+        for key in ("StartDate", "StopDate", "RedriveDate")
+        if isinstance(answer.get(key), str)
     }
 
 

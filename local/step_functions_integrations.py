@@ -83,7 +83,7 @@ def _call(sagemaker: SageMaker, action: str, input_data: Document, *, unmodelled
     if task_is_over():
         raise ExecutionEnded
     try:
-        return sagemaker.call(action[:1].upper() + action[1:], input_data)
+        return sagemaker.call_from_state_machine(action[:1].upper() + action[1:], input_data)
     except UnknownParameterError as error:
         message = f'The field "{error.name}" is not supported by Step Functions.'
         raise sfn._ExecutionError("States.Runtime", message) from None

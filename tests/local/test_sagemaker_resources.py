@@ -65,9 +65,125 @@ def test_an_update_keeps_the_old_configuration_until_it_is_done(account: Account
 
     described = account.sagemaker.describe_endpoint(EndpointName=endpoint)
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("Updating", "times-1")
+    pending = described["PendingDeploymentSummary"]
+    assert (pending["EndpointConfigName"], pending["ProductionVariants"][0]["VariantName"]) == ("times-2", "AllTraffic")
     with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
         account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+    done = settled(account)
+    assert (done["EndpointConfigName"], "PendingDeploymentSummary" in done) == ("times-2", False)
+
+
+def test_a_roll_back_names_the_old_configuration_and_no_candidate(account: Account, endpoint: str) -> None:
+    account.aws.tell_endpoint(endpoint, "roll_back")
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+
+    described = account.until(
+        lambda: account.sagemaker.describe_endpoint(EndpointName=endpoint),
+        lambda e: e["EndpointStatus"] == "RollingBack",
+    )
+    done = settled(account)
+
+    for found in (described, done):
+        assert (found["EndpointConfigName"], "PendingDeploymentSummary" in found) == ("times-1", False)
+        assert "rolled back" in found["FailureReason"]
+
+
+def scaled(account: Account, endpoint: str, instances: int, weight: float) -> None:
+    wish = {"VariantName": "AllTraffic", "DesiredInstanceCount": instances, "DesiredWeight": weight}
+    account.sagemaker.update_endpoint_weights_and_capacities(EndpointName=endpoint, DesiredWeightsAndCapacities=[wish])
+    settled(account)
+
+
+def capacity(variant: dict[str, Any]) -> tuple[int, int, float, float]:
+    return (
+        variant["CurrentInstanceCount"],
+        variant["DesiredInstanceCount"],
+        variant["CurrentWeight"],
+        variant["DesiredWeight"],
+    )
+
+
+def test_an_endpoint_that_scales_is_busy_with_no_deployment(account: Account, endpoint: str) -> None:
+    wish = {"VariantName": "AllTraffic", "DesiredInstanceCount": 3}
+    account.sagemaker.update_endpoint_weights_and_capacities(EndpointName=endpoint, DesiredWeightsAndCapacities=[wish])
+
+    busy = account.sagemaker.describe_endpoint(EndpointName=endpoint)
+    assert (busy["EndpointStatus"], "PendingDeploymentSummary" in busy) == ("Updating", False)
+    assert capacity(busy["ProductionVariants"][0]) == (1, 3, 1.0, 1.0)
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")
+    done = settled(account)
+    assert (done["EndpointStatus"], done["EndpointConfigName"]) == ("InService", "times-1")
+    assert capacity(done["ProductionVariants"][0]) == (3, 3, 1.0, 1.0)
+    with pytest.raises(ClientError, match="Could not find variants"):
+        account.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName=endpoint, DesiredWeightsAndCapacities=[{"VariantName": "none", "DesiredWeight": 1}]
+        )
+
+
+@pytest.mark.parametrize(
+    ("retained", "expected"),
+    [
+        ({}, (1, 1, 1.0, 1.0)),
+        ({"RetainAllVariantProperties": True}, (4, 4, 0.5, 0.5)),
+        (
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+            },
+            (4, 4, 1.0, 1.0),
+        ),
+    ],
+)
+def test_an_update_resets_the_capacity_unless_it_retains_it(
+    account: Account, endpoint: str, retained: dict[str, Any], expected: tuple[int, int, float, float]
+) -> None:
+    scaled(account, endpoint, 4, 0.5)
+
+    account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2", **retained)
+
+    pending = account.sagemaker.describe_endpoint(EndpointName=endpoint)
+    assert capacity(pending["ProductionVariants"][0]) == (4, 4, 0.5, 0.5)
+    assert capacity(pending["PendingDeploymentSummary"]["ProductionVariants"][0]) == expected
+    assert capacity(settled(account)["ProductionVariants"][0]) == expected
+
+
+def test_an_update_may_reuse_the_last_deployments_alarms(account: Account, endpoint: str) -> None:
+    cloudwatch = account.aws.client("cloudwatch")
+    cloudwatch.put_composite_alarm(AlarmName="any", AlarmRule="FALSE")
+    traffic = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}}
+    deployment = {"BlueGreenUpdatePolicy": traffic, "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "any"}]}}
+    update = account.sagemaker.update_endpoint
+    update(EndpointName=endpoint, EndpointConfigName="times-2", DeploymentConfig=deployment)
+    settled(account)
+    cloudwatch.set_alarm_state(AlarmName="any", StateValue="ALARM", StateReason="errors")
+
+    update(EndpointName=endpoint, EndpointConfigName="times-1", RetainDeploymentConfig=True)
+
     assert settled(account)["EndpointConfigName"] == "times-2"
+
+
+@pytest.mark.parametrize(
+    "tags", [[{"Key": "team", "Value": "a"}, {"Key": "team", "Value": "b"}], [{"Key": "AWS:team", "Value": "a"}]]
+)
+def test_tags_are_unique_and_not_awss_own(account: Account, endpoint: str, tags: list[dict[str, str]]) -> None:
+    sagemaker = account.sagemaker
+    arn = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointArn"]
+    url = account.put_archive("tagged.tar.gz", factor_dot_txt="1")
+    model = {"PrimaryContainer": {"Image": "i", "ModelDataUrl": url}, "ExecutionRoleArn": ROLE}
+    variant = {"VariantName": "A", "ModelName": "times-1", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    calls: list[Any] = [
+        lambda: sagemaker.create_model(ModelName="m", Tags=tags, **model),
+        lambda: sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant], Tags=tags),
+        lambda: sagemaker.create_endpoint(EndpointName="f", EndpointConfigName="times-2", Tags=tags),
+        lambda: sagemaker.create_training_job(**account.training_request("t", "", Tags=tags)),
+        lambda: sagemaker.add_tags(ResourceArn=arn, Tags=tags),
+    ]
+
+    for call in calls:
+        with pytest.raises(ClientError, match="Tag keys must") as refused:
+            call()
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_the_endpoint_answers_with_the_model_it_holds(account: Account, endpoint: str) -> None:

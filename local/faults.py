@@ -1,0 +1,274 @@
+"""Calls that are told to fail: which ones, how often, with which error, before or after they took effect.
+
+The rules are set at the control address ``/_local/faults``. They hold for every request that enters over HTTP, whatever
+the service, and for the SageMaker calls state machines make, which enter nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import re
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
+
+import botocore.session
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CONTROL_PATH = "/_local/faults"
+# What a signature says, where that is not boto3's name of the service.
+_SIGNED_AS = {"cloudwatch": "monitoring", "stepfunctions": "states", "sagemaker-runtime": "sagemaker"}
+# Services without X-Amz-Target, Action or an operation in the path: found by the routes of their model.
+_ROUTED_BY = {"s3": "s3", "lambda": "lambda", "scheduler": "scheduler", "sagemaker": "sagemaker-runtime"}
+_CREDENTIAL = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
+_CBOR_PATH = re.compile(r"/service/[^/]+/operation/([^/]+)$")
+FAULT_MESSAGE = f"Told to fail at {CONTROL_PATH}."
+
+
+@dataclass
+class Fault:
+    """One rule.
+
+    Attributes:
+        service: boto3's name of the service.
+        action: The API's name of the action, such as ``PutObject``.
+        code: The error's code; None to only take ``seconds``.
+        status: Its HTTP status.
+        times: How many calls it still holds for.
+        skip: How many matching calls go through first.
+        after_effect: Whether the call is carried out before the error is answered.
+        seconds: How long the answer takes.
+        matching: Text that must be in the path, the query or the body.
+    """
+
+    service: str
+    action: str
+    code: str | None = None
+    status: int = HTTPStatus.BAD_REQUEST
+    times: int = 1
+    skip: int = 0
+    after_effect: bool = False
+    seconds: float = 0
+    matching: str = ""
+
+
+class Faults:
+    """The rules that are left, in the order they were given."""
+
+    def __init__(self) -> None:
+        self._rules: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def clear(self) -> None:
+        """Forget every rule."""
+        with self._lock:
+            self._rules.clear()
+
+    def take(self, service: str, action: str, text: str) -> Fault | None:
+        """Give the first rule that holds for this call, and count the call.
+
+        Args:
+            service: boto3's name, or the one in the signature.
+            action: The action.
+            text: What ``matching`` is looked for in.
+        """
+        with self._lock:
+            for rule in self._rules:
+                if (
+                    _signed_as(rule.service) != _signed_as(service)
+                    or rule.action != action
+                    or rule.matching not in text
+                ):
+                    continue
+                if rule.skip > 0:
+                    rule.skip -= 1
+                    continue
+                rule.times -= 1
+                self._rules = [left for left in self._rules if left.times > 0]
+                return rule
+        return None
+
+    def wrap(self, application: Application) -> Application:
+        """Put the rules, and their control address, in front of an application."""
+
+        async def with_faults(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await application(scope, receive, send)
+            elif scope["path"] == CONTROL_PATH:
+                status, answer = self._control(scope["method"], await _body(receive))
+                await _send(send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode())
+            elif self._rules:
+                await self._judge(application, scope, receive, send)
+            else:
+                await application(scope, receive, send)
+
+        return with_faults
+
+    def _control(self, method: str, body: bytes) -> tuple[int, Any]:
+        if method == "DELETE":
+            self.clear()
+        elif method == "POST":
+            try:
+                rules = [Fault(**rule) for rule in json.loads(body)]
+            except (TypeError, ValueError) as error:
+                return HTTPStatus.BAD_REQUEST, {"message": f"The body is a list of rules: {error}."}
+            with self._lock:
+                self._rules += rules
+        with self._lock:
+            return HTTPStatus.OK, [asdict(rule) for rule in self._rules]
+
+    async def _judge(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        call = _Call.of(scope, body)
+        fault = self.take(call.service, call.action, call.text)
+        again = _replayed(body, receive)
+        if fault is None:
+            await application(scope, again, send)
+            return
+        held: list[Message] = []
+        if fault.after_effect:
+
+            async def hold(message: Message) -> None:
+                held.append(message)
+
+            await application(scope, again, hold)
+        await asyncio.sleep(fault.seconds)
+        if fault.code is not None:
+            headers, answer = _error(call.protocol, fault.code)
+            await _send(send, fault.status, headers, b"" if scope["method"] == "HEAD" else answer)
+        elif fault.after_effect:
+            for message in held:
+                await send(message)
+        else:
+            await application(scope, again, send)
+
+
+def _signed_as(service: str) -> str:
+    return _SIGNED_AS.get(service, service)
+
+
+# ---------------------------------------------------------------------- which call a request is
+
+
+@dataclass(frozen=True)
+class _Call:
+    service: str
+    action: str
+    protocol: str
+    text: str
+
+    @staticmethod
+    def of(scope: Scope, body: bytes) -> _Call:
+        """Recognise a request by its signature, and its action as the protocol names it; empty where it has none."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope.get("query_string", b"").decode("latin-1")
+        signed = _CREDENTIAL.search(headers.get("authorization", "")) or _CREDENTIAL.search(
+            unquote(query).replace("X-Amz-Credential", "Credential")
+        )
+        service = signed[1] if signed else ""
+        content = body.decode("utf-8", "replace")
+        text = f"{scope['path']}?{unquote(query)}\n{content}"
+        if target := headers.get("x-amz-target"):
+            return _Call(service, target.rpartition(".")[2], "json", text)
+        if operation := _CBOR_PATH.search(scope["path"]):
+            return _Call(service, operation[1], "cbor", text)
+        parameters = parse_qs(query, keep_blank_values=True)
+        if service in _ROUTED_BY:
+            action = _routed(_ROUTED_BY[service], scope["method"], scope["path"], parameters, headers)
+            return _Call(service, action, "rest-xml" if service == "s3" else "json", text)
+        action = (parse_qs(content).get("Action") or parameters.get("Action") or [""])[0]
+        return _Call(service, action, "query", f"{text}\n{unquote(content.replace('+', ' '))}")
+
+
+def _routed(model: str, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str]) -> str:
+    """Give the action whose route, required headers and required parameters the request has; the most of them wins."""
+    given = {("querystring", name) for name in query} | {("header", name) for name in headers}
+    fitting = [
+        (len(needed), action)
+        for action, verb, route, needed in _routes(model)
+        if verb == method and needed <= given and route.fullmatch(path)
+    ]
+    return max(fitting, default=(0, ""), key=lambda each: each[0])[1]
+
+
+@functools.cache
+def _routes(model: str) -> list[tuple[str, str, re.Pattern[str], frozenset[tuple[str, str]]]]:
+    service = botocore.session.get_session().get_service_model(model)
+    routes = []
+    for action in service.operation_names:
+        operation = service.operation_model(action)
+        path, _, literal = operation.http["requestUri"].partition("?")
+        route = re.sub(r"\\\{\w+\\\}", "[^/]+", re.sub(r"\\\{\w+\\\+\\\}", ".+", re.escape(path)))
+        shape: Any = operation.input_shape
+        needed = {("querystring", part.partition("=")[0]) for part in literal.split("&") if part}
+        for member in shape.required_members if shape is not None else ():
+            serialized = shape.members[member].serialization
+            match serialized.get("location"):
+                case "querystring":
+                    needed.add(("querystring", serialized["name"]))
+                case "header":
+                    needed.add(("header", serialized["name"].lower()))
+        routes.append((action, operation.http["method"], re.compile(route + "/?"), frozenset(needed)))
+    return routes
+
+
+# ---------------------------------------------------------------------- what is answered
+
+
+def _error(protocol: str, code: str) -> tuple[dict[str, str], bytes]:
+    """Give headers and body from which botocore reads the code in this protocol."""
+    if protocol == "cbor":
+        headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
+        members = [_cbor_text("__type"), _cbor_text(code), _cbor_text("message"), _cbor_text(FAULT_MESSAGE)]
+        return headers, b"\xa2" + b"".join(members)
+    if protocol == "json":
+        document = {"__type": code, "message": FAULT_MESSAGE, "Message": FAULT_MESSAGE}
+        return {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, json.dumps(document).encode()
+    members_xml = f"<Code>{escape(code)}</Code><Message>{FAULT_MESSAGE}</Message>"
+    if protocol == "rest-xml":
+        xml = f"<Error>{members_xml}<RequestId>fault</RequestId></Error>"
+    else:
+        xml = f"<ErrorResponse><Error><Type>Sender</Type>{members_xml}</Error><RequestId>fault</RequestId></ErrorResponse>"
+    return {"Content-Type": "text/xml"}, b'<?xml version="1.0" encoding="UTF-8"?>' + xml.encode()
+
+
+def _cbor_text(text: str) -> bytes:
+    content = text.encode()
+    # A text string (major type 3) whose length is in the two bytes that follow.
+    return b"\x79" + len(content).to_bytes(2, "big") + content
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again
+
+
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    pairs.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": int(status), "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
