@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.only != "startup":
             with Steps(console, "loop", arguments.events + len(PATHS) + 2) as step:
                 tables["loop"] = loop_table(measure_loop(arguments.events, arguments.signals, step))
-    except (StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError) as error:
+    except (StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError, AssertionError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     for table in tables.values():

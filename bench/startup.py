@@ -11,13 +11,13 @@ import statistics
 import tempfile
 import time
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ops import package_zip
-from orchestration.settings import Settings
 from tests.contract.lambda_runtime import LambdaRuntime
+from tests.contract.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,9 @@ def measure_startup(runs: int, step: Callable[[str], None]) -> Startup:
     Raises:
         StartError: a package failed to start.
     """
-    settings = {field.name.upper(): "1" for field in fields(Settings)}
+    # What the template says of it with the parameters' defaults: handler and environment change together with it.
+    function = Template.read().resolve().resources["OrchestrationFunction"]["Properties"]
+    environment = {name: str(value) for name, value in function["Environment"]["Variables"].items()}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bare = Path(folder, "bare.zip")
         with zipfile.ZipFile(bare, "w") as archive:
@@ -73,7 +75,7 @@ def measure_startup(runs: int, step: Callable[[str], None]) -> Startup:
         bare_cold, cold, warm = [], [], []
         for run in range(1, runs + 1):
             bare_cold.append(_first_answer(bare, "bare.handle", {})[0])
-            seconds, calls = _first_answer(real, "orchestration.handler.orchestrate", settings)
+            seconds, calls = _first_answer(real, function["Handler"], environment)
             cold.append(seconds)
             warm += calls
             step(f"cold start {run} of {runs}")

@@ -87,8 +87,8 @@ def measure_loop(runs: int, signals: int, step: Callable[[str], None]) -> LoopTi
         rate = _signals_per_second(loop, signals)
         step(f"{signals} signals are decided")
         paths = []
-        for name, end, start in PATHS:
-            paths.append(_path(loop, name, end, start))
+        for name, result, start in PATHS:
+            paths.append(_path(loop, name, result, start))
             step(f"path: {name}")
     return LoopTimes(runs, statistics.median(decided), statistics.median(promoted), signals, rate, tuple(paths))
 
@@ -134,11 +134,8 @@ def _one_event(loop: Loop) -> tuple[float, float]:
     ended = loop.ended(arn, within=PATIENCE_SECONDS)
     _expect("event", ended.output.get("outcome"), "PROMOTED")
     history = _history(loop, arn)
-    decided = next(
-        event["timestamp"].timestamp()
-        for event in history
-        if event.get("stateExitedEventDetails", {}).get("name") == "ReadRetrainingDecision"
-    )
+    # The first state is the one that decides.
+    decided = next(event["timestamp"].timestamp() for event in history if "stateExitedEventDetails" in event)
     return decided - began, history[-1]["timestamp"].timestamp() - began
 
 
@@ -149,9 +146,10 @@ def _history(loop: Loop, arn: str) -> list[dict[str, Any]]:
 
 def _signals_per_second(loop: Loop, signals: int) -> float:
     """How many signals the function decides in a second when 16 callers ask at once, for 16 models."""
-    models = [loop.model() for _ in range(THREADS)]
+    callers = min(THREADS, signals)
+    models = [loop.model() for _ in range(callers)]
     events = [
-        loop.drift(models[number % THREADS], observed=0.25, dedupe_key=uuid.uuid4().hex) for number in range(signals)
+        loop.drift(models[number % callers], observed=0.25, dedupe_key=uuid.uuid4().hex) for number in range(signals)
     ]
 
     def admit(event: dict[str, Any]) -> str:
@@ -159,7 +157,7 @@ def _signals_per_second(loop: Loop, signals: int) -> float:
         execution = {"id": f"{loop.machine.replace(':stateMachine:', ':execution:')}:{name}", "name": name}
         return str(loop.invoke({"action": "admit", "execution": execution, "event": event})["decision"])
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(callers) as pool:
         list(pool.map(admit, [loop.drift(model, observed=0.21) for model in models]))  # every worker is warm
         began = time.perf_counter()
         decisions = list(pool.map(admit, events))
@@ -171,14 +169,25 @@ def _signals_per_second(loop: Loop, signals: int) -> float:
 # -- Paths --------------------------------------------------------------------------------------------------------
 
 
-def _path(loop: Loop, name: str, end: str, start: Callable[[Loop], str]) -> WorkflowPath:
+def _path(loop: Loop, name: str, result: str, start: Callable[[Loop], str]) -> WorkflowPath:
+    """Send one run along a path; through which states it went is the history's to say.
+
+    Args:
+        loop: the deployed loop.
+        name: what the table calls the path.
+        result: the run's outcome, or its error when it fails.
+        start: starts the run and gives its ARN.
+
+    Raises:
+        PathError: the run ended otherwise.
+    """
     began = time.perf_counter()
     arn = start(loop)
-    loop.ended(arn, within=PATIENCE_SECONDS)
+    ended = loop.ended(arn, within=PATIENCE_SECONDS)
     took = time.perf_counter() - began
+    _expect(name, ended.error or ended.output.get("outcome"), result)
     states = loop.states(arn)
-    _expect(name, states[-1], end)
-    return WorkflowPath(name, end, len(states), took)
+    return WorkflowPath(name, states[-1], len(states), took)
 
 
 def _decision_file_says_no(loop: Loop) -> str:
@@ -210,8 +219,8 @@ def _approved_promotion(loop: Loop) -> str:
     run_id = arn.rsplit(":", 1)[-1]
     for subject in ("training", "promotion"):
         wait = f"WAIT#{run_id}:approval:{subject}"
-        loop.until(partial(loop.item, "WAITS", wait), within=PATIENCE_SECONDS)
-        loop.invoke({"action": "resume", "kind": "approval", "run_id": run_id, "decision": "APPROVED", "by": "bench"})
+        loop.until(partial(loop.item, "APPROVALS", wait), within=PATIENCE_SECONDS)
+        loop.approve(run_id, by="bench")
     return arn
 
 
@@ -222,13 +231,13 @@ def _rolled_back_by_sagemaker(loop: Loop) -> str:
 
 
 PATHS: Final[tuple[tuple[str, str, Callable[[Loop], str]], ...]] = (
-    ("the decision file says NO", "NoRetrainingNeeded", _decision_file_says_no),
-    ("drift that is only observed", "NoRetrainingNeeded", _mild_drift),
+    ("the decision file says NO", "SKIP", _decision_file_says_no),
+    ("drift that is only observed", "OBSERVE", _mild_drift),
     ("a failed training", "TrainingFailed", _failing_training),
-    ("a candidate that fails a gate", "CandidateRejected", _worse_candidate),
+    ("a candidate that fails a gate", "CANDIDATE_REJECTED", _worse_candidate),
     ("a promotion that SageMaker rolls back", "RolledBack", _rolled_back_by_sagemaker),
-    ("a promotion", "ModelPromoted", _promotion),
-    ("a promotion with both approvals", "ModelPromoted", _approved_promotion),
+    ("a promotion", "PROMOTED", _promotion),
+    ("a promotion with both approvals", "PROMOTED", _approved_promotion),
 )
 
 

@@ -5,6 +5,7 @@ Each replacement says which difference it repairs. ministack's own interpreter s
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import copy
 import json
@@ -140,7 +141,9 @@ def _install_execution_life() -> None:
         _task.set(_Task(execution))
         timer = _execution_timer(execution)
         try:
-            run_execution(execution_arn)
+            # Python prints a traceback for a thread that ends with anything but SystemExit itself.
+            with contextlib.suppress(ExecutionEnded):
+                run_execution(execution_arn)
         finally:
             if timer is not None:
                 timer.cancel()
