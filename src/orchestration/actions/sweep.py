@@ -153,7 +153,7 @@ def _note_alarms(ports: Ports) -> None:
     for alarm in ports.alarms.in_alarm(ports.settings.alarm_name_prefix):
         since = datetime.fromisoformat(alarm["detail"]["state"]["timestamp"])
         identities = transition_ids(alarm["resources"][0], since)
-        if identities[0] not in known and len(items) == NOTED_AT_ONCE:
+        if identities[0] in seen or (identities[0] not in known and len(items) == NOTED_AT_ONCE):
             continue
         seen.append(identities[0])
         if identities[0] not in known:
@@ -184,6 +184,8 @@ def _note_monitor_runs(ports: Ports) -> None:
     items: list[DueItem] = []
     for job_arn, ended_at, endpoint in found:
         job_name, identities = job_arn.rsplit("/", 1)[-1], job_signal_ids(job_arn)
+        if identities[0] in seen:
+            continue
         if identities[0] not in known and len(items) == NOTED_AT_ONCE:
             break
         seen.append(identities[0])
@@ -208,7 +210,7 @@ def _note_monitor_runs(ports: Ports) -> None:
                     repair="monitor_run_without_decision",
                 )
             )
-    complete = len(seen) == len(found)
+    complete = set(seen) == {job_signal_ids(job_arn)[0] for job_arn, _, _ in found}
     if items or not listed or (complete and now - since > OVERLAP):
         until = now.isoformat() if complete else since.isoformat()
         ports.table.note_listed("monitor_runs", {"until": until, "seen": seen if complete else [*known, *seen]}, items)
