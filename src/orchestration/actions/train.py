@@ -53,7 +53,9 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         if wait is None:
             return {"started": False}
         if wait.data.get("accepted"):
-            look_after(ports, wait)
+            # One past its limit is left to the sweep, which stops it: the hand stops nothing.
+            if not overdue(wait, gathered.policy.training.max_hours, ports.now()):
+                look_after(ports, wait)
             return {"started": True}
     refusal = _refusal(ports, gathered)
     if refusal is not None:
