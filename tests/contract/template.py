@@ -100,9 +100,8 @@ class Template:
 
     @classmethod
     def read(cls, path: Path = TEMPLATE) -> Template:
-        """Read a template from its file."""
-        text = path.read_text(encoding="utf-8")
-        return cls(path, text, yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
+        """Read a template from its file; once, since every file of tests asks for it."""
+        return _read(path)
 
     @property
     def parameters(self) -> dict[str, dict[str, Any]]:
@@ -144,6 +143,12 @@ class Template:
         values = {name: declared.get("Default") for name, declared in self.parameters.items()}
         values.update(parameters or {})
         return Stack(self, {name: "" if value is None else str(value) for name, value in values.items()})
+
+
+@cache
+def _read(path: Path) -> Template:
+    text = path.read_text(encoding="utf-8")
+    return Template(path, text, yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
 
 
 @dataclass(frozen=True)
@@ -331,7 +336,7 @@ class Call:
 
     action: str
     resource: str
-    keys: tuple[tuple[str, str], ...] = ()
+    keys: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
     why: str = ""
 
 
@@ -349,7 +354,7 @@ def allowing(policies: list[dict[str, Any]], call: Call, *, boundary: dict[str, 
         region=REGION,
         source_ip="192.0.2.1",
         secure_transport=True,
-        service_context={key.lower(): value for key, value in call.keys},
+        service_context={key.lower(): list(value) if isinstance(value, tuple) else value for key, value in call.keys},
     )
     limits = [] if boundary is None else [[iam_evaluator.parse_policy_document(boundary)]]
     result = iam_evaluator.evaluate(context, [iam_evaluator.parse_policy_document(p) for p in policies], *limits)
@@ -357,7 +362,7 @@ def allowing(policies: list[dict[str, Any]], call: Call, *, boundary: dict[str, 
 
 
 def unused(policies: list[dict[str, Any]], calls: list[Call]) -> list[str]:
-    """What no call needs: a `Sid: action on resource` for each pair of a statement that allows none of them."""
+    """What no call needs: each action of a statement with each resource and each leading key that allows none."""
     found = []
     for statement in (statement for policy in policies for statement in policy["Statement"]):
         if statement["Effect"] != "Allow":
@@ -366,10 +371,23 @@ def unused(policies: list[dict[str, Any]], calls: list[Call]) -> list[str]:
             for resource in as_list(statement["Resource"]):
                 if not applies(action, resource):
                     continue
-                alone = {"Statement": [{**statement, "Action": action, "Resource": resource}]}
-                if not any(allowing([alone], call) is not None for call in calls):
-                    found.append(f"{statement['Sid']}: {action} on {resource}")
+                for key, narrowed in _by_leading_key({**statement, "Action": action, "Resource": resource}):
+                    alone = {"Statement": [narrowed]}
+                    if not any(allowing([alone], call) is not None for call in calls if call.action == action):
+                        found.append(f"{statement['Sid']}: {action} on {resource}{key}")
     return found
+
+
+def _by_leading_key(statement: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A statement on partitions of a table as one for each partition."""
+    test, name = "ForAllValues:StringLike", "dynamodb:LeadingKeys"
+    keys = statement.get("Condition", {}).get(test, {}).get(name)
+    for key in as_list(keys) if keys else [None]:
+        if key is None:
+            yield "", statement
+        else:
+            condition = {**statement["Condition"], test: {**statement["Condition"][test], name: [key]}}
+            yield f" of {key}", {**statement, "Condition": condition}
 
 
 def as_list(value: Any) -> list[Any]:

@@ -55,7 +55,7 @@ def test_a_queue_has_one_kind_of_encryption() -> None:
 
 
 def test_every_role_of_the_loop_that_meets_encrypted_data_may_use_the_key() -> None:
-    for role in ("OrchestrationFunctionRole", "RetrainingStateMachineRole"):
+    for role in (*(f"{name}Role" for name in PLAIN.of_type("AWS::Lambda::Function")), "RetrainingStateMachineRole"):
         statements = [entry for entry in WITH_KEY.statements(role) if entry["Resource"] == KEY]
         assert [sorted(entry["Action"]) for entry in statements] == [["kms:Decrypt", "kms:GenerateDataKey"]], role
         assert not [entry for entry in PLAIN.statements(role) if "kms:" in str(entry["Action"])], role

@@ -15,8 +15,11 @@ from ministack.core.iam_evaluator import (
     parse_policy_document,
 )
 
+from orchestration.domain.due import DueItem
 from orchestration.domain.wait import Wait
-from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template
+from tests.contract.life import REVIEWER as REVIEWER_COMMANDS
+from tests.contract.life import World
+from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template, allowing
 
 AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"
 REVIEWER: Final = f"arn:aws:iam::{ACCOUNT}:role/reviewer"
@@ -105,22 +108,20 @@ DEEDS: Final = {
     "see what waits, without tokens": Deed(
         "dynamodb:Query",
         TABLE,
-        _item(
-            "WAIT#run-1:slot:training", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": WAIT_FIELDS}
-        ),
+        _item("WAIT#run-1", **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": WAIT_FIELDS}),
     ),
     "read a task token": Deed(
         "dynamodb:Query",
         TABLE,
         _item(
-            "WAIT#run-1:slot:training",
+            "WAIT#run-1",
             **{"dynamodb:select": "SPECIFIC_ATTRIBUTES", "dynamodb:attributes": ["pk", "token"]},
         ),
     ),
-    "read a whole wait": Deed("dynamodb:GetItem", TABLE, _item("WAIT#run-1:slot:training")),
+    "read a whole wait": Deed("dynamodb:GetItem", TABLE, _item("WAIT#run-1")),
     "write history": Deed("dynamodb:PutItem", TABLE, _item("RUN#run-1")),
     "delete history": Deed("dynamodb:DeleteItem", TABLE, _item("RUN#run-1")),
-    "decide an approval past the page": Deed("dynamodb:UpdateItem", TABLE, _item("APPROVAL#run-1:approval:training")),
+    "decide an approval past the page": Deed("dynamodb:UpdateItem", TABLE, _item("APPROVAL#run-1")),
     "lift a kill switch past the loop": Deed("dynamodb:DeleteItem", TABLE, _item("CONTROLS")),
     "look at an execution": Deed("states:GetExecutionHistory", EXECUTION),
     "list executions": Deed("states:ListExecutions", MACHINE),
@@ -253,14 +254,29 @@ def test_waits_are_shown_with_every_attribute_but_the_token() -> None:
     assert shown == {"pk", "sk", *Wait.__dataclass_fields__} - {"token"}
 
 
-@pytest.mark.parametrize("partition", ["WAIT#run-1:slot:training", "APPROVAL#run-1:approval:training", "DUE#0"])
+@pytest.mark.parametrize("partition", ["WAIT#run-1", "APPROVAL#run-1"])
 @pytest.mark.parametrize(("fields", "shown"), [(WAIT_FIELDS, True), (["pk", "token"], False), ([], False)])
-def test_waits_approvals_and_due_times_are_shown_by_named_attributes_only(
-    partition: str, fields: list[str], shown: bool
-) -> None:
+def test_waits_and_approvals_are_shown_by_named_attributes_only(partition: str, fields: list[str], shown: bool) -> None:
     asked = {"dynamodb:select": "SPECIFIC_ATTRIBUTES" if fields else "ALL_ATTRIBUTES", "dynamodb:attributes": fields}
 
     assert allowed("reviewer", Deed("dynamodb:Query", TABLE, _item(partition, **asked))) is shown
+
+
+def test_what_the_commands_of_reviewers_read_is_allowed(life: World) -> None:
+    """Make status, make waits, make history, make explain: each as written, on a table where much goes on."""
+    calls = life.recorders[REVIEWER_COMMANDS].calls
+    policies = [document(life.stack, "ReviewerPolicy")]
+
+    refused = [call for call in calls if allowing(policies, call) is None]
+    partitions = {str(dict(call.keys).get("dynamodb:LeadingKeys", ("",))[0]).split("#")[0] for call in calls}
+    assert [f"{call.why}: {call.action} on {call.resource} {call.keys}" for call in refused] == []
+    assert {"WAIT", "APPROVAL", "DUE", "RUN", "MODEL", "MODELS", "SIGNAL", "SLOTS", "CONTROLS"} <= partitions
+
+
+def test_a_due_item_holds_no_token(life: World) -> None:
+    """Reviewers read due items whole."""
+    assert set(DueItem.__dataclass_fields__) == {"kind", "subject", "model", "due_at", "attempts", "data"}
+    assert life.tokens_in_due_items == []
 
 
 def test_a_redrive_is_refused_even_to_an_operator_with_every_other_right() -> None:

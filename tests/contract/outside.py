@@ -1,0 +1,290 @@
+"""SageMaker, Step Functions and CloudWatch as far as the loop asks them: a small world that keeps what was changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore import xform_name
+
+from tests.contract.template import ACCOUNT, PARTITION, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEAM_BUCKET: Final = "team-data"
+ENDPOINT: Final = "fraud-prod"
+TAGGED_ENDPOINT: Final = "tagged-prod"
+JOB: Final = "data-quality-monitoring-202603021100-de32d8acceeef6a1626b8fa6"
+CLEAN_JOB: Final = "data-quality-monitoring-202603021300-fedcba98765432100123abcd"
+LOST_JOB: Final = "data-quality-monitoring-202603021200-0011223344556677889900aa"
+ROLE: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:role/sagemaker"
+SERVICES: Final = {"sagemaker", "stepfunctions", "cloudwatch"}
+
+
+def arn(kind: str, name: str) -> str:
+    """ARN of a SageMaker resource."""
+    return f"arn:{PARTITION}:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+
+@dataclass
+class Endpoint:
+    """An endpoint: what serves, what is on its way."""
+
+    live: str
+    pending: str | None = None
+    status: str = "InService"
+
+    def arrive(self) -> None:
+        """Finish the update that goes on."""
+        self.live, self.pending, self.status = self.pending or self.live, None, "InService"
+
+
+@dataclass
+class Outside:
+    """The services. ``refuse`` makes the next call of an operation fail; ``answered`` holds words by task token."""
+
+    doing: str = ""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    variants: dict[str, str] = field(default_factory=dict)
+    executions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pipelines: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    alarm_state: str = "OK"
+    stopped: list[str] = field(default_factory=list)
+    answered: dict[str, str] = field(default_factory=dict)
+    refusals: list[list[Any]] = field(default_factory=list)
+
+    def refuse(self, operation: str, code: str, message: str = "no", *, after: int = 0) -> None:
+        """Have the next call of an operation fail, or the one ``after`` so many more."""
+        self.refusals.append([operation, after, code, message])
+
+    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> Any:
+        """What a call is answered, as botocore wants it; None for a service that moto plays."""
+        for refusal in [entry for entry in self.refusals if entry[0] == operation]:
+            if refusal[1] == 0:
+                self.refusals.remove(refusal)
+                return _error(*refusal[2:])
+            refusal[1] -= 1
+        if service not in SERVICES:
+            return None
+        known = getattr(self, f"_{xform_name(operation)}", None)
+        assert known is not None, f"prepare an answer for {operation}"
+        found = known(asked)
+        if found is None:
+            return _error("ValidationException", "Could not find it.")
+        return SimpleNamespace(status_code=200), found
+
+    # SageMaker.
+
+    def _describe_processing_job(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["ProcessingJobName"]
+        folder = f"s3://{TEAM_BUCKET}/reports/{name}"
+        clean = name == CLEAN_JOB
+        return {
+            "ProcessingJobName": name,
+            "ProcessingJobArn": arn("processing-job", name),
+            "ProcessingJobStatus": "Completed",
+            "ExitMessage": "Completed: no violations." if clean else "CompletedWithViolations: 1 violation.",
+            "AppSpecification": {
+                "ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer"
+            },
+            "Environment": {
+                "sagemaker_endpoint_name": TAGGED_ENDPOINT,
+                "sagemaker_monitoring_schedule_name": "fraud-schedule",
+            },
+            "ProcessingOutputConfig": {"Outputs": [{"OutputName": "result", "S3Output": {"S3Uri": folder}}]},
+        }
+
+    def _describe_endpoint(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        name = asked["EndpointName"]
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            return None
+        pending = {"PendingDeploymentSummary": {"EndpointConfigName": endpoint.pending}} if endpoint.pending else {}
+        return {
+            "EndpointName": name,
+            "EndpointArn": arn("endpoint", name),
+            "EndpointConfigName": endpoint.live,
+            "EndpointStatus": endpoint.status,
+            **pending,
+        }
+
+    def _describe_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["EndpointConfigName"]
+        variant = {"VariantName": "AllTraffic", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+        return {
+            "EndpointConfigName": name,
+            "EndpointConfigArn": arn("endpoint-config", name),
+            "ProductionVariants": [{**variant, "ModelName": self.variants.get(name, "first")}],
+        }
+
+    def _describe_model(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "ModelName": asked["ModelName"],
+            "PrimaryContainer": {"Image": "image:1", "ModelDataUrl": f"s3://{TEAM_BUCKET}/champion.tar.gz"},
+            "ExecutionRoleArn": ROLE,
+        }
+
+    def _describe_model_package(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["ModelPackageName"]
+        containers = [{"Image": "image:1", "ModelDataUrl": f"s3://{TEAM_BUCKET}/candidate.tar.gz"}]
+        return {
+            "ModelPackageArn": name,
+            "ModelApprovalStatus": self.packages.get(name, "PendingManualApproval"),
+            "InferenceSpecification": {"Containers": containers},
+        }
+
+    def _create_model(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"ModelArn": arn("model", asked["ModelName"])}
+
+    def _create_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["EndpointConfigName"]
+        self.variants[name] = asked["ProductionVariants"][0]["ModelName"]
+        return {"EndpointConfigArn": arn("endpoint-config", name)}
+
+    def _update_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:
+        endpoint = self.endpoints[asked["EndpointName"]]
+        endpoint.pending, endpoint.status = asked["EndpointConfigName"], "Updating"
+        return {"EndpointArn": arn("endpoint", asked["EndpointName"])}
+
+    def _update_model_package(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.packages[asked["ModelPackageArn"]] = asked["ModelApprovalStatus"]
+        return {"ModelPackageArn": asked["ModelPackageArn"]}
+
+    def _describe_monitoring_schedule(self, asked: dict[str, Any]) -> dict[str, Any]:
+        definition = {
+            "BaselineConfig": {"ConstraintsResource": {"S3Uri": f"s3://{TEAM_BUCKET}/old.json"}},
+            "MonitoringInputs": [
+                {"EndpointInput": {"EndpointName": ENDPOINT, "LocalPath": "/opt/ml/processing/endpointdata"}}
+            ],
+            "MonitoringOutputConfig": {
+                "MonitoringOutputs": [
+                    {"S3Output": {"S3Uri": f"s3://{TEAM_BUCKET}/reports", "LocalPath": "/opt/ml/processing/reports"}}
+                ]
+            },
+            "MonitoringResources": {
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 10}
+            },
+            "MonitoringAppSpecification": {"ImageUri": "image:1"},
+            "RoleArn": ROLE,
+        }
+        return {
+            "MonitoringScheduleName": asked["MonitoringScheduleName"],
+            "MonitoringScheduleConfig": {"MonitoringJobDefinition": definition},
+        }
+
+    def _update_monitoring_schedule(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"MonitoringScheduleArn": arn("monitoring-schedule", asked["MonitoringScheduleName"])}
+
+    def _create_training_job(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.jobs[asked["TrainingJobName"]] = "InProgress"
+        return {"TrainingJobArn": arn("training-job", asked["TrainingJobName"])}
+
+    def _describe_training_job(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["TrainingJobName"]
+        return {
+            "TrainingJobName": name,
+            "TrainingJobStatus": self.jobs.get(name, "Completed"),
+            "ModelArtifacts": {"S3ModelArtifacts": f"s3://{TEAM_BUCKET}/candidate.tar.gz"},
+            "AlgorithmSpecification": {"TrainingImage": "image:2"},
+        }
+
+    def _stop_training_job(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.stopped.append(asked["TrainingJobName"])
+        return {}
+
+    def _start_pipeline_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.pipelines[asked["PipelineExecutionDisplayName"]] = "Executing"
+        return {"PipelineExecutionArn": _pipeline(asked["PipelineExecutionDisplayName"])}
+
+    def _list_pipeline_executions(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        summaries = [
+            {"PipelineExecutionArn": _pipeline(name), "PipelineExecutionDisplayName": name} for name in self.pipelines
+        ]
+        return {"PipelineExecutionSummaries": summaries}
+
+    def _describe_pipeline_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["PipelineExecutionArn"].rsplit("/", 1)[-1]
+        return {
+            "PipelineExecutionArn": asked["PipelineExecutionArn"],
+            "PipelineExecutionStatus": self.pipelines[name],
+        }
+
+    def _list_pipeline_execution_steps(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"PipelineExecutionSteps": self.steps}
+
+    def _stop_pipeline_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.stopped.append(asked["PipelineExecutionArn"].rsplit("/", 1)[-1])
+        return {"PipelineExecutionArn": asked["PipelineExecutionArn"]}
+
+    def _list_tags(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"Tags": [{"Key": "retraining:model", "Value": "fraud"}]}
+
+    def _list_monitoring_executions(self, asked: dict[str, Any]) -> dict[str, Any]:
+        ended = self.now() - timedelta(hours=1)
+        run = {"ProcessingJobArn": arn("processing-job", LOST_JOB), "LastModifiedTime": ended}
+        # Twice, as on two pages of a list that grew between them.
+        return {"MonitoringExecutionSummaries": [run, run] if asked["StatusEquals"] == "Failed" else []}
+
+    # CloudWatch.
+
+    def _describe_alarms(self, asked: dict[str, Any]) -> dict[str, Any]:
+        changed = self.now() - timedelta(hours=1)
+        alarm = {
+            "AlarmName": "drift/fraud/auc",
+            "AlarmArn": f"arn:{PARTITION}:cloudwatch:{REGION}:{ACCOUNT}:alarm:drift/fraud/auc",
+            "StateValue": "ALARM",
+            "StateReason": "Threshold Crossed",
+            "StateUpdatedTimestamp": changed,
+            "StateTransitionedTimestamp": changed,
+            "MetricName": "auc",
+            "Namespace": "Models",
+            "Dimensions": [{"Name": "Model", "Value": "fraud"}],
+        }
+        names = asked.get("AlarmNames")
+        if names is None:
+            return {"MetricAlarms": [alarm, alarm], "CompositeAlarms": []}  # the same
+        watched = [{**alarm, "AlarmName": name, "StateValue": self.alarm_state} for name in names]
+        return {"MetricAlarms": watched, "CompositeAlarms": []}
+
+    def _describe_alarm_history(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"AlarmHistoryItems": []}
+
+    # Step Functions.
+
+    def _send_task_success(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.answered[asked["taskToken"]] = asked["output"]
+        return {}
+
+    def _send_task_failure(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.answered[asked["taskToken"]] = "{}"
+        return {}
+
+    def _start_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
+        execution = f"{asked['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{asked['name']}"
+        self.executions[execution] = {"status": "RUNNING"}
+        return {"executionArn": execution, "startDate": self.now()}
+
+    def _describe_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
+        execution = asked["executionArn"]
+        return {"executionArn": execution, "status": "RUNNING", **self.executions.get(execution, {})}
+
+    def _stop_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.stopped.append(asked["executionArn"].rsplit(":", 1)[-1])
+        return {"stopDate": self.now()}
+
+
+def _pipeline(name: str) -> str:
+    return arn("pipeline", f"fraud/execution/{name}")
+
+
+def _error(code: str, message: str) -> Any:
+    status = 429 if code.startswith("Throttling") else 400
+    parsed = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return SimpleNamespace(status_code=status), parsed
