@@ -6,13 +6,18 @@ import ast
 import json
 import re
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ministack.services import eventbridge
 
 from ops import asl_lint
+from orchestration.actions import park, promote, roll_back, train
+from orchestration.actions.sweep import BUDGET_SECONDS
 from orchestration.domain import contracts
+from orchestration.domain.due import GRACE
+from orchestration.domain.intention import HAND_TIMEOUT, settles_at
 from orchestration.handler import ACTIONS, EVENT_ACTIONS
 from orchestration.settings import ApprovalAccess, Settings
 from tests.contract.template import (
@@ -29,6 +34,7 @@ from tests.contract.template import (
     resource_kinds,
     unused,
 )
+from tests.contract.workflow import Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +72,7 @@ NO_NARROWER_RESOURCE: Mapping[str, str] = {
 }
 """Actions that the authorization reference gives a resource, and that need `*` all the same."""
 
+NOW = datetime(2026, 3, 2, 11, 9, tzinfo=UTC)
 EVENTS = ROOT / "tests" / "events"
 TEMPLATES = sorted([*ROOT.glob("*.yaml"), *ROOT.glob("examples/*/*.yaml")])
 SENTENCE = re.compile(r"([A-Z][a-z0-9]*){2,}")
@@ -707,6 +714,58 @@ def test_the_functions_machine_is_the_machine(empty_form: Stack) -> None:
     for name, function in empty_form.of_type("AWS::Lambda::Function").items():
         variables = function["Properties"]["Environment"]["Variables"]
         assert variables["STATE_MACHINE_ARN"] == empty_form.arn(MACHINE), name
+
+
+def test_the_times_of_functions_states_and_code_fit_into_each_other(empty_form: Stack) -> None:
+    """Whoever looks whether somebody else died has to wait longer than that one can live."""
+    runs = {
+        name: function["Properties"]["Timeout"]
+        for name, function in empty_form.of_type("AWS::Lambda::Function").items()
+    }
+    waits = {
+        name: state["TimeoutSeconds"]
+        for name, state in Workflow.of(empty_form).states()
+        if state.get("Resource", "").endswith(":::lambda:invoke")
+    }
+
+    assert timedelta(seconds=runs["PromotionFunction"]) == HAND_TIMEOUT
+    assert settles_at(NOW) > NOW + HAND_TIMEOUT
+    assert runs["OrchestrationFunction"] > BUDGET_SECONDS + 15, "a piece of work that began in time is done in time"
+    assert max(runs.values()) < min(waits.values()), "the function's own end comes first, and is retried"
+    assert timedelta(seconds=max(runs.values())) < GRACE
+    assert timedelta(seconds=max(waits.values())) < GRACE
+
+
+def test_a_wait_is_given_up_when_its_state_is(empty_form: Stack) -> None:
+    states = dict(Workflow.of(empty_form).states())
+    deadlines = {
+        park.DEADLINE: [
+            "RequestTrainingApproval",
+            "AcquireTrainingSlot",
+            "RequestPromotionApproval",
+            "RequestBakeApproval",
+        ],
+        train.DEADLINE: ["TriggerTrainingPipeline"],
+        promote.DEADLINE: ["PromoteCandidate"],
+        roll_back.DEADLINE: ["RollBackEndpoint"],
+    }
+
+    for deadline, names in deadlines.items():
+        for name in names:
+            assert timedelta(seconds=states[name]["TimeoutSeconds"]) == deadline, name
+
+
+def test_policies_ask_for_no_more_time_than_the_states_have(empty_form: Stack) -> None:
+    states = dict(Workflow.of(empty_form).states())
+    schema = json.loads((ROOT / "src" / "orchestration" / "policy.schema.json").read_text(encoding="utf-8"))
+    asked = schema["properties"]
+    bake = 2 * asked["promotion"]["properties"]["bake_minutes"]["maximum"] * 60  # extended once
+    training = asked["training"]["properties"]["max_hours"]["maximum"] * 3600
+    approval = asked["approval"]["properties"]["expire_hours"]["maximum"] * 3600
+
+    assert bake < states["AwaitBake"]["TimeoutSeconds"]
+    assert training <= states["TriggerTrainingPipeline"]["TimeoutSeconds"]
+    assert approval <= states["RequestTrainingApproval"]["TimeoutSeconds"]
 
 
 def test_nothing_but_the_machine_lets_the_hand_act(full_form: Stack) -> None:

@@ -47,8 +47,8 @@ WORKERS: Final[dict[DueKind, Callable[[Ports, DueItem], Worked]]] = {
 }
 """Who works off what."""
 
-BUDGET_SECONDS: Final = 80.0
-"""A sweep takes no new piece of work after this; the function may run 120 s, and a piece takes seconds."""
+BUDGET_SECONDS: Final = 40.0
+"""A sweep takes no new piece of work after this; the function may run 60 s, and a piece takes seconds."""
 
 OVERLAP: Final = timedelta(minutes=10)
 """Monitor runs are listed again from this long before the last listing: lists are consistent a little later."""

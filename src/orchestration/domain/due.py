@@ -23,7 +23,7 @@ PARTITIONS: Final = 8
 APPROVALS: Final = "DUE#APPROVALS"
 
 GRACE: Final = timedelta(minutes=3)
-"""When what is also done at once after a commit is due. Longer than the longest function may run (120 s)."""
+"""When what is also done at once after a commit is due. Longer than a state of the workflow waits for a function (120 s)."""
 
 AGAIN: Final = timedelta(minutes=5)
 """Rhythm of looking at what an event should have told; the sweep's default."""
