@@ -70,7 +70,7 @@ def test_every_function_of_the_template_lives_here() -> None:
 
 
 def test_every_action_of_every_handler_was_run(life: World) -> None:
-    assert set(handler.ACTIONS) - life.asked[ORCHESTRATION] <= {"settle", "resume"}, "these two come by event"
+    assert set(handler.ACTIONS) - life.asked[ORCHESTRATION] == {"settle"}, "this one comes by event"
     assert set(promotion_handler.ACTIONS) == life.asked[HAND]
 
 

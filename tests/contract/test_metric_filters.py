@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import subprocess
@@ -12,59 +11,46 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from awslambdaric.lambda_runtime_log_utils import JsonFormatter
-from moto import mock_aws
 
-from orchestration.actions.admit import admit
-from orchestration.actions.close import close
-from orchestration.actions.park import park
-from orchestration.actions.sweep import sweep
 from orchestration.domain.contracts import Decision, Status
+from tests.contract.life import APPROVAL, HAND, ORCHESTRATION, World, living
 from tests.contract.template import Template
-from tests.unit.fakes import Cloud, World, drift, execution_arn, request
 
 FILTERS: Final = Template.read().resolve().of_type("AWS::Logs::MetricFilter")
 
 
+Lines = list[dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    """Give moto's DynamoDB and S3."""
-    with mock_aws():
-        yield Cloud()
+def world() -> Iterator[World]:
+    """The functions, and a table for each test."""
+    with living() as world:
+        yield world
+
+
+def written(world: World) -> Lines:
+    """What OrchestrationFunction logged since the last time somebody asked, as CloudWatch gets it."""
+    lines = [line for function, line in world.log.lines if function == ORCHESTRATION]
+    world.log.lines.clear()
+    return lines
 
 
 @pytest.fixture
-def lines(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """Lines of a run that is decided, waits, is lost and ends, and of the sweeps meanwhile; as CloudWatch gets them."""
-    caplog.set_level(logging.INFO, logger="orchestration")
-    world = cloud.world(max_concurrent_trainings=1)
-    world.put("policies/fraud.json", {"schema_version": 1, "model": "fraud"})
-    train(world, "run-1", drift())
-    train(world, "run-2", drift(model="fraud", dedupe_key="fraud"))
-    approve(world, "run-2")
-    world.clock.forward(hours=6)
-    sweep({}, world.ports)
-    execution = {"id": execution_arn("run-1"), "name": "run-1"}
-    close({"run": {"run_id": "run-1"}, "execution": execution, "result": {"outcome": "TRAINED"}}, world.ports)
-    return [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.name == "orchestration"]
-
-
-def train(world: World, run_id: str, event: dict[str, Any]) -> None:
-    """Admit a signal and ask for a slot; the execution is gone afterwards, as far as Step Functions knows."""
-    run = admit(request(event, run_id), world.ports)["run"]
-    execution = {"id": execution_arn(run_id), "name": run_id}
-    world.executions.statuses[execution["id"]] = "RUNNING"
-    park({"kind": "slot", "subject": "training", "token": run_id, "run": run, "execution": execution}, world.ports)
-
-
-def approve(world: World, run_id: str) -> None:
-    """Ask people about a run."""
-    execution = {"id": execution_arn(run_id), "name": run_id}
-    run = {"run_id": run_id, "model": "fraud", "reason": "drift"}
-    park(
-        {"kind": "approval", "subject": "promotion", "token": "approval", "run": run, "execution": execution},
-        world.ports,
-    )
+def lines(world: World) -> Lines:
+    """Lines of runs that are decided, wait and end, and of a sweep meanwhile."""
+    world.begin_anew()
+    written(world)
+    run = world.admitted("tagged")
+    assert world.word(world.park(run, "slot")) == "train"
+    queued = world.admitted("fraud")
+    world.park(queued, "slot")
+    asked = world.admitted("asked")
+    world.park(asked, "approval", "training")
+    world.forward(hours=6)
+    world.sweep()
+    world.close(run)
+    return written(world)
 
 
 def matches(pattern: str, line: dict[str, Any]) -> bool:
@@ -86,7 +72,7 @@ def matches(pattern: str, line: dict[str, Any]) -> bool:
     return True
 
 
-def measured(name: str, lines: list[dict[str, Any]]) -> list[tuple[float, dict[str, str]]]:
+def measured(name: str, lines: Lines) -> list[tuple[float, dict[str, str]]]:
     """Values and dimensions that a filter makes of the lines."""
     properties = FILTERS[name]["Properties"]
     (transformation,) = properties["MetricTransformations"]
@@ -103,54 +89,59 @@ def measured(name: str, lines: list[dict[str, Any]]) -> list[tuple[float, dict[s
     return found
 
 
-def test_decisions_are_counted_by_kind(lines: list[dict[str, Any]]) -> None:
-    assert measured("SignalsDecidedFilter", lines) == [(1.0, {"Decision": "RETRAIN"})] * 2
+def test_decisions_are_counted_by_kind(lines: Lines) -> None:
+    assert measured("SignalsDecidedFilter", lines) == [(1.0, {"Decision": "RETRAIN"})] * 3
 
 
-def test_ended_runs_are_counted_by_outcome_and_timed(lines: list[dict[str, Any]]) -> None:
-    assert measured("RunsEndedFilter", lines) == [(1.0, {"Outcome": "TRAINED"})]
-    ((seconds, _),) = measured("RunSecondsFilter", lines)
-    assert 6 * 3600 <= seconds < 6 * 3600 + 60
+def test_ended_runs_are_counted_by_outcome_and_timed(lines: Lines) -> None:
+    assert measured("RunsEndedFilter", lines) == [(1.0, {"Outcome": "FAILED"})]
+    assert measured("RunSecondsFilter", lines) == [(6 * 3600.0, {})]
 
 
-def test_what_waits_is_gauged_at_the_end_of_each_sweep(lines: list[dict[str, Any]]) -> None:
-    ((waiting, _),) = measured("ApprovalsWaitingFilter", lines)
-    ((percent, _),) = measured("ApprovalWaitPercentFilter", lines)
-    ((queued, _),) = measured("OldestQueuedSecondsFilter", lines)
-
-    assert waiting == 1
-    assert percent == 25, "6 of 24 hours"
-    assert 6 * 3600 <= queued < 6 * 3600 + 60
+def test_what_waits_is_gauged_at_the_end_of_each_sweep(lines: Lines) -> None:
+    assert measured("ApprovalsWaitingFilter", lines) == [(1.0, {})]
+    assert measured("ApprovalWaitPercentFilter", lines) == [(25.0, {})], "6 of 24 hours"
+    assert measured("OldestQueuedSecondsFilter", lines) == [(6 * 3600.0, {})]
 
 
-def test_repairs_of_what_was_lost_are_counted(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="orchestration")
-    world = cloud.world()
-    train(world, "run-1", drift())
-    world.executions.statuses[execution_arn("run-1")] = "ABORTED"
-    world.clock.forward(hours=1)
+def test_repairs_of_what_was_lost_are_counted(world: World) -> None:
+    world.begin_anew()
+    run = world.admitted()
+    world.outside.executions[run.execution_arn] = {"status": "ABORTED"}
+    world.forward(hours=1)
+    written(world)
 
-    repairs = sweep({}, world.ports)["repairs"]
+    repairs = world.sweep()
 
-    found = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
     assert repairs["dead_run_settled"] == 1
-    assert len(measured("SweepRepairsFilter", found)) == sum(repairs.values())
+    assert len(measured("SweepRepairsFilter", written(world))) == sum(repairs.values())
 
 
-def test_work_that_falls_due_by_the_clock_is_no_repair(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="orchestration")
-    world = cloud.world()
-    train(world, "run-1", drift())
-    admit(request(drift(dedupe_key="later"), "run-2"), world.ports)
-    execution = {"id": execution_arn("run-1"), "name": "run-1"}
-    close({"run": {"run_id": "run-1"}, "execution": execution, "result": {"outcome": "TRAINED"}}, world.ports)
-    world.clock.forward(hours=25)
+def test_work_that_falls_due_by_the_clock_is_no_repair(world: World) -> None:
+    world.begin_anew()
+    world.sweep()
+    world.write_policy("fraud", cooldown_hours=1)
+    run = world.admitted()
+    world.admit("keep a signal", world.drift())
+    world.close(run)
+    world.park(world.admitted("asked"), "approval", "training")
+    written(world)
+    world.outside.quiet = True
+    world.forward(hours=25)
 
-    repairs = sweep({}, world.ports)["repairs"]
+    repairs = world.sweep()
 
-    found = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
-    assert repairs == {"pending_signal_raised": 1}
-    assert measured("SweepRepairsFilter", found) == []
+    assert repairs == {"pending_signal_raised": 1, "approval_advanced": 1}
+    assert measured("SweepRepairsFilter", written(world)) == []
+
+
+def test_what_a_filter_counts_is_written_by_the_function_whose_log_it_reads(life: World) -> None:
+    """A line in another function's log would be counted by nobody."""
+    groups = {life.stack.name(f"{function}LogGroup"): function for function in (ORCHESTRATION, HAND, APPROVAL)}
+    for name in set(FILTERS) - {"NotAcceptedYetFilter"}:
+        pattern = FILTERS[name]["Properties"]["FilterPattern"]
+        writers = {function for function, line in life.log.lines if matches(pattern, line)}
+        assert writers == {groups[life.stack.resources[name]["Properties"]["LogGroupName"]]}, name
 
 
 RAISES: Final = """

@@ -5,16 +5,22 @@ from __future__ import annotations
 import ast
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from orchestration import handler
+from orchestration.actions.resume import SUBJECTS as RESUME_SUBJECTS
+from orchestration.actions.sweep import WORKERS
 from orchestration.domain import contracts
-from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.training_target import NAME_PREFIX, deployment_name, training_name
 from orchestration.handler import ACTIONS, EVENT_ACTIONS
 from orchestration.promotion_handler import ACTIONS as HAND_ACTIONS
-from tests.contract.template import ROOT, Stack, Template
-from tests.contract.workflow import Workflow
+from orchestration.steps.looking import LOOKS
+from tests.contract.template import ACCOUNT, REGION, ROOT, STACK, Stack, Template
+from tests.contract.workflow import MACHINE, Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,13 +170,54 @@ def test_the_hand_does_what_states_ask_for_and_nothing_else(stack: Stack, workfl
 def test_every_action_is_asked_for_by_a_state_a_rule_or_an_operator(workflow: Workflow) -> None:
     """An action that nobody asks for is dead code, or a state that was forgotten."""
     template = Template.read()
-    asked = {payload["action"] for _name, payload in workflow.payloads()} | set(EVENT_ACTIONS.values())
+    asked = {payload["action"] for _name, payload in workflow.payloads()} | set(EVENT_ACTIONS.values()) | {"settle"}
     asked |= {match for _path, text in template.strings() for match in re.findall(r'"action": ?"(\w+)"', text)}
     for path in sorted((ROOT / "ops").glob("*.py")):
         asked |= set(re.findall(r'"action": "(\w+)"', path.read_text(encoding="utf-8")))
 
     operators = {"pause", "unpause", "unfreeze"}  # make pause, make resume, make unfreeze
     assert ACTIONS.keys() - asked - operators == set()
+
+
+@pytest.mark.parametrize(("machine", "action"), [(f"{STACK}-retraining", "settle"), ("a-teams-training", "resume")])
+def test_the_end_of_a_run_is_settled_and_the_end_of_a_training_resumes_one(
+    stack: Stack, machine: str, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both come under one detail-type; the machine tells them apart."""
+    monkeypatch.setattr(handler, "dispatch", lambda name, *_: {"action": name})
+    ports: Any = SimpleNamespace(settings=SimpleNamespace(state_machine_arn=stack.arn(MACHINE)))
+    arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine}"
+    event = {"detail-type": contracts.EXECUTION_STATUS_CHANGE, "detail": {"stateMachineArn": arn}}
+
+    assert handler.run_action(event, ports) == {"action": action}
+
+
+def test_what_the_loop_starts_is_named_as_the_rules_filter_it(stack: Stack) -> None:
+    """A name that begins otherwise would have its end heard by nobody but the sweep."""
+    pattern = stack.resources["WaitRule"]["Properties"]["EventPattern"]
+    prefixes = re.findall(r'"prefix": "([^"]+)"', json.dumps(pattern))
+
+    assert prefixes == [NAME_PREFIX] * 3
+    assert training_name("0" * 64).startswith(NAME_PREFIX)
+    assert deployment_name("0" * 64).startswith(NAME_PREFIX)
+
+
+def test_events_are_read_by_the_fields_that_the_rules_filter(stack: Stack) -> None:
+    parts = stack.resources["WaitRule"]["Properties"]["EventPattern"]["$or"]
+    filtered = {
+        kind: field
+        for part in parts
+        for kind in part["detail-type"]
+        for field, tests in part.get("detail", {}).items()
+        if isinstance(tests, list) and {"prefix": NAME_PREFIX} in tests
+    }
+
+    assert filtered == {kind: field for kind, (what, field) in RESUME_SUBJECTS.items() if what == "job"}
+
+
+def test_every_kind_of_due_work_has_a_worker_and_every_kind_of_wait_is_looked_after() -> None:
+    assert set(WORKERS) == set(DueKind)
+    assert set(LOOKS) == set(WaitKind) - {WaitKind.APPROVAL}, "approvals have their ladder"
 
 
 def test_every_kind_of_wait_is_parked_by_a_state_or_by_the_hand(stack: Stack, workflow: Workflow) -> None:

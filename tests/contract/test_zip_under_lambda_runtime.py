@@ -19,6 +19,13 @@ if sys.platform != "linux":
     pytest.skip("Lambda's runtime client has wheels for Linux only", allow_module_level=True)
 
 from tests.contract.lambda_runtime import LambdaRuntime
+from tests.contract.template import Template
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real package, built once."""
+    return package_zip.build(tmp_path_factory.mktemp("package") / "orchestration.zip")
 
 
 @pytest.fixture
@@ -103,27 +110,35 @@ def test_a_function_that_takes_too_long_is_ended_and_says_so(tiny_zip: Path) -> 
         assert function.invoke({})["errorType"] == "Sandbox.Timedout"
 
 
-def test_the_real_package_starts_and_answers_an_unknown_action_with_a_clear_error(tmp_path: Path) -> None:
-    path = package_zip.build(tmp_path / "orchestration.zip")
+PAGE = "orchestration.approval_handler.review"
+HANDLERS = ["orchestration.handler.orchestrate", "orchestration.promotion_handler.promote"]
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_the_real_package_starts_and_answers_an_unknown_action_with_a_clear_error(handler: str, package: Path) -> None:
     environment = {**{field.name.upper(): "1" for field in dataclasses.fields(Settings)}, "APPROVAL_ACCESS": "IAM"}
 
-    answer = call(path, "orchestration.handler.orchestrate", {"action": "make_coffee"}, **environment)
+    answer = call(package, handler, {"action": "make_coffee"}, **environment)
 
     assert answer["errorType"] == "InvalidRequestError"
     assert "make_coffee" in answer["errorMessage"]
 
 
-def test_the_real_package_names_the_environment_variable_that_it_misses(tmp_path: Path) -> None:
-    path = package_zip.build(tmp_path / "orchestration.zip")
-
-    answer = call(path, "orchestration.handler.orchestrate", {"action": "admit"})
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_the_real_package_names_the_environment_variable_that_it_misses(handler: str, package: Path) -> None:
+    answer = call(package, handler, {"action": "admit"})
 
     assert answer["errorType"] == "SettingsError"
     assert "AUTOMATION_BUCKET" in answer["errorMessage"]
 
 
-def test_the_review_page_answers_and_logs_nothing_of_the_request(tmp_path: Path) -> None:
-    path = package_zip.build(tmp_path / "orchestration.zip")
+def test_every_handler_of_the_template_is_started_here() -> None:
+    functions = Template.read().of_type("AWS::Lambda::Function").values()
+
+    assert {function["Properties"]["Handler"] for function in functions} == {*HANDLERS, PAGE}
+
+
+def test_the_review_page_answers_and_logs_nothing_of_the_request(package: Path) -> None:
     fields = {field.name.upper(): "1" for field in dataclasses.fields(ApprovalSettings)}
     environment = {**fields, "APPROVAL_ACCESS": "LINK", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     event = {
@@ -133,7 +148,7 @@ def test_the_review_page_answers_and_logs_nothing_of_the_request(tmp_path: Path)
         "requestContext": {"http": {"method": "PUT"}},
     }
 
-    with LambdaRuntime(path, "orchestration.approval_handler.review", environment, timeout_seconds=60) as function:
+    with LambdaRuntime(package, PAGE, environment, timeout_seconds=60) as function:
         refused = function.invoke(event)
         failed = function.invoke({**event, "requestContext": {"http": {"method": "GET"}}})
         logs = function.logs
