@@ -20,9 +20,9 @@ def no_faults_left(loop: Loop) -> Iterator[None]:
     loop.aws.forget_faults()
 
 
-def sweep(loop: Loop) -> Any:
-    """Sweep until nothing fails; a piece of work that failed is put off, and ahead of time it is done again."""
-    return loop.invoke(SWEEP)
+def sweep(loop: Loop, *, hours: float = 0) -> Any:
+    """Sweep, as if it were ten minutes, or so many hours, later."""
+    return loop.invoke({**SWEEP, "ahead_seconds": max(SWEEP["ahead_seconds"], hours * 3600)})
 
 
 @pytest.mark.parametrize(
@@ -205,14 +205,14 @@ def test_a_pending_signal_whose_execution_failed_is_raised_again(loop: Loop) -> 
     )
     loop.aws.fail_next("dynamodb", "GetItem", code="AccessDeniedException", times=30, matching="RUN#pending-")
     loop.end_cooldown(model)
-    sweep(loop)
+    sweep(loop, hours=8)
     loop.until(lambda: any(f"pending-{model}" in arn for arn in loop.executions()))
     failed = next(arn for arn in loop.executions() if f"pending-{model}" in arn)
     assert loop.ended(failed).status == "FAILED"
     loop.aws.forget_faults()
 
     def decided() -> bool:
-        sweep(loop)
+        sweep(loop, hours=8)
         return any(
             record["run_id"] != failed and record["signal"]["source"] == "pending" for record in loop.decisions(model)
         )
