@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import Next, Status, WaitKind
@@ -71,7 +71,12 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
             look_after(ports, wait)
             return {"started": True}
     plan = mapping(verdict["plan"])
+    if wait is not None and _begun(ports, plan):
+        # An earlier try was taken although its answer was lost. Whatever stops a run now comes after its effect.
+        return {"started": _follow(ports, gathered, plan, wait)}
     refusal = _refusal(ports, gathered, verdict, plan)
+    if refusal is not None and wait is not None and ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
+        raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
         # Nothing is decided yet: people are asked, and the workflow comes back.
         answer(ports, token, {"next": Next.ASK})
@@ -132,16 +137,48 @@ def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -
 # The three ways to serve.
 
 
+def _begun(ports: HandPorts, plan: dict[str, Any]) -> bool:
+    """True when what a promotion asks for is to be seen already."""
+    if plan["kind"] == PromotionKind.REGISTRY:
+        package = mapping(ports.sagemaker.model_package(plan["model_package_arn"]))
+        return package.get("ModelApprovalStatus") == "Approved"
+    if plan["kind"] == PromotionKind.PIPELINE:
+        return ports.executions.describe(plan["execution_arn"]) is not None
+    seen = EndpointSight.of(ports.sagemaker.endpoint(plan["endpoint"]))
+    return plan["wanted_config"] in {seen.live, seen.pending}
+
+
+def _follow(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait) -> bool:
+    """Note that a promotion was taken, tell of it, and look at what came of it so far."""
+    if plan["kind"] == PromotionKind.REGISTRY:
+        found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
+        resolve(ports, wait, found)
+        return True
+    sentence = f"Endpoint {plan.get('endpoint')} is moving to config {plan.get('wanted_config')}."
+    if plan["kind"] == PromotionKind.PIPELINE:
+        sentence = f"Deployment {plan['execution_name']} started at {plan['target']}."
+    # Before the note that ends the asking, so that a retry makes up for it.
+    record_status(
+        ports,
+        run_id=gathered.run.run_id,
+        model=gathered.run.model,
+        status=Status.PROMOTION_STARTED,
+        severity=gathered.run.severity,
+        sentence=sentence,
+    )
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    current = ports.table.wait(wait.run_id, wait.kind)
+    if current is not None and not current.resolved:
+        look_after(ports, current)
+    return True
+
+
 def _approve_package(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
     """The registry's approval is the promotion; what deploys from the registry is the team's."""
     wait = _parked(ports, gathered, plan, wait, token, [])
     sentence = f"Run {gathered.run.run_id} passed its gates."
     taken = ports.changes.judge_package(plan["model_package_arn"], "Approved", sentence)
-    if not _accepted(ports, wait, taken):
-        return False
-    found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
-    resolve(ports, wait, found)
-    return True
+    return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
 def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
@@ -149,10 +186,7 @@ def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wa
     wait = _parked(ports, gathered, plan, wait, token, [f"job:{plan['execution_name']}"])
     linked = {**plan["input"], "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": gathered.run.execution_arn}
     taken = ports.executions.begin(plan["target"], plan["execution_name"], linked)
-    if not _accepted(ports, wait, taken):
-        return False
-    _tell_started(ports, gathered, f"Deployment {plan['execution_name']} started at {plan['target']}.")
-    return True
+    return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
 def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
@@ -214,12 +248,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
             if wanted not in {seen.live, seen.pending}:
                 busy = taken.answer is Answer.NOT_YET or seen.status != "InService"
                 return _busy(ports, wait, taken.sentence) if busy else _given_up(ports, wait, taken.sentence)
-    _note_accepted(ports, wait)
-    _tell_started(ports, gathered, f"Endpoint {name} is moving to config {wanted}.")
-    current = ports.table.wait(wait.run_id, wait.kind)
-    if current is not None and not current.resolved:
-        look_after(ports, current)
-    return True
+    return _follow(ports, gathered, plan, wait)
 
 
 def _parked(
@@ -238,7 +267,7 @@ def _parked(
 
 
 def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
-    """Note that AWS took a request. False when it never will; then the run's outcome says so.
+    """True when AWS took a request. False when it never will; then the run's outcome says so.
 
     Raises:
         NotAcceptedYetError: it may take it later.
@@ -247,12 +276,7 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
         return _busy(ports, wait, taken.sentence)
     if taken.answer is Answer.REFUSED:
         return _given_up(ports, wait, taken.sentence)
-    _note_accepted(ports, wait)
     return True
-
-
-def _note_accepted(ports: HandPorts, wait: Wait) -> None:
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
 
 
 def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
@@ -264,14 +288,3 @@ def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
 def _given_up(ports: HandPorts, wait: Wait, sentence: str) -> bool:
     resolve(ports, wait, result(Next.RECORD, sentence, Status.FAILED))
     return False
-
-
-def _tell_started(ports: HandPorts, gathered: Gathered, sentence: str) -> None:
-    record_status(
-        ports,
-        run_id=gathered.run.run_id,
-        model=gathered.run.model,
-        status=Status.PROMOTION_STARTED,
-        severity=gathered.run.severity,
-        sentence=sentence,
-    )

@@ -122,7 +122,7 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
     if taken.answer is Answer.REFUSED:
         resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
         return False
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    # Before the note that ends the asking, so that a retry makes up for it.
     record_status(
         ports,
         run_id=run.run_id,
@@ -131,4 +131,5 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
         severity=run.severity,
         sentence=f"Training {task.name} started at {task.target}.",
     )
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
     return True

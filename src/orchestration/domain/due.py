@@ -55,8 +55,8 @@ class DueItem:
         return f"{self.due_at}#{self.kind}#{self.subject}"
 
 
-def due(kind: DueKind, subject: str, model: str, at: datetime, **data: Any) -> DueItem:
-    """An item that is due at an aware datetime."""
+def due(kind: DueKind, subject: str, model: str, at: datetime, /, **data: Any) -> DueItem:
+    """An item that is due at an aware datetime. ``data`` may have any name, ``model`` too: messages have one."""
     return DueItem(kind, subject, model, at.isoformat(), 0, data)
 
 
