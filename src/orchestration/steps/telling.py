@@ -156,7 +156,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
     leave_evidence(ports, run, status, rows)
     details = dict(row.get("details") or {})
     sentence = str(details.pop("sentence", None) or details.pop("reason", None) or run.reason or "")
-    earlier = [earlier["status"] for earlier in rows if earlier["at"] <= row["at"] and earlier["status"] != status]
+    earlier = [before["status"] for before in rows[: rows.index(row)]]
     manifest_uri = ports.bucket.uri(manifest_key(run.model, run_id))
     LOG.info(
         "RunStatusChanged",

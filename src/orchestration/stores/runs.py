@@ -130,9 +130,12 @@ class Runs(Table):
     # Statuses.
 
     def statuses(self, run_id: str) -> list[dict[str, Any]]:
-        """Status rows of a run in the order they came: ``{"status", "at", "details"}`` each."""
+        """Status rows of a run in the order of its life: ``{"status", "at", "details"}`` each.
+
+        Two functions may write two statuses at the same moment, so times do not order them.
+        """
         rows = list(self._query(f"RUN#{run_id}", "STATUS#"))
-        return sorted(rows, key=lambda row: (row["at"], Status(row["status"]).order))
+        return sorted(rows, key=lambda row: Status(row["status"]).order)
 
     def status_write(self, run_id: str, row: StatusRow) -> Write:
         """The write of a status, for a transaction; it comes once."""
