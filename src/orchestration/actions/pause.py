@@ -10,7 +10,7 @@ from orchestration.domain.switches import KillSwitch
 from orchestration.domain.wait import parse_wait_id
 from orchestration.steps.due_work import attempt
 from orchestration.steps.looking import look
-from orchestration.steps.operators import asked_scope, asked_text, tell_change
+from orchestration.steps.operators import asked_scope, asked_text, change_told, tell_change
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -31,11 +31,14 @@ def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: the scope, the name or the reason is missing or not legal.
+        ContentionError: an effect is being committed at this moment; try again.
     """
     scope, by, reason = asked_scope(request), asked_text(request, "by", 200), asked_text(request, "reason", 500)
-    changed = ports.table.throw_switch(KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat()))
+    switch = KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat())
+    told = change_told(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
+    changed = ports.table.throw_switch(switch, [ports.table.due_write(told)])
     if changed:
-        tell_change(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
+        tell_change(ports, scope, "paused", told)
     return {"scope": scope, "changed": changed, "in_flight": _in_flight(ports, scope)}
 
 
