@@ -7,7 +7,6 @@ passed over. The stores themselves are tested against moto, which knows DynamoDB
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,11 +39,16 @@ class MemoryDynamoDB:
     def __init__(self, enter: Callable[[str], object] = lambda _: None) -> None:
         self.items: dict[Key, Item] = {}
         self._enter = enter
-        self._conflicts: Counter[str] = Counter()
+        self.writes = 0
+        self._conflicts_at: int | None = None
 
-    def conflict(self, operation: str, times: int = 1) -> None:
-        """Let the next calls of an operation meet a transaction on the same item, as DynamoDB has them fail."""
-        self._conflicts[operation] += times
+    def conflict_at(self, write: int | None) -> None:
+        """Let one write meet a transaction on the same item, counted from 1; None lets all pass."""
+        self.writes, self._conflicts_at = 0, write
+
+    def _meets_another(self) -> bool:
+        self.writes += 1
+        return self.writes == self._conflicts_at
 
     # Reading.
 
@@ -108,8 +112,7 @@ class MemoryDynamoDB:
             )
         if len(keys) > 100:
             raise _error("ValidationException", "Member must have length less than or equal to 100", "Transact")
-        if self._conflicts["TransactWriteItems"]:
-            self._conflicts["TransactWriteItems"] -= 1
+        if self._meets_another():
             reasons = [{"Code": "TransactionConflict"}, *({"Code": "None"} for _ in steps[1:])]
             raise _canceled(reasons)
         reasons = [
@@ -125,8 +128,7 @@ class MemoryDynamoDB:
     def _single(self, operation: str, kind: str, request: dict[str, Any]) -> dict[str, Any]:
         self._enter(operation)
         key = _request_key(kind, request)
-        if self._conflicts[operation]:
-            self._conflicts[operation] -= 1
+        if self._meets_another():
             raise _error("TransactionConflictException", "Transaction is ongoing for the item", operation)
         if not self._holds(request, key):
             answer: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "failed"}}

@@ -139,6 +139,38 @@ def test_a_process_that_dies_before_any_call_leaves_what_a_retry_brings_to_the_s
             return
 
 
+@pytest.mark.parametrize("stopped", [False, True], ids=["goes on", "stopped"])
+@pytest.mark.parametrize("action", READY)
+def test_a_write_that_meets_another_at_any_call_is_made_by_the_retry_and_no_token_stays_unanswered(
+    action: str, stopped: bool, new_world: Callable[..., World]
+) -> None:
+    for write in itertools.count(1):
+        world = new_world()
+        READY[action](world)
+        if stopped:
+            pause(world)
+        world.database.conflict_at(write)
+        token = "first"
+        try:
+            do(world, action, token=token)
+        except (ContentionError, TransientServiceError):
+            token = "second"
+            do(world, action, token=token)
+        writes = world.database.writes
+        world.database.conflict_at(None)
+
+        world.clock.forward(minutes=5)
+        if ENDPOINT in world.sagemaker.endpoints:
+            world.sagemaker.settle(ENDPOINT)
+        if stories.training_arn() in world.executions.statuses:
+            world.executions.end(stories.training_arn(), "FAILED")
+        do(world, "sweep")
+        wanted = {"train": "evaluate", "promote": "record" if stopped else "bake", "roll_back": "finish"}
+        assert next_of(world, token) == wanted[action], f"met another at write {write}"
+        if write > writes:
+            return
+
+
 # Training.
 
 

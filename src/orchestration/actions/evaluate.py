@@ -47,6 +47,7 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: there is no such run, or its training is not over.
+        ContentionError: the verdict met another write; the workflow tries again.
     """
     run_id, execution_arn = asked_run(request)
     gathered = gather(ports, run_id, execution_arn)

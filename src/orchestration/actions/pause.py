@@ -31,13 +31,14 @@ def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: the scope, the name or the reason is missing or not legal.
+        ContentionError: an effect is being committed at this moment; try again.
     """
     scope, by, reason = asked_scope(request), asked_text(request, "by", 200), asked_text(request, "reason", 500)
     switch = KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat())
     told = change_told(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
     changed = ports.table.throw_switch(switch, [ports.table.due_write(told)])
     if changed:
-        tell_change(ports, told, scope, "paused")
+        tell_change(ports, scope, "paused", told)
     return {"scope": scope, "changed": changed, "in_flight": _in_flight(ports, scope)}
 
 

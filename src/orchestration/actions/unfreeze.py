@@ -48,11 +48,11 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
             return {"model": model, "changed": False}
         _settle_endpoint(ports, model)
         after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
+        item = pending_due(model, ports.now() + GRACE)
         sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
         told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
-        item = pending_due(model, ports.now() + GRACE)
-        if ports.table.save_model(after, [ports.table.due_write(told), ports.table.due_write(item)]):
-            tell_change(ports, told, f"model:{model}", "unfrozen")
+        if ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
+            tell_change(ports, f"model:{model}", "unfrozen", told)
             attempt(ports, item, raise_pending)
             return {"model": model, "changed": True}
         ports.pause(0.05)

@@ -27,12 +27,13 @@ def unpause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: the scope or the name is missing or not legal.
+        ContentionError: an effect is being committed at this moment; try again.
     """
     scope, by = asked_scope(request), asked_text(request, "by", 200)
     told = change_told(ports, scope, "resumed", f"{by} resumed {scope}.", "make status")
     changed = ports.table.lift_switch(scope, [ports.table.due_write(told)])
     if changed:
-        tell_change(ports, told, scope, "resumed")
+        tell_change(ports, scope, "resumed", told)
     wake(ports, change_slots(ports))
     for item in ports.table.due_items():
         if item.kind is DueKind.PENDING:

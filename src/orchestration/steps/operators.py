@@ -47,7 +47,7 @@ def asked_text(request: dict[str, Any], field: str, limit: int) -> str:
 
 
 def change_told(ports: Ports, scope: str, what: str, sentence: str, step: str) -> DueItem:
-    """The item that has people told of a change; it is written with the change, so that nobody changes in silence."""
+    """The item that has people told of a change; it is written with the change, so that none comes in silence."""
     message = Message(
         model=scope.removeprefix("model:") if scope.startswith("model:") else None,
         status=what.upper(),
@@ -58,7 +58,7 @@ def change_told(ports: Ports, scope: str, what: str, sentence: str, step: str) -
     return message_told(message, ports.now())
 
 
-def tell_change(ports: Ports, item: DueItem, scope: str, what: str) -> None:
+def tell_change(ports: Ports, scope: str, what: str, item: DueItem) -> None:
     """Tell people of a change that was made."""
     LOG.info("SwitchChanged", extra={"scope": scope, "change": what})
     attempt(ports, item, tell)

@@ -29,13 +29,21 @@ class Controls(Table):
         )
 
     def throw_switch(self, switch: KillSwitch, writes: Sequence[Write] = ()) -> bool:
-        """Throw a kill switch, with what must follow it. False when it was thrown before."""
+        """Throw a kill switch, with what must follow it. False when it was thrown before.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
         item = {"pk": "CONTROLS", "sk": switch.scope, "by": switch.by, "reason": switch.reason, "since": switch.since}
-        return self._transact([self._put(item, "attribute_not_exists(pk)"), *writes]) is None
+        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
 
     def lift_switch(self, scope: str, writes: Sequence[Write] = ()) -> bool:
-        """Lift a kill switch, with what must follow it. False when it was not thrown."""
-        return self._transact([self._delete("CONTROLS", scope, "attribute_exists(pk)"), *writes]) is None
+        """Lift a kill switch, with what must follow it. False when it was not thrown.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        return self._once(self._delete("CONTROLS", scope, "attribute_exists(pk)"), writes)
 
     def switch_checks(self, model: str, source: str | None) -> list[Write]:
         """Conditions of a transaction: no switch over the model or the source of its signal is thrown.

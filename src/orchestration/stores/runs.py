@@ -152,8 +152,12 @@ class Runs(Table):
         )
 
     def add_status(self, run_id: str, row: StatusRow, writes: Sequence[Write] = ()) -> bool:
-        """Append a status and what must follow it. False when the run has that status already."""
-        return self._transact([self.status_write(run_id, row), *writes]) is None
+        """Append a status and what must follow it. False when the run has that status already.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        return self._once(self.status_write(run_id, row), writes)
 
     # Verdicts.
 
@@ -163,11 +167,15 @@ class Runs(Table):
         return None if item is None else dict(item["verdict"])
 
     def store_verdict(self, run_id: str, stage: str, verdict: dict[str, Any], writes: Sequence[Write]) -> bool:
-        """Store a verdict with what must follow it. False when there is one: that one stands."""
+        """Store a verdict with what must follow it. False when there is one: that one stands.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
         put = self._put(
             {"pk": f"RUN#{run_id}", "sk": f"VERDICT#{stage}", "verdict": verdict}, "attribute_not_exists(pk)"
         )
-        return self._transact([put, *writes]) is None
+        return self._once(put, writes)
 
     # Repairs.
 
