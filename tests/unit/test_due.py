@@ -62,7 +62,8 @@ def test_what_is_due_first_comes_first_and_what_is_not_due_does_not_come(world: 
 def test_an_item_is_due_at_its_time_whatever_its_kind_and_subject(world: World) -> None:
     for kind in DueKind:
         world.table.add_due(due(kind, "subject", "churn", NOON, what="ever"))
-    assert {item.kind for item in world.table.due_until(NOON)} == set(DueKind)
+    assert {item.kind for item in world.table.due_until(NOON)} == set(DueKind) - {DueKind.LADDER}
+    assert [item.kind for item in world.table.approvals_due()] == [DueKind.LADDER]
     assert list(world.table.due_until(NOON - timedelta(microseconds=1))) == []
 
 
@@ -571,7 +572,7 @@ def test_waiting_is_measured_by_the_oldest_in_the_queue_and_by_the_share_of_an_a
     do(world, "admit", "run-2", event=request(drift(dedupe_key="2"))["event"])
     do(world, "park", "run-2", kind="slot", token="slot")
     world.clock.forward(hours=1)
-    assert waits_observed(world.ports) == {
+    assert waits_observed(world.table.approvals_due(), list(world.table.queue()), world.clock()) == {
         "approvals_waiting": 1,
         "approval_wait_percent": 25,
         "queue_length": 1,

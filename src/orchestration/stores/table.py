@@ -100,7 +100,7 @@ class Table:
         pk: str,
         sk: str,
         update: str,
-        condition: str,
+        condition: str | None,
         values: dict[str, Any] | None = None,
         names: Sequence[str] = (),
     ) -> Write:
