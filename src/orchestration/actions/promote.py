@@ -17,7 +17,7 @@ from orchestration.domain.fence import (
     policy_changed,
     refuse,
 )
-from orchestration.domain.intention import Intention, endpoint_subject, settles_at
+from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.votes import Answer as Vote
@@ -107,13 +107,22 @@ def _refusal(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any], plan
     foreign = foreign_deployment(seen, name=name, previous=plan["previous_config"], wanted=plan["wanted_config"])
     if foreign is not None:
         return foreign
-    open_ = ports.table.intention(endpoint_subject(name))
-    if open_ is not None and open_.run_id != gathered.run.run_id:
-        return Refusal(
-            Status.SUPERSEDED,
-            f"Run {open_.run_id} of {open_.model} is changing endpoint {name}, or left it unsettled; one at a time.",
-        )
-    return None
+    return _rival(ports, gathered, name)
+
+
+def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | None:
+    """Whether another run changes the endpoint, or left it in a way nobody has settled."""
+    other = ports.table.intention(endpoint_subject(endpoint))
+    if other is None or other.run_id == gathered.run.run_id:
+        return None
+    if other.state == IntentionState.ABANDONED and ports.table.model(other.model).frozen_reason is None:
+        # Somebody unfroze that model, and so took the endpoint as settled.
+        return None
+    return Refusal(
+        Status.SUPERSEDED,
+        f"Run {other.run_id} of {other.model} is changing endpoint {endpoint}, or left it unsettled; one at a time. Once it "
+        f"is looked at: make unfreeze MODEL={other.model}.",
+    )
 
 
 def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -> Refusal | None:
@@ -185,7 +194,7 @@ def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wa
     """The team's own deployment; its end comes by event."""
     wait = _parked(ports, gathered, plan, wait, token, [f"job:{plan['execution_name']}"])
     linked = {**plan["input"], "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": gathered.run.execution_arn}
-    taken = ports.executions.begin(plan["target"], plan["execution_name"], linked)
+    taken = ports.executions.begin(plan["target"], plan["execution_name"], plan["execution_arn"], linked)
     return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
