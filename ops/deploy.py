@@ -21,6 +21,8 @@ from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.package import Package, package
 from ops.stack import OperatorError, parser, run_signed_in, truth, variable
 from ops.template import kept, sources
+from orchestration.domain.contracts import Status
+from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
     import argparse
@@ -69,6 +71,8 @@ def deploy_packaged(
         raise OperatorError(_not_now(stack, found["StackStatus"]))
     if found is None:
         _refuse_names_in_use(session, made.document(), stack)
+    else:
+        _refuse_runs_past_their_slot(session, made.document(), found)
     change_set = change_sets.create(
         cloudformation,
         stack,
@@ -138,6 +142,32 @@ def _refuse_names_in_use(session: boto3.Session, document: Mapping[str, Any], st
                 f'else was retained: make import STACK={stack} RESOURCES="{logical_id}={name} ..."; or delete it: '
                 f"aws logs delete-log-group --log-group-name {name}"
             )
+
+
+def _refuse_runs_past_their_slot(session: boto3.Session, document: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Refuse another version of the template while a run trains or promotes under the one before.
+
+    An execution keeps its definition and meets new functions. A run that waits for people or a slot is taken over; one
+    past its slot is drained first.
+    """
+    outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
+    if outputs.get("TemplateVersion") == document["Outputs"]["TemplateVersion"]["Value"]:
+        return
+    if "HistoryTableName" not in outputs:
+        return
+    table = HistoryTable(session.client("dynamodb"), outputs["HistoryTableName"])
+    past = [
+        run
+        for run in table.active_runs()
+        if any(row["status"] == Status.TRAINING_STARTED for row in table.statuses(run["run_id"]))
+    ]
+    if past:
+        runs = " ".join(f"{run['model']} run {run['run_id']} ({run['execution_arn']})." for run in past[:10])
+        raise OperatorError(
+            f"{len(past)} run(s) train or promote under template {outputs.get('TemplateVersion')}; nothing was changed. "
+            f"{runs} Await their end (make status), or stop them (aws stepfunctions stop-execution --execution-arn ...), "
+            "then make deploy again. Runs that wait for an approval or a slot need no draining."
+        )
 
 
 def named_log_group(resource: Mapping[str, Any], stack: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Check a policy file before it is uploaded, with the same rules the loop applies.
+"""Check a policy file before it is uploaded, with the same rules the loop applies, and against the files beside it.
 
 make validate POLICY=policies/fraud.json
 """
@@ -31,6 +31,28 @@ def findings_of(path: Path) -> tuple[str, ...]:
     return findings
 
 
+def shared_endpoints(paths: Sequence[Path]) -> dict[Path, str]:
+    """Findings on files that promote to the endpoint of another file, given or in the same folder."""
+    beside = {path.resolve() for given in paths for path in given.resolve().parent.glob("*.json")}
+    owners: dict[str, dict[str, Path]] = {}
+    for path in sorted(beside | {path.resolve() for path in paths}):
+        if findings_of(path):
+            continue
+        document = json.loads(path.read_bytes().decode("utf-8-sig"))
+        endpoint = document.get("promotion", {}).get("endpoint")
+        if endpoint and document.get("promotion", {}).get("kind", "endpoint") == "endpoint":
+            owners.setdefault(endpoint, {})[document["model"]] = path
+    return {
+        path: (
+            f"$.promotion.endpoint: {endpoint} is the endpoint of {', '.join(sorted(set(models) - {model}))} as well: two "
+            "models would promote over each other. Give each model an endpoint of its own."
+        )
+        for endpoint, models in owners.items()
+        if len(models) > 1
+        for model, path in models.items()
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0 valid, 1 not valid, 2 wrong usage."""
     arguments = argparse.ArgumentParser(prog="make validate", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
@@ -39,9 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.policies:
         print("POLICY= is missing. Example: make validate POLICY=policies/fraud.json", file=sys.stderr)
         return 2
-    bad = 0
+    bad, shared = 0, shared_endpoints(options.policies)
     for path in options.policies:
         findings = findings_of(path)
+        if path.resolve() in shared:
+            findings = (*findings, shared[path.resolve()])
         bad += bool(findings)
         print(f"{path}: {'valid' if not findings else 'NOT VALID'}")
         for finding in findings:

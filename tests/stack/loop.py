@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local.embedded_aws import EmbeddedAws, wait_until
+from orchestration.domain.contracts import Status
 
 EVENTS = Path(__file__).parent.parent / "events"
 BETTER = {"auc": 0.93, "recall": 0.8}
@@ -348,7 +349,7 @@ class Loop:
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}, ":sk": {"S": "STATUS#"}},
         )["Items"]
-        return [item["status"]["S"] for item in sorted(items, key=lambda item: item["at"]["S"])]
+        return sorted((item["status"]["S"] for item in items), key=lambda status: Status(status).order)
 
     def item(self, pk: str, sk: str) -> dict[str, Any] | None:
         """A raw item of the HistoryTable."""

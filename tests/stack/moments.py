@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.stack.loop import Loop
 
-SWEEP = {"action": "sweep", "ahead_seconds": 600}
+SWEEP: dict[str, Any] = {"action": "sweep", "ahead_seconds": 600}
 
 
 def run_of(arn: str) -> str:

@@ -17,7 +17,7 @@ def world(loop: Loop, model: str) -> dict[str, Any]:
     return {
         "serves": serving(loop, model),
         "status": loop.endpoint_status(f"{model}-prod"),
-        "models": {entry["ModelName"] for entry in sagemaker.list_models(NameContains=model)["Models"]},
+        "models": {entry["ModelName"] for entry in sagemaker.list_models(MaxResults=100)["Models"]},
         "jobs": {
             entry["TrainingJobName"] for entry in sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
         },

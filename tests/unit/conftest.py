@@ -1,29 +1,21 @@
-"""moto for the unit tests that need DynamoDB or S3: one account and two clients for all of them."""
+"""Stacks in memory, and moto for the tests of the stores themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from moto import mock_aws
 
-from tests.unit.fakes import Cloud, World
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    """Give moto's DynamoDB and S3."""
-    with mock_aws():
-        yield Cloud()
+from tests.unit.fakes import World
 
 
 @pytest.fixture
-def world(cloud: Cloud) -> World:
+def world() -> World:
     """Give a stack with nothing in it."""
-    return cloud.world()
+    return World()
 
 
 @pytest.fixture
-def new_world(cloud: Cloud) -> Callable[..., World]:
+def new_world() -> Callable[..., World]:
     """Make as many stacks as a test wants; keyword arguments are settings."""
-    return cloud.world
+    return World

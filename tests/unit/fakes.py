@@ -1,34 +1,37 @@
 """In-memory stand-ins for what lies outside the process; each answers and refuses as the real one does.
 
-DynamoDB, S3, SNS and EventBridge are moto's; a ``World`` is one table and one bucket in it. Every call that leaves the
-process passes an ``Outside``, which can let the process die before any of them, or a rival come first.
+A ``World`` is one stack. Every call that leaves the process passes an ``Outside``, which can let the process die before
+any of them, or a rival come first.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import boto3
-from botocore.config import Config
-
+from orchestration.domain.bake import AlarmWatch
+from orchestration.domain.contracts import DueKind
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.promotion import Champion
-from orchestration.domain.records import GENESIS, record_hash
-from orchestration.ports import Ports
+from orchestration.domain.due import DueItem
+from orchestration.domain.json_values import canonical
+from orchestration.domain.records import GENESIS, record_hash, sha256
+from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
-from orchestration.stores.sagemaker_boto3 import SageMaker
 from orchestration.stores.history_table import HistoryTable
+from orchestration.stores.sagemaker_changes import SageMakerChanges
+from orchestration.stores.sagemaker_reading import SageMaker
+from tests.unit.fake_services import FakeSageMaker, FakeStepFunctions
+from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 if TYPE_CHECKING:
     from orchestration.domain.notification import Message
@@ -98,11 +101,6 @@ class Outside:
         if (rival := self._rivals.pop(name, None)) is not None:
             rival()
 
-    def watch(self, client: Any) -> Any:
-        """Count every request of a boto3 client."""
-        client.meta.events.register("before-call", lambda model, **_: self.enter(model.name))
-        return client
-
 
 class FakeReader:
     """What adapters may look up, from dictionaries."""
@@ -136,85 +134,6 @@ class FakeReader:
         return self.pending.get(model)
 
 
-class FakeSageMaker(SageMaker):
-    """Descriptions from dictionaries; None for what does not exist, as the real one gives."""
-
-    def __init__(self, outside: Outside) -> None:
-        self._outside = outside
-        self.jobs: dict[str, dict[str, Any]] = {}
-        self.endpoints: dict[str, dict[str, Any]] = {}
-        self.pipelines: dict[str, dict[str, Any]] = {}
-        self.tags: dict[str, dict[str, str]] = {}
-
-    def processing_job(self, name: str) -> dict[str, Any] | None:
-        self._outside.enter("DescribeProcessingJob")
-        return self.jobs.get(name)
-
-    def endpoint(self, name: str) -> dict[str, Any] | None:
-        self._outside.enter("DescribeEndpoint")
-        return self.endpoints.get(name)
-
-    def pipeline_execution(self, arn: str) -> dict[str, Any] | None:
-        return self.pipelines.get(arn)
-
-    def tag(self, arn: str, key: str) -> str | None:
-        return self.tags.get(arn, {}).get(key)
-
-    def champion(self, endpoint: str) -> Champion | None:
-        self._outside.enter("DescribeEndpoint")
-        if endpoint not in self.endpoints:
-            return None
-        return Champion(
-            endpoint=endpoint,
-            config_name=f"{endpoint}-7",
-            config={"EndpointConfigName": f"{endpoint}-7", "ProductionVariants": [{"ModelName": f"{endpoint}-7"}]},
-            model={
-                "ModelName": f"{endpoint}-7",
-                "PrimaryContainer": {"Image": "image", "ModelDataUrl": "s3://amzn-s3-demo-bucket/model.tar.gz"},
-            },
-            tags=[],
-        )
-
-    def monitor_runs_to_decide(self, *, since: datetime) -> Iterator[tuple[str, datetime]]:
-        del since
-        return iter(())
-
-
-class FakeExecutions(Executions):
-    """Step Functions: names are used once, tokens are answered once."""
-
-    def __init__(self, outside: Outside) -> None:
-        self._outside = outside
-        self.started: dict[str, dict[str, Any]] = {}
-        self.answers: dict[str, dict[str, Any]] = {}
-        self.statuses: dict[str, str] = {}
-
-    def succeed(self, token: str, result: dict[str, Any]) -> bool:
-        self._outside.enter("SendTaskSuccess")
-        fresh = token not in self.answers
-        if fresh:
-            self.answers[token] = result
-        return fresh
-
-    def fail(self, token: str, error: str, cause: str) -> bool:
-        return self.succeed(token, {"error": error, "cause": cause})
-
-    def status(self, execution_arn: str) -> str | None:
-        return self.statuses.get(execution_arn)
-
-    def start(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> bool:
-        del state_machine_arn
-        self._outside.enter("StartExecution")
-        fresh = name not in self.started
-        if fresh:
-            self.started[name] = value
-        return fresh
-
-    def stop(self, execution_arn: str, error: str, cause: str) -> None:
-        del error, cause
-        self.statuses[execution_arn] = "ABORTED"
-
-
 class FakeChannels(Channels):
     """Keeps what people and programs were told."""
 
@@ -234,13 +153,61 @@ class FakeChannels(Channels):
 
 
 class FakeAlarms(Alarms):
-    """No alarm is in ALARM."""
+    """Alarms as a test sets them: those in ALARM as events, and those of policies by their state."""
 
-    def __init__(self) -> None:
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
         self.alarms: list[dict[str, Any]] = []
+        self.states: dict[str, str] = {}
+        self.fired: dict[str, tuple[datetime, ...]] = {}
 
     def in_alarm(self, prefix: str) -> Iterator[dict[str, Any]]:
+        self._outside.enter("DescribeAlarms")
         return (alarm for alarm in self.alarms if alarm["detail"]["alarmName"].startswith(prefix))
+
+    def watch(self, names: Sequence[str], *, since: datetime) -> list[AlarmWatch]:
+        self._outside.enter("DescribeAlarms")
+        return [
+            AlarmWatch(name, self.states.get(name), tuple(at for at in self.fired.get(name, ()) if at >= since))
+            for name in names
+        ]
+
+
+class MemoryBucket(AutomationBucket):
+    """Objects in a dict, by URI. ``forbidden`` holds URIs that may not be read."""
+
+    def __init__(self, outside: Outside, name: str) -> None:
+        self.name = name
+        self._outside = outside
+        self.objects: dict[str, bytes] = {}
+        self.writes: Counter[str] = Counter()
+        self.forbidden: set[str] = set()
+
+    def put(self, uri: str, body: bytes) -> None:
+        """Write an object, whatever was there."""
+        self.objects[uri] = body
+        self.writes[uri] += 1
+
+    def write_once(self, key: str, value: Any) -> bool:
+        self._outside.enter("PutObject")
+        fresh = self.uri(key) not in self.objects
+        if fresh:
+            self.put(self.uri(key), value if isinstance(value, bytes) else canonical(value).encode())
+        return fresh
+
+    def read(self, uri: str) -> Document:
+        self._outside.enter("GetObject")
+        if uri in self.forbidden:
+            return Document(uri, unreadable=Unreadable.ACCESS_DENIED)
+        if uri not in self.objects:
+            return Document(uri, unreadable=Unreadable.MISSING)
+        return Document(uri, self.objects[uri], f"v{self.writes[uri]}")
+
+    def version(self, uri: str) -> str | None:
+        self._outside.enter("ListObjectsV2")
+        if uri in self.forbidden or uri not in self.objects:
+            return None
+        return f"{sha256(self.objects[uri])[:32]}/{len(self.objects[uri])}"
 
 
 class Clock:
@@ -257,87 +224,70 @@ class Clock:
         self.time += timedelta(**delta)
 
 
-class Cloud:
-    """moto's DynamoDB and S3 with their clients, made once: making clients is what costs time."""
-
-    def __init__(self) -> None:
-        self.outside = Outside()
-        # One attempt, so that a call is counted once.
-        config = Config(region_name="us-east-1", retries={"total_max_attempts": 1})
-        session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
-        self.dynamodb = self.outside.watch(session.client("dynamodb", config=config))
-        self.s3 = self.outside.watch(session.client("s3", config=config))
-        self._numbers = itertools.count()
-        self._table: str | None = None
-
-    def world(self, **changes: Any) -> World:
-        """A new stack's table, bucket and ports instead of the one before; ``changes`` are settings."""
-        if self._table is not None:
-            # moto copies every table it has at each transaction.
-            self.outside.live()
-            self.dynamodb.delete_table(TableName=self._table)
-        world = World(self, next(self._numbers), changes)
-        self._table = world.table_name
-        return world
-
-
 class World:
-    """One stack: its ports on moto and fakes, and what a test asks of it."""
+    """One stack in memory: its ports, and what a test asks of it. Keyword arguments are settings.
 
-    def __init__(self, cloud: Cloud, number: int, changes: dict[str, Any]) -> None:
-        self.cloud, self.outside, self.clock = cloud, cloud.outside, Clock()
-        self.outside.live()
-        self.table_name, self.bucket_name = f"history-{number}", f"automation-{number}"
-        cloud.dynamodb.create_table(
-            TableName=self.table_name,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        cloud.s3.create_bucket(Bucket=self.bucket_name)
-        cloud.s3.put_bucket_versioning(Bucket=self.bucket_name, VersioningConfiguration={"Status": "Enabled"})
-        self.settings = replace(SETTINGS, automation_bucket=self.bucket_name, history_table=self.table_name, **changes)
-        self.table = HistoryTable(cloud.dynamodb, self.table_name)
-        self.bucket = AutomationBucket(cloud.s3, self.bucket_name)
-        self.sagemaker = FakeSageMaker(self.outside)
+    ``sagemaker`` and ``executions`` are the services; the ports hold the real adapters before them.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        self.outside, self.clock = Outside(), Clock()
+        self.settings = replace(SETTINGS, **changes)
+        self.database = MemoryDynamoDB(self.outside.enter)
+        self.table = HistoryTable(cast("Any", self.database), self.settings.history_table)
+        self.bucket = MemoryBucket(self.outside, self.settings.automation_bucket)
+        self.sagemaker = FakeSageMaker(self.outside.enter)
+        self.executions = FakeStepFunctions(self.outside.enter)
         self.channels = FakeChannels(self.outside)
-        self.executions = FakeExecutions(self.outside)
-        self.alarms = FakeAlarms()
-        self.ports = Ports(
+        self.alarms = FakeAlarms(self.outside)
+        nonces = itertools.count()
+        self.ports = HandPorts(
             settings=self.settings,
             table=self.table,
             bucket=self.bucket,
-            sagemaker=self.sagemaker,
+            sagemaker=SageMaker(cast("Any", self.sagemaker)),
+            changes=SageMakerChanges(cast("Any", self.sagemaker)),
             channels=self.channels,
-            executions=self.executions,
+            executions=Executions(cast("Any", self.executions)),
             alarms=self.alarms,
             now=self.clock,
             pause=lambda _: None,
-            nonce=lambda: uuid.uuid4().hex,
+            nonce=lambda: f"nonce-{next(nonces)}",
         )
-        self.outside.live()
 
     def put(self, key: str, body: Any) -> None:
         """Write an object into the stack's bucket."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.cloud.s3.put_object(Bucket=self.bucket_name, Key=key, Body=raw)
+        self.bucket.put(self.bucket.uri(key), body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    def remove(self, key: str) -> None:
+        """Delete an object of the stack's bucket."""
+        del self.bucket.objects[self.bucket.uri(key)]
 
     def keys(self, prefix: str = "") -> list[str]:
         """Keys in the bucket."""
-        answer = self.cloud.s3.list_objects_v2(Bucket=self.bucket_name, Prefix=prefix)
-        return [entry["Key"] for entry in answer.get("Contents", [])]
+        start = self.bucket.uri("")
+        keys = [uri.removeprefix(start) for uri in self.bucket.objects if uri.startswith(start)]
+        return sorted(key for key in keys if key.startswith(prefix))
 
     def versions(self, prefix: str) -> int:
         """How often something was written under a prefix."""
-        answer = self.cloud.s3.list_object_versions(Bucket=self.bucket_name, Prefix=prefix)
-        return len(answer.get("Versions", []))
+        return sum(self.bucket.writes[self.bucket.uri(key)] for key in self.keys(prefix))
 
     def read(self, key: str) -> Any:
         """One JSON object of the bucket."""
-        return json.loads(self.cloud.s3.get_object(Bucket=self.bucket_name, Key=key)["Body"].read())
+        return json.loads(self.bucket.objects[self.bucket.uri(key)])
+
+    def due(self, *kinds: DueKind) -> list[DueItem]:
+        """What is due, of these kinds."""
+        return [item for item in self.table.due_items() if item.kind in kinds]
+
+    def statuses(self, run_id: str) -> list[str]:
+        """The statuses of a run in order."""
+        return [row["status"] for row in self.table.statuses(run_id)]
+
+    def told(self, status: str) -> list[Message]:
+        """Messages of this status."""
+        return [message for message in self.channels.messages if message.status == status]
 
     def chain(self, model: str) -> list[dict[str, Any]]:
         """The model's decision records in order, after checking that none is missing or edited."""
@@ -352,6 +302,11 @@ class World:
         state = self.table.model(model)
         assert (state.chain_sequence, state.chain_head) == (len(records), previous)
         return records
+
+
+def asking(run_id: str = "run-1", **more: Any) -> dict[str, Any]:
+    """Make a request of the workflow of a run."""
+    return {"execution": {"id": execution_arn(run_id), "name": run_id}, **more}
 
 
 def request(event_: Any, run_id: str = "run-1") -> dict[str, Any]:

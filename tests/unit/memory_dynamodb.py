@@ -1,18 +1,19 @@
-"""DynamoDB in memory, as far as HistoryTable uses it, for tests that take thousands of steps.
+"""DynamoDB in memory, as far as the stores use it, for tests that take thousands of steps.
 
-Conditions are evaluated for real; a form of expression that is not known here raises, so that it is not passed over.
-The adapter itself is tested against moto, which knows DynamoDB better than this.
+Conditions and updates are evaluated for real; a form of expression that is not known here raises, so that it is not
+passed over. The stores themselves are tested against moto, which knows DynamoDB better than this.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 Item = dict[str, Any]
+Key = tuple[str, str]
 
 
 class ConditionalCheckFailedException(ClientError):  # noqa: N818 - boto3's name
@@ -31,62 +32,55 @@ class Exceptions:
 
 
 class MemoryDynamoDB:
-    """One table, whatever it is called."""
+    """One table, whatever it is called. ``enter`` hears of every call before it has its effect."""
 
     exceptions = Exceptions
 
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], Item] = {}
+    def __init__(self, enter: Callable[[str], object] = lambda _: None) -> None:
+        self.items: dict[Key, Item] = {}
+        self._enter = enter
+        self.writes = 0
+        self._conflicts_at: int | None = None
+
+    def conflict_at(self, write: int | None) -> None:
+        """Let one write meet a transaction on the same item, counted from 1; None lets all pass."""
+        self.writes, self._conflicts_at = 0, write
+
+    def _meets_another(self) -> bool:
+        self.writes += 1
+        return self.writes == self._conflicts_at
+
+    # Reading.
 
     def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self._enter("GetItem")
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
 
-    def put_item(self, **request: Any) -> dict[str, Any]:
-        self._check(request, _key(request["Item"]))
-        self.items[_key(request["Item"])] = dict(request["Item"])
-        return {}
-
-    def delete_item(self, **request: Any) -> dict[str, Any]:
-        self._check(request, _key(request["Key"]))
-        old = self.items.pop(_key(request["Key"]), None)
-        return {"Attributes": old} if old is not None else {}
-
-    def update_item(self, **request: Any) -> dict[str, Any]:
-        key = _key(request["Key"])
-        self._check(request, key)
-        item = self.items.setdefault(key, dict(request["Key"]))
-        names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
-        for assignment in request["UpdateExpression"].removeprefix("SET ").split(", "):
-            name, value = assignment.split(" = ")
-            item[names.get(name, name)] = values[value]
-        return {}
-
-    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
-        steps = [next(iter(step.items())) for step in TransactItems]
-        keys = [_key(request["Item" if kind == "Put" else "Key"]) for kind, request in steps]
-        assert len(set(keys)) == len(keys), "a transaction names an item once"
-        reasons = [
-            {"Code": "None" if self._holds(request, key) else "ConditionalCheckFailed"}
-            for (_, request), key in zip(steps, keys, strict=True)
-        ]
-        if any(reason["Code"] != "None" for reason in reasons):
-            answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-            raise TransactionCanceledException(answer, "TransactWriteItems")
-        for (kind, request), key in zip(steps, keys, strict=True):
-            if kind == "Put":
-                self.items[key] = dict(request["Item"])
-            else:
-                self.items.pop(key, None)
-        return {}
-
     def query(self, **request: Any) -> dict[str, Any]:
-        values = request["ExpressionAttributeValues"]
-        pk, prefix = values[":pk"]["S"], values.get(":prefix", {}).get("S", "")
-        keys = sorted(key for key in self.items if key[0] == pk and key[1].startswith(prefix))
+        self._enter("Query")
+        condition, values = request["KeyConditionExpression"], request["ExpressionAttributeValues"]
+        known: dict[str, Callable[[str], bool]] = {
+            "pk = :pk": lambda _: True,
+            "pk = :pk AND begins_with(sk, :prefix)": lambda sk: sk.startswith(str(values[":prefix"]["S"])),
+            "pk = :pk AND sk <= :until": lambda sk: sk <= str(values[":until"]["S"]),
+        }
+        _refuse_unused(request, condition)
+        # Like DynamoDB, by the bytes of the text.
+        keys = sorted(
+            (key for key in self.items if key[0] == values[":pk"]["S"] and known[condition](key[1])),
+            key=lambda key: key[1].encode(),
+        )
         if not request.get("ScanIndexForward", True):
             keys.reverse()
-        return {"Items": [dict(self.items[key]) for key in keys[: request.get("Limit")]]}
+        names = request.get("ExpressionAttributeNames", {})
+        wanted = [names[part] for part in request.get("ProjectionExpression", "").split(", ") if part]
+        return {
+            "Items": [
+                {name: value for name, value in self.items[key].items() if not wanted or name in wanted}
+                for key in keys[: request.get("Limit")]
+            ]
+        }
 
     def get_paginator(self, name: str) -> MemoryDynamoDB:
         assert name == "query"
@@ -95,13 +89,66 @@ class MemoryDynamoDB:
     def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
         yield self.query(**request)
 
-    def _check(self, request: dict[str, Any], key: tuple[str, str]) -> None:
-        if not self._holds(request, key):
-            answer: Any = {"Error": {"Code": "ConditionalCheckFailedException"}}
-            raise ConditionalCheckFailedException(answer, "PutItem")
+    # Writing.
 
-    def _holds(self, request: dict[str, Any], key: tuple[str, str]) -> bool:
-        condition = request.get("ConditionExpression")
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        return self._single("PutItem", "Put", request)
+
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        return self._single("DeleteItem", "Delete", request)
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        return self._single("UpdateItem", "Update", request)
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self._enter("TransactWriteItems")
+        steps = [next(iter(step.items())) for step in TransactItems]
+        keys = [_request_key(kind, request) for kind, request in steps]
+        if len(set(keys)) != len(keys):
+            raise _error(
+                "ValidationException",
+                "Transaction request cannot include multiple operations on one item",
+                "TransactWriteItems",
+            )
+        if len(keys) > 100:
+            raise _error("ValidationException", "Member must have length less than or equal to 100", "Transact")
+        if self._meets_another():
+            reasons = [{"Code": "TransactionConflict"}, *({"Code": "None"} for _ in steps[1:])]
+            raise _canceled(reasons)
+        reasons = [
+            {"Code": "None" if self._holds(request, key) else "ConditionalCheckFailed"}
+            for (_, request), key in zip(steps, keys, strict=True)
+        ]
+        if any(reason["Code"] != "None" for reason in reasons):
+            raise _canceled(reasons)
+        for (kind, request), key in zip(steps, keys, strict=True):
+            self._apply(kind, request, key)
+        return {}
+
+    def _single(self, operation: str, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._enter(operation)
+        key = _request_key(kind, request)
+        if self._meets_another():
+            raise _error("TransactionConflictException", "Transaction is ongoing for the item", operation)
+        if not self._holds(request, key):
+            answer: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "failed"}}
+            raise ConditionalCheckFailedException(answer, operation)
+        self._apply(kind, request, key)
+        return {}
+
+    def _apply(self, kind: str, request: dict[str, Any], key: Key) -> None:
+        if kind == "Put":
+            self.items[key] = dict(request["Item"])
+        elif kind == "Delete":
+            self.items.pop(key, None)
+        elif kind == "Update":
+            self.items[key] = _updated(self.items.get(key, dict(request["Key"])), request)
+        elif kind != "ConditionCheck":
+            raise NotImplementedError(kind)
+
+    def _holds(self, request: dict[str, Any], key: Key) -> bool:
+        condition = request.get("ConditionExpression", "")
+        _refuse_unused(request, f"{condition} {request.get('UpdateExpression', '')}")
         if not condition:
             return True
         item = self.items.get(key, {})
@@ -109,14 +156,55 @@ class MemoryDynamoDB:
 
         def term(text: str) -> bool:
             if match := re.fullmatch(r"attribute_(not_)?exists\((\S+)\)", text):
-                return (names.get(match[2], match[2]) in item) is (match[1] is None)
-            if match := re.fullmatch(r"(\S+) (=|<>) (\S+)", text):
-                equal = bool(item.get(names.get(match[1], match[1])) == values[match[3]])
-                return equal is (match[2] == "=")
+                return (_name(match[2], names) in item) is (match[1] is None)
+            if match := re.fullmatch(r"(\S+) = (:\S+)", text):
+                return bool(item.get(_name(match[1], names)) == values[match[2]])
             raise NotImplementedError(text)
 
-        return any(all(map(term, group.split(" AND "))) for group in condition.split(" OR "))
+        # Every term is read, so that one nobody knows raises whatever the others say.
+        groups = [[term(text) for text in group.split(" AND ")] for group in condition.split(" OR ")]
+        return any(map(all, groups))
 
 
-def _key(item: Item) -> tuple[str, str]:
+def _updated(item: Item, request: dict[str, Any]) -> Item:
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    after = dict(item)
+    sets, _, removes = request["UpdateExpression"].partition(" REMOVE ")
+    if not sets.startswith("SET "):
+        raise NotImplementedError(request["UpdateExpression"])
+    for assignment in sets.removeprefix("SET ").split(", "):
+        name, value = assignment.split(" = ")
+        after[_name(name, names)] = values[value]
+    for name in filter(None, removes.split(", ")):
+        after.pop(_name(name, names), None)
+    return after
+
+
+def _name(text: str, names: dict[str, str]) -> str:
+    return names[text] if text.startswith("#") else text
+
+
+def _refuse_unused(request: dict[str, Any], expressions: str) -> None:
+    """DynamoDB takes no name and no value that no expression uses."""
+    used = set(re.findall(r"[#:]\w+", f"{expressions} {request.get('ProjectionExpression', '')}"))
+    given = {*request.get("ExpressionAttributeNames", {}), *request.get("ExpressionAttributeValues", {})}
+    if used != given:
+        raise _error("ValidationException", f"unused or undefined in expressions: {sorted(used ^ given)}", "Request")
+
+
+def _request_key(kind: str, request: dict[str, Any]) -> Key:
+    return _key(request["Item" if kind == "Put" else "Key"])
+
+
+def _key(item: Item) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _canceled(reasons: list[dict[str, str]]) -> TransactionCanceledException:
+    answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+    return TransactionCanceledException(answer, "TransactWriteItems")
+
+
+def _error(code: str, message: str, operation: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return ClientError(answer, operation)

@@ -7,20 +7,22 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from orchestration.actions.admit import admit, merge_pending
+from orchestration.actions.admit import admit
+from orchestration.actions.sweep import sweep
 from orchestration.domain.bake import returned_drift
-from orchestration.domain.contracts import Severity, SignalKind, SignalSource
-from orchestration.domain.switches import KillSwitch
+from orchestration.domain.contracts import DueKind, Severity
 from orchestration.domain.json_values import canonical
+from orchestration.domain.policy import parse_policy, pinned_policy, policy_sha256
 from orchestration.domain.records import sha256
-from orchestration.domain.signal import Signal
-from orchestration.stores.table_dynamodb import StoredModel
-from tests.unit.fakes import ProcessDiedError, World, drift, event, execution_arn, request
+from orchestration.domain.switches import KillSwitch
+from orchestration.steps.pending import merge_pending
+from orchestration.stores.models import StoredModel
+from tests.unit.fakes import NOON, ProcessDiedError, World, drift, event, execution_arn, request
 
 POLICY = {"schema_version": 1, "model": "fraud"}
 RUNNING = StoredModel("churn", active_run_id="run-0")
@@ -34,12 +36,8 @@ SCHEDULED = event("decision_file/scheduled_event")
 
 
 def decision_file(world: World, word: str) -> None:
-    world.cloud.s3.create_bucket(Bucket="amzn-s3-demo-bucket")
-    world.cloud.s3.put_object(
-        Bucket="amzn-s3-demo-bucket",
-        Key="decisions/retraining_decision.csv",
-        Body=f"retraining_required,written_for\n{word},{world.bucket_name}\n".encode(),
-    )
+    body = f"retraining_required,written_for\n{word},{world.settings.automation_bucket}\n".encode()
+    world.bucket.put("s3://amzn-s3-demo-bucket/decisions/retraining_decision.csv", body)
 
 
 # The process dies between any two lines.
@@ -100,6 +98,7 @@ def test_a_process_that_dies_between_any_two_lines_leaves_one_decision_and_its_r
             first = admit(request(story.event), world.ports)
         calls = len(world.outside.calls)
         world.outside.live()
+        world.executions.statuses[execution_arn("run-1")] = "RUNNING"
         if calls:
             story.between(world)
         world.clock.forward(seconds=30)
@@ -108,19 +107,26 @@ def test_a_process_that_dies_between_any_two_lines_leaves_one_decision_and_its_r
 
         where = f"died before call {call}"
         assert again["decision"] == story.decision, where
-        model = again["run"]["model"] or "_unattributed"
+        if story.decision == "RETRAIN":
+            # A training reads its manifest; everything else may wait for the sweep.
+            assert world.keys("manifests/") == ["manifests/churn/run-1.json"], where
+        world.clock.forward(minutes=5)
+        sweep({}, world.ports)
+        model = again["output"]["model"] or "_unattributed"
         records = world.chain(model)
         assert [record["decision"] for record in records] == [story.decision], where
         assert world.versions("") == len(world.keys()), where
         assert bool(world.channels.messages) is story.told, where
         assert world.channels.events, where
         if story.decision == "RETRAIN":
-            assert world.keys("manifests/") == ["manifests/churn/run-1.json"], where
             manifest = world.read("manifests/churn/run-1.json")
-            assert sha256(canonical(manifest)) == again["run"]["manifest_sha256"], where
-            assert [run["run_id"] for run in world.table.active_runs()] == ["run-1"], where
+            run = world.table.run("run-1")
+            assert run is not None
+            assert canonical(manifest) == run.manifest, where
+            assert [active["run_id"] for active in world.table.active_runs()] == ["run-1"], where
             assert world.table.model("churn").active_run_id == "run-1", where
             assert len(world.table.model("churn").run_starts) == 1, where
+            assert [item.subject for item in world.due(DueKind.ALIVE)] == ["run-1"], where
         else:
             assert world.keys("manifests/") == [], where
             assert world.table.active_runs() == [], where
@@ -199,53 +205,57 @@ def test_a_rejected_event_with_any_content_is_kept(world: World, content: Any) -
 # What a run gets.
 
 
-def test_a_run_carries_its_manifest_and_what_its_training_needs(world: World) -> None:
-    run = admit(request(drift()), world.ports)["run"]
+def test_a_runs_manifest_has_what_its_training_needs(world: World) -> None:
+    answer = admit(request(drift()), world.ports)
+    assert answer["next"] == "train"
     manifest = world.read("manifests/churn/run-1.json")
-    assert run["manifest_uri"] == world.bucket.uri("manifests/churn/run-1.json")
-    assert run["training"]["input"] == manifest["training"]["input"]
-    assert {key: run["training"]["input"][key] for key in ("run", "triggered_by", "reason")} == {
+    assert {key: manifest["training"]["input"][key] for key in ("run", "triggered_by", "reason", "manifest_uri")} == {
         "run": "all",
         "triggered_by": "monitoring",
         "reason": "auto_retraining",
+        "manifest_uri": world.bucket.uri("manifests/churn/run-1.json"),
     }
     assert manifest["execution_arn"] == execution_arn("run-1")
     assert manifest["checksums"]["signal_sha256"] == sha256(canonical(manifest["signal"]))
+    assert manifest["decision"]["sequence"] == world.table.model("churn").chain_sequence
     assert world.read("runs/churn/run-1/inputs/event.json") == drift()
+
+
+def test_a_run_is_pinned_to_the_policy_it_was_decided_under(world: World) -> None:
+    world.put("policies/fraud.json", {**POLICY, "evaluation": {"metric": "auc", "minimum": 0.8}})
+    admit(request(drift(model="fraud")), world.ports)
+    pinned = world.read("manifests/fraud/run-1.json")["policy"]
+    body = world.bucket.objects[world.bucket.uri("policies/fraud.json")]
+    policy = parse_policy("fraud", body, version=pinned["version"], settings=world.settings)
+    assert pinned_policy(pinned["effective"]) == policy
+    assert pinned["sha256"] == policy_sha256(policy)
 
 
 def test_the_loops_own_keys_win_over_those_of_a_policy(world: World) -> None:
     training = {"input": {"run_id": "mine", "output_uri": "s3://elsewhere/", "epochs": 3}}
     world.put("policies/fraud.json", {**POLICY, "training": training})
-    run = admit(request(drift(model="fraud")), world.ports)["run"]
-    assert run["training"]["input"]["run_id"] == "run-1"
-    assert run["training"]["input"]["output_uri"] == world.bucket.uri("runs/fraud/run-1/outputs/")
-    assert run["training"]["input"]["epochs"] == 3
+    admit(request(drift(model="fraud")), world.ports)
+    given = world.read("manifests/fraud/run-1.json")["training"]["input"]
+    assert given["run_id"] == "run-1"
+    assert given["output_uri"] == world.bucket.uri("runs/fraud/run-1/outputs/")
+    assert given["epochs"] == 3
 
 
-def test_a_training_job_gets_its_name_and_output_from_the_run(world: World) -> None:
-    given = {"TrainingJobName": "mine", "OutputDataConfig": {"KmsKeyId": "key", "S3OutputPath": "s3://elsewhere/"}}
-    world.put("policies/fraud.json", {**POLICY, "training": {"target": "training-job", "request": given}})
-    run = admit(request(drift(model="fraud")), world.ports)["run"]
-    assert run["training"]["request"] == {
-        "TrainingJobName": run["idempotency_token"],
-        "OutputDataConfig": {"KmsKeyId": "key", "S3OutputPath": run["output_uri"]},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
-        "Tags": [
-            {"Key": "retraining:model", "Value": "fraud"},
-            {"Key": "retraining:run", "Value": run["run_id"]},
-        ],
-    }
+def test_people_are_asked_first_where_the_policy_says_so(world: World) -> None:
+    world.put("policies/fraud.json", {**POLICY, "approval": {"training": "always", "approvals_needed": 2}})
+    answer = admit(request(drift(model="fraud")), world.ports)
+    assert answer["next"] == "ask"
+    assert world.read("manifests/fraud/run-1.json")["approval"] == {"needed": True, "approvals_needed": 2}
 
 
 def test_the_champion_stands_in_the_manifest(world: World) -> None:
-    world.sagemaker.endpoints["fraud-prod"] = {"EndpointName": "fraud-prod"}
+    world.sagemaker.serve("fraud-prod", "fraud-prod-7")
     promotion = {"promotion": {"endpoint": "fraud-prod"}, "evaluation": {"metric": "auc"}}
     world.put("policies/fraud.json", {**POLICY, **promotion})
     admit(request(drift(model="fraud")), world.ports)
     champion = world.read("manifests/fraud/run-1.json")["champion"]
     assert (champion["endpoint"], champion["endpoint_config"]) == ("fraud-prod", "fraud-prod-7")
-    assert champion["model_data_uri"] == "s3://amzn-s3-demo-bucket/model.tar.gz"
+    assert champion["model_data_uri"] == "s3://amzn-s3-demo-bucket/fraud-prod-7.tar.gz"
 
 
 def test_a_model_whose_endpoint_does_not_exist_is_held(world: World) -> None:
@@ -254,6 +264,36 @@ def test_a_model_whose_endpoint_does_not_exist_is_held(world: World) -> None:
     answer = admit(request(drift(model="fraud")), world.ports)
     assert answer["decision"] == "HOLD"
     assert "Endpoint fraud-prod of the policy does not exist" in answer["output"]["reason"]
+
+
+def promoting_to(world: World, model: str, endpoint: str) -> None:
+    promotion = {"promotion": {"endpoint": endpoint}, "evaluation": {"metric": "auc"}}
+    world.put(f"policies/{model}.json", {"schema_version": 1, "model": model, **promotion})
+
+
+def test_a_second_model_that_promotes_to_an_endpoint_is_held_until_the_first_gives_it_free(world: World) -> None:
+    world.sagemaker.serve("shared", "shared-1")
+    promoting_to(world, "fraud", "shared")
+    promoting_to(world, "spam", "shared")
+    assert admit(request(drift(model="fraud"), "run-1"), world.ports)["decision"] == "RETRAIN"
+    held = admit(request(drift(model="spam", dedupe_key="1"), "run-2"), world.ports)
+    assert held["decision"] == "HOLD"
+    assert "Endpoint shared is the one of fraud" in held["output"]["reason"]
+    promoting_to(world, "fraud", "elsewhere")
+    assert admit(request(drift(model="spam", dedupe_key="2"), "run-3"), world.ports)["decision"] == "RETRAIN"
+    assert world.table.endpoint_owner("shared") == "spam"
+
+
+def test_of_two_models_that_claim_an_endpoint_at_once_one_gets_it(world: World) -> None:
+    world.sagemaker.serve("shared", "shared-1")
+    promoting_to(world, "fraud", "shared")
+    promoting_to(world, "spam", "shared")
+    rival: list[dict[str, Any]] = []
+    other = request(drift(model="spam", dedupe_key="1"), "run-2")
+    world.outside.meanwhile("TransactWriteItems", lambda: rival.append(admit(other, world.ports)))
+    answer = admit(request(drift(model="fraud"), "run-1"), world.ports)
+    assert [rival[0]["decision"], answer["decision"]] == ["RETRAIN", "HOLD"]
+    assert world.table.endpoint_owner("shared") == "spam"
 
 
 # What waits.
@@ -271,21 +311,30 @@ def test_what_arrives_during_a_run_is_merged_with_count_worst_severity_and_lates
 
 
 def test_a_pending_signal_that_has_to_wait_again_stays_itself() -> None:
-    signal = Signal("id", SignalSource.PENDING, SignalKind.DRIFT, "churn", "2 signal(s) arrived", "")
-    again = merge_pending(PENDING, signal, Severity.WARNING)
+    signal = {"source": "pending", "kind": "drift", "summary": "2 signal(s) arrived"}
+    again = merge_pending(PENDING, signal, Severity.WARNING, sequence=9, returning=True, again=True)
     assert again == PENDING
 
 
 def test_drift_that_came_back_is_not_hidden_by_a_request_that_came_after_it() -> None:
     """The judge of a bake looks at the drift, whatever else was coalesced since."""
-    came = "2026-03-02T12:05:00+00:00"
-    drifted = Signal("a", SignalSource.DRIFT_REPORT, SignalKind.DRIFT, "churn", "psi is 0.9", came)
-    asked = Signal("b", SignalSource.MANUAL_REQUEST, SignalKind.REQUEST, "churn", "somebody asks", came)
+    drifted = {"signal_id": "a", "kind": "drift", "summary": "psi is 0.9"}
+    asked = {"signal_id": "b", "kind": "request", "summary": "somebody asks"}
 
-    pending = merge_pending(merge_pending(None, drifted, Severity.CRITICAL), asked, Severity.CRITICAL)
+    first = merge_pending(None, drifted, Severity.CRITICAL, sequence=8, returning=True)
+    pending = merge_pending(first, asked, Severity.CRITICAL, sequence=9, returning=False)
 
-    assert pending["signal"]["summary"] == "somebody asks"
-    assert returned_drift(pending, datetime.fromisoformat("2026-03-02T12:00:00+00:00")) == "psi is 0.9"
+    assert (pending["signal"], pending["count"], pending["first_signal_id"]) == (asked, 2, "a")
+    assert returned_drift(pending, 7, NOON) == "psi is 0.9"
+    assert returned_drift(pending, 8, NOON) is None
+
+
+def test_a_signal_that_is_kept_is_due_once_when_its_cooldown_ends(world: World) -> None:
+    until = NOON + timedelta(hours=12)
+    world.table.save_model(StoredModel("churn", cooldown_until=until.isoformat()))
+    for number in range(3):
+        admit(request(drift(dedupe_key=str(number)), f"run-{number}"), world.ports)
+    assert [item.due_at for item in world.due(DueKind.PENDING)] == [until.isoformat()]
 
 
 def test_a_pending_signal_is_gone_once_it_is_decided(world: World) -> None:
@@ -342,7 +391,7 @@ def test_the_last_good_policy_stays_in_force_when_a_bad_one_is_uploaded(world: W
     admit(request(drift(model="fraud", observed=0.1, dedupe_key="a"), "run-1"), world.ports)
     world.put("policies/fraud.json", b'{"schema_version": 1, "model": "fraud", "cooldwn_hours": 1}')
     answer = admit(request(drift(model="fraud", dedupe_key="b"), "run-2"), world.ports)
-    assert (answer["decision"], answer["run"]["approval_needed"]) == ("RETRAIN", True)
+    assert (answer["decision"], answer["next"]) == ("RETRAIN", "ask")
     record = world.chain("fraud")[-1]
     policy = next(guard for guard in record["guards"] if guard["guard"] == "policy")
     assert policy["reason"] == "LAST_GOOD_POLICY"
@@ -366,7 +415,7 @@ def test_every_answer_has_the_executions_final_output(world: World) -> None:
 def test_a_run_that_was_committed_is_found_even_when_its_policy_is_gone(world: World) -> None:
     world.put("policies/fraud.json", POLICY)
     first = admit(request(drift(model="fraud")), world.ports)
-    world.cloud.s3.delete_object(Bucket=world.bucket_name, Key="policies/fraud.json")
+    world.remove("policies/fraud.json")
     assert replace(world.table.model("fraud"), version=0).active_run_id == "run-1"
     assert admit(request(drift(model="fraud")), world.ports) == first
 

@@ -5,41 +5,40 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestration.actions.admit import admit
-from orchestration.actions.close import classify, close
-from orchestration.actions.park import park
-from orchestration.actions.resume import resume
+from orchestration.actions.close import close
 from orchestration.actions.settle import settle
-from orchestration.domain.contracts import Status
+from orchestration.actions.sweep import sweep
+from orchestration.domain.contracts import OUTCOMES, Status, WaitKind
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.stores.table_dynamodb import StoredModel
-from tests.unit.fakes import MACHINE, ProcessDiedError, World, drift, execution_arn, request
+from orchestration.domain.intention import IntentionState, endpoint_subject
+from orchestration.domain.policy import parse_policy
+from orchestration.steps.closing import next_state
+from orchestration.stores.models import StoredModel
+from orchestration.stores.runs import StoredRun
+from tests.unit import stories
+from tests.unit.fakes import MACHINE, NOON, SETTINGS, ProcessDiedError, World, asking, drift, execution_arn, request
+from tests.unit.stories import ENDPOINT, OLD, do, next_of
 
 FRAUD = {"schema_version": 1, "model": "fraud"}
-
-
-def parked(run: dict[str, Any], token: str) -> dict[str, Any]:
-    """Make a request for a training slot."""
-    execution = {"id": execution_arn(run["run_id"]), "name": run["run_id"]}
-    return {"kind": "slot", "subject": "training", "token": token, "run": run, "execution": execution}
-
-
-def closing(run_id: str = "run-1", outcome: str = "TRAINED", **result: Any) -> dict[str, Any]:
-    execution = {"id": execution_arn(run_id), "name": run_id}
-    return {"run": {"run_id": run_id}, "execution": execution, "result": {"outcome": outcome, **result}}
+FAILURE = {"error": "Boom", "cause": "The end."}
+POLICY = parse_policy("churn", None, version="defaults", settings=SETTINGS)
 
 
 def busy(world: World) -> None:
-    """One run trains, another waits for its slot, and a third signal waits for the first run."""
+    """One run holds the slot, another waits for it, and a third signal waits for the first run."""
     world.put("policies/fraud.json", FRAUD)
-    training = admit(request(drift(), "run-1"), world.ports)["run"]
-    park(parked(training, "token-1"), world.ports)
-    waiting = admit(request(drift(model="fraud", dedupe_key="fraud"), "run-2"), world.ports)["run"]
-    park(parked(waiting, "token-2"), world.ports)
+    for run_id in ("run-1", "run-2"):
+        world.executions.statuses[execution_arn(run_id)] = "RUNNING"
+    admit(request(drift(), "run-1"), world.ports)
+    do(world, "park", "run-1", kind="slot", token="token-1")
+    admit(request(drift(model="fraud", dedupe_key="fraud"), "run-2"), world.ports)
+    do(world, "park", "run-2", kind="slot", token="token-2")
     assert admit(request(drift(dedupe_key="later"), "run-3"), world.ports)["decision"] == "COALESCE"
     assert list(world.executions.answers) == ["token-1"]
 
@@ -47,7 +46,6 @@ def busy(world: World) -> None:
 def test_a_process_that_dies_between_any_two_lines_of_close_leaves_one_outcome_and_nothing_behind(
     new_world: Callable[..., World],
 ) -> None:
-    outcome = "TRAINING_FAILED"
     for call in itertools.count(1):
         world = new_world(cooldown_hours=0.0)
         busy(world)
@@ -55,18 +53,21 @@ def test_a_process_that_dies_between_any_two_lines_of_close_leaves_one_outcome_a
         world.outside.die_before(call)
         done = False
         with contextlib.suppress(ProcessDiedError):
-            close(closing(outcome=outcome, reason="The end."), world.ports)
+            close(asking(failure=FAILURE), world.ports)
             done = True
         world.outside.live()
         world.clock.forward(seconds=30)
 
-        answer = close(closing(outcome=outcome, reason="The end."), world.ports)
+        answer = close(asking(failure=FAILURE), world.ports)
+        world.executions.end(execution_arn("run-1"), "FAILED")
+        world.clock.forward(minutes=5)
+        sweep({}, world.ports)
 
         where = f"died before call {call}"
-        assert (answer["outcome"], answer["output"]["reason"]) == (outcome, "The end."), where
+        assert (answer["outcome"], answer["output"]["reason"]) == ("FAILED", "Boom: The end."), where
         run = world.table.run("run-1")
         assert run is not None
-        assert run.outcome == outcome, where
+        assert (run.outcome, run.error) == ("FAILED", "Boom"), where
         assert [active["run_id"] for active in world.table.active_runs()] == ["run-2"], where
         state = world.table.model("churn")
         assert state.active_run_id is None, where
@@ -75,11 +76,11 @@ def test_a_process_that_dies_between_any_two_lines_of_close_leaves_one_outcome_a
         assert sorted(world.executions.answers) == ["token-1", "token-2"], where
         assert world.versions("evidence/churn/run-1/outcome.json") == 1, where
         evidence = world.read("evidence/churn/run-1/outcome.json")
-        assert (evidence["outcome"], evidence["statuses"][-1]["status"]) == (outcome, outcome), where
-        messages = [message for message in world.channels.messages[told:] if message.status == outcome]
+        assert (evidence["outcome"], evidence["statuses"][-1]["status"]) == ("FAILED", "FAILED"), where
+        messages = [message for message in world.channels.messages[told:] if message.status == "FAILED"]
         assert messages, where
         assert messages[0].escalates, where
-        assert [detail for detail in world.channels.events if detail["status"] == outcome], where
+        assert [detail for detail in world.channels.events if detail["status"] == "FAILED"], where
         assert len(world.executions.started) == 1, where
         if done:
             return
@@ -90,93 +91,166 @@ def test_a_process_that_dies_between_any_two_lines_of_park_leaves_no_token_unans
 ) -> None:
     for call in itertools.count(1):
         world = new_world()
-        run = admit(request(drift()), world.ports)["run"]
+        admit(request(drift()), world.ports)
         world.outside.die_before(call)
         done = False
         with contextlib.suppress(ProcessDiedError):
-            park(parked(run, "token-1"), world.ports)
+            do(world, "park", kind="slot", token="token-1")
             done = True
         world.outside.live()
 
         # Step Functions retries the state with a token of its own; the first one may be dead by then.
-        park(parked(run, "token-2"), world.ports)
+        do(world, "park", kind="slot", token="token-2")
 
         where = f"died before call {call}"
-        assert world.executions.answers["token-2"] == {"granted": True, "fence": 1}, where
+        assert next_of(world, "token-2") == "train", where
         assert [holder.run_id for holder in world.table.slots().holders] == ["run-1"], where
-        assert world.table.waits() == [], where
+        assert list(world.table.queue()) == [], where
+        assert world.table.waits_without_tokens() == [], where
         if done:
             return
 
 
-@pytest.mark.parametrize("call", range(1, 6))
-def test_an_execution_that_failed_before_its_decision_is_kept_and_told(call: int, world: World) -> None:
-    dead = {**closing("run-9", "FAILED", reason="Boom."), "event": drift()}
-    world.outside.die_before(call)
-    with contextlib.suppress(ProcessDiedError):
-        close(dead, world.ports)
-    world.outside.live()
-    answer = close(dead, world.ports)
-    assert (answer["outcome"], answer["output"]["retraining_required"]) == ("FAILED", "NO")
-    assert world.read("rejected/run-9.json") == {"event": drift(), "sentence": "Boom."}
-    assert world.versions("rejected/") == 1
-    message = world.channels.messages[0]
-    assert message.escalates
-    assert "make replay" in message.text()
+# Outcomes come from facts.
+
+
+def test_nobody_says_what_a_run_came_to_but_its_facts(world: World) -> None:
+    stories.trained(world, promotion={"kind": "none"})
+    do(world, "evaluate")
+    forged = asking(result={"outcome": "PROMOTED"}, outcome="PROMOTED", run={"outcome": "PROMOTED"})
+    assert close(forged, world.ports)["outcome"] == "TRAINED"
 
 
 def test_the_first_outcome_of_a_run_stands(world: World) -> None:
-    admit(request(drift()), world.ports)
-    close(closing(outcome="PROMOTED", reason="Better."), world.ports)
+    stories.trained(world, promotion={"kind": "none"})
+    do(world, "evaluate")
+    first = do(world, "close")
     told = len(world.channels.messages)
-    late = close(closing(outcome="FAILED", reason="Settled too late."), world.ports)
-    assert (late["outcome"], late["output"]["reason"]) == ("PROMOTED", "Better.")
+    late = do(world, "close", failure=FAILURE)
+    assert late == first
+    assert stories.tell_dead(world, "ABORTED") == {"outcome": "TRAINED"}
     assert len(world.channels.messages) == told
+
+
+def test_a_run_is_closed_by_its_own_execution_only(world: World) -> None:
+    stories.decided(world)
+    forged = {"execution": {"id": execution_arn("run-1") + "-forged", "name": "run-1"}}
+    with pytest.raises(InvalidRequestError, match="belongs to another execution"):
+        close(forged, world.ports)
+    assert len(world.table.active_runs()) == 1
 
 
 def test_a_rival_that_writes_the_models_state_does_not_lose_the_outcome(world: World) -> None:
     admit(request(drift(), "run-1"), world.ports)
     rival = drift(dedupe_key="rival")
     world.outside.meanwhile("TransactWriteItems", lambda: admit(request(rival, "run-2"), world.ports))
-    close(closing(), world.ports)
+    close(asking(), world.ports)
     state = world.table.model("churn")
     assert state.active_run_id is None
     assert state.pending is not None
     assert [record["decision"] for record in world.chain("churn")] == ["RETRAIN", "COALESCE"]
 
 
+@pytest.mark.parametrize("call", range(1, 8))
+def test_an_execution_that_failed_before_its_decision_is_kept_and_told(call: int, world: World) -> None:
+    dead = asking("run-9", failure=FAILURE, event=drift())
+    world.outside.die_before(call)
+    with contextlib.suppress(ProcessDiedError):
+        close(dead, world.ports)
+    world.outside.live()
+    answer = close(dead, world.ports)
+    assert (answer["outcome"], answer["output"]["retraining_required"]) == ("FAILED", "NO")
+    assert world.read("rejected/run-9.json") == {"event": drift(), "sentence": "Boom: The end."}
+    assert world.versions("rejected/") == 1
+    message = world.channels.messages[0]
+    assert message.escalates
+    assert "make replay" in message.text()
+    told = len(world.channels.messages)
+    assert close(dead, world.ports) == answer
+    assert len(world.channels.messages) == told
+
+
+# The model's state after a run. Pure.
+
+BEFORE = StoredModel("churn", active_run_id="run-1", fruitless_runs=2, cooldown_until="2026-01-01T00:00:00+00:00")
+
+
+def ended(outcome: Status) -> StoredRun:
+    return StoredRun("run-1", "churn", NOON.isoformat(), "arn", "{}", "critical", outcome)
+
+
+@pytest.mark.parametrize("outcome", sorted(OUTCOMES))
+def test_a_run_frees_its_model_counts_what_it_brought_and_starts_the_cooldown(outcome: Status) -> None:
+    state = next_state(BEFORE, ended(outcome), POLICY, now=NOON, endpoint_left=False)
+    assert state.active_run_id is None
+    neither = outcome in {Status.STOPPED, Status.SUPERSEDED}
+    fruitful = outcome in {Status.PROMOTED, Status.TRAINED}
+    assert state.fruitless_runs == (2 if neither else 0 if fruitful else 3)
+    assert bool(state.frozen_reason) is not (neither or fruitful)
+    cooled = BEFORE.cooldown_until if outcome is Status.SUPERSEDED else "2026-03-03T12:00:00+00:00"
+    assert state.cooldown_until == cooled
+    assert state.promoted_at == (NOON.isoformat() if outcome is Status.PROMOTED else None)
+
+
+def test_a_lock_that_another_run_holds_stays() -> None:
+    state = next_state(
+        replace(BEFORE, active_run_id="run-7"), ended(Status.FAILED), POLICY, now=NOON, endpoint_left=False
+    )
+    assert state.active_run_id == "run-7"
+
+
+def test_an_endpoint_left_unjudged_freezes_whatever_the_outcome_and_the_breaker_say() -> None:
+    policy = replace(POLICY, fruitless_runs=0)
+    for outcome in (Status.STOPPED, Status.FAILED):
+        state = next_state(
+            replace(BEFORE, frozen_reason="before"), ended(outcome), policy, now=NOON, endpoint_left=True
+        )
+        assert "a candidate may serve that no bake has judged" in str(state.frozen_reason)
+
+
+def test_a_breaker_that_is_off_and_one_that_broke_before_change_no_reason() -> None:
+    off = replace(POLICY, fruitless_runs=0)
+    assert next_state(BEFORE, ended(Status.FAILED), off, now=NOON, endpoint_left=False).frozen_reason is None
+    frozen = replace(BEFORE, frozen_reason="before")
+    assert next_state(frozen, ended(Status.FAILED), POLICY, now=NOON, endpoint_left=False).frozen_reason == "before"
+
+
+def test_a_run_of_a_model_that_was_taken_out_still_frees_it(world: World) -> None:
+    stories.decided(world)
+    world.remove("policies/fraud.json")
+    do(world, "close", failure=FAILURE)
+    assert world.table.model("fraud").active_run_id is None
+
+
 def test_fruitless_runs_freeze_the_model_and_a_fruitful_one_starts_the_count_anew(
     new_world: Callable[..., World],
 ) -> None:
     world = new_world(cooldown_hours=0.0, run_budget=0)
-    outcomes = ["CANDIDATE_REJECTED", "TRAINED", "CANDIDATE_REJECTED", "TRAINING_FAILED", "CANDIDATE_REJECTED"]
     counts = []
-    for number, outcome in enumerate(outcomes):
+    for number, fruitful in enumerate([False, True, False, False, False]):
         run_id = f"run-{number}"
         assert admit(request(drift(dedupe_key=run_id), run_id), world.ports)["decision"] == "RETRAIN"
-        close(closing(run_id, outcome), world.ports)
+        if fruitful:
+            kept = {"next": "record", "outcome": "TRAINED", "reason": "trained", "evaluation": None}
+            world.table.store_verdict(run_id, "evaluation", kept, [])
+        close(asking(run_id), world.ports)
         counts.append(world.table.model("churn").fruitless_runs)
     assert counts == [1, 0, 1, 2, 3]
     frozen = world.table.model("churn").frozen_reason
     assert frozen is not None
     assert "3 runs in a row brought no improvement, the last one run-4" in frozen
+    assert world.told("FROZEN")[0].escalates
     assert admit(request(drift(dedupe_key="after"), "run-9"), world.ports)["decision"] == "HOLD"
 
 
 def test_the_cooldown_starts_when_the_run_ends(world: World) -> None:
     admit(request(drift()), world.ports)
     world.clock.forward(hours=5)
-    close(closing(), world.ports)
+    close(asking(), world.ports)
     assert world.table.model("churn").cooldown_until == "2026-03-03T17:00:00+00:00"
 
 
-def test_a_run_whose_model_lost_its_lock_to_another_does_not_take_that_lock_away(world: World) -> None:
-    admit(request(drift()), world.ports)
-    state = world.table.model("churn")
-    fields = {name: getattr(state, name) for name in StoredModel.__slots__}
-    world.table.save_model(StoredModel(**{**fields, "active_run_id": "run-7"}))
-    close(closing(), world.ports)
-    assert world.table.model("churn").active_run_id == "run-7"
+# Executions that died.
 
 
 @pytest.mark.parametrize(
@@ -184,19 +258,18 @@ def test_a_run_whose_model_lost_its_lock_to_another_does_not_take_that_lock_away
     [("FAILED", "FAILED"), ("TIMED_OUT", "FAILED"), ("ABORTED", "STOPPED"), ("SUCCEEDED", "FAILED")],
 )
 def test_an_execution_that_ended_leaves_no_run_open(status: str, outcome: str, world: World) -> None:
-    run = admit(request(drift()), world.ports)["run"]
-    park(parked(run, "token-1"), world.ports)
-    detail = {"stateMachineArn": MACHINE, "executionArn": execution_arn("run-1"), "name": "run-1", "status": status}
-    answer = settle({"detail": {**detail, "cause": "Stopped by hand.", "input": "{broken"}}, world.ports)
+    stories.with_slot(world)
+    answer = stories.tell_dead(world, status, cause="Stopped by hand.", input="{broken")
     assert answer["outcome"] == outcome
     assert (world.table.active_runs(), world.table.slots().holders) == ([], ())
-    assert "Stopped by hand." in world.read("evidence/churn/run-1/outcome.json")["reason"]
+    assert "Stopped by hand." in world.read("evidence/fraud/run-1/outcome.json")["reason"]
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
-def test_an_execution_that_goes_on_is_left_alone(status: str, world: World) -> None:
-    admit(request(drift()), world.ports)
-    detail = {"stateMachineArn": MACHINE, "executionArn": execution_arn("run-1"), "name": "run-1", "status": status}
+def test_an_execution_that_goes_on_is_left_alone_whatever_a_late_event_says(status: str, world: World) -> None:
+    stories.with_slot(world)
+    world.executions.statuses[execution_arn("run-1")] = status
+    detail = {"stateMachineArn": MACHINE, "executionArn": execution_arn("run-1"), "name": "run-1", "status": "FAILED"}
     assert settle({"detail": detail}, world.ports) == {"outcome": None}
     assert len(world.table.active_runs()) == 1
 
@@ -206,39 +279,163 @@ def test_settle_takes_no_other_machines_executions(world: World) -> None:
         settle({"detail": {"stateMachineArn": MACHINE + "-2", "name": "run-1", "status": "FAILED"}}, world.ports)
 
 
-def test_a_released_slot_goes_to_the_run_that_waited_longest(world: World) -> None:
-    busy(world)
-    run = {"run_id": "run-1", "model": "churn", "severity": "critical"}
-    resume({"kind": "slot", "run": run}, world.ports)
-    assert [holder.run_id for holder in world.table.slots().holders] == ["run-2"]
-    assert world.executions.answers["token-2"] == {"granted": True, "fence": 2}
+def test_a_dead_execution_whose_event_was_lost_is_found_by_the_sweep(world: World) -> None:
+    stories.with_slot(world)
+    world.executions.end(execution_arn("run-1"), "TIMED_OUT")
+    world.clock.forward(minutes=5)
+    assert sweep({}, world.ports)["repairs"]["dead_run_settled"] == 1
+    assert (world.table.active_runs(), world.table.slots().holders) == ([], ())
 
 
-@pytest.mark.parametrize(
-    ("result", "outcome", "reason"),
-    [
-        ({"outcome": "PROMOTED", "reason": "Better."}, Status.PROMOTED, "Better."),
-        ({"outcome": "no such outcome"}, Status.FAILED, "no reason given"),
-        ({}, Status.FAILED, "no reason given"),
-        ({"outcome": None, "reason": None}, Status.FAILED, "no reason given"),
-        (
-            {"outcome": "TRAINING_FAILED", "error": "States.Timeout", "reason": "x"},
-            Status.TRAINING_TIMED_OUT,
-            "x",
-        ),
-        (
-            {"outcome": "TRAINING_FAILED", "reason": '{"Status": "TIMED_OUT"}'},
-            Status.TRAINING_TIMED_OUT,
-            "The training ended TIMED_OUT.",
-        ),
-        (
-            {"outcome": "TRAINING_FAILED", "reason": '{"Status": "FAILED", "Error": "OOM", "Cause": "137"}'},
-            Status.TRAINING_FAILED,
-            "OOM: 137",
-        ),
-    ],
-)
-def test_the_outcome_is_classified_from_what_the_workflow_tells(
-    result: dict[str, Any], outcome: Status, reason: str
+def test_an_execution_that_died_undecided_is_told_and_one_that_ended_well_is_not(world: World) -> None:
+    assert stories.tell_dead(world, "SUCCEEDED", "run-8") == {"outcome": None}
+    assert world.channels.messages == []
+    assert stories.tell_dead(world, "FAILED", "run-9", input='{"a": 1}') == {"outcome": "FAILED"}
+    assert world.read("rejected/run-9.json")["event"] == {"a": 1}
+
+
+def test_an_approval_of_a_run_that_died_is_withdrawn_and_decides_nothing_any_more(world: World) -> None:
+    stories.asked(world)
+    stories.tell_dead(world, "ABORTED")
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    assert wait.answered
+    assert (wait.result or {})["decision"] == "WITHDRAWN"
+    assert stories.approve(world)["code"] == "DECIDED_BEFORE"
+
+
+def test_a_run_that_is_over_keeps_its_slot_until_its_training_is(world: World) -> None:
+    stories.training(world)
+    stop = world.executions.stop_execution
+    world.executions.stop_execution = lambda **_: {}  # type: ignore[method-assign] # it takes its time
+    do(world, "close", failure=FAILURE)
+    assert [holder.run_id for holder in world.table.slots().holders] == ["run-1"]
+    world.executions.stop_execution = stop  # type: ignore[method-assign] # as before
+    for _ in range(2):
+        world.clock.forward(minutes=5)
+        world.executions.end(execution_arn("run-1"), "FAILED")
+        sweep({}, world.ports)
+    assert world.executions.statuses[stories.training_arn()] == "ABORTED"
+    assert world.table.slots().holders == ()
+
+
+# Endpoints.
+
+
+@pytest.mark.parametrize("stage", [stories.serving, stories.baking])
+def test_a_run_that_dies_after_its_candidate_serves_leaves_its_endpoint_to_people(
+    stage: Callable[..., None], world: World
 ) -> None:
-    assert classify(result) == (outcome, reason)
+    stage(world)
+    stories.tell_dead(world, "FAILED")
+    intention = world.table.intention(endpoint_subject(ENDPOINT))
+    assert intention is not None
+    assert intention.state == IntentionState.ABANDONED
+    assert "no bake has judged" in str(world.table.model("fraud").frozen_reason)
+    assert admit(request(drift(model="fraud", dedupe_key="9"), "run-9"), world.ports)["decision"] == "HOLD"
+
+
+def test_a_run_that_is_judged_ends_its_intention_with_its_outcome(world: World) -> None:
+    stories.baking(world)
+    world.clock.forward(minutes=30)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") == "finish"
+    do(world, "finish")
+    assert do(world, "close")["outcome"] == "PROMOTED"
+    assert world.table.intention(endpoint_subject(ENDPOINT)) is None
+    assert world.table.model("fraud").frozen_reason is None
+    assert world.sagemaker.endpoints[ENDPOINT].live != OLD
+
+
+@pytest.mark.parametrize("scope", ["global", "model:fraud", "source:drift_report"])
+def test_a_switch_thrown_in_a_bake_ends_it_at_once_and_the_champion_comes_back(scope: str, world: World) -> None:
+    stories.baking(world)
+    assert do(world, "pause", scope="model:churn", by="ana", reason="Elsewhere.")["in_flight"] == []
+    assert next_of(world, "bake") is None
+    answer = do(world, "pause", scope=scope, by="ana", reason="Incident 7.")
+    assert answer["in_flight"] == []
+    assert next_of(world, "bake") == "roll_back"
+    do(world, "roll_back", token="back")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    assert do(world, "close")["outcome"] == "STOPPED"
+    assert world.sagemaker.endpoints[ENDPOINT].live == OLD
+    assert world.table.model("fraud").fruitless_runs == 0
+
+
+def test_a_pause_names_what_was_begun_before_it(world: World) -> None:
+    stories.training(world)
+    answer = do(world, "pause", scope="global", by="ana", reason="Incident 7.")
+    assert answer == {"scope": "global", "changed": True, "in_flight": ["training of run run-1 (fraud)"]}
+
+
+def inconclusive(world: World) -> None:
+    """A bake whose alarm says nothing to its first end."""
+    stories.baking(world)
+    world.alarms.states[stories.ALARM] = "INSUFFICIENT_DATA"
+    world.clock.forward(minutes=30)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") is None
+
+
+def test_a_bake_without_data_gets_as_long_again_and_then_people_are_asked(world: World) -> None:
+    inconclusive(world)
+    world.clock.forward(minutes=29)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") is None
+    world.clock.forward(minutes=1)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") == "ask"
+    do(world, "park", kind="approval", subject="bake", token="people")
+    stories.approve(world)
+    assert next_of(world, "people") == "finish"
+    assert do(world, "close")["outcome"] == "PROMOTED"
+
+
+def test_a_bake_that_has_data_after_all_is_promoted_at_its_second_end(world: World) -> None:
+    inconclusive(world)
+    world.alarms.states[stories.ALARM] = "OK"
+    world.clock.forward(minutes=30)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") == "finish"
+
+
+@pytest.mark.parametrize("answer", ["REJECTED", None])
+def test_a_candidate_nobody_stands_for_after_its_bake_goes_back(answer: str | None, world: World) -> None:
+    inconclusive(world)
+    world.clock.forward(minutes=30)
+    stories.tell_endpoint(world)
+    do(world, "park", kind="approval", subject="bake", token="people")
+    if answer:
+        stories.approve(world, decision=answer)
+    else:
+        world.executions.statuses[execution_arn("run-1")] = "RUNNING"
+        world.clock.forward(hours=25)
+        sweep({}, world.ports)
+    assert next_of(world, "people") == "roll_back"
+    do(world, "roll_back", token="back")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    assert do(world, "close")["outcome"] == "ROLLED_BACK"
+    assert world.sagemaker.endpoints[ENDPOINT].live == OLD
+
+
+def test_drift_that_is_decided_during_a_bake_brings_the_champion_back(world: World) -> None:
+    stories.baking(world)
+    sent: dict[str, Any] = drift(model="fraud", dedupe_key="again")
+    assert admit(request(sent, "run-2"), world.ports)["decision"] == "COALESCE"
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") == "roll_back"
+
+
+def test_drift_that_waited_since_before_the_promotion_does_not(world: World) -> None:
+    stories.accepted(world)
+    sent: dict[str, Any] = drift(model="fraud", dedupe_key="again")
+    assert admit(request(sent, "run-2"), world.ports)["decision"] == "COALESCE"
+    do(world, "promote", token="promotion")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    do(world, "park", kind="bake", token="bake")
+    world.clock.forward(minutes=30)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") == "finish"

@@ -66,7 +66,6 @@ REQUESTS = {
     "create_model": "CreateModel",
     "create_endpoint_config": "CreateEndpointConfig",
     "update_endpoint": "UpdateEndpoint",
-    "roll_back": "UpdateEndpoint",
 }
 
 
@@ -207,11 +206,16 @@ def test_the_policys_alarms_roll_the_update_back_and_its_traffic_shift_is_kept()
     assert "DeploymentConfig" not in planned(replace(ENDPOINT, alarms=()))["update_endpoint"]
 
 
-def test_the_way_back_is_the_champions_config() -> None:
+def test_a_plan_names_both_configs_the_bake_and_what_silence_means() -> None:
     plan = planned()
 
-    assert plan["roll_back"] == {"EndpointName": "fraud-prod", "EndpointConfigName": "fraud-config-1"}
     assert (plan["previous_config"], plan["wanted_config"], plan["bake_seconds"]) == ("fraud-config-1", "fraud-2", 600)
+    assert plan["inconclusive"] == "ask"
+    assert planned(replace(ENDPOINT, inconclusive="roll_back"))["inconclusive"] == "roll_back"
+
+
+def test_an_autoscaled_endpoint_keeps_its_instances() -> None:
+    assert planned()["update_endpoint"]["RetainAllVariantProperties"] is True
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from typing import Any
 
 import botocore.session
@@ -12,23 +12,30 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.actions.close import classify
-from orchestration.domain.bake import AlarmWatch, judge_bake, returned_drift
-from orchestration.domain.contracts import Status
+from orchestration.actions.sweep import sweep
+from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
-from orchestration.domain.training_target import nested_execution_arn, target_request, training_overdue
-from orchestration.domain.wait_results import endpoint_result, pipeline_result, training_job_result
+from orchestration.domain.training_target import TrainingTask, nested_execution_arn, target_request, training_name
+from orchestration.domain.wait import result
+from orchestration.domain.wait_results import execution_result, pipeline_result, training_job_result
+from orchestration.steps.looking import look_after
+from orchestration.steps.trainings import training_result
+from orchestration.steps.waits import resolve
+from tests.unit import stories
+from tests.unit.fake_services import client_error
+from tests.unit.fakes import World
 
 SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 INPUT = {
     "run_id": "r-1",
     "output_uri": "s3://bucket/runs/fraud/r-1/outputs/",
     "idempotency_token": idempotency_token("r-1"),
     "champion_model_data_uri": None,
 }
+NAME = training_name(str(INPUT["idempotency_token"]))
 JOB = {
     "RoleArn": "arn:aws:iam::111122223333:role/training",
     "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
@@ -45,11 +52,27 @@ def legal(operation: str, request: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("qualifier", ["", ":live", ":7"])
 def test_a_nested_execution_is_found_by_its_name(qualifier: str) -> None:
-    request = target_request(Training(TargetKind.STATE_MACHINE, MACHINE + qualifier), INPUT, {})
+    manifest = {"training": {"kind": "state_machine", "target": MACHINE + qualifier, "input": INPUT}}
+    task = TrainingTask.of(manifest)
 
-    token = INPUT["idempotency_token"]
-    assert request == {"execution_arn": f"arn:aws:states:eu-west-1:111122223333:execution:train:{token}"}
+    assert task is not None
+    assert task.execution_arn == f"arn:aws:states:eu-west-1:111122223333:execution:train:{NAME}"
     assert nested_execution_arn(MACHINE, "x").endswith(":execution:train:x")
+
+
+@pytest.mark.parametrize("training", [{}, {"kind": None}, {"kind": "lambda"}])
+def test_a_plan_without_a_target_has_no_training(training: dict[str, Any]) -> None:
+    assert TrainingTask.of({"training": training}) is None
+
+
+def test_the_names_of_trainings_begin_as_the_rules_filter_and_are_legal_everywhere() -> None:
+    assert NAME.startswith("retraining-")
+    assert len(NAME) <= 63
+    assert NAME.replace("-", "").isalnum()
+
+
+def test_a_nested_execution_gets_the_manifests_input_as_it_is() -> None:
+    assert target_request(Training(TargetKind.STATE_MACHINE, MACHINE), INPUT, {"a": "b"}) == INPUT
 
 
 def test_a_pipeline_gets_the_parameters_the_policy_maps_and_a_token_of_legal_length() -> None:
@@ -62,9 +85,10 @@ def test_a_pipeline_gets_the_parameters_the_policy_maps_and_a_token_of_legal_len
     target = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/fraud"
     training = Training(TargetKind.SAGEMAKER_PIPELINE, target, parameters=parameters)
 
-    request = legal("StartPipelineExecution", target_request(training, INPUT, {})["pipeline"])
+    request = legal("StartPipelineExecution", target_request(training, INPUT, {}))
 
     assert 32 <= len(request["ClientRequestToken"]) <= 128
+    assert request["PipelineExecutionDisplayName"] == NAME
     assert request["PipelineParameters"] == [
         {"Name": "Champion", "Value": ""},
         {"Name": "Output", "Value": INPUT["output_uri"]},
@@ -87,34 +111,13 @@ def test_a_training_job_never_has_more_time_than_the_policy_gives(
 ) -> None:
     training = Training(TargetKind.TRAINING_JOB, "training-job", request={**JOB, **asked}, max_hours=hours)
 
-    request = legal("CreateTrainingJob", target_request(training, INPUT, {"retraining:run": "r-1"})["request"])
+    request = legal("CreateTrainingJob", target_request(training, INPUT, {"retraining:run": "r-1"}))
 
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": limit}
-    assert request["TrainingJobName"] == INPUT["idempotency_token"]
+    assert request["TrainingJobName"] == NAME
     assert request["OutputDataConfig"] == {"S3OutputPath": INPUT["output_uri"]}
     assert request["Tags"] == [{"Key": "retraining:run", "Value": "r-1"}]
     assert "HyperParameters" not in request
-
-
-def test_no_target_needs_no_request() -> None:
-    assert target_request(Training(None, ""), INPUT, {}) == {}
-
-
-@pytest.mark.parametrize(
-    ("rows", "hours", "overdue"),
-    [
-        ([("TRAINING_STARTED", 61)], 1, True),
-        ([("TRAINING_STARTED", 60)], 1, True),
-        ([("TRAINING_STARTED", 59)], 1, False),
-        ([("RETRAINING_DECIDED", 600)], 1, False),
-        ([("TRAINING_STARTED", 600), ("TRAINING_FINISHED", 1)], 1, False),
-        ([("TRAINING_STARTED", 600)], None, False),
-    ],
-)
-def test_a_training_is_overdue_from_its_start_on(rows: list[tuple[str, int]], hours: Any, overdue: bool) -> None:
-    statuses = [{"status": name, "at": (NOW - timedelta(minutes=age)).isoformat()} for name, age in rows]
-
-    assert training_overdue({"training": {"max_hours": hours}}, statuses, NOW) is overdue
 
 
 # What a target gave back.
@@ -223,122 +226,159 @@ def test_training_job_results(status: str, secondary: str, expected: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("status", "config", "expected"),
+    ("status", "error", "expected"),
     [
-        ("InService", "new", "IN_SERVICE"),
-        ("InService", "old", "ROLLED_BACK"),
-        ("Failed", "old", "FAILED"),
-        ("OutOfService", "new", "FAILED"),
-        ("UpdateRollbackFailed", "new", "FAILED"),
-        ("Updating", "old", None),
-        ("RollingBack", "new", None),
-        ("SystemUpdating", "new", None),
+        ("SUCCEEDED", None, ("SUCCEEDED", None)),
+        ("FAILED", "OOM", ("FAILED", "OOM")),
+        ("FAILED", None, ("FAILED", "FAILED")),
+        ("TIMED_OUT", None, ("FAILED", "TrainingTimedOut")),
+        ("ABORTED", None, ("FAILED", "ABORTED")),
+        ("ABORTED", "TrainingTimedOut", ("FAILED", "TrainingTimedOut")),
+        ("RUNNING", None, None),
+        ("PENDING_REDRIVE", None, None),
     ],
 )
-def test_endpoint_results(status: str, config: str, expected: str | None) -> None:
-    result = endpoint_result({"EndpointStatus": status, "EndpointConfigName": config}, wanted_config="new")
+def test_execution_results(status: str, error: str | None, expected: tuple[str, str | None] | None) -> None:
+    result = execution_result({"status": status, "error": error})
 
-    assert (result and result["status"]) == expected
-    assert endpoint_result(None, wanted_config="new") is not None
+    assert (result and (result["status"], result.get("error"))) == expected
+    never = execution_result(None)
+    assert never is not None
+    assert never["error"] == "NeverStarted"
 
 
 # Failed, stopped, timed out.
 
 
 @pytest.mark.parametrize(
-    ("error", "cause", "overdue", "outcome"),
+    ("error", "overdue", "outcome"),
     [
-        ("States.TaskFailed", {"Status": "FAILED", "Error": "DataGone", "Cause": "gone"}, True, "TRAINING_FAILED"),
-        ("States.TaskFailed", {"Status": "TIMED_OUT"}, False, "TRAINING_TIMED_OUT"),
-        ("States.TaskFailed", {"Status": "ABORTED", "Error": "TrainingTimedOut"}, False, "TRAINING_TIMED_OUT"),
-        ("States.TaskFailed", {"Status": "ABORTED"}, False, "TRAINING_FAILED"),
-        ("States.TaskFailed", {"Status": "ABORTED"}, True, "TRAINING_TIMED_OUT"),
-        ("States.TaskFailed", {"TrainingJobStatus": "Stopped"}, True, "TRAINING_TIMED_OUT"),
-        (
-            "States.TaskFailed",
-            {"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"},
-            False,
-            "TRAINING_TIMED_OUT",
-        ),
-        ("States.TaskFailed", {"TrainingJobStatus": "Failed", "FailureReason": "oom"}, True, "TRAINING_FAILED"),
-        ("States.Timeout", None, False, "TRAINING_TIMED_OUT"),
-        ("TrainingTimedOut", None, False, "TRAINING_TIMED_OUT"),
-        ("PipelineStopped", None, True, "TRAINING_TIMED_OUT"),
-        ("PipelineStopped", None, False, "TRAINING_FAILED"),
-        ("PipelineFailed", None, True, "TRAINING_FAILED"),
+        ("DataGone", True, "TRAINING_FAILED"),
+        ("TrainingTimedOut", False, "TRAINING_TIMED_OUT"),
+        ("ABORTED", False, "TRAINING_FAILED"),
+        ("ABORTED", True, "TRAINING_TIMED_OUT"),
+        ("TrainingJobStopped", True, "TRAINING_TIMED_OUT"),
+        ("TrainingJobStopped", False, "TRAINING_FAILED"),
+        ("TrainingJobFailed", True, "TRAINING_FAILED"),
+        ("PipelineStopped", True, "TRAINING_TIMED_OUT"),
+        ("PipelineStopped", False, "TRAINING_FAILED"),
+        ("PipelineFailed", True, "TRAINING_FAILED"),
     ],
 )
-def test_a_training_that_ended_badly_is_called_what_it_is(
-    error: str, cause: dict[str, Any] | None, overdue: bool, outcome: str
-) -> None:
-    reason = "a sentence" if cause is None else json.dumps(cause)
+def test_a_training_that_ended_badly_is_called_what_it_is(error: str, overdue: bool, outcome: str) -> None:
+    found = {"status": "FAILED", "error": error, "reason": "a sentence"}
 
-    status, told = classify({"outcome": "TRAINING_FAILED", "error": error, "reason": reason}, overdue=overdue)
+    result = training_result(found, output_uri="s3://out/", overdue=overdue)
 
-    assert status == outcome
-    assert told
+    assert (result["next"], result["outcome"], result["error"]) == ("evaluate", outcome, error)
+    assert result["reason"] == "a sentence"
 
 
-def test_only_trainings_time_out() -> None:
-    assert classify({"outcome": "FAILED", "error": "States.Timeout"}, overdue=True)[0] is Status.FAILED
+def test_a_training_that_succeeded_goes_on_with_what_it_made_however_late_it_was() -> None:
+    found = {"status": "SUCCEEDED", "reason": "done", "output": json.dumps({"model_package_arn": PACKAGE})}
+
+    result = training_result(found, output_uri="s3://out/", overdue=True)
+
+    assert (result["next"], result["outcome"]) == ("evaluate", None)
+    assert result["output"]["model_package_arn"] == PACKAGE
+    assert result["output"]["evaluation_uri"] == "s3://out/evaluation.json"
 
 
-# The bake.
+# Looking after a training, by its name.
 
-SERVES = {"EndpointStatus": "InService", "EndpointConfigName": "new"}
-DRIFT = {"signal": {"kind": "drift", "observed_at": "2026-03-02T12:05:00Z", "summary": "psi 0.4 > 0.2."}}
+PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/fraud"
+
+
+def started(world: World, **target: Any) -> None:
+    stories.with_slot(world, training={"max_hours": 2, **target})
+    assert stories.do(world, "train", token="training") == {"started": True}
+
+
+def swept(world: World, **clock: float) -> None:
+    world.clock.forward(**clock)
+    sweep({}, world.ports)
+
+
+def test_a_training_that_is_over_is_found_by_its_name_when_its_event_was_lost(new_world: Callable[..., World]) -> None:
+    def pipeline(world: World) -> None:
+        (arn,) = world.sagemaker.pipelines
+        world.sagemaker.pipelines[arn]["PipelineExecutionStatus"] = "Succeeded"
+        world.sagemaker.steps[arn] = [step("Succeeded", RegisterModel=PACKAGE)]
+
+    def job(world: World) -> None:
+        (name,) = world.sagemaker.trainings
+        made = {"ModelArtifacts": {"S3ModelArtifacts": "s3://data/m.tar.gz"}}
+        world.sagemaker.trainings[name] |= {"TrainingJobStatus": "Completed", **made}
+
+    def machine(world: World) -> None:
+        world.executions.end(stories.training_arn(), "SUCCEEDED", output=json.dumps({"model_package_arn": PACKAGE}))
+
+    targets: list[tuple[dict[str, Any], Callable[[World], None]]] = [
+        ({"target": PIPELINE}, pipeline),
+        ({"target": "training-job", "request": JOB}, job),
+        ({}, machine),
+    ]
+    for target, ends in targets:
+        world = new_world()
+        started(world, **target)
+        swept(world, minutes=5)
+        assert stories.next_of(world, "training") is None
+        ends(world)
+        swept(world, minutes=5)
+        wait = world.table.wait("run-1", WaitKind.TRAINING)
+        assert wait is not None
+        assert wait.result is not None
+        assert wait.result["outcome"] is None
+        output = wait.result["output"]
+        assert PACKAGE in output.values() or output["model_data_uri"] == "s3://data/m.tar.gz"
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "alarm", "pending", "expected"),
-    [
-        (SERVES, AlarmWatch("a", True, False), None, ("PROMOTED", False)),
-        (SERVES | {"EndpointStatus": "SystemUpdating"}, AlarmWatch("a", True, False), None, ("PROMOTED", False)),
-        (SERVES, AlarmWatch("a", True, True), None, ("ROLLED_BACK", True)),
-        (SERVES, AlarmWatch("a", True, False, (NOW,)), None, ("ROLLED_BACK", True)),
-        (SERVES, AlarmWatch("a", False, False), None, ("ROLLED_BACK", True)),
-        (SERVES, AlarmWatch("a", True, False), DRIFT, ("ROLLED_BACK", True)),
-        (SERVES | {"EndpointConfigName": "old"}, AlarmWatch("a", True, True), None, ("ROLLED_BACK", False)),
-        (SERVES | {"EndpointConfigName": "hand"}, AlarmWatch("a", True, True), None, ("FAILED", False)),
-        (SERVES | {"EndpointStatus": "Failed"}, AlarmWatch("a", True, False), None, ("ROLLED_BACK", True)),
-        (None, AlarmWatch("a", True, False), None, ("ROLLED_BACK", True)),
-    ],
+    "target",
+    [{"target": PIPELINE}, {"target": "training-job", "request": JOB}, {}],
+    ids=["pipeline", "training job", "state machine"],
 )
-def test_a_bake_is_judged(
-    endpoint: dict[str, Any] | None, alarm: AlarmWatch, pending: dict[str, Any] | None, expected: tuple[str, bool]
+def test_a_training_past_its_limit_is_stopped_and_timed_out(target: dict[str, Any], world: World) -> None:
+    started(world, **target)
+    swept(world, hours=1.9)
+    running = [*world.sagemaker.pipelines.values(), *world.sagemaker.trainings.values()]
+    assert all("Stopping" not in job.values() for job in running)
+    swept(world, hours=0.2)
+    for job in running:
+        assert "Stopping" in job.values()
+        job |= {"PipelineExecutionStatus": "Stopped", "TrainingJobStatus": "Stopped"}
+    swept(world, minutes=10)
+    wait = world.table.wait("run-1", WaitKind.TRAINING)
+    assert wait is not None
+    assert wait.result is not None
+    assert wait.result["outcome"] == Status.TRAINING_TIMED_OUT
+    assert stories.next_of(world, "training") == "evaluate"
+
+
+@pytest.mark.parametrize("target", [{"target": PIPELINE}, {"target": "training-job", "request": JOB}, {}])
+def test_a_training_that_is_not_to_be_found_is_not_over_while_its_start_may_be_on_its_way(
+    target: dict[str, Any], world: World
 ) -> None:
-    verdict = judge_bake(
-        endpoint,
-        endpoint="fraud-prod",
-        wanted_config="new",
-        previous_config="old",
-        alarms=[alarm],
-        pending=pending,
-        since=NOW,
-    )
+    stories.with_slot(world, training={"max_hours": 2, **target})
+    for operation in ("StartPipelineExecution", "CreateTrainingJob"):
+        world.sagemaker.refuse(operation, client_error("ThrottlingException"))
+    world.executions.refuse_start(client_error("ThrottlingException"))
+    with pytest.raises(NotAcceptedYetError):
+        stories.do(world, "train", token="training")
+    wait = world.table.wait("run-1", WaitKind.TRAINING)
+    assert wait is not None
+    assert look_after(world.ports, wait) is False
+    world.clock.forward(seconds=91)
+    assert look_after(world.ports, wait) is True
 
-    assert (verdict.outcome, verdict.roll_back) == expected
-    assert verdict.healthy is (expected[0] == "PROMOTED")
 
-
-@pytest.mark.parametrize(
-    ("signal", "returned"),
-    [
-        ({}, True),
-        ({"kind": "kpi"}, True),
-        ({"kind": "data_quality"}, False),
-        ({"kind": "request"}, False),
-        ({"observed_at": "2026-03-02T11:59:59Z"}, False),
-        ({"observed_at": "yesterday"}, False),
-        ({"observed_at": "2026-03-02T12:05:00"}, False),
-        ({"dataset": {"window_end": "2026-03-02T12:00:00Z"}}, False),
-        ({"dataset": {"window_end": "2026-03-02T12:04:00Z"}}, True),
-        ({"dataset": {"window_end": "later"}}, True),
-        ({"summary": None}, True),
-    ],
-)
-def test_only_drift_of_the_candidate_counts_against_it(signal: dict[str, Any], returned: bool) -> None:
-    pending = {"signal": {**DRIFT["signal"], **signal}}
-
-    assert (returned_drift(pending, NOW) is not None) is returned
-    assert returned_drift(None, NOW) is None
+def test_a_result_that_somebody_else_fixed_first_stays(world: World) -> None:
+    started(world)
+    wait = world.table.wait("run-1", WaitKind.TRAINING)
+    assert wait is not None
+    first, second = result(Next.EVALUATE, "first"), result(Next.EVALUATE, "second", Status.TRAINING_FAILED)
+    assert resolve(world.ports, wait, first) is True
+    assert resolve(world.ports, wait, second) is False
+    kept = world.table.wait("run-1", WaitKind.TRAINING)
+    assert kept is not None
+    assert (kept.result, kept.token) == (first, None)

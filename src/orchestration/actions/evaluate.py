@@ -47,6 +47,7 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: there is no such run, or its training is not over.
+        ContentionError: the verdict met another write; the workflow tries again.
     """
     run_id, execution_arn = asked_run(request)
     gathered = gather(ports, run_id, execution_arn)
@@ -56,9 +57,10 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     training = ports.table.wait(run_id, WaitKind.TRAINING)
     if training is None or training.result is None:
         raise InvalidRequestError(f"The training of run {run_id} is not over, so there is nothing to evaluate.")
-    _training_over(ports, gathered, training.result)
     if training.result.get("outcome"):
+        # Its start may have been taken although nobody heard so: the end of the run stops it and frees its slot.
         return {"next": Next.RECORD, "reason": training.result["reason"]}
+    _training_over(ports, gathered)
     verdict = ports.table.verdict(run_id, STAGE)
     if verdict is None:
         verdict = _judge(ports, gathered, _output(training.result))
@@ -78,19 +80,18 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     return {"next": verdict["next"], "reason": verdict["reason"]}
 
 
-def _training_over(ports: Ports, gathered: Gathered, training: dict[str, Any]) -> None:
+def _training_over(ports: Ports, gathered: Gathered) -> None:
     run = gathered.run
     ports.table.end_intention(training_subject(run.run_id), run.run_id)
     wake(ports, give_back_slot(ports, run.run_id))
-    if not training.get("outcome"):
-        record_status(
-            ports,
-            run_id=run.run_id,
-            model=run.model,
-            status=Status.TRAINING_FINISHED,
-            severity=run.severity,
-            sentence="Training finished; its slot is free again.",
-        )
+    record_status(
+        ports,
+        run_id=run.run_id,
+        model=run.model,
+        status=Status.TRAINING_FINISHED,
+        severity=run.severity,
+        sentence="Training finished; its slot is free again.",
+    )
 
 
 def _output(training: dict[str, Any]) -> TrainingOutput:

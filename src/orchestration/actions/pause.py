@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.switches import KillSwitch
-from orchestration.domain.wait import parse_wait_id
+from orchestration.domain.switches import KillSwitch, scopes_over
 from orchestration.steps.due_work import attempt
 from orchestration.steps.looking import look
-from orchestration.steps.operators import asked_scope, asked_text, tell_change
+from orchestration.steps.operators import asked_scope, asked_text, change_told, tell_change
+from orchestration.steps.sight import source_of
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -31,11 +32,14 @@ def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: the scope, the name or the reason is missing or not legal.
+        ContentionError: an effect is being committed at this moment; try again.
     """
     scope, by, reason = asked_scope(request), asked_text(request, "by", 200), asked_text(request, "reason", 500)
-    changed = ports.table.throw_switch(KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat()))
+    switch = KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat())
+    told = change_told(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
+    changed = ports.table.throw_switch(switch, [ports.table.due_write(told)])
     if changed:
-        tell_change(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
+        tell_change(ports, scope, "paused", told)
     return {"scope": scope, "changed": changed, "in_flight": _in_flight(ports, scope)}
 
 
@@ -43,11 +47,12 @@ def _in_flight(ports: Ports, scope: str) -> list[str]:
     """What goes on all the same: it was begun before. Bakes are looked at, since the switch ends them."""
     found = []
     for item in ports.table.due_items():
-        if item.kind is not DueKind.LOOK or scope not in {"global", f"model:{item.model}"}:
+        wait = ports.table.wait_by_id(item.subject) if item.kind is DueKind.LOOK else None
+        run = ports.table.run(wait.run_id) if wait is not None and not wait.resolved else None
+        if wait is None or run is None or scope not in scopes_over(run.model, source_of(json.loads(run.manifest))):
             continue
-        run_id, kind, _ = parse_wait_id(item.subject)
-        if kind is WaitKind.BAKE:
+        if wait.kind is WaitKind.BAKE:
             attempt(ports, item, look)
-        elif kind in {WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK}:
-            found.append(f"{kind} of run {run_id} ({item.model})")
+        elif wait.kind in {WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK}:
+            found.append(f"{wait.kind} of run {run.run_id} ({run.model})")
     return sorted(set(found))

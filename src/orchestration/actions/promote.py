@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import Next, Status, WaitKind
@@ -17,7 +17,7 @@ from orchestration.domain.fence import (
     policy_changed,
     refuse,
 )
-from orchestration.domain.intention import Intention, endpoint_subject, settles_at
+from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.votes import Answer as Vote
@@ -71,7 +71,12 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
             look_after(ports, wait)
             return {"started": True}
     plan = mapping(verdict["plan"])
+    if wait is not None and _begun(ports, plan):
+        # An earlier try was taken although its answer was lost. Whatever stops a run now comes after its effect.
+        return {"started": _follow(ports, gathered, plan, wait)}
     refusal = _refusal(ports, gathered, verdict, plan)
+    if refusal is not None and wait is not None and ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
+        raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
         # Nothing is decided yet: people are asked, and the workflow comes back.
         answer(ports, token, {"next": Next.ASK})
@@ -102,13 +107,22 @@ def _refusal(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any], plan
     foreign = foreign_deployment(seen, name=name, previous=plan["previous_config"], wanted=plan["wanted_config"])
     if foreign is not None:
         return foreign
-    open_ = ports.table.intention(endpoint_subject(name))
-    if open_ is not None and open_.run_id != gathered.run.run_id:
-        return Refusal(
-            Status.SUPERSEDED,
-            f"Run {open_.run_id} of {open_.model} is changing endpoint {name}, or left it unsettled; one at a time.",
-        )
-    return None
+    return _rival(ports, gathered, name)
+
+
+def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | None:
+    """Whether another run changes the endpoint, or left it in a way nobody has settled."""
+    other = ports.table.intention(endpoint_subject(endpoint))
+    if other is None or other.run_id == gathered.run.run_id:
+        return None
+    if other.state == IntentionState.ABANDONED and ports.table.model(other.model).frozen_reason is None:
+        # Somebody unfroze that model, and so took the endpoint as settled.
+        return None
+    return Refusal(
+        Status.SUPERSEDED,
+        f"Run {other.run_id} of {other.model} is changing endpoint {endpoint}, or left it unsettled; one at a time. Once it "
+        f"is looked at: make unfreeze MODEL={other.model}.",
+    )
 
 
 def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -> Refusal | None:
@@ -132,27 +146,56 @@ def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -
 # The three ways to serve.
 
 
+def _begun(ports: HandPorts, plan: dict[str, Any]) -> bool:
+    """True when what a promotion asks for is to be seen already."""
+    if plan["kind"] == PromotionKind.REGISTRY:
+        package = mapping(ports.sagemaker.model_package(plan["model_package_arn"]))
+        return package.get("ModelApprovalStatus") == "Approved"
+    if plan["kind"] == PromotionKind.PIPELINE:
+        return ports.executions.describe(plan["execution_arn"]) is not None
+    seen = EndpointSight.of(ports.sagemaker.endpoint(plan["endpoint"]))
+    return plan["wanted_config"] in {seen.live, seen.pending}
+
+
+def _follow(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait) -> bool:
+    """Note that a promotion was taken, tell of it, and look at what came of it so far."""
+    if plan["kind"] == PromotionKind.REGISTRY:
+        found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
+        resolve(ports, wait, found)
+        return True
+    sentence = f"Endpoint {plan.get('endpoint')} is moving to config {plan.get('wanted_config')}."
+    if plan["kind"] == PromotionKind.PIPELINE:
+        sentence = f"Deployment {plan['execution_name']} started at {plan['target']}."
+    # Before the note that ends the asking, so that a retry makes up for it.
+    record_status(
+        ports,
+        run_id=gathered.run.run_id,
+        model=gathered.run.model,
+        status=Status.PROMOTION_STARTED,
+        severity=gathered.run.severity,
+        sentence=sentence,
+    )
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    current = ports.table.wait(wait.run_id, wait.kind)
+    if current is not None and not current.resolved:
+        look_after(ports, current)
+    return True
+
+
 def _approve_package(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
     """The registry's approval is the promotion; what deploys from the registry is the team's."""
     wait = _parked(ports, gathered, plan, wait, token, [])
     sentence = f"Run {gathered.run.run_id} passed its gates."
     taken = ports.changes.judge_package(plan["model_package_arn"], "Approved", sentence)
-    if not _accepted(ports, wait, taken):
-        return False
-    found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
-    resolve(ports, wait, found)
-    return True
+    return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
 def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
     """The team's own deployment; its end comes by event."""
     wait = _parked(ports, gathered, plan, wait, token, [f"job:{plan['execution_name']}"])
     linked = {**plan["input"], "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": gathered.run.execution_arn}
-    taken = ports.executions.begin(plan["target"], plan["execution_name"], linked)
-    if not _accepted(ports, wait, taken):
-        return False
-    _tell_started(ports, gathered, f"Deployment {plan['execution_name']} started at {plan['target']}.")
-    return True
+    taken = ports.executions.begin(plan["target"], plan["execution_name"], plan["execution_arn"], linked)
+    return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
 def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
@@ -214,12 +257,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
             if wanted not in {seen.live, seen.pending}:
                 busy = taken.answer is Answer.NOT_YET or seen.status != "InService"
                 return _busy(ports, wait, taken.sentence) if busy else _given_up(ports, wait, taken.sentence)
-    _note_accepted(ports, wait)
-    _tell_started(ports, gathered, f"Endpoint {name} is moving to config {wanted}.")
-    current = ports.table.wait(wait.run_id, wait.kind)
-    if current is not None and not current.resolved:
-        look_after(ports, current)
-    return True
+    return _follow(ports, gathered, plan, wait)
 
 
 def _parked(
@@ -238,7 +276,7 @@ def _parked(
 
 
 def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
-    """Note that AWS took a request. False when it never will; then the run's outcome says so.
+    """True when AWS took a request. False when it never will; then the run's outcome says so.
 
     Raises:
         NotAcceptedYetError: it may take it later.
@@ -247,12 +285,7 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
         return _busy(ports, wait, taken.sentence)
     if taken.answer is Answer.REFUSED:
         return _given_up(ports, wait, taken.sentence)
-    _note_accepted(ports, wait)
     return True
-
-
-def _note_accepted(ports: HandPorts, wait: Wait) -> None:
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
 
 
 def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
@@ -264,14 +297,3 @@ def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
 def _given_up(ports: HandPorts, wait: Wait, sentence: str) -> bool:
     resolve(ports, wait, result(Next.RECORD, sentence, Status.FAILED))
     return False
-
-
-def _tell_started(ports: HandPorts, gathered: Gathered, sentence: str) -> None:
-    record_status(
-        ports,
-        run_id=gathered.run.run_id,
-        model=gathered.run.model,
-        status=Status.PROMOTION_STARTED,
-        severity=gathered.run.severity,
-        sentence=sentence,
-    )

@@ -14,7 +14,7 @@ from orchestration.domain.wait import Wait, overdue, result
 from orchestration.domain.wait_results import ENDPOINT_FAILED, rollback_result
 from orchestration.steps.facts import facts_of
 from orchestration.steps.hand import put_wait
-from orchestration.steps.looking import look_after
+from orchestration.steps.looking import because, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.steps.waits import answer, look_due, resolve, take_up
@@ -109,27 +109,28 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
     failed = seen.status in ENDPOINT_FAILED
     if over is not None and not failed and seen.live != intention.wanted:
         # The champion serves already, somebody else deployed, or the endpoint is gone.
-        return resolve(ports, wait, _because(over, wait))
-    if seen.pending is not None or (seen.status != "InService" and not failed):
-        return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
-    if seen.live != intention.wanted and not failed:
-        # An update that was begun may still show: nobody concludes anything before its time, the sweep looks then.
-        return False
-    request = {
-        "EndpointName": name,
-        "EndpointConfigName": intention.previous,
-        "RetainAllVariantProperties": True,
-    }
-    taken = ports.changes.update_endpoint(request)
-    if taken.answer is not Answer.TAKEN:
-        seen = EndpointSight.of(ports.sagemaker.endpoint(name))
-        if intention.previous not in {seen.live, seen.pending}:
-            if taken.answer is Answer.NOT_YET or seen.status not in {"InService", *ENDPOINT_FAILED}:
-                return _busy(ports, wait, taken.sentence)
-            reason = f"{wait.data['why']} The rollback was refused: {taken.sentence}"
-            resolve(ports, wait, result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
-            return False
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+        return resolve(ports, wait, because(over, wait))
+    if seen.pending != intention.previous:
+        if seen.pending is not None or (seen.status != "InService" and not failed):
+            return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
+        if seen.live != intention.wanted and not failed:
+            # Nobody concludes anything before its time, and what shows late has to be taken back.
+            raise NotAcceptedYetError(f"An update of endpoint {name} that was begun may still show.")
+        request = {
+            "EndpointName": name,
+            "EndpointConfigName": intention.previous,
+            "RetainAllVariantProperties": True,
+        }
+        taken = ports.changes.update_endpoint(request)
+        if taken.answer is not Answer.TAKEN:
+            seen = EndpointSight.of(ports.sagemaker.endpoint(name))
+            if intention.previous not in {seen.live, seen.pending}:
+                if taken.answer is Answer.NOT_YET or seen.status not in {"InService", *ENDPOINT_FAILED}:
+                    return _busy(ports, wait, taken.sentence)
+                reason = f"{wait.data['why']} The rollback was refused: {taken.sentence}"
+                resolve(ports, wait, result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
+                return False
+    # Before the note that ends the asking, so that a retry makes up for it.
     record_status(
         ports,
         run_id=wait.run_id,
@@ -138,14 +139,11 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
         severity=gathered.run.severity,
         sentence=f"{wait.data['why']} Endpoint {name} is moving back to config {intention.previous}.",
     )
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
     current = ports.table.wait(wait.run_id, wait.kind)
     if current is not None and not current.resolved:
         look_after(ports, current)
     return True
-
-
-def _because(over: dict[str, Any], wait: Wait) -> dict[str, Any]:
-    return {**over, "reason": f"{wait.data['why']} {over['reason']}"}
 
 
 def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:

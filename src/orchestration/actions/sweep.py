@@ -28,9 +28,10 @@ from orchestration.steps.training_slots import change_slots
 from orchestration.steps.winding_down import look_at_intention, wake, wind_down
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from orchestration.domain.due import DueItem
+    from orchestration.domain.slots import Waiter
     from orchestration.ports import Ports
 
 LOG = logging.getLogger("orchestration")
@@ -59,6 +60,10 @@ FIRST_LISTING: Final = timedelta(days=2)
 NOTED_AT_ONCE: Final = 40
 """Lost signals noted in one transaction, which may write 100 items; the next sweep notes the rest."""
 
+ALARMS: Final = "alarms"
+MONITOR_RUNS: Final = "monitor_runs"
+"""What a sweep lists."""
+
 DUE_WORK: Final = frozenset({"approval_advanced", "approval_withdrawn", "pending_signal_raised"})
 """Repairs that are none: their time came. Every other one makes up for something that was lost."""
 
@@ -78,14 +83,33 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """
     began, now = time.monotonic(), ports.now()
     failures: list[str] = []
-    _listed(ports, failures, "alarms", _note_alarms)
-    _listed(ports, failures, "monitor runs", _note_monitor_runs)
+    listed = ports.table.listed()
+    if not listed:
+        # The first sweep of this release.
+        take_over(ports)
+    _listing(failures, "alarms", lambda: _note_alarms(ports, listed.get(ALARMS)))
+    _listing(failures, "monitor runs", lambda: _note_monitor_runs(ports, listed.get(MONITOR_RUNS)))
+    until = now + timedelta(seconds=float(request.get("ahead_seconds", 0)))
+    approvals = ports.table.approvals_due()
+    items = [item for item in approvals if item.due_at <= until.isoformat()] + ports.table.due_until(until)
+    repairs, left = _worked_off(ports, items, failures, began)
+    queue = list(ports.table.queue())
+    if queue:
+        wake(ports, change_slots(ports))
+    LOG.info("WaitsObserved", extra=waits_observed(approvals, queue, ports.now()))
+    if failures:
+        raise RuntimeError(
+            f"{len(failures)} piece(s) of work failed, the others were done. {'; '.join(failures)}"[:2000]
+        )
+    return {"repairs": dict(repairs), "failures": 0, "left": left}
+
+
+def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], began: float) -> tuple[Counter[str], int]:
+    """Work items off as long as there is time; gives the repairs by kind, and how many are left."""
     repairs: Counter[str] = Counter()
-    left = 0
-    for item in list(ports.table.due_until(now + timedelta(seconds=float(request.get("ahead_seconds", 0))))):
+    for place, item in enumerate(items):
         if time.monotonic() - began > BUDGET_SECONDS:
-            left += 1
-            continue
+            return repairs, len(items) - place
         try:
             worked = work_off(ports, item, WORKERS[item.kind])
         except Exception as error:
@@ -98,27 +122,19 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
             ports.table.record_repair(worked.repair, item.subject, at=ports.now())
             lost = worked.repair not in DUE_WORK
             LOG.info("SweepRepaired", extra={"repair": worked.repair, "subject": item.subject, "lost": lost})
-    wake(ports, change_slots(ports))
-    LOG.info("WaitsObserved", extra=waits_observed(ports))
-    if failures:
-        raise RuntimeError(
-            f"{len(failures)} piece(s) of work failed, the others were done. {'; '.join(failures)}"[:2000]
-        )
-    return {"repairs": dict(repairs), "failures": 0, "left": left}
+    return repairs, 0
 
 
-def waits_observed(ports: Ports) -> dict[str, int]:
-    """What waits and how long, as gauges for alarms and dashboard.
+def waits_observed(approvals: Iterable[DueItem], queue: Sequence[Waiter], now: datetime) -> dict[str, int]:
+    """What waits and how long, as gauges for alarms and dashboard. Pure.
 
     An approval's wait is counted in percent of its own time, since policies set that time.
     """
-    now = ports.now()
-    approvals = [item for item in ports.table.approvals_due() if item.data.get("deadline")]
-    queue = list(ports.table.queue())
+    asked = [item for item in approvals if item.data.get("deadline")]
     oldest = now - datetime.fromisoformat(queue[0].since) if queue else timedelta()
     return {
-        "approvals_waiting": len({item.subject for item in approvals}),
-        "approval_wait_percent": max((_percent_waited(item, now) for item in approvals), default=0),
+        "approvals_waiting": len({item.subject for item in asked}),
+        "approval_wait_percent": max((_percent_waited(item, now) for item in asked), default=0),
         "queue_length": len(queue),
         "oldest_queued_seconds": int(oldest.total_seconds()),
     }
@@ -133,29 +149,27 @@ def _percent_waited(item: DueItem, now: datetime) -> int:
 # Signals whose event was lost.
 
 
-def _listed(ports: Ports, failures: list[str], what: str, note: Callable[[Ports], None]) -> None:
+def _listing(failures: list[str], what: str, note: Callable[[], None]) -> None:
     """List, and go on when listing fails: what is due does not wait for it."""
     try:
-        note(ports)
+        note()
     except Exception as error:
         LOG.exception("ListingFailed", extra={"what": what})
         failures.append(f"listing {what}: {error}")
 
 
-def _note_alarms(ports: Ports) -> None:
+def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
     """Note alarms that went to ALARM since the last sweep; whether that was decided is looked at when its item is due."""
-    now, listed = ports.now(), ports.table.listed("alarms")
-    if not listed:
-        # The first sweep of this release.
-        take_over(ports)
-    known, seen = set(listed.get("seen", ())), []
+    now = ports.now()
+    known = set((listed or {}).get("seen", ()))
+    seen: set[str] = set()
     items: list[DueItem] = []
     for alarm in ports.alarms.in_alarm(ports.settings.alarm_name_prefix):
         since = datetime.fromisoformat(alarm["detail"]["state"]["timestamp"])
         identities = transition_ids(alarm["resources"][0], since)
         if identities[0] in seen or (identities[0] not in known and len(items) == NOTED_AT_ONCE):
             continue
-        seen.append(identities[0])
+        seen.add(identities[0])
         if identities[0] not in known:
             items.append(
                 due(
@@ -170,25 +184,27 @@ def _note_alarms(ports: Ports) -> None:
                     repair="alarm_without_decision",
                 )
             )
-    if set(seen) != known or not listed:
-        ports.table.note_listed("alarms", {"seen": seen}, items)
+    if seen != known or listed is None:
+        ports.table.note_listed(ALARMS, {"seen": sorted(seen)}, items)
 
 
-def _note_monitor_runs(ports: Ports) -> None:
+def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
     """Note monitor runs that found violations or failed since the last listing."""
-    now, listed = ports.now(), ports.table.listed("monitor_runs")
-    since = datetime.fromisoformat(listed["until"]) if listed.get("until") else now - FIRST_LISTING
-    known = set(listed.get("seen", ()))
-    found = list(ports.sagemaker.monitor_runs(since=since - OVERLAP if listed else since))
-    seen = []
+    now = ports.now()
+    since = now - FIRST_LISTING if listed is None else datetime.fromisoformat(listed["until"])
+    known = set((listed or {}).get("seen", ()))
+    found = list(ports.sagemaker.monitor_runs(since=since if listed is None else since - OVERLAP))
+    seen: set[str] = set()
     items: list[DueItem] = []
+    complete = True
     for job_arn, ended_at, endpoint in found:
         job_name, identities = job_arn.rsplit("/", 1)[-1], job_signal_ids(job_arn)
         if identities[0] in seen:
             continue
         if identities[0] not in known and len(items) == NOTED_AT_ONCE:
+            complete = False
             break
-        seen.append(identities[0])
+        seen.add(identities[0])
         if identities[0] not in known:
             items.append(
                 due(
@@ -210,7 +226,7 @@ def _note_monitor_runs(ports: Ports) -> None:
                     repair="monitor_run_without_decision",
                 )
             )
-    complete = set(seen) == {job_signal_ids(job_arn)[0] for job_arn, _, _ in found}
-    if items or not listed or (complete and now - since > OVERLAP):
-        until = now.isoformat() if complete else since.isoformat()
-        ports.table.note_listed("monitor_runs", {"until": until, "seen": seen if complete else [*known, *seen]}, items)
+    if items or listed is None or (complete and now - since > OVERLAP):
+        until = now if complete else since
+        kept = sorted(seen if complete else seen | known)
+        ports.table.note_listed(MONITOR_RUNS, {"until": until.isoformat(), "seen": kept}, items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
@@ -18,6 +18,7 @@ from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.steps.training_slots import held_slot
+from orchestration.steps.trainings import CLOCK_SKEW
 from orchestration.steps.waits import answer, resolve, take_up
 from orchestration.stores.service_answers import Answer, Taken
 
@@ -109,11 +110,11 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
     if task.kind is TargetKind.STATE_MACHINE:
         # So that the console links parent and child.
         linked = {**request, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn}
-        taken = ports.executions.begin(task.target, task.name, linked)
+        taken = ports.executions.begin(task.target, task.name, task.execution_arn, linked)
     elif task.kind is TargetKind.SAGEMAKER_PIPELINE:
         taken = ports.changes.start_pipeline_execution(request)
     else:
-        taken = ports.changes.create_training_job(request)
+        taken = _not_older(ports, task, run.started_at, ports.changes.create_training_job(request))
     if taken.answer is Answer.NOT_YET:
         hours = policy.training.max_hours
         if overdue(wait, hours, ports.now()):
@@ -124,7 +125,7 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
     if taken.answer is Answer.REFUSED:
         resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
         return False
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    # Before the note that ends the asking, so that a retry makes up for it.
     record_status(
         ports,
         run_id=run.run_id,
@@ -133,4 +134,15 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
         severity=run.severity,
         sentence=f"Training {task.name} started at {task.target}.",
     )
+    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
     return True
+
+
+def _not_older(ports: HandPorts, task: TrainingTask, started_at: str, taken: Taken) -> Taken:
+    """A job of that name that is older than the run was not started by it."""
+    if taken.answer is not Answer.EXISTS:
+        return taken
+    created = (ports.sagemaker.training_job(task.name) or {}).get("CreationTime")
+    if created is None or created >= datetime.fromisoformat(started_at) - CLOCK_SKEW:
+        return taken
+    return Taken(Answer.REFUSED, f"Training job {task.name} is older than the run, so it is not followed.")

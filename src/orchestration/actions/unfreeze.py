@@ -14,7 +14,7 @@ from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
 from orchestration.steps.due_work import attempt
-from orchestration.steps.operators import asked_text, tell_change
+from orchestration.steps.operators import asked_text, change_told, tell_change
 from orchestration.steps.pending import pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
 
@@ -49,9 +49,10 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         _settle_endpoint(ports, model)
         after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
         item = pending_due(model, ports.now() + GRACE)
-        if ports.table.save_model(after, [ports.table.due_write(item)]):
-            sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
-            tell_change(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
+        sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
+        told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
+        if ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
+            tell_change(ports, f"model:{model}", "unfrozen", told)
             attempt(ports, item, raise_pending)
             return {"model": model, "changed": True}
         ports.pause(0.05)

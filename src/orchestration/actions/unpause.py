@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind
 from orchestration.steps.due_work import attempt
-from orchestration.steps.operators import asked_scope, asked_text, tell_change
+from orchestration.steps.operators import asked_scope, asked_text, change_told, tell_change
 from orchestration.steps.pending import raise_pending
 from orchestration.steps.training_slots import change_slots
 from orchestration.steps.winding_down import wake
@@ -27,11 +27,13 @@ def unpause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Raises:
         InvalidRequestError: the scope or the name is missing or not legal.
+        ContentionError: an effect is being committed at this moment; try again.
     """
     scope, by = asked_scope(request), asked_text(request, "by", 200)
-    changed = ports.table.lift_switch(scope)
+    told = change_told(ports, scope, "resumed", f"{by} resumed {scope}.", "make status")
+    changed = ports.table.lift_switch(scope, [ports.table.due_write(told)])
     if changed:
-        tell_change(ports, scope, "resumed", f"{by} resumed {scope}.", "make status")
+        tell_change(ports, scope, "resumed", told)
     wake(ports, change_slots(ports))
     for item in ports.table.due_items():
         if item.kind is DueKind.PENDING:

@@ -171,7 +171,7 @@ class Status(StrEnum):
 
     @property
     def order(self) -> int:
-        """Position in a run's life, for showing statuses of the same moment. Never part of a key."""
+        """Position in a run's life, for showing statuses in their order. Never part of a key."""
         return list(Status).index(self)
 
     @property

@@ -56,7 +56,7 @@ class DueItem:
 
 
 def due(kind: DueKind, subject: str, model: str, at: datetime, /, **data: Any) -> DueItem:
-    """An item that is due at an aware datetime. ``data`` may have keys named like the parameters."""
+    """An item that is due at an aware datetime. ``data`` may have any name, ``model`` too: messages have one."""
     return DueItem(kind, subject, model, at.isoformat(), 0, data)
 
 

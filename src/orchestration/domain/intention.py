@@ -30,7 +30,7 @@ class Intention:
     """What one run is about to change, or has changed without a verdict yet.
 
     ``subject`` is ``endpoint:<name>`` or ``training:<run>``; ``sequence`` the model's chain sequence at its opening, which
-    orders it with signals; ``accepted`` says that AWS took the request. Times are ISO-8601 in UTC.
+    orders it with signals. Times are ISO-8601 in UTC.
     """
 
     subject: str
@@ -43,7 +43,6 @@ class Intention:
     wanted: str = ""
     previous: str = ""
     state: str = IntentionState.OPEN
-    accepted: bool = False
 
     def settled(self, now: datetime) -> bool:
         """True when the function that opened it cannot be at work any more."""

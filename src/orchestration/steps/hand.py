@@ -41,7 +41,11 @@ def put_wait(
 
 
 def refused(ports: HandPorts, gathered: Gathered, kind: WaitKind, token: str, refusal: Refusal, *, go: Next) -> None:
-    """Keep a refusal as the result of the wait and tell the workflow."""
+    """Keep a refusal as the result of the wait and tell the workflow.
+
+    Raises:
+        ContentionError: it met another write and could not be kept.
+    """
     found = result(go, refusal.reason, refusal.outcome, again=refusal.again)
     parked = ports.table.wait(gathered.run.run_id, kind)
     if parked is None:
@@ -52,8 +56,9 @@ def refused(ports: HandPorts, gathered: Gathered, kind: WaitKind, token: str, re
             deliver(ports, over)
             return
         parked = ports.table.wait(gathered.run.run_id, kind)
-    if parked is not None:
-        resolve(ports, parked, found)
+        if parked is None:
+            raise ContentionError("The refusal could not be kept; the workflow asks again.")
+    resolve(ports, parked, found)
 
 
 def commit(ports: HandPorts, gathered: Gathered, intention: Intention | None, parked: Wait | None, new: Wait) -> Wait:

@@ -119,7 +119,7 @@ def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | Non
 def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
     del run
     plan = wait.data["plan"]
-    return rollback_result(
+    found = rollback_result(
         ports.sagemaker.endpoint(plan["endpoint"]),
         name=plan["endpoint"],
         previous=plan["previous_config"],
@@ -127,6 +127,12 @@ def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None
         outcome=Status(wait.data["outcome"]),
         certain=_certain(ports, wait),
     )
+    return None if found is None else because(found, wait)
+
+
+def because(found: dict[str, Any], wait: Wait) -> dict[str, Any]:
+    """The result of a rollback with the reason why the champion had to come back."""
+    return {**found, "reason": f"{wait.data['why']} {found['reason']}"}
 
 
 def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
 
 if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
     from orchestration.ports import Ports
 
 LOG = logging.getLogger("orchestration")
@@ -45,9 +46,8 @@ def asked_text(request: dict[str, Any], field: str, limit: int) -> str:
     return value
 
 
-def tell_change(ports: Ports, scope: str, what: str, sentence: str, step: str) -> None:
-    """Tell people of a change; the item comes before the change, so that nobody changes anything in silence."""
-    LOG.info("SwitchChanged", extra={"scope": scope, "change": what})
+def change_told(ports: Ports, scope: str, what: str, sentence: str, step: str) -> DueItem:
+    """The item that has people told of a change; it is written with the change, so that none comes in silence."""
     message = Message(
         model=scope.removeprefix("model:") if scope.startswith("model:") else None,
         status=what.upper(),
@@ -55,6 +55,10 @@ def tell_change(ports: Ports, scope: str, what: str, sentence: str, step: str) -
         sentence=sentence,
         next_steps=(step,),
     )
-    item = message_told(message, ports.now())
-    ports.table.add_due(item)
+    return message_told(message, ports.now())
+
+
+def tell_change(ports: Ports, scope: str, what: str, item: DueItem) -> None:
+    """Tell people of a change that was made."""
+    LOG.info("SwitchChanged", extra={"scope": scope, "change": what})
     attempt(ports, item, tell)

@@ -60,7 +60,7 @@ def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
 def message_told(message: Message, now: datetime) -> DueItem:
     """The item that has a message sent whose fact stands nowhere else; it carries the message."""
     identity = sha256(f"{message.model}\x1f{message.title}\x1f{message.sentence}\x1f{now.isoformat()}")[:24]
-    return due(DueKind.TELL, f"message:{identity}", message.model or "-", now + GRACE, **asdict(message))
+    return due(DueKind.TELL, f"message:{identity}", message.model or "-", now + GRACE, message=asdict(message))
 
 
 def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
@@ -83,7 +83,7 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
 
 
 def _message_of(item: DueItem) -> Message:
-    data = item.data
+    data = item.data["message"]
     return Message(
         **{
             **data,
@@ -156,7 +156,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
     leave_evidence(ports, run, status, rows)
     details = dict(row.get("details") or {})
     sentence = str(details.pop("sentence", None) or details.pop("reason", None) or run.reason or "")
-    earlier = [earlier["status"] for earlier in rows if earlier["at"] <= row["at"] and earlier["status"] != status]
+    earlier = [before["status"] for before in rows[: rows.index(row)]]
     manifest_uri = ports.bucket.uri(manifest_key(run.model, run_id))
     LOG.info(
         "RunStatusChanged",

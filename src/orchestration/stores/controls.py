@@ -9,8 +9,13 @@ pk            sk           item
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from orchestration.domain.switches import KillSwitch, scopes_over
 from orchestration.stores.table import Table, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Controls(Table):
@@ -23,14 +28,22 @@ class Controls(Table):
             for item in self._query("CONTROLS")
         )
 
-    def throw_switch(self, switch: KillSwitch) -> bool:
-        """Throw a kill switch. False when it was thrown before."""
-        item = {"pk": "CONTROLS", "sk": switch.scope, "by": switch.by, "reason": switch.reason, "since": switch.since}
-        return self._write(self._put(item, "attribute_not_exists(pk)"))
+    def throw_switch(self, switch: KillSwitch, writes: Sequence[Write] = ()) -> bool:
+        """Throw a kill switch, with what must follow it. False when it was thrown before.
 
-    def lift_switch(self, scope: str) -> bool:
-        """Lift a kill switch. False when it was not thrown."""
-        return self._write(self._delete("CONTROLS", scope, "attribute_exists(pk)"))
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        item = {"pk": "CONTROLS", "sk": switch.scope, "by": switch.by, "reason": switch.reason, "since": switch.since}
+        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
+
+    def lift_switch(self, scope: str, writes: Sequence[Write] = ()) -> bool:
+        """Lift a kill switch, with what must follow it. False when it was not thrown.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        return self._once(self._delete("CONTROLS", scope, "attribute_exists(pk)"), writes)
 
     def switch_checks(self, model: str, source: str | None) -> list[Write]:
         """Conditions of a transaction: no switch over the model or the source of its signal is thrown.

@@ -5,7 +5,7 @@ pk                              sk                          item
 ==============================  ==========================  ===============================================
 ``DUE#<0 to 7>``                ``<due>#<kind>#<subject>``  a pointer to work that is due then
 ``DUE#APPROVALS``               the same                    the next step of an approval
-``LISTED``                      ``<what>``                  what the last listing of a sweep showed
+``LISTED``                      ``SWEEP``                   what the last listings of a sweep showed
 ==============================  ==========================  ===============================================
 """
 
@@ -18,17 +18,21 @@ from orchestration.domain.due import APPROVALS, DueItem, partitions
 from orchestration.stores.table import Table, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
 
 class DueItems(Table):
     """What is due, and when."""
 
-    def due_until(self, now: datetime) -> Iterator[DueItem]:
-        """Items that are due, the longest due of each partition first; nine queries when nothing is."""
-        for pk in partitions():
-            yield from (_item(found) for found in self._query(pk, until=f"{now.isoformat()}~"))
+    def due_until(self, now: datetime) -> list[DueItem]:
+        """What is due but for approvals, the longest due of each partition first; a query a partition."""
+        return [
+            _item(found)
+            for pk in partitions()
+            if pk != APPROVALS
+            for found in self._query(pk, until=f"{now.isoformat()}~")
+        ]
 
     def due_items(self) -> list[DueItem]:
         """Every item, due or not: what waits for something, for people who look."""
@@ -53,15 +57,19 @@ class DueItems(Table):
         else:
             self._transact([self.due_write(moved), self._delete(item.partition, item.sort_key, "attribute_exists(pk)")])
 
-    def listed(self, what: str) -> dict[str, Any]:
-        """What the last listing of alarms or monitor runs showed; empty before the first."""
-        item = self._get("LISTED", what)
-        return {} if item is None else dict(item["shown"])
+    def listed(self) -> dict[str, Any]:
+        """What the last listings of a sweep showed, by what was listed; empty before the first."""
+        item = self._get("LISTED", "SWEEP") or {}
+        return {name: value for name, value in item.items() if name not in {"pk", "sk"}}
 
     def note_listed(self, what: str, shown: dict[str, Any], items: Sequence[DueItem]) -> None:
-        """Remember what a listing showed, in one transaction with the items of what was new in it."""
-        put = self._put({"pk": "LISTED", "sk": what, "shown": shown})
-        self._transact([put, *(self.due_write(item) for item in items)])
+        """Remember what a listing showed, in one transaction with the items of what was new in it.
+
+        Raises:
+            ContentionError: somebody else wrote at the same moment; the next sweep lists again.
+        """
+        put = self._update("LISTED", "SWEEP", f"SET #{what} = :shown", None, {":shown": shown}, [what])
+        self._once(put, [self.due_write(item) for item in items])
 
     def due_write(self, item: DueItem) -> Write:
         """The write of an item, for a transaction with the fact it follows."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from orchestration.domain.json_values import canonical
-from orchestration.stores.service_answers import Taken, asked
+from orchestration.stores.service_answers import Answer, Taken, asked
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
@@ -46,11 +46,24 @@ class Executions:
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
 
-    def begin(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> Taken:
-        """Start an execution of somebody else's machine, and say what Step Functions made of it."""
-        return asked(
-            lambda: self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=canonical(value)),
+    def begin(self, state_machine_arn: str, name: str, execution_arn: str, value: dict[str, Any]) -> Taken:
+        """Start an execution of a team's own machine, and say what Step Functions made of it.
+
+        A name that is in use is ours when the input is: a start whose answer was lost. Another input is somebody else's.
+        """
+        text = canonical(value)
+        taken = asked(
+            lambda: self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=text),
             "StartExecution",
+        )
+        if taken.answer is not Answer.EXISTS:
+            return taken
+        described = self.describe(execution_arn) or {}
+        if described.get("input") == text:
+            return taken
+        return Taken(
+            Answer.REFUSED,
+            f"An execution named {name} exists with another input. It was not started by this run, so it is not followed.",
         )
 
     def start(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> bool:

@@ -27,23 +27,15 @@ class Intentions(Table):
         return Intention(**{name: item[name] for name in Intention.__slots__ if name in item})
 
     def intention_write(self, intention: Intention) -> Write:
-        """The write that opens an intention, for a transaction with its fence: none is there, or it is the run's own."""
+        """The write that opens an intention, for a transaction with its fence.
+
+        None is there, or it is the run's own, or it was abandoned, which the fence has looked at.
+        """
         return self._put(
             {"pk": f"INTENT#{intention.subject}", "sk": "INTENT", **asdict(intention)},
-            "attribute_not_exists(pk) OR run_id = :run",
-            {":run": intention.run_id},
-        )
-
-    def accept_intention(self, intention: Intention) -> bool:
-        """Note that AWS took the request. False when the intention is not the run's any more."""
-        return self._write(
-            self._update(
-                f"INTENT#{intention.subject}",
-                "INTENT",
-                "SET accepted = :true",
-                "run_id = :run",
-                {":true": True, ":run": intention.run_id},
-            )
+            "attribute_not_exists(pk) OR run_id = :run OR #state = :abandoned",
+            {":run": intention.run_id, ":abandoned": str(IntentionState.ABANDONED)},
+            ["state"],
         )
 
     def abandon_intention(self, subject: str, run_id: str) -> Write:

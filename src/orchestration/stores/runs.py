@@ -130,9 +130,12 @@ class Runs(Table):
     # Statuses.
 
     def statuses(self, run_id: str) -> list[dict[str, Any]]:
-        """Status rows of a run in the order they came: ``{"status", "at", "details"}`` each."""
+        """Status rows of a run in the order of its life: ``{"status", "at", "details"}`` each.
+
+        Two functions may write two statuses at the same moment, so times do not order them.
+        """
         rows = list(self._query(f"RUN#{run_id}", "STATUS#"))
-        return sorted(rows, key=lambda row: (row["at"], Status(row["status"]).order))
+        return sorted(rows, key=lambda row: Status(row["status"]).order)
 
     def status_write(self, run_id: str, row: StatusRow) -> Write:
         """The write of a status, for a transaction; it comes once."""
@@ -149,8 +152,12 @@ class Runs(Table):
         )
 
     def add_status(self, run_id: str, row: StatusRow, writes: Sequence[Write] = ()) -> bool:
-        """Append a status and what must follow it. False when the run has that status already."""
-        return self._transact([self.status_write(run_id, row), *writes]) is None
+        """Append a status and what must follow it. False when the run has that status already.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        return self._once(self.status_write(run_id, row), writes)
 
     # Verdicts.
 
@@ -160,11 +167,15 @@ class Runs(Table):
         return None if item is None else dict(item["verdict"])
 
     def store_verdict(self, run_id: str, stage: str, verdict: dict[str, Any], writes: Sequence[Write]) -> bool:
-        """Store a verdict with what must follow it. False when there is one: that one stands."""
+        """Store a verdict with what must follow it. False when there is one: that one stands.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
         put = self._put(
             {"pk": f"RUN#{run_id}", "sk": f"VERDICT#{stage}", "verdict": verdict}, "attribute_not_exists(pk)"
         )
-        return self._transact([put, *writes]) is None
+        return self._once(put, writes)
 
     # Repairs.
 

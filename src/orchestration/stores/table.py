@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from orchestration.domain.errors import ContentionError
 from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Table:
         pk: str,
         sk: str,
         update: str,
-        condition: str,
+        condition: str | None,
         values: dict[str, Any] | None = None,
         names: Sequence[str] = (),
     ) -> Write:
@@ -145,6 +146,17 @@ class Table:
                 return ["TransactionConflict"]
             raise
         return None
+
+    def _once(self, write: Write, writes: Sequence[Write]) -> bool:
+        """A write with what must follow it. False when its own condition does not hold: it was made before.
+
+        Raises:
+            ContentionError: it met another write, or was throttled; nothing was written, and nobody knows yet.
+        """
+        codes = self._transact([write, *writes])
+        if codes is not None and codes[0] != "ConditionalCheckFailed":
+            raise ContentionError("Something else was written at the same moment; nothing was changed. Try again.")
+        return codes is None
 
     def _write(self, write: Write) -> bool:
         """One write by itself. False when its condition does not hold.

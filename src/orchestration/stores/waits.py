@@ -109,6 +109,9 @@ class Waits(DueItems):
         """Fix the result of a wait. The first to call decides; False for everyone after.
 
         ``due`` has the workflow told by a sweep, if whoever resolves dies before telling.
+
+        Raises:
+            ContentionError: see ``_once``.
         """
         write = self._change(
             wait,
@@ -117,7 +120,7 @@ class Waits(DueItems):
             {":resolved": str(WaitState.RESOLVED), ":result": result},
             ["state", "result"],
         )
-        return self._transact([write, self.due_write(due)]) is None
+        return self._once(write, [self.due_write(due)])
 
     def finish_wait(self, wait: Wait, *, at: str, delivered: bool) -> None:
         """Note that the workflow has the result: the token goes, and so do the pointers. Idempotent."""

@@ -1,0 +1,373 @@
+# ruff: noqa: N803 - the names of boto3's arguments
+"""SageMaker's and Step Functions' clients in memory, as far as the adapters use them.
+
+The real adapters stand before them, so that what they make of an answer is tested with every action. ``Enter`` hears of
+every call before it has its effect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import boto3
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from orchestration.domain.training_target import nested_execution_arn
+
+Enter = Callable[[str], object]
+
+ENDPOINT_ARN: Final = "arn:aws:sagemaker:us-east-1:111122223333:endpoint"
+ROLE: Final = "arn:aws:iam::111122223333:role/serving"
+DATA: Final = "amzn-s3-demo-bucket"
+
+
+def client_error(code: str, message: str = "no", operation: str = "Operation", status: int = 400) -> ClientError:
+    """Make an error as botocore raises it."""
+    return ClientError(_answer(code, message, status), operation)
+
+
+def _answer(code: str, message: str, status: int = 400) -> Any:
+    return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+class ExecutionDoesNotExist(ClientError):  # noqa: N818 - boto3's name
+    """As Step Functions' client raises it."""
+
+
+class ExecutionAlreadyExists(ClientError):  # noqa: N818 - boto3's name
+    """As Step Functions' client raises it."""
+
+
+class SfnValidationException(ClientError):  # noqa: N818 - boto3's name
+    """As Step Functions' client raises it."""
+
+
+class StepFunctionsExceptions:
+    """What ``client.exceptions`` offers."""
+
+    ExecutionDoesNotExist = ExecutionDoesNotExist
+    ExecutionAlreadyExists = ExecutionAlreadyExists
+    ValidationException = SfnValidationException
+
+
+@functools.cache
+def _sagemaker_meta() -> Any:
+    """Made once: it is the service model that costs time."""
+    return boto3.Session(region_name="us-east-1").client("sagemaker").meta
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A paginator."""
+
+    paginate: Callable[..., Iterator[dict[str, Any]]]
+
+
+@dataclass
+class Endpoint:
+    """A SageMaker endpoint: while it moves it names the old config, and the new one in its summary."""
+
+    live: str
+    pending: str | None = None
+    status: str = "InService"
+    failure: str | None = None
+
+    def described(self, name: str) -> dict[str, Any]:
+        """DescribeEndpoint."""
+        shown: dict[str, Any] = {
+            "EndpointName": name,
+            "EndpointArn": f"{ENDPOINT_ARN}/{name}",
+            "EndpointConfigName": self.live,
+            "EndpointStatus": self.status,
+        }
+        if self.pending:
+            shown["PendingDeploymentSummary"] = {"EndpointConfigName": self.pending}
+        if self.failure:
+            shown["FailureReason"] = self.failure
+        return shown
+
+
+class FakeSageMaker:
+    """SageMaker's client: what is not there is answered as SageMaker answers it, and so is a second one of a name.
+
+    ``refuse`` and ``lose`` script the next calls of an operation.
+    """
+
+    def __init__(self, enter: Enter) -> None:
+        self._called = enter
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        self.pipelines: dict[str, dict[str, Any]] = {}
+        self.steps: dict[str, list[dict[str, Any]]] = {}
+        self.trainings: dict[str, dict[str, Any]] = {}
+        self.packages: dict[str, dict[str, Any]] = {}
+        self.schedules: dict[str, dict[str, Any]] = {}
+        self.monitor_runs: list[dict[str, Any]] = []
+        self.tags: dict[str, dict[str, str]] = {}
+        self.models: dict[str, dict[str, Any]] = {}
+        self.configs: dict[str, dict[str, Any]] = {}
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self._scripts: dict[str, list[BaseException | None]] = {}
+
+    @property
+    def meta(self) -> Any:
+        """SageMaker's own service model."""
+        return _sagemaker_meta()
+
+    # What a test says.
+
+    def serve(self, name: str, config: str, **container: Any) -> None:
+        """Let an endpoint serve with a config and its model of the same name."""
+        self._model_and_config(config, {"Image": "image", "ModelDataUrl": f"s3://{DATA}/{config}.tar.gz", **container})
+        self.endpoints[name] = Endpoint(config)
+
+    def refuse(self, operation: str, *errors: BaseException | None) -> None:
+        """Let the next calls of an operation fail, in this order; None lets one pass."""
+        self._scripts.setdefault(operation, []).extend(errors)
+
+    def lose(self, operation: str) -> None:
+        """Let the next call of an operation have its effect and its answer be lost."""
+        self.refuse(operation, ReadTimeoutError(endpoint_url="https://sagemaker"))
+
+    def settle(self, name: str, *, fail: str | None = None) -> None:
+        """Let an update of an endpoint be over; SageMaker itself goes back when it failed."""
+        endpoint = self.endpoints[name]
+        if fail is None:
+            endpoint.live = endpoint.pending or endpoint.live
+        endpoint.pending, endpoint.status, endpoint.failure = None, "InService", fail
+
+    def asked(self, operation: str) -> list[dict[str, Any]]:
+        """The requests of an operation that had their effect."""
+        return [request for name, request in self.requests if name == operation]
+
+    # Reading.
+
+    def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, Any]:
+        return self._described("DescribeProcessingJob", self.jobs, ProcessingJobName)
+
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:
+        return self._described("DescribeTrainingJob", self.trainings, TrainingJobName)
+
+    def describe_model(self, *, ModelName: str) -> dict[str, Any]:
+        return self._described("DescribeModel", self.models, ModelName)
+
+    def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:
+        return self._described("DescribeEndpointConfig", self.configs, EndpointConfigName)
+
+    def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:
+        return self._described("DescribeModelPackage", self.packages, ModelPackageName)
+
+    def describe_monitoring_schedule(self, *, MonitoringScheduleName: str) -> dict[str, Any]:
+        return self._described("DescribeMonitoringSchedule", self.schedules, MonitoringScheduleName)
+
+    def describe_pipeline_execution(self, *, PipelineExecutionArn: str) -> dict[str, Any]:
+        return self._described("DescribePipelineExecution", self.pipelines, PipelineExecutionArn)
+
+    def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:
+        self._enter("DescribeEndpoint")
+        if EndpointName not in self.endpoints:
+            raise client_error("ValidationException", f'Could not find endpoint "{EndpointName}".', "DescribeEndpoint")
+        return self.endpoints[EndpointName].described(EndpointName)
+
+    def list_pipeline_executions(self, *, PipelineName: str, **_: Any) -> dict[str, Any]:
+        self._enter("ListPipelineExecutions")
+        return {
+            "PipelineExecutionSummaries": [
+                {"PipelineExecutionArn": arn, "PipelineExecutionDisplayName": found["PipelineExecutionDisplayName"]}
+                for arn, found in self.pipelines.items()
+                if arn.startswith(f"{PipelineName}/")
+            ]
+        }
+
+    def list_tags(self, *, ResourceArn: str) -> dict[str, Any]:
+        self._enter("ListTags")
+        return {"Tags": [{"Key": key, "Value": value} for key, value in self.tags.get(ResourceArn, {}).items()]}
+
+    def get_paginator(self, operation: str) -> Pages:
+        def pages(**asked: Any) -> Iterator[dict[str, Any]]:
+            self._enter(operation)
+            if operation == "list_monitoring_executions":
+                runs = [run for run in self.monitor_runs if run["MonitoringExecutionStatus"] == asked["StatusEquals"]]
+                yield {"MonitoringExecutionSummaries": runs}
+            else:
+                yield {"PipelineExecutionSteps": self.steps.get(asked["PipelineExecutionArn"], [])}
+
+        return Pages(pages)
+
+    # Changing.
+
+    def create_model(self, **request: Any) -> dict[str, Any]:
+        with self._change("CreateModel", request):
+            if request["ModelName"] in self.models:
+                raise client_error("ValidationException", "Cannot create already existing model", "CreateModel")
+            self.models[request["ModelName"]] = request
+        return {}
+
+    def create_endpoint_config(self, **request: Any) -> dict[str, Any]:
+        with self._change("CreateEndpointConfig", request):
+            name = request["EndpointConfigName"]
+            if name in self.configs:
+                raise client_error("ValidationException", "Cannot create already existing endpoint configuration", "")
+            self.configs[name] = {**request, "EndpointConfigArn": f"{ENDPOINT_ARN}-config/{name}"}
+        return {}
+
+    def update_endpoint(self, **request: Any) -> dict[str, Any]:
+        with self._change("UpdateEndpoint", request):
+            endpoint = self.endpoints.get(request["EndpointName"])
+            if endpoint is None:
+                raise client_error("ValidationException", "Could not find endpoint", "UpdateEndpoint")
+            if endpoint.status not in {"InService", "Failed"}:
+                raise client_error("ValidationException", "Cannot update in-progress endpoint", "UpdateEndpoint")
+            if request["EndpointConfigName"] not in self.configs:
+                raise client_error("ValidationException", "Could not find endpoint configuration", "UpdateEndpoint")
+            endpoint.pending, endpoint.status, endpoint.failure = request["EndpointConfigName"], "Updating", None
+        return {}
+
+    def create_training_job(self, **request: Any) -> dict[str, Any]:
+        with self._change("CreateTrainingJob", request):
+            name = request["TrainingJobName"]
+            if name in self.trainings:
+                raise client_error("ResourceInUse", "Job name must be unique", "CreateTrainingJob")
+            self.trainings[name] = {"TrainingJobName": name, "TrainingJobStatus": "InProgress"}
+        return {}
+
+    def start_pipeline_execution(self, **request: Any) -> dict[str, Any]:
+        arn = f"{request['PipelineName']}/execution/{request['ClientRequestToken'][:12]}"
+        with self._change("StartPipelineExecution", request):
+            # The same token again finds the first execution.
+            started = {"PipelineExecutionStatus": "Executing", "PipelineExecutionArn": arn}
+            self.pipelines.setdefault(
+                arn, {**started, "PipelineExecutionDisplayName": request["PipelineExecutionDisplayName"]}
+            )
+        return {"PipelineExecutionArn": arn}
+
+    def update_model_package(self, **request: Any) -> dict[str, Any]:
+        with self._change("UpdateModelPackage", request):
+            if request["ModelPackageArn"] not in self.packages:
+                raise client_error("ValidationException", "ModelPackage does not exist", "UpdateModelPackage")
+            self.packages[request["ModelPackageArn"]] |= {"ModelApprovalStatus": request["ModelApprovalStatus"]}
+        return {}
+
+    def update_monitoring_schedule(self, **request: Any) -> dict[str, Any]:
+        with self._change("UpdateMonitoringSchedule", request):
+            self.schedules[request["MonitoringScheduleName"]] |= request
+        return {}
+
+    def stop_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:
+        with self._change("StopTrainingJob", {"TrainingJobName": TrainingJobName}):
+            job = self.trainings.get(TrainingJobName)
+            if job is None:
+                raise client_error("ResourceNotFound", "Requested resource not found.", "StopTrainingJob")
+            if job["TrainingJobStatus"] != "InProgress":
+                raise client_error("ValidationException", "The request was rejected", "StopTrainingJob")
+            job["TrainingJobStatus"] = "Stopping"
+        return {}
+
+    def stop_pipeline_execution(self, *, PipelineExecutionArn: str, ClientRequestToken: str) -> dict[str, Any]:
+        del ClientRequestToken
+        with self._change("StopPipelineExecution", {"PipelineExecutionArn": PipelineExecutionArn}):
+            self.pipelines[PipelineExecutionArn]["PipelineExecutionStatus"] = "Stopping"
+        return {}
+
+    # Inside.
+
+    def _described(self, operation: str, known: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+        self._enter(operation)
+        if name not in known:
+            raise client_error("ResourceNotFound", f"Requested resource not found: {name}", operation)
+        return dict(known[name])
+
+    def _enter(self, operation: str) -> None:
+        self._called(operation)
+
+    @contextlib.contextmanager
+    def _change(self, operation: str, request: dict[str, Any]) -> Iterator[None]:
+        self._enter(operation)
+        script = self._scripts.get(operation)
+        error = script.pop(0) if script else None
+        if error is not None and not isinstance(error, ReadTimeoutError):
+            raise error
+        yield
+        self.requests.append((operation, request))
+        if error is not None:
+            raise error
+
+    def _model_and_config(self, name: str, container: dict[str, Any]) -> None:
+        self.models[name] = {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": ROLE}
+        self.configs[name] = {
+            "EndpointConfigName": name,
+            "EndpointConfigArn": f"{ENDPOINT_ARN}-config/{name}",
+            "ProductionVariants": [
+                {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+            ],
+        }
+
+
+class FakeStepFunctions:
+    """Step Functions' client: names are used once, tokens are answered once."""
+
+    exceptions = StepFunctionsExceptions
+
+    def __init__(self, enter: Enter) -> None:
+        self._called = enter
+        self.started: dict[str, dict[str, Any]] = {}
+        self.inputs: dict[str, str] = {}
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.statuses: dict[str, str] = {}
+        self.more: dict[str, dict[str, Any]] = {}
+        self._scripts: list[BaseException] = []
+
+    def refuse_start(self, *errors: BaseException) -> None:
+        """Let the next starts fail; one whose answer is lost has its effect."""
+        self._scripts += errors
+
+    def end(self, arn: str, status: str, **more: Any) -> None:
+        """Let an execution be over."""
+        self.statuses[arn], self.more[arn] = status, more
+
+    def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:
+        self._called("SendTaskSuccess")
+        if taskToken in self.answers:
+            raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskSuccess")
+        self.answers[taskToken] = json.loads(output)
+        return {}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        self._called("DescribeExecution")
+        if executionArn not in self.statuses:
+            raise ExecutionDoesNotExist(_answer("ExecutionDoesNotExist", "Execution Does Not Exist"), "Describe")
+        begun = self.inputs.get(executionArn)
+        return {
+            "executionArn": executionArn,
+            "status": self.statuses[executionArn],
+            **({"input": begun} if begun else {}),
+            **self.more.get(executionArn, {}),
+        }
+
+    def start_execution(self, *, stateMachineArn: str, name: str, **request: Any) -> dict[str, Any]:
+        self._called("StartExecution")
+        error = self._scripts.pop(0) if self._scripts else None
+        if error is not None and not isinstance(error, ReadTimeoutError):
+            raise error
+        if name in self.started:
+            raise ExecutionAlreadyExists(_answer("ExecutionAlreadyExists", "Execution Already Exists"), "Start")
+        self.started[name] = json.loads(request["input"])
+        arn = nested_execution_arn(stateMachineArn, name)
+        self.statuses[arn] = "RUNNING"
+        self.inputs[arn] = request["input"]
+        if error is not None:
+            raise error
+        return {"executionArn": arn}
+
+    def stop_execution(self, *, executionArn: str, error: str, cause: str) -> dict[str, Any]:
+        self._called("StopExecution")
+        if executionArn not in self.statuses:
+            raise ExecutionDoesNotExist(_answer("ExecutionDoesNotExist", "Execution Does Not Exist"), "Stop")
+        if self.statuses[executionArn] == "RUNNING":
+            self.end(executionArn, "ABORTED", error=error, cause=cause)
+        return {}

@@ -1,0 +1,289 @@
+"""The bake: what is judged about a candidate that serves, when it is over, and what an endpoint update came to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from orchestration.domain.bake import AlarmWatch, BakeState, BakeVerdict, bake_result, judge_bake, returned_drift
+from orchestration.domain.contracts import Status
+from orchestration.domain.switches import KillSwitch
+from orchestration.domain.wait_results import promotion_result, rollback_result
+
+SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SERVES = {"EndpointStatus": "InService", "EndpointConfigName": "new"}
+BACK = {"EndpointStatus": "InService", "EndpointConfigName": "old"}
+QUIET = AlarmWatch("a", "OK")
+SILENT = AlarmWatch("a", "INSUFFICIENT_DATA")
+SWITCH = KillSwitch("global", "ana", "Incident 7.", "2026-03-02")
+DRIFT = {"drift": {"kind": "drift", "summary": "psi is 0.4 against 0.2."}, "drift_sequence": 8}
+
+
+def judged(described: dict[str, Any] | None = SERVES, *alarms: AlarmWatch, **more: Any) -> BakeVerdict:
+    given: dict[str, Any] = {"pending": None, "switch": None, **more}
+    return judge_bake(
+        described,
+        endpoint="fraud-prod",
+        wanted_config="new",
+        previous_config="old",
+        alarms=alarms,
+        sequence=7,
+        since=SINCE,
+        **given,
+    )
+
+
+# A look.
+
+
+@pytest.mark.parametrize("alarms", [(), (QUIET,), (QUIET, AlarmWatch("b", "OK"))])
+def test_a_candidate_that_serves_beside_quiet_alarms_is_healthy(alarms: tuple[AlarmWatch, ...]) -> None:
+    assert judged(SERVES, *alarms).state is BakeState.HEALTHY
+
+
+@pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed"])
+def test_an_endpoint_that_failed_under_the_candidate_is_unhealthy(status: str) -> None:
+    assert judged({**SERVES, "EndpointStatus": status}).state is BakeState.UNHEALTHY
+
+
+def test_an_endpoint_that_is_gone_is_unhealthy() -> None:
+    assert judged(None).state is BakeState.UNHEALTHY
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        AlarmWatch("a", None),
+        AlarmWatch("a", "ALARM"),
+        AlarmWatch("a", "OK", (SINCE,)),
+        AlarmWatch("a", "ALARM", (SINCE,)),
+    ],
+    ids=["does not exist", "is in alarm", "was in alarm", "is and was"],
+)
+def test_an_alarm_that_is_gone_rings_or_rang_speaks_against_the_candidate(alarm: AlarmWatch) -> None:
+    verdict = judged(SERVES, QUIET, alarm)
+    assert verdict.state is BakeState.UNHEALTHY
+    assert "Alarm a" in verdict.reason
+
+
+@pytest.mark.parametrize("described", [BACK, {**SERVES, "PendingDeploymentSummary": {"EndpointConfigName": "old"}}])
+def test_a_champion_that_serves_or_comes_back_was_sagemakers_own_rollback(described: dict[str, Any]) -> None:
+    ringing = AlarmWatch("a", "ALARM")
+    assert judged(described, ringing, switch=SWITCH, pending=DRIFT).state is BakeState.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {**SERVES, "EndpointConfigName": "hotfix"},
+        {**SERVES, "PendingDeploymentSummary": {"EndpointConfigName": "hotfix"}},
+    ],
+)
+def test_somebody_elses_deployment_is_not_judged_and_not_taken_away(described: dict[str, Any]) -> None:
+    assert judged(described, AlarmWatch("a", "ALARM"), switch=SWITCH).state is BakeState.SUPERSEDED
+
+
+def test_a_kill_switch_in_a_bake_stops_it_with_the_switchs_reason() -> None:
+    verdict = judged(SERVES, QUIET, switch=SWITCH)
+    assert verdict.state is BakeState.STOPPED
+    assert "Incident 7." in verdict.reason
+
+
+def test_an_alarm_without_data_leaves_the_bake_inconclusive_and_is_named() -> None:
+    verdict = judged(SERVES, QUIET, SILENT)
+    assert verdict.state is BakeState.INCONCLUSIVE
+    assert "a had no data" in verdict.reason
+
+
+def test_an_alarm_that_rings_is_not_hidden_by_a_silent_one_before_it() -> None:
+    assert judged(SERVES, SILENT, AlarmWatch("b", "ALARM")).state is BakeState.UNHEALTHY
+
+
+def test_drift_that_came_back_is_not_hidden_by_a_silent_alarm() -> None:
+    assert judged(SERVES, SILENT, pending=DRIFT).state is BakeState.UNHEALTHY
+
+
+def test_a_candidate_whose_config_is_the_champions_is_judged_and_not_taken_for_rolled_back() -> None:
+    verdict = judge_bake(
+        BACK,
+        endpoint="fraud-prod",
+        wanted_config="old",
+        previous_config="old",
+        alarms=(),
+        pending=None,
+        sequence=7,
+        since=SINCE,
+        switch=None,
+    )
+    assert verdict.state is BakeState.HEALTHY
+
+
+# Drift, in the order of the model's chain.
+
+
+@pytest.mark.parametrize("place", [8, 9, 500])
+def test_drift_decided_after_the_promotion_speaks_against_the_candidate(place: int) -> None:
+    verdict = judged(SERVES, QUIET, pending={**DRIFT, "drift_sequence": place})
+    assert verdict.state is BakeState.UNHEALTHY
+    assert "psi is 0.4 against 0.2." in verdict.reason
+
+
+@pytest.mark.parametrize("place", [7, 1, None, "8"])
+def test_drift_decided_before_the_promotion_or_nobody_knows_when_is_the_champions(place: Any) -> None:
+    assert judged(SERVES, QUIET, pending={**DRIFT, "drift_sequence": place}).state is BakeState.HEALTHY
+
+
+@pytest.mark.parametrize("observed", [None, "", "yesterday", "2026-03-02T11:00:00Z", "2026-03-02T11:59:59+00:00"])
+def test_drift_counts_by_its_place_in_the_chain_whatever_the_senders_clock_said(observed: str | None) -> None:
+    """A clock that is behind, or an event without a time, hides nothing."""
+    pending = {"drift": {**DRIFT["drift"], "observed_at": observed}, "drift_sequence": 8}  # type: ignore[dict-item] # a dict
+    assert returned_drift(pending, 7, SINCE) is not None
+
+
+@pytest.mark.parametrize(
+    ("window_end", "counts"),
+    [
+        ("2026-03-02T12:00:00Z", False),
+        ("2026-03-02T11:00:00Z", False),
+        ("2026-03-02T12:00:01Z", True),
+        ("2026-03-02T13:00:30+01:00", True),
+        ("2026-03-02T12:30:00", True),
+        ("later", True),
+        (None, True),
+    ],
+)
+def test_a_window_that_ended_before_the_promotion_is_the_champions_traffic(
+    window_end: str | None, counts: bool
+) -> None:
+    pending = {"drift": {"kind": "drift", "dataset": {"window_end": window_end}}, "drift_sequence": 8}
+    assert (returned_drift(pending, 7, SINCE) is not None) is counts
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts"),
+    [("drift", True), ("kpi", True), ("data_quality", False), ("request", False), ("monitor_failure", False)],
+)
+def test_only_drift_and_indicators_speak_against_a_candidate(kind: str, counts: bool) -> None:
+    assert (returned_drift({"drift": {"kind": kind}, "drift_sequence": 8}, 7, SINCE) is not None) is counts
+
+
+def test_what_waits_without_drift_says_nothing() -> None:
+    assert returned_drift(None, 7, SINCE) is None
+    assert returned_drift({"count": 1}, 7, SINCE) is None
+
+
+# What a look comes to.
+
+
+def said(state: BakeState, **more: Any) -> tuple[str, str | None] | None:
+    given: dict[str, Any] = {"ended": False, "extended": False, "inconclusive": "ask", **more}
+    found = bake_result(BakeVerdict(state, "why"), **given)
+    return None if found is None else (found["next"], found["outcome"])
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (BakeState.UNHEALTHY, ("roll_back", Status.ROLLED_BACK)),
+        (BakeState.STOPPED, ("roll_back", Status.STOPPED)),
+        (BakeState.ROLLED_BACK, ("finish", Status.ROLLED_BACK)),
+        (BakeState.SUPERSEDED, ("record", Status.SUPERSEDED)),
+    ],
+)
+def test_what_speaks_against_a_candidate_ends_its_bake_at_once(
+    state: BakeState, expected: tuple[str, Status], ended: bool
+) -> None:
+    assert said(state, ended=ended) == expected
+
+
+def test_a_healthy_candidate_is_promoted_at_the_end_of_its_bake_and_not_before() -> None:
+    assert said(BakeState.HEALTHY) is None
+    assert said(BakeState.HEALTHY, ended=True) == ("finish", Status.PROMOTED)
+
+
+@pytest.mark.parametrize("inconclusive", ["ask", "promote", "roll_back"])
+@pytest.mark.parametrize(("ended", "extended"), [(False, False), (True, False), (False, True)])
+def test_silence_is_given_more_time_once_whatever_the_policy_says(
+    inconclusive: str, ended: bool, extended: bool
+) -> None:
+    assert said(BakeState.INCONCLUSIVE, ended=ended, extended=extended, inconclusive=inconclusive) is None
+
+
+@pytest.mark.parametrize(
+    ("inconclusive", "expected"),
+    [
+        ("ask", ("ask", None)),
+        ("promote", ("finish", Status.PROMOTED)),
+        ("roll_back", ("roll_back", Status.ROLLED_BACK)),
+        ("anything else", ("ask", None)),
+    ],
+)
+def test_silence_to_the_end_is_what_the_policy_makes_of_it(inconclusive: str, expected: tuple[str, Any]) -> None:
+    assert said(BakeState.INCONCLUSIVE, ended=True, extended=True, inconclusive=inconclusive) == expected
+
+
+# What an update came to.
+
+
+def endpoint(status: str, live: str, pending: str | None = None) -> dict[str, Any]:
+    shown = {"EndpointStatus": status, "EndpointConfigName": live}
+    return {**shown, "PendingDeploymentSummary": {"EndpointConfigName": pending}} if pending else shown
+
+
+PROMOTIONS: list[tuple[dict[str, Any] | None, tuple[str, Status | None] | None]] = [
+    (endpoint("InService", "new"), ("bake", None)),
+    (endpoint("InService", "old"), ("finish", Status.ROLLED_BACK)),
+    (endpoint("Failed", "old"), ("roll_back", Status.ROLLED_BACK)),
+    (endpoint("OutOfService", "new"), ("roll_back", Status.ROLLED_BACK)),
+    (endpoint("UpdateRollbackFailed", "new"), ("roll_back", Status.ROLLED_BACK)),
+    (endpoint("Updating", "old", "new"), None),
+    (endpoint("RollingBack", "new"), None),
+    (endpoint("SystemUpdating", "new"), None),
+    (endpoint("InService", "new", "new"), None),
+    (endpoint("InService", "hotfix"), ("record", Status.SUPERSEDED)),
+    (endpoint("Updating", "old", "hotfix"), ("record", Status.SUPERSEDED)),
+    (None, ("roll_back", Status.ROLLED_BACK)),
+]
+
+
+@pytest.mark.parametrize(("described", "expected"), PROMOTIONS)
+def test_an_update_came_to_what_its_endpoint_shows(
+    described: dict[str, Any] | None, expected: tuple[str, Status | None] | None
+) -> None:
+    found = promotion_result(described, name="fraud-prod", previous="old", wanted="new", certain=True)
+    assert (found and (found["next"], found["outcome"])) == expected
+
+
+def test_the_old_config_is_no_verdict_while_the_update_may_not_show_yet() -> None:
+    old = endpoint("InService", "old")
+    assert promotion_result(old, name="fraud-prod", previous="old", wanted="new", certain=False) is None
+    found = promotion_result(
+        endpoint("InService", "new"), name="fraud-prod", previous="old", wanted="new", certain=False
+    )
+    assert found is not None
+    assert found["next"] == "bake"
+
+
+@pytest.mark.parametrize(
+    ("described", "certain", "expected"),
+    [
+        (endpoint("InService", "old"), True, ("finish", Status.STOPPED)),
+        (endpoint("InService", "old"), False, None),
+        (endpoint("InService", "new"), True, ("finish", Status.ROLLBACK_FAILED)),
+        (endpoint("InService", "new"), False, None),
+        (endpoint("Updating", "new", "old"), True, None),
+        (endpoint("Failed", "new"), True, ("finish", Status.ROLLBACK_FAILED)),
+        (endpoint("InService", "hotfix"), False, ("finish", Status.SUPERSEDED)),
+        (None, False, ("finish", Status.ROLLBACK_FAILED)),
+    ],
+)
+def test_going_back_came_to_what_its_endpoint_shows(
+    described: dict[str, Any] | None, certain: bool, expected: tuple[str, Status] | None
+) -> None:
+    found = rollback_result(
+        described, name="fraud-prod", previous="old", wanted="new", outcome=Status.STOPPED, certain=certain
+    )
+    assert (found and (found["next"], found["outcome"])) == expected

@@ -1,0 +1,162 @@
+"""The outcome of a run: what its facts say, the latest first, and what stands in where none speaks."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from orchestration.domain.conclusion import STAGES, Conclusion, Failure, conclude
+from orchestration.domain.contracts import OUTCOMES, Next, Status
+from orchestration.domain.wait import result
+
+ASK, TRAIN, EVALUATE, PROMOTE = Next.ASK, Next.TRAIN, Next.EVALUATE, Next.PROMOTE
+GOES_ON = {
+    "approval:training": result(TRAIN, "approved"),
+    "slot": result(TRAIN, "slot"),
+    "training": result(EVALUATE, "trained"),
+    "evaluation": result(ASK, "gates passed"),
+    "approval:promotion": result(PROMOTE, "approved"),
+    "promotion": result(Next.BAKE, "serves"),
+    "bake": result(Next.ASK, "no data"),
+    "approval:bake": result(Next.FINISH, "approved", Status.PROMOTED),
+}
+TIMEOUT = Failure("States.Timeout", "no cause given")
+
+
+def facts(*stages: str, **last: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {**{stage: GOES_ON[stage] for stage in stages}, **last}
+
+
+def told(
+    found: dict[str, dict[str, Any]], *, died: Status | None = None, failure: Failure | None = None
+) -> tuple[Status, bool]:
+    conclusion = conclude(found, died=died, failure=failure)
+    return conclusion.outcome, conclusion.known
+
+
+@pytest.mark.parametrize(("position", "stage"), list(enumerate(STAGES)))
+def test_the_latest_fact_says_what_a_run_came_to(position: int, stage: str) -> None:
+    earlier = {name: result(Next.RECORD, "earlier", Status.STOPPED) for name in STAGES[:position]}
+    conclusion = conclude(
+        {stage: result(Next.RECORD, "the latest", Status.TRAINED), **earlier}, died=Status.FAILED, failure=TIMEOUT
+    )
+    assert conclusion == Conclusion(Status.TRAINED, "the latest", "States.Timeout", known=True)
+
+
+@pytest.mark.parametrize("outcome", sorted(OUTCOMES))
+def test_an_outcome_of_a_fact_is_known_but_for_a_rollback_that_failed(outcome: Status) -> None:
+    found = {"bake": result(Next.FINISH, "said", outcome)}
+    assert told(found) == (outcome, outcome is not Status.ROLLBACK_FAILED)
+
+
+@pytest.mark.parametrize("stages", [list(GOES_ON)[:count] for count in range(8)])
+def test_a_run_that_stopped_between_two_facts_failed_and_nobody_knows_what_it_left(stages: list[str]) -> None:
+    failure = Failure("Lambda.Unknown", "killed")
+    conclusion = conclude(facts(*stages), died=None, failure=failure)
+    assert conclusion == Conclusion(Status.FAILED, "Lambda.Unknown: killed", "Lambda.Unknown", known=False)
+
+
+def test_a_run_that_ended_without_a_word_says_so() -> None:
+    conclusion = conclude({}, died=None, failure=None)
+    assert (conclusion.outcome, conclusion.reason) == (Status.FAILED, "The workflow ended without a result.")
+
+
+def test_an_execution_that_people_stopped_was_stopped_where_no_fact_speaks() -> None:
+    assert told(facts("training"), died=Status.STOPPED) == (Status.STOPPED, False)
+
+
+def test_an_execution_that_died_after_its_fact_has_the_facts_outcome() -> None:
+    found = facts(training=result(EVALUATE, "out of memory", Status.TRAINING_FAILED))
+    assert told(found, died=Status.STOPPED) == (Status.TRAINING_FAILED, True)
+
+
+# Going back.
+
+
+def test_a_bake_that_asked_for_the_champion_and_did_not_get_it_is_a_failed_rollback() -> None:
+    found = facts("promotion", bake=result(Next.ROLL_BACK, "Alarm.", Status.ROLLED_BACK))
+    conclusion = conclude(found, died=None, failure=Failure("States.Timeout", "waited"))
+    assert (conclusion.outcome, conclusion.known) == (Status.ROLLBACK_FAILED, False)
+    assert conclusion.reason.startswith("Alarm. The champion was not brought back.")
+
+
+def test_a_run_that_died_before_the_champion_was_back_is_what_its_death_says_and_unjudged() -> None:
+    found = facts("promotion", bake=result(Next.ROLL_BACK, "Alarm.", Status.ROLLED_BACK))
+    assert told(found, died=Status.STOPPED) == (Status.STOPPED, False)
+
+
+def test_a_champion_that_is_back_is_the_outcome_of_the_rollback() -> None:
+    found = facts(
+        "promotion",
+        bake=result(Next.ROLL_BACK, "Paused.", Status.STOPPED),
+        rollback=result(Next.FINISH, "back", Status.STOPPED),
+    )
+    assert told(found) == (Status.STOPPED, True)
+
+
+# Silence.
+
+
+@pytest.mark.parametrize(
+    ("stages", "expired"),
+    [
+        ((), True),
+        (("approval:training",), False),
+        (("approval:training", "slot"), False),
+        (("slot", "training"), False),
+        (("slot", "training", "evaluation"), True),
+        (("slot", "training", "evaluation", "promotion"), False),
+        (("slot", "training", "evaluation", "promotion", "bake"), False),
+    ],
+)
+def test_a_workflow_that_ran_out_of_time_while_it_asked_people_expired(stages: tuple[str, ...], expired: bool) -> None:
+    wanted = Status.APPROVAL_EXPIRED if expired else Status.FAILED
+    assert told(facts(*stages), failure=TIMEOUT) == (wanted, False)
+
+
+def test_an_execution_that_ran_out_of_time_as_a_whole_failed() -> None:
+    assert told({}, died=Status.FAILED, failure=TIMEOUT) == (Status.FAILED, False)
+
+
+# What the workflow caught.
+
+
+@pytest.mark.parametrize("value", [None, {}, [], "boom", 3])
+def test_no_failure_is_none(value: Any) -> None:
+    assert Failure.read(value) is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        ('{"errorMessage": "It broke.", "errorType": "X"}', "E: It broke."),
+        ('{"Cause": "137", "Error": "OOM"}', "E: 137"),
+        ('{"FailureReason": "no capacity"}', "E: no capacity"),
+        ('{"other": 1}', 'E: {"other": 1}'),
+        ("plain", "E: plain"),
+        ("[" * 100_000, f"E: {'[' * 1500}"),
+        ("\x00", "E: no cause given"),
+    ],
+)
+def test_a_cause_is_told_as_a_sentence(cause: str, sentence: str) -> None:
+    failure = Failure.read({"error": "E", "cause": cause})
+    assert failure is not None
+    assert failure.sentence == sentence
+
+
+def test_an_error_without_a_name_or_cause_is_still_one() -> None:
+    failure = Failure.read({"cause": "", "error": None, "more": 1})
+    assert failure is not None
+    assert failure.sentence == "Unknown: no cause given"
+
+
+def test_facts_count_by_their_place_in_a_runs_life_and_not_by_the_order_they_are_read_in() -> None:
+    found = {
+        "evaluation": result(Next.FINISH, "too weak", Status.CANDIDATE_REJECTED),
+        "training": result(EVALUATE, "trained"),
+        "slot": result(TRAIN, "slot"),
+    }
+    for order in itertools.permutations(found):
+        assert told({stage: found[stage] for stage in order}) == (Status.CANDIDATE_REJECTED, True)
