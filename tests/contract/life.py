@@ -4,7 +4,7 @@
         run = world.admitted("fraud")
         world.trained(run)
 
-S3, DynamoDB, SNS and EventBridge are moto's, in process; the other services are ``outside``. The plays of ``PLAYS`` go
+S3, SNS and EventBridge are moto's, in process; the other services are ``outside``. The plays of ``PLAYS`` go
 every way that an action has, so that what they need together is what the functions need.
 """
 
@@ -60,6 +60,7 @@ from tests.contract.outside import (
 )
 from tests.contract.recorder import MACHINE, Recorder
 from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template, as_list
+from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ DEPLOYMENT: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:a-teams-dep
 PACKAGE: Final = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/fraud/7"
 
 CAPTURED_OF_A_KIND: Final = 1
-"""More would make the same calls; moto copies its whole table for each transaction."""
+"""More would make the same calls."""
 
 AT_ONCE: Final = {
     "schema_version": 1,
@@ -389,12 +390,7 @@ class World:
 
     def begin_anew(self) -> None:
         """An empty table, every policy as it was, every endpoint at rest: no play stands in another's way."""
-        table, name = boto3.client("dynamodb"), self.stack.name("HistoryTable")
-        properties = self.stack.resources["HistoryTable"]["Properties"]
-        if name in table.list_tables()["TableNames"]:
-            table.delete_table(TableName=name)
-        wanted = {"KeySchema", "AttributeDefinitions", "BillingMode"}
-        table.create_table(TableName=name, **{key: value for key, value in properties.items() if key in wanted})
+        self.outside.table = MemoryDynamoDB()
         self.outside.alarm_state = "OK"
         self.outside.executions.clear()
         self.outside.endpoints[TAGGED_ENDPOINT] = Endpoint(f"{TAGGED_ENDPOINT}-first")
@@ -774,10 +770,9 @@ def play_policies(world: World) -> None:
 
 def play_taken_over(world: World) -> None:
     """The first sweep after an update: waits that the release before left, and an execution that still is of it."""
-    table, name = boto3.client("dynamodb"), world.stack.name("HistoryTable")
     for partition, kind in (("WAITS", "slot"), ("WAITS", "bake"), ("APPROVALS", "approval")):
         item = {"pk": partition, "sk": f"WAIT#{kind}", "kind": kind, "token": f"old-{kind}", "run_id": "old"}
-        table.put_item(TableName=name, Item={key: {"S": value} for key, value in item.items()})
+        world.outside.table.put_item(Item={key: {"S": value} for key, value in item.items()})
     world.sweep()
     assert {"old-slot", "old-approval"} <= world.outside.answered.keys()
     run = world.admitted()

@@ -1,4 +1,4 @@
-"""SageMaker, Step Functions and CloudWatch as far as the loop asks them: a small world that keeps what was changed."""
+"""DynamoDB, SageMaker, Step Functions and CloudWatch as far as the loop asks them, with what was changed there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 
 from tests.contract.template import ACCOUNT, PARTITION, REGION
+from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,7 @@ class Outside:
 
     doing: str = ""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    table: MemoryDynamoDB = field(default_factory=MemoryDynamoDB)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     variants: dict[str, str] = field(default_factory=dict)
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -75,6 +78,8 @@ class Outside:
                 self.refusals.remove(refusal)
                 return _error(*refusal[2:])
             refusal[1] -= 1
+        if service == "dynamodb":
+            return self._of_the_table(operation, asked)
         if service not in SERVICES:
             return None
         known = getattr(self, f"_{xform_name(operation)}", None)
@@ -83,6 +88,13 @@ class Outside:
         if found is None:
             return _error("ValidationException", "Could not find it.")
         return found if isinstance(found, tuple) else (SimpleNamespace(status_code=200), found)
+
+    def _of_the_table(self, operation: str, asked: dict[str, Any]) -> Any:
+        request = {"TransactItems": asked["TransactItems"]} if "TransactItems" in asked else asked
+        try:
+            return SimpleNamespace(status_code=200), getattr(self.table, xform_name(operation))(**request)
+        except ClientError as error:
+            return SimpleNamespace(status_code=400), error.response
 
     # SageMaker.
 
