@@ -56,15 +56,13 @@ def held_and_rejected() -> Iterator[tuple[Decision, str]]:
             if node.func.id == "Rejection":
                 yield from ((Decision.REJECT, reason) for reason in _codes(arguments[0]))
             if node.func.id == "reject" and path.name == "decision_file.py":
-                yield from ((Decision.REJECT, f"DECISION_FILE_{reason}") for reason in _codes(arguments[0]))
+                yield from ((Decision.REJECT, reason) for reason in _codes(arguments[0]))
 
 
 def _codes(node: ast.expr) -> list[str]:
     """Reason codes an expression can have; an expression without any hands on one that was found elsewhere."""
     return [
-        str(leaf.value)
-        for leaf in ast.walk(node)
-        if isinstance(leaf, ast.Constant) and re.fullmatch(r"[A-Z][A-Z_]+[A-Z]", str(leaf.value))
+        leaf.attr for leaf in ast.walk(node) if isinstance(leaf, ast.Attribute) and ast.unparse(leaf.value) == "Reason"
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.stack.loop import BETTER, CHAMPION, Loop
-from tests.stack.moments import outcome, parked, redriven, serving, stop
+from tests.stack.moments import outcome, parked, pause, redriven, serving, stop
 from tests.stack.teams import approval_of, held_training, job_request, model_package, sagemaker_pipeline
 
 
@@ -118,3 +118,35 @@ def test_a_redrive_starts_no_training_without_lock_or_slot(loop: Loop, kind: str
     redriven(loop, ended.arn)
 
     assert world(loop, model) == before
+
+
+@pytest.mark.parametrize("state", ["promotion", "rollback"])
+def test_a_redrive_of_a_run_that_was_stopped_while_its_endpoint_moved_leaves_the_endpoint_alone(
+    loop: Loop, state: str
+) -> None:
+    """Nobody knows what serves, so people are paged; the redriven run neither goes on nor goes back."""
+    model = loop.model()
+    document = loop.read(f"policies/{model}.json")
+    document["promotion"]["bake_minutes"] = 60
+    loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
+    if state == "promotion":
+        loop.aws.tell_endpoint(f"{model}-prod", None, seconds=3)
+    arn = loop.start(loop.drift(model))
+    if state == "rollback":
+        parked(loop, arn, "bake")
+        loop.aws.tell_endpoint(f"{model}-prod", None, seconds=3)
+        pause(loop, f"model:{model}")
+    parked(loop, arn, state)
+    loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "Updating")
+    stop(loop, arn)
+    assert outcome(loop, arn) == "STOPPED"
+    loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "InService")
+    if state == "rollback":
+        loop.invoke({"action": "unpause", "scope": f"model:{model}", "by": "operator"})
+    before = world(loop, model)
+
+    redriven(loop, arn)
+
+    assert world(loop, model) == before
+    assert before["state"]["frozen_reason"]
+    assert loop.states(arn)[-1] == "RetrainingStopped"

@@ -28,6 +28,7 @@ from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.json_values import canonical, text
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
+from orchestration.domain.reasons import Reason
 from orchestration.domain.records import (
     chained,
     decision_key,
@@ -197,7 +198,7 @@ def _promotes_to(ports: Ports, model: str, endpoint: str) -> bool:
 
 def _unknown(signal: Signal) -> Rejection:
     return Rejection(
-        "UNKNOWN_MODEL",
+        Reason.UNKNOWN_MODEL,
         f"The loop does not know the model {signal.model}: upload policies/{signal.model}.json to the "
         "AutomationBucket, or make it the stack's DefaultModel.",
         signal.signal_id,
@@ -295,7 +296,7 @@ def _next_state(
     if verdict.freezes and not state.frozen_reason:
         state = replace(state, frozen_reason=verdict.sentence)
     again = signal.source is SignalSource.PENDING
-    if again and verdict.decision is not Decision.COALESCE and verdict.reason != "PAUSED":
+    if again and verdict.decision is not Decision.COALESCE and verdict.reason != Reason.PAUSED:
         state = replace(state, pending=None)
     if verdict.decision is Decision.COALESCE:
         first = state.pending is None

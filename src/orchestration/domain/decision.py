@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.reasons import Reason
 from orchestration.domain.switches import paused_sentence, switch_over
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class GuardVerdict:
 
     guard: str
     decision: Decision | None
-    reason: str
+    reason: Reason
     sentence: str
 
     def as_record(self) -> dict[str, Any]:
@@ -60,7 +61,7 @@ class DecisionVerdict:
     """The decision with its reason, and every guard's verdict in the order of the chain."""
 
     decision: Decision
-    reason: str
+    reason: Reason
     sentence: str
     severity: Severity
     approval_needed: bool = False
@@ -95,7 +96,7 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
     stopped = next((verdict for verdict in verdicts if verdict.decision is not None), None)
     if stopped is not None and stopped.decision is not None:
         # Only the guard that decides freezes: a paused model stays as it is, and the reason kept is the real one.
-        freezes = stopped.reason == "DRIFT_AFTER_PROMOTION"
+        freezes = stopped.reason == Reason.DRIFT_AFTER_PROMOTION
         return DecisionVerdict(
             stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, guards=verdicts
         )
@@ -106,7 +107,7 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
         approval_needed = False
     return DecisionVerdict(
         Decision.RETRAIN,
-        "FORCED" if _overrides_cooldown(signal, state, now) else "GUARDS_PASSED",
+        Reason.FORCED if _overrides_cooldown(signal, state, now) else Reason.GUARDS_PASSED,
         _reason_to_retrain(signal, severity, policy, approval_needed=approval_needed),
         severity,
         approval_needed=approval_needed,
@@ -124,11 +125,11 @@ def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Se
     del severity, now
     thrown = switch_over(state.kill_switches, policy.model, signal.source)
     if thrown is None:
-        return _passes("kill_switch", "NOT_PAUSED", "No kill switch is thrown for this model or source.")
+        return _passes("kill_switch", Reason.NOT_PAUSED, "No kill switch is thrown for this model or source.")
     return GuardVerdict(
         "kill_switch",
         Decision.HOLD,
-        "PAUSED",
+        Reason.PAUSED,
         f"{paused_sentence(thrown)} Resume with make resume SCOPE={thrown.scope}.",
     )
 
@@ -136,18 +137,18 @@ def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Se
 def _policy_valid(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del signal, severity, now
     if not state.policy_findings:
-        return _passes("policy", "POLICY_VALID", f"Policy version {policy.version} is in force.")
+        return _passes("policy", Reason.POLICY_VALID, f"Policy version {policy.version} is in force.")
     if policy.version != "defaults":
         return _passes(
             "policy",
-            "LAST_GOOD_POLICY",
+            Reason.LAST_GOOD_POLICY,
             f"The newest policy file is not valid ({' '.join(state.policy_findings)}); "
             f"version {policy.version}, the last good one, is in force.",
         )
     return GuardVerdict(
         "policy",
         Decision.HOLD,
-        "POLICY_INVALID",
+        Reason.POLICY_INVALID,
         f"The policy file of {policy.model} is not valid and there is no good version to fall back to: "
         f"{' '.join(state.policy_findings)}",
     )
@@ -158,7 +159,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
         return GuardVerdict(
             "breaker",
             Decision.HOLD,
-            "FROZEN",
+            Reason.FROZEN,
             f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
         )
     drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO and not signal.muted
@@ -168,12 +169,12 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             return GuardVerdict(
                 "breaker",
                 Decision.HOLD,
-                "DRIFT_AFTER_PROMOTION",
+                Reason.DRIFT_AFTER_PROMOTION,
                 f"{policy.model} drifts again {_hours(age)} after its last promotion (limit "
                 f"{policy.drift_again_hours:g} h): retraining did not cure it. The model is frozen; check the "
                 "monitor's baseline and the training data, then make unfreeze.",
             )
-    return _passes("breaker", "NOT_FROZEN", f"{state.fruitless_runs} run(s) in a row without improvement.")
+    return _passes("breaker", Reason.NOT_FROZEN, f"{state.fruitless_runs} run(s) in a row without improvement.")
 
 
 def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
@@ -182,38 +183,40 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
         return GuardVerdict(
             "data_quality",
             Decision.HOLD,
-            "MONITOR_FAILED",
+            Reason.MONITOR_FAILED,
             f"{signal.summary} Not knowing is not the same as no drift: repair the monitoring run.",
         )
     if signal.kind is SignalKind.DATA_QUALITY and policy.hold_on_data_quality:
         return GuardVerdict(
             "data_quality",
             Decision.HOLD,
-            "BROKEN_DATA",
+            Reason.BROKEN_DATA,
             f"{signal.summary} Training on broken data makes a worse model: tell the data owners.",
         )
-    return _passes("data_quality", "DATA_SOUND", "The signal reports no broken data.")
+    return _passes("data_quality", Reason.DATA_SOUND, "The signal reports no broken data.")
 
 
 def _severity(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del state, now
     if signal.kind is SignalKind.NO_DRIFT:
-        return GuardVerdict("severity", Decision.SKIP, "NO_DRIFT", f"{signal.summary} Nothing to retrain for.")
+        return GuardVerdict("severity", Decision.SKIP, Reason.NO_DRIFT, f"{signal.summary} Nothing to retrain for.")
     if signal.muted:
-        return GuardVerdict("severity", Decision.OBSERVE, "MUTED", f"{signal.summary} The alarm is muted.")
+        return GuardVerdict("severity", Decision.OBSERVE, Reason.MUTED, f"{signal.summary} The alarm is muted.")
     if signal.kind in {SignalKind.RETRAINING_DECISION, SignalKind.REQUEST}:
-        return _passes("severity", "ASKED_FOR", f"{signal.summary} Retraining was asked for.")
+        return _passes("severity", Reason.ASKED_FOR, f"{signal.summary} Retraining was asked for.")
     ratio = signal.threshold.ratio if signal.threshold else None
     shown = "without numbers" if ratio is None else f"{ratio:.2f} times its threshold"
     if policy.actions[severity] is PolicyAction.OBSERVE:
         return GuardVerdict(
             "severity",
             Decision.OBSERVE,
-            "BELOW_ACTION",
+            Reason.BELOW_ACTION,
             f"{signal.summary} At {shown} it is {severity}, which the policy only observes "
             f"(warning from {policy.warning_ratio:g}, critical from {policy.critical_ratio:g}).",
         )
-    return _passes("severity", f"SEVERITY_{severity.name}", f"At {shown} it is {severity}: {policy.actions[severity]}.")
+    return _passes(
+        "severity", Reason[f"SEVERITY_{severity.name}"], f"At {shown} it is {severity}: {policy.actions[severity]}."
+    )
 
 
 def _training_target(
@@ -224,7 +227,7 @@ def _training_target(
         return GuardVerdict(
             "training_target",
             Decision.HOLD,
-            "NO_TRAINING_TARGET",
+            Reason.NO_TRAINING_TARGET,
             f"There is nothing to train {policy.model} with: set the stack parameter TrainingPipelineArn, or "
             f"training.target in policies/{policy.model}.json.",
         )
@@ -232,7 +235,7 @@ def _training_target(
         return GuardVerdict(
             "training_target",
             Decision.HOLD,
-            "NO_ENDPOINT",
+            Reason.NO_ENDPOINT,
             f"Endpoint {policy.promotion.endpoint} of the policy does not exist, so nothing could be promoted: create "
             "it with a first champion, or correct promotion.endpoint.",
         )
@@ -240,11 +243,11 @@ def _training_target(
         return GuardVerdict(
             "training_target",
             Decision.HOLD,
-            "ENDPOINT_SHARED",
+            Reason.ENDPOINT_SHARED,
             f"Endpoint {policy.promotion.endpoint} is the one of {state.endpoint_owner}, whose policy promotes there: two "
             "models would promote over each other's bake. Give each model an endpoint of its own.",
         )
-    return _passes("training_target", "TARGET_SET", f"Training target {policy.training.target}.")
+    return _passes("training_target", Reason.TARGET_SET, f"Training target {policy.training.target}.")
 
 
 def _run_in_progress(
@@ -255,25 +258,25 @@ def _run_in_progress(
         return GuardVerdict(
             "run_in_progress",
             Decision.COALESCE,
-            "RUN_IN_PROGRESS",
+            Reason.RUN_IN_PROGRESS,
             f"Run {state.active_run_id} of {policy.model} is in progress; the signal is kept and decided when it ends.",
         )
-    return _passes("run_in_progress", "NO_RUN", "No run of this model is in progress.")
+    return _passes("run_in_progress", Reason.NO_RUN, "No run of this model is in progress.")
 
 
 def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del severity
     if state.cooldown_until is None or now >= state.cooldown_until:
-        return _passes("cooldown", "NO_COOLDOWN", "The model is not in its cooldown.")
+        return _passes("cooldown", Reason.NO_COOLDOWN, "The model is not in its cooldown.")
     until = state.cooldown_until.isoformat(timespec="seconds")
     if _overrides_cooldown(signal, state, now):
         return _passes(
-            "cooldown", "COOLDOWN_OVERRIDDEN", f"{signal.requested_by} overrides the cooldown until {until}."
+            "cooldown", Reason.COOLDOWN_OVERRIDDEN, f"{signal.requested_by} overrides the cooldown until {until}."
         )
     return GuardVerdict(
         "cooldown",
         Decision.COALESCE,
-        "COOLDOWN",
+        Reason.COOLDOWN,
         f"{policy.model} is in its cooldown of {policy.cooldown_hours:g} h until {until}; the signal is kept and decided "
         "then.",
     )
@@ -291,19 +294,19 @@ def _overrides_cooldown(signal: Signal, state: ModelState, now: datetime) -> boo
 def _budget(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del signal, severity
     if policy.budget_runs == 0:
-        return _passes("budget", "NO_BUDGET", "The policy sets no run budget.")
+        return _passes("budget", Reason.NO_BUDGET, "The policy sets no run budget.")
     since = now - timedelta(days=policy.budget_days)
     used = sum(start > since for start in state.run_starts)
     if used >= policy.budget_runs:
         return GuardVerdict(
             "budget",
             Decision.HOLD,
-            "BUDGET_SPENT",
+            Reason.BUDGET_SPENT,
             f"{policy.model} has used {used} of {policy.budget_runs} runs in {policy.budget_days:g} days. "
             "Raise budget.runs in its policy if this drift is worth it.",
         )
     return _passes(
-        "budget", "WITHIN_BUDGET", f"{used} of {policy.budget_runs} runs used in {policy.budget_days:g} days."
+        "budget", Reason.WITHIN_BUDGET, f"{used} of {policy.budget_runs} runs used in {policy.budget_days:g} days."
     )
 
 
@@ -313,13 +316,13 @@ def _shadow(signal: Signal, policy: Policy, state: ModelState, severity: Severit
         return GuardVerdict(
             "shadow",
             Decision.OBSERVE,
-            "SHADOW",
+            Reason.SHADOW,
             f"{policy.model} is in shadow mode: it would have been retrained, and nothing was started.",
         )
-    return _passes("shadow", "ACTIVE", "The loop is active for this model.")
+    return _passes("shadow", Reason.ACTIVE, "The loop is active for this model.")
 
 
-def _passes(guard: str, reason: str, sentence: str) -> GuardVerdict:
+def _passes(guard: str, reason: Reason, sentence: str) -> GuardVerdict:
     return GuardVerdict(guard, None, reason, sentence)
 
 

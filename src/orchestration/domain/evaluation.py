@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.json_values import mapping, number
+from orchestration.domain.reasons import Reason
 
 if TYPE_CHECKING:
     from orchestration.domain.policy import Evaluation, GuardMetric
@@ -79,7 +80,7 @@ class EvaluationVerdict:
     """All gates, and whether the candidate may go on. ``compared_with_champion`` says if both saw the same data."""
 
     passed: bool
-    reason: str
+    reason: Reason
     sentence: str
     gates: tuple[Gate, ...]
     candidate_metrics: dict[str, float]
@@ -104,7 +105,13 @@ def evaluate(
     """
     if wanted.metric is None:
         return EvaluationVerdict(
-            True, "NO_EVALUATION_ASKED", "The policy asks for no evaluation.", (), {}, {}, compared_with_champion=False
+            True,
+            Reason.NO_EVALUATION_ASKED,
+            "The policy asks for no evaluation.",
+            (),
+            {},
+            {},
+            compared_with_champion=False,
         )
     document = _parse(report)
     if document is None:
@@ -113,7 +120,7 @@ def evaluate(
             why = "the training wrote a report that is not model-quality JSON"
         return EvaluationVerdict(
             False,
-            "NO_EVALUATION" if report is None else "EVALUATION_UNREADABLE",
+            Reason.NO_EVALUATION if report is None else Reason.EVALUATION_UNREADABLE,
             f"The candidate was not measured, and what was not measured never serves: {why}.",
             (),
             {},
@@ -133,9 +140,9 @@ def evaluate(
     value = candidate.get(wanted.metric)
     shown = "not measured" if value is None else f"{value:.4f}"
     if failed:
-        reason, sentence = "GATE_FAILED", f"{len(failed)} of {len(gates)} gates failed: {failed[0].sentence}"
+        reason, sentence = Reason.GATE_FAILED, f"{len(failed)} of {len(gates)} gates failed: {failed[0].sentence}"
     else:
-        reason, sentence = "GATES_PASSED", f"All {len(gates)} gates passed; {wanted.metric} is {shown}."
+        reason, sentence = Reason.GATES_PASSED, f"All {len(gates)} gates passed; {wanted.metric} is {shown}."
     return EvaluationVerdict(
         not failed, reason, sentence, tuple(gates), candidate, champion, compared_with_champion=bool(champion)
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+    from orchestration.domain.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Signal:
 class Rejection:
     """An event that is no signal because it cannot be understood. ``sentence`` says what to fix."""
 
-    reason: str
+    reason: Reason
     sentence: str
     signal_id: str
     model: str | None = None
@@ -104,7 +105,7 @@ class Rejection:
 class Ignored:
     """An event that is understood and says nothing about any model of ours. ``sentence`` says why."""
 
-    reason: str
+    reason: Reason
     sentence: str
     model: str | None = None
 

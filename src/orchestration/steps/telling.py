@@ -12,6 +12,7 @@ from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, St
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.json_values import mapping
 from orchestration.domain.notification import Message, decision_message, frozen_message, status_message
+from orchestration.domain.reasons import Reason
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.votes import LadderAction, duration
 from orchestration.steps.approval_links import steps_to_decide
@@ -267,7 +268,7 @@ def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
     )
     if not seen.told:
         return
-    if record["reason"] == "DRIFT_AFTER_PROMOTION":
+    if record["reason"] == Reason.DRIFT_AFTER_PROMOTION:
         ports.channels.tell(frozen_message(model, record["sentence"], ports.settings.runbook_url))
         return
     signal = mapping(record.get("signal"))

@@ -19,6 +19,7 @@ from orchestration.domain.contracts import (
     SCHEDULED_EVENT,
 )
 from orchestration.domain.json_values import canonical, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, identify
 from orchestration.domain.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
 
@@ -63,14 +64,14 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
     """
     if not isinstance(event, dict):
         return Rejection(
-            reason="NOT_AN_OBJECT",
+            reason=Reason.NOT_AN_OBJECT,
             sentence=f"The input is a JSON {_json_type(event)}, not an object. Send an EventBridge event or {{}}.",
             signal_id=identify("not-an-object", run_id),
         )
     size = len(canonical(event).encode())
     if size > EVENT_BYTES_LIMIT:
         return Rejection(
-            reason="EVENT_TOO_LARGE",
+            reason=Reason.EVENT_TOO_LARGE,
             sentence=(
                 f"The event has {size} bytes; at most {EVENT_BYTES_LIMIT} are taken. "
                 "Put the report into S3 and send its address as report_uri."
@@ -81,7 +82,7 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
     if adapter is None:
         source, detail_type = text(event.get("source"), 100), text(event.get("detail-type"), 100)
         return Rejection(
-            reason="UNKNOWN_EVENT",
+            reason=Reason.UNKNOWN_EVENT,
             sentence=(
                 f"Nothing here understands an event from source {source!r} with detail-type {detail_type!r}. "
                 f"Send source {DRIFT_SOURCE!r} with detail-type {DRIFT_DETECTED!r} or {RETRAINING_REQUESTED!r}."

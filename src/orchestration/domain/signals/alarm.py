@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, number, sequence, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
@@ -41,23 +42,25 @@ def from_event(
     name = detail.get("alarmName")
     if not isinstance(name, str) or not name.strip():
         return Rejection(
-            "NO_ALARM_NAME",
+            Reason.NO_ALARM_NAME,
             "The alarm event names no alarmName.",
             identify("alarm", text(event.get("id")) or run_id),
         )
     if not name.startswith(settings.alarm_name_prefix):
-        return Ignored("ALARM_NOT_OURS", f"Alarm {text(name, 255)} does not start with {settings.alarm_name_prefix!r}.")
+        return Ignored(
+            Reason.ALARM_NOT_OURS, f"Alarm {text(name, 255)} does not start with {settings.alarm_name_prefix!r}."
+        )
     state = mapping(detail.get("state"))
     value = state.get("value")
     if value != "ALARM":
-        return Ignored("ALARM_NOT_IN_ALARM", f"Alarm {text(name, 255)} went to {text(value, 40)}.")
+        return Ignored(Reason.ALARM_NOT_IN_ALARM, f"Alarm {text(name, 255)} went to {text(value, 40)}.")
     configuration = mapping(detail.get("configuration"))
     arn = _first_text(event.get("resources")) or name
     signal_id = _identity(arn, state, event, run_id)
     endpoint, model = _subject(name, configuration, reader, settings)
     if model is None:
         return Rejection(
-            "NO_MODEL",
+            Reason.NO_MODEL,
             f"Alarm {text(name, 255)} names no model of this loop. Give its metric a dimension Endpoint, EndpointName, "
             f"ModelName or Model, or name it {settings.alarm_name_prefix}<model>/<what>; the model needs a policy "
             "file, or must be the stack's DefaultModel.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import mapping, model_name, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def from_object_created(
     key = mapping(detail.get("object")).get("key")
     if (bucket, key) != (settings.decision_bucket, settings.decision_key):
         return Ignored(
-            "NOT_THE_DECISION_FILE",
+            Reason.NOT_THE_DECISION_FILE,
             f"The object is not the decision file s3://{settings.decision_bucket}/{settings.decision_key}.",
         )
     return _read(reader, settings, observed_at=text(event.get("time"), 40) or "", identity=None)
@@ -63,7 +64,9 @@ def _read(
         return Rejection(word.reason, word.sentence, signal_id, model)
     if model is None:
         return Rejection(
-            "NO_MODEL", "The stack's DefaultModel is not a legal model name; correct it and deploy again.", signal_id
+            Reason.NO_MODEL,
+            "The stack's DefaultModel is not a legal model name; correct it and deploy again.",
+            signal_id,
         )
     yes = word == "YES"
     return Signal(
@@ -87,37 +90,42 @@ def parse_decision(document: Document) -> str | Rejection:
         DECISION_FILE_UNREADABLE, DECISION_FILE_EMPTY, DECISION_FILE_NOT_YES_OR_NO.
     """
 
-    def reject(reason: str, sentence: str) -> Rejection:
-        return Rejection(f"DECISION_FILE_{reason}", sentence, "")
+    def reject(reason: Reason, sentence: str) -> Rejection:
+        return Rejection(reason, sentence, "")
 
     if document.unreadable is Unreadable.MISSING:
         return reject(
-            "MISSING",
+            Reason.DECISION_FILE_MISSING,
             f"There is no decision file at {document.uri}. Let the monitoring job write it there, "
             "or correct DecisionBucket and DecisionKey.",
         )
     if document.unreadable is Unreadable.ACCESS_DENIED:
         return reject(
-            "ACCESS_DENIED",
+            Reason.DECISION_FILE_ACCESS_DENIED,
             f"The orchestration function may not read {document.uri}. Allow its role s3:GetObject in the bucket's "
             "policy (and kms:Decrypt if the bucket is encrypted with a key of yours).",
         )
     if document.body is None:
-        return reject("UNREADABLE", f"The decision file {document.uri} is too large to be a decision file.")
+        return reject(
+            Reason.DECISION_FILE_UNREADABLE, f"The decision file {document.uri} is too large to be a decision file."
+        )
     try:
         rows = [row for row in csv.reader(io.StringIO(_decode(document.body), newline="")) if any(map(str.strip, row))]
     except (UnicodeError, csv.Error) as error:
-        return reject("UNREADABLE", f"The decision file {document.uri} is not a CSV in UTF-8: {error}. Write it again.")
+        return reject(
+            Reason.DECISION_FILE_UNREADABLE,
+            f"The decision file {document.uri} is not a CSV in UTF-8: {error}. Write it again.",
+        )
     if len(rows) < 2:  # noqa: PLR2004 - one header row and one data row
         return reject(
-            "EMPTY",
+            Reason.DECISION_FILE_EMPTY,
             f"The decision file {document.uri} has {'only a header' if rows else 'no'} row. "
             "Write a header row and one row whose first column is YES or NO.",
         )
     word = rows[1][0].strip().strip("\"'").strip().upper()
     if word not in {"YES", "NO"}:
         return reject(
-            "NOT_YES_OR_NO",
+            Reason.DECISION_FILE_NOT_YES_OR_NO,
             f"The decision file {document.uri} says {text(word, 40) or ''!r} in its first data row, first column. "
             "Write YES or NO.",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import canonical, mapping, model_name, number, s3_uri, sequence, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     signal_id = _identity(event, run_id)
     if not isinstance(detail, dict):
         return Rejection(
-            "NO_DETAIL",
+            Reason.NO_DETAIL,
             "The event's detail is not a JSON object; send {model, metric, observed, threshold}.",
             signal_id,
         )
@@ -49,7 +50,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     model = model_name(raw_model)
     if raw_model is not None and model is None:
         return Rejection(
-            "BAD_MODEL_NAME",
+            Reason.BAD_MODEL_NAME,
             f"The model name {text(raw_model, 80)!r} is not legal: 1 to 63 letters, digits and inner hyphens. "
             "Send the name of a policy file without its .json.",
             signal_id,
@@ -61,7 +62,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         model = model_name(settings.default_model)
     if model is None:
         return Rejection(
-            "NO_MODEL",
+            Reason.NO_MODEL,
             "The drift report names no model. Send model, or an endpoint that a policy or the tag retraining:model claims.",
             signal_id,
         )
@@ -75,7 +76,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
     if threshold.observed is None and threshold.threshold is None and not told:
         return Rejection(
-            "NO_MEASUREMENT",
+            Reason.NO_MEASUREMENT,
             "The drift report has no numbers: send metric, observed and threshold as JSON numbers, or a severity.",
             signal_id,
             model,

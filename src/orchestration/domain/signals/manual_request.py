@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Rejection, Signal, identify
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     model = model_name(raw_model)
     if model is None:
         return Rejection(
-            "NO_MODEL" if raw_model is None else "BAD_MODEL_NAME",
+            Reason.NO_MODEL if raw_model is None else Reason.BAD_MODEL_NAME,
             f"The request's model {text(raw_model, 80)!r} is not a legal model name: 1 to 63 letters, digits and inner "
             "hyphens.",
             signal_id,
@@ -33,7 +34,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
             name for name, value in (("reason", reason), ("requested_by", requested_by)) if value is None
         )
         return Rejection(
-            "REQUEST_INCOMPLETE",
+            Reason.REQUEST_INCOMPLETE,
             f"The request lacks {missing}. Say why retraining is asked for and who asks; both are kept as evidence.",
             signal_id,
             model,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import mapping, number, s3_uri, sequence, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 
 if TYPE_CHECKING:
@@ -61,32 +62,32 @@ def from_event(
     status = detail.get("ProcessingJobStatus")
     if not isinstance(job_name, str) or not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job_name):
         return Rejection(
-            "NO_JOB_NAME",
+            Reason.NO_JOB_NAME,
             "The processing job event names no legal ProcessingJobName, so the run cannot be confirmed with SageMaker.",
             identify("model-monitor", text(event.get("id")) or run_id),
         )
     if status not in ("Completed", "Failed"):
         return Ignored(
-            "JOB_NOT_FINISHED", f"Processing job {job_name} is {text(status, 40)}; only finished runs count."
+            Reason.JOB_NOT_FINISHED, f"Processing job {job_name} is {text(status, 40)}; only finished runs count."
         )
     job = reader.describe_processing_job(job_name)
     if job is None:
-        return Ignored("JOB_UNKNOWN", f"SageMaker knows no processing job {job_name}.")
+        return Ignored(Reason.JOB_UNKNOWN, f"SageMaker knows no processing job {job_name}.")
     environment = mapping(job.get("Environment"))
     image = str(mapping(job.get("AppSpecification")).get("ImageUri") or "")
     schedule = environment.get("sagemaker_monitoring_schedule_name") or _last(job.get("MonitoringScheduleArn"))
     if image.rstrip("/").split(":")[0].endswith("sagemaker-model-monitor-groundtruth-merger"):
-        return Ignored("MERGE_JOB", f"Processing job {job_name} merges ground truth; it checks nothing.")
+        return Ignored(Reason.MERGE_JOB, f"Processing job {job_name} merges ground truth; it checks nothing.")
     if not schedule:
         return Ignored(
-            "NOT_A_MONITOR_RUN",
+            Reason.NOT_A_MONITOR_RUN,
             f"Processing job {job_name} belongs to no monitoring schedule (a baseline job, or somebody's own job).",
         )
     endpoint = text(environment.get("sagemaker_endpoint_name"), 63)
     model = reader.model_of_endpoint(endpoint) if endpoint else None
     if model is None:
         return Ignored(
-            "UNMANAGED_ENDPOINT",
+            Reason.UNMANAGED_ENDPOINT,
             f"Endpoint {endpoint} of processing job {job_name} is not in this loop. Add policies/{endpoint}.json or tag "
             "the endpoint with retraining:model to bring it in.",
         )
@@ -139,7 +140,7 @@ def _from_report(
     if document is None or document.unreadable is Unreadable.MISSING:
         if exit_message.startswith("CompletedWithViolations"):
             return Rejection(
-                "VIOLATIONS_UNREADABLE",
+                Reason.VIOLATIONS_UNREADABLE,
                 f"Monitoring run {job_name} says {exit_message!r}, but its output holds no {VIOLATION_FILES[0]}. "
                 "Look at the job's ProcessingOutputConfig and its logs.",
                 signal_id,
@@ -157,7 +158,7 @@ def _from_report(
         )
     if document.body is None:
         return Rejection(
-            "VIOLATIONS_UNREADABLE",
+            Reason.VIOLATIONS_UNREADABLE,
             f"The violations of monitoring run {job_name} at {document.uri} cannot be read ({document.unreadable}). "
             "Allow the orchestration function's role s3:GetObject on the monitor's output.",
             signal_id,
@@ -166,7 +167,7 @@ def _from_report(
     violations = parse_violations(document.body)
     if violations is None:
         return Rejection(
-            "VIOLATIONS_UNREADABLE",
+            Reason.VIOLATIONS_UNREADABLE,
             f"{document.uri} is not Model Monitor's JSON: it needs a list 'violations' of objects with feature_name, "
             "constraint_check_type and description.",
             signal_id,

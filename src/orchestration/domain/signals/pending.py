@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, number, s3_uri, text
+from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ def from_event(
     model = model_name(raw_model)
     if model is None:
         return Rejection(
-            "BAD_MODEL_NAME",
+            Reason.BAD_MODEL_NAME,
             f"The event's model {text(raw_model, 80)!r} is not a legal model name.",
             identify("pending", text(event.get("id"), 100) or run_id),
         )
     stored = reader.pending_signal(model)
     if stored is None:
-        return Ignored("NOTHING_PENDING", f"No coalesced signal waits for {model}; it was decided before.", model)
+        return Ignored(Reason.NOTHING_PENDING, f"No coalesced signal waits for {model}; it was decided before.", model)
     signal = mapping(stored.get("signal"))
     threshold = mapping(signal.get("threshold"))
     dataset = mapping(signal.get("dataset"))
