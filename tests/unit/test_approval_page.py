@@ -6,20 +6,22 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
 
 import pytest
 
 from orchestration.approval_handler import answer
-from orchestration.domain.documents import Document
+from orchestration.domain.contracts import WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, Section, Table, View, render, sections_of
-from orchestration.ports import ApprovalPorts
-from orchestration.settings import ApprovalAccess, ApprovalSettings
-from orchestration.domain.wait import Wait
+from orchestration.settings import ApprovalAccess
+from tests.unit import stories
+from tests.unit.fakes import World, execution_arn
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -162,87 +164,20 @@ class TestPage:
         ]
 
 
-class FakeTable:
-    """One open approval; takes every change, as the real table does for a wait nobody else changes."""
-
-    def __init__(self) -> None:
-        self.parked: Wait | None = Wait(
-            wait_id="run-1:approval:training",
-            kind="approval",
-            subject="training",
-            run_id="run-1",
-            model="fraud",
-            token="token",
-            execution_arn="arn",
-            parked_at=(NOW - timedelta(hours=1)).isoformat(),
-            deadline=(NOW + timedelta(hours=1)).isoformat(),
-            next_step_at=NOW.isoformat(),
-            step=0,
-            state=Wait.PARKED,
-            data={
-                **asked("training").data,
-                "votes": [],
-                "nonces": [],
-                "manifest_sha256": hashlib.sha256(b"{}").hexdigest(),
-            },
-        )
-
-    def wait(self, wait_id: str) -> Wait | None:
-        return self.parked if self.parked and self.parked.wait_id == wait_id else None
-
-    def past_wait(self, run_id: str, wait_id: str) -> None:
-        del run_id, wait_id
-
-    def run(self, run_id: str) -> None:
-        del run_id
-
-    def runs_of_model(self, model: str, limit: int) -> list[dict[str, Any]]:
-        del model, limit
-        return []
-
-    def kill_switches(self) -> tuple[()]:
-        return ()
-
-    def update_wait(self, before: Wait, after: Wait) -> bool:
-        assert before == self.parked
-        self.parked = replace(after, revision=before.revision + 1)
-        return True
-
-
-class FakeBucket:
-    """A bucket that holds an empty JSON object under every key."""
-
-    def uri(self, key: str) -> str:
-        return f"s3://bucket/{key}"
-
-    def read(self, uri: str) -> Document:
-        return Document(uri, body=b"{}")
-
-
-class FakeChannels:
-    """Keeps what was told."""
-
-    def __init__(self) -> None:
-        self.told: list[Any] = []
-
-    def tell(self, message: Any) -> None:
-        self.told.append(message)
-
-
 @pytest.fixture
-def ports() -> ApprovalPorts:
-    """What ApprovalFunction works with in a stack with signed access and one open approval that needs two people."""
-    settings = ApprovalSettings("bucket", "table", "topic", "", "machine", "runbook", ApprovalAccess.IAM, "")
-    return ApprovalPorts(
-        settings=settings,
-        table=cast("Any", FakeTable()),
-        bucket=cast("Any", FakeBucket()),
-        channels=cast("Any", FakeChannels()),
-        executions=cast("Any", None),
-        now=lambda: NOW,
-        pause=lambda _: None,
-        nonce=lambda: "nonce",
-    )
+def asking(new_world: Callable[..., World]) -> World:
+    """A stack whose run of fraud asks two people about its training."""
+    world = new_world()
+    approval = {"training": "always", "approvals_needed": 2}
+    stories.decided(world, approval=approval, actions={"warning": "approve", "critical": "approve"})
+    stories.do(world, "park", kind="approval", subject="training", token="token")
+    return world
+
+
+def votes(world: World) -> list[Any]:
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "training")
+    assert wait is not None
+    return list(wait.data["votes"])
 
 
 def signed(
@@ -284,43 +219,123 @@ def signed(
 
 
 class TestWhoDecides:
-    def test_the_identity_is_the_one_lambda_found_in_the_signature(self, ports: ApprovalPorts) -> None:
-        told = answer(signed("POST", "subject=training&decision=APPROVED&comment=fine"), ports)
+    def test_the_identity_is_the_one_lambda_found_in_the_signature(self, asking: World) -> None:
+        told = answer(signed("POST", "subject=training&decision=APPROVED&comment=fine"), asking.ports)
 
         assert told["statusCode"] == 200
         (vote,) = json.loads(told["body"])["votes"]
         assert (vote["by"], vote["via"]) == ("arn:aws:sts::111122223333:assumed-role/R/ada", "iam identity")
 
-    def test_a_field_of_the_form_cannot_name_somebody_else(self, ports: ApprovalPorts) -> None:
-        assert answer(signed("POST", "subject=training&decision=APPROVED&by=root"), ports)["statusCode"] == 400
+    def test_a_field_of_the_form_cannot_name_somebody_else(self, asking: World) -> None:
+        assert answer(signed("POST", "subject=training&decision=APPROVED&by=root"), asking.ports)["statusCode"] == 400
 
     @pytest.mark.parametrize("arn", [None, "", "\x00"])
-    def test_a_request_without_an_identity_decides_nothing(self, ports: ApprovalPorts, arn: str | None) -> None:
-        told = answer(signed("POST", "subject=training&decision=APPROVED", arn), ports)
+    def test_a_request_without_an_identity_decides_nothing(self, asking: World, arn: str | None) -> None:
+        told = answer(signed("POST", "subject=training&decision=APPROVED", arn), asking.ports)
 
         assert told["statusCode"] == 403
-        assert cast("Any", ports.table).parked.data["votes"] == []
+        assert votes(asking) == []
 
-    def test_a_request_of_the_url_cannot_pass_for_one_from_the_terminal(self, ports: ApprovalPorts) -> None:
+    def test_a_request_of_the_url_cannot_pass_for_one_from_the_terminal(self, asking: World) -> None:
         event = {**signed("POST", ""), "action": "decide", "run_id": "run-1", "decision": "APPROVED", "by": "root"}
 
-        assert answer(event, ports)["statusCode"] == 400
+        assert answer(event, asking.ports)["statusCode"] == 400
 
-    def test_without_a_page_every_request_of_a_url_is_not_found(self, ports: ApprovalPorts) -> None:
-        off = replace(ports, settings=replace(ports.settings, approval_access=ApprovalAccess.OFF))
+    def test_without_a_page_every_request_of_a_url_is_not_found(self, asking: World) -> None:
+        off = replace(asking.ports, settings=replace(asking.settings, approval_access=ApprovalAccess.OFF))
 
         assert answer(signed("GET"), off)["statusCode"] == 404
 
     @pytest.mark.parametrize("event", [{}, {"action": "admit"}, None, []])
-    def test_an_invocation_that_is_no_decision_is_refused(self, ports: ApprovalPorts, event: Any) -> None:
+    def test_an_invocation_that_is_no_decision_is_refused(self, asking: World, event: Any) -> None:
         with pytest.raises(InvalidRequestError):
-            answer(event, ports)
+            answer(event, asking.ports)
 
-    def test_a_body_that_is_not_what_it_says_is_refused(self, ports: ApprovalPorts) -> None:
-        assert answer({**signed("POST", ""), "body": "%%%"}, ports)["statusCode"] == 400
-        assert answer({**signed("POST", "é=1")}, ports)["statusCode"] == 400
-        assert answer({**signed("POST"), "body": "A" * 22_000}, ports)["statusCode"] == 413
-        assert answer({**signed("POST"), "body": "A" * 17_000}, ports)["statusCode"] == 413
+    def test_a_body_that_is_not_what_it_says_is_refused(self, asking: World) -> None:
+        assert answer({**signed("POST", ""), "body": "%%%"}, asking.ports)["statusCode"] == 400
+        assert answer({**signed("POST", "é=1")}, asking.ports)["statusCode"] == 400
+        assert answer({**signed("POST"), "body": "A" * 22_000}, asking.ports)["statusCode"] == 413
+        assert answer({**signed("POST"), "body": "A" * 17_000}, asking.ports)["statusCode"] == 413
+
+    def test_the_second_person_decides_and_the_workflow_hears_of_it(self, asking: World) -> None:
+        form = "subject=training&decision=APPROVED"
+        people = [f"arn:aws:sts::111122223333:assumed-role/R/{name}" for name in ("ada", "ada", "grace")]
+        told = [answer(signed("POST", form, arn), asking.ports)["statusCode"] for arn in people]
+
+        assert told == [200, 409, 200]
+        assert stories.next_of(asking, "token") == "train"
+        evidence = asking.read("evidence/fraud/run-1/approval-training.json")
+        assert [vote["by"] for vote in evidence["votes"]] == [people[0], people[2]]
+
+    def test_of_two_people_who_answer_at_once_no_vote_is_lost(self, asking: World) -> None:
+        form = "subject=training&decision=APPROVED"
+        grace = signed("POST", form, "arn:aws:sts::111122223333:assumed-role/R/grace")
+        asking.outside.meanwhile("UpdateItem", lambda: answer(grace, asking.ports))
+
+        assert answer(signed("POST", form), asking.ports)["statusCode"] == 200
+        assert stories.next_of(asking, "token") == "train"
+        assert len(votes(asking)) == 2
+
+    def test_a_plan_that_is_not_the_one_asked_about_is_not_approved_and_may_be_rejected(self, asking: World) -> None:
+        asking.put("manifests/fraud/run-1.json", {"training": "mine"})
+
+        approved = answer(signed("POST", "subject=training&decision=APPROVED"), asking.ports)
+        rejected = answer(signed("POST", "subject=training&decision=REJECTED"), asking.ports)
+
+        assert (approved["statusCode"], rejected["statusCode"]) == (409, 200)
+        assert stories.next_of(asking, "token") == "record"
+
+    def test_nothing_is_decided_about_a_run_that_is_over(self, asking: World) -> None:
+        stories.tell_dead(asking, "ABORTED")
+
+        assert answer(signed("POST", "subject=training&decision=APPROVED"), asking.ports)["statusCode"] == 409
+        assert votes(asking) == []
+
+
+def link_in(world: World) -> str:
+    """The query of the newest link people got."""
+    texts = [message.text() for message in world.channels.messages]
+    return re.findall(r"https://review\.example\.com/\?(\S+)", "\n".join(texts))[-1]  # type: ignore[no-any-return] # re's
+
+
+class TestLinks:
+    @pytest.fixture
+    def linked(self, new_world: Callable[..., World]) -> World:
+        """A stack with links whose run asks one person."""
+        world = new_world(approval_access=ApprovalAccess.LINK)
+        stories.decided(world, approval={"training": "always"}, actions={"warning": "approve", "critical": "approve"})
+        stories.do(world, "park", kind="approval", subject="training", token="token")
+        return world
+
+    def posted(self, world: World, query: str, decision: str = "APPROVED") -> int:
+        nonce = parse_qs(query)["nonce"][0]
+        form = f"subject=training&decision={decision}&nonce={nonce}"
+        request = {**signed("POST", form, None), "rawQueryString": query}
+        return int(answer(request, world.ports)["statusCode"])
+
+    def test_a_link_decides_once_for_whoever_holds_it(self, linked: World) -> None:
+        query = link_in(linked)
+        assert self.posted(linked, query) == 200
+        assert stories.next_of(linked, "token") == "train"
+        assert self.posted(linked, query) == 409
+
+    def test_every_message_has_a_link_of_its_own_and_all_of_them_stay_valid(self, linked: World) -> None:
+        first = link_in(linked)
+        linked.executions.statuses[execution_arn("run-1")] = "RUNNING"
+        linked.clock.forward(hours=5)
+        stories.do(linked, "sweep")
+        assert link_in(linked) != first
+        assert self.posted(linked, first) == 200
+
+    def test_a_link_nobody_was_sent_decides_nothing(self, linked: World) -> None:
+        assert self.posted(linked, "run=run-1&nonce=" + "0" * 64) == 403
+        assert votes(linked) == []
+
+    def test_no_stored_item_and_no_evidence_holds_a_links_nonce(self, linked: World) -> None:
+        nonce = parse_qs(link_in(linked))["nonce"][0]
+        self.posted(linked, link_in(linked))
+        assert nonce not in json.dumps(list(linked.database.items.values()))
+        assert all(nonce.encode() not in body for body in linked.bucket.objects.values())
 
 
 def contrast(one: str, other: str) -> float:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
 from orchestration.domain.decision import GUARDS, ModelState, decide, severity_of
-from orchestration.domain.switches import KillSwitch
 from orchestration.domain.policy import Policy, parse_policy
 from orchestration.domain.signal import Signal, Threshold
+from orchestration.domain.switches import KillSwitch
 from tests.unit.fakes import NOON, SETTINGS
 
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -55,6 +55,20 @@ WATCHING = {
 
 CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
     "nothing stands in the way": (signal(), DEFAULT, FREE, Decision.RETRAIN, "GUARDS_PASSED"),
+    "the endpoint is another model's": (
+        signal(),
+        DEFAULT,
+        ModelState(endpoint_owner="fraud"),
+        Decision.HOLD,
+        "ENDPOINT_SHARED",
+    ),
+    "the endpoint is its own": (
+        signal(),
+        DEFAULT,
+        ModelState(endpoint_owner="churn"),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
     "everything is paused": (signal(), DEFAULT, ModelState(kill_switches=(SWITCH,)), Decision.HOLD, "PAUSED"),
     "the model is paused": (
         signal(),

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError, ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, ParamValidationError, ReadTimeoutError
 
-from orchestration import handler
+from orchestration import handler, promotion_handler
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
-
-
-def client_error(code: str, status: int) -> ClientError:
-    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "GetItem")
+from tests.unit.fake_services import client_error
+from tests.unit.fakes import MACHINE, TRAINING, World
 
 
 def failing(error: Exception) -> Callable[..., dict[str, Any]]:
@@ -27,10 +24,12 @@ def failing(error: Exception) -> Callable[..., dict[str, Any]]:
 @pytest.mark.parametrize(
     "error",
     [
-        client_error("ThrottlingException", 400),
-        client_error("SlowDown", 503),
-        client_error("InternalServerError", 500),
-        client_error("Unknown", 429),
+        client_error("ThrottlingException", status=400),
+        client_error("SlowDown", status=503),
+        client_error("InternalServerError", status=500),
+        client_error("Unknown", status=429),
+        client_error("TransactionConflictException", status=400),
+        client_error("TransactionInProgressException", status=400),
         ReadTimeoutError(endpoint_url="https://dynamodb"),
         EndpointConnectionError(endpoint_url="https://dynamodb"),
     ],
@@ -46,7 +45,11 @@ def test_an_error_that_may_be_gone_at_the_next_try_has_the_name_the_workflow_ret
 
 @pytest.mark.parametrize(
     "error",
-    [client_error("AccessDenied", 403), client_error("ValidationException", 400), ParamValidationError(report="x")],
+    [
+        client_error("AccessDenied", status=403),
+        client_error("ValidationException", status=400),
+        ParamValidationError(report="x"),
+    ],
 )
 def test_an_error_that_stays_keeps_its_own_name(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setitem(handler.ACTIONS, "sweep", failing(error))
@@ -58,3 +61,39 @@ def test_an_error_that_stays_keeps_its_own_name(monkeypatch: pytest.MonkeyPatch,
 def test_an_unknown_action_is_told_the_known_ones() -> None:
     with pytest.raises(InvalidRequestError, match="Known actions: admit"):
         handler.run_action({"action": "train"}, cast("Any", None))
+
+
+@pytest.mark.parametrize("entry", [handler, promotion_handler])
+def test_each_function_takes_only_its_own_actions(entry: Any) -> None:
+    others = (handler.ACTIONS.keys() | promotion_handler.ACTIONS.keys()) - entry.ACTIONS.keys()
+    assert others
+    for action in others:
+        with pytest.raises(InvalidRequestError, match="There is no action"):
+            entry.run_action({"action": action}, cast("Any", None))
+
+
+@pytest.mark.parametrize("request_", [None, [], "admit", {}, {"action": None}, {"detail-type": "Object Created"}])
+def test_a_request_that_names_no_action_is_refused(request_: Any) -> None:
+    for entry in (handler, promotion_handler):
+        with pytest.raises(InvalidRequestError, match="There is no action"):
+            entry.run_action(request_, cast("Any", None))
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "detail", "action"),
+    [
+        ("SageMaker Endpoint State Change", {}, "resume"),
+        ("SageMaker Model Building Pipeline Execution Status Change", {}, "resume"),
+        ("SageMaker Training Job State Change", {}, "resume"),
+        ("CloudWatch Alarm State Change", {}, "resume"),
+        ("Step Functions Execution Status Change", {"stateMachineArn": TRAINING}, "resume"),
+        ("Step Functions Execution Status Change", {"stateMachineArn": MACHINE}, "settle"),
+    ],
+)
+def test_an_event_is_routed_by_what_it_is_about(
+    monkeypatch: pytest.MonkeyPatch, world: World, detail_type: str, detail: dict[str, Any], action: str
+) -> None:
+    monkeypatch.setitem(handler.ACTIONS, "resume", lambda _event, _ports: {"routed": "resume"})
+    monkeypatch.setitem(handler.ACTIONS, "settle", lambda _event, _ports: {"routed": "settle"})
+
+    assert handler.run_action({"detail-type": detail_type, "detail": detail}, world.ports) == {"routed": action}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.errors import TransientServiceError
 from orchestration.domain.notification import Message, decision_message, status_message
 from orchestration.stores.channels_sns import Channels
 
@@ -163,5 +164,5 @@ def test_an_event_that_eventbridge_refuses_is_an_error() -> None:
 
     bus: Any = Refusing()
     channels = Channels(bus, bus, operations_topic="a", escalation_topic="b")
-    with pytest.raises(RuntimeError, match="Slow down"):
+    with pytest.raises(TransientServiceError, match="Slow down"):
         channels.emit({"run_id": "run-1"}, resources=[])

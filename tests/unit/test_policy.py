@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,20 @@ from hypothesis import strategies as st
 
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
-from orchestration.domain.policy import Policy, PromotionKind, TargetKind, parse_policy, target_kind, validate_policy
+from orchestration.domain.json_values import canonical
+from orchestration.domain.policy import (
+    Policy,
+    PromotionKind,
+    TargetKind,
+    parse_policy,
+    pinned_policy,
+    policy_record,
+    policy_sha256,
+    target_kind,
+    validate_policy,
+)
 from orchestration.steps.policies import load_policy, model_of_endpoint
+from tests.unit.fake_services import ENDPOINT_ARN
 from tests.unit.fakes import SETTINGS, TRAINING, World
 
 BARE = {"schema_version": 1, "model": "churn"}
@@ -227,6 +240,117 @@ def test_any_document_is_a_policy_or_has_findings_with_paths(document: Any, more
             assert parse(candidate).model == "churn"
 
 
+# As a manifest pins them.
+
+RICH = {
+    **BARE,
+    "mode": "shadow",
+    "severity": {"warning": 1.5, "critical": 3},
+    "actions": {"info": "observe", "warning": "approve", "critical": "retrain"},
+    "training": {"target": TRAINING, "input": {"epochs": 3, "nested": {"a": [1, None]}}, "max_hours": 2},
+    "evaluation": {
+        "metric": "auc",
+        "minimum": 0.8,
+        "min_improvement": 0.01,
+        "lower_is_better": False,
+        "guards": [{"metric": "recall", "minimum": 0.5, "slice": "young"}, {"metric": "rmse", "max_regression": 0}],
+    },
+    "approval": {"training": "by-severity", "promotion": "always", "approvals_needed": 2, "expire_hours": 6},
+    "promotion": {
+        "endpoint": "churn-prod",
+        "bake_minutes": 30,
+        "alarms": ["a", "b"],
+        "inconclusive": "roll_back",
+        "deployment": {"TerminationWait": {"x": 1}},
+        "monitoring_schedule": "monitor",
+    },
+    "budget": {"runs": 3, "days": 7},
+    "breaker": {"fruitless_runs": 2, "drift_again_hours": 48},
+}
+
+
+def pinned(policy: Policy) -> Policy:
+    """The policy as it comes back from a manifest in the bucket."""
+    return pinned_policy(json.loads(canonical(policy_record(policy))))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        {},
+        RICH,
+        {"training": {"target": PIPELINE, "parameters": {"Out": "output_uri"}}},
+        {"training": {"target": "training-job", "request": {"RoleArn": "arn"}}},
+        {"promotion": {"kind": "registry"}, "evaluation": {"metric": "auc"}},
+    ],
+)
+def test_a_policy_comes_back_from_a_manifest_as_it_was(document: dict[str, Any] | None) -> None:
+    policy = parse(document)
+    assert pinned(policy) == policy
+    assert policy_sha256(pinned(policy)) == policy_sha256(policy)
+
+
+def test_a_word_comes_back_from_a_manifest_as_the_word_the_code_compares() -> None:
+    again = pinned(parse(RICH))
+    assert type(again.promotion.kind) is PromotionKind
+    assert type(again.training.kind) is TargetKind
+    assert {type(action) for action in again.actions.values()} == {PolicyAction}
+    assert {type(level) for level in again.actions} == {Severity}
+
+
+def test_a_file_written_again_with_the_same_meaning_has_the_same_digest() -> None:
+    first = parse_policy("churn", json.dumps(RICH).encode(), version="v1", settings=SETTINGS)
+    shuffled = dict(sorted(RICH.items(), reverse=True))
+    body = b"\xef\xbb\xbf" + json.dumps(shuffled, indent=4).encode()
+    second = parse_policy("churn", body, version="v2", settings=SETTINGS)
+    assert policy_sha256(first) == policy_sha256(second)
+
+
+def test_a_default_that_is_written_out_means_the_same() -> None:
+    assert policy_sha256(parse({"cooldown_hours": 24})) == policy_sha256(parse({})) == policy_sha256(parse(None))
+
+
+def changed(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The document with one value changed, for each of its values."""
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from ({**document, key: inner} for inner in changed(value))
+        elif isinstance(value, list):
+            yield {**document, key: value[:-1]}
+        elif isinstance(value, bool):
+            yield {**document, key: not value}
+        elif isinstance(value, (int, float)):
+            yield {**document, key: value + 1}
+
+
+def test_any_other_gate_limit_or_time_has_another_digest() -> None:
+    alternatives = list(changed({key: value for key, value in RICH.items() if key != "schema_version"}))
+    digests = set()
+    for document in alternatives:
+        try:
+            digests.add(policy_sha256(parse(document)))
+        except PolicyError:
+            digests.add(repr(document))
+    assert len(alternatives) > 15
+    assert len(digests) == len(alternatives)
+    assert policy_sha256(parse(RICH)) not in digests
+
+
+def test_what_the_stack_says_is_part_of_the_digest_where_the_file_says_nothing() -> None:
+    assert policy_sha256(parse({}, mode="shadow")) != policy_sha256(parse({}))
+    assert policy_sha256(parse({}, cooldown_hours=1.0)) != policy_sha256(parse({}))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.dictionaries(keys, documents, max_size=3))
+def test_any_policy_that_is_legal_comes_back_from_its_manifest(more: dict[str, Any]) -> None:
+    document = {**BARE, **more}
+    if not validate_policy(document) and document["model"] == "churn":
+        policy = parse(document)
+        assert policy_sha256(pinned(policy)) == policy_sha256(policy)
+
+
 # As the bucket holds them.
 
 
@@ -249,6 +373,22 @@ def test_a_bad_file_leaves_the_last_good_version_in_force_and_says_why(world: Wo
     assert loaded is not None
     assert loaded.policy == good.policy
     assert loaded.findings == ("$.cooldown_hours: must be number.",)
+    for _ in range(2):
+        load_policy(world.ports, "fraud")
+    assert len(world.told("POLICY_INVALID")) == 1
+    world.put("policies/fraud.json", b"{")
+    load_policy(world.ports, "fraud")
+    assert len(world.told("POLICY_INVALID")) == 2
+
+
+def test_a_file_that_may_not_be_read_leaves_what_it_says_unknown(world: World) -> None:
+    world.put("policies/fraud.json", {**BARE, "model": "fraud", "cooldown_hours": 1})
+    load_policy(world.ports, "fraud")
+    world.bucket.forbidden.add(world.bucket.uri("policies/fraud.json"))
+    loaded = load_policy(world.ports, "fraud")
+    assert loaded is not None
+    assert loaded.unreadable
+    assert loaded.policy.cooldown_hours == 1.0
 
 
 def test_a_model_without_a_file_is_known_only_if_it_is_the_default(world: World) -> None:
@@ -262,10 +402,9 @@ def test_an_endpoint_belongs_to_the_policy_of_its_name_or_its_tag_or_the_default
     world.put("policies/fraud.json", {**BARE, "model": "fraud"})
     promotion = {"evaluation": {"metric": "auc"}, "promotion": {"endpoint": "churn-prod"}}
     world.put("policies/churn.json", {**BARE, **promotion})
-    world.sagemaker.endpoints["tagged"] = {"EndpointArn": "arn:tagged"}
-    world.sagemaker.tags["arn:tagged"] = {"retraining:model": "fraud"}
-    world.sagemaker.endpoints["mistagged"] = {"EndpointArn": "arn:mistagged"}
-    world.sagemaker.tags["arn:mistagged"] = {"retraining:model": "../fraud"}
+    for name, tag in (("tagged", "fraud"), ("mistagged", "../fraud")):
+        world.sagemaker.serve(name, f"{name}-1")
+        world.sagemaker.tags[f"{ENDPOINT_ARN}/{name}"] = {"retraining:model": tag}
     names = ("fraud", "churn", "tagged", "churn-prod", "mistagged", "nobodys", "../fraud", "")
     found = {name: model_of_endpoint(world.ports, name) for name in names}
     assert found == {

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moto import mock_aws
 
 from orchestration.domain.decision import ModelState, decide
-from orchestration.domain.documents import Document
+from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import canonical
 from orchestration.domain.policy import parse_policy
 from orchestration.domain.records import (
@@ -28,7 +32,9 @@ from orchestration.domain.records import (
     rejection_record,
 )
 from orchestration.domain.signal import Rejection, identify
-from tests.unit.fakes import NOON, SETTINGS, World
+from orchestration.stores.bucket_s3 import AutomationBucket
+from tests.unit.fake_services import client_error
+from tests.unit.fakes import NOON, SETTINGS
 from tests.unit.test_decision import signal
 
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -154,33 +160,108 @@ def test_a_decision_and_a_rejection_have_the_same_fields_so_that_one_reader_read
 # In the bucket.
 
 
-def test_a_record_is_written_once_and_stays(world: World) -> None:
-    assert world.bucket.write_once("decisions/churn/x.json", {"a": 1})
-    assert not world.bucket.write_once("decisions/churn/x.json", {"a": 2})
-    assert world.read("decisions/churn/x.json") == {"a": 1}
-    assert world.versions("decisions/churn/x.json") == 1
+class S3:
+    """A versioned bucket on moto, and the adapter before it."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client("s3", region_name="us-east-1")
+        self.client.create_bucket(Bucket="automation")
+        enabled: Any = {"Status": "Enabled"}
+        self.client.put_bucket_versioning(Bucket="automation", VersioningConfiguration=enabled)
+        self.bucket = AutomationBucket(self.client, "automation")
+
+    def put(self, key: str, body: bytes, bucket: str = "automation") -> str:
+        self.client.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"s3://{bucket}/{key}"
 
 
-def test_a_document_is_its_bytes_and_version_or_the_reason_why_not(world: World) -> None:
-    world.put("policies/churn.json", b"{}")
-    found = world.bucket.read(world.bucket.uri("policies/churn.json"))
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """Give S3 with an empty bucket."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield S3()
+
+
+def test_a_record_is_written_once_and_stays(s3: S3) -> None:
+    assert s3.bucket.write_once("decisions/churn/x.json", {"a": 1})
+    assert not s3.bucket.write_once("decisions/churn/x.json", {"a": 2})
+    assert s3.bucket.read("s3://automation/decisions/churn/x.json").body == b'{"a":1}'
+    assert len(s3.client.list_object_versions(Bucket="automation")["Versions"]) == 1
+
+
+def test_a_document_is_its_bytes_and_version_or_the_reason_why_not(s3: S3) -> None:
+    s3.put("policies/churn.json", b"{}")
+    found = s3.bucket.read(s3.bucket.uri("policies/churn.json"))
     assert (found.body, found.unreadable) == (b"{}", None)
     assert found.version
-    for uri in (world.bucket.uri("policies/fraud.json"), "s3://no-such-bucket-anywhere/x"):
-        assert world.bucket.read(uri) == Document(uri, unreadable=world.bucket.read(uri).unreadable)
-        assert str(world.bucket.read(uri).unreadable) == "MISSING"
+    for uri in (s3.bucket.uri("policies/fraud.json"), "s3://no-such-bucket-anywhere/x"):
+        assert s3.bucket.read(uri) == Document(uri, unreadable=Unreadable.MISSING)
 
 
-def test_a_document_that_is_too_large_is_not_read(world: World) -> None:
-    world.put("reports/large.json", b"x" * 5_000_001)
-    found = world.bucket.read(world.bucket.uri("reports/large.json"))
-    assert (found.body, str(found.unreadable)) == (None, "TOO_LARGE")
+def test_a_document_that_is_too_large_is_not_read(s3: S3) -> None:
+    found = s3.bucket.read(s3.put("reports/large.json", b"x" * 5_000_001))
+    assert (found.body, found.unreadable) == (None, Unreadable.TOO_LARGE)
 
 
-def test_an_object_in_an_unversioned_bucket_has_a_version_made_from_its_content(world: World) -> None:
-    world.cloud.s3.create_bucket(Bucket="unversioned")
-    versions = []
-    for body in (b"YES", b"NO"):
-        world.cloud.s3.put_object(Bucket="unversioned", Key="x", Body=body)
-        versions.append(world.bucket.read("s3://unversioned/x").version)
+def test_an_object_in_an_unversioned_bucket_has_a_version_made_from_its_content(s3: S3) -> None:
+    s3.client.create_bucket(Bucket="unversioned")
+    versions = [s3.bucket.read(s3.put("x", body, "unversioned")).version for body in (b"YES", b"NO")]
     assert versions[0] != versions[1]
+
+
+def test_one_content_of_an_object_is_told_from_another_without_reading_it(s3: S3) -> None:
+    uri = s3.put("runs/model.tar.gz", b"weights")
+    s3.put("runs/model.tar.gz.sha256", b"beside it")
+    first = s3.bucket.version(uri)
+    assert first is not None
+    assert s3.bucket.version(s3.put("runs/model.tar.gz", b"weights")) == first
+    assert s3.bucket.version(s3.put("runs/model.tar.gz", b"others")) != first
+
+
+@pytest.mark.parametrize("uri", ["s3://automation/runs/model", "s3://automation/none", "s3://no-such-bucket/x"])
+def test_what_is_not_there_has_no_version_and_neither_has_what_only_begins_like_it(uri: str, s3: S3) -> None:
+    s3.put("runs/model.tar.gz", b"weights")
+    assert s3.bucket.version(uri) is None
+
+
+class Answering:
+    """An S3 client that answers with these errors, in this order, and then takes everything."""
+
+    def __init__(self, *errors: ClientError) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    def _answer(self, **_: Any) -> dict[str, Any]:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return {}
+
+    put_object = get_object = list_objects_v2 = _answer
+
+
+def test_a_write_beside_another_of_the_same_key_is_tried_again_until_one_of_them_is_there() -> None:
+    """S3 answers 409 while another conditional write of the key goes on; the SDK does not try that again."""
+    busy = client_error("ConditionalRequestConflict", status=409)
+    there = client_error("PreconditionFailed", status=412)
+    assert bucket_of(Answering(busy, busy)).write_once("x", {}) is True
+    assert bucket_of(Answering(busy, there)).write_once("x", {}) is False
+    with pytest.raises(ClientError):
+        bucket_of(Answering(*[busy] * 4)).write_once("x", {})
+
+
+def test_a_document_that_may_not_be_read_is_a_value_and_a_service_that_fails_is_an_error() -> None:
+    denied = client_error("AccessDenied", status=403)
+    assert bucket_of(Answering(denied)).read("s3://b/x").unreadable is Unreadable.ACCESS_DENIED
+    assert bucket_of(Answering(denied)).version("s3://b/x") is None
+    broken = client_error("InternalError", status=500)
+    with pytest.raises(ClientError):
+        bucket_of(Answering(broken)).read("s3://b/x")
+    with pytest.raises(ClientError):
+        bucket_of(Answering(broken)).version("s3://b/x")
+
+
+def bucket_of(client: Answering) -> AutomationBucket:
+    return AutomationBucket(cast("Any", client), "b")
