@@ -22,8 +22,8 @@ from botocore.credentials import Credentials
 
 from ops import approval
 from orchestration.composition import compose
-from orchestration.ports import Ports
 from orchestration.domain.wait import Wait
+from orchestration.ports import Ports
 from tests.stack.loop import Loop
 
 FORM = "application/x-www-form-urlencoded"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.moments import parked
 from tests.stack.teams import approval_of, held_training, model_package
 
 
@@ -44,7 +45,7 @@ def test_a_guard_that_only_names_a_metric_holds_the_champions_level(loop: Loop) 
     assert "recall" in ended.output["reason"]
 
 
-def test_a_champion_that_changed_meanwhile_ends_the_comparison(loop: Loop) -> None:
+def test_a_champion_that_changed_meanwhile_ends_the_comparison_and_is_nobodys_failure(loop: Loop) -> None:
     held = held_training(loop)
     model = loop.model(training=held.arn)
     arn = loop.start(loop.drift(model))
@@ -58,8 +59,11 @@ def test_a_champion_that_changed_meanwhile_ends_the_comparison(loop: Loop) -> No
     held.let_go()
     ended = loop.ended(arn)
 
-    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert ended.output["outcome"] == "SUPERSEDED"
     assert "The champion changed" in ended.output["reason"]
+    state = loop.item(f"MODEL#{model}", "STATE") or {}
+    assert state["fruitless_runs"] == {"N": "0"}
+    assert "cooldown_until" not in state
 
 
 def test_a_kill_switch_thrown_while_the_candidate_trains_stops_the_run_before_it_serves(loop: Loop) -> None:
@@ -85,7 +89,7 @@ def test_nobody_approves_under_a_kill_switch_and_everybody_may_once_it_is_lifted
     model = loop.model(evaluation=loop.evaluation(BETTER, CHAMPION), policy={"approval": approval})
     arn = loop.start(loop.drift(model))
     name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:promotion"))
+    parked(loop, arn, "approval:promotion")
 
     throw_switch(loop, f"model:{model}")
     loop.approve(name)

@@ -49,7 +49,7 @@ def test_yes_starts_the_training_pipeline_as_it_always_did(loop: Loop) -> None:
         for execution in loop.aws.client("stepfunctions").list_executions(
             stateMachineArn=manifest["training"]["target"]
         )["executions"]
-        if execution["name"] == training_input["idempotency_token"]
+        if execution["name"] == f"retraining-{training_input['idempotency_token']}"
     ]
     got = json.loads(loop.aws.client("stepfunctions").describe_execution(executionArn=child["executionArn"])["input"])
     assert got["run"] == "all"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from tests.stack.loop import Loop
+from tests.stack.moments import parked
 
 
 def test_the_same_event_again_changes_nothing(loop: Loop) -> None:
@@ -59,7 +60,7 @@ def test_a_second_signal_during_a_run_is_kept(loop: Loop) -> None:
     model = loop.model(actions={"critical": "approve"}, approval={"training": "always"})
     first = loop.start(loop.drift(model))
     name = first.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
+    parked(loop, first, "approval:training")
 
     second = loop.run(loop.drift(model))
 

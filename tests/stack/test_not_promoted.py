@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.stack.loop import CHAMPION, Loop
+from tests.stack.moments import parked
 
 
 def test_a_worse_candidate_never_serves(loop: Loop) -> None:
@@ -62,7 +63,7 @@ def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> 
     model = loop.model(actions={"critical": "approve"}, approval={"training": "always"})
     arn = loop.start(loop.drift(model))
     name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
+    parked(loop, arn, "approval:training")
 
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="wrong data")
 
@@ -78,8 +79,7 @@ def test_a_run_stopped_while_its_endpoint_changes_freezes_the_model_until_people
     model = loop.model()
     loop.aws.tell_endpoint(f"{model}-prod", None, seconds=3)
     arn = loop.start(loop.drift(model))
-    name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:endpoint:promotion/{model}-prod"))
+    parked(loop, arn, "promotion")
 
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn, cause="a person stops it")
 

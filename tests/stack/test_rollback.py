@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.moments import SWEEP, parked, run_of
 from tests.stack.teams import alarm, approval_of, model_package, set_alarm
 
 LONG = 60.0
@@ -22,20 +23,15 @@ def baking(loop: Loop, *, bake_minutes: float = LONG, package: str | None = None
     document["promotion"] |= {"bake_minutes": bake_minutes, **promotion}
     loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
     arn = loop.start(loop.drift(model))
-    loop.until(lambda: loop.item("WAITS", bake_of(arn, model)))
+    parked(loop, arn, "bake")
     return model, arn
 
 
-def bake_of(arn: str, model: str) -> str:
-    """Sort key of a run's parked bake."""
-    return f"WAIT#{arn.rsplit(':', 1)[-1]}:bake:{model}-prod"
-
-
-def end_bake(loop: Loop, arn: str, model: str) -> None:
+def end_bake(loop: Loop, arn: str) -> None:
     """Let the bake's time be over, as far as the table tells."""
     loop.aws.client("dynamodb").update_item(
         TableName=loop.table,
-        Key={"pk": {"S": "WAITS"}, "sk": {"S": bake_of(arn, model)}},
+        Key={"pk": {"S": f"WAIT#{run_of(arn)}"}, "sk": {"S": "bake"}},
         UpdateExpression="SET deadline = :past",
         ExpressionAttributeValues={":past": {"S": (datetime.now(UTC) - timedelta(seconds=1)).isoformat()}},
     )
@@ -63,8 +59,7 @@ def test_an_endpoint_that_cannot_be_brought_back_pages_freezes_and_is_left_alone
     assert ended.error == "RollbackFailed"
     assert loop.statuses(ended.name)[-1] == "ROLLBACK_FAILED"
     assert "#rollback-failed" in message["Message"]
-    states = loop.states(ended.arn)
-    assert states[states.index("RollbackChoice") + 1 :] == ["RecordOutcome", "OutcomeChoice", "RollbackFailed"]
+    assert loop.states(ended.arn)[-4:] == ["FinishPromotion", "RecordOutcome", "OutcomeChoice", "RollbackFailed"]
     loop.end_cooldown(model)
     assert loop.run(loop.drift(model, observed=1.7)).output["outcome"] == "HOLD"
     assert "repair the endpoint first" in loop.decisions(model)[-1]["sentence"]
@@ -97,7 +92,7 @@ def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(
     with deaf(loop):
         set_alarm(loop, child, "ALARM")
         set_alarm(loop, child, "OK")
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    loop.invoke(SWEEP)
 
     ended = loop.ended(arn)
 
@@ -108,14 +103,16 @@ def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(
 
 def test_a_quiet_bake_is_ended_by_the_sweep_when_its_time_is_over(loop: Loop) -> None:
     model, arn = baking(loop, alarms=[alarm(loop)])
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    loop.invoke(SWEEP)
     assert loop.status(arn) == "RUNNING"
 
-    end_bake(loop, arn, model)
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    end_bake(loop, arn)
+    loop.invoke(SWEEP)
 
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
-    assert loop.item("WAITS", bake_of(arn, model)) is None
+    bake = loop.item(f"WAIT#{run_of(arn)}", "bake")
+    assert bake is not None
+    assert (bake["state"]["S"], "token" in bake) == ("RESOLVED", False)
 
 
 def test_another_alarm_does_not_end_the_bake(loop: Loop) -> None:
@@ -127,8 +124,8 @@ def test_another_alarm_does_not_end_the_bake(loop: Loop) -> None:
 
     assert answer == {"resumed": 0}
     assert loop.status(arn) == "RUNNING"
-    end_bake(loop, arn, model)
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    end_bake(loop, arn)
+    loop.invoke(SWEEP)
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
 
@@ -137,7 +134,7 @@ def test_drift_that_comes_back_in_the_bake_is_rolled_back(loop: Loop) -> None:
     again = loop.drift(model, observed=1.1) | {"time": datetime.now(UTC).isoformat()}
     assert loop.run(again).output["outcome"] == "COALESCE"
 
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    loop.invoke(SWEEP)
     ended = loop.ended(arn)
 
     assert ended.error == "RolledBack"
@@ -155,8 +152,8 @@ def test_drift_in_the_champions_traffic_says_nothing_of_the_candidate(loop: Loop
     late = loop.drift(model, observed=1.1, dataset=window) | {"time": datetime.now(UTC).isoformat()}
     assert loop.run(late).output["outcome"] == "COALESCE"
 
-    end_bake(loop, arn, model)
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    end_bake(loop, arn)
+    loop.invoke(SWEEP)
 
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
@@ -171,8 +168,10 @@ def test_what_somebody_else_deployed_during_the_bake_is_not_taken_away(loop: Loo
     loop.until(lambda: loop.endpoint_config(f"{model}-prod") == f"{model}-hand")
     ended = loop.ended(arn)
 
-    assert ended.error == "RetrainingFailed"
-    assert "somebody else deployed" in (ended.cause or "")
+    # Nobody's failure: the world changed under the run, so it counts as no fruitless one.
+    assert ended.output["outcome"] == "SUPERSEDED"
+    assert loop.states(arn)[-1] == "RetrainingSuperseded"
+    assert "somebody else deployed" in ended.output["reason"]
     assert "RollBackEndpoint" not in loop.states(arn)
     assert loop.endpoint_config(f"{model}-prod") == f"{model}-hand"
 
