@@ -30,6 +30,7 @@ import uuid
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -141,10 +142,9 @@ def run_on_moto(
     actors = _Actors({state: list(answers) for state, answers in script.items()})
     settings = {"stepfunctions": {"execute_state_machine": True}}
     with ExitStack() as stack:
-        stack.enter_context(patch.dict("os.environ", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"))
         stack.enter_context(mock_aws(config=settings))
         _repair(stack, actors)
-        client = boto3.client("stepfunctions", region_name=REGION)
+        client = _client()
         machine = client.create_state_machine(name="machine", definition=json.dumps(definition), roleArn=ROLE)
         started = client.start_execution(
             stateMachineArn=machine["stateMachineArn"], name=name, input=json.dumps(execution_input)
@@ -168,6 +168,12 @@ def run_on_moto(
         ),
         task_inputs={state: tuple(inputs) for state, inputs in actors.inputs.items()},
     )
+
+
+@cache
+def _client() -> Any:
+    """The client, made once: reading the service's model takes longer than most runs."""
+    return boto3.client("stepfunctions", region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
 
 
 def _ended(client: Any, arn: str) -> dict[str, Any]:
