@@ -1,7 +1,12 @@
 """The orchestration package: decides whether a drift signal becomes a retraining run, and keeps the evidence.
 
-Direction of dependence: ``handler`` and ``composition`` know everything; ``actions`` know the pure modules and the
-ports; the pure modules (``signal``, ``policy``, ``decision``, ``evaluation``, ``promotion``, ``slots``, ``records``,
-``notification``) know nothing but values. No module reads the clock, the environment or the network except through
-what ``composition`` hands it.
+Rooms, each knowing only those below it::
+
+    handler, promotion_handler, approval_handler   entry points of the three functions; composition, ports, settings
+    actions/                                       what a function can be asked to do, a module each
+    steps/                                         what actions share: telling, waiting, closing, the due list
+    stores/                                        the services behind ports; the table split by what it holds
+    domain/                                        values and rules, pure
+
+No module reads the clock, the environment or the network except through what ``composition`` hands it.
 """

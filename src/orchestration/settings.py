@@ -1,4 +1,4 @@
-"""The environment of the two functions as frozen values."""
+"""The environment of the functions as frozen values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ApprovalAccess(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalSettings:
-    """What the template tells both functions. Empty strings mean "not set".
+    """What the template tells every function. Empty strings mean "not set".
 
     ``approval_url`` is the page's address; ApprovalFunction itself does not know it, since the address is made from it.
     """
@@ -48,7 +48,7 @@ class ApprovalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings(ApprovalSettings):
-    """What the template tells OrchestrationFunction. Durations carry their unit in the name."""
+    """What the template tells OrchestrationFunction and PromotionFunction. Durations carry their unit in the name."""
 
     decision_bucket: str
     decision_key: str

@@ -136,7 +136,7 @@ def test_undrifted_data_breaks_no_constraint_and_drifted_data_only_drift(
         assert violations[0]["feature_name"] == "amount"
 
 
-@pytest.mark.parametrize("seed", SEEDS[:3])
+@pytest.mark.parametrize("seed", SEEDS[:1])
 def test_on_drifted_data_a_retrained_candidate_beats_the_champion(seed: int, tmp_path: Path) -> None:
     champion_data, drifted_data = tmp_path / "old", tmp_path / "new"
     transactions.main(["--seed", str(seed), "--count", "20000", "--out", str(champion_data / "t.csv")])

@@ -468,7 +468,7 @@ def test_due_items_come_by_time_from_every_partition_and_move_and_go(table: Hist
 def test_what_a_listing_showed_is_remembered_with_the_items_of_what_was_new(table: HistoryTable) -> None:
     assert table.listed() == {}
     table.note_listed("alarms", {"seen": ["a"]}, [LOOK])
-    assert table.listed("alarms") == {"seen": ["a"]}
+    assert table.listed() == {"alarms": {"seen": ["a"]}}
     assert table.due_items() == [LOOK]
 
 

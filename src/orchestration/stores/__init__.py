@@ -1,1 +1,1 @@
-"""Ports to the services that keep state, each module named after the port and the service behind it."""
+"""Ports to the services that keep state. The table is split by what it holds, the others are named after their service."""
