@@ -22,6 +22,8 @@ from botocore.credentials import Credentials
 
 from ops import approval
 from orchestration.composition import compose
+from orchestration.domain.contracts import WaitKind
+from orchestration.domain.due import DueItem
 from orchestration.domain.wait import Wait
 from orchestration.ports import Ports
 from tests.stack.loop import Loop
@@ -80,8 +82,8 @@ class Reviewer:
         raise AssertionError(f"no message linked to run {run_id}")
 
     def wait_item(self, run_id: str, subject: str = "training") -> dict[str, Any] | None:
-        """The raw item of an open approval."""
-        return self.loop.item("APPROVALS", f"WAIT#{run_id}:approval:{subject}")
+        """The raw item of an approval, open or decided."""
+        return self.loop.item(f"APPROVAL#{run_id}", subject)
 
     # Answering on the page.
 
@@ -156,9 +158,17 @@ class Reviewer:
         return replace(ports, now=lambda: now() + timedelta(hours=hours))
 
     @staticmethod
-    def open_wait(ports: Ports, run_id: str, subject: str = "training") -> Wait:
-        """An open approval as the sweep finds it."""
-        return next(wait for wait in ports.table.waits() if wait.wait_id == f"{run_id}:approval:{subject}")
+    def step(ports: Ports, run_id: str, subject: str = "training") -> DueItem:
+        """The next step of an open approval, as the sweep finds it."""
+        identity = f"{run_id}:approval:{subject}"
+        return next(item for item in ports.table.approvals_due() if item.subject == identity)
+
+    @staticmethod
+    def approval(ports: Ports, run_id: str, subject: str = "training") -> Wait:
+        """An approval, open or decided."""
+        found = ports.table.wait(run_id, WaitKind.APPROVAL, subject)
+        assert found is not None, run_id
+        return found
 
     # What was left.
 

@@ -15,7 +15,9 @@ import pytest
 
 from local.embedded_aws import wait_until
 from orchestration.approval_handler import answer
-from orchestration.steps.approvals import advance_approval
+from orchestration.domain.wait import WaitState
+from orchestration.steps.approvals import climb
+from orchestration.steps.due_work import work_off
 from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.reviewer import ASKS, FORM, Reviewer, url_event
 
@@ -62,7 +64,9 @@ class TestFromATerminal:
             Bucket=terminal.loop.bucket, Key=f"manifests/{model}/{run_id}.json"
         )["Body"]
         assert evidence["manifest_sha256"] == _sha256(manifest.read())
-        assert terminal.wait_item(run_id) is None
+        item = terminal.wait_item(run_id)
+        assert item is not None
+        assert "token" not in item
 
     def test_a_rejected_run_trains_nothing_and_is_told_so(
         self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
@@ -113,7 +117,9 @@ class TestFromATerminal:
         ):
             told = terminal.claim(**{"run_id": run_id, "decision": "APPROVED", "by": ADA, **request})
             assert told["errorType"] == "InvalidRequestError", request
-        assert terminal.wait_item(run_id) is not None
+        item = terminal.wait_item(run_id)
+        assert item is not None
+        assert item["state"]["S"] == "PARKED"
 
 
 class TestTwoPeople:
@@ -176,20 +182,24 @@ class TestSilence:
         arn, run_id, first = linked.asked_by_link(model)
 
         def look(hours: float) -> str | None:
+            """The step that is taken at that hour."""
             ports = linked.ports(monkeypatch, hours=hours)
-            return advance_approval(ports, linked.open_wait(ports, run_id), ports.now())
+            before = linked.approval(ports, run_id).data["ladder"]["taken"]
+            work_off(ports, linked.step(ports, run_id), climb)
+            taken = linked.approval(ports, run_id).data["ladder"]["taken"][len(before) :]
+            return str(taken[0]["step"]) if taken else None
 
         with linked.loop.listening(outputs["OperationsTopicArn"]) as heard:
-            assert [look(1), look(4.1), look(4.2)] == [None, "reminded", None]
+            assert [look(1), look(4.1), look(4.2)] == [None, "remind", None]
             reminder = heard(1)[0]
             second = linked.nonce_of(heard, run_id)
         assert second != first
         assert "19 h" in reminder["Message"]
         with linked.loop.listening(outputs["EscalationTopicArn"]) as heard:
-            assert [look(8.1), look(23.9)] == ["escalated", None]
+            assert [look(8.1), look(23.9)] == ["escalate", None]
             assert "#approval-undecided" in heard(1)[0]["Message"]
         assert linked.get(run_id, first).status == linked.get(run_id, second).status == 200
-        assert look(24.1) == "expired"
+        assert look(24.1) == "expire"
 
         ended = linked.loop.ended(arn)
         assert (ended.status, ended.output["outcome"]) == ("SUCCEEDED", "APPROVAL_EXPIRED")
@@ -204,12 +214,14 @@ class TestSilence:
     def test_two_sweeps_at_once_tell_once(self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch) -> None:
         _, run_id = terminal.asked(terminal.loop.model(**ASKS))
         ports = terminal.ports(monkeypatch, hours=8.5)
-        wait = terminal.open_wait(ports, run_id)
+        step = terminal.step(ports, run_id)
 
         with ThreadPoolExecutor(4) as pool:
-            told = list(pool.map(lambda _: advance_approval(ports, wait, ports.now()), range(4)))
+            worked = list(pool.map(lambda _: climb(ports, step), range(4)))
 
-        assert sorted(filter(None, told)) == ["escalated"]
+        assert [entry.repair for entry in worked if entry.repair] == ["approval_advanced"]
+        (taken,) = terminal.approval(ports, run_id).data["ladder"]["taken"]
+        assert taken["step"] == "escalate"
 
     def test_an_approval_after_the_deadline_is_refused_though_nobody_expired_it_yet(
         self, linked: Reviewer, monkeypatch: pytest.MonkeyPatch
@@ -218,13 +230,13 @@ class TestSilence:
             actions={"critical": "approve"}, approval={"training": "always", "expire_hours": 0.0002}
         )
         arn, run_id = linked.asked(model)
-        wait = linked.open_wait(linked.ports(monkeypatch), run_id)
+        wait = linked.approval(linked.ports(monkeypatch), run_id)
         wait_until(lambda: linked.ports(monkeypatch).now().isoformat() > wait.deadline)
 
         told = linked.claim(run_id, "APPROVED", ADA)
 
         assert told["code"] == "EXPIRED"
-        assert linked.wait_item(run_id) is not None
+        assert linked.approval(linked.ports(monkeypatch), run_id).state is WaitState.PARKED
         linked.loop.aws.client("lambda").invoke(
             FunctionName=linked.loop.outputs["OrchestrationFunctionName"], Payload=b'{"action": "sweep"}'
         )
@@ -235,12 +247,15 @@ class TestSilence:
     ) -> None:
         arn, run_id = terminal.asked(terminal.loop.model(**ASKS))
         terminal.loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
-        terminal.loop.until(lambda: terminal.loop.statuses(run_id)[-1] == "STOPPED")
-
-        assert terminal.claim(run_id, "APPROVED", ADA)["code"] == "RUN_OVER"
         ports = terminal.ports(monkeypatch)
-        assert advance_approval(ports, terminal.open_wait(ports, run_id), ports.now()) == "withdrawn"
-        assert terminal.wait_item(run_id) is None
+        terminal.loop.until(lambda: terminal.approval(ports, run_id).answered)
+
+        told = terminal.claim(run_id, "APPROVED", ADA)
+
+        assert (told["decided"], told["code"]) == (False, "DECIDED_BEFORE")
+        assert "ended STOPPED before anybody decided" in told["reason"]
+        assert (terminal.approval(ports, run_id).result or {})["decision"] == "WITHDRAWN"
+        assert "TRAINING_APPROVED" not in terminal.loop.statuses(run_id)
 
 
 class TestKillSwitch:
@@ -414,7 +429,7 @@ class TestThePage:
 
         # The embedded AWS keeps no application logs, so the function runs here, at the level it has there.
         with caplog.at_level(logging.INFO):
-            advance_approval(linked.ports(monkeypatch, hours=5), linked.open_wait(ports, run_id), ports.now())
+            work_off(linked.ports(monkeypatch, hours=5), linked.step(ports, run_id), climb)
             assert answer(url_event("GET", query), ports)["statusCode"] == 200
             for wrong in (nonce[:-1], nonce):
                 form = {"subject": "training", "decision": "APPROVED", "nonce": wrong, "comment": "fine"}
@@ -429,7 +444,7 @@ class TestThePage:
             assert secret not in lines
             assert secret not in linked.log_lines()
             assert secret not in linked.loop.aws.logs().read_text()
-        assert nonce not in json.dumps([item, linked.loop.item(f"RUN#{run_id}", f"WAIT#{run_id}:approval:training")])
+        assert nonce not in json.dumps([item, linked.wait_item(run_id)])
 
 
 class TestSignedAccess:

@@ -355,7 +355,7 @@ def _run_that_waits(desk: Desk, found: dict[str, str]) -> str:
     waits = {
         "TableName": found["HistoryTableName"],
         "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": {"S": "APPROVALS"}},
+        "ExpressionAttributeValues": {":pk": {"S": f"APPROVAL#{arn.rsplit(':', 1)[-1]}"}},
     }
     wait_until(lambda: desk.aws.client("dynamodb").query(**waits)["Items"])
     return str(arn)

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 import json
 
-from tests.stack.loop import Loop
+from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.moments import SWEEP, parked, run_of
 
 
-def test_an_endpoint_whose_event_was_lost_is_found_in_service_by_the_sweep(loop: Loop) -> None:
+def test_a_training_and_an_endpoint_whose_events_were_lost_are_found_over_by_the_sweep(loop: Loop) -> None:
     rule = loop.rule("WaitRule")
     loop.aws.client("events").disable_rule(Name=rule)
     try:
-        model = loop.model()
+        training = loop.training(loop.evaluation(BETTER, CHAMPION))
+        model = loop.model(training=training)
         # Long enough for the run to be parked before the endpoint is there.
         loop.aws.tell_endpoint(f"{model}-prod", None, seconds=2)
         arn = loop.start(loop.drift(model))
-        name = arn.rsplit(":", 1)[-1]
-        loop.until(lambda: loop.item("WAITS", f"WAIT#{name}:endpoint:promotion/{model}-prod"))
-        loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "InService")
+        parked(loop, arn, "training")
+        loop.until(lambda: "TRAINING_STARTED" in loop.statuses(run_of(arn)))
+        (child,) = loop.aws.client("stepfunctions").list_executions(stateMachineArn=training)["executions"]
+        assert loop.ended(child["executionArn"]).status == "SUCCEEDED"
 
-        swept = loop.invoke({"action": "sweep", "ahead_seconds": 600})
+        trained = loop.invoke(SWEEP)
+        loop.until(lambda: "PROMOTION_STARTED" in loop.statuses(run_of(arn)))
+        loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "InService")
+        promoted = loop.invoke(SWEEP)
     finally:
         loop.aws.client("events").enable_rule(Name=rule)
 
-    assert swept["repairs"]["lost_event_replaced"] >= 1
+    assert trained["repairs"]["lost_event_replaced"] >= 1
+    assert promoted["repairs"]["lost_event_replaced"] >= 1
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
 
 def test_a_signal_of_the_cooldown_is_decided_once_when_the_cooldown_is_over(loop: Loop) -> None:
-    model = loop.model()
+    model = loop.model(cooldown_hours=6)
     loop.run(loop.drift(model))
     for observed in (0.9, 1.4):
         assert loop.run(loop.drift(model, observed=observed)).output["outcome"] == "COALESCE"
-    assert loop.invoke({"action": "sweep"})["repairs"].get("pending_signal_raised", 0) == 0
-    loop.end_cooldown(model)
+    # What is due by the end of the cooldown: the signal is looked at, and not raised while the cooldown lasts.
+    swept = {"action": "sweep", "ahead_seconds": 6 * 3600}
     before = loop.executions()
+    loop.invoke(swept)
+    assert not [arn for arn in loop.executions() - before if model in loop.input_of(arn)]
+    loop.end_cooldown(model)
 
-    loop.invoke({"action": "sweep"})
-    loop.invoke({"action": "sweep"})
+    loop.invoke(swept)
+    loop.invoke(swept)
 
     (arn,) = [arn for arn in loop.executions() - before if model in loop.input_of(arn)]
     ended = loop.ended(arn)
@@ -76,14 +86,14 @@ def test_an_alarm_that_stayed_in_alarm_without_a_decision_is_decided_by_the_swee
         loop.aws.client("events").enable_rule(Name=rule)
     before = loop.executions()
 
-    swept = loop.invoke({"action": "sweep", "ahead_seconds": 600})
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    swept = loop.invoke(SWEEP)
+    loop.invoke(SWEEP)
 
     assert swept["repairs"]["alarm_without_decision"] == 1
     (arn,) = [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)]
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
     # Only now: a sweep that comes while the first one's execution still decides starts that same execution again.
-    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "ahead_seconds": 600})["repairs"]
+    assert "alarm_without_decision" not in loop.invoke(SWEEP)["repairs"]
     (record,) = loop.decisions(model)
     assert record["signal"]["threshold"]["observed"] == 0.9
     cloudwatch.delete_alarms(AlarmNames=[alarm])
@@ -115,7 +125,7 @@ def test_an_alarm_through_eventbridge_is_one_signal_with_the_sweep(loop: Loop) -
     (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)])
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
-    assert "alarm_without_decision" not in loop.invoke({"action": "sweep", "ahead_seconds": 600})["repairs"]
+    assert "alarm_without_decision" not in loop.invoke(SWEEP)["repairs"]
     (record,) = loop.decisions(model)
     assert record["signal"]["kind"] == "kpi"
     assert record["signal"]["endpoint"] == f"{model}-prod"
@@ -126,10 +136,9 @@ def test_an_alarm_through_eventbridge_is_one_signal_with_the_sweep(loop: Loop) -
 def test_a_run_without_end_is_not_touched_by_the_sweep(loop: Loop) -> None:
     model = loop.model(policy={"approval": {"training": "always"}})
     arn = loop.start(loop.drift(model))
-    name = arn.rsplit(":", 1)[-1]
-    loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
+    parked(loop, arn, "approval:training")
 
-    loop.invoke({"action": "sweep", "ahead_seconds": 600})
+    loop.invoke(SWEEP)
 
     assert loop.aws.client("stepfunctions").describe_execution(executionArn=arn)["status"] == "RUNNING"
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn)

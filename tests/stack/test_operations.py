@@ -93,7 +93,7 @@ def test_people_see_what_waits_but_not_its_token(loop: Loop) -> None:
     (wait,) = loop.until(lambda: [wait for wait in table.waits_without_tokens() if wait.model == model])
 
     assert wait.kind == "approval"
-    assert wait.token == ""
+    assert wait.token is None
     assert wait.data["why"]
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
 

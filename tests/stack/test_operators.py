@@ -9,6 +9,7 @@ import pytest
 
 from ops import explain, history, replay, retrain, status, switches, validate, verify_audit, waits
 from tests.stack.loop import Loop
+from tests.stack.moments import parked
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +95,7 @@ def test_history_lists_runs_and_the_statuses_of_one(loop: Loop, capsys: pytest.C
 def test_waits_shows_what_is_parked_without_its_token(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
     model = loop.model(policy={"approval": {"training": "always"}})
     arn = loop.start(loop.drift(model))
-    name = arn.rsplit(":", 1)[-1]
-    item = loop.until(lambda: loop.item("APPROVALS", f"WAIT#{name}:approval:training"))
+    item = parked(loop, arn, "approval:training")
 
     assert waits.main([]) == 0
 

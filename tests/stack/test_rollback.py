@@ -102,7 +102,7 @@ def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(
 
 
 def test_a_quiet_bake_is_ended_by_the_sweep_when_its_time_is_over(loop: Loop) -> None:
-    model, arn = baking(loop, alarms=[alarm(loop)])
+    _, arn = baking(loop, alarms=[alarm(loop)])
     loop.invoke(SWEEP)
     assert loop.status(arn) == "RUNNING"
 
@@ -116,7 +116,7 @@ def test_a_quiet_bake_is_ended_by_the_sweep_when_its_time_is_over(loop: Loop) ->
 
 
 def test_another_alarm_does_not_end_the_bake(loop: Loop) -> None:
-    model, arn = baking(loop, alarms=[alarm(loop)])
+    _, arn = baking(loop, alarms=[alarm(loop)])
 
     answer = loop.invoke(
         {"detail-type": "CloudWatch Alarm State Change", "detail": {"alarmName": "x", "state": {"value": "ALARM"}}}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.stack.loop import Loop
+from tests.stack.moments import SWEEP, holders, partition, run_of
 
 
 @pytest.fixture
@@ -67,11 +68,8 @@ def finish(loop: Loop, training: str, run_id: str) -> None:
 
 def slots(loop: Loop) -> tuple[list[str], list[str]]:
     """Run ids that hold a slot, and those in the queue."""
-    item = loop.item("SLOTS", "LEDGER")
-    if item is None:
-        return [], []
-    entries = {name: json.loads(item[name]["S"].removeprefix("json:")) for name in ("holders", "waiters")}
-    return ([entry["run_id"] for entry in entries["holders"]], [entry["run_id"] for entry in entries["waiters"]])
+    queue = [item for item in partition(loop, "SLOTS") if item["sk"]["S"].startswith("WAITER#")]
+    return holders(loop), [item["run_id"]["S"] for item in queue]
 
 
 def test_three_models_and_one_slot_train_one_after_the_other_in_the_order_they_came(one_slot: Loop) -> None:
@@ -84,7 +82,7 @@ def test_three_models_and_one_slot_train_one_after_the_other_in_the_order_they_c
         trainings.append(training)
         names.append(name)
     assert slots(loop) == ([names[0]], names[1:])
-    assert loop.statuses(names[1])[-1] == "TRAINING_QUEUED"
+    loop.until(lambda: loop.statuses(names[1])[-1] == "TRAINING_QUEUED")
 
     for position, (training, name) in enumerate(zip(trainings, names, strict=True)):
         assert slots(loop)[0] == [name]
@@ -96,14 +94,18 @@ def test_three_models_and_one_slot_train_one_after_the_other_in_the_order_they_c
         assert loop.ended(loop.execution_arn(name)).output["outcome"] == "PROMOTED"
 
 
-def test_a_holder_stopped_by_hand_gives_its_slot_to_the_next_at_once(one_slot: Loop) -> None:
+def test_a_holder_stopped_by_hand_gives_its_slot_to_the_next_once_its_training_is_over(one_slot: Loop) -> None:
     loop = one_slot
-    first = loop.start(loop.drift(loop.model(training=held_training(loop))))
-    loop.until(lambda: first.rsplit(":", 1)[-1] in slots(loop)[0])
+    training = held_training(loop)
+    first = loop.start(loop.drift(loop.model(training=training)))
+    loop.until(lambda: "TRAINING_STARTED" in loop.statuses(run_of(first)))
     second = loop.start(loop.drift(loop.model()))
     loop.until(lambda: second.rsplit(":", 1)[-1] in slots(loop)[1])
 
     loop.aws.client("stepfunctions").stop_execution(executionArn=first, cause="a person stops it")
+    (child,) = loop.aws.client("stepfunctions").list_executions(stateMachineArn=training)["executions"]
+    assert loop.ended(child["executionArn"]).status == "ABORTED"
+    loop.invoke(SWEEP)
 
     assert loop.ended(second).output["outcome"] == "PROMOTED"
     assert slots(loop) == ([], [])
@@ -117,12 +119,12 @@ def test_the_sweep_settles_a_dead_run_whose_event_was_lost(one_slot: Loop) -> No
         model = loop.model(training=held_training(loop))
         arn = loop.start(loop.drift(model))
         name = arn.rsplit(":", 1)[-1]
-        loop.until(lambda: name in slots(loop)[0])
+        loop.until(lambda: "TRAINING_STARTED" in loop.statuses(name))
         loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
         assert slots(loop) == ([name], [])
 
-        swept = loop.invoke({"action": "sweep", "ahead_seconds": 600})
-        again = loop.invoke({"action": "sweep", "ahead_seconds": 600})
+        swept = loop.invoke(SWEEP)
+        again = loop.invoke(SWEEP)
     finally:
         loop.aws.client("events").enable_rule(Name=rule)
 
