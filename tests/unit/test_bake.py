@@ -9,8 +9,8 @@ import pytest
 
 from orchestration.domain.bake import AlarmWatch, BakeState, BakeVerdict, bake_result, judge_bake, returned_drift
 from orchestration.domain.contracts import Status
+from orchestration.domain.results import promotion_result, rollback_result
 from orchestration.domain.switches import KillSwitch
-from orchestration.domain.wait_results import promotion_result, rollback_result
 
 SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SERVES = {"EndpointStatus": "InService", "EndpointConfigName": "new"}

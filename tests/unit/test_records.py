@@ -19,6 +19,7 @@ from orchestration.domain.decision import ModelState, decide
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import canonical
 from orchestration.domain.policy import parse_policy
+from orchestration.domain.reasons import Reason
 from orchestration.domain.records import (
     GENESIS,
     chained,
@@ -144,7 +145,7 @@ def test_a_decision_and_a_rejection_have_the_same_fields_so_that_one_reader_read
         decided_at=NOON,
     )
     rejected = rejection_record(
-        rejection=Rejection("NO_MODEL", "Send model.", "0" * 32),
+        rejection=Rejection(Reason.NO_MODEL, "Send model.", "0" * 32),
         run_id="run-1",
         execution_arn="arn",
         event_id=None,

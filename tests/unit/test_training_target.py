@@ -17,13 +17,13 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
+from orchestration.domain.results import execution_result, pipeline_result, training_job_result
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
 from orchestration.domain.training_target import TrainingTask, nested_execution_arn, target_request, training_name
 from orchestration.domain.wait import result
-from orchestration.domain.wait_results import execution_result, pipeline_result, training_job_result
+from orchestration.steps.answering import resolve
 from orchestration.steps.looking import look_after
 from orchestration.steps.trainings import training_result
-from orchestration.steps.waits import resolve
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World

@@ -15,6 +15,7 @@ from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.fence import closed
 from orchestration.domain.slots import Waiter
 from orchestration.domain.wait import Wait
+from orchestration.steps.answering import answer, look_due, take_up
 from orchestration.steps.approvals import APPROVED, REQUESTED, approval_data, ladder_due, request_sentence
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow, turn_away
@@ -22,7 +23,6 @@ from orchestration.steps.looking import look, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import change_slots
-from orchestration.steps.waits import answer, look_due, take_up
 from orchestration.steps.winding_down import wake
 from orchestration.stores.runs import StatusRow
 

@@ -22,11 +22,11 @@ from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.votes import Answer as Vote
 from orchestration.domain.wait import Wait, overdue, result
+from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import commit, put_wait, refused
 from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
-from orchestration.steps.waits import answer, resolve, take_up
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, NotAcceptedYetError
 from orchestration.domain.fence import EndpointSight, closed
 from orchestration.domain.intention import Intention, endpoint_subject
+from orchestration.domain.results import ENDPOINT_FAILED, rollback_result
 from orchestration.domain.wait import Wait, overdue, result
-from orchestration.domain.wait_results import ENDPOINT_FAILED, rollback_result
+from orchestration.steps.answering import answer, look_due, resolve, take_up
 from orchestration.steps.facts import facts_of
 from orchestration.steps.hand import put_wait
 from orchestration.steps.looking import because, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
-from orchestration.steps.waits import answer, look_due, resolve, take_up
 from orchestration.stores.service_answers import Answer
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from orchestration.domain.intention import Intention, settles_at, training_subje
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.training_target import TrainingTask, target_request
 from orchestration.domain.wait import Wait, overdue, result
+from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import commit, put_wait, refused
 from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.steps.training_slots import held_slot
 from orchestration.steps.trainings import CLOCK_SKEW
-from orchestration.steps.waits import answer, resolve, take_up
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:

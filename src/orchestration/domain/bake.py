@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.contracts import Next, SignalKind, Status
 from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
+from orchestration.domain.results import ENDPOINT_FAILED
 from orchestration.domain.switches import KillSwitch, paused_sentence
 from orchestration.domain.wait import result
-from orchestration.domain.wait_results import ENDPOINT_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

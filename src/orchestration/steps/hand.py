@@ -10,8 +10,8 @@ from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import settles_at
 from orchestration.domain.wait import Wait, result, wait_id
+from orchestration.steps.answering import deliver, look_due, resolve, settled
 from orchestration.steps.sight import Gathered, fence_writes
-from orchestration.steps.waits import deliver, look_due, resolve, settled
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,20 +13,20 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import AGAIN
 from orchestration.domain.json_values import mapping, number
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.switches import switch_over
-from orchestration.domain.training_target import TrainingTask
-from orchestration.domain.wait import overdue, result
-from orchestration.domain.wait_results import (
+from orchestration.domain.results import (
     TRAINING_TIMED_OUT,
     execution_result,
     promotion_result,
     rollback_result,
 )
+from orchestration.domain.switches import switch_over
+from orchestration.domain.training_target import TrainingTask
+from orchestration.domain.wait import overdue, result
+from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.steps.sight import source_of
 from orchestration.steps.training_slots import held_slot
 from orchestration.steps.trainings import seen_training, stop_training, training_result
-from orchestration.steps.waits import deliver, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

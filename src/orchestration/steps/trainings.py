@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.json_values import text
 from orchestration.domain.policy import TargetKind
-from orchestration.domain.training_output import read_training_output, trained_by_pipeline
-from orchestration.domain.wait import result
-from orchestration.domain.wait_results import (
+from orchestration.domain.results import (
     TRAINING_TIMED_OUT,
     execution_result,
     pipeline_result,
     trained_model,
     training_job_result,
 )
+from orchestration.domain.training_output import read_training_output, trained_by_pipeline
+from orchestration.domain.wait import result
 
 if TYPE_CHECKING:
     from orchestration.domain.training_target import TrainingTask
