@@ -46,7 +46,7 @@ def test_a_decision_whose_record_could_not_be_written_gets_it_from_a_sweep(loop:
 def test_a_decision_whose_message_could_not_be_sent_is_told_by_a_sweep(loop: Loop) -> None:
     model = loop.model(approval={"training": "always", "promotion": "never"})
     with loop.listening(loop.outputs["OperationsTopicArn"]) as messages:
-        loop.aws.fail_next("sns", "Publish", code="InternalError", status=500, times=20, matching=model)
+        loop.aws.fail_next("sns", "Publish", code="AuthorizationError", status=403, times=20, matching=model)
         arn = loop.start(loop.drift(model))
         parked(loop, arn, "approval:training")
         loop.until(lambda: len(due(loop, model)) >= 2)
@@ -74,7 +74,7 @@ def test_a_notification_that_fails_for_good_fails_no_run(loop: Loop) -> None:
 
 def test_an_outcome_whose_evidence_could_not_be_written_gets_it_from_a_sweep(loop: Loop) -> None:
     model = loop.model()
-    loop.aws.fail_next("s3", "PutObject", code="InternalError", status=500, times=20, matching="outcome.json")
+    loop.aws.fail_next("s3", "PutObject", code="AccessDenied", status=403, times=20, matching="outcome.json")
 
     ended = loop.run(loop.drift(model))
 
@@ -149,7 +149,7 @@ def test_a_run_whose_settle_event_failed_is_closed_by_a_sweep(loop: Loop) -> Non
 
 def test_one_poisoned_piece_of_work_does_not_hold_up_the_others(loop: Loop) -> None:
     bad, good = loop.model(), loop.model()
-    loop.aws.fail_next("s3", "PutObject", code="InternalError", status=500, times=50, matching="outcome.json")
+    loop.aws.fail_next("s3", "PutObject", code="AccessDenied", status=403, times=50, matching="outcome.json")
     first, second = loop.run(loop.drift(bad)), loop.run(loop.drift(good))
     loop.aws.forget_faults()
     loop.aws.fail_next("s3", "PutObject", code="AccessDenied", status=403, times=50, matching=f"evidence/{bad}/")
@@ -185,7 +185,7 @@ def test_a_run_stopped_between_the_update_and_its_verdict_freezes_and_pages(loop
 def test_an_approval_whose_first_try_failed_is_asked_for(loop: Loop) -> None:
     model = loop.model(approval={"training": "never", "promotion": "always"})
     loop.aws.fail_next(
-        "dynamodb", "TransactWriteItems", code="InternalServerError", status=500, times=6, matching="APPROVAL#"
+        "dynamodb", "TransactWriteItems", code="InternalServerError", status=500, times=4, matching="APPROVAL#"
     )
 
     arn = loop.start(loop.drift(model))
@@ -239,7 +239,7 @@ def test_a_wait_that_is_taken_up_again_gets_the_answer_it_had(loop: Loop) -> Non
     model = loop.model(approval={"training": "always", "promotion": "never"})
     arn = loop.start(loop.drift(model))
     parked(loop, arn, "approval:training")
-    loop.aws.fail_next("stepfunctions", "SendTaskSuccess", code="InternalServerError", status=500, times=20)
+    loop.aws.fail_next("stepfunctions", "SendTaskSuccess", code="AccessDeniedException", status=400, times=20)
     with pytest.raises(AssertionError):
         loop.approve(run_of(arn))
     loop.aws.forget_faults()
@@ -256,7 +256,7 @@ def test_evidence_says_what_the_outcome_says_after_a_lost_answer(loop: Loop) -> 
         "TransactWriteItems",
         code="InternalServerError",
         status=500,
-        times=8,
+        times=4,
         after_effect=True,
         matching="VERDICT",
     )
