@@ -275,6 +275,8 @@ def test_the_old_config_is_no_verdict_while_the_update_may_not_show_yet() -> Non
         (endpoint("InService", "new"), True, ("finish", Status.ROLLBACK_FAILED)),
         (endpoint("InService", "new"), False, None),
         (endpoint("Updating", "new", "old"), True, None),
+        (endpoint("InService", "new", "old"), True, None),
+        (endpoint("RollingBack", "new"), True, None),
         (endpoint("Failed", "new"), True, ("finish", Status.ROLLBACK_FAILED)),
         (endpoint("InService", "hotfix"), False, ("finish", Status.SUPERSEDED)),
         (None, False, ("finish", Status.ROLLBACK_FAILED)),
@@ -287,3 +289,18 @@ def test_going_back_came_to_what_its_endpoint_shows(
         described, name="fraud-prod", previous="old", wanted="new", outcome=Status.STOPPED, certain=certain
     )
     assert (found and (found["next"], found["outcome"])) == expected
+
+
+def test_what_sagemaker_says_of_a_failure_is_told() -> None:
+    why = {"FailureReason": "no capacity in us-east-1b"}
+    names: dict[str, Any] = {"name": "fraud-prod", "previous": "old", "wanted": "new", "certain": True}
+    failed, back = endpoint("Failed", "old") | why, endpoint("InService", "old") | why
+    told = [
+        promotion_result(failed, **names),
+        promotion_result(back, **names),
+        rollback_result(failed, outcome=Status.STOPPED, **names),
+        rollback_result(endpoint("InService", "new") | why, outcome=Status.STOPPED, **names),
+    ]
+    assert all("no capacity in us-east-1b" in str(found and found["reason"]) for found in told)
+    assert "no capacity in us-east-1b" in judged(BACK | why).reason
+    assert "InService" not in judged(None).reason

@@ -15,7 +15,7 @@ from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
 from orchestration.domain.contracts import OUTCOMES, Status, WaitKind
-from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
 from orchestration.steps.closing import next_state
@@ -109,6 +109,20 @@ def test_a_process_that_dies_between_any_two_lines_of_park_leaves_no_token_unans
         assert world.table.waits_without_tokens() == [], where
         if done:
             return
+
+
+@pytest.mark.parametrize("kind", ["slot", "approval"])
+def test_a_run_that_is_closed_while_it_parks_leaves_no_wait_and_its_workflow_goes_to_its_end(
+    kind: str, world: World
+) -> None:
+    stories.decided(world)
+    world.outside.meanwhile("TransactWriteItems", lambda: do(world, "close", failure=FAILURE))
+    with pytest.raises(ContentionError):
+        do(world, "park", kind=kind, subject="training", token="token-1")
+    assert do(world, "park", kind=kind, subject="training", token="token-2") == {"parked": False}
+    assert next_of(world, "token-2") == "record"
+    assert world.table.waits_of_run("run-1") == []
+    assert list(world.table.queue()) == []
 
 
 # Outcomes come from facts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -285,7 +286,7 @@ def test_a_switch_thrown_between_the_look_and_the_commit_is_met_by_the_transacti
     assert result_of(world, "training")["outcome"] == Status.STOPPED
 
 
-@pytest.mark.parametrize("rival", ["closed", "other run"])
+@pytest.mark.parametrize("rival", ["closed", "has its outcome", "other run"])
 def test_a_run_that_is_closed_or_replaced_between_the_look_and_the_commit_trains_nothing(
     rival: str, world: World
 ) -> None:
@@ -294,8 +295,17 @@ def test_a_run_that_is_closed_or_replaced_between_the_look_and_the_commit_trains
         fields = {name: getattr(state, name) for name in type(state).__slots__}
         world.table.save_model(type(state)(**{**fields, "active_run_id": "run-9"}))
 
+    def ended() -> None:
+        run = world.table.run("run-1")
+        assert run is not None
+        assert world.table.close_run(replace(run, outcome="FAILED", ended_at=run.started_at), [])
+
     stories.with_slot(world)
-    rivals: dict[str, Callable[[], object]] = {"closed": lambda: do(world, "close"), "other run": replaced}
+    rivals: dict[str, Callable[[], object]] = {
+        "closed": lambda: do(world, "close"),
+        "has its outcome": ended,
+        "other run": replaced,
+    }
     world.outside.meanwhile("TransactWriteItems", rivals[rival])
     with pytest.raises(ContentionError):
         do(world, "train", token="t-1")

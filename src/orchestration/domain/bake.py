@@ -126,7 +126,7 @@ def returned_drift(pending: Mapping[str, Any] | None, sequence: int, since: date
     right after a promotion still reports the champion's traffic.
     """
     kept = pending or {}
-    signal, place = mapping(kept.get("drift") or kept.get("signal")), kept.get("drift_sequence")
+    signal, place = mapping(kept.get("drift")), kept.get("drift_sequence")
     if signal.get("kind") not in RETURNING or not isinstance(place, int) or place <= sequence:
         return None
     window_end = _time(mapping(signal.get("dataset")).get("window_end"))
