@@ -160,3 +160,10 @@ def test_facts_count_by_their_place_in_a_runs_life_and_not_by_the_order_they_are
     }
     for order in itertools.permutations(found):
         assert told({stage: found[stage] for stage in order}) == (Status.CANDIDATE_REJECTED, True)
+
+
+def test_a_promotion_given_up_while_its_change_may_still_show_is_not_known() -> None:
+    fact = {"next": "record", "outcome": "FAILED", "reason": "Given up.", "unsettled": True}
+
+    assert not conclude({"promotion": fact}, died=None, failure=None).known
+    assert conclude({"promotion": {**fact, "unsettled": False}}, died=None, failure=None).known

@@ -290,10 +290,11 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
 
 def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
     if overdue(wait, PATIENCE_HOURS, ports.now()):
-        return _given_up(ports, wait, f"Given up after {PATIENCE_HOURS:g} h. {sentence}")
+        # The last answer may have been lost: what was asked for may still show.
+        return _given_up(ports, wait, f"Given up after {PATIENCE_HOURS:g} h. {sentence}", unsettled=True)
     raise NotAcceptedYetError(sentence)
 
 
-def _given_up(ports: HandPorts, wait: Wait, sentence: str) -> bool:
-    resolve(ports, wait, result(Next.RECORD, sentence, Status.FAILED))
+def _given_up(ports: HandPorts, wait: Wait, sentence: str, *, unsettled: bool = False) -> bool:
+    resolve(ports, wait, result(Next.RECORD, sentence, Status.FAILED, unsettled=unsettled))
     return False

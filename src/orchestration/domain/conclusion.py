@@ -82,7 +82,7 @@ def conclude(facts: Mapping[str, Mapping[str, Any]], *, died: Status | None, fai
     waits_for_rollback = latest.get("next") == Next.ROLL_BACK
     if latest.get("outcome") and not waits_for_rollback:
         outcome = Status(latest["outcome"])
-        known = outcome is not Status.ROLLBACK_FAILED
+        known = outcome is not Status.ROLLBACK_FAILED and not latest.get("unsettled")
         return Conclusion(outcome, str(latest.get("reason") or "no reason given"), error, known)
     told = failure.sentence if failure else "The workflow ended without a result."
     if waits_for_rollback:
