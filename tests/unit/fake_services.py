@@ -343,6 +343,7 @@ class FakeStepFunctions:
         return {
             "executionArn": executionArn,
             "status": self.statuses[executionArn],
+            "input": json.dumps(self.started.get(executionArn.rsplit(":", 1)[-1], {})),
             **self.more.get(executionArn, {}),
         }
 

@@ -119,7 +119,10 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
             resolve(ports, wait, result(Next.EVALUATE, reason, Status.TRAINING_FAILED, error="NotAccepted"))
             return False
         raise NotAcceptedYetError(taken.sentence)
-    if taken.answer is Answer.REFUSED:
+    if taken.answer is Answer.FOREIGN:
+        # Nothing of this run's trains there, so nothing is stopped when the run ends.
+        ports.table.end_intention(training_subject(run.run_id), run.run_id)
+    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
         return False
     # Before the note that ends the asking, so that a retry makes up for it.

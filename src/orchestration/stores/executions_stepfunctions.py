@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from orchestration.domain.json_values import canonical
-from orchestration.stores.service_answers import Taken, asked
+from orchestration.domain.training_target import nested_execution_arn
+from orchestration.stores.service_answers import Answer, Taken, asked
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
@@ -47,11 +49,21 @@ class Executions:
             return None
 
     def begin(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> Taken:
-        """Start an execution of somebody else's machine, and say what Step Functions made of it."""
-        return asked(
+        """Start an execution of somebody else's machine, and say what Step Functions made of it.
+
+        EXISTS is an execution that has the name and this input, FOREIGN one that has another input.
+        """
+        taken = asked(
             lambda: self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=canonical(value)),
             "StartExecution",
         )
+        if taken.answer is not Answer.EXISTS:
+            return taken
+        described = self.describe(nested_execution_arn(state_machine_arn, name)) or {}
+        if json.loads(described.get("input") or "null") == value:
+            return taken
+        sentence = f"Execution {name} of {state_machine_arn} has another input: it was not started by this run."
+        return Taken(Answer.FOREIGN, sentence)
 
     def start(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> bool:
         """Start an execution under a name of ours. False when that name was used: it was started before."""
