@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from orchestration.domain.records import idempotency_token
+from orchestration.domain.training_target import training_name
 from tests.stack.loop import BETTER, CHAMPION, Loop
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1"
@@ -147,12 +148,12 @@ def approval_of(loop: Loop, package: str) -> str:
 
 
 def new_run(loop: Loop, model: str, *, measured: bool = True) -> tuple[str, str]:
-    """Choose the name of a run to come and put its evaluation where a SageMaker target would: name and token."""
+    """Choose the name of a run to come and put its evaluation where a SageMaker target would: its and its training's."""
     name = f"run-{uuid.uuid4().hex[:12]}"
     if measured:
         report = loop.read_uri(loop.evaluation(BETTER, CHAMPION))
         loop.put(f"runs/{model}/{name}/outputs/evaluation.json", report, bucket=loop.bucket)
-    return name, idempotency_token(name)
+    return name, training_name(idempotency_token(name))
 
 
 def alarm(loop: Loop, *, threshold: float = 1.0) -> str:
@@ -176,3 +177,9 @@ def alarm(loop: Loop, *, threshold: float = 1.0) -> str:
 def set_alarm(loop: Loop, name: str, state: str) -> None:
     """Move an alarm."""
     loop.aws.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a story says so")
+
+
+def lose_answer(loop: Loop, service: str, action: str, matching: str) -> None:
+    """Have one call do its work and answer nothing but errors, however often boto3 asks again."""
+    loop.aws.fail_next(service, action, code="InternalFailure", status=500, after_effect=True, matching=matching)
+    loop.aws.fail_next(service, action, code="InternalFailure", status=500, times=3, matching=matching)

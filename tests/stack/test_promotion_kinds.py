@@ -6,9 +6,10 @@ import json
 import uuid
 from typing import Any
 
-from orchestration.actions.evaluate import candidate_name
+from orchestration.domain.records import idempotency_token, sha256
+from orchestration.domain.training_target import deployment_name
 from tests.stack.loop import BETTER, CHAMPION, Ended, Loop
-from tests.stack.teams import IMAGE, Held, approval_of, model_package, new_run
+from tests.stack.teams import IMAGE, Held, approval_of, lose_answer, model_package, new_run
 
 EVALUATION = {"metric": "auc", "minimum": 0.8}
 
@@ -17,6 +18,11 @@ def model_of(loop: Loop, promotion: dict[str, Any], **output: Any) -> str:
     """A model whose good candidate is promoted in a way of its own."""
     training = loop.training(loop.evaluation(BETTER, CHAMPION), **output)
     return loop.model(training=training, policy={"evaluation": EVALUATION, "promotion": promotion})
+
+
+def candidate_name(model: str, run_id: str) -> str:
+    """Name of a run's SageMaker model and endpoint config."""
+    return f"{model}-{sha256(run_id)[:16]}"
 
 
 def outcome_of(loop: Loop, model: str, ended: Ended) -> dict[str, Any]:
@@ -34,7 +40,8 @@ def test_kind_registry_approves_the_package_and_touches_no_endpoint(loop: Loop) 
     assert ended.output["outcome"] == "PROMOTED"
     assert approval_of(loop, package) == "Approved"
     assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"
-    assert outcome_of(loop, model, ended)["baseline"]["status"] == "LEFT"
+    # The registry's approval is the promotion, so nothing follows it.
+    assert outcome_of(loop, model, ended)["finish"] is None
 
 
 def test_kind_registry_needs_a_package(loop: Loop) -> None:
@@ -75,15 +82,12 @@ def test_a_deployment_that_fails_is_no_promotion(loop: Loop) -> None:
 def test_a_deployment_that_a_lost_start_finished_is_not_repeated(loop: Loop) -> None:
     deployment = loop.pipeline({"Deploy": {"Type": "Pass", "End": True}}, "Deploy")
     model = model_of(loop, {"kind": "pipeline", "target": deployment})
-    name, _ = new_run(loop, model, measured=False)
-    stepfunctions = loop.aws.client("stepfunctions")
-    first = stepfunctions.start_execution(stateMachineArn=deployment, name=candidate_name(model, name), input="{}")
-    loop.ended(first["executionArn"])
+    lose_answer(loop, "stepfunctions", "StartExecution", deployment)
 
-    ended = loop.ended(loop.start(loop.drift(model), name=name))
+    ended = loop.run(loop.drift(model))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    assert "ConfirmDeploymentExecution" in loop.states(ended.arn)
+    stepfunctions = loop.aws.client("stepfunctions")
     assert len(stepfunctions.list_executions(stateMachineArn=deployment)["executions"]) == 1
 
 
@@ -92,13 +96,13 @@ def test_a_deployment_of_that_name_that_still_runs_is_no_promotion(loop: Loop) -
     model = model_of(loop, {"kind": "pipeline", "target": held.arn})
     name, _ = new_run(loop, model, measured=False)
     loop.aws.client("stepfunctions").start_execution(
-        stateMachineArn=held.arn, name=candidate_name(model, name), input='{"by": "hand"}'
+        stateMachineArn=held.arn, name=deployment_name(idempotency_token(name)), input='{"by": "hand"}'
     )
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.error == "RetrainingFailed"
-    assert "RUNNING" in (ended.cause or "")
+    assert "was not started by this run" in (ended.cause or "")
 
 
 def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop) -> None:
@@ -122,7 +126,6 @@ def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop)
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    assert {"ConfirmCandidateModel", "ConfirmCandidateConfig"} <= set(loop.states(ended.arn))
     assert loop.endpoint_config(f"{model}-prod") == candidate
 
 
@@ -143,7 +146,8 @@ def test_a_promotion_that_cannot_be_carried_out_creates_nothing(loop: Loop) -> N
 
         assert ended.error == "RetrainingFailed", ended
         assert "Correct the policy" in (ended.cause or "")
-        assert "CreateCandidateModel" not in loop.states(ended.arn)
+        models = loop.aws.client("sagemaker").list_models(MaxResults=100)["Models"]
+        assert [name for entry in models if (name := entry["ModelName"]).startswith(model)] == [f"{model}-first"]
 
 
 # The baseline.
@@ -194,16 +198,15 @@ NEW = {
 }
 
 
-def promoted_with(loop: Loop, name: str, **output: Any) -> dict[str, Any]:
-    """Promote a model whose policy names the schedule; gives the outcome's baseline."""
+def promoted_with(loop: Loop, name: str, **output: Any) -> str:
+    """Promote a model whose policy names the schedule; gives what the outcome says of the baseline."""
     model = loop.model(training=loop.training(loop.evaluation(BETTER, CHAMPION), **output))
     document = loop.read(f"policies/{model}.json")
     document["promotion"] |= {"monitoring_schedule": name}
     loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
     ended = loop.run(loop.drift(model))
     assert ended.output["outcome"] == "PROMOTED", ended
-    baseline: dict[str, Any] = outcome_of(loop, model, ended)["baseline"]
-    return baseline
+    return str(outcome_of(loop, model, ended)["finish"]["baseline"])
 
 
 def test_the_promoted_models_baseline_becomes_the_monitors_and_nothing_else_changes(loop: Loop) -> None:
@@ -214,7 +217,9 @@ def test_the_promoted_models_baseline_becomes_the_monitors_and_nothing_else_chan
     baseline = promoted_with(loop, name, **NEW)
 
     after = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)["MonitoringScheduleConfig"]
-    assert baseline["status"] == "REFRESHED"
+    assert (
+        baseline == f"The baseline of {name} became the one of the promoted model, {NEW['baseline_constraints_uri']}."
+    )
     assert after["MonitoringJobDefinition"].pop("BaselineConfig") == {
         "ConstraintsResource": {"S3Uri": NEW["baseline_constraints_uri"]},
         "StatisticsResource": {"S3Uri": NEW["baseline_statistics_uri"]},
@@ -224,9 +229,7 @@ def test_the_promoted_models_baseline_becomes_the_monitors_and_nothing_else_chan
 
 
 def test_a_baseline_that_is_left_is_left_with_its_reason_in_the_record(loop: Loop) -> None:
-    assert promoted_with(loop, "no-such-schedule", **NEW) == {
-        "status": "LEFT",
-        "sentence": "Monitoring schedule no-such-schedule does not exist, so no baseline was refreshed.",
-    }
-    assert "returned no baseline_constraints_uri" in promoted_with(loop, schedule(loop, BASELINE))["sentence"]
-    assert "job definition shared" in promoted_with(loop, schedule(loop, {}, by_name=True), **NEW)["sentence"]
+    missing = "Monitoring schedule no-such-schedule does not exist, so no baseline was refreshed."
+    assert promoted_with(loop, "no-such-schedule", **NEW) == missing
+    assert "returned no baseline_constraints_uri" in promoted_with(loop, schedule(loop, BASELINE))
+    assert "job definition shared" in promoted_with(loop, schedule(loop, {}, by_name=True), **NEW)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.stack.loop import BETTER, CHAMPION, Ended, Loop
+from tests.stack.moments import SWEEP, holders
 from tests.stack.teams import (
     HANG,
     TRAIN,
     approval_of,
     held_training,
     job_request,
+    lose_answer,
     new_run,
     package_group,
     sagemaker_pipeline,
@@ -35,16 +36,15 @@ def serving_data(loop: Loop, model: str) -> dict[str, Any]:
 def test_a_sagemaker_pipeline_trains_and_what_it_trained_serves(loop: Loop) -> None:
     pipeline = sagemaker_pipeline(loop)
     model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
-    name, token = new_run(loop, model)
+    name, training = new_run(loop, model)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    assert "AwaitSageMakerPipeline" in loop.states(ended.arn)
     assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
     sagemaker = loop.aws.client("sagemaker")
     (execution,) = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
-    assert token in execution["PipelineExecutionDisplayName"]
+    assert execution["PipelineExecutionDisplayName"] == training
     parameters = sagemaker.list_pipeline_parameters_for_execution(
         PipelineExecutionArn=execution["PipelineExecutionArn"]
     )["PipelineParameters"]
@@ -91,13 +91,13 @@ def test_a_training_job_of_the_policy_trains_and_carries_its_run(loop: Loop) -> 
     request = job_request(loop) | {"Tags": [{"Key": "team", "Value": "fraud"}], "HyperParameters": {"epochs": "3"}}
     target = {"target": "training-job", "request": request, "parameters": {"evaluation-uri": "evaluation_uri"}}
     model = loop.model(policy={"training": target})
-    name, token = new_run(loop, model)
+    name, training = new_run(loop, model)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
     sagemaker = loop.aws.client("sagemaker")
-    job = sagemaker.describe_training_job(TrainingJobName=token)
+    job = sagemaker.describe_training_job(TrainingJobName=training)
     assert job["HyperParameters"] == {
         "epochs": "3",
         "evaluation-uri": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/evaluation.json",
@@ -113,74 +113,72 @@ def test_a_training_job_of_the_policy_trains_and_carries_its_run(loop: Loop) -> 
 def test_a_pipeline_that_a_lost_start_finished_is_not_started_again(loop: Loop) -> None:
     training = loop.training(loop.evaluation(BETTER, CHAMPION))
     model = loop.model(training=training)
-    name, token = new_run(loop, model, measured=False)
-    first = loop.aws.client("stepfunctions").start_execution(stateMachineArn=training, name=token, input="{}")
-    assert loop.ended(first["executionArn"]).status == "SUCCEEDED"
+    lose_answer(loop, "stepfunctions", "StartExecution", training)
 
-    ended = loop.ended(loop.start(loop.drift(model), name=name))
+    ended = loop.run(loop.drift(model))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    assert "ConfirmTrainingExecution" in loop.states(ended.arn)
     assert len(loop.aws.client("stepfunctions").list_executions(stateMachineArn=training)["executions"]) == 1
 
 
 def test_a_pipeline_that_a_lost_start_saw_fail_is_a_failed_training(loop: Loop) -> None:
     training = loop.failing_training()
     model = loop.model(training=training)
-    name, token = new_run(loop, model, measured=False)
-    first = loop.aws.client("stepfunctions").start_execution(stateMachineArn=training, name=token, input="{}")
-    loop.ended(first["executionArn"])
+    lose_answer(loop, "stepfunctions", "StartExecution", training)
 
-    ended = loop.ended(loop.start(loop.drift(model), name=name))
+    ended = loop.run(loop.drift(model))
 
     assert ended.error == "TrainingFailed"
     assert "the training data is gone" in (ended.cause or "")
 
 
-def test_a_foreign_execution_under_the_runs_name_is_never_taken_for_its_training(loop: Loop) -> None:
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_foreign_execution_under_the_runs_name_is_never_taken_for_its_training(loop: Loop, lives: bool) -> None:
     held = held_training(loop)
-    model = loop.model(training=held.arn)
-    name, token = new_run(loop, model, measured=False)
-    loop.aws.client("stepfunctions").start_execution(stateMachineArn=held.arn, name=token, input='{"by": "hand"}')
+    training = held.arn if lives else loop.training(loop.evaluation(BETTER, CHAMPION))
+    model = loop.model(training=training)
+    name, execution = new_run(loop, model, measured=False)
+    foreign = loop.aws.client("stepfunctions").start_execution(
+        stateMachineArn=training, name=execution, input='{"by": "hand"}'
+    )["executionArn"]
+    if not lives:
+        loop.ended(foreign)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.error == "TrainingFailed"
     assert "was not started by this run" in (ended.cause or "")
+    # What is not the run's is not stopped with it, and keeps no slot.
+    assert loop.status(foreign) == ("RUNNING" if lives else "SUCCEEDED")
+    loop.until(lambda: name not in holders(loop))
+    if lives:
+        loop.aws.client("stepfunctions").stop_execution(executionArn=foreign)
 
 
 def test_a_training_job_that_a_lost_start_left_running_is_awaited(loop: Loop) -> None:
     slow = f"import time; time.sleep(0.7); {TRAIN}"
     model = loop.model(policy={"training": {"target": "training-job", "request": job_request(loop, slow)}})
-    name, token = new_run(loop, model)
-    output = {"S3OutputPath": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}
-    sagemaker = loop.aws.client("sagemaker")
-    sagemaker.create_training_job(**job_request(loop, slow), TrainingJobName=token, OutputDataConfig=output)
+    name, training = new_run(loop, model)
+    lose_answer(loop, "sagemaker", "CreateTrainingJob", training)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    assert "AwaitTrainingJob" in loop.states(ended.arn)
-    listed = sagemaker.list_training_jobs(NameContains=token)["TrainingJobSummaries"]
+    listed = loop.aws.client("sagemaker").list_training_jobs(NameContains=training)["TrainingJobSummaries"]
     assert len(listed) == 1
 
 
 def test_a_sagemaker_pipeline_that_a_lost_start_began_is_the_one_that_is_awaited(loop: Loop) -> None:
     pipeline = sagemaker_pipeline(loop)
     model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
-    name, token = new_run(loop, model)
-    sagemaker = loop.aws.client("sagemaker")
-    first = sagemaker.start_pipeline_execution(
-        PipelineName=pipeline,
-        ClientRequestToken=token,
-        PipelineParameters=[{"Name": "OutputUri", "Value": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}],
-    )
+    name, training = new_run(loop, model)
+    lose_answer(loop, "sagemaker", "StartPipelineExecution", training)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    listed = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
-    assert [entry["PipelineExecutionArn"] for entry in listed] == [first["PipelineExecutionArn"]]
+    listed = loop.aws.client("sagemaker").list_pipeline_executions(PipelineName=pipeline)
+    assert [entry["PipelineExecutionDisplayName"] for entry in listed["PipelineExecutionSummaries"]] == [training]
 
 
 # Stopping the run stops the training; a training that hangs is stopped.
@@ -195,7 +193,7 @@ def targets(loop: Loop, kind: str) -> dict[str, Any]:
     return {"target": "training-job", "request": job_request(loop, HANG)}
 
 
-def training_status(loop: Loop, training: dict[str, Any], token: str) -> str:
+def training_status(loop: Loop, training: dict[str, Any], name: str) -> str:
     """Status of what trains, or an empty text before it started."""
     sagemaker, target = loop.aws.client("sagemaker"), training["target"]
     if ":states:" in target:
@@ -207,39 +205,50 @@ def training_status(loop: Loop, training: dict[str, Any], token: str) -> str:
             return ""
         steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=found[0]["PipelineExecutionArn"])
         return str(found[0]["PipelineExecutionStatus"]) if steps["PipelineExecutionSteps"] else ""
-    found = sagemaker.list_training_jobs(NameContains=token)["TrainingJobSummaries"]
+    found = sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
     return str(found[0]["TrainingJobStatus"]) if found else ""
 
 
 def under_way(loop: Loop, kind: str, **training: Any) -> tuple[str, str, dict[str, Any], str]:
-    """Start a run whose training hangs: model, execution ARN, training section, token."""
+    """Start a run whose training hangs: model, execution ARN, training section, name of its training."""
     section = targets(loop, kind) | training
     model = loop.model(policy={"training": section})
-    name, token = new_run(loop, model, measured=False)
+    name, started = new_run(loop, model, measured=False)
     arn = loop.start(loop.drift(model), name=name)
-    loop.until(lambda: training_status(loop, section, token) in {"RUNNING", "Executing", "InProgress"})
-    return model, arn, section, token
+    loop.until(lambda: training_status(loop, section, started) in {"RUNNING", "Executing", "InProgress"})
+    return model, arn, section, started
 
 
 @pytest.mark.parametrize("kind", ["state machine", "SageMaker pipeline", "training job"])
 def test_stopping_the_run_stops_the_training(loop: Loop, kind: str) -> None:
-    model, arn, section, token = under_way(loop, kind)
+    model, arn, section, started = under_way(loop, kind)
 
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="wrong data")
 
-    loop.until(lambda: training_status(loop, section, token) in {"ABORTED", "Stopped"})
+    loop.until(lambda: training_status(loop, section, started) in {"ABORTED", "Stopped"})
     name = arn.rsplit(":", 1)[-1]
     loop.until(lambda: loop.statuses(name)[-1] == "STOPPED")
     state = loop.item(f"MODEL#{model}", "STATE")
     assert state is not None
     assert "active_run_id" not in state
+    free(loop, name)
+
+
+def free(loop: Loop, run_id: str) -> None:
+    """Sweep until the run has no slot: it keeps the slot until its training is known to be over."""
+
+    def gone() -> bool:
+        loop.invoke(SWEEP)
+        return run_id not in holders(loop)
+
+    loop.until(gone)
 
 
 def timed_out(loop: Loop, arn: str) -> Ended:
     """Sweep until the run is over."""
 
     def over() -> bool:
-        loop.invoke({"action": "sweep", "grace_seconds": 3600})
+        loop.invoke(SWEEP)
         return loop.status(arn) != "RUNNING"
 
     loop.until(over)
@@ -248,14 +257,12 @@ def timed_out(loop: Loop, arn: str) -> Ended:
 
 @pytest.mark.parametrize("kind", ["state machine", "SageMaker pipeline", "training job"])
 def test_a_training_that_hangs_is_stopped_at_the_policys_limit_and_gives_its_slot_back(loop: Loop, kind: str) -> None:
-    model, arn, section, token = under_way(loop, kind, max_hours=SHORT)
+    model, arn, section, started = under_way(loop, kind, max_hours=SHORT)
 
     ended = timed_out(loop, arn)
 
     assert ended.error == "TrainingTimedOut", ended
     assert loop.statuses(ended.name)[-1] == "TRAINING_TIMED_OUT"
-    loop.until(lambda: training_status(loop, section, token) in {"ABORTED", "Stopped"})
-    ledger = loop.item("SLOTS", "LEDGER")
-    assert ledger is not None
-    assert ended.name not in [holder["run_id"] for holder in json.loads(ledger["holders"]["S"].removeprefix("json:"))]
+    loop.until(lambda: training_status(loop, section, started) in {"ABORTED", "Stopped"})
+    free(loop, ended.name)
     assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"

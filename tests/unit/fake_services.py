@@ -316,7 +316,6 @@ class FakeStepFunctions:
     def __init__(self, enter: Enter) -> None:
         self._called = enter
         self.started: dict[str, dict[str, Any]] = {}
-        self.inputs: dict[str, str] = {}
         self.answers: dict[str, dict[str, Any]] = {}
         self.statuses: dict[str, str] = {}
         self.more: dict[str, dict[str, Any]] = {}
@@ -341,11 +340,10 @@ class FakeStepFunctions:
         self._called("DescribeExecution")
         if executionArn not in self.statuses:
             raise ExecutionDoesNotExist(_answer("ExecutionDoesNotExist", "Execution Does Not Exist"), "Describe")
-        begun = self.inputs.get(executionArn)
         return {
             "executionArn": executionArn,
             "status": self.statuses[executionArn],
-            **({"input": begun} if begun else {}),
+            "input": json.dumps(self.started.get(executionArn.rsplit(":", 1)[-1], {})),
             **self.more.get(executionArn, {}),
         }
 
@@ -359,7 +357,6 @@ class FakeStepFunctions:
         self.started[name] = json.loads(request["input"])
         arn = nested_execution_arn(stateMachineArn, name)
         self.statuses[arn] = "RUNNING"
-        self.inputs[arn] = request["input"]
         if error is not None:
             raise error
         return {"executionArn": arn}

@@ -16,10 +16,10 @@ from orchestration.domain.errors import ContentionError, InvalidRequestError, No
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, training_subject
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.switches import KillSwitch
-from orchestration.domain.training_target import training_name
+from orchestration.domain.training_target import nested_execution_arn, training_name
 from tests.unit import stories
 from tests.unit.fake_services import client_error
-from tests.unit.fakes import ProcessDiedError, World, execution_arn
+from tests.unit.fakes import TRAINING, ProcessDiedError, World, execution_arn
 from tests.unit.stories import ENDPOINT, MODEL_URI, OLD, candidate, do, next_of, policy
 
 LOST = ReadTimeoutError(endpoint_url="https://aws")
@@ -224,6 +224,17 @@ def test_a_nested_execution_whose_answer_was_lost_is_found_again(world: World) -
         do(world, "train", token="t-1")
     assert do(world, "train", token="t-2") == {"started": True}
     assert list(world.executions.started) == [NAME]
+
+
+def test_an_execution_somebody_else_started_under_the_runs_name_is_not_its_training_and_not_stopped_with_the_run(
+    world: World,
+) -> None:
+    stories.with_slot(world)
+    world.executions.start_execution(stateMachineArn=TRAINING, name=NAME, input='{"by": "hand"}')
+    assert do(world, "train", token="t-1") == {"started": False}
+    assert outcome(world) == Status.TRAINING_FAILED
+    assert world.executions.statuses[nested_execution_arn(TRAINING, NAME)] == "RUNNING"
+    assert world.table.slots().holders == ()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from orchestration.domain.fence import (
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import PromotionKind
+from orchestration.domain.records import manifest_key
 from orchestration.domain.votes import Answer as Vote
 from orchestration.domain.wait import Wait, overdue, result
 from orchestration.steps.answering import answer, resolve, take_up
@@ -193,8 +194,14 @@ def _approve_package(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
 def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
     """The team's own deployment; its end comes by event."""
     wait = _parked(ports, gathered, plan, wait, token, [f"job:{plan['execution_name']}"])
-    linked = {**plan["input"], "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": gathered.run.execution_arn}
-    taken = ports.executions.begin(plan["target"], plan["execution_name"], plan["execution_arn"], linked)
+    run = gathered.run
+    linked = {
+        **plan["input"],
+        "run_id": run.run_id,
+        "manifest_uri": ports.bucket.uri(manifest_key(run.model, run.run_id)),
+        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn,
+    }
+    taken = ports.executions.begin(plan["target"], plan["execution_name"], linked)
     return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
@@ -283,7 +290,7 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
     """
     if taken.answer is Answer.NOT_YET:
         return _busy(ports, wait, taken.sentence)
-    if taken.answer is Answer.REFUSED:
+    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         return _given_up(ports, wait, taken.sentence)
     return True
 

@@ -110,7 +110,7 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
     if task.kind is TargetKind.STATE_MACHINE:
         # So that the console links parent and child.
         linked = {**request, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn}
-        taken = ports.executions.begin(task.target, task.name, task.execution_arn, linked)
+        taken = ports.executions.begin(task.target, task.name, linked)
     elif task.kind is TargetKind.SAGEMAKER_PIPELINE:
         taken = ports.changes.start_pipeline_execution(request)
     else:
@@ -122,7 +122,10 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
             resolve(ports, wait, result(Next.EVALUATE, reason, Status.TRAINING_FAILED, error="NotAccepted"))
             return False
         raise NotAcceptedYetError(taken.sentence)
-    if taken.answer is Answer.REFUSED:
+    if taken.answer is Answer.FOREIGN:
+        # Nothing of this run's trains there, so nothing is stopped when the run ends.
+        ports.table.end_intention(training_subject(run.run_id), run.run_id)
+    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
         return False
     # Before the note that ends the asking, so that a retry makes up for it.
@@ -145,4 +148,4 @@ def _not_older(ports: HandPorts, task: TrainingTask, started_at: str, taken: Tak
     created = (ports.sagemaker.training_job(task.name) or {}).get("CreationTime")
     if created is None or created >= datetime.fromisoformat(started_at) - CLOCK_SKEW:
         return taken
-    return Taken(Answer.REFUSED, f"Training job {task.name} is older than the run, so it is not followed.")
+    return Taken(Answer.FOREIGN, f"Training job {task.name} is older than the run, so it is not followed.")

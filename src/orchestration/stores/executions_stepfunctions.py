@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from orchestration.domain.json_values import canonical
+from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_answers import Answer, Taken, asked
 
 if TYPE_CHECKING:
@@ -46,25 +48,22 @@ class Executions:
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
 
-    def begin(self, state_machine_arn: str, name: str, execution_arn: str, value: dict[str, Any]) -> Taken:
-        """Start an execution of a team's own machine, and say what Step Functions made of it.
+    def begin(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> Taken:
+        """Start an execution of somebody else's machine, and say what Step Functions made of it.
 
-        A name that is in use is ours when the input is: a start whose answer was lost. Another input is somebody else's.
+        EXISTS is an execution that has the name and this input, FOREIGN one that has another input.
         """
-        text = canonical(value)
         taken = asked(
-            lambda: self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=text),
+            lambda: self._client.start_execution(stateMachineArn=state_machine_arn, name=name, input=canonical(value)),
             "StartExecution",
         )
         if taken.answer is not Answer.EXISTS:
             return taken
-        described = self.describe(execution_arn) or {}
-        if described.get("input") == text:
+        described = self.describe(nested_execution_arn(state_machine_arn, name)) or {}
+        if json.loads(described.get("input") or "null") == value:
             return taken
-        return Taken(
-            Answer.REFUSED,
-            f"An execution named {name} exists with another input. It was not started by this run, so it is not followed.",
-        )
+        sentence = f"Execution {name} of {state_machine_arn} has another input: it was not started by this run."
+        return Taken(Answer.FOREIGN, sentence)
 
     def start(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> bool:
         """Start an execution under a name of ours. False when that name was used: it was started before."""
