@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,7 @@ from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.votes import Answer as Vote
 from orchestration.domain.wait import Wait, overdue, result
-from orchestration.steps.hand import commit, put_wait, refused
+from orchestration.steps.hand import commit, noted, put_wait, refused
 from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
@@ -175,10 +174,7 @@ def _follow(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wa
         severity=gathered.run.severity,
         sentence=sentence,
     )
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
-    current = ports.table.wait(wait.run_id, wait.kind)
-    if current is not None and not current.resolved:
-        look_after(ports, current)
+    noted(ports, wait)
     return True
 
 
