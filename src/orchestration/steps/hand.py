@@ -100,3 +100,13 @@ def noted(ports: HandPorts, wait: Wait) -> None:
     if not kept:
         raise ContentionError("Something else was written to the wait at the same moment; the workflow asks again.")
     look_after(ports, current)
+
+
+def asking(ports: HandPorts, wait: Wait) -> None:
+    """Note that people are asked before the hand goes on with a wait: until it does, its subject says nothing.
+
+    Raises:
+        ContentionError: the note met another write; the workflow asks again.
+    """
+    if not ports.table.change_wait(wait, replace(wait, data={**wait.data, "asking": True})):
+        raise ContentionError("Something else was written to the wait at the same moment; the workflow asks again.")

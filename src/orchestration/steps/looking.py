@@ -167,7 +167,9 @@ def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
 
 
 def _certain(ports: Ports, wait: Wait) -> bool:
-    """True when AWS took the request of a wait, or would show by now that it did."""
+    """True when AWS took the request of a wait, or would show by now that it did; not while people are asked first."""
+    if wait.data.get("asking") and not wait.data.get("accepted"):
+        return False
     return bool(wait.data.get("accepted")) or ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
 
 
