@@ -45,16 +45,18 @@ def wind_down(ports: Ports, item: DueItem) -> Worked:
     run = ports.table.run(item.subject)
     if run is None or run.outcome is None:
         return DONE
-    for wait in ports.table.waits_of_run(run.run_id):
-        if not wait.answered:
-            _withdraw(ports, wait)
+    waits = ports.table.waits_of_run(run.run_id)
+    for wait in waits:
         if wait.kind is WaitKind.SLOT:
             ports.table.leave_queue(Waiter(run.run_id, run.model, wait.parked_at, source_of(json.loads(run.manifest))))
     running = _stop(ports, run)
-    if running is not None:
-        return later(item, running)
-    wake(ports, give_back_slot(ports, run.run_id))
-    return DONE
+    if running is None:
+        wake(ports, give_back_slot(ports, run.run_id))
+    # Last, since each wait has an item of its own: one that cannot be answered holds up no stop and no slot.
+    for wait in waits:
+        if not wait.answered:
+            _withdraw(ports, wait)
+    return DONE if running is None else later(item, running)
 
 
 def wake(ports: Ports, granted: tuple[Waiter, ...]) -> None:
