@@ -284,7 +284,7 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
     """
     if taken.answer is Answer.NOT_YET:
         return _busy(ports, wait, taken.sentence)
-    if taken.answer is Answer.REFUSED:
+    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         return _given_up(ports, wait, taken.sentence)
     return True
 

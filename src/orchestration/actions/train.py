@@ -122,7 +122,10 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
             resolve(ports, wait, result(Next.EVALUATE, reason, Status.TRAINING_FAILED, error="NotAccepted"))
             return False
         raise NotAcceptedYetError(taken.sentence)
-    if taken.answer is Answer.REFUSED:
+    if taken.answer is Answer.FOREIGN:
+        # Nothing of this run was started, so nothing is there to be stopped at its end.
+        ports.table.end_intention(training_subject(run.run_id), run.run_id)
+    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
         return False
     # Before the note that ends the asking, so that a retry makes up for it.
@@ -145,4 +148,4 @@ def _not_older(ports: HandPorts, task: TrainingTask, started_at: str, taken: Tak
     created = (ports.sagemaker.training_job(task.name) or {}).get("CreationTime")
     if created is None or created >= datetime.fromisoformat(started_at) - CLOCK_SKEW:
         return taken
-    return Taken(Answer.REFUSED, f"Training job {task.name} is older than the run, so it is not followed.")
+    return Taken(Answer.FOREIGN, f"Training job {task.name} is older than the run, so it is not followed.")

@@ -62,7 +62,7 @@ class Executions:
         if described.get("input") == text:
             return taken
         return Taken(
-            Answer.REFUSED,
+            Answer.FOREIGN,
             f"An execution named {name} exists with another input. It was not started by this run, so it is not followed.",
         )
 

@@ -33,6 +33,8 @@ class Answer(StrEnum):
     """It was done before: the name is in use."""
     NOT_YET = "NOT_YET"
     """It may do it later: throttled, a quota, something just created is not found yet, a fault of its own."""
+    FOREIGN = "FOREIGN"
+    """It never will: the name is in use by what somebody else started."""
     REFUSED = "REFUSED"
     """It never will, as the request stands."""
 
