@@ -9,6 +9,7 @@ from orchestration import handler, promotion_handler
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
+from orchestration.stores.models import StoredModel
 from tests.unit.fakes import MACHINE, TRAINING, World, asking, drift, execution_arn, request
 
 ENDPOINT: Final = "fraud-prod"
@@ -46,6 +47,12 @@ def next_of(world: World, token: str) -> str | None:
     """Where the workflow was told to go, None while it waits."""
     answered = world.executions.answers.get(token)
     return None if answered is None else str(answered["next"])
+
+
+def frozen(world: World, state: StoredModel) -> None:
+    """A model with a policy and this state."""
+    world.put("policies/fraud.json", policy())
+    world.table.save_model(state)
 
 
 def decided(world: World, run_id: str = "run-1", **changes: Any) -> None:

@@ -270,7 +270,7 @@ class TestWhoDecides:
     def test_of_two_people_who_answer_at_once_no_vote_is_lost(self, asking: World) -> None:
         form = "subject=training&decision=APPROVED"
         grace = signed("POST", form, "arn:aws:sts::111122223333:assumed-role/R/grace")
-        asking.outside.meanwhile("UpdateItem", lambda: answer(grace, asking.ports))
+        asking.outside.meanwhile("TransactWriteItems", lambda: answer(grace, asking.ports))
 
         assert answer(signed("POST", form), asking.ports)["statusCode"] == 200
         assert stories.next_of(asking, "token") == "train"

@@ -382,7 +382,7 @@ COMMITS: dict[str, tuple[Callable[[World], object], Callable[[World], object], C
         lambda world: bool(world.told("PAUSED")),
     ),
     "an unfreezing": (
-        lambda world: world.table.save_model(StoredModel("fraud", frozen_reason="Because.", pending=KEPT)),
+        lambda world: stories.frozen(world, StoredModel("fraud", frozen_reason="Because.", pending=KEPT)),
         lambda world: do(world, "unfreeze", model="fraud", by="ana", reason="Mended."),
         lambda world: bool(world.told("UNFROZEN") and len(world.executions.started) == 1),
     ),

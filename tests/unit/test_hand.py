@@ -93,8 +93,8 @@ def test_a_request_without_a_token_or_of_a_run_that_never_was_is_refused(action:
         do(world, action, "run-7", token="t")
 
 
-@pytest.mark.parametrize("action", READY)
-def test_nothing_is_changed_while_nobody_can_say_what_the_policy_says(action: str, world: World) -> None:
+@pytest.mark.parametrize("action", [action for action in READY if action != "roll_back"])
+def test_nothing_goes_forward_while_nobody_can_say_what_the_policy_says(action: str, world: World) -> None:
     READY[action](world)
     before = list(world.sagemaker.requests), dict(world.executions.started)
     world.bucket.forbidden.add(world.bucket.uri("policies/fraud.json"))

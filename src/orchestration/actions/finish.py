@@ -8,13 +8,15 @@ from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.conclusion import conclude
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.errors import TransientServiceError
-from orchestration.domain.fence import closed, refuse
+from orchestration.domain.fence import EndpointSight, closed, foreign_deployment, refuse
 from orchestration.domain.json_values import mapping, text
+from orchestration.domain.policy import PromotionKind
 from orchestration.steps.facts import facts_of
 from orchestration.steps.sight import asked_run, gather
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
+    from orchestration.domain.fence import Refusal
     from orchestration.ports import HandPorts
 
 REJECTS: Final = frozenset(
@@ -46,7 +48,9 @@ def finish(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     if before is not None:
         return {"next": Next.RECORD, **before}
     outcome = conclude(facts_of(ports, run_id), died=None, failure=None).outcome
-    refusal = refuse(gathered.sight)
+    refusal = refuse(gathered.sight) or (
+        _taken_over(ports, mapping(verdict["plan"])) if outcome is Status.PROMOTED else None
+    )
     if refusal is not None:
         done["registry"] = f"The registry was left as it is: {refusal.reason}" if verdict["model_package_arn"] else None
         done["baseline"] = f"The monitor's baseline was left as it is: {refusal.reason}"
@@ -60,6 +64,16 @@ def finish(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
             done["baseline"] = _refresh(ports, mapping(verdict["plan"]))
     ports.table.store_verdict(run_id, "finish", done, [])
     return {"next": Next.RECORD, **(ports.table.verdict(run_id, "finish") or done)}
+
+
+def _taken_over(ports: HandPorts, plan: dict[str, Any]) -> Refusal | None:
+    """Whether somebody else's config serves, or is on its way, where the candidate was promoted."""
+    if plan.get("kind") != PromotionKind.ENDPOINT:
+        return None
+    name, wanted = str(plan["endpoint"]), str(plan["wanted_config"])
+    return foreign_deployment(
+        EndpointSight.of(ports.sagemaker.endpoint(name)), name=name, previous=wanted, wanted=wanted
+    )
 
 
 def _refresh(ports: HandPorts, plan: dict[str, Any]) -> str:

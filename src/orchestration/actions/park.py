@@ -16,7 +16,7 @@ from orchestration.domain.fence import closed
 from orchestration.domain.slots import Waiter
 from orchestration.domain.wait import Wait
 from orchestration.steps.answering import answer, look_due, take_up
-from orchestration.steps.approvals import APPROVED, REQUESTED, approval_data, ladder_due, request_sentence
+from orchestration.steps.approvals import APPROVED, BAKE, REQUESTED, approval_data, ladder_due, request_sentence
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow, turn_away
 from orchestration.steps.looking import look, look_after
@@ -145,7 +145,8 @@ def _approval(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
     wait = replace(wait, data=data, deadline=deadline.isoformat(), next_step_at=first.isoformat())
     row = StatusRow(REQUESTED[wait.subject], wait.parked_at, request_sentence(wait), run.severity)
     writes, told = status_writes(ports, wait.run_id, wait.model, row)
-    return wait, ladder_due(wait, first), [], list(writes), told
+    more = [ports.table.due_write(look_due(ports, wait))] if wait.subject == BAKE else []
+    return wait, ladder_due(wait, first), [], [*writes, *more], told
 
 
 def _why(ports: Ports, gathered: Gathered, subject: str) -> str:

@@ -44,14 +44,14 @@ def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
 
 def _in_flight(ports: Ports, scope: str) -> list[str]:
-    """What goes on all the same: it was begun before. Bakes are looked at, since the switch ends them."""
+    """What goes on all the same: it was begun before. Bakes, and what people are asked about them, are looked at, since the switch ends them."""
     found = []
     for item in ports.table.due_items():
         wait = ports.table.wait_by_id(item.subject) if item.kind is DueKind.LOOK else None
         run = ports.table.run(wait.run_id) if wait is not None and not wait.resolved else None
         if wait is None or run is None or scope not in scopes_over(run.model, source_of(json.loads(run.manifest))):
             continue
-        if wait.kind is WaitKind.BAKE:
+        if wait.kind in {WaitKind.BAKE, WaitKind.APPROVAL}:
             attempt(ports, item, look)
         elif wait.kind in {WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK}:
             found.append(f"{wait.kind} of run {run.run_id} ({run.model})")

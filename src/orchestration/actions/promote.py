@@ -24,7 +24,7 @@ from orchestration.domain.records import manifest_key
 from orchestration.domain.votes import Answer as Vote
 from orchestration.domain.wait import Wait, overdue, result
 from orchestration.steps.answering import answer, resolve, take_up
-from orchestration.steps.hand import commit, put_wait, refused
+from orchestration.steps.hand import asking, commit, noted, put_wait, refused
 from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
@@ -80,6 +80,8 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
         # Nothing is decided yet: people are asked, and the workflow comes back.
+        if wait is not None:
+            asking(ports, wait)
         answer(ports, token, {"next": Next.ASK})
         return {"started": False}
     if refusal is not None:
@@ -176,10 +178,7 @@ def _follow(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wa
         severity=gathered.run.severity,
         sentence=sentence,
     )
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
-    current = ports.table.wait(wait.run_id, wait.kind)
-    if current is not None and not current.resolved:
-        look_after(ports, current)
+    noted(ports, wait)
     return True
 
 
@@ -251,7 +250,9 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
         }
         new = put_wait(ports, gathered, WaitKind.PROMOTION, token, data, now + DEADLINE)
     else:
-        new = wait
+        # What came before this try is the champion's.
+        plan_kept = {**mapping(wait.data["plan"]), "sequence": intention.sequence, "since": intention.opened_at}
+        wait = new = replace(wait, data={**wait.data, "plan": plan_kept})
     wait = commit(ports, gathered, intention, wait, new)
     # Look once more: a try before this one may have been taken although its answer was lost.
     seen = EndpointSight.of(ports.sagemaker.endpoint(name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from orchestration.domain.results import ENDPOINT_FAILED, rollback_result
 from orchestration.domain.wait import Wait, overdue, result
 from orchestration.steps.answering import answer, look_due, resolve, take_up
 from orchestration.steps.facts import facts_of
-from orchestration.steps.hand import put_wait
+from orchestration.steps.hand import noted, put_wait
 from orchestration.steps.looking import because, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
@@ -46,7 +45,8 @@ def roll_back(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     """
     run_id, execution_arn = asked_run(request)
     token = asked_token(request)
-    gathered = gather(ports, run_id, execution_arn)
+    # Going back asks no policy, so one that nobody can read does not keep a bad candidate serving.
+    gathered = gather(ports, run_id, execution_arn, forward=False)
     intention = _own_intention(ports, gathered)
     if intention is None:
         # Nothing of this run is on its way: a run that is over, or one that never touched the endpoint.
@@ -139,10 +139,7 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
         severity=gathered.run.severity,
         sentence=f"{wait.data['why']} Endpoint {name} is moving back to config {intention.previous}.",
     )
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
-    current = ports.table.wait(wait.run_id, wait.kind)
-    if current is not None and not current.resolved:
-        look_after(ports, current)
+    noted(ports, wait)
     return True
 
 

@@ -7,6 +7,7 @@ and does not keep the others from being done.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections import Counter
@@ -115,14 +116,24 @@ def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], beg
         except Exception as error:
             LOG.exception("DueWorkFailed", extra={"kind": str(item.kind), "subject": item.subject})
             failures.append(f"{item.kind} {item.subject}: {error}")
-            put_off(ports, item)
+            _noted(failures, f"putting off {item.kind} {item.subject}", functools.partial(put_off, ports, item))
             continue
         if worked.repair:
             repairs[worked.repair] += 1
-            ports.table.record_repair(worked.repair, item.subject, at=ports.now())
+            note = functools.partial(ports.table.record_repair, worked.repair, item.subject, at=ports.now())
+            _noted(failures, f"noting {worked.repair} {item.subject}", note)
             lost = worked.repair not in DUE_WORK
             LOG.info("SweepRepaired", extra={"repair": worked.repair, "subject": item.subject, "lost": lost})
     return repairs, 0
+
+
+def _noted(failures: list[str], what: str, note: Callable[[], None]) -> None:
+    """Write down what became of a piece of work; where that fails, the other pieces are done all the same."""
+    try:
+        note()
+    except Exception as error:
+        LOG.exception("SweepNoteFailed", extra={"what": what})
+        failures.append(f"{what}: {error}")
 
 
 def waits_observed(approvals: Iterable[DueItem], queue: Sequence[Waiter], now: datetime) -> dict[str, int]:

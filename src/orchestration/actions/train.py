@@ -65,8 +65,9 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     task = TrainingTask.of(gathered.manifest)
     if task is None:
         raise InvalidRequestError(f"The manifest of run {run_id} names no training target.")
+    first = wait is None
     wait = _commit(ports, gathered, task, wait, token)
-    return {"started": _start(ports, gathered, task, wait)}
+    return {"started": _start(ports, gathered, task, wait, first=first)}
 
 
 def _refusal(ports: HandPorts, gathered: Gathered) -> Refusal | None:
@@ -103,7 +104,7 @@ def _commit(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait
     return commit(ports, gathered, intention, wait, new)
 
 
-def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait) -> bool:
+def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait, *, first: bool) -> bool:
     run, policy, training_input = gathered.run, gathered.policy, gathered.manifest["training"]["input"]
     request = target_request(policy.training, training_input, {MODEL_TAG: run.model, RUN_TAG: run.run_id})
     taken: Taken
@@ -122,8 +123,8 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
             resolve(ports, wait, result(Next.EVALUATE, reason, Status.TRAINING_FAILED, error="NotAccepted"))
             return False
         raise NotAcceptedYetError(taken.sentence)
-    if taken.answer is Answer.FOREIGN:
-        # Nothing of this run's trains there, so nothing is stopped when the run ends.
+    if taken.answer is Answer.FOREIGN or (first and taken.answer is Answer.REFUSED):
+        # Nothing of this run's trains, and no try before this one can have begun it: nothing is to be stopped at its end.
         ports.table.end_intention(training_subject(run.run_id), run.run_id)
     if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))

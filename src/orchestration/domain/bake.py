@@ -47,6 +47,8 @@ class BakeState(StrEnum):
     ROLLED_BACK = "ROLLED_BACK"
     """SageMaker was faster, the champion serves already."""
     SUPERSEDED = "SUPERSEDED"
+    MOVING = "MOVING"
+    """Somebody moves the endpoint. The move may fail, and then the candidate serves on: it is judged when that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,13 @@ def judge_bake(
     seen = EndpointSight.of(dict(described) if described else None)
     if seen.live is None or seen.status in ENDPOINT_FAILED:
         return _bad(f"Endpoint {endpoint} is {seen.status or 'gone'} after its promotion.")
+    if seen.pending is not None and seen.pending != seen.live:
+        return BakeVerdict(BakeState.MOVING, f"Endpoint {endpoint} is moving to config {seen.pending}.")
     foreign = foreign_deployment(seen, name=endpoint, previous=previous_config, wanted=wanted_config)
     if foreign is not None:
         # Rolling back would take somebody's work away.
         return BakeVerdict(BakeState.SUPERSEDED, foreign.reason)
-    if previous_config in {seen.live, seen.pending} and previous_config != wanted_config:
+    if seen.live == previous_config != wanted_config:
         # Nothing is left to roll back.
         why = text((described or {}).get("FailureReason")) or "it was rolled back"
         return BakeVerdict(
@@ -146,6 +150,8 @@ def bake_result(verdict: BakeVerdict, *, ended: bool, extended: bool, inconclusi
     """
     state, reason = verdict.state, verdict.reason
     match state:
+        case BakeState.MOVING:
+            return None
         case BakeState.UNHEALTHY:
             return result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
         case BakeState.STOPPED:

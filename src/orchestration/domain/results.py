@@ -38,6 +38,9 @@ def promotion_result(
     why = text((described or {}).get("FailureReason"))
     if seen.live is None:
         return result(Next.ROLL_BACK, f"Endpoint {name} does not exist any more.", Status.ROLLED_BACK)
+    if seen.pending is not None:
+        # Whoever moves it: a move may fail, and then what served before serves on.
+        return None
     foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
     if foreign is not None:
         return result(Next.RECORD, foreign.reason, foreign.outcome)
@@ -45,7 +48,7 @@ def promotion_result(
         return result(
             Next.ROLL_BACK, f"Endpoint {name} is {seen.status}: {why or 'no reason given'}.", Status.ROLLED_BACK
         )
-    if seen.pending is not None or seen.status != "InService":
+    if seen.status != "InService":
         return None
     if seen.live == wanted:
         return result(Next.BAKE, f"Endpoint {name} serves with config {wanted}.")
@@ -73,12 +76,14 @@ def rollback_result(
     failed = Status.ROLLBACK_FAILED
     if seen.live is None:
         return result(Next.FINISH, f"Endpoint {name} does not exist any more, so no champion serves.", failed)
+    if seen.pending is not None:
+        return None
     foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
     if foreign is not None:
         return result(Next.FINISH, foreign.reason, foreign.outcome)
     if seen.status in ENDPOINT_FAILED:
         return result(Next.FINISH, f"Endpoint {name} is {seen.status} after the rollback: {why}.", failed)
-    if seen.pending is not None or seen.status != "InService" or not certain:
+    if seen.status != "InService" or not certain:
         return None
     if seen.live == previous:
         return result(Next.FINISH, f"Endpoint {name} serves the champion again with config {previous}.", outcome)

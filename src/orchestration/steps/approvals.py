@@ -246,9 +246,10 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
             after = replace(after, state=WaitState.RESOLVED, result=completed(verdict.result, wait.subject))
             # Before the decision, since an early item is harmless: it has the workflow told if this process dies.
             ports.table.add_due(ladder_due(wait, now + GRACE))
-        if ports.table.change_wait(wait, after):
-            if verdict.result is None:
-                _tell_counted(ports, after, vote, verdict.sentence)
+        counted = _counted_told(ports, after, vote, verdict.sentence) if verdict.result is None else None
+        if ports.table.change_wait(wait, after, [ports.table.due_write(counted)] if counted else []):
+            if counted is not None:
+                attempt(ports, counted, tell)
             else:
                 # The workflow may have parked again with a new token in between; the stored one is the live one.
                 deliver(ports, ports.table.wait(wait.run_id, wait.kind, wait.subject) or after)
@@ -306,7 +307,8 @@ def _decided_before(wait: Wait) -> BallotAnswer:
     return BallotAnswer(VoteCode.DECIDED_BEFORE, f"The {wait.subject} was decided before: {result.get('reason')}", wait)
 
 
-def _tell_counted(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -> None:
+def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -> DueItem:
+    """The item that has people told of a vote that is counted and decides nothing yet; it is written with the vote."""
     LOG.info("ApprovalCounted", extra={"run_id": wait.run_id, "model": wait.model, "subject": wait.subject})
     message = Message(
         model=wait.model,
@@ -317,9 +319,7 @@ def _tell_counted(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -
         next_steps=(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}",),
         thread=wait.run_id,
     )
-    item = message_told(message, ports.now())
-    ports.table.add_due(item)
-    attempt(ports, item, tell)
+    return message_told(message, ports.now())
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:

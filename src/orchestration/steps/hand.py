@@ -11,6 +11,7 @@ from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import settles_at
 from orchestration.domain.wait import Wait, result, wait_id
 from orchestration.steps.answering import deliver, look_due, resolve, settled
+from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, fence_writes
 
 if TYPE_CHECKING:
@@ -84,3 +85,28 @@ def commit(ports: HandPorts, gathered: Gathered, intention: Intention | None, pa
     raise ContentionError(
         "Something changed at the moment of the effect; nothing was changed, the workflow asks again."
     )
+
+
+def noted(ports: HandPorts, wait: Wait) -> None:
+    """Note that AWS took what a wait is about, and look at what came of it so far.
+
+    Raises:
+        ContentionError: the note met another write; the workflow asks again.
+    """
+    kept = ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    current = ports.table.wait(wait.run_id, wait.kind)
+    if current is None or current.resolved:
+        return
+    if not kept:
+        raise ContentionError("Something else was written to the wait at the same moment; the workflow asks again.")
+    look_after(ports, current)
+
+
+def asking(ports: HandPorts, wait: Wait) -> None:
+    """Note that people are asked before the hand goes on with a wait: until it does, its subject says nothing.
+
+    Raises:
+        ContentionError: the note met another write; the workflow asks again.
+    """
+    if not ports.table.change_wait(wait, replace(wait, data={**wait.data, "asking": True})):
+        raise ContentionError("Something else was written to the wait at the same moment; the workflow asks again.")

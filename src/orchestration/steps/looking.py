@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.bake import BakeState, bake_result, judge_bake
+from orchestration.domain.bake import BakeState, BakeVerdict, bake_result, judge_bake
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import AGAIN
 from orchestration.domain.json_values import mapping, number
@@ -23,6 +23,7 @@ from orchestration.domain.switches import switch_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.wait import overdue, result
 from orchestration.steps.answering import deliver, resolve
+from orchestration.steps.approvals import BAKE, withdrawn
 from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.steps.sight import source_of
 from orchestration.steps.training_slots import held_slot
@@ -48,7 +49,7 @@ def look(ports: Ports, item: DueItem) -> Worked:
         deliver(ports, wait)
         return Worked(repair="wait_answered")
     if look_after(ports, wait):
-        return Worked(repair=None if wait.kind is WaitKind.BAKE else "lost_event_replaced")
+        return Worked(repair=None if wait.kind in {WaitKind.BAKE, WaitKind.APPROVAL} else "lost_event_replaced")
     current = ports.table.wait_by_id(item.subject) or wait
     if current.kind is WaitKind.BAKE:
         return later(item, min(datetime.fromisoformat(current.deadline), ports.now() + AGAIN))
@@ -60,6 +61,10 @@ def look_after(ports: Ports, wait: Wait) -> bool:
     run = ports.table.run(wait.run_id)
     if run is None or run.outcome is not None:
         # Nobody goes on with a run that is over, and its execution is dead or goes to its end by itself.
+        if wait.kind is WaitKind.APPROVAL:
+            return resolve(
+                ports, wait, withdrawn(wait, str(run.outcome if run else Status.FAILED), ports.now()).result or {}
+            )
         reason = f"Run {wait.run_id} ended before what it waited for."
         return resolve(ports, wait, result(Next.RECORD, reason, withdrawn=True))
     found = LOOKS[wait.kind](ports, wait, run)
@@ -127,7 +132,10 @@ def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None
         outcome=Status(wait.data["outcome"]),
         certain=_certain(ports, wait),
     )
-    return None if found is None else because(found, wait)
+    if found is None or (found["outcome"] == Status.ROLLBACK_FAILED and not wait.data.get("accepted")):
+        # Until AWS took the way back, only the hand says that there is none: it asks for as long as its workflow lives.
+        return None
+    return because(found, wait)
 
 
 def because(found: dict[str, Any], wait: Wait) -> dict[str, Any]:
@@ -137,18 +145,7 @@ def because(found: dict[str, Any], wait: Wait) -> dict[str, Any]:
 
 def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
     plan, now = wait.data["plan"], ports.now()
-    since = datetime.fromisoformat(plan["since"])
-    verdict = judge_bake(
-        ports.sagemaker.endpoint(plan["endpoint"]),
-        endpoint=plan["endpoint"],
-        wanted_config=plan["wanted_config"],
-        previous_config=plan["previous_config"],
-        alarms=ports.alarms.watch(plan["alarms"], since=since),
-        pending=ports.table.model(wait.model).pending,
-        sequence=int(plan["sequence"]),
-        since=since,
-        switch=switch_over(ports.table.kill_switches(), wait.model, source_of(json.loads(run.manifest))),
-    )
+    verdict = _judged(ports, run, plan)
     ended, extended = now >= datetime.fromisoformat(wait.deadline), bool(wait.data.get("extended"))
     if verdict.state is BakeState.INCONCLUSIVE and ended and not extended:
         length = datetime.fromisoformat(wait.deadline) - datetime.fromisoformat(wait.parked_at)
@@ -163,8 +160,35 @@ def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
     return bake_result(verdict, ended=ended, extended=extended, inconclusive=str(plan["inconclusive"]))
 
 
+def _asked_about_bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+    """What ends a bake early ends the asking about it too: while people think, the candidate serves."""
+    bake = ports.table.wait(wait.run_id, WaitKind.BAKE)
+    if wait.subject != BAKE or bake is None:
+        return None
+    verdict = _judged(ports, run, bake.data["plan"])
+    found = bake_result(verdict, ended=False, extended=True, inconclusive="ask")
+    return None if found is None else {**found, "decision": "WITHDRAWN", "decided_at": ports.now().isoformat()}
+
+
+def _judged(ports: Ports, run: StoredRun, plan: dict[str, Any]) -> BakeVerdict:
+    since = datetime.fromisoformat(plan["since"])
+    return judge_bake(
+        ports.sagemaker.endpoint(plan["endpoint"]),
+        endpoint=plan["endpoint"],
+        wanted_config=plan["wanted_config"],
+        previous_config=plan["previous_config"],
+        alarms=ports.alarms.watch(plan["alarms"], since=since),
+        pending=ports.table.model(run.model).pending,
+        sequence=int(plan["sequence"]),
+        since=since,
+        switch=switch_over(ports.table.kill_switches(), run.model, source_of(json.loads(run.manifest))),
+    )
+
+
 def _certain(ports: Ports, wait: Wait) -> bool:
-    """True when AWS took the request of a wait, or would show by now that it did."""
+    """True when AWS took the request of a wait, or would show by now that it did; not while people are asked first."""
+    if wait.data.get("asking") and not wait.data.get("accepted"):
+        return False
     return bool(wait.data.get("accepted")) or ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
 
 
@@ -174,5 +198,6 @@ LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], dict[str, Any] | 
     WaitKind.PROMOTION: _promotion,
     WaitKind.ROLLBACK: _rollback,
     WaitKind.BAKE: _bake,
+    WaitKind.APPROVAL: _asked_about_bake,
 }
-"""How each kind of wait is looked after. Approvals have their ladder instead."""
+"""How each kind of wait is looked after. An approval has its ladder; only that of a bake is looked after as well."""

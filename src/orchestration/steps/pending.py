@@ -21,7 +21,7 @@ from orchestration.domain.json_values import canonical, mapping, model_name
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later
-from orchestration.steps.policies import model_of_endpoint
+from orchestration.steps.policies import effective_policy, model_of_endpoint
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
@@ -31,6 +31,9 @@ LOG = logging.getLogger("orchestration")
 
 RAISED_FOR: Final = timedelta(days=14)
 """How long a lost signal is raised again and again while every execution fails; people were told of each failure."""
+
+UNKNOWN_AGAIN: Final = timedelta(hours=6)
+"""Rhythm of looking if a model that was taken out has its policy again."""
 
 
 def pending_due(model: str, at: datetime) -> DueItem:
@@ -51,6 +54,9 @@ def raise_pending(ports: Ports, item: DueItem) -> Worked:
     origin = mapping(state.pending.get("signal")).get("source")
     if switch_over(ports.table.kill_switches(), model, SignalSource.PENDING, origin) is not None:
         return later(item, now + AGAIN)
+    if effective_policy(ports, model) is None:
+        # Taken out: its signal is kept until its policy is back, and no execution is started to be turned away.
+        return later(item, now + UNKNOWN_AGAIN)
     identity = sha256(canonical([model, state.pending, state.cooldown_until]))[:24]
     event = {
         "source": RETRAINING_SOURCE,

@@ -54,8 +54,8 @@ def asked_token(request: dict[str, Any]) -> str:
     return token
 
 
-def gather(ports: Ports, run_id: str, execution_arn: str) -> Gathered:
-    """Read what may stop a run.
+def gather(ports: Ports, run_id: str, execution_arn: str, *, forward: bool = True) -> Gathered:
+    """Read what may stop a run. ``forward`` False: for going back, which no policy can forbid, so none is read.
 
     Raises:
         InvalidRequestError: there is no such run.
@@ -66,7 +66,7 @@ def gather(ports: Ports, run_id: str, execution_arn: str) -> Gathered:
         raise InvalidRequestError(f"There is no run {run_id}.")
     manifest = json.loads(run.manifest)
     pinned = mapping(manifest.get("policy"))
-    loaded = effective_policy(ports, run.model)
+    loaded = effective_policy(ports, run.model) if forward or not pinned else None
     if loaded is not None and loaded.unreadable:
         raise TransientServiceError(f"{policy_key(run.model)} cannot be read, so nobody knows what it allows.")
     policy = pinned_policy(pinned["effective"]) if pinned else loaded.policy if loaded else None

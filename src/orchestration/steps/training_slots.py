@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 25
 """Tries against rivals on the ledger; each loses at most to one that won."""
 
+AT_ONCE: Final = 40
+"""Slots granted in one transaction, which may write 100 items; each takes two."""
+
 
 def change_slots(
     ports: Ports, change: Callable[[SlotLedger], SlotLedger] = lambda before: before
@@ -33,18 +36,19 @@ def change_slots(
     Raises:
         ContentionError: rivals kept winning; the caller retries.
     """
+    handed: tuple[Waiter, ...] = ()
     for _ in range(ATTEMPTS):
         before = ports.table.slots()
         changed = change(before)
         after, granted = grant(
             changed,
             ports.table.queue(),
-            limit=ports.settings.max_concurrent_trainings,
+            limit=min(ports.settings.max_concurrent_trainings, len(changed.holders) + AT_ONCE),
             now=ports.now().isoformat(),
             paused=functools.partial(_paused, ports.table.kill_switches()),
         )
         if after == before:
-            return ()
+            return handed
         woken = [
             ports.table.due_write(
                 due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now() + GRACE)
@@ -52,7 +56,10 @@ def change_slots(
             for waiter in granted
         ]
         if ports.table.save_slots(after, granted, woken):
-            return granted
+            handed += granted
+            if len(granted) < AT_ONCE:
+                return handed
+            continue
         ports.pause(0.05)
     raise ContentionError(f"The slot ledger kept changing {ATTEMPTS} times; the caller tries again.")
 

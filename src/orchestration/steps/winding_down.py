@@ -5,6 +5,7 @@ A slot is held until its training is over, which may be later than the run's end
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from datetime import datetime, timedelta
@@ -45,16 +46,18 @@ def wind_down(ports: Ports, item: DueItem) -> Worked:
     run = ports.table.run(item.subject)
     if run is None or run.outcome is None:
         return DONE
-    for wait in ports.table.waits_of_run(run.run_id):
-        if not wait.answered:
-            _withdraw(ports, wait)
+    waits = ports.table.waits_of_run(run.run_id)
+    for wait in waits:
         if wait.kind is WaitKind.SLOT:
             ports.table.leave_queue(Waiter(run.run_id, run.model, wait.parked_at, source_of(json.loads(run.manifest))))
     running = _stop(ports, run)
-    if running is not None:
-        return later(item, running)
-    wake(ports, give_back_slot(ports, run.run_id))
-    return DONE
+    if running is None:
+        wake(ports, give_back_slot(ports, run.run_id))
+    # Last, since each wait has an item of its own: one that cannot be answered holds up no stop and no slot.
+    for wait in waits:
+        if not wait.answered:
+            _withdraw(ports, wait)
+    return DONE if running is None else later(item, running)
 
 
 def wake(ports: Ports, granted: tuple[Waiter, ...]) -> None:
@@ -81,15 +84,13 @@ def _stop(ports: Ports, run: StoredRun) -> datetime | None:
         return None
     now = ports.now()
     settled = intention.settled(now)
-    if seen_training(ports, task, started_at=run.started_at, certain=settled) is None:
-        stop_training(
-            ports,
-            task,
-            started_at=run.started_at,
-            error=RUN_STOPPED,
-            cause=f"Run {run.run_id} ended {run.outcome}.",
-        )
-        return now + STOP_AGAIN if settled else max(datetime.fromisoformat(intention.settles_at), now + STOP_AGAIN)
+    seen = functools.partial(seen_training, ports, task, started_at=run.started_at, certain=settled)
+    if seen() is None:
+        cause = f"Run {run.run_id} ended {run.outcome}."
+        stop_training(ports, task, started_at=run.started_at, error=RUN_STOPPED, cause=cause)
+        # An execution is over at once; a job takes its time, and what may still begin is looked for again.
+        if seen() is None:
+            return now + STOP_AGAIN if settled else max(datetime.fromisoformat(intention.settles_at), now + STOP_AGAIN)
     ports.table.end_intention(subject, run.run_id)
     return None
 

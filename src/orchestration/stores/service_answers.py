@@ -31,10 +31,10 @@ class Answer(StrEnum):
     """It did it."""
     EXISTS = "EXISTS"
     """It was done before: the name is in use."""
-    FOREIGN = "FOREIGN"
-    """The name is in use by what somebody else started."""
     NOT_YET = "NOT_YET"
     """It may do it later: throttled, a quota, something just created is not found yet, a fault of its own."""
+    FOREIGN = "FOREIGN"
+    """It never will: the name is in use by what somebody else started."""
     REFUSED = "REFUSED"
     """It never will, as the request stands."""
 
