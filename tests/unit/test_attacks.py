@@ -311,7 +311,6 @@ def test_a_training_that_was_not_started_by_the_run_is_not_stopped_with_it(world
     assert world.table.slots().holders == ()
 
 
-@pytest.mark.xfail(strict=True, reason="a kept signal comes back as one of the source pending and forgets its own")
 def test_a_switch_over_a_source_stops_the_run_of_a_signal_of_it_that_was_kept(world: World) -> None:
     stories.decided(world, cooldown_hours=0)
     handler.run_action(request(drift(model="fraud", dedupe_key="kept"), "run-2"), world.ports)

@@ -22,7 +22,7 @@ from orchestration.domain.switches import KillSwitch
 CLEAR = RunSight(
     run_id="run-1",
     model="churn",
-    source="alarm",
+    sources=("alarm",),
     execution_arn="arn:run-1",
     own_execution_arn="arn:run-1",
     outcome=None,

@@ -340,7 +340,7 @@ def test_an_intention_that_was_never_opened_is_not_abandoned_into_being(table: H
 def test_the_ledger_is_written_only_over_the_version_that_was_read_and_takes_its_holders_out_of_the_queue(
     table: HistoryTable,
 ) -> None:
-    waiters = [Waiter(f"run-{number}", "churn", f"t-{number}", "alarm") for number in (1, 0)]
+    waiters = [Waiter(f"run-{number}", "churn", f"t-{number}", ("alarm",)) for number in (1, 0)]
     for waiter in waiters:
         assert table._write(table.queue_write(waiter))
     assert list(table.queue()) == waiters[::-1]

@@ -23,7 +23,7 @@ def model_of(run_id: str) -> str:
 
 
 def waiter(run_id: str, since: str = "t", source: str | None = None) -> Waiter:
-    return Waiter(run_id, model_of(run_id), since, source)
+    return Waiter(run_id, model_of(run_id), since, (source,) if source else ())
 
 
 def nobody(_: Waiter) -> bool:

@@ -115,7 +115,7 @@ _Planned = tuple[Wait, "DueItem", list[str], "list[Write]", "DueItem | None"]
 
 def _slot(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
     """A place at the end of the queue; who finds a free slot leaves it at once."""
-    waiter = Waiter(wait.run_id, wait.model, wait.parked_at, gathered.sight.source)
+    waiter = Waiter(wait.run_id, wait.model, wait.parked_at, gathered.sight.sources)
     return wait, look_due(ports, wait), [], [ports.table.queue_write(waiter)], None
 
 

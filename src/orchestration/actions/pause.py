@@ -11,7 +11,7 @@ from orchestration.domain.switches import KillSwitch, scopes_over
 from orchestration.steps.due_work import attempt
 from orchestration.steps.looking import look
 from orchestration.steps.operators import asked_scope, asked_text, change_told, tell_change
-from orchestration.steps.sight import source_of
+from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
@@ -49,7 +49,7 @@ def _in_flight(ports: Ports, scope: str) -> list[str]:
     for item in ports.table.due_items():
         wait = ports.table.wait_by_id(item.subject) if item.kind is DueKind.LOOK else None
         run = ports.table.run(wait.run_id) if wait is not None and not wait.resolved else None
-        if wait is None or run is None or scope not in scopes_over(run.model, source_of(json.loads(run.manifest))):
+        if wait is None or run is None or scope not in scopes_over(run.model, *sources_of(json.loads(run.manifest))):
             continue
         if wait.kind in {WaitKind.BAKE, WaitKind.APPROVAL}:
             attempt(ports, item, look)

@@ -123,7 +123,7 @@ def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, ap
 
 def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del severity, now
-    thrown = switch_over(state.kill_switches, policy.model, signal.source)
+    thrown = switch_over(state.kill_switches, policy.model, signal.source, signal.origin)
     if thrown is None:
         return _passes("kill_switch", Reason.NOT_PAUSED, "No kill switch is thrown for this model or source.")
     return GuardVerdict(

@@ -19,7 +19,7 @@ class RunSight:
 
     run_id: str
     model: str
-    source: str | None
+    sources: tuple[str, ...]
     execution_arn: str
     own_execution_arn: str
     outcome: str | None
@@ -79,7 +79,7 @@ def refuse(sight: RunSight) -> Refusal | None:
             Status.SUPERSEDED,
             f"Run {sight.run_id} is not the run of {sight.model} any more; {sight.active_run_id or 'none'} is.",
         )
-    switch = switch_over(sight.switches, sight.model, sight.source)
+    switch = switch_over(sight.switches, sight.model, *sight.sources)
     if switch is not None:
         return Refusal(Status.STOPPED, f"{paused_sentence(switch)} Nothing more was changed.")
     if sight.policy_sha256 is None:

@@ -61,7 +61,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One signal. ``signal_id`` is the same for every delivery of the same fact."""
+    """One signal. ``signal_id`` is the same for every delivery of the same fact.
+
+    ``origin`` is who raised what was kept and comes back as a pending signal; None for every other.
+    """
 
     signal_id: str
     source: SignalSource
@@ -79,6 +82,7 @@ class Signal:
     force: bool = False
     muted: bool = False
     context: str = ""
+    origin: SignalSource | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The signal as it stands in decision records and manifests: endpoint, dataset, threshold or explicit nulls."""

@@ -29,12 +29,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A run in the queue since ``since``; ``source`` is that of its signal."""
+    """A run in the queue since ``since``; ``sources`` are those of its signal."""
 
     run_id: str
     model: str
     since: str
-    source: str | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from orchestration.domain.wait import overdue, result
 from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.approvals import BAKE, withdrawn
 from orchestration.steps.due_work import DONE, Worked, later
-from orchestration.steps.sight import source_of
+from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import held_slot
 from orchestration.steps.trainings import seen_training, stop_training, training_result
 
@@ -181,7 +181,7 @@ def _judged(ports: Ports, run: StoredRun, plan: dict[str, Any]) -> BakeVerdict:
         pending=ports.table.model(run.model).pending,
         sequence=int(plan["sequence"]),
         since=since,
-        switch=switch_over(ports.table.kill_switches(), run.model, source_of(json.loads(run.manifest))),
+        switch=switch_over(ports.table.kill_switches(), run.model, *sources_of(json.loads(run.manifest))),
     )
 
 

@@ -75,7 +75,7 @@ def gather(ports: Ports, run_id: str, execution_arn: str, *, forward: bool = Tru
     sight = RunSight(
         run_id=run_id,
         model=run.model,
-        source=source_of(manifest),
+        sources=sources_of(manifest),
         execution_arn=execution_arn,
         own_execution_arn=run.execution_arn,
         outcome=run.outcome,
@@ -94,11 +94,11 @@ def fence_writes(ports: Ports, gathered: Gathered) -> list[Write]:
     return [
         ports.table.open_check(run.run_id, gathered.sight.execution_arn),
         ports.table.active_check(run.model, run.run_id),
-        *ports.table.switch_checks(run.model, gathered.sight.source),
+        *ports.table.switch_checks(run.model, *gathered.sight.sources),
     ]
 
 
-def source_of(manifest: dict[str, Any]) -> str | None:
-    """Source of the signal a run began with."""
-    source = mapping(manifest.get("signal")).get("source")
-    return str(source) if source else None
+def sources_of(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Sources of the signal a run began with: who raised it, and pending where it was kept in between."""
+    signal = mapping(manifest.get("signal"))
+    return tuple(dict.fromkeys(str(signal[key]) for key in ("source", "origin") if signal.get(key)))

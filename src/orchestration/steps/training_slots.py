@@ -65,7 +65,7 @@ def change_slots(
 
 
 def _paused(switches: tuple[KillSwitch, ...], waiter: Waiter) -> bool:
-    return switch_over(switches, waiter.model, waiter.source) is not None
+    return switch_over(switches, waiter.model, *waiter.sources) is not None
 
 
 def give_back_slot(ports: Ports, run_id: str) -> tuple[Waiter, ...]:

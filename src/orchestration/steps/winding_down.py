@@ -22,7 +22,7 @@ from orchestration.domain.wait import wait_id
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.looking import look, look_after
-from orchestration.steps.sight import source_of
+from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import message_told, tell
 from orchestration.steps.training_slots import give_back_slot
 from orchestration.steps.trainings import seen_training, stop_training
@@ -49,7 +49,7 @@ def wind_down(ports: Ports, item: DueItem) -> Worked:
     waits = ports.table.waits_of_run(run.run_id)
     for wait in waits:
         if wait.kind is WaitKind.SLOT:
-            ports.table.leave_queue(Waiter(run.run_id, run.model, wait.parked_at, source_of(json.loads(run.manifest))))
+            ports.table.leave_queue(Waiter(run.run_id, run.model, wait.parked_at, sources_of(json.loads(run.manifest))))
     running = _stop(ports, run)
     if running is None:
         wake(ports, give_back_slot(ports, run.run_id))

@@ -45,9 +45,9 @@ class Controls(Table):
         """
         return self._once(self._delete("CONTROLS", scope, "attribute_exists(pk)"), writes)
 
-    def switch_checks(self, model: str, source: str | None) -> list[Write]:
-        """Conditions of a transaction: no switch over the model or the source of its signal is thrown.
+    def switch_checks(self, model: str, *sources: str) -> list[Write]:
+        """Conditions of a transaction: no switch over the model or a source of its signal is thrown.
 
         They serialise a pause with an effect: the pause comes before it and stops it, or after it and is told of it.
         """
-        return [self._check("CONTROLS", scope, "attribute_not_exists(pk)") for scope in scopes_over(model, source)]
+        return [self._check("CONTROLS", scope, "attribute_not_exists(pk)") for scope in scopes_over(model, *sources)]

@@ -35,7 +35,7 @@ class Slots(Table):
     def queue(self) -> Iterator[Waiter]:
         """Runs that wait for a slot, the oldest first."""
         for item in self._query("SLOTS", "WAITER#"):
-            yield Waiter(item["run_id"], item["model"], item["since"], item.get("source"))
+            yield Waiter(item["run_id"], item["model"], item["since"], tuple(item.get("sources", ())))
 
     def save_slots(self, ledger: SlotLedger, granted: Sequence[Waiter], writes: Sequence[Write] = ()) -> bool:
         """Write the ledger and take those who were granted a slot out of the queue. True when written.
@@ -62,7 +62,7 @@ class Slots(Table):
                 "run_id": waiter.run_id,
                 "model": waiter.model,
                 "since": waiter.since,
-                "source": waiter.source,
+                "sources": list(waiter.sources),
             }
         )
 

@@ -34,10 +34,12 @@ def from_event(
     threshold = mapping(signal.get("threshold"))
     dataset = mapping(signal.get("dataset"))
     severity, kind = text(stored.get("severity"), 20), text(signal.get("kind"), 40)
+    origin = signal.get("origin") or signal.get("source")
     count = int(number(stored.get("count")) or 1)
     return Signal(
         signal_id=identify("pending", run_id),
         source=SignalSource.PENDING,
+        origin=SignalSource(origin) if origin in set(SignalSource) else None,
         kind=SignalKind(kind) if kind in set(SignalKind) else SignalKind.DRIFT,
         model=model,
         endpoint=model_name(signal.get("endpoint")),
