@@ -218,8 +218,7 @@ def _approved_promotion(loop: Loop) -> str:
     arn = loop.start(loop.drift(loop.model(approval={"training": "always", "promotion": "always"})))
     run_id = arn.rsplit(":", 1)[-1]
     for subject in ("training", "promotion"):
-        wait = f"WAIT#{run_id}:approval:{subject}"
-        loop.until(partial(loop.item, "APPROVALS", wait), within=PATIENCE_SECONDS)
+        loop.until(partial(loop.item, f"APPROVAL#{run_id}", subject), within=PATIENCE_SECONDS)
         loop.approve(run_id, by="bench")
     return arn
 

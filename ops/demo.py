@@ -24,6 +24,7 @@ from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, WorldError
 from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
+from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -278,12 +279,7 @@ def _keys(aws: EmbeddedAws, bucket: str, prefix: str) -> list[str]:
 
 
 def _history(aws: EmbeddedAws, table: str, run_id: str) -> list[str]:
-    answer = aws.client("dynamodb").query(
-        TableName=table,
-        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-        ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}, ":sk": {"S": "STATUS#"}},
-    )
-    return [item["status"]["S"] for item in answer["Items"]]
+    return [row["status"] for row in HistoryTable(aws.client("dynamodb"), table).statuses(run_id)]
 
 
 def _executions(aws: EmbeddedAws, machine: str) -> list[str]:

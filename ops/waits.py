@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ops.stack import Stack, parser, run
+from orchestration.domain.json_values import mapping
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from rich.console import Console
+
+    from orchestration.domain.wait import Wait
 
 
 def waits(options: argparse.Namespace, stack: Stack, console: Console) -> int:
@@ -28,19 +31,28 @@ def waits(options: argparse.Namespace, stack: Stack, console: Console) -> int:
         # A run id is there to be copied: never broken over lines.
         table.add_column(column, overflow="fold", no_wrap=column == "run")
     for wait in found:
-        why = str(wait.data.get("why") or wait.data.get("wanted_config") or "")
         table.add_row(
             wait.kind,
-            wait.subject,
+            _names(wait) or wait.subject,
             wait.model,
             wait.run_id,
             wait.parked_at[:19],
             wait.next_step_at[:19],
             wait.deadline[:19],
-            why,
+            _why(wait),
         )
     console.print(table)
     return 0
+
+
+def _names(wait: Wait) -> str:
+    """What events name while it is waited for; empty where they name nothing."""
+    return ", ".join(name.partition(":")[2] for name in wait.data.get("names", ()))
+
+
+def _why(wait: Wait) -> str:
+    wanted = mapping(wait.data.get("plan")).get("wanted_config")
+    return str(wait.data.get("why") or (f"candidate's config {wanted}" if wanted else ""))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

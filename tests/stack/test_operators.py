@@ -9,7 +9,8 @@ import pytest
 
 from ops import explain, history, replay, retrain, status, switches, validate, verify_audit, waits
 from tests.stack.loop import Loop
-from tests.stack.moments import parked
+from tests.stack.moments import parked, stop
+from tests.stack.teams import alarm
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +104,24 @@ def test_waits_shows_what_is_parked_without_its_token(loop: Loop, capsys: pytest
     assert model in out
     assert item["token"]["S"] not in out
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def test_waits_shows_which_endpoint_and_alarms_a_bake_watches(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    document = loop.read(f"policies/{model}.json")
+    document["promotion"] |= {"bake_minutes": 60, "alarms": [alarm(loop)]}
+    loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
+    arn = loop.start(loop.drift(model))
+    parked(loop, arn, "bake")
+
+    assert waits.main([]) == 0
+
+    # Narrow columns fold.
+    lines = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    columns = ["".join(cell.strip() for cell in column) for column in zip(*lines, strict=True)]
+    assert f"{model}-prod,{document['promotion']['alarms'][0]}" in columns[1].replace(" ", "")
+    assert loop.endpoint_config(f"{model}-prod") in columns[-1]
+    stop(loop, arn)
 
 
 def test_a_rejected_event_is_replayed_from_where_it_was_kept(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
