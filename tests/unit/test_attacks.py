@@ -169,6 +169,15 @@ def test_what_spoke_against_the_champion_while_the_endpoint_was_busy_is_not_the_
     assert next_of(world, "bake") is None
 
 
+@pytest.mark.parametrize("call", ["CreateModel", "CreateEndpointConfig", "TransactWriteItems"])
+def test_what_somebody_deploys_while_model_and_config_are_made_is_not_overwritten(call: str, world: World) -> None:
+    stories.accepted(world)
+    world.outside.meanwhile(call, lambda: world.sagemaker.serve(ENDPOINT, "hotfix"))
+    do(world, "promote", token="t")
+    assert world.sagemaker.asked("UpdateEndpoint") == []
+    assert closed(world) == Status.SUPERSEDED
+
+
 def test_registry_and_baseline_do_not_follow_a_candidate_that_does_not_serve_any_more(world: World) -> None:
     world.sagemaker.packages[PACKAGE] = {
         "InferenceSpecification": {"Containers": [{"ModelDataUrl": MODEL_URI, "Image": "image"}]}
