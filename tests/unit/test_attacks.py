@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration import handler
-from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.notification import Message
 from orchestration.domain.slots import Waiter
@@ -169,6 +169,15 @@ def test_what_spoke_against_the_champion_while_the_endpoint_was_busy_is_not_the_
     assert next_of(world, "bake") is None
 
 
+@pytest.mark.parametrize("call", ["CreateModel", "CreateEndpointConfig", "TransactWriteItems"])
+def test_what_somebody_deploys_while_model_and_config_are_made_is_not_overwritten(call: str, world: World) -> None:
+    stories.accepted(world)
+    world.outside.meanwhile(call, lambda: world.sagemaker.serve(ENDPOINT, "hotfix"))
+    do(world, "promote", token="t")
+    assert world.sagemaker.asked("UpdateEndpoint") == []
+    assert closed(world) == Status.SUPERSEDED
+
+
 def test_registry_and_baseline_do_not_follow_a_candidate_that_does_not_serve_any_more(world: World) -> None:
     world.sagemaker.packages[PACKAGE] = {
         "InferenceSpecification": {"Containers": [{"ModelDataUrl": MODEL_URI, "Image": "image"}]}
@@ -180,6 +189,28 @@ def test_registry_and_baseline_do_not_follow_a_candidate_that_does_not_serve_any
     world.sagemaker.serve(ENDPOINT, "hotfix")
     assert "hotfix" in do(world, "finish")["registry"]
     assert world.sagemaker.packages[PACKAGE].get("ModelApprovalStatus") is None
+
+
+@pytest.mark.parametrize("end", ["close", "stop"])
+def test_a_package_that_was_approved_is_promoted_although_its_run_could_not_note_so(end: str, world: World) -> None:
+    world.sagemaker.packages[PACKAGE] = {
+        "InferenceSpecification": {"Containers": [{"ModelDataUrl": MODEL_URI, "Image": "image"}]}
+    }
+    stories.accepted(world, output={"model_package_arn": PACKAGE}, promotion={"kind": "registry"})
+    # The process dies right after the registry took the approval.
+    for call in range(1, 60):
+        world.outside.die_before(call)
+        with contextlib.suppress(ProcessDiedError):
+            do(world, "promote", token=f"t-{call}")
+        world.outside.live()
+        if world.sagemaker.asked("UpdateModelPackage"):
+            break
+    wait = world.table.wait("run-1", WaitKind.PROMOTION)
+    assert wait is not None
+    assert not wait.resolved
+    if end == "stop":
+        stories.tell_dead(world, "ABORTED")
+    assert closed(world) == Status.PROMOTED
 
 
 # A bake that people are asked about.

@@ -254,8 +254,13 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
         plan_kept = {**mapping(wait.data["plan"]), "sequence": intention.sequence, "since": intention.opened_at}
         wait = new = replace(wait, data={**wait.data, "plan": plan_kept})
     wait = commit(ports, gathered, intention, wait, new)
-    # Look once more: a try before this one may have been taken although its answer was lost.
+    # Look once more: a try before this one may have been taken although its answer was lost, and somebody else may have
+    # deployed while model and config were made.
     seen = EndpointSight.of(ports.sagemaker.endpoint(name))
+    foreign = foreign_deployment(seen, name=name, previous=str(plan["previous_config"]), wanted=wanted)
+    if foreign is not None:
+        resolve(ports, wait, result(Next.RECORD, foreign.reason, foreign.outcome))
+        return False
     if wanted not in {seen.live, seen.pending}:
         if seen.status != "InService":
             return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")

@@ -7,20 +7,22 @@ All of them may come for the same run; the first one closes it, the others find 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import RETURNING
 from orchestration.domain.conclusion import Conclusion, Failure, conclude
-from orchestration.domain.contracts import DueKind, Severity, Status
+from orchestration.domain.contracts import DueKind, Severity, Status, WaitKind
 from orchestration.domain.due import GRACE, DueItem, due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
 from orchestration.domain.json_values import mapping
-from orchestration.domain.policy import Policy, pinned_policy
+from orchestration.domain.policy import Policy, PromotionKind, pinned_policy
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.facts import facts_of
+from orchestration.steps.looking import look_after
 from orchestration.steps.pending import merge_pending, pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
 from orchestration.steps.telling import status_told, tell
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from orchestration.stores.models import StoredModel
     from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
+
+LOG = logging.getLogger("orchestration")
 
 ATTEMPTS: Final = 25
 
@@ -64,6 +68,7 @@ def close_run(ports: Ports, run: StoredRun, *, died: Status | None, failure: Fai
         current = ports.table.run(run.run_id) or run
         if current.outcome is not None:
             return current
+        _see_promotion(ports, run)
         facts = facts_of(ports, run.run_id)
         conclusion = conclude(facts, died=died, failure=failure)
         closed = replace(
@@ -80,6 +85,21 @@ def close_run(ports: Ports, run: StoredRun, *, died: Status | None, failure: Fai
             return closed
         ports.pause(0.05)
     raise ContentionError(f"The state of run {run.run_id} kept changing; the workflow tries again.")
+
+
+def _see_promotion(ports: Ports, run: StoredRun) -> None:
+    """Make a fact of a package that is approved, or a deployment that is over, although its run could not note so.
+
+    They have no intention that would tell of them later. One that cannot be seen now holds up no end.
+    """
+    wait = ports.table.wait(run.run_id, WaitKind.PROMOTION)
+    if wait is None or wait.resolved:
+        return
+    if mapping(wait.data.get("plan")).get("kind") in {PromotionKind.REGISTRY, PromotionKind.PIPELINE}:
+        try:
+            look_after(ports, wait)
+        except Exception:
+            LOG.exception("PromotionUnseen", extra={"run_id": run.run_id, "model": run.model})
 
 
 def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, dict[str, Any]]) -> _After:
