@@ -128,6 +128,17 @@ def _stop(stack: Stack, running: Sequence[str], console: Console) -> None:
 
     if not change_sets.until(recorded, within=PATIENCE_SECONDS):
         console.print("[yellow]Not every stopped run was recorded in time; its history ends without an outcome.[/]")
+        return
+
+    def trainings_over() -> bool:
+        # A slot is held until its training is over; the sweep that asks again goes with the stack.
+        if not names & {holder.run_id for holder in table.slots().holders}:
+            return True
+        stack.ask({"action": "sweep", "ahead_seconds": 600})
+        return False
+
+    if not change_sets.until(trainings_over, within=PATIENCE_SECONDS):
+        console.print("[yellow]Not every training of a stopped run is known to be over; look at it at its target.[/]")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
