@@ -49,7 +49,7 @@ setup: ## Make .venv from the lock file (about 10 s), or leave it alone when it 
 	@"$(PYTHON)" requirements/install.py dev
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(VENV) is ready: $$($(PYTHON_VENV) --version)",:)
 
-demo: setup ## Show the whole loop on this machine: drift, approval, real training, promotion, rollback
+demo: setup ## Show the whole loop on this machine: drift, decision, real training, evaluation, promotion
 	@$(OPS)demo $(ARGS)
 
 local: setup ## Run the embedded AWS in the foreground and say what to export (PORT=4566)
