@@ -215,7 +215,7 @@ def _print_outputs(cloudformation: Any, stack: str, console: Console) -> None:
     for name, value in outputs.items():
         console.print(f"  {name:<{width}}  {escape(value)}")
     if "StateMachineArn" in outputs:
-        console.print(f"Try it: make smoke STACK={stack}")
+        console.print(f"Try it: make smoke STACK={stack} REGION={cloudformation.meta.region_name}")
 
 
 def arguments_of(program: str, description: str | None) -> argparse.ArgumentParser:

@@ -30,8 +30,8 @@ def switch(options: argparse.Namespace, stack: Stack, console: Console) -> int:
         reason = required(options.reason, "REASON", 'make pause SCOPE=model:fraud REASON="incident 42"')
         answer = stack.ask({"action": "pause", "scope": options.scope, "by": stack.who(), "reason": reason})
         console.print(
-            f"{answer['scope']} is paused: no training and no promotion starts in it. Undo: make resume "
-            f"SCOPE={answer['scope']}"
+            f"{answer['scope']} is paused: no training and no promotion starts in it, and a bake in it ends with the "
+            f"champion. Undo: make resume SCOPE={answer['scope']}"
             if answer["changed"]
             else f"{answer['scope']} was paused before."
         )
