@@ -217,7 +217,7 @@ def test_events_are_read_by_the_fields_that_the_rules_filter(stack: Stack) -> No
 
 def test_every_kind_of_due_work_has_a_worker_and_every_kind_of_wait_is_looked_after() -> None:
     assert set(WORKERS) == set(DueKind)
-    assert set(LOOKS) == set(WaitKind) - {WaitKind.APPROVAL}, "approvals have their ladder"
+    assert set(LOOKS) == set(WaitKind)
 
 
 def test_every_kind_of_wait_is_parked_by_a_state_or_by_the_hand(stack: Stack, workflow: Workflow) -> None:
