@@ -13,6 +13,7 @@ from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.notification import Message
 from orchestration.domain.slots import Waiter
+from orchestration.domain.switches import KillSwitch
 from orchestration.steps.telling import message_told
 from orchestration.steps.training_slots import change_slots
 from tests.unit import stories
@@ -244,6 +245,13 @@ def test_a_switch_thrown_while_people_are_asked_about_a_bake_brings_the_champion
     world.sagemaker.settle(ENDPOINT)
     stories.tell_endpoint(world)
     assert closed(world) == Status.STOPPED
+
+
+@pytest.mark.parametrize("scope", ["global", "model:fraud", "source:drift_report"])
+def test_a_yes_under_a_switch_of_any_scope_is_not_counted(scope: str, world: World) -> None:
+    doubtful(world)
+    world.table.throw_switch(KillSwitch(scope=scope, by="ops", reason="test", since=world.clock().isoformat()))
+    assert stories.approve(world)["code"] == "PAUSED"
 
 
 def test_a_yes_to_a_bake_whose_endpoint_somebody_else_took_promotes_nothing(world: World) -> None:

@@ -63,5 +63,8 @@ def _settle_endpoint(ports: Ports, model: str) -> None:
     loaded = effective_policy(ports, model)
     endpoint = loaded.policy.promotion.endpoint if loaded else None
     intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
-    if intention is not None and intention.model == model and intention.state == IntentionState.ABANDONED:
+    if intention is None or intention.model != model or intention.state != IntentionState.ABANDONED:
+        return
+    if intention.settled(ports.now()):
+        # Before that its item is still to tell what serves, and ends it then.
         ports.table.end_intention(intention.subject, intention.run_id)

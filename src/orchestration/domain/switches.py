@@ -32,4 +32,5 @@ def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None
 
 def paused_sentence(switch: KillSwitch) -> str:
     """What people are told of something that a switch stopped."""
-    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {switch.reason}"
+    reason = switch.reason if switch.reason.endswith((".", "!", "?")) else f"{switch.reason}."
+    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {reason}"

@@ -137,4 +137,7 @@ def look_at_intention(ports: Ports, item: DueItem) -> Worked:
     told = message_told(message, now)
     ports.table.add_due(told)
     attempt(ports, told, tell)
+    if ports.table.model(intention.model).frozen_reason is None:
+        # Somebody unfroze the model before this could be said, and so took the endpoint as settled.
+        ports.table.end_intention(intention.subject, intention.run_id)
     return DONE
