@@ -39,7 +39,7 @@ from orchestration.domain.wait import Wait, WaitState
 from orchestration.steps.approval_links import ATTEMPTS, hash_of_nonce
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.evidence import approval_evidence
-from orchestration.steps.sight import source_of
+from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
             needed=int(wait.data["approvals_needed"]),
             deadline=datetime.fromisoformat(wait.deadline),
             now=now,
-            paused=switch_over(ports.table.kill_switches(), wait.model, _source(ports, wait.run_id)),
+            paused=switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id)),
         )
         if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
             return BallotAnswer(verdict.code, verdict.sentence, wait)
@@ -285,9 +285,9 @@ def _refused(ports: ApprovalPorts, wait: Wait, ballot: Ballot) -> BallotAnswer |
     return None
 
 
-def _source(ports: ApprovalPorts, run_id: str) -> str | None:
+def _sources(ports: ApprovalPorts, run_id: str) -> tuple[str, ...]:
     run = ports.table.run(run_id)
-    return source_of(json.loads(run.manifest)) if run is not None else None
+    return sources_of(json.loads(run.manifest)) if run is not None else ()
 
 
 def plan_unchanged(ports: ApprovalPorts, wait: Wait) -> bool:
