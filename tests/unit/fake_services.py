@@ -12,6 +12,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
@@ -76,6 +77,7 @@ class Endpoint:
     pending: str | None = None
     status: str = "InService"
     failure: str | None = None
+    changed: datetime = datetime(2020, 1, 1, tzinfo=UTC)
 
     def described(self, name: str) -> dict[str, Any]:
         """DescribeEndpoint."""
@@ -84,6 +86,7 @@ class Endpoint:
             "EndpointArn": f"{ENDPOINT_ARN}/{name}",
             "EndpointConfigName": self.live,
             "EndpointStatus": self.status,
+            "LastModifiedTime": self.changed,
         }
         if self.pending:
             shown["PendingDeploymentSummary"] = {"EndpointConfigName": self.pending}
@@ -226,6 +229,7 @@ class FakeSageMaker:
             if request["EndpointConfigName"] not in self.configs:
                 raise client_error("ValidationException", "Could not find endpoint configuration", "UpdateEndpoint")
             endpoint.pending, endpoint.status, endpoint.failure = request["EndpointConfigName"], "Updating", None
+            endpoint.changed = datetime(2100, 1, 1, tzinfo=UTC)  # later than any clock of a test
         return {}
 
     def create_training_job(self, **request: Any) -> dict[str, Any]:

@@ -198,11 +198,13 @@ def test_an_endpoint_is_taken_once_and_only_from_the_owner_that_was_seen(table: 
 
 
 def test_people_are_told_once_of_an_execution_that_decided_nothing_and_of_a_bad_policy(table: HistoryTable) -> None:
-    assert (table.told_undecided("run-1"), table.noted_bad_policy("churn")) == (False, None)
+    assert table.noted_bad_policy("churn") is None
+    assert table.note_undecided("run-1", [table.due_write(LOOK)], at=NOON)
+    assert not table.note_undecided("run-1", [table.due_write(LADDER)], at=NOON)
+    assert table.due_items() == [LOOK]
     for _ in range(2):
-        table.mark_undecided_told("run-1", at=NOON)
         table.note_bad_policy("churn", "v7")
-    assert (table.told_undecided("run-1"), table.noted_bad_policy("churn")) == (True, "v7")
+    assert table.noted_bad_policy("churn") == "v7"
 
 
 # Runs.

@@ -54,10 +54,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
     """An execution that failed before its signal was decided: the event is kept, people are told."""
     reason = failure.sentence if failure else "The execution ended without a decision."
     answer = {"outcome": Status.FAILED, "output": _output(run_id, None, "NO", Status.FAILED, reason)}
-    if ports.table.told_undecided(run_id):
-        return answer
     key = f"rejected/{_key_part(run_id)}.json"
-    LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
     message = Message(
         model=None,
         status=str(Status.FAILED),
@@ -71,11 +68,10 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         escalates=True,
         thread=run_id,
     )
-    told = message_told(message, ports.now())
-    ports.table.add_due(told)
-    attempt(ports, told, tell)
-    ports.bucket.write_once(key, {"event": event, "sentence": reason})
-    ports.table.mark_undecided_told(run_id, at=ports.now())
+    told = message_told(message, ports.now(), **{key: {"event": event, "sentence": reason}})
+    if ports.table.note_undecided(run_id, [ports.table.due_write(told)], at=ports.now()):
+        LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
+        attempt(ports, told, tell)
     return answer
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEADLINE: Final = timedelta(days=7)
 """The workflow's backstop for a rollback."""
 
-PATIENCE_HOURS: Final = 24.0
+PATIENCE_HOURS: Final = 12.0
 """How long an endpoint may be busy before people are paged instead."""
 
 

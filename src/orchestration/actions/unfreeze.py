@@ -46,7 +46,6 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         state = ports.table.model(model)
         if state.frozen_reason is None:
             return {"model": model, "changed": False}
-        _settle_endpoint(ports, model)
         after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
         item = pending_due(model, ports.now() + GRACE)
         sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
@@ -54,6 +53,7 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         if ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
             tell_change(ports, f"model:{model}", "unfrozen", told)
             attempt(ports, item, raise_pending)
+            _settle_endpoint(ports, model)
             return {"model": model, "changed": True}
         ports.pause(0.05)
     raise ContentionError(f"The state of {model} kept changing; try again.")

@@ -87,7 +87,7 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None
     training = mapping(manifest.get("training"))
     hours = number(training.get("max_hours"))
     late = overdue(wait, hours, ports.now())
-    found = seen_training(ports, task, started_at=run.started_at, certain=_certain(ports, wait))
+    found = seen_training(ports, task, started_at=run.started_at, certain=_settled(ports, wait))
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
     if late:
@@ -106,31 +106,33 @@ def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | Non
         return result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
     if plan["kind"] == PromotionKind.PIPELINE:
         described = ports.executions.describe(plan["execution_arn"])
-        found = execution_result(described) if described is not None or _certain(ports, wait) else None
+        found = execution_result(described) if described is not None or _settled(ports, wait) else None
         if found is None:
             return None
         if found["status"] == "SUCCEEDED":
             return result(Next.RECORD, "The team's deployment took the candidate.", Status.PROMOTED)
         return result(Next.RECORD, f"The team's deployment failed: {found['reason']}", Status.FAILED)
+    described = ports.sagemaker.endpoint(plan["endpoint"])
     return promotion_result(
-        ports.sagemaker.endpoint(plan["endpoint"]),
+        described,
         name=plan["endpoint"],
         previous=plan["previous_config"],
         wanted=plan["wanted_config"],
-        certain=_certain(ports, wait),
+        certain=_moved(ports, wait, described, plan["since"]),
     )
 
 
 def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
     del run
     plan = wait.data["plan"]
+    described = ports.sagemaker.endpoint(plan["endpoint"])
     found = rollback_result(
-        ports.sagemaker.endpoint(plan["endpoint"]),
+        described,
         name=plan["endpoint"],
         previous=plan["previous_config"],
         wanted=plan["wanted_config"],
         outcome=Status(wait.data["outcome"]),
-        certain=_certain(ports, wait),
+        certain=_moved(ports, wait, described, wait.parked_at),
     )
     if found is None or (found["outcome"] == Status.ROLLBACK_FAILED and not wait.data.get("accepted")):
         # Until AWS took the way back, only the hand says that there is none: it asks for as long as its workflow lives.
@@ -185,11 +187,21 @@ def _judged(ports: Ports, run: StoredRun, plan: dict[str, Any]) -> BakeVerdict:
     )
 
 
-def _certain(ports: Ports, wait: Wait) -> bool:
-    """True when AWS took the request of a wait, or would show by now that it did; not while people are asked first."""
+def _settled(ports: Ports, wait: Wait) -> bool:
+    """True when AWS would show by now what was asked of it; not while people are asked first.
+
+    Its lists and descriptions lag behind its answers, so that an accepted request alone proves nothing.
+    """
     if wait.data.get("asking") and not wait.data.get("accepted"):
         return False
-    return bool(wait.data.get("accepted")) or ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+    return ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+
+
+def _moved(ports: Ports, wait: Wait, described: dict[str, Any] | None, since: str) -> bool:
+    """True when an endpoint that is as it was before can be judged: it was moved since, or would show it by now."""
+    changed = (described or {}).get("LastModifiedTime")
+    shows = changed is not None and changed >= datetime.fromisoformat(since)
+    return (bool(wait.data.get("accepted")) and shows) or _settled(ports, wait)
 
 
 LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], dict[str, Any] | None]]] = {

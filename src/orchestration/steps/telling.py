@@ -58,10 +58,15 @@ def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
     return due(DueKind.TELL, f"ladder:{action}:{wait.wait_id}", wait.model, now + GRACE)
 
 
-def message_told(message: Message, now: datetime) -> DueItem:
-    """The item that has a message sent whose fact stands nowhere else; it carries the message."""
+def message_told(message: Message, now: datetime, **kept: Any) -> DueItem:
+    """The item that has a message sent whose fact stands nowhere else; it carries the message.
+
+    ``kept`` are records, ``key`` to JSON value, that are written into the bucket before.
+    """
     identity = sha256(f"{message.model}\x1f{message.title}\x1f{message.sentence}\x1f{now.isoformat()}")[:24]
-    return due(DueKind.TELL, f"message:{identity}", message.model or "-", now + GRACE, message=asdict(message))
+    return due(
+        DueKind.TELL, f"message:{identity}", message.model or "-", now + GRACE, message=asdict(message), kept=kept
+    )
 
 
 def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
@@ -79,6 +84,8 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
         action, _, identity = subject.partition(":")
         _tell_ladder(ports, LadderAction(action), identity)
     else:
+        for key, value in mapping(item.data.get("kept")).items():
+            ports.bucket.write_once(key, value)
         ports.channels.tell(_message_of(item))
     return Worked(repair=REPAIR)
 
@@ -183,6 +190,8 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
         facts["evidence"] = outcome_uri(ports, run)
         finish = mapping(ports.table.verdict(run_id, "finish"))
         facts |= {name: str(finish[name]) for name in ("registry", "baseline") if finish.get(name)}
+        if status is Status.PROMOTED and not finish and ports.table.wait(run_id, WaitKind.BAKE) is not None:
+            facts["registry"] = facts["baseline"] = "left as they were: the run ended before they were changed"
     ports.channels.tell(
         status_message(
             status=status,

@@ -195,11 +195,12 @@ class Models(Table):
 
     # Executions that decided nothing.
 
-    def told_undecided(self, run_id: str) -> bool:
-        """True when people were told that an execution failed before its decision."""
-        return self._get(f"RUN#{run_id}", "UNDECIDED") is not None
+    def note_undecided(self, run_id: str, writes: Sequence[Write], *, at: datetime) -> bool:
+        """Note that an execution failed before its decision, with what must follow. False when it was noted before.
 
-    def mark_undecided_told(self, run_id: str, *, at: datetime) -> None:
-        """Note that they were. Idempotent."""
+        Raises:
+            ContentionError: see ``_once``.
+        """
         expires_at = int((at + SIGNAL_MEMORY).timestamp())
-        self._write(self._put({"pk": f"RUN#{run_id}", "sk": "UNDECIDED", "expires_at": expires_at}))
+        item = {"pk": f"RUN#{run_id}", "sk": "UNDECIDED", "expires_at": expires_at}
+        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
