@@ -128,6 +128,8 @@ class Outside:
             "EndpointArn": arn("endpoint", name),
             "EndpointConfigName": endpoint.live,
             "EndpointStatus": endpoint.status,
+            # Moved later than any clock of a play.
+            "LastModifiedTime": datetime(2100, 1, 1, tzinfo=UTC),
             **pending,
         }
 
