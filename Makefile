@@ -9,7 +9,7 @@
 VENV        := .venv
 PYTHON_VENV := $(VENV)/bin/python
 PORT        ?= 4566
-JOBS        ?= 4
+JOBS        ?= 3
 TESTS       ?=
 
 ifndef PYTHON
@@ -57,7 +57,7 @@ local: setup ## Run the embedded AWS in the foreground and say what to export (P
 
 ##@ Develop
 
-test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=4)
+test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
 	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile) $(ARGS)
 
 lint: setup ## Check code, types, templates and state machines; change nothing
