@@ -589,3 +589,16 @@ def test_an_item_of_an_intention_that_is_settled_by_then_tells_nobody(world: Wor
     swept(world)
     assert world.told("ENDPOINT_LEFT") == []
     assert datetime.fromisoformat(intention.settles_at) < world.clock()
+
+
+def test_a_takeover_that_fails_holds_up_nothing_that_is_due_and_is_tried_again(world: World) -> None:
+    stories.decided(world)
+    broken = {"pk": {"S": "WAITS"}, "sk": {"S": "WAIT#old"}}
+    world.database.items[("WAITS", "WAIT#old")] = broken
+    with pytest.raises(RuntimeError, match="taking over"):
+        swept(world)
+    assert world.due(DueKind.ALIVE)[0].due_at > world.clock().isoformat(), "what was due was done"
+    assert world.table.listed() == {}
+    del world.database.items[("WAITS", "WAIT#old")]
+    swept(world)
+    assert world.table.listed() != {}

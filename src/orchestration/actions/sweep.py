@@ -85,18 +85,17 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     began, now = time.monotonic(), ports.now()
     failures: list[str] = []
     listed = ports.table.listed()
-    if not listed:
-        # The first sweep of this release.
-        take_over(ports)
-    _listing(failures, "alarms", lambda: _note_alarms(ports, listed.get(ALARMS)))
-    _listing(failures, "monitor runs", lambda: _note_monitor_runs(ports, listed.get(MONITOR_RUNS)))
+    # The first sweep of this release takes over from the one before; nothing is listed until that is done.
+    if listed or _tried(failures, "taking over", lambda: take_over(ports)):
+        _tried(failures, "listing alarms", lambda: _note_alarms(ports, listed.get(ALARMS)))
+        _tried(failures, "listing monitor runs", lambda: _note_monitor_runs(ports, listed.get(MONITOR_RUNS)))
     until = now + timedelta(seconds=float(request.get("ahead_seconds", 0)))
     approvals = ports.table.approvals_due()
     items = [item for item in approvals if item.due_at <= until.isoformat()] + ports.table.due_until(until)
     repairs, left = _worked_off(ports, items, failures, began)
     queue = list(ports.table.queue())
     if queue:
-        wake(ports, change_slots(ports))
+        _tried(failures, "granting slots", lambda: wake(ports, change_slots(ports)))
     LOG.info("WaitsObserved", extra=waits_observed(approvals, queue, ports.now()))
     if failures:
         raise RuntimeError(
@@ -116,24 +115,26 @@ def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], beg
         except Exception as error:
             LOG.exception("DueWorkFailed", extra={"kind": str(item.kind), "subject": item.subject})
             failures.append(f"{item.kind} {item.subject}: {error}")
-            _noted(failures, f"putting off {item.kind} {item.subject}", functools.partial(put_off, ports, item))
+            _tried(failures, f"putting off {item.kind} {item.subject}", functools.partial(put_off, ports, item))
             continue
         if worked.repair:
             repairs[worked.repair] += 1
             note = functools.partial(ports.table.record_repair, worked.repair, item.subject, at=ports.now())
-            _noted(failures, f"noting {worked.repair} {item.subject}", note)
+            _tried(failures, f"noting {worked.repair} {item.subject}", note)
             lost = worked.repair not in DUE_WORK
             LOG.info("SweepRepaired", extra={"repair": worked.repair, "subject": item.subject, "lost": lost})
     return repairs, 0
 
 
-def _noted(failures: list[str], what: str, note: Callable[[], None]) -> None:
-    """Write down what became of a piece of work; where that fails, the other pieces are done all the same."""
+def _tried(failures: list[str], what: str, part: Callable[[], object]) -> bool:
+    """Do a part of the sweep; False when it failed, and the other parts are done all the same."""
     try:
-        note()
+        part()
     except Exception as error:
-        LOG.exception("SweepNoteFailed", extra={"what": what})
+        LOG.exception("SweepPartFailed", extra={"what": what})
         failures.append(f"{what}: {error}")
+        return False
+    return True
 
 
 def waits_observed(approvals: Iterable[DueItem], queue: Sequence[Waiter], now: datetime) -> dict[str, int]:
@@ -158,15 +159,6 @@ def _percent_waited(item: DueItem, now: datetime) -> int:
 
 
 # Signals whose event was lost.
-
-
-def _listing(failures: list[str], what: str, note: Callable[[], None]) -> None:
-    """List, and go on when listing fails: what is due does not wait for it."""
-    try:
-        note()
-    except Exception as error:
-        LOG.exception("ListingFailed", extra={"what": what})
-        failures.append(f"listing {what}: {error}")
 
 
 def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
