@@ -60,7 +60,7 @@ class Invocation:
 
     def leave(self, **line: Any) -> None:
         """Append a line to what was seen."""
-        said = {"invocation": self.identity, "label": self.label, "occurrence": self.occurrence, **line}
+        said = {"at": time.time(), "invocation": self.identity, "label": self.label, "occurrence": self.occurrence, **line}
         with (self.case / "calls.jsonl").open("a") as file:
             file.write(json.dumps(said) + "\n")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.faults.place import Place
+    from tests.faults.promises import Left
 
 QUIET_SECONDS: Final = 0.6
 """Nothing moves any more when no function was called for this long; an endpoint takes less than half of it."""
@@ -25,8 +26,6 @@ SWEEPS: Final = (300, 900, 2_000, 4_000, 8_000, 16_000)
 
 DAYS: Final = (100_000, 200_000, 300_000)
 """The same where somebody is still asked: an approval that nobody gives takes its three days."""
-
-BAKING: Final = ("TRAINING_STARTED",)
 
 
 @dataclass
@@ -65,6 +64,11 @@ class Play:
     loud: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     skew: float = 0
+    also: Callable[[Left], list[str]] | None = None
+
+    def wrong(self, left: Left) -> list[str]:
+        """What this case alone asks of what was left."""
+        return self.also(left) if self.also else []
 
     # Setting up.
 
@@ -226,9 +230,9 @@ class Play:
 
     def finish(self) -> None:
         """Sweep at later and later times until nothing is left, going on with the story meanwhile."""
-        clocks = list(SWEEPS)
+        clocks = [self.clock + ahead for ahead in SWEEPS]
         if self.story.ahead:
-            clocks += [int(self.story.ahead * 3600 * part) for part in (0.4, 0.7, 1.0, 1.1, 1.2)]
+            clocks += [clocks[-1] + int(self.story.ahead * 3600 * part) for part in (0.4, 0.7, 1.0, 1.1, 1.2)]
         days = list(DAYS)
         while not self.clean() and clocks:
             self.clock = clocks.pop(0)
@@ -236,7 +240,7 @@ class Play:
             self.sweep()
             self.until_quiet()
             if not clocks and days and self.executions():
-                clocks, days = days, []
+                clocks, days = [self.clock + ahead for ahead in days], []
 
     def clean(self) -> bool:
         """True when nothing is due, waits or runs any more."""

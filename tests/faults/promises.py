@@ -67,7 +67,7 @@ class Left:
         """True when people were told something with this text, under this status."""
         return any(
             text in message["Message"] + message.get("Subject", "")
-            and (status is None or message["MessageAttributes"]["status"]["Value"] == status)
+            and status in {None, message.get("MessageAttributes", {}).get("status", {}).get("Value")}
             for message in self.messages
         )
 
