@@ -62,7 +62,7 @@ def _played(play: Play, cell: Cell | None) -> tuple[list[str], str, bool]:
     left = left_by(play)
     how += broken(left) + play.wrong(left)
     ended = ends(left)
-    reached = cell is None or play.place.fired(play.name) is not None
+    reached = not play.interventions if cell is None else play.place.fired(play.name) is not None
     if cell is not None and cell.retried and cell.kind not in DENIED and ended != play.story.ends:
         how.append(f"what was tried again ended {ended}, not {play.story.ends}")
     return how, ended, reached

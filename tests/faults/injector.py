@@ -74,7 +74,7 @@ class Invocation:
             held = json.loads(happened.read_text())
             same = held["operation"] == operation and held["function"] == FUNCTION[0]
             return fault if same and not self.rule.get("lifted") else None
-        at = (fault["label"], fault["occurrence"], fault["index"], fault["operation"])
+        at = (fault["label"], fault["occurrence"], fault["index"] or self.made, fault["operation"])
         if (self.label, self.occurrence, self.made, operation) != at:
             return None
         told = {"operation": operation, "function": FUNCTION[0], "label": self.label, "event": self.event}

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from tests.faults.place import Place
     from tests.faults.promises import Left
 
-QUIET_SECONDS: Final = 0.6
-"""Nothing moves any more when no function was called for this long; an endpoint takes less than half of it."""
+QUIET_SECONDS: Final = 0.15
+"""Nothing moves any more when no function has run for this long: a state machine goes on, and an event comes, in less."""
+
+ASKED_AGAIN: Final = 4
+PAUSED_SECONDS: Final = 60
+"""After so many tries the workflow would have paused for about a minute."""
 
 LIMIT_SECONDS: Final = 60.0
 
@@ -49,7 +53,11 @@ class Play:
         done: names of what was done once.
         kept: what the story keeps.
         clock: how many seconds the functions' clock is ahead.
-        loud: errors functions ended in while they swept.
+        loud: errors functions ended in that were invoked here.
+        also: what this case alone asks of what was left.
+        before: done when all is set up.
+        at_rest: done one after the other when nothing moves any more.
+        at_end: done when the case is over.
     """
 
     place: Place
@@ -65,6 +73,11 @@ class Play:
     runs: list[str] = field(default_factory=list)
     skew: float = 0
     also: Callable[[Left], list[str]] | None = None
+    before: Callable[[], None] | None = None
+    _read: int = 0
+    _asked_again: int = 0
+    at_rest: list[Callable[[], Any]] = field(default_factory=list)
+    at_end: list[Callable[[], Any]] = field(default_factory=list)
 
     def wrong(self, left: Left) -> list[str]:
         """What this case alone asks of what was left."""
@@ -102,6 +115,8 @@ class Play:
         self.policy = policy | self.story.policy(self)
         self.place.loop.policy(self.name, **self.policy)
         self.tell()
+        if self.before:
+            self.before()
 
     def tell(self) -> None:
         """Tell the functions what goes wrong from now on, and what time it is."""
@@ -167,6 +182,9 @@ class Play:
             self.runs.append(f"{self.name}-{number + 1}")
             self.place.loop.start(drift(self, number), name=self.run)
             self.until_quiet()
+        while self.at_rest:
+            self.at_rest.pop(0)()
+            self.until_quiet()
 
     def until_quiet(self) -> None:
         """Go on with the story until its executions ended or nothing moves, and no event is under way.
@@ -175,22 +193,49 @@ class Play:
             TimeoutError: it did not come to rest.
         """
         began = moved = time.monotonic()
-        lines, held_back = -1, False
+        lines = -1
         while True:
             self._react()
             seen, now = self._weight(), time.monotonic()
-            if seen != lines:
+            self._let_time_pass()
+            if seen != lines or self.place.aws.functions_running():
                 lines, moved = seen, now
-            quiet = now - moved
-            running = self.executions()
-            # An execution that ended has nothing under way but the events of its end.
-            if quiet > (QUIET_SECONDS if running or held_back else 0.15):
-                if not self._delivered_again():
+            elif now - moved > QUIET_SECONDS:
+                if not self._under_way() and not self._delivered_again():
                     return
-                moved, held_back = now, True
+                moved = now
             if now - began > LIMIT_SECONDS:
-                raise TimeoutError(f"{self.name} did not come to rest: {running}")
-            time.sleep(0.04)
+                raise TimeoutError(f"{self.name} did not come to rest: {self.executions()}")
+            time.sleep(0.03)
+
+    def _let_time_pass(self) -> None:
+        """A workflow that asks again and again pauses in between, which is cut short here: then it is later."""
+        file = self.place.folder / self.name / "calls.jsonl"
+        if not file.exists():
+            return
+        with file.open("rb") as lines:
+            lines.seek(self._read)
+            new = lines.read()
+        self._read += len(new)
+        self._asked_again += new.count(b'"error": "NotAcceptedYetError')
+        if self._asked_again >= ASKED_AGAIN:
+            self._asked_again = 0
+            self.clock += PAUSED_SECONDS
+            self.tell()
+
+    def _under_way(self) -> bool:
+        """True while an endpoint moves or a job runs, of whose end an event will tell."""
+        sagemaker = self.place.aws.client("sagemaker")
+        listed = sagemaker.list_endpoints(NameContains=self.name)["Endpoints"]
+        if any(each["EndpointStatus"] not in {"InService", "Failed"} for each in listed):
+            return True
+        if "target" in self.policy["training"] and ":stateMachine:" in self.policy["training"]["target"]:
+            return False
+        pipelines = sagemaker.list_pipeline_executions(PipelineName=self.policy["training"]["target"])[
+            "PipelineExecutionSummaries"
+        ] if ":pipeline/" in self.policy["training"]["target"] else []
+        jobs = sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
+        return bool(jobs) or any(each["PipelineExecutionStatus"] in {"Executing", "Stopping"} for each in pipelines)
 
     def _weight(self) -> int:
         file = self.place.folder / self.name / "calls.jsonl"
@@ -257,6 +302,8 @@ class Play:
         """Leave nothing of the case that could stand in the way of the next."""
         self.fault, self.clock, self.skew = None, 0, 0
         self.tell()
+        for end in self.at_end:
+            end()
         self.stop_executions()
         held: teams.Held | None = self.kept.get("held")
         if held is not None:
@@ -264,12 +311,7 @@ class Play:
                 if each["status"] == "RUNNING":
                     self.place.aws.client("stepfunctions").stop_execution(executionArn=each["executionArn"])
         self.interventions.clear()
-        deadline = time.monotonic() + 5
-        lines, moved = -1, time.monotonic()
-        while time.monotonic() < deadline and time.monotonic() - moved < 0.1:
-            seen = self._weight()
-            if seen != lines:
-                lines, moved = seen, time.monotonic()
-            time.sleep(0.02)
+        self.story = Story("over", "")
+        self.until_quiet()
         self.place.wipe()
         self.place.messages()
