@@ -27,6 +27,7 @@ from tests.faults.cases import BROKEN, UNREACHED, Came, play_case
 from tests.faults.cells import Point, cells_of, points_of
 from tests.faults.place import Place
 from tests.faults.play import Play
+from tests.faults.promises import broken, ends, left_by
 from tests.faults.stories import STORIES
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ def discovered(place: Place) -> list[Point]:
 
 def play_plain(play: Play) -> list[str]:
     """Play a story without a fault; gives what is broken."""
-    from tests.faults.promises import broken, ends, left_by
-
+    story = play.story
     try:
         play.set_up()
         play.play()
@@ -63,7 +63,7 @@ def play_plain(play: Play) -> list[str]:
     finally:
         play.tear_down()
     ended = ends(left)
-    return broken(left) + ([] if ended == play.story.ends else [f"it ended {ended}, not {play.story.ends}"])
+    return broken(left) + ([] if ended == story.ends else [f"it ended {ended}, not {story.ends}"])
 
 
 class Runner:

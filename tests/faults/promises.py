@@ -151,7 +151,9 @@ def one_record_a_signal(left: Left) -> Iterator[str]:
         rejected = f"rejected/{run}.json" in left.objects
         if by_run.count(run) + rejected != 1:
             duplicate = ended["status"] == "SUCCEEDED" and json.loads(ended["output"])["outcome"] == "SKIP"
-            if not duplicate:
+            # Stopped in the very moment of its decision: docs/reliability.md, "What remains".
+            stopped = ended["status"] == "ABORTED" and by_run.count(run) == 1
+            if not duplicate and not stopped:
                 yield f"signal of {run}: {by_run.count(run)} decision record(s), {int(rejected)} rejection record(s)"
         if rejected and not left.told(run, "FAILED"):
             yield f"nobody was told that the signal of {run} was not decided"
