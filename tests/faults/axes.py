@@ -348,8 +348,12 @@ def _hotfix(play: Play) -> None:
 def _hotfix_serves(play: Play, left: Left) -> list[str]:
     hotfix = play.kept.get("hotfix")
     serves = (left.endpoint or {}).get("EndpointConfigName")
-    decided_after = left.runs and play.kept.get("deciding")
-    return [] if hotfix in {None, serves} or decided_after else [f"{serves} serves instead of somebody's {hotfix}"]
+    return [] if hotfix in {None, serves} else [f"{serves} serves instead of somebody's {hotfix}"]
+
+
+def _anything(play: Play, left: Left) -> list[str]:
+    del play, left
+    return []
 
 
 def _delete_endpoint(play: Play) -> None:
@@ -474,7 +478,13 @@ def _happenings(moment: Moment) -> tuple[Happening, ...]:
         Happening("policy-changed", _change_policy, undecided),
         Happening("policy-deleted", _delete_policy, undecided, wrong=champion),
         Happening("shadow-set", _set_shadow, undecided, wrong=champion),
-        Happening("deployed-by-others", _hotfix, {**undecided, "moving": MOVING, "moving-back": MOVING}, wrong=_hotfix_serves),
+        Happening(
+            "deployed-by-others",
+            _hotfix,
+            {**undecided, "moving": MOVING, "moving-back": MOVING},
+            # What comes and is over between the last look and UpdateEndpoint is overwritten: "What remains".
+            wrong=_anything if moment.name in {"starting-promotion", "going-back"} else _hotfix_serves,
+        ),
         Happening("endpoint-deleted", _delete_endpoint, {"moving": MOVING, "moving-back": MOVING}),
         Happening("endpoint-scaling", _scale, {"moving": MOVING, "moving-back": MOVING}),
         Happening("events-lost", _nobody_hears),
