@@ -456,7 +456,12 @@ def _sweep_beside_events(play: Play) -> None:
     events = _events(play)
     play.clock += 250
     play.tell()
-    _together(play.sweep, *(partial(play.invoke, "OrchestrationFunctionName", event) for event in events))
+
+    def tell() -> None:
+        for event in events:
+            play.invoke("OrchestrationFunctionName", event)
+
+    _together(play.sweep, tell)
 
 
 MOVING: Final = "SageMaker takes no other change while the endpoint moves"
@@ -504,8 +509,6 @@ def _case(moment: Moment, happening: Happening, place: Place) -> Play:
         label, operation = moment.held
         fault = {
             "label": label,
-            "occurrence": 1,
-            "index": 0,
             "operation": operation,
             "kind": "delayed",
             "seconds": HELD_SECONDS,

@@ -29,13 +29,13 @@ SINGLE_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "Transa
 
 @dataclass(frozen=True)
 class Point:
-    """A call of an action: in which story, which invocation of it, the how manyeth call, and which one."""
+    """A call of an action in a story: which one, about what, and the how manyeth of these in one invocation."""
 
     story: str
     label: str
-    occurrence: int
-    index: int
     operation: str
+    shape: str
+    ordinal: int
 
     @property
     def reads(self) -> bool:
@@ -70,7 +70,8 @@ class Cell:
     def name(self) -> str:
         """What ``make faults CASE=`` takes."""
         point, retried = self.point, "retried" if self.retried else "once"
-        where = f"{point.story}/{point.label}.{point.occurrence}/{point.index}.{point.operation}"
+        about = f"-{point.shape}" if point.shape else ""
+        where = f"{point.story}/{point.label}/{point.operation}{about}.{point.ordinal}"
         return f"fault/{where}/{self.kind.replace(' ', '-')}/{retried}"
 
     @classmethod
@@ -80,10 +81,10 @@ class Cell:
         Raises:
             ValueError: the name is none.
         """
-        _, story, action, call, kind, retried = name.split("/")
-        label, _, occurrence = action.rpartition(".")
-        index, _, operation = call.partition(".")
-        point = Point(story, label, int(occurrence), int(index), operation)
+        _, story, label, call, kind, retried = name.split("/")
+        made, _, ordinal = call.rpartition(".")
+        operation, _, shape = made.partition("-")
+        point = Point(story, label, operation, shape, int(ordinal))
         return cls(point, next(known for known in KINDS if known.replace(" ", "-") == kind), retried == "retried")
 
     @property
@@ -92,9 +93,9 @@ class Cell:
         point = self.point
         return {
             "label": point.label,
-            "occurrence": point.occurrence,
-            "index": point.index,
             "operation": point.operation,
+            "shape": point.shape,
+            "ordinal": point.ordinal,
             "kind": self.kind,
             "retried": self.retried,
         }
@@ -105,21 +106,13 @@ def points_of(seen: Mapping[str, Iterable[dict[str, Any]]]) -> list[Point]:
 
     Two calls are the same when the same action makes them for the same, the how manyeth time in one invocation.
     """
-    known: set[tuple[Any, ...]] = set()
-    points: list[Point] = []
+    points: dict[tuple[Any, ...], Point] = {}
     for story, lines in seen.items():
-        made: Counter[tuple[Any, ...]] = Counter()
         for line in lines:
-            if "operation" not in line:
-                continue
-            call = (line["operation"], line["shape"])
-            made[line["invocation"], *call] += 1
-            key = (line["label"], *call, made[line["invocation"], *call])
-            if key in known:
-                continue
-            known.add(key)
-            points.append(Point(story, line["label"], line["occurrence"], line["index"], line["operation"]))
-    return points
+            if "operation" in line:
+                key = (line["label"], line["operation"], line["shape"], line["ordinal"])
+                points.setdefault(key, Point(story, *key))
+    return list(points.values())
 
 
 def cells_of(points: Iterable[Point]) -> tuple[list[Cell], Counter[str]]:

@@ -45,6 +45,7 @@ class Invocation:
         self.case = FOLDER / rule["case"]
         self.identity = uuid.uuid4().hex[:8]
         self.made = 0
+        self.alike: dict[tuple[str, str], int] = {}
         self.fired = False
         self.occurrence = self._counted()
 
@@ -64,8 +65,8 @@ class Invocation:
         with (self.case / "calls.jsonl").open("a") as file:
             file.write(json.dumps(said) + "\n")
 
-    def fault_of(self, operation: str) -> dict[str, Any] | None:
-        """What is to go wrong with the call that comes now."""
+    def fault_of(self, operation: str, shape: str, ordinal: int) -> dict[str, Any] | None:
+        """What is to go wrong with the call that comes now; it goes wrong once, a refusal from then on."""
         fault: dict[str, Any] | None = self.rule.get("fault")
         if fault is None:
             return None
@@ -74,8 +75,9 @@ class Invocation:
             held = json.loads(happened.read_text())
             same = held["operation"] == operation and held["function"] == FUNCTION[0]
             return fault if same and not self.rule.get("lifted") else None
-        at = (fault["label"], fault["occurrence"], fault["index"] or self.made, fault["operation"])
-        if (self.label, self.occurrence, self.made, operation) != at:
+        if (fault["label"], fault["operation"]) != (self.label, operation):
+            return None
+        if fault.get("ordinal") and (fault["shape"], fault["ordinal"]) != (shape, ordinal):
             return None
         told = {"operation": operation, "function": FUNCTION[0], "label": self.label, "event": self.event}
         try:
@@ -140,9 +142,12 @@ def _shape(service: str, operation: str, arguments: dict[str, Any]) -> str:
         return str(arguments.get("Key", "")).split("/", 1)[0]
     if operation == "TransactWriteItems":
         written = [next(iter(item.items())) for item in arguments["TransactItems"]]
-        return ",".join(
-            f"{verb}:{(request.get('Key') or request['Item'])['pk']['S'].split('#')[0]}" for verb, request in written
-        )
+        names = [
+            (request.get("Key") or request["Item"])["pk"]["S"].split("#")[0]
+            for verb, request in written
+            if verb != "ConditionCheck"
+        ]
+        return "+".join(dict.fromkeys(names))
     key = arguments.get("Key") or arguments.get("Item") or {}
     values = arguments.get("ExpressionAttributeValues", {})
     name = key.get("pk", values.get(":pk", {})).get("S", "")
@@ -158,8 +163,10 @@ def _call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
     invocation, service = current[-1], client.meta.service_model.service_name
     invocation.made += 1
     named = f"{service}:{operation}"
-    invocation.leave(index=invocation.made, operation=named, shape=_shape(service, operation, arguments))
-    fault = invocation.fault_of(named)
+    shape = _shape(service, operation, arguments)
+    ordinal = invocation.alike[named, shape] = invocation.alike.get((named, shape), 0) + 1
+    invocation.leave(index=invocation.made, operation=named, shape=shape, ordinal=ordinal)
+    fault = invocation.fault_of(named, shape, ordinal)
     if fault is None:
         return _make_api_call(client, operation, arguments)
     return _go_wrong(

@@ -47,6 +47,8 @@ class Place:
             self.tell("none")
             self._inject()
             self._listen()
+            # The first sweep takes over from the release before and begins to list; the others are alike.
+            self.loop.invoke({"action": "sweep"})
         except BaseException:
             self.__exit__(None, None, None)
             raise
