@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
 import random
 import sys
@@ -23,11 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults import report
 from tests.faults.axes import AXES
-from tests.faults.cases import BROKEN, UNREACHED, Came, play_case
+from tests.faults.cases import BROKEN, UNREACHED, Came, play_case, play_plain
 from tests.faults.cells import Point, cells_of, points_of
 from tests.faults.place import Place
 from tests.faults.play import Play
-from tests.faults.promises import broken, ends, left_by
 from tests.faults.stories import STORIES
 
 if TYPE_CHECKING:
@@ -50,20 +50,6 @@ def discovered(place: Place) -> list[Point]:
         seen[name] = place.seen(play.name)
         print(f"  {name}: {sum('operation' in line for line in seen[name])} calls", flush=True)
     return points_of(seen)
-
-
-def play_plain(play: Play) -> list[str]:
-    """Play a story without a fault; gives what is broken."""
-    story = play.story
-    try:
-        play.set_up()
-        play.play()
-        play.finish()
-        left = left_by(play)
-    finally:
-        play.tear_down()
-    ended = ends(left)
-    return broken(left) + ([] if ended == story.ends else [f"it ended {ended}, not {story.ends}"])
 
 
 class Runner:
@@ -107,7 +93,7 @@ class Runner:
             done, spent = sum(self._count.values()), time.monotonic() - self._began
             if came.result == BROKEN:
                 print(f"BROKEN {came.name}", *(f"    {line}" for line in came.how), sep="\n", flush=True)
-                print(f"  again: make faults CASE={came.name}", flush=True)
+                print(f"    again: make faults CASE='{came.name}'", flush=True)
             if done % 25 == 0 or done == self.total:
                 left = spent / done * (self.total - done)
                 said = ", ".join(f"{count} {result}" for result, count in sorted(self._count.items()))
@@ -117,7 +103,7 @@ class Runner:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run."""
     parser = argparse.ArgumentParser(prog="make faults", description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--case", default="")
+    parser.add_argument("--case", default=os.environ.get("CASE", ""))
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--most", type=int, default=0, help="play so many at most, spread over all")
@@ -148,7 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Spread, so that a run that is interrupted has seen something of everything.
         random.Random(SEED).shuffle(wanted)  # noqa: S311 - no secret
         wanted = wanted[: given.most] if given.most else wanted
-        print(f"{len(names)} cases, {len(names) - len(wanted)} played before or left out, {len(wanted)} to play.", flush=True)
+        print(
+            f"{len(names)} cases, {len(names) - len(wanted)} played before or left out, {len(wanted)} to play.",
+            flush=True,
+        )
         if wanted:
             Runner(kept, wanted, given.jobs).run()
     summary = report.summed(names, kept.results(), cannot)
@@ -159,5 +148,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

@@ -20,7 +20,7 @@ from tests.faults.stories import STORIES, Story
 from tests.stack import teams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.faults.place import Place
     from tests.faults.promises import Left
@@ -289,7 +289,9 @@ def _nothing_forward(play: Play, left: Left) -> list[str]:
     wrong = [
         f"{line['operation']} by {line['label']} after the switch was thrown"
         for line in lines[play.kept.get("lines", 0) : lifted]
-        if line.get("operation") in FORWARD and line["label"] in {"train", "promote"} and line["invocation"] not in known
+        if line.get("operation") in FORWARD
+        and line["label"] in {"train", "promote"}
+        and line["invocation"] not in known
     ]
     del left
     return wrong
@@ -396,9 +398,20 @@ def _events(play: Play) -> list[dict[str, Any]]:
         )
     )
     target = play.policy["training"]["target"]
-    for each in play.place.aws.client("stepfunctions").list_executions(stateMachineArn=target)["executions"]:
-        detail = {"executionArn": each["executionArn"], "stateMachineArn": target, "name": each["name"]}
-        sent.append(_event("aws.states", "Step Functions Execution Status Change", {**detail, "status": "SUCCEEDED"}))
+    trained = play.place.aws.client("stepfunctions").list_executions(stateMachineArn=target)["executions"]
+    sent += [
+        _event(
+            "aws.states",
+            "Step Functions Execution Status Change",
+            {
+                "executionArn": each["executionArn"],
+                "stateMachineArn": target,
+                "name": each["name"],
+                "status": "SUCCEEDED",
+            },
+        )
+        for each in trained
+    ]
     return sent
 
 
@@ -466,7 +479,9 @@ def _sweep_beside_events(play: Play) -> None:
 
 MOVING: Final = "SageMaker takes no other change while the endpoint moves"
 UNDECIDED: Final = "the run is not there yet: what comes before the decision is what it is decided on"
-NO_REDRIVE: Final = "nothing to redrive: the run has its verdict, and its execution ended well before it could be stopped"
+NO_REDRIVE: Final = (
+    "nothing to redrive: the run has its verdict, and its execution ended well before it could be stopped"
+)
 NEVER_CLOSED: Final = "an execution that is stopped before its decision has no run"
 
 
@@ -476,7 +491,9 @@ def _happenings(moment: Moment) -> tuple[Happening, ...]:
     return (
         Happening("stopped", lambda play: play.stop_executions()),
         Happening("stopped-no-event", lambda play: play.stop_executions(), sets_up=_deaf_to("SettleRule")),
-        Happening("stopped-and-redriven", _stop_and_redrive, {"deciding": NEVER_CLOSED}, wrong=_redriven_changes_nothing),
+        Happening(
+            "stopped-and-redriven", _stop_and_redrive, {"deciding": NEVER_CLOSED}, wrong=_redriven_changes_nothing
+        ),
         Happening("paused-model", partial(_pause, "model:NAME"), wrong=_nothing_forward),
         Happening("paused-source", partial(_pause, "source:drift_report"), wrong=_nothing_forward),
         Happening("paused-global", partial(_pause, "global"), wrong=_nothing_forward),
@@ -540,7 +557,7 @@ def _failed_case(story: str, place: Place) -> Play:
     return play
 
 
-AXES: Final[dict[str, Callable[[Place], Play]]] = {
+AXES: Final[Mapping[str, Callable[[Place], Play]]] = {
     f"{happening.name}/{moment.name}": partial(_case, moment, happening)
     for moment in MOMENTS.values()
     for happening in _happenings(moment)

@@ -50,6 +50,26 @@ def play_case(place: Place, name: str) -> Came:
     return Came(name, result, how, ended, round(time.monotonic() - began, 2))
 
 
+def play_plain(play: Play, *, swept: bool = True) -> list[str]:
+    """Play a story in which nothing goes wrong; gives what is broken all the same.
+
+    Args:
+        play: the story.
+        swept: whether it is swept up after it.
+    """
+    story = play.story
+    try:
+        play.set_up()
+        play.play()
+        if swept:
+            play.finish()
+        left = left_by(play)
+    finally:
+        play.tear_down()
+    ended = ends(left)
+    return broken(left) + ([] if ended == story.ends else [f"it ended {ended}, not {story.ends}"])
+
+
 def _played(play: Play, cell: Cell | None) -> tuple[list[str], str, bool]:
     play.set_up()
     play.play()

@@ -89,7 +89,7 @@ class Place:
                 for name in names:
                     self.loop.champion(name, within=0)
                 for name in names:
-                    wait_until(lambda name=name: self.loop.endpoint_status(f"{name}-prod") == "InService")  # type: ignore[misc] # the name of this turn
+                    wait_until(lambda name=name: self.loop.endpoint_status(f"{name}-prod") == "InService")
             self._champions = names
         return self._champions.pop()
 
@@ -138,9 +138,7 @@ class Place:
     def wipe(self) -> None:
         """Forget every fact, so that the next case begins in an empty table. What sweeps listed stays."""
         table, client = self.loop.table, self.aws.client("dynamodb")
-        keys = [
-            {"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}} for item in self.items() if item["pk"] != "LISTED"
-        ]
+        keys = [{"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}} for item in self.items() if item["pk"] != "LISTED"]
         for start in range(0, len(keys), 25):
             requests = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + 25]]
             client.batch_write_item(RequestItems={table: requests})
@@ -158,5 +156,3 @@ def _plain(item: dict[str, Any]) -> dict[str, Any]:
         else:
             plain[name] = value
     return plain
-
-

@@ -231,9 +231,13 @@ class Play:
             return True
         if "target" in self.policy["training"] and ":stateMachine:" in self.policy["training"]["target"]:
             return False
-        pipelines = sagemaker.list_pipeline_executions(PipelineName=self.policy["training"]["target"])[
-            "PipelineExecutionSummaries"
-        ] if ":pipeline/" in self.policy["training"]["target"] else []
+        pipelines = (
+            sagemaker.list_pipeline_executions(PipelineName=self.policy["training"]["target"])[
+                "PipelineExecutionSummaries"
+            ]
+            if ":pipeline/" in self.policy["training"]["target"]
+            else []
+        )
         jobs = sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
         return bool(jobs) or any(each["PipelineExecutionStatus"] in {"Executing", "Stopping"} for each in pipelines)
 

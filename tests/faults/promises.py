@@ -31,7 +31,14 @@ OVER: Final = {
     "ROLLBACK_FAILED",
     "FAILED",
 }
-PAGED: Final = OVER - {"PROMOTED", "TRAINED", "CANDIDATE_REJECTED", "APPROVAL_REJECTED", "APPROVAL_EXPIRED", "SUPERSEDED"}
+PAGED: Final = OVER - {
+    "PROMOTED",
+    "TRAINED",
+    "CANDIDATE_REJECTED",
+    "APPROVAL_REJECTED",
+    "APPROVAL_EXPIRED",
+    "SUPERSEDED",
+}
 """Outcomes that call people, as docs/runbook.md lists them."""
 
 
@@ -47,6 +54,7 @@ class Left:
     trainings: list[dict[str, Any]]
     endpoint: dict[str, Any] | None
     made_by: str | None
+    deploys: bool
     sent: list[str]
 
     def of(self, kind: str, sort: str = "") -> list[dict[str, Any]]:
@@ -76,12 +84,15 @@ def left_by(play: Play) -> Left:
     """Read what a case left, by AWS's own calls."""
     place, loop, name = play.place, play.place.loop, play.name
     states, sagemaker = place.aws.client("stepfunctions"), place.aws.client("sagemaker")
-    keys = [key for prefix in (f"decisions/{name}/", f"evidence/{name}/", f"manifests/{name}/") for key in loop.keys(prefix)]
+    keys = [
+        key for prefix in (f"decisions/{name}/", f"evidence/{name}/", f"manifests/{name}/") for key in loop.keys(prefix)
+    ]
     keys += [key for key in loop.keys("rejected/") if name in key] + loop.keys("decisions/_unattributed/")
-    described = []
-    for each in states.list_executions(stateMachineArn=loop.machine)["executions"]:
-        if name in each["name"]:
-            described.append(states.describe_execution(executionArn=each["executionArn"]))
+    described = [
+        states.describe_execution(executionArn=each["executionArn"])
+        for each in states.list_executions(stateMachineArn=loop.machine)["executions"]
+        if name in each["name"]
+    ]
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=play.endpoint)
     except sagemaker.exceptions.ClientError:
@@ -100,6 +111,7 @@ def left_by(play: Play) -> Left:
         trainings=list(_trainings(play)),
         endpoint=endpoint,
         made_by=made_by,
+        deploys=play.policy["promotion"].get("kind", "endpoint") == "endpoint",
         sent=list(play.runs),
     )
 
@@ -113,7 +125,11 @@ def _trainings(play: Play) -> Iterator[dict[str, Any]]:
         for each in states.list_executions(stateMachineArn=machine)["executions"]:
             asked = states.describe_execution(executionArn=each["executionArn"])
             if play.name in asked["input"]:
-                yield {"what": each["name"], "runs": each["status"] == "RUNNING", **_span(each, "startDate", "stopDate")}
+                yield {
+                    "what": each["name"],
+                    "runs": each["status"] == "RUNNING",
+                    **_span(each, "startDate", "stopDate"),
+                }
     if policy["training"]["target"] == "training-job":
         for each in sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]:
             asked = sagemaker.describe_training_job(TrainingJobName=each["TrainingJobName"])
@@ -227,8 +243,14 @@ def every_end_is_told(left: Left) -> Iterator[str]:
     runs = {run["run_id"] for run in left.runs}
     for execution in left.executions:
         if execution["status"] not in {"SUCCEEDED", "RUNNING"} and execution["name"] not in runs:
-            record = next((item for item in left.of("RUN", "DECISION") if item["pk"] == f"RUN#{execution['name']}"), None)
-            if record is None and not left.told(execution["name"], "FAILED") and not unrecorded(left, execution["name"]):
+            record = next(
+                (item for item in left.of("RUN", "DECISION") if item["pk"] == f"RUN#{execution['name']}"), None
+            )
+            if (
+                record is None
+                and not left.told(execution["name"], "FAILED")
+                and not unrecorded(left, execution["name"])
+            ):
                 yield f"nobody was told that {execution['name']} failed"
 
 
@@ -245,7 +267,7 @@ def what_serves_was_judged(left: Left) -> Iterator[str]:
     serves = left.endpoint["EndpointConfigName"]
     promoted = [run["run_id"] for run in left.runs if run.get("outcome") == "PROMOTED"]
     judged = left.made_by is None or left.made_by in promoted
-    if promoted and serves == f"{left.name}-first" and _promotes_there(left, promoted[-1]):
+    if promoted and serves == f"{left.name}-first" and left.deploys:
         yield f"{promoted[-1]} was promoted and {serves} serves"
     if not judged and not left.state.get("frozen_reason") and not _unfrozen(left):
         yield f"{serves} serves, which no run promoted, and the model is not frozen"
@@ -253,11 +275,6 @@ def what_serves_was_judged(left: Left) -> Iterator[str]:
         left.told(run["run_id"], str(run.get("outcome"))) for run in left.runs if run.get("outcome") in PAGED
     ):
         yield f"{serves} serves, which no run promoted, and nobody was called"
-
-
-def _promotes_there(left: Left, run: str) -> bool:
-    wait = next((item for item in left.of("WAIT", "promotion") if item["pk"] == f"WAIT#{run}"), None)
-    return wait is not None and wait["data"]["plan"]["kind"] == "endpoint"
 
 
 def _unfrozen(left: Left) -> bool:
@@ -301,7 +318,9 @@ def broken(left: Left) -> list[str]:
 def ends(left: Left) -> str:
     """How the story ended: the outcome of its last run, or the decision on its last signal."""
     last = left.runs[-1] if left.runs else None
-    records = [value for key, value in left.objects.items() if key.startswith("decisions/") and left.name in value["run_id"]]
+    records = [
+        value for key, value in left.objects.items() if key.startswith("decisions/") and left.name in value["run_id"]
+    ]
     if last is not None and any(record["run_id"] == last["run_id"] for record in records):
         return str(last.get("outcome"))
     latest = max(records, key=lambda record: str(record["decided_at"]), default=None)

@@ -105,12 +105,18 @@ def summed(names: Sequence[str], results: Mapping[str, Came], cannot: Counter[st
 def table(summary: Summary) -> str:
     """The table as Markdown."""
     total: Counter[str] = Counter()
-    lines = ["| what goes wrong | cases | held | broken | not reached | not played |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| what goes wrong | cases | held | broken | not reached | not played |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for axis, count in summary.axes.items():
         total += count
         lines.append(_row(axis, count))
     lines.append(_row("**all**", total))
-    lines += ["", f"Commit {summary.commit}, {summary.seconds:.0f} s of playing. A call that was *not reached* was not made"]
+    lines += [
+        "",
+        f"Commit {summary.commit}, {summary.seconds:.0f} s of playing. A call that was *not reached* was not made",
+    ]
     lines[-1] += " when the case was played:"
     lines += ["events overtook it. Cells that cannot be, by their reason:", ""]
     lines += [f"- {count}: {reason}." for reason, count in sorted(summary.cannot.items())]

@@ -53,7 +53,9 @@ class Story:
 
 def _kept(play: Play, name: str, make: Callable[[], Any]) -> Any:
     """What all cases of a place share: made when the first one asks."""
-    return play.place.shared.setdefault(name, None) or play.place.shared.update({name: make()}) or play.place.shared[name]
+    return (
+        play.place.shared.setdefault(name, None) or play.place.shared.update({name: make()}) or play.place.shared[name]
+    )
 
 
 def training(play: Play, name: str = "better", **more: Any) -> str:
@@ -170,7 +172,9 @@ STORIES: Final[dict[str, Story]] = {
     for story in (
         Story("no", "OBSERVE", lambda _: {"actions": {"info": "observe", "warning": "observe", "critical": "observe"}}),
         Story("refused", "REJECT", detail={"observed": "much", "threshold": "more"}),
-        Story("trained", "TRAINED", lambda play: {"training": {"target": training(play)}, "promotion": {"kind": "none"}}),
+        Story(
+            "trained", "TRAINED", lambda play: {"training": {"target": training(play)}, "promotion": {"kind": "none"}}
+        ),
         Story("training-failed", "TRAINING_FAILED", _failing),
         Story("rejected", "CANDIDATE_REJECTED", lambda play: {"training": {"target": training(play, "worse")}}),
         Story("promoted", "PROMOTED"),
@@ -178,8 +182,12 @@ STORIES: Final[dict[str, Story]] = {
         Story("deployment", "PROMOTED", _deployment),
         Story("rolled-back", "ROLLED_BACK", _alarmed, goes_on=_raise_alarm),
         Story("asked", "PROMOTED", _asks("training promotion"), {"training": "APPROVED", "promotion": "APPROVED"}),
-        Story("asked-otherwise", "TRAINED", lambda play: {**_asks("training")(play), "promotion": {"kind": "none"}},
-              goes_on=_vote_as_before),
+        Story(
+            "asked-otherwise",
+            "TRAINED",
+            lambda play: {**_asks("training")(play), "promotion": {"kind": "none"}},
+            goes_on=_vote_as_before,
+        ),
         Story("no-is-said", "APPROVAL_REJECTED", _asks("promotion"), {"promotion": "REJECTED"}),
         Story("nobody-answers", "APPROVAL_EXPIRED", _asks("training"), ahead=80),
         Story("asked-about-bake", "PROMOTED", _silent, {"bake": "APPROVED"}),
@@ -196,7 +204,7 @@ STORIES: Final[dict[str, Story]] = {
 
 def drift(play: Play, number: int) -> dict[str, Any]:
     """A signal of the story, as EventBridge delivers it."""
-    event = play.place.loop.drift(play.name, observed=0.9 + number / 10, **{})
+    event = play.place.loop.drift(play.name, observed=0.9 + number / 10)
     event["detail"] |= play.story.detail
     parsed: dict[str, Any] = json.loads(json.dumps(event))
     return parsed
