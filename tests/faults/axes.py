@@ -384,12 +384,14 @@ def _nobody_hears(play: Play) -> None:
 
 def _events(play: Play) -> list[dict[str, Any]]:
     """The events that can come about a case, as their sources send them."""
-    loop, sent = play.place.loop, []
+    loop, sent = play.place.loop, list[dict[str, Any]]()
     arn = loop.execution_arn(play.run)
     described = play.place.aws.client("stepfunctions").describe_execution(executionArn=arn)
     settled = {"executionArn": arn, "stateMachineArn": loop.machine, "name": play.run}
-    for status in {described["status"], "ABORTED"}:
-        sent.append(_event("aws.states", "Step Functions Execution Status Change", {**settled, "status": status}))
+    sent += [
+        _event("aws.states", "Step Functions Execution Status Change", {**settled, "status": status})
+        for status in sorted({described["status"], "ABORTED"})
+    ]
     sent.append(
         _event(
             "aws.sagemaker",
