@@ -94,9 +94,11 @@ class Invocation:
         if fault.get("ordinal") and (fault["shape"], fault["ordinal"]) != (shape, ordinal):
             return None
         told = {"operation": operation, "function": FUNCTION[0], "label": self.label, "event": self.event}
+        written = self.case / f"fired-{self.identity}"
+        written.write_text(json.dumps(told))
         try:
-            with happened.open("x") as file:
-                json.dump(told, file)
+            # Whole, or not there: it is read from outside meanwhile.
+            os.link(written, happened)
         except FileExistsError:
             return None
         self.fired = True
