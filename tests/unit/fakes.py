@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestration.domain.bake import AlarmWatch
+from orchestration.domain.canonical_json import canonical
+from orchestration.domain.chain import GENESIS, RecordKind, record_hash
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
-from orchestration.domain.json_values import canonical
-from orchestration.domain.records import GENESIS, record_hash, sha256
+from orchestration.domain.records import sha256
 from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
@@ -290,18 +291,23 @@ class World:
         return [message for message in self.channels.messages if message.status == status]
 
     def chain(self, model: str) -> list[dict[str, Any]]:
-        """The model's decision records in order, after checking that none is missing or edited."""
-        records = [self.read(key) for key in self.keys(f"decisions/{model}/")]
-        records.sort(key=lambda record: int(record["chain"]["sequence"]))
-        previous = GENESIS
-        for number, record in enumerate(records, start=1):
-            chain = record["chain"]
-            assert (chain["sequence"], chain["previous_hash"]) == (number, previous)
-            assert record_hash(record) == chain["hash"]
-            previous = chain["hash"]
-        state = self.table.model(model)
-        assert (state.chain_sequence, state.chain_head) == (len(records), previous)
-        return records
+        """The model's decision records in order, after checking that no record of its chain is missing or edited."""
+        head = self.table.chain_head(model)
+        previous, decisions = GENESIS, []
+        for number in range(1, head.sequence + 1):
+            link = self.table.link(model, number)
+            assert link is not None
+            record = json.loads(link.record)
+            place = record["chain"]
+            assert (place["name"], place["sequence"], place["previous_hash"]) == (model, number, previous)
+            assert record_hash(record) == place["hash"] == link.hash
+            assert self.bucket.read(self.bucket.uri(link.key)).body == link.record.encode()
+            previous = link.hash
+            if link.kind is RecordKind.DECISION:
+                decisions.append(record)
+        assert head.hash == previous
+        assert len(decisions) == len(self.keys(f"decisions/{model}/"))
+        return decisions
 
 
 def asking(run_id: str = "run-1", **more: Any) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import pytest
 from orchestration.actions.admit import admit
 from orchestration.actions.sweep import sweep
 from orchestration.domain.bake import returned_drift
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import DueKind, Severity
-from orchestration.domain.json_values import canonical
 from orchestration.domain.policy import parse_policy, pinned_policy, policy_sha256
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import KillSwitch
@@ -217,7 +217,7 @@ def test_a_runs_manifest_has_what_its_training_needs(world: World) -> None:
     }
     assert manifest["execution_arn"] == execution_arn("run-1")
     assert manifest["checksums"]["signal_sha256"] == sha256(canonical(manifest["signal"]))
-    assert manifest["decision"]["sequence"] == world.table.model("churn").chain_sequence
+    assert manifest["decision"]["sequence"] == world.table.chain_head("churn").sequence - 1
     assert world.read("runs/churn/run-1/inputs/event.json") == drift()
 
 

@@ -68,7 +68,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         escalates=True,
         thread=run_id,
     )
-    told = message_told(message, ports.now(), **{key: {"event": event, "sentence": reason}})
+    told = message_told(message, ports.now(), kept={key: {"event": event, "sentence": reason}})
     if ports.table.note_undecided(run_id, [ports.table.due_write(told)], at=ports.now()):
         LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
         attempt(ports, told, tell)

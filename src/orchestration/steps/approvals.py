@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.chain import chained
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import InvalidRequestError
@@ -40,12 +41,13 @@ from orchestration.domain.votes import (
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
 from orchestration.steps.due_work import DONE, Worked, attempt, later
-from orchestration.steps.evidence import approval_evidence
+from orchestration.steps.evidence import result_record, vote_record, write_record
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:
+    from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
@@ -251,14 +253,18 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
     if ballot.via is Via.LINK:
         data["nonces"] = _with_used(wait, ballot.nonce or "", now)
-    after, counted = replace(wait, data=data), None
+    after, counted, head = replace(wait, data=data), None, ports.table.chain_head(wait.model)
     if verdict.ruling is not None:
         after = replace(after, state=WaitState.RESOLVED, result=ruled(verdict.ruling, verdict.sentence, wait.subject))
-        # Before the decision, since an early item is harmless: it has the workflow told if this process dies.
-        ports.table.add_due(ladder_due(wait, now + GRACE))
+        links = chained(head, result_record(after) or vote_record(after))
+        after = replace(after, record=links[0].sequence)
+        following = ladder_due(wait, now + GRACE)
     else:
-        counted = _counted_told(ports, after, vote, verdict.sentence)
-    if not ports.table.change_wait(wait, after, [ports.table.due_write(counted)] if counted else []):
+        links = chained(head, vote_record(after))
+        following = counted = _counted_told(ports, after, vote, verdict.sentence, links)
+    if not ports.table.change_wait(
+        wait, after, [ports.table.due_write(following), *ports.table.chain_writes(head, links)]
+    ):
         return None
     if counted is not None:
         attempt(ports, counted, tell)
@@ -324,7 +330,7 @@ def _decided_before(wait: Wait) -> BallotAnswer:
     )
 
 
-def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -> DueItem:
+def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, links: tuple[Link, ...]) -> DueItem:
     """The item that has people told of a vote that is counted and decides nothing yet; it is written with the vote."""
     LOG.info("ApprovalCounted", extra={"run_id": wait.run_id, "model": wait.model, "subject": wait.subject})
     message = Message(
@@ -336,7 +342,7 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -
         next_steps=(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}",),
         thread=wait.run_id,
     )
-    return message_told(message, ports.now())
+    return message_told(message, ports.now(), links)
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:
@@ -394,7 +400,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
 def _record(ports: ApprovalPorts, wait: Wait) -> None:
     result, data = wait.result, wait.data
     ruling = result.ruling if result is not None else None
-    uri = approval_evidence(ports, wait)
+    uri = write_record(ports, wait.model, wait.record) if wait.record is not None else None
     LOG.info(
         "ApprovalDecided",
         extra={
@@ -418,7 +424,7 @@ def _record(ports: ApprovalPorts, wait: Wait) -> None:
             "by": str(ruling.by),
             "how": ", ".join(str(vote["via"]) for vote in data.get("votes", [])),
             "comment": ruling.comment or "none",
-            "evidence": uri,
+            **({"evidence": uri} if uri else {}),
         },
     )
 
@@ -477,5 +483,8 @@ def withdrawn(wait: Wait, outcome: str | None, now: datetime) -> Result:
 
 
 def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> None:
-    if ports.table.change_wait(before, replace(after, state=WaitState.RESOLVED)):
+    after, head = replace(after, state=WaitState.RESOLVED), ports.table.chain_head(before.model)
+    links = chained(head, result_record(after) or vote_record(after))
+    after = replace(after, record=links[0].sequence)
+    if ports.table.change_wait(before, after, ports.table.chain_writes(head, links)):
         deliver(ports, ports.table.wait(before.run_id, before.kind, before.subject) or after)
