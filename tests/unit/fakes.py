@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from orchestration.domain.bake import AlarmWatch
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import GENESIS, RecordKind, record_hash
-from orchestration.domain.contracts import DueKind
+from orchestration.domain.contracts import Decision, DueKind
+from orchestration.domain.decision import decided_again
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
 from orchestration.domain.records import sha256
@@ -304,10 +305,33 @@ class World:
             assert self.bucket.read(self.bucket.uri(link.key)).body == link.record.encode()
             previous = link.hash
             if link.kind is RecordKind.DECISION:
+                assert_decided_alike(record)
                 decisions.append(record)
         assert head.hash == previous
         assert len(decisions) == len(self.keys(f"decisions/{model}/"))
         return decisions
+
+
+def assert_decided_alike(record: dict[str, Any]) -> None:
+    """The record alone gives the decision it holds; one of an event nobody understood holds no inputs."""
+    if record["inputs"] is None:
+        assert record["decision"] == Decision.REJECT
+        return
+    verdict = decided_again(record)
+    assert canonical(
+        {
+            "decision": verdict.decision,
+            "reason": verdict.reason,
+            "sentence": verdict.sentence,
+            "severity": verdict.severity,
+            "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
+            "freezes": verdict.freezes,
+            "guards": [guard.as_record() for guard in verdict.guards],
+        }
+    ) == canonical({name: record[name] for name in VERDICT_FIELDS})
+
+
+VERDICT_FIELDS = ("decision", "reason", "sentence", "severity", "approval", "freezes", "guards")
 
 
 def asking(run_id: str = "run-1", **more: Any) -> dict[str, Any]:
