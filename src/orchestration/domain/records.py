@@ -26,6 +26,11 @@ def controls_key(chain: str, sequence: int, what: str) -> str:
     return f"evidence/{chain}/_controls/{sequence:012d}-{what}.json"
 
 
+def anchor_key(day: str) -> str:
+    """Key of the anchor of a day, ``YYYY-MM-DD`` in UTC."""
+    return f"evidence/_anchors/{day}.json"
+
+
 def decision_key(model: str | None, decided_at: datetime, signal_id: str) -> str:
     """Key of a decision record in the AutomationBucket."""
     return f"decisions/{model or UNATTRIBUTED}/{decided_at:%Y/%m/%d}/{signal_id}.json"
