@@ -13,6 +13,7 @@ from typing import Any
 
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
+from ops.record_schemas import schema_finding
 from ops.stack_deployment import TEMPLATE, deploy, package
 from orchestration.domain.contracts import Status
 
@@ -344,6 +345,13 @@ class Loop:
         """A JSON object of any bucket."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return json.loads(self.aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def unpublished(self) -> dict[str, str]:
+        """What is wrong with the bucket's records by the schemas of their kinds, by key."""
+        keys = [key for folder in ("decisions/", "manifests/", "evidence/") for key in self.keys(folder)]
+        records = {key: self.read(key) for key in keys if not key.startswith("evidence/_anchors/")}
+        found = {key: schema_finding(record) for key, record in records.items()}
+        return {key: finding for key, finding in found.items() if finding is not None}
 
     def decisions(self, model: str) -> list[dict[str, Any]]:
         """Decision records of a model in the order of its chain."""
