@@ -49,7 +49,8 @@ class MemoryDynamoDB:
     """One table, whatever it is called.
 
     ``about`` are the keys of the call that is heard of; ``between``, where it is given, hears of each transaction between its
-    begin and its commit. ``commits`` counts the writes of the table, and ``written`` has the number of each key's last one.
+    begin and its commit. ``commits`` counts the writes of the table, ``written`` has the number of each key's last one, and
+    ``conflicts`` counts the writes that met another.
     """
 
     exceptions = Exceptions
@@ -58,7 +59,7 @@ class MemoryDynamoDB:
         self.items: dict[Key, Item] = {}
         self.about: Sequence[Key] = ()
         self.between: Enter | None = None
-        self.commits = 0
+        self.commits = self.conflicts = 0
         self.written: dict[Key, int] = {}
         self._before: dict[Key, Item | None] = {}
         self._ongoing: Counter[Key] = Counter()
@@ -73,9 +74,11 @@ class MemoryDynamoDB:
     def _meets_another(self, *keys: Key) -> list[bool]:
         """For each item, whether a transaction on it is going on."""
         self.writes += 1
+        met = [self._ongoing[key] > 0 for key in keys]
         if self.writes == self._conflicts_at:
-            return [True, *(False for _ in keys[1:])]
-        return [self._ongoing[key] > 0 for key in keys]
+            met[0] = True
+        self.conflicts += any(met)
+        return met
 
     # Reading.
 
