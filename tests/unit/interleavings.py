@@ -33,7 +33,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orchestration import approval_handler, handler, promotion_handler
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE, RUN_TAG, DueKind
 from orchestration.domain.errors import OrchestrationError
-from orchestration.domain.intention import endpoint_subject, training_subject
+from orchestration.domain.intention import IntentionState, endpoint_subject, training_subject
 from orchestration.domain.switches import scopes_over
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_errors import transient
@@ -857,8 +857,10 @@ class Interleavings:
             promised(state.active_run_id is None, f"left: {model} is locked by {state.active_run_id}")
             promised(state.pending is None, f"left: {model} keeps a signal")
             if model in ENDPOINTS and not state.frozen_reason:
+                # One that was abandoned counts as settled once its model is not frozen any more.
                 intention = table.intention(endpoint_subject(ENDPOINTS[model]))
-                promised(intention is None, f"left: {intention} on the endpoint of {model}")
+                left = intention is not None and intention.state == IntentionState.OPEN
+                promised(not left, f"left: {intention} on the endpoint of {model}")
         self._records_are_whole()
         for execution in self.executions.values():
             self._end_is_told(execution)

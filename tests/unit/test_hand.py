@@ -884,3 +884,21 @@ def test_a_run_that_dies_while_its_endpoint_moves_freezes_its_model_and_pages_pe
     do(world, "unfreeze", model="fraud", by="ana", reason="Set back by hand.")
     assert world.table.intention(endpoint_subject(ENDPOINT)) is None
     assert world.table.model("fraud").frozen_reason is None
+
+
+def test_an_unfreezing_that_dies_right_after_its_commit_has_settled_the_endpoint(world: World) -> None:
+    stories.moving(world)
+    stories.tell_dead(world, "ABORTED")
+    world.sagemaker.settle(ENDPOINT)
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+
+    def after_the_commit() -> None:
+        raise ProcessDiedError
+
+    world.outside.meanwhile("Publish", after_the_commit)
+    with pytest.raises(ProcessDiedError):
+        do(world, "unfreeze", model="fraud", by="ana", reason="Set back by hand.")
+
+    assert world.table.model("fraud").frozen_reason is None
+    assert world.table.intention(endpoint_subject(ENDPOINT)) is None

@@ -20,6 +20,7 @@ from orchestration.steps.policies import effective_policy
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
+    from orchestration.stores.table import Write
 
 ATTEMPTS: Final = 25
 
@@ -50,21 +51,20 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         item = pending_due(model, ports.now() + GRACE)
         sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
         told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
-        if ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
+        writes = [ports.table.due_write(item), ports.table.due_write(told), *_settled(ports, model)]
+        if ports.table.save_model(after, writes):
             tell_change(ports, f"model:{model}", "unfrozen", told)
             attempt(ports, item, raise_pending)
-            _settle_endpoint(ports, model)
             return {"model": model, "changed": True}
         ports.pause(0.05)
     raise ContentionError(f"The state of {model} kept changing; try again.")
 
 
-def _settle_endpoint(ports: Ports, model: str) -> None:
+def _settled(ports: Ports, model: str) -> list[Write]:
+    """The write that ends the intention a closed run left; none while its own item is still to tell what serves."""
     loaded = effective_policy(ports, model)
     endpoint = loaded.policy.promotion.endpoint if loaded else None
     intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
     if intention is None or intention.model != model or intention.state != IntentionState.ABANDONED:
-        return
-    if intention.settled(ports.now()):
-        # Before that its item is still to tell what serves, and ends it then.
-        ports.table.end_intention(intention.subject, intention.run_id)
+        return []
+    return [ports.table.ended_intention(intention.subject, intention.run_id)] if intention.settled(ports.now()) else []
