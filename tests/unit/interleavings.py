@@ -31,13 +31,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestration import approval_handler, handler, promotion_handler
-from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE, RUN_TAG, DueKind
+from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE, RUN_TAG, WaitKind
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.intention import IntentionState, endpoint_subject, training_subject
 from orchestration.domain.switches import scopes_over
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_errors import transient
 from tests.unit import stories
+from tests.unit.memory_dynamodb import Key
 from tests.unit.fakes import MACHINE, TRAINING, ProcessDiedError, World, drift, execution_arn
 from tests.unit.scheduler import Actor, Fate, Scheduler
 from tests.unit.workflow_in_memory import Execution
@@ -59,13 +60,13 @@ JOB: Final = {
 }
 WISHES: Final[dict[str, dict[str, Any]]] = {
     "churn": {
-        "approval": {"training": "always", "approvals_needed": 2, "expire_hours": 3},
+        "approval": {"training": "always", "approvals_needed": 2, "expire_hours": 0.5},
         "actions": {"warning": "approve", "critical": "approve"},
         "promotion": {"kind": "none"},
     },
     "fraud": {"promotion": {"endpoint": "fraud-prod", "bake_minutes": 10, "alarms": [ALARM]}},
     "spam": {
-        "approval": {"training": "never", "promotion": "always", "approvals_needed": 2, "expire_hours": 3},
+        "approval": {"training": "never", "promotion": "always", "approvals_needed": 2, "expire_hours": 0.5},
         "training": {"target": "training-job", "request": JOB},
         "promotion": {"endpoint": "spam-prod", "bake_minutes": 5},
     },
@@ -125,6 +126,14 @@ class Move(NamedTuple):
         return f"{self.kind} {self.first} {self.second}"
 
 
+def _at_effect(actor: Actor) -> bool:
+    """True when an invocation stands before a forward effect, or before the transaction that commits one."""
+    fenced = any(pk == "CONTROLS" for pk, _ in actor.about)
+    return fenced or actor.call in {"UpdateEndpoint", "CreateTrainingJob", "UpdateModelPackage"} or (
+        actor.call == "StartExecution" and actor.name.endswith((":train", ":promote"))
+    )
+
+
 @dataclass
 class Sight:
     """What an invocation of the hand could have seen when it began."""
@@ -143,8 +152,6 @@ class Outside:
 
     passed: set[str] = field(default_factory=set)
     """Runs whose report passes the gates."""
-    signals: dict[str, str] = field(default_factory=dict)
-    """Execution by signal."""
     approvals: dict[str, set[str]] = field(default_factory=dict)
     champions: dict[str, set[str]] = field(default_factory=dict)
     """Configs of an endpoint that nobody has to judge: its first, and those of somebody else."""
@@ -172,9 +179,11 @@ class Interleavings:
         self._again: dict[str, datetime] = {}
         self._events: list[dict[str, Any]] = []
         self._drifts: list[dict[str, Any]] = []
-        self._sights: dict[int, Sight] = {}
-        self._serials: dict[int, int] = {}
-        self._opened: dict[tuple[str, str, str], int] = {}
+        self._sights: dict[Actor, Sight] = {}
+        self._serials: dict[Actor, int] = {}
+        self._opened: dict[tuple[str, str], int] = {}
+        self._facts: dict[Key, Any] = {}
+        self._counted: dict[str, set[str]] = {}
         self._answers = self._requests = self._started = 0
         for model in MODELS:
             self._put_policy(model, {})
@@ -208,20 +217,69 @@ class Interleavings:
                 break
         return True
 
+    def up_to_write(self, first: int, second: int) -> bool:
+        """An invocation reads what it has to, and comes to stand before its next write, or its next transaction."""
+        actors = self.scheduler.actors
+        if not actors:
+            return False
+        actor = actors[first % len(actors)]
+        self._step(actor)
+        while not actor.over and (actor.reads or (second % 2 and actor.call != "TransactWriteItems")):
+            self._step(actor)
+        return True
+
+    def finish(self, first: int, _: int) -> bool:
+        """An invocation runs to its end while the others stand."""
+        actors = self.scheduler.actors
+        if not actors:
+            return False
+        self._finish(actors[first % len(actors)])
+        return True
+
+    def strike(self, first: int, second: int) -> bool:
+        """Just before the hand has an effect, or commits one, what stops its run happens from beginning to end."""
+        asking = [
+            (execution, actor)
+            for execution in self._living()
+            if execution.asks_hand and (actor := self._invocation(execution)) is not None
+        ]
+        if not asking:
+            return False
+        execution, actor = asking[first % len(asking)]
+        for _ in range(1 + first % 3):
+            self._step(actor)
+            while not actor.over and not _at_effect(actor):
+                self._step(actor)
+            if actor.over:
+                return True
+        run = self.world.table.run(execution.name)
+        if run is None:
+            return True
+        endpoint = ENDPOINTS.get(run.model)
+        if second % 4 == 0:
+            self._finish(self._throw(("global", f"model:{run.model}", "source:drift_report")[first % 3]))
+        elif second % 4 == 1:
+            self.stop(self._living().index(execution), first)
+            self._finish(self._tell(self._events.pop()))
+        elif second % 4 == 2 and endpoint is not None:  # noqa: PLR2004 - the third of four
+            self.foreign_deployment(tuple(ENDPOINTS.values()).index(endpoint), 0)
+            if first % 2 and self.world.sagemaker.endpoints[endpoint].pending:
+                self._settle(endpoint, fails=False)
+        else:
+            self._failed(execution, "Lambda.SdkClientException", "connection reset")
+        return True
+
     def _step(self, actor: Actor, fate: Fate = Fate.GOES) -> None:
-        if actor.call == "DescribeEndpoint" and id(actor) in self._sights:
-            self._sights[id(actor)].looked_at = self.scheduler.steps
-        committing = actor.about.split(" ") if actor.call == "Commit" else []
+        if actor.call == "DescribeEndpoint" and actor in self._sights:
+            self._sights[actor].looked_at = self.scheduler.steps
+        changing = () if actor.reads else actor.about
         self.counts[fate] += 1
         self.scheduler.go(actor, fate)
-        for pk, sk in (key.rsplit("/", 1) for key in committing if key.startswith("INTENT#")):
-            item = self.world.database.items.get((pk, sk), {})
-            if item.get("state") == {"S": "OPEN"} and self.world.database.written[pk, sk] == self.world.database.commits:
-                self._opened[pk, sk, str(item["run_id"]["S"])] = self.world.database.commits
+        self._see_facts(changing)
         self._see_effects(actor)
         if actor.over:
-            self._sights.pop(id(actor), None)
-            self._serials.pop(id(actor), None)
+            self._sights.pop(actor, None)
+            self._serials.pop(actor, None)
         self._see_answers()
 
     def rest(self, *_: int) -> bool:
@@ -265,8 +323,10 @@ class Interleavings:
         else:
             event = drift(model=SIGNALLED[first % len(SIGNALLED)], dedupe_key=name)
             self._drifts.append(event)
-            self.outside.signals[name] = name
         self._execute(name, event)
+        if second % 5 == 0:
+            # It is delivered twice at the same moment.
+            self._execute(f"{name}-again", event)
         return True
 
     def event(self, first: int, second: int) -> bool:
@@ -275,19 +335,21 @@ class Interleavings:
             return False
         position = first % len(self._events)
         event = self._events[position]
-        if second % 4:
+        if second % 6:
             del self._events[position]
-        self._tell(event)
+        for _ in range(2 if second % 5 == 0 else 1):
+            self._tell(event)
         return True
 
     def _tell(self, event: dict[str, Any]) -> Actor:
         return self._ask(f"event {event['detail-type']}", functools.partial(handler.run_action, event))
 
-    def sweep(self, *_: int) -> bool:
-        """A sweep begins, perhaps beside another."""
+    def sweep(self, first: int, _: int) -> bool:
+        """A sweep begins, or two at once."""
         if self._busy():
             return False
-        self._ask("sweep", functools.partial(handler.run_action, {"action": "sweep"}))
+        for _ in range(1 + first % 2):
+            self._ask("sweep", functools.partial(handler.run_action, {"action": "sweep"}))
         return True
 
     def vote(self, first: int, second: int) -> bool:
@@ -295,31 +357,38 @@ class Interleavings:
         waiting = [execution for execution in self._living() if "Approval" in execution.state]
         if self._busy() or not waiting:
             return False
-        run_id, by = waiting[first % len(waiting)].name, PEOPLE[second % 2]
-        decision = "REJECTED" if second % 20 == 0 else "APPROVED"
-        self._vote(run_id, by, decision)
+        run_id = waiting[first % len(waiting)].name
+        for by in PEOPLE[second % 3 :] or PEOPLE:
+            self._vote(run_id, by, "REJECTED" if second % 20 == 0 and by == "bob" else "APPROVED")
         return True
 
     def _vote(self, run_id: str, by: str, decision: str) -> Actor:
         if decision == "APPROVED":
             self.outside.approvals.setdefault(run_id, set()).add(by)
         ballot = {"action": "decide", "run_id": run_id, "decision": decision, "by": by}
-        return self._ask(f"vote of {by} on {run_id}", functools.partial(approval_handler.answer, ballot))
+
+        def counted(actor: Actor) -> None:
+            if actor.answer is not None and actor.answer["counted"]:
+                self._counted.setdefault(f"{run_id}/{actor.answer['subject']}", set()).add(by)
+
+        return self._ask(f"vote of {by} on {run_id}", functools.partial(approval_handler.answer, ballot), counted)
 
     def pause(self, first: int, _: int) -> bool:
         """An operator throws a switch."""
         if self._busy():
             return False
-        self.counts["switches"] += 1
-        scope = SCOPES[first % len(SCOPES)]
+        self._throw(SCOPES[first % len(SCOPES)])
+        return True
+
+    def _throw(self, scope: str) -> Actor:
         request = {"action": "pause", "scope": scope, "by": "ops", "reason": "test"}
 
         def named(actor: Actor) -> None:
             if actor.answer is not None:
                 self.outside.named.setdefault(scope, set()).update(actor.answer["in_flight"])
 
-        self._ask(f"pause {scope}", functools.partial(handler.run_action, request), named)
-        return True
+        self.counts["switches"] += 1
+        return self._ask(f"pause {scope}", functools.partial(handler.run_action, request), named)
 
     def unpause(self, first: int, _: int) -> bool:
         """An operator lifts one."""
@@ -390,7 +459,7 @@ class Interleavings:
                 self.outside.passed.add(run_id)
         if job:
             described = self.world.sagemaker.trainings[name]
-            stopped = described["TrainingJobStatus"] == "Stopping"
+            stopped = self._stopping(name)
             described |= {
                 "TrainingJobStatus": "Stopped" if stopped else "Failed" if how == "failed" else "Completed",
                 "ModelArtifacts": {"S3ModelArtifacts": artifact},
@@ -409,6 +478,9 @@ class Interleavings:
             }
             made["model_package_arn"] = package
         self._end_nested(TRAINING, name, how != "failed", made)
+
+    def _stopping(self, job: str) -> bool:
+        return bool(self.world.sagemaker.trainings[job]["TrainingJobStatus"] == "Stopping")
 
     def _end_nested(self, machine: str, name: str, well: bool, output: dict[str, Any]) -> None:
         arn, status = nested_execution_arn(machine, name), "SUCCEEDED" if well else "FAILED"
@@ -518,7 +590,7 @@ class Interleavings:
     def _invocation(self, execution: Execution) -> Actor | None:
         """What an execution asked for and waits for now."""
         serial = self._invocations[execution.name]
-        return next((actor for actor in self.scheduler.actors if self._serials.get(id(actor)) == serial), None)
+        return next((actor for actor in self.scheduler.actors if self._serials.get(actor) == serial), None)
 
     def go_well(self, first: int, second: int) -> bool:
         """All goes well for a while with one execution: what it waits for comes to pass."""
@@ -574,9 +646,9 @@ class Interleavings:
         name = f"{execution.name}:{execution.action}"
         actor = self._ask(name, functools.partial(entry.run_action, request), returned)
         if not actor.over:
-            self._serials[id(actor)] = serial
+            self._serials[actor] = serial
             if sight is not None:
-                self._sights[id(actor)] = sight
+                self._sights[actor] = sight
 
     def _returned(self, execution: Execution, actor: Actor) -> None:
         if execution.token is not None and execution.token in self.world.executions.answers:
@@ -659,6 +731,21 @@ class Interleavings:
                 self._execute(name, started[name])
             self._started = len(started)
 
+    def _see_facts(self, keys: Sequence[Key]) -> None:
+        """A fact that was written is never changed; and the opening of an intention is noted with its place."""
+        for key in keys:
+            (pk, sk), item = key, self.world.database.items.get(key, {})
+            if pk.startswith("INTENT#"):
+                if item.get("state") == {"S": "OPEN"} and self.world.database.written[key] == self.world.database.commits:
+                    self._opened[pk, str(item["run_id"]["S"])] = self.world.database.commits
+                continue
+            fact = item.get("result") if pk.startswith(("WAIT#", "APPROVAL#")) else item.get("outcome")
+            if pk.startswith("SIGNAL#") or sk.startswith(("VERDICT#", "STATUS#")):
+                fact = item
+            if fact and pk.startswith(("WAIT#", "APPROVAL#", "SIGNAL#", "RUN#")):
+                before = self._facts.setdefault(key, fact)
+                promised(before == fact, f"facts: {pk} {sk} said {before} and says {fact}")
+
     def _sight(self, execution: Execution) -> Sight:
         run = self.world.table.run(execution.name)
         model = run.model if run else ""
@@ -690,7 +777,7 @@ class Interleavings:
     def _judge(self, actor: Actor, operation: str, request: dict[str, Any]) -> None:
         if operation.startswith("Stop"):
             return
-        sight = self._sights.get(id(actor))
+        sight = self._sights.get(actor)
         promised(sight is not None, f"{actor.name} made {operation}, and only the hand may")
         assert sight is not None
         self.counts[operation] += 1
@@ -733,8 +820,8 @@ class Interleavings:
         subject = subjects.get(operation)
         if subject is None:
             return
-        table, key = self.world.database, (f"INTENT#{subject}", "INTENT")
-        opened = self._opened.get((*key, run_id), 0)
+        table = self.world.database
+        opened = self._opened.get((f"INTENT#{subject}", run_id), 0)
         promised(opened, f"intention: {actor.name} made {operation} without one")
         run = self.world.table.run(run_id)
         if run is not None and run.outcome is not None:
@@ -815,13 +902,16 @@ class Interleavings:
         for switch in self.world.table.kill_switches():
             self._lift(switch.scope)
             self.rest()
-        for round_ in range(60):
-            self.seconds_pass(240 if round_ < 20 else 2700, 0)
+        for _ in range(60):
+            self.seconds_pass(300, 0)
             for name in ENDPOINTS.values():
                 if self.world.sagemaker.endpoints[name].pending:
                     self._settle(name, fails=False)
             for name, run_id, job in self._trainings():
-                self._end_training(name, run_id, job, "good")
+                run = self.world.table.run(run_id)
+                # What a run that is over left is stopped, and not ended by itself.
+                if (run and run.outcome is None) or (job and self._stopping(name)):
+                    self._end_training(name, run_id, job, "good")
             for name in self._nested(DEPLOYMENT):
                 self._end_nested(DEPLOYMENT, name, True, {})
             self._events.clear()
@@ -864,6 +954,11 @@ class Interleavings:
         self._records_are_whole()
         for execution in self.executions.values():
             self._end_is_told(execution)
+        for asked, people in self._counted.items():
+            run_id, subject = asked.split("/")
+            wait = table.wait(run_id, WaitKind.APPROVAL, subject)
+            votes = {vote["by"] for vote in wait.data["votes"]} if wait else set()
+            promised(people <= votes, f"votes: those of {people} on {asked} were counted, and {votes} are kept")
         for endpoint in ENDPOINTS.values():
             live = self.world.sagemaker.endpoints[endpoint].live
             if live not in self.outside.champions[endpoint]:
@@ -933,6 +1028,7 @@ FATES: Final = (*[Fate.GOES] * 20, Fate.DIES, Fate.DIED, Fate.LOST, Fate.AGAIN, 
 
 MOVES: Final[dict[str, Callable[[Interleavings, int, int], bool]]] = {
     "calls": Interleavings.calls,
+    "up_to_write": Interleavings.up_to_write,
     "signal": Interleavings.signal,
     "event": Interleavings.event,
     "sweep": Interleavings.sweep,
@@ -953,12 +1049,16 @@ MOVES: Final[dict[str, Callable[[Interleavings, int, int], bool]]] = {
     "a_little": Interleavings.a_little,
     "minutes_pass": Interleavings.minutes_pass,
     "rest": Interleavings.rest,
+    "finish": Interleavings.finish,
+    "strike": Interleavings.strike,
     "go_well": Interleavings.go_well,
     "come_to_rest": Interleavings.come_to_rest,
 }
 
 USUAL: Final = {
     "calls": 300,
+    "up_to_write": 150,
+    "finish": 40,
     "go_well": 12,
     "a_little": 10,
     "minutes_pass": 8,
@@ -983,40 +1083,51 @@ UNUSUAL: Final = {
     "stop": 3,
     "redrive": 3,
     "doubled": 3,
+    "strike": 50,
     "rest": 1,
 }
 """The same of what gets in their way; each history draws anew how much of each it has."""
 
-LENGTH: Final = 800
-"""Moves drawn until everything comes to rest; two such parts make a history."""
+PARTS: Final = 2
+LENGTH: Final = 300
+"""Moves that are made until everything comes to rest; so many parts make a history."""
 
 REST: Final = Move("come_to_rest")
 
 
-def drawn(seed: str, *, parts: int = 2) -> tuple[Interleavings, str | None]:
+def drawn(seed: str) -> tuple[Interleavings, str | None]:
     """Draw a history by chance and play it. The same seed draws the same one. Gives it with what broke, or None."""
-    chance = random.Random(seed)  # noqa: S311 - a history, not a secret
+    chance, history = random.Random(seed), Interleavings()  # noqa: S311 - a history, not a secret
     weights = USUAL | {kind: weight * chance.choice((0, 1, 3)) for kind, weight in UNUSUAL.items()}
 
-    def moves() -> Iterator[Move]:
-        for _ in range(parts):
-            for _ in range(LENGTH):
+    def play() -> None:
+        for _ in range(PARTS):
+            made = 0
+            while made < LENGTH:
                 kind = chance.choices(list(weights), list(weights.values()))[0]
-                yield Move(kind, chance.randrange(5040), chance.randrange(5040))
-            yield REST
+                made += history.play(Move(kind, chance.randrange(5040), chance.randrange(5040)))
+            history.play(REST)
 
-    return played(moves())
+    return history, _broken(play)
 
 
 def played(moves: Iterable[Move]) -> tuple[Interleavings, str | None]:
     """Play moves; gives the history with what broke, or None. A move that cannot be made is passed over."""
     history = Interleavings()
-    try:
+
+    def play() -> None:
         for move in moves:
             history.play(move)
-    except BrokenPromiseError as error:
-        return history, str(error)
-    return history, None
+
+    return history, _broken(play)
+
+
+def _broken(play: Callable[[], None]) -> str | None:
+    try:
+        play()
+    except AssertionError as error:
+        return str(error) or "records: a model's chain is broken"
+    return None
 
 
 def cut_down(moves: Sequence[Move], sentence: str) -> list[Move]:

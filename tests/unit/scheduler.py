@@ -20,7 +20,9 @@ from tests.unit.fakes import ProcessDiedError, World
 from tests.unit.memory_dynamodb import AskedAgain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from tests.unit.memory_dynamodb import Key
 
 FUNCTION_SECONDS: Final = 60.0
 """How long a function may run; the template's Timeout of each of the three."""
@@ -51,18 +53,23 @@ READS: Final = ("Get", "Query", "Describe", "List", "list")
 TABLE: Final = frozenset({"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Commit"})
 
 
-@dataclass
+@dataclass(eq=False)
 class Actor:
-    """One invocation. ``error`` is what it raised, ``call`` the call it is about to make."""
+    """One invocation. ``call`` is the call it is about to make, ``about`` its keys in the table, ``error`` what it raised."""
 
     name: str
     began_at: datetime
     call: str = ""
-    about: str = ""
+    about: Sequence[Key] = ()
     answer: dict[str, Any] | None = None
     error: BaseException | None = None
     over: bool = False
     calls: int = 0
+
+    @property
+    def reads(self) -> bool:
+        """True when the call it is about to make changes nothing."""
+        return self.call.startswith(READS)
 
     def overdue(self, now: datetime) -> bool:
         """True when its function has no time left."""
@@ -75,8 +82,8 @@ class Scheduler:
     def __init__(self, world: World) -> None:
         self._world = world
         self._hub = getcurrent()
-        self._greenlets: dict[int, greenlet] = {}
-        self._endings: dict[int, Callable[[Actor], object]] = {}
+        self._greenlets: dict[Actor, greenlet] = {}
+        self._endings: dict[Actor, Callable[[Actor], object]] = {}
         self.running: Actor | None = None
         self.actors: list[Actor] = []
         self.trace: list[str] = []
@@ -91,17 +98,18 @@ class Scheduler:
     def begin(self, name: str, work: Callable[[], dict[str, Any]], over: Callable[[Actor], object]) -> Actor:
         """Begin an invocation; it comes to stand before its first call. ``over`` is told of its end."""
         actor = Actor(name, self._world.clock())
-        self._greenlets[id(actor)] = greenlet(lambda: self._work(actor, work), parent=self._hub)
-        self._endings[id(actor)] = over
+        self._greenlets[actor] = greenlet(lambda: self._work(actor, work), parent=self._hub)
+        self._endings[actor] = over
         self.actors.append(actor)
         self._switch(actor, None)
         return actor
 
     def go(self, actor: Actor, fate: Fate = Fate.GOES) -> None:
         """Let an actor make its call, with this fate."""
-        if actor.call.startswith(READS):
+        if actor.reads:
             fate = OF_READS.get(fate, fate)
-        self.trace.append(f"{actor.name} {actor.call} {actor.about} {fate}")
+        about = " ".join(f"{pk}/{sk}" for pk, sk in actor.about)
+        self.trace.append(f"{actor.name} {actor.call} {about} {fate}")
         self._world.clock.forward(seconds=CALL_SECONDS)
         actor.calls += 1
         self._switch(actor, fate)
@@ -113,12 +121,12 @@ class Scheduler:
 
     def _switch(self, actor: Actor, fate: Fate | None) -> None:
         self.running = actor
-        self._greenlets[id(actor)].switch(*([] if fate is None else [fate]))
+        self._greenlets[actor].switch(*([] if fate is None else [fate]))
         self.running = None
         if actor.over:
             self.actors.remove(actor)
-            del self._greenlets[id(actor)]
-            self._endings.pop(id(actor))(actor)
+            del self._greenlets[actor]
+            self._endings.pop(actor)(actor)
 
     def _work(self, actor: Actor, work: Callable[[], dict[str, Any]]) -> None:
         try:
@@ -133,7 +141,7 @@ class Scheduler:
             # The test itself looks at the world.
             return None
         actor.call = name
-        actor.about = " ".join(f"{pk}/{sk}" for pk, sk in self._world.database.about) if name in TABLE else ""
+        actor.about = self._world.database.about if name in TABLE else ()
         fate: Fate = self._hub.switch()
         if fate is Fate.DIES:
             raise ProcessDiedError(name)
