@@ -168,7 +168,7 @@ class Interleavings:
     """One stack and one history on it."""
 
     def __init__(self) -> None:
-        self.world = World(max_concurrent_trainings=LIMIT)
+        self.world = World(max_concurrent_trainings=LIMIT, approval_expiry_hours=1)
         self.scheduler = Scheduler(self.world)
         self.counts: Counter[str] = Counter()
         self.moves: list[Move] = []
@@ -902,8 +902,9 @@ class Interleavings:
         for switch in self.world.table.kill_switches():
             self._lift(switch.scope)
             self.rest()
-        for _ in range(60):
-            self.seconds_pass(300, 0)
+        for round_ in range(60):
+            # Later ones are for what comes seldom: a model that was taken out is looked at every six hours.
+            self.seconds_pass(300 if round_ < 30 else 3600, 0)
             for name in ENDPOINTS.values():
                 if self.world.sagemaker.endpoints[name].pending:
                     self._settle(name, fails=False)
