@@ -93,6 +93,7 @@ CHANGED: Final[tuple[dict[str, Any] | bytes | None, ...]] = (
 )
 """What becomes of a policy file: as it was, shadow mode, deleted, other gates, not to be read as JSON."""
 
+STRIKES: Final = ("pause", "pause", "stop", "stop", "stop", "deploy", "deploy", "again")
 STOPS: Final = {"shadow", "gone"}
 DEAD: Final = {"next": "nobody waits any more"}
 PEOPLE: Final = ("ana", "bob")
@@ -127,11 +128,9 @@ class Move(NamedTuple):
 
 
 def _at_effect(actor: Actor) -> bool:
-    """True when an invocation stands before a forward effect, or before the transaction that commits one."""
-    fenced = any(pk == "CONTROLS" for pk, _ in actor.about)
-    return fenced or actor.call in {"UpdateEndpoint", "CreateTrainingJob", "UpdateModelPackage"} or (
-        actor.call == "StartExecution" and actor.name.endswith((":train", ":promote"))
-    )
+    """True when an invocation of the hand stands before a forward effect, or before the transaction that opens one."""
+    opens = not actor.reads and any(pk.startswith("INTENT#") for pk, _ in actor.about)
+    return opens or actor.call in {"UpdateEndpoint", "CreateTrainingJob", "UpdateModelPackage", "StartExecution"}
 
 
 @dataclass
@@ -237,33 +236,35 @@ class Interleavings:
         return True
 
     def strike(self, first: int, second: int) -> bool:
-        """Just before the hand has an effect, or commits one, what stops its run happens from beginning to end."""
-        asking = [
-            (execution, actor)
-            for execution in self._living()
-            if execution.asks_hand and (actor := self._invocation(execution)) is not None
-        ]
-        if not asking:
+        """A run comes to where the hand has an effect, and just before it what stops the run happens, all of it."""
+        living = self._living()
+        if not living:
             return False
-        execution, actor = asking[first % len(asking)]
-        for _ in range(1 + first % 3):
+        execution = living[first % len(living)]
+        actor = self._invocation(execution)
+        for _ in range(6):
+            if not execution.alive or (execution.asks_hand and actor is not None):
+                break
+            self._go_well(execution)
+            actor = self._invocation(execution)
+        for _ in range(1 + first % 2):
+            if actor is None or actor.over or not execution.asks_hand:
+                return True
             self._step(actor)
             while not actor.over and not _at_effect(actor):
                 self._step(actor)
-            if actor.over:
-                return True
         run = self.world.table.run(execution.name)
-        if run is None:
+        if run is None or actor is None or actor.over:
             return True
-        endpoint = ENDPOINTS.get(run.model)
-        if second % 4 == 0:
-            self._finish(self._throw(("global", f"model:{run.model}", "source:drift_report")[first % 3]))
-        elif second % 4 == 1:
-            self.stop(self._living().index(execution), first)
+        what, endpoint = STRIKES[second % len(STRIKES)], ENDPOINTS.get(run.model)
+        if what == "pause":
+            self._finish(self._throw(("global", f"model:{run.model}", "source:drift_report")[second // 8 % 3]))
+        elif what == "stop":
+            self.stop(self._living().index(execution), second // 8)
             self._finish(self._tell(self._events.pop()))
-        elif second % 4 == 2 and endpoint is not None:  # noqa: PLR2004 - the third of four
+        elif what == "deploy" and endpoint is not None:
             self.foreign_deployment(tuple(ENDPOINTS.values()).index(endpoint), 0)
-            if first % 2 and self.world.sagemaker.endpoints[endpoint].pending:
+            if second // 8 % 2 and self.world.sagemaker.endpoints[endpoint].pending:
                 self._settle(endpoint, fails=False)
         else:
             self._failed(execution, "Lambda.SdkClientException", "connection reset")
@@ -599,11 +600,14 @@ class Interleavings:
             return False
         execution = living[first % len(living)]
         for _ in range(1 + second % 4):
-            while execution.alive and (actor := self._invocation(execution)) is not None:
-                self._step(actor)
-            if execution.alive:
-                self._comes_to_pass(execution)
+            self._go_well(execution)
         return True
+
+    def _go_well(self, execution: Execution) -> None:
+        if (actor := self._invocation(execution)) is not None:
+            self._finish(actor)
+        if execution.alive and self._invocation(execution) is None:
+            self._comes_to_pass(execution)
 
     def _comes_to_pass(self, execution: Execution) -> None:
         run = self.world.table.run(execution.name)
@@ -1084,7 +1088,7 @@ UNUSUAL: Final = {
     "stop": 3,
     "redrive": 3,
     "doubled": 3,
-    "strike": 50,
+    "strike": 15,
     "rest": 1,
 }
 """The same of what gets in their way; each history draws anew how much of each it has."""
