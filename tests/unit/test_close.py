@@ -14,10 +14,12 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
-from orchestration.domain.contracts import OUTCOMES, Status, WaitKind
+from orchestration.domain.contracts import OUTCOMES, Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result
 from orchestration.steps.closing import next_state
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StoredRun
@@ -247,8 +249,8 @@ def test_fruitless_runs_freeze_the_model_and_a_fruitful_one_starts_the_count_ane
         run_id = f"run-{number}"
         assert admit(request(drift(dedupe_key=run_id), run_id), world.ports)["decision"] == "RETRAIN"
         if fruitful:
-            kept = {"next": "record", "outcome": "TRAINED", "reason": "trained", "evaluation": None}
-            world.table.store_verdict(run_id, "evaluation", kept, [])
+            trained = CandidateVerdict(Result(Next.RECORD, "trained", Status.TRAINED), {"gates": []})
+            world.table.store_candidate_verdict(run_id, trained, [])
         close(asking(run_id), world.ports)
         counts.append(world.table.model("churn").fruitless_runs)
     assert counts == [1, 0, 1, 2, 3]
@@ -303,6 +305,16 @@ def test_a_dead_execution_whose_event_was_lost_is_found_by_the_sweep(world: Worl
     assert (world.table.active_runs(), world.table.slots().holders) == ([], ())
 
 
+def test_an_execution_that_failed_after_a_decision_without_a_run_is_not_called_undecided(world: World) -> None:
+    do(world, "pause", scope="global", by="ana", reason="Incident 7.")
+    admitted = admit(request(drift(), "run-9"), world.ports)
+    assert admitted["decision"] == "HOLD"
+    answer = close(asking("run-9", failure=FAILURE, event=drift()), world.ports)
+    assert (answer["outcome"], answer["output"]["model"]) == ("FAILED", "churn")
+    assert world.keys("rejected/") == []
+    assert not [message for message in world.channels.messages if message.title == "signal not decided"]
+
+
 def test_an_execution_that_died_undecided_is_told_and_one_that_ended_well_is_not(world: World) -> None:
     assert stories.tell_dead(world, "SUCCEEDED", "run-8") == {"outcome": None}
     assert world.channels.messages == []
@@ -316,7 +328,9 @@ def test_an_approval_of_a_run_that_died_is_withdrawn_and_decides_nothing_any_mor
     wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
     assert wait is not None
     assert wait.answered
-    assert (wait.result or {})["decision"] == "WITHDRAWN"
+    assert wait.result is not None
+    assert wait.result.ruling is not None
+    assert wait.result.ruling.decision == "WITHDRAWN"
     assert stories.approve(world)["code"] == "DECIDED_BEFORE"
 
 

@@ -6,23 +6,28 @@ the person who asks.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.due import GRACE
-from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
 from orchestration.steps.due_work import attempt
 from orchestration.steps.operators import asked_text, change_told, tell_change
 from orchestration.steps.pending import pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
+from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
+<<<<<<< HEAD
 
 ATTEMPTS: Final = 25
+=======
+>>>>>>> main
 
 
 def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -43,6 +48,7 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if model is None:
         raise InvalidRequestError("Unfreezing needs a model: a legal model name.")
     by, reason = asked_text(request, "by", 200), asked_text(request, "reason", 500)
+<<<<<<< HEAD
     for _ in range(ATTEMPTS):
         state = ports.table.model(model)
         if state.frozen_reason is None:
@@ -62,6 +68,33 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
 def _settled(ports: Ports, model: str) -> list[Write]:
     """The write that ends the intention a closed run left; none while its own item is still to tell what serves."""
+=======
+    changed = against_rivals(ports, functools.partial(_unfreeze, ports, model, by, reason), f"The state of {model}")
+    return {"model": model, "changed": changed}
+
+
+def _unfreeze(ports: Ports, model: str, by: str, reason: str) -> bool | None:
+    state = ports.table.model(model)
+    if state.frozen_reason is None:
+        return False
+    after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
+    item = pending_due(model, ports.now() + GRACE)
+    sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
+    told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
+    writes = [ports.table.due_write(item), ports.table.due_write(told), *_endpoint_settled(ports, model)]
+    if not ports.table.save_model(after, writes):
+        return None
+    tell_change(ports, f"model:{model}", "unfrozen", told)
+    attempt(ports, item, raise_pending)
+    return True
+
+
+def _endpoint_settled(ports: Ports, model: str) -> list[Write]:
+    """The write that ends the intention of a run that left the model's endpoint: a person has looked at what serves.
+
+    Before it settles, its own item is still to tell what serves, and ends it then.
+    """
+>>>>>>> main
     loaded = effective_policy(ports, model)
     endpoint = loaded.policy.promotion.endpoint if loaded else None
     intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
