@@ -240,7 +240,8 @@ def _updated(item: Item, request: dict[str, Any]) -> Item:
         raise NotImplementedError(request["UpdateExpression"])
     for assignment in sets.removeprefix("SET ").split(", "):
         name, value = assignment.split(" = ")
-        after[_name(name, names)] = values[value]
+        # As DynamoDB does, from the item as it was before the update.
+        after[_name(name, names)] = values[value] if value in values else item[_name(value, names)]
     for name in filter(None, removes.split(", ")):
         after.pop(_name(name, names), None)
     return after

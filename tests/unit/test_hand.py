@@ -910,33 +910,45 @@ def test_a_run_that_dies_while_its_endpoint_moves_freezes_its_model_and_pages_pe
     assert world.table.model("fraud").frozen_reason is None
 
 
-<<<<<<< HEAD
-def test_an_unfreezing_that_dies_right_after_its_commit_has_settled_the_endpoint(world: World) -> None:
-=======
 @pytest.mark.parametrize("call", range(1, 30))
 def test_an_unfreezing_that_dies_leaves_no_intention_behind_an_unfrozen_model(call: int, world: World) -> None:
->>>>>>> main
     stories.moving(world)
     stories.tell_dead(world, "ABORTED")
     world.sagemaker.settle(ENDPOINT)
     world.clock.forward(minutes=5)
     do(world, "sweep")
-<<<<<<< HEAD
-
-    def after_the_commit() -> None:
-        raise ProcessDiedError
-
-    world.outside.meanwhile("Publish", after_the_commit)
-    with pytest.raises(ProcessDiedError):
-        do(world, "unfreeze", model="fraud", by="ana", reason="Set back by hand.")
-
-    assert world.table.model("fraud").frozen_reason is None
-    assert world.table.intention(endpoint_subject(ENDPOINT)) is None
-=======
     world.outside.die_before(call)
     with contextlib.suppress(ProcessDiedError):
         do(world, "unfreeze", model="fraud", by="ana", reason="Set back by hand.")
     world.outside.live()
     frozen = world.table.model("fraud").frozen_reason is not None
     assert (world.table.intention(endpoint_subject(ENDPOINT)) is not None) == frozen
->>>>>>> main
+
+
+# A slow invocation that nobody waits for any more.
+
+
+def test_a_slow_invocation_does_not_take_the_live_token_away(world: World) -> None:
+    """Step Functions heard no answer and asked again; the first invocation stores its token after the second one."""
+    stories.asked(world)
+    world.outside.meanwhile(
+        "UpdateItem", lambda: do(world, "park", kind="approval", subject="promotion", token="live")
+    )
+    do(world, "park", kind="approval", subject="promotion", token="slow")
+    world.executions.answers |= {"approval": {"next": "nobody waits"}, "slow": {"next": "nobody waits"}}
+
+    assert stories.approve(world)["decided"]
+
+    assert next_of(world, "live") == "promote"
+
+
+def test_a_slow_invocation_of_the_hand_does_not_take_the_live_token_away(world: World) -> None:
+    stories.training(world)
+    world.outside.meanwhile("UpdateItem", lambda: do(world, "train", token="live"))
+    do(world, "train", token="slow")
+    world.executions.answers |= {"training": {"next": "nobody waits"}, "slow": {"next": "nobody waits"}}
+    world.executions.end(stories.training_arn(), "FAILED")
+
+    stories.tell_ended(world, stories.training_arn())
+
+    assert next_of(world, "live") == "evaluate"

@@ -23,11 +23,6 @@ from orchestration.steps.rivals import against_rivals
 if TYPE_CHECKING:
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
-<<<<<<< HEAD
-
-ATTEMPTS: Final = 25
-=======
->>>>>>> main
 
 
 def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -48,27 +43,6 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if model is None:
         raise InvalidRequestError("Unfreezing needs a model: a legal model name.")
     by, reason = asked_text(request, "by", 200), asked_text(request, "reason", 500)
-<<<<<<< HEAD
-    for _ in range(ATTEMPTS):
-        state = ports.table.model(model)
-        if state.frozen_reason is None:
-            return {"model": model, "changed": False}
-        after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
-        item = pending_due(model, ports.now() + GRACE)
-        sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
-        told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
-        writes = [ports.table.due_write(item), ports.table.due_write(told), *_settled(ports, model)]
-        if ports.table.save_model(after, writes):
-            tell_change(ports, f"model:{model}", "unfrozen", told)
-            attempt(ports, item, raise_pending)
-            return {"model": model, "changed": True}
-        ports.pause(0.05)
-    raise ContentionError(f"The state of {model} kept changing; try again.")
-
-
-def _settled(ports: Ports, model: str) -> list[Write]:
-    """The write that ends the intention a closed run left; none while its own item is still to tell what serves."""
-=======
     changed = against_rivals(ports, functools.partial(_unfreeze, ports, model, by, reason), f"The state of {model}")
     return {"model": model, "changed": changed}
 
@@ -94,7 +68,6 @@ def _endpoint_settled(ports: Ports, model: str) -> list[Write]:
 
     Before it settles, its own item is still to tell what serves, and ends it then.
     """
->>>>>>> main
     loaded = effective_policy(ports, model)
     endpoint = loaded.policy.promotion.endpoint if loaded else None
     intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
