@@ -55,7 +55,7 @@ def run_script(name: str, *arguments: str, **environment: str) -> subprocess.Com
     """Run a script as SageMaker does: as a file, with nothing but the contract in its environment."""
     return subprocess.run(  # noqa: S603  # the scripts of this repository
         [sys.executable, str(EXAMPLE / name), *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
+        env={name: os.environ[name] for name in ("PATH", "OMP_WAIT_POLICY")} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -116,8 +116,8 @@ def test_impossible_wishes_are_refused(
 # --- drift and what it does to a model ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [2000, 5000, 20000])
-@pytest.mark.parametrize("seed", SEEDS)
+# Few rows scatter most, so these hold for every seed; many rows are asked of one.
+@pytest.mark.parametrize(("seed", "count"), [*((seed, 2000) for seed in SEEDS), (SEEDS[0], 20000)])
 def test_no_drift_mild_drift_and_strong_drift_are_told_apart(
     described: tuple[dict[str, Any], dict[str, Any]], seed: int, count: int
 ) -> None:
@@ -130,14 +130,14 @@ def test_undrifted_data_breaks_no_constraint_and_drifted_data_only_drift(
     described: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     for seed in SEEDS:
-        assert monitor.compare(as_text(transactions.generate(seed, 5000, 0.0)), *described)[0] == []
-        violations, _ = monitor.compare(as_text(transactions.generate(seed, 5000, 1.0)), *described)
+        assert monitor.compare(as_text(transactions.generate(seed, 2000, 0.0)), *described)[0] == []
+        violations, _ = monitor.compare(as_text(transactions.generate(seed, 2000, 1.0)), *described)
         assert {entry["constraint_check_type"] for entry in violations} == {"baseline_drift_check"}
         assert violations[0]["feature_name"] == "amount"
 
 
-@pytest.mark.parametrize("seed", SEEDS[:1])
-def test_on_drifted_data_a_retrained_candidate_beats_the_champion(seed: int, tmp_path: Path) -> None:
+def test_on_drifted_data_a_retrained_candidate_beats_the_champion(tmp_path: Path) -> None:
+    seed = SEEDS[0]
     champion_data, drifted_data = tmp_path / "old", tmp_path / "new"
     transactions.main(["--seed", str(seed), "--count", "20000", "--out", str(champion_data / "t.csv")])
     transactions.main(
@@ -547,7 +547,11 @@ def test_the_training_job_runs_from_the_packed_sources_and_survives_a_broken_cha
     (tmp_path / "champion").mkdir()
     (tmp_path / "champion" / "model.tar.gz").write_text("not an archive")
     transactions.main(["--seed", "1", "--count", "1500", "--out", str(tmp_path / "train" / "t.csv")])
-    environment = {**job, "SM_CHANNEL_CHAMPION": str(tmp_path / "champion"), "PATH": os.environ["PATH"]}
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "OMP_WAIT_POLICY")},
+        **job,
+        "SM_CHANNEL_CHAMPION": str(tmp_path / "champion"),
+    }
     done = subprocess.run(
         [sys.executable, "train.py", "--max-iter", "10", "--seed", "3", "--evaluation-uri", ""],
         cwd=code,
@@ -574,6 +578,8 @@ def test_the_training_job_runs_from_the_packed_sources_and_survives_a_broken_cha
 class ObjectStore(BaseHTTPRequestHandler):
     """As much of Amazon S3 as a PutObject needs; a bucket named ``missing`` does not exist."""
 
+    # Of which the client's `Expect: 100-continue` is answered at once.
+    protocol_version = "HTTP/1.1"
     objects: ClassVar[dict[str, bytes]] = {}
 
     def do_PUT(self) -> None:
@@ -598,7 +604,7 @@ def test_the_evaluation_is_uploaded_or_the_job_fails(
     transactions.main(["--seed", "1", "--count", "500", "--out", str(tmp_path / "t.csv")])
     ObjectStore.objects.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), ObjectStore) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         settings = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
             "AWS_ACCESS_KEY_ID": "test",
