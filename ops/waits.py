@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ops.stack import Stack, parser, run
-from orchestration.domain.json_values import mapping
 
 if TYPE_CHECKING:
     import argparse
@@ -51,8 +50,7 @@ def _names(wait: Wait) -> str:
 
 
 def _why(wait: Wait) -> str:
-    wanted = mapping(wait.data.get("plan")).get("wanted_config")
-    return str(wait.data.get("why") or (f"candidate's config {wanted}" if wanted else ""))
+    return str(wait.data.get("why") or "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -200,8 +200,8 @@ def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
     counted = told.code in {VoteCode.DECIDED, VoteCode.COUNTED}
     after = ""
     if told.decided:
-        approved = mapping(told.wait.result).get("decision") == Answer.APPROVED
-        after = " The run goes on." if approved else " The run ends without it."
+        ruling = told.wait.result.ruling if told.wait.result else None
+        after = " The run goes on." if ruling is not None and ruling.approved else " The run ends without it."
     return replace(
         view,
         title=f"{titles.get(told.code, TITLES[409])}: {told.wait.subject} of {told.wait.model}",
@@ -228,12 +228,12 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) ->
         runs=ports.table.runs_of_model(wait.model, RUNS_SHOWN),
     )
     link = ports.settings.approval_access is ApprovalAccess.LINK
-    result, switch = mapping(wait.result), switch_over(ports.table.kill_switches(), wait.model)
+    switch = switch_over(ports.table.kill_switches(), wait.model)
     form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
     hint = ""
     tone, notice = "plain", f"{wait.data['why']} People are asked before the {wait.subject}."
-    if result:
-        form, notice = None, f"This was decided: {result.get('reason')}"
+    if wait.result is not None:
+        form, notice = None, f"This was decided: {wait.result.reason}"
     elif now.isoformat() >= wait.deadline:
         form, tone, notice = None, "warn", "The deadline has passed, which means no."
     elif used:
@@ -273,7 +273,7 @@ def _state(wait: Wait) -> dict[str, Any]:
         "deadline": wait.deadline,
         "approvals_needed": wait.data["approvals_needed"],
         "votes": wait.data["votes"],
-        "decision": mapping(wait.result).get("decision"),
+        "decision": wait.result.ruling.decision if wait.result and wait.result.ruling else None,
     }
 
 

@@ -254,7 +254,10 @@ class TestSilence:
 
         assert (told["decided"], told["code"]) == (False, "DECIDED_BEFORE")
         assert "ended STOPPED before anybody decided" in told["reason"]
-        assert (terminal.approval(ports, run_id).result or {})["decision"] == "WITHDRAWN"
+        result = terminal.approval(ports, run_id).result
+        assert result is not None
+        assert result.ruling is not None
+        assert result.ruling.decision == "WITHDRAWN"
         assert "TRAINING_APPROVED" not in terminal.loop.statuses(run_id)
 
 

@@ -45,14 +45,14 @@ def test_a_manual_request_retrains_and_in_the_cooldown_only_with_force(
 ) -> None:
     model = loop.model()
     assert retrain.main(["--model", model, "--reason", "new labels"]) == 0
-    (first,) = loop.decisions(model)
+    (first,) = loop.until(lambda: loop.decisions(model))
     loop.ended(loop.execution_arn(first["run_id"]))
 
     assert retrain.main(["--model", model, "--reason", "more labels"]) == 1
     assert "cooldown" in capsys.readouterr().out
 
     assert retrain.main(["--model", model, "--reason", "even more labels", "--force", "1"]) == 0
-    forced = loop.decisions(model)[-1]
+    forced = loop.until(lambda: loop.decisions(model)[2:])[-1]
     loop.ended(loop.execution_arn(forced["run_id"]))
     assert forced["reason"] == "FORCED"
     assert any(guard["reason"] == "COOLDOWN_OVERRIDDEN" for guard in forced["guards"])

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orchestration import handler, promotion_handler
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE
+from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
 from orchestration.stores.models import StoredModel
@@ -142,9 +143,10 @@ def moving(world: World, **changes: Any) -> None:
 
 def candidate(world: World) -> str:
     """The candidate's config."""
-    verdict = world.table.verdict("run-1", "evaluation")
+    verdict = world.table.candidate_verdict("run-1")
     assert verdict is not None
-    return str(verdict["plan"]["wanted_config"])
+    assert isinstance(verdict.plan, EndpointPlan)
+    return verdict.plan.wanted_config
 
 
 def serving(world: World, **changes: Any) -> None:

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.domain.contracts import Next
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.votes import (
     BEARER,
     Answer,
+    ApprovalDecision,
     Ladder,
     LadderAction,
+    Ruling,
     Via,
     Vote,
     VoteCode,
@@ -21,11 +24,11 @@ from orchestration.domain.votes import (
     clean_comment,
     count_vote,
     duration,
-    expired_result,
     matching_nonce,
     next_step,
     nonce_hash,
 )
+from orchestration.steps.approvals import ruled
 
 ASKED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LADDER = Ladder.start(ASKED, {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24})
@@ -76,9 +79,10 @@ class TestLadder:
         assert "which means no" in next_step(LADDER, 2, after(24)).sentence
 
     def test_expiry_is_a_no_that_nobody_gave(self) -> None:
-        result = expired_result(LADDER)
-
-        assert (result["decision"], result["outcome"], result["by"]) == ("EXPIRED", "APPROVAL_EXPIRED", None)
+        outcomes = {"training": "APPROVAL_EXPIRED", "promotion": "APPROVAL_EXPIRED", "bake": "ROLLED_BACK"}
+        for subject, outcome in outcomes.items():
+            result = ruled(Ruling(ApprovalDecision.EXPIRED, "2026-03-02"), "Nobody decided.", subject)
+            assert (result.outcome, result.next in {Next.RECORD, Next.FINISH, Next.ROLL_BACK}) == (outcome, True)
 
     @given(
         gaps=st.tuples(*[st.floats(0.01, 100)] * 3),
@@ -115,22 +119,18 @@ class TestVotes:
         verdict = counted([], vote(comment="looks sound\nto me"))
 
         assert verdict.code is VoteCode.DECIDED
-        assert verdict.result == {
-            "decision": "APPROVED",
-            "by": ADA,
-            "comment": "looks sound\nto me",
-            "decided_at": after(1).isoformat(),
-            "outcome": None,
-            "reason": f"Approved by {ADA}. looks sound to me",
-        }
+        assert verdict.ruling == Ruling(
+            ApprovalDecision.APPROVED, after(1).isoformat(), by=ADA, comment="looks sound\nto me"
+        )
+        assert verdict.sentence == f"Approved by {ADA}. looks sound to me"
 
     def test_two_different_people_decide_when_two_are_needed(self) -> None:
         first = counted([], vote(ADA), needed=2)
         second = counted(list(first.votes), vote(GRACE), needed=2)
 
-        assert (first.code, first.result) == (VoteCode.COUNTED, None)
-        assert second.result is not None
-        assert second.result["by"] == f"{ADA} and {GRACE}"
+        assert (first.code, first.ruling) == (VoteCode.COUNTED, None)
+        assert second.ruling is not None
+        assert second.ruling.by == f"{ADA} and {GRACE}"
 
     def test_the_same_person_twice_counts_once_however_they_came(self) -> None:
         verdict = counted([vote(ADA)], vote(ADA, via=Via.TERMINAL), needed=2)
@@ -148,20 +148,19 @@ class TestVotes:
         for by in (ADA, GRACE):
             verdict = counted([vote(ADA)], vote(by, Answer.REJECTED, "no"), needed=2)
 
-            assert verdict.result is not None
-            assert verdict.result["outcome"] == "APPROVAL_REJECTED"
-            assert verdict.result["by"] == by
+            assert verdict.ruling is not None
+            assert (verdict.ruling.decision, verdict.ruling.by) == (ApprovalDecision.REJECTED, by)
 
     @pytest.mark.parametrize("answer", list(Answer))
     def test_nothing_is_counted_from_the_deadline_on(self, answer: Answer) -> None:
         verdict = counted([], vote(answer=answer), hours=24)
 
-        assert (verdict.code, verdict.votes, verdict.result) == (VoteCode.EXPIRED, (), None)
+        assert (verdict.code, verdict.votes, verdict.ruling) == (VoteCode.EXPIRED, (), None)
 
     def test_a_kill_switch_keeps_approvals_out_and_lets_rejections_through(self) -> None:
         approval = counted([], vote(), paused=PAUSED)
 
-        assert (approval.code, approval.votes, approval.result) == (VoteCode.PAUSED, (), None)
+        assert (approval.code, approval.votes, approval.ruling) == (VoteCode.PAUSED, (), None)
         assert "Incident 7." in approval.sentence
         assert counted([], vote(answer=Answer.REJECTED), paused=PAUSED).code is VoteCode.DECIDED
 

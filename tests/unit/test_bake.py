@@ -180,7 +180,7 @@ def test_what_waits_without_drift_says_nothing() -> None:
 def said(state: BakeState, **more: Any) -> tuple[str, str | None] | None:
     given: dict[str, Any] = {"ended": False, "extended": False, "inconclusive": "ask", **more}
     found = bake_result(BakeVerdict(state, "why"), **given)
-    return None if found is None else (found["next"], found["outcome"])
+    return None if found is None else (found.next, found.outcome)
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -255,7 +255,7 @@ def test_an_update_came_to_what_its_endpoint_shows(
     described: dict[str, Any] | None, expected: tuple[str, Status | None] | None
 ) -> None:
     found = promotion_result(described, name="fraud-prod", previous="old", wanted="new", certain=True)
-    assert (found and (found["next"], found["outcome"])) == expected
+    assert (found and (found.next, found.outcome)) == expected
 
 
 def test_the_old_config_is_no_verdict_while_the_update_may_not_show_yet() -> None:
@@ -265,7 +265,7 @@ def test_the_old_config_is_no_verdict_while_the_update_may_not_show_yet() -> Non
         endpoint("InService", "new"), name="fraud-prod", previous="old", wanted="new", certain=False
     )
     assert found is not None
-    assert found["next"] == "bake"
+    assert found.next == "bake"
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_going_back_came_to_what_its_endpoint_shows(
     found = rollback_result(
         described, name="fraud-prod", previous="old", wanted="new", outcome=Status.STOPPED, certain=certain
     )
-    assert (found and (found["next"], found["outcome"])) == expected
+    assert (found and (found.next, found.outcome)) == expected
 
 
 def test_what_sagemaker_says_of_a_failure_is_told() -> None:
@@ -302,6 +302,6 @@ def test_what_sagemaker_says_of_a_failure_is_told() -> None:
         rollback_result(failed, outcome=Status.STOPPED, **names),
         rollback_result(endpoint("InService", "new") | why, outcome=Status.STOPPED, **names),
     ]
-    assert all("no capacity in us-east-1b" in str(found and found["reason"]) for found in told)
+    assert all("no capacity in us-east-1b" in str(found and found.reason) for found in told)
     assert "no capacity in us-east-1b" in judged(BACK | why).reason
     assert "InService" not in judged(None).reason

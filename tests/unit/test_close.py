@@ -14,10 +14,12 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
-from orchestration.domain.contracts import OUTCOMES, Status, WaitKind
+from orchestration.domain.contracts import OUTCOMES, Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result
 from orchestration.steps.closing import next_state
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StoredRun
@@ -247,8 +249,8 @@ def test_fruitless_runs_freeze_the_model_and_a_fruitful_one_starts_the_count_ane
         run_id = f"run-{number}"
         assert admit(request(drift(dedupe_key=run_id), run_id), world.ports)["decision"] == "RETRAIN"
         if fruitful:
-            kept = {"next": "record", "outcome": "TRAINED", "reason": "trained", "evaluation": None}
-            world.table.store_verdict(run_id, "evaluation", kept, [])
+            trained = CandidateVerdict(Result(Next.RECORD, "trained", Status.TRAINED), {"gates": []})
+            world.table.store_candidate_verdict(run_id, trained, [])
         close(asking(run_id), world.ports)
         counts.append(world.table.model("churn").fruitless_runs)
     assert counts == [1, 0, 1, 2, 3]
@@ -316,7 +318,9 @@ def test_an_approval_of_a_run_that_died_is_withdrawn_and_decides_nothing_any_mor
     wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
     assert wait is not None
     assert wait.answered
-    assert (wait.result or {})["decision"] == "WITHDRAWN"
+    assert wait.result is not None
+    assert wait.result.ruling is not None
+    assert wait.result.ruling.decision == "WITHDRAWN"
     assert stories.approve(world)["code"] == "DECIDED_BEFORE"
 
 

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestration.domain.conclusion import STAGES, Conclusion, Failure, conclude
 from orchestration.domain.contracts import OUTCOMES, Next, Status
-from orchestration.domain.wait import result
+from orchestration.domain.wait import Result
 
 ASK, TRAIN, EVALUATE, PROMOTE = Next.ASK, Next.TRAIN, Next.EVALUATE, Next.PROMOTE
 GOES_ON = {
-    "approval:training": result(TRAIN, "approved"),
-    "slot": result(TRAIN, "slot"),
-    "training": result(EVALUATE, "trained"),
-    "evaluation": result(ASK, "gates passed"),
-    "approval:promotion": result(PROMOTE, "approved"),
-    "promotion": result(Next.BAKE, "serves"),
-    "bake": result(Next.ASK, "no data"),
-    "approval:bake": result(Next.FINISH, "approved", Status.PROMOTED),
+    "approval:training": Result(TRAIN, "approved"),
+    "slot": Result(TRAIN, "slot"),
+    "training": Result(EVALUATE, "trained"),
+    "evaluation": Result(ASK, "gates passed"),
+    "approval:promotion": Result(PROMOTE, "approved"),
+    "promotion": Result(Next.BAKE, "serves"),
+    "bake": Result(Next.ASK, "no data"),
+    "approval:bake": Result(Next.FINISH, "approved", Status.PROMOTED),
 }
 TIMEOUT = Failure("States.Timeout", "no cause given")
 
 
-def facts(*stages: str, **last: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def facts(*stages: str, **last: Result) -> dict[str, Result]:
     return {**{stage: GOES_ON[stage] for stage in stages}, **last}
 
 
 def told(
-    found: dict[str, dict[str, Any]], *, died: Status | None = None, failure: Failure | None = None
+    found: dict[str, Result], *, died: Status | None = None, failure: Failure | None = None
 ) -> tuple[Status, bool]:
     conclusion = conclude(found, died=died, failure=failure)
     return conclusion.outcome, conclusion.known
@@ -38,16 +39,16 @@ def told(
 
 @pytest.mark.parametrize(("position", "stage"), list(enumerate(STAGES)))
 def test_the_latest_fact_says_what_a_run_came_to(position: int, stage: str) -> None:
-    earlier = {name: result(Next.RECORD, "earlier", Status.STOPPED) for name in STAGES[:position]}
+    earlier = {name: Result(Next.RECORD, "earlier", Status.STOPPED) for name in STAGES[:position]}
     conclusion = conclude(
-        {stage: result(Next.RECORD, "the latest", Status.TRAINED), **earlier}, died=Status.FAILED, failure=TIMEOUT
+        {stage: Result(Next.RECORD, "the latest", Status.TRAINED), **earlier}, died=Status.FAILED, failure=TIMEOUT
     )
     assert conclusion == Conclusion(Status.TRAINED, "the latest", "States.Timeout", known=True)
 
 
 @pytest.mark.parametrize("outcome", sorted(OUTCOMES))
 def test_an_outcome_of_a_fact_is_known_but_for_a_rollback_that_failed(outcome: Status) -> None:
-    found = {"bake": result(Next.FINISH, "said", outcome)}
+    found = {"bake": Result(Next.FINISH, "said", outcome)}
     assert told(found) == (outcome, outcome is not Status.ROLLBACK_FAILED)
 
 
@@ -68,7 +69,7 @@ def test_an_execution_that_people_stopped_was_stopped_where_no_fact_speaks() -> 
 
 
 def test_an_execution_that_died_after_its_fact_has_the_facts_outcome() -> None:
-    found = facts(training=result(EVALUATE, "out of memory", Status.TRAINING_FAILED))
+    found = facts(training=Result(EVALUATE, "out of memory", Status.TRAINING_FAILED))
     assert told(found, died=Status.STOPPED) == (Status.TRAINING_FAILED, True)
 
 
@@ -76,22 +77,22 @@ def test_an_execution_that_died_after_its_fact_has_the_facts_outcome() -> None:
 
 
 def test_a_bake_that_asked_for_the_champion_and_did_not_get_it_is_a_failed_rollback() -> None:
-    found = facts("promotion", bake=result(Next.ROLL_BACK, "Alarm.", Status.ROLLED_BACK))
+    found = facts("promotion", bake=Result(Next.ROLL_BACK, "Alarm.", Status.ROLLED_BACK))
     conclusion = conclude(found, died=None, failure=Failure("States.Timeout", "waited"))
     assert (conclusion.outcome, conclusion.known) == (Status.ROLLBACK_FAILED, False)
     assert conclusion.reason.startswith("Alarm. The champion was not brought back.")
 
 
 def test_a_run_that_died_before_the_champion_was_back_is_what_its_death_says_and_unjudged() -> None:
-    found = facts("promotion", bake=result(Next.ROLL_BACK, "Alarm.", Status.ROLLED_BACK))
+    found = facts("promotion", bake=Result(Next.ROLL_BACK, "Alarm.", Status.ROLLED_BACK))
     assert told(found, died=Status.STOPPED) == (Status.STOPPED, False)
 
 
 def test_a_champion_that_is_back_is_the_outcome_of_the_rollback() -> None:
     found = facts(
         "promotion",
-        bake=result(Next.ROLL_BACK, "Paused.", Status.STOPPED),
-        rollback=result(Next.FINISH, "back", Status.STOPPED),
+        bake=Result(Next.ROLL_BACK, "Paused.", Status.STOPPED),
+        rollback=Result(Next.FINISH, "back", Status.STOPPED),
     )
     assert told(found) == (Status.STOPPED, True)
 
@@ -154,16 +155,16 @@ def test_an_error_without_a_name_or_cause_is_still_one() -> None:
 
 def test_facts_count_by_their_place_in_a_runs_life_and_not_by_the_order_they_are_read_in() -> None:
     found = {
-        "evaluation": result(Next.FINISH, "too weak", Status.CANDIDATE_REJECTED),
-        "training": result(EVALUATE, "trained"),
-        "slot": result(TRAIN, "slot"),
+        "evaluation": Result(Next.FINISH, "too weak", Status.CANDIDATE_REJECTED),
+        "training": Result(EVALUATE, "trained"),
+        "slot": Result(TRAIN, "slot"),
     }
     for order in itertools.permutations(found):
         assert told({stage: found[stage] for stage in order}) == (Status.CANDIDATE_REJECTED, True)
 
 
 def test_a_promotion_given_up_while_its_change_may_still_show_is_not_known() -> None:
-    fact = {"next": "record", "outcome": "FAILED", "reason": "Given up.", "unsettled": True}
+    fact = Result(Next.RECORD, "Given up.", Status.FAILED, unsettled=True)
 
     assert not conclude({"promotion": fact}, died=None, failure=None).known
-    assert conclude({"promotion": {**fact, "unsettled": False}}, died=None, failure=None).known
+    assert conclude({"promotion": replace(fact, unsettled=False)}, died=None, failure=None).known

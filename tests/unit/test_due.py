@@ -466,7 +466,7 @@ def commits(name: str, world: World, before: dict[Any, Any]) -> bool:
     if name == "an unfreezing":
         return world.table.model("fraud").frozen_reason is None
     if name == "a verdict":
-        return world.table.verdict("run-1", "evaluation") is not None
+        return world.table.candidate_verdict("run-1") is not None
     if name.startswith(("an outcome", "an endpoint")):
         run = world.table.run("run-1")
         return run is not None and run.outcome is not None

@@ -17,6 +17,7 @@ from orchestration.domain.intention import Intention, IntentionState, endpoint_s
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import nested_execution_arn, training_name
+from orchestration.domain.wait import Result
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, ProcessDiedError, World, execution_arn
@@ -44,7 +45,7 @@ def resume(world: World, scope: str = "model:fraud") -> None:
     world.table.lift_switch(scope)
 
 
-def result_of(world: World, kind: Any) -> dict[str, Any]:
+def result_of(world: World, kind: Any) -> Result:
     wait = world.table.wait("run-1", kind)
     assert wait is not None
     assert wait.result is not None
@@ -268,7 +269,7 @@ def test_a_training_that_is_refused_for_good_fails_the_run_with_awss_words_and_a
     stories.with_slot(world, training=JOB)
     world.sagemaker.refuse("CreateTrainingJob", client_error("ValidationException", "Invalid RoleArn"))
     assert do(world, "train", token="t") == {"started": False}
-    assert "Invalid RoleArn" in result_of(world, "training")["reason"]
+    assert "Invalid RoleArn" in result_of(world, "training").reason
     assert do(world, "evaluate")["next"] == "record"
     assert outcome(world) == Status.TRAINING_FAILED
     world.clock.forward(minutes=5)
@@ -294,7 +295,7 @@ def test_a_switch_thrown_between_the_look_and_the_commit_is_met_by_the_transacti
         do(world, "train", token="t-1")
     assert world.executions.started == {}
     do(world, "train", token="t-2")
-    assert result_of(world, "training")["outcome"] == Status.STOPPED
+    assert result_of(world, "training").outcome == Status.STOPPED
 
 
 @pytest.mark.parametrize("rival", ["closed", "has its outcome", "other run"])
@@ -357,14 +358,14 @@ def test_a_model_that_was_taken_out_or_put_into_shadow_before_the_training_is_no
         stories.with_slot(world)
         change(world)
         do(world, "train", token="t")
-        assert result_of(world, "training")["outcome"] == Status.STOPPED
+        assert result_of(world, "training").outcome == Status.STOPPED
         assert world.executions.started == {}
 
 
 def test_a_run_without_a_slot_trains_nothing(world: World) -> None:
     stories.decided(world)
     do(world, "train", token="t")
-    assert "holds no training slot" in result_of(world, "training")["reason"]
+    assert "holds no training slot" in result_of(world, "training").reason
     assert world.executions.started == {}
 
 
@@ -431,7 +432,7 @@ def test_the_old_config_is_no_verdict_while_an_update_may_be_on_its_way(world: W
     world.clock.forward(seconds=91)
     stories.tell_endpoint(world)
     assert next_of(world, "t-1") == "finish"
-    assert result_of(world, "promotion")["outcome"] == Status.ROLLED_BACK
+    assert result_of(world, "promotion").outcome == Status.ROLLED_BACK
 
 
 @pytest.mark.parametrize("status", ["Updating", "SystemUpdating", "RollingBack"])
@@ -473,7 +474,7 @@ def test_a_change_that_is_refused_for_good_fails_the_run_and_leaves_the_champion
     world.sagemaker.refuse(operation, client_error("ValidationException", "Invalid KmsKeyId"))
     assert do(world, "promote", token="t") == {"started": False}
     assert next_of(world, "t") == "record"
-    assert "Invalid KmsKeyId" in result_of(world, "promotion")["reason"]
+    assert "Invalid KmsKeyId" in result_of(world, "promotion").reason
     assert outcome(world) == Status.FAILED
     assert world.sagemaker.endpoints[ENDPOINT].live == OLD
     assert world.table.model("fraud").frozen_reason is None
@@ -520,7 +521,7 @@ def test_a_yes_under_another_policy_than_the_one_in_force_is_none(world: World) 
     world.put("policies/fraud.json", policy(approval={"training": "never", "promotion": "always"}, cooldown_hours=2))
     do(world, "promote", token="t")
     assert world.sagemaker.requests == []
-    assert "The policy changed after people had approved" in result_of(world, "promotion")["reason"]
+    assert "The policy changed after people had approved" in result_of(world, "promotion").reason
     assert outcome(world) == Status.STOPPED
 
 
@@ -531,7 +532,7 @@ def test_a_promotion_people_are_to_be_asked_about_is_not_made_unasked_or_unanswe
     assert next_of(world, "t-1") == "ask"
     do(world, "park", kind="approval", subject="promotion", token="approval")
     do(world, "promote", token="t-2")
-    assert result_of(world, "promotion")["outcome"] == Status.STOPPED
+    assert result_of(world, "promotion").outcome == Status.STOPPED
     assert world.sagemaker.requests == []
 
 
@@ -568,7 +569,7 @@ def test_a_switch_thrown_between_the_look_and_the_commit_moves_no_endpoint(world
     assert world.sagemaker.asked("UpdateEndpoint") == []
     assert world.table.intention(endpoint_subject(ENDPOINT)) is None
     do(world, "promote", token="t-2")
-    assert result_of(world, "promotion")["outcome"] == Status.STOPPED
+    assert result_of(world, "promotion").outcome == Status.STOPPED
 
 
 def test_a_switch_thrown_after_an_update_whose_answer_was_lost_does_not_leave_a_candidate_nobody_judges(
@@ -631,7 +632,7 @@ def test_an_endpoint_that_another_run_left_unsettled_is_not_touched(world: World
     world.table._transact([world.table.intention_write(other)])
     do(world, "promote", token="t")
     assert world.sagemaker.requests == []
-    assert result_of(world, "promotion")["outcome"] == Status.SUPERSEDED
+    assert result_of(world, "promotion").outcome == Status.SUPERSEDED
 
 
 def test_a_retry_after_the_candidate_serves_answers_its_new_token(world: World) -> None:
@@ -673,7 +674,7 @@ def test_a_registry_that_refuses_fails_the_run(world: World) -> None:
     registry(world)
     world.sagemaker.refuse("UpdateModelPackage", client_error("AccessDeniedException", "not yours", status=403))
     assert do(world, "promote", token="t") == {"started": False}
-    assert "not yours" in result_of(world, "promotion")["reason"]
+    assert "not yours" in result_of(world, "promotion").reason
     assert outcome(world) == Status.FAILED
 
 
@@ -752,7 +753,7 @@ def test_a_rollback_that_is_refused_for_good_pages_people_with_awss_words(world:
     stories.rejected_by_bake(world)
     world.sagemaker.refuse("UpdateEndpoint", client_error("AccessDeniedException", "not yours", status=403))
     assert do(world, "roll_back", token="t") == {"started": False}
-    assert "not yours" in result_of(world, "rollback")["reason"]
+    assert "not yours" in result_of(world, "rollback").reason
     assert outcome(world) == Status.ROLLBACK_FAILED
     assert world.told("ROLLBACK_FAILED")[0].escalates
 
@@ -855,6 +856,29 @@ def test_a_switch_leaves_registry_and_monitor_as_they_are_and_the_outcome_too(wo
     pause(world)
     assert "was left as it is" in do(world, "finish")["baseline"]
     assert outcome(world) == Status.PROMOTED
+
+
+def test_a_switch_thrown_between_the_look_and_the_effect_leaves_registry_and_monitor_as_they_are(world: World) -> None:
+    world.sagemaker.refuse("UpdateModelPackage", client_error("ThrottlingException"))
+    with pytest.raises(TransientServiceError):
+        finished(world)
+    asked = len(world.sagemaker.asked("UpdateModelPackage"))
+    world.outside.meanwhile("TransactWriteItems", lambda: pause(world))
+    with pytest.raises(ContentionError):
+        do(world, "finish")
+    said = do(world, "finish")
+    assert "may have been changed before" in said["registry"]
+    assert len(world.sagemaker.asked("UpdateModelPackage")) == asked
+    assert do(world, "finish") == said
+
+
+def test_a_run_that_dies_while_registry_and_monitor_change_says_that_nobody_knows_how_far_it_came(world: World) -> None:
+    world.sagemaker.refuse("UpdateModelPackage", client_error("ThrottlingException"))
+    with pytest.raises(TransientServiceError):
+        finished(world)
+    assert outcome(world) == Status.PROMOTED
+    (message,) = world.told("PROMOTED")
+    assert ("registry", "the run ended while it was changed; look at it") in message.facts
 
 
 # A run that dies while it changes an endpoint.

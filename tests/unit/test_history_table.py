@@ -18,9 +18,11 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
+from orchestration.domain.promotion import RegistryPlan
 from orchestration.domain.slots import SlotLedger, Waiter, grant
 from orchestration.domain.switches import KillSwitch
-from orchestration.domain.wait import Wait, WaitState, result
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
@@ -266,10 +268,13 @@ def test_a_status_is_appended_once_and_statuses_come_in_the_order_they_happened(
 
 
 def test_a_verdict_is_stored_once_and_the_first_one_stands(table: HistoryTable) -> None:
-    assert table.verdict("run-1", "evaluation") is None
-    assert table.store_verdict("run-1", "evaluation", {"next": "promote", "plan": None}, [table.due_write(LOOK)])
-    assert not table.store_verdict("run-1", "evaluation", {"next": "record"}, [])
-    assert table.verdict("run-1", "evaluation") == {"next": "promote", "plan": None}
+    assert table.candidate_verdict("run-1") is None
+    first = CandidateVerdict(
+        Result(Next.PROMOTE, "good"), {"gates": []}, versions={"s3://b/m": "v1"}, plan=RegistryPlan("arn")
+    )
+    assert table.store_candidate_verdict("run-1", first, [table.due_write(LOOK)])
+    assert not table.store_candidate_verdict("run-1", CandidateVerdict(Result(Next.RECORD, "bad"), {}), [])
+    assert table.candidate_verdict("run-1") == first
 
 
 def test_a_repair_is_noted_and_forgotten_with_the_signals(table: HistoryTable, dynamodb: Any) -> None:
@@ -377,7 +382,7 @@ def test_a_wait_is_parked_resolved_once_and_keeps_its_result_without_its_token(
     assert table.park(parked, LOOK, parked.data["names"]) is None
     assert table.wait("run-1", kind) == table.wait_by_id(parked.wait_id) == parked
     assert table.waiting_for("job:x") == table.waiting_for("endpoint:y") == [parked.wait_id]
-    first, second = result(Next.EVALUATE, "first"), result(Next.RECORD, "second", Status.FAILED)
+    first, second = Result(Next.EVALUATE, "first"), Result(Next.RECORD, "second", Status.FAILED)
     assert table.resolve_wait(parked, first, LOOK)
     assert not table.resolve_wait(parked, second, LADDER)
     for _ in range(2):
@@ -407,7 +412,7 @@ def test_a_wait_is_parked_once_and_only_with_what_it_stands_on(table: HistoryTab
 def test_a_token_is_swapped_until_the_wait_is_resolved(table: HistoryTable) -> None:
     table.park(wait(), LADDER)
     assert table.swap_token(wait(), "token-2")
-    table.resolve_wait(wait(), result(Next.TRAIN, "approved"), LADDER)
+    table.resolve_wait(wait(), Result(Next.TRAIN, "approved"), LADDER)
     assert not table.swap_token(wait(), "token-3")
     kept = table.wait("run-1", WaitKind.APPROVAL, "training")
     assert kept is not None
@@ -415,7 +420,7 @@ def test_a_token_is_swapped_until_the_wait_is_resolved(table: HistoryTable) -> N
 
 
 def test_a_wait_that_is_not_there_is_neither_resolved_nor_changed_nor_given_a_token(table: HistoryTable) -> None:
-    assert not table.resolve_wait(wait(), result(Next.TRAIN, "approved"), LADDER)
+    assert not table.resolve_wait(wait(), Result(Next.TRAIN, "approved"), LADDER)
     assert not table.swap_token(wait(), "token-2")
     assert not table.change_wait(wait(), wait(step=1))
     assert not table.change_wait(wait(), wait(step=1), [table.due_write(LOOK)])
@@ -431,7 +436,7 @@ def test_of_two_changes_to_a_wait_the_second_does_not_write_over_the_first(table
     assert table.change_wait(kept, replace(kept, step=2), [table.due_write(LOOK)])
     over = table.wait("run-1", WaitKind.APPROVAL, "training")
     assert over is not None
-    decided = replace(over, state=WaitState.RESOLVED, result=result(Next.TRAIN, "approved"))
+    decided = replace(over, state=WaitState.RESOLVED, result=Result(Next.TRAIN, "approved"))
     assert table.change_wait(over, decided)
     assert not table.change_wait(decided, replace(decided, step=3))
     assert table.wait("run-1", WaitKind.APPROVAL, "training") == replace(decided, revision=3)
@@ -440,7 +445,7 @@ def test_of_two_changes_to_a_wait_the_second_does_not_write_over_the_first(table
 def test_the_waits_of_a_run_are_all_found_and_those_people_see_have_no_token(table: HistoryTable) -> None:
     table.park(wait(), LADDER)
     table.park(wait(WaitKind.TRAINING), LOOK)
-    table.resolve_wait(wait(WaitKind.TRAINING), result(Next.EVALUATE, "over"), LOOK)
+    table.resolve_wait(wait(WaitKind.TRAINING), Result(Next.EVALUATE, "over"), LOOK)
     assert {found.wait_id for found in table.waits_of_run("run-1")} == {"run-1:training", "run-1:approval:training"}
     assert table.waits_without_tokens() == [wait(token=None)]
 
@@ -500,9 +505,11 @@ def test_the_last_good_policy_is_kept_as_it_was_but_for_a_byte_order_mark(table:
 
 ONCE: dict[str, Callable[[HistoryTable], object]] = {
     "a status": lambda table: table.add_status("run-1", DECIDED),
-    "a verdict": lambda table: table.store_verdict("run-1", "evaluation", {}, []),
+    "a verdict": lambda table: table.store_candidate_verdict(
+        "run-1", CandidateVerdict(Result(Next.RECORD, "no"), {}), []
+    ),
     "a switch": lambda table: table.throw_switch(KillSwitch("global", "ana", "r", "t")),
-    "a result": lambda table: table.resolve_wait(wait(), result(Next.TRAIN, "yes"), LADDER),
+    "a result": lambda table: table.resolve_wait(wait(), Result(Next.TRAIN, "yes"), LADDER),
 }
 
 
@@ -536,7 +543,7 @@ def test_what_memory_takes_moto_takes_and_refuses_alike(table: HistoryTable, wor
             store.swap_token(parked, "token-2"),
             store.change_wait(parked, replace(parked, step=1)),
             store.change_wait(parked, replace(parked, step=2)),
-            store.resolve_wait(parked, result(Next.EVALUATE, "over"), LOOK),
+            store.resolve_wait(parked, Result(Next.EVALUATE, "over"), LOOK),
             store.end_intention(INTENTION.subject, "run-1"),
             store._write(store.intention_write(INTENTION)),
             store.end_intention(INTENTION.subject, "run-2"),

@@ -19,6 +19,7 @@ from orchestration import handler
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.errors import ContentionError, NotAcceptedYetError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
+from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.switches import switch_over
 from tests.unit import stories
 from tests.unit.fakes import TRAINING, ProcessDiedError, World, drift, execution_arn
@@ -301,9 +302,10 @@ class Interleavings(RuleBasedStateMachine):
         for model, endpoint in ENDPOINTS.items():
             for run in self.world.table.runs_of_model(model, limit=100):
                 if run.get("outcome") == "PROMOTED":
-                    verdict = self.world.table.verdict(run["run_id"], "evaluation")
+                    verdict = self.world.table.candidate_verdict(run["run_id"])
                     assert verdict is not None
-                    self.champions[model].add(verdict["plan"]["wanted_config"])
+                    assert isinstance(verdict.plan, EndpointPlan)
+                    self.champions[model].add(verdict.plan.wanted_config)
             shown = self.world.sagemaker.endpoints[endpoint]
             if {shown.live, shown.pending} - {None} - self.champions[model]:
                 assert self.world.table.intention(endpoint_subject(endpoint)) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from botocore.validate import ParamValidator
 
 from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.policy import Promotion, PromotionKind
-from orchestration.domain.promotion import Champion, TrainingOutput, plan_promotion
+from orchestration.domain.promotion import Champion, plan_of, plan_promotion
+from orchestration.domain.training_output import TrainingOutput
 
 SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
 PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/fraud/7"
@@ -72,8 +74,10 @@ REQUESTS = {
 def planned(
     promotion: Promotion = ENDPOINT, output: TrainingOutput = TRAINED, champion: Champion | None = CHAMPION
 ) -> dict[str, Any]:
-    plan = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={"retraining:run": "r-1"})
-    assert isinstance(plan, dict), plan
+    made = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={"retraining:run": "r-1"})
+    assert not isinstance(made, str), made
+    plan: dict[str, Any] = {"kind": "none"} if made is None else made.as_record()
+    assert plan_of(json.loads(json.dumps(plan))) == made
     for key, operation in REQUESTS.items():
         if key in plan:
             report = ParamValidator().validate(plan[key], SERVICE.operation_model(operation).input_shape)

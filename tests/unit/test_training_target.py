@@ -17,10 +17,10 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
-from orchestration.domain.results import execution_result, pipeline_result, training_job_result
+from orchestration.domain.results import Ended, execution_ended, pipeline_ended, training_job_ended
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
 from orchestration.domain.training_target import TrainingTask, nested_execution_arn, target_request, training_name
-from orchestration.domain.wait import result
+from orchestration.domain.wait import Result
 from orchestration.steps.answering import resolve
 from orchestration.steps.looking import look_after
 from orchestration.steps.trainings import training_result
@@ -192,59 +192,59 @@ def test_the_last_successful_steps_stand_for_a_pipelines_output() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("Succeeded", ("SUCCEEDED", None)),
-        ("Failed", ("FAILED", "PipelineFailed")),
-        ("Stopped", ("FAILED", "PipelineStopped")),
+        ("Succeeded", (True, None)),
+        ("Failed", (False, "PipelineFailed")),
+        ("Stopped", (False, "PipelineStopped")),
         ("Executing", None),
         ("Stopping", None),
     ],
 )
-def test_pipeline_results(status: str, expected: tuple[str, str | None] | None) -> None:
-    result = pipeline_result({"PipelineExecutionStatus": status})
+def test_what_a_pipeline_came_to(status: str, expected: tuple[bool, str | None] | None) -> None:
+    result = pipeline_ended({"PipelineExecutionStatus": status})
 
-    assert (result and (result["status"], result.get("error"))) == expected
-    assert pipeline_result(None) is not None
+    assert (result and (result.succeeded, result.error)) == expected
+    assert pipeline_ended(None) is not None
 
 
 @pytest.mark.parametrize(
     ("status", "secondary", "expected"),
     [
-        ("Completed", "Completed", ("SUCCEEDED", None)),
-        ("Failed", "Failed", ("FAILED", "TrainingJobFailed")),
-        ("Stopped", "Stopped", ("FAILED", "TrainingJobStopped")),
-        ("Stopped", "MaxRuntimeExceeded", ("FAILED", "TrainingTimedOut")),
-        ("Stopped", "MaxWaitTimeExceeded", ("FAILED", "TrainingTimedOut")),
+        ("Completed", "Completed", (True, None)),
+        ("Failed", "Failed", (False, "TrainingJobFailed")),
+        ("Stopped", "Stopped", (False, "TrainingJobStopped")),
+        ("Stopped", "MaxRuntimeExceeded", (False, "TrainingTimedOut")),
+        ("Stopped", "MaxWaitTimeExceeded", (False, "TrainingTimedOut")),
         ("InProgress", "Training", None),
         ("Stopping", "Stopping", None),
     ],
 )
-def test_training_job_results(status: str, secondary: str, expected: tuple[str, str | None] | None) -> None:
-    result = training_job_result({"TrainingJobStatus": status, "SecondaryStatus": secondary})
+def test_what_a_training_job_came_to(status: str, secondary: str, expected: tuple[bool, str | None] | None) -> None:
+    result = training_job_ended({"TrainingJobStatus": status, "SecondaryStatus": secondary})
 
-    assert (result and (result["status"], result.get("error"))) == expected
-    assert training_job_result(None) is not None
+    assert (result and (result.succeeded, result.error)) == expected
+    assert training_job_ended(None) is not None
 
 
 @pytest.mark.parametrize(
     ("status", "error", "expected"),
     [
-        ("SUCCEEDED", None, ("SUCCEEDED", None)),
-        ("FAILED", "OOM", ("FAILED", "OOM")),
-        ("FAILED", None, ("FAILED", "FAILED")),
-        ("TIMED_OUT", None, ("FAILED", "TrainingTimedOut")),
-        ("ABORTED", None, ("FAILED", "ABORTED")),
-        ("ABORTED", "TrainingTimedOut", ("FAILED", "TrainingTimedOut")),
+        ("SUCCEEDED", None, (True, None)),
+        ("FAILED", "OOM", (False, "OOM")),
+        ("FAILED", None, (False, "FAILED")),
+        ("TIMED_OUT", None, (False, "TrainingTimedOut")),
+        ("ABORTED", None, (False, "ABORTED")),
+        ("ABORTED", "TrainingTimedOut", (False, "TrainingTimedOut")),
         ("RUNNING", None, None),
         ("PENDING_REDRIVE", None, None),
     ],
 )
-def test_execution_results(status: str, error: str | None, expected: tuple[str, str | None] | None) -> None:
-    result = execution_result({"status": status, "error": error})
+def test_what_an_execution_came_to(status: str, error: str | None, expected: tuple[bool, str | None] | None) -> None:
+    result = execution_ended({"status": status, "error": error})
 
-    assert (result and (result["status"], result.get("error"))) == expected
-    never = execution_result(None)
+    assert (result and (result.succeeded, result.error)) == expected
+    never = execution_ended(None)
     assert never is not None
-    assert never["error"] == "NeverStarted"
+    assert never.error == "NeverStarted"
 
 
 # Failed, stopped, timed out.
@@ -266,22 +266,23 @@ def test_execution_results(status: str, error: str | None, expected: tuple[str, 
     ],
 )
 def test_a_training_that_ended_badly_is_called_what_it_is(error: str, overdue: bool, outcome: str) -> None:
-    found = {"status": "FAILED", "error": error, "reason": "a sentence"}
+    found = Ended(succeeded=False, reason="a sentence", error=error)
 
     result = training_result(found, output_uri="s3://out/", overdue=overdue)
 
-    assert (result["next"], result["outcome"], result["error"]) == ("evaluate", outcome, error)
-    assert result["reason"] == "a sentence"
+    assert (result.next, result.outcome) == ("evaluate", outcome)
+    assert result.reason == "a sentence"
 
 
 def test_a_training_that_succeeded_goes_on_with_what_it_made_however_late_it_was() -> None:
-    found = {"status": "SUCCEEDED", "reason": "done", "output": json.dumps({"model_package_arn": PACKAGE})}
+    found = Ended(succeeded=True, reason="done", output=json.dumps({"model_package_arn": PACKAGE}))
 
     result = training_result(found, output_uri="s3://out/", overdue=True)
 
-    assert (result["next"], result["outcome"]) == ("evaluate", None)
-    assert result["output"]["model_package_arn"] == PACKAGE
-    assert result["output"]["evaluation_uri"] == "s3://out/evaluation.json"
+    assert (result.next, result.outcome) == ("evaluate", None)
+    assert result.output is not None
+    assert result.output.model_package_arn == PACKAGE
+    assert result.output.evaluation_uri == "s3://out/evaluation.json"
 
 
 # Looking after a training, by its name.
@@ -328,9 +329,10 @@ def test_a_training_that_is_over_is_found_by_its_name_when_its_event_was_lost(ne
         wait = world.table.wait("run-1", WaitKind.TRAINING)
         assert wait is not None
         assert wait.result is not None
-        assert wait.result["outcome"] is None
-        output = wait.result["output"]
-        assert PACKAGE in output.values() or output["model_data_uri"] == "s3://data/m.tar.gz"
+        assert wait.result.outcome is None
+        output = wait.result.output
+        assert output is not None
+        assert output.model_package_arn == PACKAGE or output.model_data_uri == "s3://data/m.tar.gz"
 
 
 @pytest.mark.parametrize(
@@ -351,7 +353,7 @@ def test_a_training_past_its_limit_is_stopped_and_timed_out(target: dict[str, An
     wait = world.table.wait("run-1", WaitKind.TRAINING)
     assert wait is not None
     assert wait.result is not None
-    assert wait.result["outcome"] == Status.TRAINING_TIMED_OUT
+    assert wait.result.outcome == Status.TRAINING_TIMED_OUT
     assert stories.next_of(world, "training") == "evaluate"
 
 
@@ -376,7 +378,7 @@ def test_a_result_that_somebody_else_fixed_first_stays(world: World) -> None:
     started(world)
     wait = world.table.wait("run-1", WaitKind.TRAINING)
     assert wait is not None
-    first, second = result(Next.EVALUATE, "first"), result(Next.EVALUATE, "second", Status.TRAINING_FAILED)
+    first, second = Result(Next.EVALUATE, "first"), Result(Next.EVALUATE, "second", Status.TRAINING_FAILED)
     assert resolve(world.ports, wait, first) is True
     assert resolve(world.ports, wait, second) is False
     kept = world.table.wait("run-1", WaitKind.TRAINING)

@@ -7,6 +7,7 @@ written: at once, or by a sweep.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -25,7 +26,6 @@ from orchestration.domain.contracts import (
 )
 from orchestration.domain.decision import DecisionVerdict, ModelState, decide
 from orchestration.domain.due import AGAIN, GRACE, due
-from orchestration.domain.errors import ContentionError
 from orchestration.domain.json_values import canonical, text
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.reasons import Reason
@@ -44,6 +44,7 @@ from orchestration.domain.signals import read_signal
 from orchestration.steps.due_work import attempt
 from orchestration.steps.pending import merge_pending, pending_due
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
 from orchestration.steps.telling import signal_told, tell, write_records
 from orchestration.stores.models import Commit, SeenSignal, StoredModel
@@ -57,9 +58,6 @@ if TYPE_CHECKING:
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
-
-ATTEMPTS: Final = 25
-"""Tries against rivals on one model. Each loses at most to one that won, so this many rivals at once all get through."""
 
 HOLD_QUIET: Final = timedelta(hours=24)
 """A hold for the same reason is told again after this long; a storm of alarms on a held model is one message."""
@@ -143,23 +141,29 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
     if isinstance(found, Signal) and loaded is None:
         found = _unknown(found)
-    for _ in range(ATTEMPTS):
-        seen = ports.table.signal(found.signal_id)
-        if seen is not None and seen.run_id != asked.run_id:
-            return _duplicate(seen, asked.run_id)
-        if seen is not None:
-            return _answered(ports, seen, None)
-        if isinstance(found, Signal) and loaded is not None:
-            known = _gather(ports, found, loaded)
-            verdict = decide(found, loaded.policy, known.state, ports.now())
-            plan = _plan(ports, asked, found, loaded.policy, known, verdict)
-        else:
-            assert isinstance(found, Rejection)  # noqa: S101 - a signal without a policy became one above
-            plan = _rejection_plan(ports, asked, found)
-        if ports.table.commit_decision(plan.state, plan.seen, plan.writes, now=plan.now) is Commit.DONE:
-            return _answered(ports, plan.seen, plan.told)
-        ports.pause(0.05)
-    raise ContentionError(f"Other signals of the same model kept winning {ATTEMPTS} times; the workflow tries again.")
+    decide_once = functools.partial(_decide_once, ports, asked, found, loaded)
+    return against_rivals(ports, decide_once, f"The state of {found.model or 'signals without a model'}")
+
+
+def _decide_once(
+    ports: Ports, asked: _Asked, found: Signal | Rejection, loaded: LoadedPolicy | None
+) -> dict[str, Any] | None:
+    """Decide by what is read now and commit it; None when another signal of the model was committed meanwhile."""
+    seen = ports.table.signal(found.signal_id)
+    if seen is not None and seen.run_id != asked.run_id:
+        return _duplicate(seen, asked.run_id)
+    if seen is not None:
+        return _answered(ports, seen, None)
+    if isinstance(found, Signal) and loaded is not None:
+        known = _gather(ports, found, loaded)
+        verdict = decide(found, loaded.policy, known.state, ports.now())
+        plan = _plan(ports, asked, found, loaded.policy, known, verdict)
+    else:
+        assert isinstance(found, Rejection)  # noqa: S101 - a signal without a policy became one before
+        plan = _rejection_plan(ports, asked, found)
+    if ports.table.commit_decision(plan.state, plan.seen, plan.writes, now=plan.now) is Commit.DONE:
+        return _answered(ports, plan.seen, plan.told)
+    return None
 
 
 # Gather.

@@ -6,7 +6,8 @@ made on: what is approved and what serves later has to be the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.documents import Unreadable
@@ -16,10 +17,12 @@ from orchestration.domain.fence import closed, policy_changed
 from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.promotion import TrainingOutput, plan_promotion
+from orchestration.domain.promotion import EndpointPlan, plan_promotion
 from orchestration.domain.records import idempotency_token, sha256
+from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
-from orchestration.domain.wait import result
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result
 from orchestration.steps.due_work import attempt
 from orchestration.steps.sight import Gathered, asked_run, gather
 from orchestration.steps.telling import record_status, status_writes, tell
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
-
-STAGE: Final = "evaluation"
 
 
 def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -57,27 +58,27 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     training = ports.table.wait(run_id, WaitKind.TRAINING)
     if training is None or training.result is None:
         raise InvalidRequestError(f"The training of run {run_id} is not over, so there is nothing to evaluate.")
-    if training.result.get("outcome"):
+    if training.result.outcome is not None:
         # Its start may have been taken although nobody heard so: the end of the run stops it and frees its slot.
-        return {"next": Next.RECORD, "reason": training.result["reason"]}
+        return {"next": Next.RECORD, "reason": training.result.reason}
     _training_over(ports, gathered)
-    verdict = ports.table.verdict(run_id, STAGE)
+    verdict = ports.table.candidate_verdict(run_id)
     if verdict is None:
-        verdict = _judge(ports, gathered, _output(training.result))
+        verdict = _judge(ports, gathered, training.result.output or TrainingOutput())
         row = StatusRow(
             Status.CANDIDATE_EVALUATED,
             ports.now().isoformat(),
-            str(verdict["reason"]),
+            verdict.result.reason,
             gathered.run.severity,
-            {gate["name"]: gate["sentence"] for gate in verdict["evaluation"]["gates"][:10]},
+            {gate["name"]: gate["sentence"] for gate in verdict.evaluation["gates"][:10]},
         )
         writes, told = status_writes(ports, run_id, gathered.run.model, row)
-        if ports.table.store_verdict(run_id, STAGE, verdict, writes):
+        if ports.table.store_candidate_verdict(run_id, verdict, writes):
             attempt(ports, told, tell)
         else:
             # Somebody judged at the same moment; theirs stands.
-            verdict = ports.table.verdict(run_id, STAGE) or verdict
-    return {"next": verdict["next"], "reason": verdict["reason"]}
+            verdict = ports.table.candidate_verdict(run_id) or verdict
+    return {"next": verdict.result.next, "reason": verdict.result.reason}
 
 
 def _training_over(ports: Ports, gathered: Gathered) -> None:
@@ -94,13 +95,7 @@ def _training_over(ports: Ports, gathered: Gathered) -> None:
     )
 
 
-def _output(training: dict[str, Any]) -> TrainingOutput:
-    kept = mapping(training.get("output"))
-    return TrainingOutput(**{**kept, "environment": tuple((key, value) for key, value in kept["environment"])})
-
-
-def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> dict[str, Any]:
-    """The verdict as it is stored: a result with evaluation, plan and versions."""
+def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> CandidateVerdict:
     run, policy, manifest = gathered.run, gathered.policy, gathered.manifest
     document = ports.bucket.read(output.evaluation_uri) if output.evaluation_uri else None
     champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
@@ -110,20 +105,18 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> dict[str
         champion_expected=manifest["champion"] is not None,
         unreadable=_unreadable(document),
     )
-    more: dict[str, Any] = {
-        "evaluation": found.as_record(),
-        "evaluation_uri": output.evaluation_uri,
-        "model_package_arn": output.model_package_arn,
-        "versions": {},
-        "plan": {"kind": "none"},
-    }
     refused = Next.FINISH if output.model_package_arn else Next.RECORD
+    verdict = CandidateVerdict(
+        Result(refused, found.sentence, Status.CANDIDATE_REJECTED),
+        evaluation=found.as_record(),
+        evaluation_uri=output.evaluation_uri,
+        model_package_arn=output.model_package_arn,
+    )
     if not found.passed:
-        return result(refused, found.sentence, Status.CANDIDATE_REJECTED, **more)
+        return verdict
     versions = _versions(ports, output, document)
     if isinstance(versions, str):
-        return result(refused, versions, Status.CANDIDATE_REJECTED, **more)
-    more["versions"] = versions
+        return replace(verdict, result=replace(verdict.result, reason=versions))
     plan = plan_promotion(
         policy.promotion,
         output,
@@ -133,25 +126,25 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> dict[str
         tags={MODEL_TAG: run.model, RUN_TAG: run.run_id},
     )
     if isinstance(plan, str):
-        return result(refused, plan, Status.CANDIDATE_REJECTED, **more)
-    if plan["kind"] == PromotionKind.NONE:
-        return result(Next.RECORD, found.sentence, Status.TRAINED, **more)
-    more["plan"] = plan
-    if plan["kind"] == PromotionKind.ENDPOINT:
+        return replace(verdict, result=replace(verdict.result, reason=plan), versions=versions)
+    verdict = replace(verdict, versions=versions, plan=plan)
+    if plan is None:
+        return replace(verdict, result=Result(Next.RECORD, found.sentence, Status.TRAINED))
+    if isinstance(plan, EndpointPlan):
         blocked = _champion_changed(manifest, champion) or _illegal(ports, plan)
         if blocked is not None:
-            return result(Next.RECORD, blocked[1], blocked[0], **more)
-    return _asks_or_promotes(gathered, found, more)
+            return replace(verdict, result=blocked)
+    return replace(verdict, result=_asks_or_promotes(gathered, found))
 
 
-def _asks_or_promotes(gathered: Gathered, found: EvaluationVerdict, more: dict[str, Any]) -> dict[str, Any]:
+def _asks_or_promotes(gathered: Gathered, found: EvaluationVerdict) -> Result:
     wish = gathered.policy.approval.promotion
     if wish == "always" or (wish == "by-severity" and gathered.run.severity != "info"):
-        return result(Next.ASK, found.sentence, **more)
+        return Result(Next.ASK, found.sentence)
     if policy_changed(gathered.sight):
         reason = f"The policy changed since the decision, so people decide by what is in force now. {found.sentence}"
-        return result(Next.ASK, reason, **more)
-    return result(Next.PROMOTE, found.sentence, **more)
+        return Result(Next.ASK, reason)
+    return Result(Next.PROMOTE, found.sentence)
 
 
 def _name(kind: PromotionKind, model: str, run_id: str) -> str:
@@ -198,31 +191,30 @@ def _unreadable(document: Document | None) -> str | None:
     )
 
 
-def _champion_changed(manifest: dict[str, Any], champion: Champion | None) -> tuple[Status, str] | None:
+def _champion_changed(manifest: dict[str, Any], champion: Champion | None) -> Result | None:
     planned = mapping(manifest.get("champion")).get("endpoint_config")
     live = champion.config_name if champion else None
     if planned == live:
         return None
-    return Status.SUPERSEDED, (
+    reason = (
         f"The champion changed while the candidate was on its way: the endpoint served {planned} and serves {live} "
         "now, so the comparison no longer holds. Retrain against the new champion."
     )
+    return Result(Next.RECORD, reason, Status.SUPERSEDED)
 
 
-def _illegal(ports: Ports, plan: dict[str, Any]) -> tuple[Status, str] | None:
+def _illegal(ports: Ports, plan: EndpointPlan) -> Result | None:
     """A plan SageMaker would refuse, found before it creates anything; the policy's, not the candidate's, fault."""
     requests = {
-        "CreateModel": plan["create_model"],
-        "CreateEndpointConfig": plan["create_endpoint_config"],
-        "UpdateEndpoint": plan["update_endpoint"],
+        "CreateModel": plan.create_model,
+        "CreateEndpointConfig": plan.create_endpoint_config,
+        "UpdateEndpoint": plan.update_endpoint,
     }
     faults = [fault for name, request in requests.items() if (fault := ports.sagemaker.request_faults(name, request))]
-    missing = [alarm.name for alarm in ports.alarms.watch(plan["alarms"], since=ports.now()) if not alarm.exists]
+    missing = [alarm.name for alarm in ports.alarms.watch(plan.alarms, since=ports.now()) if not alarm.exists]
     if missing:
         faults.append(f"promotion.alarms names alarms that do not exist: {', '.join(missing)}")
     if not faults:
         return None
-    return (
-        Status.FAILED,
-        f"The promotion cannot be carried out. {' '.join(faults)[:1500]}. Correct the policy and retrain.",
-    )
+    reason = f"The promotion cannot be carried out. {' '.join(faults)[:1500]}. Correct the policy and retrain."
+    return Result(Next.RECORD, reason, Status.FAILED)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.conclusion import conclude
 from orchestration.domain.contracts import Next, Status
-from orchestration.domain.errors import TransientServiceError
+from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.fence import EndpointSight, closed, foreign_deployment, refuse
-from orchestration.domain.json_values import mapping, text
-from orchestration.domain.policy import PromotionKind
+from orchestration.domain.json_values import text
+from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.verdict import Finish
 from orchestration.steps.facts import facts_of
-from orchestration.steps.sight import asked_run, gather
+from orchestration.steps.sight import asked_run, fence_writes, gather
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
@@ -36,53 +37,67 @@ def finish(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         ``{"next", "registry", "baseline"}``; the last two are sentences, or None where there was nothing to do.
 
     Raises:
+        ContentionError: the fence stopped holding at that moment; the workflow asks again.
         TransientServiceError: AWS may take it at the next try; the workflow retries a few times.
     """
     run_id, execution_arn = asked_run(request)
     gathered = gather(ports, run_id, execution_arn)
-    done: dict[str, Any] = {"registry": None, "baseline": None}
-    verdict = ports.table.verdict(run_id, "evaluation")
+    verdict = ports.table.candidate_verdict(run_id)
     if closed(gathered.sight) is not None or verdict is None:
-        return {"next": Next.RECORD, **done}
-    before = ports.table.verdict(run_id, "finish")
-    if before is not None:
-        return {"next": Next.RECORD, **before}
+        return _answer(Finish())
+    before = ports.table.finish_of(run_id)
+    if before is not None and before.over:
+        return _answer(before)
     outcome = conclude(facts_of(ports, run_id), died=None, failure=None).outcome
-    refusal = refuse(gathered.sight) or (
-        _taken_over(ports, mapping(verdict["plan"])) if outcome is Status.PROMOTED else None
-    )
+    plan = verdict.plan if isinstance(verdict.plan, EndpointPlan) and outcome is Status.PROMOTED else None
+    refusal = refuse(gathered.sight) or (_taken_over(ports, plan) if plan else None)
+    package = verdict.model_package_arn
     if refusal is not None:
-        done["registry"] = f"The registry was left as it is: {refusal.reason}" if verdict["model_package_arn"] else None
-        done["baseline"] = f"The monitor's baseline was left as it is: {refusal.reason}"
+        # One that was begun before may have had its effect already.
+        left = (
+            f"was left as it is: {refusal.reason}"
+            if before is None
+            else f"may have been changed before: {refusal.reason}"
+        )
+        finish = Finish(f"The registry {left}" if package else None, f"The monitor's baseline {left}")
+    elif not ports.table.begin_finish(run_id, fence_writes(ports, gathered)):
+        raise ContentionError(
+            "Something changed at the moment of the effect; nothing was changed, the workflow asks again."
+        )
     else:
-        package = verdict["model_package_arn"]
-        if package and (outcome is Status.PROMOTED or outcome in REJECTS):
-            wanted = "Approved" if outcome is Status.PROMOTED else "Rejected"
-            sentence = f"Run {run_id} ended {outcome}: {verdict['reason']}"
-            done["registry"] = _said(ports.changes.judge_package(package, wanted, sentence), f"{package} is {wanted}.")
-        if outcome is Status.PROMOTED:
-            done["baseline"] = _refresh(ports, mapping(verdict["plan"]))
-    ports.table.store_verdict(run_id, "finish", done, [])
-    return {"next": Next.RECORD, **(ports.table.verdict(run_id, "finish") or done)}
+        finish = Finish(
+            _judge_package(ports, run_id, package, outcome, verdict.result.reason) if package else None,
+            _refresh(ports, plan) if outcome is Status.PROMOTED else None,
+        )
+    noted = ports.table.note_finish(run_id, finish)
+    return _answer(finish if noted else ports.table.finish_of(run_id) or finish)
 
 
-def _taken_over(ports: HandPorts, plan: dict[str, Any]) -> Refusal | None:
-    """Whether somebody else's config serves, or is on its way, where the candidate was promoted."""
-    if plan.get("kind") != PromotionKind.ENDPOINT:
+def _answer(finish: Finish) -> dict[str, Any]:
+    return {"next": Next.RECORD, "registry": finish.registry, "baseline": finish.baseline}
+
+
+def _judge_package(ports: HandPorts, run_id: str, package: str, outcome: Status, reason: str) -> str | None:
+    if outcome is not Status.PROMOTED and outcome not in REJECTS:
         return None
-    name, wanted = str(plan["endpoint"]), str(plan["wanted_config"])
-    return foreign_deployment(
-        EndpointSight.of(ports.sagemaker.endpoint(name)), name=name, previous=wanted, wanted=wanted
-    )
+    wanted = "Approved" if outcome is Status.PROMOTED else "Rejected"
+    taken = ports.changes.judge_package(package, wanted, f"Run {run_id} ended {outcome}: {reason}")
+    return _said(taken, f"{package} is {wanted}.")
 
 
-def _refresh(ports: HandPorts, plan: dict[str, Any]) -> str:
-    schedule = text(plan.get("monitoring_schedule"), 63)
+def _taken_over(ports: HandPorts, plan: EndpointPlan) -> Refusal | None:
+    """Whether somebody else's config serves, or is on its way, where the candidate was promoted."""
+    seen = EndpointSight.of(ports.sagemaker.endpoint(plan.endpoint))
+    return foreign_deployment(seen, name=plan.endpoint, previous=plan.wanted_config, wanted=plan.wanted_config)
+
+
+def _refresh(ports: HandPorts, plan: EndpointPlan | None) -> str:
+    schedule = text(plan.monitoring_schedule, 63) if plan else None
     refresh = plan_baseline_refresh(
         schedule,
         ports.sagemaker.monitoring_schedule(schedule) if schedule else None,
-        statistics_uri=plan.get("baseline_statistics_uri"),
-        constraints_uri=plan.get("baseline_constraints_uri"),
+        statistics_uri=plan.baseline_statistics_uri if plan else None,
+        constraints_uri=plan.baseline_constraints_uri if plan else None,
     )
     if refresh.request is None:
         return refresh.sentence

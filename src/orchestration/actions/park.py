@@ -19,7 +19,7 @@ from orchestration.steps.answering import answer, look_due, take_up
 from orchestration.steps.approvals import APPROVED, BAKE, REQUESTED, approval_data, ladder_due, request_sentence
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow, turn_away
-from orchestration.steps.looking import look, look_after
+from orchestration.steps.looking import endpoint_planned, look, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import change_slots
@@ -60,7 +60,7 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     over = closed(gathered.sight)
     if over is not None:
         # A run that is over is not taken up again, however it is woken: the workflow goes to its end.
-        answer(ports, token, {"next": Next.RECORD})
+        answer(ports, token, Next.RECORD)
         return {"parked": False}
     wait = ports.table.wait(run_id, kind, subject if kind is WaitKind.APPROVAL else "")
     if wait is None:
@@ -154,10 +154,10 @@ def _why(ports: Ports, gathered: Gathered, subject: str) -> str:
     run_id = gathered.run.run_id
     if subject == "bake":
         bake = ports.table.wait(run_id, WaitKind.BAKE)
-        return str((bake.result or {}).get("reason") if bake else "the bake said nothing")
+        return bake.result.reason if bake is not None and bake.result is not None else "the bake said nothing"
     if subject == "promotion":
-        verdict = ports.table.verdict(run_id, "evaluation") or {}
-        return str(verdict.get("reason") or "the policy asks for it")
+        verdict = ports.table.candidate_verdict(run_id)
+        return (verdict.result.reason if verdict else "") or "the policy asks for it"
     return str(gathered.manifest["decision"]["sentence"])
 
 
@@ -165,11 +165,11 @@ def _bake(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
     promotion = ports.table.wait(wait.run_id, WaitKind.PROMOTION)
     if promotion is None:
         raise InvalidRequestError(f"Run {wait.run_id} has promoted nothing, so there is nothing to bake.")
-    plan = promotion.data["plan"]
-    deadline = (datetime.fromisoformat(wait.parked_at) + timedelta(seconds=plan["bake_seconds"])).isoformat()
-    names = [f"endpoint:{plan['endpoint']}", *(f"alarm:{alarm}" for alarm in plan["alarms"])]
-    wait = replace(wait, deadline=deadline, next_step_at=deadline, data={"plan": plan, "names": names})
-    del gathered
+    plan = endpoint_planned(ports, gathered.run.run_id)
+    deadline = (datetime.fromisoformat(wait.parked_at) + timedelta(seconds=plan.bake_seconds)).isoformat()
+    names = [f"endpoint:{plan.endpoint}", *(f"alarm:{alarm}" for alarm in plan.alarms)]
+    data = {key: promotion.data[key] for key in ("sequence", "since", "why")} | {"names": names}
+    wait = replace(wait, deadline=deadline, next_step_at=deadline, data=data)
     item = replace(look_due(ports, wait), due_at=min(deadline, (ports.now() + GRACE).isoformat()))
     return wait, item, names, [], None
 

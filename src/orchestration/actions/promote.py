@@ -19,18 +19,19 @@ from orchestration.domain.fence import (
 )
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
 from orchestration.domain.json_values import mapping
-from orchestration.domain.policy import PromotionKind
+from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan
 from orchestration.domain.records import manifest_key
-from orchestration.domain.votes import Answer as Vote
-from orchestration.domain.wait import Wait, overdue, result
+from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import asking, commit, noted, put_wait, refused
-from orchestration.steps.looking import look_after
+from orchestration.steps.looking import approved_package, look_after
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
+    from orchestration.domain.promotion import PromotionPlan
+    from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import HandPorts
 
 DEADLINE: Final = timedelta(days=7)
@@ -58,10 +59,10 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     token = asked_token(request)
     gathered = gather(ports, run_id, execution_arn)
     if closed(gathered.sight) is not None:
-        answer(ports, token, {"next": Next.RECORD})
+        answer(ports, token, Next.RECORD)
         return {"started": False}
-    verdict = ports.table.verdict(run_id, "evaluation")
-    if verdict is None or verdict.get("outcome") is not None:
+    verdict = ports.table.candidate_verdict(run_id)
+    if verdict is None or verdict.plan is None or verdict.result.outcome is not None:
         raise InvalidRequestError(f"Run {run_id} has no candidate that passed its gates.")
     wait = ports.table.wait(run_id, WaitKind.PROMOTION)
     if wait is not None:
@@ -71,26 +72,25 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         if wait.data.get("accepted"):
             look_after(ports, wait)
             return {"started": True}
-    plan = mapping(verdict["plan"])
+    plan = verdict.plan
     if wait is not None and _begun(ports, plan):
         # An earlier try was taken although its answer was lost. Whatever stops a run now comes after its effect.
         return {"started": _follow(ports, gathered, plan, wait)}
-    refusal = _refusal(ports, gathered, verdict, plan)
+    refusal = _refusal(ports, gathered, verdict)
     if refusal is not None and wait is not None and ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
         raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
         # Nothing is decided yet: people are asked, and the workflow comes back.
         if wait is not None:
             asking(ports, wait)
-        answer(ports, token, {"next": Next.ASK})
+        answer(ports, token, Next.ASK)
         return {"started": False}
     if refusal is not None:
         refused(ports, gathered, WaitKind.PROMOTION, token, refusal, go=Next.RECORD)
         return {"started": False}
-    kind = plan["kind"]
-    if kind == PromotionKind.REGISTRY:
+    if isinstance(plan, RegistryPlan):
         return {"started": _approve_package(ports, gathered, plan, wait, token)}
-    if kind == PromotionKind.PIPELINE:
+    if isinstance(plan, DeploymentPlan):
         return {"started": _deploy(ports, gathered, plan, wait, token)}
     return {"started": _update_endpoint(ports, gathered, plan, wait, token)}
 
@@ -98,19 +98,21 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
 # The fence.
 
 
-def _refusal(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any], plan: dict[str, Any]) -> Refusal | None:
+def _refusal(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) -> Refusal | None:
     refusal = refuse(gathered.sight) or _not_agreed(ports, gathered, verdict)
     if refusal is not None:
         return refusal
-    versions = {str(uri): str(version) for uri, version in mapping(verdict.get("versions")).items()}
+    plan, versions = verdict.plan, verdict.versions
     refusal = changed_versions(versions, {uri: ports.bucket.version(uri) for uri in versions})
-    if refusal is not None or plan["kind"] != PromotionKind.ENDPOINT:
+    if refusal is not None or not isinstance(plan, EndpointPlan):
         return refusal
-    name, seen = str(plan["endpoint"]), EndpointSight.of(ports.sagemaker.endpoint(str(plan["endpoint"])))
-    foreign = foreign_deployment(seen, name=name, previous=plan["previous_config"], wanted=plan["wanted_config"])
-    if foreign is not None:
-        return foreign
-    return _rival(ports, gathered, name)
+    return _foreign(ports, plan) or _rival(ports, gathered, plan.endpoint)
+
+
+def _foreign(ports: HandPorts, plan: EndpointPlan) -> Refusal | None:
+    """Whether somebody else deployed, or is deploying, where the candidate is to serve."""
+    seen = EndpointSight.of(ports.sagemaker.endpoint(plan.endpoint))
+    return foreign_deployment(seen, name=plan.endpoint, previous=plan.previous_config, wanted=plan.wanted_config)
 
 
 def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | None:
@@ -128,14 +130,15 @@ def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | Non
     )
 
 
-def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -> Refusal | None:
+def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) -> Refusal | None:
     """Whether people have to be asked, were asked, and said yes to what is in force now."""
     approval = ports.table.wait(gathered.run.run_id, WaitKind.APPROVAL, "promotion")
     if approval is None:
-        if verdict["next"] == Next.ASK or policy_changed(gathered.sight):
+        if verdict.result.next is Next.ASK or policy_changed(gathered.sight):
             return Refusal(None, "People have not been asked.", Next.ASK)
         return None
-    if mapping(approval.result).get("decision") != Vote.APPROVED:
+    ruling = approval.result.ruling if approval.result is not None else None
+    if ruling is None or not ruling.approved:
         return Refusal(Status.STOPPED, "Nobody approved the promotion, so nothing was changed.")
     if approval.data.get("policy_sha256") != gathered.sight.policy_sha256:
         return Refusal(
@@ -149,26 +152,27 @@ def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: dict[str, Any]) -
 # The three ways to serve.
 
 
-def _begun(ports: HandPorts, plan: dict[str, Any]) -> bool:
+def _begun(ports: HandPorts, plan: PromotionPlan) -> bool:
     """True when what a promotion asks for is to be seen already."""
-    if plan["kind"] == PromotionKind.REGISTRY:
-        package = mapping(ports.sagemaker.model_package(plan["model_package_arn"]))
+    if isinstance(plan, RegistryPlan):
+        package = mapping(ports.sagemaker.model_package(plan.model_package_arn))
         return package.get("ModelApprovalStatus") == "Approved"
-    if plan["kind"] == PromotionKind.PIPELINE:
-        return ports.executions.describe(plan["execution_arn"]) is not None
-    seen = EndpointSight.of(ports.sagemaker.endpoint(plan["endpoint"]))
-    return plan["wanted_config"] in {seen.live, seen.pending}
+    if isinstance(plan, DeploymentPlan):
+        return ports.executions.describe(plan.execution_arn) is not None
+    seen = EndpointSight.of(ports.sagemaker.endpoint(plan.endpoint))
+    return plan.wanted_config in {seen.live, seen.pending}
 
 
-def _follow(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait) -> bool:
+def _follow(ports: HandPorts, gathered: Gathered, plan: PromotionPlan, wait: Wait) -> bool:
     """Note that a promotion was taken, tell of it, and look at what came of it so far."""
-    if plan["kind"] == PromotionKind.REGISTRY:
-        found = result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
-        resolve(ports, wait, found)
+    if isinstance(plan, RegistryPlan):
+        resolve(ports, wait, approved_package(plan))
         return True
-    sentence = f"Endpoint {plan.get('endpoint')} is moving to config {plan.get('wanted_config')}."
-    if plan["kind"] == PromotionKind.PIPELINE:
-        sentence = f"Deployment {plan['execution_name']} started at {plan['target']}."
+    sentence = (
+        f"Deployment {plan.execution_name} started at {plan.target}."
+        if isinstance(plan, DeploymentPlan)
+        else f"Endpoint {plan.endpoint} is moving to config {plan.wanted_config}."
+    )
     # Before the note that ends the asking, so that a retry makes up for it.
     record_status(
         ports,
@@ -182,34 +186,34 @@ def _follow(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wa
     return True
 
 
-def _approve_package(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
+def _approve_package(ports: HandPorts, gathered: Gathered, plan: RegistryPlan, wait: Wait | None, token: str) -> bool:
     """The registry's approval is the promotion; what deploys from the registry is the team's."""
-    wait = _parked(ports, gathered, plan, wait, token, [])
+    wait = _parked(ports, gathered, wait, token, [])
     sentence = f"Run {gathered.run.run_id} passed its gates."
-    taken = ports.changes.judge_package(plan["model_package_arn"], "Approved", sentence)
+    taken = ports.changes.judge_package(plan.model_package_arn, "Approved", sentence)
     return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
-def _deploy(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
+def _deploy(ports: HandPorts, gathered: Gathered, plan: DeploymentPlan, wait: Wait | None, token: str) -> bool:
     """The team's own deployment; its end comes by event."""
-    wait = _parked(ports, gathered, plan, wait, token, [f"job:{plan['execution_name']}"])
+    wait = _parked(ports, gathered, wait, token, [f"job:{plan.execution_name}"])
     run = gathered.run
     linked = {
-        **plan["input"],
+        **plan.input,
         "run_id": run.run_id,
         "manifest_uri": ports.bucket.uri(manifest_key(run.model, run.run_id)),
         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn,
     }
-    taken = ports.executions.begin(plan["target"], plan["execution_name"], linked)
+    taken = ports.executions.begin(plan.target, plan.execution_name, linked)
     return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
-def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str) -> bool:
+def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, wait: Wait | None, token: str) -> bool:
     """Model, config, intention and wait, then the update: whatever stops in between is found by the intention."""
-    name, wanted = str(plan["endpoint"]), str(plan["wanted_config"])
+    name, wanted = plan.endpoint, plan.wanted_config
     for taken in (
-        ports.changes.create_model(plan["create_model"]),
-        ports.changes.create_endpoint_config(plan["create_endpoint_config"]),
+        ports.changes.create_model(plan.create_model),
+        ports.changes.create_endpoint_config(plan.create_endpoint_config),
     ):
         if taken.answer is Answer.NOT_YET:
             raise NotAcceptedYetError(taken.sentence)
@@ -227,44 +231,27 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
         settles_at=settles_at(now).isoformat(),
         sequence=ports.table.model(gathered.run.model).chain_sequence,
         wanted=wanted,
-        previous=str(plan["previous_config"]),
+        previous=plan.previous_config,
     )
+    # What came before this try is the champion's.
+    place = {"sequence": intention.sequence, "since": intention.opened_at}
     if wait is None:
-        kept = {
-            key: plan[key]
-            for key in (
-                "kind",
-                "endpoint",
-                "previous_config",
-                "wanted_config",
-                "alarms",
-                "bake_seconds",
-                "inconclusive",
-            )
-        }
-        data = {
-            "plan": {**kept, "sequence": intention.sequence, "since": intention.opened_at},
-            "settles_at": intention.settles_at,
-            "accepted": False,
-            "names": [f"endpoint:{name}"],
-        }
+        data = {**_followed(now, [f"endpoint:{name}"]), **place, "why": f"candidate's config {wanted}"}
         new = put_wait(ports, gathered, WaitKind.PROMOTION, token, data, now + DEADLINE)
     else:
-        # What came before this try is the champion's.
-        plan_kept = {**mapping(wait.data["plan"]), "sequence": intention.sequence, "since": intention.opened_at}
-        wait = new = replace(wait, data={**wait.data, "plan": plan_kept})
+        wait = new = replace(wait, data={**wait.data, **place})
     wait = commit(ports, gathered, intention, wait, new)
     # Look once more: a try before this one may have been taken although its answer was lost, and somebody else may have
     # deployed while model and config were made.
     seen = EndpointSight.of(ports.sagemaker.endpoint(name))
-    foreign = foreign_deployment(seen, name=name, previous=str(plan["previous_config"]), wanted=wanted)
+    foreign = foreign_deployment(seen, name=name, previous=plan.previous_config, wanted=wanted)
     if foreign is not None:
-        resolve(ports, wait, result(Next.RECORD, foreign.reason, foreign.outcome))
+        resolve(ports, wait, Result(Next.RECORD, foreign.reason, foreign.outcome))
         return False
     if wanted not in {seen.live, seen.pending}:
         if seen.status != "InService":
             return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
-        taken = ports.changes.update_endpoint(plan["update_endpoint"])
+        taken = ports.changes.update_endpoint(plan.update_endpoint)
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if wanted not in {seen.live, seen.pending}:
@@ -273,18 +260,15 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: dict[str, Any],
     return _follow(ports, gathered, plan, wait)
 
 
-def _parked(
-    ports: HandPorts, gathered: Gathered, plan: dict[str, Any], wait: Wait | None, token: str, names: list[str]
-) -> Wait:
+def _followed(now: datetime, names: list[str]) -> dict[str, Any]:
+    """What a new promotion wait keeps of what it waits for; the plan stands in the verdict."""
+    return {"settles_at": settles_at(now).isoformat(), "accepted": False, "names": names}
+
+
+def _parked(ports: HandPorts, gathered: Gathered, wait: Wait | None, token: str, names: list[str]) -> Wait:
     """The wait of a promotion that changes no endpoint, committed under the fence."""
     now = ports.now()
-    data = {
-        "plan": {key: plan.get(key) for key in ("kind", "execution_arn", "model_package_arn")},
-        "settles_at": settles_at(now).isoformat(),
-        "accepted": False,
-        "names": names,
-    }
-    new = wait or put_wait(ports, gathered, WaitKind.PROMOTION, token, data, now + DEADLINE)
+    new = wait or put_wait(ports, gathered, WaitKind.PROMOTION, token, _followed(now, names), now + DEADLINE)
     return commit(ports, gathered, None, wait, new)
 
 
@@ -309,5 +293,5 @@ def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
 
 
 def _given_up(ports: HandPorts, wait: Wait, sentence: str, *, unsettled: bool = False) -> bool:
-    resolve(ports, wait, result(Next.RECORD, sentence, Status.FAILED, unsettled=unsettled))
+    resolve(ports, wait, Result(Next.RECORD, sentence, Status.FAILED, unsettled=unsettled))
     return False

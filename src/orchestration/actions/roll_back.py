@@ -10,7 +10,7 @@ from orchestration.domain.errors import ContentionError, NotAcceptedYetError
 from orchestration.domain.fence import EndpointSight, closed
 from orchestration.domain.intention import Intention, endpoint_subject
 from orchestration.domain.results import ENDPOINT_FAILED, rollback_result
-from orchestration.domain.wait import Wait, overdue, result
+from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, look_due, resolve, take_up
 from orchestration.steps.facts import facts_of
 from orchestration.steps.hand import noted, put_wait
@@ -50,7 +50,7 @@ def roll_back(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     intention = _own_intention(ports, gathered)
     if intention is None:
         # Nothing of this run is on its way: a run that is over, or one that never touched the endpoint.
-        answer(ports, token, {"next": Next.FINISH})
+        answer(ports, token, Next.FINISH)
         return {"started": False}
     wait = ports.table.wait(run_id, WaitKind.ROLLBACK)
     if wait is None:
@@ -78,11 +78,10 @@ def _own_intention(ports: HandPorts, gathered: Gathered) -> Intention | None:
 def _park(ports: HandPorts, gathered: Gathered, intention: Intention, token: str) -> Wait:
     name, now = intention.subject.removeprefix("endpoint:"), ports.now()
     facts = facts_of(ports, gathered.run.run_id)
-    why = facts.get("approval:bake") or facts.get("bake") or facts.get("promotion") or {}
+    why = facts.get("approval:bake") or facts.get("bake") or facts.get("promotion")
     data: dict[str, Any] = {
-        "plan": {"endpoint": name, "previous_config": intention.previous, "wanted_config": intention.wanted},
-        "outcome": why.get("outcome") or str(Status.ROLLED_BACK),
-        "why": why.get("reason") or "The promotion could not be followed.",
+        "outcome": (why.outcome if why else None) or Status.ROLLED_BACK,
+        "why": why.reason if why else "The promotion could not be followed.",
         "settles_at": intention.settles_at,
         "accepted": False,
         "names": [f"endpoint:{name}"],
@@ -95,7 +94,7 @@ def _park(ports: HandPorts, gathered: Gathered, intention: Intention, token: str
 
 
 def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wait) -> bool:
-    name, now = wait.data["plan"]["endpoint"], ports.now()
+    name, now = intention.subject.removeprefix("endpoint:"), ports.now()
     described = ports.sagemaker.endpoint(name)
     over = rollback_result(
         described,
@@ -128,7 +127,7 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
                 if taken.answer is Answer.NOT_YET or seen.status not in {"InService", *ENDPOINT_FAILED}:
                     return _busy(ports, wait, taken.sentence)
                 reason = f"{wait.data['why']} The rollback was refused: {taken.sentence}"
-                resolve(ports, wait, result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
+                resolve(ports, wait, Result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
                 return False
     # Before the note that ends the asking, so that a retry makes up for it.
     record_status(
@@ -146,6 +145,6 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
 def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
     if overdue(wait, PATIENCE_HOURS, ports.now()):
         reason = f"{wait.data['why']} Given up after {PATIENCE_HOURS:g} h. {sentence}"
-        resolve(ports, wait, result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
+        resolve(ports, wait, Result(Next.FINISH, reason, Status.ROLLBACK_FAILED))
         return False
     raise NotAcceptedYetError(sentence)

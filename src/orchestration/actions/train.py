@@ -12,7 +12,7 @@ from orchestration.domain.fence import Refusal, closed, policy_changed, refuse
 from orchestration.domain.intention import Intention, settles_at, training_subject
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.training_target import TrainingTask, target_request
-from orchestration.domain.wait import Wait, overdue, result
+from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import commit, put_wait, refused
 from orchestration.steps.looking import look_after
@@ -46,7 +46,7 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     token = asked_token(request)
     gathered = gather(ports, run_id, execution_arn)
     if closed(gathered.sight) is not None:
-        answer(ports, token, {"next": Next.EVALUATE})
+        answer(ports, token, Next.EVALUATE)
         return {"started": False}
     wait = ports.table.wait(run_id, WaitKind.TRAINING)
     if wait is not None:
@@ -120,14 +120,14 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait,
         hours = policy.training.max_hours
         if overdue(wait, hours, ports.now()):
             reason = f"AWS did not take the training for {hours:g} h: {taken.sentence}"
-            resolve(ports, wait, result(Next.EVALUATE, reason, Status.TRAINING_FAILED, error="NotAccepted"))
+            resolve(ports, wait, Result(Next.EVALUATE, reason, Status.TRAINING_FAILED))
             return False
         raise NotAcceptedYetError(taken.sentence)
     if taken.answer is Answer.FOREIGN or (first and taken.answer is Answer.REFUSED):
         # Nothing of this run's trains, and no try before this one can have begun it: nothing is to be stopped at its end.
         ports.table.end_intention(training_subject(run.run_id), run.run_id)
     if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
-        resolve(ports, wait, result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED, error="Refused"))
+        resolve(ports, wait, Result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED))
         return False
     # Before the note that ends the asking, so that a retry makes up for it.
     record_status(

@@ -6,22 +6,22 @@ the person who asks.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.due import GRACE
-from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
 from orchestration.steps.due_work import attempt
 from orchestration.steps.operators import asked_text, change_told, tell_change
 from orchestration.steps.pending import pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
+from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
-
-ATTEMPTS: Final = 25
 
 
 def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -42,21 +42,24 @@ def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if model is None:
         raise InvalidRequestError("Unfreezing needs a model: a legal model name.")
     by, reason = asked_text(request, "by", 200), asked_text(request, "reason", 500)
-    for _ in range(ATTEMPTS):
-        state = ports.table.model(model)
-        if state.frozen_reason is None:
-            return {"model": model, "changed": False}
-        after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
-        item = pending_due(model, ports.now() + GRACE)
-        sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
-        told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
-        if ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
-            tell_change(ports, f"model:{model}", "unfrozen", told)
-            attempt(ports, item, raise_pending)
-            _settle_endpoint(ports, model)
-            return {"model": model, "changed": True}
-        ports.pause(0.05)
-    raise ContentionError(f"The state of {model} kept changing; try again.")
+    changed = against_rivals(ports, functools.partial(_unfreeze, ports, model, by, reason), f"The state of {model}")
+    return {"model": model, "changed": changed}
+
+
+def _unfreeze(ports: Ports, model: str, by: str, reason: str) -> bool | None:
+    state = ports.table.model(model)
+    if state.frozen_reason is None:
+        return False
+    after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
+    item = pending_due(model, ports.now() + GRACE)
+    sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
+    told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
+    if not ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
+        return None
+    tell_change(ports, f"model:{model}", "unfrozen", told)
+    attempt(ports, item, raise_pending)
+    _settle_endpoint(ports, model)
+    return True
 
 
 def _settle_endpoint(ports: Ports, model: str) -> None:

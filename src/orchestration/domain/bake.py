@@ -12,7 +12,7 @@ from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.results import ENDPOINT_FAILED
 from orchestration.domain.switches import KillSwitch, paused_sentence
-from orchestration.domain.wait import result
+from orchestration.domain.wait import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -139,7 +139,7 @@ def returned_drift(pending: Mapping[str, Any] | None, sequence: int, since: date
     return text(signal.get("summary"), 500) or "a drift signal"
 
 
-def bake_result(verdict: BakeVerdict, *, ended: bool, extended: bool, inconclusive: str) -> dict[str, Any] | None:
+def bake_result(verdict: BakeVerdict, *, ended: bool, extended: bool, inconclusive: str) -> Result | None:
     """The result of a bake, or None while it goes on; a first inconclusive end asks for more time by None as well.
 
     Args:
@@ -153,23 +153,23 @@ def bake_result(verdict: BakeVerdict, *, ended: bool, extended: bool, inconclusi
         case BakeState.MOVING:
             return None
         case BakeState.UNHEALTHY:
-            return result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
+            return Result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
         case BakeState.STOPPED:
-            return result(Next.ROLL_BACK, reason, Status.STOPPED)
+            return Result(Next.ROLL_BACK, reason, Status.STOPPED)
         case BakeState.ROLLED_BACK:
-            return result(Next.FINISH, reason, Status.ROLLED_BACK)
+            return Result(Next.FINISH, reason, Status.ROLLED_BACK)
         case BakeState.SUPERSEDED:
-            return result(Next.RECORD, reason, Status.SUPERSEDED)
+            return Result(Next.RECORD, reason, Status.SUPERSEDED)
         case BakeState.HEALTHY:
-            return result(Next.FINISH, reason, Status.PROMOTED) if ended else None
+            return Result(Next.FINISH, reason, Status.PROMOTED) if ended else None
         case BakeState.INCONCLUSIVE:
             if not ended or not extended:
                 return None
             if inconclusive == "promote":
-                return result(Next.FINISH, f"{reason} The policy promotes all the same.", Status.PROMOTED)
+                return Result(Next.FINISH, f"{reason} The policy promotes all the same.", Status.PROMOTED)
             if inconclusive == "roll_back":
-                return result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
-            return result(Next.ASK, reason)
+                return Result(Next.ROLL_BACK, reason, Status.ROLLED_BACK)
+            return Result(Next.ASK, reason)
 
 
 def _bad(reason: str) -> BakeVerdict:

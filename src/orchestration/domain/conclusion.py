@@ -16,6 +16,8 @@ from orchestration.domain.json_values import mapping, text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestration.domain.wait import Result
+
 STAGES: Final = (
     "approval:training",
     "slot",
@@ -69,31 +71,30 @@ class Conclusion:
     known: bool = False
 
 
-def conclude(facts: Mapping[str, Mapping[str, Any]], *, died: Status | None, failure: Failure | None) -> Conclusion:
+def conclude(facts: Mapping[str, Result], *, died: Status | None, failure: Failure | None) -> Conclusion:
     """Conclude a run.
 
     Args:
-        facts: results by stage; each ``{"next", "outcome", "reason", ...}``.
+        facts: results by stage.
         died: the outcome of an execution that ended without recording one, or None when the workflow asks.
         failure: what the workflow or the dead execution reports.
     """
     error = failure.error if failure else None
-    latest = next((facts[stage] for stage in reversed(STAGES) if stage in facts), {})
-    waits_for_rollback = latest.get("next") == Next.ROLL_BACK
-    if latest.get("outcome") and not waits_for_rollback:
-        outcome = Status(latest["outcome"])
-        known = outcome is not Status.ROLLBACK_FAILED and not latest.get("unsettled")
-        return Conclusion(outcome, str(latest.get("reason") or "no reason given"), error, known)
+    latest = next((facts[stage] for stage in reversed(STAGES) if stage in facts), None)
+    waits_for_rollback = latest is not None and latest.next is Next.ROLL_BACK
+    if latest is not None and latest.outcome is not None and not waits_for_rollback:
+        known = latest.outcome is not Status.ROLLBACK_FAILED and not latest.unsettled
+        return Conclusion(latest.outcome, latest.reason or "no reason given", error, known)
     told = failure.sentence if failure else "The workflow ended without a result."
-    if waits_for_rollback:
+    if latest is not None and waits_for_rollback:
         return Conclusion(
-            died or Status.ROLLBACK_FAILED, f"{latest.get('reason')} The champion was not brought back. {told}", error
+            died or Status.ROLLBACK_FAILED, f"{latest.reason} The champion was not brought back. {told}", error
         )
     if failure is not None and failure.error == "States.Timeout" and died is None and _asked(facts):
         return Conclusion(Status.APPROVAL_EXPIRED, "Nobody decided in time, which means no.", error)
     return Conclusion(died or Status.FAILED, told, error)
 
 
-def _asked(facts: Mapping[str, Mapping[str, Any]]) -> bool:
+def _asked(facts: Mapping[str, Result]) -> bool:
     """True when a run that timed out was waiting for people: before a training, or after its evaluation."""
     return not facts or ("evaluation" in facts and "promotion" not in facts)

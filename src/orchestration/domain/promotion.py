@@ -7,7 +7,7 @@ model get the candidate; a team's A/B variant or shadow keeps its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.json_values import mapping, sequence, text
@@ -16,6 +16,7 @@ from orchestration.domain.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
     from orchestration.domain.policy import Promotion
+    from orchestration.domain.training_output import TrainingOutput
 
 CONFIG_FIELDS: Final = (
     "DataCaptureConfig",
@@ -71,16 +72,75 @@ class Champion:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingOutput:
-    """What a training target gave back, checked. Any of ``model_package_arn`` or ``model_data_uri`` names the model."""
+class RegistryPlan:
+    """The registry's approval is the promotion."""
 
+    model_package_arn: str
+
+    def as_record(self) -> dict[str, Any]:
+        """The plan as the verdict keeps it."""
+        return {"kind": str(PromotionKind.REGISTRY), **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentPlan:
+    """The team's own state machine deploys; ``input`` is what it is given."""
+
+    target: str
+    execution_name: str
+    execution_arn: str
+    input: dict[str, Any]
+
+    def as_record(self) -> dict[str, Any]:
+        """The plan as the verdict keeps it."""
+        return {"kind": str(PromotionKind.PIPELINE), **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPlan:
+    """An endpoint is moved to a new config: the exact requests, and how the bake is judged.
+
+    ``previous_config`` is the champion's, ``wanted_config`` the candidate's. The requests are CreateModel's,
+    CreateEndpointConfig's and UpdateEndpoint's.
+    """
+
+    endpoint: str
+    previous_config: str
+    wanted_config: str
+    create_model: dict[str, Any]
+    create_endpoint_config: dict[str, Any]
+    update_endpoint: dict[str, Any]
+    bake_seconds: int
+    alarms: tuple[str, ...]
+    inconclusive: str
     model_package_arn: str | None = None
-    model_data_uri: str | None = None
-    image: str | None = None
-    environment: tuple[tuple[str, str], ...] = ()
-    evaluation_uri: str | None = None
+    monitoring_schedule: str | None = None
     baseline_statistics_uri: str | None = None
     baseline_constraints_uri: str | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """The plan as the verdict keeps it."""
+        return {"kind": str(PromotionKind.ENDPOINT), **asdict(self)}
+
+
+PromotionPlan = RegistryPlan | DeploymentPlan | EndpointPlan
+
+_PLANS: Final[dict[str, type[RegistryPlan | DeploymentPlan | EndpointPlan]]] = {
+    PromotionKind.REGISTRY: RegistryPlan,
+    PromotionKind.PIPELINE: DeploymentPlan,
+    PromotionKind.ENDPOINT: EndpointPlan,
+}
+
+
+def plan_of(record: dict[str, Any]) -> PromotionPlan | None:
+    """A plan from its record; None for kind none."""
+    fields = {**record}
+    kind = fields.pop("kind")
+    if kind == PromotionKind.NONE:
+        return None
+    if "alarms" in fields:
+        fields["alarms"] = tuple(fields["alarms"])
+    return _PLANS[kind](**fields)
 
 
 def plan_promotion(
@@ -91,8 +151,8 @@ def plan_promotion(
     model: str,
     name: str,
     tags: dict[str, str],
-) -> dict[str, Any] | str:
-    """Build the promotion plan the state machine carries out.
+) -> PromotionPlan | str | None:
+    """Build the promotion plan the hand carries out.
 
     Args:
         promotion: the policy's wish.
@@ -104,22 +164,21 @@ def plan_promotion(
         tags: tags on everything created.
 
     Returns:
-        The plan, or a sentence that says why there can be none.
+        The plan, None when the policy wants none, or a sentence that says why there can be none.
     """
     if promotion.kind is PromotionKind.NONE:
-        return {"kind": "none"}
+        return None
     if promotion.kind is PromotionKind.REGISTRY:
         if output.model_package_arn is None:
             return "The training returned no model_package_arn, so there is nothing to approve in the registry."
-        return {"kind": "registry", "model_package_arn": output.model_package_arn}
+        return RegistryPlan(output.model_package_arn)
     if promotion.kind is PromotionKind.PIPELINE:
         target = str(promotion.target)
-        return {
-            "kind": "pipeline",
-            "target": target,
-            "execution_name": name,
-            "execution_arn": nested_execution_arn(target, name),
-            "input": {
+        return DeploymentPlan(
+            target=target,
+            execution_name=name,
+            execution_arn=nested_execution_arn(target, name),
+            input={
                 **promotion.input,
                 "model": model,
                 "model_package_arn": output.model_package_arn,
@@ -128,7 +187,7 @@ def plan_promotion(
                 "environment": dict(output.environment),
                 "evaluation_uri": output.evaluation_uri,
             },
-        }
+        )
     if champion is None:
         return f"Endpoint {promotion.endpoint} does not exist any more, so the candidate cannot serve there."
     container = _candidate_container(output, champion)
@@ -164,22 +223,21 @@ def plan_promotion(
     deployment = _deployment(promotion)
     if deployment:
         update["DeploymentConfig"] = deployment
-    return {
-        "kind": "endpoint",
-        "endpoint": champion.endpoint,
-        "previous_config": champion.config_name,
-        "wanted_config": name,
-        "create_model": create_model,
-        "create_endpoint_config": create_config,
-        "update_endpoint": update,
-        "bake_seconds": int(promotion.bake_minutes * 60),
-        "alarms": list(promotion.alarms),
-        "inconclusive": promotion.inconclusive,
-        "model_package_arn": output.model_package_arn,
-        "monitoring_schedule": promotion.monitoring_schedule,
-        "baseline_statistics_uri": output.baseline_statistics_uri,
-        "baseline_constraints_uri": output.baseline_constraints_uri,
-    }
+    return EndpointPlan(
+        endpoint=champion.endpoint,
+        previous_config=champion.config_name,
+        wanted_config=name,
+        create_model=create_model,
+        create_endpoint_config=create_config,
+        update_endpoint=update,
+        bake_seconds=int(promotion.bake_minutes * 60),
+        alarms=tuple(promotion.alarms),
+        inconclusive=promotion.inconclusive,
+        model_package_arn=output.model_package_arn,
+        monitoring_schedule=promotion.monitoring_schedule,
+        baseline_statistics_uri=output.baseline_statistics_uri,
+        baseline_constraints_uri=output.baseline_constraints_uri,
+    )
 
 
 def _deployment(promotion: Promotion) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
-from orchestration.domain.wait import result
+from orchestration.domain.wait import Result
 
 ENDPOINT_FAILED: Final = frozenset({"Failed", "OutOfService", "UpdateRollbackFailed"})
 PIPELINE_FAILED: Final = {"Failed": "PipelineFailed", "Stopped": "PipelineStopped"}
 """Statuses of a pipeline execution that is over without success, and the error each fails its token with."""
 
 TRAINING_TIMED_OUT: Final = "TrainingTimedOut"
-"""Error of a training that reached its limit; ``close`` tells it from a training that failed."""
+"""Error of a training that reached its limit, whoever ended it."""
 
 OUT_OF_TIME: Final = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 """Secondary statuses of a training job that SageMaker stopped at its StoppingCondition."""
@@ -22,7 +23,7 @@ OUT_OF_TIME: Final = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 
 def promotion_result(
     described: dict[str, Any] | None, *, name: str, previous: str, wanted: str, certain: bool
-) -> dict[str, Any] | None:
+) -> Result | None:
     """What an endpoint update came to, or None while it goes on.
 
     Success is InService *on the wanted config*: after SageMaker's own rollback an endpoint is InService on the old one.
@@ -37,30 +38,30 @@ def promotion_result(
     seen = EndpointSight.of(described)
     why = text((described or {}).get("FailureReason"))
     if seen.live is None:
-        return result(Next.ROLL_BACK, f"Endpoint {name} does not exist any more.", Status.ROLLED_BACK)
+        return Result(Next.ROLL_BACK, f"Endpoint {name} does not exist any more.", Status.ROLLED_BACK)
     if seen.pending is not None:
         # Whoever moves it: a move may fail, and then what served before serves on.
         return None
     foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
     if foreign is not None:
-        return result(Next.RECORD, foreign.reason, foreign.outcome)
+        return Result(Next.RECORD, foreign.reason, foreign.outcome)
     if seen.status in ENDPOINT_FAILED:
-        return result(
+        return Result(
             Next.ROLL_BACK, f"Endpoint {name} is {seen.status}: {why or 'no reason given'}.", Status.ROLLED_BACK
         )
     if seen.status != "InService":
         return None
     if seen.live == wanted:
-        return result(Next.BAKE, f"Endpoint {name} serves with config {wanted}.")
+        return Result(Next.BAKE, f"Endpoint {name} serves with config {wanted}.")
     if not certain:
         return None
     said = why or "the update did not take effect or was rolled back by SageMaker"
-    return result(Next.FINISH, f"Endpoint {name} still serves with config {previous}: {said}.", Status.ROLLED_BACK)
+    return Result(Next.FINISH, f"Endpoint {name} still serves with config {previous}: {said}.", Status.ROLLED_BACK)
 
 
 def rollback_result(
     described: dict[str, Any] | None, *, name: str, previous: str, wanted: str, outcome: Status, certain: bool
-) -> dict[str, Any] | None:
+) -> Result | None:
     """What going back to the champion came to, or None while it goes on.
 
     Args:
@@ -75,62 +76,73 @@ def rollback_result(
     why = text((described or {}).get("FailureReason")) or "no reason given"
     failed = Status.ROLLBACK_FAILED
     if seen.live is None:
-        return result(Next.FINISH, f"Endpoint {name} does not exist any more, so no champion serves.", failed)
+        return Result(Next.FINISH, f"Endpoint {name} does not exist any more, so no champion serves.", failed)
     if seen.pending is not None:
         return None
     foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
     if foreign is not None:
-        return result(Next.FINISH, foreign.reason, foreign.outcome)
+        return Result(Next.FINISH, foreign.reason, foreign.outcome)
     if seen.status in ENDPOINT_FAILED:
-        return result(Next.FINISH, f"Endpoint {name} is {seen.status} after the rollback: {why}.", failed)
+        return Result(Next.FINISH, f"Endpoint {name} is {seen.status} after the rollback: {why}.", failed)
     if seen.status != "InService" or not certain:
         return None
     if seen.live == previous:
-        return result(Next.FINISH, f"Endpoint {name} serves the champion again with config {previous}.", outcome)
-    return result(Next.FINISH, f"Endpoint {name} still serves the candidate with config {wanted}: {why}.", failed)
+        return Result(Next.FINISH, f"Endpoint {name} serves the champion again with config {previous}.", outcome)
+    return Result(Next.FINISH, f"Endpoint {name} still serves the candidate with config {wanted}: {why}.", failed)
 
 
-def execution_result(described: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What a nested execution came to, or None while it runs. ``output`` is what it returned."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a training or a deployment came to, by its target's own account.
+
+    ``error`` names a failure. ``output`` is what it gave back: an object, or the JSON text of one.
+    """
+
+    succeeded: bool
+    reason: str
+    error: str | None = None
+    output: Any = None
+
+
+def execution_ended(described: dict[str, Any] | None) -> Ended | None:
+    """What a nested execution came to, or None while it runs."""
     if described is None:
-        return {"status": "FAILED", "error": "NeverStarted", "reason": "The execution does not exist."}
+        return Ended(succeeded=False, reason="The execution does not exist.", error="NeverStarted")
     status = str(described.get("status"))
     if status == "SUCCEEDED":
-        return {"status": "SUCCEEDED", "reason": "The execution succeeded.", "output": described.get("output") or "{}"}
+        return Ended(succeeded=True, reason="The execution succeeded.", output=described.get("output") or "{}")
     if status in {"FAILED", "TIMED_OUT", "ABORTED"}:
-        error = text(described.get("error"), 200) or status
-        if status == "TIMED_OUT":
-            error = TRAINING_TIMED_OUT
+        error = TRAINING_TIMED_OUT if status == "TIMED_OUT" else text(described.get("error"), 200) or status
         told = text(described.get("cause"), 1500)
         reason = f"{text(described.get('error'), 200) or status}: {told}" if told else f"The execution ended {status}."
-        return {"status": "FAILED", "error": error, "reason": reason}
+        return Ended(succeeded=False, reason=reason, error=error)
     return None
 
 
-def pipeline_result(described: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What a SageMaker pipeline execution came to, or None while it goes on. ``error`` names a failure."""
+def pipeline_ended(described: dict[str, Any] | None) -> Ended | None:
+    """What a SageMaker pipeline execution came to, or None while it goes on. It gives nothing back itself."""
     if described is None:
-        return {"status": "FAILED", "error": "PipelineFailed", "reason": "The pipeline execution does not exist."}
+        return Ended(succeeded=False, reason="The pipeline execution does not exist.", error="PipelineFailed")
     status = str(described.get("PipelineExecutionStatus"))
     if status == "Succeeded":
-        return {"status": "SUCCEEDED", "reason": "The pipeline succeeded."}
+        return Ended(succeeded=True, reason="The pipeline succeeded.")
     if status in PIPELINE_FAILED:
         why = text(described.get("FailureReason"), 1000) or "no reason given"
-        return {"status": "FAILED", "error": PIPELINE_FAILED[status], "reason": f"The pipeline is {status}: {why}"}
+        return Ended(succeeded=False, reason=f"The pipeline is {status}: {why}", error=PIPELINE_FAILED[status])
     return None
 
 
-def training_job_result(described: dict[str, Any] | None) -> dict[str, Any] | None:
+def training_job_ended(described: dict[str, Any] | None) -> Ended | None:
     """What a training job came to, or None while it goes on; a completed one names the model it made."""
     if described is None:
-        return {"status": "FAILED", "error": "TrainingJobFailed", "reason": "The training job does not exist."}
+        return Ended(succeeded=False, reason="The training job does not exist.", error="TrainingJobFailed")
     status, name = described.get("TrainingJobStatus"), described.get("TrainingJobName")
     if status == "Completed":
-        return {"status": "SUCCEEDED", "reason": f"Training job {name} completed.", **trained_model(described)}
+        return Ended(succeeded=True, reason=f"Training job {name} completed.", output=trained_model(described))
     if status in {"Failed", "Stopped"}:
         error = TRAINING_TIMED_OUT if described.get("SecondaryStatus") in OUT_OF_TIME else f"TrainingJob{status}"
         why = text(described.get("FailureReason"), 1000) or "no reason given"
-        return {"status": "FAILED", "error": error, "reason": f"Training job {name} is {status}: {why}"}
+        return Ended(succeeded=False, reason=f"Training job {name} is {status}: {why}", error=error)
     return None
 
 

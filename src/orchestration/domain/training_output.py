@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.json_values import mapping, s3_uri, text
-from orchestration.domain.promotion import TrainingOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 MODEL_PACKAGE_ARN: Final = re.compile(
     r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{12}:model-package/[A-Za-z0-9-]{1,63}(/\d{1,9})?"
@@ -18,6 +18,25 @@ MODEL_PACKAGE_ARN: Final = re.compile(
 
 ENVIRONMENT_KEY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}")
 """Names CreateModel takes for a container's environment. Source: SageMaker API, ContainerDefinition$Environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutput:
+    """What a training target gave back, checked. Any of ``model_package_arn`` or ``model_data_uri`` names the model."""
+
+    model_package_arn: str | None = None
+    model_data_uri: str | None = None
+    image: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    evaluation_uri: str | None = None
+    baseline_statistics_uri: str | None = None
+    baseline_constraints_uri: str | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> TrainingOutput:
+        """The output as ``asdict`` and JSON keep it."""
+        pairs = tuple((str(key), str(value)) for key, value in record.get("environment", ()))
+        return cls(**{**record, "environment": pairs})
 
 
 def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput:

@@ -33,6 +33,15 @@ class Answer(StrEnum):
     REJECTED = "REJECTED"
 
 
+class ApprovalDecision(StrEnum):
+    """What came of an approval."""
+
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    WITHDRAWN = "WITHDRAWN"
+
+
 class Via(StrEnum):
     """How the identity of a vote is known; the words the evidence uses."""
 
@@ -110,13 +119,38 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """What people, or their silence, decided. ``by`` None: nobody did. ``decided_at`` is ISO-8601 in UTC."""
+
+    decision: ApprovalDecision
+    decided_at: str
+    by: str | None = None
+    comment: str = ""
+
+    @property
+    def approved(self) -> bool:
+        """True for a yes."""
+        return self.decision is ApprovalDecision.APPROVED
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Ruling:
+        """A ruling from the record of the result it stands in."""
+        return cls(
+            decision=ApprovalDecision(record["decision"]),
+            decided_at=str(record["decided_at"]),
+            by=record.get("by"),
+            comment=str(record.get("comment") or ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class VoteVerdict:
-    """What a vote does: ``votes`` are all votes from now on, ``result`` is the wait's result if it is decided."""
+    """What a vote does: ``votes`` are all votes from now on, ``ruling`` is there if it is decided; then ``sentence`` says how."""
 
     code: VoteCode
     sentence: str
     votes: tuple[Vote, ...]
-    result: dict[str, Any] | None = None
+    ruling: Ruling | None = None
 
 
 def next_step(ladder: Ladder, step: int, now: datetime) -> LadderStep:
@@ -188,28 +222,9 @@ def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> V
     by = " and ".join(vote.by for vote in deciding)
     comments = [" ".join(vote.comment.split()) for vote in deciding if vote.comment]
     reason = " ".join([f"{answer.capitalize()} by {by}.", *comments])
-    result = {
-        "decision": answer,
-        "by": by,
-        "comment": "\n".join(vote.comment for vote in deciding if vote.comment),
-        "decided_at": deciding[-1].at,
-        "outcome": None if answer is Answer.APPROVED else "APPROVAL_REJECTED",
-        "reason": reason,
-    }
-    return VoteVerdict(VoteCode.DECIDED, reason, votes, result)
-
-
-def expired_result(ladder: Ladder) -> dict[str, Any]:
-    """The result of an approval nobody decided."""
-    step = next_step(ladder, 2, ladder.expire_at)
-    return {
-        "decision": "EXPIRED",
-        "by": None,
-        "comment": "",
-        "decided_at": ladder.expire_at.isoformat(),
-        "outcome": "APPROVAL_EXPIRED",
-        "reason": step.sentence,
-    }
+    comment = "\n".join(vote.comment for vote in deciding if vote.comment)
+    ruling = Ruling(ApprovalDecision(answer), deciding[-1].at, by, comment)
+    return VoteVerdict(VoteCode.DECIDED, reason, votes, ruling)
 
 
 def nonce_hash(nonce: str, *, wait_id: str, manifest_sha256: str, deadline: str) -> str:

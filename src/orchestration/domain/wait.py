@@ -6,12 +6,17 @@ token is swapped while it is parked and removed once it was answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.training_output import TrainingOutput
+from orchestration.domain.votes import Ruling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class WaitState(StrEnum):
@@ -19,6 +24,47 @@ class WaitState(StrEnum):
 
     PARKED = "PARKED"
     RESOLVED = "RESOLVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a wait came to: where the workflow goes, why, and the run's outcome if it ends here.
+
+    ``output`` is what a training gave, ``ruling`` what people decided. ``again``: the signal is to be decided anew.
+    ``unsettled``: what was asked for may still show. ``withdrawn``: nobody waited any more, so it says nothing of the run.
+    """
+
+    next: Next
+    reason: str
+    outcome: Status | None = None
+    output: TrainingOutput | None = None
+    ruling: Ruling | None = None
+    again: bool = False
+    unsettled: bool = False
+    withdrawn: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """The result as table and evidence keep it: flat JSON, without what it does not say."""
+        record: dict[str, Any] = {"next": self.next, "reason": self.reason, "outcome": self.outcome}
+        if self.output is not None:
+            record["output"] = asdict(self.output)
+        if self.ruling is not None:
+            record |= asdict(self.ruling)
+        return record | {name: True for name in ("again", "unsettled", "withdrawn") if getattr(self, name)}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Result:
+        """A result from its record."""
+        return cls(
+            next=Next(record["next"]),
+            reason=str(record["reason"]),
+            outcome=Status(record["outcome"]) if record.get("outcome") else None,
+            output=TrainingOutput.of(record["output"]) if record.get("output") else None,
+            ruling=Ruling.of(record) if record.get("decision") else None,
+            again=bool(record.get("again")),
+            unsettled=bool(record.get("unsettled")),
+            withdrawn=bool(record.get("withdrawn")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +86,7 @@ class Wait:
     step: int = 0
     state: WaitState = WaitState.PARKED
     data: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] | None = None
+    result: Result | None = None
     revision: int = 0
 
     @property
@@ -73,11 +119,6 @@ def parse_wait_id(identity: str) -> tuple[str, WaitKind, str]:
     """Run, kind and subject of a wait's id."""
     run_id, kind, *subject = identity.split(":", 2)
     return run_id, WaitKind(kind), subject[0] if subject else ""
-
-
-def result(go: Next, reason: str, outcome: Status | None = None, **more: Any) -> dict[str, Any]:
-    """A wait's result: where the workflow goes, why, and the run's outcome if it ends here."""
-    return {"next": str(go), "reason": reason, "outcome": None if outcome is None else str(outcome), **more}
 
 
 def overdue(wait: Wait, hours: float | None, now: datetime) -> bool:

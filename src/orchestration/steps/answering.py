@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from orchestration.domain.contracts import DueKind, Status, WaitKind
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
-from orchestration.domain.json_values import canonical
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
-    from orchestration.domain.wait import Wait
+    from orchestration.domain.wait import Result, Wait
     from orchestration.ports import ApprovalPorts
 
 LOG = logging.getLogger("orchestration")
@@ -29,7 +29,7 @@ def look_due(ports: ApprovalPorts, wait: Wait) -> DueItem:
     return due(DueKind.LOOK, wait.wait_id, wait.model, ports.now() + GRACE)
 
 
-def resolve(ports: ApprovalPorts, wait: Wait, result: dict[str, Any]) -> bool:
+def resolve(ports: ApprovalPorts, wait: Wait, result: Result) -> bool:
     """Fix the result of a wait and answer its token. False when somebody else had fixed another result before."""
     if not wait.resolved and not ports.table.resolve_wait(wait, result, look_due(ports, wait)):
         LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
@@ -38,7 +38,7 @@ def resolve(ports: ApprovalPorts, wait: Wait, result: dict[str, Any]) -> bool:
     if current is None or current.result is None:
         return False
     deliver(ports, current)
-    return canonical(current.result) == canonical(result)
+    return current.result == result
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:
@@ -46,25 +46,29 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
     if wait.kind is WaitKind.APPROVAL:
         approvals.deliver(ports, wait)
         return
-    if not wait.resolved or wait.token is None:
+    if wait.result is None or wait.token is None:
         return
-    if wait.kind is WaitKind.BAKE and (wait.result or {}).get("outcome") == Status.PROMOTED:
+    if wait.kind is WaitKind.BAKE and wait.result.outcome is Status.PROMOTED:
         record_status(
             ports,
             run_id=wait.run_id,
             model=wait.model,
             status=Status.PROMOTION_BAKED,
-            sentence=f"{(wait.result or {})['reason']} {int(wait.data['plan']['bake_seconds'])} s of bake are over.",
+            sentence=f"{wait.result.reason} {_seconds(wait)} s of bake are over.",
         )
-    alive = answer(ports, wait.token, wait.result or {})
+    alive = answer(ports, wait.token, wait.result.next)
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)
 
 
-def answer(ports: ApprovalPorts, token: str, result: dict[str, Any]) -> bool:
+def _seconds(wait: Wait) -> int:
+    return round((datetime.fromisoformat(wait.deadline) - datetime.fromisoformat(wait.parked_at)).total_seconds())
+
+
+def answer(ports: ApprovalPorts, token: str, go: Next) -> bool:
     """Tell the workflow where to go. False when nobody waits on the token any more."""
-    return ports.executions.succeed(token, {"next": result["next"]})
+    return ports.executions.succeed(token, {"next": go})
 
 
 def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
@@ -75,11 +79,12 @@ def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
     if not wait.resolved and ports.table.swap_token(wait, token):
         return replace(wait, token=token)
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject) or wait
-    answer(ports, token, current.result or {})
+    if current.result is not None:
+        answer(ports, token, current.result.next)
     deliver(ports, current)
     return None
 
 
-def settled(wait: Wait, result: dict[str, Any]) -> Wait:
+def settled(wait: Wait, result: Result) -> Wait:
     """A wait that is over before it was parked: a refusal is a fact like any other."""
     return replace(wait, state=WaitState.RESOLVED, result=result)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from orchestration.domain.votes import nonce_hash
 from orchestration.settings import ApprovalAccess
+from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
-
-ATTEMPTS: Final = 25
-"""Tries against rivals on one approval; each loses at most to one that won."""
 
 
 def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str, ...]:
@@ -47,13 +45,14 @@ def _link(ports: ApprovalPorts, wait: Wait) -> str:
     address = f"{settings.approval_url}?run={quote(wait.run_id, safe='')}"
     if settings.approval_access is not ApprovalAccess.LINK:
         return address
-    for _ in range(ATTEMPTS):
-        nonce = ports.nonce()
-        nonces = [*wait.data["nonces"], {"sha256": hash_of_nonce(wait, nonce), "used_at": None}]
-        if ports.table.change_wait(wait, replace(wait, data={**wait.data, "nonces": nonces})):
-            return f"{address}&nonce={nonce}"
+
+    def add_nonce() -> str | None:
         current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
         if current is None or current.resolved:
-            break
-        wait = current
-    return ""
+            return ""
+        nonce = ports.nonce()
+        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce), "used_at": None}]
+        changed = ports.table.change_wait(current, replace(current, data={**current.data, "nonces": nonces}))
+        return f"{address}&nonce={nonce}" if changed else None
+
+    return against_rivals(ports, add_nonce, f"The approval of run {wait.run_id}")

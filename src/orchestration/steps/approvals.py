@@ -6,6 +6,7 @@ read. So no vote is lost when two people answer at the same moment, and nothing 
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
-from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.notification import Message
 from orchestration.domain.policy import pinned_policy
@@ -23,27 +24,30 @@ from orchestration.domain.switches import switch_over
 from orchestration.domain.votes import (
     COMMENT_LIMIT,
     Answer,
+    ApprovalDecision,
     Ladder,
     LadderAction,
+    Ruling,
     Via,
     Vote,
     VoteCode,
     clean_comment,
     count_vote,
-    expired_result,
     matching_nonce,
     next_step,
     stamp,
 )
-from orchestration.domain.wait import Wait, WaitState
-from orchestration.steps.approval_links import ATTEMPTS, hash_of_nonce
+from orchestration.domain.wait import Result, Wait, WaitState
+from orchestration.steps.approval_links import hash_of_nonce
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.evidence import approval_evidence
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
+    from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
     from orchestration.stores.runs import StoredRun
 
@@ -124,8 +128,7 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
     """
     manifest, now = json.loads(run.manifest), ports.now()
     policy = pinned_policy(manifest["policy"]["effective"])
-    verdict = mapping(ports.table.verdict(run.run_id, "evaluation")) if subject != TRAINING else {}
-    plan = mapping(verdict.get("plan"))
+    verdict = ports.table.candidate_verdict(run.run_id) if subject != TRAINING else None
     since = now - timedelta(days=policy.budget_days)
     starts = ports.table.model(run.model).run_starts
     return {
@@ -135,7 +138,7 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
         "policy_sha256": policy_sha256,
         "severity": run.severity,
         "approvals_needed": int(mapping(manifest.get("approval")).get("approvals_needed", 1)),
-        "versions": verdict.get("versions"),
+        "versions": verdict.versions if verdict else None,
         "votes": [],
         "nonces": [],
         "budget": {
@@ -143,19 +146,22 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
             "runs": policy.budget_runs,
             "days": policy.budget_days,
         },
-        "verdict": {
-            "sentence": verdict.get("reason"),
-            "gates": mapping(verdict.get("evaluation")).get("gates"),
-            "promotion": {key: plan.get(key) for key in ("kind", "endpoint", "previous_config", "wanted_config")},
-        }
-        if verdict
-        else None,
+        "verdict": None if verdict is None else _judged(verdict),
         "ladder": {
             "remind_hours": policy.approval.remind_hours,
             "escalate_hours": policy.approval.escalate_hours,
             "expire_hours": policy.approval.expire_hours,
             "taken": [],
         },
+    }
+
+
+def _judged(verdict: CandidateVerdict) -> dict[str, Any]:
+    plan = verdict.as_record()["plan"]
+    return {
+        "sentence": verdict.result.reason,
+        "gates": verdict.evaluation["gates"],
+        "promotion": {key: plan.get(key) for key in ("kind", "endpoint", "previous_config", "wanted_config")},
     }
 
 
@@ -207,56 +213,59 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
     Raises:
         ContentionError: rivals kept winning; try again.
     """
-    for _ in range(ATTEMPTS):
-        if ballot.via is Via.LINK:
-            found = approval_of_link(ports, ballot.run_id, ballot.nonce or "")
-            wait = found[0] if found else None
-            if wait is None or (ballot.subject and wait.subject != ballot.subject):
-                return BallotAnswer(VoteCode.LINK_INVALID, "This link is not valid.")
-        else:
-            wait = approval_of(ports, ballot.run_id, ballot.subject)
-        if wait is None:
-            return BallotAnswer(
-                VoteCode.UNKNOWN, f"No approval was asked for run {ballot.run_id}; make waits shows what is open."
-            )
-        if wait.resolved:
-            if wait.token is not None:
-                # Whoever decided died before the workflow heard of it.
-                deliver(ports, wait)
-            return _decided_before(wait)
-        refused = _refused(ports, wait, ballot)
-        if refused is not None:
-            return refused
-        now = ports.now()
-        vote = Vote(ballot.answer, ballot.by, ballot.via, ballot.comment, now.isoformat())
-        verdict = count_vote(
-            [Vote(**entry) for entry in wait.data["votes"]],
-            vote,
-            needed=int(wait.data["approvals_needed"]),
-            deadline=datetime.fromisoformat(wait.deadline),
-            now=now,
-            paused=switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id)),
+    return against_rivals(ports, functools.partial(_decide_once, ports, ballot), f"The approval of run {ballot.run_id}")
+
+
+def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
+    if ballot.via is Via.LINK:
+        found = approval_of_link(ports, ballot.run_id, ballot.nonce or "")
+        wait = found[0] if found else None
+        if wait is None or (ballot.subject and wait.subject != ballot.subject):
+            return BallotAnswer(VoteCode.LINK_INVALID, "This link is not valid.")
+    else:
+        wait = approval_of(ports, ballot.run_id, ballot.subject)
+    if wait is None:
+        return BallotAnswer(
+            VoteCode.UNKNOWN, f"No approval was asked for run {ballot.run_id}; make waits shows what is open."
         )
-        if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
-            return BallotAnswer(verdict.code, verdict.sentence, wait)
-        data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
-        if ballot.via is Via.LINK:
-            data["nonces"] = _with_used(wait, ballot.nonce or "", now)
-        after = replace(wait, data=data)
-        if verdict.result is not None:
-            after = replace(after, state=WaitState.RESOLVED, result=completed(verdict.result, wait.subject))
-            # Before the decision, since an early item is harmless: it has the workflow told if this process dies.
-            ports.table.add_due(ladder_due(wait, now + GRACE))
-        counted = _counted_told(ports, after, vote, verdict.sentence) if verdict.result is None else None
-        if ports.table.change_wait(wait, after, [ports.table.due_write(counted)] if counted else []):
-            if counted is not None:
-                attempt(ports, counted, tell)
-            else:
-                # The workflow may have parked again with a new token in between; the stored one is the live one.
-                deliver(ports, ports.table.wait(wait.run_id, wait.kind, wait.subject) or after)
-            return BallotAnswer(verdict.code, verdict.sentence, after)
-        ports.pause(0.05)
-    raise ContentionError(f"Others kept changing the approval of run {ballot.run_id}; nothing was decided. Try again.")
+    if wait.resolved:
+        if wait.token is not None:
+            # Whoever decided died before the workflow heard of it.
+            deliver(ports, wait)
+        return _decided_before(wait)
+    refused = _refused(ports, wait, ballot)
+    if refused is not None:
+        return refused
+    now = ports.now()
+    vote = Vote(ballot.answer, ballot.by, ballot.via, ballot.comment, now.isoformat())
+    verdict = count_vote(
+        [Vote(**entry) for entry in wait.data["votes"]],
+        vote,
+        needed=int(wait.data["approvals_needed"]),
+        deadline=datetime.fromisoformat(wait.deadline),
+        now=now,
+        paused=switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id)),
+    )
+    if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
+        return BallotAnswer(verdict.code, verdict.sentence, wait)
+    data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
+    if ballot.via is Via.LINK:
+        data["nonces"] = _with_used(wait, ballot.nonce or "", now)
+    after, counted = replace(wait, data=data), None
+    if verdict.ruling is not None:
+        after = replace(after, state=WaitState.RESOLVED, result=ruled(verdict.ruling, verdict.sentence, wait.subject))
+        # Before the decision, since an early item is harmless: it has the workflow told if this process dies.
+        ports.table.add_due(ladder_due(wait, now + GRACE))
+    else:
+        counted = _counted_told(ports, after, vote, verdict.sentence)
+    if not ports.table.change_wait(wait, after, [ports.table.due_write(counted)] if counted else []):
+        return None
+    if counted is not None:
+        attempt(ports, counted, tell)
+    else:
+        # The workflow may have parked again with a new token in between; the stored one is the live one.
+        deliver(ports, ports.table.wait(wait.run_id, wait.kind, wait.subject) or after)
+    return BallotAnswer(verdict.code, verdict.sentence, after)
 
 
 def _refused(ports: ApprovalPorts, wait: Wait, ballot: Ballot) -> BallotAnswer | None:
@@ -305,12 +314,14 @@ def _with_used(wait: Wait, nonce: str, now: datetime) -> list[dict[str, Any]]:
 
 
 def _decided_before(wait: Wait) -> BallotAnswer:
-    result = wait.result or {}
-    if result.get("decision") == "EXPIRED":
+    result = wait.result
+    if result is not None and result.ruling is not None and result.ruling.decision is ApprovalDecision.EXPIRED:
         return BallotAnswer(
             VoteCode.EXPIRED, f"The approval expired at {stamp(datetime.fromisoformat(wait.deadline))}.", wait
         )
-    return BallotAnswer(VoteCode.DECIDED_BEFORE, f"The {wait.subject} was decided before: {result.get('reason')}", wait)
+    return BallotAnswer(
+        VoteCode.DECIDED_BEFORE, f"The {wait.subject} was decided before: {result.reason if result else None}", wait
+    )
 
 
 def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -> DueItem:
@@ -357,23 +368,23 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
 # What follows a decision.
 
 
-def completed(result: dict[str, Any], subject: str) -> dict[str, Any]:
-    """The result of an approval with the way the run goes on. A no that ends a bake brings the champion back."""
-    if result.get("decision") == Answer.APPROVED:
+def ruled(ruling: Ruling, reason: str, subject: str) -> Result:
+    """The result of an approval: the way the run goes on. A no that ends a bake brings the champion back."""
+    if ruling.approved:
         _, go, outcome = APPROVED[subject]
-        return {**result, "next": go, "outcome": outcome}
-    outcome = Status.ROLLED_BACK if subject == BAKE else result.get("outcome")
-    return {**result, "next": REFUSED[subject], "outcome": outcome}
+        return Result(go, reason, outcome, ruling=ruling)
+    expired = ruling.decision is ApprovalDecision.EXPIRED
+    outcome = Status.APPROVAL_EXPIRED if expired else Status.APPROVAL_REJECTED
+    return Result(REFUSED[subject], reason, Status.ROLLED_BACK if subject == BAKE else outcome, ruling=ruling)
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:
     """Record a decided approval and answer the workflow. Repeatable; an approval that was answered is left alone."""
-    if not wait.resolved or wait.token is None:
+    if wait.result is None or wait.token is None:
         return
     # Evidence and history first: a run never goes on with an approval nobody can look up.
     _record(ports, wait)
-    result = wait.result or {}
-    alive = ports.executions.succeed(wait.token, {"next": result["next"]})
+    alive = ports.executions.succeed(wait.token, {"next": wait.result.next})
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)
@@ -381,7 +392,8 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
 
 
 def _record(ports: ApprovalPorts, wait: Wait) -> None:
-    result, data = wait.result or {}, wait.data
+    result, data = wait.result, wait.data
+    ruling = result.ruling if result is not None else None
     uri = approval_evidence(ports, wait)
     LOG.info(
         "ApprovalDecided",
@@ -389,10 +401,10 @@ def _record(ports: ApprovalPorts, wait: Wait) -> None:
             "run_id": wait.run_id,
             "model": wait.model,
             "subject": wait.subject,
-            "decision": str(result.get("decision")),
+            "decision": str(ruling.decision if ruling else None),
         },
     )
-    if result.get("decision") != Answer.APPROVED:
+    if result is None or ruling is None or not ruling.approved:
         # The run's final status says no; ``close`` records and tells it.
         return
     record_status(
@@ -401,11 +413,11 @@ def _record(ports: ApprovalPorts, wait: Wait) -> None:
         model=wait.model,
         status=APPROVED[wait.subject][0],
         severity=data.get("severity"),
-        sentence=str(result.get("reason")),
+        sentence=result.reason,
         facts={
-            "by": str(result.get("by")),
+            "by": str(ruling.by),
             "how": ", ".join(str(vote["via"]) for vote in data.get("votes", [])),
-            "comment": str(result.get("comment") or "none"),
+            "comment": ruling.comment or "none",
             "evidence": uri,
         },
     )
@@ -429,7 +441,7 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     run = ports.table.run(wait.run_id)
     if run is not None and run.outcome is not None:
         # Nobody is asked any more about a run that is over.
-        _decide_by_time(ports, wait, withdrawn(wait, run.outcome, now))
+        _decide_by_time(ports, wait, replace(wait, result=withdrawn(wait, run.outcome, now)))
         return Worked(repair="approval_withdrawn")
     ladder = ladder_of(wait)
     step = next_step(ladder, wait.step, now)
@@ -443,7 +455,8 @@ def climb(ports: Ports, item: DueItem) -> Worked:
         data={**wait.data, "ladder": {**wait.data["ladder"], "taken": taken}},
     )
     if step.action is LadderAction.EXPIRE:
-        _decide_by_time(ports, wait, replace(after, result=completed(expired_result(ladder), wait.subject)))
+        expired = Ruling(ApprovalDecision.EXPIRED, ladder.expire_at.isoformat())
+        _decide_by_time(ports, wait, replace(after, result=ruled(expired, step.sentence, wait.subject)))
         return Worked(repair="approval_advanced")
     told = ladder_told(wait, step.action, now)
     if ports.table.change_wait(wait, after, [ports.table.due_write(told)]):
@@ -452,17 +465,15 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     return later(item, now)
 
 
-def withdrawn(wait: Wait, outcome: str, now: datetime) -> Wait:
-    """An approval whose run ended before anybody decided."""
-    result = {
-        "decision": "WITHDRAWN",
-        "withdrawn": True,
-        "outcome": outcome,
-        "next": Next.RECORD,
-        "reason": f"Run {wait.run_id} ended {outcome} before anybody decided.",
-        "decided_at": now.isoformat(),
-    }
-    return replace(wait, result=result)
+def withdrawn(wait: Wait, outcome: str | None, now: datetime) -> Result:
+    """The result of an approval whose run ended before anybody decided; ``outcome`` None: there is no such run."""
+    return Result(
+        Next.RECORD,
+        f"Run {wait.run_id} ended {outcome or Status.FAILED} before anybody decided.",
+        Status(outcome or Status.FAILED),
+        ruling=Ruling(ApprovalDecision.WITHDRAWN, now.isoformat()),
+        withdrawn=True,
+    )
 
 
 def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> None:

@@ -6,6 +6,7 @@ All of them may come for the same run; the first one closes it, the others find 
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -16,29 +17,29 @@ from orchestration.domain.bake import RETURNING
 from orchestration.domain.conclusion import Conclusion, Failure, conclude
 from orchestration.domain.contracts import DueKind, Severity, Status, WaitKind
 from orchestration.domain.due import GRACE, DueItem, due
-from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
 from orchestration.domain.json_values import mapping
-from orchestration.domain.policy import Policy, PromotionKind, pinned_policy
+from orchestration.domain.policy import Policy, pinned_policy
+from orchestration.domain.promotion import EndpointPlan
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.facts import facts_of
-from orchestration.steps.looking import look_after
+from orchestration.steps.looking import look_after, planned
 from orchestration.steps.pending import merge_pending, pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import status_told, tell
 from orchestration.steps.winding_down import look_at_intention, wind_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestration.domain.wait import Result
     from orchestration.ports import Ports
     from orchestration.stores.models import StoredModel
     from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
-
-ATTEMPTS: Final = 25
 
 STACK_UPDATED: Final = "StackUpdated"
 """Error of a run that the release before began and this one cannot go on with."""
@@ -64,27 +65,30 @@ def close_run(ports: Ports, run: StoredRun, *, died: Status | None, failure: Fai
     Raises:
         ContentionError: rivals kept winning; the caller tries again.
     """
-    for _ in range(ATTEMPTS):
-        current = ports.table.run(run.run_id) or run
-        if current.outcome is not None:
-            return current
-        _see_promotion(ports, run)
-        facts = facts_of(ports, run.run_id)
-        conclusion = conclude(facts, died=died, failure=failure)
-        closed = replace(
-            current,
-            outcome=str(conclusion.outcome),
-            reason=conclusion.reason[:2000],
-            error=conclusion.error,
-            ended_at=ports.now().isoformat(),
-        )
-        after = _after(ports, closed, conclusion, facts)
-        if ports.table.close_run(closed, after.writes):
-            for item, worker in after.work:
-                attempt(ports, item, worker)
-            return closed
-        ports.pause(0.05)
-    raise ContentionError(f"The state of run {run.run_id} kept changing; the workflow tries again.")
+    close_once = functools.partial(_close_once, ports, run, died, failure)
+    return against_rivals(ports, close_once, f"The state of run {run.run_id}")
+
+
+def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Failure | None) -> StoredRun | None:
+    current = ports.table.run(run.run_id) or run
+    if current.outcome is not None:
+        return current
+    _see_promotion(ports, run)
+    facts = facts_of(ports, run.run_id)
+    conclusion = conclude(facts, died=died, failure=failure)
+    closed = replace(
+        current,
+        outcome=str(conclusion.outcome),
+        reason=conclusion.reason[:2000],
+        error=conclusion.error,
+        ended_at=ports.now().isoformat(),
+    )
+    after = _after(ports, closed, conclusion, facts)
+    if not ports.table.close_run(closed, after.writes):
+        return None
+    for item, worker in after.work:
+        attempt(ports, item, worker)
+    return closed
 
 
 def _see_promotion(ports: Ports, run: StoredRun) -> None:
@@ -95,14 +99,14 @@ def _see_promotion(ports: Ports, run: StoredRun) -> None:
     wait = ports.table.wait(run.run_id, WaitKind.PROMOTION)
     if wait is None or wait.resolved:
         return
-    if mapping(wait.data.get("plan")).get("kind") in {PromotionKind.REGISTRY, PromotionKind.PIPELINE}:
-        try:
+    try:
+        if not isinstance(planned(ports, run.run_id), EndpointPlan):
             look_after(ports, wait)
-        except Exception:
-            LOG.exception("PromotionUnseen", extra={"run_id": run.run_id, "model": run.model})
+    except Exception:
+        LOG.exception("PromotionUnseen", extra={"run_id": run.run_id, "model": run.model})
 
 
-def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, dict[str, Any]]) -> _After:
+def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, Result]) -> _After:
     now, stored, manifest = ports.now(), ports.table.model(run.model), json.loads(run.manifest)
     policy = _policy(ports, run, manifest)
     intention = _open_intention(ports, run, policy)
@@ -192,9 +196,9 @@ def _open_intention(ports: Ports, run: StoredRun, policy: Policy | None) -> Inte
     return intention
 
 
-def _again(facts: dict[str, dict[str, Any]]) -> bool:
+def _again(facts: dict[str, Result]) -> bool:
     """True when a refusal said that the signal is to be decided again."""
-    return any(fact.get("again") for fact in facts.values())
+    return any(fact.again for fact in facts.values())
 
 
 def _left_by_earlier_release(ports: Ports, run: StoredRun, conclusion: Conclusion) -> bool:

@@ -54,7 +54,8 @@ def outcome_uri(ports: ApprovalPorts, run: StoredRun) -> str:
 
 def approval_evidence(ports: ApprovalPorts, wait: Wait) -> str:
     """Write who approved or rejected what, when and how; gives its URI."""
-    result, data = wait.result or {}, wait.data
+    result, data = wait.result, wait.data
+    ruling = result.ruling if result is not None else None
     key = evidence_key(wait.model, wait.run_id, f"approval-{wait.subject}")
     ports.bucket.write_once(
         key,
@@ -63,9 +64,9 @@ def approval_evidence(ports: ApprovalPorts, wait: Wait) -> str:
             "run_id": wait.run_id,
             "model": wait.model,
             "subject": wait.subject,
-            "decision": result.get("decision"),
-            "decided_at": result.get("decided_at"),
-            "reason": result.get("reason"),
+            "decision": ruling.decision if ruling else None,
+            "decided_at": ruling.decided_at if ruling else None,
+            "reason": result.reason if result else None,
             "votes": data.get("votes", []),
             "approvals_needed": data.get("approvals_needed"),
             "why": data.get("why"),
@@ -83,16 +84,16 @@ def approval_evidence(ports: ApprovalPorts, wait: Wait) -> str:
 
 
 def _evaluation(ports: ApprovalPorts, run: StoredRun) -> None:
-    verdict = ports.table.verdict(run.run_id, "evaluation")
-    if verdict is not None and verdict.get("evaluation") is not None:
+    verdict = ports.table.candidate_verdict(run.run_id)
+    if verdict is not None:
         ports.bucket.write_once(
             evidence_key(run.model, run.run_id, "evaluation"),
             {
                 "run_id": run.run_id,
-                "verdict": verdict["evaluation"],
-                "answer": {key: value for key, value in verdict.items() if key != "evaluation"},
-                "evaluation_uri": verdict.get("evaluation_uri"),
-                "versions": verdict.get("versions"),
+                "verdict": verdict.evaluation,
+                "answer": {key: value for key, value in verdict.as_record().items() if key != "evaluation"},
+                "evaluation_uri": verdict.evaluation_uri,
+                "versions": verdict.versions,
                 "policy": mapping(json.loads(run.manifest)).get("policy", {}).get("sha256"),
             },
         )
@@ -100,14 +101,20 @@ def _evaluation(ports: ApprovalPorts, run: StoredRun) -> None:
 
 def _verification(ports: ApprovalPorts, run: StoredRun) -> None:
     bake = ports.table.wait(run.run_id, WaitKind.BAKE)
-    if bake is not None and bake.result is not None and not bake.result.get("withdrawn"):
+    if bake is not None and bake.result is not None and not bake.result.withdrawn:
         ports.bucket.write_once(
             evidence_key(run.model, run.run_id, "verification"),
-            {"run_id": run.run_id, "began_at": bake.parked_at, "deadline": bake.deadline, "answer": bake.result},
+            {
+                "run_id": run.run_id,
+                "began_at": bake.parked_at,
+                "deadline": bake.deadline,
+                "answer": bake.result.as_record(),
+            },
         )
 
 
 def _outcome(ports: ApprovalPorts, run: StoredRun, rows: Sequence[dict[str, Any]]) -> None:
+    finish = ports.table.finish_of(run.run_id)
     ports.bucket.write_once(
         evidence_key(run.model, run.run_id, "outcome"),
         {
@@ -117,7 +124,7 @@ def _outcome(ports: ApprovalPorts, run: StoredRun, rows: Sequence[dict[str, Any]
             "reason": run.reason,
             "error": run.error,
             "policy": mapping(mapping(json.loads(run.manifest)).get("policy")).get("sha256"),
-            "finish": ports.table.verdict(run.run_id, "finish"),
+            "finish": None if finish is None else finish.as_record(),
             "started_at": run.started_at,
             "ended_at": run.ended_at,
             "statuses": [{"status": row["status"], "at": row["at"]} for row in rows],

@@ -9,7 +9,7 @@ from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import settles_at
-from orchestration.domain.wait import Wait, result, wait_id
+from orchestration.domain.wait import Result, Wait, wait_id
 from orchestration.steps.answering import deliver, look_due, resolve, settled
 from orchestration.steps.looking import look_after
 from orchestration.steps.sight import Gathered, fence_writes
@@ -47,7 +47,7 @@ def refused(ports: HandPorts, gathered: Gathered, kind: WaitKind, token: str, re
     Raises:
         ContentionError: it met another write and could not be kept.
     """
-    found = result(go, refusal.reason, refusal.outcome, again=refusal.again)
+    found = Result(go, refusal.reason, refusal.outcome, again=refusal.again)
     parked = ports.table.wait(gathered.run.run_id, kind)
     if parked is None:
         now = ports.now()

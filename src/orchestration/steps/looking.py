@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.bake import BakeState, BakeVerdict, bake_result, judge_bake
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import AGAIN
+from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, number
-from orchestration.domain.policy import PromotionKind
+from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan
 from orchestration.domain.results import (
     TRAINING_TIMED_OUT,
-    execution_result,
+    execution_ended,
     promotion_result,
     rollback_result,
 )
 from orchestration.domain.switches import switch_over
 from orchestration.domain.training_target import TrainingTask
-from orchestration.domain.wait import overdue, result
+from orchestration.domain.votes import ApprovalDecision, Ruling
+from orchestration.domain.wait import Result, overdue
 from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.approvals import BAKE, withdrawn
 from orchestration.steps.due_work import DONE, Worked, later
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.due import DueItem
+    from orchestration.domain.promotion import PromotionPlan
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
@@ -62,28 +65,26 @@ def look_after(ports: Ports, wait: Wait) -> bool:
     if run is None or run.outcome is not None:
         # Nobody goes on with a run that is over, and its execution is dead or goes to its end by itself.
         if wait.kind is WaitKind.APPROVAL:
-            return resolve(
-                ports, wait, withdrawn(wait, str(run.outcome if run else Status.FAILED), ports.now()).result or {}
-            )
+            return resolve(ports, wait, withdrawn(wait, run.outcome if run else None, ports.now()))
         reason = f"Run {wait.run_id} ended before what it waited for."
-        return resolve(ports, wait, result(Next.RECORD, reason, withdrawn=True))
+        return resolve(ports, wait, Result(Next.RECORD, reason, withdrawn=True))
     found = LOOKS[wait.kind](ports, wait, run)
     return found is not None and resolve(ports, wait, found)
 
 
-def _slot(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+def _slot(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     del run
     holder = held_slot(ports, wait.run_id)
     if holder is None:
         return None
-    return result(Next.TRAIN, f"Slot grant {holder.fence}.", fence=holder.fence)
+    return Result(Next.TRAIN, f"Slot grant {holder.fence}.")
 
 
-def _training(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     manifest = json.loads(run.manifest)
     task = TrainingTask.of(manifest)
     if task is None:
-        return result(Next.EVALUATE, "The manifest names no training target.", Status.TRAINING_FAILED)
+        return Result(Next.EVALUATE, "The manifest names no training target.", Status.TRAINING_FAILED)
     training = mapping(manifest.get("training"))
     hours = number(training.get("max_hours"))
     late = overdue(wait, hours, ports.now())
@@ -96,58 +97,83 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None
     return None
 
 
-def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
-    del run
-    plan = wait.data["plan"]
-    if plan["kind"] == PromotionKind.REGISTRY:
-        package = mapping(ports.sagemaker.model_package(plan["model_package_arn"]))
-        if package.get("ModelApprovalStatus") != "Approved":
-            return None
-        return result(Next.RECORD, f"{plan['model_package_arn']} is approved in the registry.", Status.PROMOTED)
-    if plan["kind"] == PromotionKind.PIPELINE:
-        described = ports.executions.describe(plan["execution_arn"])
-        found = execution_result(described) if described is not None or _settled(ports, wait) else None
+def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
+    plan = planned(ports, run.run_id)
+    if isinstance(plan, RegistryPlan):
+        package = mapping(ports.sagemaker.model_package(plan.model_package_arn))
+        return approved_package(plan) if package.get("ModelApprovalStatus") == "Approved" else None
+    if isinstance(plan, DeploymentPlan):
+        described = ports.executions.describe(plan.execution_arn)
+        found = execution_ended(described) if described is not None or _settled(ports, wait) else None
         if found is None:
             return None
-        if found["status"] == "SUCCEEDED":
-            return result(Next.RECORD, "The team's deployment took the candidate.", Status.PROMOTED)
-        return result(Next.RECORD, f"The team's deployment failed: {found['reason']}", Status.FAILED)
-    described = ports.sagemaker.endpoint(plan["endpoint"])
+        if found.succeeded:
+            return Result(Next.RECORD, "The team's deployment took the candidate.", Status.PROMOTED)
+        return Result(Next.RECORD, f"The team's deployment failed: {found.reason}", Status.FAILED)
+    described = ports.sagemaker.endpoint(plan.endpoint)
     return promotion_result(
         described,
-        name=plan["endpoint"],
-        previous=plan["previous_config"],
-        wanted=plan["wanted_config"],
-        certain=_moved(ports, wait, described, plan["since"]),
+        name=plan.endpoint,
+        previous=plan.previous_config,
+        wanted=plan.wanted_config,
+        certain=_moved(ports, wait, described, wait.data["since"]),
     )
 
 
-def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
-    del run
-    plan = wait.data["plan"]
-    described = ports.sagemaker.endpoint(plan["endpoint"])
+def planned(ports: Ports, run_id: str) -> PromotionPlan:
+    """The plan a run's promotion was begun with.
+
+    Raises:
+        InvalidRequestError: the run has no candidate that may be promoted.
+    """
+    verdict = ports.table.candidate_verdict(run_id)
+    if verdict is None or verdict.plan is None:
+        raise InvalidRequestError(f"Run {run_id} has no candidate that passed its gates.")
+    return verdict.plan
+
+
+def endpoint_planned(ports: Ports, run_id: str) -> EndpointPlan:
+    """The plan of a run that moves an endpoint.
+
+    Raises:
+        InvalidRequestError: the run moves none.
+    """
+    plan = planned(ports, run_id)
+    if not isinstance(plan, EndpointPlan):
+        raise InvalidRequestError(f"Run {run_id} moves no endpoint.")
+    return plan
+
+
+def approved_package(plan: RegistryPlan) -> Result:
+    """The result of a promotion that is the registry's approval."""
+    return Result(Next.RECORD, f"{plan.model_package_arn} is approved in the registry.", Status.PROMOTED)
+
+
+def _rollback(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
+    plan = endpoint_planned(ports, run.run_id)
+    described = ports.sagemaker.endpoint(plan.endpoint)
     found = rollback_result(
         described,
-        name=plan["endpoint"],
-        previous=plan["previous_config"],
-        wanted=plan["wanted_config"],
+        name=plan.endpoint,
+        previous=plan.previous_config,
+        wanted=plan.wanted_config,
         outcome=Status(wait.data["outcome"]),
         certain=_moved(ports, wait, described, wait.parked_at),
     )
-    if found is None or (found["outcome"] == Status.ROLLBACK_FAILED and not wait.data.get("accepted")):
+    if found is None or (found.outcome is Status.ROLLBACK_FAILED and not wait.data.get("accepted")):
         # Until AWS took the way back, only the hand says that there is none: it asks for as long as its workflow lives.
         return None
     return because(found, wait)
 
 
-def because(found: dict[str, Any], wait: Wait) -> dict[str, Any]:
+def because(found: Result, wait: Wait) -> Result:
     """The result of a rollback with the reason why the champion had to come back."""
-    return {**found, "reason": f"{wait.data['why']} {found['reason']}"}
+    return replace(found, reason=f"{wait.data['why']} {found.reason}")
 
 
-def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
-    plan, now = wait.data["plan"], ports.now()
-    verdict = _judged(ports, run, plan)
+def _bake(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
+    plan, now = endpoint_planned(ports, run.run_id), ports.now()
+    verdict = _judged(ports, run, plan, wait)
     ended, extended = now >= datetime.fromisoformat(wait.deadline), bool(wait.data.get("extended"))
     if verdict.state is BakeState.INCONCLUSIVE and ended and not extended:
         length = datetime.fromisoformat(wait.deadline) - datetime.fromisoformat(wait.parked_at)
@@ -159,29 +185,30 @@ def _bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
         if length:
             return None
         extended = True
-    return bake_result(verdict, ended=ended, extended=extended, inconclusive=str(plan["inconclusive"]))
+    return bake_result(verdict, ended=ended, extended=extended, inconclusive=plan.inconclusive)
 
 
-def _asked_about_bake(ports: Ports, wait: Wait, run: StoredRun) -> dict[str, Any] | None:
+def _asked_about_bake(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     """What ends a bake early ends the asking about it too: while people think, the candidate serves."""
     bake = ports.table.wait(wait.run_id, WaitKind.BAKE)
     if wait.subject != BAKE or bake is None:
         return None
-    verdict = _judged(ports, run, bake.data["plan"])
+    verdict = _judged(ports, run, endpoint_planned(ports, run.run_id), bake)
     found = bake_result(verdict, ended=False, extended=True, inconclusive="ask")
-    return None if found is None else {**found, "decision": "WITHDRAWN", "decided_at": ports.now().isoformat()}
+    ruling = Ruling(ApprovalDecision.WITHDRAWN, ports.now().isoformat())
+    return None if found is None else replace(found, ruling=ruling)
 
 
-def _judged(ports: Ports, run: StoredRun, plan: dict[str, Any]) -> BakeVerdict:
-    since = datetime.fromisoformat(plan["since"])
+def _judged(ports: Ports, run: StoredRun, plan: EndpointPlan, bake: Wait) -> BakeVerdict:
+    since = datetime.fromisoformat(bake.data["since"])
     return judge_bake(
-        ports.sagemaker.endpoint(plan["endpoint"]),
-        endpoint=plan["endpoint"],
-        wanted_config=plan["wanted_config"],
-        previous_config=plan["previous_config"],
-        alarms=ports.alarms.watch(plan["alarms"], since=since),
+        ports.sagemaker.endpoint(plan.endpoint),
+        endpoint=plan.endpoint,
+        wanted_config=plan.wanted_config,
+        previous_config=plan.previous_config,
+        alarms=ports.alarms.watch(plan.alarms, since=since),
         pending=ports.table.model(run.model).pending,
-        sequence=int(plan["sequence"]),
+        sequence=int(bake.data["sequence"]),
         since=since,
         switch=switch_over(ports.table.kill_switches(), run.model, *sources_of(json.loads(run.manifest))),
     )
@@ -204,7 +231,7 @@ def _moved(ports: Ports, wait: Wait, described: dict[str, Any] | None, since: st
     return (bool(wait.data.get("accepted")) and shows) or _settled(ports, wait)
 
 
-LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], dict[str, Any] | None]]] = {
+LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], Result | None]]] = {
     WaitKind.SLOT: _slot,
     WaitKind.TRAINING: _training,
     WaitKind.PROMOTION: _promotion,

@@ -188,10 +188,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
     if status.final:
         LOG.info("RunEnded", extra=run_ended(run))
         facts["evidence"] = outcome_uri(ports, run)
-        finish = mapping(ports.table.verdict(run_id, "finish"))
-        facts |= {name: str(finish[name]) for name in ("registry", "baseline") if finish.get(name)}
-        if status is Status.PROMOTED and not finish and ports.table.wait(run_id, WaitKind.BAKE) is not None:
-            facts["registry"] = facts["baseline"] = "left as they were: the run ended before they were changed"
+        facts |= _finished(ports, run_id, promoted=status is Status.PROMOTED)
     ports.channels.tell(
         status_message(
             status=status,
@@ -207,6 +204,20 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
         frozen = ports.table.model(run.model).frozen_reason
         if frozen and run_id in frozen:
             ports.channels.tell(frozen_message(run.model, frozen, ports.settings.runbook_url))
+
+
+def _finished(ports: ApprovalPorts, run_id: str, *, promoted: bool) -> dict[str, str]:
+    """What became of registry and baseline."""
+    finish = ports.table.finish_of(run_id)
+    if finish is None:
+        if not promoted or ports.table.wait(run_id, WaitKind.BAKE) is None:
+            return {}
+        left = "left as it was: the run ended before it was changed"
+        return {"registry": left, "baseline": left}
+    if not finish.over:
+        unknown = "the run ended while it was changed; look at it"
+        return {"registry": unknown, "baseline": unknown}
+    return {name: said for name, said in (("registry", finish.registry), ("baseline", finish.baseline)) if said}
 
 
 def _steps(ports: ApprovalPorts, run_id: str, status: Status) -> tuple[str, ...]:

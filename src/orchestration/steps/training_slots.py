@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import GRACE, due
-from orchestration.domain.errors import ContentionError
 from orchestration.domain.slots import Holder, SlotLedger, Waiter, grant, release
 from orchestration.domain.switches import switch_over
 from orchestration.domain.wait import wait_id
+from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.switches import KillSwitch
     from orchestration.ports import Ports
-
-ATTEMPTS: Final = 25
-"""Tries against rivals on the ledger; each loses at most to one that won."""
 
 AT_ONCE: Final = 40
 """Slots granted in one transaction, which may write 100 items; each takes two."""
@@ -37,31 +34,32 @@ def change_slots(
         ContentionError: rivals kept winning; the caller retries.
     """
     handed: tuple[Waiter, ...] = ()
-    for _ in range(ATTEMPTS):
-        before = ports.table.slots()
-        changed = change(before)
-        after, granted = grant(
-            changed,
-            ports.table.queue(),
-            limit=min(ports.settings.max_concurrent_trainings, len(changed.holders) + AT_ONCE),
-            now=ports.now().isoformat(),
-            paused=functools.partial(_paused, ports.table.kill_switches()),
+    granted: tuple[Waiter, ...] | None = None
+    while granted is None or len(granted) == AT_ONCE:
+        granted = against_rivals(ports, functools.partial(_grant, ports, change), "The slot ledger")
+        handed += granted
+    return handed
+
+
+def _grant(ports: Ports, change: Callable[[SlotLedger], SlotLedger]) -> tuple[Waiter, ...] | None:
+    before = ports.table.slots()
+    changed = change(before)
+    after, granted = grant(
+        changed,
+        ports.table.queue(),
+        limit=min(ports.settings.max_concurrent_trainings, len(changed.holders) + AT_ONCE),
+        now=ports.now().isoformat(),
+        paused=functools.partial(_paused, ports.table.kill_switches()),
+    )
+    if after == before:
+        return ()
+    woken = [
+        ports.table.due_write(
+            due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now() + GRACE)
         )
-        if after == before:
-            return handed
-        woken = [
-            ports.table.due_write(
-                due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now() + GRACE)
-            )
-            for waiter in granted
-        ]
-        if ports.table.save_slots(after, granted, woken):
-            handed += granted
-            if len(granted) < AT_ONCE:
-                return handed
-            continue
-        ports.pause(0.05)
-    raise ContentionError(f"The slot ledger kept changing {ATTEMPTS} times; the caller tries again.")
+        for waiter in granted
+    ]
+    return granted if ports.table.save_slots(after, granted, woken) else None
 
 
 def _paused(switches: tuple[KillSwitch, ...], waiter: Waiter) -> bool:

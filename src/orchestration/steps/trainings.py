@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.json_values import text
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.results import (
     TRAINING_TIMED_OUT,
-    execution_result,
-    pipeline_result,
+    Ended,
+    execution_ended,
+    pipeline_ended,
     trained_model,
-    training_job_result,
+    training_job_ended,
 )
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
-from orchestration.domain.wait import result
+from orchestration.domain.wait import Result
 
 if TYPE_CHECKING:
     from orchestration.domain.training_target import TrainingTask
@@ -33,8 +34,8 @@ STOPPED_ERRORS: Final = frozenset({"ABORTED", "PipelineStopped", "TrainingJobSto
 """Errors of a training that somebody stopped; past its limit that was the loop."""
 
 
-def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain: bool) -> dict[str, Any] | None:
-    """What a training came to by the target's own account: ``{"status", "reason", "error"?, ...}``; None while it runs.
+def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain: bool) -> Ended | None:
+    """What a training came to; None while it runs.
 
     Args:
         ports: the outside.
@@ -44,22 +45,22 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     """
     if task.kind is TargetKind.STATE_MACHINE:
         described = ports.executions.describe(task.execution_arn)
-        return None if described is None and not certain else execution_result(described)
+        return None if described is None and not certain else execution_ended(described)
     if task.kind is TargetKind.TRAINING_JOB:
         job = ports.sagemaker.training_job(task.name)
-        return None if job is None and not certain else training_job_result(job)
+        return None if job is None and not certain else training_job_ended(job)
     arn = _pipeline_execution(ports, task, started_at)
     if arn is None:
-        return pipeline_result(None) if certain else None
-    found = pipeline_result(ports.sagemaker.pipeline_execution(arn))
-    if found is None or found["status"] != "SUCCEEDED":
+        return pipeline_ended(None) if certain else None
+    found = pipeline_ended(ports.sagemaker.pipeline_execution(arn))
+    if found is None or not found.succeeded:
         return found
     job_arn, package = trained_by_pipeline(ports.sagemaker.pipeline_steps(arn))
     trained = ports.sagemaker.training_job(job_arn.rsplit("/", 1)[-1]) if job_arn else None
-    return found | (trained_model(trained) if trained else {}) | {"model_package_arn": package}
+    return replace(found, output={**(trained_model(trained) if trained else {}), "model_package_arn": package})
 
 
-def training_result(found: dict[str, Any], *, output_uri: str, overdue: bool) -> dict[str, Any]:
+def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
     """The result of a training wait: the training's output, checked and bounded, or why there is none. Pure.
 
     Args:
@@ -67,13 +68,11 @@ def training_result(found: dict[str, Any], *, output_uri: str, overdue: bool) ->
         output_uri: prefix of the run's outputs.
         overdue: True when the training was past its limit; one that was stopped then has timed out.
     """
-    if found["status"] == "SUCCEEDED":
-        output = read_training_output(found.get("output", found), output_uri=output_uri)
-        return result(Next.EVALUATE, str(found["reason"]), output=asdict(output))
-    error = str(found.get("error"))
-    timed_out = error == TRAINING_TIMED_OUT or (overdue and error in STOPPED_ERRORS)
+    if found.succeeded:
+        return Result(Next.EVALUATE, found.reason, output=read_training_output(found.output, output_uri=output_uri))
+    timed_out = found.error == TRAINING_TIMED_OUT or (overdue and found.error in STOPPED_ERRORS)
     outcome = Status.TRAINING_TIMED_OUT if timed_out else Status.TRAINING_FAILED
-    return result(Next.EVALUATE, text(found["reason"], 2000) or "no reason given", outcome, error=error)
+    return Result(Next.EVALUATE, text(found.reason, 2000) or "no reason given", outcome)
 
 
 def stop_training(ports: Ports, task: TrainingTask, *, started_at: str, error: str, cause: str) -> None:

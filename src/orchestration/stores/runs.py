@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Status
+from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import Table, Write
 
@@ -161,21 +162,41 @@ class Runs(Table):
 
     # Verdicts.
 
-    def verdict(self, run_id: str, stage: str) -> dict[str, Any] | None:
-        """A verdict that was computed, or None."""
-        item = self._get(f"RUN#{run_id}", f"VERDICT#{stage}")
-        return None if item is None else dict(item["verdict"])
+    def candidate_verdict(self, run_id: str) -> CandidateVerdict | None:
+        """The verdict on the run's candidate, or None while there is none."""
+        record = self._verdict(run_id, "evaluation")
+        return None if record is None else CandidateVerdict.of(record)
 
-    def store_verdict(self, run_id: str, stage: str, verdict: dict[str, Any], writes: Sequence[Write]) -> bool:
+    def store_candidate_verdict(self, run_id: str, verdict: CandidateVerdict, writes: Sequence[Write]) -> bool:
         """Store a verdict with what must follow it. False when there is one: that one stands.
 
         Raises:
             ContentionError: see ``_once``.
         """
-        put = self._put(
-            {"pk": f"RUN#{run_id}", "sk": f"VERDICT#{stage}", "verdict": verdict}, "attribute_not_exists(pk)"
+        return self._once(
+            self._put(_verdict(run_id, "evaluation", verdict.as_record()), "attribute_not_exists(pk)"), writes
         )
-        return self._once(put, writes)
+
+    def finish_of(self, run_id: str) -> Finish | None:
+        """What became of registry and baseline; None before that was begun."""
+        record = self._verdict(run_id, "finish")
+        return None if record is None else Finish(**record)
+
+    def begin_finish(self, run_id: str, fence: Sequence[Write]) -> bool:
+        """Note under the fence that registry and baseline are about to be changed. False when the fence does not hold, or it is over."""
+        return self._transact([self._finish(run_id, Finish(over=False)), *fence]) is None
+
+    def note_finish(self, run_id: str, finish: Finish) -> bool:
+        """Note what came of them. False when somebody noted it before: that stands."""
+        return self._write(self._finish(run_id, finish))
+
+    def _finish(self, run_id: str, finish: Finish) -> Write:
+        item = {**_verdict(run_id, "finish", finish.as_record()), "over": finish.over}
+        return self._put(item, "attribute_not_exists(pk) OR #over = :open", {":open": False}, ["over"])
+
+    def _verdict(self, run_id: str, stage: str) -> dict[str, Any] | None:
+        item = self._get(f"RUN#{run_id}", f"VERDICT#{stage}")
+        return None if item is None else dict(item["verdict"])
 
     # Repairs.
 
@@ -205,3 +226,7 @@ def _line(run: StoredRun) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "reason": run.reason,
     }
+
+
+def _verdict(run_id: str, stage: str, record: dict[str, Any]) -> dict[str, Any]:
+    return {"pk": f"RUN#{run_id}", "sk": f"VERDICT#{stage}", "verdict": record}

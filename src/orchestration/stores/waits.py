@@ -17,7 +17,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.wait import Wait, WaitState, parse_wait_id
+from orchestration.domain.wait import Result, Wait, WaitState, parse_wait_id
 from orchestration.stores.due_items import DueItems
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Waits(DueItems):
         pk, sk = _key(wait.run_id, wait.kind, wait.subject)
         return self._transact(
             [
-                self._put({"pk": pk, "sk": sk, **asdict(wait)}, "attribute_not_exists(pk)"),
+                self._put({"pk": pk, "sk": sk, **_item(wait)}, "attribute_not_exists(pk)"),
                 *writes,
                 self.due_write(due),
                 *(self._put({"pk": f"SUBJECT#{name}", "sk": wait.wait_id}) for name in names),
@@ -100,12 +100,12 @@ class Waits(DueItems):
             update, names, values = (
                 f"{update}, #result = :result",
                 [*names, "result"],
-                {**values, ":result": after.result},
+                {**values, ":result": after.result.as_record()},
             )
         write = self._change(before, update, "#state = :parked AND #revision = :old", values, names)
         return self._transact([write, *writes]) is None if writes else self._write(write)
 
-    def resolve_wait(self, wait: Wait, result: dict[str, Any], due: DueItem) -> bool:
+    def resolve_wait(self, wait: Wait, result: Result, due: DueItem) -> bool:
         """Fix the result of a wait. The first to call decides; False for everyone after.
 
         ``due`` has the workflow told by a sweep, if whoever resolves dies before telling.
@@ -117,7 +117,7 @@ class Waits(DueItems):
             wait,
             "SET #state = :resolved, #result = :result",
             "#state = :parked",
-            {":resolved": str(WaitState.RESOLVED), ":result": result},
+            {":resolved": str(WaitState.RESOLVED), ":result": result.as_record()},
             ["state", "result"],
         )
         return self._once(write, [self.due_write(due)])
@@ -146,6 +146,10 @@ def _key(run_id: str, kind: WaitKind, subject: str) -> tuple[str, str]:
     return (f"APPROVAL#{run_id}", subject) if kind is WaitKind.APPROVAL else (f"WAIT#{run_id}", str(kind))
 
 
+def _item(wait: Wait) -> dict[str, Any]:
+    return {**asdict(wait), "result": None if wait.result is None else wait.result.as_record()}
+
+
 def _wait(item: dict[str, Any]) -> Wait:
     fields = {name: item[name] for name in Wait.__slots__ if name in item}
     return Wait(
@@ -154,5 +158,6 @@ def _wait(item: dict[str, Any]) -> Wait:
             **fields,
             "kind": WaitKind(item["kind"]),
             "state": WaitState(item["state"]),
+            "result": Result.of(item["result"]) if item.get("result") else None,
         }
     )
