@@ -63,7 +63,7 @@ local: setup ## Run the embedded AWS in the foreground and say what to export (P
 ##@ Develop
 
 test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
-	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile) $(ARGS)
+	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 lint: setup ## Check code, types, templates and state machines; change nothing
 	@"$(PYTHON)" requirements/install.py node
