@@ -52,13 +52,15 @@ class MemoryDynamoDB:
 
     # Reading.
 
-    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
+    def get_item(self, *, Key: Item, **request: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
         self._enter("GetItem")
+        _refuse_old_looks(request)
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
 
     def query(self, **request: Any) -> dict[str, Any]:
         self._enter("Query")
+        _refuse_old_looks(request)
         condition, values = request["KeyConditionExpression"], request["ExpressionAttributeValues"]
         known: dict[str, Callable[[str], bool]] = {
             "pk = :pk": lambda _: True,
@@ -157,8 +159,9 @@ class MemoryDynamoDB:
         def term(text: str) -> bool:
             if match := re.fullmatch(r"attribute_(not_)?exists\((\S+)\)", text):
                 return (_name(match[2], names) in item) is (match[1] is None)
-            if match := re.fullmatch(r"(\S+) = (:\S+)", text):
-                return bool(item.get(_name(match[1], names)) == values[match[2]])
+            if match := re.fullmatch(r"(\S+) (=|<>) (:\S+)", text):
+                # Like DynamoDB: an attribute that is not there is not equal to anything.
+                return (item.get(_name(match[1], names)) == values[match[3]]) is (match[2] == "=")
             raise NotImplementedError(text)
 
         # Every term is read, so that one nobody knows raises whatever the others say.
@@ -190,6 +193,11 @@ def _refuse_unused(request: dict[str, Any], expressions: str) -> None:
     given = {*request.get("ExpressionAttributeNames", {}), *request.get("ExpressionAttributeValues", {})}
     if used != given:
         raise _error("ValidationException", f"unused or undefined in expressions: {sorted(used ^ given)}", "Request")
+
+
+def _refuse_old_looks(request: dict[str, Any]) -> None:
+    """A decision on what was so a moment ago is what the stores exist to avoid."""
+    assert request.get("ConsistentRead") is True, "a read that may be old"
 
 
 def _request_key(kind: str, request: dict[str, Any]) -> Key:
