@@ -11,6 +11,7 @@ PYTHON_VENV := $(VENV)/bin/python
 PORT        ?= 4566
 JOBS        ?= 3
 TESTS       ?=
+FILES       ?=
 
 ifndef PYTHON
 PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 python3; do \
@@ -64,6 +65,9 @@ local: setup ## Run the embedded AWS in the foreground and say what to export (P
 
 test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
 	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
+
+mutants: setup ## Break the rules and writes of the package in small ways, and see a test notice each (FILES=word narrows)
+	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
 
 lint: setup ## Check code, types, templates and state machines; change nothing
 	@"$(PYTHON)" requirements/install.py node

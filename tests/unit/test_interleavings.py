@@ -10,15 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from orchestration.actions import pause, promote
 from orchestration.domain.contracts import DueKind
 from orchestration.steps import closing, hand
-from tests.unit.fakes import ProcessDiedError, World
-from tests.unit.interleavings import REST, Move, cut_down, drawn, main, played
+from tests.unit.interleavings import drawn, main, played
 from tests.unit.memory_dynamodb import MemoryDynamoDB
-from tests.unit.scheduler import Actor, Fate, Scheduler
 
 ITEM = {"pk": {"S": "a"}, "sk": {"S": "b"}, "value": {"S": "new"}}
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}
@@ -105,7 +102,10 @@ TAKEN_AWAY: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str]] = {
     "one result a wait": (lambda: without_conditions("WAIT#"), "facts"),
     "consistent reads": (with_old_reads, "left quiet records facts served"),
     "the item that stops a training": (without_the_item_that_stops_trainings, "left quiet"),
-    "the intention a closed run leaves": (lambda: patch.object(closing, "_open_intention", lambda *_: None), "served left"),
+    "the intention a closed run leaves": (
+        lambda: patch.object(closing, "_open_intention", lambda *_: None),
+        "served left",
+    ),
     "the look at the endpoint": (lambda: patch.object(promote, "foreign_deployment", lambda *_, **__: None), "foreign"),
     "the look at switch and policy": (lambda: patch.object(promote, "refuse", lambda *_: None), "switch policy"),
     "what a pause names": (lambda: patch.object(pause, "_in_flight", lambda *_: []), "in flight"),
