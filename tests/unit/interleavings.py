@@ -740,7 +740,10 @@ class Interleavings:
         for key in keys:
             (pk, sk), item = key, self.world.database.items.get(key, {})
             if pk.startswith("INTENT#"):
-                if item.get("state") == {"S": "OPEN"} and self.world.database.written[key] == self.world.database.commits:
+                if (
+                    item.get("state") == {"S": "OPEN"}
+                    and self.world.database.written[key] == self.world.database.commits
+                ):
                     self._opened[pk, str(item["run_id"]["S"])] = self.world.database.commits
                 continue
             fact = item.get("result") if pk.startswith(("WAIT#", "APPROVAL#")) else item.get("outcome")

@@ -105,7 +105,10 @@ TAKEN_AWAY: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str]] = {
     "one result a wait": (lambda: without_conditions("WAIT#"), "facts"),
     "consistent reads": (with_old_reads, "left quiet records facts served"),
     "the item that stops a training": (without_the_item_that_stops_trainings, "left quiet"),
-    "the intention a closed run leaves": (lambda: patch.object(closing, "_open_intention", lambda *_: None), "served left"),
+    "the intention a closed run leaves": (
+        lambda: patch.object(closing, "_open_intention", lambda *_: None),
+        "served left",
+    ),
     "the look at the endpoint": (lambda: patch.object(promote, "foreign_deployment", lambda *_, **__: None), "foreign"),
     "the look at switch and policy": (lambda: patch.object(promote, "refuse", lambda *_: None), "switch policy"),
     "what a pause names": (lambda: patch.object(pause, "_in_flight", lambda *_: []), "in flight"),
