@@ -29,11 +29,8 @@ class Executions:
 
     def succeed(self, tokens: Iterable[str], result: dict[str, Any]) -> bool:
         """Give a parked task its result. False when every token it may wait on is dead."""
-        output = canonical(result)
-        answers = [
-            functools.partial(self._client.send_task_success, taskToken=token, output=output) for token in tokens
-        ]
-        return any([self._answered(answer) for answer in answers])
+        output, answer = canonical(result), self._client.send_task_success
+        return any(self._answered(functools.partial(answer, taskToken=token, output=output)) for token in tokens)
 
     def fail(self, token: str, error: str, cause: str) -> bool:
         """Fail a parked task. False when the token is dead. Step Functions takes 256 and 32,768 characters."""
