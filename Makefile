@@ -22,7 +22,7 @@ endif
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
+export CASE CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -68,6 +68,9 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 W3002 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
 	$(OPS)docs --check
+
+faults: setup ## Play every case of the fault matrix that was not played yet, and write its table (CASE=one, ARGS=--help)
+	@$(IN_VENV) -m tests.faults $(ARGS)
 
 bench: setup ## Measure what the loop costs in time and write the table of bench/
 	@$(IN_VENV) -m bench $(ARGS)

@@ -368,7 +368,9 @@ def test_a_storm_of_held_signals_is_one_message_a_day(new_world: Callable[..., W
 
 
 def test_a_thrown_kill_switch_holds_every_signal_in_its_scope(world: World) -> None:
-    world.table.throw_switch(KillSwitch("source:drift_report", "ana", "The detector is broken.", "2026-03-02"))
+    world.table.throw_switch(
+        KillSwitch("source:drift_report", "ana", "The detector is broken.", "2026-03-02T12:00:00+00:00")
+    )
     answer = admit(request(drift()), world.ports)
     assert answer["decision"] == "HOLD"
     assert "Paused (source:drift_report) by ana" in answer["output"]["reason"]

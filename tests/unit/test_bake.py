@@ -258,9 +258,10 @@ def test_an_update_came_to_what_its_endpoint_shows(
     assert (found and (found.next, found.outcome)) == expected
 
 
-def test_the_old_config_is_no_verdict_while_the_update_may_not_show_yet() -> None:
-    old = endpoint("InService", "old")
-    assert promotion_result(old, name="fraud-prod", previous="old", wanted="new", certain=False) is None
+@pytest.mark.parametrize("live", ["old", "hotfix"])
+def test_no_other_config_is_a_verdict_while_the_update_may_still_be_asked_for_or_not_show_yet(live: str) -> None:
+    seen = endpoint("InService", live)
+    assert promotion_result(seen, name="fraud-prod", previous="old", wanted="new", certain=False) is None
     found = promotion_result(
         endpoint("InService", "new"), name="fraud-prod", previous="old", wanted="new", certain=False
     )

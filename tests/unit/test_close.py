@@ -305,6 +305,16 @@ def test_a_dead_execution_whose_event_was_lost_is_found_by_the_sweep(world: Worl
     assert (world.table.active_runs(), world.table.slots().holders) == ([], ())
 
 
+def test_an_execution_that_failed_after_a_decision_without_a_run_is_not_called_undecided(world: World) -> None:
+    do(world, "pause", scope="global", by="ana", reason="Incident 7.")
+    admitted = admit(request(drift(), "run-9"), world.ports)
+    assert admitted["decision"] == "HOLD"
+    answer = close(asking("run-9", failure=FAILURE, event=drift()), world.ports)
+    assert (answer["outcome"], answer["output"]["model"]) == ("FAILED", "churn")
+    assert world.keys("rejected/") == []
+    assert not [message for message in world.channels.messages if message.title == "signal not decided"]
+
+
 def test_an_execution_that_died_undecided_is_told_and_one_that_ended_well_is_not(world: World) -> None:
     assert stories.tell_dead(world, "SUCCEEDED", "run-8") == {"outcome": None}
     assert world.channels.messages == []

@@ -38,7 +38,7 @@ JOB = {
 
 
 def pause(world: World, scope: str = "model:fraud") -> None:
-    world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
 
 
 def resume(world: World, scope: str = "model:fraud") -> None:
@@ -908,3 +908,18 @@ def test_a_run_that_dies_while_its_endpoint_moves_freezes_its_model_and_pages_pe
     do(world, "unfreeze", model="fraud", by="ana", reason="Set back by hand.")
     assert world.table.intention(endpoint_subject(ENDPOINT)) is None
     assert world.table.model("fraud").frozen_reason is None
+
+
+@pytest.mark.parametrize("call", range(1, 30))
+def test_an_unfreezing_that_dies_leaves_no_intention_behind_an_unfrozen_model(call: int, world: World) -> None:
+    stories.moving(world)
+    stories.tell_dead(world, "ABORTED")
+    world.sagemaker.settle(ENDPOINT)
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    world.outside.die_before(call)
+    with contextlib.suppress(ProcessDiedError):
+        do(world, "unfreeze", model="fraud", by="ana", reason="Set back by hand.")
+    world.outside.live()
+    frozen = world.table.model("fraud").frozen_reason is not None
+    assert (world.table.intention(endpoint_subject(ENDPOINT)) is not None) == frozen

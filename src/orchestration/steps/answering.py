@@ -11,12 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from orchestration.domain.chain import chained
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
-from orchestration.steps.evidence import result_record, write_record
+from orchestration.steps.evidence import with_record, write_record
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import record_status
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
     from orchestration.domain.wait import Result, Wait
     from orchestration.ports import ApprovalPorts
-    from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
 
@@ -98,16 +96,6 @@ def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
         answer(ports, token, current.result.next)
     deliver(ports, current)
     return None
-
-
-def with_record(ports: ApprovalPorts, over: Wait) -> tuple[Wait, list[Write]]:
-    """A wait with the place of its result in the model's chain, and the writes that put it there."""
-    record = result_record(over)
-    if record is None:
-        return over, []
-    head = ports.table.chain_head(over.model)
-    links = chained(head, record)
-    return replace(over, record=links[0].sequence), ports.table.chain_writes(head, links)
 
 
 def settled(wait: Wait, result: Result) -> Wait:

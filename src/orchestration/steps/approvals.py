@@ -41,7 +41,7 @@ from orchestration.domain.votes import (
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
 from orchestration.steps.due_work import DONE, Worked, attempt, later
-from orchestration.steps.evidence import result_record, vote_record, write_record
+from orchestration.steps.evidence import vote_record, with_record, write_record
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
@@ -253,18 +253,17 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
     if ballot.via is Via.LINK:
         data["nonces"] = _with_used(wait, ballot.nonce or "", now)
-    after, counted, head = replace(wait, data=data), None, ports.table.chain_head(wait.model)
+    after, counted = replace(wait, data=data), None
     if verdict.ruling is not None:
         after = replace(after, state=WaitState.RESOLVED, result=ruled(verdict.ruling, verdict.sentence, wait.subject))
-        links = chained(head, result_record(after) or vote_record(after))
-        after = replace(after, record=links[0].sequence)
+        after, writes = with_record(ports, after)
         following = ladder_due(wait, now + GRACE)
     else:
+        head = ports.table.chain_head(wait.model)
         links = chained(head, vote_record(after))
+        writes = ports.table.chain_writes(head, links)
         following = counted = _counted_told(ports, after, vote, verdict.sentence, links)
-    if not ports.table.change_wait(
-        wait, after, [ports.table.due_write(following), *ports.table.chain_writes(head, links)]
-    ):
+    if not ports.table.change_wait(wait, after, [ports.table.due_write(following), *writes]):
         return None
     if counted is not None:
         attempt(ports, counted, tell)
@@ -447,8 +446,8 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     run = ports.table.run(wait.run_id)
     if run is not None and run.outcome is not None:
         # Nobody is asked any more about a run that is over.
-        _decide_by_time(ports, wait, replace(wait, result=withdrawn(wait, run.outcome, now)))
-        return Worked(repair="approval_withdrawn")
+        decided = _decide_by_time(ports, wait, replace(wait, result=withdrawn(wait, run.outcome, now)))
+        return Worked(repair="approval_withdrawn") if decided else later(item, now)
     ladder = ladder_of(wait)
     step = next_step(ladder, wait.step, now)
     if step.action is LadderAction.NOTHING:
@@ -462,8 +461,8 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     )
     if step.action is LadderAction.EXPIRE:
         expired = Ruling(ApprovalDecision.EXPIRED, ladder.expire_at.isoformat())
-        _decide_by_time(ports, wait, replace(after, result=ruled(expired, step.sentence, wait.subject)))
-        return Worked(repair="approval_advanced")
+        decided = _decide_by_time(ports, wait, replace(after, result=ruled(expired, step.sentence, wait.subject)))
+        return Worked(repair="approval_advanced") if decided else later(item, now)
     told = ladder_told(wait, step.action, now)
     if ports.table.change_wait(wait, after, [ports.table.due_write(told)]):
         attempt(ports, told, tell)
@@ -482,9 +481,10 @@ def withdrawn(wait: Wait, outcome: str | None, now: datetime) -> Result:
     )
 
 
-def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> None:
-    after, head = replace(after, state=WaitState.RESOLVED), ports.table.chain_head(before.model)
-    links = chained(head, result_record(after) or vote_record(after))
-    after = replace(after, record=links[0].sequence)
-    if ports.table.change_wait(before, after, ports.table.chain_writes(head, links)):
-        deliver(ports, ports.table.wait(before.run_id, before.kind, before.subject) or after)
+def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> bool:
+    """Decide an approval that nobody decided. False when its wait, or its model's chain, was written at the same moment."""
+    after, writes = with_record(ports, replace(after, state=WaitState.RESOLVED))
+    if not ports.table.change_wait(before, after, writes):
+        return False
+    deliver(ports, ports.table.wait(before.run_id, before.kind, before.subject) or after)
+    return True

@@ -7,9 +7,10 @@ very same text at once, or by a sweep.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.chain import Record, RecordKind
+from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import mapping
 from orchestration.domain.records import evidence_key
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts
     from orchestration.stores.models import StoredModel
     from orchestration.stores.runs import StoredRun
+    from orchestration.stores.table import Write
 
 
 def write_record(ports: ApprovalPorts, chain: str, sequence: int) -> str | None:
@@ -69,6 +71,16 @@ def result_record(wait: Wait) -> Record | None:
         }
         return Record(RecordKind.VERIFICATION, evidence_key(wait.model, wait.run_id, "verification"), body)
     return None
+
+
+def with_record(ports: ApprovalPorts, over: Wait) -> tuple[Wait, list[Write]]:
+    """A wait that has its result, with the place of that in the model's chain, and the writes that put it there."""
+    record = result_record(over)
+    if record is None:
+        return over, []
+    head = ports.table.chain_head(over.model)
+    links = chained(head, record)
+    return replace(over, record=links[0].sequence), ports.table.chain_writes(head, links)
 
 
 def vote_record(wait: Wait) -> Record:
