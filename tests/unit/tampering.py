@@ -243,7 +243,15 @@ def link_relabelled(random: Random, scene: Scene) -> Tampering:
             ("chain", "other"),
             ("sequence", 99),
         ]
-        + [("hash", None), ("sequence", "1"), ("sequence", 0.5), ("record", None), ("record", 12), ("record", [1])]
+        + [
+            ("key", ""),
+            ("hash", None),
+            ("sequence", "1"),
+            ("sequence", 0.5),
+            ("record", None),
+            ("record", 12),
+            ("record", [1]),
+        ]
     )
     scene.set(*link.item, **{name: value})
     return found(link, Fault.EDITED, what=f"{name} of link")
@@ -510,7 +518,9 @@ def object_written_again(random: Random, scene: Scene) -> Tampering | None:
 
 def garbage_added(random: Random, scene: Scene) -> Tampering:
     name = random.choice(list(GARBAGE))
-    folder = random.choice([*FOLDERS, "rejected/", "decisions/fraud/", "evidence/spam/run-1/", "manifests/nobody/"])
+    folder = random.choice(
+        [*FOLDERS, "rejected/", "decisions/fraud/", "evidence/spam/run-1/", "manifests/nobody/", "evidence//"]
+    )
     key = f"{folder}{random.randrange(10**6)}.json"
     scene.s3.put(BUCKET, key, GARBAGE[name])
     return Tampering(f"{name} added at {key}", frozenset({Fault.EXTRA}), subject=key)
@@ -629,6 +639,14 @@ def record_taken_out(random: Random, scene: Scene) -> Tampering:
     return found(link, *faults, what="record taken out of both")
 
 
+def chain_rewritten_with_a_name_nobody_can_ask_for(random: Random, scene: Scene) -> Tampering:
+    """Table and bucket agree afterwards, and a run or signal has no name that a table could have."""
+    link = random.choice([link for link in scene.links() if "run_id" in link.document])
+    name = random.choice([name for name in ("run_id", "signal_id") if name in link.document])
+    rewrite_from(scene, link, {**link.document, name: random.choice(["", "x" * 5000, "\x00", "🦆" * 600])})
+    return found(link, *Fault, what=f"{name} rewritten in both from", after=10**6)
+
+
 def chain_rewritten(random: Random, scene: Scene) -> Tampering:
     """Table and bucket agree afterwards: every link from one on is written anew. Only facts beside it may tell."""
     link = random.choice(scene.links())
@@ -689,6 +707,7 @@ PROVABLE: Final[tuple[Kind, ...]] = (
     execution_unknown,
     execution_unrecorded,
     record_taken_out,
+    chain_rewritten_with_a_name_nobody_can_ask_for,
 )
 """Kinds that have to be found, whatever they hit."""
 

@@ -6,6 +6,7 @@ make tamper CASE=417            one of them again
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 
@@ -13,8 +14,8 @@ import pytest
 
 from ops.audit.findings import Fault, Finding, Level, first_breaks
 from tests.unit.fakes import World
-from tests.unit.histories import write_history
-from tests.unit.tampering import PROVABLE, UNPROVABLE, Scene, Tampering, tampered
+from tests.unit.history import anchored_history
+from tests.unit.tampering import PROVABLE, UNPROVABLE, Scene, Tampering, rewrite_from, tampered
 
 SAMPLE = 24
 COUNT = int(os.environ.get("COUNT") or 0)
@@ -27,7 +28,7 @@ KINDS = len(PROVABLE) + len(UNPROVABLE)
 def original() -> Scene:
     logging.disable(logging.CRITICAL)
     world = World(max_concurrent_trainings=3)
-    write_history(world)
+    anchored_history(world)
     logging.disable(logging.NOTSET)
     return Scene.of(world)
 
@@ -83,3 +84,22 @@ def test_what_the_loop_wrote_is_whole(original: Scene) -> None:
 
 def test_every_tampering_is_found(original: Scene) -> None:
     assert [fault for case in chosen() for fault in judge(case, original)] == []
+
+
+def test_rewriting_both_sides_is_told_by_nothing_but_an_anchor(original: Scene) -> None:
+    """What is said not to be provable is just this; a root that was kept outside proves it."""
+    keys = original.objects("evidence/_anchors/")
+    roots = [json.loads(original.body(key) or b"")["root"] for key in keys]
+    assert original.audit(anchor=roots[-1]).findings == original.audit(anchor=roots[0]).findings == []
+    for link in [link for link in original.links() if link.kind == "pause"]:
+        scene = original.copy()
+        rewrite_from(scene, link, {**link.document, "reason": "Another reason."})
+        findings = scene.audit().findings
+        assert {finding.fault for finding in findings} == {Fault.NOT_AS_ANCHORED}
+        assert findings[0].chain == link.chain
+        for key in keys:
+            scene.s3.rewrite("automation", key, None)
+        assert scene.audit().findings == []
+        (finding,) = scene.audit(anchor=roots[-1]).findings
+        assert finding.fault is Fault.NOT_AS_ANCHORED
+        assert roots[-1] in finding.sentence
