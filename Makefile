@@ -28,7 +28,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export CASE CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
+export ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -80,6 +80,9 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 
 faults: setup ## Play every case of the fault matrix that was not played yet, and write its table (CASE=one, ARGS=--help)
 	@$(IN_VENV) -m tests.faults $(ARGS)
+
+tamper: setup ## Tamper with a history in so many ways, one and two at a time, and see each found (COUNT=1000, CASE=one)
+	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $(ARGS)
 
 bench: setup ## Measure what the loop costs in time and write the table of bench/
 	@$(IN_VENV) -m bench $(ARGS)
@@ -156,5 +159,5 @@ unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
 replay: setup ## Start the loop again with a kept event (EVENT=key or file, DEAD_LETTERS=1)
 	@$(OPS)replay
 
-verify-audit: setup ## Check that no decision record was edited or removed (MODEL= narrows)
+verify-audit: setup ## Check every record against bucket, table and executions (MODEL= narrows, ANCHOR=root, JSON=1)
 	@$(OPS)verify_audit
