@@ -57,12 +57,18 @@ class MemoryDynamoDB:
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
 
+    def transact_get_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self._enter("TransactGetItems")
+        found = [self.items.get(_key(step["Get"]["Key"])) for step in TransactItems]
+        return {"Responses": [{} if item is None else {"Item": dict(item)} for item in found]}
+
     def query(self, **request: Any) -> dict[str, Any]:
         self._enter("Query")
         condition, values = request["KeyConditionExpression"], request["ExpressionAttributeValues"]
         known: dict[str, Callable[[str], bool]] = {
             "pk = :pk": lambda _: True,
             "pk = :pk AND begins_with(sk, :prefix)": lambda sk: sk.startswith(str(values[":prefix"]["S"])),
+            "pk = :pk AND sk > :after": lambda sk: sk > str(values[":after"]["S"]),
             "pk = :pk AND sk <= :until": lambda sk: sk <= str(values[":until"]["S"]),
         }
         _refuse_unused(request, condition)

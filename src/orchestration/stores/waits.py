@@ -46,6 +46,11 @@ class Waits(DueItems):
         """All waits of a run, parked or over."""
         return [_wait(item) for pk in (f"WAIT#{run_id}", f"APPROVAL#{run_id}") for item in self._query(pk)]
 
+    def waits_of_run_without_tokens(self, run_id: str) -> list[Wait]:
+        """All waits of a run, as people may see them."""
+        partitions = (f"WAIT#{run_id}", f"APPROVAL#{run_id}")
+        return [_wait(item) for pk in partitions for item in self._query(pk, only=SHOWN)]
+
     def waits_without_tokens(self) -> list[Wait]:
         """All waits that are not over, as people may see them: the tokens stay in the table."""
         identities = {item.subject for item in self.due_items() if item.kind in {DueKind.LOOK, DueKind.LADDER}}
