@@ -11,18 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ops.record_hashes import hash_of
+from ops.audit.records import STRANGE, ReadRecord, keys_of, read_object, read_record
 from ops.record_schemas import schema_finding
 from orchestration.actions.admit import seen_signal
-from orchestration.domain.canonical_json import canonical
-from orchestration.domain.chain import GENESIS, LOOP, RECORD_VERSION, Head, Link, RecordKind
+from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.promotion import EndpointPlan
-from orchestration.domain.records import controls_key, decision_key, evidence_key, manifest_key
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.verdict import CandidateVerdict, Finish
@@ -33,6 +31,7 @@ from orchestration.steps.pending import pending_due
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
+from orchestration.stores.table import to_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,6 +57,7 @@ NOT_REBUILT: Final = (
     "Statuses of listed runs after their first, and the sentences of a run's statuses between the first and the last.",
     "The event beside a decided signal, the note of an execution that decided nothing, and the list of repairs.",
     "The last good version of a policy file: one that is valid is kept again when it is read, one that is not holds signals.",
+    "Runs of a release before version 2: their plans and evidence are in no chain.",
     "Facts of the last moments whose record was not in the bucket yet.",
 )
 """What the records do not tell."""
@@ -91,16 +91,15 @@ def read_chain(name: str, objects: Iterable[tuple[str, bytes]], anchored: Head |
     findings: list[str] = []
     places: dict[int, list[tuple[Link, str]]] = {}
     for key, body in objects:
-        record = _json(body)
-        if _unchained_before(key, record):
+        if _unchained_before(key, body):
             continue
-        wrong = _wrong(name, key, body, record)
-        if wrong is not None:
-            findings.append(f"{key} {wrong}")
+        record = _trusted(name, key, body)
+        if isinstance(record, str):
+            findings.append(f"{key} {record}")
             continue
-        place, kind = record["chain"], RecordKind(record.get("kind", RecordKind.DECISION))
-        link = Link(name, place["sequence"], kind, key, body.decode(), place["hash"])
-        places.setdefault(link.sequence, []).append((link, place["previous_hash"]))
+        place = record.place
+        link = Link(name, place.sequence, record.kind, key, record.text, place.hash)
+        places.setdefault(place.sequence, []).append((link, place.previous_hash))
     links: list[Link] = []
     while len(found := places.get(len(links) + 1, [])) == 1 and found[0][1] == (links[-1].hash if links else GENESIS):
         links.append(found[0][0])
@@ -127,7 +126,7 @@ def read_chain(name: str, objects: Iterable[tuple[str, bytes]], anchored: Head |
 
 def anchored_heads(body: bytes) -> dict[str, Head]:
     """The heads of an anchor by chain; none when it is not one. Whether its root is right, verify-audit says."""
-    heads = mapping(_json(body)).get("heads")
+    heads = mapping(read_object(body)).get("heads")
     found = [mapping(entry) for entry in heads] if isinstance(heads, list) else []
     return {
         str(entry["chain"]): Head(str(entry["chain"]), entry["sequence"], str(entry["hash"]))
@@ -136,77 +135,26 @@ def anchored_heads(body: bytes) -> dict[str, Head]:
     }
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return None
-
-
-def _unchained_before(key: str, record: Any) -> bool:
+def _unchained_before(key: str, body: bytes) -> bool:
     """True for evidence of the release before, which chained decisions only."""
-    return (
-        isinstance(record, dict) and "kind" not in record and "chain" not in record and not key.startswith("decisions/")
-    )
+    found = read_object(body)
+    return isinstance(found, dict) and not {"kind", "chain"} & found.keys() and not key.startswith("decisions/")
 
 
-def _wrong(name: str, key: str, body: bytes, record: Any) -> str | None:
-    """Why an object is not to be trusted, looked at alone."""
-    place = mapping(record.get("chain")) if isinstance(record, dict) else {}
-    if type(place.get("sequence")) is not int:
-        return "is no record"
-    number = f"(record {place['sequence']})"
-    version = record.get("schema_version")
-    if version not in (1, RECORD_VERSION):
-        return f"{number} has version {version!r}, which this release does not know"
-    try:
-        fits = hash_of(record) == place.get("hash")
-    except RecursionError:
-        fits = False
-    if not fits:
-        return f"{number} was edited: its hash does not fit"
-    if version == 1:
-        return None if record.keys() >= _FIRST_VERSION and "previous_hash" in place else f"{number} lacks fields"
-    if (finding := schema_finding(record)) is not None:
-        return f"{number} is not what its schema says: {finding}"
-    if canonical(record).encode() != body:
-        return f"{number} was written again: its bytes are not its canonical text"
-    if place["name"] != name:
-        return f"{number} is of chain {place['name']}"
-    return None if key == record_key(record) else f"{number} is the one that belongs at {record_key(record)}"
-
-
-_FIRST_VERSION: Final = frozenset(
-    {
-        "signal_id",
-        "model",
-        "decided_at",
-        "decision",
-        "reason",
-        "sentence",
-        "severity",
-        "signal",
-        "run_id",
-        "execution_arn",
-    }
-)
-"""Fields of a decision record of version 1."""
-
-
-def record_key(record: Mapping[str, Any]) -> str:
-    """Key in the bucket of a record of version 2."""
-    kind, place = record["kind"], record["chain"]
-    if kind == RecordKind.DECISION:
-        return decision_key(record["model"], datetime.fromisoformat(record["decided_at"]), record["signal_id"])
-    if kind == RecordKind.MANIFEST:
-        return manifest_key(record["model"], record["run_id"])
-    if kind in {RecordKind.PAUSE, RecordKind.OVERRIDE}:
-        return controls_key(place["name"], place["sequence"], record["change"])
-    name = {RecordKind.VERDICT: "evaluation", RecordKind.VERIFICATION: "verification"}.get(kind, "outcome")
-    if kind == RecordKind.APPROVAL:
-        vote = "" if record["decision"] else f"-vote-{len(record['votes'])}"
-        name = f"approval-{record['subject']}{vote}"
-    return evidence_key(record["model"], record["run_id"], name)
+def _trusted(name: str, key: str, body: bytes) -> ReadRecord | str:
+    """A record that is as it was made and lies where it belongs, looked at alone; else why it is not to be trusted."""
+    record = read_record(body)
+    if isinstance(record, str):
+        return record
+    place = record.place
+    if place.chain not in {"", name} or key not in keys_of(record):
+        return f"is record {place.sequence} of {place.chain or 'the release before'}, and does not belong there"
+    if not record.chained_before:
+        finding = schema_finding(record.document)
+        return record if finding is None else f"(record {place.sequence}) is not what its schema says: {finding}"
+    texts = [record.document.get(field) for field in ("decision", "reason", "sentence", "run_id", "signal_id")]
+    known = all(isinstance(value, str) for value in texts) and texts[0] in set(Decision)
+    return record if known else f"(record {place.sequence}) lacks what a decision has"
 
 
 # Rebuilding.
@@ -248,7 +196,12 @@ def rebuild(chain: ReadChain, now: datetime) -> Rebuilt:
     """
     replay = _Replay(chain.name, now)
     for place, link in enumerate(chain.links):
-        replay.commit(link, chain.links[place + 1 : place + 2])
+        try:
+            replay.commit(link, chain.links[place + 1 : place + 2])
+        except STRANGE as error:
+            # It has its schema and its hash, and still says what no fact of ours says.
+            finding = f"record {link.sequence} ({link.key}) is of no fact that could be ({type(error).__name__})"
+            return rebuild(ReadChain(chain.name, chain.links[:place], (*chain.findings, finding)), now)
     findings = chain.findings
     if chain.links and not replay.stated and chain.name not in {LOOP, UNATTRIBUTED}:
         findings += ("its records are all of version 1 and hold no state: cooldown, budget and breaker begin anew",)
@@ -321,6 +274,9 @@ class _Replay:
     def commit(self, link: Link, following: Sequence[Link]) -> None:
         """Commit the fact of one record; ``following`` is the record after it, if there is one."""
         record = json.loads(link.record)
+        if record["schema_version"] == 1:
+            self._earlier_decision(link, record)
+            return
         self.memory.apply(self.table.chain_writes(self.head, (link,)))
         self.head = Head(link.chain, link.sequence, link.hash)
         match link.kind:
@@ -408,6 +364,17 @@ class _Replay:
         if promotion.get("kind") == PromotionKind.ENDPOINT and promotion["endpoint"]:
             owner = inputs["state"]["endpoint_owner"] or record["model"]
             self.owners[promotion["endpoint"]] = (record["decided_at"], owner)
+
+    def _earlier_decision(self, link: Link, record: dict[str, Any]) -> None:
+        """A decision of the release before: its text stood with its signal, the chain's end with the model's state."""
+        self.head = Head(link.chain, link.sequence, link.hash)
+        told = _told(record, self.state, self.state)
+        seen = replace(seen_signal(record, [link], told=told, event=None), chain="", sequences=(), record=link.record)
+        self.table.commit_decision(self.state, seen, [], now=datetime.fromisoformat(record["decided_at"]))
+        self.memory.items[f"MODEL#{link.chain}", "STATE"] |= to_item(
+            {"chain_sequence": link.sequence, "chain_head": link.hash}
+        )
+        self._written(self.state)
 
     def _run(self, record: dict[str, Any], manifest: Link) -> StoredRun:
         return StoredRun(
@@ -514,6 +481,8 @@ class _Replay:
         if kept is None:
             return self.state
         self.stated = True
+        for time in (kept["cooldown_until"], kept["promoted_at"], *kept["run_starts"]):
+            datetime.fromisoformat(time or self.now.isoformat())
         return StoredModel.of(self.state.model, kept, version=self.state.version)
 
     def _written(self, after: StoredModel) -> None:

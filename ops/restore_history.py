@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.config import Config
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -38,20 +39,21 @@ if TYPE_CHECKING:
 FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
 ANCHORS: Final = "evidence/_anchors/"
 
-AT_ONCE: Final = 10
-"""Requests at the same time: the connections a client keeps."""
+THREADS: Final = 16
+"""Reads or writes at a time."""
 
 
 def restore_history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Rebuild the table. Exit status 1 when records are not whole, the table holds something else, or nobody said yes."""
     name = options.table or stack.outputs["HistoryTableName"]
-    target = _Target(stack.client("dynamodb"), name)
+    config = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "max_attempts": 10})
+    target = _Target(stack.client("dynamodb", config), name)
     if not options.table and target.holds_items():
         raise OperatorError(
             f"Table {name} is not empty, so it is not lost. If it holds only what came after the loss, or this command was "
             f"interrupted, name it: make restore-history TABLE={name}. What is there stays as it is."
         )
-    source, now = _Source(stack.client("s3"), stack.outputs["AutomationBucketName"]), datetime.now(UTC)
+    source, now = _Source(stack.client("s3", config), stack.outputs["AutomationBucketName"]), datetime.now(UTC)
     report = Report(name)
     with _progress() as progress:
         for rebuilt in source.chains(now, progress):
@@ -140,7 +142,7 @@ class _Source:
         """Every chain, rebuilt, one after the other: only one is in memory."""
         anchored = self._anchored()
         task = progress.add_task("records", total=None)
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        with ThreadPoolExecutor(THREADS) as threads:
             for name in sorted({*self._names(), *anchored}):
                 keys = [key for folder in FOLDERS for key in self._keys(f"{folder}{name}/")]
                 objects = []
@@ -185,7 +187,7 @@ class _Target:
 
     def write(self, items: dict[Key, Item]) -> None:
         """Put what is not there, and note what is there and says something else."""
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        with ThreadPoolExecutor(THREADS) as threads:
             for key, became in zip(items, threads.map(self._put, items.values()), strict=True):
                 if became == "kept":
                     self.kept.append(" / ".join(key))
