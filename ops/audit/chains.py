@@ -150,7 +150,7 @@ def object_findings(link: TableLink, seen: Seen) -> list[Finding]:
 
 
 def unclaimed_finding(
-    chain: str, key: str, seen: Seen, there: TableLink | None, head: Head | None
+    chain: str, key: str, seen: Seen, there: TableLink | None, after: TableLink | None, head: Head | None
 ) -> ReadRecord | Finding | None:
     """What an object is that no link named.
 
@@ -159,6 +159,7 @@ def unclaimed_finding(
         key: its key.
         seen: its bytes.
         there: the table's link at the place the object claims, read now.
+        after: the link behind that place, where there is none.
         head: the head of that chain.
 
     Returns:
@@ -184,6 +185,9 @@ def unclaimed_finding(
     if there is not None:
         sentence = f"The object claims place {place.sequence} of {place.chain}, where the table has another record."
         return wrong(Fault.FORKED, place.sequence, sentence)
+    if after is not None and after.record is not None and after.record.place.previous_hash == place.hash:
+        sentence = f"The table lost the link of record {place.sequence}, which the next one follows."
+        return wrong(Fault.MISSING, place.sequence, sentence)
     if head is not None and place.sequence == head.sequence + 1 and place.previous_hash == head.hash:
         sentence = f"The bucket has record {place.sequence} of {place.chain}, the table ends at {head.sequence}."
         return wrong(Fault.TRUNCATED, place.sequence, sentence)

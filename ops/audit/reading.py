@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from ops.audit.chains import Seen
 from ops.audit.facts import RunFacts
@@ -45,6 +45,8 @@ ANCHORS: Final = "evidence/_anchors/"
 """Where anchors lie: no chain's, since no model starts with an underscore."""
 
 GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
+
+NAME_BYTES: Final = 1000
 
 SHOWN: Final = 5
 """Versions of a key that are named."""
@@ -113,6 +115,8 @@ class Reading:
         which = {"VersionId": version} if version else {}
         try:
             answer = self.s3.get_object(Bucket=self.bucket, Key=key, **which)
+        except ParamValidationError:
+            return Seen(why="cannot be: it has no legal key")
         except ClientError as error:
             code = error.response["Error"]["Code"]
             return Seen(gone=True) if code in GONE else Seen(why=f"cannot be read ({code})")
@@ -127,12 +131,13 @@ class Reading:
         for folder in FOLDERS:
             for page in self._version_pages(folder, Delimiter="/"):
                 names |= {found["Prefix"][len(folder) : -1] for found in page.get("CommonPrefixes", ())}
-        return names
+        return names - {""}
 
     def loose(self) -> Iterator[Listed]:
         """Objects that lie in a folder of records and below no chain's name."""
         for folder in FOLDERS:
             yield from _by_key(self._version_pages(folder, Delimiter="/"))
+            yield from self.versions(f"{folder}/")
 
     def versions(self, prefix: str) -> Iterator[Listed]:
         """Every key under a prefix, with all its versions."""
@@ -155,6 +160,8 @@ class Reading:
             if error.response["Error"]["Code"] in {"NoSuchBucket", "404"}:
                 return None
             raise PermissionError(error.response["Error"]["Code"]) from None
+        except ParamValidationError:
+            raise PermissionError("no legal name") from None
         return next(
             (
                 f"{found['ETag'].strip(chr(34))}/{found['Size']}"
@@ -210,7 +217,7 @@ class Reading:
             ValueError: it cannot be read.
         """
         try:
-            return self.history.signal(signal_id)
+            return self.history.signal(signal_id) if is_askable(signal_id) else None
         except STRANGE as error:
             raise ValueError(type(error).__name__) from None
 
@@ -218,7 +225,7 @@ class Reading:
         """What the table knows of a run."""
         reading = "RUN"
         try:
-            run = self.history.run(run_id)
+            run = self.history.run(run_id) if is_askable(run_id) else None
             if run is None:
                 return RunFacts()
             reading = "line"
@@ -288,6 +295,11 @@ class Reading:
             return str(json.loads(answer["output"])["outcome"])
         except STRANGE:
             return None
+
+
+def is_askable(name: str) -> bool:
+    """True when a key can be made of a name. Source: DynamoDB, 2,048 bytes a partition key, 1,024 a sort key."""
+    return 0 < len(name.encode()) <= NAME_BYTES
 
 
 def head_of(chain: str, head: dict[str, Any] | None, state: dict[str, Any] | None) -> Head | None:

@@ -16,6 +16,7 @@ from ops.record_hashes import hash_of
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import LOOP, RECORD_VERSION, RecordKind, record_hash
 from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.json_values import model_name
 from orchestration.domain.records import controls_key, decision_key, evidence_key, manifest_key, sha256
 
 HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -83,7 +84,8 @@ def read_record(body: bytes) -> ReadRecord | str:
 def _place(given: dict[str, Any], *, named: bool) -> Place:
     chain, sequence = given["name"] if named else "", given["sequence"]
     hashes = given["previous_hash"], given["hash"]
-    if not isinstance(chain, str) or (named and not chain) or type(sequence) is not int or sequence < 1:
+    legal = not named or chain in {LOOP, UNATTRIBUTED} or model_name(chain) is not None
+    if not isinstance(chain, str) or not legal or type(sequence) is not int or sequence < 1:
         raise ValueError("no place in a chain")
     if not all(isinstance(value, str) and HASH.fullmatch(value) for value in hashes):
         raise ValueError("no hash")

@@ -61,8 +61,8 @@ TRIES: Final = 5
 
 NOT_PROVEN: Final = (
     (
-        "An administrator who rewrites table and bucket together, with every link after it, is not seen here; only a root that "
-        "was kept outside shows it: make verify-audit ANCHOR=<root from a message of records anchored>."
+        "An administrator who rewrites table, bucket and anchors together, with every link after it, is not seen here; only a "
+        "root that was kept outside shows it: make verify-audit ANCHOR=<root from a message of records anchored>."
     ),
     "Records written after the last anchor, and their order in time, are vouched for by table and bucket alone.",
     (
@@ -428,22 +428,26 @@ class Audit:
                     elif sequence is None:
                         yield listed
 
-        def look(listed: Listed) -> tuple[Seen, TableLink | None]:
+        def look(listed: Listed) -> tuple[Seen, TableLink | None, TableLink | None]:
             seen = self._reading.see(listed.key)
             found = read_record(seen.body) if seen.body is not None else ""
             if isinstance(found, str) or found.chained_before:
-                return seen, None
-            item = self._reading.link(found.place.chain, found.place.sequence)
-            return seen, None if item is None else read_link(found.place.chain, item)[0]
+                return seen, None, None
+            there = self._link(found.place.chain, found.place.sequence)
+            return seen, there, None if there is not None else self._link(found.place.chain, found.place.sequence + 1)
 
-        for listed, (seen, there) in read_ahead(self._pool, look, unclaimed(), AHEAD):
-            found = unclaimed_finding(chain, listed.key, seen, there, head)
+        for listed, (seen, there, after) in read_ahead(self._pool, look, unclaimed(), AHEAD):
+            found = unclaimed_finding(chain, listed.key, seen, there, after, head)
             if isinstance(found, ReadRecord):
                 self._judge_earlier(chain, listed.key, found, earlier, runs)
             elif found is not None and (
                 found.fault is not Fault.EXTRA or not self._of_earlier_run(chain, listed, seen, runs)
             ):
                 self.report.findings.append(found)
+
+    def _link(self, chain: str, sequence: int) -> TableLink | None:
+        item = self._reading.link(chain, sequence)
+        return None if item is None else read_link(chain, item)[0]
 
     def _judge_versions(self, chain: str | None, sequence: int | None, listed: Listed) -> None:
         if listed.versions > 1:

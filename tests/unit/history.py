@@ -9,7 +9,7 @@ from orchestration import handler
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
 from tests.unit import stories
-from tests.unit.fakes import TRAINING, World, drift, execution_arn, request
+from tests.unit.fakes import TRAINING, World, drift, event, execution_arn, request
 from tests.unit.stories import ENDPOINT, do, next_of
 
 ALWAYS: Final[dict[str, Any]] = {"training": "always", "approvals_needed": 2, "expire_hours": 4}
@@ -102,6 +102,7 @@ def rich_history(world: World) -> None:
     """
     rejected_and_frozen(world)
     promoted(world)
+    world.executions.statuses[execution_arn("signal-5")] = "RUNNING"
     handler.run_action(request({"source": "mlops.drift", "detail-type": "Drift Detected"}, "signal-5"), world.ports)
     assert signal(world, "signal-6", "nobody") == "REJECT"
     for run_id, model in (("run-5", "spam"), ("run-6", "scoring")):
@@ -123,3 +124,43 @@ def rich_history(world: World) -> None:
     assert do(world, "unpause", scope="global", by="ben")["changed"]
     assert signal(world, "signal-8") == "COALESCE"
     sweeps(world)
+
+
+def anchored_history(world: World) -> None:
+    """All that and more days: pending drift comes back and is rolled back, runs are stopped and trained, heads are anchored."""
+    rich_history(world)
+    assert stories.approve(world, "run-7", by="ben")["decided"]
+    world.put("runs/churn/run-7/outputs/evaluation.json", stories.REPORT)
+    trained(world, "run-7")
+    assert do(world, "evaluate", "run-7")["next"] == "record"
+    assert ended(world, "run-7") == "TRAINED"
+    world.clock.forward(hours=24)
+    do(world, "sweep")
+    (pending,) = [name for name in world.executions.started if name.startswith("pending-")]
+    world.executions.statuses[execution_arn(pending)] = "RUNNING"
+    raised = world.executions.started[pending]
+    assert handler.run_action(request(raised, pending), world.ports)["decision"] == "RETRAIN"
+    trained(world, pending)
+    world.put(f"runs/fraud/{pending}/outputs/evaluation.json", stories.REPORT)
+    assert do(world, "evaluate", pending)["next"] == "ask"
+    do(world, "park", pending, kind="approval", subject="promotion", token="pending-approval")
+    assert stories.approve(world, pending)["decided"]
+    assert do(world, "promote", pending, token="pending-promotion") == {"started": True}
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    do(world, "park", pending, kind="bake", token="pending-bake")
+    world.alarms.states[stories.ALARM] = "ALARM"
+    do(world, "sweep", ahead_seconds=600)
+    assert next_of(world, "pending-bake") == "roll_back"
+    do(world, "roll_back", pending, token="pending-rollback")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    assert ended(world, pending) == "ROLLED_BACK"
+    stories.tell_dead(world, "ABORTED", "run-5")
+    assert do(world, "unpause", scope="model:spam", by="ben")["changed"]
+    world.clock.forward(hours=24)
+    do(world, "sweep")
+    world.executions.statuses[execution_arn("signal-9")] = "RUNNING"
+    said = handler.run_action(request(event("drift_report/evidently_no_drift"), "signal-9"), world.ports)
+    assert said["decision"] == "SKIP"
+    world.clock.forward(minutes=5)

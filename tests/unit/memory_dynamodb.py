@@ -203,7 +203,10 @@ def _request_key(kind: str, request: dict[str, Any]) -> Key:
 
 
 def _key(item: Item) -> Key:
-    return item["pk"]["S"], item["sk"]["S"]
+    key = item["pk"]["S"], item["sk"]["S"]
+    if not all(key) or len(key[0].encode()) > 2048 or len(key[1].encode()) > 1024:
+        raise _error("ValidationException", "One or more parameter values are not valid", "Request")
+    return key
 
 
 def _canceled(reasons: list[dict[str, str]]) -> TransactionCanceledException:

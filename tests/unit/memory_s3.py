@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ParamValidationError
+
 from orchestration.domain.records import sha256
 from tests.unit.fake_services import client_error
 
@@ -62,6 +64,8 @@ class MemoryS3:
     def get_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
         versions = self.objects.get((Bucket, Key), ())
         body = versions[0].body if versions else None
+        if not Key:
+            raise ParamValidationError(report="Invalid length for parameter Key, value: 0")
         if Key in self.refused:
             raise client_error("AccessDenied")
         if body is None:
