@@ -48,10 +48,13 @@ BY: Final = "make restore-history"
 SENTENCE: Final = "Restored from the outcome record, which keeps no sentence of it."
 """Sentence of a status between a run's first and its last."""
 
+LOST_TOKEN: Final = "lost"
+"""Token of an approval that was open: a decision on it is kept and recorded, and Step Functions answers that nobody waits."""
+
 NOT_REBUILT: Final = (
     "Task tokens: a run that waits cannot be answered any more. Such runs are listed; stop their executions.",
     "Waits for a slot, a training, a promotion or a rollback, and what they were parked with.",
-    "Votes of an approval that was not decided, its links, and what its page showed.",
+    "Of approvals, the links, what their page showed beside the votes, and when they are reminded of next.",
     "Training slots that were held, and the queue: more may train than the stack allows until the listed runs are over.",
     "Messages, reminders and stops of trainings that were due when the table was lost.",
     "Statuses of listed runs after their first, and the sentences of a run's statuses between the first and the last.",
@@ -289,11 +292,10 @@ class _Replay:
                 self.verdicts[record["run_id"]] = verdict
                 self.judged_at[record["run_id"]] = link.sequence
                 self._reached(record, verdict.result.reason)
-            case RecordKind.APPROVAL if record["decision"] is not None:
-                self._put_wait(self._approval(link, record))
-                self._reached(record, record["reason"])
             case RecordKind.APPROVAL:
-                self._reached(record, f"{len(record['votes'])} vote(s) on its {record['subject']} were counted.")
+                self._put_wait(self._approval(link, record))
+                votes = f"{len(record['votes'])} vote(s) on its {record['subject']} were counted."
+                self._reached(record, record["reason"] or votes)
             case RecordKind.VERIFICATION:
                 self._put_wait(self._bake(link, record))
                 self._reached(record, record["answer"]["reason"])
@@ -405,12 +407,6 @@ class _Replay:
         self._written(after)
 
     def _approval(self, link: Link, record: dict[str, Any]) -> Wait:
-        decision, votes = ApprovalDecision(record["decision"]), record["votes"]
-        deciding = votes[-1:] if decision is ApprovalDecision.REJECTED else votes
-        if decision in {ApprovalDecision.EXPIRED, ApprovalDecision.WITHDRAWN}:
-            deciding = []
-        comment = "\n".join(vote["comment"] for vote in deciding if vote["comment"])
-        by = " and ".join(vote["by"] for vote in deciding) or None
         taken = [step["step"] for step in record["ladder"]["taken"]]
         shown = ("why", "severity", "manifest_uri", "manifest_sha256", "policy_sha256", "approvals_needed", "versions")
         wait = self._wait(
@@ -422,12 +418,14 @@ class _Replay:
             step={"remind": 1, "escalate": 2, "expire": 3}.get(taken[-1] if taken else "", 0),
             data={**{name: record[name] for name in (*shown, "votes", "ladder")}, "nonces": []},
         )
-        run, ruling = self.runs.get(record["run_id"]), Ruling(decision, record["decided_at"], by, comment)
-        if decision is not ApprovalDecision.WITHDRAWN:
+        if record["decision"] is None:
+            return replace(wait, state=WaitState.PARKED, record=None, token=LOST_TOKEN)
+        run, ruling = self.runs.get(record["run_id"]), _ruling(record)
+        if ruling.decision is not ApprovalDecision.WITHDRAWN:
             return replace(wait, result=ruled(ruling, record["reason"], record["subject"]))
         if run is None or run.outcome is not None:
-            over = withdrawn(wait, run.outcome if run else None, datetime.fromisoformat(record["decided_at"]))
-            return replace(wait, result=over)
+            at = datetime.fromisoformat(ruling.decided_at)
+            return replace(wait, result=withdrawn(wait, run.outcome if run else None, at))
         # The bake that people were asked about ended by itself, and the champion was to come back.
         return replace(wait, result=Result(Next.ROLL_BACK, record["reason"], Status.ROLLED_BACK, ruling=ruling))
 
@@ -487,6 +485,16 @@ class _Replay:
 
     def _written(self, after: StoredModel) -> None:
         self.state = replace(after, version=after.version + 1)
+
+
+def _ruling(record: dict[str, Any]) -> Ruling:
+    """Who decided an approval, by its votes: the last one rejects, all together approve, and else it was nobody."""
+    decision, votes = ApprovalDecision(record["decision"]), record["votes"]
+    deciding = votes[-1:] if decision is ApprovalDecision.REJECTED else votes
+    if decision in {ApprovalDecision.EXPIRED, ApprovalDecision.WITHDRAWN}:
+        deciding = []
+    comment = "\n".join(vote["comment"] for vote in deciding if vote["comment"])
+    return Ruling(decision, record["decided_at"], " and ".join(vote["by"] for vote in deciding) or None, comment)
 
 
 def _told(record: dict[str, Any], before: StoredModel, after: StoredModel) -> bool:

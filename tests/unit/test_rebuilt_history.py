@@ -31,8 +31,9 @@ from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import from_item
 from tests.unit import stories
 from tests.unit.fakes import World, drift, execution_arn, request
-from tests.unit.history import ended, rich_history, signal, sweeps
+from tests.unit.history import anchored_history, ended, rich_history, signal, sweeps
 from tests.unit.stories import do
+from tests.unit.tampering import Scene
 
 Objects = dict[str, bytes]
 
@@ -78,8 +79,6 @@ def missing(pk: str, sk: str) -> int | None:
             return 0 if subject in {"run-5", "run-6"} else 1
         case "SUBJECT":
             return 1
-        case "APPROVAL" if subject == "run-7":
-            return 2
         case "SLOTS":
             return 3
         case "DUE" if "#look#" in sk or "#ladder#" in sk:
@@ -97,6 +96,8 @@ def changed(pk: str, sk: str, before: dict[str, Any], after: dict[str, Any]) -> 
     """Which of ``NOT_REBUILT`` says that an item comes back as it does; None when none does."""
     fields = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     match pk.partition("#")[0]:
+        case "APPROVAL" if pk == "APPROVAL#run-7":
+            return 0 if {"token"} <= fields <= {"token", "data", "revision", "next_step_at"} else None
         case "RUN" if sk.startswith("STATUS#") and fields <= {"details", "severity"}:
             first_or_last = sk == "STATUS#RETRAINING_DECIDED" or Status(before["status"]).final
             return None if first_or_last or after["details"] != {"sentence": SENTENCE} else 5
@@ -159,6 +160,17 @@ def test_signals_whose_memory_is_over_are_left_out_and_the_states_stay(history: 
     assert not [key for key in items if key[0].startswith("SIGNAL#") or key[1] == "DECISION"]
     assert ("MODEL#fraud", "STATE") in items
     assert [key for key in items if key[0] == "CHAIN#fraud"]
+
+
+@pytest.mark.parametrize("write", [rich_history, anchored_history])
+def test_the_audit_finds_nothing_in_a_restored_table(write: Callable[[World], None]) -> None:
+    world = World(max_concurrent_trainings=2)
+    write(world)
+    assert Scene.of(world).audit().findings == []
+    lose_and_restore(world)
+    report = Scene.of(world).audit()
+    assert report.findings == []
+    assert (report.chains, report.runs) == (len(CHAINS), len([key for key in world.database.items if key[1] == "RUN"]))
 
 
 # The loop goes on.
@@ -227,6 +239,20 @@ def test_a_run_that_waits_goes_on_waiting_until_its_execution_is_stopped(restore
     assert restored.table.model("churn").frozen_reason is None
     assert "scoring-prod" in restored.told("ENDPOINT_LEFT")[-1].sentence
     assert not restored.due(DueKind.ALIVE, DueKind.STOP)
+    assert Scene.of(restored).audit().findings == []
+
+
+def test_a_yes_to_an_approval_that_was_open_is_kept_and_moves_nothing(restored: World) -> None:
+    restored.executions.answers["lost"] = {}  # Step Functions knows no such token
+    assert stories.approve(restored, "run-7")["code"] == "COUNTED_BEFORE"
+    assert stories.approve(restored, "run-7", by="ben")["decided"]
+    assert restored.statuses("run-7") == ["RETRAINING_DECIDED", "TRAINING_APPROVED"]
+    stories.tell_dead(restored, "ABORTED", "run-7")
+    run = restored.table.run("run-7")
+    assert run is not None
+    assert run.outcome == "STOPPED"
+    sweeps(restored)
+    assert Scene.of(restored).audit().findings == []
 
 
 def test_an_execution_that_died_while_there_was_no_table_is_closed_by_the_next_sweep(restored: World) -> None:
@@ -256,8 +282,7 @@ def test_a_table_that_is_lost_again_after_the_loop_went_on_comes_back_again(rest
         assert restored.database.items[key] == before[key]
 
 
-def test_an_approval_that_was_withdrawn_with_its_run_says_so_again() -> None:
-    world = World()
+def test_an_approval_that_was_withdrawn_with_its_run_says_so_again(world: World) -> None:
     stories.asked(world)
     stories.tell_dead(world, "ABORTED")
     sweeps(world)
@@ -267,8 +292,7 @@ def test_an_approval_that_was_withdrawn_with_its_run_says_so_again() -> None:
     assert from_item(world.database.items["APPROVAL#run-1", "promotion"])["result"] == before["result"]
 
 
-def test_a_candidate_that_bakes_when_the_table_is_lost_is_not_taken_for_the_champion() -> None:
-    world = World()
+def test_a_candidate_that_bakes_when_the_table_is_lost_is_not_taken_for_the_champion(world: World) -> None:
     stories.rejected_by_bake(world)
     world.database.items = rebuild(read_chain("fraud", objects(world, "fraud").items()), world.clock()).items
     stories.tell_dead(world, "ABORTED")
