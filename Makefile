@@ -28,7 +28,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
+export ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES TABLE YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -48,7 +48,7 @@ help: ## Show this help
 		BEGIN { FS = ":.*## "; bold = colour ? "\033[1m" : ""; cyan = colour ? "\033[36m" : ""; off = colour ? "\033[0m" : ""; \
 			print "Usage: make <target> [NAME=value ...]" } \
 		/^##@ / { printf "\n%s%s%s\n", bold, substr($$0, 5), off } \
-		/^[a-z][a-z-]*:.*## / { printf "  %s%-14s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z][a-z-]*:.*## / { printf "  %s%-15s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Make .venv from the lock file (about 10 s), or leave it alone when it is up to date
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
@@ -161,3 +161,6 @@ replay: setup ## Start the loop again with a kept event (EVENT=key or file, DEAD
 
 verify-audit: setup ## Check every record against bucket, table and executions (MODEL= narrows, ANCHOR=root, JSON=1)
 	@$(OPS)verify_audit
+
+restore-history: setup ## Rebuild a lost HistoryTable from the records, for administrators (TABLE=, YES=1, JSON=1)
+	@$(OPS)restore_history
