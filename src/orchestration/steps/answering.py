@@ -5,6 +5,7 @@ Each part can be repeated, and the wait's due item repeats it when whoever resol
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,8 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
+from orchestration.steps.evidence import with_record, write_record
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
@@ -31,8 +34,10 @@ def look_due(ports: ApprovalPorts, wait: Wait) -> DueItem:
 
 def resolve(ports: ApprovalPorts, wait: Wait, result: Result) -> bool:
     """Fix the result of a wait and answer its token. False when somebody else had fixed another result before."""
-    if not wait.resolved and not ports.table.resolve_wait(wait, result, look_due(ports, wait)):
-        LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
+    if not wait.resolved:
+        settle_once = functools.partial(_resolve_once, ports, settled(wait, result))
+        if not against_rivals(ports, settle_once, f"The records of {wait.model}"):
+            LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     # Read again: the workflow may have parked a new token meanwhile, and that one is alive.
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
     if current is None or current.result is None:
@@ -41,13 +46,21 @@ def resolve(ports: ApprovalPorts, wait: Wait, result: Result) -> bool:
     return current.result == result
 
 
+def _resolve_once(ports: ApprovalPorts, over: Wait) -> bool:
+    over, writes = with_record(ports, over)
+    return ports.table.resolve_wait(over, look_due(ports, over), writes)
+
+
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:
-    """Answer the token of a resolved wait; a wait that was answered is left alone."""
+    """Answer the tokens of a resolved wait; a wait that was answered is left alone."""
     if wait.kind is WaitKind.APPROVAL:
         approvals.deliver(ports, wait)
         return
-    if wait.result is None or wait.token is None:
+    if wait.result is None or not wait.tokens:
         return
+    if wait.record is not None:
+        # Evidence first: a run never goes on with a verdict nobody can look up.
+        write_record(ports, wait.model, wait.record)
     if wait.kind is WaitKind.BAKE and wait.result.outcome is Status.PROMOTED:
         record_status(
             ports,
@@ -56,7 +69,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
             status=Status.PROMOTION_BAKED,
             sentence=f"{wait.result.reason} {_seconds(wait)} s of bake are over.",
         )
-    alive = answer(ports, wait.token, wait.result.next)
+    alive = ports.executions.succeed(wait.tokens, {"next": wait.result.next})
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)
@@ -68,7 +81,7 @@ def _seconds(wait: Wait) -> int:
 
 def answer(ports: ApprovalPorts, token: str, go: Next) -> bool:
     """Tell the workflow where to go. False when nobody waits on the token any more."""
-    return ports.executions.succeed(token, {"next": go})
+    return ports.executions.succeed([token], {"next": go})
 
 
 def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
@@ -77,7 +90,7 @@ def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
     Otherwise the wait, still parked, with the new token.
     """
     if not wait.resolved and ports.table.swap_token(wait, token):
-        return replace(wait, token=token)
+        return replace(wait, token=token, token_before=wait.token)
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject) or wait
     if current.result is not None:
         answer(ports, token, current.result.next)
