@@ -11,6 +11,7 @@ PYTHON_VENV := $(VENV)/bin/python
 PORT        ?= 4566
 JOBS        ?= 3
 TESTS       ?=
+FILES       ?=
 
 ifndef PYTHON
 PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 python3; do \
@@ -27,7 +28,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
+export CASE CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -65,6 +66,9 @@ local: setup ## Run the embedded AWS in the foreground and say what to export (P
 test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
 	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
+mutants: setup ## Break the rules and writes of the package in small ways, and see a test notice each (FILES=word narrows)
+	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
+
 lint: setup ## Check code, types, templates and state machines; change nothing
 	@"$(PYTHON)" requirements/install.py node
 	$(PYTHON_VENV) -m ruff check
@@ -73,6 +77,9 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 W3002 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
 	$(OPS)docs --check
+
+faults: setup ## Play every case of the fault matrix that was not played yet, and write its table (CASE=one, ARGS=--help)
+	@$(IN_VENV) -m tests.faults $(ARGS)
 
 bench: setup ## Measure what the loop costs in time and write the table of bench/
 	@$(IN_VENV) -m bench $(ARGS)

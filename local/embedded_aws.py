@@ -24,7 +24,7 @@ import boto3
 from botocore.config import Config
 
 from local.faults import CONTROL_PATH, Fault
-from local.server import ACCOUNT, REGION
+from local.server import ACCOUNT, FUNCTIONS_PATH, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,6 +204,11 @@ class EmbeddedAws:
     def forget_faults(self) -> None:
         """Make no further call fail; ``reset`` does so too."""
         self._send("DELETE", CONTROL_PATH, None)
+
+    def functions_running(self) -> int:
+        """Say how many invocations of Lambda functions go on."""
+        running: int = json.loads(self._send("GET", FUNCTIONS_PATH, None))["running"]
+        return running
 
     def logs(self) -> Path:
         """Give the path of the server's log; it is removed when the server stops."""

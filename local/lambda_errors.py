@@ -1,7 +1,7 @@
-"""A Python function's exception carries its class name as ``errorType``, as on AWS.
+"""A Python function's exception carries its class name as ``errorType``, as on AWS, and ends no process.
 
 ministack reports every one as ``Runtime.HandlerError``, so a state machine's Catch by class name would work on AWS
-and not here.
+and not here; and it starts a new process after each. A process that ended itself is a ``Runtime.ExitError``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from ministack.core import lambda_runtime
 if TYPE_CHECKING:
     from local.sagemaker_records import Document
 
-_MINISTACKS = '"error": str(e), "trace": traceback.format_exc()'
+_MINISTACKS = '"status": "error", "error": str(e), "trace": traceback.format_exc()'
+# An "error" would have ministack end the process, which on AWS lives on after an exception of the handler.
 _OURS = (
-    '"error": str(e), "error_type": type(e).__name__, '
+    '"status": "ok", "raised": True, "error": str(e), "error_type": type(e).__name__, '
     '"frames": traceback.format_tb(e.__traceback__)[1:], "trace": traceback.format_exc()'
 )
 _GENERIC = "Runtime.HandlerError"
+_DIED = "Worker process died"
 _MODULE_MISSING = re.compile(r"No module named")
 _last = threading.local()
 
@@ -35,6 +37,10 @@ def install_worker() -> None:
 
     def invoke_and_remember(self: Any, *args: Any, **kwargs: Any) -> Document:
         result: Document = invoke(self, *args, **kwargs)
+        if result.pop("raised", False):
+            result["status"] = "error"
+        elif result.get("error") == _DIED:
+            result |= {"error": "Runtime exited without providing a reason", "error_type": "Runtime.ExitError"}
         # The caller builds the error document from what it knows of; the rest travels beside it, on this thread.
         _last.result = result
         return result

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FUNCTIONS_PATH = "/_local/functions"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 _CLEAN_UP_SECONDS = 2.0
@@ -284,12 +285,27 @@ def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> App
 
             await ministack(scope, receive, announce)
             return
+        if scope["type"] == "http" and scope["path"] == FUNCTIONS_PATH:
+            await _answer(send, {"running": _functions_running()})
+            return
         if scope["type"] == "http" and scope["path"].startswith("/_local/"):
             # ministack routes by header; this one makes it SageMaker's, and keeps account and region its business.
             scope["headers"] = [*scope["headers"], (b"x-amz-target", b"SageMaker.Local")]
         await ministack(scope, receive, send)
 
     return application
+
+
+def _functions_running() -> int:
+    """How many invocations of functions go on, those whose process is still being started included."""
+    lambda_runtime = sys.modules.get("ministack.core.lambda_runtime")
+    return 0 if lambda_runtime is None else int(lambda_runtime.workers_in_use())
+
+
+async def _answer(send: Send, document: Any) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(document).encode()})
 
 
 def ready_line(listener_port: int, host: str) -> str:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from local.embedded_aws import EmbeddedAws
-from ops import package_zip
-from ops.stack_deployment import TEMPLATE, deploy, package
-from tests.stack.loop import Loop
-
-STACK = "loop"
-DEFAULT_MODEL = "weekly"
+from tests.stack.loop import Loop, deployed
 
 
 @pytest.fixture(scope="session")
@@ -27,59 +20,13 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture(scope="session")
 def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """The real template, packaged and deployed with the AWS CLI."""
-    return _deployed(aws, tmp_path_factory.mktemp("packaged"))
+    return deployed(aws, tmp_path_factory.mktemp("packaged"))
 
 
 @pytest.fixture(scope="session")
 def link_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """The same with approvals by link, on an embedded AWS of its own."""
     with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
-        yield _deployed(
+        yield deployed(
             embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", OperationsEmail="reviewer@example.com"
         )
-
-
-def _deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
-    package_zip.build()
-    s3 = aws.client("s3")
-    s3.create_bucket(Bucket="artifacts")
-    s3.create_bucket(Bucket="team-data")
-    s3.put_object(Bucket="team-data", Key="models/candidate.tar.gz", Body=b"candidate")
-    s3.put_object(Bucket="team-data", Key="models/champion.tar.gz", Body=b"champion")
-    role = aws.client("iam").create_role(
-        RoleName="sagemaker-execution",
-        AssumeRolePolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-                ],
-            }
-        ),
-    )["Role"]["Arn"]
-    pipeline = aws.client("stepfunctions").create_state_machine(
-        name="weekly-training",
-        definition=json.dumps(
-            {
-                "QueryLanguage": "JSONata",
-                "StartAt": "Train",
-                "States": {"Train": {"Type": "Pass", "Output": "{% $states.input %}", "End": True}},
-            }
-        ),
-        roleArn=role,
-    )["stateMachineArn"]
-    packaged = package(TEMPLATE, "artifacts", folder / "packaged.yaml", environment=aws.environment)
-    outputs = deploy(
-        packaged,
-        STACK,
-        {
-            "TrainingPipelineArn": pipeline,
-            "SageMakerExecutionRoleArn": role,
-            "DefaultModel": DEFAULT_MODEL,
-            "MaxConcurrentTrainings": "4",
-            **parameters,
-        },
-        bucket="artifacts",
-        environment=aws.environment,
-    )
-    return Loop(aws, outputs, "team-data", role, stack=STACK)

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from local.embedded_aws import EmbeddedAws, wait_until
+from ops import package_zip
+from ops.stack_deployment import TEMPLATE, deploy, package
 from orchestration.domain.contracts import Status
 
 EVENTS = Path(__file__).parent.parent / "events"
+STACK = "loop"
+DEFAULT_MODEL = "weekly"
 BETTER = {"auc": 0.93, "recall": 0.8}
 CHAMPION = {"auc": 0.85, "recall": 0.78}
 
@@ -92,8 +96,8 @@ class Loop:
         """Create a pipeline that fails."""
         return self.pipeline({"Fail": {"Type": "Fail", "Error": error, "Cause": cause}}, "Fail")
 
-    def champion(self, model: str) -> str:
-        """Create an endpoint that serves a first champion and give its name."""
+    def champion(self, model: str, *, within: float = 20.0) -> str:
+        """Create an endpoint that serves a first champion, await it so long, and give its name."""
         sagemaker = self.aws.client("sagemaker")
         name, endpoint = f"{model}-first", f"{model}-prod"
         sagemaker.create_model(
@@ -119,7 +123,11 @@ class Loop:
         sagemaker.create_endpoint(
             EndpointName=endpoint, EndpointConfigName=name, Tags=[{"Key": "retraining:model", "Value": model}]
         )
-        wait_until(lambda: sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService")
+        if within:
+            wait_until(
+                lambda: sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService",
+                within=within,
+            )
         return endpoint
 
     def policy(self, model: str, **sections: Any) -> None:
@@ -361,3 +369,56 @@ class Loop:
         """Name of the config an endpoint serves with."""
         described = self.aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
         return str(described["EndpointConfigName"])
+
+
+def deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
+    """Deploy the real template with the AWS CLI, beside what a team has: data, a role, a pipeline.
+
+    Args:
+        aws: where.
+        folder: where the packaged template is written.
+        parameters: of the stack, beyond those every story needs.
+    """
+    package_zip.build()
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="artifacts")
+    s3.create_bucket(Bucket="team-data")
+    s3.put_object(Bucket="team-data", Key="models/candidate.tar.gz", Body=b"candidate")
+    s3.put_object(Bucket="team-data", Key="models/champion.tar.gz", Body=b"champion")
+    role = aws.client("iam").create_role(
+        RoleName="sagemaker-execution",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                ],
+            }
+        ),
+    )["Role"]["Arn"]
+    pipeline = aws.client("stepfunctions").create_state_machine(
+        name="weekly-training",
+        definition=json.dumps(
+            {
+                "QueryLanguage": "JSONata",
+                "StartAt": "Train",
+                "States": {"Train": {"Type": "Pass", "Output": "{% $states.input %}", "End": True}},
+            }
+        ),
+        roleArn=role,
+    )["stateMachineArn"]
+    packaged = package(TEMPLATE, "artifacts", folder / "packaged.yaml", environment=aws.environment)
+    outputs = deploy(
+        packaged,
+        STACK,
+        {
+            "TrainingPipelineArn": pipeline,
+            "SageMakerExecutionRoleArn": role,
+            "DefaultModel": DEFAULT_MODEL,
+            "MaxConcurrentTrainings": "4",
+            **parameters,
+        },
+        bucket="artifacts",
+        environment=aws.environment,
+    )
+    return Loop(aws, outputs, "team-data", role, stack=STACK)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.conftest import DEFAULT_MODEL
-from tests.stack.loop import Loop
+from tests.stack.loop import DEFAULT_MODEL, Loop
 
 KEY = "monitoring_outputs/retraining_decision/retraining_decision.csv"
 

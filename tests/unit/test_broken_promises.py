@@ -79,6 +79,18 @@ def test_the_champion_comes_back_although_nobody_can_read_the_policy(world: Worl
     assert world.sagemaker.endpoints[ENDPOINT].pending == OLD
 
 
+def test_a_candidate_its_bake_found_good_is_not_taken_back_when_telling_so_failed(world: World) -> None:
+    stories.baking(world)
+    world.clock.forward(minutes=61)
+    stories.tell_endpoint(world)
+    assert next_of(world, "bake") == "finish"
+    assert do(world, "roll_back", token="t") == {"started": False}
+    assert next_of(world, "t") == "finish"
+    endpoint = world.sagemaker.endpoints[ENDPOINT]
+    assert (endpoint.live, endpoint.pending) == (candidate(world), None)
+    assert closed(world) == Status.PROMOTED
+
+
 # Live and pending configs: a move that goes on is no verdict yet.
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,11 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     run_id, execution_arn = asked_run(request)
     failure = Failure.read(request.get("failure"))
     run = ports.table.run(run_id)
+    if run is None and (decided := ports.table.decision_of(run_id)) is not None:
+        # What failed came after the decision, which stands and is told by its own due item.
+        reason = failure.sentence if failure else "The execution failed after its signal was decided."
+        model = json.loads(decided.record)["model"]
+        return {"outcome": Status.FAILED, "output": _output(run_id, model, "NO", Status.FAILED, reason)}
     if run is None:
         return close_undecided(ports, run_id, failure, request.get("event"))
     if run.execution_arn != execution_arn:

@@ -22,6 +22,7 @@ from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
     from orchestration.ports import Ports
+    from orchestration.stores.table import Write
 
 
 def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -54,20 +55,22 @@ def _unfreeze(ports: Ports, model: str, by: str, reason: str) -> bool | None:
     item = pending_due(model, ports.now() + GRACE)
     sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
     told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
-    if not ports.table.save_model(after, [ports.table.due_write(item), ports.table.due_write(told)]):
+    writes = [ports.table.due_write(item), ports.table.due_write(told), *_endpoint_settled(ports, model)]
+    if not ports.table.save_model(after, writes):
         return None
     tell_change(ports, f"model:{model}", "unfrozen", told)
     attempt(ports, item, raise_pending)
-    _settle_endpoint(ports, model)
     return True
 
 
-def _settle_endpoint(ports: Ports, model: str) -> None:
+def _endpoint_settled(ports: Ports, model: str) -> list[Write]:
+    """The write that ends the intention of a run that left the model's endpoint: a person has looked at what serves.
+
+    Before it settles, its own item is still to tell what serves, and ends it then.
+    """
     loaded = effective_policy(ports, model)
     endpoint = loaded.policy.promotion.endpoint if loaded else None
     intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
     if intention is None or intention.model != model or intention.state != IntentionState.ABANDONED:
-        return
-    if intention.settled(ports.now()):
-        # Before that its item is still to tell what serves, and ends it then.
-        ports.table.end_intention(intention.subject, intention.run_id)
+        return []
+    return [ports.table.ended_intention(intention.subject, intention.run_id)] if intention.settled(ports.now()) else []

@@ -33,7 +33,8 @@ def promotion_result(
         name: the endpoint's name.
         previous: the champion's config.
         wanted: the candidate's config.
-        certain: True when SageMaker took the update, or could have shown it by now: only then is the old config a verdict.
+        certain: True when SageMaker took the update, or could have shown it by now: only then is the old config, or
+            somebody else's, a verdict.
     """
     seen = EndpointSight.of(described)
     why = text((described or {}).get("FailureReason"))
@@ -44,7 +45,8 @@ def promotion_result(
         return None
     foreign = foreign_deployment(seen, name=name, previous=previous, wanted=wanted)
     if foreign is not None:
-        return Result(Next.RECORD, foreign.reason, foreign.outcome)
+        # Until SageMaker took the update, the hand may still be about to ask for it.
+        return Result(Next.RECORD, foreign.reason, foreign.outcome) if certain else None
     if seen.status in ENDPOINT_FAILED:
         return Result(
             Next.ROLL_BACK, f"Endpoint {name} is {seen.status}: {why or 'no reason given'}.", Status.ROLLED_BACK

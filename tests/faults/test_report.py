@@ -1,0 +1,63 @@
+"""Names of cases, and the table in docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.faults import report
+from tests.faults.axes import AXES
+from tests.faults.cases import BROKEN, HELD, Came
+from tests.faults.cells import Cell, Point, cells_of
+
+WRITE = Point("promoted", "promote", "dynamodb:TransactWriteItems", "WAIT+INTENT+DUE+SUBJECT", 2)
+READ = Point("no", "admit", "sagemaker:DescribeEndpoint", "", 1)
+PUT = Point("no", "admit", "s3:PutObject", "decisions", 1)
+
+
+@pytest.mark.parametrize("point", [WRITE, READ, PUT])
+def test_a_case_is_found_by_its_name(point: Point) -> None:
+    cells, _ = cells_of([point])
+    assert [Cell.of(cell.name) for cell in cells] == cells
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_each_cell_is_played_or_has_its_reason() -> None:
+    points = [WRITE, READ, PUT]
+    cells, cannot = cells_of(points)
+    assert len(cells) + cannot.total() == len(points) * 9 * 2
+    kinds = {cell.kind for cell in cells if cell.point == READ}
+    assert kinds == {"throttled", "5xx", "denied for a while", "denied for good"}
+    assert {cell.kind for cell in cells if cell.point == PUT} - kinds == {
+        "409",
+        "lost",
+        "killed before",
+        "killed after",
+    }
+    assert {cell.kind for cell in cells if cell.point == WRITE} - kinds == {
+        "conflict",
+        "lost",
+        "killed before",
+        "killed after",
+    }
+
+
+def test_the_table_counts_every_case() -> None:
+    cells, cannot = cells_of([WRITE, READ])
+    names = [cell.name for cell in cells] + list(AXES)
+    played = {name: Came(name, BROKEN if place == 0 else HELD, seconds=1.5) for place, name in enumerate(names[:10])}
+    summary = report.summed(names, played, cannot)
+    assert summary.broken == 1
+    total: Counter[str] = sum(summary.axes.values(), Counter())
+    assert total == {"cases": len(names), HELD: 9, BROKEN: 1, "left": len(names) - 10}
+    assert f"| **all** | {len(names)} | 9 | 1 |  | {len(names) - 10} |".replace("  ", " 0 ") in report.table(summary)
+
+
+def test_the_page_has_the_table_the_generator_makes() -> None:
+    text = report.PAGE.read_text()
+    between = text[text.index(report.BEGIN) + len(report.BEGIN) : text.index(report.END)].strip().splitlines()
+    assert between[:2] == report.table(report.Summary({}, Counter(), 0, "")).splitlines()[:2]
+    counts = [[int(cell) for cell in line.split("|")[2:-1]] for line in between[2:] if line.startswith("|")]
+    assert [sum(column) for column in zip(*counts[:-1], strict=True)] == counts[-1]
+    assert all(row[0] == sum(row[1:]) for row in counts)

@@ -1,0 +1,52 @@
+"""Processes of Lambda functions: an exception ends none, and one that ends itself says so."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Account
+
+CODE = """
+import os, time
+calls = 0
+class Refused(Exception): pass
+def handler(event, context):
+    global calls
+    calls += 1
+    if event == "raise": raise Refused("no")
+    if event == "exit": os._exit(3)
+    if event == "sleep": time.sleep(1)
+    return calls
+"""
+
+
+def asked(account: Account, function: str, event: str) -> Any:
+    answer = account.aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    return json.loads(answer["Payload"].read())
+
+
+def test_a_process_lives_on_after_an_exception_of_its_handler(account: Account) -> None:
+    function = account.function("counts", CODE)
+    assert asked(account, function, "count") == 1
+    assert asked(account, function, "raise")["errorType"] == "Refused"
+    assert asked(account, function, "count") == 3
+
+
+def test_a_process_that_ends_itself_is_an_exit_error_and_the_next_begins_anew(account: Account) -> None:
+    function = account.function("counts", CODE)
+    asked(account, function, "count")
+    assert asked(account, function, "exit")["errorType"] == "Runtime.ExitError"
+    assert asked(account, function, "count") == 1
+
+
+def test_it_is_known_how_many_invocations_go_on(account: Account) -> None:
+    function = account.function("counts", CODE)
+    assert account.aws.functions_running() == 0
+    asking = threading.Thread(target=asked, args=(account, function, "sleep"))
+    asking.start()
+    account.until(account.aws.functions_running, lambda running: running == 1)
+    asking.join()
+    assert account.aws.functions_running() == 0
