@@ -22,6 +22,11 @@ endif
 # `aws`, `cfn-lint` and the rest are the ones beside the interpreter, also for the programs these targets start.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+# Bytecode is kept beside the interpreter, whatever the environment says, and in no folder of sources: each test worker,
+# each call of the AWS CLI and each function of the embedded AWS would else compile the same libraries again.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+unexport PYTHONDONTWRITEBYTECODE
+
 # Handed on in the environment, so that no shell reads what people write into them.
 export CASE CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
 
@@ -59,7 +64,7 @@ local: setup ## Run the embedded AWS in the foreground and say what to export (P
 ##@ Develop
 
 test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
-	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile) $(ARGS)
+	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 mutants: setup ## Break the rules and writes of the package in small ways, and see a test notice each (FILES=word narrows)
 	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
@@ -88,7 +93,7 @@ lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 ta
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built and cached (ALL=1: the environments too)
-	@rm -rf build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf build $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@$(if $(ALL),rm -rf $(VENV) $(VENV)-taskcat requirements/node/node_modules,:)
 

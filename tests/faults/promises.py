@@ -166,7 +166,7 @@ def one_record_a_signal(left: Left) -> Iterator[str]:
             continue
         rejected = f"rejected/{run}.json" in left.objects
         if by_run.count(run) + rejected != 1:
-            duplicate = ended["status"] == "SUCCEEDED" and json.loads(ended["output"])["outcome"] == "SKIP"
+            duplicate = ended["status"] == "SUCCEEDED" and json.loads(ended["output"]).get("outcome") == "SKIP"
             # Stopped in the very moment of its decision: docs/reliability.md, "What remains".
             stopped = ended["status"] == "ABORTED" and by_run.count(run) == 1
             if not duplicate and not stopped:

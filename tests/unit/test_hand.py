@@ -933,6 +933,33 @@ def test_an_unfreezing_that_dies_leaves_no_intention_behind_an_unfrozen_model(ca
     assert (world.table.intention(endpoint_subject(ENDPOINT)) is not None) == frozen
 
 
+# A slow invocation that nobody waits for any more.
+
+
+def test_a_slow_invocation_does_not_take_the_live_token_away(world: World) -> None:
+    """Step Functions heard no answer and asked again; the first invocation stores its token after the second one."""
+    stories.asked(world)
+    world.outside.meanwhile("UpdateItem", lambda: do(world, "park", kind="approval", subject="promotion", token="live"))
+    do(world, "park", kind="approval", subject="promotion", token="slow")
+    world.executions.answers |= {"approval": {"next": "nobody waits"}, "slow": {"next": "nobody waits"}}
+
+    assert stories.approve(world)["decided"]
+
+    assert next_of(world, "live") == "promote"
+
+
+def test_a_slow_invocation_of_the_hand_does_not_take_the_live_token_away(world: World) -> None:
+    stories.training(world)
+    world.outside.meanwhile("UpdateItem", lambda: do(world, "train", token="live"))
+    do(world, "train", token="slow")
+    world.executions.answers |= {"training": {"next": "nobody waits"}, "slow": {"next": "nobody waits"}}
+    world.executions.end(stories.training_arn(), "FAILED")
+
+    stories.tell_ended(world, stories.training_arn())
+
+    assert next_of(world, "live") == "evaluate"
+
+
 # Notes of the hand beside other writes.
 
 
