@@ -38,13 +38,13 @@ from orchestration.domain.switches import scopes_over
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_errors import transient
 from tests.unit import stories
+from tests.unit.fakes import MACHINE, TRAINING, ProcessDiedError, World, drift
 from tests.unit.memory_dynamodb import Key
-from tests.unit.fakes import MACHINE, TRAINING, ProcessDiedError, World, drift, execution_arn
 from tests.unit.scheduler import Actor, Fate, Scheduler
 from tests.unit.workflow_in_memory import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 LIMIT: Final = 2
 AT_ONCE: Final = 8
@@ -1190,7 +1190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _show(asked.seed, number, history, broken)
         if total["steps"] >= asked.steps:
             break
-        if time.monotonic() - said > 5:  # noqa: PLR2004 - seconds between two lines of progress
+        if time.monotonic() - said > 5:
             said = time.monotonic()
             _say(f"{total['steps']} of {asked.steps} steps, {total['histories']} histories, {total['broken']} broken")
     deaths = total[Fate.DIES] + total[Fate.DIED]

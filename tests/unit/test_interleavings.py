@@ -10,15 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from orchestration.actions import pause, promote
 from orchestration.domain.contracts import DueKind
 from orchestration.steps import closing, hand
-from tests.unit.fakes import ProcessDiedError, World
-from tests.unit.interleavings import REST, Move, cut_down, drawn, main, played
+from tests.unit.interleavings import drawn, main, played
 from tests.unit.memory_dynamodb import MemoryDynamoDB
-from tests.unit.scheduler import Actor, Fate, Scheduler
 
 ITEM = {"pk": {"S": "a"}, "sk": {"S": "b"}, "value": {"S": "new"}}
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}
