@@ -748,7 +748,8 @@ class Interleavings:
                 continue
             fact = item.get("result") if pk.startswith(("WAIT#", "APPROVAL#")) else item.get("outcome")
             if pk.startswith("SIGNAL#") or sk.startswith(("VERDICT#", "STATUS#")):
-                fact = item
+                # A finish is begun before it is over.
+                fact = item if item.get("over") != {"BOOL": False} else None
             if fact and pk.startswith(("WAIT#", "APPROVAL#", "SIGNAL#", "RUN#")):
                 before = self._facts.setdefault(key, fact)
                 promised(before == fact, f"facts: {pk} {sk} said {before} and says {fact}")
@@ -808,8 +809,8 @@ class Interleavings:
         elif operation in {"UpdateEndpoint", "StartDeployment"} or request.get("ModelApprovalStatus") == "Approved":
             promised(run.run_id in self.outside.passed, f"gates: {actor.name} promoted what had not passed")
             artifact = f"s3://amzn-s3-demo-bucket/{run.run_id}/model.tar.gz"
-            judged = self.world.table.verdict(run.run_id, "evaluation") or {}
-            same = judged.get("versions", {}).get(artifact) == self.world.bucket.version(artifact)
+            judged = self.world.table.candidate_verdict(run.run_id)
+            same = judged is not None and judged.versions.get(artifact) == self.world.bucket.version(artifact)
             written_since = self.world.bucket.writes[artifact] != sight.artifact
             promised(same or written_since, f"versions: {actor.name} promoted what was written again since")
         about = "training" if "Training" in operation else "promotion"

@@ -195,15 +195,13 @@ def test_a_training_is_started_once_under_a_name_that_is_the_runs(world: World) 
     assert (intention.wanted, intention.state) == (NAME, IntentionState.OPEN)
 
 
-def test_a_retry_of_a_training_that_was_taken_starts_nothing_and_its_new_token_is_the_one_that_is_answered(
-    world: World,
-) -> None:
+def test_a_retry_of_a_training_that_was_taken_starts_nothing_and_its_new_token_is_answered(world: World) -> None:
     stories.training(world)
     assert do(world, "train", token="again") == {"started": True}
     assert len(world.executions.started) == 1
     world.executions.end(stories.training_arn(), "SUCCEEDED", output="{}")
     stories.tell_ended(world, stories.training_arn())
-    assert (next_of(world, "training"), next_of(world, "again")) == (None, "evaluate")
+    assert next_of(world, "again") == "evaluate"
 
 
 def test_a_retry_after_the_training_is_over_is_answered_with_its_result(world: World) -> None:
@@ -647,7 +645,7 @@ def test_a_retry_after_the_candidate_serves_answers_its_new_token(world: World) 
     stories.moving(world)
     world.sagemaker.settle(ENDPOINT)
     assert do(world, "promote", token="again") == {"started": True}
-    assert (next_of(world, "promotion"), next_of(world, "again")) == (None, "bake")
+    assert next_of(world, "again") == "bake"
 
 
 # The other ways to serve.
