@@ -875,7 +875,7 @@ class Interleavings:
 
     def _run_of(self, config: str) -> str:
         tags = self.world.sagemaker.configs[config].get("Tags", [])
-        return next(tag["Value"] for tag in tags if tag["Key"] == RUN_TAG)
+        return next(str(tag["Value"]) for tag in tags if tag["Key"] == RUN_TAG)
 
     def _nested(self, machine: str) -> list[str]:
         """Names of the executions of a team's machine that run."""
@@ -1025,7 +1025,7 @@ class Interleavings:
             while (actor := self._invocation(self.executions[name])) is not None and actor.name.endswith(":admit"):
                 self._step(actor)
             seen = self.world.table.decision_of(name)
-            decision = json.loads(seen.record)["decision"] if seen else None
+            decision = self.world.table.record_of(seen)["decision"] if seen else None
             frozen = self.world.table.model(model).frozen_reason
             promised(decision == ("HOLD" if frozen else "RETRAIN"), f"next: {model} is {decision}, frozen: {frozen}")
 
@@ -1164,7 +1164,7 @@ class _Swallowed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if not _planned(error):
+        if error is not None and not _planned(error):
             self.errors.append(error)
 
 

@@ -88,6 +88,11 @@ class MemoryDynamoDB:
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
 
+    def transact_get_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self._enter("TransactGetItems")
+        found = [self.items.get(_key(step["Get"]["Key"])) for step in TransactItems]
+        return {"Responses": [{} if item is None else {"Item": dict(item)} for item in found]}
+
     def query(self, **request: Any) -> dict[str, Any]:
         self.about = ((request["ExpressionAttributeValues"][":pk"]["S"], ""),)
         self._enter("Query")
@@ -96,6 +101,7 @@ class MemoryDynamoDB:
         known: dict[str, Callable[[str], bool]] = {
             "pk = :pk": lambda _: True,
             "pk = :pk AND begins_with(sk, :prefix)": lambda sk: sk.startswith(str(values[":prefix"]["S"])),
+            "pk = :pk AND sk > :after": lambda sk: sk > str(values[":after"]["S"]),
             "pk = :pk AND sk <= :until": lambda sk: sk <= str(values[":until"]["S"]),
         }
         _refuse_unused(request, condition)
@@ -265,7 +271,10 @@ def _request_key(kind: str, request: dict[str, Any]) -> Key:
 
 
 def _key(item: Item) -> Key:
-    return item["pk"]["S"], item["sk"]["S"]
+    key = item["pk"]["S"], item["sk"]["S"]
+    if not all(key) or len(key[0].encode()) > 2048 or len(key[1].encode()) > 1024:
+        raise _error("ValidationException", "One or more parameter values are not valid", "Request")
+    return key
 
 
 def _canceled(reasons: list[dict[str, str]]) -> TransactionCanceledException:

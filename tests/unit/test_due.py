@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from orchestration.actions.sweep import sweep, waits_observed
-from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
 from orchestration.domain.due import AGAIN, APPROVALS, GRACE, DueItem, due, next_try, partitions
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
+from orchestration.domain.signal import Signal
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.due_work import DONE, Worked, attempt, later, work_off
 from orchestration.stores.models import StoredModel
@@ -32,7 +33,9 @@ KEPT = {
     "first_signal_id": "0" * 32,
     "count": 2,
     "severity": "critical",
-    "signal": {"kind": "drift", "source": "drift_report", "summary": "psi is 0.9."},
+    "signal": Signal(
+        "0" * 32, SignalSource.DRIFT_REPORT, SignalKind.DRIFT, "churn", "psi is 0.9.", "2026-03-02T11:00:00Z"
+    ).as_record(),
 }
 
 
@@ -246,6 +249,8 @@ EXTRA = [
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_early_or_extra_item_of_any_kind_changes_no_fact_and_tells_nobody(stage: str, world: World) -> None:
+    # The day's anchor is behind it.
+    sweep({}, world.ports)
     STAGES[stage](world)
     for item in EXTRA:
         world.table.add_due(item)
@@ -554,7 +559,7 @@ def test_a_pending_signal_waits_for_run_cooldown_and_switch_and_then_comes_once(
     until = NOON + timedelta(hours=1)
     world.table.save_model(StoredModel("churn", pending=KEPT, active_run_id="run-1", cooldown_until=until.isoformat()))
     world.table.add_due(due(DueKind.PENDING, "churn", "churn", NOON))
-    world.table.throw_switch(KillSwitch("source:drift_report", "ana", "Incident.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch("source:drift_report", "ana", "Incident.", "2026-03-02T12:00:00+00:00"))
     swept(world)
     world.table.save_model(replace(world.table.model("churn"), active_run_id=None))
     swept(world)

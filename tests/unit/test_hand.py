@@ -46,7 +46,7 @@ JOB = {
 
 
 def pause(world: World, scope: str = "model:fraud") -> None:
-    world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
 
 
 def resume(world: World, scope: str = "model:fraud") -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     DRIFT_DETECTED,
@@ -27,7 +28,6 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.documents import Unreadable
-from orchestration.domain.json_values import canonical
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
 from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
 from orchestration.domain.signals.alarm import transition_ids

@@ -165,7 +165,7 @@ def test_whoever_waited_longest_gets_a_slot_that_is_given_back_and_an_item_that_
 def test_a_switch_over_a_source_holds_its_runs_in_the_queue(world: World) -> None:
     queued(world, "run-0", source="alarm")
     queued(world, "run-1", source="drift_report")
-    world.table.throw_switch(KillSwitch("source:alarm", "ana", "Incident 7.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch("source:alarm", "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
     change_slots(world.ports)
     assert holders(world) == ["run-1"]
     assert [waiting.run_id for waiting in world.table.queue()] == ["run-0"]

@@ -13,13 +13,14 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.verdict import Finish
 from orchestration.domain.wait import Result, Wait, WaitState
+from orchestration.steps.answering import settled
 from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, World, drift, execution_arn, request
 from tests.unit.memory_dynamodb import TransactionCanceledException
 
-SEEN = SeenSignal("signal", "run-1", "decisions/x.json", "{}", "{}", told=False)
+SEEN = SeenSignal("signal", "run-1", "decisions/x.json", "{}", told=False)
 
 
 def failing(world: World, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +129,7 @@ def test_a_wait_is_stored_and_resolved_with_the_item_that_has_somebody_look(worl
     parked = world.table.wait("run-1", WaitKind.SLOT)
     assert parked is not None
     assert parked.token == "token"
-    assert world.table.resolve_wait(wait, Result(Next.TRAIN, "A slot is free."), second)
+    assert world.table.resolve_wait(settled(wait, Result(Next.TRAIN, "A slot is free.")), second)
     assert world.table.due_items() == [first, second]
     over = world.table.wait("run-1", WaitKind.SLOT)
     assert over is not None

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Next, Status
-from orchestration.domain.json_values import canonical
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result
