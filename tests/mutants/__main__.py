@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="mutants at once")
     parser.add_argument("--seconds", type=float, default=5.0, help="of tests for each mutant, the nearest first (5)")
     parser.add_argument("--fresh", action="store_true", help="forget the verdicts of earlier runs")
+    parser.add_argument("--table", action="store_true", help="try nothing, write the table of what was tried so far")
     parser.add_argument("--known", action="store_true", help="only those of known.toml")
     arguments = parser.parse_args(argv)
 
@@ -75,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = modules(arguments.files)
     for module in found:
         module.mutants = [mutant for mutant in module.mutants if re.search(arguments.match, mutant.name)]
+    if arguments.table:
+        _write_table(found, _kept(found, 0), accepted())
+        return 0
     verdicts = {} if arguments.fresh else _kept(found, arguments.seconds)
     tried = [(module, mutant) for module in found for mutant in module.mutants if mutant.key not in verdicts]
     total = sum(len(module.mutants) for module in found)
@@ -198,15 +202,24 @@ def _report(found: list[Module], verdicts: dict[Key, Verdict], reasons: list[Rea
 
 
 def _write_table(found: list[Module], verdicts: dict[Key, Verdict], reasons: list[Reason]) -> None:
-    rows = ["| module | mutants | killed | with a reason | without |", "| --- | ---: | ---: | ---: | ---: |"]
+    rows = [
+        "| module | mutants | tried | killed | with a reason | without |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     sums: Counter[str] = Counter()
     for module in found:
         if not module.mutants:
             continue
-        survivors = [mutant for mutant in module.mutants if verdicts[mutant.key].killed_by is None]
+        tried = [mutant for mutant in module.mutants if mutant.key in verdicts]
+        survivors = [mutant for mutant in tried if verdicts[mutant.key].killed_by is None]
         right = sum(any(reason.covers(mutant) for reason in reasons) for mutant in survivors)
-        counts = {"all": len(module.mutants), "killed": len(module.mutants) - len(survivors), "right": right}
-        counts["left"] = len(survivors) - right
+        counts = {
+            "all": len(module.mutants),
+            "tried": len(tried),
+            "killed": len(tried) - len(survivors),
+            "right": right,
+            "left": len(survivors) - right,
+        }
         sums.update(counts)
         rows.append(_row(f"`{module.path}`", counts))
     rows.append(_row("all", sums))
@@ -216,7 +229,7 @@ def _write_table(found: list[Module], verdicts: dict[Key, Verdict], reasons: lis
 
 
 def _row(name: str, counts: dict[str, int]) -> str:
-    return f"| {name} | {counts['all']} | {counts['killed']} | {counts['right']} | {counts['left']} |"
+    return f"| {name} | {' | '.join(str(counts[key]) for key in ('all', 'tried', 'killed', 'right', 'left'))} |"
 
 
 if __name__ == "__main__":

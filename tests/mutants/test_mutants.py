@@ -120,6 +120,6 @@ def test_known_faults_are_noticed_by_the_tests_that_are_there_for_them() -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=115,
     )
     assert done.returncode == 0, done.stdout + done.stderr

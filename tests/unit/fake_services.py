@@ -322,6 +322,7 @@ class FakeStepFunctions:
         self._called = enter
         self.started: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, dict[str, Any]] = {}
+        self.failures: dict[str, str] = {}
         self.statuses: dict[str, str] = {}
         self.more: dict[str, dict[str, Any]] = {}
         self.began = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -344,6 +345,12 @@ class FakeStepFunctions:
             raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskSuccess")
         if lost is not None:
             raise lost
+        return {}
+
+    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> dict[str, Any]:
+        del cause
+        self._called("SendTaskFailure")
+        self.failures[taskToken] = error
         return {}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:

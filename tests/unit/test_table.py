@@ -10,12 +10,15 @@ from botocore.exceptions import ClientError
 
 from orchestration import handler
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
-from orchestration.domain.due import due
+from orchestration.domain.due import GRACE, due
+from orchestration.domain.intention import endpoint_subject
 from orchestration.domain.verdict import Finish
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.answering import settled
+from orchestration.steps.due_work import later
 from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
+from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, World, drift, execution_arn, request
 from tests.unit.memory_dynamodb import TransactionCanceledException
@@ -134,3 +137,61 @@ def test_a_wait_is_stored_and_resolved_with_the_item_that_has_somebody_look(worl
     over = world.table.wait("run-1", WaitKind.SLOT)
     assert over is not None
     assert not world.table.change_wait(replace(over, state=WaitState.PARKED), replace(over, step=7))
+
+
+def test_a_wait_is_changed_with_what_must_follow(world: World) -> None:
+    stories.training(world)
+    parked = world.table.wait("run-1", WaitKind.TRAINING)
+    assert parked is not None
+    item = due(DueKind.TELL, "run-1", "fraud", NOON, status="TRAINED")
+    assert world.table.change_wait(parked, replace(parked, step=1), [world.table.due_write(item)])
+    assert item in world.table.due_items()
+
+
+def test_an_answered_wait_keeps_no_token_and_an_approval_no_step_to_come(world: World) -> None:
+    stories.asked(world)
+    assert stories.approve(world)["decided"]
+    assert [wait.token for wait in world.table.waits_of_run("run-1") if wait.resolved] == [None] * 3
+    assert [item.due_at for item in world.due(DueKind.LADDER)] == [(NOON + GRACE).isoformat()]
+
+
+def test_items_of_another_release_that_say_less_are_read(world: World) -> None:
+    stories.moving(world)
+    subject = endpoint_subject(stories.ENDPOINT)
+    del world.database.items[f"INTENT#{subject}", "INTENT"]["previous"]
+    known = world.table.intention(subject)
+    assert known is not None
+    assert known.previous == ""
+    item = due(DueKind.LOOK, "run-9:slot", "fraud", NOON)
+    world.table.add_due(item)
+    del world.database.items[item.partition, item.sort_key]["data"]
+    assert item in world.table.due_items()
+
+
+def test_an_endpoint_that_a_run_left_is_changed_by_another_run(world: World) -> None:
+    stories.moving(world)
+    subject = endpoint_subject(stories.ENDPOINT)
+    left = world.table.intention(subject)
+    assert left is not None
+    other = replace(left, run_id="run-2")
+    assert not world.table._write(world.table.intention_write(other))
+    assert world.table._write(world.table.abandon_intention(subject, "run-1"))
+    assert world.table._write(world.table.intention_write(other))
+
+
+def test_a_run_that_ends_leaves_another_runs_intention_as_it_is(world: World) -> None:
+    stories.moving(world)
+    subject = endpoint_subject(stories.ENDPOINT)
+    own = world.table.intention(subject)
+    assert own is not None
+    world.database.items[f"INTENT#{subject}", "INTENT"]["run_id"] = {"S": "run-2"}
+    stories.do(world, "close")
+    assert world.table.intention(subject) == replace(own, run_id="run-2")
+    assert world.table.model("fraud").frozen_reason is None
+
+
+def test_what_is_put_to_another_time_has_not_been_tried_then(world: World) -> None:
+    item = replace(due(DueKind.LOOK, "run-1:slot", "churn", NOON), attempts=3)
+    again = later(item, world.clock()).again
+    assert again is not None
+    assert again.attempts == 0
