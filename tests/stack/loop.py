@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from typing import Any
 
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
+from ops.audit.reading import Reading
+from ops.audit.walk import Audit, Report
 from ops.record_schemas import schema_finding
 from ops.stack_deployment import TEMPLATE, deploy, package
 from orchestration.domain.contracts import Status
@@ -331,6 +334,13 @@ class Loop:
         return {execution["executionArn"] for page in pages for execution in page["executions"]}
 
     # What was left.
+
+    def audit(self, model: str) -> Report:
+        """What an audit of a model's chain finds."""
+        clients = (self.aws.client(name) for name in ("s3", "dynamodb", "stepfunctions"))
+        reading = Reading(*clients, bucket=self.bucket, table=self.table, machine=self.machine)
+        with ThreadPoolExecutor(4) as pool:
+            return Audit(reading, pool, now=datetime.now(UTC), model=model).run()
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of the AutomationBucket under a prefix."""
