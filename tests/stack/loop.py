@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import rfc8785
+
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
-from ops.audit.reading import Reading
-from ops.audit.walk import Audit, Report
 from ops.record_schemas import schema_finding
 from ops.stack_deployment import TEMPLATE, deploy, package
 from orchestration.domain.contracts import Status
@@ -335,13 +335,6 @@ class Loop:
 
     # What was left.
 
-    def audit(self, model: str) -> Report:
-        """What an audit of a model's chain finds."""
-        clients = (self.aws.client(name) for name in ("s3", "dynamodb", "stepfunctions"))
-        reading = Reading(*clients, bucket=self.bucket, table=self.table, machine=self.machine)
-        with ThreadPoolExecutor(4) as pool:
-            return Audit(reading, pool, now=datetime.now(UTC), model=model).run()
-
     def keys(self, prefix: str) -> list[str]:
         """Keys of the AutomationBucket under a prefix."""
         pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
@@ -367,6 +360,21 @@ class Loop:
         """Decision records of a model in the order of its chain."""
         records = [self.read(key) for key in self.keys(f"decisions/{model}/")]
         return sorted(records, key=lambda record: int(record["chain"]["sequence"]))
+
+    def chain(self, model: str) -> list[dict[str, Any]]:
+        """Every record of a model's chain, after checking that it is whole up to its head."""
+        folders = (f"{kind}/{model}/" for kind in ("decisions", "manifests", "evidence"))
+        records = [self.read(key) for folder in folders for key in self.keys(folder)]
+        records.sort(key=lambda record: int(record["chain"]["sequence"]))
+        previous = "0" * 64
+        for number, record in enumerate(records, start=1):
+            place = dict(record["chain"])
+            said = place.pop("hash")
+            assert (place["sequence"], place["previous_hash"]) == (number, previous)
+            assert hashlib.sha256(rfc8785.dumps({**record, "chain": place})).hexdigest() == said
+            previous = said
+        assert (self.item("HEADS", model) or {"hash": {"S": previous}})["hash"]["S"] == previous
+        return records
 
     def statuses(self, run_id: str) -> list[str]:
         """Statuses of a run in order."""

@@ -27,7 +27,7 @@ from orchestration.domain.contracts import (
 )
 from orchestration.domain.decision import DecisionVerdict, ModelState, decide
 from orchestration.domain.due import AGAIN, GRACE, due
-from orchestration.domain.json_values import text
+from orchestration.domain.json_values import mapping, text
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import (
@@ -51,7 +51,9 @@ from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
-    from orchestration.domain.chain import Head
+    from collections.abc import Sequence
+
+    from orchestration.domain.chain import Head, Link
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
     from orchestration.domain.promotion import Champion
@@ -223,9 +225,7 @@ def _plan(
     state, told = _next_state(stored, signal, verdict, now, sequence)
     writes: list[Write] = []
     manifest: dict[str, Any] | None = None
-    go = Next.END
     if verdict.decision is Decision.RETRAIN:
-        go = Next.ASK if verdict.approval_needed else Next.TRAIN
         state = replace(
             state, active_run_id=asked.run_id, run_starts=(*stored.run_starts, now.isoformat()), pending=None
         )
@@ -258,16 +258,7 @@ def _plan(
     free = known.owner != signal.model and known.state.endpoint_owner is None
     if free and endpoint and policy.promotion.kind is PromotionKind.ENDPOINT:
         writes.append(ports.table.own_endpoint(endpoint, signal.model, before=known.owner))
-    seen = SeenSignal(
-        signal_id=signal.signal_id,
-        run_id=asked.run_id,
-        record_key=key,
-        chain=known.head.chain,
-        sequences=tuple(link.sequence for link in links),
-        payload=canonical(_answer(asked.run_id, signal.model, verdict.decision, verdict.sentence, go)),
-        told=told,
-        event=canonical(asked.event),
-    )
+    seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)
     return _Plan(state, seen, (*writes, ports.table.due_write(item)), item, now)
@@ -286,16 +277,7 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
         decided_at=now,
     )
     links = chained(head, Record(RecordKind.DECISION, key, record))
-    seen = SeenSignal(
-        signal_id=found.signal_id,
-        run_id=asked.run_id,
-        record_key=key,
-        chain=chain,
-        sequences=(links[0].sequence,),
-        payload=canonical(_answer(asked.run_id, found.model, Decision.REJECT, found.sentence, Next.REJECT)),
-        told=True,
-        event=canonical(asked.event),
-    )
+    seen = seen_signal(record, links, told=True, event=canonical(asked.event))
     item = signal_told(seen.signal_id, chain, now)
     writes = (*ports.table.chain_writes(head, links), ports.table.due_write(item))
     return _Plan(ports.table.model(chain), seen, writes, item, now)
@@ -395,6 +377,31 @@ def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str,
         # A training reads its manifest, so without it no run goes on; everything else a sweep makes up for.
         write_records(ports, seen)
     return answer
+
+
+def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, event: str | None) -> SeenSignal:
+    """What is remembered of a decided signal. Pure.
+
+    Args:
+        record: the record of its decision.
+        links: that record's, and of a run its manifest's.
+        told: whether people are told of it.
+        event: the event itself, None when it is not kept any more.
+    """
+    decision = Decision(record["decision"])
+    go = Next.REJECT if decision is Decision.REJECT else Next.END
+    if decision is Decision.RETRAIN:
+        go = Next.ASK if mapping(record.get("approval")).get("needed") else Next.TRAIN
+    return SeenSignal(
+        signal_id=record["signal_id"],
+        run_id=record["run_id"],
+        record_key=links[0].key,
+        chain=links[0].chain,
+        sequences=tuple(link.sequence for link in links),
+        payload=canonical(_answer(record["run_id"], record["model"], decision, record["sentence"], go)),
+        told=told,
+        event=event,
+    )
 
 
 def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, go: Next = Next.END) -> dict[str, Any]:

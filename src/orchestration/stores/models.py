@@ -27,7 +27,7 @@ from orchestration.domain.contracts import UNATTRIBUTED
 from orchestration.stores.chains import Chains
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestration.stores.table import Write
 
@@ -65,6 +65,11 @@ class StoredModel:
     def as_record(self) -> dict[str, Any]:
         """The state as records keep it: with the last of them, and the switches, it can be built again."""
         return {name: value for name, value in asdict(self).items() if name not in {"model", "version"}}
+
+    @classmethod
+    def of(cls, model: str, record: Mapping[str, Any], *, version: int) -> StoredModel:
+        """A model's state from its record."""
+        return cls(model, version, **{**record, "run_starts": tuple(record["run_starts"])})
 
 
 @dataclass(frozen=True, slots=True)
