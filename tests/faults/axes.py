@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from tests.faults.play import Intervention, Play
-from tests.faults.stories import STORIES, Story
+from tests.faults.promises import ends
+from tests.faults.stories import STORIES, Story, drift, training
 from tests.stack import teams
 
 if TYPE_CHECKING:
@@ -264,6 +265,44 @@ def _stop_and_redrive(play: Play) -> None:
     _redrive(play)
 
 
+def _stop_and_redrive_at_once(play: Play) -> None:
+    """An administrator's redrive before anybody closed the run: it is its own run still, and goes on."""
+    play.stop_executions()
+    with contextlib.suppress(ClientError):
+        play.place.aws.client("stepfunctions").redrive_execution(executionArn=play.place.loop.execution_arn(play.run))
+
+
+def _stop_and_signal(play: Play) -> None:
+    """Stopped, and then the next signal comes, under a policy that waits for nothing."""
+    play.stop_executions()
+    play.until_quiet()
+    if play.name in json.dumps(play.place.loop.item("SLOTS", "LEDGER") or {}):
+        # A slot is held until its training is known to be over, which may be later than the run's end.
+        play.clock += 200
+        play.tell()
+        play.sweep()
+    _ledger(play, [])
+    plain = play.policy | {
+        "training": {"target": training(play)},
+        "promotion": {"endpoint": play.endpoint, "bake_minutes": 0},
+        "approval": {"training": "never", "promotion": "never", "approvals_needed": 1},
+    }
+    play.place.loop.policy(play.name, **plain)
+    play.kept["frozen"] = play.frozen()
+    play.runs.append(f"{play.name}-2")
+    play.place.loop.start(drift(play, 1), name=play.run)
+
+
+def _next_is_retrained(play: Play, left: Left) -> list[str]:
+    """The next signal is retrained on, unless the endpoint was left for people to look at."""
+    records = [value for key, value in left.objects.items() if key.startswith("decisions/")]
+    decisions = [record["decision"] for record in records if record["run_id"] == play.run]
+    # One that meets a run nobody knew of when it was stopped is kept, and brought back.
+    ended = ends(left) if decisions in (["RETRAIN"], ["COALESCE"]) else ", ".join(decisions)
+    expected = "HOLD" if play.kept.get("frozen") else "PROMOTED"
+    return [] if ended == expected else [f"the next signal ended {ended}, not {expected}"]
+
+
 def _redriven_changes_nothing(play: Play, left: Left) -> list[str]:
     del left
     before, after = play.kept.get("before"), play.kept.get("after")
@@ -384,7 +423,7 @@ def _nobody_hears(play: Play) -> None:
 
 def _events(play: Play) -> list[dict[str, Any]]:
     """The events that can come about a case, as their sources send them."""
-    loop, sent = play.place.loop, []
+    loop, sent = play.place.loop, list[dict[str, Any]]()
     arn = loop.execution_arn(play.run)
     described = play.place.aws.client("stepfunctions").describe_execution(executionArn=arn)
     settled = {"executionArn": arn, "stateMachineArn": loop.machine, "name": play.run}
@@ -496,6 +535,8 @@ def _happenings(moment: Moment) -> tuple[Happening, ...]:
         Happening(
             "stopped-and-redriven", _stop_and_redrive, {"deciding": NEVER_CLOSED}, wrong=_redriven_changes_nothing
         ),
+        Happening("stopped-and-redriven-at-once", _stop_and_redrive_at_once, sets_up=_deaf_to("SettleRule")),
+        Happening("stopped-and-signalled", _stop_and_signal, wrong=_next_is_retrained),
         Happening("paused-model", partial(_pause, "model:NAME"), wrong=_nothing_forward),
         Happening("paused-source", partial(_pause, "source:drift_report"), wrong=_nothing_forward),
         Happening("paused-global", partial(_pause, "global"), wrong=_nothing_forward),

@@ -206,7 +206,7 @@ class Play:
                 moved = now
             if now - began > LIMIT_SECONDS:
                 raise TimeoutError(f"{self.name} did not come to rest: {self.executions()}")
-            time.sleep(0.03)
+            time.sleep(0.05)
 
     def _let_time_pass(self) -> None:
         """A workflow that asks again and again pauses in between, which is cut short here: then it is later."""

@@ -11,12 +11,13 @@ from typing import Any
 
 from tests.stack.loop import Loop
 
-THREADS = 16
+THREADS = 8
+"""At once: each is a process of the function, whose start costs more than all it is asked."""
 
 
 # The function is asked as the workflow asks it; 250 executions beside it would only add the emulator's own time.
 def test_copies_and_rivals_give_one_record_a_signal_and_at_most_one_run_a_model(loop: Loop) -> None:
-    """200 copies of one event, and 50 different events for 5 models, from 16 threads."""
+    """200 copies of one event, and 50 different events for 5 models, from 8 threads."""
     models = [loop.model(policy={"approval": {"training": "always"}}) for _ in range(5)]
     copied = loop.drift(models[0], dedupe_key=uuid.uuid4().hex)
     different = [loop.drift(models[number % 5], dedupe_key=uuid.uuid4().hex) for number in range(50)]

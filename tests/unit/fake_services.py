@@ -19,8 +19,7 @@ import boto3
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from orchestration.domain.training_target import nested_execution_arn
-
-Enter = Callable[[str], object]
+from tests.unit.memory_dynamodb import AskedAgain, Enter
 
 ENDPOINT_ARN: Final = "arn:aws:sagemaker:us-east-1:111122223333:endpoint"
 ROLE: Final = "arn:aws:iam::111122223333:role/serving"
@@ -286,12 +285,12 @@ class FakeSageMaker:
             raise client_error("ResourceNotFound", f"Requested resource not found: {name}", operation)
         return dict(known[name])
 
-    def _enter(self, operation: str) -> None:
-        self._called(operation)
+    def _enter(self, operation: str) -> BaseException | None:
+        return self._called(operation)
 
     @contextlib.contextmanager
     def _change(self, operation: str, request: dict[str, Any]) -> Iterator[None]:
-        self._enter(operation)
+        lost = self._enter(operation)
         script = self._scripts.get(operation)
         error = script.pop(0) if script else None
         if error is not None and not isinstance(error, ReadTimeoutError):
@@ -300,6 +299,8 @@ class FakeSageMaker:
         self.requests.append((operation, request))
         if error is not None:
             raise error
+        if lost is not None and not isinstance(lost, AskedAgain):
+            raise lost
 
     def _model_and_config(self, name: str, container: dict[str, Any]) -> None:
         self.models[name] = {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": ROLE}
@@ -335,10 +336,14 @@ class FakeStepFunctions:
         self.statuses[arn], self.more[arn] = status, more
 
     def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:
-        self._called("SendTaskSuccess")
+        lost = self._called("SendTaskSuccess")
         if taskToken in self.answers:
             raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskSuccess")
         self.answers[taskToken] = json.loads(output)
+        if isinstance(lost, AskedAgain):
+            raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskSuccess")
+        if lost is not None:
+            raise lost
         return {}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
@@ -373,7 +378,7 @@ class FakeStepFunctions:
         }
 
     def start_execution(self, *, stateMachineArn: str, name: str, **request: Any) -> dict[str, Any]:
-        self._called("StartExecution")
+        lost = self._called("StartExecution")
         error = self._scripts.pop(0) if self._scripts else None
         if error is not None and not isinstance(error, ReadTimeoutError):
             raise error
@@ -384,12 +389,18 @@ class FakeStepFunctions:
         self.statuses[arn] = "RUNNING"
         if error is not None:
             raise error
+        if isinstance(lost, AskedAgain):
+            raise ExecutionAlreadyExists(_answer("ExecutionAlreadyExists", "Execution Already Exists"), "Start")
+        if lost is not None:
+            raise lost
         return {"executionArn": arn}
 
     def stop_execution(self, *, executionArn: str, error: str, cause: str) -> dict[str, Any]:
-        self._called("StopExecution")
+        lost = self._called("StopExecution")
         if executionArn not in self.statuses:
             raise ExecutionDoesNotExist(_answer("ExecutionDoesNotExist", "Execution Does Not Exist"), "Stop")
         if self.statuses[executionArn] == "RUNNING":
             self.end(executionArn, "ABORTED", error=error, cause=cause)
+        if lost is not None and not isinstance(lost, AskedAgain):
+            raise lost
         return {}

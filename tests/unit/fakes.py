@@ -34,7 +34,7 @@ from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_changes import SageMakerChanges
 from orchestration.stores.sagemaker_reading import SageMaker
 from tests.unit.fake_services import FakeSageMaker, FakeStepFunctions
-from tests.unit.memory_dynamodb import MemoryDynamoDB
+from tests.unit.memory_dynamodb import AskedAgain, Enter, MemoryDynamoDB
 
 if TYPE_CHECKING:
     from orchestration.domain.notification import Message
@@ -83,6 +83,7 @@ class Outside:
         self.calls: list[str] = []
         self._dies_before: int | None = None
         self._rivals: dict[str, Callable[[], object]] = {}
+        self._scheduler: Enter | None = None
 
     def die_before(self, call: int) -> None:
         """Let the process die before this call, counted from 1; the calls before it had their effect."""
@@ -92,17 +93,28 @@ class Outside:
         """Let a rival do its work just before the next call of this name."""
         self._rivals[name] = rival
 
+    def follow(self, scheduler: Enter) -> None:
+        """Ask a scheduler before each call."""
+        self._scheduler = scheduler
+
     def live(self) -> None:
         """Let everything pass."""
         self.calls, self._dies_before, self._rivals = [], None, {}
 
-    def enter(self, name: str) -> None:
-        """Count a call that is about to be made."""
+    def enter(self, name: str) -> BaseException | None:
+        """Count a call that is about to be made; gives what the caller gets for an answer, if that is to be lost."""
         self.calls.append(name)
         if self._dies_before == len(self.calls):
             raise ProcessDiedError(name)
         if (rival := self._rivals.pop(name, None)) is not None:
             rival()
+        return self._scheduler(name) if self._scheduler is not None else None
+
+
+def _answer(lost: BaseException | None) -> None:
+    """Lose an answer after the effect. What the SDK asks again by itself, these services do twice or take as done."""
+    if lost is not None and not isinstance(lost, AskedAgain):
+        raise lost
 
 
 class FakeReader:
@@ -146,13 +158,15 @@ class FakeChannels(Channels):
         self.events: list[dict[str, Any]] = []
 
     def tell(self, message: Message) -> None:
-        self._outside.enter("Publish")
+        lost = self._outside.enter("Publish")
         self.messages.append(message)
+        _answer(lost)
 
     def emit(self, detail: dict[str, Any], *, resources: list[str]) -> None:
         del resources
-        self._outside.enter("PutEvents")
+        lost = self._outside.enter("PutEvents")
         self.events.append(detail)
+        _answer(lost)
 
 
 class FakeAlarms(Alarms):
@@ -202,13 +216,14 @@ class MemoryBucket(AutomationBucket):
         self.writes[uri] += 1
 
     def write_once(self, key: str, value: Any) -> bool:
-        self._outside.enter("PutObject")
+        lost = self._outside.enter("PutObject")
         body = value if isinstance(value, bytes) else canonical(value).encode()
         refuse_unpublished(json.loads(body))
         fresh = self.uri(key) not in self.objects
         if fresh:
             self.put(self.uri(key), body)
-        return fresh
+        _answer(lost)
+        return fresh and lost is None
 
     def read(self, uri: str) -> Document:
         self._outside.enter("GetObject")

@@ -2,12 +2,17 @@
 
 Conditions and updates are evaluated for real; a form of expression that is not known here raises, so that it is not
 passed over. The stores themselves are tested against moto, which knows DynamoDB better than this.
+
+A transaction begins and commits. While it is between the two, whoever else writes one of its items meets a conflict, as
+in DynamoDB: another transaction is cancelled, a single write is refused. A read that does not ask to be consistent is
+refused: it may give what was there before the last write.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +29,15 @@ class TransactionCanceledException(ClientError):  # noqa: N818 - boto3's name
     """As DynamoDB's client raises it."""
 
 
+class AskedAgain(Exception):  # noqa: N818 - never raised: what became of an answer
+    """The answer was lost and the SDK asked again by itself, so that a request meets what it did itself."""
+
+
+Enter = Callable[[str], BaseException | None]
+"""Hears of a call before it has its effect, and may raise instead. What it gives is what the caller of a write gets for
+an answer once the effect took place: an error to raise, or ``AskedAgain``."""
+
+
 class Exceptions:
     """What ``client.exceptions`` offers."""
 
@@ -32,12 +46,22 @@ class Exceptions:
 
 
 class MemoryDynamoDB:
-    """One table, whatever it is called. ``enter`` hears of every call before it has its effect."""
+    """One table, whatever it is called.
+
+    ``about`` are the keys of the call that is heard of; ``between``, where it is given, hears of each transaction between its
+    begin and its commit. ``commits`` counts the writes of the table, ``written`` has the number of each key's last one, and
+    ``conflicts`` counts the writes that met another.
+    """
 
     exceptions = Exceptions
 
-    def __init__(self, enter: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(self, enter: Enter = lambda _: None) -> None:
         self.items: dict[Key, Item] = {}
+        self.about: Sequence[Key] = ()
+        self.between: Enter | None = None
+        self.commits = self.conflicts = 0
+        self.written: dict[Key, int] = {}
+        self._ongoing: Counter[Key] = Counter()
         self._enter = enter
         self.writes = 0
         self._conflicts_at: int | None = None
@@ -46,14 +70,21 @@ class MemoryDynamoDB:
         """Let one write meet a transaction on the same item, counted from 1; None lets all pass."""
         self.writes, self._conflicts_at = 0, write
 
-    def _meets_another(self) -> bool:
+    def _meets_another(self, *keys: Key) -> list[bool]:
+        """For each item, whether a transaction on it is going on."""
         self.writes += 1
-        return self.writes == self._conflicts_at
+        met = [self._ongoing[key] > 0 for key in keys]
+        if self.writes == self._conflicts_at:
+            met[0] = True
+        self.conflicts += any(met)
+        return met
 
     # Reading.
 
-    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
+    def get_item(self, *, Key: Item, **request: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self.about = (_key(Key),)
         self._enter("GetItem")
+        _refuse_old_looks(request)
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
 
@@ -63,7 +94,9 @@ class MemoryDynamoDB:
         return {"Responses": [{} if item is None else {"Item": dict(item)} for item in found]}
 
     def query(self, **request: Any) -> dict[str, Any]:
+        self.about = ((request["ExpressionAttributeValues"][":pk"]["S"], ""),)
         self._enter("Query")
+        _refuse_old_looks(request)
         condition, values = request["KeyConditionExpression"], request["ExpressionAttributeValues"]
         known: dict[str, Callable[[str], bool]] = {
             "pk = :pk": lambda _: True,
@@ -107,9 +140,10 @@ class MemoryDynamoDB:
         return self._single("UpdateItem", "Update", request)
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
-        self._enter("TransactWriteItems")
         steps = [next(iter(step.items())) for step in TransactItems]
         keys = [_request_key(kind, request) for kind, request in steps]
+        self.about = keys
+        lost = _told(self._enter("TransactWriteItems"))
         if len(set(keys)) != len(keys):
             raise _error(
                 "ValidationException",
@@ -118,38 +152,60 @@ class MemoryDynamoDB:
             )
         if len(keys) > 100:
             raise _error("ValidationException", "Member must have length less than or equal to 100", "Transact")
-        if self._meets_another():
-            reasons = [{"Code": "TransactionConflict"}, *({"Code": "None"} for _ in steps[1:])]
-            raise _canceled(reasons)
+        met = self._meets_another(*keys)
+        if any(met):
+            raise _canceled([{"Code": "TransactionConflict" if conflict else "None"} for conflict in met])
+        if self.between is not None:
+            self._ongoing.update(keys)
+            try:
+                self.about = keys
+                lost = _told(self.between("Commit")) or lost
+            finally:
+                self._ongoing.subtract(keys)
         reasons = [
             {"Code": "None" if self._holds(request, key) else "ConditionalCheckFailed"}
             for (_, request), key in zip(steps, keys, strict=True)
         ]
         if any(reason["Code"] != "None" for reason in reasons):
-            raise _canceled(reasons)
+            raise lost or _canceled(reasons)
+        self.commits += 1
         for (kind, request), key in zip(steps, keys, strict=True):
             self._apply(kind, request, key)
+        if lost is not None:
+            raise lost
         return {}
 
     def _single(self, operation: str, kind: str, request: dict[str, Any]) -> dict[str, Any]:
-        self._enter(operation)
         key = _request_key(kind, request)
-        if self._meets_another():
+        self.about = (key,)
+        lost = self._enter(operation)
+        self._write(operation, kind, request, key)
+        if isinstance(lost, AskedAgain):
+            self._write(operation, kind, request, key)
+        elif lost is not None:
+            raise lost
+        return {}
+
+    def _write(self, operation: str, kind: str, request: dict[str, Any], key: Key) -> None:
+        if any(self._meets_another(key)):
             raise _error("TransactionConflictException", "Transaction is ongoing for the item", operation)
         if not self._holds(request, key):
             answer: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "failed"}}
             raise ConditionalCheckFailedException(answer, operation)
+        self.commits += 1
         self._apply(kind, request, key)
-        return {}
 
     def _apply(self, kind: str, request: dict[str, Any], key: Key) -> None:
+        if kind == "ConditionCheck":
+            return
+        self.written[key] = self.commits
         if kind == "Put":
             self.items[key] = dict(request["Item"])
         elif kind == "Delete":
             self.items.pop(key, None)
         elif kind == "Update":
             self.items[key] = _updated(self.items.get(key, dict(request["Key"])), request)
-        elif kind != "ConditionCheck":
+        else:
             raise NotImplementedError(kind)
 
     def _holds(self, request: dict[str, Any], key: Key) -> bool:
@@ -163,13 +219,19 @@ class MemoryDynamoDB:
         def term(text: str) -> bool:
             if match := re.fullmatch(r"attribute_(not_)?exists\((\S+)\)", text):
                 return (_name(match[2], names) in item) is (match[1] is None)
-            if match := re.fullmatch(r"(\S+) = (:\S+)", text):
-                return bool(item.get(_name(match[1], names)) == values[match[2]])
+            if match := re.fullmatch(r"(\S+) (=|<>) (:\S+)", text):
+                # Like DynamoDB: an attribute that is not there is not equal to anything.
+                return (item.get(_name(match[1], names)) == values[match[3]]) is (match[2] == "=")
             raise NotImplementedError(text)
 
         # Every term is read, so that one nobody knows raises whatever the others say.
         groups = [[term(text) for text in group.split(" AND ")] for group in condition.split(" OR ")]
         return any(map(all, groups))
+
+
+def _told(lost: BaseException | None) -> BaseException | None:
+    """What the caller of a transaction gets for an answer. The SDK's own second try carries the token of the first."""
+    return None if isinstance(lost, AskedAgain) else lost
 
 
 def _updated(item: Item, request: dict[str, Any]) -> Item:
@@ -180,7 +242,8 @@ def _updated(item: Item, request: dict[str, Any]) -> Item:
         raise NotImplementedError(request["UpdateExpression"])
     for assignment in sets.removeprefix("SET ").split(", "):
         name, value = assignment.split(" = ")
-        after[_name(name, names)] = values[value]
+        # As DynamoDB does, from the item as it was before the update.
+        after[_name(name, names)] = values[value] if value in values else item[_name(value, names)]
     for name in filter(None, removes.split(", ")):
         after.pop(_name(name, names), None)
     return after
@@ -196,6 +259,11 @@ def _refuse_unused(request: dict[str, Any], expressions: str) -> None:
     given = {*request.get("ExpressionAttributeNames", {}), *request.get("ExpressionAttributeValues", {})}
     if used != given:
         raise _error("ValidationException", f"unused or undefined in expressions: {sorted(used ^ given)}", "Request")
+
+
+def _refuse_old_looks(request: dict[str, Any]) -> None:
+    """A decision on what was so a moment ago is what the stores exist to avoid."""
+    assert request.get("ConsistentRead") is True, "a read that may be old"
 
 
 def _request_key(kind: str, request: dict[str, Any]) -> Key:

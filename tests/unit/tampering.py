@@ -242,8 +242,6 @@ def link_relabelled(random: Random, scene: Scene) -> Tampering:
             ("kind", "rumour"),
             ("chain", "other"),
             ("sequence", 99),
-        ]
-        + [
             ("key", ""),
             ("hash", None),
             ("sequence", "1"),

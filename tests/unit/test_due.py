@@ -77,6 +77,19 @@ def test_approvals_lie_in_a_partition_of_their_own_and_no_model_reaches_it() -> 
     assert spread == set(partitions()) - {APPROVALS}
 
 
+def test_an_item_lies_where_the_release_before_wrote_it_and_nobody_tried_it_yet() -> None:
+    found = {model: due(DueKind.LOOK, "s", model, NOON) for model in ("churn", "risk")}
+    assert {model: item.partition for model, item in found.items()} == {"churn": "DUE#0", "risk": "DUE#4"}
+    assert partitions() == ("DUE#APPROVALS", *(f"DUE#{number}" for number in range(8)))
+    assert {item.attempts for item in found.values()} == {0}
+    assert DueItem(DueKind.LOOK, "s", "churn", NOON.isoformat()) == found["churn"]
+
+
+def test_what_is_done_at_once_is_due_only_after_its_function_is_over() -> None:
+    workflow_waits = timedelta(seconds=120)
+    assert workflow_waits < GRACE < AGAIN
+
+
 def test_work_that_fails_is_tried_again_after_longer_and_longer_and_never_later_than_an_hour() -> None:
     waits = [next_try(NOON, attempts) - NOON for attempts in range(1, 12)]
     assert waits[:5] == [timedelta(minutes=minutes) for minutes in (2, 4, 8, 16, 32)]

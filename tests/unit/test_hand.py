@@ -11,13 +11,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError, NotAcceptedYetError, TransientServiceError
-from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, training_subject
+from orchestration.domain.intention import (
+    Intention,
+    IntentionState,
+    endpoint_subject,
+    settles_at,
+    training_subject,
+)
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import nested_execution_arn, training_name
-from orchestration.domain.wait import Result
+from orchestration.domain.wait import Result, Wait
+from orchestration.steps.hand import asking, commit, noted
+from orchestration.steps.sight import gather
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, ProcessDiedError, World, execution_arn
@@ -187,15 +195,13 @@ def test_a_training_is_started_once_under_a_name_that_is_the_runs(world: World) 
     assert (intention.wanted, intention.state) == (NAME, IntentionState.OPEN)
 
 
-def test_a_retry_of_a_training_that_was_taken_starts_nothing_and_its_new_token_is_the_one_that_is_answered(
-    world: World,
-) -> None:
+def test_a_retry_of_a_training_that_was_taken_starts_nothing_and_its_new_token_is_answered(world: World) -> None:
     stories.training(world)
     assert do(world, "train", token="again") == {"started": True}
     assert len(world.executions.started) == 1
     world.executions.end(stories.training_arn(), "SUCCEEDED", output="{}")
     stories.tell_ended(world, stories.training_arn())
-    assert (next_of(world, "training"), next_of(world, "again")) == (None, "evaluate")
+    assert next_of(world, "again") == "evaluate"
 
 
 def test_a_retry_after_the_training_is_over_is_answered_with_its_result(world: World) -> None:
@@ -639,7 +645,7 @@ def test_a_retry_after_the_candidate_serves_answers_its_new_token(world: World) 
     stories.moving(world)
     world.sagemaker.settle(ENDPOINT)
     assert do(world, "promote", token="again") == {"started": True}
-    assert (next_of(world, "promotion"), next_of(world, "again")) == (None, "bake")
+    assert next_of(world, "again") == "bake"
 
 
 # The other ways to serve.
@@ -923,3 +929,71 @@ def test_an_unfreezing_that_dies_leaves_no_intention_behind_an_unfrozen_model(ca
     world.outside.live()
     frozen = world.table.model("fraud").frozen_reason is not None
     assert (world.table.intention(endpoint_subject(ENDPOINT)) is not None) == frozen
+
+
+# A slow invocation that nobody waits for any more.
+
+
+def test_a_slow_invocation_does_not_take_the_live_token_away(world: World) -> None:
+    """Step Functions heard no answer and asked again; the first invocation stores its token after the second one."""
+    stories.asked(world)
+    world.outside.meanwhile("UpdateItem", lambda: do(world, "park", kind="approval", subject="promotion", token="live"))
+    do(world, "park", kind="approval", subject="promotion", token="slow")
+    world.executions.answers |= {"approval": {"next": "nobody waits"}, "slow": {"next": "nobody waits"}}
+
+    assert stories.approve(world)["decided"]
+
+    assert next_of(world, "live") == "promote"
+
+
+def test_a_slow_invocation_of_the_hand_does_not_take_the_live_token_away(world: World) -> None:
+    stories.training(world)
+    world.outside.meanwhile("UpdateItem", lambda: do(world, "train", token="live"))
+    do(world, "train", token="slow")
+    world.executions.answers |= {"training": {"next": "nobody waits"}, "slow": {"next": "nobody waits"}}
+    world.executions.end(stories.training_arn(), "FAILED")
+
+    stories.tell_ended(world, stories.training_arn())
+
+    assert next_of(world, "live") == "evaluate"
+
+
+# Notes of the hand beside other writes.
+
+
+def waiting(world: World, kind: WaitKind) -> Wait:
+    wait = world.table.wait("run-1", kind)
+    assert wait is not None
+    return wait
+
+
+def test_a_plan_that_is_opened_anew_settles_later(world: World) -> None:
+    stories.moving(world)
+    parked, gathered = waiting(world, WaitKind.PROMOTION), gather(world.ports, "run-1", execution_arn("run-1"))
+    world.clock.forward(minutes=5)
+    again = commit(world.ports, gathered, None, parked, parked)
+    assert again.data["settles_at"] == settles_at(world.clock()).isoformat()
+    assert waiting(world, WaitKind.PROMOTION) == again
+
+
+def test_what_came_of_a_change_before_it_was_noted_is_seen_at_once(world: World) -> None:
+    stories.moving(world)
+    world.sagemaker.settle(ENDPOINT)
+    noted(world.ports, waiting(world, WaitKind.PROMOTION))
+    assert next_of(world, "promotion") == "bake"
+
+
+def test_a_note_that_meets_another_write_is_made_again_unless_the_wait_is_over(world: World) -> None:
+    stories.moving(world)
+    old = waiting(world, WaitKind.PROMOTION)
+    noted(world.ports, old)
+    for note in (noted, asking):
+        with pytest.raises(ContentionError):
+            note(world.ports, old)
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    noted(world.ports, old)
+    assert next_of(world, "promotion") == "bake"
+    del world.database.items["WAIT#run-1", "promotion"]
+    noted(world.ports, old)
+    assert world.table.wait("run-1", WaitKind.PROMOTION) is None

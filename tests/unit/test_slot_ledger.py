@@ -119,6 +119,14 @@ def test_a_run_that_comes_back_gets_a_larger_number_so_its_old_grant_is_known_as
     assert fences == [1, 2]
 
 
+def test_a_holder_is_found_by_its_run() -> None:
+    ledger, _ = grant(SlotLedger(), [waiter("run-0"), waiter("run-1")], limit=2, now="t", paused=nobody)
+    found = ledger.holder("run-1")
+    assert found is not None
+    assert found.run_id == "run-1"
+    assert ledger.holder("run-2") is None
+
+
 def test_the_queue_is_read_no_further_than_slots_are_free() -> None:
     read: list[str] = []
 

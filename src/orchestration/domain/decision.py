@@ -200,7 +200,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
         )
     drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO and not signal.muted
-    if policy.drift_again_hours and state.promoted_at is not None and drifted and not signal.force:
+    if policy.drift_again_hours and state.promoted_at is not None and drifted:
         age = now - state.promoted_at
         if age < timedelta(hours=policy.drift_again_hours):
             return GuardVerdict(

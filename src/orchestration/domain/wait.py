@@ -1,7 +1,8 @@
 """A parked task token: what a run waits for, and what came of it. Pure.
 
 A wait is one item for its whole life. It is parked with a token, resolved once with a result, and keeps both facts; the
-token is swapped while it is parked and removed once it was answered.
+token is swapped while it is parked and removed once it was answered. The token before it is kept beside it: an invocation
+that Step Functions gave up may still store its dead token after that of the retry.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Result:
 class Wait:
     """``subject`` is what is waited for (for approvals training, promotion or bake); ``data`` belongs to the kind.
 
-    ``token`` is None once it was answered. ``revision`` counts the changes to a wait. ``record`` is the place of its
-    result in the model's chain, None where it leaves none. Times are ISO-8601 in UTC.
+    ``token`` is None once it was answered, ``token_before`` the one it replaced. ``revision`` counts the changes to a wait.
+    ``record`` is the place of its result in the model's chain, None where it leaves none. Times are ISO-8601 in UTC.
     """
 
     kind: WaitKind
@@ -90,6 +91,12 @@ class Wait:
     result: Result | None = None
     revision: int = 0
     record: int | None = None
+    token_before: str | None = None
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What is to be answered: the workflow waits on one of these at most, if it waits."""
+        return tuple(token for token in (self.token, self.token_before) if token is not None)
 
     @property
     def name(self) -> str:

@@ -52,11 +52,11 @@ def _resolve_once(ports: ApprovalPorts, over: Wait) -> bool:
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:
-    """Answer the token of a resolved wait; a wait that was answered is left alone."""
+    """Answer the tokens of a resolved wait; a wait that was answered is left alone."""
     if wait.kind is WaitKind.APPROVAL:
         approvals.deliver(ports, wait)
         return
-    if wait.result is None or wait.token is None:
+    if wait.result is None or not wait.tokens:
         return
     if wait.record is not None:
         # Evidence first: a run never goes on with a verdict nobody can look up.
@@ -69,7 +69,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
             status=Status.PROMOTION_BAKED,
             sentence=f"{wait.result.reason} {_seconds(wait)} s of bake are over.",
         )
-    alive = answer(ports, wait.token, wait.result.next)
+    alive = ports.executions.succeed(wait.tokens, {"next": wait.result.next})
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)
@@ -81,7 +81,7 @@ def _seconds(wait: Wait) -> int:
 
 def answer(ports: ApprovalPorts, token: str, go: Next) -> bool:
     """Tell the workflow where to go. False when nobody waits on the token any more."""
-    return ports.executions.succeed(token, {"next": go})
+    return ports.executions.succeed([token], {"next": go})
 
 
 def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
@@ -90,7 +90,7 @@ def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
     Otherwise the wait, still parked, with the new token.
     """
     if not wait.resolved and ports.table.swap_token(wait, token):
-        return replace(wait, token=token)
+        return replace(wait, token=token, token_before=wait.token)
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject) or wait
     if current.result is not None:
         answer(ports, token, current.result.next)

@@ -385,11 +385,11 @@ def ruled(ruling: Ruling, reason: str, subject: str) -> Result:
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:
     """Record a decided approval and answer the workflow. Repeatable; an approval that was answered is left alone."""
-    if wait.result is None or wait.token is None:
+    if wait.result is None or not wait.tokens:
         return
     # Evidence and history first: a run never goes on with an approval nobody can look up.
     _record(ports, wait)
-    alive = ports.executions.succeed(wait.token, {"next": wait.result.next})
+    alive = ports.executions.succeed(wait.tokens, {"next": wait.result.next})
     if not alive:
         LOG.warning("WaitTokenDead", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     ports.table.finish_wait(wait, at=ports.now().isoformat(), delivered=alive)

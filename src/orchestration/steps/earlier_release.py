@@ -40,7 +40,7 @@ def take_over(ports: Ports) -> None:
             end_earlier_run(ports, run)
     for wait in ports.table.earlier_waits():
         if wait.kind in WORDS:
-            ports.executions.succeed(wait.token, WORDS[wait.kind])
+            ports.executions.succeed([wait.token], WORDS[wait.kind])
         else:
             ports.executions.fail(wait.token, STACK_UPDATED, REASON)
         ports.table.forget_earlier_wait(wait)
@@ -69,7 +69,7 @@ def turn_away(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         end_earlier_run(ports, run)
     token, kind = str(request.get("token")), str(request.get("kind"))
     if kind in WORDS:
-        ports.executions.succeed(token, WORDS[kind])
+        ports.executions.succeed([token], WORDS[kind])
     else:
         ports.executions.fail(token, STACK_UPDATED, REASON)
     return {"parked": False, "next": Next.RECORD}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_answers import Answer, Taken, asked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from types_boto3_stepfunctions import SFNClient
 
 DEAD_TOKEN = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
@@ -24,9 +27,10 @@ class Executions:
     def __init__(self, client: SFNClient) -> None:
         self._client = client
 
-    def succeed(self, token: str, result: dict[str, Any]) -> bool:
-        """Give a parked task its result. False when the token is dead."""
-        return self._answered(lambda: self._client.send_task_success(taskToken=token, output=canonical(result)))
+    def succeed(self, tokens: Iterable[str], result: dict[str, Any]) -> bool:
+        """Give a parked task its result. False when every token it may wait on is dead."""
+        output, answer = canonical(result), self._client.send_task_success
+        return any(self._answered(functools.partial(answer, taskToken=token, output=output)) for token in tokens)
 
     def fail(self, token: str, error: str, cause: str) -> bool:
         """Fail a parked task. False when the token is dead. Step Functions takes 256 and 32,768 characters."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
     from orchestration.stores.table import Write
 
-SHOWN = tuple(name for name in Wait.__slots__ if name != "token")
+SHOWN = tuple(name for name in Wait.__slots__ if name not in {"token", "token_before"})
 """What people may see of a wait. IAM allows reviewers these queries only with every attribute named."""
 
 
@@ -83,10 +83,9 @@ class Waits(DueItems):
         )
 
     def swap_token(self, wait: Wait, token: str) -> bool:
-        """Give a wait that is not over the token of a retry. False when it was resolved meanwhile."""
-        return self._write(
-            self._change(wait, "SET #token = :token", "#state = :parked", {":token": token}, ["token", "state"])
-        )
+        """Give a wait that is not over the token of a retry, and keep the one it had. False when it was resolved meanwhile."""
+        update = "SET token_before = #token, #token = :token"
+        return self._write(self._change(wait, update, "#state = :parked", {":token": token}, ["token", "state"]))
 
     def change_wait(self, before: Wait, after: Wait, writes: Sequence[Write] = ()) -> bool:
         """Change a parked wait, or resolve it, unless someone changed it since ``before`` was read. True when written."""
@@ -132,13 +131,13 @@ class Waits(DueItems):
         return self._once(write, [self.due_write(due), *writes])
 
     def finish_wait(self, wait: Wait, *, at: str, delivered: bool) -> None:
-        """Note that the workflow has the result: the token goes, and so do the pointers. Idempotent."""
+        """Note that the workflow has the result: the tokens go, and so do the pointers. Idempotent."""
         for name in wait.data.get("names", ()):
             self._write(self._delete(f"SUBJECT#{name}", wait.wait_id))
         self._write(
             self._change(
                 wait,
-                "SET ended_at = :at, delivered = :delivered REMOVE #token",
+                "SET ended_at = :at, delivered = :delivered REMOVE #token, token_before",
                 "#state = :resolved",
                 {":at": at, ":delivered": delivered, ":resolved": str(WaitState.RESOLVED)},
                 ["token", "state"],
