@@ -48,7 +48,7 @@ BY: Final = "make restore-history"
 SENTENCE: Final = "Restored from the outcome record, which keeps no sentence of it."
 """Sentence of a status between a run's first and its last."""
 
-LOST_TOKEN: Final = "lost"
+LOST_TOKEN: Final = "lost"  # noqa: S105 - it stands for a secret that is gone
 """Token of an approval that was open: a decision on it is kept and recorded, and Step Functions answers that nobody waits."""
 
 NOT_REBUILT: Final = (
@@ -206,7 +206,7 @@ def rebuild(chain: ReadChain, now: datetime) -> Rebuilt:
             finding = f"record {link.sequence} ({link.key}) is of no fact that could be ({type(error).__name__})"
             return rebuild(ReadChain(chain.name, chain.links[:place], (*chain.findings, finding)), now)
     findings = chain.findings
-    if chain.links and not replay.stated and chain.name not in {LOOP, UNATTRIBUTED}:
+    if replay.stateless and chain.name != UNATTRIBUTED:
         findings += ("its records are all of version 1 and hold no state: cooldown, budget and breaker begin anew",)
     open_runs = replay.finish(paused=bool(findings))
     items = {key: item for key, item in replay.memory.items.items() if not _expired(item, now)}
@@ -267,7 +267,7 @@ class _Replay:
         self.now = now
         self.head = Head(chain)
         self.state = StoredModel(chain)
-        self.stated = False
+        self.stateless = False
         self.runs: dict[str, StoredRun] = {}
         self.reached: dict[str, str] = {}
         self.verdicts: dict[str, CandidateVerdict] = {}
@@ -369,6 +369,7 @@ class _Replay:
 
     def _earlier_decision(self, link: Link, record: dict[str, Any]) -> None:
         """A decision of the release before: its text stood with its signal, the chain's end with the model's state."""
+        self.stateless = True
         self.head = Head(link.chain, link.sequence, link.hash)
         told = _told(record, self.state, self.state)
         seen = replace(seen_signal(record, [link], told=told, event=None), chain="", sequences=(), record=link.record)
@@ -478,7 +479,7 @@ class _Replay:
         kept = record.get("model_state")
         if kept is None:
             return self.state
-        self.stated = True
+        self.stateless = False
         for time in (kept["cooldown_until"], kept["promoted_at"], *kept["run_starts"]):
             datetime.fromisoformat(time or self.now.isoformat())
         return StoredModel.of(self.state.model, kept, version=self.state.version)

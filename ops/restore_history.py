@@ -28,7 +28,7 @@ from ops.stack import OperatorError, Stack, parser, run, truth, variable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from orchestration.domain.chain import Head
 
 FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
+MADE_NOW: Final = frozenset({"opened_at", "settles_at", "since"})
+"""Attributes that hold the time of a restoring, which another one does not share."""
+
 ANCHORS: Final = "evidence/_anchors/"
 
 THREADS: Final = 16
@@ -198,9 +201,13 @@ class _Target:
             self._client.put_item(TableName=self._name, Item=item, ConditionExpression="attribute_not_exists(pk)")
         except self._client.exceptions.ConditionalCheckFailedException:
             key = {name: item[name] for name in ("pk", "sk")}
-            there = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
-            return "there" if there == item else "kept"
+            there = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item", {})
+            return "there" if _without_times(there) == _without_times(item) else "kept"
         return "written"
+
+
+def _without_times(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in MADE_NOW}
 
 
 # Showing.

@@ -48,7 +48,8 @@ COUNTED: Final = ("chains", "records", "objects", "runs", "executions", "anchors
 
 def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Walk everything. Exit status 1 when something is broken."""
-    if options.anchor and not HASH.fullmatch(options.anchor):
+    anchor = options.anchor.strip().lower() or None
+    if anchor and not HASH.fullmatch(anchor):
         raise OperatorError(
             "ANCHOR= is the root of an anchor: 64 hexadecimal digits, from a message of records anchored."
         )
@@ -68,7 +69,7 @@ def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) ->
                 pool,
                 now=datetime.now(UTC),
                 model=options.model or None,
-                anchor=options.anchor or None,
+                anchor=anchor,
                 progress=progress,
             ).run()
     except UnknownChainError:
@@ -156,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser("verify-audit", __doc__)
     arguments.add_argument("--model", default=variable("MODEL"), help="only this chain (MODEL=)")
-    arguments.add_argument("--anchor", default=variable("ANCHOR").lower(), help="a root kept outside (ANCHOR=)")
+    arguments.add_argument("--anchor", default=variable("ANCHOR"), help="a root kept outside (ANCHOR=)")
     arguments.add_argument("--json", nargs="?", const="1", default=variable("JSON"), help="print JSON (JSON=1)")
     return run(verify_audit, arguments, argv)
 

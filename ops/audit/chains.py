@@ -15,10 +15,15 @@ SORT_KEY: Final = re.compile(r"\d{12}")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is found under a key: its bytes, or why there are none. ``gone``: nothing is there."""
+    """What is found under a key: its bytes, or why there are none.
+
+    ``gone``: nothing is there. ``refused``: S3 does not say; to those who may list under some prefixes only, it refuses
+    what is not there.
+    """
 
     body: bytes | None = None
     gone: bool = False
+    refused: bool = False
     why: str = ""
 
 

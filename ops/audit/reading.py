@@ -46,6 +46,8 @@ ANCHORS: Final = "evidence/_anchors/"
 
 GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
 
+REFUSED: Final = frozenset({"AccessDenied", "403"})
+
 NAME_BYTES: Final = 1000
 
 SHOWN: Final = 5
@@ -119,7 +121,7 @@ class Reading:
             return Seen(why="cannot be: it has no legal key")
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            return Seen(gone=True) if code in GONE else Seen(why=f"cannot be read ({code})")
+            return Seen(gone=code in GONE, refused=code in REFUSED, why=f"cannot be read ({code})")
         with answer["Body"] as stream:
             if answer["ContentLength"] > RECORD_BYTES:
                 return Seen(why=f"is larger than a record can be ({answer['ContentLength']:,} bytes)")

@@ -121,6 +121,7 @@ class ChainMarks:
     retrains: tuple[int, str, str] | None = None
     decisions: int = 0
     state: str | None = None
+    refused: dict[str, tuple[TableLink, Seen]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
 
 
@@ -308,6 +309,8 @@ class Audit:
         self._judge_anchored(link.chain, link.sequence, link.wanted)
         if beside.seen.gone:
             marks.gone.append(link)
+        elif beside.seen.refused:
+            marks.refused[link.key] = link, beside.seen
         elif beside.seen.body is None or beside.record is None or beside.seen.body != beside.text.encode():
             self.report.findings += object_findings(link, beside.seen)
         if beside.record is None:
@@ -427,6 +430,8 @@ class Audit:
                         marks.hidden.add(listed.key)
                     elif sequence is None:
                         yield listed
+                    elif listed.key in marks.refused:
+                        self.report.findings += object_findings(*marks.refused.pop(listed.key))
 
         def look(listed: Listed) -> tuple[Seen, TableLink | None, TableLink | None]:
             seen = self._reading.see(listed.key)
@@ -494,11 +499,12 @@ class Audit:
 
     def _judge_gone(self, marks: ChainMarks) -> None:
         """Objects that were not there: not written yet, hidden by a delete marker, or missing."""
+        marks.gone += [link for link, _ in marks.refused.values()]
         if not marks.gone:
             return
         places = self._reading.due_places(self._now + BACKOFF_LIMIT + GRACE)
         for link in marks.gone:
-            if link.key in marks.hidden or not self._reading.see(link.key).gone:
+            if link.key in marks.hidden or self._reading.see(link.key).body is not None:
                 continue
             if (link.chain, link.sequence) in places:
                 sentence = f"Record {link.sequence} is due to be written, by an item of the due list."

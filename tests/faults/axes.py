@@ -485,6 +485,7 @@ def _signal_again(play: Play) -> None:
 
 
 def _skewed(seconds: float, play: Play) -> None:
+    """The functions' clock is off from that of the services, whose times they compare with theirs."""
     play.skew = seconds
     play.tell()
 
@@ -501,21 +502,17 @@ def _together(*calls: Callable[[], Any]) -> None:
 
 
 def _two_sweeps(play: Play) -> None:
-    play.clock += 250
-    play.tell()
-    _together(play.sweep, play.sweep)
+    _together(play.sweep_ahead, play.sweep_ahead)
 
 
 def _sweep_beside_events(play: Play) -> None:
     events = _events(play)
-    play.clock += 250
-    play.tell()
 
     def tell() -> None:
         for event in events:
             play.invoke("OrchestrationFunctionName", event)
 
-    _together(play.sweep, tell)
+    _together(play.sweep_ahead, tell)
 
 
 MOVING: Final = "SageMaker takes no other change while the endpoint moves"
@@ -555,8 +552,8 @@ def _happenings(moment: Moment) -> tuple[Happening, ...]:
         Happening("events-lost", _nobody_hears),
         Happening("events-late-twice-in-disorder", _all_events_twice),
         Happening("signal-twice", _signal_again),
-        Happening("clock-behind", partial(_skewed, -300)),
-        Happening("clock-ahead", partial(_skewed, 300)),
+        Happening("clock-behind", lambda _: None, sets_up=partial(_skewed, -300)),
+        Happening("clock-ahead", lambda _: None, sets_up=partial(_skewed, 300)),
         Happening("two-sweeps", _two_sweeps),
         Happening("sweep-beside-events", _sweep_beside_events),
     )

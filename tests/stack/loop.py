@@ -340,9 +340,13 @@ class Loop:
         pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
+    def read_bytes(self, key: str) -> bytes:
+        """An object of the AutomationBucket."""
+        return bytes(self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
     def read(self, key: str) -> Any:
         """A JSON object of the AutomationBucket."""
-        return json.loads(self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        return json.loads(self.read_bytes(key))
 
     def read_uri(self, uri: str) -> Any:
         """A JSON object of any bucket."""

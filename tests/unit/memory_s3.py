@@ -34,6 +34,7 @@ class MemoryS3:
         """Take objects by URI."""
         self.objects: dict[tuple[str, str], tuple[Version, ...]] = {}
         self.refused: set[str] = set()
+        self.missing = "NoSuchKey"
         for uri, body in bodies.items():
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             self.objects[bucket, key] = (Version("v1", body),)
@@ -69,7 +70,7 @@ class MemoryS3:
         if Key in self.refused:
             raise client_error("AccessDenied")
         if body is None:
-            raise client_error("NoSuchKey")
+            raise client_error(self.missing)
         return {"Body": io.BytesIO(body), "ContentLength": len(body)}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:

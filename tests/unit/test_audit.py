@@ -93,6 +93,15 @@ def test_an_object_that_may_not_be_read_is_named_and_the_walk_goes_on(world: Wor
     assert faults(scene.audit().findings) == [("edited", "fraud", 1), ("not seen", "fraud", 3)]
 
 
+def test_what_is_not_there_is_missing_also_to_those_whom_s3_does_not_say_so(world: World) -> None:
+    stories.decided(world)
+    scene = Scene.of(world)
+    scene.s3.missing = "AccessDenied"
+    scene.s3.rewrite(BUCKET, scene.links()[1].key, None)
+    scene.s3.put(BUCKET, scene.links()[0].key, None)
+    assert faults(scene.audit().findings) == [("deleted", "fraud", 1), ("missing", "fraud", 2)]
+
+
 def test_one_chain_is_walked_alone_and_an_unknown_one_is_refused(world: World) -> None:
     stories.decided(world)
     do(world, "pause", scope="global", by="ana", reason="drill")

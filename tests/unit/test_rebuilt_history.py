@@ -448,6 +448,13 @@ def test_no_content_of_an_object_raises(history: World, data: st.DataObject) -> 
     assert made.findings or len(made.chain.links) == 10
 
 
+def test_a_model_that_was_paused_before_its_first_signal_is_whole(world: World) -> None:
+    do(world, "pause", scope="model:fraud", by="ana", reason="Not yet.")
+    made = rebuild(read_chain("fraud", objects(world, "fraud").items()), world.clock())
+    assert made.findings == ()
+    assert from_item(made.items["CONTROLS", "model:fraud"])["by"] == "ana"
+
+
 # Records of the release before.
 
 
