@@ -841,7 +841,7 @@ class Interleavings:
             about = "training" if "Training" in operation else "promotion"
             promised(
                 named is None or any(line.startswith(f"{about} of run {run_id} ") for line in named),
-                f"in flight: {actor.name} made {operation} after the pause of {scope}, which did not name it: {named}",
+                f"in-flight: {actor.name} made {operation} after the pause of {scope}, which did not name it: {named}",
             )
 
     def _judge_move(self, actor: Actor, sight: Sight, request: dict[str, Any]) -> None:
