@@ -11,6 +11,7 @@ PYTHON_VENV := $(VENV)/bin/python
 PORT        ?= 4566
 JOBS        ?= 3
 TESTS       ?=
+FILES       ?=
 
 ifndef PYTHON
 PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 python3; do \
@@ -21,8 +22,13 @@ endif
 # `aws`, `cfn-lint` and the rest are the ones beside the interpreter, also for the programs these targets start.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+# Bytecode is kept beside the interpreter, whatever the environment says, and in no folder of sources: each test worker,
+# each call of the AWS CLI and each function of the embedded AWS would else compile the same libraries again.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+unexport PYTHONDONTWRITEBYTECODE
+
 # Handed on in the environment, so that no shell reads what people write into them.
-export CASE CHECK DEMO STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES YES
+export ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES TABLE YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -42,7 +48,7 @@ help: ## Show this help
 		BEGIN { FS = ":.*## "; bold = colour ? "\033[1m" : ""; cyan = colour ? "\033[36m" : ""; off = colour ? "\033[0m" : ""; \
 			print "Usage: make <target> [NAME=value ...]" } \
 		/^##@ / { printf "\n%s%s%s\n", bold, substr($$0, 5), off } \
-		/^[a-z][a-z-]*:.*## / { printf "  %s%-14s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z][a-z-]*:.*## / { printf "  %s%-15s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Make .venv from the lock file (about 10 s), or leave it alone when it is up to date
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
@@ -58,7 +64,10 @@ local: setup ## Run the embedded AWS in the foreground and say what to export (P
 ##@ Develop
 
 test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
-	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile) $(ARGS)
+	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
+
+mutants: setup ## Break the rules and writes of the package in small ways, and see a test notice each (FILES=word narrows)
+	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
 
 lint: setup ## Check code, types, templates and state machines; change nothing
 	@"$(PYTHON)" requirements/install.py node
@@ -72,6 +81,9 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 faults: setup ## Play every case of the fault matrix that was not played yet, and write its table (CASE=one, ARGS=--help)
 	@$(IN_VENV) -m tests.faults $(ARGS)
 
+tamper: setup ## Tamper with a history in so many ways, one and two at a time, and see each found (COUNT=1000, CASE=one)
+	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $(ARGS)
+
 bench: setup ## Measure what the loop costs in time and write the table of bench/
 	@$(IN_VENV) -m bench $(ARGS)
 
@@ -84,7 +96,7 @@ lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 ta
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built and cached (ALL=1: the environments too)
-	@rm -rf build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf build $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@$(if $(ALL),rm -rf $(VENV) $(VENV)-taskcat requirements/node/node_modules,:)
 
@@ -147,5 +159,8 @@ unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
 replay: setup ## Start the loop again with a kept event (EVENT=key or file, DEAD_LETTERS=1)
 	@$(OPS)replay
 
-verify-audit: setup ## Check that no decision record was edited or removed (MODEL= narrows)
+verify-audit: setup ## Check every record against bucket, table and executions (MODEL= narrows, ANCHOR=root, JSON=1)
 	@$(OPS)verify_audit
+
+restore-history: setup ## Rebuild a lost HistoryTable from the records, for administrators (TABLE=, YES=1, JSON=1)
+	@$(OPS)restore_history

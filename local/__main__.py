@@ -20,7 +20,7 @@ def _arguments() -> argparse.Namespace:
         description="An AWS on this machine: ministack, and a SageMaker that really trains, processes and serves. "
         "Stop it with Ctrl-C; it forgets everything and leaves nothing behind.",
         epilog="Environment: PORT (default of --port), SFN_WAIT_SCALE (0 skips waits and retry pauses of state "
-        "machines), LOCAL_ENDPOINT_SECONDS (how long an endpoint is Creating or Updating, default 0.5).",
+        "machines and functions), LOCAL_ENDPOINT_SECONDS (how long an endpoint is Creating or Updating, default 0.5).",
     )
     parser.add_argument(
         "--port",

@@ -43,7 +43,8 @@ class EmbeddedAws:
     """An embedded AWS in a child process, which ends with this one however this one ends.
 
     Args:
-        wait_scale: By what factor ``Wait`` states and retry pauses of state machines are shortened; 0 skips them.
+        wait_scale: By what factor ``Wait`` states and retry pauses of state machines and functions are shortened;
+            0 skips them.
         extra_env: Further environment variables of the server, such as ``LOCAL_ENDPOINT_SECONDS``.
         verbose: Log every call, not only what went wrong.
 

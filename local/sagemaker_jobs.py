@@ -559,6 +559,8 @@ def _run_command(
         "TMPDIR": str(log.parent),
         # The log is read while the job runs and must be complete when it dies.
         "PYTHONUNBUFFERED": "1",
+        # Idle threads of a numeric library sleep instead of spinning: the cores are this AWS's too.
+        "OMP_WAIT_POLICY": "passive",
     }
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -178,6 +178,7 @@ class Server:
             alarm_events,
             eventbridge_targets,
             lambda_errors,
+            lambda_pauses,
             step_functions_executions,
             step_functions_integrations,
             step_functions_sdk_calls,
@@ -195,6 +196,7 @@ class Server:
         alarm_events.install()
         eventbridge_targets.install()
         lambda_errors.install_worker()
+        lambda_pauses.install_worker()
         _install_at_first_use(ministack)
         self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset, self._faults.clear]
 

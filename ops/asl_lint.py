@@ -39,7 +39,6 @@ import botocore.exceptions
 import botocore.model
 import botocore.session
 import yaml
-from cfnlint.api import ManualArgs, lint
 from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
 
@@ -446,6 +445,8 @@ def check_substitutions(text: str, given: frozenset[str] | None) -> Iterator[Fin
 
 def check_with_cfn_lint(definition: Mapping[str, Any]) -> Iterator[Finding]:
     """Ask cfn-lint's E3601, which reads a definition only when it is inlined in a template."""
+    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 - it takes a second, and most who read definitions never ask
+
     role = "arn:aws:iam::123456789012:role/Role"  # any: only the definition is judged
     machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"RoleArn": role, "Definition": definition}}
     template = json.dumps({"Resources": {"Machine": machine}})

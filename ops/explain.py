@@ -10,9 +10,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ops.record_hashes import hash_of
 from ops.stack import OperatorError, Stack, parser, required, run, variable
 from orchestration.domain.contracts import UNATTRIBUTED
-from orchestration.domain.records import record_hash
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +54,7 @@ def explain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     for guard in record["guards"]:
         mark = "[green]pass[/]" if guard["passed"] else "[yellow]stop[/]"
         console.print(f"  {mark}  {guard['guard']:<16} {guard['sentence']}")
-    whole = record_hash(record) == record["chain"]["hash"]
+    whole = hash_of(record) == record["chain"]["hash"]
     console.print(
         f"\nrecord {record['chain']['sequence']} of the chain of {record['model'] or UNATTRIBUTED}: "
         + ("its hash is right" if whole else "[red]ITS HASH IS WRONG, it was edited[/]")
@@ -72,7 +72,7 @@ def _record(options: argparse.Namespace, stack: Stack) -> Any:
     signal_id = required(signal_id, "SIGNAL", "make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50")
     seen = stack.table.signal(signal_id)
     if seen is not None:
-        return stack.read_json(seen.record_key) or json.loads(seen.record)
+        return stack.read_json(seen.record_key) or stack.table.record_of(seen)
     # Older than the table's memory of signals: the bucket keeps the record, its key ends in the id.
     pages = (
         stack.client("s3")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import io
@@ -95,13 +96,18 @@ def _third_party_imports(files: dict[str, bytes]) -> set[str]:
     for name, content in files.items():
         if not name.endswith(".py"):
             continue
-        for module in _runtime_imports(ast.parse(content, filename=name).body):
-            top = module.split(".", 1)[0]
+        for top in _imported(content, name):
             if top in VENDORED:
                 found.add(top)
             elif top != PACKAGE and top not in RUNTIME and top not in sys.stdlib_module_names:
                 raise PackageError(f"{name} imports {top}, which is neither in Lambda's runtime nor vendored")
     return found
+
+
+@functools.cache
+def _imported(content: bytes, name: str) -> frozenset[str]:
+    """Return the top-level packages that a module imports when it runs; a module is parsed once a process."""
+    return frozenset(module.split(".", 1)[0] for module in _runtime_imports(ast.parse(content, filename=name).body))
 
 
 def _runtime_imports(statements: Sequence[ast.AST]) -> Iterator[str]:

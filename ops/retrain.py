@@ -55,8 +55,7 @@ def _decided(stack: Stack, signal_id: str) -> dict[str, Any] | None:
     while time.monotonic() < deadline:
         seen = stack.table.signal(signal_id)
         if seen is not None:
-            record: dict[str, Any] = json.loads(seen.record)
-            return record
+            return stack.table.record_of(seen)
         time.sleep(0.3)
     return None
 

@@ -21,9 +21,9 @@ from botocore.exceptions import ClientError
 from rich.markup import escape
 
 from ops.change_sets import until
+from ops.record_hashes import hash_of
 from ops.stack import Stack, parser, run
 from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision
-from orchestration.domain.records import record_hash
 from orchestration.domain.signal import identify
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _decision(stack: Stack, key: str) -> tuple[dict[str, Any], str]:
     seen = stack.table.signal(signal_id)
     if seen is None:
         raise HopError(f"decision: the HistoryTable has none on signal {signal_id}.")
-    record: dict[str, Any] = json.loads(seen.record)
+    record = stack.table.record_of(seen)
     if record["decision"] != Decision.HOLD:
         raise HopError(f"decision: {record['decision']} ({record['reason']}), but the kill switch says HOLD.")
     return record, seen.record_key
@@ -186,7 +186,7 @@ def _check_evidence(stack: Stack, record: dict[str, Any], key: str) -> None:
     kept = stack.read_json(key)
     if kept is None:
         raise HopError(f"evidence: there is no {key} in the AutomationBucket, though the decision is in the table.")
-    if kept != record or record_hash(kept) != kept["chain"]["hash"]:
+    if kept != record or hash_of(kept) != kept["chain"]["hash"]:
         raise HopError(f"evidence: {key} is not what was decided. make verify-audit MODEL={MODEL}")
 
 

@@ -21,6 +21,8 @@ from orchestration.stores.history_table import HistoryTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from botocore.config import Config
+
 USAGE_ERROR = 2
 
 
@@ -55,9 +57,9 @@ class Stack:
         if "StateMachineArn" not in self.outputs:
             raise OperatorError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client in the stack's region."""
-        return self._session.client(service)  # type: ignore[call-overload] # the name is only known at run time
+        return self._session.client(service, config=config)  # type: ignore[call-overload] # the name is only known at run time
 
     @property
     def table(self) -> HistoryTable:

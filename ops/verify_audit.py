@@ -1,90 +1,164 @@
-"""Check the decision records of every model: none edited, none missing, the last one the one the table knows."""
+"""Check everything the loop recorded: nothing edited, removed, added or put in another order, and all of it true.
+
+make verify-audit                      everything: every object and version, the table, the executions AWS knows
+make verify-audit MODEL=fraud          one chain, and its decisions' executions
+make verify-audit ANCHOR=<hex root>    and that every record up to that anchor is still the one that was anchored
+make verify-audit JSON=1               the report as one JSON object on standard output
+
+Exit status: 0 whole, 1 broken, 2 the call was wrong or could not be carried out. Warnings and notes break nothing.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack import OperatorError, Stack, parser, run, variable
-from orchestration.domain.contracts import UNATTRIBUTED
-from orchestration.domain.records import GENESIS, record_hash
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ops.audit.findings import Level, first_breaks
+from ops.audit.reading import Reading
+from ops.audit.records import HASH
+from ops.audit.walk import NOT_PROVEN, Audit, Report, UnknownChainError
+from ops.stack import OperatorError, Stack, parser, run, truth, variable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Console
+REPORT_VERSION: Final = 1
+
+SHOWN: Final = 20
+"""Findings of a chain that are printed; ``JSON=1`` has all."""
+
+THREADS: Final = 16
+"""Reads at a time."""
+
+COLOURS: Final = {Level.BREAK: "red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
+
+COUNTED: Final = ("chains", "records", "objects", "runs", "executions", "anchors", "earlier", "foreign")
 
 
 def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) -> int:
-    """Walk every chain. Exit status 1 when one is broken."""
-    models = [options.model] if options.model else [*stack.table.models(), UNATTRIBUTED]
-    if options.model and options.model not in {*stack.table.models(), UNATTRIBUTED}:
+    """Walk everything. Exit status 1 when something is broken."""
+    anchor = options.anchor.strip().lower() or None
+    if anchor and not HASH.fullmatch(anchor):
+        raise OperatorError(
+            "ANCHOR= is the root of an anchor: 64 hexadecimal digits, from a message of records anchored."
+        )
+    config = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "max_attempts": 10})
+    reading = Reading(
+        stack.client("s3", config),
+        stack.client("dynamodb", config),
+        stack.client("stepfunctions", config),
+        bucket=stack.outputs["AutomationBucketName"],
+        table=stack.outputs["HistoryTableName"],
+        machine=stack.outputs["StateMachineArn"],
+    )
+    try:
+        with ThreadPoolExecutor(THREADS) as pool, _progress() as progress:
+            report = Audit(
+                reading,
+                pool,
+                now=datetime.now(UTC),
+                model=options.model or None,
+                anchor=anchor,
+                progress=progress,
+            ).run()
+    except UnknownChainError:
         raise OperatorError(
             f"There is no model {options.model}: no signal of it was ever decided. make status lists models."
-        )
-    broken = 0
-    for model in models:
-        records = _records(stack, model)
-        state = stack.table.model(model)
-        findings = chain_findings(records, head=state.chain_head, length=state.chain_sequence)
-        broken += bool(findings)
-        if records or findings:
-            mark = "[red]BROKEN[/]" if findings else "[green]whole[/]"
-            console.print(f"{mark}  {model}: {len(records)} of {state.chain_sequence} records")
-        for finding in findings:
-            console.print(f"        {finding}")
-    return int(broken > 0)
+        ) from None
+    except (BotoCoreError, ClientError) as error:
+        raise OperatorError(f"AWS refused, so nothing is known: {escape(str(error))}") from None
+    if truth(options.json):
+        print(json.dumps(report_record(report), indent=2))
+    else:
+        _print(report, console)
+    return 0 if is_whole(report) else 1
 
 
-def chain_findings(records: list[dict[str, Any]], *, head: str, length: int) -> list[str]:
-    """What is wrong with a model's chain. Pure.
+def is_whole(report: Report) -> bool:
+    """True when nothing is broken."""
+    return not any(finding.fault.level is Level.BREAK for finding in report.findings)
 
-    Args:
-        records: the decision records found, in any order.
-        head: hash of the last record, as the table knows it.
-        length: how many records there have to be.
+
+def report_record(report: Report) -> dict[str, Any]:
+    """The report as JSON.
+
+    ``looked_at`` counts what was read; ``findings`` are in the order of chains and places, each with ``level`` (break,
+    warning, note), ``fault``, ``chain`` and ``sequence`` (null where it has none), ``subject`` and ``sentence``;
+    ``first_break`` names the first bad place of each chain that has one; ``not_proven`` says what a whole history does
+    not show.
     """
-    findings: list[str] = []
-    by_sequence: dict[int, dict[str, Any]] = {}
-    for record in records:
-        sequence = int(record["chain"]["sequence"])
-        if sequence in by_sequence:
-            findings.append(f"record {sequence} is there twice")
-        by_sequence[sequence] = record
-        if record_hash(record) != record["chain"]["hash"]:
-            findings.append(f"record {sequence} ({record['signal_id']}) was edited: its hash does not fit")
-    previous = GENESIS
-    for sequence in range(1, length + 1):
-        found = by_sequence.get(sequence)
-        if found is None:
-            findings.append(f"record {sequence} is missing")
-            previous = ""
+    return {
+        "schema_version": REPORT_VERSION,
+        "whole": is_whole(report),
+        "looked_at": {name: getattr(report, name) for name in COUNTED},
+        "first_break": {chain: found.as_record() for chain, found in first_breaks(report.findings).items()},
+        "findings": [finding.as_record() for finding in report.findings],
+        "not_proven": list(NOT_PROVEN),
+    }
+
+
+def _print(report: Report, console: Console) -> None:
+    first, shown = first_breaks(report.findings), dict[str | None, int]()
+    for finding in report.findings:
+        shown[finding.chain] = shown.get(finding.chain, 0) + 1
+        if shown[finding.chain] > SHOWN:
             continue
-        if previous and found["chain"]["previous_hash"] != previous:
-            findings.append(f"record {sequence} does not follow record {sequence - 1}")
-        previous = found["chain"]["hash"]
-    if length and previous and previous != head:
-        findings.append(f"the last record is not the one the table knows ({head[:12]})")
-    findings += [
-        f"record {sequence} is not known to the table" for sequence in sorted(by_sequence) if sequence > length
-    ]
-    return findings
-
-
-def _records(stack: Stack, model: str) -> list[dict[str, Any]]:
-    pages = (
-        stack.client("s3")
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=stack.outputs["AutomationBucketName"], Prefix=f"decisions/{model}/")
+        level = finding.fault.level
+        place = finding.chain or "no chain"
+        at = "" if finding.sequence is None else f" {finding.sequence}"
+        mark = " (first)" if finding.chain is not None and first.get(finding.chain) is finding else ""
+        console.print(
+            f"[{COLOURS[level]}]{level}[/]  {escape(place)}{at}{mark}  {finding.fault}: {escape(finding.sentence)}"
+        )
+        console.print(f"         {escape(finding.subject)}")
+    for chain, count in shown.items():
+        if count > SHOWN:
+            console.print(f"         {count - SHOWN} more of {escape(chain or 'no chain')}; JSON=1 shows all")
+    mark = "[green]whole[/]" if is_whole(report) else "[red]BROKEN[/]"
+    console.print(
+        f"{mark}  {report.records + report.earlier:,} records in {report.chains:,} chain(s), {report.objects:,} objects, "
+        f"{report.runs:,} runs, {report.executions:,} executions, {report.anchors:,} anchors"
     )
-    return [stack.read_json(entry["Key"]) for page in pages for entry in page.get("Contents", [])]
+    if report.foreign:
+        console.print(
+            f"{report.foreign:,} record(s) name executions of another state machine; these were not looked up."
+        )
+    console.print("Not proven by this:")
+    for sentence in NOT_PROVEN:
+        console.print(f"  {sentence}", markup=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal; nothing where there is none."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("records", total=None)
+
+        def step(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=max(total, done))
+
+        yield step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser("verify-audit", __doc__)
-    arguments.add_argument("--model", default=variable("MODEL"), help="only this model (MODEL=)")
+    arguments.add_argument("--model", default=variable("MODEL"), help="only this chain (MODEL=)")
+    arguments.add_argument("--anchor", default=variable("ANCHOR"), help="a root kept outside (ANCHOR=)")
+    arguments.add_argument("--json", nargs="?", const="1", default=variable("JSON"), help="print JSON (JSON=1)")
     return run(verify_audit, arguments, argv)
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qsl, quote
 
 from orchestration.composition import compose_approval
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
-from orchestration.domain.json_values import canonical, mapping, text
+from orchestration.domain.json_values import mapping, text
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
 from orchestration.domain.switches import switch_over

@@ -296,6 +296,16 @@ class Outside:
         execution = asked["executionArn"]
         return {"executionArn": execution, "status": "RUNNING", **self.executions.get(execution, {})}
 
+    def _list_executions(self, asked: dict[str, Any]) -> dict[str, Any]:
+        ours = f"{asked['stateMachineArn'].replace(':stateMachine:', ':execution:')}:"
+        more = {"startDate": self.now() - timedelta(hours=2), "stopDate": self.now() - timedelta(hours=2)}
+        listed = [
+            {"executionArn": arn_, "name": arn_.rsplit(":", 1)[-1], "status": found["status"], **more}
+            for arn_, found in self.executions.items()
+            if arn_.startswith(ours)
+        ]
+        return {"executions": listed}
+
     def _stop_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.stopped.append(asked["executionArn"].rsplit(":", 1)[-1])
         return {"stopDate": self.now()}

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 MACHINE: Final = "RetrainingStateMachine"
 
 IAM_PREFIXES: Final = {"stepfunctions": "states"}
-IAM_NAMES: Final = {"s3:ListObjectsV2": "s3:ListBucket"}
+IAM_NAMES: Final = {"s3:ListObjectsV2": "s3:ListBucket", "s3:ListObjectVersions": "s3:ListBucketVersions"}
 ON_EVERYTHING: Final = {"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"}
 """Lists that AWS answers in full only to those who may ask about everything."""
 
 TRANSACTION_ACTIONS: Final = {
+    "Get": "dynamodb:GetItem",
     "Put": "dynamodb:PutItem",
     "Update": "dynamodb:UpdateItem",
     "Delete": "dynamodb:DeleteItem",
@@ -76,7 +77,8 @@ class Recorder:
             yield from _of_the_table(action, params)
         elif service == "s3":
             key = f"/{params['Key']}" if "Key" in params else ""
-            yield Call(action, f"arn:{PARTITION}:s3:::{params['Bucket']}{key}")
+            prefix = (("s3:prefix", params["Prefix"]),) if "Prefix" in params else ()
+            yield Call(action, f"arn:{PARTITION}:s3:::{params['Bucket']}{key}", prefix)
         elif service == "events":
             for entry in params["Entries"]:
                 bus = f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:event-bus/{entry.get('EventBusName', 'default')}"

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tests.faults import report
-from tests.faults.axes import AXES
+from tests.faults.axes import AXES, CANNOT
 from tests.faults.cases import BROKEN, UNREACHED, Came, play_case, play_plain
 from tests.faults.cells import Point, cells_of, points_of
 from tests.faults.place import Place
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if wanted:
             Runner(kept, wanted, given.jobs).run()
-    summary = report.summed(names, kept.results(), cannot)
+    summary = report.summed(names, kept.results(), cannot + Counter(CANNOT.values()), kept.folder.name)
     report.write(summary)
     print(report.table(summary))
     return int(summary.broken > 0)

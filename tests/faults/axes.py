@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from tests.faults.play import Intervention, Play
-from tests.faults.stories import STORIES, Story
+from tests.faults.promises import ends
+from tests.faults.stories import STORIES, Story, drift, training
 from tests.stack import teams
 
 if TYPE_CHECKING:
@@ -264,6 +265,44 @@ def _stop_and_redrive(play: Play) -> None:
     _redrive(play)
 
 
+def _stop_and_redrive_at_once(play: Play) -> None:
+    """An administrator's redrive before anybody closed the run: it is its own run still, and goes on."""
+    play.stop_executions()
+    with contextlib.suppress(ClientError):
+        play.place.aws.client("stepfunctions").redrive_execution(executionArn=play.place.loop.execution_arn(play.run))
+
+
+def _stop_and_signal(play: Play) -> None:
+    """Stopped, and then the next signal comes, under a policy that waits for nothing."""
+    play.stop_executions()
+    play.until_quiet()
+    if play.name in json.dumps(play.place.loop.item("SLOTS", "LEDGER") or {}):
+        # A slot is held until its training is known to be over, which may be later than the run's end.
+        play.clock += 200
+        play.tell()
+        play.sweep()
+    _ledger(play, [])
+    plain = play.policy | {
+        "training": {"target": training(play)},
+        "promotion": {"endpoint": play.endpoint, "bake_minutes": 0},
+        "approval": {"training": "never", "promotion": "never", "approvals_needed": 1},
+    }
+    play.place.loop.policy(play.name, **plain)
+    play.kept["frozen"] = play.frozen()
+    play.runs.append(f"{play.name}-2")
+    play.place.loop.start(drift(play, 1), name=play.run)
+
+
+def _next_is_retrained(play: Play, left: Left) -> list[str]:
+    """The next signal is retrained on, unless the endpoint was left for people to look at."""
+    records = [value for key, value in left.objects.items() if key.startswith("decisions/")]
+    decisions = [record["decision"] for record in records if record["run_id"] == play.run]
+    # One that meets a run nobody knew of when it was stopped is kept, and brought back.
+    ended = ends(left) if decisions in (["RETRAIN"], ["COALESCE"]) else ", ".join(decisions)
+    expected = "HOLD" if play.kept.get("frozen") else "PROMOTED"
+    return [] if ended == expected else [f"the next signal ended {ended}, not {expected}"]
+
+
 def _redriven_changes_nothing(play: Play, left: Left) -> list[str]:
     del left
     before, after = play.kept.get("before"), play.kept.get("after")
@@ -384,12 +423,14 @@ def _nobody_hears(play: Play) -> None:
 
 def _events(play: Play) -> list[dict[str, Any]]:
     """The events that can come about a case, as their sources send them."""
-    loop, sent = play.place.loop, []
+    loop, sent = play.place.loop, list[dict[str, Any]]()
     arn = loop.execution_arn(play.run)
     described = play.place.aws.client("stepfunctions").describe_execution(executionArn=arn)
     settled = {"executionArn": arn, "stateMachineArn": loop.machine, "name": play.run}
-    for status in {described["status"], "ABORTED"}:
-        sent.append(_event("aws.states", "Step Functions Execution Status Change", {**settled, "status": status}))
+    sent += [
+        _event("aws.states", "Step Functions Execution Status Change", {**settled, "status": status})
+        for status in sorted({described["status"], "ABORTED"})
+    ]
     sent.append(
         _event(
             "aws.sagemaker",
@@ -444,6 +485,7 @@ def _signal_again(play: Play) -> None:
 
 
 def _skewed(seconds: float, play: Play) -> None:
+    """The functions' clock is off from that of the services, whose times they compare with theirs."""
     play.skew = seconds
     play.tell()
 
@@ -460,21 +502,17 @@ def _together(*calls: Callable[[], Any]) -> None:
 
 
 def _two_sweeps(play: Play) -> None:
-    play.clock += 250
-    play.tell()
-    _together(play.sweep, play.sweep)
+    _together(play.sweep_ahead, play.sweep_ahead)
 
 
 def _sweep_beside_events(play: Play) -> None:
     events = _events(play)
-    play.clock += 250
-    play.tell()
 
     def tell() -> None:
         for event in events:
             play.invoke("OrchestrationFunctionName", event)
 
-    _together(play.sweep, tell)
+    _together(play.sweep_ahead, tell)
 
 
 MOVING: Final = "SageMaker takes no other change while the endpoint moves"
@@ -494,6 +532,8 @@ def _happenings(moment: Moment) -> tuple[Happening, ...]:
         Happening(
             "stopped-and-redriven", _stop_and_redrive, {"deciding": NEVER_CLOSED}, wrong=_redriven_changes_nothing
         ),
+        Happening("stopped-and-redriven-at-once", _stop_and_redrive_at_once, sets_up=_deaf_to("SettleRule")),
+        Happening("stopped-and-signalled", _stop_and_signal, wrong=_next_is_retrained),
         Happening("paused-model", partial(_pause, "model:NAME"), wrong=_nothing_forward),
         Happening("paused-source", partial(_pause, "source:drift_report"), wrong=_nothing_forward),
         Happening("paused-global", partial(_pause, "global"), wrong=_nothing_forward),
@@ -512,8 +552,8 @@ def _happenings(moment: Moment) -> tuple[Happening, ...]:
         Happening("events-lost", _nobody_hears),
         Happening("events-late-twice-in-disorder", _all_events_twice),
         Happening("signal-twice", _signal_again),
-        Happening("clock-behind", partial(_skewed, -300)),
-        Happening("clock-ahead", partial(_skewed, 300)),
+        Happening("clock-behind", lambda _: None, sets_up=partial(_skewed, -300)),
+        Happening("clock-ahead", lambda _: None, sets_up=partial(_skewed, 300)),
         Happening("two-sweeps", _two_sweeps),
         Happening("sweep-beside-events", _sweep_beside_events),
     )

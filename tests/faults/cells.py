@@ -51,6 +51,8 @@ class Point:
             return "DynamoDB alone answers a conflict of transactions, and to writes"
         if kind in DENIED and retried:
             return "no retrier names a refusal"
+        if self.operation == "lambda:Invoke" and kind.startswith("killed"):
+            return "the workflow itself does not die"
         if self.reads and kind == "lost":
             return "a read whose answer is lost is a read that failed"
         if self.reads and kind.startswith("killed"):

@@ -30,6 +30,14 @@ THROTTLED = {"dynamodb": ("ProvisionedThroughputExceededException", 400), "s3": 
 DENIED = {"s3": ("AccessDenied", 403), "cloudwatch": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
 BROKEN = {"dynamodb": "InternalServerError", "s3": "InternalError"}
 ENDPOINT_EVENT = "SageMaker Endpoint State Change"
+INVOKE = "lambda:Invoke"
+INVOKE_ERRORS = {
+    "throttled": "Lambda.TooManyRequestsException",
+    "5xx": "Lambda.ServiceException",
+    "lost": "Lambda.SdkClientException",
+    "denied for a while": "Lambda.AccessDeniedException",
+    "denied for good": "Lambda.AccessDeniedException",
+}
 TOLD = "Told to go wrong by the fault matrix."
 
 
@@ -86,9 +94,11 @@ class Invocation:
         if fault.get("ordinal") and (fault["shape"], fault["ordinal"]) != (shape, ordinal):
             return None
         told = {"operation": operation, "function": FUNCTION[0], "label": self.label, "event": self.event}
+        written = self.case / f"fired-{self.identity}"
+        written.write_text(json.dumps(told))
         try:
-            with happened.open("x") as file:
-                json.dump(told, file)
+            # Whole, or not there: it is read from outside meanwhile.
+            os.link(written, happened)
         except FileExistsError:
             return None
         self.fired = True
@@ -202,6 +212,23 @@ def _clock() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=ahead)
 
 
+def _asked(invocation: Invocation, call: Callable[[], Any]) -> Any:
+    """Run the handler; where the workflow asks, its own call of the function can go wrong too.
+
+    Raises:
+        Exception: one with the name that Step Functions gives an invocation that failed.
+    """
+    if not (isinstance(invocation.event, dict) and "action" in invocation.event and "execution" in invocation.event):
+        return call()
+    invocation.leave(index=0, operation=INVOKE, shape="", ordinal=1)
+    fault = invocation.fault_of(INVOKE, "", 1)
+    if fault is None:
+        return call()
+    if fault["kind"] == "lost":
+        call()
+    raise type(INVOKE_ERRORS[fault["kind"]], (Exception,), {})(TOLD)
+
+
 def _invoke(module: str, function: str, event: Any, context: object) -> Any:
     FUNCTION[0] = function
     handler = getattr(importlib.import_module(module), function)
@@ -218,7 +245,7 @@ def _invoke(module: str, function: str, event: Any, context: object) -> Any:
             raise NotRetriedError("The invocation before died, and the workflow is not to retry it.")
     current.append(invocation)
     try:
-        answer = handler(event, context)
+        answer = _asked(invocation, lambda: handler(event, context))
     except Exception as error:
         invocation.leave(ended="error", error=f"{type(error).__name__}: {error}"[:300])
         if unretried and invocation.fired:

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import rfc8785
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -166,7 +168,7 @@ def one_record_a_signal(left: Left) -> Iterator[str]:
             continue
         rejected = f"rejected/{run}.json" in left.objects
         if by_run.count(run) + rejected != 1:
-            duplicate = ended["status"] == "SUCCEEDED" and json.loads(ended["output"])["outcome"] == "SKIP"
+            duplicate = ended["status"] == "SUCCEEDED" and json.loads(ended["output"]).get("outcome") == "SKIP"
             # Stopped in the very moment of its decision: docs/reliability.md, "What remains".
             stopped = ended["status"] == "ABORTED" and by_run.count(run) == 1
             if not duplicate and not stopped:
@@ -179,18 +181,21 @@ def one_record_a_signal(left: Left) -> Iterator[str]:
 
 def chain_is_whole(left: Left) -> Iterator[str]:
     """The records of a model link to each other without a gap, and to the head in the table."""
-    records = [value for key, value in left.objects.items() if key.startswith(f"decisions/{left.name}/")]
+    folders = tuple(f"{kind}/{left.name}/" for kind in ("decisions", "manifests", "evidence"))
+    found = {key: value for key, value in left.objects.items() if key.startswith(folders)}
+    yield from (f"{key} stands in no chain" for key, value in found.items() if "chain" not in value)
+    records = [value for value in found.values() if "chain" in value]
     previous = GENESIS
     for number, record in enumerate(sorted(records, key=lambda each: int(each["chain"]["sequence"])), start=1):
         chain = dict(record["chain"])
         said = chain.pop("hash")
-        text = json.dumps({**record, "chain": chain}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         if chain["sequence"] != number or chain["previous_hash"] != previous:
             yield f"record {number} of the chain does not follow the one before"
-        if hashlib.sha256(text.encode()).hexdigest() != said:
+        if hashlib.sha256(rfc8785.dumps({**record, "chain": chain})).hexdigest() != said:
             yield f"record {number} of the chain has another hash than it says"
         previous = said
-    if records and left.state.get("chain_head") != previous:
+    head = next((item for item in left.of("HEADS") if item["sk"] == left.name), {})
+    if records and head.get("hash") != previous:
         yield "the head of the chain is not its last record's"
 
 

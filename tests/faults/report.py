@@ -91,7 +91,7 @@ def axis_of(name: str) -> str:
     return parts[-2].replace("-", " ") if parts[0] == "fault" else parts[0].replace("-", " ")
 
 
-def summed(names: Sequence[str], results: Mapping[str, Came], cannot: Counter[str]) -> Summary:
+def summed(names: Sequence[str], results: Mapping[str, Came], cannot: Counter[str], commit: str) -> Summary:
     """Sum up what was played of these cases."""
     axes: dict[str, Counter[str]] = {}
     for name in names:
@@ -99,7 +99,7 @@ def summed(names: Sequence[str], results: Mapping[str, Came], cannot: Counter[st
         count["cases"] += 1
         count[results[name].result if name in results else "left"] += 1
     seconds = sum(came.seconds for name, came in results.items() if name in set(names))
-    return Summary(axes, cannot, seconds, product_commit())
+    return Summary(axes, cannot, seconds, commit)
 
 
 def table(summary: Summary) -> str:
@@ -115,10 +115,10 @@ def table(summary: Summary) -> str:
     lines.append(_row("**all**", total))
     lines += [
         "",
-        f"Commit {summary.commit}, {summary.seconds:.0f} s of playing. A call that was *not reached* was not made",
+        f"Commit {summary.commit}, {summary.seconds:.0f} s of playing. A call that was *not reached* was not made when the",
+        "case was played, since events overtook it. Cells that cannot be, by their reason:",
+        "",
     ]
-    lines[-1] += " when the case was played:"
-    lines += ["events overtook it. Cells that cannot be, by their reason:", ""]
     lines += [f"- {count}: {reason}." for reason, count in sorted(summary.cannot.items())]
     return "\n".join(lines)
 

@@ -15,8 +15,8 @@ from tests.faults.play import Play
 from tests.faults.stories import STORIES
 
 SEED: Final = 10
-STORIES_OF_THE_SAMPLE: Final = ("no", "promoted", "rolled-back")
-FAULTS_A_STORY: Final = 3
+STORIES_OF_THE_SAMPLE: Final = ("trained", "promoted")
+FAULTS_A_STORY: Final = 4
 OTHERS: Final = sorted(random.Random(SEED).sample(sorted(AXES), 4))  # noqa: S311 - no secret
 
 

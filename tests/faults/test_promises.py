@@ -3,49 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import rfc8785
 
 from tests.faults.promises import PROMISES, Left, broken
 
 NAME, RUN = "fraud", "fraud-1"
 
 
-def chained(sequence: int, previous: str, run: str) -> dict[str, Any]:
-    """A decision record as the loop writes it."""
+def chained(sequence: int, previous: str, run: str, **body: Any) -> dict[str, Any]:
+    """A record as the loop writes it; without a body that of a decision."""
     record: dict[str, Any] = {
-        "run_id": run,
-        "decision": "RETRAIN",
-        "decided_at": f"2026-01-0{sequence}",
+        **(body or {"run_id": run, "decision": "RETRAIN", "decided_at": f"2026-01-0{sequence}"}),
         "chain": {"sequence": sequence, "previous_hash": previous},
     }
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    record["chain"]["hash"] = hashlib.sha256(text.encode()).hexdigest()
+    record["chain"]["hash"] = hashlib.sha256(rfc8785.dumps(record)).hexdigest()
     return record
 
 
 def kept() -> Left:
     """What a promoted run leaves when all is kept."""
     record = chained(1, "0" * 64, RUN)
+    manifest = chained(2, record["chain"]["hash"], RUN, model=NAME)
+    outcome = chained(3, manifest["chain"]["hash"], RUN, outcome="PROMOTED")
     return Left(
         name=NAME,
         items=[
-            {"pk": f"MODEL#{NAME}", "sk": "STATE", "chain_head": record["chain"]["hash"]},
+            {"pk": f"MODEL#{NAME}", "sk": "STATE"},
             {"pk": "SIGNAL#s", "sk": "SIGNAL", "signal_id": "s", "run_id": RUN},
             {"pk": f"RUN#{RUN}", "sk": "RUN", "run_id": RUN, "started_at": "1", "ended_at": "2", "outcome": "PROMOTED"},
             {"pk": f"RUN#{RUN}", "sk": "STATUS#PROMOTED", "status": "PROMOTED"},
             {"pk": f"WAIT#{RUN}", "sk": "promotion", "state": "RESOLVED"},
             {"pk": "SLOTS", "sk": "LEDGER", "holders": []},
+            {"pk": "HEADS", "sk": NAME, "hash": outcome["chain"]["hash"]},
         ],
         objects={
             f"decisions/{NAME}/s.json": record,
-            f"evidence/{NAME}/{RUN}/outcome.json": {"outcome": "PROMOTED"},
-            f"manifests/{NAME}/{RUN}.json": {},
+            f"evidence/{NAME}/{RUN}/outcome.json": outcome,
+            f"manifests/{NAME}/{RUN}.json": manifest,
         },
         messages=[{"Message": f"{RUN} promoted", "MessageAttributes": {"status": {"Value": "PROMOTED"}}}],
         executions=[{"name": RUN, "status": "SUCCEEDED", "output": "{}"}],

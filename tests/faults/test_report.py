@@ -47,7 +47,7 @@ def test_the_table_counts_every_case() -> None:
     cells, cannot = cells_of([WRITE, READ])
     names = [cell.name for cell in cells] + list(AXES)
     played = {name: Came(name, BROKEN if place == 0 else HELD, seconds=1.5) for place, name in enumerate(names[:10])}
-    summary = report.summed(names, played, cannot)
+    summary = report.summed(names, played, cannot, "0000000")
     assert summary.broken == 1
     total: Counter[str] = sum(summary.axes.values(), Counter())
     assert total == {"cases": len(names), HELD: 9, BROKEN: 1, "left": len(names) - 10}

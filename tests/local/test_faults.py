@@ -154,6 +154,29 @@ def handler(event, context):
     assert json.loads(answer["Payload"].read()) == "InvalidParameter"
 
 
+def test_a_function_asks_again_without_a_pause_where_waits_are_skipped(account: Account) -> None:
+    source = """
+import time
+import boto3
+from botocore.config import Config
+
+def handler(event, context):
+    paused, sleep = [], time.sleep
+    time.sleep = paused.append
+    try:
+        boto3.client("sns", config=Config(retries={"mode": "standard", "max_attempts": 4})).list_topics()
+    finally:
+        time.sleep = sleep
+    return paused
+"""
+    function = account.function("asks-again", source)
+    account.aws.fail_next("sns", "ListTopics", code="InternalFailure", status=500, times=3)
+
+    answer = account.aws.client("lambda").invoke(FunctionName=function)
+
+    assert json.loads(answer["Payload"].read()) == [0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("code", "name"),
     [("ThrottlingException", "SageMakerException"), ("ResourceLimitExceeded", "ResourceLimitExceededException")],

@@ -18,15 +18,19 @@ def aws() -> Iterator[EmbeddedAws]:
 
 
 @pytest.fixture(scope="session")
-def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    """The real template, packaged and deployed with the AWS CLI."""
-    return deployed(aws, tmp_path_factory.mktemp("packaged"))
+def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """The real template, packaged and deployed with the AWS CLI. After all stories their records are looked at."""
+    made = deployed(aws, tmp_path_factory.mktemp("packaged"))
+    yield made
+    assert made.unpublished() == {}
 
 
 @pytest.fixture(scope="session")
 def link_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """The same with approvals by link, on an embedded AWS of its own."""
     with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
-        yield deployed(
+        made = deployed(
             embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", OperationsEmail="reviewer@example.com"
         )
+        yield made
+        assert made.unpublished() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import rfc8785
+
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
+from ops.record_schemas import schema_finding
 from ops.stack_deployment import TEMPLATE, deploy, package
 from orchestration.domain.contracts import Status
 
@@ -336,19 +340,45 @@ class Loop:
         pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
+    def read_bytes(self, key: str) -> bytes:
+        """An object of the AutomationBucket."""
+        return bytes(self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
     def read(self, key: str) -> Any:
         """A JSON object of the AutomationBucket."""
-        return json.loads(self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        return json.loads(self.read_bytes(key))
 
     def read_uri(self, uri: str) -> Any:
         """A JSON object of any bucket."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return json.loads(self.aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
+    def unpublished(self) -> dict[str, str]:
+        """What is wrong with the bucket's records by the schemas of their kinds, by key."""
+        keys = [key for folder in ("decisions/", "manifests/", "evidence/") for key in self.keys(folder)]
+        records = {key: self.read(key) for key in keys if not key.startswith("evidence/_anchors/")}
+        found = {key: schema_finding(record) for key, record in records.items()}
+        return {key: finding for key, finding in found.items() if finding is not None}
+
     def decisions(self, model: str) -> list[dict[str, Any]]:
         """Decision records of a model in the order of its chain."""
         records = [self.read(key) for key in self.keys(f"decisions/{model}/")]
         return sorted(records, key=lambda record: int(record["chain"]["sequence"]))
+
+    def chain(self, model: str) -> list[dict[str, Any]]:
+        """Every record of a model's chain, after checking that it is whole up to its head."""
+        folders = (f"{kind}/{model}/" for kind in ("decisions", "manifests", "evidence"))
+        records = [self.read(key) for folder in folders for key in self.keys(folder)]
+        records.sort(key=lambda record: int(record["chain"]["sequence"]))
+        previous = "0" * 64
+        for number, record in enumerate(records, start=1):
+            place = dict(record["chain"])
+            said = place.pop("hash")
+            assert (place["sequence"], place["previous_hash"]) == (number, previous)
+            assert hashlib.sha256(rfc8785.dumps({**record, "chain": place})).hexdigest() == said
+            previous = said
+        assert (self.item("HEADS", model) or {"hash": {"S": previous}})["hash"]["S"] == previous
+        return records
 
     def statuses(self, run_id: str) -> list[str]:
         """Statuses of a run in order."""

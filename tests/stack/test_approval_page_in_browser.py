@@ -13,12 +13,15 @@ import urllib.parse
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.reviewer import ASKS, Reviewer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 390, "height": 844}
@@ -29,6 +32,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (D
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One headless Chromium, which ends with the module."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - each worker would import it, and one may use it
+
     # As root Chromium refuses its sandbox; it only ever opens the page of this project.
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

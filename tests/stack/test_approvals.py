@@ -265,7 +265,13 @@ class TestKillSwitch:
     def test_nobody_approves_while_the_model_is_paused_and_rejecting_works(self, terminal: Reviewer) -> None:
         model = terminal.loop.model(**ASKS)
         arn, run_id = terminal.asked(model)
-        switch = {"pk": "CONTROLS", "sk": f"model:{model}", "by": "ops", "reason": "Incident 7.", "since": "now"}
+        switch = {
+            "pk": "CONTROLS",
+            "sk": f"model:{model}",
+            "by": "ops",
+            "reason": "Incident 7.",
+            "since": "2026-03-02T11:00:00+00:00",
+        }
         terminal.loop.aws.client("dynamodb").put_item(
             TableName=terminal.loop.table, Item={key: {"S": value} for key, value in switch.items()}
         )
@@ -413,13 +419,16 @@ class TestThePage:
     def test_a_plan_that_is_not_the_one_asked_about_is_not_approved(self, linked: Reviewer) -> None:
         model = linked.loop.model(**ASKS)
         arn, run_id, nonce = linked.asked_by_link(model)
-        linked.loop.put(f"manifests/{model}/{run_id}.json", {"model": "another"}, bucket=linked.loop.bucket)
+        key = f"manifests/{model}/{run_id}.json"
+        kept = linked.loop.read(key)
+        linked.loop.put(key, {"model": "another"}, bucket=linked.loop.bucket)
 
         told = linked.post(run_id, "APPROVED", nonce)
 
         assert (told.status, "not the one that was asked about" in told.body) == (409, True)
         assert linked.post(run_id, "REJECTED", nonce).status == 200
         assert linked.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
+        linked.loop.put(key, kept, bucket=linked.loop.bucket)
 
     def test_no_token_and_no_nonce_is_in_any_log_line(
         self, linked: Reviewer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

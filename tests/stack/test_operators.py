@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import explain, history, replay, retrain, status, switches, validate, verify_audit, waits
+from ops import explain, history, replay, retrain, status, switches, validate, waits
 from tests.stack.loop import Loop
 from tests.stack.moments import parked, stop
 from tests.stack.teams import alarm
@@ -145,25 +145,6 @@ def test_a_dead_letter_is_replayed_and_leaves_the_queue(loop: Loop, capsys: pyte
 
     assert "1 event(s) replayed" in capsys.readouterr().out
     loop.until(lambda: loop.decisions(model))
-
-
-def test_the_audit_finds_an_edited_and_a_removed_record(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
-    model = loop.model()
-    for observed in (0.25, 0.26, 0.27):
-        loop.run(loop.drift(model, observed=observed))
-    assert verify_audit.main(["--model", model]) == 0
-    keys = sorted(loop.keys(f"decisions/{model}/"), key=lambda key: loop.read(key)["chain"]["sequence"])
-
-    edited = loop.read(keys[1])
-    loop.put(keys[1], {**edited, "decision": "RETRAIN"}, bucket=loop.bucket)
-    assert verify_audit.main(["--model", model]) == 1
-    assert "record 2" in capsys.readouterr().out
-
-    loop.put(keys[1], edited, bucket=loop.bucket)
-    assert verify_audit.main(["--model", model]) == 0
-    loop.remove(keys[2])
-    assert verify_audit.main(["--model", model]) == 1
-    assert "record 3 is missing" in capsys.readouterr().out
 
 
 def test_validate_names_the_path_and_what_was_expected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,9 @@ from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP, holders, partition, run_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_slot(loop: Loop) -> Iterator[Loop]:
-    """The loop with a single slot."""
+    """The loop with a single slot, for all stories here: each change of a function's settings ends its warm processes."""
     client, name = loop.aws.client("lambda"), loop.outputs["OrchestrationFunctionName"]
     variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     client.update_function_configuration(

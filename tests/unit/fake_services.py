@@ -322,8 +322,10 @@ class FakeStepFunctions:
         self._called = enter
         self.started: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, dict[str, Any]] = {}
+        self.failures: dict[str, str] = {}
         self.statuses: dict[str, str] = {}
         self.more: dict[str, dict[str, Any]] = {}
+        self.began = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
         self._scripts: list[BaseException] = []
 
     def refuse_start(self, *errors: BaseException) -> None:
@@ -345,6 +347,12 @@ class FakeStepFunctions:
             raise lost
         return {}
 
+    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> dict[str, Any]:
+        del cause
+        self._called("SendTaskFailure")
+        self.failures[taskToken] = error
+        return {}
+
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         self._called("DescribeExecution")
         if executionArn not in self.statuses:
@@ -354,6 +362,26 @@ class FakeStepFunctions:
             "status": self.statuses[executionArn],
             "input": json.dumps(self.started.get(executionArn.rsplit(":", 1)[-1], {})),
             **self.more.get(executionArn, {}),
+        }
+
+    def get_paginator(self, name: str) -> Pages:
+        assert name == "list_executions"
+        return Pages(self._executions)
+
+    def _executions(self, *, stateMachineArn: str) -> Iterator[dict[str, Any]]:
+        prefix = nested_execution_arn(stateMachineArn, "")
+        yield {
+            "executions": [
+                {
+                    "executionArn": arn,
+                    "name": arn.removeprefix(prefix),
+                    "status": status,
+                    "startDate": self.began,
+                    **({} if status == "RUNNING" else {"stopDate": self.began}),
+                }
+                for arn, status in self.statuses.items()
+                if arn.startswith(prefix)
+            ]
         }
 
     def start_execution(self, *, stateMachineArn: str, name: str, **request: Any) -> dict[str, Any]:

@@ -15,12 +15,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ops.record_schemas import schema_finding
 from orchestration.domain.bake import AlarmWatch
-from orchestration.domain.contracts import DueKind
+from orchestration.domain.canonical_json import canonical
+from orchestration.domain.chain import GENESIS, RecordKind, record_hash
+from orchestration.domain.contracts import Decision, DueKind
+from orchestration.domain.decision import decided_again
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
-from orchestration.domain.json_values import canonical
-from orchestration.domain.records import GENESIS, record_hash, sha256
+from orchestration.domain.records import sha256
 from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
@@ -187,6 +190,16 @@ class FakeAlarms(Alarms):
         ]
 
 
+class UnpublishedRecordError(BaseException):
+    """A record is not what its published schema says. No handler of ours may catch it, so it is no Exception."""
+
+
+def refuse_unpublished(value: Any) -> None:
+    """Refuse a record that breaks the schema of its kind, whichever story it is of."""
+    if isinstance(value, dict) and "chain" in value and (finding := schema_finding(value)) is not None:
+        raise UnpublishedRecordError(finding, value)
+
+
 class MemoryBucket(AutomationBucket):
     """Objects in a dict, by URI. ``forbidden`` holds URIs that may not be read."""
 
@@ -204,9 +217,11 @@ class MemoryBucket(AutomationBucket):
 
     def write_once(self, key: str, value: Any) -> bool:
         lost = self._outside.enter("PutObject")
+        body = value if isinstance(value, bytes) else canonical(value).encode()
+        refuse_unpublished(json.loads(body))
         fresh = self.uri(key) not in self.objects
         if fresh:
-            self.put(self.uri(key), value if isinstance(value, bytes) else canonical(value).encode())
+            self.put(self.uri(key), body)
         _answer(lost)
         return fresh and lost is None
 
@@ -305,18 +320,46 @@ class World:
         return [message for message in self.channels.messages if message.status == status]
 
     def chain(self, model: str) -> list[dict[str, Any]]:
-        """The model's decision records in order, after checking that none is missing or edited."""
-        records = [self.read(key) for key in self.keys(f"decisions/{model}/")]
-        records.sort(key=lambda record: int(record["chain"]["sequence"]))
-        previous = GENESIS
-        for number, record in enumerate(records, start=1):
-            chain = record["chain"]
-            assert (chain["sequence"], chain["previous_hash"]) == (number, previous)
-            assert record_hash(record) == chain["hash"]
-            previous = chain["hash"]
-        state = self.table.model(model)
-        assert (state.chain_sequence, state.chain_head) == (len(records), previous)
-        return records
+        """The model's decision records in order, after checking that no record of its chain is missing or edited."""
+        head = self.table.chain_head(model)
+        previous, decisions = GENESIS, []
+        for number in range(1, head.sequence + 1):
+            link = self.table.link(model, number)
+            assert link is not None
+            record = json.loads(link.record)
+            place = record["chain"]
+            assert (place["name"], place["sequence"], place["previous_hash"]) == (model, number, previous)
+            assert record_hash(record) == place["hash"] == link.hash
+            assert self.bucket.read(self.bucket.uri(link.key)).body == link.record.encode()
+            previous = link.hash
+            if link.kind is RecordKind.DECISION:
+                assert_decided_alike(record)
+                decisions.append(record)
+        assert head.hash == previous
+        assert len(decisions) == len(self.keys(f"decisions/{model}/"))
+        return decisions
+
+
+def assert_decided_alike(record: dict[str, Any]) -> None:
+    """The record alone gives the decision it holds; one of an event nobody understood holds no inputs."""
+    if record["inputs"] is None:
+        assert record["decision"] == Decision.REJECT
+        return
+    verdict = decided_again(record)
+    assert canonical(
+        {
+            "decision": verdict.decision,
+            "reason": verdict.reason,
+            "sentence": verdict.sentence,
+            "severity": verdict.severity,
+            "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
+            "freezes": verdict.freezes,
+            "guards": [guard.as_record() for guard in verdict.guards],
+        }
+    ) == canonical({name: record[name] for name in VERDICT_FIELDS})
+
+
+VERDICT_FIELDS = ("decision", "reason", "sentence", "severity", "approval", "freezes", "guards")
 
 
 def asking(run_id: str = "run-1", **more: Any) -> dict[str, Any]:

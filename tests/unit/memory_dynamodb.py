@@ -4,8 +4,8 @@ Conditions and updates are evaluated for real; a form of expression that is not 
 passed over. The stores themselves are tested against moto, which knows DynamoDB better than this.
 
 A transaction begins and commits. While it is between the two, whoever else writes one of its items meets a conflict, as
-in DynamoDB: another transaction is cancelled, a single write is refused. A read that does not ask to be consistent gives
-what was there before the last write.
+in DynamoDB: another transaction is cancelled, a single write is refused. A read that does not ask to be consistent is
+refused: it may give what was there before the last write.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ class MemoryDynamoDB:
         self.between: Enter | None = None
         self.commits = self.conflicts = 0
         self.written: dict[Key, int] = {}
-        self._before: dict[Key, Item | None] = {}
         self._ongoing: Counter[Key] = Counter()
         self._enter = enter
         self.writes = 0
@@ -82,31 +81,33 @@ class MemoryDynamoDB:
 
     # Reading.
 
-    def get_item(self, *, Key: Item, ConsistentRead: bool = False, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
+    def get_item(self, *, Key: Item, **request: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
         self.about = (_key(Key),)
         self._enter("GetItem")
-        item = self._seen(consistent=ConsistentRead).get(_key(Key))
+        _refuse_old_looks(request)
+        item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
 
-    def _seen(self, *, consistent: bool) -> dict[Key, Item]:
-        if consistent:
-            return self.items
-        return {key: item for key, item in {**self.items, **self._before}.items() if item is not None}
+    def transact_get_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self._enter("TransactGetItems")
+        found = [self.items.get(_key(step["Get"]["Key"])) for step in TransactItems]
+        return {"Responses": [{} if item is None else {"Item": dict(item)} for item in found]}
 
     def query(self, **request: Any) -> dict[str, Any]:
         self.about = ((request["ExpressionAttributeValues"][":pk"]["S"], ""),)
         self._enter("Query")
-        items = self._seen(consistent=request.get("ConsistentRead", False))
+        _refuse_old_looks(request)
         condition, values = request["KeyConditionExpression"], request["ExpressionAttributeValues"]
         known: dict[str, Callable[[str], bool]] = {
             "pk = :pk": lambda _: True,
             "pk = :pk AND begins_with(sk, :prefix)": lambda sk: sk.startswith(str(values[":prefix"]["S"])),
+            "pk = :pk AND sk > :after": lambda sk: sk > str(values[":after"]["S"]),
             "pk = :pk AND sk <= :until": lambda sk: sk <= str(values[":until"]["S"]),
         }
         _refuse_unused(request, condition)
         # Like DynamoDB, by the bytes of the text.
         keys = sorted(
-            (key for key in items if key[0] == values[":pk"]["S"] and known[condition](key[1])),
+            (key for key in self.items if key[0] == values[":pk"]["S"] and known[condition](key[1])),
             key=lambda key: key[1].encode(),
         )
         if not request.get("ScanIndexForward", True):
@@ -115,7 +116,7 @@ class MemoryDynamoDB:
         wanted = [names[part] for part in request.get("ProjectionExpression", "").split(", ") if part]
         return {
             "Items": [
-                {name: value for name, value in items[key].items() if not wanted or name in wanted}
+                {name: value for name, value in self.items[key].items() if not wanted or name in wanted}
                 for key in keys[: request.get("Limit")]
             ]
         }
@@ -197,7 +198,7 @@ class MemoryDynamoDB:
     def _apply(self, kind: str, request: dict[str, Any], key: Key) -> None:
         if kind == "ConditionCheck":
             return
-        self._before[key], self.written[key] = self.items.get(key), self.commits
+        self.written[key] = self.commits
         if kind == "Put":
             self.items[key] = dict(request["Item"])
         elif kind == "Delete":
@@ -218,8 +219,9 @@ class MemoryDynamoDB:
         def term(text: str) -> bool:
             if match := re.fullmatch(r"attribute_(not_)?exists\((\S+)\)", text):
                 return (_name(match[2], names) in item) is (match[1] is None)
-            if match := re.fullmatch(r"(\S+) = (:\S+)", text):
-                return bool(item.get(_name(match[1], names)) == values[match[2]])
+            if match := re.fullmatch(r"(\S+) (=|<>) (:\S+)", text):
+                # Like DynamoDB: an attribute that is not there is not equal to anything.
+                return (item.get(_name(match[1], names)) == values[match[3]]) is (match[2] == "=")
             raise NotImplementedError(text)
 
         # Every term is read, so that one nobody knows raises whatever the others say.
@@ -259,12 +261,20 @@ def _refuse_unused(request: dict[str, Any], expressions: str) -> None:
         raise _error("ValidationException", f"unused or undefined in expressions: {sorted(used ^ given)}", "Request")
 
 
+def _refuse_old_looks(request: dict[str, Any]) -> None:
+    """A decision on what was so a moment ago is what the stores exist to avoid."""
+    assert request.get("ConsistentRead") is True, "a read that may be old"
+
+
 def _request_key(kind: str, request: dict[str, Any]) -> Key:
     return _key(request["Item" if kind == "Put" else "Key"])
 
 
 def _key(item: Item) -> Key:
-    return item["pk"]["S"], item["sk"]["S"]
+    key = item["pk"]["S"], item["sk"]["S"]
+    if not all(key) or len(key[0].encode()) > 2048 or len(key[1].encode()) > 1024:
+        raise _error("ValidationException", "One or more parameter values are not valid", "Request")
+    return key
 
 
 def _canceled(reasons: list[dict[str, str]]) -> TransactionCanceledException:

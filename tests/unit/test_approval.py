@@ -46,26 +46,26 @@ def vote(by: str = ADA, answer: Answer = Answer.APPROVED, comment: str = "", via
 
 class TestLadder:
     @pytest.mark.parametrize(
-        ("hours", "step", "action", "next_hours"),
+        ("hours", "step", "action", "taken", "next_hours"),
         [
-            (0, 0, LadderAction.NOTHING, 4),
-            (3.99, 0, LadderAction.NOTHING, 4),
-            (4, 0, LadderAction.REMIND, 8),
-            (7, 1, LadderAction.NOTHING, 8),
-            (8, 1, LadderAction.ESCALATE, 24),
-            (8, 0, LadderAction.ESCALATE, 24),
-            (23.99, 2, LadderAction.NOTHING, 24),
-            (24, 2, LadderAction.EXPIRE, 24),
-            (24, 0, LadderAction.EXPIRE, 24),
-            (240, 1, LadderAction.EXPIRE, 24),
+            (0, 0, LadderAction.NOTHING, 0, 4),
+            (3.99, 0, LadderAction.NOTHING, 0, 4),
+            (4, 0, LadderAction.REMIND, 1, 8),
+            (7, 1, LadderAction.NOTHING, 1, 8),
+            (8, 1, LadderAction.ESCALATE, 2, 24),
+            (8, 0, LadderAction.ESCALATE, 2, 24),
+            (23.99, 2, LadderAction.NOTHING, 2, 24),
+            (24, 2, LadderAction.EXPIRE, 3, 24),
+            (24, 0, LadderAction.EXPIRE, 3, 24),
+            (240, 1, LadderAction.EXPIRE, 3, 24),
         ],
     )
     def test_the_last_step_that_is_due_is_taken(
-        self, hours: float, step: int, action: LadderAction, next_hours: float
+        self, hours: float, step: int, action: LadderAction, taken: int, next_hours: float
     ) -> None:
         due = next_step(LADDER, step, after(hours))
 
-        assert due.action is action
+        assert (due.action, due.step) == (action, taken)
         assert due.next_at == after(next_hours)
 
     def test_an_approval_whose_steps_fall_together_expires_without_a_message_before(self) -> None:
@@ -76,7 +76,7 @@ class TestLadder:
 
     def test_every_step_says_why(self) -> None:
         assert "20 h 0 min are left" in next_step(LADDER, 0, after(4)).sentence
-        assert "which means no" in next_step(LADDER, 2, after(24)).sentence
+        assert next_step(LADDER, 2, after(24)).sentence == "Nobody decided until 2026-03-03 09:00 UTC, which means no."
 
     def test_expiry_is_a_no_that_nobody_gave(self) -> None:
         outcomes = {"training": "APPROVAL_EXPIRED", "promotion": "APPROVAL_EXPIRED", "bake": "ROLLED_BACK"}
@@ -131,6 +131,13 @@ class TestVotes:
         assert (first.code, first.ruling) == (VoteCode.COUNTED, None)
         assert second.ruling is not None
         assert second.ruling.by == f"{ADA} and {GRACE}"
+
+    def test_who_said_nothing_leaves_no_gap_in_what_was_said(self) -> None:
+        verdict = counted([vote(ADA)], vote(GRACE, comment="sound"), needed=2)
+
+        assert verdict.sentence == f"Approved by {ADA} and {GRACE}. sound"
+        assert verdict.ruling is not None
+        assert verdict.ruling.comment == "sound"
 
     def test_the_same_person_twice_counts_once_however_they_came(self) -> None:
         verdict = counted([vote(ADA)], vote(ADA, via=Via.TERMINAL), needed=2)
@@ -190,10 +197,11 @@ def test_a_comment_keeps_its_lines_and_its_markup_and_loses_control_characters()
 
 
 def test_durations_are_told_in_two_units() -> None:
-    assert [duration(timedelta(minutes=minutes)) for minutes in (-5, 0.5, 59, 61, 1500)] == [
+    assert [duration(timedelta(minutes=minutes)) for minutes in (-5, 0.5, 59, 61, 1500, 2880)] == [
         "0 min",
         "0 min",
         "59 min",
         "1 h 1 min",
         "1 d 1 h",
+        "2 d 0 h",
     ]

@@ -48,8 +48,19 @@ def test_an_endpoint_that_failed_under_the_candidate_is_unhealthy(status: str) -
     assert judged({**SERVES, "EndpointStatus": status}).state is BakeState.UNHEALTHY
 
 
-def test_an_endpoint_that_is_gone_is_unhealthy() -> None:
-    assert judged(None).state is BakeState.UNHEALTHY
+def test_an_endpoint_that_is_gone_or_failed_is_unhealthy_and_called_that() -> None:
+    assert judged(None) == BakeVerdict(BakeState.UNHEALTHY, "Endpoint fraud-prod is gone after its promotion.")
+    failed = judged({**SERVES, "EndpointStatus": "Failed"})
+    assert failed.reason == "Endpoint fraud-prod is Failed after its promotion."
+
+
+def test_an_endpoint_that_moves_to_what_it_serves_is_judged() -> None:
+    assert judged({**SERVES, "PendingDeploymentSummary": {"EndpointConfigName": "new"}}).state is BakeState.HEALTHY
+
+
+def test_the_last_time_an_alarm_rang_is_told_to_the_second() -> None:
+    times = (SINCE.replace(minute=5, microsecond=7), SINCE.replace(minute=9, microsecond=7))
+    assert judged(SERVES, AlarmWatch("a", "OK", times)).reason.endswith("at 2026-03-02T12:09:00+00:00.")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +81,9 @@ def test_an_alarm_that_is_gone_rings_or_rang_speaks_against_the_candidate(alarm:
 
 def test_a_champion_that_serves_was_sagemakers_own_rollback() -> None:
     ringing = AlarmWatch("a", "ALARM")
-    assert judged(BACK, ringing, switch=SWITCH, pending=DRIFT).state is BakeState.ROLLED_BACK
+    verdict = judged(BACK, ringing, switch=SWITCH, pending=DRIFT)
+    assert verdict.state is BakeState.ROLLED_BACK
+    assert verdict.reason.endswith("config old: it was rolled back.")
 
 
 @pytest.mark.parametrize("pending", ["old", "hotfix"])
@@ -306,3 +319,18 @@ def test_what_sagemaker_says_of_a_failure_is_told() -> None:
     assert all("no capacity in us-east-1b" in str(found and found.reason) for found in told)
     assert "no capacity in us-east-1b" in judged(BACK | why).reason
     assert "InService" not in judged(None).reason
+
+
+def test_what_sagemaker_does_not_explain_is_told_as_that() -> None:
+    names: dict[str, Any] = {"name": "fraud-prod", "previous": "old", "wanted": "new", "certain": True}
+    failed, back = endpoint("Failed", "old"), endpoint("InService", "old")
+    told = [
+        promotion_result(failed, **names),
+        promotion_result(back, **names),
+        rollback_result(failed, outcome=Status.STOPPED, **names),
+    ]
+    assert [str(found and found.reason).rsplit(": ")[-1] for found in told] == [
+        "no reason given.",
+        "the update did not take effect or was rolled back by SageMaker.",
+        "no reason given.",
+    ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration import handler
+from orchestration.domain.chain import Head, Link
 from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.notification import Message
@@ -16,6 +17,7 @@ from orchestration.domain.slots import Waiter
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.telling import message_told
 from orchestration.steps.training_slots import change_slots
+from orchestration.stores.table import Write
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import ProcessDiedError, World, drift, execution_arn, request
@@ -394,3 +396,31 @@ def test_a_kept_signal_of_a_model_that_was_taken_out_is_not_raised_for_ever(worl
     sweeps(world, 7, 60)
     assert world.due(DueKind.PENDING)
     assert len([name for name in world.executions.started if name.startswith("pending-")]) > len(done)
+
+
+# Records.
+
+
+def test_an_approval_that_expires_while_another_record_of_its_model_is_written_expires_with_the_next_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories.asked(world)
+    world.clock.forward(hours=25)
+    chain_writes = world.table.chain_writes
+
+    def rival_first(before: Head, links: tuple[Link, ...]) -> list[Write]:
+        monkeypatch.undo()
+        do(world, "pause", scope="model:fraud", by="ana", reason="Incident 7.")
+        return chain_writes(before, links)
+
+    monkeypatch.setattr(world.table, "chain_writes", rival_first)
+    do(world, "sweep")
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    assert not wait.resolved
+    sweeps(world)
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    assert wait.result is not None
+    assert wait.result.outcome == Status.APPROVAL_EXPIRED
+    world.chain("fraud")

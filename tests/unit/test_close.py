@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,16 +15,18 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
-from orchestration.domain.contracts import OUTCOMES, Next, Status, WaitKind
+from orchestration.domain.contracts import OUTCOMES, DueKind, Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
-from orchestration.steps.closing import next_state
+from orchestration.steps.closing import close_run, next_state
+from orchestration.steps.earlier_release import end_earlier_run
 from orchestration.stores.models import StoredModel
-from orchestration.stores.runs import StoredRun
+from orchestration.stores.runs import StatusRow, StoredRun
 from tests.unit import stories
+from tests.unit.fake_services import client_error
 from tests.unit.fakes import MACHINE, NOON, SETTINGS, ProcessDiedError, World, asking, drift, execution_arn, request
 from tests.unit.stories import ENDPOINT, OLD, do, next_of
 
@@ -469,3 +472,64 @@ def test_drift_that_waited_since_before_the_promotion_does_not(world: World) -> 
     world.clock.forward(minutes=30)
     stories.tell_endpoint(world)
     assert next_of(world, "bake") == "finish"
+
+
+# Runs of the release before, and what cannot be looked at.
+
+
+@pytest.mark.parametrize(
+    ("statuses", "outcome", "frozen"),
+    [
+        ((), Status.SUPERSEDED, False),
+        ((Status.TRAINING_STARTED,), Status.STOPPED, False),
+        ((Status.TRAINING_STARTED, Status.PROMOTION_STARTED), Status.STOPPED, True),
+    ],
+)
+def test_a_run_of_the_release_before_leaves_an_endpoint_it_began_to_change_to_people(
+    statuses: tuple[Status, ...], outcome: Status, frozen: bool, world: World
+) -> None:
+    stories.decided(world)
+    for status in statuses:
+        world.table.add_status("run-1", StatusRow(status, NOON.isoformat(), "It went on."))
+    run = world.table.run("run-1")
+    assert run is not None
+    end_earlier_run(world.ports, run)
+    closed, state = world.table.run("run-1"), world.table.model("fraud")
+    assert closed is not None
+    assert (closed.outcome, closed.ended_at) == (outcome, NOON.isoformat())
+    assert ("no bake has judged" in str(state.frozen_reason)) == frozen
+    # What was not begun is decided again, and still counts as drift.
+    again = outcome is Status.SUPERSEDED
+    assert (state.pending is not None) == again
+    assert not again or (state.pending or {})["drift_sequence"] == world.table.chain_head("fraud").sequence - 1
+    assert bool(world.due(DueKind.PENDING)) == again
+
+
+def test_a_run_that_no_policy_speaks_of_any_more_is_closed_all_the_same(world: World) -> None:
+    stories.decided(world)
+    item = world.database.items["RUN#run-1", "RUN"]
+    manifest = json.loads(item["manifest"]["S"])
+    del manifest["policy"]
+    item["manifest"]["S"] = json.dumps(manifest)
+    world.remove("policies/fraud.json")
+    assert do(world, "close")["outcome"] == "FAILED"
+    state = world.table.model("fraud")
+    assert (state.active_run_id, state.cooldown_until, state.frozen_reason) == (None, None, None)
+
+
+def test_a_promotion_that_cannot_be_looked_at_holds_up_no_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories.moving(world)
+
+    def fail(*_: object) -> NoReturn:
+        raise client_error("InternalServerError")
+
+    monkeypatch.setattr("orchestration.steps.closing.planned", fail)
+    assert do(world, "close")["outcome"] == "FAILED"
+
+
+def test_who_comes_late_to_close_a_run_finds_it_closed(world: World) -> None:
+    stories.decided(world)
+    seen = world.table.run("run-1")
+    assert seen is not None
+    do(world, "close")
+    assert close_run(world.ports, seen, died=Status.STOPPED, failure=None) == world.table.run("run-1")

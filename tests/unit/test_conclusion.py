@@ -137,6 +137,7 @@ def test_no_failure_is_none(value: Any) -> None:
         ('{"FailureReason": "no capacity"}', "E: no capacity"),
         ('{"other": 1}', 'E: {"other": 1}'),
         ("plain", "E: plain"),
+        ('{"errorMessage": "' + "x" * 2000 + '"}', f"E: {'x' * 1500}"),
         ("[" * 100_000, f"E: {'[' * 1500}"),
         ("\x00", "E: no cause given"),
     ],
@@ -151,6 +152,14 @@ def test_an_error_without_a_name_or_cause_is_still_one() -> None:
     failure = Failure.read({"cause": "", "error": None, "more": 1})
     assert failure is not None
     assert failure.sentence == "Unknown: no cause given"
+
+
+def test_a_failure_says_as_much_as_was_given() -> None:
+    nameless, long = Failure.read({"error": "E"}), Failure.read({"error": "E" * 300})
+    assert nameless is not None
+    assert long is not None
+    assert nameless.sentence == "E: no cause given"
+    assert long.error == "E" * 256
 
 
 def test_facts_count_by_their_place_in_a_runs_life_and_not_by_the_order_they_are_read_in() -> None:

@@ -133,6 +133,41 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         Decision.OBSERVE,
         "MUTED",
     ),
+    "a KPI is back under its threshold after a promotion": (
+        signal(SignalKind.KPI),
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=6)),
+        Decision.HOLD,
+        "DRIFT_AFTER_PROMOTION",
+    ),
+    "drift that is only information after a promotion": (
+        signal(observed=0.1),
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=6)),
+        Decision.OBSERVE,
+        "BELOW_ACTION",
+    ),
+    "somebody asks after a promotion": (
+        REQUEST,
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=6)),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "drift of a model that was never promoted": (
+        signal(),
+        policy(drift_again_hours=48.0),
+        FREE,
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "drift after a promotion that does not matter, by a clock that is behind": (
+        signal(),
+        policy(drift_again_hours=0.0),
+        ModelState(promoted_at=NOON + timedelta(seconds=1)),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
     "the monitoring run failed": (
         signal(SignalKind.MONITOR_FAILURE),
         DEFAULT,
@@ -152,6 +187,13 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
     "the alarm is muted": (signal(muted=True), DEFAULT, FREE, Decision.OBSERVE, "MUTED"),
     "the severity is only observed": (signal(observed=0.1), DEFAULT, FREE, Decision.OBSERVE, "BELOW_ACTION"),
     "a request is never only observed": (REQUEST, policy(actions=WATCHING), FREE, Decision.RETRAIN, "GUARDS_PASSED"),
+    "a retraining decision is never only observed": (
+        signal(SignalKind.RETRAINING_DECISION),
+        policy(actions=WATCHING),
+        FREE,
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
     "there is nothing to train with": (
         signal(),
         policy(training=NO_TARGET),
@@ -194,6 +236,20 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         ModelState(cooldown_until=NOON + timedelta(hours=1)),
         Decision.RETRAIN,
         "FORCED",
+    ),
+    "a forced request without a cooldown": (
+        replace(REQUEST, force=True),
+        DEFAULT,
+        FREE,
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "a forced request as the cooldown ends": (
+        replace(REQUEST, force=True),
+        DEFAULT,
+        ModelState(cooldown_until=NOON),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
     ),
     "a forced signal that is no request": (
         signal(force=True),
@@ -249,6 +305,7 @@ def test_every_guard_is_recorded_in_order_also_after_the_one_that_decided(name: 
     for guard in verdict.guards:
         record = guard.as_record()
         assert set(record) == {"guard", "passed", "decision", "reason", "sentence"}
+        assert (record["passed"], record["decision"]) == (guard.decision is None, guard.decision)
         assert record["reason"].isupper()
         assert record["sentence"].endswith(".")
 
@@ -308,6 +365,7 @@ def test_a_paused_model_is_not_frozen_and_keeps_no_wrong_reason() -> None:
         (signal(observed=0.9, severity=Severity.INFO), Severity.INFO),
         (signal(SignalKind.NO_DRIFT, severity=Severity.CRITICAL), Severity.INFO),
         (REQUEST, Severity.CRITICAL),
+        (replace(REQUEST, threshold=None), Severity.CRITICAL),
         (signal(SignalKind.RETRAINING_DECISION, threshold=None), Severity.CRITICAL),
     ],
 )
@@ -330,6 +388,8 @@ def test_severity_is_how_far_the_value_is_past_its_threshold_unless_the_signal_s
         ("always", REQUEST, True),
         ("by-severity", signal(SignalKind.RETRAINING_DECISION), False),
         ("always", signal(SignalKind.RETRAINING_DECISION), True),
+        ("by-severity", replace(REQUEST, severity=Severity.WARNING), False),
+        ("by-severity", signal(SignalKind.RETRAINING_DECISION, severity=Severity.WARNING), False),
     ],
 )
 def test_people_are_asked_as_the_approval_mode_says(mode: str, sent: Signal, *, needed: bool) -> None:
@@ -337,6 +397,40 @@ def test_people_are_asked_as_the_approval_mode_says(mode: str, sent: Signal, *, 
     verdict = decide(sent, in_force, FREE, NOON)
     assert verdict.decision is Decision.RETRAIN
     assert verdict.approval_needed is needed
+    assert verdict.sentence.endswith(f"the policy of churn {'asks people first' if needed else 'retrains'}.")
+
+
+def test_who_asks_nobody_asks_nobody_whatever_is_done_at_a_severity() -> None:
+    asking = dict.fromkeys(Severity, PolicyAction.APPROVE)
+    never = policy(approval=replace(DEFAULT.approval, training="never"), actions=asking)
+    assert not decide(signal(), never, FREE, NOON).approval_needed
+
+
+def test_a_signal_that_starts_nothing_asks_nobody() -> None:
+    verdict = decide(signal(), policy(mode="shadow"), FREE, NOON)
+    assert (verdict.approval_needed, verdict.approvals_needed) == (False, 1)
+
+
+def test_a_model_of_which_nothing_is_known_had_no_fruitless_run() -> None:
+    breaker = next(guard for guard in decide(signal(), DEFAULT, FREE, NOON).guards if guard.guard == "breaker")
+    assert breaker.sentence == "0 run(s) in a row without improvement."
+
+
+def test_a_sentence_says_how_far_past_its_threshold_a_value_is() -> None:
+    watching = policy(actions=WATCHING)
+    assert "At 0.50 times its threshold it is info" in decide(signal(observed=0.1), watching, FREE, NOON).sentence
+    assert "At without numbers it is warning" in decide(signal(threshold=None), watching, FREE, NOON).sentence
+
+
+def test_what_is_retrained_freezes_nothing() -> None:
+    assert not decide(signal(), DEFAULT, FREE, NOON).freezes
+
+
+def test_a_sentence_says_how_long_ago_and_until_when() -> None:
+    again = ModelState(promoted_at=NOON - timedelta(hours=1000))
+    assert "drifts again 1000.0 h after" in decide(signal(), policy(drift_again_hours=2000.0), again, NOON).sentence
+    cooling = ModelState(cooldown_until=NOON + timedelta(hours=1, microseconds=7))
+    assert "until 2026-03-02T13:00:00+00:00;" in decide(signal(), DEFAULT, cooling, NOON).sentence
 
 
 def test_two_people_are_asked_only_when_it_is_critical() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from orchestration.actions.sweep import sweep, waits_observed
-from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
 from orchestration.domain.due import AGAIN, APPROVALS, GRACE, DueItem, due, next_try, partitions
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
+from orchestration.domain.signal import Signal
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.due_work import DONE, Worked, attempt, later, work_off
 from orchestration.stores.models import StoredModel
@@ -32,7 +33,9 @@ KEPT = {
     "first_signal_id": "0" * 32,
     "count": 2,
     "severity": "critical",
-    "signal": {"kind": "drift", "source": "drift_report", "summary": "psi is 0.9."},
+    "signal": Signal(
+        "0" * 32, SignalSource.DRIFT_REPORT, SignalKind.DRIFT, "churn", "psi is 0.9.", "2026-03-02T11:00:00Z"
+    ).as_record(),
 }
 
 
@@ -72,6 +75,19 @@ def test_approvals_lie_in_a_partition_of_their_own_and_no_model_reaches_it() -> 
     models = [f"model-{number}" for number in range(200)]
     spread = {due(DueKind.LOOK, "s", model, NOON).partition for model in models}
     assert spread == set(partitions()) - {APPROVALS}
+
+
+def test_an_item_lies_where_the_release_before_wrote_it_and_nobody_tried_it_yet() -> None:
+    found = {model: due(DueKind.LOOK, "s", model, NOON) for model in ("churn", "risk")}
+    assert {model: item.partition for model, item in found.items()} == {"churn": "DUE#0", "risk": "DUE#4"}
+    assert partitions() == ("DUE#APPROVALS", *(f"DUE#{number}" for number in range(8)))
+    assert {item.attempts for item in found.values()} == {0}
+    assert DueItem(DueKind.LOOK, "s", "churn", NOON.isoformat()) == found["churn"]
+
+
+def test_what_is_done_at_once_is_due_only_after_its_function_is_over() -> None:
+    workflow_waits = timedelta(seconds=120)
+    assert workflow_waits < GRACE < AGAIN
 
 
 def test_work_that_fails_is_tried_again_after_longer_and_longer_and_never_later_than_an_hour() -> None:
@@ -233,6 +249,8 @@ EXTRA = [
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_early_or_extra_item_of_any_kind_changes_no_fact_and_tells_nobody(stage: str, world: World) -> None:
+    # The day's anchor is behind it.
+    sweep({}, world.ports)
     STAGES[stage](world)
     for item in EXTRA:
         world.table.add_due(item)
@@ -541,7 +559,7 @@ def test_a_pending_signal_waits_for_run_cooldown_and_switch_and_then_comes_once(
     until = NOON + timedelta(hours=1)
     world.table.save_model(StoredModel("churn", pending=KEPT, active_run_id="run-1", cooldown_until=until.isoformat()))
     world.table.add_due(due(DueKind.PENDING, "churn", "churn", NOON))
-    world.table.throw_switch(KillSwitch("source:drift_report", "ana", "Incident.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch("source:drift_report", "ana", "Incident.", "2026-03-02T12:00:00+00:00"))
     swept(world)
     world.table.save_model(replace(world.table.model("churn"), active_run_id=None))
     swept(world)

@@ -109,7 +109,16 @@ def test_the_direction_follows_the_metrics_name(group: str, metric: str, better:
         ("false_positive_rate_best_constant_classifier", True),
         ("accuracy_best_constant_classifier", False),
         ("true_positive_rate", False),
+        ("false_negative_rate", True),
         ("lossless", False),
+        ("validation:error", True),
+        ("relative_error_rate", True),
+        ("median_absolute_error", True),
+        # As SageMaker's reports, scikit-learn and XGBoost spell them.
+        *((name, True) for name in ("mae", "mse", "rmse", "rmsle", "mape", "smape", "wape", "loss", "perplexity")),
+        *((name, True) for name in ("mean_absolute_error", "mean_squared_error", "root_mean_squared_error")),
+        *((name, True) for name in ("log_loss", "logloss", "mlogloss", "merror", "error", "error_rate")),
+        *((name, True) for name in ("cross_entropy", "brier_score", "expected_calibration_error")),
     ],
 )
 def test_directions(metric: str, lower: bool) -> None:
@@ -121,6 +130,33 @@ def test_a_guard_on_the_metric_itself_shares_its_direction() -> None:
     wanted = Evaluation("latency", lower_is_better=True, guards=(GuardMetric("latency", minimum=50),))
 
     assert evaluate(report({"latency": 40.0}), wanted, champion_expected=False).passed
+
+
+def test_a_guards_own_direction_wins_and_another_metrics_direction_is_its_own() -> None:
+    own = Evaluation(
+        "latency", lower_is_better=False, guards=(GuardMetric("latency", minimum=50, lower_is_better=True),)
+    )
+    other = Evaluation("latency", lower_is_better=True, guards=(GuardMetric("recall", minimum=0.5),))
+
+    assert evaluate(report({"latency": 40.0}), own, champion_expected=False).passed
+    assert evaluate(report({"latency": 40.0, "recall": 0.9}), other, champion_expected=False).passed
+
+
+def test_a_champion_in_the_report_is_compared_with_also_where_none_was_expected() -> None:
+    assert not judged(report({"auc": 0.8}, {"auc": 0.9}), champion_expected=False).passed
+
+
+def test_every_gate_says_what_was_compared_with_what() -> None:
+    def said(raw: bytes, **wanted: Any) -> list[str]:
+        return [gate.sentence for gate in judged(raw, champion_expected=False, min_improvement=0.0, **wanted).gates]
+
+    assert said(report({"auc": 0.8}), minimum=0.8) == [
+        "auc bound: 0.8000 is >= 0.8000.",
+        "No champion serves, so auc stands alone.",
+    ]
+    assert said(report({"recall": 0.8})) == ["auc is missing or not a number."]
+    alone = judged(report({"rmse": 0.8}), champion_expected=False, metric="rmse", min_improvement=0.0)
+    assert [gate.comparison for gate in alone.gates] == ["<="]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +238,7 @@ def test_numbers_that_look_alike_are_told_apart_in_the_sentence() -> None:
         (None, "NO_EVALUATION", "wrote no evaluation report"),
         (b"", "EVALUATION_UNREADABLE", "not model-quality JSON"),
         (b"[]", "EVALUATION_UNREADABLE", "not model-quality JSON"),
+        (b'["binary_classification_metrics"]', "EVALUATION_UNREADABLE", "not model-quality JSON"),
         (b'{"auc": 0.9}', "EVALUATION_UNREADABLE", "not model-quality JSON"),
         (b"\xff\xfe\x00", "EVALUATION_UNREADABLE", "not model-quality JSON"),
         (b"[" * 100_000, "EVALUATION_UNREADABLE", "not model-quality JSON"),
@@ -210,7 +247,7 @@ def test_numbers_that_look_alike_are_told_apart_in_the_sentence() -> None:
 def test_what_was_not_measured_never_serves(raw: bytes | None, reason: str, words: str) -> None:
     verdict = judged(raw)
 
-    assert (verdict.passed, verdict.reason) == (False, reason)
+    assert (verdict.passed, verdict.reason, verdict.compared_with_champion) == (False, reason, False)
     assert words in verdict.sentence
 
 
@@ -221,7 +258,9 @@ def test_a_report_that_may_not_be_read_says_so() -> None:
 
 
 def test_a_policy_without_a_metric_asks_for_nothing() -> None:
-    assert evaluate(None, Evaluation(None), champion_expected=True).reason == "NO_EVALUATION_ASKED"
+    verdict = evaluate(None, Evaluation(None), champion_expected=True)
+
+    assert (verdict.passed, verdict.reason, verdict.compared_with_champion) == (True, "NO_EVALUATION_ASKED", False)
 
 
 def test_curves_and_matrices_are_no_metrics() -> None:

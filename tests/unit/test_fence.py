@@ -17,7 +17,7 @@ from orchestration.domain.fence import (
     policy_changed,
     refuse,
 )
-from orchestration.domain.switches import KillSwitch
+from orchestration.domain.switches import KillSwitch, paused_sentence, scopes_over
 
 CLEAR = RunSight(
     run_id="run-1",
@@ -86,10 +86,19 @@ def test_a_switch_over_something_else_stops_nothing(scope: str) -> None:
     assert refuse(replace(CLEAR, switches=(switch(scope),))) is None
 
 
+def test_a_signal_without_a_source_is_stopped_by_no_sources_switch() -> None:
+    assert scopes_over("churn", None, "", "alarm") == ("global", "model:churn", "source:alarm")
+
+
+@pytest.mark.parametrize(("reason", "told"), [("Migration", "Migration."), ("Why?", "Why?"), ("Now!", "Now!")])
+def test_the_reason_of_a_switch_is_told_as_a_sentence(reason: str, told: str) -> None:
+    assert paused_sentence(replace(switch("global"), reason=reason)).endswith(f": {told}")
+
+
 def test_a_run_whose_policy_was_deleted_is_stopped() -> None:
     refusal = refuse(replace(CLEAR, policy_sha256=None))
     assert refusal is not None
-    assert refusal.outcome is Status.STOPPED
+    assert (refusal.outcome, refusal.again) == (Status.STOPPED, False)
     assert "was deleted" in refusal.reason
 
 
@@ -154,6 +163,19 @@ def test_an_endpoint_that_serves_somebody_elses_config_supersedes_the_run() -> N
 
 def test_an_endpoint_that_moves_to_somebody_elses_config_supersedes_the_run() -> None:
     assert foreign(EndpointSight("old", "hotfix", "Updating")) is Status.SUPERSEDED
+
+
+@pytest.mark.parametrize(
+    ("sight", "does"),
+    [
+        (EndpointSight("hotfix", None, "InService"), "fraud-prod serves config hotfix, not old"),
+        (EndpointSight("old", "hotfix", "Updating"), "fraud-prod is moving to config hotfix, not old"),
+    ],
+)
+def test_a_foreign_deployment_is_told_as_one_that_is_there_or_on_its_way(sight: EndpointSight, does: str) -> None:
+    refusal = foreign_deployment(sight, name="fraud-prod", previous="old", wanted="new")
+    assert refusal is not None
+    assert does in refusal.reason
 
 
 def test_an_endpoint_that_is_gone_fails_the_run() -> None:

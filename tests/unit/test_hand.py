@@ -11,13 +11,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError, NotAcceptedYetError, TransientServiceError
-from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, training_subject
+from orchestration.domain.intention import (
+    Intention,
+    IntentionState,
+    endpoint_subject,
+    settles_at,
+    training_subject,
+)
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import nested_execution_arn, training_name
-from orchestration.domain.wait import Result
+from orchestration.domain.wait import Result, Wait
+from orchestration.steps.hand import asking, commit, noted
+from orchestration.steps.sight import gather
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, ProcessDiedError, World, execution_arn
@@ -38,7 +46,7 @@ JOB = {
 
 
 def pause(world: World, scope: str = "model:fraud") -> None:
-    world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
 
 
 def resume(world: World, scope: str = "model:fraud") -> None:
@@ -948,3 +956,44 @@ def test_a_slow_invocation_of_the_hand_does_not_take_the_live_token_away(world: 
     stories.tell_ended(world, stories.training_arn())
 
     assert next_of(world, "live") == "evaluate"
+
+
+# Notes of the hand beside other writes.
+
+
+def waiting(world: World, kind: WaitKind) -> Wait:
+    wait = world.table.wait("run-1", kind)
+    assert wait is not None
+    return wait
+
+
+def test_a_plan_that_is_opened_anew_settles_later(world: World) -> None:
+    stories.moving(world)
+    parked, gathered = waiting(world, WaitKind.PROMOTION), gather(world.ports, "run-1", execution_arn("run-1"))
+    world.clock.forward(minutes=5)
+    again = commit(world.ports, gathered, None, parked, parked)
+    assert again.data["settles_at"] == settles_at(world.clock()).isoformat()
+    assert waiting(world, WaitKind.PROMOTION) == again
+
+
+def test_what_came_of_a_change_before_it_was_noted_is_seen_at_once(world: World) -> None:
+    stories.moving(world)
+    world.sagemaker.settle(ENDPOINT)
+    noted(world.ports, waiting(world, WaitKind.PROMOTION))
+    assert next_of(world, "promotion") == "bake"
+
+
+def test_a_note_that_meets_another_write_is_made_again_unless_the_wait_is_over(world: World) -> None:
+    stories.moving(world)
+    old = waiting(world, WaitKind.PROMOTION)
+    noted(world.ports, old)
+    for note in (noted, asking):
+        with pytest.raises(ContentionError):
+            note(world.ports, old)
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    noted(world.ports, old)
+    assert next_of(world, "promotion") == "bake"
+    del world.database.items["WAIT#run-1", "promotion"]
+    noted(world.ports, old)
+    assert world.table.wait("run-1", WaitKind.PROMOTION) is None

@@ -23,18 +23,19 @@ from orchestration.domain.slots import SlotLedger, Waiter, grant
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait, WaitState
+from orchestration.steps.answering import settled
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import Write, from_item, to_item
 from tests.unit.fakes import NOON, World, execution_arn
 
-SEEN = SeenSignal("s" * 32, "run-1", "decisions/churn/x.json", '{"a":1}', '{"b":2}', told=True, event='{"c":3}')
+SEEN = SeenSignal(
+    "s" * 32, "run-1", "decisions/churn/x.json", '{"b":2}', told=True, chain="churn", sequences=(1, 2), event='{"c":3}'
+)
 RUN = StoredRun("run-1", "churn", NOON.isoformat(), execution_arn("run-1"), '{"m":1}', "critical")
 DECIDED = StatusRow(Status.RETRAINING_DECIDED, NOON.isoformat(), "Decided.", "critical")
-MODEL = StoredModel(
-    "churn", chain_sequence=1, chain_head="1" * 64, run_starts=(NOON.isoformat(),), active_run_id="run-1"
-)
+MODEL = StoredModel("churn", run_starts=(NOON.isoformat(),), active_run_id="run-1")
 INTENTION = Intention(
     endpoint_subject("churn-prod"),
     "run-1",
@@ -357,7 +358,9 @@ def test_the_ledger_is_written_only_over_the_version_that_was_read_and_takes_its
     assert not table.save_slots(ledger, ())
     assert table.slots() == replace(ledger, version=1)
     assert list(table.queue()) == [waiters[0]]
-    assert table.save_slots(table.slots(), ())
+    read = table.slots()
+    assert table.save_slots(read, ())
+    assert not table.save_slots(read, ())
     assert table.slots().version == 2
 
 
@@ -383,8 +386,8 @@ def test_a_wait_is_parked_resolved_once_and_keeps_its_result_without_its_token(
     assert table.wait("run-1", kind) == table.wait_by_id(parked.wait_id) == parked
     assert table.waiting_for("job:x") == table.waiting_for("endpoint:y") == [parked.wait_id]
     first, second = Result(Next.EVALUATE, "first"), Result(Next.RECORD, "second", Status.FAILED)
-    assert table.resolve_wait(parked, first, LOOK)
-    assert not table.resolve_wait(parked, second, LADDER)
+    assert table.resolve_wait(settled(parked, first), LOOK)
+    assert not table.resolve_wait(settled(parked, second), LADDER)
     for _ in range(2):
         table.finish_wait(replace(parked, state=WaitState.RESOLVED), at=NOON.isoformat(), delivered=True)
     kept = table.wait("run-1", kind)
@@ -412,7 +415,7 @@ def test_a_wait_is_parked_once_and_only_with_what_it_stands_on(table: HistoryTab
 def test_a_token_is_swapped_until_the_wait_is_resolved(table: HistoryTable) -> None:
     table.park(wait(), LADDER)
     assert table.swap_token(wait(), "token-2")
-    table.resolve_wait(wait(), Result(Next.TRAIN, "approved"), LADDER)
+    table.resolve_wait(settled(wait(), Result(Next.TRAIN, "approved")), LADDER)
     assert not table.swap_token(wait(), "token-3")
     kept = table.wait("run-1", WaitKind.APPROVAL, "training")
     assert kept is not None
@@ -420,7 +423,7 @@ def test_a_token_is_swapped_until_the_wait_is_resolved(table: HistoryTable) -> N
 
 
 def test_a_wait_that_is_not_there_is_neither_resolved_nor_changed_nor_given_a_token(table: HistoryTable) -> None:
-    assert not table.resolve_wait(wait(), Result(Next.TRAIN, "approved"), LADDER)
+    assert not table.resolve_wait(settled(wait(), Result(Next.TRAIN, "approved")), LADDER)
     assert not table.swap_token(wait(), "token-2")
     assert not table.change_wait(wait(), wait(step=1))
     assert not table.change_wait(wait(), wait(step=1), [table.due_write(LOOK)])
@@ -445,7 +448,7 @@ def test_of_two_changes_to_a_wait_the_second_does_not_write_over_the_first(table
 def test_the_waits_of_a_run_are_all_found_and_those_people_see_have_no_token(table: HistoryTable) -> None:
     table.park(wait(), LADDER)
     table.park(wait(WaitKind.TRAINING), LOOK)
-    table.resolve_wait(wait(WaitKind.TRAINING), Result(Next.EVALUATE, "over"), LOOK)
+    table.resolve_wait(settled(wait(WaitKind.TRAINING), Result(Next.EVALUATE, "over")), LOOK)
     assert {found.wait_id for found in table.waits_of_run("run-1")} == {"run-1:training", "run-1:approval:training"}
     assert table.waits_without_tokens() == [wait(token=None)]
 
@@ -509,7 +512,7 @@ ONCE: dict[str, Callable[[HistoryTable], object]] = {
         "run-1", CandidateVerdict(Result(Next.RECORD, "no"), {}), []
     ),
     "a switch": lambda table: table.throw_switch(KillSwitch("global", "ana", "r", "t")),
-    "a result": lambda table: table.resolve_wait(wait(), Result(Next.TRAIN, "yes"), LADDER),
+    "a result": lambda table: table.resolve_wait(settled(wait(), Result(Next.TRAIN, "yes")), LADDER),
 }
 
 
@@ -543,7 +546,7 @@ def test_what_memory_takes_moto_takes_and_refuses_alike(table: HistoryTable, wor
             store.swap_token(parked, "token-2"),
             store.change_wait(parked, replace(parked, step=1)),
             store.change_wait(parked, replace(parked, step=2)),
-            store.resolve_wait(parked, Result(Next.EVALUATE, "over"), LOOK),
+            store.resolve_wait(settled(parked, Result(Next.EVALUATE, "over")), LOOK),
             store.end_intention(INTENTION.subject, "run-1"),
             store._write(store.intention_write(INTENTION)),
             store.end_intention(INTENTION.subject, "run-2"),

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
-from orchestration.domain.json_values import canonical
 from orchestration.domain.policy import (
     Policy,
     PromotionKind,
@@ -109,6 +109,7 @@ def test_a_finding_names_the_json_path_and_what_was_expected(what: str) -> None:
         (b"\xff\xfe{}", "$: is not JSON"),
         (b'{"schema_version": 1, "model": "churn", "cooldown_hours": NaN}', "NaN is not a JSON number"),
         (b"[" * 100_000, "$: is not JSON"),
+        (b"[]", "$: must be object."),
         (b'{"schema_version": 1, "model": "fraud"}', "$.model: is 'fraud' in the file of 'churn'"),
     ],
 )
@@ -137,6 +138,165 @@ def test_what_a_file_leaves_out_comes_from_the_stack() -> None:
     policy = parse({"cooldown_hours": 1, "budget": {"days": 7}})
     assert (policy.cooldown_hours, policy.budget_runs, policy.budget_days) == (1.0, 4, 7.0)
     assert policy.training.target == TRAINING
+
+
+def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
+    deploy = "arn:aws:states:us-east-1:111122223333:stateMachine:deploy"
+    said = {
+        "mode": "active",
+        "severity": {"warning": 1.5, "critical": 3},
+        "actions": {"info": "retrain", "warning": "approve", "critical": "observe"},
+        "data_quality": "ignore",
+        "cooldown_hours": 5,
+        "budget": {"runs": 9, "days": 7},
+        "breaker": {"fruitless_runs": 8, "drift_again_hours": 48},
+        "training": {
+            "target": "training-job",
+            "input": {"a": 1},
+            "parameters": {"b": "2"},
+            "request": {"c": 3},
+            "max_hours": 6,
+        },
+        "evaluation": {
+            "metric": "auc",
+            "minimum": 0.8,
+            "min_improvement": 0.01,
+            "lower_is_better": False,
+            "guards": [
+                {"metric": "recall", "minimum": 0.5, "max_regression": 0.1, "slice": "eu", "lower_is_better": True}
+            ],
+        },
+        "approval": {
+            "training": "always",
+            "promotion": "always",
+            "approvals_needed": 2,
+            "remind_hours": 1,
+            "escalate_hours": 2,
+            "expire_hours": 3,
+        },
+        "promotion": {
+            "kind": "pipeline",
+            "endpoint": "churn-prod",
+            "target": deploy,
+            "input": {"d": 4},
+            "bake_minutes": 30,
+            "alarms": ["x", "y"],
+            "deployment": {"e": 5},
+            "monitoring_schedule": "monitor",
+            "inconclusive": "promote",
+        },
+    }
+
+    record = policy_record(parse(said))
+
+    assert (record.pop("warning_ratio"), record.pop("critical_ratio")) == (1.5, 3.0)
+    assert (record.pop("budget_runs"), record.pop("budget_days")) == (9, 7.0)
+    assert (record.pop("fruitless_runs"), record.pop("drift_again_hours")) == (8, 48.0)
+    assert record.pop("hold_on_data_quality") is False
+    assert record["training"].pop("kind") is TargetKind.TRAINING_JOB
+    record["evaluation"]["guards"], record["promotion"]["alarms"] = (
+        list(record["evaluation"]["guards"]),
+        list(record["promotion"]["alarms"]),
+    )
+    for told_above in ("severity", "budget", "breaker", "data_quality"):
+        del said[told_above]
+    assert record == {"model": "churn", "version": "v1", **said}
+
+
+def test_what_nobody_says_is_cautious() -> None:
+    record = policy_record(parse(None))
+
+    assert record == {
+        "model": "churn",
+        "version": "defaults",
+        "mode": "active",
+        "warning_ratio": 1.0,
+        "critical_ratio": 2.0,
+        "actions": {"info": "observe", "warning": "approve", "critical": "retrain"},
+        "hold_on_data_quality": True,
+        "cooldown_hours": 24.0,
+        "budget_runs": 4,
+        "budget_days": 30.0,
+        "fruitless_runs": 3,
+        "drift_again_hours": 0.0,
+        "training": {
+            "kind": "state_machine",
+            "target": TRAINING,
+            "input": {},
+            "parameters": {},
+            "request": {},
+            "max_hours": 24.0,
+        },
+        "evaluation": {
+            "metric": None,
+            "minimum": None,
+            "min_improvement": None,
+            "lower_is_better": None,
+            "guards": (),
+        },
+        "approval": {
+            "training": "by-severity",
+            "promotion": "never",
+            "approvals_needed": 1,
+            "remind_hours": 4.0,
+            "escalate_hours": 8.0,
+            "expire_hours": 24.0,
+        },
+        "promotion": {
+            "kind": "none",
+            "endpoint": None,
+            "target": None,
+            "input": {},
+            "bake_minutes": 0.0,
+            "alarms": (),
+            "deployment": {},
+            "monitoring_schedule": None,
+            "inconclusive": "ask",
+        },
+    }
+
+
+def test_nobody_is_reminded_or_escalated_to_after_the_end() -> None:
+    approval = parse({"approval": {"remind_hours": 30, "escalate_hours": 40}}, approval_expiry_hours=12).approval
+    assert (approval.remind_hours, approval.escalate_hours, approval.expire_hours) == (12.0, 12.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"severity": {"warning": 2.0}},
+        {"severity": {"critical": 1.0}},
+        {"severity": {"warning": 3, "critical": 3}},
+        {"approval": {"remind_hours": 4, "escalate_hours": 4, "expire_hours": 4}},
+        {"approval": {"training": "always"}, "actions": {"warning": "approve"}},
+        {"promotion": {"kind": "none"}},
+        {"evaluation": {"metric": "auc"}, "promotion": {"kind": "registry"}},
+        {"evaluation": {"metric": "auc"}, "promotion": {"kind": "endpoint", "endpoint": "churn-prod"}},
+    ],
+)
+def test_what_contradicts_nothing_is_a_policy(document: dict[str, Any]) -> None:
+    assert validate_policy({**BARE, **document}) == ()
+
+
+@pytest.mark.parametrize("severity", [{"warning": 2.5}, {"critical": 0.5}, {"warning": 3, "critical": 2}])
+def test_a_warning_never_comes_after_critical_the_defaults_included(severity: dict[str, float]) -> None:
+    assert validate_policy({**BARE, "severity": severity}) == (
+        "$.severity: warning must not be greater than critical (defaults 1.0 and 2.0).",
+    )
+
+
+@pytest.mark.parametrize(
+    "ladder",
+    [
+        {"remind_hours": 8, "escalate_hours": 4},
+        {"escalate_hours": 8, "expire_hours": 4},
+        {"remind_hours": 8, "expire_hours": 4},
+    ],
+)
+def test_no_step_of_a_ladder_comes_before_the_one_it_follows(ladder: dict[str, float]) -> None:
+    assert validate_policy({**BARE, "approval": ladder}) == (
+        "$.approval: remind_hours, escalate_hours and expire_hours must not decrease.",
+    )
 
 
 def test_a_stack_without_a_training_target_has_none() -> None:
@@ -174,6 +334,19 @@ def test_people_are_asked_when_the_file_or_else_the_stack_says_so(
     policy = parse(document, approval_mode=stack)
     assert (asks(policy, Severity.WARNING), asks(policy, Severity.CRITICAL)) == (warning, critical)
     assert policy.actions[Severity.INFO] is PolicyAction.OBSERVE
+
+
+@pytest.mark.parametrize(
+    ("mode", "actions"),
+    [
+        ("never", {"info": "observe", "warning": "retrain", "critical": "retrain"}),
+        ("by-severity", {"info": "observe", "warning": "approve", "critical": "retrain"}),
+        ("always", {"info": "observe", "warning": "approve", "critical": "approve"}),
+    ],
+)
+def test_what_is_done_at_each_severity_is_the_stacks_to_say(mode: str, actions: dict[str, str]) -> None:
+    policy = parse({}, approval_mode=mode)
+    assert (policy.approval.training, policy.actions) == (mode, actions)
 
 
 def test_a_promotion_that_names_an_endpoint_goes_there() -> None:

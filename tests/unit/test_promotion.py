@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 
 from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.policy import Promotion, PromotionKind
-from orchestration.domain.promotion import Champion, plan_of, plan_promotion
+from orchestration.domain.promotion import Champion, EndpointPlan, plan_of, plan_promotion
 from orchestration.domain.training_output import TrainingOutput
 
 SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
@@ -161,8 +161,10 @@ def test_a_model_package_is_the_whole_container() -> None:
         },
         {"ExecutionRoleArn": ROLE, "EnableNetworkIsolation": False},
         {"MetricsConfig": {"EnableEnhancedMetrics": True}},
+        {"VpcConfig": {"SecurityGroupIds": ["sg-2"], "Subnets": ["subnet-2"]}},
+        {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}},
     ],
-    ids=["serverless", "asynchronous", "shadow", "role", "metrics"],
+    ids=["serverless", "asynchronous", "shadow", "role", "metrics", "network", "explainer"],
 )
 def test_whatever_else_the_team_set_stays(fields: dict[str, Any]) -> None:
     config = planned(champion=with_config(**fields))["create_endpoint_config"]
@@ -171,6 +173,58 @@ def test_whatever_else_the_team_set_stays(fields: dict[str, Any]) -> None:
         if key != "ProductionVariants":
             assert config[key] == value
     assert [variant["ModelName"] for variant in config["ProductionVariants"]] == ["fraud-2"]
+
+
+def test_what_the_team_left_empty_is_not_asked_for() -> None:
+    plan = planned(champion=replace(with_model(VpcConfig={}), config={**CHAMPION.config, "DataCaptureConfig": {}}))
+
+    assert "VpcConfig" not in plan["create_model"]
+    assert "DataCaptureConfig" not in plan["create_endpoint_config"]
+
+
+def test_everything_created_has_the_runs_tags_and_not_those_of_the_run_before() -> None:
+    ours = {"Key": "retraining:run", "Value": "r-1"}
+    before = [{"Key": "retraining:run", "Value": "r-0"}, {"Key": "team", "Value": "fraud"}]
+    plan = planned(champion=replace(CHAMPION, tags=before))
+
+    assert plan["create_model"]["Tags"] == [ours]
+    assert plan["create_endpoint_config"]["Tags"] == [{"Key": "team", "Value": "fraud"}, ours]
+
+
+def test_a_champion_in_a_list_of_one_container_is_copied_as_it_is_run() -> None:
+    listed = {**CONTAINER, "ContainerMetricsConfig": {"MetricsEndpoints": [{"MetricsEndpointPath": "/metrics"}]}}
+    champion = with_model(PrimaryContainer=None, Containers=[listed])
+    unnamed = replace(TRAINED, image=None)
+
+    made = plan_promotion(ENDPOINT, unnamed, champion, model="fraud", name="fraud-2", tags={})
+    assert isinstance(made, EndpointPlan)
+    container = made.create_model["PrimaryContainer"]
+    assert container["Image"] == "old-image"
+    assert container["ImageConfig"] == CONTAINER["ImageConfig"]
+    assert container["ContainerMetricsConfig"] == listed["ContainerMetricsConfig"]
+
+
+def test_a_manifest_says_which_champion_served() -> None:
+    assert CHAMPION.as_record() == {
+        "endpoint": "fraud-prod",
+        "endpoint_config": "fraud-config-1",
+        "model_name": "fraud-1",
+        "model_data_uri": "s3://data/old.tar.gz",
+        "image": "old-image",
+    }
+
+
+def test_a_plan_keeps_what_the_end_of_the_run_needs() -> None:
+    output = replace(
+        TRAINED,
+        baseline_statistics_uri="s3://data/statistics.json",
+        baseline_constraints_uri="s3://data/constraints.json",
+    )
+    plan = planned(replace(ENDPOINT, monitoring_schedule="monitor"), output)
+
+    assert plan["monitoring_schedule"] == "monitor"
+    assert plan["baseline_statistics_uri"] == "s3://data/statistics.json"
+    assert plan["baseline_constraints_uri"] == "s3://data/constraints.json"
 
 
 def test_a_variant_that_serves_another_model_keeps_it() -> None:
@@ -208,6 +262,13 @@ def test_the_policys_alarms_roll_the_update_back_and_its_traffic_shift_is_kept()
     deployment = planned(replace(ENDPOINT, deployment=rolling))["update_endpoint"]["DeploymentConfig"]
     assert deployment.keys() == {"RollingUpdatePolicy", "AutoRollbackConfiguration"}
     assert "DeploymentConfig" not in planned(replace(ENDPOINT, alarms=()))["update_endpoint"]
+
+
+def test_the_policys_own_rollback_alarms_are_kept() -> None:
+    own = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "fraud-business"}]}}
+    deployment = planned(replace(ENDPOINT, deployment=own))["update_endpoint"]["DeploymentConfig"]
+    assert deployment["AutoRollbackConfiguration"] == own["AutoRollbackConfiguration"]
+    assert deployment.keys() == {"AutoRollbackConfiguration", "BlueGreenUpdatePolicy"}
 
 
 def test_a_plan_names_both_configs_the_bake_and_what_silence_means() -> None:

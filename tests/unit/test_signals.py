@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     DRIFT_DETECTED,
@@ -27,7 +28,6 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.documents import Unreadable
-from orchestration.domain.json_values import canonical
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
 from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
 from orchestration.domain.signals.alarm import transition_ids
@@ -396,6 +396,40 @@ def test_a_request_keeps_who_asks_and_why_and_is_forced_only_by_true() -> None:
     assert not found.force
     assert signal_of("manual_request/forced").force
     assert not signal_of("manual_request/force_as_text").force
+
+
+@pytest.mark.parametrize("lower_is_worse", [True, False])
+@pytest.mark.parametrize("kind", [SignalKind.KPI, SignalKind.DRIFT])
+def test_what_was_kept_comes_back_with_everything_it_said(kind: SignalKind, lower_is_worse: bool) -> None:
+    kept = Signal(
+        signal_id="first",
+        source=SignalSource.ALARM,
+        kind=kind,
+        model="churn",
+        summary="auc is 0.7 against 0.8.",
+        observed_at="2026-03-02T11:00:00Z",
+        endpoint="churn-prod",
+        dataset=Dataset("s3://bucket/window/", "2026-03-02T10:00:00Z", "2026-03-02T11:00:00Z"),
+        threshold=Threshold("auc", 0.7, 0.8, lower_is_worse=lower_is_worse),
+        severity=Severity.WARNING,
+        report_uri="s3://bucket/report.json",
+    )
+    stored = {"signal": kept.as_record(), "severity": "critical", "count": 3}
+    reader = FakeReader(pending={"churn": stored})
+    back = read_signal(event("pending/due"), reader=reader, settings=SETTINGS, run_id="run-1")
+    assert isinstance(back, Signal)
+    assert (back.source, back.origin, back.kind) == (SignalSource.PENDING, SignalSource.ALARM, kind)
+    assert (back.endpoint, back.dataset, back.threshold) == (kept.endpoint, kept.dataset, kept.threshold)
+    assert (back.severity, back.report_uri, back.model) == (Severity.CRITICAL, kept.report_uri, "churn")
+    assert back.summary == "3 signal(s) arrived while churn was busy; the latest: auc is 0.7 against 0.8."
+
+
+def test_what_was_kept_and_comes_back_twice_is_still_of_who_raised_it() -> None:
+    signal = {"kind": "drift", "source": "pending", "origin": "drift_report"}
+    reader = FakeReader(pending={"churn": {"signal": signal, "severity": "warning", "count": 1}})
+    back = read_signal(event("pending/due"), reader=reader, settings=SETTINGS, run_id="run-1")
+    assert isinstance(back, Signal)
+    assert (back.origin, back.threshold, back.dataset) == (SignalSource.DRIFT_REPORT, None, None)
 
 
 def test_a_pending_signal_carries_the_worst_severity_and_the_latest_context() -> None:

@@ -119,6 +119,14 @@ def test_a_run_that_comes_back_gets_a_larger_number_so_its_old_grant_is_known_as
     assert fences == [1, 2]
 
 
+def test_a_holder_is_found_by_its_run() -> None:
+    ledger, _ = grant(SlotLedger(), [waiter("run-0"), waiter("run-1")], limit=2, now="t", paused=nobody)
+    found = ledger.holder("run-1")
+    assert found is not None
+    assert found.run_id == "run-1"
+    assert ledger.holder("run-2") is None
+
+
 def test_the_queue_is_read_no_further_than_slots_are_free() -> None:
     read: list[str] = []
 
@@ -157,7 +165,7 @@ def test_whoever_waited_longest_gets_a_slot_that_is_given_back_and_an_item_that_
 def test_a_switch_over_a_source_holds_its_runs_in_the_queue(world: World) -> None:
     queued(world, "run-0", source="alarm")
     queued(world, "run-1", source="drift_report")
-    world.table.throw_switch(KillSwitch("source:alarm", "ana", "Incident 7.", "2026-03-02"))
+    world.table.throw_switch(KillSwitch("source:alarm", "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
     change_slots(world.ports)
     assert holders(world) == ["run-1"]
     assert [waiting.run_id for waiting in world.table.queue()] == ["run-0"]

@@ -120,6 +120,33 @@ def test_a_training_job_never_has_more_time_than_the_policy_gives(
     assert "HyperParameters" not in request
 
 
+def test_a_training_job_keeps_the_teams_own_wishes_where_the_run_has_none() -> None:
+    asked = {
+        **JOB,
+        "HyperParameters": {"epochs": "3", "seed": "1"},
+        "OutputDataConfig": {"S3OutputPath": "s3://elsewhere/", "KmsKeyId": "key"},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+        "Tags": [{"Key": "team", "Value": "risk"}, {"Key": "retraining:run", "Value": "somebody else's"}],
+        "TrainingJobName": "mine",
+    }
+    training = Training(
+        TargetKind.TRAINING_JOB, "training-job", request=asked, parameters={"seed": "7", "out": "output_uri"}
+    )
+
+    request = legal("CreateTrainingJob", target_request(training, INPUT, {"retraining:run": "r-1", "a": "b"}))
+
+    assert request["HyperParameters"] == {"epochs": "3", "seed": "7", "out": INPUT["output_uri"]}
+    assert request["OutputDataConfig"] == {"S3OutputPath": INPUT["output_uri"], "KmsKeyId": "key"}
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900}
+    assert request["TrainingJobName"] == NAME
+    assert request["Tags"] == [
+        {"Key": "team", "Value": "risk"},
+        {"Key": "a", "Value": "b"},
+        {"Key": "retraining:run", "Value": "r-1"},
+    ]
+    assert request["RoleArn"] == JOB["RoleArn"]
+
+
 # What a target gave back.
 
 PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/fraud/7"
@@ -203,7 +230,6 @@ def test_what_a_pipeline_came_to(status: str, expected: tuple[bool, str | None] 
     result = pipeline_ended({"PipelineExecutionStatus": status})
 
     assert (result and (result.succeeded, result.error)) == expected
-    assert pipeline_ended(None) is not None
 
 
 @pytest.mark.parametrize(
@@ -222,7 +248,6 @@ def test_what_a_training_job_came_to(status: str, secondary: str, expected: tupl
     result = training_job_ended({"TrainingJobStatus": status, "SecondaryStatus": secondary})
 
     assert (result and (result.succeeded, result.error)) == expected
-    assert training_job_ended(None) is not None
 
 
 @pytest.mark.parametrize(
@@ -242,9 +267,91 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
     result = execution_ended({"status": status, "error": error})
 
     assert (result and (result.succeeded, result.error)) == expected
-    never = execution_ended(None)
-    assert never is not None
-    assert never.error == "NeverStarted"
+
+
+@pytest.mark.parametrize(
+    ("ended", "described", "expected"),
+    [
+        (
+            execution_ended,
+            None,
+            Ended(succeeded=False, reason="The execution does not exist.", error="NeverStarted"),
+        ),
+        (
+            execution_ended,
+            {"status": "FAILED", "error": "OOM", "cause": "Killed."},
+            Ended(succeeded=False, reason="OOM: Killed.", error="OOM"),
+        ),
+        (
+            execution_ended,
+            {"status": "TIMED_OUT", "cause": "Too slow."},
+            Ended(succeeded=False, reason="TIMED_OUT: Too slow.", error="TrainingTimedOut"),
+        ),
+        (
+            execution_ended,
+            {"status": "ABORTED", "error": "Stopped"},
+            Ended(succeeded=False, reason="The execution ended ABORTED.", error="Stopped"),
+        ),
+        (
+            execution_ended,
+            {"status": "SUCCEEDED", "output": "[1]"},
+            Ended(succeeded=True, reason="The execution succeeded.", output="[1]"),
+        ),
+        (
+            execution_ended,
+            {"status": "SUCCEEDED", "output": None},
+            Ended(succeeded=True, reason="The execution succeeded.", output="{}"),
+        ),
+        (
+            pipeline_ended,
+            None,
+            Ended(succeeded=False, reason="The pipeline execution does not exist.", error="PipelineFailed"),
+        ),
+        (
+            pipeline_ended,
+            {"PipelineExecutionStatus": "Failed", "FailureReason": "Step 2."},
+            Ended(succeeded=False, reason="The pipeline is Failed: Step 2.", error="PipelineFailed"),
+        ),
+        (
+            pipeline_ended,
+            {"PipelineExecutionStatus": "Stopped"},
+            Ended(succeeded=False, reason="The pipeline is Stopped: no reason given", error="PipelineStopped"),
+        ),
+        (
+            training_job_ended,
+            None,
+            Ended(succeeded=False, reason="The training job does not exist.", error="TrainingJobFailed"),
+        ),
+        (
+            training_job_ended,
+            {"TrainingJobName": "j", "TrainingJobStatus": "Failed", "FailureReason": "OOM."},
+            Ended(succeeded=False, reason="Training job j is Failed: OOM.", error="TrainingJobFailed"),
+        ),
+        (
+            training_job_ended,
+            {"TrainingJobName": "j", "TrainingJobStatus": "Stopped"},
+            Ended(succeeded=False, reason="Training job j is Stopped: no reason given", error="TrainingJobStopped"),
+        ),
+        (
+            training_job_ended,
+            {
+                "TrainingJobName": "j",
+                "TrainingJobStatus": "Completed",
+                "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m"},
+                "AlgorithmSpecification": {"TrainingImage": "image"},
+            },
+            Ended(
+                succeeded=True,
+                reason="Training job j completed.",
+                output={"model_data_url": "s3://b/m", "image": "image"},
+            ),
+        ),
+    ],
+)
+def test_what_a_training_came_to_is_told_with_what_its_target_said(
+    ended: Callable[[Any], Ended | None], described: dict[str, Any] | None, expected: Ended
+) -> None:
+    assert ended(described) == expected
 
 
 # Failed, stopped, timed out.

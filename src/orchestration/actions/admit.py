@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import RETURNING
+from orchestration.domain.canonical_json import canonical
+from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import (
-    SCHEMA_VERSION,
     UNATTRIBUTED,
     Decision,
     DueKind,
@@ -26,11 +27,10 @@ from orchestration.domain.contracts import (
 )
 from orchestration.domain.decision import DecisionVerdict, ModelState, decide
 from orchestration.domain.due import AGAIN, GRACE, due
-from orchestration.domain.json_values import canonical, text
+from orchestration.domain.json_values import mapping, text
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import (
-    chained,
     decision_key,
     decision_record,
     idempotency_token,
@@ -51,6 +51,9 @@ from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.domain.chain import Head, Link
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
     from orchestration.domain.promotion import Champion
@@ -100,6 +103,7 @@ class _Known:
     """What a signal is decided on."""
 
     stored: StoredModel
+    head: Head
     champion: Champion | None
     owner: str | None
     state: ModelState
@@ -151,13 +155,14 @@ def _decide_once(
     """Decide by what is read now and commit it; None when another signal of the model was committed meanwhile."""
     seen = ports.table.signal(found.signal_id)
     if seen is not None and seen.run_id != asked.run_id:
-        return _duplicate(seen, asked.run_id)
+        return _duplicate(ports, seen, asked.run_id)
     if seen is not None:
         return _answered(ports, seen, None)
     if isinstance(found, Signal) and loaded is not None:
         known = _gather(ports, found, loaded)
-        verdict = decide(found, loaded.policy, known.state, ports.now())
-        plan = _plan(ports, asked, found, loaded.policy, known, verdict)
+        now = ports.now()
+        verdict = decide(found, loaded.policy, known.state, now)
+        plan = _plan(ports, asked, found, loaded.policy, known, verdict, now)
     else:
         assert isinstance(found, Rejection)  # noqa: S101 - a signal without a policy became one before
         plan = _rejection_plan(ports, asked, found)
@@ -187,7 +192,7 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
         endpoint_owner=owner if owner and _promotes_to(ports, owner, str(endpoint)) else None,
         policy_findings=loaded.findings,
     )
-    return _Known(stored, champion, owner, state)
+    return _Known(stored, ports.table.chain_head(signal.model), champion, owner, state)
 
 
 def _promotes_to(ports: Ports, model: str, endpoint: str) -> bool:
@@ -213,88 +218,73 @@ def _unknown(signal: Signal) -> Rejection:
 
 
 def _plan(
-    ports: Ports, asked: _Asked, signal: Signal, policy: Policy, known: _Known, verdict: DecisionVerdict
+    ports: Ports, asked: _Asked, signal: Signal, policy: Policy, known: _Known, verdict: DecisionVerdict, now: datetime
 ) -> _Plan:
-    now, stored = ports.now(), known.stored
-    record = chained(
-        decision_record(
-            signal=signal,
-            verdict=verdict,
-            policy_version=policy.version,
-            run_id=asked.run_id,
-            execution_arn=asked.execution_arn,
-            event_id=asked.event_id,
-            decided_at=now,
-        ),
-        sequence=stored.chain_sequence + 1,
-        previous_hash=stored.chain_head,
-    )
-    state, told = _next_state(_linked(stored, record), signal, verdict, now)
+    stored = known.stored
+    sequence = known.head.sequence + 1
+    state, told = _next_state(stored, signal, verdict, now, sequence)
     writes: list[Write] = []
-    go = Next.END
+    manifest: dict[str, Any] | None = None
     if verdict.decision is Decision.RETRAIN:
-        go = Next.ASK if verdict.approval_needed else Next.TRAIN
-        manifest = canonical(_manifest(ports, asked, signal, verdict, policy, known.champion, state, now))
-        run = StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, manifest, verdict.severity)
+        state = replace(
+            state, active_run_id=asked.run_id, run_starts=(*stored.run_starts, now.isoformat()), pending=None
+        )
+        manifest = _manifest(ports, asked, signal, verdict, policy, known.champion, sequence, now)
+    key = decision_key(signal.model, now, signal.signal_id)
+    record = decision_record(
+        signal=signal,
+        verdict=verdict,
+        policy=policy,
+        state=known.state,
+        model_state=state.as_record(),
+        run_id=asked.run_id,
+        execution_arn=asked.execution_arn,
+        event_id=asked.event_id,
+        decided_at=now,
+    )
+    records = [Record(RecordKind.DECISION, key, record)]
+    if manifest is not None:
+        records.append(Record(RecordKind.MANIFEST, manifest_key(signal.model, asked.run_id), manifest))
+    links = chained(known.head, *records)
+    if manifest is not None:
+        kept = links[-1].record
+        run = StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, kept, verdict.severity)
         decided = StatusRow(Status.RETRAINING_DECIDED, now.isoformat(), verdict.sentence, verdict.severity)
         writes += ports.table.run_writes(run, decided)
         writes.append(ports.table.due_write(due(DueKind.ALIVE, run.run_id, run.model, now + GRACE)))
-        state = replace(state, active_run_id=run.run_id, run_starts=(*stored.run_starts, now.isoformat()), pending=None)
     if state.pending is not None and stored.pending is None:
         writes.append(ports.table.due_write(pending_due(signal.model, _time(state.cooldown_until) or now + AGAIN)))
     endpoint = policy.promotion.endpoint
     free = known.owner != signal.model and known.state.endpoint_owner is None
     if free and endpoint and policy.promotion.kind is PromotionKind.ENDPOINT:
         writes.append(ports.table.own_endpoint(endpoint, signal.model, before=known.owner))
-    seen = SeenSignal(
-        signal_id=signal.signal_id,
-        run_id=asked.run_id,
-        record_key=decision_key(signal.model, now, signal.signal_id),
-        record=canonical(record),
-        payload=canonical(_answer(asked.run_id, signal.model, verdict.decision, verdict.sentence, go)),
-        told=told,
-        event=canonical(asked.event),
-    )
+    seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
+    writes += ports.table.chain_writes(known.head, links)
     return _Plan(state, seen, (*writes, ports.table.due_write(item)), item, now)
 
 
 def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
     now = ports.now()
     chain = found.model or UNATTRIBUTED
-    state = ports.table.model(chain)
-    record = chained(
-        rejection_record(
-            rejection=found,
-            run_id=asked.run_id,
-            execution_arn=asked.execution_arn,
-            event_id=asked.event_id,
-            event_uri=ports.bucket.uri(f"rejected/{found.signal_id}.json"),
-            decided_at=now,
-        ),
-        sequence=state.chain_sequence + 1,
-        previous_hash=state.chain_head,
-    )
-    seen = SeenSignal(
-        signal_id=found.signal_id,
+    head, key = ports.table.chain_head(chain), decision_key(found.model, now, found.signal_id)
+    record = rejection_record(
+        rejection=found,
         run_id=asked.run_id,
-        record_key=decision_key(found.model, now, found.signal_id),
-        record=canonical(record),
-        payload=canonical(_answer(asked.run_id, found.model, Decision.REJECT, found.sentence, Next.REJECT)),
-        told=True,
-        event=canonical(asked.event),
+        execution_arn=asked.execution_arn,
+        event_id=asked.event_id,
+        event_uri=ports.bucket.uri(f"rejected/{found.signal_id}.json"),
+        decided_at=now,
     )
+    links = chained(head, Record(RecordKind.DECISION, key, record))
+    seen = seen_signal(record, links, told=True, event=canonical(asked.event))
     item = signal_told(seen.signal_id, chain, now)
-    return _Plan(_linked(state, record), seen, (ports.table.due_write(item),), item, now)
-
-
-def _linked(state: StoredModel, record: dict[str, Any]) -> StoredModel:
-    chain = record["chain"]
-    return replace(state, chain_sequence=chain["sequence"], chain_head=chain["hash"])
+    writes = (*ports.table.chain_writes(head, links), ports.table.due_write(item))
+    return _Plan(ports.table.model(chain), seen, writes, item, now)
 
 
 def _next_state(
-    state: StoredModel, signal: Signal, verdict: DecisionVerdict, now: datetime
+    state: StoredModel, signal: Signal, verdict: DecisionVerdict, now: datetime, sequence: int
 ) -> tuple[StoredModel, bool]:
     """The model's state after a decision that starts no run, and whether people are told of it."""
     if verdict.freezes and not state.frozen_reason:
@@ -308,7 +298,7 @@ def _next_state(
             state.pending,
             signal.as_record(),
             verdict.severity,
-            sequence=state.chain_sequence,
+            sequence=sequence,
             returning=signal.kind in RETURNING,
             again=again,
         )
@@ -329,7 +319,7 @@ def _manifest(
     verdict: DecisionVerdict,
     policy: Policy,
     champion: Champion | None,
-    state: StoredModel,
+    sequence: int,
     now: datetime,
 ) -> dict[str, Any]:
     """The immutable plan of a run; it pins the policy it was decided under."""
@@ -347,7 +337,6 @@ def _manifest(
     }
     record = signal.as_record()
     return {
-        "schema_version": SCHEMA_VERSION,
         "run_id": asked.run_id,
         "model": signal.model,
         "created_at": now.isoformat(),
@@ -357,7 +346,7 @@ def _manifest(
             "reason": verdict.reason,
             "sentence": verdict.sentence,
             "severity": verdict.severity,
-            "sequence": state.chain_sequence,
+            "sequence": sequence,
         },
         "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
         "dataset": record["dataset"],
@@ -384,10 +373,35 @@ def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str,
     """The answer a committed decision had; ``told`` is its item when it was committed just now."""
     answer: dict[str, Any] = json.loads(seen.payload)
     done = told is not None and attempt(ports, told, tell)
-    if not done and json.loads(seen.record)["decision"] == Decision.RETRAIN:
+    if not done and answer["decision"] == Decision.RETRAIN:
         # A training reads its manifest, so without it no run goes on; everything else a sweep makes up for.
         write_records(ports, seen)
     return answer
+
+
+def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, event: str | None) -> SeenSignal:
+    """What is remembered of a decided signal. Pure.
+
+    Args:
+        record: the record of its decision.
+        links: that record's, and of a run its manifest's.
+        told: whether people are told of it.
+        event: the event itself, None when it is not kept any more.
+    """
+    decision = Decision(record["decision"])
+    go = Next.REJECT if decision is Decision.REJECT else Next.END
+    if decision is Decision.RETRAIN:
+        go = Next.ASK if mapping(record.get("approval")).get("needed") else Next.TRAIN
+    return SeenSignal(
+        signal_id=record["signal_id"],
+        run_id=record["run_id"],
+        record_key=links[0].key,
+        chain=links[0].chain,
+        sequences=tuple(link.sequence for link in links),
+        payload=canonical(_answer(record["run_id"], record["model"], decision, record["sentence"], go)),
+        told=told,
+        event=event,
+    )
 
 
 def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, go: Next = Next.END) -> dict[str, Any]:
@@ -406,8 +420,8 @@ def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, g
     }
 
 
-def _duplicate(seen: SeenSignal, run_id: str) -> dict[str, Any]:
-    record = json.loads(seen.record)
+def _duplicate(ports: Ports, seen: SeenSignal, run_id: str) -> dict[str, Any]:
+    record = ports.table.record_of(seen)
     LOG.info("SignalDuplicate", extra={"signal_id": seen.signal_id, "run_id": run_id, "model": record["model"]})
     sentence = (
         f"Signal {seen.signal_id} was decided at {record['decided_at']} as {record['decision']} ({record['reason']}) "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,7 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if run is None and (decided := ports.table.decision_of(run_id)) is not None:
         # What failed came after the decision, which stands and is told by its own due item.
         reason = failure.sentence if failure else "The execution failed after its signal was decided."
-        model = json.loads(decided.record)["model"]
+        model = ports.table.record_of(decided)["model"]
         return {"outcome": Status.FAILED, "output": _output(run_id, model, "NO", Status.FAILED, reason)}
     if run is None:
         return close_undecided(ports, run_id, failure, request.get("event"))
@@ -74,7 +73,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         escalates=True,
         thread=run_id,
     )
-    told = message_told(message, ports.now(), **{key: {"event": event, "sentence": reason}})
+    told = message_told(message, ports.now(), kept={key: {"event": event, "sentence": reason}})
     if ports.table.note_undecided(run_id, [ports.table.due_write(told)], at=ports.now()):
         LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
         attempt(ports, told, tell)

@@ -6,9 +6,11 @@ made on: what is approved and what serves later has to be the same.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.chain import chained
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import InvalidRequestError
@@ -24,6 +26,8 @@ from orchestration.domain.training_target import deployment_name
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
 from orchestration.steps.due_work import attempt
+from orchestration.steps.evidence import verdict_record
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import Gathered, asked_run, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import give_back_slot
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
+    from orchestration.stores.runs import StoredRun
 
 
 def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -72,13 +77,24 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
             gathered.run.severity,
             {gate["name"]: gate["sentence"] for gate in verdict.evaluation["gates"][:10]},
         )
-        writes, told = status_writes(ports, run_id, gathered.run.model, row)
-        if ports.table.store_candidate_verdict(run_id, verdict, writes):
-            attempt(ports, told, tell)
-        else:
-            # Somebody judged at the same moment; theirs stands.
-            verdict = ports.table.candidate_verdict(run_id) or verdict
+        against_rivals(
+            ports,
+            functools.partial(_store_once, ports, gathered.run, verdict, row),
+            f"The records of {gathered.run.model}",
+        )
+        # Somebody may have judged at the same moment; the first verdict stands.
+        verdict = ports.table.candidate_verdict(run_id) or verdict
     return {"next": verdict.result.next, "reason": verdict.result.reason}
+
+
+def _store_once(ports: Ports, run: StoredRun, verdict: CandidateVerdict, row: StatusRow) -> bool:
+    head = ports.table.chain_head(run.model)
+    links = chained(head, verdict_record(run, verdict))
+    writes, told = status_writes(ports, run.run_id, run.model, row, links)
+    stored = ports.table.store_candidate_verdict(run.run_id, verdict, [*writes, *ports.table.chain_writes(head, links)])
+    if stored:
+        attempt(ports, told, tell)
+    return stored
 
 
 def _training_over(ports: Ports, gathered: Gathered) -> None:

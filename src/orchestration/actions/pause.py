@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.switches import KillSwitch, scopes_over
 from orchestration.steps.due_work import attempt
 from orchestration.steps.looking import look
-from orchestration.steps.operators import asked_scope, asked_text, change_told, tell_change
+from orchestration.steps.operators import asked_scope, asked_text, change, tell_change
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
@@ -36,11 +39,17 @@ def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """
     scope, by, reason = asked_scope(request), asked_text(request, "by", 200), asked_text(request, "reason", 500)
     switch = KillSwitch(scope=scope, by=by, reason=reason, since=ports.now().isoformat())
-    told = change_told(ports, scope, "paused", f"{by} paused {scope}: {reason}", f"make resume SCOPE={scope}")
-    changed = ports.table.throw_switch(switch, [ports.table.due_write(told)])
-    if changed:
-        tell_change(ports, scope, "paused", told)
+    changed = against_rivals(ports, functools.partial(_throw, ports, switch), "The records of changes")
     return {"scope": scope, "changed": changed, "in_flight": _in_flight(ports, scope)}
+
+
+def _throw(ports: Ports, switch: KillSwitch) -> bool:
+    sentence, step = f"{switch.by} paused {switch.scope}: {switch.reason}", f"make resume SCOPE={switch.scope}"
+    paused = change(ports, switch.scope, "paused", sentence, step, {"switch": asdict(switch)})
+    if not ports.table.throw_switch(switch, paused.writes):
+        return False
+    tell_change(ports, paused)
+    return True
 
 
 def _in_flight(ports: Ports, scope: str) -> list[str]:

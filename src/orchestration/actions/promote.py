@@ -229,7 +229,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         execution_arn=gathered.run.execution_arn,
         opened_at=now.isoformat(),
         settles_at=settles_at(now).isoformat(),
-        sequence=ports.table.model(gathered.run.model).chain_sequence,
+        sequence=ports.table.chain_head(gathered.run.model).sequence,
         wanted=wanted,
         previous=plan.previous_config,
     )

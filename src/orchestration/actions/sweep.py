@@ -19,6 +19,7 @@ from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_ST
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids
+from orchestration.steps.anchoring import ANCHOR, anchor_heads
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import Worked, put_off, work_off
 from orchestration.steps.earlier_release import take_over
@@ -89,6 +90,7 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if listed or _tried(failures, "taking over", lambda: take_over(ports)):
         _tried(failures, "listing alarms", lambda: _note_alarms(ports, listed.get(ALARMS)))
         _tried(failures, "listing monitor runs", lambda: _note_monitor_runs(ports, listed.get(MONITOR_RUNS)))
+        _tried(failures, "anchoring the records", lambda: anchor_heads(ports, listed.get(ANCHOR)))
     until = now + timedelta(seconds=float(request.get("ahead_seconds", 0)))
     approvals = ports.table.approvals_due()
     items = [item for item in approvals if item.due_at <= until.isoformat()] + ports.table.due_until(until)

@@ -96,7 +96,7 @@ def _commit(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait
         execution_arn=run.execution_arn,
         opened_at=now.isoformat(),
         settles_at=settles_at(now).isoformat(),
-        sequence=ports.table.model(run.model).chain_sequence,
+        sequence=ports.table.chain_head(run.model).sequence,
         wanted=task.name,
     )
     data = {"settles_at": intention.settles_at, "accepted": False, "names": [f"job:{task.name}"]}

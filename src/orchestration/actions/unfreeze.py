@@ -15,7 +15,7 @@ from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
 from orchestration.steps.due_work import attempt
-from orchestration.steps.operators import asked_text, change_told, tell_change
+from orchestration.steps.operators import asked_text, change, tell_change
 from orchestration.steps.pending import pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
 from orchestration.steps.rivals import against_rivals
@@ -54,11 +54,12 @@ def _unfreeze(ports: Ports, model: str, by: str, reason: str) -> bool | None:
     after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
     item = pending_due(model, ports.now() + GRACE)
     sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
-    told = change_told(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}")
-    writes = [ports.table.due_write(item), ports.table.due_write(told), *_endpoint_settled(ports, model)]
+    body = {"by": by, "model_state": after.as_record()}
+    unfrozen = change(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}", body)
+    writes = [ports.table.due_write(item), *unfrozen.writes, *_endpoint_settled(ports, model)]
     if not ports.table.save_model(after, writes):
         return None
-    tell_change(ports, f"model:{model}", "unfrozen", told)
+    tell_change(ports, unfrozen)
     attempt(ports, item, raise_pending)
     return True
 

@@ -6,18 +6,20 @@ so that a reader sees everything that stood in the way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.policy import pinned_policy
 from orchestration.domain.reasons import Reason
-from orchestration.domain.switches import paused_sentence, switch_over
+from orchestration.domain.signal import Signal
+from orchestration.domain.switches import KillSwitch, paused_sentence, switch_over
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.domain.policy import Policy
-    from orchestration.domain.signal import Signal
-    from orchestration.domain.switches import KillSwitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,30 @@ class ModelState:
     promotion_endpoint_exists: bool = True
     endpoint_owner: str | None = None
     policy_findings: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """The state as it stands in a decision record."""
+        record = asdict(self)
+        for name in ("cooldown_until", "promoted_at"):
+            record[name] = record[name] and record[name].isoformat()
+        record["run_starts"] = [start.isoformat() for start in self.run_starts]
+        return record
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> ModelState:
+        """A state from its record."""
+        times = {
+            name: record[name] and datetime.fromisoformat(record[name]) for name in ("cooldown_until", "promoted_at")
+        }
+        return cls(
+            **{
+                **record,
+                **times,
+                "run_starts": tuple(map(datetime.fromisoformat, record["run_starts"])),
+                "kill_switches": tuple(KillSwitch(**switch) for switch in record["kill_switches"]),
+                "policy_findings": tuple(record["policy_findings"]),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +142,17 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
     )
 
 
+def decided_again(record: Mapping[str, Any]) -> DecisionVerdict:
+    """What this code decides on the inputs that a decision record holds."""
+    inputs = record["inputs"]
+    return decide(
+        Signal.of(record["signal"]),
+        pinned_policy(inputs["policy"]["effective"]),
+        ModelState.of(inputs["state"]),
+        datetime.fromisoformat(inputs["now"]),
+    )
+
+
 def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, approval_needed: bool) -> str:
     then = "asks people first" if approval_needed else "retrains"
     return f"{signal.summary} Severity {severity}; every guard passed, so the policy of {policy.model} {then}."
@@ -163,7 +200,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
         )
     drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO and not signal.muted
-    if policy.drift_again_hours and state.promoted_at is not None and drifted and not signal.force:
+    if policy.drift_again_hours and state.promoted_at is not None and drifted:
         age = now - state.promoted_at
         if age < timedelta(hours=policy.drift_again_hours):
             return GuardVerdict(

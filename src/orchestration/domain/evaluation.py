@@ -26,23 +26,18 @@ METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classificat
 LOWER_IS_BETTER: Final = frozenset(
     {
         "mae",
-        "mean_absolute_error",
         "mse",
-        "mean_squared_error",
         "rmse",
-        "root_mean_squared_error",
         "rmsle",
         "mape",
         "smape",
         "wape",
-        "log_loss",
         "logloss",
         "mlogloss",
         "merror",
         "loss",
         "cross_entropy",
         "brier_score",
-        "expected_calibration_error",
         "perplexity",
         "error",
         "error_rate",
@@ -155,7 +150,7 @@ def direction(metric: str, override: bool | None) -> bool:
     """
     if override is not None:
         return override
-    name = metric.lower().rsplit(":", 1)[-1].replace("-", "_").removesuffix(CONSTANT_CLASSIFIER)
+    name = metric.lower().rpartition(":")[2].replace("-", "_").removesuffix(CONSTANT_CLASSIFIER)
     return name in LOWER_IS_BETTER or name.endswith(LOWER_IS_BETTER_ENDINGS)
 
 

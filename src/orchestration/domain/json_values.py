@@ -1,8 +1,7 @@
-"""JSON values from outside made safe: texts, numbers, names, and the one text that stands for a value. Pure."""
+"""JSON values from outside made safe: texts, numbers, names. Pure."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Any, Final
@@ -17,31 +16,6 @@ S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x
 
 TEXT_LIMIT: Final = 500
 """Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
-
-NESTING_LIMIT: Final = 64
-"""Levels of JSON kept when a value is written. Ours have fewer than ten; Python gives up at some hundreds."""
-
-
-def canonical(value: Any) -> str:
-    """JSON text that is the same for equal values: sorted keys, no spaces, NaN and Infinity as strings.
-
-    Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, become question marks.
-    """
-    written = json.dumps(finite(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return written.encode(errors="replace").decode()
-
-
-def finite(value: Any, depth: int = 0) -> Any:
-    """Copy of a JSON value in which non-finite numbers are their names, so that it can be written as JSON."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, (dict, list, tuple)) and depth >= NESTING_LIMIT:
-        return f"(left out: nested deeper than {NESTING_LIMIT} levels)"
-    if isinstance(value, dict):
-        return {str(key): finite(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item, depth + 1) for item in value]
-    return value
 
 
 def text(value: Any, limit: int = TEXT_LIMIT) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Decision, Status
-from orchestration.domain.json_values import canonical
 
 SUBJECT_LIMIT = 99
 """Characters of an e-mail subject. Source: SNS Publish, "fewer than 100 characters", no line breaks."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fastjsonschema
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
-from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable

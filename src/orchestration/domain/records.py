@@ -1,26 +1,34 @@
-"""Decision records, manifests and the chain that makes a missing or edited record show. Pure."""
+"""Where records lie, and what those of decisions hold. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.contracts import SCHEMA_VERSION, UNATTRIBUTED
-from orchestration.domain.json_values import canonical
+from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.policy import policy_record, policy_sha256
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from orchestration.domain.decision import DecisionVerdict
+    from orchestration.domain.decision import DecisionVerdict, ModelState
+    from orchestration.domain.policy import Policy
     from orchestration.domain.signal import Rejection, Signal
-
-GENESIS: Final = "0" * 64
-"""``previous_hash`` of the first record of a model's chain."""
 
 
 def sha256(value: str | bytes) -> str:
     """Hex SHA-256 of a text (as UTF-8) or bytes."""
     return hashlib.sha256(value.encode() if isinstance(value, str) else value).hexdigest()
+
+
+def controls_key(chain: str, sequence: int, what: str) -> str:
+    """Key of the record of a change that people made to the loop itself; it follows no run."""
+    return f"evidence/{chain}/_controls/{sequence:012d}-{what}.json"
+
+
+def anchor_key(day: str) -> str:
+    """Key of the anchor of a day, ``YYYY-MM-DD`` in UTC."""
+    return f"evidence/_anchors/{day}.json"
 
 
 def decision_key(model: str | None, decided_at: datetime, signal_id: str) -> str:
@@ -51,31 +59,20 @@ def idempotency_token(run_id: str) -> str:
     return sha256(f"training\x1f{run_id}")[:40]
 
 
-def chained(record: dict[str, Any], *, sequence: int, previous_hash: str) -> dict[str, Any]:
-    """The record with its place in the model's chain; ``hash`` covers everything else in it."""
-    linked = {**record, "chain": {"sequence": sequence, "previous_hash": previous_hash}}
-    return {**linked, "chain": {**linked["chain"], "hash": record_hash(linked)}}
-
-
-def record_hash(record: dict[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of a record without its own hash."""
-    chain = {key: value for key, value in record["chain"].items() if key != "hash"}
-    return sha256(canonical({**record, "chain": chain}))
-
-
 def decision_record(
     *,
     signal: Signal,
     verdict: DecisionVerdict,
-    policy_version: str,
+    policy: Policy,
+    state: ModelState,
+    model_state: dict[str, Any],
     run_id: str,
     execution_arn: str,
     event_id: str | None,
     decided_at: datetime,
 ) -> dict[str, Any]:
-    """The record of a decision on a signal, not yet chained."""
+    """The record of a decision on a signal: all that ``decide`` was given, what it said, and the model's state after it."""
     return {
-        "schema_version": SCHEMA_VERSION,
         "signal_id": signal.signal_id,
         "model": signal.model,
         "decided_at": decided_at.isoformat(),
@@ -83,9 +80,17 @@ def decision_record(
         "reason": verdict.reason,
         "sentence": verdict.sentence,
         "severity": verdict.severity,
+        "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
+        "freezes": verdict.freezes,
         "guards": [guard.as_record() for guard in verdict.guards],
         "signal": signal.as_record(),
-        "policy_version": policy_version,
+        "policy_version": policy.version,
+        "inputs": {
+            "policy": {"sha256": policy_sha256(policy), "effective": policy_record(policy)},
+            "state": state.as_record(),
+            "now": decided_at.isoformat(),
+        },
+        "model_state": model_state,
         "run_id": run_id,
         "execution_arn": execution_arn,
         "event_id": event_id,
@@ -95,9 +100,8 @@ def decision_record(
 def rejection_record(
     *, rejection: Rejection, run_id: str, execution_arn: str, event_id: str | None, event_uri: str, decided_at: datetime
 ) -> dict[str, Any]:
-    """The record of an event that could not be understood, not yet chained."""
+    """The record of an event that could not be understood."""
     return {
-        "schema_version": SCHEMA_VERSION,
         "signal_id": rejection.signal_id,
         "model": rejection.model,
         "decided_at": decided_at.isoformat(),
@@ -105,9 +109,13 @@ def rejection_record(
         "reason": rejection.reason,
         "sentence": rejection.sentence,
         "severity": None,
+        "approval": None,
+        "freezes": False,
         "guards": [],
         "signal": None,
         "policy_version": None,
+        "inputs": None,
+        "model_state": None,
         "run_id": run_id,
         "execution_arn": execution_arn,
         "event_id": event_id,

@@ -7,8 +7,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+
 if TYPE_CHECKING:
-    from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+    from collections.abc import Mapping
+
     from orchestration.domain.reasons import Reason
 
 
@@ -83,6 +86,25 @@ class Signal:
     muted: bool = False
     context: str = ""
     origin: SignalSource | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Signal:
+        """A signal from its record; of its violations the record keeps the first fifty."""
+        dataset, threshold = record["dataset"], record["threshold"]
+        return cls(
+            **{
+                **{name: record[name] for name in cls.__slots__},
+                "source": SignalSource(record["source"]),
+                "kind": SignalKind(record["kind"]),
+                "severity": Severity(record["severity"]) if record["severity"] else None,
+                "origin": SignalSource(record["origin"]) if record["origin"] else None,
+                "dataset": Dataset(**dataset) if dataset else None,
+                "threshold": Threshold(**{name: threshold[name] for name in Threshold.__slots__})
+                if threshold
+                else None,
+                "violations": tuple(Violation(**violation) for violation in record["violations"]),
+            }
+        )
 
     def as_record(self) -> dict[str, Any]:
         """The signal as it stands in decision records and manifests: endpoint, dataset, threshold or explicit nulls."""

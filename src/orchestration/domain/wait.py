@@ -72,7 +72,8 @@ class Result:
 class Wait:
     """``subject`` is what is waited for (for approvals training, promotion or bake); ``data`` belongs to the kind.
 
-    ``token`` is None once it was answered, ``token_before`` the one it replaced. ``revision`` counts the changes to a wait. Times are ISO-8601 in UTC.
+    ``token`` is None once it was answered, ``token_before`` the one it replaced. ``revision`` counts the changes to a wait.
+    ``record`` is the place of its result in the model's chain, None where it leaves none. Times are ISO-8601 in UTC.
     """
 
     kind: WaitKind
@@ -89,6 +90,7 @@ class Wait:
     data: dict[str, Any] = field(default_factory=dict)
     result: Result | None = None
     revision: int = 0
+    record: int | None = None
     token_before: str | None = None
 
     @property

@@ -5,6 +5,7 @@ Each part can be repeated, and the wait's due item repeats it when whoever resol
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,8 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
+from orchestration.steps.evidence import with_record, write_record
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
@@ -31,14 +34,21 @@ def look_due(ports: ApprovalPorts, wait: Wait) -> DueItem:
 
 def resolve(ports: ApprovalPorts, wait: Wait, result: Result) -> bool:
     """Fix the result of a wait and answer its token. False when somebody else had fixed another result before."""
-    if not wait.resolved and not ports.table.resolve_wait(wait, result, look_due(ports, wait)):
-        LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
+    if not wait.resolved:
+        settle_once = functools.partial(_resolve_once, ports, settled(wait, result))
+        if not against_rivals(ports, settle_once, f"The records of {wait.model}"):
+            LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     # Read again: the workflow may have parked a new token meanwhile, and that one is alive.
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
     if current is None or current.result is None:
         return False
     deliver(ports, current)
     return current.result == result
+
+
+def _resolve_once(ports: ApprovalPorts, over: Wait) -> bool:
+    over, writes = with_record(ports, over)
+    return ports.table.resolve_wait(over, look_due(ports, over), writes)
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:
@@ -48,6 +58,9 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
         return
     if wait.result is None or not wait.tokens:
         return
+    if wait.record is not None:
+        # Evidence first: a run never goes on with a verdict nobody can look up.
+        write_record(ports, wait.model, wait.record)
     if wait.kind is WaitKind.BAKE and wait.result.outcome is Status.PROMOTED:
         record_status(
             ports,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.chain import chained
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import InvalidRequestError
@@ -40,12 +41,13 @@ from orchestration.domain.votes import (
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
 from orchestration.steps.due_work import DONE, Worked, attempt, later
-from orchestration.steps.evidence import approval_evidence
+from orchestration.steps.evidence import vote_record, with_record, write_record
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:
+    from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
@@ -254,11 +256,14 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     after, counted = replace(wait, data=data), None
     if verdict.ruling is not None:
         after = replace(after, state=WaitState.RESOLVED, result=ruled(verdict.ruling, verdict.sentence, wait.subject))
-        # Before the decision, since an early item is harmless: it has the workflow told if this process dies.
-        ports.table.add_due(ladder_due(wait, now + GRACE))
+        after, writes = with_record(ports, after)
+        following = ladder_due(wait, now + GRACE)
     else:
-        counted = _counted_told(ports, after, vote, verdict.sentence)
-    if not ports.table.change_wait(wait, after, [ports.table.due_write(counted)] if counted else []):
+        head = ports.table.chain_head(wait.model)
+        links = chained(head, vote_record(after))
+        writes = ports.table.chain_writes(head, links)
+        following = counted = _counted_told(ports, after, vote, verdict.sentence, links)
+    if not ports.table.change_wait(wait, after, [ports.table.due_write(following), *writes]):
         return None
     if counted is not None:
         attempt(ports, counted, tell)
@@ -324,7 +329,7 @@ def _decided_before(wait: Wait) -> BallotAnswer:
     )
 
 
-def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -> DueItem:
+def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, links: tuple[Link, ...]) -> DueItem:
     """The item that has people told of a vote that is counted and decides nothing yet; it is written with the vote."""
     LOG.info("ApprovalCounted", extra={"run_id": wait.run_id, "model": wait.model, "subject": wait.subject})
     message = Message(
@@ -336,7 +341,7 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str) -
         next_steps=(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}",),
         thread=wait.run_id,
     )
-    return message_told(message, ports.now())
+    return message_told(message, ports.now(), links)
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:
@@ -394,7 +399,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
 def _record(ports: ApprovalPorts, wait: Wait) -> None:
     result, data = wait.result, wait.data
     ruling = result.ruling if result is not None else None
-    uri = approval_evidence(ports, wait)
+    uri = write_record(ports, wait.model, wait.record) if wait.record is not None else None
     LOG.info(
         "ApprovalDecided",
         extra={
@@ -418,7 +423,7 @@ def _record(ports: ApprovalPorts, wait: Wait) -> None:
             "by": str(ruling.by),
             "how": ", ".join(str(vote["via"]) for vote in data.get("votes", [])),
             "comment": ruling.comment or "none",
-            "evidence": uri,
+            **({"evidence": uri} if uri else {}),
         },
     )
 
@@ -441,8 +446,8 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     run = ports.table.run(wait.run_id)
     if run is not None and run.outcome is not None:
         # Nobody is asked any more about a run that is over.
-        _decide_by_time(ports, wait, replace(wait, result=withdrawn(wait, run.outcome, now)))
-        return Worked(repair="approval_withdrawn")
+        decided = _decide_by_time(ports, wait, replace(wait, result=withdrawn(wait, run.outcome, now)))
+        return Worked(repair="approval_withdrawn") if decided else later(item, now)
     ladder = ladder_of(wait)
     step = next_step(ladder, wait.step, now)
     if step.action is LadderAction.NOTHING:
@@ -456,8 +461,8 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     )
     if step.action is LadderAction.EXPIRE:
         expired = Ruling(ApprovalDecision.EXPIRED, ladder.expire_at.isoformat())
-        _decide_by_time(ports, wait, replace(after, result=ruled(expired, step.sentence, wait.subject)))
-        return Worked(repair="approval_advanced")
+        decided = _decide_by_time(ports, wait, replace(after, result=ruled(expired, step.sentence, wait.subject)))
+        return Worked(repair="approval_advanced") if decided else later(item, now)
     told = ladder_told(wait, step.action, now)
     if ports.table.change_wait(wait, after, [ports.table.due_write(told)]):
         attempt(ports, told, tell)
@@ -476,6 +481,10 @@ def withdrawn(wait: Wait, outcome: str | None, now: datetime) -> Result:
     )
 
 
-def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> None:
-    if ports.table.change_wait(before, replace(after, state=WaitState.RESOLVED)):
-        deliver(ports, ports.table.wait(before.run_id, before.kind, before.subject) or after)
+def _decide_by_time(ports: Ports, before: Wait, after: Wait) -> bool:
+    """Decide an approval that nobody decided. False when its wait, or its model's chain, was written at the same moment."""
+    after, writes = with_record(ports, replace(after, state=WaitState.RESOLVED))
+    if not ports.table.change_wait(before, after, writes):
+        return False
+    deliver(ports, ports.table.wait(before.run_id, before.kind, before.subject) or after)
+    return True

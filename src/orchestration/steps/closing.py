@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import RETURNING
+from orchestration.domain.chain import chained
 from orchestration.domain.conclusion import Conclusion, Failure, conclude
 from orchestration.domain.contracts import DueKind, Severity, Status, WaitKind
 from orchestration.domain.due import GRACE, DueItem, due
@@ -22,6 +23,7 @@ from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import Policy, pinned_policy
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.steps.due_work import Worked, attempt
+from orchestration.steps.evidence import outcome_record
 from orchestration.steps.facts import facts_of
 from orchestration.steps.looking import look_after, planned
 from orchestration.steps.pending import merge_pending, pending_due, raise_pending
@@ -120,15 +122,17 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
                 state.pending,
                 signal,
                 Severity(run.severity),
-                sequence=state.chain_sequence,
+                sequence=ports.table.chain_head(run.model).sequence,
                 returning=signal.get("kind") in RETURNING,
             ),
         )
+    head = ports.table.chain_head(run.model)
+    links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state))
     work: list[tuple[DueItem, Callable[[Any, DueItem], Worked]]] = [
-        (status_told(run.run_id, run.model, conclusion.outcome, now), tell),
+        (status_told(run.run_id, run.model, conclusion.outcome, now, links), tell),
         (due(DueKind.STOP, run.run_id, run.model, now + GRACE), wind_down),
     ]
-    writes = [ports.table.model_write(state)]
+    writes = [ports.table.model_write(state), *ports.table.chain_writes(head, links)]
     if intention is not None and conclusion.known:
         writes.append(ports.table.ended_intention(intention.subject, run.run_id))
     elif intention is not None:

@@ -1,50 +1,38 @@
-"""Evidence of a run, written from the facts in the table, so that it never says anything else than they do. Idempotent."""
+"""Evidence: what each fact of a run leaves in its model's chain, and writing it into the bucket.
+
+A record is made and chained in the transaction of its fact; its text stands in the table from then on. The bucket gets the
+very same text at once, or by a sweep.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.contracts import SCHEMA_VERSION, Status, WaitKind
+from orchestration.domain.chain import Record, RecordKind, chained
+from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import mapping
 from orchestration.domain.records import evidence_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestration.domain.verdict import CandidateVerdict
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
+    from orchestration.stores.models import StoredModel
     from orchestration.stores.runs import StoredRun
-
-LOG = logging.getLogger("orchestration")
-
-APPROVED: Final = {
-    Status.TRAINING_APPROVED: "training",
-    Status.PROMOTION_APPROVED: "promotion",
-    Status.BAKE_APPROVED: "bake",
-}
-"""Statuses of an approval that was given, and what it was about."""
+    from orchestration.stores.table import Write
 
 
-def leave_evidence(ports: ApprovalPorts, run: StoredRun, status: Status, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the evidence that belongs to a status; a final one writes all there is."""
-    if status is Status.CANDIDATE_EVALUATED:
-        _evaluation(ports, run)
-    if status is Status.PROMOTION_BAKED:
-        _verification(ports, run)
-    if status in APPROVED:
-        wait = ports.table.wait(run.run_id, WaitKind.APPROVAL, APPROVED[status])
-        if wait is not None:
-            approval_evidence(ports, wait)
-    if status.final:
-        _evaluation(ports, run)
-        _verification(ports, run)
-        for subject in APPROVED.values():
-            wait = ports.table.wait(run.run_id, WaitKind.APPROVAL, subject)
-            if wait is not None and wait.resolved:
-                approval_evidence(ports, wait)
-        _outcome(ports, run, rows)
+def write_record(ports: ApprovalPorts, chain: str, sequence: int) -> str | None:
+    """Write one record of a chain into the bucket; gives its URI, None when there is no such record. Idempotent."""
+    link = ports.table.link(chain, sequence)
+    if link is None:
+        return None
+    ports.bucket.write_once(link.key, link.record.encode())
+    return ports.bucket.uri(link.key)
 
 
 def outcome_uri(ports: ApprovalPorts, run: StoredRun) -> str:
@@ -52,81 +40,111 @@ def outcome_uri(ports: ApprovalPorts, run: StoredRun) -> str:
     return ports.bucket.uri(evidence_key(run.model, run.run_id, "outcome"))
 
 
-def approval_evidence(ports: ApprovalPorts, wait: Wait) -> str:
-    """Write who approved or rejected what, when and how; gives its URI."""
-    result, data = wait.result, wait.data
-    ruling = result.ruling if result is not None else None
-    key = evidence_key(wait.model, wait.run_id, f"approval-{wait.subject}")
-    ports.bucket.write_once(
-        key,
-        {
-            "schema_version": SCHEMA_VERSION,
+def verdict_record(run: StoredRun, verdict: CandidateVerdict) -> Record:
+    """The judgement on a candidate, with the versions of what was judged and the policy it was judged by."""
+    body = {
+        "run_id": run.run_id,
+        "model": run.model,
+        "verdict": verdict.evaluation,
+        "answer": {key: value for key, value in verdict.as_record().items() if key != "evaluation"},
+        "evaluation_uri": verdict.evaluation_uri,
+        "versions": verdict.versions,
+        "policy": _policy(run),
+    }
+    return Record(RecordKind.VERDICT, evidence_key(run.model, run.run_id, "evaluation"), body)
+
+
+def result_record(wait: Wait) -> Record | None:
+    """What the result of a wait leaves: who approved or rejected what, or how a bake ended. Others are in other records."""
+    if wait.result is None:
+        return None
+    if wait.kind is WaitKind.APPROVAL:
+        key = evidence_key(wait.model, wait.run_id, f"approval-{wait.subject}")
+        return Record(RecordKind.APPROVAL, key, approval_body(wait))
+    if wait.kind is WaitKind.BAKE and not wait.result.withdrawn:
+        body = {
             "run_id": wait.run_id,
             "model": wait.model,
-            "subject": wait.subject,
-            "decision": ruling.decision if ruling else None,
-            "decided_at": ruling.decided_at if ruling else None,
-            "reason": result.reason if result else None,
-            "votes": data.get("votes", []),
-            "approvals_needed": data.get("approvals_needed"),
-            "why": data.get("why"),
-            "severity": data.get("severity"),
-            "manifest_uri": data.get("manifest_uri"),
-            "manifest_sha256": data.get("manifest_sha256"),
-            "policy_sha256": data.get("policy_sha256"),
-            "versions": data.get("versions"),
-            "asked_at": wait.parked_at,
+            "began_at": wait.parked_at,
             "deadline": wait.deadline,
-            "ladder": data.get("ladder"),
-        },
-    )
-    return ports.bucket.uri(key)
+            "answer": wait.result.as_record(),
+        }
+        return Record(RecordKind.VERIFICATION, evidence_key(wait.model, wait.run_id, "verification"), body)
+    return None
 
 
-def _evaluation(ports: ApprovalPorts, run: StoredRun) -> None:
-    verdict = ports.table.candidate_verdict(run.run_id)
-    if verdict is not None:
-        ports.bucket.write_once(
-            evidence_key(run.model, run.run_id, "evaluation"),
-            {
-                "run_id": run.run_id,
-                "verdict": verdict.evaluation,
-                "answer": {key: value for key, value in verdict.as_record().items() if key != "evaluation"},
-                "evaluation_uri": verdict.evaluation_uri,
-                "versions": verdict.versions,
-                "policy": mapping(json.loads(run.manifest)).get("policy", {}).get("sha256"),
-            },
-        )
+def with_record(ports: ApprovalPorts, over: Wait) -> tuple[Wait, list[Write]]:
+    """A wait that has its result, with the place of that in the model's chain, and the writes that put it there."""
+    record = result_record(over)
+    if record is None:
+        return over, []
+    head = ports.table.chain_head(over.model)
+    links = chained(head, record)
+    return replace(over, record=links[0].sequence), ports.table.chain_writes(head, links)
 
 
-def _verification(ports: ApprovalPorts, run: StoredRun) -> None:
-    bake = ports.table.wait(run.run_id, WaitKind.BAKE)
-    if bake is not None and bake.result is not None and not bake.result.withdrawn:
-        ports.bucket.write_once(
-            evidence_key(run.model, run.run_id, "verification"),
-            {
-                "run_id": run.run_id,
-                "began_at": bake.parked_at,
-                "deadline": bake.deadline,
-                "answer": bake.result.as_record(),
-            },
-        )
+def vote_record(wait: Wait) -> Record:
+    """A vote that is counted and decides nothing yet: the last of the votes so far."""
+    number = len(wait.data["votes"])
+    key = evidence_key(wait.model, wait.run_id, f"approval-{wait.subject}-vote-{number}")
+    return Record(RecordKind.APPROVAL, key, approval_body(wait))
 
 
-def _outcome(ports: ApprovalPorts, run: StoredRun, rows: Sequence[dict[str, Any]]) -> None:
+def approval_body(wait: Wait) -> dict[str, Any]:
+    """An approval as it stands; without ``decision`` while it is open."""
+    data, ruling = wait.data, wait.result.ruling if wait.result is not None else None
+    return {
+        "run_id": wait.run_id,
+        "model": wait.model,
+        "subject": wait.subject,
+        "decision": ruling.decision if ruling else None,
+        "decided_at": ruling.decided_at if ruling else None,
+        "reason": wait.result.reason if wait.result is not None else None,
+        "votes": data.get("votes", []),
+        "approvals_needed": data.get("approvals_needed"),
+        "why": data.get("why"),
+        "severity": data.get("severity"),
+        "manifest_uri": data.get("manifest_uri"),
+        "manifest_sha256": data.get("manifest_sha256"),
+        "policy_sha256": data.get("policy_sha256"),
+        "versions": data.get("versions"),
+        "asked_at": wait.parked_at,
+        "deadline": wait.deadline,
+        "ladder": data.get("ladder"),
+    }
+
+
+def outcome_record(
+    ports: ApprovalPorts, run: StoredRun, earlier: Sequence[dict[str, Any]], state: StoredModel
+) -> Record:
+    """What a run came to, every status of its life, and its model's state after it.
+
+    Args:
+        ports: the outside.
+        run: the run with its outcome.
+        earlier: its statuses so far.
+        state: the model's state after it.
+    """
     finish = ports.table.finish_of(run.run_id)
-    ports.bucket.write_once(
-        evidence_key(run.model, run.run_id, "outcome"),
-        {
-            "run_id": run.run_id,
-            "model": run.model,
-            "outcome": run.outcome,
-            "reason": run.reason,
-            "error": run.error,
-            "policy": mapping(mapping(json.loads(run.manifest)).get("policy")).get("sha256"),
-            "finish": None if finish is None else finish.as_record(),
-            "started_at": run.started_at,
-            "ended_at": run.ended_at,
-            "statuses": [{"status": row["status"], "at": row["at"]} for row in rows],
-        },
-    )
+    body = {
+        "run_id": run.run_id,
+        "model": run.model,
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "error": run.error,
+        "policy": _policy(run),
+        "finish": None if finish is None else finish.as_record(),
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "statuses": [
+            *({"status": row["status"], "at": row["at"]} for row in earlier),
+            {"status": run.outcome, "at": run.ended_at},
+        ],
+        "model_state": state.as_record(),
+    }
+    return Record(RecordKind.OUTCOME, evidence_key(run.model, run.run_id, "outcome"), body)
+
+
+def _policy(run: StoredRun) -> str | None:
+    found = mapping(mapping(json.loads(run.manifest)).get("policy")).get("sha256")
+    return None if found is None else str(found)

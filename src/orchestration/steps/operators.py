@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.chain import LOOP, Record, RecordKind, chained
 from orchestration.domain.contracts import SignalSource
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import model_name, text
 from orchestration.domain.notification import Message
+from orchestration.domain.records import controls_key
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
     from orchestration.ports import Ports
+    from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
 
@@ -46,8 +50,33 @@ def asked_text(request: dict[str, Any], field: str, limit: int) -> str:
     return value
 
 
-def change_told(ports: Ports, scope: str, what: str, sentence: str, step: str) -> DueItem:
-    """The item that has people told of a change; it is written with the change, so that none comes in silence."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change people made to the loop: the item that has everybody told of it, and all that is written with it."""
+
+    scope: str
+    what: str
+    told: DueItem
+    writes: tuple[Write, ...]
+
+
+def change(ports: Ports, scope: str, what: str, sentence: str, step: str, body: dict[str, Any]) -> Change:
+    """A change with its record and the item that has people told: written with the change, so that none comes in silence.
+
+    Args:
+        ports: the outside.
+        scope: what is changed, as in a kill switch.
+        what: paused, resumed or unfrozen.
+        sentence: who changed what and why.
+        step: what one may do next.
+        body: what the record holds besides.
+    """
+    head = ports.table.chain_head(scope.removeprefix("model:") if scope.startswith("model:") else LOOP)
+    now, kind = ports.now(), RecordKind.OVERRIDE if what == "unfrozen" else RecordKind.PAUSE
+    key = controls_key(head.chain, head.sequence + 1, what)
+    links = chained(
+        head, Record(kind, key, {**body, "scope": scope, "change": what, "at": now.isoformat(), "reason": sentence})
+    )
     message = Message(
         model=scope.removeprefix("model:") if scope.startswith("model:") else None,
         status=what.upper(),
@@ -55,10 +84,11 @@ def change_told(ports: Ports, scope: str, what: str, sentence: str, step: str) -
         sentence=sentence,
         next_steps=(step,),
     )
-    return message_told(message, ports.now())
+    told = message_told(message, now, links)
+    return Change(scope, what, told, (ports.table.due_write(told), *ports.table.chain_writes(head, links)))
 
 
-def tell_change(ports: Ports, scope: str, what: str, item: DueItem) -> None:
+def tell_change(ports: Ports, change: Change) -> None:
     """Tell people of a change that was made."""
-    LOG.info("SwitchChanged", extra={"scope": scope, "change": what})
-    attempt(ports, item, tell)
+    LOG.info("SwitchChanged", extra={"scope": change.scope, "change": change.what})
+    attempt(ports, change.told, tell)

@@ -9,6 +9,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import (
     PENDING_SIGNAL_DUE,
     RETRAINING_SOURCE,
@@ -17,7 +18,7 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.due import AGAIN, due
-from orchestration.domain.json_values import canonical, mapping, model_name
+from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later

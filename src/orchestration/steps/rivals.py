@@ -25,14 +25,17 @@ def against_rivals(ports: ApprovalPorts, attempt: Callable[[], Done | None], con
 
     Args:
         ports: the outside.
-        attempt: reads, decides and writes; None when its condition did not hold.
+        attempt: reads, decides and writes; None, or ContentionError, when its condition did not hold.
         contested: what rivals keep changing, the beginning of a sentence.
 
     Raises:
         ContentionError: rivals kept winning; nothing was changed, and whoever asked may ask again.
     """
     for _ in range(ATTEMPTS):
-        done = attempt()
+        try:
+            done = attempt()
+        except ContentionError:
+            done = None
         if done is not None:
             return done
         ports.pause(PAUSE)

@@ -17,10 +17,13 @@ from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.votes import LadderAction, duration
 from orchestration.steps.approval_links import steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
-from orchestration.steps.evidence import leave_evidence, outcome_uri
+from orchestration.steps.evidence import outcome_uri, write_record
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
@@ -48,9 +51,9 @@ def signal_told(signal_id: str, model: str, now: datetime) -> DueItem:
     return due(DueKind.TELL, f"signal:{signal_id}", model, now + GRACE)
 
 
-def status_told(run_id: str, model: str, status: Status, now: datetime) -> DueItem:
-    """The item that has a status told, and its evidence written."""
-    return due(DueKind.TELL, f"status:{run_id}:{status}", model, now + GRACE)
+def status_told(run_id: str, model: str, status: Status, now: datetime, links: Sequence[Link] = ()) -> DueItem:
+    """The item that has a status told, and the records that came with it written."""
+    return due(DueKind.TELL, f"status:{run_id}:{status}", model, now + GRACE, records=_places(links))
 
 
 def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
@@ -58,20 +61,34 @@ def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
     return due(DueKind.TELL, f"ladder:{action}:{wait.wait_id}", wait.model, now + GRACE)
 
 
-def message_told(message: Message, now: datetime, **kept: Any) -> DueItem:
+def message_told(
+    message: Message, now: datetime, links: Sequence[Link] = (), kept: dict[str, Any] | None = None
+) -> DueItem:
     """The item that has a message sent whose fact stands nowhere else; it carries the message.
 
-    ``kept`` are records, ``key`` to JSON value, that are written into the bucket before.
+    ``links`` are records of its fact, ``kept`` documents of no chain, ``key`` to JSON value; both are written before.
     """
     identity = sha256(f"{message.model}\x1f{message.title}\x1f{message.sentence}\x1f{now.isoformat()}")[:24]
     return due(
-        DueKind.TELL, f"message:{identity}", message.model or "-", now + GRACE, message=asdict(message), kept=kept
+        DueKind.TELL,
+        f"message:{identity}",
+        message.model or "-",
+        now + GRACE,
+        message=asdict(message),
+        kept=kept or {},
+        records=_places(links),
     )
+
+
+def _places(links: Sequence[Link]) -> list[list[Any]]:
+    return [[link.chain, link.sequence] for link in links]
 
 
 def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
     """Work off a TELL item."""
     what, _, subject = item.subject.partition(":")
+    for chain, sequence in item.data.get("records", ()):
+        write_record(ports, chain, sequence)
     if what == "signal":
         seen = ports.table.signal(subject)
         if seen is not None:
@@ -130,9 +147,11 @@ def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> N
 # Statuses.
 
 
-def status_writes(ports: ApprovalPorts, run_id: str, model: str, row: StatusRow) -> tuple[tuple[Write, Write], DueItem]:
+def status_writes(
+    ports: ApprovalPorts, run_id: str, model: str, row: StatusRow, links: Sequence[Link] = ()
+) -> tuple[tuple[Write, Write], DueItem]:
     """A status and the item that has it told, for somebody else's transaction; ``attempt(item, tell)`` after it."""
-    item = status_told(run_id, model, row.status, ports.now())
+    item = status_told(run_id, model, row.status, ports.now(), links)
     return (ports.table.status_write(run_id, row), ports.table.due_write(item)), item
 
 
@@ -161,7 +180,6 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
     row = next((row for row in rows if row["status"] == status), None)
     if run is None or row is None:
         return
-    leave_evidence(ports, run, status, rows)
     details = dict(row.get("details") or {})
     sentence = str(details.pop("sentence", None) or details.pop("reason", None) or run.reason or "")
     earlier = [before["status"] for before in rows[: rows.index(row)]]
@@ -242,22 +260,21 @@ def run_ended(run: StoredRun) -> dict[str, Any]:
 
 def write_records(ports: ApprovalPorts, seen: SeenSignal) -> None:
     """Write what a decision leaves in the bucket: its record, the event, and a run's manifest. Idempotent."""
-    record = json.loads(seen.record)
+    record = ports.table.record_of(seen)
     decision, model = Decision(record["decision"]), record["model"]
     event = json.loads(seen.event) if seen.event is not None else None
     if decision is Decision.REJECT:
         ports.bucket.write_once(f"rejected/{seen.signal_id}.json", {"event": event, "sentence": record["sentence"]})
     if decision is Decision.RETRAIN:
-        run = ports.table.run(seen.run_id)
-        if run is not None:
-            ports.bucket.write_once(manifest_key(model, seen.run_id), json.loads(run.manifest))
         ports.bucket.write_once(f"runs/{model}/{seen.run_id}/inputs/event.json", event)
-    ports.bucket.write_once(seen.record_key, record)
+    # The decision last: where it is, everything it leaves is.
+    for sequence in reversed(seen.sequences):
+        write_record(ports, seen.chain, sequence)
 
 
 def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
     """Tell programs of a decision, and people where it says so."""
-    record, output = json.loads(seen.record), mapping(json.loads(seen.payload).get("output"))
+    record, output = ports.table.record_of(seen), mapping(json.loads(seen.payload).get("output"))
     decision, model = Decision(record["decision"]), record["model"]
     retrains = decision is Decision.RETRAIN
     manifest_uri = ports.bucket.uri(manifest_key(model, seen.run_id)) if retrains else None

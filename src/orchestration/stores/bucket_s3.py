@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.json_values import canonical
 from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE
 from orchestration.domain.errors import TransientServiceError
-from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from orchestration.domain.json_values import canonical
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_answers import Answer, Taken, asked
 

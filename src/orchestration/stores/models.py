@@ -3,7 +3,7 @@
 ==================  =======================  =========================================================================
 pk                  sk                       item
 ==================  =======================  =========================================================================
-``MODEL#<model>``   ``STATE``                the model's state, its chain head, its pending signal
+``MODEL#<model>``   ``STATE``                the model's state, its pending signal
 ``MODEL#<model>``   ``RUN#<started>#<run>``  one line for each run of the model
 ``MODEL#<model>``   ``POLICY``               the last good policy file
 ``MODEL#<model>``   ``BAD_POLICY``           the version of the policy file that operators were told is not valid
@@ -17,17 +17,19 @@ pk                  sk                       item
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import UNATTRIBUTED
-from orchestration.domain.records import GENESIS
-from orchestration.stores.table import Table, Write
+from orchestration.stores.chains import Chains
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from orchestration.stores.table import Write
 
 SIGNAL_MEMORY: Final = timedelta(days=90)
 """How long a signal is recognised as seen. EventBridge retries for a day; archives are replayed within weeks."""
@@ -59,27 +61,38 @@ class StoredModel:
     pending: dict[str, Any] | None = None
     told_reason: str | None = None
     told_at: str | None = None
-    chain_sequence: int = 0
-    chain_head: str = GENESIS
+
+    def as_record(self) -> dict[str, Any]:
+        """The state as records keep it: with the last of them, and the switches, it can be built again."""
+        return {name: value for name, value in asdict(self).items() if name not in {"model", "version"}}
+
+    @classmethod
+    def of(cls, model: str, record: Mapping[str, Any], *, version: int) -> StoredModel:
+        """A model's state from its record."""
+        return cls(model, version, **{**record, "run_starts": tuple(record["run_starts"])})
 
 
 @dataclass(frozen=True, slots=True)
 class SeenSignal:
-    """A signal that was decided before: its record's key and text, what the workflow was told, and the event itself.
+    """A signal that was decided before: its records' places in their chain, what the workflow was told, the event itself.
 
-    ``event`` is kept until the records are written, so that a process that dies loses nothing; None for old items.
+    ``sequences`` are the decision's and, of a run, its manifest's. ``event`` is kept until the records are written, so
+    that a process that dies loses nothing. ``record`` is the record's text in items of the release before, which had no
+    places.
     """
 
     signal_id: str
     run_id: str
     record_key: str
-    record: str
     payload: str
     told: bool
+    chain: str = ""
+    sequences: tuple[int, ...] = ()
     event: str | None = None
+    record: str | None = None
 
 
-class Models(Table):
+class Models(Chains):
     """Model states, seen signals, policies."""
 
     def model(self, model: str) -> StoredModel:
@@ -100,7 +113,14 @@ class Models(Table):
         item = self._get(f"SIGNAL#{signal_id}", "SIGNAL")
         if item is None:
             return None
-        return SeenSignal(**{name: item[name] for name in SeenSignal.__slots__ if name in item})
+        fields = {name: item[name] for name in SeenSignal.__slots__ if name in item}
+        return SeenSignal(**{**fields, "sequences": tuple(item.get("sequences", ()))})
+
+    def record_of(self, seen: SeenSignal) -> dict[str, Any]:
+        """The record of a signal's decision."""
+        link = self.link(seen.chain, seen.sequences[0]) if seen.sequences else None
+        found: dict[str, Any] = json.loads(link.record if link is not None else seen.record or "{}")
+        return found
 
     def decision_of(self, run_id: str) -> SeenSignal | None:
         """The decision an execution made, if it made one before it was interrupted."""

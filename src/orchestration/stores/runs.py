@@ -96,7 +96,7 @@ class Runs(Table):
         return self._check(
             f"RUN#{run_id}",
             "RUN",
-            "attribute_exists(pk) AND attribute_not_exists(outcome) AND execution_arn = :arn",
+            "attribute_not_exists(outcome) AND execution_arn = :arn",
             {":arn": execution_arn},
         )
 

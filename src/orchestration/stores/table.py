@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError
-from orchestration.domain.json_values import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

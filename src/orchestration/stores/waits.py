@@ -46,6 +46,11 @@ class Waits(DueItems):
         """All waits of a run, parked or over."""
         return [_wait(item) for pk in (f"WAIT#{run_id}", f"APPROVAL#{run_id}") for item in self._query(pk)]
 
+    def waits_of_run_without_tokens(self, run_id: str) -> list[Wait]:
+        """All waits of a run, as people may see them."""
+        partitions = (f"WAIT#{run_id}", f"APPROVAL#{run_id}")
+        return [_wait(item) for pk in partitions for item in self._query(pk, only=SHOWN)]
+
     def waits_without_tokens(self) -> list[Wait]:
         """All waits that are not over, as people may see them: the tokens stay in the table."""
         identities = {item.subject for item in self.due_items() if item.kind in {DueKind.LOOK, DueKind.LADDER}}
@@ -97,29 +102,33 @@ class Waits(DueItems):
         update = "SET #state = :state, #step = :step, #next_step_at = :next, deadline = :deadline, #data = :data, #revision = :new"
         if after.result is not None:
             update, names, values = (
-                f"{update}, #result = :result",
-                [*names, "result"],
-                {**values, ":result": after.result.as_record()},
+                f"{update}, #result = :result, #record = :record",
+                [*names, "result", "record"],
+                {**values, ":result": after.result.as_record(), ":record": after.record or 0},
             )
         write = self._change(before, update, "#state = :parked AND #revision = :old", values, names)
         return self._transact([write, *writes]) is None if writes else self._write(write)
 
-    def resolve_wait(self, wait: Wait, result: Result, due: DueItem) -> bool:
-        """Fix the result of a wait. The first to call decides; False for everyone after.
+    def resolve_wait(self, wait: Wait, due: DueItem, writes: Sequence[Write] = ()) -> bool:
+        """Fix the result a wait carries. The first to call decides; False for everyone after.
 
-        ``due`` has the workflow told by a sweep, if whoever resolves dies before telling.
+        ``due`` has the workflow told by a sweep, if whoever resolves dies before telling; ``writes`` is its record.
 
         Raises:
             ContentionError: see ``_once``.
         """
         write = self._change(
             wait,
-            "SET #state = :resolved, #result = :result",
+            "SET #state = :resolved, #result = :result, #record = :record",
             "#state = :parked",
-            {":resolved": str(WaitState.RESOLVED), ":result": result.as_record()},
-            ["state", "result"],
+            {
+                ":resolved": str(WaitState.RESOLVED),
+                ":result": wait.result.as_record() if wait.result is not None else {},
+                ":record": wait.record or 0,
+            },
+            ["state", "result", "record"],
         )
-        return self._once(write, [self.due_write(due)])
+        return self._once(write, [self.due_write(due), *writes])
 
     def finish_wait(self, wait: Wait, *, at: str, delivered: bool) -> None:
         """Note that the workflow has the result: the tokens go, and so do the pointers. Idempotent."""
@@ -158,5 +167,6 @@ def _wait(item: dict[str, Any]) -> Wait:
             "kind": WaitKind(item["kind"]),
             "state": WaitState(item["state"]),
             "result": Result.of(item["result"]) if item.get("result") else None,
+            "record": item.get("record") or None,
         }
     )

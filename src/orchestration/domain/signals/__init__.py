@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     DRIFT_DETECTED,
@@ -18,7 +19,7 @@ from orchestration.domain.contracts import (
     RETRAINING_SOURCE,
     SCHEDULED_EVENT,
 )
-from orchestration.domain.json_values import canonical, text
+from orchestration.domain.json_values import text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, identify
 from orchestration.domain.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
-from orchestration.domain.json_values import canonical, mapping, model_name, number, s3_uri, sequence, text
+from orchestration.domain.json_values import mapping, model_name, number, s3_uri, sequence, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, identify
 

@@ -1,0 +1,34 @@
+"""Functions pause before the retries of their own calls as state machines do: by the server's ``SFN_WAIT_SCALE``.
+
+botocore waits up to 1, 2 and 4 seconds before it asks again. Where a state machine skips its pauses, a story about a
+call that fails four times would spend them there.
+"""
+
+from __future__ import annotations
+
+from ministack.core import lambda_runtime
+
+_HEAD = "import sys, json, importlib, traceback, os, time\n"
+_SHORTENED = """
+def _shorten_retry_pauses():
+    try:
+        from botocore.retries.standard import ExponentialBackoff
+    except ImportError:
+        return
+    pause = ExponentialBackoff.delay_amount
+    scale = float(os.environ.get("SFN_WAIT_SCALE", "1"))
+    ExponentialBackoff.delay_amount = lambda self, context: scale * pause(self, context)
+
+"""
+_INSTRUMENTED = "    _ms_install_invoke_depth()\n"
+
+
+def install_worker() -> None:
+    """Have the worker of a Python function scale its pauses; cheap, before any worker exists."""
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(_HEAD) != 1 or script.count(_INSTRUMENTED) != 1:
+        raise RuntimeError("this ministack's Python worker is another one than this package was written for")
+    script = script.replace(_HEAD, _HEAD + _SHORTENED)
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(
+        _INSTRUMENTED, _INSTRUMENTED + "    _shorten_retry_pauses()\n"
+    )

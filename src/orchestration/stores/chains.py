@@ -1,0 +1,63 @@
+"""Chains of records.
+
+==================  =======================  =========================================================================
+pk                  sk                       item
+==================  =======================  =========================================================================
+``CHAIN#<chain>``   ``<sequence>``           a link: kind, key in the bucket, hash, and the record's text
+``HEADS``           ``<chain>``              where a chain ends: its last sequence and hash
+==================  =======================  =========================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from orchestration.domain.chain import Head, Link, RecordKind, head_after
+from orchestration.stores.table import Table, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Chains(Table):
+    """Appends to chains, and reads them."""
+
+    def chain_head(self, chain: str) -> Head:
+        """Where a chain ends; sequence 0 for one that has no record."""
+        item = self._get("HEADS", chain)
+        if item is not None:
+            return Head(chain, int(item["sequence"]), item["hash"])
+        # The release before kept it with the model's state.
+        state = self._get(f"MODEL#{chain}", "STATE") or {}
+        return (
+            Head(chain, int(state["chain_sequence"]), state["chain_head"])
+            if state.get("chain_sequence")
+            else Head(chain)
+        )
+
+    def chain_heads(self) -> Iterator[Head]:
+        """Where every chain ends, in the order of their names."""
+        for item in self._query("HEADS"):
+            yield Head(item["sk"], int(item["sequence"]), item["hash"])
+
+    def chain_writes(self, before: Head, links: tuple[Link, ...]) -> list[Write]:
+        """The writes that append links to a chain that still ends at ``before``, for the transaction of their facts."""
+        after = head_after(before, links)
+        head = {"pk": "HEADS", "sk": after.chain, "sequence": after.sequence, "hash": after.hash}
+        return [
+            self._put(head, "attribute_not_exists(pk) OR #hash = :before", {":before": before.hash}, ["hash"]),
+            *(self._put({"pk": f"CHAIN#{link.chain}", "sk": _place(link.sequence), **asdict(link)}) for link in links),
+        ]
+
+    def link(self, chain: str, sequence: int) -> Link | None:
+        """One link of a chain."""
+        item = self._get(f"CHAIN#{chain}", _place(sequence))
+        if item is None:
+            return None
+        fields = {name: item[name] for name in Link.__slots__}
+        return Link(**{**fields, "sequence": int(item["sequence"]), "kind": RecordKind(item["kind"])})
+
+
+def _place(sequence: int) -> str:
+    return f"{sequence:012d}"

@@ -1,0 +1,125 @@
+"""The mutation run itself: what it changes, that known faults are noticed, and that no reason outlives its mutant."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.mutants.__main__ import accepted
+from tests.mutants.mutations import ROOT, Module, modules, weaker_and_stricter
+from tests.unit.memory_dynamodb import ConditionalCheckFailedException, MemoryDynamoDB
+
+
+def changes(source: str, *, rules: bool = True) -> set[tuple[str, str]]:
+    return {(mutant.was, mutant.becomes) for mutant in Module("x.py", source, rules=rules).mutants}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("return a < 2", {("a < 2", "a <= 2"), ("2", "3")}),
+        ("return a is not None", {("a is not None", "a is None")}),
+        ("return a or b", {("a or b", "a and b"), ("a or b", "a"), ("a or b", "b")}),
+        ("return not a", {("not a", "a")}),
+        ("return 'word'", {("'word'", "'wordx'")}),
+        ("return 'Words for people.'", set()),
+        ("return f'{a} words'", set()),
+        ("return text(a, 500)", set()),
+        ("return [a, *b]", {("a", ""), ("*b", "")}),
+        ("return {**a, b: c}", {("**a", ""), ("b: c", ""), ("**a", "**a last")}),
+        ("a(b=c)", {("a(b=c)", ""), ("a(..., b=c)", "")}),
+        ("raise a", {("raise a", "")}),
+        ("return [a for a in b if c]", {("if c", ""), ("c", "not c")}),
+        ("return min(a)", {("min(a)", "max(a)")}),
+        ("a += b", {("a += b", ""), ("a += b", "a -= b")}),
+    ],
+)
+def test_a_line_is_changed_in_these_ways(line: str, expected: set[tuple[str, str]]) -> None:
+    assert changes(f"def f():\n    {line}\n") == expected
+
+
+def test_a_handler_is_taken_away() -> None:
+    source = "def f():\n    try:\n        pass\n    except (A, B):\n        pass\n"
+    assert changes(source) == {("except (A, B):", "except (A, B): raise"), ("A", ""), ("B", "")}
+
+
+def test_in_the_writes_words_numbers_and_entries_stay() -> None:
+    assert changes("def f():\n    return {'a': 1}\n", rules=False) == set()
+    assert changes("def f():\n    return [a, b == c]\n", rules=False) == {
+        ("a", ""),
+        ("b == c", ""),
+        ("b == c", "b != c"),
+    }
+
+
+def test_every_clause_of_a_condition_is_left_out_and_made_impossible_with_all_its_placeholders() -> None:
+    assert list(weaker_and_stricter("attribute_not_exists(pk)")) == [
+        "attribute_not_exists(pk) OR attribute_exists(pk)",
+    ]
+    assert list(weaker_and_stricter("attribute_exists(pk) AND #a = :b")) == [
+        "#a = :b AND attribute_exists(pk) OR #a = :b AND attribute_not_exists(pk)",
+        "attribute_exists(pk) AND #a = :b OR attribute_exists(pk) AND #a <> :b",
+        "attribute_exists(pk) OR #a = :b",
+    ]
+    assert list(weaker_and_stricter("#a = :b OR #c = :d")) == [
+        "#a = :b OR #a <> :b OR #c = :d",
+        "#a = :b AND #a <> :b OR #c = :d",
+        "#a = :b OR #c = :d OR #c <> :d",
+        "#a = :b OR #c = :d AND #c <> :d",
+    ]
+
+
+def test_a_changed_condition_is_one_that_the_table_in_memory_evaluates() -> None:
+    """Else it would be noticed for its form, and not for what it lets through."""
+    changed = [
+        mutant.becomes for module in modules(["stores/"]) for mutant in module.mutants if "(pk)" in mutant.becomes
+    ]
+    conditions = [ast.literal_eval(text) for text in changed if re.fullmatch(r"'[^']+'", text)]
+
+    assert len(conditions) > 30
+    for condition in conditions:
+        request: dict[str, Any] = {
+            "Item": {"pk": {"S": "a"}, "sk": {"S": "b"}},
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {name: name[1:] for name in re.findall(r"#\w+", condition)},
+            "ExpressionAttributeValues": {name: {"S": "v"} for name in re.findall(r":\w+", condition)},
+        }
+        with contextlib.suppress(ConditionalCheckFailedException):
+            MemoryDynamoDB().put_item(**request)
+
+
+def test_a_change_is_in_the_code_once_and_leaves_no_trace_in_the_next() -> None:
+    module = Module("x.py", "def f(a):\n    return a < 2\n", rules=True)
+
+    def value(mutant: Any = None) -> list[bool]:
+        names: dict[str, Any] = {}
+        exec(module.compile(mutant), names)  # noqa: S102 - the two lines above
+        return [names["f"](number) for number in (1, 2, 3)]
+
+    assert sorted(map(value, module.mutants)) == [[True, True, False], [True, True, False]]
+    assert value() == [True, False, False]
+
+
+def test_no_reason_outlives_the_mutant_it_was_written_for() -> None:
+    mutants = [mutant for module in modules() for mutant in module.mutants]
+    assert [str(reason) for reason in accepted() if not any(reason.covers(mutant) for mutant in mutants)] == []
+    assert all(reason.reason for reason in accepted())
+
+
+def test_known_faults_are_noticed_by_the_tests_that_are_there_for_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutants", "--known"],
+        cwd=ROOT,
+        env={"PYTHONPATH": "src", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=115,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,98 @@
+"""The audit of a deployed stack: what is whole, and each thing that was done behind the loop's back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ops import verify_audit
+from tests.stack.loop import Loop
+
+
+@pytest.fixture(autouse=True)
+def signed_in(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of somebody who is signed in to the stack's account."""
+    for name, value in loop.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("STACK", loop.stack)
+
+
+def verified(capsys: pytest.CaptureFixture[str], model: str, *more: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and JSON of ``make verify-audit MODEL= JSON=1``."""
+    status = verify_audit.main(["--model", model, "--json", *more])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def found(report: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(finding["fault"], finding["subject"]) for finding in report["findings"]}
+
+
+def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
+    loop: Loop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = loop.model(policy={"approval": {"training": "always", "promotion": "never"}})
+    loop.run(loop.drift(model, observed=0.25))
+    arn = loop.start(loop.drift(model))
+    run_id = arn.rsplit(":", 1)[-1]
+    loop.until(lambda: "TRAINING_APPROVAL_REQUESTED" in loop.statuses(run_id))
+    loop.approve(run_id)
+    assert loop.ended(arn).output["outcome"] == "PROMOTED"
+    loop.until(lambda: loop.keys(f"evidence/{model}/{run_id}/outcome.json"))
+
+    status, report = verified(capsys, model)
+    assert (status, report["findings"], report["whole"], report["first_break"]) == (0, [], True, {})
+    assert report["looked_at"] | {"executions": 0, "anchors": 0} == {
+        "chains": 1, "records": 7, "objects": 7, "runs": 1, "executions": 0, "anchors": 0, "earlier": 0, "foreign": 0,
+    }  # fmt: skip
+    assert verify_audit.main(["--model", model]) == 0
+    out = capsys.readouterr().out
+    assert "whole  7 records in 1 chain(s)" in out
+    assert "rewrites table, bucket and anchors together" in out.split("Not proven by this:")[1]
+
+    verdict, outcome = (f"evidence/{model}/{run_id}/{name}.json" for name in ("evaluation", "outcome"))
+    manifest, added = f"manifests/{model}/{run_id}.json", f"evidence/{model}/{run_id}/approval-promotion.json"
+    loop.put(verdict, {**loop.read(verdict), "model": "another"}, bucket=loop.bucket)
+    loop.remove(outcome)
+    s3 = loop.aws.client("s3")
+    s3.put_object(Bucket=loop.bucket, Key=added, Body=b"\xff not json")
+    s3.put_object(Bucket=loop.bucket, Key=f"decisions/{model}//x.json", Body=b"x")
+    link = next(link["chain"]["sequence"] for link in [loop.read(manifest)])
+    loop.aws.client("dynamodb").delete_item(
+        TableName=loop.table, Key={"pk": {"S": f"CHAIN#{model}"}, "sk": {"S": f"{link:012d}"}}
+    )
+
+    status, report = verified(capsys, model)
+    assert (status, report["whole"]) == (1, False)
+    assert found(report) >= {
+        ("edited", verdict),
+        ("several versions", verdict),
+        ("deleted", outcome),
+        ("extra", added),
+        ("extra", f"decisions/{model}//x.json"),
+        ("missing", f"CHAIN#{model}"),
+        ("missing", manifest),
+    }
+    assert report["first_break"][model]["sequence"] == link
+    assert verify_audit.main(["--model", model]) == 1
+    out = capsys.readouterr().out
+    assert f"{model} {link} (first)" in out
+    assert "BROKEN" in out
+    for key in (verdict, added, f"decisions/{model}//x.json"):
+        loop.remove(key)  # the other stories' records are looked at
+
+
+def test_a_wrong_call_says_what_is_wrong_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify_audit.main(["--anchor", "abc"]) == 2
+    assert "64 hexadecimal digits" in capsys.readouterr().err
+    assert verify_audit.main(["--model", "nobody"]) == 2
+    assert "no model nobody" in capsys.readouterr().err
+
+
+def test_a_root_that_nobody_anchored_is_said_to_be_none(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    model = loop.model()
+    loop.run(loop.drift(model, observed=0.25))
+    status, report = verified(capsys, model, "--anchor", "F" * 64)
+    assert status == 1
+    assert ("not as anchored", "evidence/_anchors/") in found(report)

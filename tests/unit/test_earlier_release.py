@@ -1,0 +1,60 @@
+"""What the release before left parked is answered once, in its own words."""
+
+from __future__ import annotations
+
+import json
+
+from orchestration import handler
+from orchestration.domain.contracts import DueKind
+from orchestration.steps.earlier_release import take_over
+from orchestration.stores.models import StoredModel
+from tests.unit import stories
+from tests.unit.fakes import World, drift, request
+
+WAITS = (("WAITS", "slot"), ("WAITS", "bake"), ("APPROVALS", "approval"))
+
+
+def parked(world: World) -> None:
+    for pk, kind in WAITS:
+        item = {"pk": pk, "sk": f"WAIT#{kind}", "kind": kind, "token": f"token-{kind}", "run_id": "old"}
+        world.database.items[pk, item["sk"]] = {name: {"S": value} for name, value in item.items()}
+
+
+def test_every_wait_of_the_release_before_is_answered_with_its_word_for_no_and_forgotten(world: World) -> None:
+    parked(world)
+    for _ in range(2):
+        take_over(world.ports)
+
+    assert {
+        token: answer.get("granted", answer.get("decision")) for token, answer in world.executions.answers.items()
+    } == {
+        "token-slot": False,
+        "token-approval": "REJECTED",
+    }
+    assert world.executions.failures == {"token-bake": "StackUpdated"}
+    assert world.database.items == {}
+
+
+def test_a_run_that_pins_no_policy_is_ended_and_one_that_pins_its_own_goes_on(world: World) -> None:
+    stories.decided(world)
+    take_over(world.ports)
+    assert world.table.model("fraud").active_run_id == "run-1"
+
+    item = world.database.items["RUN#run-1", "RUN"]
+    manifest = json.loads(item["manifest"]["S"])
+    del manifest["policy"]
+    item["manifest"]["S"] = json.dumps(manifest)
+    take_over(world.ports)
+    run = world.table.run("run-1")
+    assert run is not None
+    assert (run.outcome, run.error) == ("SUPERSEDED", "StackUpdated")
+
+
+def test_a_signal_that_waits_since_the_release_before_gets_its_due_item(world: World) -> None:
+    handler.run_action(request(drift()), world.ports)
+    state = world.table.model("churn")
+    world.table.save_model(StoredModel("churn", version=state.version, pending={"count": 1}))
+    for item in world.due(DueKind.PENDING):
+        world.table.done(item)
+    take_over(world.ports)
+    assert [item.model for item in world.due(DueKind.PENDING)] == ["churn"]

@@ -1,0 +1,197 @@
+"""The table's own rules: what a transaction says when it loses, and what old and large items come back as."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+from botocore.exceptions import ClientError
+
+from orchestration import handler
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.due import GRACE, due
+from orchestration.domain.intention import endpoint_subject
+from orchestration.domain.verdict import Finish
+from orchestration.domain.wait import Result, Wait, WaitState
+from orchestration.steps.answering import settled
+from orchestration.steps.due_work import later
+from orchestration.stores.models import Commit, SeenSignal, StoredModel
+from orchestration.stores.runs import StatusRow, StoredRun
+from tests.unit import stories
+from tests.unit.fake_services import client_error
+from tests.unit.fakes import NOON, World, drift, execution_arn, request
+from tests.unit.memory_dynamodb import TransactionCanceledException
+
+SEEN = SeenSignal("signal", "run-1", "decisions/x.json", "{}", told=False)
+
+
+def failing(world: World, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: Any) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(world.database, "transact_write_items", fail)
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "TransactionInProgressException"])
+def test_a_transaction_that_meets_another_has_lost_and_nothing_is_broken(
+    code: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(world, client_error(code), monkeypatch)
+
+    assert not world.table.save_model(StoredModel("churn"))
+    assert world.table.commit_decision(StoredModel("churn"), SEEN, (), now=NOON) is Commit.CONFLICT
+
+
+def test_any_other_error_of_a_transaction_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(world, client_error("InternalServerError"), monkeypatch)
+
+    with pytest.raises(ClientError, match="InternalServerError"):
+        world.table.save_model(StoredModel("churn"))
+
+
+def test_a_transaction_that_was_canceled_without_a_reason_has_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer: Any = {"Error": {"Code": "TransactionCanceledException"}}
+    failing(world, TransactionCanceledException(answer, "TransactWriteItems"), monkeypatch)
+
+    assert world.table.commit_decision(StoredModel("churn"), SEEN, (), now=NOON) is Commit.CONFLICT
+
+
+def test_a_signal_whose_event_is_not_kept_any_more_is_still_known(world: World) -> None:
+    world.table.commit_decision(StoredModel("churn"), SEEN, (), now=NOON)
+
+    assert world.table.signal("signal") == SEEN
+
+
+def test_a_model_is_listed_with_its_first_signal(world: World) -> None:
+    handler.run_action(request(drift()), world.ports)
+
+    assert world.table.models() == ["churn"]
+
+
+def test_of_a_models_run_starts_the_latest_thousand_are_kept(world: World) -> None:
+    world.table.save_model(StoredModel("churn", run_starts=tuple(str(number) for number in range(1001))))
+
+    assert world.table.model("churn").run_starts == tuple(str(number) for number in range(1, 1001))
+
+
+RUN = StoredRun("run-1", "churn", NOON.isoformat(), execution_arn("run-1"), "{}", "critical")
+DECIDED = StatusRow(Status.RETRAINING_DECIDED, NOON.isoformat(), "It drifts.")
+
+
+def test_a_run_begins_once_with_its_first_status(world: World) -> None:
+    assert world.table._transact(world.table.run_writes(RUN, DECIDED)) is None
+    assert world.statuses("run-1") == ["RETRAINING_DECIDED"]
+
+    written = dict(world.database.items)
+    for kept in (("RUN#run-1", "RUN"), ("ACTIVE", "RUN#run-1")):
+        there = {kept: written[kept]}
+        world.database.items.clear()
+        world.database.items.update(there)
+        assert world.table._transact(world.table.run_writes(RUN, DECIDED)) is not None
+        assert world.database.items == there
+
+
+def test_what_became_of_registry_and_baseline_is_noted_once(world: World) -> None:
+    first, second = Finish(baseline="Refreshed."), Finish(baseline="Left.")
+
+    for _ in range(2):
+        assert world.table.begin_finish("run-1", [])
+    assert world.table.note_finish("run-1", first)
+    assert not world.table.note_finish("run-1", second)
+    assert not world.table.begin_finish("run-1", [])
+    assert world.table.finish_of("run-1") == first
+
+
+def test_an_item_of_the_due_list_comes_back_with_what_it_is_about(world: World) -> None:
+    item = due(DueKind.TELL, "run-1", "churn", NOON, status="PROMOTED", number=3)
+    world.table.add_due(item)
+
+    assert world.table.due_items() == [item]
+
+
+def test_a_wait_is_stored_and_resolved_with_the_item_that_has_somebody_look(world: World) -> None:
+    first, second = (due(DueKind.LOOK, f"run-1:slot:{name}", "churn", NOON) for name in ("parked", "resolved"))
+    wait = Wait(
+        kind=WaitKind.SLOT,
+        subject="",
+        run_id="run-1",
+        model="churn",
+        token="token",
+        execution_arn=execution_arn("run-1"),
+        parked_at=NOON.isoformat(),
+        deadline=NOON.isoformat(),
+        next_step_at=NOON.isoformat(),
+    )
+    assert world.table.park(wait, first) is None
+    assert world.table.due_items() == [first]
+    assert world.table.park(wait, first) is not None
+    world.table.finish_wait(wait, at=NOON.isoformat(), delivered=True)
+    parked = world.table.wait("run-1", WaitKind.SLOT)
+    assert parked is not None
+    assert parked.token == "token"
+    assert world.table.resolve_wait(settled(wait, Result(Next.TRAIN, "A slot is free.")), second)
+    assert world.table.due_items() == [first, second]
+    over = world.table.wait("run-1", WaitKind.SLOT)
+    assert over is not None
+    assert not world.table.change_wait(replace(over, state=WaitState.PARKED), replace(over, step=7))
+
+
+def test_a_wait_is_changed_with_what_must_follow(world: World) -> None:
+    stories.training(world)
+    parked = world.table.wait("run-1", WaitKind.TRAINING)
+    assert parked is not None
+    item = due(DueKind.TELL, "run-1", "fraud", NOON, status="TRAINED")
+    assert world.table.change_wait(parked, replace(parked, step=1), [world.table.due_write(item)])
+    assert item in world.table.due_items()
+
+
+def test_an_answered_wait_keeps_no_token_and_an_approval_no_step_to_come(world: World) -> None:
+    stories.asked(world)
+    assert stories.approve(world)["decided"]
+    assert [wait.token for wait in world.table.waits_of_run("run-1") if wait.resolved] == [None] * 3
+    assert [item.due_at for item in world.due(DueKind.LADDER)] == [(NOON + GRACE).isoformat()]
+
+
+def test_items_of_another_release_that_say_less_are_read(world: World) -> None:
+    stories.moving(world)
+    subject = endpoint_subject(stories.ENDPOINT)
+    del world.database.items[f"INTENT#{subject}", "INTENT"]["previous"]
+    known = world.table.intention(subject)
+    assert known is not None
+    assert known.previous == ""
+    item = due(DueKind.LOOK, "run-9:slot", "fraud", NOON)
+    world.table.add_due(item)
+    del world.database.items[item.partition, item.sort_key]["data"]
+    assert item in world.table.due_items()
+
+
+def test_an_endpoint_that_a_run_left_is_changed_by_another_run(world: World) -> None:
+    stories.moving(world)
+    subject = endpoint_subject(stories.ENDPOINT)
+    left = world.table.intention(subject)
+    assert left is not None
+    other = replace(left, run_id="run-2")
+    assert not world.table._write(world.table.intention_write(other))
+    assert world.table._write(world.table.abandon_intention(subject, "run-1"))
+    assert world.table._write(world.table.intention_write(other))
+
+
+def test_a_run_that_ends_leaves_another_runs_intention_as_it_is(world: World) -> None:
+    stories.moving(world)
+    subject = endpoint_subject(stories.ENDPOINT)
+    own = world.table.intention(subject)
+    assert own is not None
+    world.database.items[f"INTENT#{subject}", "INTENT"]["run_id"] = {"S": "run-2"}
+    stories.do(world, "close")
+    assert world.table.intention(subject) == replace(own, run_id="run-2")
+    assert world.table.model("fraud").frozen_reason is None
+
+
+def test_what_is_put_to_another_time_has_not_been_tried_then(world: World) -> None:
+    item = replace(due(DueKind.LOOK, "run-1:slot", "churn", NOON), attempts=3)
+    again = later(item, world.clock()).again
+    assert again is not None
+    assert again.attempts == 0
