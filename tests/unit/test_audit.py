@@ -459,5 +459,5 @@ def peak(chain: LongChain) -> int:
 
 
 def test_an_audit_holds_marks_of_records_and_no_records() -> None:
-    few, many = LongChain(80), LongChain(240)
+    few, many = LongChain(70), LongChain(170)
     assert peak(many) - peak(few) < (many.length - few.length) * few.record_bytes / 2
