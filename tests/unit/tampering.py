@@ -20,7 +20,7 @@ from ops.audit.gathered import Report
 from ops.audit.reading import Reading
 from ops.audit.walk import Audit
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.chain import record_hash
+from orchestration.domain.chain import GENESIS, record_hash
 from orchestration.stores.table import from_item, to_item
 from tests.unit.fake_services import FakeStepFunctions
 from tests.unit.fakes import SETTINGS, World, execution_arn
@@ -664,6 +664,24 @@ def rewrite_from(scene: Scene, link: Link, document: dict[str, Any]) -> None:
             scene.set("HEADS", link.chain, sequence=later.sequence, hash=previous)
             if later.kind == "manifest":
                 scene.set(f"RUN#{later.document['run_id']}", "RUN", manifest=text)
+
+
+def write_anew(scene: Scene, chain: str, documents: list[dict[str, Any]]) -> None:
+    """Put other records in the place of a whole chain, so that table and bucket agree; each lies where it lay."""
+    keys = {canonical(link.document): (link.key, link.kind) for link in scene.links() if link.chain == chain}
+    for link in scene.links():
+        if link.chain == chain:
+            scene.remove(*link.item)
+            scene.s3.rewrite(BUCKET, link.key, None)
+    previous = GENESIS
+    for sequence, document in enumerate(documents, 1):
+        key, kind = keys[canonical(document)]
+        text, digest = hashed({**document, "chain": {"name": chain, "sequence": sequence, "previous_hash": previous}})
+        link = Link(chain, sequence, kind, key, document)
+        scene.set(*link.item, chain=chain, sequence=sequence, kind=kind, key=key, record=text, hash=digest)
+        scene.s3.rewrite(BUCKET, key, text.encode())
+        scene.set("HEADS", chain, sequence=sequence, hash=digest)
+        previous = digest
 
 
 Kind = Callable[[Random, Scene], Tampering | None]

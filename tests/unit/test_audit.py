@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
+from ops.audit.facts import Recorded, outcome_contradicts
 from ops.audit.findings import Fault, Finding, Level
 from ops.audit.walk import UnknownChainError
 from ops.record_hashes import first_version_text
 from orchestration.domain.chain import GENESIS
-from orchestration.domain.contracts import Status
+from orchestration.domain.chain import Head as ChainHead
+from orchestration.domain.contracts import Next, Status
+from orchestration.domain.merkle import root_of
 from orchestration.domain.records import sha256
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import to_item
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, execution_arn
-from tests.unit.history import signal
+from tests.unit.history import anchored_history, signal
 from tests.unit.long_chain import LongChain
 from tests.unit.memory_s3 import MemoryS3
 from tests.unit.stories import do
-from tests.unit.tampering import BUCKET, Inline, Scene
+from tests.unit.tampering import BUCKET, Inline, Scene, rewrite_from, write_anew
 
 HOUR: Final = timedelta(hours=1)
 
@@ -155,6 +160,142 @@ def _decided_signal(world: World) -> str:
     stories.decided(world)
     (pk,) = [pk for pk, _ in world.database.items if pk.startswith("SIGNAL#")]
     return pk.removeprefix("SIGNAL#")
+
+
+# Table and bucket rewritten together: what else tells.
+
+
+@pytest.fixture(scope="module")
+def original() -> Scene:
+    world = World(max_concurrent_trainings=3)
+    anchored_history(world)
+    scene = Scene.of(world)
+    for key in scene.objects("evidence/_anchors/"):
+        scene.s3.rewrite(BUCKET, key, None)
+    assert scene.audit().findings == []
+    return scene
+
+
+@pytest.mark.parametrize("kind", ["manifest", "verdict", "approval", "verification", "outcome", "decision", "override"])
+def test_a_tail_cut_off_on_both_sides_is_told_by_the_facts(original: Scene, kind: str) -> None:
+    link = [link for link in original.links() if link.kind == kind and link.document.get("decision") != "REJECT"][-1]
+    scene = original.copy()
+    chain = [other.document for other in scene.links() if other.chain == link.chain]
+    write_anew(scene, link.chain, chain[: link.sequence - 1])
+    expected = {"manifest": Fault.MISSING, "decision": Fault.WITHOUT_RECORD, "override": Fault.CONTRADICTED}
+    assert expected.get(kind, Fault.WITHOUT_RECORD) in {finding.fault for finding in scene.audit().findings}
+
+
+def test_a_decision_to_retrain_has_its_manifest_behind_it(original: Scene) -> None:
+    scene = original.copy()
+    manifest = next(link for link in scene.links() if link.kind == "manifest" and link.chain == "fraud")
+    rest = [link.document for link in scene.links() if link.chain == "fraud" and link != manifest]
+    write_anew(scene, "fraud", rest)
+    assert ("missing", "fraud", manifest.sequence) in faults(scene.audit().findings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"reason": "GUARDS_PASSED"}, "says otherwise of reason"),
+        ({"decision": "HOLD"}, "says otherwise of decision"),
+        ({"severity": "critical"}, "says otherwise of severity"),
+        ({"freezes": True}, "says otherwise of freezes"),
+        ({"approval": {"needed": True, "approvals_needed": 1}}, "says otherwise of approval"),
+        ({"guards": []}, "says otherwise of guards"),
+        ({"inputs": None}, "holds no inputs"),
+        ({"inputs": {"policy": {"sha256": "0" * 64}}}, "does not have the digest"),
+        (
+            {"inputs": {"now": "2020-01-01T00:00:00+00:00", "state": {"cooldown_until": "2021-01-01T00:00:00+00:00"}}},
+            "COOLDOWN",
+        ),
+    ],
+)
+def test_a_decision_that_its_inputs_do_not_give_is_found(
+    original: Scene, changes: dict[str, Any], sentence: str
+) -> None:
+    scene = original.copy()
+    wanted = "RETRAIN" if "COOLDOWN" in sentence else "OBSERVE"
+    link = next(link for link in scene.links() if link.document.get("decision") == wanted)
+    rewrite_from(scene, link, _merged(link.document, changes))
+    told = [finding for finding in scene.audit().findings if finding.fault is Fault.DECIDED_OTHERWISE]
+    assert [(finding.chain, finding.sequence) for finding in told] == [(link.chain, link.sequence)]
+    assert sentence in told[0].sentence
+
+
+def _merged(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A document with changes, also in the objects in it."""
+    found = {name: (document.get(name), value) for name, value in changes.items()}
+    both = {name: isinstance(old, dict) and isinstance(new, dict) for name, (old, new) in found.items()}
+    return {**document, **{name: _merged(old or {}, new) if both[name] else new for name, (old, new) in found.items()}}
+
+
+PASSED: Final = Recorded(Next.PROMOTE)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "recorded", "sentence"),
+    [
+        (Status.PROMOTED, {"evaluation": PASSED, "bake": Recorded(Next.FINISH, Status.PROMOTED)}, None),
+        (
+            Status.ROLLED_BACK,
+            {"evaluation": PASSED, "bake": Recorded(Next.FINISH, Status.PROMOTED)},
+            "concludes PROMOTED",
+        ),
+        (Status.ROLLED_BACK, {"evaluation": PASSED, "bake": Recorded(Next.ROLL_BACK, Status.ROLLED_BACK)}, None),
+        (
+            Status.PROMOTED,
+            {"evaluation": PASSED, "bake": Recorded(Next.ROLL_BACK, Status.ROLLED_BACK)},
+            "champion back",
+        ),
+        (Status.PROMOTED, {}, "No verdict"),
+        (
+            Status.PROMOTED,
+            {"evaluation": Recorded(Next.RECORD, Status.CANDIDATE_REJECTED)},
+            "concludes CANDIDATE_REJECTED",
+        ),
+        (Status.STOPPED, {"evaluation": PASSED}, None),
+        (Status.STOPPED, {}, None),
+        (Status.APPROVAL_REJECTED, {"approval:training": Recorded(Next.RECORD, Status.APPROVAL_REJECTED)}, None),
+        (Status.TRAINED, {"approval:training": Recorded(Next.RECORD, Status.APPROVAL_REJECTED)}, "APPROVAL_REJECTED"),
+    ],
+)
+def test_an_outcome_follows_from_what_was_recorded_before_it(
+    outcome: Status, recorded: dict[str, Recorded], sentence: str | None
+) -> None:
+    told = outcome_contradicts(outcome, recorded)
+    assert (told is None) if sentence is None else (told is not None and sentence in told)
+
+
+def test_an_outcome_that_does_not_follow_is_found_although_run_and_record_agree(original: Scene) -> None:
+    scene = original.copy()
+    link = next(link for link in scene.links() if link.document.get("outcome") == "ROLLED_BACK")
+    scene.set(f"RUN#{link.document['run_id']}", "RUN", outcome="PROMOTED")
+    rewrite_from(scene, link, {**link.document, "outcome": "PROMOTED"})
+    sentences = [finding.sentence for finding in scene.audit().findings]
+    assert "Outcome: The bake before it sends the champion back." in sentences
+
+
+def test_an_anchor_behind_the_end_of_a_chain_says_how_long_it_was(original: Scene) -> None:
+    scene = original.copy()
+    key = "evidence/_anchors/2026-03-03.json"
+    heads = [ChainHead(link.chain, link.sequence, str(link.document["chain"]["hash"])) for link in original.links()]
+    head = max((head for head in heads if head.chain == "_loop"), key=lambda head: head.sequence)
+    anchor = {"root": root_of([head]), "heads": [asdict(head)]}
+    scene.s3.rewrite(BUCKET, key, json.dumps(anchor).encode())
+    assert scene.audit(anchor=anchor["root"]).findings == []
+    write_anew(scene, "_loop", [link.document for link in scene.links() if link.chain == "_loop"][:-1])
+    told = [finding for finding in scene.audit().findings if finding.fault is Fault.NOT_AS_ANCHORED]
+    assert faults(told) == [("not as anchored", "_loop", head.sequence)]
+
+
+@pytest.mark.parametrize("folder", ["decisions/", "evidence/", "manifests/", "evidence//", "decisions//fraud/"])
+def test_an_object_in_no_chains_folder_is_extra(original: Scene, folder: str) -> None:
+    scene = original.copy()
+    body = original.body(original.links()[0].key)
+    scene.s3.put(BUCKET, f"{folder}x.json", body)
+    (finding,) = scene.audit().findings
+    assert (finding.fault, finding.subject) == (Fault.EXTRA, f"{folder}x.json")
 
 
 # The release before.
@@ -310,14 +451,18 @@ def test_a_head_of_the_release_before_that_was_moved_is_found(world: World) -> N
 
 def peak(chain: LongChain) -> int:
     """Bytes an audit of a chain of decisions holds at most, beside the chain."""
+    usual = gc.get_threshold()
+    gc.set_threshold(500, 2, 2)  # what is thrown away is not held
     tracemalloc.start()
     report = chain.audit(Inline())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    gc.set_threshold(*usual)
     assert (report.findings, report.records, report.objects) == ([], chain.length, chain.length)
     return most
 
 
 def test_an_audit_holds_marks_of_records_and_no_records() -> None:
-    few, many = LongChain(80), LongChain(240)
-    assert peak(many) - peak(few) < (many.length - few.length) * few.record_bytes / 2
+    few, many = LongChain(80), LongChain(200)
+    grown = peak(many) - peak(few)
+    assert grown < (many.length - few.length) * few.record_bytes / 2

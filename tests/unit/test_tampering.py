@@ -17,7 +17,7 @@ from tests.unit.fakes import World
 from tests.unit.history import anchored_history
 from tests.unit.tampering import PROVABLE, UNPROVABLE, Scene, Tampering, rewrite_from, tampered
 
-SAMPLE = 24
+SAMPLE = 16
 COUNT = int(os.environ.get("COUNT") or 0)
 CASE = os.environ.get("CASE")
 
