@@ -1,113 +1,194 @@
-"""The machine that interleaves calls: it plays the same history again, it finds faults, and the loop breaks no promise in it."""
+"""The machine that interleaves calls: a seed plays its history again, faults are found, and the loop breaks no promise."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import replace
+import functools
 from typing import Any
-from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
-from orchestration.actions import pause, promote
-from orchestration.domain.contracts import DueKind
-from orchestration.steps import closing, hand
-from tests.unit.interleavings import drawn, main, played
+from tests.unit.fakes import ProcessDiedError, World
+from tests.unit.interleavings import REST, cut_down, drawn, main, played, promise_of
 from tests.unit.memory_dynamodb import MemoryDynamoDB
+from tests.unit.safeguards import SAFEGUARDS, steps_without
+from tests.unit.scheduler import Actor, Fate, Scheduler
+from tests.unit.stack_in_motion import StackInMotion
 
-ITEM = {"pk": {"S": "a"}, "sk": {"S": "b"}, "value": {"S": "new"}}
-KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+STEPS = 15_000
+"""Enough for some histories and few seconds; ``make faults`` makes many times as many."""
 
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Thousands of faults are logged here, and no line of it is read."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+MISSED_SOON = {
+    "the fence's conditions": 2,
+    "the fence's switches": 3,
+    "one vote after the other": 4,
+    "consistent reads": 5,
+    "the item that stops a training": 5,
+    "the intention a closed run leaves": 3,
+}
+"""Those of the safeguards without which something breaks after some thousand calls; and a seed of which that is soon."""
 
 
 # The loop.
 
 
 def test_no_interleaving_breaks_a_promise(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--steps", "20000", "--seed", "1"]) == 0, capsys.readouterr().out
+    broken = main(["--steps", str(STEPS), "--seed", "1"])
 
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said.startswith("seed 1, steps 2")
-    assert said.endswith("broken: 0")
+    told = capsys.readouterr().out
+    assert not broken, told
+    assert told.splitlines()[-1].endswith("broken: 0")
 
 
 # The machine.
 
 
-def test_a_seed_plays_the_same_history_again_and_another_seed_another_one() -> None:
-    first, again, other = (drawn(seed)[0] for seed in ("1/0", "1/0", "2/0"))
-
-    assert first.scheduler.trace == again.scheduler.trace
-    assert first.moves == again.moves
-    assert first.scheduler.trace != other.scheduler.trace
+@pytest.fixture(scope="module")
+def history() -> StackInMotion:
+    """Give a history to play again."""
+    return drawn("1/0")[0]
 
 
-def test_the_moves_that_were_drawn_play_the_same_history() -> None:
-    first, _ = drawn("1/0")
-    again, _ = played(first.moves)
-
-    assert again.scheduler.trace == first.scheduler.trace
+def test_a_seed_plays_its_history_again_and_another_seed_another_one(history: StackInMotion) -> None:
+    assert drawn("1/0")[0].scheduler.trace == history.scheduler.trace
+    assert drawn("2/0")[0].scheduler.trace != history.scheduler.trace
 
 
-def without_conditions(partition: str, item: str = "") -> AbstractContextManager[Any]:
-    """Let every condition on these items hold."""
-    holds = MemoryDynamoDB._holds
-
-    def held(table: MemoryDynamoDB, request: dict[str, Any], key: tuple[str, str]) -> bool:
-        return (key[0].startswith(partition) and key[1].startswith(item)) or holds(table, request, key)
-
-    return patch.object(MemoryDynamoDB, "_holds", held)
+def test_the_moves_alone_play_the_history_again(history: StackInMotion) -> None:
+    assert played(history.moves)[0].scheduler.trace == history.scheduler.trace
 
 
-def with_old_reads() -> AbstractContextManager[Any]:
-    get_item = MemoryDynamoDB.get_item
+@pytest.mark.parametrize(("name", "seed"), MISSED_SOON.items())
+def test_a_safeguard_that_is_taken_away_is_missed(name: str, seed: int) -> None:
+    _, broken = steps_without(name, seed=seed, most=60_000)
 
-    def old(table: MemoryDynamoDB, **request: Any) -> dict[str, Any]:
-        return get_item(table, **{**request, "ConsistentRead": False})
-
-    return patch.object(MemoryDynamoDB, "get_item", old)
+    assert promise_of(broken) in SAFEGUARDS[name].breaks
 
 
-def without_the_item_that_stops_trainings() -> AbstractContextManager[Any]:
-    after = closing._after
+def test_a_history_that_breaks_a_promise_is_cut_down_to_the_moves_that_do() -> None:
+    safeguard = SAFEGUARDS["the item that stops a training"]
+    with safeguard.without():
+        whole, broken = drawn("1/0")
+        assert broken is not None
+        few = cut_down(whole.moves, broken)
+        again = played([*few, REST])[1]
 
-    def less(*arguments: Any) -> closing._After:
-        found = after(*arguments)
-        stops = [item.sort_key for item, _ in found.work if item.kind is DueKind.STOP]
-        return replace(
-            found,
-            writes=tuple(write for write in found.writes if not any(key in str(write) for key in stops)),
-            work=tuple(work for work in found.work if work[0].kind is not DueKind.STOP),
-        )
-
-    return patch.object(closing, "_after", less)
+    assert len(few) < len(whole.moves) / 4
+    assert promise_of(again) == promise_of(broken)
+    assert played([*few, REST])[1] is None
 
 
-TAKEN_AWAY: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str]] = {
-    "the conditions of the fence": (lambda: patch.object(hand, "fence_writes", lambda *_: []), "switch closed"),
-    "the switches in the fence": (lambda: without_conditions("CONTROLS"), "switch"),
-    "the version of a model": (lambda: without_conditions("MODEL#", "STATE"), "records left lock"),
-    "the version of the slot ledger": (lambda: without_conditions("SLOTS", "LEDGER"), "slots left quiet"),
-    "one record a signal": (lambda: without_conditions("SIGNAL#"), "facts records"),
-    "one vote after the other": (lambda: without_conditions("APPROVAL#"), "facts votes"),
-    "one result a wait": (lambda: without_conditions("WAIT#"), "facts"),
-    "consistent reads": (with_old_reads, "left quiet records facts served"),
-    "the item that stops a training": (without_the_item_that_stops_trainings, "left quiet"),
-    "the intention a closed run leaves": (
-        lambda: patch.object(closing, "_open_intention", lambda *_: None),
-        "served left",
-    ),
-    "the look at the endpoint": (lambda: patch.object(promote, "foreign_deployment", lambda *_, **__: None), "foreign"),
-    "the look at switch and policy": (lambda: patch.object(promote, "refuse", lambda *_: None), "switch policy"),
-    "what a pause names": (lambda: patch.object(pause, "_in_flight", lambda *_: []), "in flight"),
-}
-"""Safeguards, with the first words of what may be said to break without each."""
+# A call and what becomes of it.
+
+
+def put(world: World, value: str, **more: Any) -> dict[str, Any]:
+    item = {"pk": {"S": "a"}, "sk": {"S": "b"}, "value": {"S": value}}
+    return world.database.put_item(Item=item, **more)
+
+
+def stored(world: World) -> str | None:
+    found = world.database.items.get(("a", "b"))
+    return None if found is None else str(found["value"]["S"])
+
+
+def begun(world: World, *values: str) -> tuple[Scheduler, list[Actor]]:
+    scheduler = Scheduler(world)
+    writes = [functools.partial(put, world, value) for value in values]
+    return scheduler, [
+        scheduler.begin(value, write, lambda _: None) for value, write in zip(values, writes, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fate", "error", "value"),
+    [
+        (Fate.GOES, type(None), "new"),
+        (Fate.DIES, ProcessDiedError, None),
+        (Fate.DIED, ProcessDiedError, "new"),
+        (Fate.LOST, ReadTimeoutError, "new"),
+        (Fate.THROTTLED, ClientError, None),
+    ],
+)
+def test_a_call_has_its_fate(fate: Fate, error: type, value: str | None, world: World) -> None:
+    scheduler, (actor,) = begun(world, "new")
+    assert (actor.call, stored(world)) == ("PutItem", None)
+
+    scheduler.go(actor, fate)
+
+    assert actor.over
+    assert isinstance(actor.error, error)
+    assert stored(world) == value
+
+
+def test_a_write_that_the_sdk_makes_twice_meets_its_own_effect(world: World) -> None:
+    scheduler = Scheduler(world)
+    once = functools.partial(put, world, "new", ConditionExpression="attribute_not_exists(pk)")
+    actor = scheduler.begin("once", once, lambda _: None)
+
+    scheduler.go(actor, Fate.AGAIN)
+
+    assert isinstance(actor.error, world.database.exceptions.ConditionalCheckFailedException)
+    assert stored(world) == "new"
+
+
+def test_who_is_let_go_last_writes_last(world: World) -> None:
+    scheduler, (first, second) = begun(world, "first", "second")
+
+    scheduler.go(second)
+    scheduler.go(first)
+
+    assert stored(world) == "first"
+    assert [line.split(" ")[0] for line in scheduler.trace] == ["second", "first"]
+
+
+# What the table in memory does when calls overlap.
+
+
+def transact(world: World, value: str) -> dict[str, Any]:
+    item = {"pk": {"S": "a"}, "sk": {"S": "b"}, "value": {"S": value}}
+    return world.database.transact_write_items(TransactItems=[{"Put": {"Item": item}}])
+
+
+def test_a_transaction_that_meets_another_is_cancelled_and_a_single_write_refused(world: World) -> None:
+    scheduler = Scheduler(world)
+    first, second = (
+        scheduler.begin(value, functools.partial(transact, world, value), lambda _: None) for value in ("one", "two")
+    )
+    single = scheduler.begin("three", functools.partial(put, world, "three"), lambda _: None)
+
+    scheduler.go(first)
+    assert (first.call, stored(world)) == ("Commit", None)
+    scheduler.go(second)
+    scheduler.go(single)
+    scheduler.go(first)
+
+    assert isinstance(second.error, world.database.exceptions.TransactionCanceledException)
+    assert second.error.response["CancellationReasons"] == [{"Code": "TransactionConflict"}]
+    assert isinstance(single.error, ClientError)
+    assert single.error.response["Error"]["Code"] == "TransactionConflictException"
+    assert (first.error, stored(world)) == (None, "one")
+    assert put(world, "four") == {}, "what is over conflicts with nothing"
+
+
+def test_a_process_that_dies_within_its_transaction_leaves_no_conflict_behind(world: World) -> None:
+    scheduler = Scheduler(world)
+    actor = scheduler.begin("one", functools.partial(transact, world, "one"), lambda _: None)
+    scheduler.go(actor)
+
+    scheduler.go(actor, Fate.DIES)
+
+    assert isinstance(actor.error, ProcessDiedError)
+    assert stored(world) is None
+    assert put(world, "two") == {}
+
+
+def test_a_read_that_does_not_ask_to_be_consistent_may_see_what_was_before() -> None:
+    table, key = MemoryDynamoDB(), {"pk": {"S": "a"}, "sk": {"S": "b"}}
+    for value in ("old", "new"):
+        table.put_item(Item={**key, "value": {"S": value}})
+
+    assert table.get_item(Key=key, ConsistentRead=True)["Item"]["value"] == {"S": "new"}
+    assert table.get_item(Key=key)["Item"]["value"] == {"S": "old"}
+    table.delete_item(Key=key)
+    assert "Item" in table.get_item(Key=key)
+    assert "Item" not in table.get_item(Key=key, ConsistentRead=True)

@@ -1,0 +1,128 @@
+"""What the loop is kept from breaking by, each with a way to take it away, so that who looks for faults is seen to find them.
+
+::
+
+    python -m tests.unit.safeguards --steps 100000 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from orchestration.actions import pause, promote
+from orchestration.domain.contracts import DueKind
+from orchestration.steps import closing, hand
+from tests.unit.interleavings import drawn, promise_of
+from tests.unit.memory_dynamodb import MemoryDynamoDB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Safeguard:
+    """A safeguard: how to do without it, and the promises that may break then."""
+
+    without: Callable[[], AbstractContextManager[Any]]
+    breaks: frozenset[str]
+
+
+def _conditions(partition: str, item: str = "") -> AbstractContextManager[Any]:
+    """Let every condition on these items hold."""
+    holds = MemoryDynamoDB._holds
+
+    def held(table: MemoryDynamoDB, request: dict[str, Any], key: tuple[str, str]) -> bool:
+        return holds(table, request, key) or (key[0].startswith(partition) and key[1].startswith(item))
+
+    return patch.object(MemoryDynamoDB, "_holds", held)
+
+
+def _consistent_reads() -> AbstractContextManager[Any]:
+    get_item = MemoryDynamoDB.get_item
+
+    def old(table: MemoryDynamoDB, **request: Any) -> dict[str, Any]:
+        return get_item(table, **{**request, "ConsistentRead": False})
+
+    return patch.object(MemoryDynamoDB, "get_item", old)
+
+
+def _stop_items() -> AbstractContextManager[Any]:
+    after = closing._after
+
+    def less(*arguments: Any) -> closing._After:
+        found = after(*arguments)
+        stops = [item.sort_key for item, _ in found.work if item.kind is DueKind.STOP]
+        return replace(
+            found,
+            writes=tuple(write for write in found.writes if not any(key in str(write) for key in stops)),
+            work=tuple(work for work in found.work if work[0].kind is not DueKind.STOP),
+        )
+
+    return patch.object(closing, "_after", less)
+
+
+SAFEGUARDS: Final = {
+    name: Safeguard(without, frozenset(breaks.split()))
+    for name, without, breaks in (
+        ("the fence's conditions", lambda: patch.object(hand, "fence_writes", lambda *_: []), "switch closed quiet"),
+        ("the fence's switches", lambda: _conditions("CONTROLS"), "switch"),
+        ("one vote after the other", lambda: _conditions("APPROVAL#"), "facts votes"),
+        ("consistent reads", _consistent_reads, "left quiet records facts served"),
+        ("the item that stops a training", _stop_items, "left quiet"),
+        ("the intention a closed run leaves", lambda: patch.object(closing, "_open_intention", _none), "served left"),
+        ("a model's version", lambda: _conditions("MODEL#", "STATE"), "records left quiet lock"),
+        ("the slot ledger's version", lambda: _conditions("SLOTS", "LEDGER"), "slots left quiet"),
+        ("one decision a signal", lambda: _conditions("SIGNAL#"), "facts records"),
+        ("one result a wait", lambda: _conditions("WAIT#"), "facts"),
+        ("the hand's look at the endpoint", lambda: patch.object(promote, "foreign_deployment", _none), "foreign"),
+        ("the hand's look at its run", lambda: patch.object(promote, "refuse", _none), "switch policy"),
+        ("what a pause names", lambda: patch.object(pause, "_in_flight", lambda *_: []), "in-flight"),
+    )
+}
+
+
+def _none(*_: Any, **__: Any) -> None:
+    """Find nothing."""
+
+
+def steps_without(name: str, *, seed: int, most: int) -> tuple[int, str | None]:
+    """Draw histories without a safeguard until one breaks a promise, or so many calls were made.
+
+    Returns:
+        The calls it took, and what broke; None when nothing did.
+    """
+    steps = 0
+    with SAFEGUARDS[name].without():
+        for number in itertools.count():
+            history, broken = drawn(f"{seed}/{number}")
+            steps += history.scheduler.steps
+            if broken is not None or steps > most:
+                return steps, broken
+    raise AssertionError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take away one safeguard after the other. Gives 1 when one is not missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=100_000, help="calls to make at most without each (100,000)")
+    parser.add_argument("--seed", type=int, default=1, help="what the histories are drawn from (1)")
+    asked = parser.parse_args(arguments)
+    missed = 0
+    for name, safeguard in SAFEGUARDS.items():
+        steps, broken = steps_without(name, seed=asked.seed, most=asked.steps)
+        found = promise_of(broken) in safeguard.breaks
+        missed += found
+        sys.stdout.write(f"{name}: {f'missed after {steps} steps' if found else 'NOT MISSED'}: {str(broken)[:120]}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"seed {asked.seed}, safeguards {len(SAFEGUARDS)}, missed: {missed}\n")
+    return 0 if missed == len(SAFEGUARDS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
