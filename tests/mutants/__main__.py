@@ -115,7 +115,8 @@ def known() -> dict[Key, str]:
 
 def _try_known(jobs: int) -> int:
     killers = known()
-    tried = [(module, mutant) for module in modules() for mutant in module.mutants if mutant.key in killers]
+    found = modules([path for path, *_ in killers])
+    tried = [(module, mutant) for module in found for mutant in module.mutants if mutant.key in killers]
     survived: list[Mutant] = []
 
     def told(mutant: Mutant, verdict: Verdict) -> None:

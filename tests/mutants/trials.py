@@ -47,7 +47,7 @@ MEMORY: Final = 4 << 30
 
 QUIET: Final = [
     *("-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:xdist", "-p", "no:timeout"),
-    *("-s", "-o", "addopts=", f"--rootdir={ROOT}"),
+    *("-s", "-o", "addopts=", f"--rootdir={ROOT}", "--assert=plain"),
 ]
 """Arguments of a pytest that says nothing, in one process."""
 
@@ -166,7 +166,14 @@ def try_all(
         raise RuntimeError(plugin.error)
 
 
-class _Trials:
+class _Terse:
+    """A failure is counted and nobody reads it, so no source is looked up for it."""
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.option.tbstyle = "native"
+
+
+class _Trials(_Terse):
     """Takes pytest's run over once it has collected."""
 
     def __init__(
@@ -344,7 +351,7 @@ def _afresh(module: Module, code: CodeType, tests: list[str]) -> str | None:
     return first.failed
 
 
-class _First:
+class _First(_Terse):
     """Runs chosen tests in an order, and stops at the first that fails."""
 
     def __init__(self, tests: list[str]) -> None:

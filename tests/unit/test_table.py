@@ -65,6 +65,16 @@ def test_a_signal_whose_event_is_not_kept_any_more_is_still_known(world: World) 
     assert world.table.signal("signal") == SEEN
 
 
+def test_a_signal_is_decided_once(world: World) -> None:
+    other = replace(SEEN, run_id="run-2", record="{1}")
+
+    assert world.table.commit_decision(StoredModel("churn"), SEEN, (), now=NOON) is Commit.DONE
+    again = world.table.model("churn")
+    assert world.table.commit_decision(again, other, (), now=NOON) is Commit.DUPLICATE
+    assert world.table.signal("signal") == SEEN
+    assert world.table.model("churn") == again
+
+
 def test_a_model_is_listed_with_its_first_signal(world: World) -> None:
     handler.run_action(request(drift()), world.ports)
 

@@ -1,0 +1,122 @@
+"""What a channel did not take at once is told by a sweep; what people settled by hand is settled for their model only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+
+from orchestration.domain.intention import IntentionState, endpoint_subject
+from orchestration.steps.policies import load_policy
+from tests.unit import stories
+from tests.unit.fake_services import client_error
+from tests.unit.fakes import World
+from tests.unit.stories import ENDPOINT, do
+
+
+def pause(world: World) -> None:
+    do(world, "pause", scope="global", by="ana", reason="Incident 7.")
+
+
+def unpause(world: World) -> None:
+    do(world, "unpause", scope="global", by="ana")
+
+
+def unfreeze(world: World) -> None:
+    do(world, "unfreeze", model="fraud", by="ana", reason="Looked at.")
+
+
+def nothing(_: World) -> None:
+    pass
+
+
+def frozen(world: World) -> None:
+    world.table.save_model(replace(world.table.model("fraud"), frozen_reason="Left."))
+
+
+def bad_policy(world: World) -> None:
+    load_policy(world.ports, "fraud")
+
+
+def with_bad_policy(world: World) -> None:
+    world.put("policies/fraud.json", b"{")
+
+
+@pytest.mark.parametrize(
+    ("before", "does", "named"),
+    [
+        (nothing, pause, "paused global"),
+        (pause, unpause, "resumed global"),
+        (frozen, unfreeze, "unfroze fraud"),
+        (with_bad_policy, bad_policy, "is not valid"),
+    ],
+)
+def test_what_a_channel_did_not_take_is_told_by_a_sweep(
+    before: Callable[[World], None],
+    does: Callable[[World], None],
+    named: str,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Any) -> NoReturn:
+        raise client_error("InternalError")
+
+    before(world)
+    told = len(world.channels.messages)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.channels, "tell", fail)
+        does(world)
+    assert len(world.channels.messages) == told
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert sum(named in message.sentence for message in world.channels.messages[told:]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        ({}, True),
+        ({"model": "risk"}, False),
+        ({"state": str(IntentionState.OPEN)}, False),
+    ],
+)
+def test_unfreezing_settles_what_was_left_of_its_own_model_and_nothing_else(
+    changes: dict[str, str], ended: bool, world: World
+) -> None:
+    stories.moving(world)
+    stories.tell_dead(world, "ABORTED")
+    for name, value in changes.items():
+        world.database.items[f"INTENT#{endpoint_subject(ENDPOINT)}", "INTENT"][name] = {"S": value}
+    world.clock.forward(minutes=2)
+    unfreeze(world)
+    assert (world.table.intention(endpoint_subject(ENDPOINT)) is None) == ended
+
+
+def taken_over(world: World) -> None:
+    world.table.save_model(replace(world.table.model("fraud"), active_run_id="run-2"))
+
+
+def anothers(world: World) -> None:
+    world.database.items[f"INTENT#{endpoint_subject(ENDPOINT)}", "INTENT"]["run_id"] = {"S": "run-2"}
+
+
+@pytest.mark.parametrize("happens", [taken_over, anothers])
+def test_only_the_models_run_goes_back_and_only_from_its_own_change(
+    happens: Callable[[World], None], world: World
+) -> None:
+    stories.rejected_by_bake(world)
+    happens(world)
+    before = list(world.sagemaker.requests)
+    assert do(world, "roll_back", token="back") == {"started": False}
+    assert world.sagemaker.requests == before
+
+
+def test_a_run_that_died_in_the_queue_leaves_it(world: World) -> None:
+    stories.decided(world)
+    pause(world)
+    do(world, "park", kind="slot", token="slot")
+    assert [waiter.run_id for waiter in world.table.queue()] == ["run-1"]
+    stories.tell_dead(world, "ABORTED")
+    assert list(world.table.queue()) == []
