@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import logging
 from collections import Counter
 from contextlib import contextmanager
@@ -570,7 +569,7 @@ class StackInMotion:
             while (actor := self._invocations.get(name)) is not None and actor.name.endswith(":admit"):
                 self._step(actor)
             seen = self.world.table.decision_of(name)
-            decision = json.loads(seen.record)["decision"] if seen else None
+            decision = self.world.table.record_of(seen)["decision"] if seen else None
             frozen = self.world.table.model(model).frozen_reason
             promised(decision == ("HOLD" if frozen else "RETRAIN"), f"next: {model} is {decision}, frozen: {frozen}")
 
