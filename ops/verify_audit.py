@@ -26,12 +26,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ops.audit.findings import Level, first_breaks
 from ops.audit.reading import Reading
 from ops.audit.records import HASH
-from ops.audit.walk import NOT_PROVEN, Audit, Report, UnknownChainError
+from ops.audit.walk import NOT_PROVEN, Audit, UnknownChainError
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
+
+    from ops.audit.gathered import Report
 
 REPORT_VERSION: Final = 1
 

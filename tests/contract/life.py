@@ -28,8 +28,9 @@ from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from moto import mock_aws
 from rich.console import Console
 
+from ops.audit.gathered import Report
 from ops.audit.reading import Reading
-from ops.audit.walk import Audit, Report
+from ops.audit.walk import Audit
 from ops.explain import explain
 from ops.history import history
 from ops.status import status
@@ -394,9 +395,14 @@ class World:
     def audited(self) -> Report:
         """What an audit finds, asked by a reviewer; of most records in the bucket the table knows nothing any more."""
         session, name = self.recorders[REVIEWER].listen(boto3.Session()), self.stack.name
-        clients = (session.client(service) for service in ("s3", "dynamodb", "stepfunctions"))
-        machine = self.stack.arn(MACHINE)
-        reading = Reading(*clients, bucket=name("AutomationBucket"), table=name("HistoryTable"), machine=machine)
+        reading = Reading(
+            session.client("s3"),
+            session.client("dynamodb"),
+            session.client("stepfunctions"),
+            bucket=name("AutomationBucket"),
+            table=name("HistoryTable"),
+            machine=self.stack.arn(MACHINE),
+        )
         return Audit(reading, Inline(), now=self.outside.now()).run()
 
     def begin_anew(self) -> None:

@@ -16,8 +16,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Final
 
+from ops.audit.gathered import Report
 from ops.audit.reading import Reading
-from ops.audit.walk import Audit, Report
+from ops.audit.walk import Audit
 from orchestration.domain.chain import Head, Link, Record, RecordKind, chained
 from orchestration.domain.records import decision_key
 from orchestration.stores.table import to_item
@@ -130,9 +131,12 @@ class LongChain:
             yield {"executions": [{"name": f"run-{sequence}", "executionArn": arn, **more}]}
 
     def get_paginator(self, name: str) -> _Pages:
-        return _Pages(
-            {"query": self._query, "list_object_versions": self._versions, "list_executions": self._executions}[name]
-        )
+        known: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
+            "query": self._query,
+            "list_object_versions": self._versions,
+            "list_executions": self._executions,
+        }
+        return _Pages(known[name])
 
 
 class _Pages:

@@ -16,8 +16,9 @@ from random import Random
 from typing import Any, Final
 
 from ops.audit.findings import Fault
+from ops.audit.gathered import Report
 from ops.audit.reading import Reading
-from ops.audit.walk import Audit, Report
+from ops.audit.walk import Audit
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import record_hash
 from orchestration.stores.table import from_item, to_item
@@ -235,22 +236,21 @@ def link_edited_and_hashed(random: Random, scene: Scene) -> Tampering:
 
 def link_relabelled(random: Random, scene: Scene) -> Tampering:
     link = random.choice(scene.links())
-    name, value = random.choice(
-        [
-            ("hash", "0" * 64),
-            ("key", "evidence/elsewhere.json"),
-            ("kind", "rumour"),
-            ("chain", "other"),
-            ("sequence", 99),
-            ("key", ""),
-            ("hash", None),
-            ("sequence", "1"),
-            ("sequence", 0.5),
-            ("record", None),
-            ("record", 12),
-            ("record", [1]),
-        ]
-    )
+    changes: list[tuple[str, Any]] = [
+        ("hash", "0" * 64),
+        ("key", "evidence/elsewhere.json"),
+        ("kind", "rumour"),
+        ("chain", "other"),
+        ("sequence", 99),
+        ("key", ""),
+        ("hash", None),
+        ("sequence", "1"),
+        ("sequence", 0.5),
+        ("record", None),
+        ("record", 12),
+        ("record", [1]),
+    ]
+    name, value = random.choice(changes)
     scene.set(*link.item, **{name: value})
     return found(link, Fault.EDITED, what=f"{name} of link")
 
@@ -292,7 +292,7 @@ def link_invented(random: Random, scene: Scene) -> Tampering:
     link = random.choice(sorted(last.values(), key=lambda link: link.chain))
     text, digest = link.changed(sequence=link.sequence + 1, previous_hash=link.document["chain"]["hash"])
     added = Link(link.chain, link.sequence + 1, link.kind, link.key, {})
-    values = {"chain": link.chain, "sequence": added.sequence, "key": link.key, "kind": link.kind}
+    values: dict[str, Any] = {"chain": link.chain, "sequence": added.sequence, "key": link.key, "kind": link.kind}
     scene.set(*added.item, record=text, hash=digest, **values)
     return found(added, Fault.TRUNCATED, what="link invented")
 

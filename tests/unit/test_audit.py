@@ -77,13 +77,25 @@ def test_what_is_committed_while_a_chain_is_followed_is_followed_too(world: Worl
 
     def rival() -> None:
         signal(world, "signal-2")
-        for uri, body in world.bucket.objects.items():
-            key = uri.removeprefix(f"s3://{BUCKET}/")
-            scene.s3.objects.setdefault((BUCKET, key), MemoryS3({uri: body}).objects.get((BUCKET, key), ()))
+        scene.s3.objects.update(MemoryS3(world.bucket.objects).objects)
 
     world.outside.meanwhile("TransactGetItems", rival)
     report = scene.audit()
     assert (report.findings, report.records) == ([], 3)
+
+
+def test_a_chain_that_never_stands_still_is_said_not_to_be_seen_to_its_end(world: World) -> None:
+    stories.decided(world)
+    scene = Scene.of(world)
+
+    def rival() -> None:
+        signal(world, f"signal-{len(world.database.items)}")
+        scene.s3.objects.update(MemoryS3(world.bucket.objects).objects)
+        world.outside.meanwhile("TransactGetItems", rival)
+
+    world.outside.meanwhile("TransactGetItems", rival)
+    (finding,) = scene.audit().findings
+    assert (finding.fault, finding.sentence) == (Fault.NOT_SEEN, "The chain went on for as long as it was read.")
 
 
 def test_an_object_that_may_not_be_read_is_named_and_the_walk_goes_on(world: World) -> None:
