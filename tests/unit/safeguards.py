@@ -43,15 +43,6 @@ def _conditions(partition: str, item: str = "") -> AbstractContextManager[Any]:
     return patch.object(MemoryDynamoDB, "_holds", held)
 
 
-def _consistent_reads() -> AbstractContextManager[Any]:
-    get_item = MemoryDynamoDB.get_item
-
-    def old(table: MemoryDynamoDB, **request: Any) -> dict[str, Any]:
-        return get_item(table, **{**request, "ConsistentRead": False})
-
-    return patch.object(MemoryDynamoDB, "get_item", old)
-
-
 def _stop_items() -> AbstractContextManager[Any]:
     after = closing._after
 
@@ -72,8 +63,8 @@ SAFEGUARDS: Final = {
     for name, without, breaks in (
         ("the fence's conditions", lambda: patch.object(hand, "fence_writes", lambda *_: []), "switch closed quiet"),
         ("the fence's switches", lambda: _conditions("CONTROLS"), "switch"),
-        ("one vote after the other", lambda: _conditions("APPROVAL#"), "facts votes"),
-        ("consistent reads", _consistent_reads, "left quiet records facts served"),
+        ("one vote after the other", lambda: _conditions("APPROVAL#"), "facts votes records"),
+        ("a chain's end", lambda: _conditions("HEADS"), "facts records"),
         ("the item that stops a training", _stop_items, "left quiet"),
         ("the intention a closed run leaves", lambda: patch.object(closing, "_open_intention", _none), "served left"),
         ("a model's version", lambda: _conditions("MODEL#", "STATE"), "records left quiet lock"),

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ReadTimeoutError
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import ProcessDiedError, World
@@ -131,7 +131,10 @@ class Scheduler:
     def _work(self, actor: Actor, work: Callable[[], dict[str, Any]]) -> None:
         try:
             actor.answer = work()
-        except (Exception, ProcessDiedError) as error:  # noqa: BLE001 - what an invocation raises is its answer
+        except GreenletExit:
+            # Nobody lets it go on any more.
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever an invocation raises is its answer
             actor.error = error
         actor.over = True
 

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.unit.fakes import ProcessDiedError, World
 from tests.unit.interleavings import REST, cut_down, drawn, main, played, promise_of
-from tests.unit.memory_dynamodb import MemoryDynamoDB
 from tests.unit.safeguards import SAFEGUARDS, steps_without
 from tests.unit.scheduler import Actor, Fate, Scheduler
 from tests.unit.stack_in_motion import StackInMotion
@@ -21,9 +20,8 @@ STEPS = 15_000
 MISSED_SOON = {
     "the fence's conditions": 2,
     "the fence's switches": 3,
-    "one vote after the other": 4,
-    "consistent reads": 5,
-    "the item that stops a training": 5,
+    "one vote after the other": 6,
+    "the item that stops a training": 1,
     "the intention a closed run leaves": 3,
 }
 """Those of the safeguards without which something breaks after some thousand calls; and a seed of which that is soon."""
@@ -180,15 +178,3 @@ def test_a_process_that_dies_within_its_transaction_leaves_no_conflict_behind(wo
     assert isinstance(actor.error, ProcessDiedError)
     assert stored(world) is None
     assert put(world, "two") == {}
-
-
-def test_a_read_that_does_not_ask_to_be_consistent_may_see_what_was_before() -> None:
-    table, key = MemoryDynamoDB(), {"pk": {"S": "a"}, "sk": {"S": "b"}}
-    for value in ("old", "new"):
-        table.put_item(Item={**key, "value": {"S": value}})
-
-    assert table.get_item(Key=key, ConsistentRead=True)["Item"]["value"] == {"S": "new"}
-    assert table.get_item(Key=key)["Item"]["value"] == {"S": "old"}
-    table.delete_item(Key=key)
-    assert "Item" in table.get_item(Key=key)
-    assert "Item" not in table.get_item(Key=key, ConsistentRead=True)
