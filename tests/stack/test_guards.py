@@ -80,14 +80,11 @@ def test_a_signal_through_eventbridge_starts_the_loop(loop: Loop) -> None:
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
 
-def test_every_decision_of_a_model_is_linked_to_the_one_before(loop: Loop) -> None:
+def test_every_record_of_a_model_is_linked_to_the_one_before(loop: Loop) -> None:
     model = loop.model()
     for observed in (0.25, 0.9, 1.0):
         loop.run(loop.drift(model, observed=observed))
 
-    records = loop.decisions(model)
+    kinds = [record["kind"] for record in loop.chain(model)]
 
-    assert [record["chain"]["sequence"] for record in records] == [1, 2, 3]
-    assert [record["chain"]["previous_hash"] for record in records[1:]] == [
-        record["chain"]["hash"] for record in records[:-1]
-    ]
+    assert kinds == ["decision", "decision", "manifest", "verdict", "verification", "outcome", "decision"]
