@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestration import handler
+from orchestration.actions import admit
 from orchestration.actions import evaluate as evaluating
-from orchestration.steps import closing
+from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.signal import Signal, Violation
+from orchestration.steps import approvals, closing
+from orchestration.steps.policies import load_policy
 from tests.unit import stories
-from tests.unit.fakes import World
-from tests.unit.stories import do
+from tests.unit.fakes import World, drift, request
+from tests.unit.history import signal
+from tests.unit.stories import do, next_of
 from tests.unit.tampering import Scene
 
 
@@ -60,3 +66,73 @@ def test_a_policy_with_a_deep_training_input_is_no_alarm(world: World) -> None:
         deep = {"a": deep}
     stories.decided(world, training={**stories.POLICY["training"], "input": deep})
     assert breaks(world) == []
+
+
+def test_a_bake_is_not_ended_by_a_judgement_older_than_drift_recorded_before_it(world: World) -> None:
+    stories.baking(world)
+    world.clock.forward(minutes=31)
+    drifted: list[str] = []
+
+    def rival() -> None:
+        drifted.append(signal(world, "signal-2"))
+
+    real = world.table.resolve_wait
+
+    def resolve(*given: Any, **more: Any) -> bool:
+        if not drifted:
+            rival()
+        return real(*given, **more)
+
+    world.table.resolve_wait = resolve  # type: ignore[method-assign]
+    do(world, "sweep")
+    assert drifted == ["COALESCE"]
+    assert [link.kind for link in Scene.of(world).links() if link.chain == "fraud"][-2:] == ["decision", "verification"]
+    assert next_of(world, "bake") == "roll_back"
+
+
+def test_a_yes_is_not_counted_after_the_pause_that_keeps_it_out(world: World, monkeypatch: Any) -> None:
+    stories.asked(world)
+    real = approvals.with_record
+    paused: list[Any] = []
+
+    def slow(*given: Any) -> Any:
+        if not paused:
+            paused.append(do(world, "pause", scope="model:fraud", by="ops", reason="Incident."))
+        return real(*given)
+
+    monkeypatch.setattr(approvals, "with_record", slow)
+    answer = stories.approve(world)
+    assert paused[0]["changed"]
+    assert not answer["decided"]
+
+
+def biggest(world: World) -> int:
+    """Bytes of the largest item, roughly as DynamoDB counts them."""
+    return max(
+        sum(len(name) + len(str(next(iter(value.values()))).encode()) for name, value in item.items())
+        for item in world.database.items.values()
+    )
+
+
+def test_a_long_list_of_violations_fits_an_item_while_a_run_goes_on(world: World) -> None:
+    stories.decided(world)
+    loaded = load_policy(world.ports, "fraud")
+    big = tuple(Violation("\U0001f600" * 200, "\U0001f600" * 100, "\U0001f600" * 500) for _ in range(60))
+    found = Signal("s" * 32, SignalSource.MODEL_MONITOR, SignalKind.DRIFT, "fraud", "Drift.", "", violations=big)
+    asked = admit._Asked("run-2", "arn:x", {"id": "1"})
+    admit._decide_once(world.ports, asked, found, loaded)
+    assert biggest(world) < 400 * 1024
+
+
+def test_an_event_of_large_numbers_fits_an_item(world: World) -> None:
+    stories.decided(world)
+    sent = drift(model="fraud", dedupe_key="big")
+    sent["detail"]["numbers"] = [1e20] * 30_000
+    said = handler.run_action(request(sent, "run-2"), world.ports)
+    print(said, biggest(world))
+    assert biggest(world) < 400 * 1024
+
+
+def test_a_large_policy_that_is_good_makes_a_run(world: World) -> None:
+    stories.decided(world, training={**stories.POLICY["training"], "input": {"a": "x" * 210_000}})
+    assert biggest(world) < 400 * 1024
