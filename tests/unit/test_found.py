@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from orchestration import handler
 from orchestration.actions import admit
 from orchestration.actions import evaluate as evaluating
-from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.contracts import Next, SignalKind, SignalSource, Status, WaitKind
 from orchestration.domain.signal import Signal, Violation
+from orchestration.domain.votes import ApprovalDecision, Ruling
+from orchestration.domain.wait import Result, WaitState
 from orchestration.steps import approvals, closing
 from orchestration.steps.policies import load_policy
 from tests.unit import stories
@@ -136,3 +139,78 @@ def test_an_event_of_large_numbers_fits_an_item(world: World) -> None:
 def test_a_large_policy_that_is_good_makes_a_run(world: World) -> None:
     stories.decided(world, training={**stories.POLICY["training"], "input": {"a": "x" * 210_000}})
     assert biggest(world) < 400 * 1024
+
+
+def test_a_run_is_not_concluded_against_a_rollback_that_is_a_fact_before_its_end(
+    world: World, monkeypatch: Any
+) -> None:
+    stories.rejected_by_bake(world)
+    do(world, "roll_back", token="rollback")
+    facts_of = closing.facts_of
+    told: list[Any] = []
+
+    def slow(*given: Any) -> Any:
+        facts = facts_of(*given)
+        if not told:
+            told.append(1)
+            world.sagemaker.settle(stories.ENDPOINT)
+            stories.tell_endpoint(world)
+        return facts
+
+    monkeypatch.setattr(closing, "facts_of", slow)
+    stories.tell_dead(world, "ABORTED")
+    wait = world.table.wait("run-1", WaitKind.ROLLBACK)
+    run = world.table.run("run-1")
+    assert wait is not None
+    assert wait.result is not None
+    assert run is not None
+    assert (wait.result.outcome, world.table.model("fraud").frozen_reason) == ("ROLLED_BACK", None)
+    assert run.outcome == "ROLLED_BACK"
+
+
+TWO = {"training": "never", "promotion": "always", "approvals_needed": 2}
+
+
+def test_a_vote_put_into_the_table_is_found(world: World) -> None:
+    stories.asked(world, approval=TWO)
+    scene = Scene.of(world)
+    data = scene.item("APPROVAL#run-1", "promotion")["data"]
+    forged = {"answer": "APPROVED", "by": "ben", "via": "terminal", "comment": "", "at": world.clock().isoformat()}
+    scene.set("APPROVAL#run-1", "promotion", data={**data, "votes": [forged]})
+    assert stories.approve(world)["decided"]
+    assert breaks(world) != []
+
+
+def test_an_approval_put_into_the_table_is_found(world: World) -> None:
+    stories.asked(world, approval=TWO, promotion={"endpoint": stories.ENDPOINT})
+    scene = Scene.of(world)
+    ruling = Ruling(ApprovalDecision.APPROVED, world.clock().isoformat(), "ana and ben")
+    forged = approvals.ruled(ruling, "Approved by ana and ben.", "promotion")
+    scene.set("APPROVAL#run-1", "promotion", state=str(WaitState.RESOLVED), result=forged.as_record())
+    assert do(world, "promote", token="promotion") == {"started": True}
+    world.sagemaker.settle(stories.ENDPOINT)
+    stories.tell_endpoint(world)
+    do(world, "park", kind="bake", token="bake")
+    do(world, "finish")
+    assert do(world, "close")["outcome"] == "PROMOTED"
+    assert breaks(world) != []
+
+
+def test_a_bake_put_into_the_table_is_found(world: World) -> None:
+    stories.baking(world)
+    world.alarms.states[stories.ALARM] = "ALARM"
+    forged = Result(Next.FINISH, "Healthy.", Status.PROMOTED)
+    Scene.of(world).set("WAIT#run-1", "bake", state=str(WaitState.RESOLVED), result=forged.as_record())
+    do(world, "finish")
+    assert do(world, "close")["outcome"] == "PROMOTED"
+    assert breaks(world) != []
+
+
+def test_the_way_on_of_a_decided_signal_is_compared_with_its_record(world: World) -> None:
+    stories.decided(world, approval={"training": "always"}, actions={})
+    scene = Scene.of(world)
+    ((pk, sk),) = scene.keys("SIGNAL#")
+    payload = json.loads(scene.item(pk, sk)["payload"])
+    assert payload["next"] == "ask"
+    scene.set(pk, sk, payload=json.dumps({**payload, "next": "train"}))
+    assert breaks(world) != []
