@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from orchestration import handler
 from orchestration.actions import admit
 from orchestration.actions import evaluate as evaluating
+from orchestration.actions import pause as pausing
 from orchestration.domain.contracts import Next, SignalKind, SignalSource, Status, WaitKind
 from orchestration.domain.signal import Signal, Violation
 from orchestration.domain.votes import ApprovalDecision, Ruling
@@ -214,3 +217,62 @@ def test_the_way_on_of_a_decided_signal_is_compared_with_its_record(world: World
     assert payload["next"] == "ask"
     scene.set(pk, sk, payload=json.dumps({**payload, "next": "train"}))
     assert breaks(world) != []
+
+
+def raw(world: World) -> None:
+    """Policies are put as a person may write them: 1e999 is JSON."""
+    put = world.put
+    world.put = lambda key, body: put(key, json.dumps(body).replace("Infinity", "1e999").encode())  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("minimum", [2**53 + 1, 1e999])
+def test_a_bound_that_is_pinned_as_a_text_still_judges(world: World, minimum: float, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tests.unit.fakes.refuse_unpublished", lambda _: None)  # the record breaks its schema as well
+    raw(world)
+    stories.trained(world, evaluation={"metric": "auc", "minimum": minimum})
+    assert do(world, "evaluate")["next"] == "record"
+
+
+def test_a_severity_nothing_reaches_is_decided_again(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tests.unit.fakes.refuse_unpublished", lambda _: None)
+    raw(world)
+    stories.decided(world, severity={"warning": 1, "critical": 1e999})
+    assert breaks(world) == []
+    world.chain("fraud")
+
+
+def test_a_decision_that_follows_a_pause_in_its_chain_knows_of_it(world: World, monkeypatch: Any) -> None:
+    real = world.table.kill_switches
+    paused: list[Any] = []
+
+    def slow() -> Any:
+        found = real()
+        if not paused:
+            paused.append(1)
+            do(world, "pause", scope="model:fraud", by="ops", reason="Incident.")
+        return found
+
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    world.put("policies/fraud.json", stories.policy())
+    monkeypatch.setattr(world.table, "kill_switches", slow)
+    assert signal(world, "run-1") == "HOLD"
+
+
+def test_a_pause_ends_a_bake_although_a_sweep_judged_it_just_before(world: World, monkeypatch: Any) -> None:
+    stories.baking(world)
+    world.clock.forward(minutes=31)
+    real, looked = world.table.resolve_wait, pausing._in_flight
+    swept: list[Any] = []
+
+    def resolve(*given: Any, **more: Any) -> bool:
+        # The sweep has judged; a pause is committed; the sweep commits; the pause looks at what is in flight.
+        if not swept:
+            swept.append(1)
+            monkeypatch.setattr(pausing, "_in_flight", lambda *_: [])
+            do(world, "pause", scope="global", by="ops", reason="Incident.")
+        return real(*given, **more)
+
+    monkeypatch.setattr(world.table, "resolve_wait", resolve)
+    do(world, "sweep")
+    looked(world.ports, "global")
+    assert next_of(world, "bake") == "roll_back"
