@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ops.rebuilt_history import read_chain, rebuild
 from orchestration import handler
 from orchestration.actions import admit
 from orchestration.actions import evaluate as evaluating
@@ -276,3 +277,26 @@ def test_a_pause_ends_a_bake_although_a_sweep_judged_it_just_before(world: World
     do(world, "sweep")
     looked(world.ports, "global")
     assert next_of(world, "bake") == "roll_back"
+
+
+def test_a_restored_bake_that_a_pause_ended_is_still_stopped_and_not_rolled_back(world: World) -> None:
+    stories.serving(world)
+    world.alarms.states[stories.ALARM] = "INSUFFICIENT_DATA"
+    do(world, "park", kind="bake", token="bake")
+    for _ in range(2):
+        world.clock.forward(minutes=31)
+        do(world, "sweep")
+    do(world, "park", kind="approval", subject="bake", token="asked")
+    do(world, "pause", scope="global", by="ops", reason="Incident.")
+    before = world.table.wait("run-1", WaitKind.APPROVAL, "bake")
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    keys = [key for folder in ("decisions", "manifests", "evidence") for key in world.keys(f"{folder}/fraud/")]
+    found = [(key, world.bucket.objects[world.bucket.uri(key)]) for key in keys]
+    world.database.items = dict(rebuild(read_chain("fraud", found), world.clock()).items)
+    after = world.table.wait("run-1", WaitKind.APPROVAL, "bake")
+    assert before is not None
+    assert before.result is not None
+    assert after is not None
+    assert after.result is not None
+    assert (after.result.next, after.result.outcome) == (before.result.next, before.result.outcome)
