@@ -40,6 +40,8 @@ FOREIGN: Final = ("test_creditcard_example.py", "test_delivery_commands.py")
 CACHE: Final = ROOT / "build" / "mutants"
 PATIENCE: Final = 10.0
 """Seconds a mutant may take beyond ten times what its tests take."""
+SLOW: Final = 0.2
+"""Seconds from which a test comes after all others."""
 NEAREST: Final = 12
 """Tests tried first: those that reach the fewest lines beside the mutant's."""
 MEMORY: Final = 4 << 30
@@ -92,9 +94,9 @@ class Reach:
         if not tests and not mutant.outermost:
             tests = {test for line in self.lines.get(module.path, {}).values() for test in line if test in self.seconds}
         # Last those that only may notice: their file reaches the lines as it is imported.
-        ordered = sorted(tests, key=lambda test: (test not in found, self.counts[test], test))
+        ordered = sorted(tests, key=lambda test: (*self._rank(test, found), self.counts[test], test))
         # Those that reach least are much alike, so the rest comes in an order that mixes.
-        ordered[NEAREST:] = sorted(ordered[NEAREST:], key=lambda test: (test not in found, _digest_of(test)))
+        ordered[NEAREST:] = sorted(ordered[NEAREST:], key=lambda test: (*self._rank(test, found), _digest_of(test)))
         taken = accumulate(self.seconds[test] for test in ordered)
         chosen = [
             test
@@ -102,6 +104,9 @@ class Reach:
             if not position or spent <= limit
         ]
         return chosen, bool(files) or not mutant.outermost
+
+    def _rank(self, test: str, found: set[str]) -> tuple[bool, bool]:
+        return test not in found, self.seconds[test] > SLOW
 
 
 class Mentions:
