@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
 
-from orchestration.domain.intention import IntentionState, endpoint_subject
+from orchestration.domain.intention import IntentionState, endpoint_subject, training_subject
 from orchestration.steps.policies import load_policy
 from tests.unit import stories
 from tests.unit.fake_services import client_error
@@ -120,3 +121,55 @@ def test_a_run_that_died_in_the_queue_leaves_it(world: World) -> None:
     assert [waiter.run_id for waiter in world.table.queue()] == ["run-1"]
     stories.tell_dead(world, "ABORTED")
     assert list(world.table.queue()) == []
+
+
+def failing_channel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> NoReturn:
+        raise client_error("InternalError")
+
+    monkeypatch.setattr(world.channels, "tell", fail)
+
+
+def test_a_reminder_that_a_channel_did_not_take_is_told_by_a_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories.asked(world)
+    world.clock.forward(hours=5)
+    with monkeypatch.context() as patched:
+        failing_channel(world, patched)
+        with contextlib.suppress(RuntimeError):
+            do(world, "sweep")
+    assert world.told("APPROVAL_REMINDED") == []
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    assert len(world.told("APPROVAL_REMINDED")) == 1
+
+
+def test_what_serves_where_a_run_ended_is_told_by_a_sweep_when_a_channel_did_not_take_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories.moving(world)
+    stories.tell_dead(world, "ABORTED")
+    world.sagemaker.settle(ENDPOINT)
+    world.clock.forward(minutes=5)
+    with monkeypatch.context() as patched:
+        failing_channel(world, patched)
+        with contextlib.suppress(RuntimeError):
+            do(world, "sweep")
+    assert world.told("ENDPOINT_LEFT") == []
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    assert len(world.told("ENDPOINT_LEFT")) == 1
+
+
+def test_a_training_that_is_over_has_no_open_intention_once_its_candidate_is_judged(world: World) -> None:
+    stories.trained(world)
+    assert world.table.intention(training_subject("run-1")) is not None
+    do(world, "evaluate")
+    assert world.table.intention(training_subject("run-1")) is None
+
+
+def test_going_back_is_told_as_it_begins(world: World) -> None:
+    stories.rejected_by_bake(world)
+    do(world, "roll_back", token="back")
+    assert "ROLLBACK_STARTED" in world.statuses("run-1")
