@@ -261,3 +261,30 @@ def test_a_policy_that_no_record_could_hold_as_it_is_written_is_refused_with_a_s
     assert any(said in answer["output"]["reason"] for said in ("exactly", "bytes; at most", "nested deeper"))
     assert biggest(world) < 400 * 1024
     world.chain("fraud")
+
+
+def test_a_run_is_not_concluded_against_a_rollback_that_is_a_fact_before_its_end(
+    world: World, monkeypatch: Any
+) -> None:
+    stories.rejected_by_bake(world)
+    do(world, "roll_back", token="rollback")
+    read = facts.facts_of
+    told: list[Any] = []
+
+    def slow(*given: Any) -> Any:
+        found = read(*given)
+        if not told:
+            told.append(1)
+            world.sagemaker.settle(stories.ENDPOINT)
+            stories.tell_endpoint(world)
+        return found
+
+    monkeypatch.setattr(closing, "facts_of", slow)
+    stories.tell_dead(world, "ABORTED")
+    wait = world.table.wait("run-1", WaitKind.ROLLBACK)
+    run = world.table.run("run-1")
+    assert wait is not None
+    assert wait.result is not None
+    assert run is not None
+    assert (wait.result.outcome, world.table.model("fraud").frozen_reason) == ("ROLLED_BACK", None)
+    assert run.outcome == "ROLLED_BACK"

@@ -79,6 +79,8 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
     _see_promotion(ports, run)
     # Read before the facts: what is recorded in between has the run concluded again.
     head = ports.table.chain_head(run.model)
+    # A wait that gets its result in between, which may leave no record, has it concluded again as well.
+    open_waits = [wait for wait in ports.table.waits_of_run(run.run_id) if not wait.resolved]
     facts = facts_of(ports, run.run_id)
     conclusion = conclude(facts, died=died, failure=failure)
     closed = replace(
@@ -89,7 +91,7 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
         ended_at=ports.now().isoformat(),
     )
     after = _after(ports, closed, conclusion, facts, head)
-    if not ports.table.close_run(closed, after.writes):
+    if not ports.table.close_run(closed, [*after.writes, *map(ports.table.parked_check, open_waits)]):
         return None
     for item, worker in after.work:
         attempt(ports, item, worker)

@@ -122,13 +122,15 @@ class Table:
             }
         }
 
-    def _check(self, pk: str, sk: str, condition: str, values: dict[str, Any] | None = None) -> Write:
+    def _check(
+        self, pk: str, sk: str, condition: str, values: dict[str, Any] | None = None, names: Sequence[str] = ()
+    ) -> Write:
         """A ConditionCheck of a transaction: the item is not written, and nobody else may write it meanwhile."""
         return {
             "ConditionCheck": {
                 "TableName": self._name,
                 "Key": to_item({"pk": pk, "sk": sk}),
-                **_condition(condition, (), values),
+                **_condition(condition, names, values),
             }
         }
 

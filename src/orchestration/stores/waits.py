@@ -82,6 +82,11 @@ class Waits(DueItems):
             ]
         )
 
+    def parked_check(self, wait: Wait) -> Write:
+        """Condition of a transaction: a wait has no result yet."""
+        parked = {":parked": str(WaitState.PARKED)}
+        return self._check(*_key(wait.run_id, wait.kind, wait.subject), "#state = :parked", parked, ["state"])
+
     def swap_token(self, wait: Wait, token: str) -> bool:
         """Give a wait that is not over the token of a retry, and keep the one it had. False when it was resolved meanwhile."""
         update = "SET token_before = #token, #token = :token"
