@@ -40,7 +40,7 @@ from orchestration.domain.records import (
     sha256,
 )
 from orchestration.domain.signal import Ignored, Rejection, Signal
-from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
+from orchestration.domain.signals import read_signal
 from orchestration.steps.due_work import attempt
 from orchestration.steps.pending import merge_pending, pending_due
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
@@ -62,8 +62,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("orchestration")
 
-EVENT_KEPT: Final = 20_000
-"""Characters kept of an event that is too large to be taken; the execution's input has it whole."""
+EVENT_KEPT: Final = 300_000
+"""Bytes of a rejected event that are kept: an item of the table holds 400 KB, and an execution's input 256 KiB before its
+numbers are written out."""
 
 HOLD_QUIET: Final = timedelta(hours=24)
 """A hold for the same reason is told again after this long; a storm of alarms on a held model is one message."""
@@ -291,9 +292,11 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
 
 
 def _kept(event: Any) -> str:
-    """A rejected event as it is kept: of one that is too large the beginning, since an item holds 400 KB."""
+    """A rejected event as it is kept: of one that no item can hold the beginning; the execution's input has it whole."""
     written = canonical(event)
-    return written if len(written.encode()) <= EVENT_BYTES_LIMIT else canonical({"beginning": written[:EVENT_KEPT]})
+    if len(written.encode()) <= EVENT_KEPT:
+        return written
+    return canonical({"beginning": written[: EVENT_KEPT // 10]})
 
 
 def _next_state(
