@@ -26,7 +26,7 @@ from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, Wait, WaitState
-from orchestration.steps.approvals import ladder_due, ruled, withdrawn
+from orchestration.steps.approvals import ladder_due
 from orchestration.steps.pending import pending_due
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import StoredModel
@@ -421,14 +421,11 @@ class _Replay:
         )
         if record["decision"] is None:
             return replace(wait, state=WaitState.PARKED, record=None, token=LOST_TOKEN)
-        run, ruling = self.runs.get(record["run_id"]), _ruling(record)
-        if ruling.decision is not ApprovalDecision.WITHDRAWN:
-            return replace(wait, result=ruled(ruling, record["reason"], record["subject"]))
-        if run is None or run.outcome is not None:
-            at = datetime.fromisoformat(ruling.decided_at)
-            return replace(wait, result=withdrawn(wait, run.outcome if run else None, at))
-        # The bake that people were asked about ended by itself, and the champion was to come back.
-        return replace(wait, result=Result(Next.ROLL_BACK, record["reason"], Status.ROLLED_BACK, ruling=ruling))
+        outcome = Status(record["outcome"]) if record["outcome"] else None
+        result = Result(
+            Next(record["next"]), record["reason"], outcome, ruling=_ruling(record), withdrawn=record["withdrawn"]
+        )
+        return replace(wait, result=result)
 
     def _bake(self, link: Link, record: dict[str, Any]) -> Wait:
         # Drift since the verdict counts, although the promotion began later: that is the safe side.

@@ -1,7 +1,7 @@
 """Rebuild the HistoryTable from the records in the AutomationBucket, after the table was lost. For administrators.
 
 make restore-history                     into the stack's table, which has to be empty
-make restore-history TABLE=history-2     into that table, whatever it holds: what is there stays as it is
+make restore-history TABLE=history-2     the same, by its name, whatever it holds: what is there stays as it is
 make restore-history JSON=1              the plan as JSON; nothing is written without YES=1
 
 Shows what it found, asks (or YES=1), writes what is not there yet. It can be repeated. docs/runbook.md says when and how.
@@ -48,7 +48,12 @@ THREADS: Final = 16
 
 def restore_history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Rebuild the table. Exit status 1 when records are not whole, the table holds something else, or nobody said yes."""
-    name = options.table or stack.outputs["HistoryTableName"]
+    name = stack.outputs["HistoryTableName"]
+    if options.table not in {"", None, name}:
+        raise OperatorError(
+            f"TABLE= repeats the name of the stack's table, {name}, when it holds something already; {options.table} is none of "
+            f"stack {stack.name}."
+        )
     config = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "max_attempts": 10})
     target = _Target(stack.client("dynamodb", config), name)
     if not options.table and target.holds_items():
@@ -241,7 +246,7 @@ def _what_to_do(left: OpenRun) -> str:
     training = f" If it trains, {left.training} is its training; closing the run stops it." if left.training else ""
     return (
         f"{left.model} run {left.run_id}, since {left.started_at[:19]}. Last: {left.reached}{training} Stop it with "
-        f"aws stepfunctions stop-execution --execution-arn {left.execution_arn}, then make retrain MODEL={left.model} FORCE=1"
+        f'aws stepfunctions stop-execution --execution-arn {left.execution_arn}, then make retrain MODEL={left.model} REASON="..." FORCE=1'
     )
 
 

@@ -100,9 +100,24 @@ def signal_contradicts(record: Mapping[str, Any], place: tuple[str, int], key: s
         "key": seen.record_key,
         "place": [seen.chain, seen.sequences[0] if seen.sequences else None],
         "decision": told["decision"],
+        # The release before had none.
+        "way": told.get("next", way_of(record)),
     }
-    found = {"run_id": record["run_id"], "key": key, "place": list(place), "decision": record["decision"]}
+    found = {
+        "run_id": record["run_id"],
+        "key": key,
+        "place": list(place),
+        "decision": record["decision"],
+        "way": way_of(record),
+    }
     return _differences(found, said)
+
+
+def way_of(record: Mapping[str, Any]) -> Next:
+    """Where the workflow goes with a decision."""
+    if record["decision"] == Decision.RETRAIN:
+        return Next.ASK if record["approval"]["needed"] else Next.TRAIN
+    return Next.REJECT if record["decision"] == Decision.REJECT else Next.END
 
 
 def is_young(record: Mapping[str, Any], now: datetime) -> bool:
@@ -228,7 +243,8 @@ def without_record(facts: RunFacts, recorded: Mapping[str, Recorded], *, before:
     if facts.verdict is not None and "evaluation" not in recorded:
         lacking.append("its verdict")
     for name, wait in facts.waits.items():
-        told = wait.record is not None and (before is None or wait.record < before)
+        # Whoever puts a result into the table alone gives it no place.
+        told = result_record(wait) is not None and (before is None or (wait.record or 0) < before)
         if told and name not in recorded:
             lacking.append(f"the end of its wait for {name}")
     return lacking

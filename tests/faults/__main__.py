@@ -122,6 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Place() as place:
             points = discovered(place)
         kept.keep_points(points)
+    if not points:
+        print("Nothing was played of this state of the product, so there is no table to write; first: make faults")
+        return 2
     cells, cannot = cells_of(points)
     names = [cell.name for cell in cells] + list(AXES)
     if not given.table:

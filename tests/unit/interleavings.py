@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 USUAL: Final = {
     "calls": 300,
     "up_to_write": 150,
+    "crowd": 20,
     "finish": 40,
     "go_well": 12,
     "seconds_pass": 10,

@@ -34,6 +34,9 @@ SIGNALLED: Final = ("fraud", "fraud", "spam", "spam", *MODELS)
 
 SCOPES: Final = ("global", *(f"model:{model}" for model in MODELS), "source:drift_report")
 STRIKES: Final = ("pause", "pause", "stop", "stop", "stop", "deploy", "deploy", "again")
+CONTENDED: Final = ("SLOTS", "SLOTS", "MODEL#", "HEADS", "APPROVAL#", "WAIT#", "RUN#", "CONTROLS")
+"""Items that several invocations write, or rest their writes on."""
+
 DEAD: Final = {"next": "nobody waits any more"}
 CALLS: Final = (1, 1, 2, 3, 5, 8, 13, 21)
 FATES: Final = (*[Fate.GOES] * 20, Fate.DIES, Fate.DIED, Fate.LOST, Fate.AGAIN, Fate.THROTTLED)
@@ -104,6 +107,15 @@ class StackInMotion:
         while not actor.over and (actor.reads or (second % 2 and actor.call != "TransactWriteItems")):
             self._step(actor)
         return True
+
+    def crowd(self, first: int, _: int) -> bool:
+        """All invocations come to stand before their writes to the same items, having read what they rest on."""
+        items = CONTENDED[first % len(CONTENDED)]
+        actors = list(self.scheduler.actors)
+        for actor in actors:
+            while not actor.over and (actor.reads or not any(pk.startswith(items) for pk, _ in actor.about)):
+                self._step(actor)
+        return bool(actors)
 
     def finish(self, first: int, _: int) -> bool:
         """An invocation runs to its end while the others stand."""
@@ -579,6 +591,7 @@ MOVES: Final[dict[str, Callable[[StackInMotion, int, int], bool]]] = {
     for move in (
         StackInMotion.calls,
         StackInMotion.up_to_write,
+        StackInMotion.crowd,
         StackInMotion.finish,
         StackInMotion.rest,
         StackInMotion.seconds_pass,

@@ -324,7 +324,7 @@ def test_drift_that_came_back_is_not_hidden_by_a_request_that_came_after_it() ->
     first = merge_pending(None, drifted, Severity.CRITICAL, sequence=8, returning=True)
     pending = merge_pending(first, asked, Severity.CRITICAL, sequence=9, returning=False)
 
-    assert (pending["signal"], pending["count"], pending["first_signal_id"]) == (asked, 2, "a")
+    assert (pending["signal"], pending["count"], pending["first_signal_id"]) == ({**asked, "violations": []}, 2, "a")
     assert returned_drift(pending, 7, NOON) == "psi is 0.9"
     assert returned_drift(pending, 8, NOON) is None
 

@@ -402,6 +402,30 @@ def test_a_pause_names_what_was_begun_before_it(world: World) -> None:
     assert answer == {"scope": "global", "changed": True, "in_flight": ["training of run run-1 (fraud)"]}
 
 
+@pytest.mark.parametrize(
+    ("story", "action", "call", "named"),
+    [
+        (stories.with_slot, "train", "StartExecution", "training of run run-1 (fraud)"),
+        (stories.accepted, "promote", "UpdateEndpoint", "promotion of run run-1 (fraud)"),
+    ],
+)
+def test_a_pause_names_what_the_hand_of_a_run_that_was_stopped_may_still_do(
+    story: Callable[[World], None], action: str, call: str, named: str, world: World
+) -> None:
+    story(world)
+    answers: list[dict[str, Any]] = []
+
+    def stopped_and_paused() -> None:
+        stories.tell_dead(world, "ABORTED")
+        answers.append(do(world, "pause", scope="global", by="ana", reason="Incident 7."))
+
+    world.outside.meanwhile(call, stopped_and_paused)
+    with contextlib.suppress(ContentionError):
+        do(world, action, token="token")
+
+    assert answers[0]["in_flight"] == [named]
+
+
 def inconclusive(world: World) -> None:
     """A bake whose alarm says nothing to its first end."""
     stories.baking(world)

@@ -40,7 +40,7 @@ from orchestration.domain.records import (
     sha256,
 )
 from orchestration.domain.signal import Ignored, Rejection, Signal
-from orchestration.domain.signals import read_signal
+from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
 from orchestration.steps.due_work import attempt
 from orchestration.steps.pending import merge_pending, pending_due
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
+
+EVENT_KEPT: Final = 20_000
+"""Characters kept of an event that is too large to be taken; the execution's input has it whole."""
 
 HOLD_QUIET: Final = timedelta(hours=24)
 """A hold for the same reason is told again after this long; a storm of alarms on a held model is one message."""
@@ -177,6 +180,8 @@ def _decide_once(
 def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
     policy = loaded.policy
     endpoint = policy.promotion.endpoint if policy.promotion.kind is PromotionKind.ENDPOINT else None
+    # First: whatever is recorded of the model from here on has the signal decided again.
+    head = ports.table.chain_head(signal.model)
     stored = ports.table.model(signal.model)
     champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
     owner = ports.table.endpoint_owner(endpoint) if endpoint else None
@@ -192,7 +197,7 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
         endpoint_owner=owner if owner and _promotes_to(ports, owner, str(endpoint)) else None,
         policy_findings=loaded.findings,
     )
-    return _Known(stored, ports.table.chain_head(signal.model), champion, owner, state)
+    return _Known(stored, head, champion, owner, state)
 
 
 def _promotes_to(ports: Ports, model: str, endpoint: str) -> bool:
@@ -251,6 +256,8 @@ def _plan(
         run = StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, kept, verdict.severity)
         decided = StatusRow(Status.RETRAINING_DECIDED, now.isoformat(), verdict.sentence, verdict.severity)
         writes += ports.table.run_writes(run, decided)
+        # Switches over everything or a source are of another chain.
+        writes += ports.table.switch_checks(signal.model, signal.source, *([signal.origin] if signal.origin else []))
         writes.append(ports.table.due_write(due(DueKind.ALIVE, run.run_id, run.model, now + GRACE)))
     if state.pending is not None and stored.pending is None:
         writes.append(ports.table.due_write(pending_due(signal.model, _time(state.cooldown_until) or now + AGAIN)))
@@ -277,10 +284,16 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
         decided_at=now,
     )
     links = chained(head, Record(RecordKind.DECISION, key, record))
-    seen = seen_signal(record, links, told=True, event=canonical(asked.event))
+    seen = seen_signal(record, links, told=True, event=_kept(asked.event))
     item = signal_told(seen.signal_id, chain, now)
     writes = (*ports.table.chain_writes(head, links), ports.table.due_write(item))
     return _Plan(ports.table.model(chain), seen, writes, item, now)
+
+
+def _kept(event: Any) -> str:
+    """A rejected event as it is kept: of one that is too large the beginning, since an item holds 400 KB."""
+    written = canonical(event)
+    return written if len(written.encode()) <= EVENT_BYTES_LIMIT else canonical({"beginning": written[:EVENT_KEPT]})
 
 
 def _next_state(

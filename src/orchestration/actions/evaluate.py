@@ -88,10 +88,18 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
 
 def _store_once(ports: Ports, run: StoredRun, verdict: CandidateVerdict, row: StatusRow) -> bool:
+    current = ports.table.run(run.run_id)
+    if current is None or current.outcome is not None:
+        # Closed while it was judged: its outcome is the last of its records.
+        return False
     head = ports.table.chain_head(run.model)
     links = chained(head, verdict_record(run, verdict))
     writes, told = status_writes(ports, run.run_id, run.model, row, links)
-    stored = ports.table.store_candidate_verdict(run.run_id, verdict, [*writes, *ports.table.chain_writes(head, links)])
+    stored = ports.table.store_candidate_verdict(
+        run.run_id,
+        verdict,
+        [*writes, *ports.table.chain_writes(head, links), ports.table.open_check(run.run_id, run.execution_arn)],
+    )
     if stored:
         attempt(ports, told, tell)
     return stored

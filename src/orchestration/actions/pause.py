@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, WaitKind
+from orchestration.domain.intention import training_subject
 from orchestration.domain.switches import KillSwitch, scopes_over
 from orchestration.steps.due_work import attempt
 from orchestration.steps.looking import look
@@ -17,6 +18,7 @@ from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
+    from orchestration.domain.due import DueItem
     from orchestration.ports import Ports
 
 LOG = logging.getLogger("orchestration")
@@ -54,14 +56,24 @@ def _throw(ports: Ports, switch: KillSwitch) -> bool:
 
 def _in_flight(ports: Ports, scope: str) -> list[str]:
     """What goes on all the same: it was begun before. Bakes, and what people are asked about them, are looked at, since the switch ends them."""
-    found = []
+    found = set()
     for item in ports.table.due_items():
-        wait = ports.table.wait_by_id(item.subject) if item.kind is DueKind.LOOK else None
-        run = ports.table.run(wait.run_id) if wait is not None and not wait.resolved else None
-        if wait is None or run is None or scope not in scopes_over(run.model, *sources_of(json.loads(run.manifest))):
+        begun = _begun(ports, item)
+        run = ports.table.run(begun[0]) if begun is not None else None
+        if begun is None or run is None or scope not in scopes_over(run.model, *sources_of(json.loads(run.manifest))):
             continue
-        if wait.kind in {WaitKind.BAKE, WaitKind.APPROVAL}:
+        if begun[1] in {WaitKind.BAKE, WaitKind.APPROVAL}:
             attempt(ports, item, look)
-        elif wait.kind in {WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK}:
-            found.append(f"{wait.kind} of run {run.run_id} ({run.model})")
-    return sorted(set(found))
+        elif begun[1] in {WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK}:
+            found.add(f"{begun[1]} of run {run.run_id} ({run.model})")
+    return sorted(found)
+
+
+def _begun(ports: Ports, item: DueItem) -> tuple[str, WaitKind] | None:
+    """Run and kind of what an item is about, None when nothing of that goes on. The hand of a run that is over may still be at work."""
+    if item.kind is DueKind.LOOK:
+        wait = ports.table.wait_by_id(item.subject)
+        return (wait.run_id, wait.kind) if wait is not None and not wait.resolved else None
+    if item.kind is DueKind.STOP and ports.table.intention(training_subject(item.subject)) is not None:
+        return item.subject, WaitKind.TRAINING
+    return (item.subject, WaitKind.PROMOTION) if item.kind is DueKind.INTENT else None

@@ -98,6 +98,13 @@ class Approval:
     expire_hours: float
 
 
+POLICY_BYTES_LIMIT: Final = 60_000
+"""A manifest holds a policy and its training's input, and a DynamoDB item 400 KB, of text that may take three bytes each."""
+
+POLICY_DEPTH_LIMIT: Final = 32
+"""Levels of a policy; a record keeps twice as many, and holds the policy some levels down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Promotion:
     """How an accepted candidate gets to serve."""
@@ -194,7 +201,24 @@ def validate_policy(document: Any) -> tuple[str, ...]:
         path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
         rule = error.message.removeprefix(error.name or "").strip()
         return (f"{path}: {rule}.",)
-    return _contradictions(document)
+    return _unfit(document) or _contradictions(document)
+
+
+def _unfit(document: dict[str, Any]) -> tuple[str, ...]:
+    """What no record could hold as it is written: each run pins its policy, twice with its training's input."""
+    size = len(canonical(document).encode())
+    if size > POLICY_BYTES_LIMIT:
+        return (f"$: has {size} bytes; at most {POLICY_BYTES_LIMIT} are taken. Put what is large into S3.",)
+    return _unfit_values("$", document, 0)
+
+
+def _unfit_values(path: str, value: Any, depth: int) -> tuple[str, ...]:
+    if depth > POLICY_DEPTH_LIMIT:
+        return (f"{path}: is nested deeper than {POLICY_DEPTH_LIMIT} levels.",)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and canonical(value).startswith('"'):
+        return (f"{path}: is larger than a number can be kept exactly; write it as a text, or smaller.",)
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return tuple(finding for key, member in members for finding in _unfit_values(f"{path}.{key}", member, depth + 1))
 
 
 def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:

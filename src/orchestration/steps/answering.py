@@ -20,9 +20,13 @@ from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.domain.chain import Head
     from orchestration.domain.due import DueItem
     from orchestration.domain.wait import Result, Wait
     from orchestration.ports import ApprovalPorts
+    from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
 
@@ -32,11 +36,25 @@ def look_due(ports: ApprovalPorts, wait: Wait) -> DueItem:
     return due(DueKind.LOOK, wait.wait_id, wait.model, ports.now() + GRACE)
 
 
-def resolve(ports: ApprovalPorts, wait: Wait, result: Result) -> bool:
-    """Fix the result of a wait and answer its token. False when somebody else had fixed another result before."""
+def resolve(
+    ports: ApprovalPorts, wait: Wait, result: Result, head: Head | None = None, checks: Sequence[Write] = ()
+) -> bool:
+    """Fix the result of a wait and answer its token. False when somebody else had fixed another result before.
+
+    Args:
+        ports: the outside.
+        wait: the wait.
+        result: what it came to.
+        head: where the model's chain ended before that was judged; None where no record in between would change it.
+        checks: what else must still be as it was judged.
+
+    Raises:
+        ContentionError: something changed since; whoever judged has to judge again.
+    """
     if not wait.resolved:
-        settle_once = functools.partial(_resolve_once, ports, settled(wait, result))
-        if not against_rivals(ports, settle_once, f"The records of {wait.model}"):
+        settle_once = functools.partial(_resolve_once, ports, settled(wait, result), head, checks)
+        contested = f"The records of {wait.model}"
+        if not (settle_once() if head is not None else against_rivals(ports, settle_once, contested)):
             LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     # Read again: the workflow may have parked a new token meanwhile, and that one is alive.
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
@@ -46,9 +64,9 @@ def resolve(ports: ApprovalPorts, wait: Wait, result: Result) -> bool:
     return current.result == result
 
 
-def _resolve_once(ports: ApprovalPorts, over: Wait) -> bool:
-    over, writes = with_record(ports, over)
-    return ports.table.resolve_wait(over, look_due(ports, over), writes)
+def _resolve_once(ports: ApprovalPorts, over: Wait, head: Head | None, checks: Sequence[Write]) -> bool:
+    over, writes = with_record(ports, over, head)
+    return ports.table.resolve_wait(over, look_due(ports, over), [*writes, *checks])
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:

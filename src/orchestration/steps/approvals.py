@@ -238,7 +238,8 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     refused = _refused(ports, wait, ballot)
     if refused is not None:
         return refused
-    now = ports.now()
+    # Before the switches: a pause of the model that comes in between has the vote counted again.
+    now, head = ports.now(), ports.table.chain_head(wait.model)
     vote = Vote(ballot.answer, ballot.by, ballot.via, ballot.comment, now.isoformat())
     verdict = count_vote(
         [Vote(**entry) for entry in wait.data["votes"]],
@@ -256,10 +257,9 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     after, counted = replace(wait, data=data), None
     if verdict.ruling is not None:
         after = replace(after, state=WaitState.RESOLVED, result=ruled(verdict.ruling, verdict.sentence, wait.subject))
-        after, writes = with_record(ports, after)
+        after, writes = with_record(ports, after, head)
         following = ladder_due(wait, now + GRACE)
     else:
-        head = ports.table.chain_head(wait.model)
         links = chained(head, vote_record(after))
         writes = ports.table.chain_writes(head, links)
         following = counted = _counted_told(ports, after, vote, verdict.sentence, links)

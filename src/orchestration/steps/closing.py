@@ -35,6 +35,7 @@ from orchestration.steps.winding_down import look_at_intention, wind_down
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestration.domain.chain import Head
     from orchestration.domain.wait import Result
     from orchestration.ports import Ports
     from orchestration.stores.models import StoredModel
@@ -76,6 +77,8 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
     if current.outcome is not None:
         return current
     _see_promotion(ports, run)
+    # Read before the facts: what is recorded in between has the run concluded again.
+    head = ports.table.chain_head(run.model)
     facts = facts_of(ports, run.run_id)
     conclusion = conclude(facts, died=died, failure=failure)
     closed = replace(
@@ -85,7 +88,7 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
         error=conclusion.error,
         ended_at=ports.now().isoformat(),
     )
-    after = _after(ports, closed, conclusion, facts)
+    after = _after(ports, closed, conclusion, facts, head)
     if not ports.table.close_run(closed, after.writes):
         return None
     for item, worker in after.work:
@@ -108,7 +111,7 @@ def _see_promotion(ports: Ports, run: StoredRun) -> None:
         LOG.exception("PromotionUnseen", extra={"run_id": run.run_id, "model": run.model})
 
 
-def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, Result]) -> _After:
+def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, Result], head: Head) -> _After:
     now, stored, manifest = ports.now(), ports.table.model(run.model), json.loads(run.manifest)
     policy = _policy(ports, run, manifest)
     intention = _open_intention(ports, run, policy)
@@ -122,11 +125,10 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
                 state.pending,
                 signal,
                 Severity(run.severity),
-                sequence=ports.table.chain_head(run.model).sequence,
+                sequence=head.sequence,
                 returning=signal.get("kind") in RETURNING,
             ),
         )
-    head = ports.table.chain_head(run.model)
     links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state))
     work: list[tuple[DueItem, Callable[[Any, DueItem], Worked]]] = [
         (status_told(run.run_id, run.model, conclusion.outcome, now, links), tell),

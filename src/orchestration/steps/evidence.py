@@ -18,6 +18,7 @@ from orchestration.domain.records import evidence_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestration.domain.chain import Head
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
@@ -73,12 +74,15 @@ def result_record(wait: Wait) -> Record | None:
     return None
 
 
-def with_record(ports: ApprovalPorts, over: Wait) -> tuple[Wait, list[Write]]:
-    """A wait that has its result, with the place of that in the model's chain, and the writes that put it there."""
+def with_record(ports: ApprovalPorts, over: Wait, head: Head | None = None) -> tuple[Wait, list[Write]]:
+    """A wait that has its result, with the place of that in the model's chain, and the writes that put it there.
+
+    ``head`` is where the chain ended before the result was judged, where a record in between would change it.
+    """
     record = result_record(over)
     if record is None:
         return over, []
-    head = ports.table.chain_head(over.model)
+    head = head or ports.table.chain_head(over.model)
     links = chained(head, record)
     return replace(over, record=links[0].sequence), ports.table.chain_writes(head, links)
 
@@ -100,6 +104,9 @@ def approval_body(wait: Wait) -> dict[str, Any]:
         "decision": ruling.decision if ruling else None,
         "decided_at": ruling.decided_at if ruling else None,
         "reason": wait.result.reason if wait.result is not None else None,
+        "next": wait.result.next if wait.result is not None else None,
+        "outcome": wait.result.outcome if wait.result is not None else None,
+        "withdrawn": wait.result is not None and wait.result.withdrawn,
         "votes": data.get("votes", []),
         "approvals_needed": data.get("approvals_needed"),
         "why": data.get("why"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from dataclasses import replace
@@ -27,6 +28,7 @@ from orchestration.domain.wait import Result, overdue
 from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.approvals import BAKE, withdrawn
 from orchestration.steps.due_work import DONE, Worked, later
+from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import held_slot
 from orchestration.steps.trainings import seen_training, stop_training, training_result
@@ -60,7 +62,17 @@ def look(ports: Ports, item: DueItem) -> Worked:
 
 
 def look_after(ports: Ports, wait: Wait) -> bool:
-    """Ask about the subject of a parked wait and answer it when that is over. True when it was answered."""
+    """Ask about the subject of a parked wait and answer it when that is over. True when it was answered.
+
+    Raises:
+        ContentionError: the world kept changing while it was judged.
+    """
+    return against_rivals(ports, functools.partial(_look_once, ports, wait), f"What run {wait.run_id} waits for")
+
+
+def _look_once(ports: Ports, wait: Wait) -> bool:
+    # Read before what is judged: drift, a pause or a vote that is recorded in between has it judged again.
+    head = ports.table.chain_head(wait.model) if wait.kind in {WaitKind.BAKE, WaitKind.APPROVAL} else None
     run = ports.table.run(wait.run_id)
     if run is None or run.outcome is not None:
         # Nobody goes on with a run that is over, and its execution is dead or goes to its end by itself.
@@ -69,7 +81,12 @@ def look_after(ports: Ports, wait: Wait) -> bool:
         reason = f"Run {wait.run_id} ended before what it waited for."
         return resolve(ports, wait, Result(Next.RECORD, reason, withdrawn=True))
     found = LOOKS[wait.kind](ports, wait, run)
-    return found is not None and resolve(ports, wait, found)
+    if found is None:
+        return False
+    # A switch over everything or a source is of another chain.
+    stays = wait.kind is WaitKind.BAKE and found.outcome is Status.PROMOTED
+    checks = ports.table.switch_checks(run.model, *sources_of(json.loads(run.manifest))) if stays else []
+    return resolve(ports, wait, found, head, checks)
 
 
 def _slot(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:

@@ -131,6 +131,8 @@ def merge_pending(
         returning: True when the signal speaks against the model that serves.
         again: True for a pending signal that is coalesced once more; it stays itself, only its context is renewed.
     """
+    # What waits stands in every record until it is decided; the violations stand in that of its own decision.
+    signal = {**signal, "violations": []}
     before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.get("signal_id")}
     worst = max(Severity(before["severity"]), severity, key=lambda level: level.rank)
     merged = {
