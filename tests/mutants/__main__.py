@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in found:
         module.mutants = [mutant for mutant in module.mutants if re.search(arguments.match, mutant.name)]
     if arguments.table:
-        _write_table(found, _kept(found, 0), accepted())
+        _write_table(found, _kept(found, 0, any_tests=True), accepted())
         return 0
     verdicts = {} if arguments.fresh else _kept(found, arguments.seconds)
     tried = [(module, mutant) for module in found for mutant in module.mutants if mutant.key not in verdicts]
@@ -160,8 +160,8 @@ def _try(tried: list[tuple[Module, Mutant]], verdicts: dict[Key, Verdict], jobs:
         try_all(tried, workers=jobs, limit=limit, told=told)
 
 
-def _kept(found: list[Module], limit: float) -> dict[Key, Verdict]:
-    """Verdicts of earlier runs that still hold."""
+def _kept(found: list[Module], limit: float, *, any_tests: bool = False) -> dict[Key, Verdict]:
+    """Verdicts of earlier runs that still hold; with ``any_tests`` also survivals from before the tests were changed."""
     if not KEPT.exists():
         return {}
     tests = digest_of_tests()
@@ -170,7 +170,7 @@ def _kept(found: list[Module], limit: float) -> dict[Key, Verdict]:
     for text in KEPT.read_text(encoding="utf-8").splitlines():
         line: dict[str, Any] = json.loads(text)
         verdict, path = Verdict(**line["verdict"]), line["key"][0]
-        again = line["tests"] != tests or line["limit"] < limit
+        again = line["limit"] < limit or (line["tests"] != tests and not any_tests)
         if digests.get(path) == line["module"] and (verdict.killed_by is not None or not again):
             verdicts[tuple(line["key"])] = verdict
     return verdicts

@@ -11,6 +11,7 @@ import gc
 import hashlib
 import importlib.abc
 import importlib.machinery
+import itertools
 import json
 import os
 import resource
@@ -42,8 +43,6 @@ PATIENCE: Final = 10.0
 """Seconds a mutant may take beyond ten times what its tests take."""
 SLOW: Final = 0.2
 """Seconds from which a test comes after all others."""
-NEAREST: Final = 12
-"""Tests tried first: those that reach the fewest lines beside the mutant's."""
 MEMORY: Final = 4 << 30
 """Bytes a mutant may take."""
 
@@ -93,10 +92,12 @@ class Reach:
         tests = {test for test in self.seconds if test in found or test.split("::")[0] in files}
         if not tests and not mutant.outermost:
             tests = {test for line in self.lines.get(module.path, {}).values() for test in line if test in self.seconds}
-        # Last those that only may notice: their file reaches the lines as it is imported.
-        ordered = sorted(tests, key=lambda test: (*self._rank(test, found), self.counts[test], test))
-        # Those that reach least are much alike, so the rest comes in an order that mixes.
-        ordered[NEAREST:] = sorted(ordered[NEAREST:], key=lambda test: (*self._rank(test, found), _digest_of(test)))
+        # The nearest reach the fewest lines, and are much alike: every other one comes from all over. Slow ones come late,
+        # and last those that only may notice, since their file reaches the lines as it is imported.
+        nearest = sorted(tests, key=lambda test: (self.counts[test], test))
+        mixed = sorted(tests, key=_digest_of)
+        turns = dict.fromkeys(itertools.chain.from_iterable(zip(nearest, mixed, strict=True)))
+        ordered = sorted(turns, key=lambda test: (test not in found, self.seconds[test] > SLOW))
         taken = accumulate(self.seconds[test] for test in ordered)
         chosen = [
             test
@@ -104,9 +105,6 @@ class Reach:
             if not position or spent <= limit
         ]
         return chosen, bool(files) or not mutant.outermost
-
-    def _rank(self, test: str, found: set[str]) -> tuple[bool, bool]:
-        return test not in found, self.seconds[test] > SLOW
 
 
 class Mentions:

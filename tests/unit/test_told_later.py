@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
 
+from orchestration.domain.contracts import Next
 from orchestration.domain.intention import IntentionState, endpoint_subject, training_subject
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result
 from orchestration.steps.policies import load_policy
+from orchestration.stores.table import Write
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World
@@ -173,3 +177,31 @@ def test_going_back_is_told_as_it_begins(world: World) -> None:
     stories.rejected_by_bake(world)
     do(world, "roll_back", token="back")
     assert "ROLLBACK_STARTED" in world.statuses("run-1")
+
+
+def test_the_first_verdict_stands_and_is_the_answer_of_everybody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories.trained(world)
+    store = world.table.store_candidate_verdict
+
+    def after_a_rival(run_id: str, verdict: CandidateVerdict, writes: Sequence[Write]) -> bool:
+        store(run_id, CandidateVerdict(Result(Next.RECORD, "The first."), {"gates": []}), [])
+        return store(run_id, verdict, writes)
+
+    monkeypatch.setattr(world.table, "store_candidate_verdict", after_a_rival)
+    assert do(world, "evaluate") == {"next": "record", "reason": "The first."}
+
+
+def test_a_status_that_nobody_could_be_told_of_is_told_by_a_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> NoReturn:
+        raise client_error("InternalError")
+
+    stories.with_slot(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.channels, "emit", fail)
+        do(world, "train", token="training")
+    assert "TRAINING_STARTED" not in [event["status"] for event in world.channels.events]
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert "TRAINING_STARTED" in [event["status"] for event in world.channels.events]
