@@ -67,6 +67,7 @@ class ChainMarks:
     claimed: dict[bytes, int] = field(default_factory=dict)
     gone: list[TableLink] = field(default_factory=list)
     open_runs: dict[str, dict[str, Recorded]] = field(default_factory=dict)
+    votes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     runs: set[bytes] = field(default_factory=set)
     retrains: tuple[int, str, str] | None = None
     decisions: int = 0
@@ -277,6 +278,8 @@ class ChainWalk:
             self._marks.runs.add(digest(run_id))
             self._marks.open_runs[run_id] = {}
             self._audit.report.runs += 1
+        if kind is RecordKind.APPROVAL:
+            self._judge_votes(link, run_id, document)
         recorded, ended = self._marks.open_runs.get(run_id), stage_of(kind, document)
         if recorded is None or ended is None:
             return
@@ -292,6 +295,15 @@ class ChainWalk:
                     Fault.WITHOUT_RECORD, link.chain, link.sequence, f"RUN#{run_id}", _lacks(run_id, lacking)
                 )
         recorded[name] = result
+
+    def _judge_votes(self, link: TableLink, run_id: str, document: dict[str, Any]) -> None:
+        """Each vote leaves a record, so each record holds the votes of the one before and at most one more."""
+        about, votes = f"{run_id}/{document['subject']}", document["votes"]
+        count, before = self._marks.votes.get(about, (0, digest(canonical([]))))
+        if len(votes) > count + 1 or digest(canonical(votes[:count])) != before:
+            sentence = f"Record {link.sequence} counts votes that have no record."
+            self._audit.found(Fault.CONTRADICTED, link.chain, link.sequence, link.key, sentence)
+        self._marks.votes[about] = len(votes), digest(canonical(votes))
 
     def _judge_artifact(self, link: TableLink, uri: str, noted: str, now: str | None) -> None:
         if now == "":

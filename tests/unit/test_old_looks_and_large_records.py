@@ -288,3 +288,13 @@ def test_a_run_is_not_concluded_against_a_rollback_that_is_a_fact_before_its_end
     assert run is not None
     assert (wait.result.outcome, world.table.model("fraud").frozen_reason) == ("ROLLED_BACK", None)
     assert run.outcome == "ROLLED_BACK"
+
+
+def test_a_vote_put_into_the_table_is_found(world: World) -> None:
+    stories.asked(world, approval=TWO)
+    scene = Scene.of(world)
+    data = scene.item("APPROVAL#run-1", "promotion")["data"]
+    forged = {"answer": "APPROVED", "by": "ben", "via": "terminal", "comment": "", "at": world.clock().isoformat()}
+    scene.set("APPROVAL#run-1", "promotion", data={**data, "votes": [forged]})
+    assert stories.approve(world)["decided"]
+    assert breaks(world) != []
