@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.audit.records import STRANGE
+from orchestration.actions.admit import way_on
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.conclusion import conclude
@@ -67,14 +68,8 @@ def decision_again(record: Mapping[str, Any]) -> str | None:
     if record["inputs"] is None:
         return None if record["decision"] == Decision.REJECT else "It holds no inputs, and is no rejection."
     verdict = decided_again(record)
-    said = {
-        "decision": verdict.decision,
-        "reason": verdict.reason,
-        "severity": verdict.severity,
-        "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
-        "freezes": verdict.freezes,
-        "guards": _guards(guard.as_record() for guard in verdict.guards),
-    }
+    said = {name: value for name, value in verdict.as_record().items() if name != "sentence"}
+    said["guards"] = _guards(said["guards"])
     found = {**{name: record[name] for name in said}, "guards": _guards(record["guards"])}
     other = _differences(found, said)
     if other:
@@ -101,23 +96,16 @@ def signal_contradicts(record: Mapping[str, Any], place: tuple[str, int], key: s
         "place": [seen.chain, seen.sequences[0] if seen.sequences else None],
         "decision": told["decision"],
         # The release before had none.
-        "way": told.get("next", way_of(record)),
+        "way": told.get("next", way_on(record)),
     }
     found = {
         "run_id": record["run_id"],
         "key": key,
         "place": list(place),
         "decision": record["decision"],
-        "way": way_of(record),
+        "way": way_on(record),
     }
     return _differences(found, said)
-
-
-def way_of(record: Mapping[str, Any]) -> Next:
-    """Where the workflow goes with a decision."""
-    if record["decision"] == Decision.RETRAIN:
-        return Next.ASK if record["approval"]["needed"] else Next.TRAIN
-    return Next.REJECT if record["decision"] == Decision.REJECT else Next.END
 
 
 def is_young(record: Mapping[str, Any], now: datetime) -> bool:

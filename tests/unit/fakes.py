@@ -345,21 +345,8 @@ def assert_decided_alike(record: dict[str, Any]) -> None:
     if record["inputs"] is None:
         assert record["decision"] == Decision.REJECT
         return
-    verdict = decided_again(record)
-    assert canonical(
-        {
-            "decision": verdict.decision,
-            "reason": verdict.reason,
-            "sentence": verdict.sentence,
-            "severity": verdict.severity,
-            "approval": {"needed": verdict.approval_needed, "approvals_needed": verdict.approvals_needed},
-            "freezes": verdict.freezes,
-            "guards": [guard.as_record() for guard in verdict.guards],
-        }
-    ) == canonical({name: record[name] for name in VERDICT_FIELDS})
-
-
-VERDICT_FIELDS = ("decision", "reason", "sentence", "severity", "approval", "freezes", "guards")
+    verdict = decided_again(record).as_record()
+    assert canonical(verdict) == canonical({name: record[name] for name in verdict})
 
 
 def asking(run_id: str = "run-1", **more: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestration.domain.chain import Head, Link
     from orchestration.domain.documents import Document
@@ -395,6 +395,14 @@ def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str,
     return answer
 
 
+def way_on(record: Mapping[str, Any]) -> Next:
+    """Where the workflow goes with a decision, from its record. Pure."""
+    decision = Decision(record["decision"])
+    if decision is Decision.RETRAIN:
+        return Next.ASK if mapping(record.get("approval")).get("needed") else Next.TRAIN
+    return Next.REJECT if decision is Decision.REJECT else Next.END
+
+
 def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, event: str | None) -> SeenSignal:
     """What is remembered of a decided signal. Pure.
 
@@ -404,10 +412,7 @@ def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, ev
         told: whether people are told of it.
         event: the event itself, None when it is not kept any more.
     """
-    decision = Decision(record["decision"])
-    go = Next.REJECT if decision is Decision.REJECT else Next.END
-    if decision is Decision.RETRAIN:
-        go = Next.ASK if mapping(record.get("approval")).get("needed") else Next.TRAIN
+    decision, go = Decision(record["decision"]), way_on(record)
     return SeenSignal(
         signal_id=record["signal_id"],
         run_id=record["run_id"],

@@ -95,6 +95,18 @@ class DecisionVerdict:
     freezes: bool = False
     guards: tuple[GuardVerdict, ...] = field(default=())
 
+    def as_record(self) -> dict[str, Any]:
+        """The verdict as it stands in a decision record."""
+        return {
+            "decision": self.decision,
+            "reason": self.reason,
+            "sentence": self.sentence,
+            "severity": self.severity,
+            "approval": {"needed": self.approval_needed, "approvals_needed": self.approvals_needed},
+            "freezes": self.freezes,
+            "guards": [guard.as_record() for guard in self.guards],
+        }
+
 
 def severity_of(signal: Signal, policy: Policy) -> Severity:
     """The signal's own severity if it carries one, else the ratio of observed to threshold against the policy's marks.

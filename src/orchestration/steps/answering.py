@@ -5,7 +5,6 @@ Each part can be repeated, and the wait's due item repeats it when whoever resol
 
 from __future__ import annotations
 
-import functools
 import logging
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +15,6 @@ from orchestration.domain.due import GRACE, due
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
 from orchestration.steps.evidence import with_record, write_record
-from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
@@ -49,12 +47,11 @@ def resolve(
         checks: what else must still be as it was judged.
 
     Raises:
-        ContentionError: something changed since; whoever judged has to judge again.
+        ContentionError: something changed since, or was written at the same moment; whoever judged judges again.
     """
     if not wait.resolved:
-        settle_once = functools.partial(_resolve_once, ports, settled(wait, result), head, checks)
-        contested = f"The records of {wait.model}"
-        if not (settle_once() if head is not None else against_rivals(ports, settle_once, contested)):
+        over, writes = with_record(ports, settled(wait, result), head)
+        if not ports.table.resolve_wait(over, look_due(ports, over), [*writes, *checks]):
             LOG.info("WaitResolvedBefore", extra={"run_id": wait.run_id, "model": wait.model, "kind": str(wait.kind)})
     # Read again: the workflow may have parked a new token meanwhile, and that one is alive.
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
@@ -62,11 +59,6 @@ def resolve(
         return False
     deliver(ports, current)
     return current.result == result
-
-
-def _resolve_once(ports: ApprovalPorts, over: Wait, head: Head | None, checks: Sequence[Write]) -> bool:
-    over, writes = with_record(ports, over, head)
-    return ports.table.resolve_wait(over, look_due(ports, over), [*writes, *checks])
 
 
 def deliver(ports: ApprovalPorts, wait: Wait) -> None:

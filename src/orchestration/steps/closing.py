@@ -109,7 +109,7 @@ def _see_promotion(ports: Ports, run: StoredRun) -> None:
     try:
         if not isinstance(planned(ports, run.run_id), EndpointPlan):
             look_after(ports, wait)
-    except Exception:
+    except Exception:  # whatever it is, the run ends all the same
         LOG.exception("PromotionUnseen", extra={"run_id": run.run_id, "model": run.model})
 
 
