@@ -84,6 +84,11 @@ def test_an_alarm_in_the_bake_ends_it_at_once_and_the_champion_serves_again(loop
     assert state["fruitless_runs"] == {"N": "1"}
 
 
+def composite_state(loop: Loop, name: str) -> str:
+    found = loop.aws.client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
+    return str(found["CompositeAlarms"][0]["StateValue"])
+
+
 def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(loop: Loop) -> None:
     child = alarm(loop)
     name = f"any-{child}"
@@ -91,7 +96,10 @@ def test_a_composite_alarm_is_watched_too_and_one_that_calmed_down_still_counts(
     model, arn = baking(loop, alarms=[name])
     with deaf(loop):
         set_alarm(loop, child, "ALARM")
+        loop.until(lambda: composite_state(loop, name) == "ALARM")
         set_alarm(loop, child, "OK")
+        # It follows its children a moment later.
+        loop.until(lambda: composite_state(loop, name) == "OK")
     loop.invoke(SWEEP)
 
     ended = loop.ended(arn)
