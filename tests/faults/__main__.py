@@ -1,11 +1,12 @@
-"""Play every case of the fault matrix, and write the table of docs/reliability.md.
+"""Play every case of the fault matrix, then interleave calls in memory, and write the table of docs/reliability.md.
 
     python -m tests.faults                      # all that were not played yet on this state of the product
     python -m tests.faults --case NAME          # one, saying what is broken
     python -m tests.faults --only TEXT          # those whose name contains the text
     python -m tests.faults --table              # only write the table from what was played
 
-What was played is kept in build/faults, by the state of the product, so that a run that was interrupted goes on.
+What was played is kept in build/faults, by the state of the product, so that a run that was interrupted goes on. Calls are
+interleaved (tests.unit.interleavings), and each safeguard taken away (tests.unit.safeguards), once every case was played.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import queue
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -50,6 +52,34 @@ def discovered(place: Place) -> list[Point]:
         seen[name] = place.seen(play.name)
         print(f"  {name}: {sum('operation' in line for line in seen[name])} calls", flush=True)
     return points_of(seen)
+
+
+STEPS = 200_000
+IN_MEMORY = {
+    "interleavings": ("--steps", str(STEPS), "--seed", str(SEED)),
+    "safeguards": ("--seed", "1"),
+}
+"""What is played in memory, with its arguments."""
+
+
+def played_in_memory(kept: report.Kept) -> bool:
+    """Interleave calls and take safeguards away, unless this was done; False when something broke or was not missed."""
+    well = True
+    for name, arguments in IN_MEMORY.items():
+        if name not in kept.in_memory():
+            print(f"{name} {' '.join(arguments)}", flush=True)
+            run = subprocess.Popen(  # noqa: S603 - this Python
+                [sys.executable, "-m", f"tests.unit.{name}", *arguments], stdout=subprocess.PIPE, text=True
+            )
+            assert run.stdout is not None
+            line = ""
+            for line in run.stdout:
+                print(f"  {line}", end="", flush=True)
+            if run.wait() == 0:
+                kept.keep_in_memory(name, line.strip())
+            else:
+                well = False
+    return well
 
 
 class Runner:
@@ -143,10 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if wanted:
             Runner(kept, wanted, given.jobs).run()
-    summary = report.summed(names, kept.results(), cannot + Counter(CANNOT.values()), kept.folder.name)
+    every = not given.table and set(names) <= kept.results().keys()
+    well = played_in_memory(kept) if every else True
+    summary = report.summed(names, kept, cannot + Counter(CANNOT.values()))
     report.write(summary)
     print(report.table(summary))
-    return int(summary.broken > 0)
+    return int(summary.broken > 0 or not well)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from tests.faults.cases import BROKEN, HELD, UNREACHED, Came
 from tests.faults.cells import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "reliability.md"
+IN_MEMORY: Final = ("interleavings", "safeguards")
 PRODUCT: Final = ("src", "statemachine.asl.json", "automation-orchestration-pipeline.yaml")
 BEGIN: Final = "<!-- begin: make faults -->"
 END: Final = "<!-- end: make faults -->"
@@ -59,6 +60,14 @@ class Kept:
         lines = file.read_text().splitlines() if file.exists() else []
         return {came.name: came for came in (Came(**json.loads(line)) for line in lines)}
 
+    def in_memory(self) -> dict[str, str]:
+        """What was played in memory, with what came of it: ``interleavings`` and ``safeguards``."""
+        return {name: file.read_text() for name in IN_MEMORY if (file := self.folder / f"{name}.txt").exists()}
+
+    def keep_in_memory(self, name: str, said: str) -> None:
+        """Keep what came of it."""
+        (self.folder / f"{name}.txt").write_text(said)
+
     def add(self, came: Came) -> None:
         """Keep what came of a case."""
         with (self.folder / "played.jsonl").open("a") as file:
@@ -72,10 +81,11 @@ def product_commit() -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts by axis, and what cannot be, by its reason."""
+    """Counts by axis; what cannot be, by its reason; and what was said of what was played in memory, by its name."""
 
     axes: dict[str, Counter[str]]
     cannot: Counter[str]
+    in_memory: dict[str, str]
     seconds: float
     commit: str
 
@@ -91,15 +101,16 @@ def axis_of(name: str) -> str:
     return parts[-2].replace("-", " ") if parts[0] == "fault" else parts[0].replace("-", " ")
 
 
-def summed(names: Sequence[str], results: Mapping[str, Came], cannot: Counter[str], commit: str) -> Summary:
+def summed(names: Sequence[str], kept: Kept, cannot: Counter[str]) -> Summary:
     """Sum up what was played of these cases."""
+    results = kept.results()
     axes: dict[str, Counter[str]] = {}
     for name in names:
         count = axes.setdefault(axis_of(name), Counter())
         count["cases"] += 1
         count[results[name].result if name in results else "left"] += 1
     seconds = sum(came.seconds for name, came in results.items() if name in set(names))
-    return Summary(axes, cannot, seconds, commit)
+    return Summary(axes, cannot, kept.in_memory(), seconds, kept.folder.name)
 
 
 def table(summary: Summary) -> str:
@@ -120,6 +131,8 @@ def table(summary: Summary) -> str:
         "",
     ]
     lines += [f"- {count}: {reason}." for reason, count in sorted(summary.cannot.items())]
+    lines += ["", "In memory:", ""]
+    lines += [f"- {name}: {summary.in_memory.get(name, 'not played')}." for name in IN_MEMORY]
     return "\n".join(lines)
 
 

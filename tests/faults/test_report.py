@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from tests.faults import report
 from tests.faults.axes import AXES
 from tests.faults.cases import BROKEN, HELD, Came
 from tests.faults.cells import Cell, Point, cells_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WRITE = Point("promoted", "promote", "dynamodb:TransactWriteItems", "WAIT+INTENT+DUE+SUBJECT", 2)
 READ = Point("no", "admit", "sagemaker:DescribeEndpoint", "", 1)
@@ -43,21 +47,26 @@ def test_each_cell_is_played_or_has_its_reason() -> None:
     }
 
 
-def test_the_table_counts_every_case() -> None:
+def test_the_table_counts_every_case(tmp_path: Path) -> None:
     cells, cannot = cells_of([WRITE, READ])
     names = [cell.name for cell in cells] + list(AXES)
-    played = {name: Came(name, BROKEN if place == 0 else HELD, seconds=1.5) for place, name in enumerate(names[:10])}
-    summary = report.summed(names, played, cannot, "0000000")
+    kept = report.Kept(tmp_path)
+    for place, name in enumerate(names[:10]):
+        kept.add(Came(name, BROKEN if place == 0 else HELD, seconds=1.5))
+    kept.keep_in_memory("interleavings", "seed 1, steps 100, broken: 0")
+    summary = report.summed(names, kept, cannot)
     assert summary.broken == 1
     total: Counter[str] = sum(summary.axes.values(), Counter())
     assert total == {"cases": len(names), HELD: 9, BROKEN: 1, "left": len(names) - 10}
     assert f"| **all** | {len(names)} | 9 | 1 |  | {len(names) - 10} |".replace("  ", " 0 ") in report.table(summary)
+    assert "- interleavings: seed 1, steps 100, broken: 0." in report.table(summary)
+    assert "- safeguards: not played." in report.table(summary)
 
 
 def test_the_page_has_the_table_the_generator_makes() -> None:
     text = report.PAGE.read_text()
     between = text[text.index(report.BEGIN) + len(report.BEGIN) : text.index(report.END)].strip().splitlines()
-    assert between[:2] == report.table(report.Summary({}, Counter(), 0, "")).splitlines()[:2]
+    assert between[:2] == report.table(report.Summary({}, Counter(), {}, 0, "")).splitlines()[:2]
     counts = [[int(cell) for cell in line.split("|")[2:-1]] for line in between[2:] if line.startswith("|")]
     assert [sum(column) for column in zip(*counts[:-1], strict=True)] == counts[-1]
     assert all(row[0] == sum(row[1:]) for row in counts)
