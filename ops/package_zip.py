@@ -21,6 +21,7 @@ import hashlib
 import importlib.metadata
 import io
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +71,13 @@ def build(target: Path = TARGET, source: Path = SOURCE) -> Path:
     content = package_bytes(source)
     if not target.is_file() or target.read_bytes() != content:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Renamed into place: a test or a deployment that reads meanwhile sees the old package or the new one.
-        partial = target.with_name(f".{target.name}.{hashlib.sha256(content).hexdigest()[:12]}")
-        partial.write_bytes(content)
-        partial.replace(target)
+        # Renamed into place: a test or a deployment that reads meanwhile sees the old package or the new one, and two that
+        # build at once each have a file of their own.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as partial:
+            partial.write(content)
+        partial_path = Path(partial.name)
+        partial_path.chmod(0o644)
+        partial_path.replace(target)
     return target
 
 
