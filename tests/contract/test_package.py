@@ -13,7 +13,8 @@ import pytest
 from ops import package_zip
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 LARGEST_PACKAGE_BYTES = 1_000_000
 """Far below Lambda's limit; a package that grows past this has taken in something it should not."""
@@ -135,3 +136,11 @@ def test_the_file_is_left_alone_when_nothing_changed_and_rewritten_when_somethin
     package_zip.build(target, sources)
     assert target.stat().st_mtime > 1_000_000_000
     assert [file.name for file in target.parent.iterdir()] == ["orchestration.zip"]
+
+
+def test_two_that_build_at_once_do_not_take_each_others_file(sources: Path, tmp_path: Path) -> None:
+    targets = [tmp_path / "build" / "orchestration.zip"] * 8
+    with ThreadPoolExecutor(len(targets)) as builders:
+        for built in builders.map(lambda target: package_zip.build(target, sources), targets):
+            assert built.read_bytes() == package_zip.package_bytes(sources)
+    assert [file.name for file in targets[0].parent.iterdir()] == ["orchestration.zip"]
