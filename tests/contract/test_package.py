@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,7 @@ import pytest
 from ops import package_zip
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+    from pathlib import Path
 
 LARGEST_PACKAGE_BYTES = 1_000_000
 """Far below Lambda's limit; a package that grows past this has taken in something it should not."""
