@@ -20,6 +20,7 @@ from orchestration.domain.contracts import WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, Section, Table, View, render, sections_of
 from orchestration.settings import ApprovalAccess
+from orchestration.steps.approvals import decide_request
 from tests.unit import stories
 from tests.unit.fakes import World, execution_arn
 
@@ -225,6 +226,20 @@ class TestWhoDecides:
         assert told["statusCode"] == 200
         (vote,) = json.loads(told["body"])["votes"]
         assert (vote["by"], vote["via"]) == ("arn:aws:sts::111122223333:assumed-role/R/ada", "iam identity")
+
+    def test_a_comment_of_1000_characters_is_kept_and_a_longer_one_refused(self, asking: World) -> None:
+        form = "subject=training&decision=APPROVED&comment="
+        long = answer(signed("POST", form + "x" * 1001), asking.ports)
+        assert long["statusCode"] == 400
+        assert "1001 characters; at most 1000" in long["body"]
+        with pytest.raises(InvalidRequestError, match="1001 characters; at most 1000"):
+            decide_request(
+                {"run_id": "run-1", "decision": "REJECTED", "by": "ada", "comment": "x" * 1001}, asking.ports
+            )
+        assert votes(asking) == []
+
+        assert answer(signed("POST", form + "x" * 1000), asking.ports)["statusCode"] == 200
+        assert votes(asking)[0]["comment"] == "x" * 1000
 
     def test_a_field_of_the_form_cannot_name_somebody_else(self, asking: World) -> None:
         assert answer(signed("POST", "subject=training&decision=APPROVED&by=root"), asking.ports)["statusCode"] == 400

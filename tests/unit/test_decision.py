@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
 from orchestration.domain.decision import GUARDS, ModelState, decide, severity_of
 from orchestration.domain.policy import Policy, parse_policy
@@ -527,3 +529,20 @@ def test_the_order_of_run_starts_and_switches_does_not_change_the_decision(order
     first = decide(signal(), policy(budget_runs=3), replace(state, run_starts=starts), NOON)
     shuffled = replace(state, run_starts=tuple(starts[number] for number in order))
     assert decide(signal(), policy(budget_runs=3), shuffled, NOON) == first
+
+
+def test_a_models_state_is_read_from_its_record_as_it_was() -> None:
+    state = ModelState(
+        active_run_id="fraud-1",
+        cooldown_until=NOON,
+        run_starts=(NOON, NOON + timedelta(hours=1)),
+        fruitless_runs=2,
+        frozen_reason="It failed twice.",
+        promoted_at=NOON - timedelta(days=1),
+        kill_switches=(SWITCH,),
+        promotion_endpoint_exists=False,
+        endpoint_owner="churn",
+        policy_findings=("$.model: is missing.", "$.target: is unknown."),
+    )
+    for kept in (state, FREE):
+        assert ModelState.of(json.loads(canonical(kept.as_record()))) == kept

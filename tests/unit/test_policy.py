@@ -590,3 +590,28 @@ def test_an_endpoint_belongs_to_the_policy_of_its_name_or_its_tag_or_the_default
         "../fraud": None,
         "": None,
     }
+
+
+def of_bytes(size: int) -> dict[str, Any]:
+    document = {**BARE, "model": "fraud", "training": {"request": {"note": ""}}}
+    return {**document, "training": {"request": {"note": "x" * (size - len(canonical(document)))}}}
+
+
+def of_levels(levels: int) -> dict[str, Any]:
+    value: Any = 1
+    # The document, its section and the parameter are three levels above.
+    for _ in range(levels - 3):
+        value = [value]
+    return {**BARE, "model": "fraud", "training": {"request": {"deep": value}}}
+
+
+def test_a_policy_of_60_000_bytes_is_taken_and_one_more_is_not() -> None:
+    assert validate_policy(of_bytes(60_000)) == ()
+    (finding,) = validate_policy(of_bytes(60_001))
+    assert finding == "$: has 60001 bytes; at most 60000 are taken. Put what is large into S3."
+
+
+def test_a_policy_of_32_levels_is_taken_and_one_more_is_not() -> None:
+    assert validate_policy(of_levels(32)) == ()
+    (finding,) = validate_policy(of_levels(33))
+    assert finding.endswith(": is nested deeper than 32 levels.")

@@ -119,6 +119,14 @@ def test_a_run_that_comes_back_gets_a_larger_number_so_its_old_grant_is_known_as
     assert fences == [1, 2]
 
 
+def test_those_who_get_slots_at_once_get_numbers_that_rise() -> None:
+    ledger, _ = grant(
+        SlotLedger(), [waiter("run-0"), waiter("run-1"), waiter("run-2")], limit=3, now="t", paused=nobody
+    )
+    assert [holder.fence for holder in ledger.holders] == [1, 2, 3]
+    assert ledger.fence == 3
+
+
 def test_a_holder_is_found_by_its_run() -> None:
     ledger, _ = grant(SlotLedger(), [waiter("run-0"), waiter("run-1")], limit=2, now="t", paused=nobody)
     found = ledger.holder("run-1")
