@@ -215,7 +215,7 @@ def _unfit(document: dict[str, Any]) -> tuple[str, ...]:
 def _unfit_values(path: str, value: Any, depth: int) -> tuple[str, ...]:
     if depth > POLICY_DEPTH_LIMIT:
         return (f"{path}: is nested deeper than {POLICY_DEPTH_LIMIT} levels.",)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and canonical(value).startswith('"'):
+    if isinstance(value, (int, float)) and canonical(value).startswith('"'):
         return (f"{path}: is larger than a number can be kept exactly; write it as a text, or smaller.",)
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return tuple(finding for key, member in members for finding in _unfit_values(f"{path}.{key}", member, depth + 1))
