@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 _lock = threading.Lock()
-_clients: dict[tuple[str, str, str], Any] = {}
+_clients: dict[tuple[str, str, str, int], Any] = {}
 
 
 def endpoint_url() -> str:
@@ -34,11 +34,18 @@ def job_environment(account: str, region: str) -> dict[str, str]:
     }
 
 
-def client(service: str, account: str, region: str) -> Any:
-    """Give the boto3 client of a service for this account and region; clients are shared between threads."""
+def client(service: str, account: str, region: str, *, attempts: int = 3) -> Any:
+    """Give the boto3 client of a service for this account and region; clients are shared between threads.
+
+    Args:
+        service: boto3's name of it.
+        account: Twelve digits.
+        region: Its name.
+        attempts: How often the client makes a call that fails in passing; 1 where somebody else tries again.
+    """
     # Creating a client is neither quick nor thread-safe, using one is both.
     with _lock:
-        key = (service, account, region)
+        key = (service, account, region, attempts)
         if key not in _clients:
             # boto3 takes longer to import than the server to start.
             import boto3  # noqa: PLC0415 - see above
@@ -50,6 +57,6 @@ def client(service: str, account: str, region: str) -> Any:
                 region_name=region,
                 aws_access_key_id=account,
                 aws_secret_access_key="test",  # noqa: S106 - nothing checks it
-                config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
+                config=Config(retries={"total_max_attempts": attempts}, s3={"addressing_style": "path"}),
             )
         return _clients[key]

@@ -1,6 +1,7 @@
-"""``aws-sdk`` integrations ministack has no way to: made with boto3 against this very server.
+"""Integrations made with boto3 against this very server: ``aws-sdk`` ones ministack has no way to, and ``sns:publish``.
 
-So a state machine may use any action any service here answers, ``s3:putObject`` first among them.
+So a state machine may use any action any service here answers, ``s3:putObject`` first among them, and a message it sends
+fails as it is told to (``local/faults.py``), with the names Step Functions gives to SNS's errors.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _BOTO_NAMES = {
     "sagemakerruntime": "sagemaker-runtime",
 }
 _PREFIX = "arn:aws:states:::aws-sdk:"
+_PUBLISH = "arn:aws:states:::sns:publish"
 
 
 def install() -> None:
@@ -39,15 +41,37 @@ def install() -> None:
         known = service in sfn._AWS_SDK_SERVICE_MAP and not (
             service == "s3" and pascal not in sfn._REST_XML_OP_SPECS["s3"]
         )
-        return dispatch(resource, input_data) if known else _call(service, pascal, input_data or {})
+        return dispatch(resource, input_data) if known else _invoke_sdk(service, pascal, input_data or {})
 
     sfn._invoke_aws_sdk_integration = invoke
+    sfn._SERVICE_DISPATCH[_PUBLISH] = lambda _, data: _call(
+        "sns", "Publish", _with_text(data), prefix="SNS", unmodelled="AmazonSNSException"
+    )
 
 
-def _call(service: str, action: str, arguments: Document) -> Any:
+def _invoke_sdk(service: str, action: str, arguments: Document) -> Any:
     prefix = sfn._AWS_SDK_ERROR_PREFIX.get(service, service[:1].upper() + service[1:])
+    return _call(service, action, arguments, prefix=prefix, unmodelled=f"{prefix}Exception")
+
+
+def _with_text(arguments: Document) -> Document:
+    # The optimized integration takes a message that is a document, and sends its JSON.
+    message = arguments.get("Message")
+    return arguments if isinstance(message, str) else {**arguments, "Message": json.dumps(message)}
+
+
+def _call(service: str, action: str, arguments: Document, *, prefix: str, unmodelled: str) -> Any:
+    """Call an action, its errors named as Step Functions names them.
+
+    Args:
+        service: Step Functions' name of the service.
+        action: In PascalCase.
+        arguments: The state's arguments.
+        prefix: What comes before an error's name.
+        unmodelled: The name of an error the service model does not know.
+    """
     try:
-        client = own_clients.client(_BOTO_NAMES.get(service, service), get_account_id(), get_region())
+        client = own_clients.client(_BOTO_NAMES.get(service, service), get_account_id(), get_region(), attempts=1)
         method = getattr(client, xform_name(action))
     except (UnknownServiceError, AttributeError):
         raise sfn._ExecutionError("States.Runtime", f"There is no aws-sdk:{service}:{action}.") from None
@@ -57,9 +81,11 @@ def _call(service: str, action: str, arguments: Document) -> Any:
         raise sfn._ExecutionError("States.Runtime", str(error)) from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        # An error the service model does not know has no class in the SDK, and gets the service's own.
-        modelled = code in {shape.name for shape in client.meta.service_model.error_shapes}
-        name = (code if code.endswith("Exception") else f"{code}Exception") if modelled else f"{prefix}Exception"
+        # An error the service model does not know has no class in the SDK, and gets the service's own. A lost answer is the
+        # SDK's own error. Where a service's code differs from its shape's name, Step Functions has the shape's.
+        names = {str(shape.error_code or shape.name): shape.name for shape in client.meta.service_model.error_shapes}
+        found = names.get(code) or (code if code in {*names.values(), "SdkClientException"} else unmodelled)
+        name = found if found.endswith("Exception") else f"{found}Exception"
         message = error.response["Error"].get("Message", "")
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         cause = f"{message} (Service: {prefix}, Status Code: {status}, Request ID: {sfn.new_uuid()})"

@@ -219,7 +219,17 @@ PATHS: Final[dict[str, tuple[tuple[Step, ...], str]]] = {
         (
             ("ReadRetrainingDecision", GONE),
             ("RecordFailure", WITHOUT_CAUSE),
-            ("EscalateUnrecorded", Throw("SNS.AuthorizationErrorException", "no")),
+            *[("EscalateUnrecorded", Throw("SNS.AuthorizationErrorException", "no"))] * 6,
+        ),
+        "RetrainingFailed",
+    ),
+    "outcome not recorded and told at last": (
+        (
+            *TRAINED,
+            ("EvaluateCandidate", Next.RECORD),
+            ("RecordOutcome", GONE),
+            *[("EscalateUnrecorded", Throw("SNS.AmazonSNSException", "Rate exceeded"))] * 5,
+            ("EscalateUnrecorded", "m-1"),
         ),
         "RetrainingFailed",
     ),

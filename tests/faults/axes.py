@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from tests.faults.injector import INVOKE
 from tests.faults.play import Intervention, Play
 from tests.faults.promises import ends
 from tests.faults.stories import STORIES, Story, drift, training
@@ -597,12 +598,46 @@ def _failed_case(story: str, place: Place) -> Play:
     return play
 
 
-AXES: Final[Mapping[str, Callable[[Place], Play]]] = {
-    f"{happening.name}/{moment.name}": partial(_case, moment, happening)
-    for moment in MOMENTS.values()
-    for happening in _happenings(moment)
-    if moment.name not in happening.but
-} | {f"failed-and-redriven/{story}": partial(_failed_case, story) for story in ("training-failed", "rolled-back")}
+# The last message of a workflow that could not record how it ended, which it sends itself.
+
+LAST_MESSAGE: Final[dict[str, dict[str, Any]]] = {
+    "throttled": {"code": "Throttling"},
+    "5xx": {"code": "InternalError", "status": 500},
+    "lost": {"code": "SdkClientException", "after_effect": True},
+    "denied": {"code": "AuthorizationError", "status": 403, "times": 50},
+}
+"""How SNS answers it: the workflow tries again, and only a refusal stays."""
+
+UNRECORDED: Final = "could not record its outcome"
+
+
+def _unrecorded_case(kind: str, place: Place) -> Play:
+    denied = {"label": "close", "operation": INVOKE, "shape": "", "ordinal": 1, "kind": "denied for good"}
+    play = Play(place, STORIES["trained"], place.new_name(), fault={**denied, "retried": False})
+
+    def set_up() -> None:
+        matching = UNRECORDED.replace(" ", "+")
+        place.aws.fail_next("sns", "Publish", matching=matching, **LAST_MESSAGE[kind])
+        play.at_end.append(place.aws.forget_faults)
+
+    def told(left: Left) -> list[str]:
+        expected = kind != "denied"
+        return [] if left.told(UNRECORDED) is expected else [f"the last message {'is missing' if expected else 'came'}"]
+
+    play.before, play.also = set_up, told
+    return play
+
+
+AXES: Final[Mapping[str, Callable[[Place], Play]]] = (
+    {
+        f"{happening.name}/{moment.name}": partial(_case, moment, happening)
+        for moment in MOMENTS.values()
+        for happening in _happenings(moment)
+        if moment.name not in happening.but
+    }
+    | {f"failed-and-redriven/{story}": partial(_failed_case, story) for story in ("training-failed", "rolled-back")}
+    | {f"last-message/{kind}": partial(_unrecorded_case, kind) for kind in LAST_MESSAGE}
+)
 """Every case of these axes by its name."""
 
 CANNOT: Final[dict[str, str]] = {
