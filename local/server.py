@@ -177,6 +177,7 @@ class Server:
         from local import (
             alarm_events,
             eventbridge_targets,
+            lambda_code,
             lambda_errors,
             lambda_pauses,
             step_functions_executions,
@@ -195,6 +196,7 @@ class Server:
         step_functions_integrations.install(sagemaker)
         alarm_events.install()
         eventbridge_targets.install()
+        lambda_code.install_worker()
         lambda_errors.install_worker()
         lambda_pauses.install_worker()
         _install_at_first_use(ministack)
@@ -218,6 +220,9 @@ class Server:
         if lambda_runtime is not None:
             with contextlib.suppress(Exception):
                 lambda_runtime.reset()
+            from local import lambda_code
+
+            lambda_code.forget_bytecode(self._home)
         # A job that was killed just now may still be writing its last file in there.
         deadline = time.monotonic() + _CLEAN_UP_SECONDS
         while self._home.exists() and time.monotonic() < deadline:

@@ -22,6 +22,13 @@ def handler(event, context):
     return calls
 """
 
+COMPILED = """
+import os
+def handler(event, context):
+    if event == "exit": os._exit(3)
+    return [os.getcwd(), os.path.exists(__cached__), os.path.getmtime(__cached__)]
+"""
+
 
 def asked(account: Account, function: str, event: str) -> Any:
     answer = account.aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
@@ -40,6 +47,16 @@ def test_a_process_that_ends_itself_is_an_exit_error_and_the_next_begins_anew(ac
     asked(account, function, "count")
     assert asked(account, function, "exit")["errorType"] == "Runtime.ExitError"
     assert asked(account, function, "count") == 1
+
+
+def test_the_next_process_finds_the_code_compiled(account: Account) -> None:
+    function = account.function("compiled", COMPILED)
+    asked(account, function, "where")
+    asked(account, function, "exit")
+    folder, compiled, modified = asked(account, function, "where")
+    asked(account, function, "exit")
+    assert compiled
+    assert asked(account, function, "where") == [folder, compiled, modified]
 
 
 def test_it_is_known_how_many_invocations_go_on(account: Account) -> None:
