@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ops.audit.records import STRANGE, ReadRecord, keys_of, read_object, read_record
+from ops.audit.records import STRANGE, ReadRecord, keys_of, read_anchor, read_object, read_record
 from ops.record_schemas import schema_finding
 from orchestration.actions.admit import seen_signal
 from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
@@ -127,15 +127,10 @@ def read_chain(name: str, objects: Iterable[tuple[str, bytes]], anchored: Head |
     return ReadChain(name, tuple(links), tuple(findings))
 
 
-def anchored_heads(body: bytes) -> dict[str, Head]:
-    """The heads of an anchor by chain; none when it is not one. Whether its root is right, verify-audit says."""
-    heads = mapping(read_object(body)).get("heads")
-    found = [mapping(entry) for entry in heads] if isinstance(heads, list) else []
-    return {
-        str(entry["chain"]): Head(str(entry["chain"]), entry["sequence"], str(entry["hash"]))
-        for entry in found
-        if {"chain", "hash"} <= entry.keys() and type(entry.get("sequence")) is int and entry["sequence"] > 0
-    }
+def anchored_heads(key: str, body: bytes) -> dict[str, Head]:
+    """The heads of an anchor by chain; none when it is not one, of which verify-audit says why."""
+    anchor = read_anchor(key, body)
+    return {} if isinstance(anchor, str) else {head.chain: head for head in anchor.heads}
 
 
 def _unchained_before(key: str, body: bytes) -> bool:

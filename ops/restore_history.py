@@ -23,6 +23,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from ops import change_sets
+from ops.audit.reading import ANCHOR_BYTES, ANCHORS, RECORD_BYTES
 from ops.rebuilt_history import NOT_REBUILT, Item, Key, Rebuilt, anchored_heads, owner_items, read_chain, rebuild
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
 MADE_NOW: Final = frozenset({"opened_at", "settles_at", "since"})
 """Attributes that hold the time of a restoring, which another one does not share."""
-
-ANCHORS: Final = "evidence/_anchors/"
 
 THREADS: Final = 16
 """Reads or writes at a time."""
@@ -160,9 +159,10 @@ class _Source:
                 yield rebuild(read_chain(name, objects, anchored.get(name)), now)
 
     def _anchored(self) -> dict[str, Head]:
-        """Where the chains ended when their heads were anchored last."""
-        newest = max(self._keys(ANCHORS), default=None)
-        return anchored_heads(self._read(newest)[1]) if newest else {}
+        """Where the chains ended when their heads were anchored last; what lies there and is no anchor says nothing."""
+        newest_first = sorted(self._keys(ANCHORS), reverse=True)
+        found = (anchored_heads(*self._read(key, ANCHOR_BYTES)) for key in newest_first)
+        return next(filter(None, found), {})
 
     def _names(self) -> set[str]:
         pages = (page for folder in FOLDERS for page in self._pages(folder, delimiter="/"))
@@ -176,8 +176,10 @@ class _Source:
         paginator = self._client.get_paginator("list_objects_v2")
         yield from map(dict, paginator.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter=delimiter))
 
-    def _read(self, key: str) -> tuple[str, bytes]:
-        return key, self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+    def _read(self, key: str, at_most: int = RECORD_BYTES) -> tuple[str, bytes]:
+        """An object; of one that is larger than it can be so much that it is none."""
+        with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as stream:
+            return key, stream.read(at_most + 1)
 
 
 class _Target:

@@ -14,10 +14,18 @@ from typing import Any, Final
 
 from ops.record_hashes import hash_of
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.chain import LOOP, RECORD_VERSION, RecordKind, record_hash
+from orchestration.domain.chain import LOOP, RECORD_VERSION, Head, RecordKind, record_hash
 from orchestration.domain.contracts import UNATTRIBUTED
 from orchestration.domain.json_values import model_name
-from orchestration.domain.records import controls_key, decision_key, evidence_key, manifest_key, sha256
+from orchestration.domain.merkle import root_of
+from orchestration.domain.records import (
+    anchor_key,
+    controls_key,
+    decision_key,
+    evidence_key,
+    manifest_key,
+    sha256,
+)
 
 HASH: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -81,11 +89,49 @@ def read_record(body: bytes) -> ReadRecord | str:
     return ReadRecord(found, text, place, kind)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadAnchor:
+    """Heads of chains, and the root that they have."""
+
+    root: str
+    heads: tuple[Head, ...]
+
+
+def read_anchor(key: str, body: bytes) -> ReadAnchor | str:
+    """An anchor that has the root it says it has and lies where its day says, or a sentence that says what it is instead."""
+    found = read_object(body)
+    if isinstance(found, str):
+        return found
+    try:
+        heads = tuple(_head(given) for given in found["heads"])
+        if not heads or key != anchor_key(datetime.fromisoformat(found["at"]).date().isoformat()):
+            return "has no heads, or another day than its key says"
+    except STRANGE:
+        return "lacks what an anchor has"
+    root = root_of(heads)
+    return ReadAnchor(root, heads) if root == found.get("root") else "does not have the root it says it has"
+
+
+def _head(given: dict[str, Any]) -> Head:
+    head = Head(**given)
+    if (
+        not _is_chain(head.chain)
+        or type(head.sequence) is not int
+        or head.sequence < 1
+        or not HASH.fullmatch(head.hash)
+    ):
+        raise ValueError("no head of a chain")
+    return head
+
+
+def _is_chain(name: Any) -> bool:
+    return isinstance(name, str) and (name in {LOOP, UNATTRIBUTED} or model_name(name) is not None)
+
+
 def _place(given: dict[str, Any], *, named: bool) -> Place:
     chain, sequence = given["name"] if named else "", given["sequence"]
     hashes = given["previous_hash"], given["hash"]
-    legal = not named or chain in {LOOP, UNATTRIBUTED} or model_name(chain) is not None
-    if not isinstance(chain, str) or not legal or type(sequence) is not int or sequence < 1:
+    if (named and not _is_chain(chain)) or type(sequence) is not int or sequence < 1:
         raise ValueError("no place in a chain")
     if not all(isinstance(value, str) and HASH.fullmatch(value) for value in hashes):
         raise ValueError("no hash")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.progress import Progress
 
 from ops.rebuilt_history import (
     NOT_REBUILT,
@@ -24,16 +25,19 @@ from ops.rebuilt_history import (
     rebuild,
 )
 from ops.record_hashes import hash_of
+from ops.restore_history import _Source
 from orchestration import handler
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import GENESIS, Head, Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.merkle import root_of
 from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import from_item
 from tests.unit import stories
 from tests.unit.fakes import World, drift, execution_arn, request
 from tests.unit.history import anchored_history, ended, rich_history, signal, sweeps
 from tests.unit.stories import do
-from tests.unit.tampering import Scene
+from tests.unit.tampering import BUCKET, Scene
 
 Objects = dict[str, bytes]
 
@@ -401,16 +405,34 @@ def test_a_tail_that_was_cut_shows_against_the_anchor_of_its_head(history: World
 
 
 def test_an_anchor_is_read_and_what_is_none_gives_no_heads() -> None:
-    anchor = {
-        "heads": [
-            {"chain": "fraud", "sequence": 3, "hash": "a" * 64},
-            {"chain": "x"},
-            7,
-            {"chain": 1, "sequence": True, "hash": 2},
-        ]
-    }
-    assert anchored_heads(json.dumps(anchor).encode()) == {"fraud": Head("fraud", 3, "a" * 64)}
-    assert [anchored_heads(body) for body in (b"", b"[]", b'{"heads": 1}', b"\xff")] == [{}] * 4
+    key, head = "evidence/_anchors/2026-03-03.json", Head("fraud", 3, "a" * 64)
+    anchor = {"at": "2026-03-03T12:00:00+00:00", "root": root_of([head]), "heads": [asdict(head)]}
+    assert anchored_heads(key, json.dumps(anchor).encode()) == {"fraud": head}
+    others: list[dict[str, Any]] = [
+        {"at": "2026-03-04T12:00:00+00:00"},
+        {"root": "b" * 64},
+        {"heads": [*anchor["heads"], {"chain": "x"}]},
+    ]
+    spoilt = [json.dumps({**anchor, **other}).encode() for other in others]
+    assert [anchored_heads(key, body) for body in (*spoilt, b"", b"[]", b'{"heads": 1}', b"\xff")] == [{}] * 7
+
+
+def test_a_tail_that_was_cut_shows_whatever_else_lies_beside_the_anchors() -> None:
+    """Neither an object that calls itself a later anchor nor one of any size hides the anchor that knows of more."""
+    world = World(max_concurrent_trainings=3)
+    anchored_history(world)
+    scene = Scene.of(world)
+    (*_, anchor) = scene.objects("evidence/_anchors/")
+    shorter = {**json.loads(scene.body(anchor) or b""), "heads": [], "root": root_of([])}
+    head = max((link for link in scene.links() if link.chain == "_loop"), key=lambda link: link.sequence)
+    for key, body in ((anchor.replace("2026", "2027"), canonical(shorter).encode()), ("evidence/_anchors/~", b"{}")):
+        scene.s3.put(BUCKET, key, body)
+    scene.s3.put(BUCKET, "evidence/_loop/_controls/large.json", b" " * 500_000)
+    scene.s3.rewrite(BUCKET, head.key, None)
+    chains = {each.chain.name: each for each in _Source(cast("Any", scene.s3), BUCKET).chains(scene.now, Progress())}
+    assert [finding for finding in chains["_loop"].findings if "anchored at record" in finding]
+    assert [finding for finding in chains["_loop"].findings if "large.json is no JSON" in finding]
+    assert {name for name, chain in chains.items() if chain.findings} == {"_loop"}
 
 
 def test_switches_whose_chain_is_not_whole_pause_everything(history: World) -> None:

@@ -281,7 +281,7 @@ def test_an_anchor_behind_the_end_of_a_chain_says_how_long_it_was(original: Scen
     key = "evidence/_anchors/2026-03-03.json"
     heads = [ChainHead(link.chain, link.sequence, str(link.document["chain"]["hash"])) for link in original.links()]
     head = max((head for head in heads if head.chain == "_loop"), key=lambda head: head.sequence)
-    anchor = {"root": root_of([head]), "heads": [asdict(head)]}
+    anchor = {"at": "2026-03-03T12:00:00+00:00", "root": root_of([head]), "heads": [asdict(head)]}
     scene.s3.rewrite(BUCKET, key, json.dumps(anchor).encode())
     assert scene.audit(anchor=anchor["root"]).findings == []
     write_anew(scene, "_loop", [link.document for link in scene.links() if link.chain == "_loop"][:-1])
