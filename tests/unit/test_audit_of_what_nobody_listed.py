@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from rich.console import Console
 
-from ops.audit.findings import Fault, Level
+from ops.audit.findings import Fault, Finding, Level
+from ops.audit.gathered import Report
+from ops.verify_audit import _print
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Head
 from orchestration.domain.merkle import root_of
@@ -193,3 +197,20 @@ def test_a_verdict_on_what_has_no_legal_name_asks_aws_for_nothing(original: Scen
     found = [finding for finding in scene.audit().findings if finding.fault is Fault.NOT_SEEN]
     assert {finding.subject for finding in found} == set(strange)
     assert not {"arn:aws:s3:nowhere:1:accesspoint:x", "", "b"} & set(asked)
+
+
+# What is printed: the first bad place of each chain, whatever else there is to say.
+
+
+def test_the_first_break_of_a_chain_is_printed_behind_any_number_of_warnings() -> None:
+    warnings = [Finding(Fault.ARTIFACT_CHANGED, "fraud", place, "s3://a/b", "Gone.") for place in range(1, 60)]
+    broken = [Finding(Fault.EDITED, "fraud", place, "key", f"Edited {place}.") for place in range(70, 99)]
+    loose = [Finding(Fault.EXTRA, None, None, "decisions/x", "The object lies in no chain's folder.")]
+    printed = Console(file=io.StringIO(), width=200)
+    _print(Report([*warnings, *broken, *loose]), printed)
+    assert isinstance(printed.file, io.StringIO)
+    told = printed.file.getvalue()
+    assert "break  fraud 70 (first)  edited: Edited 70." in told
+    assert "break  no chain  extra: The object lies in no chain's folder." in told
+    assert "39 more warnings of fraud" in told
+    assert "9 more breaks of fraud" in told
