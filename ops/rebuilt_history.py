@@ -18,7 +18,7 @@ from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.switches import KillSwitch
@@ -310,7 +310,8 @@ class _Replay:
         if self.state.pending is not None:
             until = self.state.cooldown_until
             self.table.add_due(pending_due(self.state.model, datetime.fromisoformat(until) if until else self.now))
-        if paused and self.head.chain != UNATTRIBUTED:
+        # Of what cannot be a model nothing is to be stopped, and nobody could lift its switch.
+        if paused and (self.head.chain == LOOP or model_name(self.head.chain) is not None):
             scope = "global" if self.head.chain == LOOP else f"model:{self.head.chain}"
             reason = "The history was restored from records that are not whole; see what it listed."
             if ("CONTROLS", scope) not in self.memory.items:

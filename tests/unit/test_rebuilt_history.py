@@ -442,6 +442,13 @@ def test_switches_whose_chain_is_not_whole_pause_everything(history: World) -> N
     assert ("CONTROLS", "global") in made.items
 
 
+@pytest.mark.parametrize("name", ["é", "_anchors", "", "a/b", "-"])
+def test_objects_under_the_name_of_no_model_pause_nothing(name: str, history: World) -> None:
+    made = rebuild(read_chain(name, [(f"decisions/{name}/x.json", b"x")]), history.clock())
+    assert made.findings
+    assert made.items == {}
+
+
 def test_a_chain_nobody_knows_is_no_reason_to_pause(history: World) -> None:
     found = objects(history, "_unattributed")
     del found[read_chain("_unattributed", found.items()).links[0].key]
