@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orchestration.domain.switches import KillSwitch
     from orchestration.stores.models import SeenSignal
 
-RECORD_BYTES: Final = 400_000
+RECORD_BYTES: Final = 400 * 1024
 """No record is larger: each stood in an item of the table. Source: DynamoDB, 400 KB an item."""
 
 ANCHOR_BYTES: Final = 50_000_000

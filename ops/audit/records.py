@@ -61,7 +61,7 @@ class ReadRecord:
 def read_object(body: bytes) -> dict[str, Any] | str:
     """A JSON object, or a sentence that says why it is none."""
     try:
-        found = json.loads(body.decode(), parse_constant=_no_number)
+        found = json.loads(body.decode(), parse_constant=_no_number, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         return f"is no JSON ({type(error).__name__})"
     return found if isinstance(found, dict) else "is no JSON object"
@@ -174,6 +174,14 @@ def _keys(kind: RecordKind, model: Any, document: dict[str, Any]) -> set[str]:
         return {evidence_key(model, run_id, wanted) for wanted in ({name} if document["decision"] else {name, vote})}
     names = {RecordKind.VERDICT: "evaluation", RecordKind.VERIFICATION: "verification", RecordKind.OUTCOME: "outcome"}
     return {evidence_key(model, run_id, names[kind])}
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that has a member twice is one thing to one reader and another to the next."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member is there twice")
+    return found
 
 
 def _no_number(name: str) -> Any:

@@ -199,6 +199,13 @@ def test_a_verdict_on_what_has_no_legal_name_asks_aws_for_nothing(original: Scen
     assert not {"arn:aws:s3:nowhere:1:accesspoint:x", "", "b"} & set(asked)
 
 
+def test_a_record_of_any_size_that_an_item_holds_is_read(original: Scene) -> None:
+    scene = original.copy()
+    link = link_of(scene, "pause", scope="source:alarm")
+    rewrite_from(scene, link, {**link.document, "reason": "x" * (405 * 1000)})
+    assert {fault for fault, _, _ in breaks(scene)} == {Fault.NOT_AS_ANCHORED}
+
+
 # What is printed: the first bad place of each chain, whatever else there is to say.
 
 

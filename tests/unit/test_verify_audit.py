@@ -384,6 +384,12 @@ def _decisions(scene: Scene) -> list[str]:
 EARLIER: Final[dict[str, tuple[Callable[[Scene], None], tuple[str, int | None]]]] = {
     "first deleted": (lambda scene: scene.s3.rewrite(BUCKET, _decisions(scene)[0], None), ("missing", 1)),
     "last deleted": (lambda scene: scene.s3.rewrite(BUCKET, _decisions(scene)[3], None), ("missing", 4)),
+    "a member twice": (
+        lambda scene: scene.s3.rewrite(
+            BUCKET, _decisions(scene)[1], b'{"decision":"HOLD",' + (scene.body(_decisions(scene)[1]) or b"")[1:]
+        ),
+        ("missing", 2),
+    ),
     "hidden": (lambda scene: scene.s3.put(BUCKET, _decisions(scene)[1], None), ("missing", 2)),
     "edited": (lambda scene: _edit(scene, _decisions(scene)[1], sentence="No."), ("missing", 2)),
     "hashed anew": (lambda scene: _edit(scene, _decisions(scene)[1], anew=True, sentence="No."), ("forked", 3)),
