@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ops.audit.records import STRANGE, ReadRecord, keys_of, read_anchor, read_object, read_record
+from ops.audit.reading import is_askable
+from ops.audit.records import STRANGE, ReadRecord, keys_of, read_anchor, read_object, read_record, undecided_run
 from ops.record_schemas import schema_finding
 from orchestration.actions.admit import seen_signal
 from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
@@ -58,7 +59,7 @@ NOT_REBUILT: Final = (
     "Training slots that were held, and the queue: more may train than the stack allows until the listed runs are over.",
     "Messages, reminders and stops of trainings that were due when the table was lost.",
     "Statuses of listed runs after their first, and the sentences of a run's statuses between the first and the last.",
-    "The event beside a decided signal, the note of an execution that decided nothing, and the list of repairs.",
+    "The event beside a decided signal, and the list of repairs.",
     "The last good version of a policy file: one that is valid is kept again when it is read, one that is not holds signals.",
     "Runs of a release before version 2: their plans and evidence are in no chain.",
     "Facts of the last moments whose record was not in the bucket yet.",
@@ -217,6 +218,17 @@ def owner_items(owners: Mapping[str, tuple[str, str]]) -> dict[Key, Item]:
     memory = _Memory()
     memory.apply([memory.table.own_endpoint(name, model, before=None) for name, (_, model) in owners.items()])
     return memory.items
+
+
+def undecided_items(kept: Iterable[tuple[str, bytes, datetime]], now: datetime) -> dict[Key, Item]:
+    """The notes of executions that decided nothing, by their events under ``rejected/``: key, content, when it was written."""
+    memory = _Memory()
+    for key, body, written in kept:
+        found = read_object(body)
+        run_id = undecided_run(key, found) if isinstance(found, dict) else None
+        if run_id is not None and is_askable(run_id):
+            memory.table.note_undecided(run_id, [], at=written)
+    return {key: item for key, item in memory.items.items() if not _expired(item, now)}
 
 
 class _Memory:

@@ -25,9 +25,12 @@ from orchestration.domain.records import (
     evidence_key,
     manifest_key,
     sha256,
+    undecided_key,
 )
 
 HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+SIGNAL_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 STRANGE: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 """What reading a document nobody vouches for may raise: members that are missing, or are something else than they should."""
@@ -142,6 +145,18 @@ def _hash_of_text(text: str, place: Place) -> str:
     """The hash of a canonical record by its text: the same as ``record_hash``, which would write it again."""
     own = f'"chain":{{"hash":"{place.hash}",'
     return sha256(text.replace(own, '"chain":{')) if text.count(own) == 1 else record_hash(json.loads(text))
+
+
+def undecided_run(key: str, document: dict[str, Any]) -> str | None:
+    """The execution that decided nothing on an event that is kept under ``rejected/``; None when it is a rejection's.
+
+    The release before did not say whose an event was: a rejection's has the id of its signal for a name.
+    """
+    name = key.removeprefix("rejected/").removesuffix(".json")
+    run_id = document.get("run_id")
+    if run_id is None:
+        return None if SIGNAL_ID.fullmatch(name) else name
+    return run_id if isinstance(run_id, str) and undecided_key(run_id) == key else None
 
 
 def keys_of(record: ReadRecord) -> frozenset[str]:

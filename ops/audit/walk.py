@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from ops.audit.chain_walk import ChainWalk
 from ops.audit.findings import Fault
 from ops.audit.gathered import AHEAD, Gathered, Report, digest
-from ops.audit.reading import ANCHOR_BYTES, ANCHORS, Execution, Listed, Reading, read_ahead
-from ops.audit.records import STRANGE, read_anchor, read_object
+from ops.audit.reading import ANCHOR_BYTES, ANCHORS, Execution, Listed, Reading, is_askable, read_ahead
+from ops.audit.records import STRANGE, read_anchor, read_object, undecided_run
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE
@@ -124,8 +124,11 @@ class Audit:
     def _judge_rejected(self) -> None:
         def look(listed: Listed) -> tuple[Seen, list[str]]:
             name = listed.key.removeprefix("rejected/").removesuffix(".json")
-            known = digest(name) in self._gathered.rejections
-            return self._gathered.reading.see(listed.key), [] if known else self._gathered.reading.names(f"RUN#{name}")
+            seen, known = self._gathered.reading.see(listed.key), digest(name) in self._gathered.rejections
+            kept = read_object(seen.body or b"")
+            run_id = undecided_run(listed.key, kept) if isinstance(kept, dict) and not known else None
+            asked = run_id is not None and is_askable(run_id)
+            return seen, self._gathered.reading.names(f"RUN#{run_id}") if asked else []
 
         for listed, (seen, items) in read_ahead(
             self._gathered.pool, look, self._gathered.reading.versions("rejected/"), AHEAD

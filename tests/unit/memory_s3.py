@@ -118,6 +118,6 @@ class _Latest:
     def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
         for page in self.bucket.paginate(**request):
             yield {
-                "Contents": [{"Key": entry["Key"]} for entry in page["Versions"] if entry["IsLatest"]],
+                "Contents": [entry for entry in page["Versions"] if entry["IsLatest"]],
                 "CommonPrefixes": page["CommonPrefixes"],
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -16,8 +17,10 @@ from ops.verify_audit import _print
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Head
 from orchestration.domain.merkle import root_of
+from tests.unit import stories
 from tests.unit.fakes import World
 from tests.unit.history import anchored_history
+from tests.unit.stories import do
 from tests.unit.tampering import BUCKET, Link, Scene, rewrite_from
 
 LATER: Final = "2026-03-05T00:00:00+00:00"
@@ -204,6 +207,21 @@ def test_a_record_of_any_size_that_an_item_holds_is_read(original: Scene) -> Non
     link = link_of(scene, "pause", scope="source:alarm")
     rewrite_from(scene, link, {**link.document, "reason": "x" * (405 * 1000)})
     assert {fault for fault, _, _ in breaks(scene)} == {Fault.NOT_AS_ANCHORED}
+
+
+@pytest.mark.parametrize("name", ["run-9", "by.hand", "..", "é", "a+b@c(1)'=", "x" * 80, "f" * 32])
+def test_an_execution_of_any_name_that_decided_nothing_is_known_with_its_event(name: str, world: World) -> None:
+    """Names are what Step Functions allows; two of them never share an event's key."""
+    for run_id in (name, "by-hand", "-"):
+        stories.tell_dead(world, "FAILED", run_id, input='{"a": 1}')
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert len(world.keys("rejected/")) == 3
+    scene = Scene.of(world)
+    scene.now += timedelta(hours=2)
+    assert breaks(scene) == []
+    scene.remove(f"RUN#{name}", "UNDECIDED")
+    assert {fault for fault, _, _ in breaks(scene)} == {Fault.EXTRA, Fault.WITHOUT_RECORD}
 
 
 # What is printed: the first bad place of each chain, whatever else there is to say.

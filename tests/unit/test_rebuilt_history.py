@@ -23,6 +23,7 @@ from ops.rebuilt_history import (
     owner_items,
     read_chain,
     rebuild,
+    undecided_items,
 )
 from ops.record_hashes import hash_of
 from ops.restore_history import _Source
@@ -156,6 +157,26 @@ def test_every_chain_is_whole_and_the_runs_without_an_outcome_are_named(history:
     assert runs["run-7"].reached == "1 vote(s) on its training were counted."
     assert runs["run-6"].training is None
     assert runs["run-5"].training == stories.training_arn("run-5").rsplit(":", 1)[-1]
+
+
+def test_executions_that_decided_nothing_are_known_again_by_their_events(world: World) -> None:
+    world.executions.statuses[execution_arn("by.hand")] = "RUNNING"
+    handler.run_action(request({"source": "mlops.drift", "detail-type": "Drift Detected"}, "by.hand"), world.ports)
+    world.executions.end(execution_arn("by.hand"), "SUCCEEDED")
+    for run_id in ("run-8", "run.9"):
+        stories.tell_dead(world, "FAILED", run_id, input="{}")
+    sweeps(world)
+    before = world.database.items
+    scene = Scene.of(world)
+    source = _Source(cast("Any", scene.s3), BUCKET)
+    restored = {key: item for chain in source.chains(scene.now, Progress()) for key, item in chain.items.items()}
+    notes = undecided_items(source.rejected(), scene.now)
+    assert set(notes) == {("RUN#run-8", "UNDECIDED"), ("RUN#run.9", "UNDECIDED")} <= set(before)
+    scene.database.items = restored | notes
+    assert scene.audit().findings == []
+    assert undecided_items(source.rejected(), scene.now + SIGNAL_MEMORY) == {}
+    garbage = [("rejected/x.json", b"[]", scene.now), ("rejected/y.json", b'{"run_id": "z"}', scene.now)]
+    assert undecided_items(garbage, scene.now) == {}
 
 
 def test_signals_whose_memory_is_over_are_left_out_and_the_states_stay(history: World) -> None:
