@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ops.audit.records import STRANGE, ReadRecord, keys_of, read_object, read_record
+from ops.audit.reading import is_askable
+from ops.audit.records import STRANGE, ReadRecord, keys_of, read_anchor, read_object, read_record, undecided_run
 from ops.record_schemas import schema_finding
 from orchestration.actions.admit import seen_signal
 from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.switches import KillSwitch
@@ -58,7 +59,7 @@ NOT_REBUILT: Final = (
     "Training slots that were held, and the queue: more may train than the stack allows until the listed runs are over.",
     "Messages, reminders and stops of trainings that were due when the table was lost.",
     "Statuses of listed runs after their first, and the sentences of a run's statuses between the first and the last.",
-    "The event beside a decided signal, the note of an execution that decided nothing, and the list of repairs.",
+    "The event beside a decided signal, and the list of repairs.",
     "The last good version of a policy file: one that is valid is kept again when it is read, one that is not holds signals.",
     "Runs of a release before version 2: their plans and evidence are in no chain.",
     "Facts of the last moments whose record was not in the bucket yet.",
@@ -127,15 +128,10 @@ def read_chain(name: str, objects: Iterable[tuple[str, bytes]], anchored: Head |
     return ReadChain(name, tuple(links), tuple(findings))
 
 
-def anchored_heads(body: bytes) -> dict[str, Head]:
-    """The heads of an anchor by chain; none when it is not one. Whether its root is right, verify-audit says."""
-    heads = mapping(read_object(body)).get("heads")
-    found = [mapping(entry) for entry in heads] if isinstance(heads, list) else []
-    return {
-        str(entry["chain"]): Head(str(entry["chain"]), entry["sequence"], str(entry["hash"]))
-        for entry in found
-        if {"chain", "hash"} <= entry.keys() and type(entry.get("sequence")) is int and entry["sequence"] > 0
-    }
+def anchored_heads(key: str, body: bytes) -> dict[str, Head]:
+    """The heads of an anchor by chain; none when it is not one, of which verify-audit says why."""
+    anchor = read_anchor(key, body)
+    return {} if isinstance(anchor, str) else {head.chain: head for head in anchor.heads}
 
 
 def _unchained_before(key: str, body: bytes) -> bool:
@@ -222,6 +218,17 @@ def owner_items(owners: Mapping[str, tuple[str, str]]) -> dict[Key, Item]:
     memory = _Memory()
     memory.apply([memory.table.own_endpoint(name, model, before=None) for name, (_, model) in owners.items()])
     return memory.items
+
+
+def undecided_items(kept: Iterable[tuple[str, bytes, datetime]], now: datetime) -> dict[Key, Item]:
+    """The notes of executions that decided nothing, by their events under ``rejected/``: key, content, when it was written."""
+    memory = _Memory()
+    for key, body, written in kept:
+        found = read_object(body)
+        run_id = undecided_run(key, found) if isinstance(found, dict) else None
+        if run_id is not None and is_askable(run_id):
+            memory.table.note_undecided(run_id, [], at=written)
+    return {key: item for key, item in memory.items.items() if not _expired(item, now)}
 
 
 class _Memory:
@@ -315,7 +322,8 @@ class _Replay:
         if self.state.pending is not None:
             until = self.state.cooldown_until
             self.table.add_due(pending_due(self.state.model, datetime.fromisoformat(until) if until else self.now))
-        if paused and self.head.chain != UNATTRIBUTED:
+        # Of what cannot be a model nothing is to be stopped, and nobody could lift its switch.
+        if paused and (self.head.chain == LOOP or model_name(self.head.chain) is not None):
             scope = "global" if self.head.chain == LOOP else f"model:{self.head.chain}"
             reason = "The history was restored from records that are not whole; see what it listed."
             if ("CONTROLS", scope) not in self.memory.items:

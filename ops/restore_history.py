@@ -23,7 +23,18 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from ops import change_sets
-from ops.rebuilt_history import NOT_REBUILT, Item, Key, Rebuilt, anchored_heads, owner_items, read_chain, rebuild
+from ops.audit.reading import ANCHOR_BYTES, ANCHORS, RECORD_BYTES
+from ops.rebuilt_history import (
+    NOT_REBUILT,
+    Item,
+    Key,
+    Rebuilt,
+    anchored_heads,
+    owner_items,
+    read_chain,
+    rebuild,
+    undecided_items,
+)
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
 
 if TYPE_CHECKING:
@@ -39,8 +50,6 @@ if TYPE_CHECKING:
 FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
 MADE_NOW: Final = frozenset({"opened_at", "settles_at", "since"})
 """Attributes that hold the time of a restoring, which another one does not share."""
-
-ANCHORS: Final = "evidence/_anchors/"
 
 THREADS: Final = 16
 """Reads or writes at a time."""
@@ -66,6 +75,7 @@ def restore_history(options: argparse.Namespace, stack: Stack, console: Console)
     with _progress() as progress:
         for rebuilt in source.chains(now, progress):
             report.found(rebuilt)
+        report.undecided = undecided_items(source.rejected(), now)
     if not options.json:
         _show(report, console)
     if options.json and not options.yes:
@@ -78,7 +88,7 @@ def restore_history(options: argparse.Namespace, stack: Stack, console: Console)
     with _progress() as progress:
         for rebuilt in source.chains(now, progress):
             target.write(rebuilt.items)
-        target.write(owner_items(report.owners))
+        target.write(owner_items(report.owners) | report.undecided)
     report.written, report.kept = dict(target.counts), target.kept
     if options.json:
         print(json.dumps(report.as_record(), indent=2))
@@ -95,9 +105,15 @@ class Report:
     chains: list[dict[str, Any]] = field(default_factory=list)
     open_runs: list[OpenRun] = field(default_factory=list)
     owners: dict[str, tuple[str, str]] = field(default_factory=dict)
-    items: int = 0
+    undecided: dict[Key, Item] = field(default_factory=dict)
+    chain_items: int = 0
     written: dict[str, int] | None = None
     kept: list[str] = field(default_factory=list)
+
+    @property
+    def items(self) -> int:
+        """How many items are to be written."""
+        return self.chain_items + len(self.owners) + len(self.undecided)
 
     @property
     def whole(self) -> bool:
@@ -121,7 +137,7 @@ class Report:
         for endpoint, owner in rebuilt.owners.items():
             # By the time of the decision that looked last.
             self.owners[endpoint] = max(owner, self.owners.get(endpoint, owner))
-        self.items += len(rebuilt.items)
+        self.chain_items += len(rebuilt.items)
 
     def as_record(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -130,7 +146,7 @@ class Report:
             "chains": self.chains,
             "open_runs": [asdict(each) for each in self.open_runs],
             "not_rebuilt": list(NOT_REBUILT),
-            "items": self.items + len(self.owners),
+            "items": self.items,
             "written": self.written,
             "kept": self.kept,
         }
@@ -159,10 +175,17 @@ class _Source:
                     progress.advance(task)
                 yield rebuild(read_chain(name, objects, anchored.get(name)), now)
 
+    def rejected(self) -> Iterator[tuple[str, bytes, datetime]]:
+        """The events that were kept because nothing was decided on them, with the time of their writing."""
+        for page in self._pages("rejected/"):
+            for entry in page.get("Contents", []):
+                yield *self._read(entry["Key"]), entry["LastModified"]
+
     def _anchored(self) -> dict[str, Head]:
-        """Where the chains ended when their heads were anchored last."""
-        newest = max(self._keys(ANCHORS), default=None)
-        return anchored_heads(self._read(newest)[1]) if newest else {}
+        """Where the chains ended when their heads were anchored last; what lies there and is no anchor says nothing."""
+        newest_first = sorted(self._keys(ANCHORS), reverse=True)
+        found = (anchored_heads(*self._read(key, ANCHOR_BYTES)) for key in newest_first)
+        return next(filter(None, found), {})
 
     def _names(self) -> set[str]:
         pages = (page for folder in FOLDERS for page in self._pages(folder, delimiter="/"))
@@ -176,8 +199,10 @@ class _Source:
         paginator = self._client.get_paginator("list_objects_v2")
         yield from map(dict, paginator.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter=delimiter))
 
-    def _read(self, key: str) -> tuple[str, bytes]:
-        return key, self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+    def _read(self, key: str, at_most: int = RECORD_BYTES) -> tuple[str, bytes]:
+        """An object; of one that is larger than it can be so much that it is none."""
+        with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as stream:
+            return key, stream.read(at_most + 1)
 
 
 class _Target:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 REPORT_VERSION: Final = 1
 
 SHOWN: Final = 20
-"""Findings of a chain that are printed; ``JSON=1`` has all."""
+"""Findings of a chain that are printed of each level, so that notes hide no break; ``JSON=1`` has all."""
 
 THREADS: Final = 16
 """Reads at a time."""
@@ -111,12 +112,12 @@ def report_record(report: Report) -> dict[str, Any]:
 
 
 def _print(report: Report, console: Console) -> None:
-    first, shown = first_breaks(report.findings), dict[str | None, int]()
+    first, shown = first_breaks(report.findings), Counter[tuple[str | None, Level]]()
     for finding in report.findings:
-        shown[finding.chain] = shown.get(finding.chain, 0) + 1
-        if shown[finding.chain] > SHOWN:
-            continue
         level = finding.fault.level
+        shown[finding.chain, level] += 1
+        if shown[finding.chain, level] > SHOWN:
+            continue
         place = finding.chain or "no chain"
         at = "" if finding.sequence is None else f" {finding.sequence}"
         mark = " (first)" if finding.chain is not None and first.get(finding.chain) is finding else ""
@@ -124,9 +125,9 @@ def _print(report: Report, console: Console) -> None:
             f"[{COLOURS[level]}]{level}[/]  {escape(place)}{at}{mark}  {finding.fault}: {escape(finding.sentence)}"
         )
         console.print(f"         {escape(finding.subject)}")
-    for chain, count in shown.items():
+    for (chain, level), count in shown.items():
         if count > SHOWN:
-            console.print(f"         {count - SHOWN} more of {escape(chain or 'no chain')}; JSON=1 shows all")
+            console.print(f"         {count - SHOWN} more {level}s of {escape(chain or 'no chain')}; JSON=1 shows all")
     mark = "[green]whole[/]" if is_whole(report) else "[red]BROKEN[/]"
     console.print(
         f"{mark}  {report.records + report.earlier:,} records in {report.chains:,} chain(s), {report.objects:,} objects, "

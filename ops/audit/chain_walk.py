@@ -36,7 +36,7 @@ from orchestration.domain.contracts import UNATTRIBUTED, Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE
 from orchestration.domain.json_values import mapping
 from orchestration.domain.records import evidence_key, sha256
-from orchestration.stores.models import RUN_STARTS_KEPT
+from orchestration.stores.models import RUN_STARTS_KEPT, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ class ChainMarks:
     gone: list[TableLink] = field(default_factory=list)
     open_runs: dict[str, dict[str, Recorded]] = field(default_factory=dict)
     votes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    runs: set[bytes] = field(default_factory=set)
+    runs: dict[bytes, bytes] = field(default_factory=dict)
     retrains: tuple[int, str, str] | None = None
     decisions: int = 0
     state: str | None = None
@@ -107,14 +107,8 @@ class ChainWalk:
         self._judge_anchored_end(earlier)
         self._judge_gone()
         self._judge_runs(earlier_runs)
-        if (
-            not self._marks.moving
-            and self._marks.state is not None
-            and not _is_state(snapshot.state, self._marks.state)
-        ):
-            sentence = "The model's state in the table is not the one its last record says."
-            self._audit.found(Fault.CONTRADICTED, chain, self._marks.followed.last, f"MODEL#{chain}/STATE", sentence)
         recorded = self._marks.decisions + len(earlier.found)
+        self._judge_state(snapshot, of_both=bool(earlier.found or self._marks.followed.before))
         if recorded and chain not in self._audit.listed | set(self._audit.reading.names("MODELS")):
             self._audit.found(
                 Fault.UNLISTED, chain, None, f"MODELS/{chain}", f"Nothing lists {chain}, and it has decisions."
@@ -124,6 +118,16 @@ class ChainWalk:
             self._audit.found(Fault.TRUNCATED, chain, 1, f"MODELS/{chain}", sentence)
         self._audit.report.chains += 1
         self._audit.report.earlier += len(earlier.found)
+
+    def _judge_state(self, snapshot: Snapshot, *, of_both: bool) -> None:
+        """The model's state is the one recorded last; until one is recorded it is a fresh one, but for the release before's."""
+        state = self._marks.state
+        if state is None and snapshot.state is not None and not (of_both or snapshot.earlier):
+            state = canonical(StoredModel(self._chain).as_record())
+        if not self._marks.moving and state is not None and not _is_state(snapshot.state, state):
+            sentence = "The model's state in the table is not the one its last record says."
+            place = self._marks.followed.last
+            self._audit.found(Fault.CONTRADICTED, self._chain, place, f"MODEL#{self._chain}/STATE", sentence)
 
     def _follow(self) -> Snapshot:
         """Follow the links of a chain to its end, which may move meanwhile; gives head and state at the end."""
@@ -236,7 +240,7 @@ class ChainWalk:
         if kind is RecordKind.DECISION:
             self._judge_decision(link, beside, document)
         elif kind is RecordKind.PAUSE:
-            self._audit.switches[document["scope"]] = (link.chain, link.sequence, document.get("switch"))
+            self._audit.switches[str(document["scope"])] = (link.chain, link.sequence, document.get("switch"))
         elif kind in RUN_KINDS:
             self._judge_run_record(link, beside, record)
 
@@ -275,7 +279,7 @@ class ChainWalk:
         for uri, noted, now in beside.artifacts:
             self._judge_artifact(link, uri, noted, now)
         if kind is RecordKind.MANIFEST:
-            self._marks.runs.add(digest(run_id))
+            self._marks.runs[digest(run_id)] = digest(f"RUN#{document['created_at']}#{run_id}")
             self._marks.open_runs[run_id] = {}
             self._audit.report.runs += 1
         if kind is RecordKind.APPROVAL:
@@ -423,6 +427,8 @@ class ChainWalk:
                 lacking += [(run_id, f"its {name}") for name in sorted(wanted - kept)]
             elif digest(run_id) not in self._marks.runs:
                 lacking.append((run_id, "its manifest"))
+            elif self._marks.runs[digest(run_id)] != digest(str(item.get("sk"))):
+                lacking.append((run_id, f"the line {item.get('sk')} of its model"))
         if not lacking:
             return
         head = self._audit.reading.snapshot(chain).head

@@ -5,18 +5,19 @@ The records of facts that the table keeps whole are made again from them, by the
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.audit.records import STRANGE
-from orchestration.actions.admit import way_on
+from ops.audit.records import STRANGE, read_object
+from orchestration.actions.admit import answer_of, way_on
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.conclusion import conclude
 from orchestration.domain.contracts import Decision, Next, Status, WaitKind
 from orchestration.domain.decision import decided_again
+from orchestration.domain.due import GRACE
+from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import pinned_policy, policy_sha256
 from orchestration.domain.records import sha256
 from orchestration.domain.votes import ApprovalDecision, Ruling
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 KNOWN_FOR: Final = timedelta(days=90)
 """How long Step Functions knows an execution that ended, and the table a signal. Source: Step Functions, quotas."""
 
+FINAL: Final = frozenset(status for status in Status if status.final)
+"""Statuses that come with an outcome."""
+
 RUN_KINDS: Final = frozenset(
     {RecordKind.MANIFEST, RecordKind.VERDICT, RecordKind.APPROVAL, RecordKind.VERIFICATION, RecordKind.OUTCOME}
 )
@@ -43,14 +47,14 @@ RUN_KINDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What the table knows of a run. ``line`` is the model's line on it; ``statuses`` name to time; waits by their name.
+    """What the table knows of a run. ``line`` is the model's line on it; ``statuses`` are names with times; waits by their name.
 
     ``unreadable`` says which item could not be read at all.
     """
 
     run: StoredRun | None = None
     line: Mapping[str, Any] = field(default_factory=dict)
-    statuses: Mapping[str, str] = field(default_factory=dict)
+    statuses: tuple[tuple[str, str], ...] = ()
     verdict: CandidateVerdict | None = None
     finish: Finish | None = None
     waits: Mapping[str, Wait] = field(default_factory=dict)
@@ -89,14 +93,17 @@ def signal_contradicts(record: Mapping[str, Any], place: tuple[str, int], key: s
 
     ``place`` is the record's chain and sequence.
     """
-    told = json.loads(seen.payload)
+    payload = read_object(seen.payload.encode(errors="replace")) if isinstance(seen.payload, str) else None
+    told, answer = mapping(payload), answer_of(record)
+    run = mapping(told.get("run"))
     said = {
         "run_id": seen.run_id,
         "key": seen.record_key,
         "place": [seen.chain, seen.sequences[0] if seen.sequences else None],
-        "decision": told["decision"],
+        "decision": told.get("decision"),
         # The release before had none.
         "way": told.get("next", way_on(record)),
+        "answer": [run.get("run_id"), run.get("model"), told.get("output")],
     }
     found = {
         "run_id": record["run_id"],
@@ -104,6 +111,7 @@ def signal_contradicts(record: Mapping[str, Any], place: tuple[str, int], key: s
         "place": list(place),
         "decision": record["decision"],
         "way": way_on(record),
+        "answer": [answer["run"]["run_id"], answer["run"]["model"], answer["output"]],
     }
     return _differences(found, said)
 
@@ -208,13 +216,30 @@ def _outcome(record: Mapping[str, Any], facts: RunFacts) -> str | None:
     other = _differences({name: record[name] for name in shown}, {name: getattr(run, name) for name in shown})
     if other:
         return f"The run's item says otherwise of {other}."
-    strange = [row["status"] for row in record["statuses"] if facts.statuses.get(row["status"]) != row["at"]]
+    strange = _other_statuses(record, facts.statuses)
     if strange:
         return f"The run's history says otherwise of {', '.join(strange)}."
     finish = record["finish"]
     if finish is not None and finish["over"] and (facts.finish is None or facts.finish.as_record() != finish):
         return "The table says otherwise of what became of registry and baseline."
     return None
+
+
+def _other_statuses(record: Mapping[str, Any], found: tuple[tuple[str, str], ...]) -> list[str]:
+    """Statuses that outcome and table do not both have.
+
+    A status that is told late may come while the outcome is committed or after it, so only it has none.
+    """
+    said = {(row["status"], row["at"]) for row in record["statuses"]}
+    ended = datetime.fromisoformat(record["ended_at"])
+    added = {
+        (name, at)
+        for name, at in found
+        if (name, at) not in said
+        and (Status(name).final or name in dict(said) or datetime.fromisoformat(at) < ended - GRACE)
+    }
+    twice = {each for each in said if found.count(each) > 1}
+    return sorted(name for name, _ in (said - set(found)) | added | twice)
 
 
 def without_record(facts: RunFacts, recorded: Mapping[str, Recorded], *, before: int | None = None) -> list[str]:
@@ -228,6 +253,8 @@ def without_record(facts: RunFacts, recorded: Mapping[str, Recorded], *, before:
     lacking = []
     if facts.run is not None and facts.run.outcome is not None and "outcome" not in recorded:
         lacking.append(f"its outcome {facts.run.outcome}")
+    elif facts.run is not None and "outcome" not in recorded:
+        lacking += [f"its status {name}" for name, _ in facts.statuses if name in FINAL]
     if facts.verdict is not None and "evaluation" not in recorded:
         lacking.append("its verdict")
     for name, wait in facts.waits.items():

@@ -19,7 +19,7 @@ from ops.audit.records import STRANGE
 from orchestration.domain.chain import Head
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import partitions
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import mapping, s3_uri
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.wait import parse_wait_id
@@ -35,14 +35,20 @@ if TYPE_CHECKING:
     from orchestration.domain.switches import KillSwitch
     from orchestration.stores.models import SeenSignal
 
-RECORD_BYTES: Final = 400_000
+RECORD_BYTES: Final = 400 * 1024
 """No record is larger: each stood in an item of the table. Source: DynamoDB, 400 KB an item."""
+
+ANCHOR_BYTES: Final = 50_000_000
+"""No anchor is larger: a head has some 200 bytes, and heads are as many as models."""
 
 FOLDERS: Final = ("decisions/", "evidence/", "manifests/")
 """Where records lie, each below the name of its chain."""
 
 ANCHORS: Final = "evidence/_anchors/"
 """Where anchors lie: no chain's, since no model starts with an underscore."""
+
+NO_CHAINS: Final = frozenset({"", ANCHORS.split("/")[1]})
+"""Names below the folders of records that are looked at by themselves."""
 
 GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
 
@@ -112,19 +118,18 @@ class Reading:
 
     # The bucket.
 
-    def see(self, key: str, version: str | None = None) -> Seen:
+    def see(self, key: str, at_most: int = RECORD_BYTES) -> Seen:
         """An object's bytes, at most those of a record."""
-        which = {"VersionId": version} if version else {}
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=key, **which)
+            answer = self.s3.get_object(Bucket=self.bucket, Key=key)
         except ParamValidationError:
             return Seen(why="cannot be: it has no legal key")
         except ClientError as error:
             code = error.response["Error"]["Code"]
             return Seen(gone=code in GONE, refused=code in REFUSED, why=f"cannot be read ({code})")
         with answer["Body"] as stream:
-            if answer["ContentLength"] > RECORD_BYTES:
-                return Seen(why=f"is larger than a record can be ({answer['ContentLength']:,} bytes)")
+            if answer["ContentLength"] > at_most:
+                return Seen(why=f"is larger than it can be ({answer['ContentLength']:,} bytes)")
             return Seen(stream.read())
 
     def folders(self) -> set[str]:
@@ -133,13 +138,15 @@ class Reading:
         for folder in FOLDERS:
             for page in self._version_pages(folder, Delimiter="/"):
                 names |= {found["Prefix"][len(folder) : -1] for found in page.get("CommonPrefixes", ())}
-        return names - {""}
+        return names - NO_CHAINS
 
     def loose(self) -> Iterator[Listed]:
         """Objects that lie in a folder of records and below no chain's name."""
         for folder in FOLDERS:
             yield from _by_key(self._version_pages(folder, Delimiter="/"))
-            yield from self.versions(f"{folder}/")
+            for name in NO_CHAINS:
+                if f"{folder}{name}/" != ANCHORS:
+                    yield from self.versions(f"{folder}{name}/")
 
     def versions(self, prefix: str) -> Iterator[Listed]:
         """Every key under a prefix, with all its versions."""
@@ -155,6 +162,8 @@ class Reading:
         Raises:
             PermissionError: it may not be looked at.
         """
+        if s3_uri(uri) is None:
+            raise PermissionError("no legal name")
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
             listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
@@ -233,7 +242,7 @@ class Reading:
             reading = "line"
             lines = self.items(f"MODEL#{run.model}", prefix=f"RUN#{run.started_at}#{run_id}")
             reading = "STATUS"
-            statuses = {row["status"]: row["at"] for row in self.items(f"RUN#{run_id}", prefix="STATUS#")}
+            statuses = tuple((row["status"], row["at"]) for row in self.items(f"RUN#{run_id}", prefix="STATUS#"))
             reading = "VERDICT"
             verdicts = {item["sk"]: item["verdict"] for item in self.items(f"RUN#{run_id}", prefix="VERDICT#")}
             verdict, finish = verdicts.get("VERDICT#evaluation"), verdicts.get("VERDICT#finish")

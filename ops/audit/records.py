@@ -14,12 +14,23 @@ from typing import Any, Final
 
 from ops.record_hashes import hash_of
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.chain import LOOP, RECORD_VERSION, RecordKind, record_hash
+from orchestration.domain.chain import LOOP, RECORD_VERSION, Head, RecordKind, record_hash
 from orchestration.domain.contracts import UNATTRIBUTED
 from orchestration.domain.json_values import model_name
-from orchestration.domain.records import controls_key, decision_key, evidence_key, manifest_key, sha256
+from orchestration.domain.merkle import root_of
+from orchestration.domain.records import (
+    anchor_key,
+    controls_key,
+    decision_key,
+    evidence_key,
+    manifest_key,
+    sha256,
+    undecided_key,
+)
 
 HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+SIGNAL_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 STRANGE: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 """What reading a document nobody vouches for may raise: members that are missing, or are something else than they should."""
@@ -53,7 +64,7 @@ class ReadRecord:
 def read_object(body: bytes) -> dict[str, Any] | str:
     """A JSON object, or a sentence that says why it is none."""
     try:
-        found = json.loads(body.decode(), parse_constant=_no_number)
+        found = json.loads(body.decode(), parse_constant=_no_number, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         return f"is no JSON ({type(error).__name__})"
     return found if isinstance(found, dict) else "is no JSON object"
@@ -81,11 +92,49 @@ def read_record(body: bytes) -> ReadRecord | str:
     return ReadRecord(found, text, place, kind)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadAnchor:
+    """Heads of chains, and the root that they have."""
+
+    root: str
+    heads: tuple[Head, ...]
+
+
+def read_anchor(key: str, body: bytes) -> ReadAnchor | str:
+    """An anchor that has the root it says it has and lies where its day says, or a sentence that says what it is instead."""
+    found = read_object(body)
+    if isinstance(found, str):
+        return found
+    try:
+        heads = tuple(_head(given) for given in found["heads"])
+        if not heads or key != anchor_key(datetime.fromisoformat(found["at"]).date().isoformat()):
+            return "has no heads, or another day than its key says"
+    except STRANGE:
+        return "lacks what an anchor has"
+    root = root_of(heads)
+    return ReadAnchor(root, heads) if root == found.get("root") else "does not have the root it says it has"
+
+
+def _head(given: dict[str, Any]) -> Head:
+    head = Head(**given)
+    if (
+        not _is_chain(head.chain)
+        or type(head.sequence) is not int
+        or head.sequence < 1
+        or not HASH.fullmatch(head.hash)
+    ):
+        raise ValueError("no head of a chain")
+    return head
+
+
+def _is_chain(name: Any) -> bool:
+    return isinstance(name, str) and (name in {LOOP, UNATTRIBUTED} or model_name(name) is not None)
+
+
 def _place(given: dict[str, Any], *, named: bool) -> Place:
     chain, sequence = given["name"] if named else "", given["sequence"]
     hashes = given["previous_hash"], given["hash"]
-    legal = not named or chain in {LOOP, UNATTRIBUTED} or model_name(chain) is not None
-    if not isinstance(chain, str) or not legal or type(sequence) is not int or sequence < 1:
+    if (named and not _is_chain(chain)) or type(sequence) is not int or sequence < 1:
         raise ValueError("no place in a chain")
     if not all(isinstance(value, str) and HASH.fullmatch(value) for value in hashes):
         raise ValueError("no hash")
@@ -96,6 +145,18 @@ def _hash_of_text(text: str, place: Place) -> str:
     """The hash of a canonical record by its text: the same as ``record_hash``, which would write it again."""
     own = f'"chain":{{"hash":"{place.hash}",'
     return sha256(text.replace(own, '"chain":{')) if text.count(own) == 1 else record_hash(json.loads(text))
+
+
+def undecided_run(key: str, document: dict[str, Any]) -> str | None:
+    """The execution that decided nothing on an event that is kept under ``rejected/``; None when it is a rejection's.
+
+    The release before did not say whose an event was: a rejection's has the id of its signal for a name.
+    """
+    name = key.removeprefix("rejected/").removesuffix(".json")
+    run_id = document.get("run_id")
+    if run_id is None:
+        return None if SIGNAL_ID.fullmatch(name) else name
+    return run_id if isinstance(run_id, str) and undecided_key(run_id) == key else None
 
 
 def keys_of(record: ReadRecord) -> frozenset[str]:
@@ -128,6 +189,14 @@ def _keys(kind: RecordKind, model: Any, document: dict[str, Any]) -> set[str]:
         return {evidence_key(model, run_id, wanted) for wanted in ({name} if document["decision"] else {name, vote})}
     names = {RecordKind.VERDICT: "evaluation", RecordKind.VERIFICATION: "verification", RecordKind.OUTCOME: "outcome"}
     return {evidence_key(model, run_id, names[kind])}
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that has a member twice is one thing to one reader and another to the next."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member is there twice")
+    return found
 
 
 def _no_number(name: str) -> Any:

@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Final
 from ops.audit.chain_walk import ChainWalk
 from ops.audit.findings import Fault
 from ops.audit.gathered import AHEAD, Gathered, Report, digest
-from ops.audit.reading import ANCHORS, Execution, Listed, Reading, read_ahead
-from ops.audit.records import STRANGE, read_object
+from ops.audit.reading import ANCHOR_BYTES, ANCHORS, Execution, Listed, Reading, is_askable, read_ahead
+from ops.audit.records import STRANGE, read_anchor, read_object, undecided_run
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.chain import Head
 from orchestration.domain.contracts import Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE
-from orchestration.domain.json_values import mapping
-from orchestration.domain.merkle import root_of
 from orchestration.domain.records import sha256
 
 if TYPE_CHECKING:
@@ -50,6 +47,11 @@ NOT_PROVEN: Final = (
         "records neither is compared."
     ),
     "Evidence and manifests of the release before are in no chain; they are compared with the table alone.",
+    (
+        "The table is asked for what heads, models, objects, records and executions name, and not read from end to end: an item "
+        "that none of them leads to is not seen. Slots, the due list, intentions, open waits, endpoint owners, kept policies and "
+        "notes of executions are no facts that a record holds, and not compared."
+    ),
 )
 """What a whole history does not prove."""
 
@@ -94,7 +96,7 @@ class Audit:
         self._read_anchors()
         heads = {str(item.get("sk")): item.get("sequence") for item in reading.items("HEADS")}
         self._gathered.listed = set(reading.names("MODELS"))
-        self._gathered.folders = reading.folders() - {ANCHORS.split("/")[1]}
+        self._gathered.folders = reading.folders()
         names = {*heads, *self._gathered.listed, *self._gathered.folders, *self._gathered.anchored}
         if self._model is not None:
             if self._model not in names:
@@ -122,8 +124,11 @@ class Audit:
     def _judge_rejected(self) -> None:
         def look(listed: Listed) -> tuple[Seen, list[str]]:
             name = listed.key.removeprefix("rejected/").removesuffix(".json")
-            known = digest(name) in self._gathered.rejections
-            return self._gathered.reading.see(listed.key), [] if known else self._gathered.reading.names(f"RUN#{name}")
+            seen, known = self._gathered.reading.see(listed.key), digest(name) in self._gathered.rejections
+            kept = read_object(seen.body or b"")
+            run_id = undecided_run(listed.key, kept) if isinstance(kept, dict) and not known else None
+            asked = run_id is not None and is_askable(run_id)
+            return seen, self._gathered.reading.names(f"RUN#{run_id}") if asked else []
 
         for listed, (seen, items) in read_ahead(
             self._gathered.pool, look, self._gathered.reading.versions("rejected/"), AHEAD
@@ -214,7 +219,7 @@ class Audit:
         asked = False
         for listed, seen in read_ahead(
             self._gathered.pool,
-            lambda listed: self._gathered.reading.see(listed.key),
+            lambda listed: self._gathered.reading.see(listed.key, at_most=ANCHOR_BYTES),
             self._gathered.reading.versions(ANCHORS),
             AHEAD,
         ):
@@ -222,20 +227,12 @@ class Audit:
             self._gathered.judge_versions(None, None, listed)
             if seen.gone:
                 continue
-            document = read_object(seen.body) if seen.body is not None else seen.why
-            try:
-                heads = [Head(**head) for head in mapping(document)["heads"]]
-                root = root_of(heads)
-                whole = root == mapping(document)["root"]
-            except STRANGE:
-                heads, root, whole = [], "", False
-            if not whole:
-                self._gathered.found(
-                    Fault.NOT_AS_ANCHORED, None, None, listed.key, "The anchor's heads do not have its root."
-                )
+            anchor = read_anchor(listed.key, seen.body) if seen.body is not None else seen.why
+            if isinstance(anchor, str):
+                self._gathered.found(Fault.NOT_AS_ANCHORED, None, None, listed.key, f"The anchor {anchor}.")
                 continue
-            asked = asked or root == self._anchor
-            for head in heads:
+            asked = asked or anchor.root == self._anchor
+            for head in anchor.heads:
                 self._gathered.anchored.setdefault(head.chain, {}).setdefault(head.sequence, set()).add(head.hash)
         if self._anchor is not None and not asked:
             sentence = f"No anchor in the bucket has the root {self._anchor}."

@@ -19,6 +19,8 @@ from typing import Any, Final
 from ops.audit.gathered import Report
 from ops.audit.reading import Reading
 from ops.audit.walk import Audit
+from orchestration.actions.admit import answer_of
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Head, Link, Record, RecordKind, chained
 from orchestration.domain.records import decision_key
 from orchestration.stores.table import to_item
@@ -74,7 +76,7 @@ class LongChain:
             "signal_id": f"{sequence:032x}",
             "run_id": f"run-{sequence}",
             "record_key": decision_key(CHAIN, NOON, f"{sequence:032x}"),
-            "payload": '{"decision":"OBSERVE"}',
+            "payload": canonical(answer_of({**self._body, "run_id": f"run-{sequence}"})),
             "told": False,
             "chain": CHAIN,
             "sequences": [sequence],

@@ -83,7 +83,9 @@ class MemoryS3:
         # As ``MemoryBucket`` tells versions apart.
         return {"Contents": [{"Key": Prefix, "ETag": f'"{sha256(body)[:32]}"', "Size": len(body)}]}
 
-    def get_paginator(self, name: str) -> MemoryS3:
+    def get_paginator(self, name: str) -> MemoryS3 | _Latest:
+        if name == "list_objects_v2":
+            return _Latest(self)
         assert name == "list_object_versions"
         return self
 
@@ -104,4 +106,18 @@ class MemoryS3:
                 "Versions": [entry for entry in page if not entry["m"]],
                 "DeleteMarkers": [entry for entry in page if entry["m"]],
                 "CommonPrefixes": [{"Prefix": folder} for folder in folders] if start == 0 else [],
+            }
+
+
+@dataclass(frozen=True)
+class _Latest:
+    """The objects as they are now."""
+
+    bucket: MemoryS3
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        for page in self.bucket.paginate(**request):
+            yield {
+                "Contents": [entry for entry in page["Versions"] if entry["IsLatest"]],
+                "CommonPrefixes": page["CommonPrefixes"],
             }

@@ -181,7 +181,11 @@ def test_an_execution_that_failed_before_its_decision_is_kept_and_told(call: int
     assert (answer["outcome"], answer["output"]["retraining_required"]) == ("FAILED", "NO")
     world.clock.forward(minutes=5)
     sweep({}, world.ports)
-    assert world.read("rejected/run-9.json") == {"event": drift(), "sentence": "Boom: The end."}
+    assert world.read("rejected/run-9.json") == {
+        "event": drift(),
+        "run_id": "run-9",
+        "sentence": "Boom: The end.",
+    }
     assert world.versions("rejected/") == 1
     message = world.channels.messages[0]
     assert message.escalates

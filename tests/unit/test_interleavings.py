@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from ops.audit.findings import Level
+from ops.rebuilt_history import read_chain, rebuild
 from tests.unit.fakes import ProcessDiedError, World
 from tests.unit.interleavings import REST, cut_down, drawn, main, played, promise_of
 from tests.unit.safeguards import SAFEGUARDS, steps_without
 from tests.unit.scheduler import Actor, Fate, Scheduler
 from tests.unit.stack_in_motion import StackInMotion
+from tests.unit.tampering import FOLDERS, Scene
 
 STEPS = 15_000
 """Enough for some histories and few seconds; ``make faults`` makes many times as many."""
@@ -37,6 +40,26 @@ def test_no_interleaving_breaks_a_promise(capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr().out
     assert not broken, told
     assert told.splitlines()[-1].endswith("broken: 0")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_records_are_whole_after_any_interleaving_and_in_a_table_restored_from_them(number: int) -> None:
+    """Artifacts that outsiders wrote over, and executions whose end nobody told of, are no fault of a record."""
+    world = drawn(f"177/{number}")[0].world
+    scene = Scene.of(world)
+    restored = scene.copy()
+    restored.database.items = {}
+    names = {key.split("/")[1] for key in scene.objects(*FOLDERS)} - {"_anchors"}
+    for name in names:
+        keys = scene.objects(*(f"{folder}{name}/" for folder in FOLDERS))
+        chain = read_chain(name, [(key, scene.body(key) or b"") for key in keys])
+        assert chain.findings == ()
+        restored.database.items |= rebuild(chain, scene.now).items
+
+    assert names
+    for audited in (scene, restored):
+        found = [finding for finding in audited.audit().findings if finding.chain is not None]
+        assert [finding for finding in found if finding.fault.level is Level.BREAK] == []
 
 
 # The machine.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.progress import Progress
 
 from ops.rebuilt_history import (
     NOT_REBUILT,
@@ -22,18 +23,22 @@ from ops.rebuilt_history import (
     owner_items,
     read_chain,
     rebuild,
+    undecided_items,
 )
 from ops.record_hashes import hash_of
+from ops.restore_history import _Source
 from orchestration import handler
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import GENESIS, Head, Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, Status
+from orchestration.domain.merkle import root_of
 from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import from_item
 from tests.unit import stories
 from tests.unit.fakes import World, drift, execution_arn, request
 from tests.unit.history import anchored_history, ended, rich_history, signal, sweeps
 from tests.unit.stories import do
-from tests.unit.tampering import Scene
+from tests.unit.tampering import BUCKET, Scene
 
 Objects = dict[str, bytes]
 
@@ -152,6 +157,26 @@ def test_every_chain_is_whole_and_the_runs_without_an_outcome_are_named(history:
     assert runs["run-7"].reached == "1 vote(s) on its training were counted."
     assert runs["run-6"].training is None
     assert runs["run-5"].training == stories.training_arn("run-5").rsplit(":", 1)[-1]
+
+
+def test_executions_that_decided_nothing_are_known_again_by_their_events(world: World) -> None:
+    world.executions.statuses[execution_arn("by.hand")] = "RUNNING"
+    handler.run_action(request({"source": "mlops.drift", "detail-type": "Drift Detected"}, "by.hand"), world.ports)
+    world.executions.end(execution_arn("by.hand"), "SUCCEEDED")
+    for run_id in ("run-8", "run.9"):
+        stories.tell_dead(world, "FAILED", run_id, input="{}")
+    sweeps(world)
+    before = world.database.items
+    scene = Scene.of(world)
+    source = _Source(cast("Any", scene.s3), BUCKET)
+    restored = {key: item for chain in source.chains(scene.now, Progress()) for key, item in chain.items.items()}
+    notes = undecided_items(source.rejected(), scene.now)
+    assert set(notes) == {("RUN#run-8", "UNDECIDED"), ("RUN#run.9", "UNDECIDED")} <= set(before)
+    scene.database.items = restored | notes
+    assert scene.audit().findings == []
+    assert undecided_items(source.rejected(), scene.now + SIGNAL_MEMORY) == {}
+    garbage = [("rejected/x.json", b"[]", scene.now), ("rejected/y.json", b'{"run_id": "z"}', scene.now)]
+    assert undecided_items(garbage, scene.now) == {}
 
 
 def test_signals_whose_memory_is_over_are_left_out_and_the_states_stay(history: World) -> None:
@@ -401,16 +426,34 @@ def test_a_tail_that_was_cut_shows_against_the_anchor_of_its_head(history: World
 
 
 def test_an_anchor_is_read_and_what_is_none_gives_no_heads() -> None:
-    anchor = {
-        "heads": [
-            {"chain": "fraud", "sequence": 3, "hash": "a" * 64},
-            {"chain": "x"},
-            7,
-            {"chain": 1, "sequence": True, "hash": 2},
-        ]
-    }
-    assert anchored_heads(json.dumps(anchor).encode()) == {"fraud": Head("fraud", 3, "a" * 64)}
-    assert [anchored_heads(body) for body in (b"", b"[]", b'{"heads": 1}', b"\xff")] == [{}] * 4
+    key, head = "evidence/_anchors/2026-03-03.json", Head("fraud", 3, "a" * 64)
+    anchor = {"at": "2026-03-03T12:00:00+00:00", "root": root_of([head]), "heads": [asdict(head)]}
+    assert anchored_heads(key, json.dumps(anchor).encode()) == {"fraud": head}
+    others: list[dict[str, Any]] = [
+        {"at": "2026-03-04T12:00:00+00:00"},
+        {"root": "b" * 64},
+        {"heads": [*anchor["heads"], {"chain": "x"}]},
+    ]
+    spoilt = [json.dumps({**anchor, **other}).encode() for other in others]
+    assert [anchored_heads(key, body) for body in (*spoilt, b"", b"[]", b'{"heads": 1}', b"\xff")] == [{}] * 7
+
+
+def test_a_tail_that_was_cut_shows_whatever_else_lies_beside_the_anchors() -> None:
+    """Neither an object that calls itself a later anchor nor one of any size hides the anchor that knows of more."""
+    world = World(max_concurrent_trainings=3)
+    anchored_history(world)
+    scene = Scene.of(world)
+    (*_, anchor) = scene.objects("evidence/_anchors/")
+    shorter = {**json.loads(scene.body(anchor) or b""), "heads": [], "root": root_of([])}
+    head = max((link for link in scene.links() if link.chain == "_loop"), key=lambda link: link.sequence)
+    for key, body in ((anchor.replace("2026", "2027"), canonical(shorter).encode()), ("evidence/_anchors/~", b"{}")):
+        scene.s3.put(BUCKET, key, body)
+    scene.s3.put(BUCKET, "evidence/_loop/_controls/large.json", b" " * 500_000)
+    scene.s3.rewrite(BUCKET, head.key, None)
+    chains = {each.chain.name: each for each in _Source(cast("Any", scene.s3), BUCKET).chains(scene.now, Progress())}
+    assert [finding for finding in chains["_loop"].findings if "anchored at record" in finding]
+    assert [finding for finding in chains["_loop"].findings if "large.json is no JSON" in finding]
+    assert {name for name, chain in chains.items() if chain.findings} == {"_loop"}
 
 
 def test_switches_whose_chain_is_not_whole_pause_everything(history: World) -> None:
@@ -418,6 +461,13 @@ def test_switches_whose_chain_is_not_whole_pause_everything(history: World) -> N
     del found[read_chain("_loop", found.items()).links[0].key]
     made = rebuild(read_chain("_loop", found.items()), history.clock())
     assert ("CONTROLS", "global") in made.items
+
+
+@pytest.mark.parametrize("name", ["é", "_anchors", "", "a/b", "-"])
+def test_objects_under_the_name_of_no_model_pause_nothing(name: str, history: World) -> None:
+    made = rebuild(read_chain(name, [(f"decisions/{name}/x.json", b"x")]), history.clock())
+    assert made.findings
+    assert made.items == {}
 
 
 def test_a_chain_nobody_knows_is_no_reason_to_pause(history: World) -> None:

@@ -15,8 +15,9 @@ from ops.record_schemas import SCHEMAS, schema_finding, schema_path
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.contracts import OUTCOMES, Decision, Next, Severity, SignalKind, SignalSource, Status
 from orchestration.domain.votes import ApprovalDecision
+from tests.unit import stories
 from tests.unit.fakes import UnpublishedRecordError, World, refuse_unpublished
-from tests.unit.history import rich_history
+from tests.unit.history import rich_history, signal
 
 PAGE: Final = SCHEMAS.parent / "records.md"
 WORDS: Final[dict[str, set[str]]] = {
@@ -157,6 +158,21 @@ def test_the_pages_lines_check_whole_chains_and_find_an_edit(
             with pytest.raises(AssertionError, match="not the canonical text"):
                 check(body + b" ", previous)
             previous = json.loads(body)
+
+
+def test_the_pages_lines_check_records_of_large_numbers(
+    check: Callable[[bytes, dict[str, Any] | None], None], world: World
+) -> None:
+    """A double beyond 2^53 may be written without an exponent, and is no integer for that."""
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    world.put("policies/fraud.json", stories.policy(evaluation={"metric": "auc", "minimum": 1e17}))
+    assert signal(world, "run-1", observed=1e20, threshold=2**53 + 2) == "RETRAIN"
+    decision, manifest = (world.table.link("fraud", number) for number in (1, 2))
+    assert decision is not None
+    assert manifest is not None
+    assert '"observed":100000000000000000000' in decision.record
+    check(decision.record.encode(), None)
+    check(manifest.record.encode(), json.loads(decision.record))
 
 
 def test_the_page_names_every_kind_and_where_it_lies(history: World) -> None:

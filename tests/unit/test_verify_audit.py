@@ -281,7 +281,7 @@ def test_an_anchor_behind_the_end_of_a_chain_says_how_long_it_was(original: Scen
     key = "evidence/_anchors/2026-03-03.json"
     heads = [ChainHead(link.chain, link.sequence, str(link.document["chain"]["hash"])) for link in original.links()]
     head = max((head for head in heads if head.chain == "_loop"), key=lambda head: head.sequence)
-    anchor = {"root": root_of([head]), "heads": [asdict(head)]}
+    anchor = {"at": "2026-03-03T12:00:00+00:00", "root": root_of([head]), "heads": [asdict(head)]}
     scene.s3.rewrite(BUCKET, key, json.dumps(anchor).encode())
     assert scene.audit(anchor=anchor["root"]).findings == []
     write_anew(scene, "_loop", [link.document for link in scene.links() if link.chain == "_loop"][:-1])
@@ -384,6 +384,12 @@ def _decisions(scene: Scene) -> list[str]:
 EARLIER: Final[dict[str, tuple[Callable[[Scene], None], tuple[str, int | None]]]] = {
     "first deleted": (lambda scene: scene.s3.rewrite(BUCKET, _decisions(scene)[0], None), ("missing", 1)),
     "last deleted": (lambda scene: scene.s3.rewrite(BUCKET, _decisions(scene)[3], None), ("missing", 4)),
+    "a member twice": (
+        lambda scene: scene.s3.rewrite(
+            BUCKET, _decisions(scene)[1], b'{"decision":"HOLD",' + (scene.body(_decisions(scene)[1]) or b"")[1:]
+        ),
+        ("missing", 2),
+    ),
     "hidden": (lambda scene: scene.s3.put(BUCKET, _decisions(scene)[1], None), ("missing", 2)),
     "edited": (lambda scene: _edit(scene, _decisions(scene)[1], sentence="No."), ("missing", 2)),
     "hashed anew": (lambda scene: _edit(scene, _decisions(scene)[1], anew=True, sentence="No."), ("forked", 3)),

@@ -412,17 +412,22 @@ def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, ev
         told: whether people are told of it.
         event: the event itself, None when it is not kept any more.
     """
-    decision, go = Decision(record["decision"]), way_on(record)
     return SeenSignal(
         signal_id=record["signal_id"],
         run_id=record["run_id"],
         record_key=links[0].key,
         chain=links[0].chain,
         sequences=tuple(link.sequence for link in links),
-        payload=canonical(_answer(record["run_id"], record["model"], decision, record["sentence"], go)),
+        payload=canonical(answer_of(record)),
         told=told,
         event=event,
     )
+
+
+def answer_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the workflow is told of a decision, from its record. Pure."""
+    decision = Decision(record["decision"])
+    return _answer(record["run_id"], record["model"], decision, record["sentence"], way_on(record))
 
 
 def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, go: Next = Next.END) -> dict[str, Any]:

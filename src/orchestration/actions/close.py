@@ -9,6 +9,7 @@ from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.notification import Message
+from orchestration.domain.records import undecided_key
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow
@@ -59,7 +60,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
     """An execution that failed before its signal was decided: the event is kept, people are told."""
     reason = failure.sentence if failure else "The execution ended without a decision."
     answer = {"outcome": Status.FAILED, "output": _output(run_id, None, "NO", Status.FAILED, reason)}
-    key = f"rejected/{_key_part(run_id)}.json"
+    key = undecided_key(run_id)
     message = Message(
         model=None,
         status=str(Status.FAILED),
@@ -73,16 +74,11 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         escalates=True,
         thread=run_id,
     )
-    told = message_told(message, ports.now(), kept={key: {"event": event, "sentence": reason}})
+    told = message_told(message, ports.now(), kept={key: {"event": event, "run_id": run_id, "sentence": reason}})
     if ports.table.note_undecided(run_id, [ports.table.due_write(told)], at=ports.now()):
         LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
         attempt(ports, told, tell)
     return answer
-
-
-def _key_part(run_id: str) -> str:
-    """An execution's name as a key: Step Functions forbids slashes in names, dots are replaced all the same."""
-    return "".join(character if character.isalnum() or character in "-_" else "-" for character in run_id)[:80]
 
 
 def _output(run_id: str, model: str | None, required: str, outcome: Status, reason: str) -> dict[str, Any]:

@@ -26,6 +26,12 @@ def controls_key(chain: str, sequence: int, what: str) -> str:
     return f"evidence/{chain}/_controls/{sequence:012d}-{what}.json"
 
 
+def undecided_key(run_id: str) -> str:
+    """Key of the event of an execution that decided nothing. A name that is no key part as it is gets its hash as well."""
+    part = "".join(character if character.isalnum() or character in "-_" else "-" for character in run_id)[:80]
+    return f"rejected/{part}.json" if part == run_id else f"rejected/{part}-{sha256(run_id)[:12]}.json"
+
+
 def anchor_key(day: str) -> str:
     """Key of the anchor of a day, ``YYYY-MM-DD`` in UTC."""
     return f"evidence/_anchors/{day}.json"
