@@ -16,10 +16,12 @@ from typing import Any, Final
 import pytest
 
 from orchestration import handler, promotion_handler
+from orchestration.actions import promote, roll_back
 from orchestration.domain.contracts import Next
 from tests.contract.template import ROOT
 
 DEFINITION: Final = json.loads((ROOT / "statemachine.asl.json").read_text(encoding="utf-8"))
+SCHEMA: Final = json.loads((ROOT / "src/orchestration/policy.schema.json").read_text(encoding="utf-8"))
 
 NOT_A_RUN: Final = {"NoRetrainingNeeded", "SignalRejected"}
 """Ends of a signal that started no run, so that there is nothing to record."""
@@ -43,6 +45,13 @@ FORWARD: Final = {"TriggerTrainingPipeline": Next.TRAIN, "PromoteCandidate": Nex
 EVENTS_OF_AN_EXECUTION: Final = 25_000
 EVENTS_OF_AN_ATTEMPT: Final = 5
 """TaskScheduled, TaskStarted, TaskSubmitted, TaskFailed, and one to spare."""
+
+PATIENCE_HOURS: Final = {
+    "TriggerTrainingPipeline": SCHEMA["properties"]["training"]["properties"]["max_hours"]["maximum"],
+    "PromoteCandidate": promote.PATIENCE_HOURS,
+    "RollBackEndpoint": roll_back.PATIENCE_HOURS,
+}
+"""How long the hand may have each of them asked again, at most."""
 
 EVENTS_OF_A_STATE: Final = 2
 """Entered and exited."""
@@ -267,6 +276,17 @@ def what_aws_does_not_take_yet_is_asked_again_before_any_other_rule(graph: Graph
     assert not [retrier for retrier in others if "NotAcceptedYetError" in retrier["ErrorEquals"]]
 
 
+def what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up(graph: Graph) -> None:
+    """A delay is drawn between nothing and its limit, so that many take half of it; a tenth is for chance."""
+    for name, hours in PATIENCE_HOURS.items():
+        retrier = graph.states[name]["Retry"][0]
+        delays = [
+            min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** min(number, 50), retrier["MaxDelaySeconds"])
+            for number in range(retrier["MaxAttempts"])
+        ]
+        assert sum(delays) / 2 * 0.9 >= hours * 3600, name
+
+
 def a_word_is_kept_exactly_where_the_next_state_reads_it(graph: Graph) -> None:
     for name in graph.asking - RECORDS:
         state = graph.states[name]
@@ -382,6 +402,11 @@ MUTANTS: Final[dict[Proof, list[Callable[[dict[str, Any]], None]]]] = {
         drops("PromoteCandidate", "Retry", 0),
         sets("FinishPromotion", "Retry", 0, "ErrorEquals", 0, to="NotAcceptedYetError"),
     ],
+    what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up: [
+        sets("TriggerTrainingPipeline", "Retry", 0, "MaxDelaySeconds", to=60),
+        sets("PromoteCandidate", "Retry", 0, "MaxAttempts", to=600),
+        sets("RollBackEndpoint", "Retry", 0, "BackoffRate", to=1),
+    ],
     a_word_is_kept_exactly_where_the_next_state_reads_it: [
         drops("AwaitBake", "Assign"),
         sets("EvaluateCandidate", "Assign", "next", to="{% $states.result.next %}"),
@@ -447,7 +472,7 @@ def test_the_file_stays_one_that_a_person_reads() -> None:
 
 
 def test_retries_are_the_same_wherever_they_are() -> None:
-    """The functions', the hand's for what AWS does not take yet, and the escalation's."""
+    """The functions', the hand's for a training and for an endpoint AWS does not take yet, and the escalation's."""
     blocks = {json.dumps(retrier) for name in GRAPH.tasks for retrier in GRAPH.states[name]["Retry"]}
 
-    assert len(blocks) <= 3
+    assert len(blocks) <= 4
