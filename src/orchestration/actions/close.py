@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from orchestration.domain.notification import Message
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow
+from orchestration.steps.evidence import kept_event
 from orchestration.steps.sight import asked_run
 from orchestration.steps.telling import message_told, tell
 
@@ -73,7 +75,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         escalates=True,
         thread=run_id,
     )
-    told = message_told(message, ports.now(), kept={key: {"event": event, "sentence": reason}})
+    told = message_told(message, ports.now(), kept={key: {"event": json.loads(kept_event(event)), "sentence": reason}})
     if ports.table.note_undecided(run_id, [ports.table.due_write(told)], at=ports.now()):
         LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
         attempt(ports, told, tell)
