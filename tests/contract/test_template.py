@@ -586,7 +586,10 @@ WAKES: list[tuple[str, dict[str, Any], str | None]] = [
     *((f"a training that is {status}", started("t", "retraining-1", status), "WaitRule") for status in ENDED),
     ("a training that begins", started("t", "retraining-1", "RUNNING"), None),
     ("somebody else's execution", started("payroll", "monday", "FAILED"), None),
-    ("a run that died", started(f"{STACK}-retraining", "a-run", "FAILED"), "SettleRule"),
+    *(
+        (f"a run that is {status}", started(f"{STACK}-retraining", "a-run", status), "SettleRule")
+        for status in ENDED[1:]
+    ),
     (
         "a run that died under a name like a training's",
         started(f"{STACK}-retraining", "retraining-1", "FAILED"),

@@ -18,9 +18,11 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from orchestration.stores.sagemaker_reading import SageMaker
 from orchestration.stores.service_answers import Answer, asked
 from orchestration.stores.service_errors import COMES_AGAIN, transient
 from tests.unit.fake_services import client_error
+from tests.unit.fakes import World
 
 AT = {"endpoint_url": "https://aws"}
 
@@ -80,3 +82,34 @@ def test_a_request_is_refused_for_good_only_when_it_will_never_be_taken(error: E
 def test_what_a_request_that_was_taken_returned_is_kept() -> None:
     taken = asked(lambda: {"Arn": "arn"}, "Change")
     assert (taken.answer, taken.returned) == (Answer.TAKEN, {"Arn": "arn"})
+
+
+# What is over needs no stop, and is no error.
+
+
+@pytest.mark.parametrize(
+    ("stop", "error"),
+    [
+        ("stop_training_job", client_error("ValidationException", "The request was rejected")),
+        ("stop_training_job", client_error("ResourceNotFound", "Requested resource not found.")),
+        ("stop_pipeline_execution", client_error("ConflictException", "It is over.")),
+        ("stop_pipeline_execution", client_error("ValidationException", "It is over.")),
+    ],
+    ids=repr,
+)
+def test_a_stop_of_what_is_over_or_never_was_is_no_error(stop: str, error: ClientError) -> None:
+    class Refusing:
+        def __getattr__(self, name: str) -> Any:
+            assert name == stop
+            return self._refuse
+
+        def _refuse(self, **_: str) -> Any:
+            raise error
+
+    client: Any = Refusing()
+    more = {"stop_training_job": ("retraining-1",), "stop_pipeline_execution": ("arn", "token")}[stop]
+    assert getattr(SageMaker(client), stop)(*more) is False
+
+
+def test_an_execution_that_never_was_needs_no_stop(world: World) -> None:
+    world.ports.executions.stop("arn:aws:states:us-east-1:111122223333:execution:t:never", "RunStopped", "It ended.")
