@@ -308,7 +308,7 @@ def what_aws_does_not_take_yet_is_asked_again_before_any_other_rule(graph: Graph
 def lasts(retrier: dict[str, Any]) -> float:
     """Seconds a retrier waits in all: each delay is drawn between nothing and its limit, so many take half of it."""
     first, rate, limit = retrier["IntervalSeconds"], retrier["BackoffRate"], retrier["MaxDelaySeconds"]
-    return sum(min(first * rate ** min(number, 50), limit) for number in range(retrier["MaxAttempts"])) / 2
+    return float(sum(min(first * rate ** min(number, 50), limit) for number in range(retrier["MaxAttempts"]))) / 2
 
 
 def what_a_function_fails_with_for_now_is_tried_again_for_a_minute(graph: Graph) -> None:

@@ -84,6 +84,38 @@ def test_what_a_request_that_was_taken_returned_is_kept() -> None:
     assert (taken.answer, taken.returned) == (Answer.TAKEN, {"Arn": "arn"})
 
 
+# What is not there is a value.
+
+
+@pytest.mark.parametrize(
+    ("error", "there"),
+    [
+        (client_error("ValidationException", 'Could not find endpoint "e".'), False),
+        (client_error("ValidationException", 'Endpoint "e" not found.'), False),
+        (client_error("ValidationException", 'ModelPackage "m" does not exist.'), False),
+        (client_error("ResourceNotFound", "Requested resource."), False),
+        (client_error("ResourceNotFoundException", "Requested resource."), False),
+        (client_error("ValidationException", "Invalid name."), True),
+        (client_error("AccessDeniedException", "not found or not yours", status=403), True),
+        (client_error("ThrottlingException", "Rate exceeded"), True),
+    ],
+    ids=repr,
+)
+def test_what_sagemaker_does_not_find_is_none_and_what_it_does_not_say_an_error(
+    error: ClientError, there: bool
+) -> None:
+    class Refusing:
+        def describe_endpoint(self, **_: str) -> Any:
+            raise error
+
+    client: Any = Refusing()
+    if there:
+        with pytest.raises(ClientError):
+            SageMaker(client).endpoint("e")
+    else:
+        assert SageMaker(client).endpoint("e") is None
+
+
 # What is over needs no stop, and is no error.
 
 
