@@ -84,8 +84,8 @@ def _approval_ports(settings: ApprovalSettings, session: boto3.Session) -> dict[
 
 
 def _config() -> Config:
-    """Timeouts below the functions' own, so that a hanging service is an error here and not a killed function."""
-    return Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
+    """Timeouts that, with four more tries, stay below the functions' own: a hanging service is an error and no killed function."""
+    return Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard", "max_attempts": 4})
 
 
 def _now() -> datetime:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
 
+from orchestration.stores.history_table import HistoryTable
 from tests.contract.template import ACCOUNT, REGION, Stack, Template
+from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 KEY: Final = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b"
 PLAIN: Final = Template.read().resolve()
@@ -38,6 +41,16 @@ def test_the_table_is_encrypted_recoverable_and_protected_from_deletion() -> Non
     assert properties(PLAIN, "HistoryTable")["SSESpecification"] == {"SSEEnabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["DeletionProtectionEnabled"] is True
+
+
+def test_what_is_kept_for_a_while_only_carries_the_attribute_by_which_the_table_forgets() -> None:
+    memory: Any = MemoryDynamoDB()
+    HistoryTable(memory, "history").note_undecided("run-1", [], at=datetime(2026, 3, 2, tzinfo=UTC))
+    (item,) = memory.items.values()
+    forgets = properties(PLAIN, "HistoryTable")["TimeToLiveSpecification"]
+
+    assert forgets["Enabled"] is True
+    assert item[forgets["AttributeName"]]["N"].isdigit()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from ministack.services import eventbridge
@@ -15,6 +15,7 @@ from ministack.services import eventbridge
 from ops import asl_lint
 from orchestration.actions import park, promote, roll_back, train
 from orchestration.actions.sweep import BUDGET_SECONDS
+from orchestration.composition import _config
 from orchestration.domain import contracts
 from orchestration.domain.due import GRACE
 from orchestration.domain.intention import HAND_TIMEOUT, settles_at
@@ -376,6 +377,38 @@ def test_every_target_has_a_role_a_retry_policy_and_a_dead_letter_queue(full_for
         assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400, rule
 
 
+A_DAY: Final = 86400
+
+
+def test_an_event_that_cannot_be_delivered_is_tried_for_a_day_and_kept_for_two_weeks(full_form: Stack) -> None:
+    """Both as long as AWS allows. What comes again by itself in minutes is tried for less."""
+    for rule, target in rule_targets(full_form):
+        policy = target["RetryPolicy"]
+        tried = policy["MaximumRetryAttempts"], policy["MaximumEventAgeInSeconds"]
+        assert tried == ((2, 300) if rule == "SweepRule" else (185, A_DAY)), rule
+        queue = full_form.resources[full_form.logical_id(target["DeadLetterConfig"]["Arn"])]["Properties"]
+        assert queue["MessageRetentionPeriod"] == 14 * A_DAY, rule
+
+
+def test_only_the_schedule_of_the_form_can_be_off(full_form: Stack) -> None:
+    rules = full_form.of_type("AWS::Events::Rule")
+    assert {name for name, rule in rules.items() if rule["Properties"].get("State", "ENABLED") != "ENABLED"} <= {
+        "ScheduleRule"
+    }
+    assert {name for name, rule in rules.items() if "State" in rule["Properties"]} == {"ScheduleRule"}
+
+
+def test_the_sweep_does_what_is_due_by_now(full_form: Stack) -> None:
+    """What a hand that still runs is about to do is not due yet."""
+    (target,) = full_form.resources["SweepRule"]["Properties"]["Targets"]
+    assert json.loads(target["Input"]) == {"action": "sweep"}
+
+
+def test_the_bucket_tells_of_a_decision_file_that_is_written_into_it(full_form: Stack) -> None:
+    told = full_form.resources["AutomationBucket"]["Properties"]["NotificationConfiguration"]
+    assert told == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
 def test_every_rule_may_send_to_its_dead_letter_queue(full_form: Stack) -> None:
     for rule, target in rule_targets(full_form):
         queue = target["DeadLetterConfig"]["Arn"]
@@ -586,7 +619,10 @@ WAKES: list[tuple[str, dict[str, Any], str | None]] = [
     *((f"a training that is {status}", started("t", "retraining-1", status), "WaitRule") for status in ENDED),
     ("a training that begins", started("t", "retraining-1", "RUNNING"), None),
     ("somebody else's execution", started("payroll", "monday", "FAILED"), None),
-    ("a run that died", started(f"{STACK}-retraining", "a-run", "FAILED"), "SettleRule"),
+    *(
+        (f"a run that is {status}", started(f"{STACK}-retraining", "a-run", status), "SettleRule")
+        for status in ENDED[1:]
+    ),
     (
         "a run that died under a name like a training's",
         started(f"{STACK}-retraining", "retraining-1", "FAILED"),
@@ -733,6 +769,11 @@ def test_the_times_of_functions_states_and_code_fit_into_each_other(empty_form: 
     assert runs["OrchestrationFunction"] > BUDGET_SECONDS + 15, "a piece of work that began in time is done in time"
     assert max(runs.values()) < min(waits.values()), "the function's own end comes first, and is retried"
     assert timedelta(seconds=max(runs.values())) < GRACE
+    sdk: Any = _config()
+    tries = 1 + sdk.retries["max_attempts"]
+    pauses = sum(2**number for number in range(tries - 1))  # at most, in the standard mode
+    for function in ("OrchestrationFunction", "PromotionFunction"):
+        assert tries * sdk.read_timeout + pauses < runs[function], "a service that hangs is an error before the end"
     assert timedelta(seconds=max(waits.values())) < GRACE
 
 

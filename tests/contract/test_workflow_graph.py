@@ -16,10 +16,13 @@ from typing import Any, Final
 import pytest
 
 from orchestration import handler, promotion_handler
+from orchestration.actions import promote, roll_back
 from orchestration.domain.contracts import Next
+from orchestration.domain.errors import ContentionError, TransientServiceError
 from tests.contract.template import ROOT
 
 DEFINITION: Final = json.loads((ROOT / "statemachine.asl.json").read_text(encoding="utf-8"))
+SCHEMA: Final = json.loads((ROOT / "src/orchestration/policy.schema.json").read_text(encoding="utf-8"))
 
 NOT_A_RUN: Final = {"NoRetrainingNeeded", "SignalRejected"}
 """Ends of a signal that started no run, so that there is nothing to record."""
@@ -43,6 +46,28 @@ FORWARD: Final = {"TriggerTrainingPipeline": Next.TRAIN, "PromoteCandidate": Nex
 EVENTS_OF_AN_EXECUTION: Final = 25_000
 EVENTS_OF_AN_ATTEMPT: Final = 5
 """TaskScheduled, TaskStarted, TaskSubmitted, TaskFailed, and one to spare."""
+
+A_MINUTE: Final = 60.0
+
+PASSES: Final = {
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    ContentionError.__name__,
+    TransientServiceError.__name__,
+}
+"""Lambda's faults and limits, a process that died or ran out of time, and the errors of ours that say: retry the call."""
+
+PATIENCE_HOURS: Final = {
+    "TriggerTrainingPipeline": SCHEMA["properties"]["training"]["properties"]["max_hours"]["maximum"],
+    "PromoteCandidate": promote.PATIENCE_HOURS,
+    "RollBackEndpoint": roll_back.PATIENCE_HOURS,
+}
+"""How long the hand may have each of them asked again, at most."""
 
 EVENTS_OF_A_STATE: Final = 2
 """Entered and exited."""
@@ -237,6 +262,19 @@ def a_failure_is_written_down_wherever_a_run_can_break_but_in_the_registry(graph
 # The history fits, and no state waits for ever.
 
 
+def people_are_asked_about_what_comes_next(graph: Graph) -> None:
+    asked = {
+        name: graph.payload(name).get("subject")
+        for name in graph.asking
+        if graph.payload(name).get("kind") == "approval"
+    }
+    assert asked == {
+        "RequestTrainingApproval": "training",
+        "RequestPromotionApproval": "promotion",
+        "RequestBakeApproval": "bake",
+    }
+
+
 def a_state_is_met_again_only_after_people_were_asked(graph: Graph) -> None:
     """So no loop turns by itself: each round costs somebody's approval, and a run asks for one only once."""
     for name in graph.states:
@@ -265,6 +303,25 @@ def what_aws_does_not_take_yet_is_asked_again_before_any_other_rule(graph: Graph
     assert patient == set(CHANGES) - {"FinishPromotion"}
     others = [retrier for name, retriers in rules.items() for retrier in retriers[name in patient :]]
     assert not [retrier for retrier in others if "NotAcceptedYetError" in retrier["ErrorEquals"]]
+
+
+def lasts(retrier: dict[str, Any]) -> float:
+    """Seconds a retrier waits in all: each delay is drawn between nothing and its limit, so many take half of it."""
+    first, rate, limit = retrier["IntervalSeconds"], retrier["BackoffRate"], retrier["MaxDelaySeconds"]
+    return float(sum(min(first * rate ** min(number, 50), limit) for number in range(retrier["MaxAttempts"]))) / 2
+
+
+def what_a_function_fails_with_for_now_is_tried_again_for_a_minute(graph: Graph) -> None:
+    for name in graph.asking:
+        tried = {error for retrier in graph.states[name]["Retry"] for error in retrier["ErrorEquals"]}
+        assert tried >= PASSES, name
+        assert lasts(graph.states[name]["Retry"][-1]) >= A_MINUTE, name
+
+
+def what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up(graph: Graph) -> None:
+    """A tenth is for chance."""
+    for name, hours in PATIENCE_HOURS.items():
+        assert lasts(graph.states[name]["Retry"][0]) * 0.9 >= hours * 3600, name
 
 
 def a_word_is_kept_exactly_where_the_next_state_reads_it(graph: Graph) -> None:
@@ -368,6 +425,7 @@ MUTANTS: Final[dict[Proof, list[Callable[[dict[str, Any]], None]]]] = {
         drops("EvaluateCandidate", "Catch", 0, "Assign"),
         sets("FinishPromotion", "Catch", 0, "Assign", to={"failure": "{% $states.errorOutput %}"}),
     ],
+    people_are_asked_about_what_comes_next: [sets("RequestBakeApproval", *PAYLOAD, "subject", to="promotion")],
     a_state_is_met_again_only_after_people_were_asked: [
         leads("EvaluateCandidate", "Catch", "TriggerTrainingPipeline"),
         leads("RequestPromotionApproval", "Catch", "PromoteCandidate"),
@@ -381,6 +439,16 @@ MUTANTS: Final[dict[Proof, list[Callable[[dict[str, Any]], None]]]] = {
     what_aws_does_not_take_yet_is_asked_again_before_any_other_rule: [
         drops("PromoteCandidate", "Retry", 0),
         sets("FinishPromotion", "Retry", 0, "ErrorEquals", 0, to="NotAcceptedYetError"),
+    ],
+    what_a_function_fails_with_for_now_is_tried_again_for_a_minute: [
+        *(drops("RecordOutcome", "Retry", 0, "ErrorEquals", number) for number in range(len(PASSES))),
+        sets("PromoteCandidate", "Retry", 1, "MaxAttempts", to=2),
+        sets("EvaluateCandidate", "Retry", 0, "BackoffRate", to=1),
+    ],
+    what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up: [
+        sets("TriggerTrainingPipeline", "Retry", 0, "MaxDelaySeconds", to=60),
+        sets("PromoteCandidate", "Retry", 0, "MaxAttempts", to=600),
+        sets("RollBackEndpoint", "Retry", 0, "BackoffRate", to=1),
     ],
     a_word_is_kept_exactly_where_the_next_state_reads_it: [
         drops("AwaitBake", "Assign"),
@@ -447,7 +515,7 @@ def test_the_file_stays_one_that_a_person_reads() -> None:
 
 
 def test_retries_are_the_same_wherever_they_are() -> None:
-    """The functions', the hand's for what AWS does not take yet, and the escalation's."""
+    """The functions', the hand's for a training and for an endpoint AWS does not take yet, and the escalation's."""
     blocks = {json.dumps(retrier) for name in GRAPH.tasks for retrier in GRAPH.states[name]["Retry"]}
 
-    assert len(blocks) <= 3
+    assert len(blocks) <= 4

@@ -194,7 +194,12 @@ class FakeSageMaker:
         def pages(**asked: Any) -> Iterator[dict[str, Any]]:
             self._enter(operation)
             if operation == "list_monitoring_executions":
-                runs = [run for run in self.monitor_runs if run["MonitoringExecutionStatus"] == asked["StatusEquals"]]
+                runs = [
+                    run
+                    for run in self.monitor_runs
+                    if run["MonitoringExecutionStatus"] == asked["StatusEquals"]
+                    and run["LastModifiedTime"] > asked["LastModifiedTimeAfter"]
+                ]
                 yield {"MonitoringExecutionSummaries": runs}
             else:
                 yield {"PipelineExecutionSteps": self.steps.get(asked["PipelineExecutionArn"], [])}

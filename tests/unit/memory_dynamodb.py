@@ -33,6 +33,9 @@ class AskedAgain(Exception):  # noqa: N818 - never raised: what became of an ans
     """The answer was lost and the SDK asked again by itself, so that a request meets what it did itself."""
 
 
+ITEM_BYTES = 400 * 1024
+"""How much an item holds."""
+
 Enter = Callable[[str], BaseException | None]
 """Hears of a call before it has its effect, and may raise instead. What it gives is what the caller of a write gets for
 an answer once the effect took place: an error to raise, or ``AskedAgain``."""
@@ -150,6 +153,9 @@ class MemoryDynamoDB:
                 "Transaction request cannot include multiple operations on one item",
                 "TransactWriteItems",
             )
+        large = [kind == "Put" and _size(request["Item"]) > ITEM_BYTES for kind, request in steps]
+        if any(large):
+            raise _canceled([{"Code": "ValidationError" if too_large else "None"} for too_large in large])
         if len(keys) > 100:
             raise _error("ValidationException", "Member must have length less than or equal to 100", "Transact")
         met = self._meets_another(*keys)
@@ -187,6 +193,8 @@ class MemoryDynamoDB:
         return {}
 
     def _write(self, operation: str, kind: str, request: dict[str, Any], key: Key) -> None:
+        if kind == "Put" and _size(request["Item"]) > ITEM_BYTES:
+            raise _error("ValidationException", "Item size has exceeded the maximum allowed size", operation)
         if any(self._meets_another(key)):
             raise _error("TransactionConflictException", "Transaction is ongoing for the item", operation)
         if not self._holds(request, key):
@@ -227,6 +235,11 @@ class MemoryDynamoDB:
         # Every term is read, so that one nobody knows raises whatever the others say.
         groups = [[term(text) for text in group.split(" AND ")] for group in condition.split(" OR ")]
         return any(map(all, groups))
+
+
+def _size(item: Item) -> int:
+    """Bytes of an item, roughly as DynamoDB counts them."""
+    return sum(len(name) + len(str(next(iter(value.values()))).encode()) for name, value in item.items())
 
 
 def _told(lost: BaseException | None) -> BaseException | None:

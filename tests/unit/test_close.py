@@ -19,6 +19,7 @@ from orchestration.domain.contracts import OUTCOMES, DueKind, Next, Status, Wait
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
+from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
 from orchestration.steps.closing import close_run, next_state
@@ -561,3 +562,40 @@ def test_who_comes_late_to_close_a_run_finds_it_closed(world: World) -> None:
     assert seen is not None
     do(world, "close")
     assert close_run(world.ports, seen, died=Status.STOPPED, failure=None) == world.table.run("run-1")
+
+
+# A workflow that ran out of time.
+
+TIMED_OUT = {"error": "States.Timeout", "cause": "no cause given"}
+
+
+def asked_to_train(world: World) -> None:
+    stories.decided(world, approval={"training": "always"})
+    do(world, "park", kind="approval", subject="training", token="approval")
+
+
+def queued(world: World) -> None:
+    stories.decided(world)
+    world.table.throw_switch(KillSwitch("model:fraud", "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
+    do(world, "park", kind="slot", token="slot")
+
+
+def deploying(world: World) -> None:
+    target = "arn:aws:states:us-east-1:111122223333:stateMachine:deploy"
+    stories.accepted(world, promotion={"kind": "pipeline", "target": target})
+    do(world, "promote", token="promotion")
+
+
+@pytest.mark.parametrize(
+    ("story", "wanted"),
+    [
+        (asked_to_train, Status.APPROVAL_EXPIRED),
+        (stories.asked, Status.APPROVAL_EXPIRED),
+        (queued, Status.FAILED),
+        (deploying, Status.FAILED),
+        (stories.moving, Status.FAILED),
+    ],
+)
+def test_only_who_was_asked_can_have_kept_silent(story: Callable[[World], None], wanted: Status, world: World) -> None:
+    story(world)
+    assert do(world, "close", failure=TIMED_OUT)["outcome"] == wanted

@@ -100,21 +100,19 @@ def test_a_champion_that_is_back_is_the_outcome_of_the_rollback() -> None:
 # Silence.
 
 
-@pytest.mark.parametrize(
-    ("stages", "expired"),
-    [
-        ((), True),
-        (("approval:training",), False),
-        (("approval:training", "slot"), False),
-        (("slot", "training"), False),
-        (("slot", "training", "evaluation"), True),
-        (("slot", "training", "evaluation", "promotion"), False),
-        (("slot", "training", "evaluation", "promotion", "bake"), False),
-    ],
-)
-def test_a_workflow_that_ran_out_of_time_while_it_asked_people_expired(stages: tuple[str, ...], expired: bool) -> None:
-    wanted = Status.APPROVAL_EXPIRED if expired else Status.FAILED
-    assert told(facts(*stages), failure=TIMEOUT) == (wanted, False)
+@pytest.mark.parametrize("stages", [(), ("slot", "training", "evaluation")])
+@pytest.mark.parametrize(("asks", "wanted"), [(True, Status.APPROVAL_EXPIRED), (False, Status.FAILED)])
+def test_a_workflow_that_ran_out_of_time_expired_only_while_it_asked_people(
+    stages: tuple[str, ...], asks: bool, wanted: Status
+) -> None:
+    conclusion = conclude(facts(*stages), died=None, failure=TIMEOUT, asks=asks)
+    assert (conclusion.outcome, conclusion.known) == (wanted, False)
+
+
+@pytest.mark.parametrize("died", [Status.FAILED, None])
+def test_what_broke_while_people_were_asked_and_is_no_end_of_time_failed(died: Status | None) -> None:
+    failure = TIMEOUT if died else Failure("Lambda.Unknown", "killed")
+    assert conclude({}, died=died, failure=failure, asks=True).outcome is Status.FAILED
 
 
 def test_an_execution_that_ran_out_of_time_as_a_whole_failed() -> None:

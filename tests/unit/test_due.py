@@ -539,16 +539,37 @@ def test_a_storm_of_alarms_is_noted_in_parts_that_a_transaction_can_hold_and_non
     assert len(world.due(DueKind.RAISE)) == 95
 
 
+def monitor_run(at: datetime) -> dict[str, Any]:
+    return {
+        "MonitoringExecutionStatus": "CompletedWithViolations",
+        "ProcessingJobArn": "arn:aws:sagemaker:us-east-1:111122223333:processing-job/monitor-1",
+        "LastModifiedTime": at,
+        "EndpointName": "churn",
+    }
+
+
+@pytest.mark.parametrize(
+    ("hours", "noted"), [(47, ["monitor:monitor-1"]), (49, [])], ids=["of the last two days", "older"]
+)
+def test_the_first_listing_goes_back_for_as_long_as_an_event_is_tried(
+    hours: int, noted: list[str], world: World
+) -> None:
+    world.sagemaker.monitor_runs = [monitor_run(NOON - timedelta(hours=hours))]
+    sweep({}, world.ports)
+    assert [item.subject for item in world.due(DueKind.RAISE)] == noted
+
+
+def test_a_monitor_run_that_is_listed_later_than_it_ended_is_noted_all_the_same(world: World) -> None:
+    sweep({}, world.ports)
+    for _ in range(3):
+        swept(world, minutes=11)
+    world.sagemaker.monitor_runs = [monitor_run(world.clock() - timedelta(minutes=9))]
+    sweep({}, world.ports)
+    assert [item.subject for item in world.due(DueKind.RAISE)] == ["monitor:monitor-1"]
+
+
 def test_a_monitor_run_whose_event_was_lost_is_raised_once(world: World) -> None:
-    arn = "arn:aws:sagemaker:us-east-1:111122223333:processing-job/monitor-1"
-    world.sagemaker.monitor_runs = [
-        {
-            "MonitoringExecutionStatus": "CompletedWithViolations",
-            "ProcessingJobArn": arn,
-            "LastModifiedTime": NOON,
-            "EndpointName": "churn",
-        }
-    ]
+    world.sagemaker.monitor_runs = [monitor_run(NOON)]
     sweep({}, world.ports)
     assert swept(world)["repairs"] == {"monitor_run_without_decision": 1}
     swept(world)

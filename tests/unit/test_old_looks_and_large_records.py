@@ -131,6 +131,16 @@ def test_an_event_of_large_numbers_fits_an_item(world: World) -> None:
     assert biggest(world) < 400 * 1024
 
 
+def test_an_execution_that_decided_nothing_is_told_however_large_its_event_is(world: World) -> None:
+    """An input of 256 KiB whose numbers are written out is larger than an item."""
+    sent = {"detail": [1e20] * 50_000}
+    answer = do(world, "close", failure={"error": "Boom", "cause": "The end."}, event=sent)
+    assert answer["outcome"] == Status.FAILED
+    assert world.told("FAILED")
+    kept = world.read("rejected/run-1.json")["event"]["beginning"]
+    assert kept.startswith('{"detail":[100000000000000000000,')
+
+
 TWO = {"training": "never", "promotion": "always", "approvals_needed": 2}
 
 

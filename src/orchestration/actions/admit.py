@@ -42,6 +42,7 @@ from orchestration.domain.records import (
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
 from orchestration.steps.due_work import attempt
+from orchestration.steps.evidence import kept_event
 from orchestration.steps.pending import merge_pending, pending_due
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
 from orchestration.steps.rivals import against_rivals
@@ -61,10 +62,6 @@ if TYPE_CHECKING:
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
-
-EVENT_KEPT: Final = 300_000
-"""Bytes of a rejected event that are kept: an item of the table holds 400 KB, and an execution's input 256 KiB before its
-numbers are written out."""
 
 HOLD_QUIET: Final = timedelta(hours=24)
 """A hold for the same reason is told again after this long; a storm of alarms on a held model is one message."""
@@ -285,18 +282,10 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
         decided_at=now,
     )
     links = chained(head, Record(RecordKind.DECISION, key, record))
-    seen = seen_signal(record, links, told=True, event=_kept(asked.event))
+    seen = seen_signal(record, links, told=True, event=kept_event(asked.event))
     item = signal_told(seen.signal_id, chain, now)
     writes = (*ports.table.chain_writes(head, links), ports.table.due_write(item))
     return _Plan(ports.table.model(chain), seen, writes, item, now)
-
-
-def _kept(event: Any) -> str:
-    """A rejected event as it is kept: of one that no item can hold the beginning; the execution's input has it whole."""
-    written = canonical(event)
-    if len(written.encode()) <= EVENT_KEPT:
-        return written
-    return canonical({"beginning": written[: EVENT_KEPT // 10]})
 
 
 def _next_state(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from orchestration.domain.records import undecided_key
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow
+from orchestration.steps.evidence import kept_event
 from orchestration.steps.sight import asked_run
 from orchestration.steps.telling import message_told, tell
 
@@ -74,7 +76,8 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         escalates=True,
         thread=run_id,
     )
-    told = message_told(message, ports.now(), kept={key: {"event": event, "run_id": run_id, "sentence": reason}})
+    kept = {"event": json.loads(kept_event(event)), "run_id": run_id, "sentence": reason}
+    told = message_told(message, ports.now(), kept={key: kept})
     if ports.table.note_undecided(run_id, [ports.table.due_write(told)], at=ports.now()):
         LOG.error("SignalUndecided", extra={"run_id": run_id, "reason": reason})
         attempt(ports, told, tell)

@@ -14,8 +14,8 @@ from orchestration.actions.close import close_undecided
 from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
 from orchestration.domain.due import AGAIN
-from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.json_values import mapping, text
+from orchestration.domain.errors import InvalidRequestError, TransientServiceError
+from orchestration.domain.json_values import mapping, number, text
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import DONE, Worked, later
 
@@ -64,10 +64,15 @@ def settle_execution(
         execution_arn: the execution.
         run_id: its name.
         told: detail of the event that says it ended; what it says of error and cause counts, its status does not.
+
+    Raises:
+        TransientServiceError: it was told dead, is described alive, and nothing but its event would ever come back to it.
     """
     described = ports.executions.describe(execution_arn) or {}
     status = str(described.get("status") or "ABORTED")
     if status not in DIED:
+        if told is not None and told.get("status") in DIED and _lags(ports, run_id, told, described):
+            raise TransientServiceError(f"Execution {run_id} ended {told['status']} and is not described so yet.")
         return None
     said = {**(told or {}), **described}
     error = text(said.get("error"), 200) or status
@@ -89,6 +94,15 @@ def see_alive(ports: Ports, item: DueItem) -> Worked:
     if outcome is None:
         return later(item, ports.now() + AGAIN)
     return Worked(repair="dead_run_settled")
+
+
+def _lags(ports: Ports, run_id: str, told: dict[str, Any], described: dict[str, Any]) -> bool:
+    """True when a description is older than the event, of an execution without a run or a decision.
+
+    One that was redriven since lives again, and its next end is told. A run has its item in the due list.
+    """
+    redriven = (number(described.get("redriveCount")) or 0) > (number(told.get("redriveCount")) or 0)
+    return not redriven and ports.table.run(run_id) is None and ports.table.decision_of(run_id) is None
 
 
 def _input(raw: Any) -> Any:

@@ -71,13 +71,16 @@ class Conclusion:
     known: bool = False
 
 
-def conclude(facts: Mapping[str, Result], *, died: Status | None, failure: Failure | None) -> Conclusion:
+def conclude(
+    facts: Mapping[str, Result], *, died: Status | None, failure: Failure | None, asks: bool = False
+) -> Conclusion:
     """Conclude a run.
 
     Args:
         facts: results by stage.
         died: the outcome of an execution that ended without recording one, or None when the workflow asks.
         failure: what the workflow or the dead execution reports.
+        asks: True while people are asked whether something may begin; a bake they are asked about has begun.
     """
     error = failure.error if failure else None
     latest = next((facts[stage] for stage in reversed(STAGES) if stage in facts), None)
@@ -90,11 +93,6 @@ def conclude(facts: Mapping[str, Result], *, died: Status | None, failure: Failu
         return Conclusion(
             died or Status.ROLLBACK_FAILED, f"{latest.reason} The champion was not brought back. {told}", error
         )
-    if failure is not None and failure.error == "States.Timeout" and died is None and _asked(facts):
+    if failure is not None and failure.error == "States.Timeout" and died is None and asks:
         return Conclusion(Status.APPROVAL_EXPIRED, "Nobody decided in time, which means no.", error)
     return Conclusion(died or Status.FAILED, told, error)
-
-
-def _asked(facts: Mapping[str, Result]) -> bool:
-    """True when a run that timed out was waiting for people: before a training, or after its evaluation."""
-    return not facts or ("evaluation" in facts and "promotion" not in facts)

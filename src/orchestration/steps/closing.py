@@ -22,6 +22,7 @@ from orchestration.domain.intention import Intention, IntentionState, endpoint_s
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import Policy, pinned_policy
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.steps.approvals import BAKE
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_record
 from orchestration.steps.facts import facts_of
@@ -82,7 +83,8 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
     # A wait that gets its result in between, which may leave no record, has it concluded again as well.
     open_waits = [wait for wait in ports.table.waits_of_run(run.run_id) if not wait.resolved]
     facts = facts_of(ports, run.run_id)
-    conclusion = conclude(facts, died=died, failure=failure)
+    asks = any(wait.kind is WaitKind.APPROVAL and wait.subject != BAKE for wait in open_waits)
+    conclusion = conclude(facts, died=died, failure=failure, asks=asks)
     closed = replace(
         current,
         outcome=str(conclusion.outcome),

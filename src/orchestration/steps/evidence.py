@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import mapping
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
     from orchestration.stores.models import StoredModel
     from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
+
+
+EVENT_KEPT: Final = 300_000
+"""Bytes of an event that began nothing that are kept: an item of the table holds 400 KB, and an execution's input 256 KiB before its
+numbers are written out."""
+
+
+def kept_event(event: Any) -> str:
+    """An event that began nothing, as it is kept: of one that no item can hold the beginning; the execution's input has it whole."""
+    written = canonical(event)
+    if len(written.encode()) <= EVENT_KEPT:
+        return written
+    return canonical({"beginning": written[: EVENT_KEPT // 10]})
 
 
 def write_record(ports: ApprovalPorts, chain: str, sequence: int) -> str | None:

@@ -93,7 +93,9 @@ def noted(ports: HandPorts, wait: Wait) -> None:
     Raises:
         ContentionError: the note met another write; the workflow asks again.
     """
-    kept = ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
+    # What was just taken may not show at once, so that its time begins anew.
+    taken = {**wait.data, "accepted": True, "settles_at": settles_at(ports.now()).isoformat()}
+    kept = ports.table.change_wait(wait, replace(wait, data=taken))
     current = ports.table.wait(wait.run_id, wait.kind)
     if current is None or current.resolved:
         return

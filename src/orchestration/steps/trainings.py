@@ -52,7 +52,11 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     arn = _pipeline_execution(ports, task, started_at)
     if arn is None:
         return pipeline_ended(None) if certain else None
-    found = pipeline_ended(ports.sagemaker.pipeline_execution(arn))
+    described = ports.sagemaker.pipeline_execution(arn)
+    if described is None and not certain:
+        # It is listed, so it was started; its description lags behind.
+        return None
+    found = pipeline_ended(described)
     if found is None or not found.succeeded:
         return found
     job_arn, package = trained_by_pipeline(ports.sagemaker.pipeline_steps(arn))

@@ -23,6 +23,9 @@ TAKEN: Final = ("already exist", "cannot create already existing")
 NOT_YET_THERE: Final = ("could not find", "not found", "does not exist")
 """Texts of a thing that is not there, or not yet: what was just created may not be found at once."""
 
+MOVES: Final = ("in-progress",)
+"""Texts of an endpoint that takes no change now, since one goes on; its description may not show that yet."""
+
 
 class Answer(StrEnum):
     """What AWS made of a request."""
@@ -32,7 +35,8 @@ class Answer(StrEnum):
     EXISTS = "EXISTS"
     """It was done before: the name is in use."""
     NOT_YET = "NOT_YET"
-    """It may do it later: throttled, a quota, something just created is not found yet, a fault of its own."""
+    """It may do it later: throttled, a quota, something just created is not found yet, another change goes on, a fault
+    of its own."""
     FOREIGN = "FOREIGN"
     """It never will: the name is in use by what somebody else started."""
     REFUSED = "REFUSED"
@@ -64,11 +68,11 @@ def asked(call: Callable[[], Any], operation: str) -> Taken:
             code.startswith("ResourceInUse") or any(said in lower for said in TAKEN)
         ):
             return Taken(Answer.EXISTS, sentence)
-        if transient(error) or code in QUOTA or (code == "ValidationException" and _missing(lower)):
+        if transient(error) or code in QUOTA or (code == "ValidationException" and _passes(lower)):
             return Taken(Answer.NOT_YET, sentence)
         return Taken(Answer.REFUSED, sentence)
     return Taken(Answer.TAKEN, returned=dict(returned or {}))
 
 
-def _missing(message: str) -> bool:
-    return any(said in message for said in NOT_YET_THERE)
+def _passes(message: str) -> bool:
+    return any(said in message for said in (*NOT_YET_THERE, *MOVES))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ChecksumError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 if TYPE_CHECKING:
@@ -35,14 +41,18 @@ COMES_AGAIN: Final = frozenset(
 """Codes that ask the caller to come again."""
 
 
+CUT_SHORT: Final = (HTTPClientError, NoConnectionError, IncompleteReadError, ChecksumError, FlexibleChecksumError)
+"""No answer, or not the whole of it."""
+
+
 def transient(error: BotoCoreError | ClientError) -> bool:
-    """True for an error of AWS that may be gone at the next try: no answer, throttled, a conflict, a fault of its own.
+    """True for an error of AWS that may be gone at the next try: no whole answer, throttled, a conflict, a fault of its own.
 
     Source: HTTP, 429 and 5xx; the codes are those botocore's standard retry mode counts as throttling, and those that
     DynamoDB and S3 document as conflicts worth another try.
     """
     if isinstance(error, BotoCoreError):
-        return isinstance(error, (HTTPClientError, NoConnectionError))
+        return isinstance(error, CUT_SHORT)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return (
         status == HTTPStatus.TOO_MANY_REQUESTS
