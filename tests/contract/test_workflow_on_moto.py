@@ -219,7 +219,7 @@ PATHS: Final[dict[str, tuple[tuple[Step, ...], str]]] = {
         (
             ("ReadRetrainingDecision", GONE),
             ("RecordFailure", WITHOUT_CAUSE),
-            *[("EscalateUnrecorded", Throw("SNS.AuthorizationErrorException", "no"))] * 6,
+            ("EscalateUnrecorded", Throw("SNS.AuthorizationErrorException", "no")),
         ),
         "RetrainingFailed",
     ),
