@@ -210,6 +210,19 @@ def test_people_are_told_once_of_an_execution_that_decided_nothing_and_of_a_bad_
     assert table.noted_bad_policy("churn") == "v7"
 
 
+def test_a_record_is_that_of_its_link_or_of_an_earlier_release_the_one_in_the_signals_own_item(
+    table: HistoryTable, dynamodb: Any
+) -> None:
+    earlier = {"pk": "SIGNAL#old", "sk": "SIGNAL", "signal_id": "old", "run_id": "run-0", "record_key": "k"}
+    dynamodb.put_item(
+        TableName="history", Item=to_item({**earlier, "payload": "{}", "told": True, "record": '{"decision":"HOLD"}'})
+    )
+    seen = table.signal("old")
+    assert seen is not None
+    assert table.record_of(seen) == {"decision": "HOLD"}
+    assert table.record_of(replace(seen, record=None)) == {}
+
+
 # Runs.
 
 
@@ -223,7 +236,9 @@ def test_a_run_is_closed_once_with_what_must_follow(table: HistoryTable) -> None
     assert table.run("run-1") == closed
     assert table.active_runs() == []
     assert table.model("churn").active_run_id is None
-    assert [row["status"] for row in table.statuses("run-1")] == ["RETRAINING_DECIDED", "PROMOTED"]
+    decided, ended = table.statuses("run-1")
+    assert (decided["status"], ended["status"]) == ("RETRAINING_DECIDED", "PROMOTED")
+    assert (ended["at"], ended["severity"], ended["details"]["sentence"]) == (closed.ended_at, "critical", "Better.")
     assert table.runs_of_model("churn")[0]["outcome"] == "PROMOTED"
     assert table.due_items() == [LOOK]
 
