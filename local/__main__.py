@@ -12,6 +12,8 @@ from pathlib import Path
 from local.server import REGION, PortTakenError, Server, listen, prepare, ready_line
 
 _PORT_TAKEN = 2
+AWS_STAYS_INSIDE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
+"""Version 1 of the AWS CLI takes addresses of its own for SQS, EMR and others, whatever AWS_ENDPOINT_URL says."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,7 +82,8 @@ def main() -> int:
         sys.stdout.write(
             f"The embedded AWS is ready. In another terminal:\n\n"
             f"  export AWS_ENDPOINT_URL=http://{arguments.host}:{port}\n"
-            f"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}\n\n"
+            f"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}\n"
+            f"  {AWS_STAYS_INSIDE}\n\n"
             f"Ctrl-C stops it; everything in it is forgotten.\n"
         )
         sys.stdout.flush()

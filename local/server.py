@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.faults import Application, Faults, Message, Receive, Scope, Send
+from local.web_pages import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,10 @@ logger = logging.getLogger(__name__)
 FUNCTIONS_PATH = "/_local/functions"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+KEPT = frozenset(
+    {"PATH", "LANG", "LC_ALL", "TZ", "LOG_LEVEL", "PYTHONPYCACHEPREFIX", "SFN_WAIT_SCALE", "LOCAL_ENDPOINT_SECONDS"}
+)
+"""Environment variables of whoever starts the server that it, functions and jobs get to see."""
 _CLEAN_UP_SECONDS = 2.0
 _LAST_RESORT_SECONDS = 4.0
 
@@ -62,16 +67,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 def prepare(host: str, port: int) -> Path:
     """Set the environment ministack and its Lambda workers read; give the server's own temporary directory."""
-    for name in list(os.environ):
-        # Nobody's real credentials, profile or endpoint may reach a Lambda worker or a job.
-        # And no function may find a module of this repository that its zip lacks.
-        if name.startswith("AWS_") or name == "PYTHONPATH":
-            del os.environ[name]
     # A symbolic link in the way (macOS has one) would make paths in messages differ from paths in use.
     home = Path(tempfile.mkdtemp(prefix="embedded-aws-")).resolve()
+    # Functions and jobs inherit it: nobody's credentials, tokens, profile or endpoint may reach them, nor a module of this
+    # repository that a zip lacks.
+    for name in os.environ.keys() - KEPT:
+        del os.environ[name]
     os.environ |= {
         # Everything anybody below this process writes to a temporary directory is removed with it.
         "TMPDIR": str(home),
+        "HOME": str(home),
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "localhost",
         "MINISTACK_REGION": REGION,
@@ -166,7 +171,7 @@ class Server:
             threading.Thread(target=_warm_up, args=(ministack,), name="warm-up", daemon=True).start()
 
         await serve(
-            self._faults.wrap(_with_additions(ministack.app, ready)),
+            guarded(self._faults.wrap(_with_additions(ministack.app, ready))),
             config,
             shutdown_trigger=self._stop.wait,
         )
