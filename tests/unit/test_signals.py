@@ -28,8 +28,8 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.documents import Unreadable
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
-from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation
+from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
 from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
@@ -306,6 +306,22 @@ def test_an_alarm_is_a_new_signal_at_each_change_and_the_same_at_each_delivery()
     assert ids[0] in transition_ids(first["resources"][0], changed_at)
 
 
+def test_alarms_without_an_address_are_told_apart_by_their_names() -> None:
+    one, another = event("alarm/business_kpi"), event("alarm/business_kpi")
+    one["resources"] = another["resources"] = []
+    another["detail"]["alarmName"] = "drift/churn/revenue"
+    assert identity(one) != identity(another)
+
+
+@pytest.mark.parametrize("name", ["", "  ", 7])
+def test_an_alarm_without_a_name_is_rejected(name: Any) -> None:
+    sent = event("alarm/metric")
+    sent["detail"]["alarmName"] = name
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NO_ALARM_NAME"
+
+
 def test_a_model_dimension_wins_over_the_endpoint_and_the_name() -> None:
     changed = event("alarm/business_kpi")
     changed["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]["dimensions"] = {
@@ -383,8 +399,8 @@ def test_a_report_on_the_same_window_is_the_same_signal_and_on_another_is_not() 
     assert ids[0] == ids[1] != ids[2]
 
 
-def identity(sent: Any) -> str:
-    found = read_signal(sent, reader=FakeReader(models={"churn-prod": "churn"}), settings=SETTINGS, run_id="run-1")
+def identity(sent: Any, run_id: str = "run-1") -> str:
+    found = read_signal(sent, reader=FakeReader(models={"churn-prod": "churn"}), settings=SETTINGS, run_id=run_id)
     assert not isinstance(found, Ignored)
     return found.signal_id
 
@@ -522,11 +538,85 @@ def test_every_event_file_is_expected_somewhere() -> None:
         assert sum(name.startswith(f"{folder}/") for name in names) >= 4
 
 
-def test_an_event_that_is_too_large_is_rejected_before_it_is_read() -> None:
-    found = read_signal(drift(filler="x" * EVENT_BYTES_LIMIT), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+def of_bytes(size: int) -> dict[str, Any]:
+    return drift(filler="x" * (size - len(canonical(drift(filler="")))))
+
+
+def test_an_event_of_200_000_bytes_is_taken_and_one_more_is_rejected_before_it_is_read() -> None:
+    assert len(canonical(of_bytes(200_000))) == 200_000
+    taken = read_signal(of_bytes(200_000), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(taken, Signal)
+    found = read_signal(of_bytes(200_001), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
     assert isinstance(found, Rejection)
     assert found.reason == "EVENT_TOO_LARGE"
+    assert "has 200001 bytes; at most 200000 are taken" in found.sentence
     assert "report_uri" in found.sentence
+
+
+@pytest.mark.parametrize("started", [{}, {"comment": "x"}, {"Comment": "x"}, {"comment": "x", "Comment": "y"}])
+def test_a_start_with_nothing_or_a_comment_has_the_decision_file_read(started: dict[str, str]) -> None:
+    found = read_signal(started, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "DECISION_FILE_MISSING"
+
+
+@pytest.mark.parametrize("more", [{"model": "churn"}, {"detail": {}}, {"source": None}, {"detail-type": None}])
+def test_a_comment_beside_other_keys_is_no_start(more: dict[str, Any]) -> None:
+    found = read_signal({"comment": "x", **more}, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "UNKNOWN_EVENT"
+
+
+@pytest.mark.parametrize("wrong", [{"source": [DRIFT_SOURCE]}, {"detail-type": [DRIFT_DETECTED]}])
+def test_an_event_whose_source_or_type_is_no_text_is_unknown(wrong: dict[str, Any]) -> None:
+    found = read_signal({**drift(), **wrong}, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "UNKNOWN_EVENT"
+
+
+def test_an_unknown_event_is_told_by_its_source_and_type() -> None:
+    found = read("unknown/other_source")
+    assert isinstance(found, Rejection)
+    told = "an event from source 'aws.ec2' with detail-type 'EC2 Instance State-change Notification'."
+    assert told in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (None, "null"),
+        (True, "boolean"),
+        (1, "number"),
+        (0.5, "number"),
+        ("x", "string"),
+        ([], "array"),
+    ],
+)
+def test_what_is_no_object_is_told_by_its_kind(sent: Any, kind: str) -> None:
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NOT_AN_OBJECT"
+    assert found.sentence.startswith(f"The input is a JSON {kind}, not an object.")
+
+
+ONCE_BY_ID = {
+    "too large": of_bytes(300_000),
+    "unknown": event("unknown/other_source"),
+    "alarm without a name": event("alarm/no_alarm_name"),
+    "monitoring run without a name": event("model_monitor/no_job_name"),
+    "pending signal of no model": event("pending/bad_model_name"),
+    "request without a key": event("manual_request/request"),
+    "report without a window": drift(),
+}
+
+
+@pytest.mark.parametrize("name", ONCE_BY_ID)
+def test_an_event_that_nothing_else_tells_apart_is_known_by_its_id_and_without_one_by_its_run(name: str) -> None:
+    sent = ONCE_BY_ID[name]
+    first, again = identity({**sent, "id": "id-1"}, "run-1"), identity({**sent, "id": "id-1"}, "run-2")
+    assert first == again != identity({**sent, "id": "id-2"}, "run-1")
+    bare = {key: value for key, value in sent.items() if key != "id"}
+    assert identity(bare, "run-1") == identity(bare, "run-1") != identity(bare, "run-2")
 
 
 def test_a_signal_record_has_endpoint_dataset_and_threshold_or_explicit_nulls() -> None:
@@ -535,6 +625,48 @@ def test_a_signal_record_has_endpoint_dataset_and_threshold_or_explicit_nulls() 
     full = signal_of("drift_report/ours").as_record()
     assert full["threshold"]["ratio"] == pytest.approx(1.85)
     assert json.loads(canonical(full)) == json.loads(json.dumps(full))
+
+
+@pytest.mark.parametrize(("observed", "threshold", "kept"), [(1.0, 3.0, 0.333333), (0.1, 0.0, None), (None, 0.2, None)])
+def test_a_record_keeps_six_decimals_of_a_ratio_and_none_that_is_no_number(
+    observed: float | None, threshold: float, kept: float | None
+) -> None:
+    found = replace(signal_of("drift_report/ours"), threshold=Threshold("psi", observed, threshold))
+    assert found.as_record()["threshold"]["ratio"] == kept
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Signal(
+            signal_id="0" * 32,
+            source=SignalSource.PENDING,
+            kind=SignalKind.DRIFT,
+            model="churn",
+            summary="It drifts.",
+            observed_at="2026-03-02T11:00:00Z",
+            endpoint="churn-prod",
+            dataset=CAPTURE,
+            threshold=Threshold("auc", 0.7, 0.8, lower_is_worse=True),
+            severity=Severity.WARNING,
+            violations=(Violation("tenure", "baseline_drift_check", "It drifts."),),
+            report_uri="s3://bucket/report.json",
+            requested_by="ana",
+            force=True,
+            muted=True,
+            context="version 1",
+            origin=SignalSource.ALARM,
+        ),
+        Signal("0" * 32, SignalSource.ALARM, SignalKind.KPI, "churn", "It fell.", ""),
+    ],
+    ids=["all", "least"],
+)
+def test_a_signal_is_read_from_its_record_as_it_was(found: Signal) -> None:
+    back = Signal.of(json.loads(canonical(found.as_record())))
+    assert back == found
+    # Equal texts would do for the comparison above.
+    words = ("source", "kind", "severity", "origin")
+    assert [type(getattr(back, name)) for name in words] == [type(getattr(found, name)) for name in words]
 
 
 def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
@@ -557,6 +689,9 @@ def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
         (-1.0, -2.0, False, 2.0),
         (-5.0, -2.0, True, 2.5),
         (-0.1, 0.2, False, 0.0),
+        (-0.1, 0.0, False, 0.0),
+        (0.0, 0.2, False, 0.0),
+        (0.0, -0.1, False, None),
         (0.5, -0.1, False, None),
         (1e308, 1e-308, False, float("inf")),
         (None, 0.2, False, None),
