@@ -28,7 +28,7 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.documents import Unreadable
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
@@ -275,6 +275,7 @@ def test_an_alarm_of_any_shape_gives_a_signal_with_its_model_and_threshold(name:
         ("no reason we know", [0.9], 0.9, False),
         ("no reason we know", [0.2], 0.2, True),
         ("alarm less than ideal was greater than the threshold (0.6)", [0.9, 0.2], 0.9, False),
+        ("was less than the threshold (0.6)", [0.9], 0.9, False),
     ],
 )
 def test_the_direction_of_an_alarm_comes_from_its_datapoints_and_then_from_its_reason(
@@ -304,6 +305,145 @@ def test_an_alarm_is_a_new_signal_at_each_change_and_the_same_at_each_delivery()
     assert ids[0] == ids[1] != ids[2]
     changed_at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
     assert ids[0] in transition_ids(first["resources"][0], changed_at)
+
+
+def test_a_signal_of_an_alarm_has_its_name_reason_time_and_description() -> None:
+    found = signal_of("alarm/business_kpi")
+    reason = event("alarm/business_kpi")["detail"]["state"]["reason"]
+    assert found.summary == f"Alarm drift/churn/retention is in ALARM: {reason}"
+    assert (found.observed_at, found.context) == ("2026-03-02T11:14:12Z", "Retention of contacted customers")
+
+    bare = event("alarm/business_kpi")
+    del bare["time"], bare["detail"]["state"]["reason"], bare["detail"]["configuration"]["description"]
+    least = taken(bare)
+    assert least.summary == "Alarm drift/churn/retention is in ALARM: no reason given"
+    assert (least.observed_at, least.context) == ("", "")
+
+
+def taken(sent: Any, reader: FakeReader | None = None) -> Signal:
+    found = read_signal(sent, reader=reader or FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Signal), found
+    return found
+
+
+def test_a_change_of_an_alarm_is_known_by_its_second_or_the_ones_beside_it() -> None:
+    at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
+    second = int(at.timestamp())
+    expected = tuple(identify("alarm", "arn", str(known)) for known in (second, second - 1, second + 1))
+    assert transition_ids("arn", at) == expected
+    sent = event("alarm/business_kpi")
+    sent["resources"] = ["arn"]
+    assert taken(sent).signal_id == expected[0]
+
+
+def changed_alarm(timestamp: str | None, time: str | None, event_id: str | None) -> dict[str, Any]:
+    sent: dict[str, Any] = event("alarm/business_kpi")
+    sent["detail"]["state"]["timestamp"], sent["time"], sent["id"] = timestamp, time, event_id
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ((None, "2026-03-02T11:14:12Z"), (None, "2026-03-02T11:14:13Z")),
+        ((None, "at noon"), (None, "at one")),
+        (("at noon", "2026-03-02T11:14:12Z"), ("at one", "2026-03-02T11:14:12Z")),
+    ],
+)
+def test_without_a_time_of_its_change_an_alarm_is_known_by_what_is_told_of_it(
+    one: tuple[str | None, str], another: tuple[str | None, str]
+) -> None:
+    first = identity(changed_alarm(*one, "id-1"), "run-1")
+    assert first == identity(changed_alarm(*one, "id-2"), "run-2")
+    assert first != identity(changed_alarm(*another, "id-1"), "run-1")
+
+
+def test_without_any_time_an_alarm_is_known_by_its_events_id_and_without_one_by_its_run() -> None:
+    first = identity(changed_alarm(None, None, "id-1"), "run-1")
+    assert first == identity(changed_alarm(None, None, "id-1"), "run-2")
+    assert first != identity(changed_alarm(None, None, "id-2"), "run-1")
+    bare = changed_alarm(None, None, None)
+    assert identity(bare, "run-1") == identity(bare, "run-1") != identity(bare, "run-2")
+
+
+def test_the_rest_of_an_alarms_name_may_hold_slashes() -> None:
+    sent = event("alarm/business_kpi")
+    sent["detail"]["alarmName"] = "drift/churn/retention/emea/east"
+    assert taken(sent).model == "churn"
+
+
+class Curious(FakeReader):
+    """Keeps which endpoints it was asked for."""
+
+    def model_of_endpoint(self, endpoint: str) -> str | None:
+        self.asked = [*getattr(self, "asked", []), endpoint]
+        return super().model_of_endpoint(endpoint)
+
+
+@pytest.mark.parametrize("name", ["alarm/business_kpi", "drift_report/aws_sample_alert"])
+def test_nobody_is_asked_for_the_model_of_no_endpoint(name: str) -> None:
+    reader = Curious(models={"churn-prod": "churn"})
+    signal_of(name, reader)
+    assert not hasattr(reader, "asked")
+    signal_of("drift_report/endpoint_only", reader)
+    assert reader.asked == ["churn-prod"]
+
+
+def measured(*, metrics: Any = None, reason: str = "It fell.", **data: Any) -> Threshold | None:
+    """The threshold of an alarm with these metrics, reason and data of its reason."""
+    sent = event("alarm/anomaly")
+    sent["detail"]["alarmName"] = "drift/churn/score"
+    sent["detail"]["state"] |= {"reason": reason, "reasonData": json.dumps(data)}
+    if metrics is not None:
+        sent["detail"]["configuration"]["metrics"] = metrics
+    return taken(sent).threshold
+
+
+def test_metric_math_is_named_by_its_label_or_else_by_its_expression() -> None:
+    labelled = {"id": "e1", "expression": "MAX(METRICS())", "label": "max drift"}
+    assert measured(metrics=[labelled]) == Threshold("max drift", None, None)
+    del labelled["label"]
+    assert measured(metrics=[labelled]) == Threshold("MAX(METRICS())", None, None)
+
+
+def test_an_alarm_has_whatever_is_known_of_metric_value_and_limit() -> None:
+    assert measured(metrics=[]) is None
+    assert measured(metrics=[], recentDatapoints=[0.1, 0.9]) == Threshold(None, 0.9, None)
+    assert measured(metrics=[], threshold=0.2) == Threshold(None, None, 0.2)
+    assert measured(recentDatapoints=[0.1, 0.9]) == Threshold("MeanScore", 0.9, None)
+
+
+@pytest.mark.parametrize(
+    ("points", "lower", "upper"),
+    [
+        ([0.91, 0.5], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, 0.6], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, 0.2], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, None], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, 0.5], [0.2, 0.2], [0.6]),
+        ([0.91, 0.5], [0.2], [0.6, 0.6]),
+    ],
+)
+def test_only_a_point_outside_its_band_counts(
+    points: list[float | None], lower: list[float], upper: list[float]
+) -> None:
+    data: dict[str, Any] = {"recentDatapoints": points}
+    data |= {"recentLowerThresholds": lower, "recentUpperThresholds": upper}
+    assert measured(**data) == Threshold("MeanScore", 0.91, 0.6)
+
+
+def test_a_band_says_nothing_of_an_alarm_on_missing_data() -> None:
+    data: dict[str, Any] = {"recentDatapoints": [0.91]}
+    data |= {"recentLowerThresholds": [0.2], "recentUpperThresholds": [0.6]}
+    assert measured(**data) == Threshold("MeanScore", 0.91, 0.6)
+    reason = "Threshold Crossed: no datapoints were received for 1 period."
+    assert measured(reason=reason, **data) == Threshold("MeanScore", None, None)
+
+
+def test_reason_data_nested_too_deep_is_none() -> None:
+    sent = event("alarm/business_kpi")
+    sent["detail"]["state"]["reasonData"] = "[" * 100_000
+    assert taken(sent).threshold == Threshold("RetentionRate", None, None)
 
 
 def test_alarms_without_an_address_are_told_apart_by_their_names() -> None:
@@ -383,6 +523,148 @@ def test_a_drift_report_carries_endpoint_dataset_and_report() -> None:
         "s3://amzn-s3-demo-bucket/capture/churn-prod/2026/03/02/10/", "2026-03-02T10:00:00Z", "2026-03-02T11:00:00Z"
     )
     assert found.report_uri == "s3://amzn-s3-demo-bucket/reports/churn/2026-03-02T11.json"
+
+
+def reported(**detail: Any) -> dict[str, Any]:
+    return {**drift(), "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "lower"),
+    [
+        ("less_than", True),
+        ("LOWER_IS_WORSE", True),
+        ("LessThanThreshold", True),
+        ("LessThanOrEqualToThreshold", True),
+        ("<", True),
+        ("<=", True),
+        (">", False),
+        ("GreaterThanThreshold", False),
+        (None, False),
+    ],
+)
+def test_a_report_says_whether_lower_is_worse(comparison: str | None, *, lower: bool) -> None:
+    assert taken(drift(comparison=comparison)).threshold == Threshold("psi", 0.9, 0.2, lower_is_worse=lower)
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        *((word, Severity.INFO) for word in ("info", "low", "none")),
+        *((word, Severity.WARNING) for word in ("warning", "warn", "medium", "moderate")),
+        *((word, Severity.CRITICAL) for word in ("critical", "high", "severe")),
+        ("somehow", None),
+        (None, None),
+    ],
+)
+def test_a_report_says_its_severity_in_any_of_the_known_words(word: str | None, severity: Severity | None) -> None:
+    assert taken(drift(severity=word)).severity is severity
+
+
+def test_a_known_severity_stands_for_a_measurement_and_an_unknown_one_does_not() -> None:
+    found = taken(reported(model="churn", severity="High"))
+    assert (found.severity, found.threshold) == (Severity.CRITICAL, Threshold(None, None, None))
+    refused = read_signal(
+        reported(model="churn", severity="somehow"), reader=FakeReader(), settings=SETTINGS, run_id="run-1"
+    )
+    assert isinstance(refused, Rejection)
+    assert refused.reason == "NO_MEASUREMENT"
+
+
+def test_one_number_is_a_measurement() -> None:
+    assert taken(reported(model="churn", observed=0.3)).threshold == Threshold(None, 0.3, None)
+    assert taken(reported(model="churn", threshold=0.2)).threshold == Threshold(None, None, 0.2)
+
+
+def test_a_report_names_model_endpoint_and_place_by_either_word() -> None:
+    found = taken(
+        reported(model_name="fraud", endpoint_name="fraud-prod", report_s3_uri="s3://bucket/r.json", observed=0.3)
+    )
+    assert (found.model, found.endpoint, found.report_uri) == ("fraud", "fraud-prod", "s3://bucket/r.json")
+
+
+def test_a_report_is_on_the_model_it_names_whatever_its_endpoint_serves() -> None:
+    reader = FakeReader(models={"churn-prod": "churn"})
+    assert taken(drift("fraud", endpoint="churn-prod"), reader).model == "fraud"
+
+
+def test_only_an_alert_that_names_nothing_is_on_the_default_model() -> None:
+    alert = {"alert_type": "DATA_DRIFT_DETECTED", "drift_share": 0.36}
+    assert taken(reported(**alert)).model == "churn"
+    assert taken(reported(**alert, model="fraud")).model == "fraud"
+    found = read_signal(reported(**alert, endpoint="nobodys"), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NO_MODEL"
+
+
+def test_a_report_is_told_in_a_sentence_with_its_time_and_context() -> None:
+    found = taken(drift(message="Look at February."))
+    assert found.summary == "Drift report on churn: psi is 0.9 against a threshold of 0.2."
+    assert (found.observed_at, found.context) == ("2026-03-02T11:59:00Z", "Look at February.")
+    assert taken(drift(description="A new plan.")).context == "A new plan."
+    assert taken(drift(message="Look at February.", description="A new plan.")).context == "Look at February."
+
+    least = taken({**reported(model="churn", severity="high"), "time": None})
+    assert least.summary == "Drift report on churn: drift is unknown against an unknown threshold."
+    assert (least.observed_at, least.context) == ("", "")
+
+
+FEATURES = [*({"feature": name} for name in "abc"), "d", {"feature_name": "e"}, {"name": "f"}]
+
+
+@pytest.mark.parametrize(
+    ("detail", "threshold"),
+    [
+        ({"drift_share": 0.36}, Threshold("drift_share", 0.36, None)),
+        ({"alert_type": "x"}, Threshold(None, None, None)),
+        ({"alert_type": "x", "drifted_features": FEATURES}, Threshold(None, None, None)),
+        ({"drift_share": 0.36, "drifted_features": FEATURES}, Threshold("drift_share (a, b, c, d, e)", 0.36, None)),
+        ({"drift_share": 0.36, "drifted_features": FEATURES[4:]}, Threshold("drift_share (e, f)", 0.36, None)),
+        ({"drift_share": 0.36, "threshold": 0.3}, Threshold("drift_share", 0.36, 0.3)),
+        ({"drift_share": 0.36, "drift_threshold": 0.2, "threshold": 0.3}, Threshold("drift_share", 0.36, 0.2)),
+        ({"alert_type": "x", "metric": "f1", "degradation": 0.2}, Threshold("f1", 0.2, None)),
+        ({"alert_type": "x", "metric_name": "f1", "degradation": 0.2}, Threshold("f1", 0.2, None)),
+        ({"alert_type": "x", "degradation": 0.2, "baseline_value": 0.1}, Threshold(None, 0.2, 0.1)),
+        ({"alert_type": "x", "current_value": 0.2, "threshold": 0.1}, Threshold(None, 0.2, 0.1)),
+        (
+            {"alert_type": "x", "current_value": 0.2, "baseline_value": 0.3},
+            Threshold(None, 0.2, 0.3, lower_is_worse=True),
+        ),
+        (
+            {"drift_share": 0.36, "current_value": 0.2, "baseline_value": 0.3},
+            Threshold("drift_share", 0.36, 0.3),
+        ),
+    ],
+)
+def test_an_alert_is_measured_by_its_share_or_its_degraded_metric(detail: dict[str, Any], threshold: Threshold) -> None:
+    assert taken(reported(**detail)).threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [(True, SignalKind.DRIFT), (False, SignalKind.NO_DRIFT), (None, SignalKind.DRIFT)]
+)
+def test_an_alert_is_drift_unless_it_says_otherwise(said: bool | None, kind: SignalKind) -> None:
+    assert taken(reported(drift_share=0.36, drift_detected=said)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("result", "threshold", "kind"),
+    [
+        ({"dataset_drift": True, "drift_share": 0.5}, (None, 0.5), SignalKind.DRIFT),
+        ({"dataset_drift": True}, (None, None), SignalKind.DRIFT),
+        ({"dataset_drift": False}, (None, None), SignalKind.NO_DRIFT),
+        ({"share_of_drifted_columns": 0.6, "drift_share": 0.5}, (0.6, 0.5), SignalKind.DRIFT),
+        ({"share_of_drifted_columns": 0.6}, (0.6, None), SignalKind.DRIFT),
+    ],
+)
+def test_evidentlys_result_is_understood_alone_and_in_a_report_whichever_half_it_has(
+    result: dict[str, Any], threshold: tuple[float | None, float | None], kind: SignalKind
+) -> None:
+    table = {"metric": "DataDriftTable", "result": {"drift_by_columns": {}}}
+    for detail in (result, {"metrics": [{"metric": "DatasetDriftMetric", "result": result}, table]}):
+        found = taken(reported(model="churn", **detail))
+        assert found.threshold == Threshold("share_of_drifted_columns", *threshold)
+        assert found.kind is kind
 
 
 def test_an_address_that_is_no_s3_address_or_climbs_up_is_left_out() -> None:
