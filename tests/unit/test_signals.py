@@ -667,6 +667,65 @@ def test_evidentlys_result_is_understood_alone_and_in_a_report_whichever_half_it
         assert found.kind is kind
 
 
+def column_share(name: str | None, share: float | None, **more: Any) -> dict[str, Any]:
+    return {"metric_name": name, "value": {"share": share}, **more}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "observed", "limit", "kind"),
+    [
+        ([column_share("DriftedColumnsCount(drift_share=0.5)", 0.5)], 0.5, 0.5, SignalKind.DRIFT),
+        ([column_share("DriftedColumnsCount(drift_share=0.5)", 0.49)], 0.49, 0.5, SignalKind.NO_DRIFT),
+        ([column_share(None, 0.6, metric_id="DriftedColumnsCount(drift_share=0.5)")], 0.6, 0.5, SignalKind.DRIFT),
+        (
+            [column_share("DriftedColumnsCount(drift_share=0.5)", 0.6, config={"drift_share": 0.7})],
+            0.6,
+            0.7,
+            SignalKind.NO_DRIFT,
+        ),
+        ([column_share("DriftedColumnsCount()", 0.6)], 0.6, None, SignalKind.DRIFT),
+        (
+            [
+                column_share(None, 0.1),
+                column_share("MissingValueCount(column=age)", 0.2),
+                column_share("DriftedColumnsCount(drift_share=0.5)", None),
+                column_share("DriftedColumnsCount(drift_share=0.4)", 0.6),
+            ],
+            0.6,
+            0.4,
+            SignalKind.DRIFT,
+        ),
+    ],
+)
+def test_the_share_and_its_limit_are_found_among_evidentlys_metrics(
+    metrics: list[dict[str, Any]], observed: float, limit: float | None, kind: SignalKind
+) -> None:
+    found = taken(reported(model="churn", metrics=metrics))
+    assert found.threshold == Threshold("share_of_drifted_columns", observed, limit)
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ({"dedupe_key": "monday"}, {"dedupe_key": "tuesday"}),
+        ({"dedupe_key": "monday"}, {"dedupe_key": "monday", "model": "fraud"}),
+        ({"dataset": {"window_end": "11"}}, {"dataset": {"window_end": "12"}}),
+        ({"report_uri": "s3://bucket/11.json"}, {"report_uri": "s3://bucket/12.json"}),
+    ],
+)
+def test_a_report_is_known_by_the_senders_key_or_its_window_or_its_place(
+    one: dict[str, Any], another: dict[str, Any]
+) -> None:
+    first = identity({**drift(**one), "id": "id-1"}, "run-1")
+    assert first == identity({**drift(**one), "id": "id-2"}, "run-2")
+    assert first != identity({**drift(**another), "id": "id-1"}, "run-1")
+
+
+def test_under_the_senders_key_a_report_may_say_something_else() -> None:
+    assert identity(drift(dedupe_key="monday")) == identity(drift(dedupe_key="monday", observed=0.8))
+
+
 def test_an_address_that_is_no_s3_address_or_climbs_up_is_left_out() -> None:
     found = signal_of("drift_report/report_uri_with_dots")
     assert found.report_uri is None
