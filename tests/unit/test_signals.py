@@ -180,6 +180,141 @@ def test_a_monitoring_run_is_one_signal_however_often_sagemaker_tells_of_it() ->
     assert told_again.signal_id == job_signal_ids(again["detail"]["ProcessingJobArn"])[0]
 
 
+def monitored(*violations: Any, without: tuple[str, ...] = (), time: str | None = None, **job: Any) -> Any:
+    """What a finished job with this description gives; with violations, its report is there."""
+    body = report(*violations) if violations else Unreadable.MISSING
+    reader = reader_for("model_monitor/drifted", body)
+    (described,) = reader.jobs.values()
+    described |= job
+    for name in without:
+        del described[name]
+    sent = {**event("model_monitor/drifted"), "time": time}
+    return read_signal(sent, reader=reader, settings=SETTINGS, run_id="run-1")
+
+
+JOB = "Monitoring run " + event("model_monitor/drifted")["detail"]["ProcessingJobName"] + " of churn-prod"
+
+
+@pytest.mark.parametrize(
+    ("violations", "said"),
+    [
+        ([DRIFTED, SLIGHTLY_DRIFTED], "found 2 violation(s), worst tenure: 0.37 against a threshold of 0.1."),
+        ([{**DRIFTED, "description": "Something drifted."}], "found 1 violation(s)."),
+        ([{**DRIFTED, "description": "1e999 exceeds threshold: 0.1"}], "found 1 violation(s)."),
+        ([{**DRIFTED, "description": "0.3 exceeds threshold: 1e999"}], "found 1 violation(s)."),
+        (["no object"], "found 0 violation(s)."),
+        ([], "found no violations."),
+    ],
+)
+def test_a_monitoring_run_is_told_in_a_sentence(violations: list[Any], said: str) -> None:
+    assert monitored(*violations, ExitMessage="Completed").summary == f"{JOB} {said}"
+
+
+def test_a_sentence_on_broken_data_is_cut_after_500_characters() -> None:
+    assert len(monitored({**BROKEN, "description": "x" * 500}).summary) == 500
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["data_type_check", "completeness_check", "missing_column_check", "extra_column_check", "categorical_values_check"],
+)
+def test_each_of_these_checks_speaks_of_broken_data(check: str) -> None:
+    found = monitored({**BROKEN, "constraint_check_type": check})
+    assert (found.kind, found.threshold) == (SignalKind.DATA_QUALITY, None)
+
+
+def test_the_time_of_a_monitoring_run_is_its_events() -> None:
+    assert monitored(DRIFTED, time="2026-03-02T11:20:00Z").observed_at == "2026-03-02T11:20:00Z"
+    assert monitored(DRIFTED).observed_at == ""
+
+
+def test_a_job_of_a_schedule_is_known_by_its_environment_or_its_arn() -> None:
+    environment = {"sagemaker_endpoint_name": "churn-prod"}
+    named = {**environment, "sagemaker_monitoring_schedule_name": "churn-prod-schedule"}
+    assert isinstance(monitored(DRIFTED, Environment=environment), Signal)
+    assert isinstance(monitored(DRIFTED, Environment=named, without=("MonitoringScheduleArn",)), Signal)
+    found = monitored(DRIFTED, Environment=environment, without=("MonitoringScheduleArn",))
+    assert isinstance(found, Ignored)
+    assert found.reason == "NOT_A_MONITOR_RUN"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"FailureReason": "It broke.", "ExitMessage": "Exit 1."}, "It broke."),
+        ({"ExitMessage": "Exit 1."}, "Exit 1."),
+        ({"ExitMessage": None}, "no reason given"),
+    ],
+)
+def test_a_failed_run_is_known_as_such_and_says_why(told: dict[str, Any], reason: str) -> None:
+    found = monitored(ProcessingJobStatus="Failed", ProcessingJobArn="arn:job", **told)
+    assert found.summary == f"{JOB} failed: {reason}"
+    assert found.signal_id == job_signal_ids("arn:job")[1]
+
+
+def test_a_run_is_one_signal_when_it_completes_and_another_when_it_fails() -> None:
+    expected = identify("model-monitor", "arn:job", "Completed"), identify("model-monitor", "arn:job", "Failed")
+    assert job_signal_ids("arn:job") == expected
+
+
+def test_a_job_without_an_arn_is_known_by_its_name() -> None:
+    name = event("model_monitor/drifted")["detail"]["ProcessingJobName"]
+    assert monitored(DRIFTED, ProcessingJobArn=None).signal_id == job_signal_ids(name)[0]
+
+
+def test_a_run_without_a_report_and_without_a_word_of_violations_found_none() -> None:
+    assert monitored(ExitMessage=None).kind is SignalKind.NO_DRIFT
+    assert monitored(ExitMessage=None, ProcessingOutputConfig={"Outputs": []}).kind is SignalKind.NO_DRIFT
+
+
+def test_the_report_lies_in_the_first_output_that_has_it() -> None:
+    place = {"S3Output": {"S3Uri": REPORT}}
+    found = monitored(DRIFTED, ProcessingOutputConfig={"Outputs": [{}, {"S3Output": {"S3Uri": None}}, place]})
+    assert found.report_uri == f"{REPORT}constraint_violations.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "found"),
+    [
+        ("endpoint_input_1", None, True),
+        ("dataset", None, True),
+        ("input", None, True),
+        ("input_data", None, True),
+        ("endpoint_input_1", {"LocalPath": "/opt/ml/processing/input"}, False),
+        ("baseline", None, False),
+        (None, None, False),
+    ],
+)
+def test_the_data_of_a_run_is_the_input_that_is_no_baseline(name: str | None, endpoint: Any, *, found: bool) -> None:
+    given = {"InputName": name, "EndpointInput": endpoint, "S3Input": {"S3Uri": "s3://bucket/data"}}
+    signal = monitored(DRIFTED, ProcessingInputs=[given])
+    assert signal.dataset.uri == ("s3://bucket/data" if found else None)
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b"{}", b'{"violations": {}}'])
+def test_what_is_no_report_has_no_violations(body: bytes) -> None:
+    assert parse_violations(body) is None
+
+
+def test_a_violation_keeps_what_it_has() -> None:
+    body = json.dumps({"violations": [{}, 7, {"metric_name": "auc"}, {"feature_name": "age", "metric_name": "x"}]})
+    assert parse_violations(body.encode()) == (
+        Violation("(unnamed)", "(unnamed)", ""),
+        Violation("auc", "(unnamed)", ""),
+        Violation("age", "(unnamed)", ""),
+    )
+
+
+def test_the_worst_violation_is_the_one_furthest_past_its_threshold() -> None:
+    def worst(*descriptions: str) -> Threshold | None:
+        return worst_threshold(tuple(Violation("f", "drift", description) for description in descriptions))
+
+    assert worst("0 exceeds threshold: 0.1", "0.05 exceeds threshold: 0.1") == Threshold("f", 0.05, 0.1)
+    assert worst("Something drifted.", "0 exceeds threshold: 0.1") == Threshold("f", 0.0, 0.1)
+    assert worst("Something drifted.") == Threshold("f", None, None)
+    assert worst() is None
+
+
 @pytest.mark.parametrize(
     ("violation", "observed", "threshold", "ratio"),
     [
@@ -196,6 +331,7 @@ def test_a_monitoring_run_is_one_signal_however_often_sagemaker_tells_of_it() ->
         ),
         ({**DRIFTED, "description": "mae 0.3 exceeds threshold 0.25"}, 0.3, 0.25, 1.2),
         ({**DRIFTED, "description": "0.5 was less than or equal to the threshold 1.0"}, 0.5, 1.0, 2.0),
+        ({**DRIFTED, "description": "0.5 is lower than threshold 1.0"}, 0.5, 1.0, 2.0),
         (ATTRIBUTION, 0.75, 0.9, 1.2),
     ],
 )
@@ -751,8 +887,28 @@ def test_a_request_keeps_who_asks_and_why_and_is_forced_only_by_true() -> None:
     assert (found.kind, found.model, found.requested_by) == (SignalKind.REQUEST, "churn", "ana@example.com")
     assert "New labels for February" in found.summary
     assert not found.force
+    assert (found.severity, found.observed_at) == (Severity.CRITICAL, event("manual_request/request")["time"])
+    assert taken({**event("manual_request/request"), "time": None}).observed_at == ""
     assert signal_of("manual_request/forced").force
     assert not signal_of("manual_request/force_as_text").force
+
+
+@pytest.mark.parametrize("missing", ["reason", "requested_by"])
+def test_a_request_needs_both_a_reason_and_a_name(missing: str) -> None:
+    sent = event("manual_request/request")
+    del sent["detail"][missing]
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.sentence.startswith(f"The request lacks {missing}. ")
+
+
+def test_a_request_is_known_by_the_senders_key() -> None:
+    def request(key: str, event_id: str) -> dict[str, Any]:
+        sent = event("manual_request/request")
+        return {**sent, "id": event_id, "detail": {**sent["detail"], "dedupe_key": key}}
+
+    first = identity(request("labels", "id-1"), "run-1")
+    assert first == identity(request("labels", "id-2"), "run-2") != identity(request("more labels", "id-1"), "run-1")
 
 
 @pytest.mark.parametrize("lower_is_worse", [True, False])
@@ -783,9 +939,11 @@ def test_what_was_kept_comes_back_with_everything_it_said(kind: SignalKind, lowe
 
 def test_what_was_kept_and_comes_back_twice_is_still_of_who_raised_it() -> None:
     signal = {"kind": "drift", "source": "pending", "origin": "drift_report"}
-    reader = FakeReader(pending={"churn": {"signal": signal, "severity": "warning", "count": 1}})
-    back = read_signal(event("pending/due"), reader=reader, settings=SETTINGS, run_id="run-1")
-    assert isinstance(back, Signal)
+    reader = FakeReader(pending={"churn": {"signal": signal, "severity": "warning"}})
+    back = taken({**event("pending/due"), "time": "2026-03-02T12:00:00Z"}, reader)
+    assert back.summary.startswith("1 signal(s) arrived")
+    assert back.observed_at == "2026-03-02T12:00:00Z"
+    assert taken({**event("pending/due"), "time": None}, reader).observed_at == ""
     assert (back.origin, back.threshold, back.dataset) == (SignalSource.DRIFT_REPORT, None, None)
 
 
