@@ -94,6 +94,28 @@ def test_what_json_cannot_say_is_written_as_text() -> None:
     assert "left out" in canonical(deep)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2**53 - 1, "9007199254740991"),
+        (2**53, "9007199254740992"),
+        (2**53 + 1, '"9007199254740993"'),
+        (-(2**53) - 1, '"-9007199254740993"'),
+        (2**1024 - 1, f'"{2**1024 - 1}"'),
+    ],
+)
+def test_an_integer_that_no_double_has_exactly_is_written_as_text(value: int, text: str) -> None:
+    assert canonical(value) == text
+
+
+def test_64_levels_are_kept_and_one_more_is_left_out() -> None:
+    def nested(levels: int) -> Any:
+        return [nested(levels - 1)] if levels else 1
+
+    assert canonical(nested(64)) == "[" * 64 + "1" + "]" * 64
+    assert canonical(nested(65)) == "[" * 64 + '"(left out: nested deeper than 64 levels)"' + "]" * 64
+
+
 # The chain.
 
 
