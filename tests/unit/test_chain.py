@@ -94,12 +94,49 @@ def test_what_json_cannot_say_is_written_as_text() -> None:
     assert "left out" in canonical(deep)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e22, "1e+22"), (1.5e22, "1.5e+22"), (1.25e22, "1.25e+22"), (1.5e-7, "1.5e-7")]
+)
+def test_an_exponent_has_one_digit_before_the_point(value: float, text: str) -> None:
+    assert canonical(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2**53 - 1, "9007199254740991"),
+        (2**53, "9007199254740992"),
+        (2**53 + 1, '"9007199254740993"'),
+        (-(2**53) - 1, '"-9007199254740993"'),
+        (2**1024 - 1, f'"{2**1024 - 1}"'),
+    ],
+)
+def test_an_integer_that_no_double_has_exactly_is_written_as_text(value: int, text: str) -> None:
+    assert canonical(value) == text
+
+
+def test_64_levels_are_kept_and_one_more_is_left_out() -> None:
+    def nested(levels: int) -> Any:
+        return [nested(levels - 1)] if levels else 1
+
+    assert canonical(nested(64)) == "[" * 64 + "1" + "]" * 64
+    assert canonical(nested(65)) == "[" * 64 + '"(left out: nested deeper than 64 levels)"' + "]" * 64
+    assert canonical({"a": nested(63)}) == '{"a":' + "[" * 63 + "1" + "]" * 63 + "}"
+    assert '"(left out' in canonical({"a": nested(64)})
+
+
 # The chain.
 
 
 def records(*bodies: dict[str, Any]) -> list[dict[str, Any]]:
     links = chained(Head("churn"), *(Record(RecordKind.DECISION, f"k{i}", body) for i, body in enumerate(bodies)))
     return [json.loads(link.record) for link in links]
+
+
+def test_a_record_cannot_say_its_own_version_kind_and_place() -> None:
+    (plain,) = records({"model": "churn"})
+    (found,) = records({"model": "churn", "schema_version": 99, "kind": "outcome", "chain": {"name": "fraud"}})
+    assert found == plain
 
 
 def is_intact(found: list[dict[str, Any]], head: str) -> bool:

@@ -175,3 +175,16 @@ def test_a_promotion_given_up_while_its_change_may_still_show_is_not_known() -> 
 
     assert not conclude({"promotion": fact}, died=None, failure=None).known
     assert conclude({"promotion": replace(fact, unsettled=False)}, died=None, failure=None).known
+
+
+def test_only_what_ended_by_itself_without_a_better_model_says_that_retraining_does_not_help() -> None:
+    assert {status for status in Status if status.fruitless} == {
+        Status.CANDIDATE_REJECTED,
+        Status.APPROVAL_REJECTED,
+        Status.APPROVAL_EXPIRED,
+        Status.TRAINING_FAILED,
+        Status.TRAINING_TIMED_OUT,
+        Status.ROLLED_BACK,
+        Status.ROLLBACK_FAILED,
+        Status.FAILED,
+    }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.signal import Ignored, Rejection, Signal
+from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.decision_file import parse_decision
 from tests.unit.fakes import SETTINGS, FakeReader, event
@@ -120,10 +120,51 @@ def test_a_version_of_the_file_is_one_signal_for_s3_and_the_schedule() -> None:
     assert created.signal_id == scheduled.signal_id
 
 
-def test_every_start_by_hand_is_a_signal_of_its_own() -> None:
-    first, second = read("decision_file/start", "run-1"), read("decision_file/start", "run-2")
-    assert isinstance(first, Signal)
-    assert isinstance(second, Signal)
+class Versions(FakeReader):
+    """Holds the file in a version."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self.version = version
+
+    def read_document(self, uri: str) -> Document:
+        return Document(uri, b"retraining_required\nYES\n", version=self.version)
+
+
+def test_each_version_of_the_file_is_a_signal_of_its_own() -> None:
+    ids = []
+    for version in ("v1", "v2"):
+        found = read_signal(
+            event("decision_file/scheduled_event"), reader=Versions(version), settings=SETTINGS, run_id="run-1"
+        )
+        assert isinstance(found, Signal)
+        assert found.context == f"version {version}"
+        ids.append(found.signal_id)
+    assert ids[0] != ids[1]
+
+
+def test_a_signal_of_the_file_has_its_metric_version_and_time() -> None:
+    for name, at in (
+        ("object_created", "2026-03-02T11:09:30Z"),
+        ("scheduled_event", "2026-03-02T03:00:00Z"),
+        ("start", ""),
+    ):
+        found = read(f"decision_file/{name}")
+        assert isinstance(found, Signal)
+        assert found.threshold == Threshold("retraining_decision", None, None)
+        assert (found.observed_at, found.context) == (at, "version v1")
+    for name in ("object_created", "scheduled_event"):
+        sent = {**event(f"decision_file/{name}"), "time": None}
+        timeless = read_signal(sent, reader=Versions(""), settings=SETTINGS, run_id="run-1")
+        assert isinstance(timeless, Signal)
+        assert (timeless.observed_at, timeless.context) == ("", "")
+
+
+@pytest.mark.parametrize("file", [b"retraining_required\nYES\n", b"", Unreadable.MISSING])
+def test_every_start_by_hand_is_a_signal_of_its_own(file: bytes | Unreadable) -> None:
+    first, second = read("decision_file/start", "run-1", file=file), read("decision_file/start", "run-2", file=file)
+    assert not isinstance(first, Ignored)
+    assert not isinstance(second, Ignored)
     assert first.signal_id != second.signal_id
 
 

@@ -383,12 +383,17 @@ def test_a_refresh_changes_the_baseline_and_nothing_else() -> None:
         (None, described({}), NEW, "names no monitoring schedule"),
         ("s", None, NEW, "does not exist"),
         ("s", {"MonitoringScheduleConfig": {"MonitoringJobDefinitionName": "shared"}}, NEW, "job definition shared"),
-        ("s", described({}), {"statistics_uri": "s3://d/s", "constraints_uri": None}, "no baseline_constraints_uri"),
+        (
+            "s",
+            described({}),
+            {"statistics_uri": "s3://d/s", "constraints_uri": None},
+            "returned no baseline_constraints_uri.",
+        ),
         (
             "s",
             described({"StatisticsResource": {}}),
             {"statistics_uri": None, "constraints_uri": "s3://d/c"},
-            "no baseline_statistics_uri",
+            "returned no baseline_statistics_uri.",
         ),
     ],
 )

@@ -42,6 +42,10 @@ def test_an_id_is_32_hex_characters_whatever_it_names(text: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", identify("alarm", text, None))
 
 
+def test_half_a_surrogate_pair_is_named_like_any_other_text() -> None:
+    assert identify("alarm", "a\ud800") != identify("alarm", "a\ud801")
+
+
 def test_ids_tell_their_parts_apart() -> None:
     assert identify("a", "bc") != identify("ab", "c")
     assert identify("a", None) == identify("a", "")
@@ -50,7 +54,7 @@ def test_ids_tell_their_parts_apart() -> None:
 @pytest.mark.parametrize("run_id", ["run-1", "r" * 80, "sweep-alarm-0123", "mit Leerzeichen"])
 def test_a_token_is_legal_wherever_a_training_needs_a_name(run_id: str) -> None:
     token = idempotency_token(run_id)
-    assert re.fullmatch(r"[a-zA-Z0-9]{32,63}", token)
+    assert re.fullmatch(r"[0-9a-f]{40}", token)
     assert token == idempotency_token(run_id)
 
 
@@ -85,6 +89,7 @@ def test_a_decision_and_a_rejection_have_the_same_fields_so_that_one_reader_read
     )
     assert set(rejected) - set(decided) == {"event_uri"}
     assert set(decided) <= set(rejected)
+    assert (rejected["decision"], rejected["freezes"], rejected["guards"]) == ("REJECT", False, [])
     assert datetime.fromisoformat(decided["decided_at"]) == NOON
     assert next(guard["guard"] for guard in decided["guards"]) == "kill_switch"
 

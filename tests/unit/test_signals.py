@@ -28,8 +28,8 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.documents import Unreadable
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
-from orchestration.domain.signals import EVENT_BYTES_LIMIT, read_signal
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
+from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
 from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
@@ -180,6 +180,141 @@ def test_a_monitoring_run_is_one_signal_however_often_sagemaker_tells_of_it() ->
     assert told_again.signal_id == job_signal_ids(again["detail"]["ProcessingJobArn"])[0]
 
 
+def monitored(*violations: Any, without: tuple[str, ...] = (), time: str | None = None, **job: Any) -> Any:
+    """What a finished job with this description gives; with violations, its report is there."""
+    body = report(*violations) if violations else Unreadable.MISSING
+    reader = reader_for("model_monitor/drifted", body)
+    (described,) = reader.jobs.values()
+    described |= job
+    for name in without:
+        del described[name]
+    sent = {**event("model_monitor/drifted"), "time": time}
+    return read_signal(sent, reader=reader, settings=SETTINGS, run_id="run-1")
+
+
+JOB = "Monitoring run " + event("model_monitor/drifted")["detail"]["ProcessingJobName"] + " of churn-prod"
+
+
+@pytest.mark.parametrize(
+    ("violations", "said"),
+    [
+        ([DRIFTED, SLIGHTLY_DRIFTED], "found 2 violation(s), worst tenure: 0.37 against a threshold of 0.1."),
+        ([{**DRIFTED, "description": "Something drifted."}], "found 1 violation(s)."),
+        ([{**DRIFTED, "description": "1e999 exceeds threshold: 0.1"}], "found 1 violation(s)."),
+        ([{**DRIFTED, "description": "0.3 exceeds threshold: 1e999"}], "found 1 violation(s)."),
+        (["no object"], "found 0 violation(s)."),
+        ([], "found no violations."),
+    ],
+)
+def test_a_monitoring_run_is_told_in_a_sentence(violations: list[Any], said: str) -> None:
+    assert monitored(*violations, ExitMessage="Completed").summary == f"{JOB} {said}"
+
+
+def test_a_sentence_on_broken_data_is_cut_after_500_characters() -> None:
+    assert len(monitored({**BROKEN, "description": "x" * 500}).summary) == 500
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["data_type_check", "completeness_check", "missing_column_check", "extra_column_check", "categorical_values_check"],
+)
+def test_each_of_these_checks_speaks_of_broken_data(check: str) -> None:
+    found = monitored({**BROKEN, "constraint_check_type": check})
+    assert (found.kind, found.threshold) == (SignalKind.DATA_QUALITY, None)
+
+
+def test_the_time_of_a_monitoring_run_is_its_events() -> None:
+    assert monitored(DRIFTED, time="2026-03-02T11:20:00Z").observed_at == "2026-03-02T11:20:00Z"
+    assert monitored(DRIFTED).observed_at == ""
+
+
+def test_a_job_of_a_schedule_is_known_by_its_environment_or_its_arn() -> None:
+    environment = {"sagemaker_endpoint_name": "churn-prod"}
+    named = {**environment, "sagemaker_monitoring_schedule_name": "churn-prod-schedule"}
+    assert isinstance(monitored(DRIFTED, Environment=environment), Signal)
+    assert isinstance(monitored(DRIFTED, Environment=named, without=("MonitoringScheduleArn",)), Signal)
+    found = monitored(DRIFTED, Environment=environment, without=("MonitoringScheduleArn",))
+    assert isinstance(found, Ignored)
+    assert found.reason == "NOT_A_MONITOR_RUN"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"FailureReason": "It broke.", "ExitMessage": "Exit 1."}, "It broke."),
+        ({"ExitMessage": "Exit 1."}, "Exit 1."),
+        ({"ExitMessage": None}, "no reason given"),
+    ],
+)
+def test_a_failed_run_is_known_as_such_and_says_why(told: dict[str, Any], reason: str) -> None:
+    found = monitored(ProcessingJobStatus="Failed", ProcessingJobArn="arn:job", **told)
+    assert found.summary == f"{JOB} failed: {reason}"
+    assert found.signal_id == job_signal_ids("arn:job")[1]
+
+
+def test_a_run_is_one_signal_when_it_completes_and_another_when_it_fails() -> None:
+    expected = identify("model-monitor", "arn:job", "Completed"), identify("model-monitor", "arn:job", "Failed")
+    assert job_signal_ids("arn:job") == expected
+
+
+def test_a_job_without_an_arn_is_known_by_its_name() -> None:
+    name = event("model_monitor/drifted")["detail"]["ProcessingJobName"]
+    assert monitored(DRIFTED, ProcessingJobArn=None).signal_id == job_signal_ids(name)[0]
+
+
+def test_a_run_without_a_report_and_without_a_word_of_violations_found_none() -> None:
+    assert monitored(ExitMessage=None).kind is SignalKind.NO_DRIFT
+    assert monitored(ExitMessage=None, ProcessingOutputConfig={"Outputs": []}).kind is SignalKind.NO_DRIFT
+
+
+def test_the_report_lies_in_the_first_output_that_has_it() -> None:
+    place = {"S3Output": {"S3Uri": REPORT}}
+    found = monitored(DRIFTED, ProcessingOutputConfig={"Outputs": [{}, {"S3Output": {"S3Uri": None}}, place]})
+    assert found.report_uri == f"{REPORT}constraint_violations.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "found"),
+    [
+        ("endpoint_input_1", None, True),
+        ("dataset", None, True),
+        ("input", None, True),
+        ("input_data", None, True),
+        ("endpoint_input_1", {"LocalPath": "/opt/ml/processing/input"}, False),
+        ("baseline", None, False),
+        (None, None, False),
+    ],
+)
+def test_the_data_of_a_run_is_the_input_that_is_no_baseline(name: str | None, endpoint: Any, *, found: bool) -> None:
+    given = {"InputName": name, "EndpointInput": endpoint, "S3Input": {"S3Uri": "s3://bucket/data"}}
+    signal = monitored(DRIFTED, ProcessingInputs=[given])
+    assert signal.dataset.uri == ("s3://bucket/data" if found else None)
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b"{}", b'{"violations": {}}'])
+def test_what_is_no_report_has_no_violations(body: bytes) -> None:
+    assert parse_violations(body) is None
+
+
+def test_a_violation_keeps_what_it_has() -> None:
+    body = json.dumps({"violations": [{}, 7, {"metric_name": "auc"}, {"feature_name": "age", "metric_name": "x"}]})
+    assert parse_violations(body.encode()) == (
+        Violation("(unnamed)", "(unnamed)", ""),
+        Violation("auc", "(unnamed)", ""),
+        Violation("age", "(unnamed)", ""),
+    )
+
+
+def test_the_worst_violation_is_the_one_furthest_past_its_threshold() -> None:
+    def worst(*descriptions: str) -> Threshold | None:
+        return worst_threshold(tuple(Violation("f", "drift", description) for description in descriptions))
+
+    assert worst("0 exceeds threshold: 0.1", "0.05 exceeds threshold: 0.1") == Threshold("f", 0.05, 0.1)
+    assert worst("Something drifted.", "0 exceeds threshold: 0.1") == Threshold("f", 0.0, 0.1)
+    assert worst("Something drifted.") == Threshold("f", None, None)
+    assert worst() is None
+
+
 @pytest.mark.parametrize(
     ("violation", "observed", "threshold", "ratio"),
     [
@@ -196,6 +331,7 @@ def test_a_monitoring_run_is_one_signal_however_often_sagemaker_tells_of_it() ->
         ),
         ({**DRIFTED, "description": "mae 0.3 exceeds threshold 0.25"}, 0.3, 0.25, 1.2),
         ({**DRIFTED, "description": "0.5 was less than or equal to the threshold 1.0"}, 0.5, 1.0, 2.0),
+        ({**DRIFTED, "description": "0.5 is lower than threshold 1.0"}, 0.5, 1.0, 2.0),
         (ATTRIBUTION, 0.75, 0.9, 1.2),
     ],
 )
@@ -275,6 +411,7 @@ def test_an_alarm_of_any_shape_gives_a_signal_with_its_model_and_threshold(name:
         ("no reason we know", [0.9], 0.9, False),
         ("no reason we know", [0.2], 0.2, True),
         ("alarm less than ideal was greater than the threshold (0.6)", [0.9, 0.2], 0.9, False),
+        ("was less than the threshold (0.6)", [0.9], 0.9, False),
     ],
 )
 def test_the_direction_of_an_alarm_comes_from_its_datapoints_and_then_from_its_reason(
@@ -304,6 +441,161 @@ def test_an_alarm_is_a_new_signal_at_each_change_and_the_same_at_each_delivery()
     assert ids[0] == ids[1] != ids[2]
     changed_at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
     assert ids[0] in transition_ids(first["resources"][0], changed_at)
+
+
+def test_a_signal_of_an_alarm_has_its_name_reason_time_and_description() -> None:
+    found = signal_of("alarm/business_kpi")
+    reason = event("alarm/business_kpi")["detail"]["state"]["reason"]
+    assert found.summary == f"Alarm drift/churn/retention is in ALARM: {reason}"
+    assert (found.observed_at, found.context) == ("2026-03-02T11:14:12Z", "Retention of contacted customers")
+
+    bare = event("alarm/business_kpi")
+    del bare["time"], bare["detail"]["state"]["reason"], bare["detail"]["configuration"]["description"]
+    least = taken(bare)
+    assert least.summary == "Alarm drift/churn/retention is in ALARM: no reason given"
+    assert (least.observed_at, least.context) == ("", "")
+
+
+def taken(sent: Any, reader: FakeReader | None = None) -> Signal:
+    found = read_signal(sent, reader=reader or FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Signal), found
+    return found
+
+
+def test_a_change_of_an_alarm_is_known_by_its_second_or_the_ones_beside_it() -> None:
+    at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
+    second = int(at.timestamp())
+    expected = tuple(identify("alarm", "arn", str(known)) for known in (second, second - 1, second + 1))
+    assert transition_ids("arn", at) == expected
+    sent = event("alarm/business_kpi")
+    sent["resources"] = ["arn"]
+    assert taken(sent).signal_id == expected[0]
+
+
+def changed_alarm(timestamp: str | None, time: str | None, event_id: str | None) -> dict[str, Any]:
+    sent: dict[str, Any] = event("alarm/business_kpi")
+    sent["detail"]["state"]["timestamp"], sent["time"], sent["id"] = timestamp, time, event_id
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ((None, "2026-03-02T11:14:12Z"), (None, "2026-03-02T11:14:13Z")),
+        ((None, "at noon"), (None, "at one")),
+        (("at noon", "2026-03-02T11:14:12Z"), ("at one", "2026-03-02T11:14:12Z")),
+    ],
+)
+def test_without_a_time_of_its_change_an_alarm_is_known_by_what_is_told_of_it(
+    one: tuple[str | None, str], another: tuple[str | None, str]
+) -> None:
+    first = identity(changed_alarm(*one, "id-1"), "run-1")
+    assert first == identity(changed_alarm(*one, "id-2"), "run-2")
+    assert first != identity(changed_alarm(*another, "id-1"), "run-1")
+
+
+def test_without_any_time_an_alarm_is_known_by_its_events_id_and_without_one_by_its_run() -> None:
+    first = identity(changed_alarm(None, None, "id-1"), "run-1")
+    assert first == identity(changed_alarm(None, None, "id-1"), "run-2")
+    assert first != identity(changed_alarm(None, None, "id-2"), "run-1")
+    bare = changed_alarm(None, None, None)
+    assert identity(bare, "run-1") == identity(bare, "run-1") != identity(bare, "run-2")
+
+
+def test_the_rest_of_an_alarms_name_may_hold_slashes() -> None:
+    sent = event("alarm/business_kpi")
+    sent["detail"]["alarmName"] = "drift/churn/retention/emea/east"
+    assert taken(sent).model == "churn"
+
+
+class Curious(FakeReader):
+    """Keeps which endpoints it was asked for."""
+
+    def model_of_endpoint(self, endpoint: str) -> str | None:
+        self.asked = [*getattr(self, "asked", []), endpoint]
+        return super().model_of_endpoint(endpoint)
+
+
+@pytest.mark.parametrize("name", ["alarm/business_kpi", "drift_report/aws_sample_alert"])
+def test_nobody_is_asked_for_the_model_of_no_endpoint(name: str) -> None:
+    reader = Curious(models={"churn-prod": "churn"})
+    signal_of(name, reader)
+    assert not hasattr(reader, "asked")
+    signal_of("drift_report/endpoint_only", reader)
+    assert reader.asked == ["churn-prod"]
+
+
+def measured(*, metrics: Any = None, reason: str = "It fell.", **data: Any) -> Threshold | None:
+    """The threshold of an alarm with these metrics, reason and data of its reason."""
+    sent = event("alarm/anomaly")
+    sent["detail"]["alarmName"] = "drift/churn/score"
+    sent["detail"]["state"] |= {"reason": reason, "reasonData": json.dumps(data)}
+    if metrics is not None:
+        sent["detail"]["configuration"]["metrics"] = metrics
+    return taken(sent).threshold
+
+
+def test_metric_math_is_named_by_its_label_or_else_by_its_expression() -> None:
+    labelled = {"id": "e1", "expression": "MAX(METRICS())", "label": "max drift"}
+    assert measured(metrics=[labelled]) == Threshold("max drift", None, None)
+    del labelled["label"]
+    assert measured(metrics=[labelled]) == Threshold("MAX(METRICS())", None, None)
+
+
+def test_an_alarm_has_whatever_is_known_of_metric_value_and_limit() -> None:
+    assert measured(metrics=[]) is None
+    assert measured(metrics=[], recentDatapoints=[0.1, 0.9]) == Threshold(None, 0.9, None)
+    assert measured(metrics=[], threshold=0.2) == Threshold(None, None, 0.2)
+    assert measured(recentDatapoints=[0.1, 0.9]) == Threshold("MeanScore", 0.9, None)
+
+
+@pytest.mark.parametrize(
+    ("points", "lower", "upper"),
+    [
+        ([0.91, 0.5], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, 0.6], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, 0.2], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, None], [0.2, 0.2], [0.6, 0.6]),
+        ([0.91, 0.5], [0.2, 0.2], [0.6]),
+        ([0.91, 0.5], [0.2], [0.6, 0.6]),
+    ],
+)
+def test_only_a_point_outside_its_band_counts(
+    points: list[float | None], lower: list[float], upper: list[float]
+) -> None:
+    data: dict[str, Any] = {"recentDatapoints": points}
+    data |= {"recentLowerThresholds": lower, "recentUpperThresholds": upper}
+    assert measured(**data) == Threshold("MeanScore", 0.91, 0.6)
+
+
+def test_a_band_says_nothing_of_an_alarm_on_missing_data() -> None:
+    data: dict[str, Any] = {"recentDatapoints": [0.91]}
+    data |= {"recentLowerThresholds": [0.2], "recentUpperThresholds": [0.6]}
+    assert measured(**data) == Threshold("MeanScore", 0.91, 0.6)
+    reason = "Threshold Crossed: no datapoints were received for 1 period."
+    assert measured(reason=reason, **data) == Threshold("MeanScore", None, None)
+
+
+def test_reason_data_nested_too_deep_is_none() -> None:
+    sent = event("alarm/business_kpi")
+    sent["detail"]["state"]["reasonData"] = "[" * 100_000
+    assert taken(sent).threshold == Threshold("RetentionRate", None, None)
+
+
+def test_alarms_without_an_address_are_told_apart_by_their_names() -> None:
+    one, another = event("alarm/business_kpi"), event("alarm/business_kpi")
+    one["resources"] = another["resources"] = []
+    another["detail"]["alarmName"] = "drift/churn/revenue"
+    assert identity(one) != identity(another)
+
+
+@pytest.mark.parametrize("name", ["", "  ", 7])
+def test_an_alarm_without_a_name_is_rejected(name: Any) -> None:
+    sent = event("alarm/metric")
+    sent["detail"]["alarmName"] = name
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NO_ALARM_NAME"
 
 
 def test_a_model_dimension_wins_over_the_endpoint_and_the_name() -> None:
@@ -369,6 +661,207 @@ def test_a_drift_report_carries_endpoint_dataset_and_report() -> None:
     assert found.report_uri == "s3://amzn-s3-demo-bucket/reports/churn/2026-03-02T11.json"
 
 
+def reported(**detail: Any) -> dict[str, Any]:
+    return {**drift(), "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "lower"),
+    [
+        ("less_than", True),
+        ("LOWER_IS_WORSE", True),
+        ("LessThanThreshold", True),
+        ("LessThanOrEqualToThreshold", True),
+        ("<", True),
+        ("<=", True),
+        (">", False),
+        ("GreaterThanThreshold", False),
+        (None, False),
+    ],
+)
+def test_a_report_says_whether_lower_is_worse(comparison: str | None, *, lower: bool) -> None:
+    assert taken(drift(comparison=comparison)).threshold == Threshold("psi", 0.9, 0.2, lower_is_worse=lower)
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        *((word, Severity.INFO) for word in ("info", "low", "none")),
+        *((word, Severity.WARNING) for word in ("warning", "warn", "medium", "moderate")),
+        *((word, Severity.CRITICAL) for word in ("critical", "high", "severe")),
+        ("somehow", None),
+        (None, None),
+    ],
+)
+def test_a_report_says_its_severity_in_any_of_the_known_words(word: str | None, severity: Severity | None) -> None:
+    assert taken(drift(severity=word)).severity is severity
+
+
+def test_a_known_severity_stands_for_a_measurement_and_an_unknown_one_does_not() -> None:
+    found = taken(reported(model="churn", severity="High"))
+    assert (found.severity, found.threshold) == (Severity.CRITICAL, Threshold(None, None, None))
+    refused = read_signal(
+        reported(model="churn", severity="somehow"), reader=FakeReader(), settings=SETTINGS, run_id="run-1"
+    )
+    assert isinstance(refused, Rejection)
+    assert refused.reason == "NO_MEASUREMENT"
+
+
+def test_one_number_is_a_measurement() -> None:
+    assert taken(reported(model="churn", observed=0.3)).threshold == Threshold(None, 0.3, None)
+    assert taken(reported(model="churn", threshold=0.2)).threshold == Threshold(None, None, 0.2)
+
+
+def test_a_report_names_model_endpoint_and_place_by_either_word() -> None:
+    found = taken(
+        reported(model_name="fraud", endpoint_name="fraud-prod", report_s3_uri="s3://bucket/r.json", observed=0.3)
+    )
+    assert (found.model, found.endpoint, found.report_uri) == ("fraud", "fraud-prod", "s3://bucket/r.json")
+
+
+def test_a_report_is_on_the_model_it_names_whatever_its_endpoint_serves() -> None:
+    reader = FakeReader(models={"churn-prod": "churn"})
+    assert taken(drift("fraud", endpoint="churn-prod"), reader).model == "fraud"
+
+
+def test_only_an_alert_that_names_nothing_is_on_the_default_model() -> None:
+    alert = {"alert_type": "DATA_DRIFT_DETECTED", "drift_share": 0.36}
+    assert taken(reported(**alert)).model == "churn"
+    assert taken(reported(**alert, model="fraud")).model == "fraud"
+    found = read_signal(reported(**alert, endpoint="nobodys"), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NO_MODEL"
+
+
+def test_a_report_is_told_in_a_sentence_with_its_time_and_context() -> None:
+    found = taken(drift(message="Look at February."))
+    assert found.summary == "Drift report on churn: psi is 0.9 against a threshold of 0.2."
+    assert (found.observed_at, found.context) == ("2026-03-02T11:59:00Z", "Look at February.")
+    assert taken(drift(description="A new plan.")).context == "A new plan."
+    assert taken(drift(message="Look at February.", description="A new plan.")).context == "Look at February."
+
+    least = taken({**reported(model="churn", severity="high"), "time": None})
+    assert least.summary == "Drift report on churn: drift is unknown against an unknown threshold."
+    assert (least.observed_at, least.context) == ("", "")
+
+
+FEATURES = [*({"feature": name} for name in "abc"), "d", {"feature_name": "e"}, {"name": "f"}]
+
+
+@pytest.mark.parametrize(
+    ("detail", "threshold"),
+    [
+        ({"drift_share": 0.36}, Threshold("drift_share", 0.36, None)),
+        ({"alert_type": "x"}, Threshold(None, None, None)),
+        ({"alert_type": "x", "drifted_features": FEATURES}, Threshold(None, None, None)),
+        ({"drift_share": 0.36, "drifted_features": FEATURES}, Threshold("drift_share (a, b, c, d, e)", 0.36, None)),
+        ({"drift_share": 0.36, "drifted_features": FEATURES[4:]}, Threshold("drift_share (e, f)", 0.36, None)),
+        ({"drift_share": 0.36, "threshold": 0.3}, Threshold("drift_share", 0.36, 0.3)),
+        ({"drift_share": 0.36, "drift_threshold": 0.2, "threshold": 0.3}, Threshold("drift_share", 0.36, 0.2)),
+        ({"alert_type": "x", "metric": "f1", "degradation": 0.2}, Threshold("f1", 0.2, None)),
+        ({"alert_type": "x", "metric_name": "f1", "degradation": 0.2}, Threshold("f1", 0.2, None)),
+        ({"alert_type": "x", "degradation": 0.2, "baseline_value": 0.1}, Threshold(None, 0.2, 0.1)),
+        ({"alert_type": "x", "current_value": 0.2, "threshold": 0.1}, Threshold(None, 0.2, 0.1)),
+        (
+            {"alert_type": "x", "current_value": 0.2, "baseline_value": 0.3},
+            Threshold(None, 0.2, 0.3, lower_is_worse=True),
+        ),
+        (
+            {"drift_share": 0.36, "current_value": 0.2, "baseline_value": 0.3},
+            Threshold("drift_share", 0.36, 0.3),
+        ),
+    ],
+)
+def test_an_alert_is_measured_by_its_share_or_its_degraded_metric(detail: dict[str, Any], threshold: Threshold) -> None:
+    assert taken(reported(**detail)).threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [(True, SignalKind.DRIFT), (False, SignalKind.NO_DRIFT), (None, SignalKind.DRIFT)]
+)
+def test_an_alert_is_drift_unless_it_says_otherwise(said: bool | None, kind: SignalKind) -> None:
+    assert taken(reported(drift_share=0.36, drift_detected=said)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("result", "threshold", "kind"),
+    [
+        ({"dataset_drift": True, "drift_share": 0.5}, (None, 0.5), SignalKind.DRIFT),
+        ({"dataset_drift": True}, (None, None), SignalKind.DRIFT),
+        ({"dataset_drift": False}, (None, None), SignalKind.NO_DRIFT),
+        ({"share_of_drifted_columns": 0.6, "drift_share": 0.5}, (0.6, 0.5), SignalKind.DRIFT),
+        ({"share_of_drifted_columns": 0.6}, (0.6, None), SignalKind.DRIFT),
+    ],
+)
+def test_evidentlys_result_is_understood_alone_and_in_a_report_whichever_half_it_has(
+    result: dict[str, Any], threshold: tuple[float | None, float | None], kind: SignalKind
+) -> None:
+    table = {"metric": "DataDriftTable", "result": {"drift_by_columns": {}}}
+    for detail in (result, {"metrics": [{"metric": "DatasetDriftMetric", "result": result}, table]}):
+        found = taken(reported(model="churn", **detail))
+        assert found.threshold == Threshold("share_of_drifted_columns", *threshold)
+        assert found.kind is kind
+
+
+def column_share(name: str | None, share: float | None, **more: Any) -> dict[str, Any]:
+    return {"metric_name": name, "value": {"share": share}, **more}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "observed", "limit", "kind"),
+    [
+        ([column_share("DriftedColumnsCount(drift_share=0.5)", 0.5)], 0.5, 0.5, SignalKind.DRIFT),
+        ([column_share("DriftedColumnsCount(drift_share=0.5)", 0.49)], 0.49, 0.5, SignalKind.NO_DRIFT),
+        ([column_share(None, 0.6, metric_id="DriftedColumnsCount(drift_share=0.5)")], 0.6, 0.5, SignalKind.DRIFT),
+        (
+            [column_share("DriftedColumnsCount(drift_share=0.5)", 0.6, config={"drift_share": 0.7})],
+            0.6,
+            0.7,
+            SignalKind.NO_DRIFT,
+        ),
+        ([column_share("DriftedColumnsCount()", 0.6)], 0.6, None, SignalKind.DRIFT),
+        (
+            [
+                column_share(None, 0.1),
+                column_share("MissingValueCount(column=age)", 0.2),
+                column_share("DriftedColumnsCount(drift_share=0.5)", None),
+                column_share("DriftedColumnsCount(drift_share=0.4)", 0.6),
+            ],
+            0.6,
+            0.4,
+            SignalKind.DRIFT,
+        ),
+    ],
+)
+def test_the_share_and_its_limit_are_found_among_evidentlys_metrics(
+    metrics: list[dict[str, Any]], observed: float, limit: float | None, kind: SignalKind
+) -> None:
+    found = taken(reported(model="churn", metrics=metrics))
+    assert found.threshold == Threshold("share_of_drifted_columns", observed, limit)
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ({"dedupe_key": "monday"}, {"dedupe_key": "tuesday"}),
+        ({"dedupe_key": "monday"}, {"dedupe_key": "monday", "model": "fraud"}),
+        ({"dataset": {"window_end": "11"}}, {"dataset": {"window_end": "12"}}),
+        ({"report_uri": "s3://bucket/11.json"}, {"report_uri": "s3://bucket/12.json"}),
+    ],
+)
+def test_a_report_is_known_by_the_senders_key_or_its_window_or_its_place(
+    one: dict[str, Any], another: dict[str, Any]
+) -> None:
+    first = identity({**drift(**one), "id": "id-1"}, "run-1")
+    assert first == identity({**drift(**one), "id": "id-2"}, "run-2")
+    assert first != identity({**drift(**another), "id": "id-1"}, "run-1")
+
+
+def test_under_the_senders_key_a_report_may_say_something_else() -> None:
+    assert identity(drift(dedupe_key="monday")) == identity(drift(dedupe_key="monday", observed=0.8))
+
+
 def test_an_address_that_is_no_s3_address_or_climbs_up_is_left_out() -> None:
     found = signal_of("drift_report/report_uri_with_dots")
     assert found.report_uri is None
@@ -383,8 +876,8 @@ def test_a_report_on_the_same_window_is_the_same_signal_and_on_another_is_not() 
     assert ids[0] == ids[1] != ids[2]
 
 
-def identity(sent: Any) -> str:
-    found = read_signal(sent, reader=FakeReader(models={"churn-prod": "churn"}), settings=SETTINGS, run_id="run-1")
+def identity(sent: Any, run_id: str = "run-1") -> str:
+    found = read_signal(sent, reader=FakeReader(models={"churn-prod": "churn"}), settings=SETTINGS, run_id=run_id)
     assert not isinstance(found, Ignored)
     return found.signal_id
 
@@ -394,8 +887,28 @@ def test_a_request_keeps_who_asks_and_why_and_is_forced_only_by_true() -> None:
     assert (found.kind, found.model, found.requested_by) == (SignalKind.REQUEST, "churn", "ana@example.com")
     assert "New labels for February" in found.summary
     assert not found.force
+    assert (found.severity, found.observed_at) == (Severity.CRITICAL, event("manual_request/request")["time"])
+    assert taken({**event("manual_request/request"), "time": None}).observed_at == ""
     assert signal_of("manual_request/forced").force
     assert not signal_of("manual_request/force_as_text").force
+
+
+@pytest.mark.parametrize("missing", ["reason", "requested_by"])
+def test_a_request_needs_both_a_reason_and_a_name(missing: str) -> None:
+    sent = event("manual_request/request")
+    del sent["detail"][missing]
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.sentence.startswith(f"The request lacks {missing}. ")
+
+
+def test_a_request_is_known_by_the_senders_key() -> None:
+    def request(key: str, event_id: str) -> dict[str, Any]:
+        sent = event("manual_request/request")
+        return {**sent, "id": event_id, "detail": {**sent["detail"], "dedupe_key": key}}
+
+    first = identity(request("labels", "id-1"), "run-1")
+    assert first == identity(request("labels", "id-2"), "run-2") != identity(request("more labels", "id-1"), "run-1")
 
 
 @pytest.mark.parametrize("lower_is_worse", [True, False])
@@ -426,9 +939,11 @@ def test_what_was_kept_comes_back_with_everything_it_said(kind: SignalKind, lowe
 
 def test_what_was_kept_and_comes_back_twice_is_still_of_who_raised_it() -> None:
     signal = {"kind": "drift", "source": "pending", "origin": "drift_report"}
-    reader = FakeReader(pending={"churn": {"signal": signal, "severity": "warning", "count": 1}})
-    back = read_signal(event("pending/due"), reader=reader, settings=SETTINGS, run_id="run-1")
-    assert isinstance(back, Signal)
+    reader = FakeReader(pending={"churn": {"signal": signal, "severity": "warning"}})
+    back = taken({**event("pending/due"), "time": "2026-03-02T12:00:00Z"}, reader)
+    assert back.summary.startswith("1 signal(s) arrived")
+    assert back.observed_at == "2026-03-02T12:00:00Z"
+    assert taken({**event("pending/due"), "time": None}, reader).observed_at == ""
     assert (back.origin, back.threshold, back.dataset) == (SignalSource.DRIFT_REPORT, None, None)
 
 
@@ -522,11 +1037,85 @@ def test_every_event_file_is_expected_somewhere() -> None:
         assert sum(name.startswith(f"{folder}/") for name in names) >= 4
 
 
-def test_an_event_that_is_too_large_is_rejected_before_it_is_read() -> None:
-    found = read_signal(drift(filler="x" * EVENT_BYTES_LIMIT), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+def of_bytes(size: int) -> dict[str, Any]:
+    return drift(filler="x" * (size - len(canonical(drift(filler="")))))
+
+
+def test_an_event_of_200_000_bytes_is_taken_and_one_more_is_rejected_before_it_is_read() -> None:
+    assert len(canonical(of_bytes(200_000))) == 200_000
+    taken = read_signal(of_bytes(200_000), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(taken, Signal)
+    found = read_signal(of_bytes(200_001), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
     assert isinstance(found, Rejection)
     assert found.reason == "EVENT_TOO_LARGE"
+    assert "has 200001 bytes; at most 200000 are taken" in found.sentence
     assert "report_uri" in found.sentence
+
+
+@pytest.mark.parametrize("started", [{}, {"comment": "x"}, {"Comment": "x"}, {"comment": "x", "Comment": "y"}])
+def test_a_start_with_nothing_or_a_comment_has_the_decision_file_read(started: dict[str, str]) -> None:
+    found = read_signal(started, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "DECISION_FILE_MISSING"
+
+
+@pytest.mark.parametrize("more", [{"model": "churn"}, {"detail": {}}, {"source": None}, {"detail-type": None}])
+def test_a_comment_beside_other_keys_is_no_start(more: dict[str, Any]) -> None:
+    found = read_signal({"comment": "x", **more}, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "UNKNOWN_EVENT"
+
+
+@pytest.mark.parametrize("wrong", [{"source": [DRIFT_SOURCE]}, {"detail-type": [DRIFT_DETECTED]}])
+def test_an_event_whose_source_or_type_is_no_text_is_unknown(wrong: dict[str, Any]) -> None:
+    found = read_signal({**drift(), **wrong}, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "UNKNOWN_EVENT"
+
+
+def test_an_unknown_event_is_told_by_its_source_and_type() -> None:
+    found = read("unknown/other_source")
+    assert isinstance(found, Rejection)
+    told = "an event from source 'aws.ec2' with detail-type 'EC2 Instance State-change Notification'."
+    assert told in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (None, "null"),
+        (True, "boolean"),
+        (1, "number"),
+        (0.5, "number"),
+        ("x", "string"),
+        ([], "array"),
+    ],
+)
+def test_what_is_no_object_is_told_by_its_kind(sent: Any, kind: str) -> None:
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NOT_AN_OBJECT"
+    assert found.sentence.startswith(f"The input is a JSON {kind}, not an object.")
+
+
+ONCE_BY_ID = {
+    "too large": of_bytes(300_000),
+    "unknown": event("unknown/other_source"),
+    "alarm without a name": event("alarm/no_alarm_name"),
+    "monitoring run without a name": event("model_monitor/no_job_name"),
+    "pending signal of no model": event("pending/bad_model_name"),
+    "request without a key": event("manual_request/request"),
+    "report without a window": drift(),
+}
+
+
+@pytest.mark.parametrize("name", ONCE_BY_ID)
+def test_an_event_that_nothing_else_tells_apart_is_known_by_its_id_and_without_one_by_its_run(name: str) -> None:
+    sent = ONCE_BY_ID[name]
+    first, again = identity({**sent, "id": "id-1"}, "run-1"), identity({**sent, "id": "id-1"}, "run-2")
+    assert first == again != identity({**sent, "id": "id-2"}, "run-1")
+    bare = {key: value for key, value in sent.items() if key != "id"}
+    assert identity(bare, "run-1") == identity(bare, "run-1") != identity(bare, "run-2")
 
 
 def test_a_signal_record_has_endpoint_dataset_and_threshold_or_explicit_nulls() -> None:
@@ -535,6 +1124,48 @@ def test_a_signal_record_has_endpoint_dataset_and_threshold_or_explicit_nulls() 
     full = signal_of("drift_report/ours").as_record()
     assert full["threshold"]["ratio"] == pytest.approx(1.85)
     assert json.loads(canonical(full)) == json.loads(json.dumps(full))
+
+
+@pytest.mark.parametrize(("observed", "threshold", "kept"), [(1.0, 3.0, 0.333333), (0.1, 0.0, None), (None, 0.2, None)])
+def test_a_record_keeps_six_decimals_of_a_ratio_and_none_that_is_no_number(
+    observed: float | None, threshold: float, kept: float | None
+) -> None:
+    found = replace(signal_of("drift_report/ours"), threshold=Threshold("psi", observed, threshold))
+    assert found.as_record()["threshold"]["ratio"] == kept
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Signal(
+            signal_id="0" * 32,
+            source=SignalSource.PENDING,
+            kind=SignalKind.DRIFT,
+            model="churn",
+            summary="It drifts.",
+            observed_at="2026-03-02T11:00:00Z",
+            endpoint="churn-prod",
+            dataset=CAPTURE,
+            threshold=Threshold("auc", 0.7, 0.8, lower_is_worse=True),
+            severity=Severity.WARNING,
+            violations=(Violation("tenure", "baseline_drift_check", "It drifts."),),
+            report_uri="s3://bucket/report.json",
+            requested_by="ana",
+            force=True,
+            muted=True,
+            context="version 1",
+            origin=SignalSource.ALARM,
+        ),
+        Signal("0" * 32, SignalSource.ALARM, SignalKind.KPI, "churn", "It fell.", ""),
+    ],
+    ids=["all", "least"],
+)
+def test_a_signal_is_read_from_its_record_as_it_was(found: Signal) -> None:
+    back = Signal.of(json.loads(canonical(found.as_record())))
+    assert back == found
+    # Equal texts would do for the comparison above.
+    words = ("source", "kind", "severity", "origin")
+    assert [type(getattr(back, name)) for name in words] == [type(getattr(found, name)) for name in words]
 
 
 def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
@@ -557,6 +1188,9 @@ def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
         (-1.0, -2.0, False, 2.0),
         (-5.0, -2.0, True, 2.5),
         (-0.1, 0.2, False, 0.0),
+        (-0.1, 0.0, False, 0.0),
+        (0.0, 0.2, False, 0.0),
+        (0.0, -0.1, False, None),
         (0.5, -0.1, False, None),
         (1e308, 1e-308, False, float("inf")),
         (None, 0.2, False, None),

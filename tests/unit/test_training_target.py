@@ -19,7 +19,14 @@ from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.results import Ended, execution_ended, pipeline_ended, training_job_ended
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
-from orchestration.domain.training_target import TrainingTask, nested_execution_arn, target_request, training_name
+from orchestration.domain.training_target import (
+    TrainingTask,
+    deployment_name,
+    mapped_parameters,
+    nested_execution_arn,
+    target_request,
+    training_name,
+)
 from orchestration.domain.wait import Result
 from orchestration.steps.answering import resolve
 from orchestration.steps.looking import look_after
@@ -68,6 +75,8 @@ def test_a_plan_without_a_target_has_no_training(training: dict[str, Any]) -> No
 def test_the_names_of_trainings_begin_as_the_rules_filter_and_are_legal_everywhere() -> None:
     assert NAME.startswith("retraining-")
     assert len(NAME) <= 63
+    assert training_name("0123456789" * 5) == f"retraining-{'0123456789' * 4}"
+    assert deployment_name("0123456789" * 5) == f"retraining-deploy-{'0123456789' * 4}"
     assert NAME.replace("-", "").isalnum()
 
 
@@ -95,6 +104,11 @@ def test_a_pipeline_gets_the_parameters_the_policy_maps_and_a_token_of_legal_len
         {"Name": "Report", "Value": f"{INPUT['output_uri']}evaluation.json"},
         {"Name": "Seed", "Value": "7"},
     ]
+
+
+def test_the_place_of_the_evaluation_is_the_runs_whatever_the_teams_own_input_says() -> None:
+    found = mapped_parameters({"Report": "evaluation_uri"}, {**INPUT, "evaluation_uri": "s3://elsewhere/e.json"})
+    assert found == {"Report": f"{INPUT['output_uri']}evaluation.json"}
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,21 @@
-"""Results of waits: what is kept of them says all they say."""
+"""Waits and their results: what is kept of them says all they say."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import Next, Status
+from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.votes import ApprovalDecision, Ruling
-from orchestration.domain.wait import Result
+from orchestration.domain.wait import Result, Wait, WaitState, overdue, parse_wait_id, wait_id
+from tests.unit.fakes import NOON
 
 texts = st.none() | st.text(max_size=5)
 rulings = st.builds(
@@ -60,3 +63,58 @@ def test_a_record_says_only_what_the_result_says(word: str) -> None:
 def test_a_ruling_without_a_comment_has_an_empty_one() -> None:
     kept = {"next": "record", "reason": "Over.", "outcome": None, "decision": "EXPIRED", "decided_at": "t"}
     assert Result.of({**kept, "comment": None}).ruling == Ruling(ApprovalDecision.EXPIRED, "t")
+
+
+PARKED = Wait(
+    kind=WaitKind.TRAINING,
+    subject="",
+    run_id="run-1",
+    model="churn",
+    token="now",
+    execution_arn="arn",
+    parked_at=NOON.isoformat(),
+    deadline=NOON.isoformat(),
+    next_step_at=NOON.isoformat(),
+)
+
+
+def test_of_a_new_wait_nobody_was_reminded() -> None:
+    assert (PARKED.step, PARKED.state, PARKED.result) == (0, WaitState.PARKED, None)
+
+
+@pytest.mark.parametrize(
+    ("token", "before", "tokens"),
+    [("now", None, ("now",)), ("now", "before", ("now", "before")), (None, "before", ("before",)), (None, None, ())],
+)
+def test_the_tokens_to_be_answered_are_those_there_are(
+    token: str | None, before: str | None, tokens: tuple[str, ...]
+) -> None:
+    assert replace(PARKED, token=token, token_before=before).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("state", "token", "answered"),
+    [
+        (WaitState.PARKED, "now", False),
+        (WaitState.PARKED, None, False),
+        (WaitState.RESOLVED, "now", False),
+        (WaitState.RESOLVED, None, True),
+    ],
+)
+def test_a_wait_is_answered_when_its_result_is_fixed_and_its_token_gone(
+    state: WaitState, token: str | None, *, answered: bool
+) -> None:
+    assert replace(PARKED, state=state, token=token).answered is answered
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"), [(WaitKind.TRAINING, ""), (WaitKind.APPROVAL, "promotion"), (WaitKind.APPROVAL, "a:b")]
+)
+def test_an_id_names_run_kind_and_subject(kind: WaitKind, subject: str) -> None:
+    assert parse_wait_id(wait_id("run-1", kind, subject)) == ("run-1", kind, subject)
+
+
+def test_a_wait_is_overdue_from_its_hours_on_and_without_any_never() -> None:
+    assert not overdue(PARKED, 2, NOON + timedelta(hours=2, microseconds=-1))
+    assert overdue(PARKED, 2, NOON + timedelta(hours=2))
+    assert not overdue(PARKED, None, NOON + timedelta(days=365))

@@ -44,13 +44,12 @@ class Threshold:
         if self.observed is None or self.threshold is None:
             return None
         high, low = (self.threshold, self.observed) if self.lower_is_worse else (self.observed, self.threshold)
-        if high < 0 and low < 0:
-            high, low = -low, -high
-        if high < low and high <= 0:
-            return 0.0
-        if low == 0:
-            return math.inf if high > 0 else None
-        return high / low if low > 0 else None
+        if high < 0:
+            # Below zero the smaller number is the larger distance; a limit that is not negative is not reached at all.
+            high, low = max(0.0, -low), -high
+        if low > 0:
+            return high / low
+        return math.inf if low == 0 and high > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

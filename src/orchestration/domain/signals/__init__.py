@@ -96,12 +96,10 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
 def _adapter_for(
     event: dict[str, Any],
 ) -> Callable[[dict[str, Any], SignalReader, Settings, str], Signal | Rejection | Ignored] | None:
-    if not event:
+    if event.keys() <= {"comment", "Comment"}:
+        # A person's start: nothing, or what inputs of the workflow this one grew from hold.
         return decision_file.from_start
     source, detail_type = event.get("source"), event.get("detail-type")
-    if source is None and detail_type is None and "detail" not in event:
-        # Inputs of the workflow this one grew from: a person's own keys, no envelope.
-        return decision_file.from_start if set(map(str, event)) <= {"comment", "Comment"} else None
     return (
         {
             ("aws.sagemaker", PROCESSING_JOB_STATE_CHANGE): model_monitor.from_event,
@@ -125,6 +123,3 @@ def _json_type(value: Any) -> str:
     if isinstance(value, (int, float)):
         return "number"
     return "string" if isinstance(value, str) else "array"
-
-
-__all__ = ["EVENT_BYTES_LIMIT", "SignalReader", "read_signal"]

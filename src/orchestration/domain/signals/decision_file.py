@@ -54,10 +54,9 @@ def _read(
 ) -> Signal | Rejection:
     uri = f"s3://{settings.decision_bucket}/{settings.decision_key}"
     document = reader.read_document(uri)
-    signal_id = identify(*(identity or ("decision-file", uri, document.version or str(document.unreadable))))
-    if identity is None and document.unreadable:
-        # A missing file has no version, so the hour it was missed stands for it.
-        signal_id = identify("decision-file", uri, str(document.unreadable), observed_at[:13])
+    # A missing file has no version, so the hour it was missed stands for it.
+    seen = (str(document.unreadable), observed_at[:13]) if document.unreadable else (document.version,)
+    signal_id = identify(*(identity or ("decision-file", uri, *seen)))
     model = model_name(settings.default_model)
     word = parse_decision(document)
     if isinstance(word, Rejection):

@@ -58,7 +58,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         )
     if model is None and endpoint:
         model = reader.model_of_endpoint(endpoint)
-    if model is None and raw_model is None and endpoint is None and _is_alert(detail):
+    if model is None and endpoint is None and _is_alert(detail):
         # The alert of AWS's sample names neither; who sends it runs one model.
         model = model_name(settings.default_model)
     if model is None:

@@ -75,7 +75,7 @@ def from_event(
         return Ignored(Reason.JOB_UNKNOWN, f"SageMaker knows no processing job {job_name}.")
     environment = mapping(job.get("Environment"))
     image = str(mapping(job.get("AppSpecification")).get("ImageUri") or "")
-    schedule = environment.get("sagemaker_monitoring_schedule_name") or _last(job.get("MonitoringScheduleArn"))
+    schedule = environment.get("sagemaker_monitoring_schedule_name") or job.get("MonitoringScheduleArn")
     if image.rstrip("/").split(":")[0].endswith("sagemaker-model-monitor-groundtruth-merger"):
         return Ignored(Reason.MERGE_JOB, f"Processing job {job_name} merges ground truth; it checks nothing.")
     if not schedule:
@@ -284,7 +284,3 @@ def _dataset_uri(job: dict[str, Any]) -> str | None:
         if endpoint_uri is None and (name.startswith("endpoint_input") or name in {"dataset", "input", "input_data"}):
             return s3_uri(uri)
     return None
-
-
-def _last(arn: Any) -> str | None:
-    return arn.rsplit("/", 1)[-1] if isinstance(arn, str) and "/" in arn else None
