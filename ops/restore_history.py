@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -57,6 +58,23 @@ THREADS: Final = 16
 
 def restore_history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     """Rebuild the table. Exit status 1 when records are not whole, the table holds something else, or nobody said yes."""
+    try:
+        return _restored(options, stack, console)
+    except (BotoCoreError, ClientError) as error:
+        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+        if code == "ResourceNotFoundException":
+            raise OperatorError(
+                f"There is no table {stack.outputs['HistoryTableName']}. Make an empty one of this name first: "
+                "docs/runbook.md, Table lost, step 2."
+            ) from None
+        # Not 1, which says that the records were looked at and are not all there.
+        raise OperatorError(
+            f"AWS refused: {error}. What was written stays; once it is mended, repeat the command "
+            f"(TABLE={stack.outputs['HistoryTableName']}, if it had begun to write)."
+        ) from None
+
+
+def _restored(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     name = stack.outputs["HistoryTableName"]
     if options.table not in {"", None, name}:
         raise OperatorError(
@@ -279,6 +297,10 @@ def _show_written(report: Report, console: Console) -> None:
     counts = report.written or {}
     console.print(f"\n{counts['written']} items written, {counts['there']} were there before.")
     _list(console, "There, but other than the records say; left as it is:", report.kept)
+    if report.kept:
+        console.print(
+            "If the table holds nothing newer than the records: empty it and restore again, and these are as they say."
+        )
     console.print("Next: make verify-audit, make status, then let the loop run again (docs/runbook.md, Table lost).")
 
 

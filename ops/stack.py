@@ -118,10 +118,10 @@ def run(
     try:
         return command(options, Stack(options.stack, options.region), console)
     except OperatorError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]{error}[/red]")
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]{escape(str(error))}[/red]")
         return USAGE_ERROR
     except (BotoCoreError, ClientError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]AWS refused:[/red] {error}")
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]AWS refused:[/red] {escape(str(error))}")
         return 1
 
 

@@ -41,6 +41,12 @@ REPORT_VERSION: Final = 1
 SHOWN: Final = 20
 """Findings of a chain that are printed of each level, so that notes hide no break; ``JSON=1`` has all."""
 
+NEXT: Final = (
+    "What each word means, and what can be done: docs/security.md, What an audit proves. "
+    "When the table was lost: docs/runbook.md, Table lost."
+)
+"""What is said when something is broken."""
+
 THREADS: Final = 16
 """Reads at a time."""
 
@@ -80,7 +86,7 @@ def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) ->
             f"There is no model {options.model}: no signal of it was ever decided. make status lists models."
         ) from None
     except (BotoCoreError, ClientError) as error:
-        raise OperatorError(f"AWS refused, so nothing is known: {escape(str(error))}") from None
+        raise OperatorError(f"AWS refused, so nothing is known: {error}") from None
     if truth(options.json):
         print(json.dumps(report_record(report), indent=2))
     else:
@@ -133,6 +139,8 @@ def _print(report: Report, console: Console) -> None:
         f"{mark}  {report.records + report.earlier:,} records in {report.chains:,} chain(s), {report.objects:,} objects, "
         f"{report.runs:,} runs, {report.executions:,} executions, {report.anchors:,} anchors"
     )
+    if not is_whole(report):
+        console.print(NEXT, markup=False)
     if report.foreign:
         console.print(
             f"{report.foreign:,} record(s) name executions of another state machine; these were not looked up."

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults import report
 from tests.faults.axes import AXES, CANNOT
-from tests.faults.cases import BROKEN, UNREACHED, Came, play_case, play_plain
+from tests.faults.cases import BROKEN, UNREACHED, Came, is_case, play_case, play_plain
 from tests.faults.cells import Point, cells_of, points_of
 from tests.faults.place import Place
 from tests.faults.play import Play
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SEED = 20_261_125
+EXAMPLE = "fault/paused/pause/sagemaker:DescribeEndpoint.1/throttled/once"
 
 
 def discovered(place: Place) -> list[Point]:
@@ -133,14 +134,18 @@ class Runner:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run."""
     parser = argparse.ArgumentParser(prog="make faults", description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--case", default=os.environ.get("CASE", ""))
-    parser.add_argument("--only", default="")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--case", default=os.environ.get("CASE", ""), help="play this one, and write no table (CASE=)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="those whose name contains the text")
+    parser.add_argument("--jobs", type=int, default=2, help="cases at once (2)")
     parser.add_argument("--most", type=int, default=0, help="play so many at most, spread over all")
     parser.add_argument("--again", action="store_true", help="play again what was broken or not reached")
-    parser.add_argument("--table", action="store_true", help="play nothing")
+    parser.add_argument("--table", action="store_true", help="play nothing, write the table from what was played")
     given = parser.parse_args(arguments)
     if given.case:
+        if not is_case(given.case):
+            print(f"There is no case {given.case}. Names look like stopped/deciding or {EXAMPLE};", file=sys.stderr)
+            print("build/faults/<commit>/played.jsonl names what was played.", file=sys.stderr)
+            return 2
         with Place() as place:
             came = play_case(place, given.case)
         print(json.dumps(asdict(came), indent=2))

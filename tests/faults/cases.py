@@ -32,6 +32,16 @@ class Came:
     seconds: float = 0.0
 
 
+def is_case(name: str) -> bool:
+    """Whether a name can be played."""
+    if not name.startswith("fault/"):
+        return name in AXES
+    try:
+        return Cell.of(name).point.story in STORIES
+    except (ValueError, StopIteration):
+        return False
+
+
 def play_case(place: Place, name: str) -> Came:
     """Play a case."""
     began = time.monotonic()

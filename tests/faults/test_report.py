@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import report
 from tests.faults.axes import AXES
-from tests.faults.cases import BROKEN, HELD, Came
+from tests.faults.cases import BROKEN, HELD, Came, is_case
 from tests.faults.cells import Cell, Point, cells_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,18 @@ def test_a_case_is_found_by_its_name(point: Point) -> None:
     cells, _ = cells_of([point])
     assert [Cell.of(cell.name) for cell in cells] == cells
     assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_a_name_of_no_case_is_known_as_such() -> None:
+    cells, _ = cells_of([WRITE, READ, PUT])
+    assert all(map(is_case, [*(cell.name for cell in cells), *AXES]))
+    none = [
+        "nosuch",
+        "fault/nosuch",
+        "fault/nosuch/admit/s3:PutObject.1/lost/once",
+        "fault/no/admit/s3:PutObject.1/nosuch/once",
+    ]
+    assert not any(map(is_case, none))
 
 
 def test_each_cell_is_played_or_has_its_reason() -> None:

@@ -61,7 +61,7 @@ class Reason:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Try what is to be tried and say what survived."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.splitlines()[0])
     parser.add_argument("--files", nargs="*", default=[], metavar="WORD", help="only modules whose path has a word")
     parser.add_argument("--match", default="", metavar="REGEX", help="only changes whose line of the report matches")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="mutants at once")
@@ -74,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.known:
         return _try_known(arguments.jobs)
     found = modules(arguments.files)
+    if not found:
+        print(f"No module that is changed has {' or '.join(arguments.files)} in its path.", file=sys.stderr)
+        return 2
     for module in found:
         module.mutants = [mutant for mutant in module.mutants if re.search(arguments.match, mutant.name)]
     if arguments.table:

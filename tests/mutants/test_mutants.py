@@ -11,13 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.mutants.__main__ import accepted
+from tests.mutants.__main__ import accepted, main
 from tests.mutants.mutations import ROOT, Module, modules, weaker_and_stricter
 from tests.unit.memory_dynamodb import ConditionalCheckFailedException, MemoryDynamoDB
 
 
 def changes(source: str, *, rules: bool = True) -> set[tuple[str, str]]:
     return {(mutant.was, mutant.becomes) for mutant in Module("x.py", source, rules=rules).mutants}
+
+
+def test_a_word_that_no_module_has_tries_nothing_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--files", "nosuch"]) == 2
+    assert "nosuch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from typing import Any
 
 import pytest
 
 from orchestration.domain.chain import Head
 from orchestration.domain.merkle import merkle_root, root_of
+from tests.contract.template import ROOT
 from tests.unit import stories
 from tests.unit.fakes import ProcessDiedError, World
 from tests.unit.stories import do
+
+PAGE = ROOT / "docs" / "records.md"
 
 # Certificate Transparency's own test tree (google/certificate-transparency, merkletree tests): leaves and roots of growth.
 LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -25,6 +30,16 @@ ROOTS = [
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_the_pages_lines_give_the_root_of_an_anchor(size: int) -> None:
+    (code,) = re.findall(r"<!-- snippet: root -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - our own page's snippet is what is tested
+    heads = [Head(f"model-{size - place}", place + 1, f"{place:064x}") for place in range(size)]
+    told = [{"chain": head.chain, "sequence": head.sequence, "hash": head.hash} for head in heads]
+    assert names["root"](told) == root_of(heads)
 
 
 @pytest.mark.parametrize("size", range(1, 9))
