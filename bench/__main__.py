@@ -15,16 +15,15 @@ import os
 import platform
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.startup import StartError, Startup, measure_startup
 from bench.whole_loop import PATHS, THREADS, LoopTimes, PathError, measure_loop
 from local.embedded_aws import EmbeddedAwsError
 from ops.stack_deployment import DeploymentError
+from ops.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,33 +36,27 @@ END: Final = "<!-- bench: end -->"
 class Steps:
     """Tells how far it is: a bar on a terminal, a line for each step elsewhere."""
 
-    def __init__(self, console: Console, title: str, total: int) -> None:
-        self._console = console
+    def __init__(self, terminal: Terminal, title: str, total: int) -> None:
+        self._terminal = terminal
         self._title = title
         self._total = total
         self._done = 0
-        self._progress: Progress | None = None
+        self._leave = ExitStack()
 
     def __enter__(self) -> Callable[[str], None]:
         """Begin; what is returned takes each step as it is done."""
-        if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._progress = Progress(*columns, console=self._console, transient=True)
-            self._progress.start()
-            self._task = self._progress.add_task(self._title, total=self._total)
+        self._bar = self._leave.enter_context(self._terminal.progress(self._title))
         return self._step
 
     def __exit__(self, *_: object) -> None:
         """End, and leave no bar behind."""
-        if self._progress is not None:
-            self._progress.stop()
+        self._leave.close()
 
     def _step(self, text: str) -> None:
         self._done += 1
-        if self._progress is not None:
-            self._progress.update(self._task, advance=1, description=f"{self._title}: {text}")
-        else:
-            print(f"{self._title} {self._done}/{self._total}: {text}", flush=True)
+        self._bar(self._done, self._total, text)
+        if not self._terminal.is_terminal:
+            self._terminal.say(f"{self._title} {self._done}/{self._total}: {text}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,26 +70,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--signals", type=_positive, default=320, metavar="N", help="signals decided at once (320)")
     parser.add_argument("--dry-run", action="store_true", help=f"print only, leave {README.name} as it is")
     arguments = parser.parse_args(argv)
-    console = Console()
+    terminal = Terminal()
     tables: dict[str, str] = {}
     try:
         if arguments.only != "loop":
-            with Steps(console, "start-up", arguments.starts) as step:
+            with Steps(terminal, "start-up", arguments.starts) as step:
                 tables["startup"] = startup_table(measure_startup(arguments.starts, step))
         if arguments.only != "startup":
-            with Steps(console, "loop", arguments.events + len(PATHS) + 2) as step:
+            with Steps(terminal, "loop", arguments.events + len(PATHS) + 2) as step:
                 tables["loop"] = loop_table(measure_loop(arguments.events, arguments.signals, step))
     except (StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError, AssertionError) as error:
-        print(f"bench: {error}", file=sys.stderr)
+        Terminal(errors=True).say(f"bench: {error}")
         return 1
     for table in tables.values():
-        print(f"\n{table}")
+        terminal.say()
+        for line in table.splitlines():
+            terminal.say(line)
     if not arguments.dry_run:
         text = README.read_text(encoding="utf-8")
         for name, table in tables.items():
             text = with_table(text, name, table)
         README.write_text(text, encoding="utf-8")
-        print(f"\nwritten to {README}")
+        terminal.say()
+        terminal.say(f"written to {README}")
     return 0
 
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Terminal
+
 
 DECISIONS: Final = {"approve": "APPROVED", "reject": "REJECTED"}
 
 
-def decide(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def decide(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Have ApprovalFunction count the answer. Exit status 1 when it was not counted."""
     run_id = required(options.run.strip(), "RUN", f"make {options.answer} RUN=<run id>; make waits shows what is open")
     told = _invoke(
@@ -39,8 +40,7 @@ def decide(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     )
     subject = f"{told['subject']} of run {run_id}: " if told["subject"] else ""
     said = f"{subject}{told['reason']}"
-    # What people wrote is no markup.
-    console.print(said if told["counted"] else f"Nothing was decided. {said}", markup=False)
+    terminal.say(said if told["counted"] else f"Nothing was decided. {said}")
     return 0 if told["counted"] else 1
 
 

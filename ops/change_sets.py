@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
-from rich.markup import escape
-from rich.table import Table
 
 from ops.stack import OperatorError
+from ops.terminal import Styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from rich.console import Console
     from types_boto3_cloudformation import CloudFormationClient
+
+    from ops.terminal import Cell, Style, Terminal
 
 _EMPTY: Final = ("didn't contain changes", "No updates are to be performed", "no changes", "contain at least one new")
 """How CloudFormation says that a change set would change nothing. Source: its StatusReason texts."""
@@ -29,7 +29,13 @@ _EMPTY: Final = ("didn't contain changes", "No updates are to be performed", "no
 _NOT_THE_CAUSE: Final = ("cancelled", "canceled")
 """A resource that was stopped because another one failed."""
 
-_COLOURS: Final = {"Add": "green", "Import": "green", "Modify": "yellow", "Remove": "red", "Dynamic": "yellow"}
+_COLOURS: Final[dict[str, Style]] = {
+    "Add": "green",
+    "Import": "green",
+    "Modify": "yellow",
+    "Remove": "red",
+    "Dynamic": "yellow",
+}
 
 
 @dataclass(frozen=True)
@@ -160,22 +166,20 @@ def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None
         cloudformation.delete_stack(StackName=change_set.stack_id)
 
 
-def show(console: Console, change_set: ChangeSet) -> None:
+def show(terminal: Terminal, change_set: ChangeSet) -> None:
     """Print what a change set would do, one row a resource."""
-    table = Table(show_edge=False, pad_edge=False)
-    for column in ("action", "logical id", "type", "replacement", "because of"):
-        table.add_column(column, overflow="fold")
+    rows: list[tuple[Cell, ...]] = []
     for change in sorted(change_set.changes, key=lambda each: (each["Action"], each["LogicalResourceId"])):
         replacement = change.get("Replacement", "")
-        action = f"[{_COLOURS.get(change['Action'], 'white')}]{change['Action']}[/]"
-        table.add_row(
-            action,
+        row = (
+            Styled(_COLOURS.get(change["Action"], "white"), change["Action"]),
             change["LogicalResourceId"],
             change["ResourceType"],
-            f"[red]{replacement}[/]" if replacement in {"True", "Conditional"} else replacement,
+            Styled("red", replacement) if replacement in {"True", "Conditional"} else replacement,
             ", ".join(sorted(set(_causes(change)))),
         )
-    console.print(table)
+        rows.append(row)
+    terminal.table(("action", "logical id", "type", "replacement", "because of"), rows)
 
 
 def _causes(change: Mapping[str, Any]) -> Iterator[str]:
@@ -192,7 +196,7 @@ def _causes(change: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} if {detail.get('CausingEntity', 'another resource')} changes"
 
 
-def confirmed(console: Console, question: str, *, yes: bool) -> bool:
+def confirmed(terminal: Terminal, question: str, *, yes: bool) -> bool:
     """Ask on a terminal.
 
     Raises:
@@ -202,30 +206,30 @@ def confirmed(console: Console, question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise OperatorError("Nothing was changed: there is no terminal to ask on. Add YES=1 to carry it out.")
-    return answer(console, f"{question} [y/N] ").lower() in {"y", "yes"}
+    return answer(terminal, f"{question} [y/N] ").lower() in {"y", "yes"}
 
 
-def answer(console: Console, question: str) -> str:
+def answer(terminal: Terminal, question: str) -> str:
     """What is typed; nothing when the question is left with Ctrl-C or Ctrl-D."""
     try:
-        return console.input(question, markup=False).strip()
+        return terminal.ask(question).strip()
     except (EOFError, KeyboardInterrupt):
-        console.print()
+        terminal.say()
         return ""
 
 
-def carry_out(cloudformation: CloudFormationClient, change_set: ChangeSet, console: Console) -> Ending:
+def carry_out(cloudformation: CloudFormationClient, change_set: ChangeSet, terminal: Terminal) -> Ending:
     """Execute a change set and print events until it is done."""
     seen = _newest_event(cloudformation, change_set.stack_id)
     cloudformation.execute_change_set(ChangeSetName=change_set.arn)
-    return follow(cloudformation, change_set.stack_id, console, since=seen)
+    return follow(cloudformation, change_set.stack_id, terminal, since=seen)
 
 
-def delete(cloudformation: CloudFormationClient, stack_id: str, console: Console) -> Ending:
+def delete(cloudformation: CloudFormationClient, stack_id: str, terminal: Terminal) -> Ending:
     """Delete a stack and print events until it is done."""
     seen = _newest_event(cloudformation, stack_id)
     cloudformation.delete_stack(StackName=stack_id)
-    return follow(cloudformation, stack_id, console, since=seen)
+    return follow(cloudformation, stack_id, terminal, since=seen)
 
 
 def _newest_event(cloudformation: CloudFormationClient, stack_id: str) -> str | None:
@@ -233,7 +237,7 @@ def _newest_event(cloudformation: CloudFormationClient, stack_id: str) -> str | 
     return events[0]["EventId"] if events else None
 
 
-def follow(cloudformation: CloudFormationClient, stack_id: str, console: Console, *, since: str | None) -> Ending:
+def follow(cloudformation: CloudFormationClient, stack_id: str, terminal: Terminal, *, since: str | None) -> Ending:
     """Print the events after one until the stack is at rest."""
     began = time.monotonic()
     ending = Ending("")
@@ -244,7 +248,7 @@ def follow(cloudformation: CloudFormationClient, stack_id: str, console: Console
             since = event["EventId"]
             if event["ResourceStatus"].endswith("_FAILED"):
                 ending.failures.append(event)
-            _print_event(console, event, time.monotonic() - began)
+            _print_event(terminal, event, time.monotonic() - began)
         # An update is over once the leftovers of replaced resources are gone too: UPDATE_COMPLETE_CLEANUP_IN_PROGRESS.
         if not status.endswith("_IN_PROGRESS"):
             ending.status = status
@@ -263,11 +267,12 @@ def _events_since(cloudformation: CloudFormationClient, stack_id: str, since: st
     return found[::-1]
 
 
-def _print_event(console: Console, event: Mapping[str, Any], seconds: float) -> None:
+def _print_event(terminal: Terminal, event: Mapping[str, Any], seconds: float) -> None:
     status = event["ResourceStatus"]
     of_resource = event["LogicalResourceId"] != event["StackName"]
-    if of_resource and status.endswith("_IN_PROGRESS") and not console.is_terminal:
+    if of_resource and status.endswith("_IN_PROGRESS") and not terminal.is_terminal:
         return  # in a log, what became of it is enough
+    colour: Style
     if status.endswith("_FAILED"):
         colour = "red"
     elif "ROLLBACK" in status:
@@ -275,9 +280,12 @@ def _print_event(console: Console, event: Mapping[str, Any], seconds: float) -> 
     else:
         colour = "green" if status.endswith("_COMPLETE") else "dim"
     reason = event.get("ResourceStatusReason") or ""
-    console.print(
-        f"[dim]{seconds:6.1f} s[/]  [{colour}]{status:<28}[/] {event['LogicalResourceId']}"
-        + (f"  {escape(reason)}" if reason and status.endswith(("_FAILED", "ROLLBACK_IN_PROGRESS")) else "")
+    terminal.say(
+        Styled("dim", f"{seconds:6.1f} s"),
+        "  ",
+        Styled(colour, f"{status:<28}"),
+        f" {event['LogicalResourceId']}",
+        f"  {reason}" if reason and status.endswith(("_FAILED", "ROLLBACK_IN_PROGRESS")) else "",
     )
 
 

@@ -17,17 +17,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console
-from rich.table import Table
-
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, WorldError
 from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
+from ops.terminal import Column, Styled, Terminal
 from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ops.terminal import Cell, Part
 
 STACK: Final = "retraining-demo"
 PRICE_PER_TRANSITION: Final = 0.025 / 1000
@@ -39,40 +39,33 @@ STRONG_DRIFT, MILD_DRIFT = 1.0, 0.25
 class Story:
     """Prints what happens and counts what came true."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
         self._began = time.monotonic()
         self.failures: list[str] = []
 
     def chapter(self, title: str) -> None:
         """A new part of the story."""
-        self._console.print(f"\n[bold]{title}[/bold]")
+        self._terminal.say()
+        self._terminal.say(Styled("bold", title))
 
-    def line(self, text: str) -> None:
+    def line(self, *parts: Part) -> None:
         """One fact, with the seconds since the start."""
-        self._console.print(f"  [dim]{time.monotonic() - self._began:5.1f} s[/dim]  {text}", highlight=False)
+        self._terminal.say("  ", Styled("dim", f"{time.monotonic() - self._began:5.1f} s"), "  ", *parts)
 
     def promise(self, text: str, *, kept: bool) -> None:
         """One promise of the demo, and whether it was kept."""
-        self._console.print(f"  {'[green]ok[/green]' if kept else '[red]NOT TRUE[/red]'}  {text}", highlight=False)
+        self._terminal.say("  ", Styled("green", "ok") if kept else Styled("red", "NOT TRUE"), f"  {text}")
         if not kept:
             self.failures.append(text)
 
-    def table(self, table: Table) -> None:
+    def table(self, columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> None:
         """A table."""
-        self._console.print(table)
+        self._terminal.table(columns, rows)
 
     def working(self, text: str) -> Any:
         """A spinner on a terminal while something takes its time; nothing in a file."""
-        return self._console.status(text) if self._console.is_terminal else _Quiet()
-
-
-class _Quiet:
-    def __enter__(self) -> None:
-        """Show nothing."""
-
-    def __exit__(self, *_: object) -> None:
-        """Show nothing."""
+        return self._terminal.working(text)
 
 
 def run_demo(story: Story, *, verbose: bool) -> None:
@@ -133,7 +126,7 @@ def _drift(
     story.chapter("What the loop decided, and why")
     record = _records(aws, bucket)[-1]
     threshold = record["signal"]["threshold"]
-    story.line(f"decision [bold]{record['decision']}[/bold] ({record['reason']}), severity {record['severity']}")
+    story.line("decision ", Styled("bold", record["decision"]), f" ({record['reason']}), severity {record['severity']}")
     story.line(record["sentence"])
     story.line(
         f"context: endpoint {record['signal']['endpoint']}, dataset {record['signal']['dataset']['uri']}, "
@@ -200,7 +193,7 @@ def _mild_drift(
     arn = _monitor(story, aws, world_of, role_arn, outputs, MILD_DRIFT, MILD_SEED, _day(2))
     states = _follow(story, aws, arn)
     record = _records(aws, outputs["AutomationBucketName"])[-1]
-    story.line(f"decision [bold]{record['decision']}[/bold] ({record['reason']})")
+    story.line("decision ", Styled("bold", record["decision"]), f" ({record['reason']})")
     story.line(record["sentence"])
     stood = [guard["sentence"] for guard in record["guards"] if not guard["passed"]][1:]
     for sentence in stood:
@@ -245,7 +238,7 @@ def _follow(story: Story, aws: EmbeddedAws, arn: str) -> list[str]:
                 if "stateEnteredEventDetails" in event
             ]
             for name in entered[len(seen) :]:
-                story.line(f"[cyan]{name}[/cyan]")
+                story.line(Styled("cyan", name))
             seen = entered
             if status != "RUNNING":
                 return seen
@@ -253,15 +246,13 @@ def _follow(story: Story, aws: EmbeddedAws, arn: str) -> list[str]:
 
 
 def _metrics_table(story: Story, verdict: dict[str, Any]) -> None:
-    table = Table(show_edge=False, pad_edge=False)
-    for column in ("metric", "champion", "candidate"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
+    rows: list[tuple[Cell, ...]] = []
     for name in ("auc", "recall", "precision", "f1"):
         champion, candidate = verdict["champion_metrics"].get(name), verdict["candidate_metrics"].get(name)
-        table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in (champion, candidate)))
-    story.table(table)
+        rows.append((name, *("-" if value is None else f"{value:.3f}" for value in (champion, candidate))))
+    story.table(("metric", Column("champion", right=True), Column("candidate", right=True)), rows)
     for gate in verdict["gates"]:
-        story.line(("[green]pass[/green] " if gate["passed"] else "[red]fail[/red] ") + gate["sentence"])
+        story.line(Styled("green", "pass") if gate["passed"] else Styled("red", "fail"), f" {gate['sentence']}")
 
 
 def _records(aws: EmbeddedAws, bucket: str) -> list[dict[str, Any]]:
@@ -311,22 +302,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--verbose", action="store_true", help="log every call the embedded AWS gets")
     options = parser.parse_args(argv)
-    # Wide enough for an ARN where the output goes to a file.
-    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True)
-    story, began = Story(console), time.monotonic()
+    terminal = Terminal()
+    story, began = Story(terminal), time.monotonic()
     try:
         run_demo(story, verbose=options.verbose)
     except (WorldError, DeploymentError, EmbeddedAwsError) as error:
-        console.print(f"\n[red]The demo stopped:[/red] {error}")
+        terminal.say()
+        terminal.say(Styled("red", "The demo stopped:"), f" {error}")
         return 1
     except KeyboardInterrupt:
-        console.print("\nStopped; everything the demo started has ended.")
+        terminal.say()
+        terminal.say("Stopped; everything the demo started has ended.")
         return 130
     seconds = time.monotonic() - began
+    terminal.say()
     if story.failures:
-        console.print(f"\n[red]{len(story.failures)} promise(s) did not come true[/red] ({seconds:.0f} s).")
+        terminal.say(Styled("red", f"{len(story.failures)} promise(s) did not come true"), f" ({seconds:.0f} s).")
         return 1
-    console.print(f"\n[green]Everything came true[/green] in {seconds:.0f} s. Next: README.md, or `make local`.")
+    terminal.say(Styled("green", "Everything came true"), f" in {seconds:.0f} s. Next: README.md, or `make local`.")
     return 0
 
 

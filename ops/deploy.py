@@ -14,13 +14,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from ops import change_sets
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.package import Package, package
 from ops.stack import OperatorError, parser, run_signed_in, truth, variable
 from ops.template import kept, sources
+from ops.terminal import Styled
 from orchestration.domain.contracts import Status
 from orchestration.stores.history_table import HistoryTable
 
@@ -29,14 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import boto3
-    from rich.console import Console
+
+    from ops.terminal import Terminal
 
 
-def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
+def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Deploy."""
     given = given_parameters(options)
-    made = package(session, console, options.bucket)
-    return deploy_packaged(session, console, made, options.stack, given, yes=options.yes)
+    made = package(session, terminal, options.bucket)
+    return deploy_packaged(session, terminal, made, options.stack, given, yes=options.yes)
 
 
 def given_parameters(options: argparse.Namespace) -> dict[str, str]:
@@ -52,7 +52,7 @@ def given_parameters(options: argparse.Namespace) -> dict[str, str]:
 
 
 def deploy_packaged(
-    session: boto3.Session, console: Console, made: Package, stack: str, given: Mapping[str, str], *, yes: bool
+    session: boto3.Session, terminal: Terminal, made: Package, stack: str, given: Mapping[str, str], *, yes: bool
 ) -> int:
     """Create or update a stack with a packaged template.
 
@@ -62,8 +62,8 @@ def deploy_packaged(
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, stack)
     if found is not None and found["StackStatus"] == "ROLLBACK_COMPLETE":
-        console.print(f"Stack {stack} is the empty shell of a creation that failed: it is removed first.")
-        change_sets.delete(cloudformation, found["StackId"], console)
+        terminal.say(f"Stack {stack} is the empty shell of a creation that failed: it is removed first.")
+        change_sets.delete(cloudformation, found["StackId"], terminal)
         found = None
     if found is not None and found["StackStatus"] == "REVIEW_IN_PROGRESS":
         found = None  # only a change set that nobody carried out
@@ -82,30 +82,33 @@ def deploy_packaged(
         capabilities=capabilities_of(cloudformation, made.url),
     )
     if change_set is None:
-        console.print(f"Nothing to change: stack {stack} is what the sources and parameters say.")
+        terminal.say(f"Nothing to change: stack {stack} is what the sources and parameters say.")
         return 0
-    console.print(
-        f"\n[bold]{'Create' if found is None else 'Update'} {stack} in {session.region_name}[/] (its IAM roles included)"
+    terminal.say()
+    terminal.say(
+        Styled("bold", f"{'Create' if found is None else 'Update'} {stack} in {session.region_name}"),
+        " (its IAM roles included)",
     )
-    change_sets.show(console, change_set)
+    change_sets.show(terminal, change_set)
     try:
-        go_on = change_sets.confirmed(console, "Carry it out?", yes=yes)
+        go_on = change_sets.confirmed(terminal, "Carry it out?", yes=yes)
     except OperatorError:
         change_sets.discard(cloudformation, change_set)
         raise
     if not go_on:
         change_sets.discard(cloudformation, change_set)
-        console.print("Nothing was changed.")
+        terminal.say("Nothing was changed.")
         return 1
-    ending = change_sets.carry_out(cloudformation, change_set, console)
+    ending = change_sets.carry_out(cloudformation, change_set, terminal)
+    terminal.say()
     if not ending.well:
-        console.print(f"\n[red]Not deployed[/] ({ending.status}). First failure: {escape(ending.first_failure())}")
-        console.print(_what_runs(ending.status, stack))
+        terminal.say(Styled("red", "Not deployed"), f" ({ending.status}). First failure: {ending.first_failure()}")
+        terminal.say(_what_runs(ending.status, stack))
         for name in _left_over(cloudformation, change_set.stack_id) if found is None else []:
-            console.print(f"  left, because it is protected: {name}")
+            terminal.say(f"  left, because it is protected: {name}")
         return 1
-    console.print(f"\n[green]Deployed[/] ({ending.status}).")
-    _print_outputs(cloudformation, stack, console)
+    terminal.say(Styled("green", "Deployed"), f" ({ending.status}).")
+    _print_outputs(cloudformation, stack, terminal)
     return 0
 
 
@@ -208,14 +211,14 @@ def _left_over(cloudformation: Any, stack_id: str) -> list[str]:
     ]
 
 
-def _print_outputs(cloudformation: Any, stack: str, console: Console) -> None:
+def _print_outputs(cloudformation: Any, stack: str, terminal: Terminal) -> None:
     found = change_sets.described(cloudformation, stack) or {}
     outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
     width = max((len(name) for name in outputs), default=0)
     for name, value in outputs.items():
-        console.print(f"  {name:<{width}}  {escape(value)}")
+        terminal.say(f"  {name:<{width}}  {value}")
     if "StateMachineArn" in outputs:
-        console.print(f"Try it: make smoke STACK={stack} REGION={cloudformation.meta.region_name}")
+        terminal.say(f"Try it: make smoke STACK={stack} REGION={cloudformation.meta.region_name}")
 
 
 def arguments_of(program: str, description: str | None) -> argparse.ArgumentParser:

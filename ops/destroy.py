@@ -12,26 +12,25 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.markup import escape
-from rich.table import Table
-
 from ops import change_sets
 from ops.import_resources import IDENTIFIERS
 from ops.stack import OperatorError, Stack, parser, run_signed_in, truth, variable
 from ops.template import kept, parse
+from ops.terminal import Styled
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     import boto3
-    from rich.console import Console
+
+    from ops.terminal import Cell, Terminal
 
 PATIENCE_SECONDS: Final = 30.0
 """How long stopped runs have to be recorded before the function that records them is deleted."""
 
 
-def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
+def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Delete."""
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, options.stack)
@@ -47,30 +46,31 @@ def command(options: argparse.Namespace, session: boto3.Session, console: Consol
     running = _running(loop) if loop else []
     if running and not options.force:
         for arn in running:
-            console.print(f"  in progress: {arn}")
+            terminal.say(f"  in progress: {arn}")
         raise OperatorError(
             f"{len(running)} run(s) are in progress; nothing was deleted. Wait for them (make status), or add FORCE=1 "
             "to stop them."
         )
-    retained = _show(cloudformation, options.stack, console)
-    if not _confirmed(console, options.stack, yes=options.yes):
-        console.print("Nothing was deleted.")
+    retained = _show(cloudformation, options.stack, terminal)
+    if not _confirmed(terminal, options.stack, yes=options.yes):
+        terminal.say("Nothing was deleted.")
         return 1
     if loop and running:
-        _stop(loop, running, console)
-    ending = change_sets.delete(cloudformation, found["StackId"], console)
+        _stop(loop, running, terminal)
+    ending = change_sets.delete(cloudformation, found["StackId"], terminal)
+    terminal.say()
     if not ending.well:
-        console.print(f"\n[red]Not deleted[/] ({ending.status}). {escape(ending.first_failure())}")
-        console.print("Mend what it names, then make destroy again; what is gone stays gone.")
+        terminal.say(Styled("red", "Not deleted"), f" ({ending.status}). {ending.first_failure()}")
+        terminal.say("Mend what it names, then make destroy again; what is gone stays gone.")
         return 1
-    console.print(f"\n[green]Deleted[/]. {len(retained)} resource(s) are retained:")
+    terminal.say(Styled("green", "Deleted"), f". {len(retained)} resource(s) are retained:")
     for logical_id, (_, physical_id) in retained.items():
-        console.print(f"  {logical_id:<32} {physical_id}")
+        terminal.say(f"  {logical_id:<32} {physical_id}")
     again = " ".join(
         f"{logical_id}={physical_id}" for logical_id, (kind, physical_id) in retained.items() if kind in IDENTIFIERS
     )
     if again:
-        console.print(f'Under a stack again: make import STACK={options.stack} RESOURCES="{again}"')
+        terminal.say(f'Under a stack again: make import STACK={options.stack} RESOURCES="{again}"')
     return 0
 
 
@@ -83,7 +83,7 @@ def _running(stack: Stack) -> list[str]:
     return [execution["executionArn"] for page in pages for execution in page["executions"]]
 
 
-def _show(cloudformation: Any, stack: str, console: Console) -> dict[str, tuple[str, str]]:
+def _show(cloudformation: Any, stack: str, terminal: Terminal) -> dict[str, tuple[str, str]]:
     """Print what is deleted and what is retained; give the type and name of what is retained, by logical id."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     resources = [
@@ -93,33 +93,32 @@ def _show(cloudformation: Any, stack: str, console: Console) -> dict[str, tuple[
         if each.get("PhysicalResourceId") and each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     keeps = kept(parse(cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]))
-    table = Table(show_edge=False, pad_edge=False)
-    for column in ("", "logical id", "type", "name"):
-        table.add_column(column, overflow="fold")
+    rows: list[tuple[Cell, ...]] = []
     retained: dict[str, tuple[str, str]] = {}
     for each in sorted(resources, key=lambda each: (each["LogicalResourceId"] in keeps, each["LogicalResourceId"])):
         logical_id, kind, name = each["LogicalResourceId"], each["ResourceType"], each["PhysicalResourceId"]
         if logical_id in keeps:
             retained[logical_id] = (kind, name)
-        table.add_row("[green]retained[/]" if logical_id in keeps else "[red]deleted[/]", logical_id, kind, name)
-    console.print(table)
+        becomes = Styled("green", "retained") if logical_id in keeps else Styled("red", "deleted")
+        rows.append((becomes, logical_id, kind, name))
+    terminal.table(("", "logical id", "type", "name"), rows)
     return retained
 
 
-def _confirmed(console: Console, stack: str, *, yes: bool) -> bool:
+def _confirmed(terminal: Terminal, stack: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
         raise OperatorError("Nothing was deleted: there is no terminal to ask on. Add YES=1 to delete.")
-    return change_sets.answer(console, f"Type the stack's name, {stack}, to delete it: ") == stack
+    return change_sets.answer(terminal, f"Type the stack's name, {stack}, to delete it: ") == stack
 
 
-def _stop(stack: Stack, running: Sequence[str], console: Console) -> None:
+def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
     """Stop executions, and wait until the loop has recorded them and given their locks back."""
     stepfunctions = stack.client("stepfunctions")
     for arn in running:
         stepfunctions.stop_execution(executionArn=arn, error="StackDeleted", cause=f"{stack.who()} deletes the stack")
-        console.print(f"  stopped: {arn}")
+        terminal.say(f"  stopped: {arn}")
     names = {arn.rsplit(":", 1)[-1] for arn in running}
     table = stack.table
 
@@ -127,7 +126,9 @@ def _stop(stack: Stack, running: Sequence[str], console: Console) -> None:
         return not any(table.model(model).active_run_id in names for model in table.models())
 
     if not change_sets.until(recorded, within=PATIENCE_SECONDS):
-        console.print("[yellow]Not every stopped run was recorded in time; its history ends without an outcome.[/]")
+        terminal.say(
+            Styled("yellow", "Not every stopped run was recorded in time; its history ends without an outcome.")
+        )
         return
 
     def trainings_over() -> bool:
@@ -138,7 +139,9 @@ def _stop(stack: Stack, running: Sequence[str], console: Console) -> None:
         return False
 
     if not change_sets.until(trainings_over, within=PATIENCE_SECONDS):
-        console.print("[yellow]Not every training of a stopped run is known to be over; look at it at its target.[/]")
+        terminal.say(
+            Styled("yellow", "Not every training of a stopped run is known to be over; look at it at its target.")
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ops.record_hashes import hash_of
 from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.terminal import Styled
 from orchestration.domain.contracts import UNATTRIBUTED
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Style, Terminal
 
 
-def explain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+COLOURS: Final[dict[str, Style]] = {"RETRAIN": "bold green", "REJECT": "bold red", "HOLD": "bold yellow"}
+
+
+def explain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Print one decision record with every guard."""
     record = _record(options, stack)
     decided = record["decision"]
-    colour = {"RETRAIN": "green", "REJECT": "red", "HOLD": "yellow"}.get(decided, "cyan")
-    console.print(f"[bold {colour}]{decided}[/] {record['reason']}  {record['decided_at']}")
-    console.print(record["sentence"])
-    console.print()
+    terminal.say(Styled(COLOURS.get(decided, "bold cyan"), decided), f" {record['reason']}  {record['decided_at']}")
+    terminal.say(record["sentence"])
+    terminal.say()
     signal = record.get("signal") or {}
     threshold, dataset = signal.get("threshold") or {}, signal.get("dataset") or {}
     facts = {
@@ -48,16 +51,18 @@ def explain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     }
     for name, value in facts.items():
         if value is not None:
-            console.print(f"  {name:<14} {value}")
+            terminal.say(f"  {name:<14} {value}")
     if record["guards"]:
-        console.print("\nguards, in their order:")
+        terminal.say()
+        terminal.say("guards, in their order:")
     for guard in record["guards"]:
-        mark = "[green]pass[/]" if guard["passed"] else "[yellow]stop[/]"
-        console.print(f"  {mark}  {guard['guard']:<16} {guard['sentence']}")
+        mark = Styled("green", "pass") if guard["passed"] else Styled("yellow", "stop")
+        terminal.say("  ", mark, f"  {guard['guard']:<16} {guard['sentence']}")
     whole = hash_of(record) == record["chain"]["hash"]
-    console.print(
-        f"\nrecord {record['chain']['sequence']} of the chain of {record['model'] or UNATTRIBUTED}: "
-        + ("its hash is right" if whole else "[red]ITS HASH IS WRONG, it was edited[/]")
+    terminal.say()
+    terminal.say(
+        f"record {record['chain']['sequence']} of the chain of {record['model'] or UNATTRIBUTED}: ",
+        "its hash is right" if whole else Styled("red", "ITS HASH IS WRONG, it was edited"),
     )
     return 0 if whole else 1
 

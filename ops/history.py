@@ -9,18 +9,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.terminal import Column
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Terminal
 
 
-def history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def history(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Print the history."""
     if options.run:
         rows = stack.table.statuses(options.run)
@@ -28,23 +27,31 @@ def history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
             raise OperatorError(f"There is no run {options.run}.")
         for row in rows:
             sentence = (row.get("details") or {}).get("sentence") or (row.get("details") or {}).get("reason") or ""
-            console.print(f"{row['at'][:19]}  {row['status']:<28} {sentence}")
+            terminal.say(f"{row['at'][:19]}  {row['status']:<28} {sentence}")
         return 0
     model = required(options.model, "MODEL", "make history MODEL=fraud")
     lines = stack.table.runs_of_model(model, options.limit)
-    table = Table(show_edge=False, pad_edge=False)
-    for column in ("started", "run", "severity", "outcome", "reason"):
-        # A run id is there to be copied: never broken over lines.
-        table.add_column(column, overflow="fold", no_wrap=column in {"started", "run", "outcome"})
-    for line in lines:
-        table.add_row(
+    if not lines:
+        terminal.say(f"{model} has had no run.")
+        return 0
+    columns = (
+        Column("started", whole=True),
+        Column("run", whole=True),
+        "severity",
+        Column("outcome", whole=True),
+        "reason",
+    )
+    runs: list[tuple[str, ...]] = [
+        (
             line["started_at"][:19],
             line["run_id"],
             line["severity"],
             line.get("outcome") or "in progress",
             line.get("reason") or "",
         )
-    console.print(table if lines else f"{model} has had no run.")
+        for line in lines
+    ]
+    terminal.table(columns, runs)
     return 0
 
 

@@ -14,8 +14,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
-from rich.markup import escape
-from rich.table import Table
 
 from ops import change_sets
 from ops.assignments import assignments, refuse_unknown
@@ -23,13 +21,15 @@ from ops.deploy import arguments_of, deploy_packaged, given_parameters, named_lo
 from ops.package import Package, package
 from ops.stack import OperatorError, required, run_signed_in, variable
 from ops.template import dump, import_template, parse, sources
+from ops.terminal import Styled
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
     import boto3
-    from rich.console import Console
+
+    from ops.terminal import Terminal
 
 IDENTIFIERS: Final = {
     "AWS::S3::Bucket": "BucketName",
@@ -47,7 +47,7 @@ INLINE_LIMIT: Final = 51_200
 EXAMPLE: Final = 'make import RESOURCES="AutomationBucket=my-evidence HistoryTable=my-history"'
 
 
-def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
+def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Import, complete the stack, look for drift."""
     wanted = assignments(required(options.resources, "RESOURCES", EXAMPLE), "RESOURCES")
     given = given_parameters(options)
@@ -56,7 +56,7 @@ def command(options: argparse.Namespace, session: boto3.Session, console: Consol
     imports = [
         _to_import(resources[logical_id], logical_id, name, options.stack) for logical_id, name in wanted.items()
     ]
-    made = package(session, console, options.bucket)
+    made = package(session, terminal, options.bucket)
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, options.stack)
     if found is not None and found["StackStatus"] in {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}:
@@ -64,25 +64,26 @@ def command(options: argparse.Namespace, session: boto3.Session, console: Consol
         found = None
     if found is None:
         _refuse_bucket_with_a_policy(session, wanted)
-    if not _import(session, console, made, found, options, imports=imports, given=given):
+    if not _import(session, terminal, made, found, options, imports=imports, given=given):
         return 1
-    console.print(f"\n[green]Imported[/] {', '.join(wanted)}.")
+    terminal.say()
+    terminal.say(Styled("green", "Imported"), f" {', '.join(wanted)}.")
     if found is None:
-        console.print("The rest of the stack comes with an update:")
-        if deploy_packaged(session, console, made, options.stack, given, yes=options.yes):
-            console.print(
+        terminal.say("The rest of the stack comes with an update:")
+        if deploy_packaged(session, terminal, made, options.stack, given, yes=options.yes):
+            terminal.say(
                 f"The imported resources are in the stack and safe; make deploy STACK={options.stack} goes on."
             )
             return 1
     else:
-        console.print(f"Other changes of the template come with make deploy STACK={options.stack}.")
-    _drift(cloudformation, options.stack, list(wanted), console)
+        terminal.say(f"Other changes of the template come with make deploy STACK={options.stack}.")
+    _drift(cloudformation, options.stack, list(wanted), terminal)
     return 0
 
 
 def _import(
     session: boto3.Session,
-    console: Console,
+    terminal: Terminal,
     made: Package,
     found: Mapping[str, Any] | None,
     options: argparse.Namespace,
@@ -109,21 +110,23 @@ def _import(
     )
     if change_set is None:
         raise OperatorError(f"{', '.join(logical_ids)}: already in the stack {options.stack}; nothing to import.")
-    console.print(f"\n[bold]Import into {'the new stack ' if found is None else ''}{options.stack}[/]")
-    change_sets.show(console, change_set)
+    terminal.say()
+    terminal.say(Styled("bold", f"Import into {'the new stack ' if found is None else ''}{options.stack}"))
+    change_sets.show(terminal, change_set)
     try:
-        go_on = change_sets.confirmed(console, "Import these?", yes=options.yes)
+        go_on = change_sets.confirmed(terminal, "Import these?", yes=options.yes)
     except OperatorError:
         change_sets.discard(cloudformation, change_set)
         raise
     if not go_on:
         change_sets.discard(cloudformation, change_set)
-        console.print("Nothing was changed.")
+        terminal.say("Nothing was changed.")
         return False
-    ending = change_sets.carry_out(cloudformation, change_set, console)
+    ending = change_sets.carry_out(cloudformation, change_set, terminal)
     if not ending.well:
-        console.print(f"\n[red]Not imported[/] ({ending.status}). First failure: {escape(ending.first_failure())}")
-        console.print("The resources are untouched and outside the stack, as before.")
+        terminal.say()
+        terminal.say(Styled("red", "Not imported"), f" ({ending.status}). First failure: {ending.first_failure()}")
+        terminal.say("The resources are untouched and outside the stack, as before.")
     return ending.well
 
 
@@ -166,14 +169,14 @@ def _inline_or_uploaded(session: boto3.Session, made: Package, text: str) -> dic
     return {"TemplateURL": made.url.replace(made.key, key)}
 
 
-def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], console: Console) -> None:
+def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], terminal: Terminal) -> None:
     """Run drift detection and print where the imported resources differ from the template."""
     logical_ids = set(logical_ids)
     try:
         detection = cloudformation.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
     except ClientError as error:
-        console.print(f"Drift was not detected now ({escape(str(error))}).")
-        console.print(f"Later: aws cloudformation detect-stack-drift --stack-name {stack}")
+        terminal.say(f"Drift was not detected now ({error}).")
+        terminal.say(f"Later: aws cloudformation detect-stack-drift --stack-name {stack}")
         return
     change_sets.until(
         lambda: (
@@ -182,30 +185,29 @@ def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], console:
         ),
         within=600.0,
     )
-    table = Table(show_edge=False, pad_edge=False)
-    for column in ("resource", "property", "is", "template says"):
-        table.add_column(column, overflow="fold")
+    rows: list[tuple[str, ...]] = []
     unchecked: list[str] = sorted(logical_ids)
     for each in _drifts(cloudformation, stack):
         logical_id, status = each["LogicalResourceId"], each["StackResourceDriftStatus"]
         if logical_id not in logical_ids or status == "NOT_CHECKED":
             continue
         unchecked.remove(logical_id)
-        for difference in each.get("PropertyDifferences", []):
-            table.add_row(
-                logical_id, difference["PropertyPath"], difference["ActualValue"], difference["ExpectedValue"]
-            )
-    if table.row_count:
-        console.print("\nThe imported resources differ from the template:")
-        console.print(table)
-        console.print(
+        rows += [
+            (logical_id, difference["PropertyPath"], difference["ActualValue"], difference["ExpectedValue"])
+            for difference in each.get("PropertyDifferences", [])
+        ]
+    terminal.say()
+    if rows:
+        terminal.say("The imported resources differ from the template:")
+        terminal.table(("resource", "property", "is", "template says"), rows)
+        terminal.say(
             "An import changes nothing in them, and an update only what changes in the template: give each the value the "
             "template says by hand (docs/import.md#what-differs), then detect drift again."
         )
     else:
-        console.print("\nDrift detection finds no difference between the imported resources and the template.")
+        terminal.say("Drift detection finds no difference between the imported resources and the template.")
     if unchecked:
-        console.print(f"Not checked, since CloudFormation cannot: {', '.join(unchecked)}.")
+        terminal.say(f"Not checked, since CloudFormation cannot: {', '.join(unchecked)}.")
 
 
 def _drifts(cloudformation: Any, stack: str) -> list[dict[str, Any]]:

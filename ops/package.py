@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.markup import escape
 
 from ops import package_zip
 from ops.assignments import assignments, refuse_unknown
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import boto3
-    from rich.console import Console
+
+    from ops.terminal import Terminal
 
 PACKAGED: Final = ROOT / "build" / "packaged.yaml"
 PREFIX: Final = "retraining"
@@ -60,7 +60,12 @@ class Package:
 
 
 def package(
-    session: boto3.Session, console: Console, bucket: str = "", *, template: Path = TEMPLATE, packaged: Path = PACKAGED
+    session: boto3.Session,
+    terminal: Terminal,
+    bucket: str = "",
+    *,
+    template: Path = TEMPLATE,
+    packaged: Path = PACKAGED,
 ) -> Package:
     """Build, upload, write the packaged template.
 
@@ -71,9 +76,9 @@ def package(
         archive = package_zip.build()
     except package_zip.PackageError as error:
         raise OperatorError(str(error)) from None
-    console.print(f"built {archive.relative_to(ROOT)} ({archive.stat().st_size:,} bytes)")
+    terminal.say(f"built {archive.relative_to(ROOT)} ({archive.stat().st_size:,} bytes)")
     s3 = session.client("s3")
-    bucket = _bucket(session, s3, bucket, console)
+    bucket = _bucket(session, s3, bucket, terminal)
     before = _keys(s3, bucket)
     try:
         cli_package(template, bucket, packaged, prefix=PREFIX, environment=_environment(session))
@@ -85,15 +90,15 @@ def package(
         s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/yaml")
     new = sorted(_keys(s3, bucket) - before)
     for each in new:
-        console.print(f"uploaded s3://{bucket}/{each}")
+        terminal.say(f"uploaded s3://{bucket}/{each}")
     if not new:
-        console.print(f"nothing to upload: s3://{bucket}/{PREFIX}/ holds all of it")
+        terminal.say(f"nothing to upload: s3://{bucket}/{PREFIX}/ holds all of it")
     shown = packaged.relative_to(ROOT) if packaged.is_relative_to(ROOT) else packaged
-    console.print(f"wrote {shown} ({len(content):,} bytes)")
+    terminal.say(f"wrote {shown} ({len(content):,} bytes)")
     return Package(bucket, key, template_url(session, bucket, key), packaged)
 
 
-def _bucket(session: boto3.Session, s3: Any, bucket: str, console: Console) -> str:
+def _bucket(session: boto3.Session, s3: Any, bucket: str, terminal: Terminal) -> str:
     """The bucket to upload to; made, after saying so, when it is the default one and missing."""
     account = session.client("sts").get_caller_identity()["Account"]
     region = str(session.region_name)
@@ -113,7 +118,7 @@ def _bucket(session: boto3.Session, s3: Any, bucket: str, console: Console) -> s
                 f"There is no bucket {bucket}. Make it (aws s3 mb s3://{bucket} --region {region}), or leave BUCKET= "
                 f"out to have {default} made."
             ) from None
-        console.print(f"making the private bucket {named} in {region} for zip, state machine and template")
+        terminal.say(f"making the private bucket {named} in {region} for zip, state machine and template")
         _make(s3, named, region)
         return named
     there = found.get("BucketRegion") or region
@@ -174,22 +179,24 @@ def quick_create_link(partition: str, region: str, url: str, stack: str, paramet
     return f"https://{console}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"
 
 
-def command(options: argparse.Namespace, session: boto3.Session, console: Console) -> int:
+def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Package and print the link."""
     parameters = assignments(options.params, "PARAMS")
     refuse_unknown(parameters, sources()["Parameters"], what="parameter")
     try:
-        made = package(session, console, options.bucket)
+        made = package(session, terminal, options.bucket)
     except (BotoCoreError, ClientError):
-        console.print("The zip is built; nothing was uploaded.")
+        terminal.say("The zip is built; nothing was uploaded.")
         raise
     if embedded():
-        console.print("The embedded AWS has no console. Deploy it: make deploy")
+        terminal.say("The embedded AWS has no console. Deploy it: make deploy")
         return 0
     region = str(session.region_name)
     partition = session.get_partition_for_region(region)
     link = quick_create_link(partition, region, made.url, options.stack, parameters)
-    console.print(f"\nDeploy it in the console, as somebody who may read that bucket:\n{escape(link)}")
+    terminal.say()
+    terminal.say("Deploy it in the console, as somebody who may read that bucket:")
+    terminal.say(link)
     return 0
 
 

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Terminal
 
 
-def replay(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def replay(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Start one execution for each event; a signal that was decided before stays decided."""
     if options.dead_letters in {"1", "true", "yes"}:
-        return _dead_letters(stack, console)
+        return _dead_letters(stack, terminal)
     place = required(options.event, "EVENT", "make replay EVENT=rejected/<id>.json")
-    console.print(f"started {_start(stack, _event(stack, place))}")
+    terminal.say(f"started {_start(stack, _event(stack, place))}")
     return 0
 
 
@@ -44,15 +44,15 @@ def _event(stack: Stack, place: str) -> Any:
     return kept["event"] if isinstance(kept, dict) and set(kept) == {"event", "sentence"} else kept
 
 
-def _dead_letters(stack: Stack, console: Console) -> int:
+def _dead_letters(stack: Stack, terminal: Terminal) -> int:
     queue, sqs, count = stack.outputs["DeadLetterQueueUrl"], stack.client("sqs"), 0
     while True:
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
         if not messages:
-            console.print(f"{count} event(s) replayed; the dead-letter queue is empty.")
+            terminal.say(f"{count} event(s) replayed; the dead-letter queue is empty.")
             return 0
         for message in messages:
-            console.print(f"started {_start(stack, json.loads(message['Body']))}")
+            terminal.say(f"started {_start(stack, json.loads(message['Body']))}")
             # Deleted only once it runs: an event is delivered twice rather than never.
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             count += 1

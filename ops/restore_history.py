@@ -9,7 +9,6 @@ Shows what it found, asks (or YES=1), writes what is not there yet. It can be re
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from ops import change_sets
 from ops.audit.reading import ANCHOR_BYTES, ANCHORS, RECORD_BYTES
@@ -37,15 +33,17 @@ from ops.rebuilt_history import (
     undecided_items,
 )
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
+from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
 
     from ops.rebuilt_history import OpenRun
+    from ops.terminal import Cell
     from orchestration.domain.chain import Head
 
 FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
@@ -56,10 +54,10 @@ THREADS: Final = 16
 """Reads or writes at a time."""
 
 
-def restore_history(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def restore_history(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Rebuild the table. Exit status 1 when records are not whole, the table holds something else, or nobody said yes."""
     try:
-        return _restored(options, stack, console)
+        return _restored(options, stack, terminal)
     except (BotoCoreError, ClientError) as error:
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
         if code == "ResourceNotFoundException":
@@ -74,7 +72,7 @@ def restore_history(options: argparse.Namespace, stack: Stack, console: Console)
         ) from None
 
 
-def _restored(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def _restored(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     name = stack.outputs["HistoryTableName"]
     if options.table not in {"", None, name}:
         raise OperatorError(
@@ -90,28 +88,28 @@ def _restored(options: argparse.Namespace, stack: Stack, console: Console) -> in
         )
     source, now = _Source(stack.client("s3", config), stack.outputs["AutomationBucketName"]), datetime.now(UTC)
     report = Report(name)
-    with _progress() as progress:
+    with Terminal(errors=True).progress("records") as progress:
         for rebuilt in source.chains(now, progress):
             report.found(rebuilt)
         report.undecided = undecided_items(source.rejected(), now)
     if not options.json:
-        _show(report, console)
+        _show(report, terminal)
     if options.json and not options.yes:
-        print(json.dumps(report.as_record(), indent=2))
+        terminal.json(report.as_record())
         return int(not report.whole)
     question = f"Write these {report.items} items into {name}?"
-    if not change_sets.confirmed(console, question, yes=options.yes):
-        console.print("Nothing was written.")
+    if not change_sets.confirmed(terminal, question, yes=options.yes):
+        terminal.say("Nothing was written.")
         return 1
-    with _progress() as progress:
+    with Terminal(errors=True).progress("records") as progress:
         for rebuilt in source.chains(now, progress):
             target.write(rebuilt.items)
         target.write(owner_items(report.owners) | report.undecided)
     report.written, report.kept = dict(target.counts), target.kept
     if options.json:
-        print(json.dumps(report.as_record(), indent=2))
+        terminal.json(report.as_record())
     else:
-        _show_written(report, console)
+        _show_written(report, terminal)
     return int(not report.whole or bool(report.kept))
 
 
@@ -180,17 +178,18 @@ class _Source:
         self._client = client
         self._bucket = bucket
 
-    def chains(self, now: datetime, progress: Progress) -> Iterator[Rebuilt]:
+    def chains(self, now: datetime, progress: Callable[[int], None]) -> Iterator[Rebuilt]:
         """Every chain, rebuilt, one after the other: only one is in memory."""
         anchored = self._anchored()
-        task = progress.add_task("records", total=None)
+        done = 0
         with ThreadPoolExecutor(THREADS) as threads:
             for name in sorted({*self._names(), *anchored}):
                 keys = [key for folder in FOLDERS for key in self._keys(f"{folder}{name}/")]
                 objects = []
                 for found in threads.map(self._read, keys):
                     objects.append(found)
-                    progress.advance(task)
+                    done += 1
+                    progress(done)
                 yield rebuild(read_chain(name, objects, anchored.get(name)), now)
 
     def rejected(self) -> Iterator[tuple[str, bytes, datetime]]:
@@ -261,23 +260,20 @@ def _without_times(item: Mapping[str, Any]) -> dict[str, Any]:
 # Showing.
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), MofNCompleteColumn(), console=Console(stderr=True), transient=True
-    )
-
-
-def _show(report: Report, console: Console) -> None:
-    shown = Table(show_edge=False, pad_edge=False)
-    for column in ("chain", "records", "runs", "open", ""):
-        shown.add_column(column, overflow="fold")
+def _show(report: Report, terminal: Terminal) -> None:
+    rows: list[tuple[Cell, ...]] = []
     for chain in report.chains:
-        mark = "[red]not whole[/]" if chain["findings"] else "[green]whole[/]"
-        shown.add_row(chain["chain"], str(chain["records"]), str(chain["runs"]), str(chain["open_runs"]), mark)
-    console.print(shown if report.chains else "The bucket holds no record.")
-    _list(console, "Not trusted, and not restored; the model is paused until somebody resumes it:", _findings(report))
-    _list(console, "Runs without an outcome; nobody can answer what they wait for:", map(_what_to_do, report.open_runs))
-    _list(console, "What the records do not tell:", NOT_REBUILT)
+        mark = Styled("red", "not whole") if chain["findings"] else Styled("green", "whole")
+        rows.append((chain["chain"], str(chain["records"]), str(chain["runs"]), str(chain["open_runs"]), mark))
+    if rows:
+        terminal.table(("chain", "records", "runs", "open", ""), rows)
+    else:
+        terminal.say("The bucket holds no record.")
+    _list(terminal, "Not trusted, and not restored; the model is paused until somebody resumes it:", _findings(report))
+    _list(
+        terminal, "Runs without an outcome; nobody can answer what they wait for:", map(_what_to_do, report.open_runs)
+    )
+    _list(terminal, "What the records do not tell:", NOT_REBUILT)
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -293,23 +289,25 @@ def _what_to_do(left: OpenRun) -> str:
     )
 
 
-def _show_written(report: Report, console: Console) -> None:
+def _show_written(report: Report, terminal: Terminal) -> None:
     counts = report.written or {}
-    console.print(f"\n{counts['written']} items written, {counts['there']} were there before.")
-    _list(console, "There, but other than the records say; left as it is:", report.kept)
+    terminal.say()
+    terminal.say(f"{counts['written']} items written, {counts['there']} were there before.")
+    _list(terminal, "There, but other than the records say; left as it is:", report.kept)
     if report.kept:
-        console.print(
+        terminal.say(
             "If the table holds nothing newer than the records: empty it and restore again, and these are as they say."
         )
-    console.print("Next: make verify-audit, make status, then let the loop run again (docs/runbook.md, Table lost).")
+    terminal.say("Next: make verify-audit, make status, then let the loop run again (docs/runbook.md, Table lost).")
 
 
-def _list(console: Console, title: str, lines: Iterable[str]) -> None:
+def _list(terminal: Terminal, title: str, lines: Iterable[str]) -> None:
     found = list(lines)
     if found:
-        console.print(f"\n{title}")
+        terminal.say()
+        terminal.say(title)
     for line in found:
-        console.print(f"  - {line}", markup=False)
+        terminal.say(f"  - {line}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.terminal import Styled
 from orchestration.domain.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
 from orchestration.domain.signal import identify
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Terminal
+
 
 PATIENCE_SECONDS = 60.0
 
 
-def retrain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def retrain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Send the request and print what was decided. Exit status 0 when it retrains, 1 when the guards said no."""
     example = 'make retrain MODEL=fraud REASON="new labels"'
     model, reason = required(options.model, "MODEL", example), required(options.reason, "REASON", example)
@@ -43,10 +45,10 @@ def retrain(options: argparse.Namespace, stack: Stack, console: Console) -> int:
         raise OperatorError(f"EventBridge refused the request: {answer['Entries'][0].get('ErrorMessage')}")
     record = _decided(stack, identify("manual-request", key))
     if record is None:
-        console.print(f"The request was sent; no decision within {PATIENCE_SECONDS:.0f} s. Look again: make status")
+        terminal.say(f"The request was sent; no decision within {PATIENCE_SECONDS:.0f} s. Look again: make status")
         return 1
-    console.print(f"[bold]{record['decision']}[/] {record['sentence']}")
-    console.print(f"make explain SIGNAL={record['signal_id']}")
+    terminal.say(Styled("bold", record["decision"]), f" {record['sentence']}")
+    terminal.say(f"make explain SIGNAL={record['signal_id']}")
     return 0 if record["decision"] == "RETRAIN" else 1
 
 

@@ -18,11 +18,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
-from rich.markup import escape
 
 from ops.change_sets import until
 from ops.record_hashes import hash_of
 from ops.stack import Stack, parser, run
+from ops.terminal import Styled
 from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision
 from orchestration.domain.signal import identify
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Terminal
+
 
 MODEL: Final = "smoke-test"
 SCOPE: Final = f"model:{MODEL}"
@@ -46,21 +47,21 @@ class HopError(Exception):
 class _Journey:
     """Prints one line for each hop and keeps the time."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
         self._last = time.monotonic()
 
     def arrived(self, hop: str, what: str) -> None:
         """A hop happened."""
         now = time.monotonic()
-        self._console.print(f"[green]ok[/]    {hop:<13} {now - self._last:6.2f} s  {escape(what)}")
+        self._terminal.say(Styled("green", "ok"), f"    {hop:<13} {now - self._last:6.2f} s  {what}")
         self._last = now
 
 
-def smoke(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def smoke(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Send the signal and follow it. Exit status 0 when every hop happened."""
     del options
-    journey = _Journey(console)
+    journey = _Journey(terminal)
     key = uuid.uuid4().hex
     with ExitStack() as cleanup:
         try:
@@ -81,14 +82,15 @@ def smoke(options: argparse.Namespace, stack: Stack, console: Console) -> int:
             subject = _awaited(lambda: _heard(stack, queue), "notification", _no_message(stack))
             journey.arrived("notification", f"OperationsTopic delivered: {subject}{_subscribers(stack)}")
         except ClientError as error:
-            console.print(f"[red]NOT OK[/] after the last hop above: {escape(str(error))}")
-            console.print("Where ReviewerPrincipals is set, only they may write a policy: run it as one of them.")
+            terminal.say(Styled("red", "NOT OK"), f" after the last hop above: {error}")
+            terminal.say("Where ReviewerPrincipals is set, only they may write a policy: run it as one of them.")
             return 1
         except HopError as error:
-            console.print(f"[red]NOT OK[/] {escape(str(error))}")
+            terminal.say(Styled("red", "NOT OK"), f" {error}")
             return 1
-    console.print(
-        f"[green]Every hop works.[/] What stays: the decision record (make explain SIGNAL={record['signal_id']})"
+    terminal.say(
+        Styled("green", "Every hop works."),
+        f" What stays: the decision record (make explain SIGNAL={record['signal_id']})",
     )
     return 0
 

@@ -7,14 +7,12 @@ import getpass
 import json
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-from rich.console import Console
-from rich.markup import escape
 
+from ops.terminal import Styled, Terminal
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
 
@@ -108,47 +106,48 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def run(
-    command: Callable[[argparse.Namespace, Stack, Console], int],
+    command: Callable[[argparse.Namespace, Stack, Terminal], int],
     arguments: argparse.ArgumentParser,
     argv: Sequence[str] | None,
 ) -> int:
     """Parse, find the stack, run the command. Exit status 0 done, 1 not done, 2 wrong usage or no such stack."""
     options = arguments.parse_args(argv)
-    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True, highlight=False)
+    terminal, errors = Terminal(), Terminal(errors=True)
     try:
-        return command(options, Stack(options.stack, options.region), console)
+        return command(options, Stack(options.stack, options.region), terminal)
     except OperatorError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]{escape(str(error))}[/red]")
+        errors.say(Styled("red", str(error)))
         return USAGE_ERROR
     except (BotoCoreError, ClientError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]AWS refused:[/red] {escape(str(error))}")
+        errors.say(Styled("red", "AWS refused:"), f" {error}")
         return 1
 
 
 def run_signed_in(
-    command: Callable[[argparse.Namespace, boto3.Session, Console], int],
+    command: Callable[[argparse.Namespace, boto3.Session, Terminal], int],
     arguments: argparse.ArgumentParser,
     argv: Sequence[str] | None,
 ) -> int:
     """Parse and run a command that makes or removes the stack itself. Exit status as with ``run``."""
     options = arguments.parse_args(argv)
-    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True, highlight=False)
-    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    terminal, errors = Terminal(), Terminal(errors=True)
     try:
-        return command(options, _session(options.region), console)
+        return command(options, _session(options.region), terminal)
     except OperatorError as error:
-        errors.print(f"[red]{escape(str(error))}[/red]")
+        errors.say(Styled("red", str(error)))
         return USAGE_ERROR
     except (NoCredentialsError, PartialCredentialsError) as error:
-        errors.print(
-            f"[red]{error}.[/red] Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
+        errors.say(
+            Styled("red", f"{error}."),
+            " Sign in to AWS (aws configure, aws sso login), or export what `make local` prints.",
         )
         return USAGE_ERROR
     except (BotoCoreError, ClientError) as error:
-        errors.print(f"[red]AWS refused:[/red] {escape(str(error))}")
+        errors.say(Styled("red", "AWS refused:"), f" {error}")
         return 1
     except KeyboardInterrupt:
-        errors.print("\nStopped watching; CloudFormation goes on with what it has begun.")
+        errors.say()
+        errors.say("Stopped watching; CloudFormation goes on with what it has begun.")
         return 1
 
 

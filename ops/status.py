@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from ops.stack import Stack, parser, run
+from ops.terminal import Styled
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Cell, Terminal
 
 
-def status(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def status(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Print the state. Exit status 1 when something waits for a person: a switch, a frozen model."""
     del options
     table = stack.table
@@ -24,28 +23,32 @@ def status(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     queue = list(table.queue())
     needs_people = bool(switches)
     for switch in switches:
-        console.print(f"[yellow]paused[/] {switch.scope} by {switch.by} since {switch.since[:19]}: {switch.reason}")
-    models = Table(show_edge=False, pad_edge=False)
-    for column in ("model", "state", "fruitless", "last promoted", "pending"):
-        models.add_column(column, overflow="fold")
-    names = table.models()
-    for name in names:
+        terminal.say(
+            Styled("yellow", "paused"), f" {switch.scope} by {switch.by} since {switch.since[:19]}: {switch.reason}"
+        )
+    rows: list[tuple[Cell, ...]] = []
+    for name in table.models():
+        shown: Cell
         state = table.model(name)
         if state.frozen_reason:
-            needs_people, shown = True, f"[red]frozen[/]: {state.frozen_reason}"
+            needs_people, shown = True, (Styled("red", "frozen"), f": {state.frozen_reason}")
         elif state.active_run_id:
-            shown = f"[cyan]run {state.active_run_id}[/]"
+            shown = Styled("cyan", f"run {state.active_run_id}")
         else:
             shown = f"cooldown until {state.cooldown_until[:19]}" if state.cooldown_until else "idle"
         pending = f"{state.pending['count']} ({state.pending['severity']})" if state.pending else ""
-        models.add_row(name, shown, str(state.fruitless_runs), (state.promoted_at or "")[:19], pending)
-    console.print(models if names else "No signal has come yet.")
-    console.print(f"\n{len(ledger.holders)} training slot(s) held, {len(queue)} run(s) in the queue")
+        rows.append((name, shown, str(state.fruitless_runs), (state.promoted_at or "")[:19], pending))
+    if rows:
+        terminal.table(("model", "state", "fruitless", "last promoted", "pending"), rows)
+    else:
+        terminal.say("No signal has come yet.")
+    terminal.say()
+    terminal.say(f"{len(ledger.holders)} training slot(s) held, {len(queue)} run(s) in the queue")
     for holder in ledger.holders:
-        console.print(f"  {holder.model} run {holder.run_id} since {holder.since[:19]} (grant {holder.fence})")
+        terminal.say(f"  {holder.model} run {holder.run_id} since {holder.since[:19]} (grant {holder.fence})")
     for waiter in queue:
-        console.print(f"  waiting: {waiter.model} run {waiter.run_id} since {waiter.since[:19]}")
-    console.print(f"{len(waits)} wait(s) parked" + (": make waits" if waits else ""))
+        terminal.say(f"  waiting: {waiter.model} run {waiter.run_id} since {waiter.since[:19]}")
+    terminal.say(f"{len(waits)} wait(s) parked" + (": make waits" if waits else ""))
     return int(needs_people)
 
 

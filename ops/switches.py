@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ops.terminal import Terminal
 
 
-def switch(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Carry the change out. Exit status 1 when there was nothing to change."""
     if options.change == "unfreeze":
         model = required(options.model, "MODEL", 'make unfreeze MODEL=fraud REASON="labels repaired"')
         reason = required(options.reason, "REASON", 'make unfreeze MODEL=fraud REASON="labels repaired"')
         answer = stack.ask({"action": "unfreeze", "model": model, "by": stack.who(), "reason": reason})
-        console.print(f"{model} is unfrozen." if answer["changed"] else f"{model} was not frozen.")
+        terminal.say(f"{model} is unfrozen." if answer["changed"] else f"{model} was not frozen.")
     elif options.change == "pause":
         reason = required(options.reason, "REASON", 'make pause SCOPE=model:fraud REASON="incident 42"')
         answer = stack.ask({"action": "pause", "scope": options.scope, "by": stack.who(), "reason": reason})
-        console.print(
+        terminal.say(
             f"{answer['scope']} is paused: no training and no promotion starts in it, and a bake in it ends with the "
             f"champion. Undo: make resume SCOPE={answer['scope']}"
             if answer["changed"]
             else f"{answer['scope']} was paused before."
         )
         for begun in answer["in_flight"]:
-            console.print(f"  begun before, goes on to its end: {begun}", markup=False)
+            terminal.say(f"  begun before, goes on to its end: {begun}")
     else:
         answer = stack.ask({"action": "unpause", "scope": options.scope, "by": stack.who()})
-        console.print(f"{answer['scope']} goes on." if answer["changed"] else f"{answer['scope']} was not paused.")
+        terminal.say(f"{answer['scope']} goes on." if answer["changed"] else f"{answer['scope']} was not paused.")
     return 0 if answer["changed"] else 1
 
 

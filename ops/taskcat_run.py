@@ -35,7 +35,8 @@ def main(project_root: str) -> int:
             passed = passed and made
             print(f"{'ok    ' if made else 'FAILED'} {stack.test_name} {stack.region_name} {stack.status} {stack.name}")
             for event in [] if made else stack.error_events(refresh=True):
-                print(f"       {event.logical_id}: {event.status_reason}")
+                # This environment has no terminal of ours: quoted, a reason can be nothing but text.
+                print(f"       {event.logical_id}: {event.status_reason!r}")
     return int(not passed)
 
 

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
 
 from ops.package import BUCKET_PREFIX, embedded, package
 from ops.stack import OperatorError
 from ops.stack_deployment import ROOT
 from ops.template import KEEPS, dump
+from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,14 +40,14 @@ def lint() -> int:
     return _taskcat(ENVIRONMENT / "taskcat", "lint", "--input-file", CONFIG.name)
 
 
-def run_tests(console: Console, account: str) -> int:
+def run_tests(terminal: Terminal, account: str) -> int:
     """Package for each region, then have taskcat deploy and delete; its exit status."""
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     shutil.rmtree(WORKPLACE, ignore_errors=True)
     WORKPLACE.mkdir(parents=True)
     for region in sorted({region for test in config["tests"].values() for region in test["regions"]}):
-        console.print(f"[bold]{region}[/]")
-        made = package(boto3.Session(region_name=region), console, packaged=WORKPLACE / f"{region}.packaged.yaml")
+        terminal.say(Styled("bold", region))
+        made = package(boto3.Session(region_name=region), terminal, packaged=WORKPLACE / f"{region}.packaged.yaml")
         (WORKPLACE / f"{region}.yaml").write_text(dump(disposable(made.document())), encoding="utf-8")
     (WORKPLACE / ".taskcat.yml").write_text(yaml.safe_dump(by_region(config, account)), encoding="utf-8")
     return _taskcat(ENVIRONMENT / "python", str(ROOT / "ops" / "taskcat_run.py"), str(WORKPLACE))
@@ -106,9 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = argparse.ArgumentParser(prog="make taskcat", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     arguments.add_argument("--lint-only", action="store_true", help="deploy nothing")
     options = arguments.parse_args(argv)
-    console = Console(soft_wrap=True, highlight=False)
+    terminal = Terminal()
     if lint():
-        console.print("[red]taskcat: the template or .taskcat.yml does not pass its lint.[/]")
+        terminal.say(Styled("red", "taskcat: the template or .taskcat.yml does not pass its lint."))
         return 1
     account = None if options.lint_only else signed_in()
     if account is None:
@@ -117,15 +116,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             if options.lint_only
             else "nobody is signed in to AWS, and AWS_ENDPOINT_URL names no embedded one"
         )
-        console.print(f"taskcat: linted only ({why}); nothing was deployed.")
+        terminal.say(f"taskcat: linted only ({why}); nothing was deployed.")
         return 0
-    console.print(f"taskcat: deploying to {'the embedded AWS' if embedded() else f'account {account}'}")
+    terminal.say(f"taskcat: deploying to {'the embedded AWS' if embedded() else f'account {account}'}")
     try:
-        status = run_tests(console, account)
+        status = run_tests(terminal, account)
     except (OperatorError, BotoCoreError, ClientError) as error:
-        console.print(f"[red]taskcat: {escape(str(error))}[/]")
+        terminal.say(Styled("red", f"taskcat: {error}"))
         return 2
-    console.print("[red]taskcat: failed[/]" if status else "[green]taskcat: every test deployed and was deleted[/]")
+    if status:
+        terminal.say(Styled("red", "taskcat: failed"))
+    else:
+        terminal.say(Styled("green", "taskcat: every test deployed and was deleted"))
     return int(status != 0)
 
 

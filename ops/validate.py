@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.terminal import Terminal
 from orchestration.domain.policy import validate_policy
 
 if TYPE_CHECKING:
@@ -59,17 +60,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("policies", nargs="*", type=Path, help="policy files (POLICY=)")
     options = arguments.parse_args(argv)
     if not options.policies:
-        print("POLICY= is missing. Example: make validate POLICY=policies/fraud.json", file=sys.stderr)
+        Terminal(errors=True).say("POLICY= is missing. Example: make validate POLICY=policies/fraud.json")
         return 2
-    bad, shared = 0, shared_endpoints(options.policies)
+    terminal, bad, shared = Terminal(), 0, shared_endpoints(options.policies)
     for path in options.policies:
         findings = findings_of(path)
         if path.resolve() in shared:
             findings = (*findings, shared[path.resolve()])
         bad += bool(findings)
-        print(f"{path}: {'valid' if not findings else 'NOT VALID'}")
+        terminal.say(f"{path}: {'valid' if not findings else 'NOT VALID'}")
         for finding in findings:
-            print(f"  {finding}")
+            terminal.say(f"  {finding}")
     return int(bad > 0)
 
 

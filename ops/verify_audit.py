@@ -10,31 +10,28 @@ Exit status: 0 whole, 1 broken, 2 the call was wrong or could not be carried out
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ops.audit.findings import Level, first_breaks
 from ops.audit.reading import Reading
 from ops.audit.records import HASH
 from ops.audit.walk import NOT_PROVEN, Audit, UnknownChainError
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
+from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from ops.audit.gathered import Report
+    from ops.terminal import Style
 
 REPORT_VERSION: Final = 1
 
@@ -50,12 +47,12 @@ NEXT: Final = (
 THREADS: Final = 16
 """Reads at a time."""
 
-COLOURS: Final = {Level.BREAK: "red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
+COLOURS: Final[dict[Level, Style]] = {Level.BREAK: "red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 
 COUNTED: Final = ("chains", "records", "objects", "runs", "executions", "anchors", "earlier", "foreign")
 
 
-def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def verify_audit(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Walk everything. Exit status 1 when something is broken."""
     anchor = options.anchor.strip().lower() or None
     if anchor and not HASH.fullmatch(anchor):
@@ -72,7 +69,7 @@ def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) ->
         machine=stack.outputs["StateMachineArn"],
     )
     try:
-        with ThreadPoolExecutor(THREADS) as pool, _progress() as progress:
+        with ThreadPoolExecutor(THREADS) as pool, Terminal(errors=True).progress("records") as progress:
             report = Audit(
                 reading,
                 pool,
@@ -88,9 +85,9 @@ def verify_audit(options: argparse.Namespace, stack: Stack, console: Console) ->
     except (BotoCoreError, ClientError) as error:
         raise OperatorError(f"AWS refused, so nothing is known: {error}") from None
     if truth(options.json):
-        print(json.dumps(report_record(report), indent=2))
+        terminal.json(report_record(report))
     else:
-        _print(report, console)
+        _print(report, terminal)
     return 0 if is_whole(report) else 1
 
 
@@ -117,7 +114,7 @@ def report_record(report: Report) -> dict[str, Any]:
     }
 
 
-def _print(report: Report, console: Console) -> None:
+def _print(report: Report, terminal: Terminal) -> None:
     first, shown = first_breaks(report.findings), Counter[tuple[str | None, Level]]()
     for finding in report.findings:
         level = finding.fault.level
@@ -127,41 +124,25 @@ def _print(report: Report, console: Console) -> None:
         place = finding.chain or "no chain"
         at = "" if finding.sequence is None else f" {finding.sequence}"
         mark = " (first)" if finding.chain is not None and first.get(finding.chain) is finding else ""
-        console.print(
-            f"[{COLOURS[level]}]{level}[/]  {escape(place)}{at}{mark}  {finding.fault}: {escape(finding.sentence)}"
-        )
-        console.print(f"         {escape(finding.subject)}")
+        terminal.say(Styled(COLOURS[level], level), f"  {place}{at}{mark}  {finding.fault}: {finding.sentence}")
+        terminal.say(f"         {finding.subject}")
     for (chain, level), count in shown.items():
         if count > SHOWN:
-            console.print(f"         {count - SHOWN} more {level}s of {escape(chain or 'no chain')}; JSON=1 shows all")
-    mark = "[green]whole[/]" if is_whole(report) else "[red]BROKEN[/]"
-    console.print(
-        f"{mark}  {report.records + report.earlier:,} records in {report.chains:,} chain(s), {report.objects:,} objects, "
-        f"{report.runs:,} runs, {report.executions:,} executions, {report.anchors:,} anchors"
+            terminal.say(f"         {count - SHOWN} more {level}s of {chain or 'no chain'}; JSON=1 shows all")
+    terminal.say(
+        Styled("green", "whole") if is_whole(report) else Styled("red", "BROKEN"),
+        f"  {report.records + report.earlier:,} records in {report.chains:,} chain(s), {report.objects:,} objects, "
+        f"{report.runs:,} runs, {report.executions:,} executions, {report.anchors:,} anchors",
     )
     if not is_whole(report):
-        console.print(NEXT, markup=False)
+        terminal.say(NEXT)
     if report.foreign:
-        console.print(
+        terminal.say(
             f"{report.foreign:,} record(s) name executions of another state machine; these were not looked up."
         )
-    console.print("Not proven by this:")
+    terminal.say("Not proven by this:")
     for sentence in NOT_PROVEN:
-        console.print(f"  {sentence}", markup=False)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; nothing where there is none."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("records", total=None)
-
-        def step(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=max(total, done))
-
-        yield step
+        terminal.say(f"  {sentence}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

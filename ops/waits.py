@@ -5,32 +5,27 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from ops.stack import Stack, parser, run
+from ops.terminal import Column
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from rich.console import Console
-
+    from ops.terminal import Terminal
     from orchestration.domain.wait import Wait
 
 
-def waits(options: argparse.Namespace, stack: Stack, console: Console) -> int:
+def waits(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Print the waits; task tokens never leave the table."""
     del options
     found = sorted(stack.table.waits_without_tokens(), key=lambda wait: wait.parked_at)
     if not found:
-        console.print("Nothing is parked.")
+        terminal.say("Nothing is parked.")
         return 0
-    table = Table(show_edge=False, pad_edge=False)
-    for column in ("kind", "subject", "model", "run", "since", "next step", "until", "why"):
-        # A run id is there to be copied: never broken over lines.
-        table.add_column(column, overflow="fold", no_wrap=column == "run")
-    for wait in found:
-        table.add_row(
+    columns = ("kind", "subject", "model", Column("run", whole=True), "since", "next step", "until", "why")
+    rows = [
+        (
             wait.kind,
             _names(wait) or wait.subject,
             wait.model,
@@ -40,7 +35,9 @@ def waits(options: argparse.Namespace, stack: Stack, console: Console) -> int:
             wait.deadline[:19],
             _why(wait),
         )
-    console.print(table)
+        for wait in found
+    ]
+    terminal.table(columns, rows)
     return 0
 
 

@@ -26,7 +26,6 @@ import boto3
 import pytest
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from moto import mock_aws
-from rich.console import Console
 
 from ops.audit.gathered import Report
 from ops.audit.reading import Reading
@@ -34,6 +33,7 @@ from ops.audit.walk import Audit
 from ops.explain import explain
 from ops.history import history
 from ops.status import status
+from ops.terminal import Terminal
 from ops.waits import waits
 from orchestration import approval_handler, composition, handler, promotion_handler
 from orchestration.domain.contracts import (
@@ -806,7 +806,7 @@ def play_reviewed(world: World) -> None:
     world.served(serving)
     for model, kind in (("tagged", "slot"), ("shipped", "slot"), ("asked", "approval")):
         world.park(world.admitted(model), kind, "training")
-    stack, console = world.terminal(), Console(file=io.StringIO())
+    stack, terminal = world.terminal(), Terminal(file=io.StringIO())
     for command, asked in (
         (status, {}),
         (waits, {}),
@@ -815,7 +815,7 @@ def play_reviewed(world: World) -> None:
         (explain, {"signal": "", "run": serving.name}),
     ):
         world.outside.doing = f"make {command.__name__}"
-        assert command(argparse.Namespace(**asked), stack, console) == int(command is status), command
+        assert command(argparse.Namespace(**asked), stack, terminal) == int(command is status), command
     world.outside.doing = "make verify-audit"
     assert world.audited().records > 0
     kept = [json.dumps(asdict(item)) for item in world.ports.table.due_items()]

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-from rich.console import Console
 
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import change_sets, deploy, destroy, import_resources, package, package_zip, smoke
 from ops.change_sets import ChangeSet
 from ops.package import Package
 from ops.stack_deployment import TEMPLATE
+from ops.terminal import Terminal
 
 TABLE_KEY = {
     "AttributeDefinitions": [
@@ -49,14 +49,14 @@ class Desk:
         self.sources = sources
         self.shown: list[ChangeSet] = []
 
-    def package(self, session: boto3.Session, console: Console, bucket: str = "") -> Package:
+    def package(self, session: boto3.Session, terminal: Terminal, bucket: str = "") -> Package:
         """Package the desk's sources; unchanged ones, once for all tests, since each start of the AWS CLI costs a second."""
         content = b"".join(path.read_bytes() for path in sorted(self.sources.rglob("*")) if path.is_file())
         packaged = PACKAGED.get(content)
         if packaged is None or packaged[0] != self.aws.endpoint_url:
             made = package.package(
                 session,
-                console,
+                terminal,
                 bucket,
                 template=self.sources / TEMPLATE.name,
                 packaged=self.sources.parent / "packaged.yaml",
@@ -113,9 +113,9 @@ def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
     monkeypatch.setattr(import_resources, "package", made.package)
     show = change_sets.show
 
-    def remember(console: Console, change_set: ChangeSet) -> None:
+    def remember(terminal: Terminal, change_set: ChangeSet) -> None:
         made.shown.append(change_set)
-        show(console, change_set)
+        show(terminal, change_set)
 
     monkeypatch.setattr(change_sets, "show", remember)
     return made
@@ -147,14 +147,14 @@ def test_an_empty_form_deploys_and_again_there_is_nothing_to_change(
 def test_unchanged_sources_upload_nothing_and_give_the_same_template(
     desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session, console = boto3.Session(), Console(soft_wrap=True)
+    session, terminal = boto3.Session(), Terminal()
     bucket = f"artifacts-{uuid.uuid4().hex}"
     desk.aws.client("s3").create_bucket(Bucket=bucket)
     template = desk.sources / TEMPLATE.name
-    first = package.package(session, console, bucket, template=template, packaged=tmp_path / "first.yaml")
+    first = package.package(session, terminal, bucket, template=template, packaged=tmp_path / "first.yaml")
     assert capsys.readouterr().out.count("uploaded s3://") == 3
 
-    again = package.package(session, console, bucket, template=template, packaged=tmp_path / "again.yaml")
+    again = package.package(session, terminal, bucket, template=template, packaged=tmp_path / "again.yaml")
 
     assert "nothing to upload" in capsys.readouterr().out
     assert (again.key, again.template.read_bytes()) == (first.key, first.template.read_bytes())

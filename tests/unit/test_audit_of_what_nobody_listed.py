@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from rich.console import Console
 
 from ops.audit.findings import Fault, Finding, Level
 from ops.audit.gathered import Report
+from ops.terminal import Terminal
 from ops.verify_audit import _print
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Head
@@ -231,10 +231,9 @@ def test_the_first_break_of_a_chain_is_printed_behind_any_number_of_warnings() -
     warnings = [Finding(Fault.ARTIFACT_CHANGED, "fraud", place, "s3://a/b", "Gone.") for place in range(1, 60)]
     broken = [Finding(Fault.EDITED, "fraud", place, "key", f"Edited {place}.") for place in range(70, 99)]
     loose = [Finding(Fault.EXTRA, None, None, "decisions/x", "The object lies in no chain's folder.")]
-    printed = Console(file=io.StringIO(), width=200)
-    _print(Report([*warnings, *broken, *loose]), printed)
-    assert isinstance(printed.file, io.StringIO)
-    told = printed.file.getvalue()
+    out = io.StringIO()
+    _print(Report([*warnings, *broken, *loose]), Terminal(file=out))
+    told = out.getvalue()
     assert "break  fraud 70 (first)  edited: Edited 70." in told
     assert "break  no chain  extra: The object lies in no chain's folder." in told
     assert "39 more warnings of fraud" in told

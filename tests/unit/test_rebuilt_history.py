@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.progress import Progress
 
 from ops.rebuilt_history import (
     NOT_REBUILT,
@@ -169,7 +168,7 @@ def test_executions_that_decided_nothing_are_known_again_by_their_events(world: 
     before = world.database.items
     scene = Scene.of(world)
     source = _Source(cast("Any", scene.s3), BUCKET)
-    restored = {key: item for chain in source.chains(scene.now, Progress()) for key, item in chain.items.items()}
+    restored = {key: item for chain in source.chains(scene.now, lambda _: None) for key, item in chain.items.items()}
     notes = undecided_items(source.rejected(), scene.now)
     assert set(notes) == {("RUN#run-8", "UNDECIDED"), ("RUN#run.9", "UNDECIDED")} <= set(before)
     scene.database.items = restored | notes
@@ -450,7 +449,9 @@ def test_a_tail_that_was_cut_shows_whatever_else_lies_beside_the_anchors() -> No
         scene.s3.put(BUCKET, key, body)
     scene.s3.put(BUCKET, "evidence/_loop/_controls/large.json", b" " * 500_000)
     scene.s3.rewrite(BUCKET, head.key, None)
-    chains = {each.chain.name: each for each in _Source(cast("Any", scene.s3), BUCKET).chains(scene.now, Progress())}
+    chains = {
+        each.chain.name: each for each in _Source(cast("Any", scene.s3), BUCKET).chains(scene.now, lambda _: None)
+    }
     assert [finding for finding in chains["_loop"].findings if "anchored at record" in finding]
     assert [finding for finding in chains["_loop"].findings if "large.json is no JSON" in finding]
     assert {name for name, chain in chains.items() if chain.findings} == {"_loop"}

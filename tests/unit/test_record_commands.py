@@ -11,12 +11,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from rich.console import Console
 
 from ops.audit.findings import Fault, Finding
 from ops.audit.gathered import Report
 from ops.restore_history import restore_history
 from ops.stack import OperatorError, Stack, run
+from ops.terminal import Terminal
 from ops.verify_audit import _print
 
 TABLE = "history"
@@ -42,7 +42,7 @@ def test_a_restoring_that_aws_refuses_is_no_finding_and_says_what_comes_next(cod
     with Stubber(dynamodb) as stubber:
         stubber.add_client_error("scan", code)
         with pytest.raises(OperatorError, match=says):
-            restore_history(argparse.Namespace(table="", json=False, yes=False), stack, Console())
+            restore_history(argparse.Namespace(table="", json=False, yes=False), stack, Terminal())
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_an_error_is_printed_as_it_is(
 
 def test_a_broken_history_names_where_to_read_on_and_a_whole_one_does_not() -> None:
     def printed(*findings: Finding) -> str:
-        console = Console(file=io.StringIO(), soft_wrap=True)
-        _print(Report(list(findings)), console)
-        return cast("io.StringIO", console.file).getvalue()
+        out = io.StringIO()
+        _print(Report(list(findings)), Terminal(file=out))
+        return out.getvalue()
 
     assert "docs/runbook.md, Table lost" in printed(Finding(Fault.EDITED, "fraud", 4, "key", "It was edited."))
     assert "docs/runbook.md" not in printed()
