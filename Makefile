@@ -28,7 +28,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES TABLE YES
+export ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES TABLE YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -100,7 +100,7 @@ clean: ## Remove what was built and cached (ALL=1: the environments too)
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@$(if $(ALL),rm -rf $(VENV) $(VENV)-taskcat requirements/node/node_modules,:)
 
-##@ Deploy (STACK=retraining, REGION=, BUCKET=)
+##@ Deploy (STACK=retraining, REGION=, BUCKET=, ACCOUNT= refuses any other account)
 
 package: setup ## Build and upload zip, state machine and template; print the console's quick-create link
 	@$(OPS)package

@@ -3,8 +3,10 @@
 make deploy                                                     the stack `retraining` with every default
 make deploy STACK=fraud REGION=eu-west-1 PARAMS="Mode=shadow ScheduleExpression=cron(0 3 ? * MON *)"
 make deploy PARAMS_FILE=production.json YES=1                   without asking, as a pipeline does
+make deploy ACCOUNT=111122223333                                into this account and no other
 
-Parameters that are not given keep their values. Exit status: 0 deployed or nothing to change, 1 not deployed, 2 wrong
+Without ACCOUNT= another account is refused than the one the stack was last deployed to from this checkout
+(build/deployed.json). Parameters that are not given keep their values. Exit status: 0 deployed or nothing to change, 1 not deployed, 2 wrong
 usage or refused before anything was changed.
 """
 
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import change_sets
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
+from ops.destination import add_account, destination
 from ops.package import Package, package
 from ops.stack import OperatorError, parser, run_signed_in, truth, variable
 from ops.template import kept, sources
@@ -29,14 +32,16 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from ops.destination import Destination
     from ops.terminal import Terminal
 
 
 def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Deploy."""
     given = given_parameters(options)
+    where = destination(session, terminal, options.stack, options.account)
     made = package(session, terminal, options.bucket)
-    return deploy_packaged(session, terminal, made, options.stack, given, yes=options.yes)
+    return deploy_packaged(session, terminal, made, where, given, yes=options.yes)
 
 
 def given_parameters(options: argparse.Namespace) -> dict[str, str]:
@@ -52,14 +57,20 @@ def given_parameters(options: argparse.Namespace) -> dict[str, str]:
 
 
 def deploy_packaged(
-    session: boto3.Session, terminal: Terminal, made: Package, stack: str, given: Mapping[str, str], *, yes: bool
+    session: boto3.Session,
+    terminal: Terminal,
+    made: Package,
+    where: Destination,
+    given: Mapping[str, str],
+    *,
+    yes: bool,
 ) -> int:
     """Create or update a stack with a packaged template.
 
     Raises:
         OperatorError: the stack is in no state to be deployed, or CloudFormation refused; nothing was changed.
     """
-    cloudformation = session.client("cloudformation")
+    cloudformation, stack = session.client("cloudformation"), where.stack
     found = change_sets.described(cloudformation, stack)
     if found is not None and found["StackStatus"] == "ROLLBACK_COMPLETE":
         terminal.say(f"Stack {stack} is the empty shell of a creation that failed: it is removed first.")
@@ -82,16 +93,17 @@ def deploy_packaged(
         capabilities=capabilities_of(cloudformation, made.url),
     )
     if change_set is None:
+        where.remember()
         terminal.say(f"Nothing to change: stack {stack} is what the sources and parameters say.")
         return 0
     terminal.say()
     terminal.say(
-        Styled("bold", f"{'Create' if found is None else 'Update'} {stack} in {session.region_name}"),
+        Styled("bold", f"{'Create' if found is None else 'Update'} {stack} in {where}"),
         " (its IAM roles included)",
     )
     change_sets.show(terminal, change_set)
     try:
-        go_on = change_sets.confirmed(terminal, "Carry it out?", yes=yes)
+        go_on = change_sets.confirmed(terminal, f"Carry it out in {where}?", yes=yes)
     except OperatorError:
         change_sets.discard(cloudformation, change_set)
         raise
@@ -99,6 +111,7 @@ def deploy_packaged(
         change_sets.discard(cloudformation, change_set)
         terminal.say("Nothing was changed.")
         return 1
+    where.remember()
     ending = change_sets.carry_out(cloudformation, change_set, terminal)
     terminal.say()
     if not ending.well:
@@ -224,6 +237,7 @@ def _print_outputs(cloudformation: Any, stack: str, terminal: Terminal) -> None:
 def arguments_of(program: str, description: str | None) -> argparse.ArgumentParser:
     """Arguments of the commands that change a stack."""
     arguments = parser(program, description)
+    add_account(arguments)
     arguments.add_argument("--bucket", default=variable("BUCKET"), help="bucket for the artifacts (BUCKET=)")
     arguments.add_argument("--params", default=variable("PARAMS"), help='"Name=Value ..." (PARAMS=)')
     arguments.add_argument("--params-file", default=variable("PARAMS_FILE"), help="a parameter file (PARAMS_FILE=)")

@@ -3,6 +3,7 @@
 make destroy STACK=fraud
 make destroy STACK=fraud FORCE=1     stops the runs in progress first, each is recorded as stopped
 make destroy STACK=fraud YES=1       without asking, as a pipeline does
+make destroy ACCOUNT=111122223333    in this account and no other; without it, as with make deploy
 
 Evidence, history, topics, logs and dead letters stay; what it prints last brings them under a stack again.
 """
@@ -13,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ops import change_sets
+from ops.destination import add_account, destination
 from ops.import_resources import IDENTIFIERS
 from ops.stack import OperatorError, Stack, parser, run_signed_in, truth, variable
 from ops.template import kept, parse
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from ops.destination import Destination
     from ops.terminal import Cell, Terminal
 
 PATIENCE_SECONDS: Final = 30.0
@@ -32,10 +35,11 @@ PATIENCE_SECONDS: Final = 30.0
 
 def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Delete."""
+    where = destination(session, terminal, options.stack, options.account)
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, options.stack)
     if found is None:
-        raise OperatorError(f"There is no stack {options.stack} in {session.region_name}. STACK= and REGION= name it.")
+        raise OperatorError(f"There is no stack {options.stack} in {where}. STACK= and REGION= name it.")
     if found.get("EnableTerminationProtection"):
         raise OperatorError(
             f"Stack {options.stack} is protected. Who may, lifts that: aws cloudformation update-termination-protection "
@@ -52,7 +56,7 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
             "to stop them."
         )
     retained = _show(cloudformation, options.stack, terminal)
-    if not _confirmed(terminal, options.stack, yes=options.yes):
+    if not _confirmed(terminal, where, yes=options.yes):
         terminal.say("Nothing was deleted.")
         return 1
     if loop and running:
@@ -105,12 +109,13 @@ def _show(cloudformation: Any, stack: str, terminal: Terminal) -> dict[str, tupl
     return retained
 
 
-def _confirmed(terminal: Terminal, stack: str, *, yes: bool) -> bool:
+def _confirmed(terminal: Terminal, where: Destination, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
         raise OperatorError("Nothing was deleted: there is no terminal to ask on. Add YES=1 to delete.")
-    return change_sets.answer(terminal, f"Type the stack's name, {stack}, to delete it: ") == stack
+    question = f"Type the stack's name, {where.stack}, to delete it in {where}: "
+    return change_sets.answer(terminal, question) == where.stack
 
 
 def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
@@ -147,6 +152,7 @@ def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser("destroy", __doc__)
+    add_account(arguments)
     arguments.add_argument(
         "--force", action="store_true", default=truth(variable("FORCE")), help="stop runs in progress (FORCE=1)"
     )

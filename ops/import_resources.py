@@ -4,7 +4,7 @@ make import RESOURCES="AutomationBucket=my-evidence HistoryTable=my-history"
 make import STACK=fraud RESOURCES="OperationsTopic=arn:aws:sns:..." PARAMS="LogsRetentionInDays=30" YES=1
 
 A new stack is begun with the imported resources alone and then completed by an update with the whole template; a
-stack that is there gets them added. Each change set is shown first. Drift detection then says where a resource
+stack that is there gets them added. Each change set is shown first. ACCOUNT= is as with make deploy. Drift detection then says where a resource
 differs from the template. By hand, in the console: docs/import.md.
 """
 
@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from ops import change_sets
 from ops.assignments import assignments, refuse_unknown
 from ops.deploy import arguments_of, deploy_packaged, given_parameters, named_log_group, parameters_of
+from ops.destination import destination
 from ops.package import Package, package
 from ops.stack import OperatorError, required, run_signed_in, variable
 from ops.template import dump, import_template, parse, sources
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from ops.destination import Destination
     from ops.terminal import Terminal
 
 IDENTIFIERS: Final = {
@@ -56,6 +58,7 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
     imports = [
         _to_import(resources[logical_id], logical_id, name, options.stack) for logical_id, name in wanted.items()
     ]
+    where = destination(session, terminal, options.stack, options.account)
     made = package(session, terminal, options.bucket)
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, options.stack)
@@ -64,13 +67,13 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
         found = None
     if found is None:
         _refuse_bucket_with_a_policy(session, wanted)
-    if not _import(session, terminal, made, found, options, imports=imports, given=given):
+    if not _import(session, terminal, made, found, where, imports=imports, given=given, yes=options.yes):
         return 1
     terminal.say()
     terminal.say(Styled("green", "Imported"), f" {', '.join(wanted)}.")
     if found is None:
         terminal.say("The rest of the stack comes with an update:")
-        if deploy_packaged(session, terminal, made, options.stack, given, yes=options.yes):
+        if deploy_packaged(session, terminal, made, where, given, yes=options.yes):
             terminal.say(
                 f"The imported resources are in the stack and safe; make deploy STACK={options.stack} goes on."
             )
@@ -86,22 +89,23 @@ def _import(
     terminal: Terminal,
     made: Package,
     found: Mapping[str, Any] | None,
-    options: argparse.Namespace,
+    where: Destination,
     *,
     imports: Sequence[Mapping[str, Any]],
     given: Mapping[str, str],
+    yes: bool,
 ) -> bool:
     cloudformation = session.client("cloudformation")
     onto = None
     if found is not None:
-        original = cloudformation.get_template(StackName=options.stack, TemplateStage="Original")
+        original = cloudformation.get_template(StackName=where.stack, TemplateStage="Original")
         onto = parse(original["TemplateBody"])
     logical_ids = [each["LogicalResourceId"] for each in imports]
     template = import_template(made.document(), logical_ids, onto=onto)
     declared: dict[str, Any] = template.get("Parameters", {})
     change_set = change_sets.create(
         cloudformation,
-        options.stack,
+        where.stack,
         "IMPORT",
         template=_inline_or_uploaded(session, made, dump(template)),
         parameters=parameters_of(declared, found, {} if found else given),
@@ -109,12 +113,12 @@ def _import(
         capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"] if found else [],
     )
     if change_set is None:
-        raise OperatorError(f"{', '.join(logical_ids)}: already in the stack {options.stack}; nothing to import.")
+        raise OperatorError(f"{', '.join(logical_ids)}: already in the stack {where.stack}; nothing to import.")
     terminal.say()
-    terminal.say(Styled("bold", f"Import into {'the new stack ' if found is None else ''}{options.stack}"))
+    terminal.say(Styled("bold", f"Import into {'the new stack ' if found is None else ''}{where.stack} in {where}"))
     change_sets.show(terminal, change_set)
     try:
-        go_on = change_sets.confirmed(terminal, "Import these?", yes=options.yes)
+        go_on = change_sets.confirmed(terminal, f"Import these in {where}?", yes=yes)
     except OperatorError:
         change_sets.discard(cloudformation, change_set)
         raise
@@ -122,6 +126,7 @@ def _import(
         change_sets.discard(cloudformation, change_set)
         terminal.say("Nothing was changed.")
         return False
+    where.remember()
     ending = change_sets.carry_out(cloudformation, change_set, terminal)
     if not ending.well:
         terminal.say()

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from local.embedded_aws import EmbeddedAws, wait_until
-from ops import change_sets, deploy, destroy, import_resources, package, package_zip, smoke
+from ops import change_sets, deploy, destination, destroy, import_resources, package, package_zip, smoke
 from ops.change_sets import ChangeSet
 from ops.package import Package
 from ops.stack_deployment import TEMPLATE
@@ -101,8 +101,9 @@ def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
     """A desk whose sources are copies, so that a test may change them."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
-    for name in ("STACK", "REGION", "PARAMS", "PARAMS_FILE", "BUCKET", "YES", "FORCE", "RESOURCES"):
+    for name in ("STACK", "REGION", "PARAMS", "PARAMS_FILE", "BUCKET", "YES", "FORCE", "RESOURCES", "ACCOUNT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(destination, "REMEMBERED", tmp_path / "deployed.json")
     sources = tmp_path / "sources"
     (sources / "build").mkdir(parents=True)
     for name in (TEMPLATE.name, "statemachine.asl.json"):
@@ -244,6 +245,18 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(desk: Desk, capsy
 
     assert "Add YES=1" in capsys.readouterr().err
     assert change_sets.described(desk.aws.client("cloudformation"), "asked") is None
+
+
+def test_another_account_than_the_named_one_gets_no_stack_and_no_bucket(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = desk.aws.client("s3").list_buckets()["Buckets"]
+
+    assert desk.deploy("elsewhere", "--yes", "--account", "999999999999") == 2
+
+    assert "Sign in to 999999999999" in capsys.readouterr().err
+    assert change_sets.described(desk.aws.client("cloudformation"), "elsewhere") is None
+    assert desk.aws.client("s3").list_buckets()["Buckets"] == before
 
 
 def test_a_failed_creation_leaves_nothing_in_the_way_of_the_next(

@@ -230,6 +230,7 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
     def command(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
         cloudformation = FakeCloudFormation(NASTY, ends)
         cloudformation.add("fraud")
+        patch.setattr("ops.destination.REMEMBERED", Path("deployed.json").absolute())
         arn = f"arn:aws:sts::111122223333:assumed-role/admin/{NASTY}"
         patch.setattr("ops.stack._session", lambda _: FakeSession(cloudformation, arn=arn))
         if module is not destroy:
