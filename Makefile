@@ -147,10 +147,10 @@ reject: setup ## Reject what a run waits for, which ends the run (RUN= COMMENT=)
 retrain: setup ## Ask for a retraining by hand (MODEL= REASON=, FORCE=1 passes the cooldown)
 	@$(OPS)retrain
 
-pause: setup ## Throw a kill switch (SCOPE=global, model:<model> or source:<source>; REASON=)
+pause: setup ## Throw a kill switch (SCOPE=global, model:<model> or source:<source>, REASON=; both needed)
 	@$(OPS)switches pause
 
-resume: setup ## Lift a kill switch (SCOPE=)
+resume: setup ## Lift a kill switch (SCOPE=global, model:<model> or source:<source>; needed)
 	@$(OPS)switches resume
 
 unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)

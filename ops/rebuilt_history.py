@@ -186,6 +186,13 @@ class Rebuilt:
     findings: tuple[str, ...]
 
 
+def scope_of(chain: str) -> str | None:
+    """What is paused when a chain is not whole. Of what cannot be a model nothing is to be stopped, and nobody could resume it."""
+    if chain == LOOP:
+        return "global"
+    return f"model:{chain}" if model_name(chain) is not None else None
+
+
 def rebuild(chain: ReadChain, now: datetime) -> Rebuilt:
     """Rebuild the items of a chain. One that is not whole leaves its model paused: nobody knows what else there was.
 
@@ -322,9 +329,8 @@ class _Replay:
         if self.state.pending is not None:
             until = self.state.cooldown_until
             self.table.add_due(pending_due(self.state.model, datetime.fromisoformat(until) if until else self.now))
-        # Of what cannot be a model nothing is to be stopped, and nobody could lift its switch.
-        if paused and (self.head.chain == LOOP or model_name(self.head.chain) is not None):
-            scope = "global" if self.head.chain == LOOP else f"model:{self.head.chain}"
+        scope = scope_of(self.head.chain)
+        if paused and scope is not None:
             reason = "The history was restored from records that are not whole; see what it listed."
             if ("CONTROLS", scope) not in self.memory.items:
                 self.table.throw_switch(KillSwitch(scope, BY, reason, self.now.isoformat()))

@@ -30,9 +30,11 @@ from ops.rebuilt_history import (
     owner_items,
     read_chain,
     rebuild,
+    scope_of,
     undecided_items,
 )
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
+from ops.switches import resume_command
 from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
@@ -269,7 +271,9 @@ def _show(report: Report, terminal: Terminal) -> None:
         terminal.table(("chain", "records", "runs", "open", ""), rows)
     else:
         terminal.say("The bucket holds no record.")
-    _list(terminal, "Not trusted, and not restored; the model is paused until somebody resumes it:", _findings(report))
+    _list(
+        terminal, "Not trusted, and not restored; what is paused stays so until somebody resumes it:", _findings(report)
+    )
     _list(
         terminal, "Runs without an outcome; nobody can answer what they wait for:", map(_what_to_do, report.open_runs)
     )
@@ -279,6 +283,9 @@ def _show(report: Report, terminal: Terminal) -> None:
 def _findings(report: Report) -> Iterator[str]:
     for chain in report.chains:
         yield from (f"{chain['chain']}: {finding}" for finding in chain["findings"])
+        scope = scope_of(chain["chain"])
+        if chain["findings"] and scope is not None:
+            yield f"{chain['chain']}: paused; when you have looked at it, {resume_command(scope)}"
 
 
 def _what_to_do(left: OpenRun) -> str:

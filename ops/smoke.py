@@ -168,7 +168,8 @@ def _end(stack: Stack, arn: str) -> dict[str, Any]:
     output: dict[str, Any] = json.loads(found["output"])
     if output["retraining_required"] != "NO":
         raise HopError(
-            f"execution: it says retraining is required, behind two locks: {output}. make pause SCOPE=global"
+            f"execution: it says retraining is required, behind two locks: {output}. "
+            'Stop everything: make pause SCOPE=global REASON="smoke test"'
         )
     return output
 

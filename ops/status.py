@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ops.stack import Stack, parser, run
+from ops.switches import resume_command
 from ops.terminal import Styled
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def status(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
         terminal.say(
             Styled("yellow", "paused"), f" {switch.scope} by {switch.by} since {switch.since[:19]}: {switch.reason}"
         )
+        terminal.say(f"  go on: {resume_command(switch.scope)}")
     rows: list[tuple[Cell, ...]] = []
     for name in table.models():
         shown: Cell

@@ -1,22 +1,33 @@
 """Pause and resume the loop, or unfreeze a model; each change is recorded and told to operators.
 
-make pause SCOPE=global REASON="incident 42"      scopes: global, model:<model>, source:<source>
-make resume SCOPE=global
+make pause SCOPE=model:fraud REASON="incident 42"     scopes: global, model:<model>, source:<source>
+make resume SCOPE=model:fraud                         the scope is never guessed: make status shows what is paused
 make unfreeze MODEL=fraud REASON="labels repaired"
 """
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from ops.stack import Stack, parser, required, run, variable
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.terminal import Styled
+from orchestration.domain.contracts import SignalSource
+from orchestration.domain.documents import Unreadable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from ops.terminal import Terminal
+
+
+def resume_command(scope: str) -> str:
+    """What lifts a switch, to be copied."""
+    return f"make resume SCOPE={shlex.quote(scope)}"
 
 
 def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
@@ -27,20 +38,61 @@ def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
         answer = stack.ask({"action": "unfreeze", "model": model, "by": stack.who(), "reason": reason})
         terminal.say(f"{model} is unfrozen." if answer["changed"] else f"{model} was not frozen.")
     elif options.change == "pause":
-        reason = required(options.reason, "REASON", 'make pause SCOPE=model:fraud REASON="incident 42"')
-        answer = stack.ask({"action": "pause", "scope": options.scope, "by": stack.who(), "reason": reason})
+        example = 'make pause SCOPE=model:fraud REASON="incident 42"'
+        scope, reason = _scope(options.scope, example), required(options.reason, "REASON", example)
+        answer = stack.ask({"action": "pause", "scope": scope, "by": stack.who(), "reason": reason})
+        undo = resume_command(answer["scope"])
         terminal.say(
             f"{answer['scope']} is paused: no training and no promotion starts in it, and a bake in it ends with the "
-            f"champion. Undo: make resume SCOPE={answer['scope']}"
+            f"champion. Undo: {undo}"
             if answer["changed"]
-            else f"{answer['scope']} was paused before."
+            else f"{answer['scope']} was paused before. Undo: {undo}"
         )
         for begun in answer["in_flight"]:
             terminal.say(f"  begun before, goes on to its end: {begun}")
+        if _unknown(stack, scope):
+            model = scope.removeprefix("model:")
+            terminal.say(
+                Styled("yellow", "Unknown model"),
+                f": no signal of {model} ever came and it has no policy, so this may be a typo. It is paused all the same. "
+                f"make status lists models; undo: {undo}",
+            )
     else:
-        answer = stack.ask({"action": "unpause", "scope": options.scope, "by": stack.who()})
-        terminal.say(f"{answer['scope']} goes on." if answer["changed"] else f"{answer['scope']} was not paused.")
+        scope = _scope(options.scope, "make resume SCOPE=model:fraud")
+        answer = stack.ask({"action": "unpause", "scope": scope, "by": stack.who()})
+        terminal.say(
+            f"{answer['scope']} goes on."
+            if answer["changed"]
+            else f"{answer['scope']} was not paused. make status shows what is, each with its scope."
+        )
     return 0 if answer["changed"] else 1
+
+
+def _scope(given: str, example: str) -> str:
+    """The scope of SCOPE=. It is never guessed: a switch of one model is not the switch of everything.
+
+    Raises:
+        OperatorError: it is missing; the sentence names the scopes.
+    """
+    if not given:
+        raise OperatorError(
+            f"SCOPE= is missing: global (everything), model:<model>, or source:<one of {', '.join(SignalSource)}>. "
+            f"Example: {example}"
+        )
+    return given
+
+
+def _unknown(stack: Stack, scope: str) -> bool:
+    """Whether a scope is a model that the loop has never heard of. Where that cannot be seen, nothing is said."""
+    kind, _, model = scope.partition(":")
+    if kind != "model":
+        return False
+    try:
+        # Asked after the switch is thrown, which is what cannot wait; throwing it makes no model known.
+        policy = stack.bucket.read(stack.bucket.uri(f"policies/{model}.json"))
+        return policy.unreadable is Unreadable.MISSING and model not in stack.table.models()
+    except (BotoCoreError, ClientError):
+        return False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser("pause|resume|unfreeze", __doc__)
     arguments.add_argument("change", choices=("pause", "resume", "unfreeze"))
     arguments.add_argument(
-        "--scope", default=variable("SCOPE") or "global", help="global, model:<model> or source:<source> (SCOPE=)"
+        "--scope", default=variable("SCOPE"), help="global, model:<model> or source:<source> (SCOPE=)"
     )
     arguments.add_argument("--model", default=variable("MODEL"), help="model name (MODEL=)")
     arguments.add_argument("--reason", default=variable("REASON"), help="why; kept as evidence (REASON=)")

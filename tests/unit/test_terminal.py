@@ -92,7 +92,7 @@ class FakeStack:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.table = Soiled(world.table)
+        self.table, self.bucket = Soiled(world.table), world.bucket
         self.scene = Scene.of(world)
         machine = world.settings.state_machine_arn
         self.outputs = {
@@ -259,6 +259,10 @@ COMMANDS: Final[dict[str, tuple[Command, int]]] = {
     "approve": (answered("approve", counted=True), 0),
     "reject": (answered("reject", counted=False), 1),
     "pause": (lambda *_: switches.main(["pause", "--scope", "model:fraud", "--reason", "x"]), 0),
+    "pause of a model nobody knows": (
+        lambda *_: switches.main(["pause", "--scope", f"model:{NASTY}", "--reason", "x"]),
+        0,
+    ),
     "resume": (lambda *_: switches.main(["resume", "--scope", "model:fraud"]), 0),
     "unfreeze": (lambda *_: switches.main(["unfreeze", "--model", f"m{NASTY}", "--reason", "x"]), 0),
     "retrain": (requested, 1),
