@@ -135,7 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run."""
     parser = argparse.ArgumentParser(prog="make faults", description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--case", default=os.environ.get("CASE", ""), help="play this one, and write no table (CASE=)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="those whose name contains the text; writes no table")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="those whose name contains the text; writes no table"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="cases at once (2)")
     parser.add_argument("--most", type=int, default=0, help="play so many at most, spread over all; writes no table")
     parser.add_argument("--again", action="store_true", help="play again what was broken or not reached")
