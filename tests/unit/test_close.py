@@ -131,6 +131,24 @@ def test_a_run_that_is_closed_while_it_parks_leaves_no_wait_and_its_workflow_goe
     assert list(world.table.queue()) == []
 
 
+def test_who_is_next_in_the_queue_gets_the_slot_as_soon_as_it_is_free(world: World) -> None:
+    busy(world)
+    do(world, "close", "run-1", failure=FAILURE)
+    assert next_of(world, "token-2") == "train"
+
+
+def test_a_result_that_never_reached_its_workflow_leaves_no_token_behind_when_the_run_ends(world: World) -> None:
+    def dies() -> NoReturn:
+        raise ProcessDiedError
+
+    stories.decided(world)
+    world.outside.meanwhile("SendTaskSuccess", dies)
+    with pytest.raises(ProcessDiedError):
+        do(world, "park", kind="slot", token="slot")
+    stories.tell_dead(world, "ABORTED")
+    assert [wait.tokens for wait in world.table.waits_of_run("run-1")] == [()]
+
+
 # Outcomes come from facts.
 
 

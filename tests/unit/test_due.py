@@ -600,6 +600,19 @@ def test_a_pending_signal_waits_for_run_cooldown_and_switch_and_then_comes_once(
     assert world.due(DueKind.PENDING) == []
 
 
+@pytest.mark.parametrize("ended", ["FAILED", "SUCCEEDED"])
+def test_a_pending_signal_is_raised_again_while_it_is_not_decided(ended: str, world: World) -> None:
+    world.table.save_model(StoredModel("churn", pending=KEPT))
+    world.table.add_due(due(DueKind.PENDING, "churn", "churn", NOON))
+    swept(world)
+    (first,) = world.executions.started
+    world.executions.end(execution_arn(first), ended)
+    for _ in range(3):
+        swept(world, hours=1)
+    assert len(world.executions.started) > 1
+    assert world.table.model("churn").pending == KEPT
+
+
 # What operators see.
 
 

@@ -205,3 +205,38 @@ def test_a_status_that_nobody_could_be_told_of_is_told_by_a_sweep(
     world.clock.forward(minutes=5)
     do(world, "sweep")
     assert "TRAINING_STARTED" in [event["status"] for event in world.channels.events]
+
+
+def test_people_are_not_reminded_of_what_was_decided_before_the_reminder_went_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories.asked(world)
+    world.clock.forward(hours=5)
+    with monkeypatch.context() as patched:
+        failing_channel(world, patched)
+        with contextlib.suppress(RuntimeError):
+            do(world, "sweep")
+    stories.approve(world)
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    assert world.told("APPROVAL_REMINDED") == []
+
+
+def test_a_question_that_is_told_after_its_answer_asks_nobody_to_decide(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        failing_channel(world, patched)
+        stories.asked(world)
+        stories.approve(world)
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    (told,) = world.told("PROMOTION_APPROVAL_REQUESTED")
+    assert told.next_steps == ()
+
+
+def test_a_status_is_told_as_it_is_recorded(world: World) -> None:
+    stories.asked(world)
+    stories.approve(world)
+    assert len(world.told("PROMOTION_APPROVED")) == 1
+    assert [event["status"] for event in world.channels.events][-1] == "PROMOTION_APPROVED"
