@@ -43,6 +43,12 @@ def test_nothing_is_paused_or_unfrozen_without_who_and_why(lacks: str, world: Wo
     assert world.database.items == {}
 
 
+@pytest.mark.parametrize("model", [None, "", "../x"])
+def test_what_is_no_model_is_not_unfrozen(model: str | None, world: World) -> None:
+    with pytest.raises(InvalidRequestError, match="needs a model"):
+        do(world, "unfreeze", model=model, by="ana", reason="Looked at.")
+
+
 # The workflow.
 
 
@@ -63,6 +69,12 @@ def test_nothing_is_planned_without_a_candidate_that_passed(world: World) -> Non
     assert world.table.candidate_verdict("run-1") is not None
     with pytest.raises(InvalidRequestError, match="no candidate that passed its gates"):
         planned(world.ports, "run-1")
+
+
+def test_nothing_is_baked_before_it_is_promoted(world: World) -> None:
+    stories.accepted(world)
+    with pytest.raises(InvalidRequestError, match="promoted nothing, so there is nothing to bake"):
+        do(world, "park", kind="bake", token="bake")
 
 
 def test_what_moves_no_endpoint_is_not_baked(world: World) -> None:
