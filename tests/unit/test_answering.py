@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NoReturn
 
 import pytest
 
 from orchestration import handler
-from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.switches import KillSwitch
-from orchestration.domain.wait import Wait
-from orchestration.steps.answering import look_due
+from orchestration.domain.wait import Result, Wait
+from orchestration.steps.answering import deliver, look_due, resolve, settled
 from orchestration.steps.approvals import decide_request
 from tests.unit import stories
 from tests.unit.fakes import ProcessDiedError, World
@@ -36,6 +37,50 @@ def before_its_answer(world: World, does: Callable[[], object]) -> None:
     world.outside.meanwhile("SendTaskSuccess", dies)
     with pytest.raises(ProcessDiedError):
         does()
+
+
+def parked(world: World, kind: WaitKind, result: Result | None = None) -> Wait:
+    """A wait in the table, with the token of a retry and the one before, by itself."""
+    now = world.clock().isoformat()
+    until = (world.clock() + timedelta(minutes=30)).isoformat()
+    wait = Wait(kind, "", "run-1", "fraud", "token", "arn", now, until, until, token_before="before")
+    wait = wait if result is None else settled(wait, result)
+    assert world.table.park(wait, look_due(world.ports, wait)) is None
+    return wait
+
+
+# By themselves.
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "statuses"),
+    [
+        (WaitKind.BAKE, Status.PROMOTED, ["PROMOTION_BAKED"]),
+        (WaitKind.BAKE, Status.STOPPED, []),
+        (WaitKind.PROMOTION, Status.PROMOTED, []),
+    ],
+)
+def test_a_bake_that_held_alone_is_told_as_baked(
+    kind: WaitKind, outcome: Status, statuses: list[str], world: World
+) -> None:
+    deliver(world.ports, parked(world, kind, Result(Next.FINISH, "It held.", outcome)))
+    assert world.statuses("run-1") == statuses
+    assert next_of(world, "token") == "finish"
+    assert stored(world, kind).answered
+
+
+def test_nothing_is_resolved_when_what_it_was_judged_by_changed(world: World) -> None:
+    wait = parked(world, WaitKind.TRAINING)
+    assert world.table.throw_switch(KillSwitch("global", "ana", "Incident 7.", world.clock().isoformat()))
+    with pytest.raises(ContentionError):
+        resolve(world.ports, wait, Result(Next.EVALUATE, "Over."), checks=world.table.switch_checks("fraud"))
+    assert not stored(world, WaitKind.TRAINING).resolved
+
+
+def test_people_see_a_wait_without_its_token_and_without_the_one_before(world: World) -> None:
+    assert parked(world, WaitKind.TRAINING).tokens == ("token", "before")
+    assert [wait.tokens for wait in world.table.waits_of_run_without_tokens("run-1")] == [()]
+    assert [wait.tokens for wait in world.table.waits_without_tokens()] == [()]
 
 
 # A bake.
