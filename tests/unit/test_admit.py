@@ -436,3 +436,40 @@ def test_the_order_in_which_duplicates_come_changes_nothing(order: str, world: W
     assert pending["count"] == 1
     assert len(world.chain("churn")) == 2
     assert [run["run_id"] for run in world.table.active_runs()] == ["run-0"]
+
+
+# The bucket does not answer, or a switch is thrown meanwhile.
+
+
+def test_a_switch_over_everything_that_is_thrown_as_a_run_begins_holds_its_signal(world: World) -> None:
+    switch = KillSwitch("global", "ana", "Incident 7.", NOON.isoformat())
+    world.outside.meanwhile("TransactWriteItems", lambda: world.table.throw_switch(switch))
+    assert admit(request(drift()), world.ports)["decision"] == "HOLD"
+    assert world.table.active_runs() == []
+
+
+def dies() -> None:
+    raise ProcessDiedError
+
+
+def test_no_run_goes_on_without_its_manifest_and_nothing_else_waits_for_its_records(
+    new_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> bool:
+        raise ConnectionError
+
+    for settings, goes_on in (({}, False), ({"training_pipeline_arn": ""}, True)):
+        world = new_world(**settings)
+        with monkeypatch.context() as patched:
+            patched.setattr(world.bucket, "write_once", fail)
+            with contextlib.nullcontext() if goes_on else pytest.raises(ConnectionError):
+                admit(request(drift()), world.ports)
+
+
+def test_a_retry_of_an_admission_that_died_after_its_decision_writes_the_manifest_at_once(world: World) -> None:
+    world.outside.meanwhile("PutObject", dies)
+    with pytest.raises(ProcessDiedError):
+        admit(request(drift()), world.ports)
+    assert world.keys("manifests/") == []
+    assert admit(request(drift()), world.ports)["decision"] == "RETRAIN"
+    assert world.keys("manifests/") == ["manifests/churn/run-1.json"]

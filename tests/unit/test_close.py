@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
@@ -16,6 +17,7 @@ from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
 from orchestration.domain.contracts import OUTCOMES, DueKind, Next, Status, WaitKind
+from orchestration.domain.due import due
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
@@ -24,6 +26,7 @@ from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
 from orchestration.steps.closing import close_run, next_state
 from orchestration.steps.earlier_release import end_earlier_run
+from orchestration.steps.training_slots import change_slots
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from tests.unit import stories
@@ -129,6 +132,49 @@ def test_a_run_that_is_closed_while_it_parks_leaves_no_wait_and_its_workflow_goe
     assert next_of(world, "token-2") == "record"
     assert world.table.waits_of_run("run-1") == []
     assert list(world.table.queue()) == []
+
+
+def test_a_retry_gets_the_slot_its_run_was_given_by_a_process_that_died(world: World) -> None:
+    stories.decided(world)
+    switch = KillSwitch("global", "ana", "Incident 7.", world.clock().isoformat())
+    assert world.table.throw_switch(switch)
+    do(world, "park", kind="slot", token="slot")
+    world.table.lift_switch("global")
+    assert [waiter.run_id for waiter in change_slots(world.ports)] == ["run-1"]
+    do(world, "park", kind="slot", token="retry")
+    assert next_of(world, "retry") == "train"
+
+
+def test_a_bake_of_a_minute_is_looked_at_when_it_is_over(world: World) -> None:
+    stories.baking(world, promotion={**stories.POLICY["promotion"], "bake_minutes": 1})
+    assert (world.clock() + timedelta(minutes=1)).isoformat() in {item.due_at for item in world.due(DueKind.LOOK)}
+    world.clock.forward(minutes=1)
+    do(world, "sweep")
+    assert next_of(world, "bake") == "finish"
+
+
+def test_an_event_about_what_the_table_forgot_wakes_nobody(world: World) -> None:
+    stories.training(world)
+    del world.database.items["WAIT#run-1", "training"]
+    assert stories.tell_ended(world, stories.training_arn()) == {"resumed": 0}
+
+
+def test_who_is_next_in_the_queue_gets_the_slot_as_soon_as_it_is_free(world: World) -> None:
+    busy(world)
+    do(world, "close", "run-1", failure=FAILURE)
+    assert next_of(world, "token-2") == "train"
+
+
+def test_a_result_that_never_reached_its_workflow_leaves_no_token_behind_when_the_run_ends(world: World) -> None:
+    def dies() -> NoReturn:
+        raise ProcessDiedError
+
+    stories.decided(world)
+    world.outside.meanwhile("SendTaskSuccess", dies)
+    with pytest.raises(ProcessDiedError):
+        do(world, "park", kind="slot", token="slot")
+    stories.tell_dead(world, "ABORTED")
+    assert [wait.tokens for wait in world.table.waits_of_run("run-1")] == [()]
 
 
 # Outcomes come from facts.
@@ -422,6 +468,8 @@ def test_a_pause_names_what_the_hand_of_a_run_that_was_stopped_may_still_do(
 
     def stopped_and_paused() -> None:
         stories.tell_dead(world, "ABORTED")
+        for item in world.due(DueKind.ALIVE):
+            world.table.done(item)
         answers.append(do(world, "pause", scope="global", by="ana", reason="Incident 7."))
 
     world.outside.meanwhile(call, stopped_and_paused)
@@ -429,6 +477,14 @@ def test_a_pause_names_what_the_hand_of_a_run_that_was_stopped_may_still_do(
         do(world, action, token="token")
 
     assert answers[0]["in_flight"] == [named]
+
+
+def test_a_pause_names_nothing_of_a_run_that_is_over_and_never_trained_and_no_wait_that_is_gone(world: World) -> None:
+    stories.training(world)
+    stories.tell_dead(world, "ABORTED")
+    world.table.add_due(due(DueKind.STOP, "run-1", "fraud", world.clock()))
+    world.table.add_due(due(DueKind.LOOK, "run-9:slot", "fraud", world.clock()))
+    assert do(world, "pause", scope="global", by="ana", reason="Incident 7.")["in_flight"] == []
 
 
 def inconclusive(world: World) -> None:

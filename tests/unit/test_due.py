@@ -25,6 +25,7 @@ from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, ProcessDiedError, World, drift, event, execution_arn, request
 from tests.unit.stories import ENDPOINT, do, next_of
 
+MINUTE = timedelta(minutes=1)
 APPROVAL: dict[str, Any] = {
     "approval": {"training": "always", "remind_hours": 1, "escalate_hours": 2, "expire_hours": 4},
     "actions": {"warning": "approve", "critical": "approve"},
@@ -534,9 +535,14 @@ def test_an_alarm_that_was_decided_is_not_raised(world: World) -> None:
 
 def test_a_storm_of_alarms_is_noted_in_parts_that_a_transaction_can_hold_and_none_is_lost(world: World) -> None:
     world.alarms.alarms = [alarm(f"drift/churn-{number}") for number in range(95)]
-    for _ in range(3):
+    world.alarms.alarms.insert(1, world.alarms.alarms[0])
+    counts = []
+    for _ in range(4):
         sweep({}, world.ports)
-    assert len(world.due(DueKind.RAISE)) == 95
+        counts.append(len(world.due(DueKind.RAISE)))
+        world.alarms.alarms.reverse()
+    assert counts == [40, 80, 95, 95]
+    assert len(world.table.listed()["alarms"]["seen"]) == 95
 
 
 def monitor_run(at: datetime) -> dict[str, Any]:
@@ -566,6 +572,55 @@ def test_a_monitor_run_that_is_listed_later_than_it_ended_is_noted_all_the_same(
     world.sagemaker.monitor_runs = [monitor_run(world.clock() - timedelta(minutes=9))]
     sweep({}, world.ports)
     assert [item.subject for item in world.due(DueKind.RAISE)] == ["monitor:monitor-1"]
+
+
+def test_a_storm_of_monitor_runs_is_noted_in_parts_and_each_is_raised_once_whatever_the_order(world: World) -> None:
+    arn = monitor_run(NOON)["ProcessingJobArn"]
+    runs = [{**monitor_run(NOON), "ProcessingJobArn": f"{arn}{number}"} for number in range(95)]
+    world.sagemaker.monitor_runs = [runs[0], *runs]
+    counts = []
+    for _ in range(4):
+        swept(world, seconds=30)
+        counts.append(len(world.due(DueKind.RAISE)))
+        world.sagemaker.monitor_runs.reverse()
+    assert counts == [40, 80, 95, 95]
+    assert len({item.subject for item in world.due(DueKind.RAISE)}) == 95
+    listed = world.table.listed()["monitor_runs"]
+    assert len(listed["seen"]) == 95
+
+
+def test_a_listing_is_noted_when_it_shows_something_or_the_one_before_is_older_than_lists_lag(world: World) -> None:
+    began = world.clock()
+    world.sagemaker.monitor_runs = [monitor_run(began)]
+    noted = []
+    for minutes in (0, 9, 1, 2):
+        swept(world, minutes=minutes) if minutes else sweep({}, world.ports)
+        noted.append(world.table.listed()["monitor_runs"])
+        world.sagemaker.monitor_runs = []
+    assert [datetime.fromisoformat(note["until"]) - began for note in noted] == [
+        timedelta(),
+        *[timedelta()] * 2,
+        12 * MINUTE,
+    ]
+    assert [len(note["seen"]) for note in noted] == [1, 1, 1, 0]
+
+
+def test_a_monitor_run_that_was_raised_is_not_noted_again_by_the_listings_that_still_show_it(world: World) -> None:
+    world.sagemaker.monitor_runs = [monitor_run(NOON)]
+    sweep({}, world.ports)
+    (item,) = world.due(DueKind.RAISE)
+    assert item.data["event"]["resources"] == [monitor_run(NOON)["ProcessingJobArn"]]
+    world.table.done(item)
+    swept(world)
+    assert world.due(DueKind.RAISE) == []
+
+
+def test_a_monitor_run_of_an_endpoint_of_no_model_is_not_raised(world: World) -> None:
+    world.sagemaker.monitor_runs = [{**monitor_run(NOON), "EndpointName": "of-another-team"}]
+    sweep({}, world.ports)
+    assert len(world.due(DueKind.RAISE)) == 1
+    swept(world)
+    assert (world.executions.started, world.due(DueKind.RAISE)) == ({}, [])
 
 
 def test_a_monitor_run_whose_event_was_lost_is_raised_once(world: World) -> None:
@@ -598,6 +653,33 @@ def test_a_pending_signal_waits_for_run_cooldown_and_switch_and_then_comes_once(
     swept(world)
     assert len(world.executions.started) == 1
     assert world.due(DueKind.PENDING) == []
+
+
+@pytest.mark.parametrize("ended", ["FAILED", "SUCCEEDED"])
+def test_a_pending_signal_is_raised_again_while_it_is_not_decided(ended: str, world: World) -> None:
+    world.table.save_model(StoredModel("churn", pending=KEPT))
+    world.table.add_due(due(DueKind.PENDING, "churn", "churn", NOON))
+    swept(world)
+    (first,) = world.executions.started
+    world.executions.end(execution_arn(first), ended)
+    for _ in range(3):
+        swept(world, hours=1)
+    assert len(world.executions.started) > 1
+    assert world.table.model("churn").pending == KEPT
+
+
+def test_a_pending_signal_comes_back_as_soon_as_people_let_it(new_world: Callable[..., World]) -> None:
+    for action, request_, told in (
+        ("unfreeze", {"model": "churn"}, "UNFROZEN"),
+        ("unpause", {"scope": "global"}, "RESUMED"),
+    ):
+        world = new_world()
+        world.table.save_model(StoredModel("churn", pending=KEPT, frozen_reason="Left."))
+        world.table.add_due(due(DueKind.PENDING, "churn", "churn", NOON))
+        world.table.throw_switch(KillSwitch("global" if action == "unpause" else "model:risk", "ana", "Why.", "t"))
+        assert do(world, action, by="ana", reason="Looked at.", **request_)["changed"]
+        assert len(world.executions.started) == 1
+        assert len(world.told(told)) == 1
 
 
 # What operators see.

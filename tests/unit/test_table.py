@@ -174,10 +174,25 @@ def test_items_of_another_release_that_say_less_are_read(world: World) -> None:
     known = world.table.intention(subject)
     assert known is not None
     assert known.previous == ""
+
+
+def test_an_item_of_the_due_list_that_says_nothing_more_is_read(world: World) -> None:
     item = due(DueKind.LOOK, "run-9:slot", "fraud", NOON)
     world.table.add_due(item)
     del world.database.items[item.partition, item.sort_key]["data"]
-    assert item in world.table.due_items()
+    assert world.table.due_items() == [item]
+
+
+def test_people_see_every_open_wait_of_any_kind_and_no_token_of_it_neither_the_one_before(world: World) -> None:
+    stories.training(world)
+    stories.do(world, "train", token="again")
+    parked = world.table.wait("run-1", WaitKind.TRAINING)
+    assert parked is not None
+    assert parked.tokens == ("again", "training")
+    assert DueKind.ALIVE in {item.kind for item in world.table.due_items()}
+    shown = replace(parked, token=None, token_before=None)
+    assert world.table.waits_without_tokens() == [shown]
+    assert shown in world.table.waits_of_run_without_tokens("run-1")
 
 
 def test_an_endpoint_that_a_run_left_is_changed_by_another_run(world: World) -> None:

@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 import pytest
 
+from orchestration.domain.chain import Head
 from orchestration.domain.contracts import Next
 from orchestration.domain.intention import IntentionState, endpoint_subject, training_subject
-from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.wait import Result
 from orchestration.steps.policies import load_policy
 from orchestration.stores.table import Write
@@ -205,3 +206,97 @@ def test_a_status_that_nobody_could_be_told_of_is_told_by_a_sweep(
     world.clock.forward(minutes=5)
     do(world, "sweep")
     assert "TRAINING_STARTED" in [event["status"] for event in world.channels.events]
+
+
+def test_people_are_not_reminded_of_what_was_decided_before_the_reminder_went_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories.asked(world)
+    world.clock.forward(hours=5)
+    with monkeypatch.context() as patched:
+        failing_channel(world, patched)
+        with contextlib.suppress(RuntimeError):
+            do(world, "sweep")
+    stories.approve(world)
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    assert world.told("APPROVAL_REMINDED") == []
+
+
+def test_a_question_that_is_told_after_its_answer_asks_nobody_to_decide(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        failing_channel(world, patched)
+        stories.asked(world)
+        stories.approve(world)
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    (told,) = world.told("PROMOTION_APPROVAL_REQUESTED")
+    assert told.next_steps == ()
+
+
+def test_a_status_is_told_as_it_is_recorded(world: World) -> None:
+    stories.asked(world)
+    stories.approve(world)
+    assert len(world.told("PROMOTION_APPROVED")) == 1
+    assert [event["status"] for event in world.channels.events][-1] == "PROMOTION_APPROVED"
+
+
+def test_a_training_that_is_over_and_a_run_that_queues_are_in_the_history_and_one_that_has_its_slot_never_queued(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world()
+    stories.trained(world)
+    do(world, "evaluate")
+    assert "TRAINING_FINISHED" in world.statuses("run-1")
+    assert "TRAINING_QUEUED" not in world.statuses("run-1")
+
+    world = new_world()
+    stories.decided(world)
+    pause(world)
+    do(world, "park", kind="slot", token="slot")
+    assert len(world.told("TRAINING_QUEUED")) == 1
+
+
+def test_what_somebody_noted_first_of_registry_and_baseline_is_the_answer_of_everybody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories.accepted(world)
+    note = world.table.note_finish
+
+    def after_a_rival(run_id: str, finish: Finish) -> bool:
+        note(run_id, Finish(baseline="The first."))
+        return note(run_id, finish)
+
+    monkeypatch.setattr(world.table, "note_finish", after_a_rival)
+    assert do(world, "finish")["baseline"] == "The first."
+
+
+def test_nothing_is_judged_after_the_last_record_of_its_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories.trained(world)
+    head = world.table.chain_head
+
+    def after_the_end(model: str) -> Head:
+        monkeypatch.setattr(world.table, "chain_head", head)
+        do(world, "close", failure={"error": "Boom", "cause": "The end."})
+        return head(model)
+
+    monkeypatch.setattr(world.table, "chain_head", after_the_end)
+    do(world, "evaluate")
+    assert world.statuses("run-1")[-1] == "FAILED"
+    assert world.table.candidate_verdict("run-1") is None
+
+
+def test_a_retry_of_a_training_hears_at_once_that_it_is_over_and_stops_none_that_is_late(
+    new_world: Callable[..., World],
+) -> None:
+    late, over = new_world(), new_world()
+    for world in (late, over):
+        stories.training(world)
+        world.clock.forward(hours=25 if world is late else 1)
+    over.executions.end(stories.training_arn(), "SUCCEEDED", output="{}")
+    for world in (late, over):
+        do(world, "train", token="retry")
+    assert stories.next_of(over, "retry") == "evaluate"
+    assert late.executions.statuses[stories.training_arn()] == "RUNNING"

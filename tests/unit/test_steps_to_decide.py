@@ -1,0 +1,72 @@
+"""What a message about an approval tells people to do: what they can do, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestration.domain.contracts import WaitKind
+from orchestration.domain.wait import Wait
+from orchestration.settings import ApprovalAccess
+from orchestration.steps.approval_links import steps_to_decide
+from orchestration.steps.approvals import ladder_due
+from tests.unit import stories
+from tests.unit.fakes import NOON, SETTINGS, World, execution_arn
+
+PAGE = f"Look and decide: {SETTINGS.approval_url}?run=run-1"
+ONCE = "The link decides once, for whoever holds it: do not forward this message."
+TERMINAL = "From a terminal: make approve RUN=run-1 or make reject RUN=run-1"
+TWO = "2 different people have to approve."
+TWO_BY_LINK = (
+    "2 different people have to approve; links count as one person together, so the other one approves from a terminal."
+)
+
+
+def open_approval(world: World, needed: int = 1) -> Wait:
+    """An approval that is asked for, as it is parked."""
+    wait = Wait(
+        kind=WaitKind.APPROVAL,
+        subject="promotion",
+        run_id="run-1",
+        model="fraud",
+        token="token",
+        execution_arn=execution_arn("run-1"),
+        parked_at=NOON.isoformat(),
+        deadline=NOON.isoformat(),
+        next_step_at=NOON.isoformat(),
+        data={"approvals_needed": needed, "manifest_sha256": "0" * 64, "nonces": []},
+    )
+    assert world.table.park(wait, ladder_due(wait, NOON)) is None
+    return wait
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed", "steps"),
+    [
+        ({"approval_access": ApprovalAccess.OFF}, 1, (TERMINAL,)),
+        ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, TERMINAL)),
+        ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, TERMINAL, TWO)),
+        ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, (TERMINAL,)),
+        ({"approval_access": ApprovalAccess.LINK}, 1, (f"{PAGE}&nonce=nonce-0", ONCE, TERMINAL)),
+        ({"approval_access": ApprovalAccess.LINK}, 2, (f"{PAGE}&nonce=nonce-0", ONCE, TERMINAL, TWO_BY_LINK)),
+        ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, (TERMINAL,)),
+    ],
+)
+def test_people_are_told_where_to_look_how_to_decide_and_how_many_have_to(
+    settings: dict[str, Any], needed: int, steps: tuple[str, ...], new_world: Callable[..., World]
+) -> None:
+    world = new_world(**settings)
+    assert steps_to_decide(world.ports, open_approval(world, needed)) == steps
+
+
+def test_a_message_about_what_was_decided_meanwhile_or_is_gone_has_no_link(new_world: Callable[..., World]) -> None:
+    world = new_world(approval_access=ApprovalAccess.LINK)
+    stories.asked(world)
+    stories.approve(world)
+    decided = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert decided is not None
+    for wait in (decided, replace(decided, run_id="run-9")):
+        assert not any("nonce=" in step for step in steps_to_decide(world.ports, wait))
