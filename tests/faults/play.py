@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 QUIET_SECONDS: Final = 0.15
 """Nothing moves any more when no function has run for this long: a state machine goes on, and an event comes, in less."""
 
+LOOKED_SECONDS: Final = 0.1
+"""So often a case is looked at while no function calls anything."""
+
 ASKED_AGAIN: Final = 4
 PAUSED_SECONDS: Final = 60
 """After so many tries the workflow would have paused for about a minute."""
@@ -193,8 +196,13 @@ class Play:
             TimeoutError: it did not come to rest.
         """
         began = moved = time.monotonic()
-        lines = -1
+        lines, looked = -1, 0.0
         while True:
+            if self._weight() == lines and time.monotonic() - looked < LOOKED_SECONDS:
+                # Nothing was called since: to ask AWS again costs more than all that a case does.
+                time.sleep(0.02)
+                continue
+            looked = time.monotonic()
             self._react()
             seen, now = self._weight(), time.monotonic()
             self._let_time_pass()
@@ -206,7 +214,7 @@ class Play:
                 moved = now
             if now - began > LIMIT_SECONDS:
                 raise TimeoutError(f"{self.name} did not come to rest: {self.executions()}")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def _let_time_pass(self) -> None:
         """A workflow that asks again and again pauses in between, which is cut short here: then it is later."""
