@@ -55,7 +55,7 @@ def discovered(place: Place) -> list[Point]:
     return points_of(seen)
 
 
-STEPS = 200_000
+STEPS = 100_000
 IN_MEMORY = {
     "interleavings": ("--steps", str(STEPS), "--seed", str(SEED)),
     "safeguards": ("--seed", "1"),
