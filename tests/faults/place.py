@@ -136,8 +136,15 @@ class Place:
         return [_plain(item) for page in pages for item in page["Items"]]
 
     def wipe(self) -> None:
-        """Forget every fact, so that the next case begins in an empty table. What sweeps listed stays."""
+        """Forget every fact, so that the next case begins in an empty table.
+
+        What sweeps listed stays, of all cases together, but for the last anchor: each case's first sweep anchors.
+        """
         table, client = self.loop.table, self.aws.client("dynamodb")
+        key = {"pk": {"S": "LISTED"}, "sk": {"S": "SWEEP"}}
+        client.update_item(TableName=table, Key=key, UpdateExpression="REMOVE anchor")
+        for anchor in self.loop.keys("evidence/_anchors/"):
+            self.loop.remove(anchor)
         keys = [{"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}} for item in self.items() if item["pk"] != "LISTED"]
         for start in range(0, len(keys), 25):
             requests = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + 25]]
