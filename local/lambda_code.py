@@ -9,12 +9,11 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from ministack.core import lambda_runtime
+from local import lambda_worker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEAD = "import sys, json, importlib, traceback, os, time\n"
 _SHARED = """
 def _shared(code_dir):
     import hashlib, shutil
@@ -39,12 +38,9 @@ _CODE = '    code_dir = init["code_dir"]\n'
 
 
 def install_worker() -> None:
-    """Have the worker of a Python function take its code from the shared folder; cheap, before any worker exists."""
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    if script.count(_HEAD) != 1 or script.count(_CODE) != 1:
-        raise RuntimeError("this ministack's Python worker is another one than this package was written for")
-    script = script.replace(_HEAD, _HEAD + _SHARED)
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_CODE, '    code_dir = _shared(init["code_dir"])\n')
+    """Have the worker of a Python function take its code from the shared folder."""
+    lambda_worker.replace(lambda_worker.HEAD, lambda_worker.HEAD + _SHARED)
+    lambda_worker.replace(_CODE, '    code_dir = _shared(init["code_dir"])\n')
 
 
 def forget_bytecode(home: Path) -> None:

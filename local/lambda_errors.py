@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import lambda_runtime
 
+from local import lambda_worker
+
 if TYPE_CHECKING:
     from local.sagemaker_records import Document
 
@@ -28,11 +30,8 @@ _last = threading.local()
 
 
 def install_worker() -> None:
-    """Have the worker of a Python function report the exception's class; cheap, before any worker exists."""
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    if _MINISTACKS not in script:
-        raise RuntimeError("this ministack's Python worker is another one than this package was written for")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_MINISTACKS, _OURS)
+    """Have the worker of a Python function report the exception's class."""
+    lambda_worker.replace(_MINISTACKS, _OURS)
     invoke = lambda_runtime.Worker.invoke
 
     def invoke_and_remember(self: Any, *args: Any, **kwargs: Any) -> Document:

@@ -6,9 +6,8 @@ call that fails four times would spend them there.
 
 from __future__ import annotations
 
-from ministack.core import lambda_runtime
+from local import lambda_worker
 
-_HEAD = "import sys, json, importlib, traceback, os, time\n"
 _SHORTENED = """
 def _shorten_retry_pauses():
     try:
@@ -24,11 +23,6 @@ _INSTRUMENTED = "    _ms_install_invoke_depth()\n"
 
 
 def install_worker() -> None:
-    """Have the worker of a Python function scale its pauses; cheap, before any worker exists."""
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    if script.count(_HEAD) != 1 or script.count(_INSTRUMENTED) != 1:
-        raise RuntimeError("this ministack's Python worker is another one than this package was written for")
-    script = script.replace(_HEAD, _HEAD + _SHORTENED)
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(
-        _INSTRUMENTED, _INSTRUMENTED + "    _shorten_retry_pauses()\n"
-    )
+    """Have the worker of a Python function scale its pauses."""
+    lambda_worker.replace(lambda_worker.HEAD, lambda_worker.HEAD + _SHORTENED)
+    lambda_worker.replace(_INSTRUMENTED, _INSTRUMENTED + "    _shorten_retry_pauses()\n")

@@ -76,10 +76,9 @@ def played_in_memory(kept: report.Kept) -> bool:
             line = ""
             for line in run.stdout:
                 print(f"  {line}", end="", flush=True)
-            if run.wait() == 0:
-                kept.keep_in_memory(name, line.strip())
-            else:
-                well = False
+            # What broke something is played again next time, and its last line says so in the table until then.
+            kept.keep_in_memory(name, line.strip(), well=run.wait() == 0)
+            well &= name in kept.in_memory()
     return well
 
 

@@ -60,13 +60,20 @@ class Kept:
         lines = file.read_text().splitlines() if file.exists() else []
         return {came.name: came for came in (Came(**json.loads(line)) for line in lines)}
 
-    def in_memory(self) -> dict[str, str]:
-        """What was played in memory, with what came of it: ``interleavings`` and ``safeguards``."""
-        return {name: file.read_text() for name in IN_MEMORY if (file := self.folder / f"{name}.txt").exists()}
+    def in_memory(self, *, broken: bool = False) -> dict[str, str]:
+        """What was played in memory and held, by its name, with what it said; with ``broken`` also what did not hold."""
+        found: dict[str, str] = {}
+        for name in IN_MEMORY:
+            for file in (self.folder / f"{name}.txt", *([self.folder / f"{name}.broken"] if broken else [])):
+                if file.exists():
+                    found[name] = file.read_text()
+        return found
 
-    def keep_in_memory(self, name: str, said: str) -> None:
+    def keep_in_memory(self, name: str, said: str, *, well: bool) -> None:
         """Keep what came of it."""
-        (self.folder / f"{name}.txt").write_text(said)
+        broken = self.folder / f"{name}.broken"
+        broken.unlink(missing_ok=True)
+        (self.folder / f"{name}.txt" if well else broken).write_text(said)
 
     def add(self, came: Came) -> None:
         """Keep what came of a case."""
@@ -110,7 +117,7 @@ def summed(names: Sequence[str], kept: Kept, cannot: Counter[str]) -> Summary:
         count["cases"] += 1
         count[results[name].result if name in results else "left"] += 1
     seconds = sum(came.seconds for name, came in results.items() if name in set(names))
-    return Summary(axes, cannot, kept.in_memory(), seconds, kept.folder.name)
+    return Summary(axes, cannot, kept.in_memory(broken=True), seconds, kept.folder.name)
 
 
 def table(summary: Summary) -> str:

@@ -65,7 +65,10 @@ def test_the_table_counts_every_case(tmp_path: Path) -> None:
     kept = report.Kept(tmp_path)
     for place, name in enumerate(names[:10]):
         kept.add(Came(name, BROKEN if place == 0 else HELD, seconds=1.5))
-    kept.keep_in_memory("interleavings", "seed 1, steps 100, broken: 0")
+    kept.keep_in_memory("interleavings", "seed 1, steps 100, broken: 2", well=False)
+    assert kept.in_memory() == {}
+    assert "- interleavings: seed 1, steps 100, broken: 2." in report.table(report.summed(names, kept, cannot))
+    kept.keep_in_memory("interleavings", "seed 1, steps 100, broken: 0", well=True)
     summary = report.summed(names, kept, cannot)
     assert summary.broken == 1
     total: Counter[str] = sum(summary.axes.values(), Counter())

@@ -135,15 +135,20 @@ def failing_channel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.channels, "tell", fail)
 
 
-def test_a_reminder_that_a_channel_did_not_take_is_told_by_a_sweep(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def reminder_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People are asked, and the channel does not take the reminder when it is due."""
     stories.asked(world)
     world.clock.forward(hours=5)
     with monkeypatch.context() as patched:
         failing_channel(world, patched)
         with contextlib.suppress(RuntimeError):
             do(world, "sweep")
+
+
+def test_a_reminder_that_a_channel_did_not_take_is_told_by_a_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reminder_refused(world, monkeypatch)
     assert world.told("APPROVAL_REMINDED") == []
     world.clock.forward(minutes=10)
     do(world, "sweep")
@@ -211,12 +216,7 @@ def test_a_status_that_nobody_could_be_told_of_is_told_by_a_sweep(
 def test_people_are_not_reminded_of_what_was_decided_before_the_reminder_went_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stories.asked(world)
-    world.clock.forward(hours=5)
-    with monkeypatch.context() as patched:
-        failing_channel(world, patched)
-        with contextlib.suppress(RuntimeError):
-            do(world, "sweep")
+    reminder_refused(world, monkeypatch)
     stories.approve(world)
     world.clock.forward(minutes=10)
     do(world, "sweep")
