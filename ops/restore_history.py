@@ -34,8 +34,8 @@ from ops.rebuilt_history import (
     undecided_items,
 )
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
-from ops.switches import resume_command
 from ops.terminal import Styled, Terminal
+from orchestration.domain.switches import resume_command
 
 if TYPE_CHECKING:
     import argparse

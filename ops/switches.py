@@ -7,7 +7,6 @@ make unfreeze MODEL=fraud REASON="labels repaired"
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,13 @@ from ops.stack import OperatorError, Stack, parser, required, run, variable
 from ops.terminal import Styled
 from orchestration.domain.contracts import SignalSource
 from orchestration.domain.documents import Unreadable
+from orchestration.domain.switches import resume_command
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from ops.terminal import Terminal
-
-
-def resume_command(scope: str) -> str:
-    """What lifts a switch, to be copied."""
-    return f"make resume SCOPE={shlex.quote(scope)}"
 
 
 def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:

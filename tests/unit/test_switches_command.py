@@ -14,7 +14,7 @@ from ops.terminal import Terminal
 from orchestration import handler
 from orchestration.domain.contracts import SignalSource
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.switches import KillSwitch
+from orchestration.domain.switches import KillSwitch, resume_command
 from tests.unit import stories
 from tests.unit.fakes import World
 from tests.unit.history import signal
@@ -148,7 +148,7 @@ def test_status_names_the_command_that_lifts_a_switch(scope: str, capsys: pytest
 
 
 def test_a_command_that_is_to_be_copied_is_one_command() -> None:
-    assert switches.resume_command("model:x; rm -rf .") == "make resume SCOPE='model:x; rm -rf .'"
+    assert resume_command("model:x; rm -rf .") == "make resume SCOPE='model:x; rm -rf .'"
 
 
 def test_a_restored_chain_that_is_paused_is_listed_with_the_command_that_lifts_it() -> None:

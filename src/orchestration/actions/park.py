@@ -14,6 +14,7 @@ from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.fence import closed
 from orchestration.domain.slots import Waiter
+from orchestration.domain.switches import paused_sentence, switch_over
 from orchestration.domain.wait import Wait
 from orchestration.steps.answering import answer, look_due, take_up
 from orchestration.steps.approvals import APPROVED, BAKE, REQUESTED, approval_data, ladder_due, request_sentence
@@ -80,7 +81,7 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if kind is WaitKind.SLOT:
         wake(ports, change_slots(ports))
         attempt(ports, due_item, look)
-        _queued(ports, wait, gathered.run.severity)
+        _queued(ports, gathered, wait)
     elif kind is WaitKind.BAKE:
         look_after(ports, wait)
     return {"parked": True}
@@ -119,18 +120,19 @@ def _slot(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
     return wait, look_due(ports, wait), [], [ports.table.queue_write(waiter)], None
 
 
-def _queued(ports: Ports, wait: Wait, severity: str) -> None:
-    """Tell people of a run that has to wait for its slot."""
-    current = ports.table.wait(wait.run_id, wait.kind)
+def _queued(ports: Ports, gathered: Gathered, wait: Wait) -> None:
+    """Tell people of a run that has to wait for its slot, and for what."""
+    current, sight = ports.table.wait(wait.run_id, wait.kind), gathered.sight
     if current is not None and not current.resolved:
-        limit = ports.settings.max_concurrent_trainings
+        switch = switch_over(sight.switches, sight.model, *sight.sources)
+        taken = f"All {ports.settings.max_concurrent_trainings} training slot(s) are taken."
         record_status(
             ports,
             run_id=wait.run_id,
             model=wait.model,
             status=Status.TRAINING_QUEUED,
-            severity=severity,
-            sentence=f"All {limit} training slot(s) are taken or paused; the run is in the queue.",
+            severity=gathered.run.severity,
+            sentence=f"{paused_sentence(switch) if switch else taken} The run is in the queue.",
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.intention import training_subject
-from orchestration.domain.switches import KillSwitch, scopes_over
+from orchestration.domain.switches import KillSwitch, resume_command, scopes_over
 from orchestration.steps.due_work import attempt
 from orchestration.steps.looking import look
 from orchestration.steps.operators import asked_scope, asked_text, change, tell_change
@@ -46,7 +46,7 @@ def pause(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
 
 def _throw(ports: Ports, switch: KillSwitch) -> bool:
-    sentence, step = f"{switch.by} paused {switch.scope}: {switch.reason}", f"make resume SCOPE={switch.scope}"
+    sentence, step = f"{switch.by} paused {switch.scope}: {switch.reason}", resume_command(switch.scope)
     paused = change(ports, switch.scope, "paused", sentence, step, {"switch": asdict(switch)})
     if not ports.table.throw_switch(switch, paused.writes):
         return False

@@ -175,12 +175,7 @@ def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Se
     thrown = switch_over(state.kill_switches, policy.model, signal.source, signal.origin)
     if thrown is None:
         return _passes("kill_switch", Reason.NOT_PAUSED, "No kill switch is thrown for this model or source.")
-    return GuardVerdict(
-        "kill_switch",
-        Decision.HOLD,
-        Reason.PAUSED,
-        f"{paused_sentence(thrown)} Resume with make resume SCOPE={thrown.scope}.",
-    )
+    return GuardVerdict("kill_switch", Decision.HOLD, Reason.PAUSED, paused_sentence(thrown))
 
 
 def _policy_valid(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,13 @@ def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None
     return next((switch for switch in switches if switch.scope in scopes), None)
 
 
+def resume_command(scope: str) -> str:
+    """What lifts a switch, to be copied into a shell."""
+    return f"make resume SCOPE={shlex.quote(scope)}"
+
+
 def paused_sentence(switch: KillSwitch) -> str:
-    """What people are told of something that a switch stopped."""
+    """What people are told of something that a switch stopped, and of what lifts that switch and no other."""
     reason = switch.reason if switch.reason.endswith((".", "!", "?")) else f"{switch.reason}."
-    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {reason}"
+    # No full stop right after the command: it would be copied as part of the scope.
+    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {reason} {resume_command(switch.scope)} lifts it."
