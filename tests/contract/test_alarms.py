@@ -51,6 +51,16 @@ def test_the_hand_pages_nobody_for_what_aws_only_wants_to_be_asked_again() -> No
     assert transformation["DefaultValue"] == 0, "without data the difference would be missing, and so the page"
 
 
+def test_requests_that_the_page_refuses_page_nobody_and_pages_that_fail_do() -> None:
+    """Anybody may send the first where links decide. Source: Lambda, "Monitoring function URLs": 4xx and 5xx of a URL."""
+    name = {"FunctionName": PLAIN.name("ApprovalFunction")}
+    counted = {metric for alarm in ALARMS.values() for _, metric, dimensions in watched(alarm) if dimensions == name}
+    (shown,) = (entry for entry in ALARMS["ApprovalFunctionErrorsAlarm"]["Metrics"] if "Expression" in entry)
+
+    assert counted == {"Errors", "Url5xxCount", "Throttles"}
+    assert shown["Expression"] == "MAX([FILL(errors, 0), FILL(pages, 0)])", "a stack without an address has no pages"
+
+
 def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() -> None:
     """Of a metric with dimensions an alarm would see nothing: it names none, and no sum over them exists."""
     made = {

@@ -58,6 +58,27 @@ def test_the_role_changes_nothing_in_sagemaker_and_neither_policies_nor_manifest
 
 
 @pytest.mark.parametrize(
+    ("given", "reserved"),
+    [
+        ({}, None),
+        ({"ApprovalAccess": "OFF"}, None),
+        ({"ApprovalAccess": "IAM", "ApprovalConcurrency": "7"}, None),
+        ({"ApprovalAccess": "LINK"}, "5"),
+        ({"ApprovalAccess": "LINK", "ApprovalConcurrency": "7"}, "7"),
+        ({"ApprovalAccess": "LINK", "ApprovalConcurrency": "0"}, None),
+    ],
+)
+def test_a_page_open_to_everybody_takes_no_more_than_its_part_of_the_accounts_concurrency(
+    given: dict[str, str], reserved: str | None
+) -> None:
+    """An empty form reserves none, so it deploys in an account that has none to reserve."""
+    function = Template.read().resolve(given).resources["ApprovalFunction"]["Properties"]
+    found = function.get("ReservedConcurrentExecutions")
+
+    assert (None if found is None else str(found)) == reserved
+
+
+@pytest.mark.parametrize(
     ("access", "auth", "permissions"), [("IAM", "AWS_IAM", 0), ("LINK", "NONE", 2), ("OFF", None, 0)]
 )
 def test_only_links_let_unsigned_requests_in_and_off_has_no_address(
