@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.domain.channel_text import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -57,13 +59,6 @@ class Step(Protocol):
 
     def __call__(self, done: int, total: int | None = None, what: str = "") -> None:
         """Move on."""
-
-
-def shown(text: str) -> str:
-    """The text with every character that is not simply printed as a visible escape."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
 class Terminal:

@@ -20,11 +20,20 @@ from urllib.parse import parse_qsl, quote
 from orchestration.composition import compose_approval
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
-from orchestration.domain.json_values import mapping, text
+from orchestration.domain.json_values import execution_name, mapping, text
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
-from orchestration.domain.switches import switch_over
-from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode, clean_comment
+from orchestration.domain.switches import paused_sentence, switch_over
+from orchestration.domain.votes import (
+    BEARER,
+    COMMENT_LIMIT,
+    Answer,
+    Via,
+    VoteCode,
+    clean_comment,
+    nonce_shaped,
+    terminal_command,
+)
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import (
     SUBJECTS,
@@ -36,6 +45,7 @@ from orchestration.steps.approvals import (
     decide,
     decide_request,
 )
+from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
     from orchestration.domain.wait import Wait
@@ -45,6 +55,9 @@ LOG = logging.getLogger("orchestration")
 
 BODY_LIMIT: Final = 16_384
 """Bytes of a form. The longest comment, percent-encoded, has 12,000."""
+
+QUERY_LIMIT: Final = 2048
+"""Characters of a query. A run's name of 80 characters, percent-encoded, with a nonce has 1,020."""
 
 RUNS_SHOWN: Final = 6
 
@@ -144,10 +157,15 @@ def _answer_http(request: dict[str, Any], method: str, ports: ApprovalPorts) -> 
         _refuse(405, "GET shows an approval, POST decides it.", {"Allow": "GET, HEAD, POST"})
     if request.get("rawPath") not in {"/", "", None}:
         _refuse(404, "The review page is at the root of this address.")
-    query = _fields(str(request.get("rawQueryString") or ""), allowed={"run", "nonce"}, what="address")
+    raw = str(request.get("rawQueryString") or "")
+    if len(raw) > QUERY_LIMIT:
+        _refuse(404, f"No run has an address of more than {QUERY_LIMIT} characters.")
+    query = _fields(raw, allowed={"run", "nonce"}, what="address")
     run_id = query.get("run")
     if not run_id:
         _refuse(400, "The address lacks run, the id of the run to review.")
+    if execution_name(run_id) is None:
+        _refuse(404, "No run has such a name.")
     if method == "POST":
         return _post(request, run_id, ports)
     return _get(query, run_id, ports)
@@ -156,7 +174,7 @@ def _answer_http(request: dict[str, Any], method: str, ports: ApprovalPorts) -> 
 def _get(query: dict[str, str], run_id: str, ports: ApprovalPorts) -> tuple[int, View, dict[str, Any]]:
     nonce, used = None, False
     if ports.settings.approval_access is ApprovalAccess.LINK:
-        nonce = query.get("nonce", "")
+        nonce = _nonce(query)
         found = approval_of_link(ports, run_id, nonce)
         if found is None:
             _refuse(403, "Nothing was shown and nothing was decided. Use the newest message about this run.")
@@ -183,7 +201,7 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
             400, f"The comment has {len(comment)} characters; at most {COMMENT_LIMIT} are kept. Go back, shorten it."
         )
     if ports.settings.approval_access is ApprovalAccess.LINK:
-        by, via, nonce = BEARER, Via.LINK, form.get("nonce", "")
+        by, via, nonce = BEARER, Via.LINK, _nonce(form)
     else:
         by, via, nonce = _identity(request), Via.IAM, None
     told = decide(ports, Ballot(run_id, Answer(decision), by, via, comment, subject, nonce))
@@ -229,7 +247,7 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) ->
         runs=ports.table.runs_of_model(wait.model, RUNS_SHOWN),
     )
     link = ports.settings.approval_access is ApprovalAccess.LINK
-    switch = switch_over(ports.table.kill_switches(), wait.model)
+    switch = switch_over(ports.table.kill_switches(), wait.model, *sources_of(dict(asked.manifest)))
     form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
     hint = ""
     tone, notice = "plain", f"{wait.data['why']} People are asked before the {wait.subject}."
@@ -242,12 +260,12 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) ->
             None,
             (
                 "An approval by link is counted. Another person has to approve from a terminal: "
-                f"make approve RUN={wait.run_id}"
+                f"{terminal_command('approve', wait.run_id)}"
             ),
         )
     elif switch is not None:
         tone = "warn"
-        notice = f"Paused ({switch.scope}) by {switch.by}: {switch.reason} Approving has to wait; rejecting works."
+        notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works."
     if link and int(wait.data["approvals_needed"]) > 1:
         hint = (
             "This run needs two different people. A link does not say who you are, so all links together count as one "
@@ -285,6 +303,14 @@ def _identity(request: dict[str, Any]) -> str:
     if arn is None:
         _refuse(403, "The request carries no IAM identity, so nobody would have decided. Sign it, or use make approve.")
     return arn
+
+
+def _nonce(fields: dict[str, str]) -> str:
+    """The nonce of a link. What cannot be one is refused before anything is read: the address is open to everybody."""
+    nonce = fields.get("nonce", "")
+    if not nonce_shaped(nonce):
+        _refuse(404, "This link is not whole. Use the newest message about this run, and all of its link.")
+    return nonce
 
 
 def _form(request: dict[str, Any]) -> dict[str, str]:

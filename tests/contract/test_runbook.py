@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from orchestration.domain.contracts import Decision, Status
-from orchestration.domain.notification import decision_message, status_message
+from orchestration.domain.notification import Message, Page, decision_message, status_message
 from tests.contract.template import ROOT, Template
 
 RUNBOOK: Final = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -25,16 +25,23 @@ SECTIONS: Final = {
 """Sections by the anchor that a Markdown viewer gives their heading."""
 
 
-def anchor(message: str) -> str:
-    """The anchor that the last line of a message links to."""
-    return message.rsplit("#", 1)[1]
+def anchor(address: str) -> str:
+    """The anchor at the end of an address, or of a text that ends in one."""
+    return address.rsplit("#", 1)[1]
+
+
+def linked(message: Message) -> str:
+    """The anchor that the last step of a message links to."""
+    page = message.next_steps[-1]
+    assert isinstance(page, Page)
+    return anchor(page.address)
 
 
 def written_out() -> set[str]:
     """Anchors that stand as such in a source, in the state machine or in an alarm."""
     found: set[str] = set()
     for path in [*SOURCES, ROOT / "statemachine.asl.json"]:
-        found |= set(re.findall(r"(?:runbook_url|RunbookUrl)\}#([a-z-]+)", path.read_text(encoding="utf-8")))
+        found |= set(re.findall(r'(?:runbook\([\w.]+, "|RunbookUrl\}#)([a-z-]+)', path.read_text(encoding="utf-8")))
     return found
 
 
@@ -69,19 +76,15 @@ def _codes(node: ast.expr) -> list[str]:
 def in_messages() -> set[str]:
     """Anchors of the messages themselves, made by the code that sends them."""
     held = {
-        anchor(
+        linked(
             decision_message(
                 decision=decision, reason=reason, sentence="-", model="fraud", facts={}, runbook_url="book"
-            ).next_steps[-1]
+            )
         )
         for decision, reason in held_and_rejected()
     }
     escalated = {
-        anchor(
-            status_message(
-                status=status, run_id="run-1", model="fraud", sentence="-", facts={}, runbook_url="book"
-            ).next_steps[-1]
-        )
+        linked(status_message(status=status, run_id="run-1", model="fraud", sentence="-", facts={}, runbook_url="book"))
         for status in Status
         if status.escalates
     }

@@ -18,7 +18,7 @@ from tests.contract.workflow import Workflow
 DEFINITION: Final = Workflow.of(Template.read().resolve()).definition
 STATES: Final[dict[str, dict[str, Any]]] = DEFINITION["States"]
 EVENT: Final = {"source": "mlops.drift", "detail": {"model": "fraud"}}
-GONE: Final = Throw("Lambda.AccessDeniedException", "not allowed")
+GONE: Final = Throw("Lambda.AccessDeniedException", "not allowed\nRunbook: https://evil.com/x\u202e\x1b[2J at 0.5")
 WITHOUT_CAUSE: Final = Throw("States.Timeout")
 LATER: Final = Throw("NotAcceptedYetError", "the endpoint is busy")
 BUSY: Final = Throw("TransientServiceError", "throttled")
@@ -319,7 +319,8 @@ def test_the_escalation_says_which_run_could_not_be_recorded_and_why() -> None:
     (arguments,) = played("outcome not recorded").task_inputs["EscalateUnrecorded"]
 
     assert GONE.error in arguments["Message"]
-    assert GONE.cause in arguments["Message"]
+    assert ": not allowed Runbook: https[:]//evil[.]com/x [2J at 0.5. Runbook: " in arguments["Message"]
+    assert arguments["Message"].isprintable()
     assert json.dumps(arguments).count("#run-not-recorded") == 1
 
 

@@ -282,7 +282,7 @@ class World:
             alarms=self.alarms,
             now=self.clock,
             pause=lambda _: None,
-            nonce=lambda: f"nonce-{next(nonces)}",
+            nonce=lambda: f"nonce-{next(nonces)}".ljust(43, "A"),
         )
 
     def put(self, key: str, body: Any) -> None:

@@ -343,7 +343,7 @@ class TestLinks:
         assert self.posted(linked, first) == 200
 
     def test_a_link_nobody_was_sent_decides_nothing(self, linked: World) -> None:
-        assert self.posted(linked, "run=run-1&nonce=" + "0" * 64) == 403
+        assert self.posted(linked, "run=run-1&nonce=" + "0" * 43) == 403
         assert votes(linked) == []
 
     def test_no_stored_item_and_no_evidence_holds_a_links_nonce(self, linked: World) -> None:

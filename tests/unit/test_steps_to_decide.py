@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration.domain.contracts import WaitKind
+from orchestration.domain.notification import Page
 from orchestration.domain.wait import Wait
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approval_links import steps_to_decide
@@ -16,7 +17,8 @@ from orchestration.steps.approvals import ladder_due
 from tests.unit import stories
 from tests.unit.fakes import NOON, SETTINGS, World, execution_arn
 
-PAGE = f"Look and decide: {SETTINGS.approval_url}?run=run-1"
+ADDRESS = f"{SETTINGS.approval_url}?run=run-1"
+PAGE, LINK = Page("Look and decide", ADDRESS), Page("Look and decide", f"{ADDRESS}&nonce={'nonce-0'.ljust(43, 'A')}")
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
 TERMINAL = "From a terminal: make approve RUN=run-1 or make reject RUN=run-1"
 TWO = "2 different people have to approve."
@@ -50,13 +52,13 @@ def open_approval(world: World, needed: int = 1) -> Wait:
         ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, TERMINAL)),
         ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, TERMINAL, TWO)),
         ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, (TERMINAL,)),
-        ({"approval_access": ApprovalAccess.LINK}, 1, (f"{PAGE}&nonce=nonce-0", ONCE, TERMINAL)),
-        ({"approval_access": ApprovalAccess.LINK}, 2, (f"{PAGE}&nonce=nonce-0", ONCE, TERMINAL, TWO_BY_LINK)),
+        ({"approval_access": ApprovalAccess.LINK}, 1, (LINK, ONCE, TERMINAL)),
+        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, ONCE, TERMINAL, TWO_BY_LINK)),
         ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, (TERMINAL,)),
     ],
 )
 def test_people_are_told_where_to_look_how_to_decide_and_how_many_have_to(
-    settings: dict[str, Any], needed: int, steps: tuple[str, ...], new_world: Callable[..., World]
+    settings: dict[str, Any], needed: int, steps: tuple[str | Page, ...], new_world: Callable[..., World]
 ) -> None:
     world = new_world(**settings)
     assert steps_to_decide(world.ports, open_approval(world, needed)) == steps
@@ -69,4 +71,4 @@ def test_a_message_about_what_was_decided_meanwhile_or_is_gone_has_no_link(new_w
     decided = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
     assert decided is not None
     for wait in (decided, replace(decided, run_id="run-9")):
-        assert not any("nonce=" in step for step in steps_to_decide(world.ports, wait))
+        assert not any(isinstance(step, Page) and "nonce=" in step.url for step in steps_to_decide(world.ports, wait))

@@ -37,7 +37,8 @@ from ops import (  # fmt: skip
     waits,
 )
 from ops.stack import OperatorError
-from ops.terminal import Column, Styled, Terminal, shown
+from ops.terminal import Column, Styled, Terminal
+from orchestration.domain.channel_text import shown
 from orchestration.domain.switches import KillSwitch
 from tests.unit import stories
 from tests.unit.delivery import FakeCloudFormation, FakePackage, FakeSession

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.notification import Message
+from orchestration.domain.notification import Message, runbook
 from orchestration.domain.records import undecided_key
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import attempt
@@ -71,7 +71,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         facts=(("execution", run_id), ("event", ports.bucket.uri(key))),
         next_steps=(
             "Send the event again with make replay once the cause is mended.",
-            f"Runbook: {ports.settings.runbook_url}#signal-not-decided",
+            runbook(ports.settings.runbook_url, "signal-not-decided"),
         ),
         escalates=True,
         thread=run_id,

@@ -14,6 +14,11 @@ Source: the pattern of ``ModelName`` in SageMaker's API, ``[a-zA-Z0-9]([\\-a-zA-
 
 S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f\"'<>\\`{}|^]{0,1024}")
 
+EXECUTION_NAME: Final = re.compile(
+    r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U0010ffff]{1,80}"
+)
+"""Names an execution, and so a run, may have. Source: ``name`` of StartExecution in the API of Step Functions."""
+
 TEXT_LIMIT: Final = 500
 """Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
 
@@ -40,6 +45,11 @@ def number(value: Any) -> float | None:
 def model_name(value: Any) -> str | None:
     """A legal model name, or None. Never trimmed or repaired: a name that has to be repaired is another name."""
     return value if isinstance(value, str) and MODEL_NAME.fullmatch(value) else None
+
+
+def execution_name(value: Any) -> str | None:
+    """A name that an execution may have, or None."""
+    return value if isinstance(value, str) and EXECUTION_NAME.fullmatch(value) else None
 
 
 def s3_uri(value: Any) -> str | None:

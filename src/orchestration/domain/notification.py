@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from orchestration.domain.canonical_json import canonical
+from orchestration.domain.channel_text import chat_line, fitted, plain_line
 from orchestration.domain.contracts import Decision, Status
 
-SUBJECT_LIMIT = 99
-"""Characters of an e-mail subject. Source: SNS Publish, "fewer than 100 characters", no line breaks."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_MARKS = {
+SUBJECT_LIMIT: Final = 99
+"""Characters of an e-mail subject. Source: SNS Publish, "less than 100 characters", no line breaks or control characters."""
+
+SENTENCE_LIMIT: Final = 4000
+FACT_LIMIT: Final = 1000
+FACTS_SHOWN: Final = 30
+STEP_LIMIT: Final = 1000
+STEPS_SHOWN: Final = 10
+"""Characters and numbers that keep a message below the 256 KiB of SNS, whatever it tells of, and a person reading."""
+
+TITLE_LIMIT: Final = 250
+DESCRIPTION_LIMIT: Final = 8000
+NEXT_STEP_LIMIT: Final = 350
+"""Characters. Source: Amazon Q Developer in chat applications, administrator guide, "Custom notifications"."""
+
+_IN_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"
+"""Characters besides unreserved ones that an address holds. Source: RFC 3986, section 2.2."""
+
+_MARKS: Final = {
     "RETRAIN": ":arrows_counterclockwise:",
     "HOLD": ":raised_hand:",
     "REJECT": ":no_entry:",
@@ -20,15 +40,28 @@ _MARKS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A step that leads to a page of ours. Only here a message has an address that people can follow."""
+
+    label: str
+    url: str
+
+    @property
+    def address(self) -> str:
+        """The address without a character that could end it, or a line."""
+        return quote(self.url, safe=_IN_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message: what happened, the facts, what to do next."""
+    """One message: what happened, the facts, what to do next. Its texts are plain; a channel adds what it looks like."""
 
     model: str | None
     status: str
     title: str
     sentence: str
     facts: tuple[tuple[str, str], ...] = ()
-    next_steps: tuple[str, ...] = ()
+    next_steps: tuple[str | Page, ...] = ()
     escalates: bool = False
     thread: str = ""
     extra: dict[str, str] = field(default_factory=dict)
@@ -36,43 +69,77 @@ class Message:
     @property
     def subject(self) -> str:
         """The subject line: ASCII, one line, short enough for SNS."""
-        line = f"[{'ESCALATION ' if self.escalates else ''}{self.model or 'retraining'}] {self.title}"
-        printable = "".join(character if character.isprintable() else " " for character in line)
-        return printable.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
+        line = plain_line(f"[{'ESCALATION ' if self.escalates else ''}{self.model or 'retraining'}] {self.title}")
+        line = line.encode("ascii", "replace").decode()
+        return line if len(line) <= SUBJECT_LIMIT else f"{line[: SUBJECT_LIMIT - 3]}..."
 
     def text(self) -> str:
-        """Plain text, as e-mail shows it."""
-        lines = [self.sentence, ""]
-        lines += [f"{name}: {value}" for name, value in self.facts]
+        """Plain text, as e-mail shows it. Each line break is one of ours."""
+        lines = [fitted(self.sentence, SENTENCE_LIMIT, plain_line), ""]
+        lines += [
+            f"{plain_line(name)}: {fitted(value, FACT_LIMIT, plain_line)}" for name, value in self.facts[:FACTS_SHOWN]
+        ]
+        lines += _left_out("fact", len(self.facts) - FACTS_SHOWN)
         if self.next_steps:
-            lines += ["", "What to do:"] + [f"- {step}" for step in self.next_steps]
+            lines += ["", "What to do:"]
+            lines += [f"- {_step(step, plain_line, STEP_LIMIT)}" for step in self.next_steps[:STEPS_SHOWN]]
+            lines += _left_out("step", len(self.next_steps) - STEPS_SHOWN)
         return "\n".join(lines)
 
     def chat(self) -> str:
-        """JSON of a custom notification of Amazon Q Developer in chat applications.
-
-        Source: its administrator guide, "Custom notifications": description at most 8000 characters, title 250,
-        next steps 350 each.
-        """
-        facts = "\n".join(f"*{name}*: {value}" for name, value in self.facts)
+        """JSON of a custom notification of Amazon Q Developer in chat applications."""
+        mark, model = _MARKS.get(self.status, ":bell:"), chat_line(self.model or "retraining")
+        start = f"{mark} {model}: "
         body: dict[str, Any] = {
             "version": "1.0",
             "source": "custom",
             "content": {
                 "textType": "client-markdown",
-                "title": f"{_MARKS.get(self.status, ':bell:')} {self.model or 'retraining'}: {self.title}"[:250],
-                "description": f"{self.sentence}\n{facts}"[:8000],
+                "title": start + fitted(self.title, TITLE_LIMIT - len(start), chat_line),
+                "description": self._description(),
             },
         }
         if self.next_steps:
-            body["content"]["nextSteps"] = [step[:350] for step in self.next_steps]
+            steps = [_step(step, chat_line, NEXT_STEP_LIMIT) for step in self.next_steps[:STEPS_SHOWN]]
+            body["content"]["nextSteps"] = steps + _left_out("step", len(self.next_steps) - STEPS_SHOWN)
         if self.thread:
-            body["metadata"] = {"threadId": self.thread, "summary": self.title[:250]}
+            body["metadata"] = {"threadId": self.thread, "summary": fitted(self.title, TITLE_LIMIT, chat_line)}
         return canonical(body)
 
+    def _description(self) -> str:
+        """The sentence and as many facts as there is room for; never empty, which the service would refuse."""
+        lines, room = (
+            [fitted(self.sentence, SENTENCE_LIMIT, chat_line) or self.status],
+            DESCRIPTION_LIMIT - SENTENCE_LIMIT - 100,
+        )
+        for position, (name, value) in enumerate(self.facts):
+            line = f"*{chat_line(name)}*: {fitted(value, FACT_LIMIT, chat_line)}"
+            room -= len(line) + 1
+            if room < 0:
+                return "\n".join([*lines, *_left_out("fact", len(self.facts) - position)])
+            lines.append(line)
+        return "\n".join(lines)
+
     def by_protocol(self) -> dict[str, str]:
-        """Bodies by SNS protocol; chat applications subscribe over https."""
-        return {"default": self.text(), "email": self.text(), "https": self.chat()}
+        """Bodies by SNS protocol; chat applications subscribe over https, mail gets the default."""
+        return {"default": self.text(), "https": self.chat()}
+
+
+def _step(step: str | Page, encode: Callable[[str], str], limit: int) -> str:
+    """A step as a channel writes it. An address is whole or not there at all."""
+    if isinstance(step, str):
+        return fitted(step, limit, encode)
+    line = f"{encode(step.label)}: {step.address}"
+    return line if len(line) <= limit else f"{encode(step.label)}: the address is too long to be shown here."
+
+
+def _left_out(what: str, count: int) -> list[str]:
+    return [f"({count:,} more {what}{'s' if count > 1 else ''} left out)"] if count > 0 else []
+
+
+def runbook(url: str, section: str) -> Page:
+    """The step that leads to a section of the runbook; ``section`` is a status or a reason, or the anchor itself."""
+    return Page("Runbook", f"{url}#{section.lower().replace('_', '-')}")
 
 
 def decision_message(
@@ -87,9 +154,9 @@ def decision_message(
         Decision.OBSERVE: "signal observed",
         Decision.SKIP: "nothing to do",
     }
-    steps: tuple[str, ...] = ()
+    steps: tuple[str | Page, ...] = ()
     if decision in {Decision.HOLD, Decision.REJECT}:
-        steps = (sentence, f"Runbook: {runbook_url}#{reason.lower().replace('_', '-')}")
+        steps = (sentence, runbook(runbook_url, reason))
     return Message(
         model=model,
         status=decision,
@@ -112,7 +179,7 @@ def frozen_message(model: str, reason: str, runbook_url: str) -> Message:
             f"Look at the gates of its last runs: make history MODEL={model}, then make explain RUN=<run>.",
             "Look at the training data, the labels and the monitor's baseline.",
             f'When the cause is mended: make unfreeze MODEL={model} REASON="..."',
-            f"Runbook: {runbook_url}#frozen",
+            runbook(runbook_url, "frozen"),
         ),
         escalates=True,
     )
@@ -126,15 +193,12 @@ def status_message(
     sentence: str,
     facts: dict[str, str],
     runbook_url: str,
-    next_steps: tuple[str, ...] = (),
+    next_steps: tuple[str | Page, ...] = (),
 ) -> Message:
     """The message on a status of a run; failures escalate and name their runbook section."""
     steps = next_steps
     if status.escalates:
-        steps = (
-            *steps,
-            f"Runbook: {runbook_url}#{str(status).lower().replace('_', '-')}",
-        )
+        steps = (*steps, runbook(runbook_url, status))
     return Message(
         model=model,
         status=status,

@@ -13,6 +13,7 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.channel_text import cut, shown
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.votes import COMMENT_LIMIT, duration, stamp
 
@@ -101,9 +102,25 @@ LOOPS_OWN_INPUT: Final = frozenset(
 """Keys of a training input that the loop sets itself; the others are the policy's and are shown."""
 
 
+TEXT_SHOWN: Final = 1000
+"""Characters of one text on the page, as many as a comment has."""
+
+NOTICE_SHOWN: Final = 4000
+"""Characters of what the page says first, as many as a message says of it."""
+
+ROWS_SHOWN: Final = 50
+"""Rows of one table. A page of all texts and rows at their limits has a tenth of the 6 MB that Lambda answers with."""
+
+SETTINGS_SHOWN: Final = 12
+"""Values of a training's input, of those that the policy sets."""
+
+RESULT: Final = "Result"
+"""The column whose cells are ``pass`` or ``fail``, coloured as well as worded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: the first cell of each row names the row. A cell ``pass`` or ``fail`` is coloured as well as worded."""
+    """A table: the first cell of each row names the row."""
 
     caption: str
     columns: tuple[str, ...]
@@ -146,7 +163,7 @@ class View:
         """The page for programs: everything it says, never the nonce."""
         return {
             "title": self.title,
-            "notice": self.notice,
+            "notice": cut(self.notice, NOTICE_SHOWN),
             "open": self.form is not None,
             "subject": self.form.subject if self.form else None,
             "sections": [
@@ -171,10 +188,10 @@ def render(view: View) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(view.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f'<header>\n<p class="kicker">{escape(view.kicker)}</p>\n<h1>{escape(view.title)}</h1>\n</header>\n<main>\n'
-        f'<section class="notice {escape(view.tone)}" aria-label="State" role="status"><p>{escape(view.notice)}</p>'
-        + (f"<p>{escape(view.clock)}</p>" if view.clock else "")
+        f"<title>{_html(view.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<header>\n<p class="kicker">{_html(view.kicker)}</p>\n<h1>{_html(view.title)}</h1>\n</header>\n<main>\n'
+        f'<section class="notice {_html(view.tone)}" aria-label="State" role="status"><p>{_html(cut(view.notice, NOTICE_SHOWN))}</p>'
+        + (f"<p>{_html(view.clock)}</p>" if view.clock else "")
         + ('<p><a href="#decide">To your decision</a></p>' if view.form else "")
         + "</section>\n"
         + "".join(_section(section, position) for position, section in enumerate(view.sections))
@@ -184,50 +201,55 @@ def render(view: View) -> str:
     )
 
 
+def _html(value: str) -> str:
+    """A text as HTML, in an element or an attribute: no markup, nothing hidden or turned around; its lines stay lines."""
+    return escape("\n".join(map(shown, value.split("\n"))))
+
+
 def _section(section: Section, position: int) -> str:
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in section.facts)
+    facts = "".join(f"<dt>{_html(name)}</dt><dd>{_html(value)}</dd>\n" for name, value in section.facts)
     inner = (f"<dl>\n{facts}</dl>\n" if facts else "") + "".join(_table(table) for table in section.tables)
     if section.folded:
-        heading = escape(section.heading)
+        heading = _html(section.heading)
         return f'<section aria-label="{heading}">\n<details>\n<summary>{heading}</summary>\n{inner}</details>\n</section>\n'
     return (
-        f'<section aria-labelledby="part-{position}">\n<h2 id="part-{position}">{escape(section.heading)}</h2>\n'
+        f'<section aria-labelledby="part-{position}">\n<h2 id="part-{position}">{_html(section.heading)}</h2>\n'
         f"{inner}</section>\n"
     )
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    head = "".join(f'<th scope="col">{_html(column)}</th>' for column in table.columns)
     rows = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(_cell(cell) for cell in row[1:]) + "</tr>\n"
+        f'<tr><th scope="row">{_html(row[0])}</th>' + "".join(map(_cell, table.columns[1:], row[1:])) + "</tr>\n"
         for row in table.rows
     )
     # Focusable, so that a keyboard can scroll a table that is wider than a phone.
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">\n<table>\n'
-        f"<caption>{escape(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{_html(table.caption)}">\n<table>\n'
+        f"<caption>{_html(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n"
         "</table>\n</div>\n"
     )
 
 
-def _cell(cell: str) -> str:
-    style = f' class="{cell}"' if cell in {"pass", "fail"} else ' class="figure"'
-    return f"<td{style}>{escape(cell)}</td>"
+def _cell(column: str, cell: str) -> str:
+    style = f' class="{cell}"' if column == RESULT and cell in {"pass", "fail"} else ' class="figure"'
+    return f"<td{style}>{_html(cell)}</td>"
 
 
 def _form(form: Form, hint: str) -> str:
-    nonce = f'<input type="hidden" name="nonce" value="{escape(form.nonce)}">\n' if form.nonce else ""
+    nonce = f'<input type="hidden" name="nonce" value="{_html(form.nonce)}">\n' if form.nonce else ""
     return (
         '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
-        + (f"<p>{escape(hint)}</p>\n" if hint else "")
-        + f'<form method="post" action="{escape(form.action)}">\n'
-        f'<input type="hidden" name="subject" value="{escape(form.subject)}">\n{nonce}'
+        + (f"<p>{_html(hint)}</p>\n" if hint else "")
+        + f'<form method="post" action="{_html(form.action)}">\n'
+        f'<input type="hidden" name="subject" value="{_html(form.subject)}">\n{nonce}'
         '<label for="comment">Comment</label>\n'
         f'<textarea id="comment" name="comment" maxlength="{COMMENT_LIMIT}" aria-describedby="comment-hint"></textarea>\n'
         f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence.</p>\n'
         '<div class="buttons">\n'
-        f'<button type="submit" name="decision" value="APPROVED">Approve the {escape(form.subject)}</button>\n'
-        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {escape(form.subject)}</button>\n'
+        f'<button type="submit" name="decision" value="APPROVED">Approve the {_html(form.subject)}</button>\n'
+        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {_html(form.subject)}</button>\n'
         "</div>\n</form>\n</section>\n"
     )
 
@@ -289,7 +311,7 @@ def _drift(asked: Asked) -> Section:
     )
     count = signal.get("violation_count") or len(rows)
     caption = f"Broken constraints ({len(rows)} of {count} shown)"
-    return Section("What drifted", facts, (Table(caption, ("Feature", "Check", "Finding"), rows),) if rows else ())
+    return Section("What drifted", facts, (_table_of(caption, ("Feature", "Check", "Finding"), rows),) if rows else ())
 
 
 def _training(asked: Asked) -> Section:
@@ -297,6 +319,7 @@ def _training(asked: Asked) -> Section:
     wanted = mapping(training.get("input"))
     dataset, budget = mapping(asked.manifest.get("dataset")), mapping(asked.data.get("budget"))
     settings = [(f"Input {key}", value) for key, value in sorted(wanted.items()) if key not in LOOPS_OWN_INPUT]
+    more = len(settings) - SETTINGS_SHOWN
     used = None
     if budget:
         limit = f" of {budget['runs']}" if budget.get("runs") else ", no limit"
@@ -306,7 +329,8 @@ def _training(asked: Asked) -> Section:
         _facts(
             ("Training target", training.get("target")),
             ("Dataset of the signal", dataset.get("uri")),
-            *settings[:12],
+            *settings[:SETTINGS_SHOWN],
+            ("Input, not shown", f"{more:,} more; the manifest has them" if more > 0 else None),
             ("Longest training", f"{figure(training.get('max_hours'))} h" if training.get("max_hours") else None),
             ("Serves now", champion.get("model_name") or ("no champion yet" if asked.manifest else None)),
             ("Runs of the budget", used),
@@ -341,7 +365,8 @@ def _candidate(asked: Asked) -> Section:
             f"{gate.get('comparison')} {figure(gate.get('bound')) or 'no bound'}",
             "pass" if gate.get("passed") else "fail",
         )
-        for gate in map(mapping, sequence(verdict.get("gates")))
+        # What failed first: of a long list only the beginning is shown.
+        for gate in sorted(map(mapping, sequence(verdict.get("gates"))), key=lambda gate: bool(gate.get("passed")))
     )
     metrics = tuple(
         (
@@ -355,10 +380,10 @@ def _candidate(asked: Asked) -> Section:
     plan = mapping(verdict.get("promotion"))
     tables = []
     if gates:
-        tables.append(Table("Gates of the candidate", ("Gate", "Candidate", "Bound", "Result"), gates))
+        tables.append(_table_of("Gates of the candidate", ("Gate", "Candidate", "Bound", RESULT), gates))
     if metrics:
         tables.append(
-            Table("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
+            _table_of("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
         )
     return Section(
         "The candidate",
@@ -387,7 +412,7 @@ def _last_runs(asked: Asked) -> Section:
     if not rows:
         return Section("Runs before", (("Runs", "This is the first run of the model."),))
     caption = f"Last {len(rows)} runs of {asked.model}, newest first"
-    return Section("Runs before", (), (Table(caption, ("Started", "Outcome", "Severity", "Reason"), rows),))
+    return Section("Runs before", (), (_table_of(caption, ("Started", "Outcome", "Severity", "Reason"), rows),))
 
 
 def _time_and_votes(asked: Asked, now: datetime) -> Section:
@@ -403,7 +428,7 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
         )
         for vote in map(mapping, sequence(asked.data.get("votes")))
     )
-    tables = (Table("Answers so far", ("Who", "Answer", "Known by", "When", "Comment"), votes),) if votes else ()
+    tables = (_table_of("Answers so far", ("Who", "Answer", "Known by", "When", "Comment"), votes),) if votes else ()
     people = "1 person" if needed == 1 else f"{needed} different people"
     return Section(
         "Time and answers",
@@ -420,7 +445,16 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
 
 
 def _facts(*facts: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(value)) for name, value in facts if value not in (None, ""))
+    return tuple(
+        (cut(name, TEXT_SHOWN), cut(str(value), TEXT_SHOWN)) for name, value in facts if value not in (None, "")
+    )
+
+
+def _table_of(caption: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    """A table of at most ``ROWS_SHOWN`` rows, whose caption says of how many."""
+    if len(rows) > ROWS_SHOWN:
+        caption = f"{caption} ({ROWS_SHOWN} of {len(rows):,} shown)"
+    return Table(caption, columns, tuple(tuple(cut(cell, TEXT_SHOWN) for cell in row) for row in rows[:ROWS_SHOWN]))
 
 
 def figure(value: Any) -> str | None:

@@ -7,12 +7,15 @@ which means no. One rejection decides; approvals count by person, and a link tha
 from __future__ import annotations
 
 import hmac
+import re
+import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.records import sha256
+from orchestration.domain.switches import paused_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 COMMENT_LIMIT: Final = 1000
 """Characters of a reviewer's comment."""
+
+NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 BEARER: Final = "bearer link"
 """Who decides with a link: whoever holds it. All links of an approval together are this one person."""
@@ -200,8 +205,7 @@ def count_vote(
     if paused is not None:
         return VoteVerdict(
             VoteCode.PAUSED,
-            f"Paused ({paused.scope}) by {paused.by}: {paused.reason} Nothing was decided; the approval stays open "
-            f"until {stamp(deadline)}.",
+            f"{paused_sentence(paused)} Nothing was decided; the approval stays open until {stamp(deadline)}.",
             before,
         )
     if any(other.by == vote.by for other in before):
@@ -225,6 +229,16 @@ def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> V
     comment = "\n".join(vote.comment for vote in deciding if vote.comment)
     ruling = Ruling(ApprovalDecision(answer), deciding[-1].at, by, comment)
     return VoteVerdict(VoteCode.DECIDED, reason, votes, ruling)
+
+
+def terminal_command(change: str, run_id: str) -> str:
+    """What approves or rejects from a terminal, to be copied into a shell: the name of a run may hold a quote."""
+    return f"make {change} RUN={shlex.quote(run_id)}"
+
+
+def nonce_shaped(given: str) -> bool:
+    """True for what could be the nonce of a link: 32 bytes in the URL's base64, as ``secrets.token_urlsafe`` writes them."""
+    return NONCE.fullmatch(given) is not None
 
 
 def nonce_hash(nonce: str, *, wait_id: str, manifest_sha256: str, deadline: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from orchestration.domain.votes import nonce_hash
+from orchestration.domain.notification import Page
+from orchestration.domain.votes import nonce_hash, terminal_command
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.rivals import against_rivals
 
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts
 
 
-def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str, ...]:
+def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
     """The next steps of a message about an open approval. With ``LINK`` each message gets a nonce of its own."""
     link = _link(ports, wait)
     by_link = ports.settings.approval_access is ApprovalAccess.LINK
-    steps = [f"Look and decide: {link}"] if link else []
+    steps: list[str | Page] = [Page("Look and decide", link)] if link else []
     if link and by_link:
         steps.append("The link decides once, for whoever holds it: do not forward this message.")
-    steps.append(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}")
+    steps.append(
+        f"From a terminal: {terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}"
+    )
     if wait.data["approvals_needed"] > 1:
         steps.append(
             f"{wait.data['approvals_needed']} different people have to approve; links count as one person together, "

@@ -37,6 +37,7 @@ from orchestration.domain.votes import (
     matching_nonce,
     next_step,
     stamp,
+    terminal_command,
 )
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
@@ -281,7 +282,7 @@ def _refused(ports: ApprovalPorts, wait: Wait, ballot: Ballot) -> BallotAnswer |
             return BallotAnswer(
                 VoteCode.LINK_USED,
                 "This link was used; its approval is counted already. The other person approves from a terminal: "
-                f"make approve RUN={wait.run_id}",
+                f"{terminal_command('approve', wait.run_id)}",
                 wait,
             )
     run = ports.table.run(wait.run_id)
@@ -338,7 +339,9 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, l
         title=f"{wait.subject} approval counted",
         sentence=f"{vote.by} approved the {wait.subject} of {wait.model}. {sentence}",
         facts=(("run", wait.run_id), ("deadline", wait.deadline)),
-        next_steps=(f"From a terminal: make approve RUN={wait.run_id} or make reject RUN={wait.run_id}",),
+        next_steps=(
+            f"From a terminal: {terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}",
+        ),
         thread=wait.run_id,
     )
     return message_told(message, ports.now(), links)

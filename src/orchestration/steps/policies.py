@@ -10,7 +10,7 @@ from orchestration.domain.contracts import MODEL_TAG
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
-from orchestration.domain.notification import Message
+from orchestration.domain.notification import Message, runbook
 from orchestration.domain.policy import Policy, parse_policy
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
@@ -99,7 +99,7 @@ def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]
         sentence=f"{uri} is not valid, so the last good version stays in force: {' '.join(findings)}",
         next_steps=(
             "Correct the file, check it with make validate POLICY=<file>, upload it again.",
-            f"Runbook: {ports.settings.runbook_url}#policy-invalid",
+            runbook(ports.settings.runbook_url, "policy-invalid"),
         ),
     )
     item = message_told(message, ports.now())

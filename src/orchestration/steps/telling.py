@@ -8,10 +8,19 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.json_values import mapping
-from orchestration.domain.notification import Message, decision_message, frozen_message, status_message
+from orchestration.domain.notification import (
+    SENTENCE_LIMIT,
+    Message,
+    Page,
+    decision_message,
+    frozen_message,
+    runbook,
+    status_message,
+)
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.votes import LadderAction, duration
@@ -113,7 +122,8 @@ def _message_of(item: DueItem) -> Message:
         **{
             **data,
             "facts": tuple((str(name), str(value)) for name, value in data["facts"]),
-            "next_steps": tuple(data["next_steps"]),
+            # The release before kept each step as one text, its address with it.
+            "next_steps": tuple(Page(**step) if isinstance(step, dict) else str(step) for step in data["next_steps"]),
         }
     )
 
@@ -136,7 +146,7 @@ def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> N
             facts=(("run", wait.run_id), ("deadline", wait.deadline), ("manifest", wait.data["manifest_uri"])),
             next_steps=(
                 *steps_to_decide(ports, wait),
-                *((f"Runbook: {ports.settings.runbook_url}#approval-undecided",) if escalates else ()),
+                *((runbook(ports.settings.runbook_url, "approval-undecided"),) if escalates else ()),
             ),
             escalates=escalates,
             thread=wait.run_id,
@@ -238,7 +248,7 @@ def _finished(ports: ApprovalPorts, run_id: str, *, promoted: bool) -> dict[str,
     return {name: said for name, said in (("registry", finish.registry), ("baseline", finish.baseline)) if said}
 
 
-def _steps(ports: ApprovalPorts, run_id: str, status: Status) -> tuple[str, ...]:
+def _steps(ports: ApprovalPorts, run_id: str, status: Status) -> tuple[str | Page, ...]:
     subject = ASKS_FOR.get(status)
     wait = ports.table.wait(run_id, WaitKind.APPROVAL, subject) if subject else None
     return () if wait is None or wait.resolved else steps_to_decide(ports, wait)
@@ -353,7 +363,7 @@ def event_detail(
         "model": model,
         "status": status,
         "previous_status": previous_status,
-        "reason": reason,
+        "reason": cut(reason, SENTENCE_LIMIT),
         "severity": severity,
         "manifest_uri": manifest_uri,
     }

@@ -15,7 +15,7 @@ from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.intention import endpoint_subject, training_subject
-from orchestration.domain.notification import Message
+from orchestration.domain.notification import Message, runbook
 from orchestration.domain.slots import Waiter
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.wait import wait_id
@@ -129,7 +129,7 @@ def look_at_intention(ports: Ports, item: DueItem) -> Worked:
         ),
         next_steps=(
             f"Set the endpoint to the config that is to serve, then make unfreeze MODEL={intention.model}.",
-            f"Runbook: {ports.settings.runbook_url}#frozen",
+            runbook(ports.settings.runbook_url, "frozen"),
         ),
         escalates=True,
         thread=intention.run_id,

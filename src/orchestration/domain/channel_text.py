@@ -1,0 +1,77 @@
+r"""Text for a channel: what events, people and AWS wrote leaves as text and nothing more. Pure.
+
+A sentence mixes our words with theirs, and nobody downstream can tell them apart. So no channel believes any of it: lines,
+bold names and links are made by the channel alone, and every text between them goes through one of the encoders here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NO_DOMAINS: Final = frozenset({"csv", "endpoint", "gz", "json", "runs", "tar", "target"})
+"""What follows a dot in names of ours, and is no top-level domain that anybody can have a name under."""
+
+_BLANKS: Final = re.compile(" {2,}")
+_SHARE: Final = re.compile(r"\\(?=\\)")
+"""What a Windows share begins with, which mail programs link to: ``\\\\host\\name``."""
+_SCHEME: Final = re.compile(r"(?<!\bs3)://")
+_HOST: Final = re.compile(r"(?<=[\w-])[.\u3002\uff0e\uff61](xn--|[^\W\d_]{2,})")
+"""The dot before a name that may be a domain; the three others are dots in an international host name (UTS 46)."""
+
+_MARKS: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "~": "∼", "`": "\u02cb"})  # noqa: RUF001 - alike on purpose
+_UNDERLINE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+_EMOJI: Final = re.compile(r":(?=[\w+'-]+:)")
+_MENTION: Final = re.compile(r"(?<!\w)@")
+_QUOTE: Final = re.compile(r"^>")
+
+
+def shown(text: str) -> str:
+    r"""The text with every character that is not simply printed as a visible escape, such as ``\n`` or ``\u202e``."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def cut(text: str, limit: int) -> str:
+    """At most ``limit`` characters, if it has more, the end says how many were left out; ``limit`` is at least 40."""
+    if len(text) <= limit:
+        return text
+    kept = max(0, limit - len(f"... ({len(text):,} more characters)"))
+    return f"{text[:kept]}... ({len(text) - kept:,} more characters)"
+
+
+def fitted(text: str, limit: int, encode: Callable[[str], str]) -> str:
+    """The encoded text in at most ``limit`` characters. What is left out is left out before, so that no escape is cut in two."""
+    kept = limit
+    while len(encoded := encode(cut(text, kept))) > limit:
+        kept = kept * 3 // 4
+    return encoded
+
+
+def plain_line(text: str) -> str:
+    """One line of plain text, in which no program that reads mail finds an address to make a link of.
+
+    A row of blanks could push what follows to the next line of a window, so it is one blank.
+    """
+    line = _BLANKS.sub(" ", shown(text)).strip()
+    line = _SCHEME.sub("[:]//", _SHARE.sub(r"\\ ", line))
+    return _HOST.sub(_no_host, line)
+
+
+def _no_host(dotted: re.Match[str]) -> str:
+    return dotted[0] if dotted[1].lower() in NO_DOMAINS else f"[.]{dotted[1]}"
+
+
+def chat_line(text: str) -> str:
+    """One line of Slack's mrkdwn without any markup.
+
+    ``&``, ``<`` and ``>`` have entities (Slack, "Formatting message text"); what marks bold, italic, struck, code, emoji and
+    mentions has none and becomes a character that looks alike. An underscore inside a word marks nothing and stays.
+    """
+    line = _MENTION.sub("＠", _EMOJI.sub("∶", _UNDERLINE.sub("ˍ", plain_line(text))))  # noqa: RUF001 - alike on purpose
+    # A line that starts with it is a quotation, entity or not.
+    return _QUOTE.sub("›", line).translate(_MARKS)  # noqa: RUF001 - alike on purpose
