@@ -18,12 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from orchestration.domain.channel_text import shown
+from orchestration.domain.channel_text import cut, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import TextIO
+
+TEXT_LIMIT: Final = 10_000
+"""Characters printed of one text; ``JSON=1`` has all of them."""
 
 WIDTH: Final = 160
 """Columns where the output goes to a file: wide enough for an ARN."""
@@ -151,4 +154,8 @@ class Terminal:
     def _plain(self, text: str) -> str:
         # A field that should be a text may be anything in a record that was tampered with, and a terminal may not be able to
         # show every character: neither ends a command.
-        return shown(str(text)).encode(self._console.encoding, "backslashreplace").decode(self._console.encoding)
+        return (
+            shown(cut(str(text), TEXT_LIMIT))
+            .encode(self._console.encoding, "backslashreplace")
+            .decode(self._console.encoding)
+        )

@@ -144,7 +144,7 @@ def test_the_review_page_answers_and_logs_nothing_of_the_request(package: Path) 
     event = {
         "version": "2.0",
         "rawPath": "/",
-        "rawQueryString": "run=r1&nonce=SECRET",
+        "rawQueryString": "run=r1&nonce=" + "SECRET".ljust(43, "A"),
         "requestContext": {"http": {"method": "PUT"}},
     }
 

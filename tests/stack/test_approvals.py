@@ -279,7 +279,7 @@ class TestKillSwitch:
         told = terminal.claim(run_id, "APPROVED", ADA)
 
         assert told["code"] == "PAUSED"
-        assert f"Paused (model:{model}) by ops: Incident 7." in told["reason"]
+        assert f"Incident 7. make resume SCOPE=model:{model} lifts it. Nothing was decided" in told["reason"]
         assert json.loads(terminal.wait_item(run_id)["data"]["S"].removeprefix("json:"))["votes"] == []  # type: ignore[index] # it is there
         assert terminal.claim(run_id, "REJECTED", ADA)["code"] == "DECIDED"
         assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
@@ -378,15 +378,37 @@ class TestThePage:
         _, run_id, nonce = linked.asked_by_link(model)
         _, _, foreign = linked.asked_by_link(linked.loop.model(**ASKS))
 
-        for wrong in (secrets.token_urlsafe(32), nonce[:-1], nonce + "A", "", "\x00é", foreign, foreign[:-1]):
-            assert linked.get(run_id, wrong).status == 403, wrong
+        no_nonces = [nonce[:-1], nonce + "A", "", "\x00é", foreign[:-1]]
+        for wrong in (secrets.token_urlsafe(32), foreign, *no_nonces):
+            status = 404 if wrong in no_nonces else 403
+            assert linked.get(run_id, wrong).status == status, wrong
             told = linked.post(run_id, "APPROVED", wrong)
-            assert (told.status, model in told.body) == (403, False), wrong
-        assert linked.get(run_id).status == 403
+            assert (told.status, model in told.body) == (status, False), wrong
+        assert linked.get(run_id).status == linked.get("r" * 81, nonce).status == 404
         assert linked.get("no-such-run", nonce).status == 403
         assert linked.post("no-such-run", "APPROVED", nonce).status == 403
         assert "TRAINING_APPROVED" not in linked.loop.statuses(run_id)
         assert linked.get(run_id, nonce).status == 200
+
+    def test_what_a_sender_wrote_is_text_in_the_message_and_on_the_page(self, linked: Reviewer) -> None:
+        hostile = "<https://evil.com|Look> <!channel>\nLook and decide: https://evil.com\u202e<script>alert(1)</script>"
+        model = linked.loop.model(**ASKS)
+        event = linked.loop.drift(model, metric=hostile, reason=hostile, dataset={"uri": "s3://evil.com/x"})
+
+        with linked.loop.listening(linked.loop.outputs["OperationsTopicArn"]) as messages:
+            _, run_id = linked.asked(model, event=event)
+            nonce = linked.nonce_of(messages, run_id)
+            told = next(text for text in (one["Message"] for one in messages(2)) if nonce in text)
+        page = linked.get(run_id, nonce)
+
+        addresses = [
+            word for word in told.split() if "://" in word and "[:]" not in word and not word.startswith("s3://")
+        ]
+        assert [nonce in address for address in addresses] == [True]
+        assert told.count("\n- Look and decide: ") == told.count("Look and decide: https://") == 1
+        assert "evil[.]com" in told
+        assert "evil.com" not in told
+        assert (page.status, "<script" in page.body, "&lt;script&gt;" in page.body) == (200, False, True)
 
     def test_requests_that_cannot_be_meant_get_their_status_and_decide_nothing(self, linked: Reviewer) -> None:
         _, run_id, nonce = linked.asked_by_link(linked.loop.model(**ASKS))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,12 +14,14 @@ from ops import status, switches
 from ops.restore_history import Report, _show
 from ops.terminal import Terminal
 from orchestration import handler
-from orchestration.domain.contracts import SignalSource
+from orchestration.approval_handler import answer
+from orchestration.domain.contracts import SignalSource, WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.switches import KillSwitch, resume_command
 from tests.unit import stories
-from tests.unit.fakes import World
+from tests.unit.fakes import World, drift, request
 from tests.unit.history import signal
+from tests.unit.test_approval_page import signed
 
 REASON = ("--reason", "incident 42")
 WARNING = "may be a typo"
@@ -161,3 +165,74 @@ def test_a_restored_chain_that_is_paused_is_listed_with_the_command_that_lifts_i
 
     commands = [line for line in out.getvalue().splitlines() if "make resume" in line]
     assert [line.rpartition("make ")[2] for line in commands] == ["resume SCOPE=global", "resume SCOPE=model:fraud"]
+
+
+# What people are told of something that a switch stopped.
+
+
+def _decided(world: World, throw: Callable[[], object]) -> str:
+    world.put("policies/fraud.json", stories.policy())
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    throw()
+    return str(handler.run_action(request(drift(model="fraud")), world.ports)["output"]["reason"])
+
+
+def _queued(world: World, throw: Callable[[], object]) -> str:
+    stories.decided(world)
+    throw()
+    stories.do(world, "park", kind="slot", token="slot")
+    return world.told("TRAINING_QUEUED")[0].sentence
+
+
+def _refused_to_train(world: World, throw: Callable[[], object]) -> str:
+    stories.with_slot(world)
+    throw()
+    stories.do(world, "train", token="training")
+    return str(stories.do(world, "close")["output"]["reason"])
+
+
+def _baked(world: World, throw: Callable[[], object]) -> str:
+    stories.baking(world)
+    throw()
+    stories.tell_endpoint(world)
+    wait = world.table.wait("run-1", WaitKind.BAKE)
+    assert wait is not None
+    assert wait.result is not None
+    return wait.result.reason
+
+
+def _voted(world: World, throw: Callable[[], object]) -> str:
+    stories.asked(world)
+    throw()
+    return str(stories.approve(world)["reason"])
+
+
+def _shown(world: World, throw: Callable[[], object]) -> str:
+    stories.asked(world)
+    throw()
+    return str(json.loads(answer(signed("GET"), world.ports)["body"])["notice"])
+
+
+@pytest.mark.parametrize("scope", ["global", "model:fraud", "source:drift_report"])
+@pytest.mark.parametrize("told", [_decided, _queued, _refused_to_train, _baked, _voted, _shown])
+def test_whatever_a_switch_stops_names_the_command_that_lifts_this_switch(
+    told: Callable[[World, Callable[[], object]], str], scope: str, world: World
+) -> None:
+    thrown = KillSwitch(scope, "bo", "Incident 42", "2026-03-02T12:00:00+00:00")
+
+    said = told(world, lambda: world.table.throw_switch(thrown))
+
+    assert f"Paused ({scope}) by bo" in said
+    assert said.count("make resume") == said.count(f" make resume SCOPE={scope} lifts it.") == 1
+
+
+def test_a_run_whose_slots_are_taken_is_not_told_to_be_paused(world: World) -> None:
+    stories.with_slot(world)
+    churn = request(drift(dedupe_key="churn"), "run-2")
+    assert handler.run_action(churn, world.ports)["decision"] == "RETRAIN"
+
+    stories.do(world, "park", "run-2", kind="slot", token="slot-2")
+
+    assert [one.sentence for one in world.told("TRAINING_QUEUED")] == [
+        "All 1 training slot(s) are taken. The run is in the queue."
+    ]
