@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html import unescape
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,14 +17,16 @@ from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.terminal import Terminal
+from ops.terminal import Styled, Terminal
 from orchestration import handler
 from orchestration.approval_handler import answer
-from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line, shown
-from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
+from orchestration.domain.contracts import Decision, DueKind, Status
 from orchestration.domain.notification import Message, Page, decision_message, status_message
 from orchestration.domain.review_page import TEXT_SHOWN, View, render, sections_of
 from orchestration.settings import ApprovalAccess
+from orchestration.steps.due_work import attempt
+from orchestration.steps.telling import event_detail, message_told, tell
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
@@ -117,7 +121,7 @@ def assert_mail(message: Message, mail: str) -> None:
     facts, steps = message.facts[:30], message.next_steps[:10]
     assert len(lines) == 2 + len(facts) + (2 + len(steps) if steps else 0)
     for line, (name, _) in zip(lines[2:], facts, strict=False):
-        assert line.startswith(f"{plain_line(name)}: ")
+        assert line.startswith(f"{fitted(name, 100, plain_line)}: ")
     pages = [step for step in steps if isinstance(step, Page)]
     for line in lines:
         assert line.isprintable()
@@ -150,7 +154,7 @@ def assert_chat(message: Message, body: dict[str, Any]) -> None:
     sentence, *facts = content["description"].split("\n")
     assert_no_markup(sentence)
     for line, (name, _) in zip(facts, message.facts, strict=False):
-        start = f"*{chat_line(name)}*: "
+        start = f"*{fitted(name, 100, chat_line)}*: "
         if not line.startswith(start):
             assert re.fullmatch(r"\([\d,]+ more facts? left out\)", line)
         assert_no_markup(line.removeprefix(start))
@@ -253,9 +257,7 @@ def test_what_is_left_out_is_counted_and_never_cuts_an_escape(text: str, limit: 
 def test_a_message_of_everything_at_its_longest_is_taken_and_says_what_it_leaves_out() -> None:
     """Of four bytes each, the longest characters there are."""
     long = "😀" * 50_000
-    message = Message(
-        "m" * 63, "FAILED", long, long, tuple((f"fact {n}", long) for n in range(60)), (long,) * 40, escalates=True
-    )
+    message = Message("m" * 63, "FAILED", long, long, ((long, long),) * 60, (long,) * 40, escalates=True)
     subject, mail, chat = sent(message)
     assert subject.endswith("...")
     assert "(30 more facts left out)" in mail
@@ -274,6 +276,32 @@ def test_an_address_is_whole_or_left_out_and_holds_nothing_that_could_end_it() -
     (told,) = sent(too_long)[2]["content"]["nextSteps"]
     assert told == "Look and decide: the address is too long to be shown here."
     assert "x" * 330 in sent(too_long)[1]
+
+
+def test_a_message_on_the_due_list_keeps_its_addresses_and_one_of_the_release_before_is_told_as_text(
+    world: World,
+) -> None:
+    message = Message("churn", "FAILED", "t", "s", next_steps=("Look.", Page("Runbook", f"{RUNBOOK}#frozen")))
+    item = message_told(message, NOW)
+    world.table.add_due(item)
+    (kept,) = world.due(DueKind.TELL)
+    assert attempt(world.ports, kept, tell)
+    assert world.channels.messages == [message]
+
+    before = {**item.data["message"], "next_steps": ["Look.", f"Runbook: {RUNBOOK}#frozen"]}
+    assert attempt(world.ports, replace(item, data={**item.data, "message": before}), tell)
+    assert sent(world.channels.messages[-1])[1].endswith("- Look.\n- Runbook: https[:]//example[.]com/runbook#frozen")
+
+
+def test_programs_get_a_reason_as_it_is_and_no_longer_than_an_event_may_be() -> None:
+    """Source: EventBridge, PutEvents: 256 KB an entry, which a larger one would be refused for, each time it is told."""
+    told: dict[str, Any] = {"run_id": "run-1", "model": "churn", "status": "FAILED", "previous_status": None}
+    more: dict[str, Any] = {"event_id": "run-1:FAILED", "severity": None, "manifest_uri": None}
+
+    assert event_detail(reason=NASTY[0], **told, **more)["reason"] == NASTY[0]
+    long = event_detail(reason="😀" * 300_000, **told, **more)["reason"]
+    assert len(long) == 4000
+    assert long.endswith(" more characters)")
 
 
 # Through every place where a foreign text comes in.
@@ -533,14 +561,16 @@ def test_the_page_of_a_hostile_run_is_a_page(text: str, new_world: Callable[...,
     assert json.loads(data["body"])["run_id"] == "run-1"
 
 
-# One function for what nobody prints, whichever channel.
+# The terminal.
 
 
-@quick
-@given(texts)
-def test_terminal_mail_and_page_show_a_hidden_character_the_same_way(text: str) -> None:
-    assert Terminal()._plain(text) == shown(text).encode("utf-8", "backslashreplace").decode()
-    assert shown(text).isprintable()
+def test_a_terminal_says_how_much_of_a_text_it_left_out() -> None:
+    out = io.StringIO()
+
+    Terminal(file=out).say("x" * 9_000, Styled("bold", "y" * 50_000))
+
+    assert out.getvalue().startswith("x" * 9_000 + "y" * 9_000)
+    assert re.search(r"y\.\.\. \(40,0\d\d more characters\)\n$", out.getvalue())
 
 
 # The open address.

@@ -17,6 +17,7 @@ SUBJECT_LIMIT: Final = 99
 """Characters of an e-mail subject. Source: SNS Publish, "less than 100 characters", no line breaks or control characters."""
 
 SENTENCE_LIMIT: Final = 4000
+NAME_LIMIT: Final = 100
 FACT_LIMIT: Final = 1000
 FACTS_SHOWN: Final = 30
 STEP_LIMIT: Final = 1000
@@ -77,7 +78,8 @@ class Message:
         """Plain text, as e-mail shows it. Each line break is one of ours."""
         lines = [fitted(self.sentence, SENTENCE_LIMIT, plain_line), ""]
         lines += [
-            f"{plain_line(name)}: {fitted(value, FACT_LIMIT, plain_line)}" for name, value in self.facts[:FACTS_SHOWN]
+            f"{fitted(name, NAME_LIMIT, plain_line)}: {fitted(value, FACT_LIMIT, plain_line)}"
+            for name, value in self.facts[:FACTS_SHOWN]
         ]
         lines += _left_out("fact", len(self.facts) - FACTS_SHOWN)
         if self.next_steps:
@@ -113,7 +115,7 @@ class Message:
             DESCRIPTION_LIMIT - SENTENCE_LIMIT - 100,
         )
         for position, (name, value) in enumerate(self.facts):
-            line = f"*{chat_line(name)}*: {fitted(value, FACT_LIMIT, chat_line)}"
+            line = f"*{fitted(name, NAME_LIMIT, chat_line)}*: {fitted(value, FACT_LIMIT, chat_line)}"
             room -= len(line) + 1
             if room < 0:
                 return "\n".join([*lines, *_left_out("fact", len(self.facts) - position)])
