@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 
 from local.faults import CONTROL_PATH, Fault
 from local.server import ACCOUNT, FUNCTIONS_PATH, REGION
@@ -65,6 +66,7 @@ class EmbeddedAws:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self._people: dict[str, ReadOnlyCredentials] = {}
         self.endpoint_url = ""
 
     def __enter__(self) -> Self:
@@ -122,6 +124,7 @@ class EmbeddedAws:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+        self._people.clear()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -140,6 +143,15 @@ class EmbeddedAws:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+
+    def key_of(self, user: str) -> ReadOnlyCredentials:
+        """The key of an IAM user, who is made at the first call; the same one each time."""
+        if user not in self._people:
+            iam = self.client("iam")
+            iam.create_user(UserName=user)
+            key = iam.create_access_key(UserName=user)["AccessKey"]
+            self._people[user] = ReadOnlyCredentials(key["AccessKeyId"], key["SecretAccessKey"], None)
+        return self._people[user]
 
     def client(self, service_name: str, region: str | None = None) -> Any:
         """Give the boto3 client of a service; the same one each time."""

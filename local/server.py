@@ -248,9 +248,18 @@ def _install_at_first_use(ministack: Any) -> None:
     def add_to_lambda() -> None:
         from ministack.services import lambda_svc
 
-        from local import lambda_errors
+        from local import caller_identity, lambda_errors
 
         lambda_errors.install_service(lambda_svc)
+        caller_identity.install_urls(lambda_svc)
+
+    @functools.cache
+    def add_to_sts() -> None:
+        from ministack.services import sts
+
+        from local import caller_identity
+
+        caller_identity.install_sts(sts)
 
     @functools.cache
     def add_to_cloudformation() -> None:
@@ -262,7 +271,7 @@ def _install_at_first_use(ministack: Any) -> None:
 
         cloudformation_types.install(provisioners)
 
-    additions = {"lambda_svc": add_to_lambda, "cloudformation": add_to_cloudformation}
+    additions = {"lambda_svc": add_to_lambda, "sts": add_to_sts, "cloudformation": add_to_cloudformation}
 
     def get_with_additions(name: str) -> Any:
         if (add := additions.get(name)) is not None:
