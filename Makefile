@@ -156,6 +156,9 @@ resume: setup ## Lift a kill switch (SCOPE=global, model:<model> or source:<sour
 unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
 	@$(OPS)switches unfreeze
 
+sweep: setup ## Have what is due, or will be within ten minutes, done now
+	@$(OPS)switches sweep
+
 replay: setup ## Start the loop again with a kept event (EVENT=key or file, DEAD_LETTERS=1)
 	@$(OPS)replay
 

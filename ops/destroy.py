@@ -122,7 +122,7 @@ def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
     """Stop executions, and wait until the loop has recorded them and given their locks back."""
     stepfunctions = stack.client("stepfunctions")
     for arn in running:
-        stepfunctions.stop_execution(executionArn=arn, error="StackDeleted", cause=f"{stack.who()} deletes the stack")
+        stepfunctions.stop_execution(executionArn=arn, error="StackDeleted", cause="make destroy deletes the stack.")
         terminal.say(f"  stopped: {arn}")
     names = {arn.rsplit(":", 1)[-1] for arn in running}
     table = stack.table
@@ -140,7 +140,7 @@ def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
         # A slot is held until its training is over; the sweep that asks again goes with the stack.
         if not names & {holder.run_id for holder in table.slots().holders}:
             return True
-        stack.ask({"action": "sweep", "ahead_seconds": 600})
+        stack.operate({"action": "sweep", "ahead_seconds": 600})
         return False
 
     if not change_sets.until(trainings_over, within=PATIENCE_SECONDS):

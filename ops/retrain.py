@@ -5,16 +5,13 @@ make retrain MODEL=fraud REASON="new labels" [FORCE=1]
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.stack import Stack, parser, required, run, variable
 from ops.terminal import Styled
-from orchestration.domain.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
-from orchestration.domain.signal import identify
 
 if TYPE_CHECKING:
     import argparse
@@ -30,22 +27,21 @@ def retrain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
     """Send the request and print what was decided. Exit status 0 when it retrains, 1 when the guards said no."""
     example = 'make retrain MODEL=fraud REASON="new labels"'
     model, reason = required(options.model, "MODEL", example), required(options.reason, "REASON", example)
-    key = uuid.uuid4().hex
-    detail = {
-        "model": model,
-        "reason": reason,
-        "requested_by": stack.who(),
-        "force": options.force in {"1", "true", "yes"},
-        "dedupe_key": key,
-    }
-    answer = stack.client("events").put_events(
-        Entries=[{"Source": DRIFT_SOURCE, "DetailType": RETRAINING_REQUESTED, "Detail": json.dumps(detail)}]
+    asked = stack.operate(
+        {
+            "action": "retrain",
+            "model": model,
+            "reason": reason,
+            "force": options.force in {"1", "true", "yes"},
+            "key": uuid.uuid4().hex,
+        }
     )
-    if answer["FailedEntryCount"]:
-        raise OperatorError(f"EventBridge refused the request: {answer['Entries'][0].get('ErrorMessage')}")
-    record = _decided(stack, identify("manual-request", key))
+    record = _decided(stack, asked["signal_id"])
     if record is None:
-        terminal.say(f"The request was sent; no decision within {PATIENCE_SECONDS:.0f} s. Look again: make status")
+        terminal.say(
+            f"The request is kept; no decision within {PATIENCE_SECONDS:.0f} s, so a sweep raises it. Look again: "
+            f"make explain SIGNAL={asked['signal_id']}"
+        )
         return 1
     terminal.say(Styled("bold", record["decision"]), f" {record['sentence']}")
     terminal.say(f"make explain SIGNAL={record['signal_id']}")

@@ -101,8 +101,8 @@ def _lock(stack: Stack, cleanup: ExitStack) -> None:
     policy = {"schema_version": 1, "model": MODEL, "mode": "shadow"}
     s3.put_object(Bucket=bucket, Key=POLICY_KEY, Body=json.dumps(policy).encode(), ContentType="application/json")
     cleanup.callback(s3.delete_object, Bucket=bucket, Key=POLICY_KEY)
-    stack.ask({"action": "pause", "scope": SCOPE, "by": stack.who(), "reason": "make smoke: no signal may train."})
-    cleanup.callback(stack.ask, {"action": "unpause", "scope": SCOPE, "by": stack.who()})
+    stack.operate({"action": "pause", "scope": SCOPE, "reason": "make smoke: no signal may train."})
+    cleanup.callback(stack.operate, {"action": "unpause", "scope": SCOPE})
 
 
 def _listen(stack: Stack, cleanup: ExitStack) -> str:
@@ -132,7 +132,7 @@ def _send(stack: Stack, key: str) -> None:
         "observed": 2.0,
         "threshold": 1.0,
         "dedupe_key": key,
-        "message": f"make smoke by {stack.who()}",
+        "message": "make smoke",
     }
     answer = stack.client("events").put_events(
         Entries=[{"Source": DRIFT_SOURCE, "DetailType": DRIFT_DETECTED, "Detail": json.dumps(detail)}]

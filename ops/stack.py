@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
+from ops.caller_proof import proven
 from ops.terminal import Styled, Terminal
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
@@ -69,27 +68,42 @@ class Stack:
         """The stack's AutomationBucket."""
         return AutomationBucket(self.client("s3"), self.outputs["AutomationBucketName"])
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Invoke OrchestrationFunction.
+    def operate(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask OperatorFunction, under the identity of whoever is signed in.
 
         Raises:
             OperatorError: the function refused; the message is its sentence.
         """
-        answer = self.client("lambda").invoke(
-            FunctionName=self.outputs["OrchestrationFunctionName"], Payload=json.dumps(request).encode()
+        return self._ask("OperatorFunctionName", request)
+
+    def decide(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask VoteFunction, likewise.
+
+        Raises:
+            OperatorError: the function refused; the message is its sentence.
+        """
+        return self._ask("VoteFunctionName", request)
+
+    def _ask(self, function: str, request: dict[str, Any]) -> dict[str, Any]:
+        if function not in self.outputs:
+            raise OperatorError(f"Stack {self.name} has no output {function}: deploy its newest template.")
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise OperatorError("Nobody is signed in to AWS: aws configure, aws sso login.")
+        sts = self.client("sts").meta
+        signed = proven(
+            request,
+            credentials.get_frozen_credentials(),
+            region=sts.region_name,
+            # An old setting of the SDK names the STS of all Regions; the function asks the one of its own.
+            sts=str(sts.endpoint_url).replace("//sts.amazonaws.com", f"//sts.{sts.region_name}.amazonaws.com"),
+            machine_arn=self.outputs["StateMachineArn"],
         )
+        answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(signed).encode())
         payload: dict[str, Any] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise OperatorError(str(payload.get("errorMessage", payload)))
         return payload
-
-    def who(self) -> str:
-        """Who runs this command: the AWS identity, and the person at the keyboard."""
-        try:
-            arn = self.client("sts").get_caller_identity()["Arn"]
-        except (BotoCoreError, ClientError):
-            arn = "unknown identity"
-        return f"{arn} ({getpass.getuser()}@{socket.gethostname()})"
 
     def read_json(self, key: str) -> Any:
         """A JSON object of the AutomationBucket, None when it is not there."""

@@ -1,8 +1,9 @@
-"""Pause and resume the loop, or unfreeze a model; each change is recorded and told to operators.
+"""Pause and resume the loop, unfreeze a model, or have what is due done now; changes are recorded and told to operators.
 
 make pause SCOPE=model:fraud REASON="incident 42"     scopes: global, model:<model>, source:<source>
 make resume SCOPE=model:fraud                         the scope is never guessed: make status shows what is paused
 make unfreeze MODEL=fraud REASON="labels repaired"
+make sweep                                            also what is due within ten minutes
 """
 
 from __future__ import annotations
@@ -25,17 +26,24 @@ if TYPE_CHECKING:
     from ops.terminal import Terminal
 
 
+AHEAD_SECONDS = 600
+
+
 def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
     """Carry the change out. Exit status 1 when there was nothing to change."""
+    if options.change == "sweep":
+        asked = stack.operate({"action": "sweep", "ahead_seconds": AHEAD_SECONDS})["asked"]
+        terminal.say("A sweep was asked for." if asked else "A sweep could not be asked for; the next comes by itself.")
+        return 0 if asked else 1
     if options.change == "unfreeze":
         model = required(options.model, "MODEL", 'make unfreeze MODEL=fraud REASON="labels repaired"')
         reason = required(options.reason, "REASON", 'make unfreeze MODEL=fraud REASON="labels repaired"')
-        answer = stack.ask({"action": "unfreeze", "model": model, "by": stack.who(), "reason": reason})
+        answer = stack.operate({"action": "unfreeze", "model": model, "reason": reason})
         terminal.say(f"{model} is unfrozen." if answer["changed"] else f"{model} was not frozen.")
     elif options.change == "pause":
         example = 'make pause SCOPE=model:fraud REASON="incident 42"'
         scope, reason = _scope(options.scope, example), required(options.reason, "REASON", example)
-        answer = stack.ask({"action": "pause", "scope": scope, "by": stack.who(), "reason": reason})
+        answer = stack.operate({"action": "pause", "scope": scope, "reason": reason})
         undo = resume_command(answer["scope"])
         terminal.say(
             f"{answer['scope']} is paused: no training and no promotion starts in it, and a bake in it ends with the "
@@ -54,7 +62,7 @@ def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
             )
     else:
         scope = _scope(options.scope, "make resume SCOPE=model:fraud")
-        answer = stack.ask({"action": "unpause", "scope": scope, "by": stack.who()})
+        answer = stack.operate({"action": "unpause", "scope": scope})
         terminal.say(
             f"{answer['scope']} goes on."
             if answer["changed"]
@@ -92,8 +100,8 @@ def _unknown(stack: Stack, scope: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    arguments = parser("pause|resume|unfreeze", __doc__)
-    arguments.add_argument("change", choices=("pause", "resume", "unfreeze"))
+    arguments = parser("pause|resume|unfreeze|sweep", __doc__)
+    arguments.add_argument("change", choices=("pause", "resume", "unfreeze", "sweep"))
     arguments.add_argument(
         "--scope", default=variable("SCOPE"), help="global, model:<model> or source:<source> (SCOPE=)"
     )

@@ -1,8 +1,8 @@
-"""Entry point of ApprovalFunction: the review page and its API, and decisions from the terminal.
+"""Entry points of ApprovalFunction, the review page and its API, and of VoteFunction, decisions from the terminal.
 
-A request of the function URL is payload format 2.0: GET and HEAD show, POST decides, nothing else does anything. A
-direct invocation is ``{"action": "decide", ...}``, for callers with ``lambda:InvokeFunction``. A request of the URL can
-never look like a direct one, since Lambda wraps it.
+A request of the function URL is payload format 2.0: GET and HEAD show, POST decides, nothing else does anything. Lambda wraps
+it and writes into it who signed it; whoever may invoke a function directly can write the same. So the page is a function that
+nobody may invoke but through its URL, and the terminal's, ``{"action": "decide", "proof", ...}``, is another.
 
 No log line holds an event, a body or a query: a link's nonce decides for whoever reads it.
 """
@@ -18,19 +18,22 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qsl, quote
 
 from orchestration.composition import compose_approval
+from orchestration.dispatch import dispatch
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import execution_name, mapping, text
+from orchestration.domain.people import person_of
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
 from orchestration.domain.switches import paused_sentence, switch_over
 from orchestration.domain.votes import (
-    BEARER,
     COMMENT_LIMIT,
+    UNNAMED,
     Answer,
     Via,
     VoteCode,
     clean_comment,
+    links_count,
     nonce_shaped,
     terminal_command,
 )
@@ -48,6 +51,7 @@ from orchestration.steps.approvals import (
 from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
+    from orchestration.domain.people import Person
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
 
@@ -72,8 +76,9 @@ STATUS: Final = {
     VoteCode.PAUSED: 409,
     VoteCode.RUN_OVER: 409,
     VoteCode.PLAN_CHANGED: 409,
+    VoteCode.ASKER: 403,
+    VoteCode.NAME_NEEDED: 403,
     VoteCode.LINK_INVALID: 403,
-    VoteCode.LINK_USED: 409,
     VoteCode.UNKNOWN: 404,
 }
 """HTTP status of what became of a vote."""
@@ -103,25 +108,45 @@ class _Refusal(Exception):  # noqa: N818 - not an error of the program but an an
 
 
 def review(event: dict[str, Any], context: object = None) -> dict[str, Any]:
-    """Answer a request of the function URL, or a decision from the terminal.
+    """Answer a request of the function URL.
 
     Raises:
-        InvalidRequestError: a direct invocation that is no decision.
-        OrchestrationError: what a direct invocation runs into; the URL's callers get a page instead.
+        InvalidRequestError: this is no request of the URL.
     """
     del context
+    return answer(event, _composed())
+
+
+def vote(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Count a decision from the terminal.
+
+    Raises:
+        InvalidRequestError: this is no decision, or nobody is proven to decide.
+        OrchestrationError: what the decision runs into.
+    """
+    del context
+    return run_action(event, _composed())
+
+
+def _composed() -> ApprovalPorts:
     if not _ports:
         _ports.append(compose_approval())
-    return answer(event, _ports[0])
+    return _ports[0]
+
+
+def run_action(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
+    """Route a decision from the terminal; the part of the entry point that needs no environment."""
+    request = mapping(event)
+    return dispatch(str(request.get("action")), {"decide": decide_request}, request, ports)
 
 
 def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
-    """Route a request; the part of the entry point that needs no environment."""
+    """Answer a request of the URL; the part of the entry point that needs no environment."""
     request = mapping(event)
     if "requestContext" not in request:
-        if request.get("action") != "decide":
-            raise InvalidRequestError("ApprovalFunction takes requests of its URL, and the action 'decide'.")
-        return decide_request(request, ports)
+        raise InvalidRequestError(
+            "ApprovalFunction takes requests of its URL; decide with make approve or make reject."
+        )
     wants_json = _wants_json(request)
     method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", "")).upper()
     try:
@@ -172,19 +197,19 @@ def _answer_http(request: dict[str, Any], method: str, ports: ApprovalPorts) -> 
 
 
 def _get(query: dict[str, str], run_id: str, ports: ApprovalPorts) -> tuple[int, View, dict[str, Any]]:
-    nonce, used = None, False
+    nonce = None
     if ports.settings.approval_access is ApprovalAccess.LINK:
         nonce = _nonce(query)
         found = approval_of_link(ports, run_id, nonce)
         if found is None:
             _refuse(403, "Nothing was shown and nothing was decided. Use the newest message about this run.")
-        wait, used = found
+        wait = found
     else:
         known = approval_of(ports, run_id)
         if known is None:
             _refuse(404, "No approval was asked for this run.")
         wait = known
-    view = _view(ports, wait, nonce, used=used)
+    view = _view(ports, wait, nonce)
     return 200, view, _state(wait)
 
 
@@ -201,10 +226,10 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
             400, f"The comment has {len(comment)} characters; at most {COMMENT_LIMIT} are kept. Go back, shorten it."
         )
     if ports.settings.approval_access is ApprovalAccess.LINK:
-        by, via, nonce = BEARER, Via.LINK, _nonce(form)
+        person, via, nonce = None, Via.LINK, _nonce(form)
     else:
-        by, via, nonce = _identity(request), Via.IAM, None
-    told = decide(ports, Ballot(run_id, Answer(decision), by, via, comment, subject, nonce))
+        person, via, nonce = _identity(request, ports), Via.IAM, None
+    told = decide(ports, Ballot(run_id, Answer(decision), person, via, comment, subject, nonce))
     status = STATUS[told.code]
     if told.wait is None:
         _refuse(status, f"{told.sentence} Nothing was decided.")
@@ -214,7 +239,7 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
 def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
     """The result page: what became of the vote, and the approval as it stands now."""
     assert told.wait is not None  # noqa: S101 - the caller refused when there is none
-    view = _view(ports, told.wait, None, used=True)
+    view = _view(ports, told.wait, None)
     titles = {VoteCode.DECIDED: "Decided", VoteCode.COUNTED: "Your approval is counted", VoteCode.EXPIRED: TITLES[410]}
     counted = told.code in {VoteCode.DECIDED, VoteCode.COUNTED}
     after = ""
@@ -231,7 +256,7 @@ def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
     )
 
 
-def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) -> View:
+def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None) -> View:
     now = ports.now()
     asked = Asked(
         model=wait.model,
@@ -255,22 +280,11 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None, *, used: bool) ->
         form, notice = None, f"This was decided: {wait.result.reason}"
     elif now.isoformat() >= wait.deadline:
         form, tone, notice = None, "warn", "The deadline has passed, which means no."
-    elif used:
-        form, notice = (
-            None,
-            (
-                "An approval by link is counted. Another person has to approve from a terminal: "
-                f"{terminal_command('approve', wait.run_id)}"
-            ),
-        )
     elif switch is not None:
         tone = "warn"
         notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works."
-    if link and int(wait.data["approvals_needed"]) > 1:
-        hint = (
-            "This run needs two different people. A link does not say who you are, so all links together count as one "
-            "person; the other one approves from a terminal with make approve."
-        )
+    if form is not None and link and not links_count(wait.data):
+        form, hint = replace(form, approves=False), f"{UNNAMED} {terminal_command('approve', wait.run_id)}"
     return View(
         f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
         f"{KICKER} · run {wait.run_id}",
@@ -296,13 +310,16 @@ def _state(wait: Wait) -> dict[str, Any]:
     }
 
 
-def _identity(request: dict[str, Any]) -> str:
-    """The ARN Lambda found in the signature. Lambda sets it; nothing a caller sends gets there."""
+def _identity(request: dict[str, Any], ports: ApprovalPorts) -> Person:
+    """The person Lambda found in the signature. Lambda sets it; nothing a caller sends gets there."""
     iam = mapping(mapping(mapping(request["requestContext"]).get("authorizer")).get("iam"))
     arn = text(iam.get("userArn"), 300)
     if arn is None:
         _refuse(403, "The request carries no IAM identity, so nobody would have decided. Sign it, or use make approve.")
-    return arn
+    person = person_of(arn, ports.settings.voter_roles)
+    if person is None:
+        _refuse(403, "The request is signed by no person or role that this stack can tell apart from others.")
+    return person
 
 
 def _nonce(fields: dict[str, str]) -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from orchestration.ports import ApprovalPorts, HandPorts, Ports
+from orchestration.ports import ApprovalPorts, HandPorts, OperatorPorts, Ports
 from orchestration.settings import ApprovalSettings, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
+from orchestration.stores.callers_sts import Callers
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.history_table import HistoryTable
@@ -55,6 +56,15 @@ def compose_approval(environ: Mapping[str, str] = os.environ) -> ApprovalPorts:
     return ApprovalPorts(**_approval_ports(ApprovalSettings.from_env(environ), boto3.Session()))
 
 
+def compose_operator(environ: Mapping[str, str] = os.environ) -> OperatorPorts:
+    """Build what OperatorFunction has: no SageMaker, no escalation.
+
+    Raises:
+        SettingsError: the environment is incomplete.
+    """
+    return OperatorPorts(**_approval_ports(Settings.from_env(environ), boto3.Session()))
+
+
 def _ports(settings: Settings, session: boto3.Session) -> dict[str, Any]:
     config = _config()
     return {
@@ -80,6 +90,7 @@ def _approval_ports(settings: ApprovalSettings, session: boto3.Session) -> dict[
         "now": _now,
         "pause": _pause,
         "nonce": _nonce,
+        "callers": Callers(session, config),
     }
 
 

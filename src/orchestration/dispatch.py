@@ -12,9 +12,9 @@ from orchestration.stores.service_errors import transient
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from orchestration.ports import Ports
+    from orchestration.ports import ApprovalPorts
 
-P = TypeVar("P", bound="Ports")
+P = TypeVar("P", bound="ApprovalPorts")
 
 
 def dispatch(

@@ -1,7 +1,7 @@
 """Entry point of OrchestrationFunction.
 
-A request is ``{"action": <name>, ...}`` from the state machine, an operator or a schedule, or a bare EventBridge event,
-which is routed by its detail-type. The answer is a JSON object; errors are Lambda errors with one of the classes of
+A request is ``{"action": <name>, ...}`` from the state machine or a rule, or a bare EventBridge event, which is routed by
+its detail-type. Nobody else calls it: people have functions of their own. The answer is a JSON object; errors are Lambda errors with one of the classes of
 ``errors`` as their type.
 """
 
@@ -13,12 +13,9 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.evaluate import evaluate_candidate
 from orchestration.actions.park import park
-from orchestration.actions.pause import pause
 from orchestration.actions.resume import resume
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
-from orchestration.actions.unfreeze import unfreeze
-from orchestration.actions.unpause import unpause
 from orchestration.composition import compose
 from orchestration.dispatch import dispatch
 from orchestration.domain.contracts import (
@@ -26,6 +23,7 @@ from orchestration.domain.contracts import (
     ENDPOINT_STATE_CHANGE,
     EXECUTION_STATUS_CHANGE,
     PIPELINE_STATE_CHANGE,
+    SWEEP_REQUESTED,
     TRAINING_JOB_STATE_CHANGE,
 )
 from orchestration.domain.json_values import mapping
@@ -43,9 +41,6 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
     "close": close,
     "settle": settle,
     "sweep": sweep,
-    "pause": pause,
-    "unpause": unpause,
-    "unfreeze": unfreeze,
 }
 """What can be asked for, by name; the state machine uses the same names."""
 
@@ -55,6 +50,7 @@ EVENT_ACTIONS: Final = {
     TRAINING_JOB_STATE_CHANGE: "resume",
     ALARM_STATE_CHANGE: "resume",
     EXECUTION_STATUS_CHANGE: "resume",
+    SWEEP_REQUESTED: "sweep",
 }
 """What an event is about; the end of an execution of the loop itself is settled instead."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestration.settings import ApprovalSettings, Settings
     from orchestration.stores.alarms_cloudwatch import Alarms
     from orchestration.stores.bucket_s3 import AutomationBucket
+    from orchestration.stores.callers_sts import Callers
     from orchestration.stores.channels_sns import Channels
     from orchestration.stores.executions_stepfunctions import Executions
     from orchestration.stores.history_table import HistoryTable
@@ -31,13 +32,20 @@ class ApprovalPorts:
     now: Callable[[], datetime]
     pause: Callable[[float], None]
     nonce: Callable[[], str]
+    callers: Callers
 
 
 @dataclass(frozen=True, slots=True)
-class Ports(ApprovalPorts):
-    """What OrchestrationFunction has of the outside."""
+class OperatorPorts(ApprovalPorts):
+    """What OperatorFunction has of the outside: the same, and what policies without a file say."""
 
     settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ports(OperatorPorts):
+    """What OrchestrationFunction has of the outside."""
+
     sagemaker: SageMaker
     alarms: Alarms
 

@@ -25,6 +25,7 @@ class ApprovalSettings:
     """What the template tells every function. Empty strings mean "not set".
 
     ``approval_url`` is the page's address; ApprovalFunction itself does not know it, since the address is made from it.
+    ``voter_roles`` are ARNs of the roles whose trust policy pins the session name; only functions that people call have them.
     """
 
     automation_bucket: str
@@ -35,6 +36,7 @@ class ApprovalSettings:
     runbook_url: str
     approval_access: ApprovalAccess
     approval_url: str
+    voter_roles: tuple[str, ...]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ApprovalSettings:
@@ -43,12 +45,12 @@ class ApprovalSettings:
         Raises:
             SettingsError: a variable is missing; the text names it.
         """
-        return cls(**_shared(environ), escalation_topic_arn="", approval_url="")
+        return cls(**_shared(environ), escalation_topic_arn="", approval_url="", voter_roles=_voter_roles(environ))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(ApprovalSettings):
-    """What the template tells OrchestrationFunction and PromotionFunction. Durations carry their unit in the name."""
+    """What the template tells the other functions. Durations carry their unit in the name."""
 
     decision_bucket: str
     decision_key: str
@@ -83,6 +85,7 @@ class Settings(ApprovalSettings):
             **_shared(environ),
             escalation_topic_arn=_text(environ, "ESCALATION_TOPIC_ARN"),
             approval_url=_text(environ, "APPROVAL_URL"),
+            voter_roles=_voter_roles(environ) if "VOTER_ROLES" in environ else (),
             decision_bucket=_text(environ, "DECISION_BUCKET"),
             decision_key=_text(environ, "DECISION_KEY"),
             default_model=_text(environ, "DEFAULT_MODEL"),
@@ -111,6 +114,10 @@ def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
             f"Environment variable APPROVAL_ACCESS is {access!r}; the stack parameter ApprovalAccess is IAM, LINK or OFF."
         )
     return {**shared, "approval_access": ApprovalAccess(access)}
+
+
+def _voter_roles(environ: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(role.strip() for role in _text(environ, "VOTER_ROLES").split(",") if role.strip())
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

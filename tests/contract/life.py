@@ -35,13 +35,14 @@ from ops.history import history
 from ops.status import status
 from ops.terminal import Terminal
 from ops.waits import waits
-from orchestration import approval_handler, composition, handler, promotion_handler
+from orchestration import approval_handler, composition, handler, operator_handler, promotion_handler
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     ENDPOINT_STATE_CHANGE,
     EXECUTION_STATUS_CHANGE,
     PIPELINE_STATE_CHANGE,
     RETRAINING_SOURCE,
+    SWEEP_REQUESTED,
     TRAINING_JOB_STATE_CHANGE,
 )
 from orchestration.domain.errors import NotAcceptedYetError, TransientServiceError
@@ -63,17 +64,20 @@ from tests.contract.outside import (
 )
 from tests.contract.recorder import MACHINE, Recorder
 from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template, as_list
+from tests.unit.fakes import FakeCallers, proven
+from tests.unit.fakes import Outside as FakeOutside
 from tests.unit.memory_dynamodb import MemoryDynamoDB
 from tests.unit.tampering import Inline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orchestration.ports import ApprovalPorts, HandPorts, Ports
+    from orchestration.ports import ApprovalPorts, HandPorts, OperatorPorts, Ports
 
 ORCHESTRATION: Final = "OrchestrationFunction"
 HAND: Final = "PromotionFunction"
 APPROVAL: Final = "ApprovalFunction"
+OPERATOR: Final = "OperatorFunction"
 REVIEWER: Final = "a reviewer's terminal"
 
 EVENTS: Final = ROOT / "tests" / "events"
@@ -161,13 +165,15 @@ class _Lines(logging.Handler):
 
 
 class World:
-    """The three functions over one set of stores, at a time that only goes on when it is told to."""
+    """The functions over one set of stores, at a time that only goes on when it is told to."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.time = datetime.now(UTC)
         self.outside = Outside(now=self.now)
-        self.recorders = {name: Recorder(stack, self.outside) for name in (ORCHESTRATION, HAND, APPROVAL, REVIEWER)}
+        self.recorders = {
+            name: Recorder(stack, self.outside) for name in (ORCHESTRATION, HAND, APPROVAL, OPERATOR, REVIEWER)
+        }
         self.asked: dict[str, set[str]] = {name: set() for name in self.recorders}
         self.log = _Lines()
         self.tokens_in_due_items: list[str] = []
@@ -178,6 +184,7 @@ class World:
         approval: ApprovalPorts = self._composed(APPROVAL, composition.compose_approval)
         settings = replace(approval.settings, approval_access=ApprovalAccess.IAM)
         self.approval_ports = replace(approval, settings=settings)
+        self.operator_ports: OperatorPorts = self._composed(OPERATOR, composition.compose_operator)
         self._numbers = itertools.count(1)
 
     def _composed(self, function: str, compose: Callable[..., Any]) -> Any:
@@ -185,7 +192,7 @@ class World:
         variables = self.stack.resources[function]["Properties"]["Environment"]["Variables"]
         with patch("orchestration.composition.boto3.Session", lambda: recorder.listen(session())):
             ports = compose({name: str(value) for name, value in variables.items()})
-        return replace(ports, now=self.now, pause=lambda _seconds: None)
+        return replace(ports, now=self.now, pause=lambda _seconds: None, callers=FakeCallers(FakeOutside()))
 
     def now(self) -> datetime:
         """What time it is."""
@@ -206,8 +213,22 @@ class World:
         """Have the hand do something."""
         return self._act(HAND, doing, request["action"], lambda: promotion_handler.run_action(request, self.hand_ports))
 
+    def operate(self, request: dict[str, Any], by: str = "ana") -> Any:
+        """Have an operator ask for something; the sweep that follows is OrchestrationFunction's."""
+        signed = proven(request, by, self.time, self.stack.arn(MACHINE))
+        action = request["action"]
+        answered = self._act(OPERATOR, action, action, lambda: operator_handler.run_action(signed, self.operator_ports))
+        self.ask("sweep for an operator", {"detail-type": SWEEP_REQUESTED, "detail": {"ahead_seconds": 0}})
+        return answered
+
+    def decide(self, doing: str, run: Run, decision: str, by: str) -> Any:
+        """Have a person decide from a terminal."""
+        request = {"action": "decide", "run_id": run.name, "decision": decision}
+        signed = proven(request, by, self.time, self.stack.arn(MACHINE))
+        return self._act(APPROVAL, doing, "vote", lambda: approval_handler.run_action(signed, self.approval_ports))
+
     def review(self, doing: str, request: dict[str, Any]) -> Any:
-        """Have a person look or decide."""
+        """Have a person look or decide on the page."""
         answered = self._act(APPROVAL, doing, "review", lambda: approval_handler.answer(request, self.approval_ports))
         assert answered.get("statusCode", 200) == 200, answered
         return answered
@@ -581,9 +602,9 @@ def play_refused(world: World) -> None:
         world.begin_anew()
     run = world.admitted()
     world.park(run, "slot")
-    world.ask("pause", {"action": "pause", "scope": "source:drift_report", "by": "ana", "reason": "a bad sender"})
+    world.operate({"action": "pause", "scope": "source:drift_report", "reason": "a bad sender"})
     assert world.word(world.hand(run, "train")) == "evaluate"
-    world.ask("unpause", {"action": "unpause", "scope": "source:drift_report", "by": "ana"})
+    world.operate({"action": "unpause", "scope": "source:drift_report"})
     assert world.evaluated(run) == "record"
     assert world.close(run) == "STOPPED"
     run = world.admitted()
@@ -627,11 +648,11 @@ def play_rolled_back_by_a_pause(world: World) -> None:
     run = world.admitted()
     assert world.trained(run) == "promote"
     bake = world.served(run)
-    names = {"scope": "model:fraud", "by": "ana", "reason": "an incident"}
-    world.ask("pause", {"action": "pause", **names})
-    world.ask("pause", {"action": "pause", **names})
+    names = {"scope": "model:fraud", "reason": "an incident"}
+    world.operate({"action": "pause", **names})
+    world.operate({"action": "pause", **names})
     assert world.word(bake) == "roll_back"
-    world.ask("unpause", {"action": "unpause", **names})
+    world.operate({"action": "unpause", **names})
     world.hand(run, "roll_back")
     world.outside.endpoints[ENDPOINT].arrive()
     world.endpoint_moved("fraud")
@@ -659,8 +680,7 @@ def play_asked(world: World) -> None:
     token = world.park(run, "approval", "bake")
     world.vote(run, "bake", "APPROVED", "bo", "cy")
     assert world.word(token) == "finish"
-    late = {"action": "decide", "run_id": run.name, "decision": "APPROVED", "by": "late"}
-    world.review("decide what was decided", late)
+    world.decide("decide what was decided", run, "APPROVED", "late")
     world.finish(run)
     assert world.close(run) == "PROMOTED"
 
@@ -669,8 +689,7 @@ def play_not_agreed(world: World) -> None:
     """People say no, by terminal and by page, or say nothing at all."""
     run = world.admitted("asked")
     token = world.park(run, "approval", "training")
-    no = {"run_id": run.name, "decision": "REJECTED", "by": "bo"}
-    world.ask("reject", {"action": "resume", "kind": "approval", **no})
+    world.decide("reject", run, "REJECTED", "bo")
     assert world.word(token) == "record"
     assert world.word(world.park(run, "approval", "training")) == "record"
     assert world.close(run) == "APPROVAL_REJECTED"
@@ -701,10 +720,33 @@ def play_decided_half(world: World) -> None:
     with pytest.raises(AssertionError, match="500"):
         world.vote(run, "training", "APPROVED", "cy")
     assert world.word(token) is None
-    world.review(
-        "deliver what was decided", {"action": "decide", "run_id": run.name, "decision": "APPROVED", "by": "di"}
-    )
+    world.decide("deliver what was decided", run, "APPROVED", "di")
     assert world.word(token) == "train"
+
+
+def play_asked_for(world: World) -> None:
+    """An operator asks for a retraining, twice by the same key, and pauses it while it trains."""
+    asked = {"action": "retrain", "model": "fraud", "reason": "new labels", "key": "k"}
+    assert world.operate(asked)["changed"]
+    assert not world.operate(asked)["changed"]
+    name, event = world.outside.raised("request-")
+    machine = world.stack.arn(MACHINE)
+    execution = {"id": f"{machine.replace(':stateMachine:', ':execution:')}:{name}", "name": name}
+    answer = world.admit("admit what an operator asks for", event, execution)
+    assert answer["decision"] == "RETRAIN", answer
+    run = Run(name, execution["id"], "fraud", answer["next"])
+    world.training(run)
+    world.park(world.admitted("asked"), "approval", "training")
+    paused = world.operate({"action": "pause", "scope": "model:fraud", "reason": "not now"})
+    assert paused["in_flight"] == [f"training of run {name} (fraud)"]
+    world.operate({"action": "unpause", "scope": "model:fraud"})
+    world.operate({"action": "sweep", "ahead_seconds": 60})
+    world.died(run, "ABORTED")
+    assert world.operate({"action": "pause", "scope": "model:fraud", "reason": "not now"})["in_flight"]
+    world.operate({"action": "unpause", "scope": "model:fraud"})
+    world.training_stops(world.task(run))
+    world.forward(minutes=10)
+    world.sweep()
 
 
 def play_stopped(world: World) -> None:
@@ -734,7 +776,7 @@ def play_left_open(world: World) -> None:
     world.forward(minutes=10)
     world.sweep()
     assert world.ports.table.model("fraud").frozen_reason
-    world.ask("unfreeze", {"action": "unfreeze", "model": "fraud", "by": "ana", "reason": "the champion serves"})
+    world.operate({"action": "unfreeze", "model": "fraud", "reason": "the champion serves"})
     assert world.ports.table.model("fraud").frozen_reason is None
 
 
@@ -800,7 +842,7 @@ def play_taken_over(world: World) -> None:
 
 def play_reviewed(world: World) -> None:
     """What a reviewer's commands show while approvals, slots and an endpoint are waited for."""
-    world.ask("pause", {"action": "pause", "scope": "model:spam", "by": "ana", "reason": "an incident"})
+    world.operate({"action": "pause", "scope": "model:spam", "reason": "an incident"})
     serving = world.admitted()
     assert world.trained(serving) == "promote"
     world.served(serving)
@@ -836,6 +878,7 @@ PLAYS: Final = (
     play_asked,
     play_not_agreed,
     play_decided_half,
+    play_asked_for,
     play_stopped,
     play_left_open,
     play_undecided,

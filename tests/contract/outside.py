@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -70,6 +71,12 @@ class Outside:
     def refuse(self, operation: str, code: str, message: str = "no", *, after: int = 0) -> None:
         """Have the next call of an operation fail, or the one ``after`` so many more."""
         self.refusals.append([operation, after, code, message])
+
+    def raised(self, prefix: str) -> tuple[str, dict[str, Any]]:
+        """Name and input of the one execution that was started under a name that begins so."""
+        names = {execution.rsplit(":", 1)[-1]: started for execution, started in self.executions.items()}
+        ((name, started),) = ((name, started) for name, started in names.items() if name.startswith(prefix))
+        return name, json.loads(str(started["input"]))
 
     def answer(self, service: str, operation: str, asked: dict[str, Any]) -> Any:
         """What a call is answered, as botocore wants it; None for a service that moto plays."""
@@ -289,7 +296,7 @@ class Outside:
         execution = f"{asked['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{asked['name']}"
         if execution in self.executions:
             return _error("ExecutionAlreadyExists", "It is there.")
-        self.executions[execution] = {"status": "RUNNING"}
+        self.executions[execution] = {"status": "RUNNING", "input": asked["input"]}
         return {"executionArn": execution, "startDate": self.now()}
 
     def _describe_execution(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,9 @@ ARNS: Final[Mapping[str, str]] = {
     "AWS::KMS::Key": "arn:{partition}:kms:{region}:{account}:key/{name}",
 }
 
+ALIKE: Final = {"VoteFunction": "ApprovalFunction"}
+"""A function that stands beside another one and does, under its role and in its log, what that one does."""
+
 NAME_PROPERTIES: Final = (
     "BucketName",
     "TableName",

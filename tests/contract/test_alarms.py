@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contract.template import ACCOUNT, REGION, STACK, Template
+from tests.contract.template import ACCOUNT, ALIKE, REGION, STACK, Template
 
 TEMPLATE: Final = Template.read()
 PLAIN: Final = TEMPLATE.resolve()
@@ -35,7 +35,8 @@ def watched(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
 def test_a_function_has_an_alarm_on(symptom: str, function: str) -> None:
     wanted = ("AWS/Lambda", symptom, {"FunctionName": PLAIN.name(function)})
 
-    assert [name for name, alarm in ALARMS.items() if wanted in watched(alarm)] == [f"{function}{symptom}Alarm"]
+    alarm_of = ALIKE.get(function, function)
+    assert [name for name, alarm in ALARMS.items() if wanted in watched(alarm)] == [f"{alarm_of}{symptom}Alarm"]
 
 
 def test_the_hand_pages_nobody_for_what_aws_only_wants_to_be_asked_again() -> None:
@@ -58,7 +59,9 @@ def test_requests_that_the_page_refuses_page_nobody_and_pages_that_fail_do() -> 
     (shown,) = (entry for entry in ALARMS["ApprovalFunctionErrorsAlarm"]["Metrics"] if "Expression" in entry)
 
     assert counted == {"Errors", "Url5xxCount", "Throttles"}
-    assert shown["Expression"] == "MAX([FILL(errors, 0), FILL(pages, 0)])", "a stack without an address has no pages"
+    assert shown["Expression"] == "MAX([FILL(errors, 0), FILL(pages, 0)]) + FILL(terminal, 0)", (
+        "a stack without an address has no pages"
+    )
 
 
 def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() -> None:

@@ -93,4 +93,5 @@ def test_only_links_let_unsigned_requests_in_and_off_has_no_address(
     assert kinds.count("AWS::Lambda::Permission") == permissions
     reviewer = resources["ReviewerPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     signed = [statement["Sid"] for statement in reviewer if "lambda" in str(statement["Action"])]
-    assert signed == (["OpenTheApprovalPage", "OnlyThroughItsAddress"] if access == "IAM" else [])
+    by_page = ["OpenTheApprovalPage", "OnlyThroughItsAddress"] if access == "IAM" else []
+    assert signed == [*by_page, "NeverPastItsAddress", "OnlyTheLoopDecidesAndActs", "DecideByCommand"]

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from orchestration import handler, promotion_handler
+from orchestration import handler, operator_handler, promotion_handler
 from orchestration.domain.contracts import RETRAINING_SOURCE
-from tests.contract.life import APPROVAL, HAND, ORCHESTRATION, TRAINING, World
+from tests.contract.life import APPROVAL, HAND, OPERATOR, ORCHESTRATION, TRAINING, World
 from tests.contract.outside import ROLE, TEAM_BUCKET
 from tests.contract.recorder import OPT_IN
 from tests.contract.template import (
     ACCOUNT,
+    ALIKE,
     PARTITION,
     REGION,
     ROOT,
@@ -34,7 +35,7 @@ from tests.contract.template import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FUNCTIONS: Final = (ORCHESTRATION, HAND, APPROVAL)
+FUNCTIONS: Final = (ORCHESTRATION, HAND, APPROVAL, OPERATOR)
 STORES: Final = ROOT / "src" / "orchestration" / "stores"
 
 FOR_OTHER_ACCOUNTS: Final = {"TellMissingFromForbidden"}
@@ -66,12 +67,17 @@ def of_the_table(stack: Stack, action: str, partition: str) -> Call:
 
 
 def test_every_function_of_the_template_lives_here() -> None:
-    assert set(Template.read().of_type("AWS::Lambda::Function")) == set(FUNCTIONS)
+    functions = Template.read().of_type("AWS::Lambda::Function")
+
+    assert set(functions) == set(FUNCTIONS) | ALIKE.keys()
+    for function, other in ALIKE.items():
+        assert functions[function]["Properties"]["Role"] == functions[other]["Properties"]["Role"]
 
 
 def test_every_action_of_every_handler_was_run(life: World) -> None:
-    assert set(handler.ACTIONS) - life.asked[ORCHESTRATION] == {"settle"}, "this one comes by event"
+    assert set(handler.ACTIONS) - life.asked[ORCHESTRATION] == {"settle", "resume"}, "these come by event"
     assert set(promotion_handler.ACTIONS) == life.asked[HAND]
+    assert set(operator_handler.ACTIONS) == life.asked[OPERATOR]
 
 
 def test_every_call_that_the_stores_can_make_was_made(life: World) -> None:
@@ -115,7 +121,7 @@ def test_an_action_on_the_table_stands_in_one_statement(life: World, function: s
         action
         for statement in life.stack.statements(f"{function}Role")
         for action in as_list(statement["Action"])
-        if action.startswith("dynamodb:")
+        if action.startswith("dynamodb:") and action != "dynamodb:Query"  # which no transaction holds
     ]
 
     assert len(actions) == len(set(actions))

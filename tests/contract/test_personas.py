@@ -19,7 +19,7 @@ from orchestration.domain.due import DueItem
 from orchestration.domain.wait import Wait
 from tests.contract.life import REVIEWER as REVIEWER_COMMANDS
 from tests.contract.life import World
-from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template, allowing
+from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template, allowing
 
 AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"
 REVIEWER: Final = f"arn:aws:iam::{ACCOUNT}:role/reviewer"
@@ -46,6 +46,7 @@ EXECUTION: Final = MACHINE.replace(":stateMachine:", ":execution:") + ":run-1"
 PAGE: Final = STACK.arn("ApprovalFunctionRole")
 LOOP: Final = STACK.arn("OrchestrationFunctionRole")
 HAND: Final = STACK.arn("PromotionFunctionRole")
+DESK: Final = STACK.arn("OperatorFunctionRole")
 
 EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*", "Resource": "*"}]}
@@ -54,6 +55,7 @@ PERSONAS: Final = {
     "approval page": (PAGE, [document(STACK, "ApprovalFunctionPolicy")]),
     "the loop": (LOOP, [document(STACK, "OrchestrationFunctionPolicy")]),
     "the hand": (HAND, [document(STACK, "PromotionFunctionPolicy")]),
+    "operators' function": (DESK, [document(STACK, "OperatorFunctionPolicy")]),
     "automation": (AUTOMATION_ROLE, [ALL_OBJECTS]),
     "reviewer": (REVIEWER, [document(STACK, "ReviewerPolicy")]),
     "operator": (
@@ -97,6 +99,12 @@ DEEDS: Final = {
     "see every version of a record": Deed("s3:ListBucketVersions", BUCKET, {"s3:prefix": "decisions/fraud/"}),
     "write a decision": Deed("s3:PutObject", f"{BUCKET}/decisions/fraud/2026/03/02/a.json", WRITE_ONCE),
     "write evidence": Deed("s3:PutObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json", WRITE_ONCE),
+    "write evidence of an approval": Deed(
+        "s3:PutObject", f"{BUCKET}/evidence/fraud/run-1/approval-training.json", WRITE_ONCE
+    ),
+    "write evidence of a pause": Deed(
+        "s3:PutObject", f"{BUCKET}/evidence/fraud/_controls/000000000007-paused.json", WRITE_ONCE
+    ),
     "replace evidence": Deed("s3:PutObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
     "delete evidence": Deed("s3:DeleteObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
     "delete a version of a decision": Deed("s3:DeleteObjectVersion", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
@@ -133,15 +141,19 @@ DEEDS: Final = {
     "stop an execution": Deed("states:StopExecution", EXECUTION),
     "redrive an execution": Deed("states:RedriveExecution", EXECUTION),
     "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
-    "pause, resume, unfreeze, sweep": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
+    "throw a kill switch past the function": Deed("dynamodb:PutItem", TABLE, _item("CONTROLS")),
+    "keep a request": Deed("dynamodb:PutItem", TABLE, _item("REQUEST#1")),
+    "pause, resume, unfreeze, retrain, sweep": Deed("lambda:InvokeFunction", STACK.arn("OperatorFunction")),
+    "have the loop decide": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
     "have the hand act": Deed("lambda:InvokeFunction", STACK.arn("PromotionFunction")),
     "decide on the approval page": Deed(
         "lambda:InvokeFunctionUrl", STACK.arn("ApprovalFunction"), {"lambda:functionurlauthtype": "AWS_IAM"}
     ),
-    "decide by command": Deed(
+    "decide in the shape of the page": Deed(
         "lambda:InvokeFunction", STACK.arn("ApprovalFunction"), {"lambda:invokedviafunctionurl": "false"}
     ),
-    "ask for a retraining": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
+    "decide by command": Deed("lambda:InvokeFunction", STACK.arn("VoteFunction")),
+    "send a signal": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
     "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
     "replay a dead letter": Deed("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")),
     "read the log": Deed("logs:FilterLogEvents", STACK.arn("OrchestrationFunctionLogGroup")),
@@ -196,7 +208,8 @@ def test_the_table_of_the_security_page_has_every_function_and_machine_with_its_
     rows = re.findall(r"^\| `(\w+)` \| .+? \| `(\w+)` \|", table, re.MULTILINE)
 
     assert dict(rows) == {
-        name: f"{name}Role" for name in STACK.of_type("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")
+        name: f"{ALIKE.get(name, name)}Role"
+        for name in STACK.of_type("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")
     }
 
 
@@ -309,6 +322,21 @@ def test_a_redrive_is_refused_even_to_an_operator_with_every_other_right() -> No
         principal_account=ACCOUNT,
         action="states:RedriveExecution",
         resource_arn=EXECUTION,
+        region=REGION,
+    )
+
+    assert evaluate(context, policies).decision == "Deny"
+
+
+@pytest.mark.parametrize("function", ["OrchestrationFunction", "PromotionFunction", "ApprovalFunction"])
+def test_people_cannot_speak_for_the_workflow_or_the_page_whatever_else_they_may_do(function: str) -> None:
+    policies = [parse_policy_document(each) for each in (EVERYTHING, document(STACK, "ReviewerPolicy"))]
+    context = EvalContext(
+        principal_arn=OPERATOR,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action="lambda:InvokeFunction",
+        resource_arn=STACK.arn(function),
         region=REGION,
     )
 

@@ -8,6 +8,7 @@ a line for each call and one for each end of an invocation. Nothing of this repo
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -190,21 +191,26 @@ def _call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
     )
 
 
-def label_of(function: str, event: Any) -> str:
+def label_of(event: Any) -> str:
     """Name an invocation by what it was asked for."""
-    if function == "review":
-        return "vote"
     action, kind = event.get("action"), event.get("detail-type", "")
     if action == "park":
         return ".".join(part for part in ("park", event["kind"], event.get("subject", "")) if part)
-    if action == "resume":
-        return "resume.vote"
+    if action == "decide":
+        return "vote"
     if action:
         return str(action)
+    if kind == "Sweep Requested":
+        return "sweep.requested"
     if kind == "Step Functions Execution Status Change":
         ours = os.environ.get("STATE_MACHINE_ARN") == event.get("detail", {}).get("stateMachineArn")
         return "settle" if ours else "resume.execution"
     return f"resume.{kind.split()[1].lower()}" if kind else "unknown"
+
+
+def _with_the_real_time(judged: Callable[[Any, datetime], Any], proof: Any, now: datetime) -> Any:
+    del now
+    return judged(proof, datetime.now(UTC))
 
 
 def _clock() -> datetime:
@@ -236,7 +242,7 @@ def _invoke(module: str, function: str, event: Any, context: object) -> Any:
     if event.get("detail-type") == ENDPOINT_EVENT and rule["case"] not in str(event):
         # Of an endpoint that is being made for a case to come.
         return handler(event, context)
-    invocation = Invocation(label_of(function, event), rule, event)
+    invocation = Invocation(label_of(event), rule, event)
     fault = rule.get("fault") or {}
     unretried = fault.get("label") == invocation.label and fault.get("retried") is False
     if unretried and fault["kind"].startswith("killed") and (invocation.case / "fired").exists():
@@ -268,11 +274,19 @@ def promote(event: Any, context: object = None) -> Any:
     return _invoke("orchestration.promotion_handler", "promote", event, context)
 
 
-def review(event: Any, context: object = None) -> Any:
-    """ApprovalFunction."""
-    return _invoke("orchestration.approval_handler", "review", event, context)
+def vote(event: Any, context: object = None) -> Any:
+    """VoteFunction."""
+    return _invoke("orchestration.approval_handler", "vote", event, context)
+
+
+def operate(event: Any, context: object = None) -> Any:
+    """OperatorFunction."""
+    return _invoke("orchestration.operator_handler", "operate", event, context)
 
 
 if FOLDER_NAME.exists():
     BaseClient._make_api_call = _call  # type: ignore[attr-defined] # as above
     vars(importlib.import_module("orchestration.composition"))["_now"] = _clock
+    # The age of a proof is the real one: those who sign it, and STS, have no clock that is ahead.
+    proofs = vars(importlib.import_module("orchestration.steps.callers"))
+    proofs["unproven"] = functools.partial(_with_the_real_time, proofs["unproven"])

@@ -24,7 +24,8 @@ INJECTOR = Path(__file__).with_name("injector.py")
 HANDLERS = {
     "OrchestrationFunctionName": "orchestrate",
     "PromotionFunctionName": "promote",
-    "ApprovalFunctionName": "review",
+    "VoteFunctionName": "vote",
+    "OperatorFunctionName": "operate",
 }
 AT_ONCE = 8
 ENDPOINT_SECONDS = 0.25

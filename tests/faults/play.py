@@ -159,12 +159,19 @@ class Play:
             self.place.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="a case")
 
     def operate(self, **request: Any) -> bool:
-        """Ask OrchestrationFunction something as an operator; one who gets an error asks again when that may help."""
-        request = {**request, "by": "operator"}
-        answered = self.invoke("OrchestrationFunctionName", request)
+        """Ask OperatorFunction something; an operator who gets an error asks again when that may help."""
+        answered = self._asked("OperatorFunctionName", request, "operator")
         if not answered and (self.fault is None or self.fault.get("retried", True)):
-            answered = self.invoke("OrchestrationFunctionName", request)
+            answered = self._asked("OperatorFunctionName", request, "operator")
         return answered
+
+    def vote(self, subject: str, decision: str) -> bool:
+        """Answer what the run asks, from a terminal."""
+        request = {"action": "decide", "run_id": self.run, "subject": subject, "decision": decision}
+        return self._asked("VoteFunctionName", request, "reviewer")
+
+    def _asked(self, function: str, request: dict[str, Any], by: str) -> bool:
+        return self.invoke(function, self.place.loop.proven(request, by))
 
     def invoke(self, function: str, request: dict[str, Any]) -> bool:
         """Invoke a function; False when it ended in an error, which is kept."""
@@ -264,9 +271,8 @@ class Play:
             intervention.does(self)
 
     def _vote(self, subject: str, decision: str) -> None:
-        request = {"action": "decide", "run_id": self.run, "subject": subject, "decision": decision, "by": "reviewer"}
-        if not self.invoke("ApprovalFunctionName", request) and (self.fault is None or self.fault.get("retried", True)):
-            self.invoke("ApprovalFunctionName", request)
+        if not self.vote(subject, decision) and (self.fault is None or self.fault.get("retried", True)):
+            self.vote(subject, decision)
 
     def _delivered_again(self) -> bool:
         """Deliver an event again whose function failed, as Lambda's asynchronous invocation does; False when none did."""
@@ -274,7 +280,7 @@ class Play:
         if not (fired and self.fault and self.fault["retried"]) or "delivered again" in self.done:
             return False
         self.done.add("delivered again")
-        if not (fired["label"].startswith("resume.") or fired["label"] == "settle") or fired["label"] == "resume.vote":
+        if not (fired["label"].startswith("resume.") or fired["label"] == "settle"):
             return False
         self.invoke("OrchestrationFunctionName", fired["event"])
         return True

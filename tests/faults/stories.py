@@ -161,12 +161,6 @@ def _long_bake(play: Play) -> dict[str, Any]:
     return {"promotion": {"endpoint": play.endpoint, "bake_minutes": 60}}
 
 
-def _vote_as_before(play: Play) -> None:
-    """A yes by OrchestrationFunction, as callers of the release before give it."""
-    if play.waits_for("approval:training") and play.once("vote"):
-        play.operate(action="resume", kind="approval", run_id=play.run, decision="APPROVED")
-
-
 STORIES: Final[dict[str, Story]] = {
     story.name: story
     for story in (
@@ -182,12 +176,6 @@ STORIES: Final[dict[str, Story]] = {
         Story("deployment", "PROMOTED", _deployment),
         Story("rolled-back", "ROLLED_BACK", _alarmed, goes_on=_raise_alarm),
         Story("asked", "PROMOTED", _asks("training promotion"), {"training": "APPROVED", "promotion": "APPROVED"}),
-        Story(
-            "asked-otherwise",
-            "TRAINED",
-            lambda play: {**_asks("training")(play), "promotion": {"kind": "none"}},
-            goes_on=_vote_as_before,
-        ),
         Story("no-is-said", "APPROVAL_REJECTED", _asks("promotion"), {"promotion": "REJECTED"}),
         Story("nobody-answers", "APPROVAL_EXPIRED", _asks("training"), ahead=80),
         Story("asked-about-bake", "PROMOTED", _silent, {"bake": "APPROVED"}),

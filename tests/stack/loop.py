@@ -16,6 +16,7 @@ import rfc8785
 
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
+from ops.caller_proof import proven
 from ops.record_schemas import schema_finding
 from ops.stack_deployment import TEMPLATE, deploy, package
 from orchestration.domain.contracts import Status
@@ -286,9 +287,24 @@ class Loop:
         assert "FunctionError" not in answer, payload
         return payload
 
+    def operate(self, request: dict[str, Any], *, by: str = "operator") -> Any:
+        """Ask OperatorFunction something, as an IAM user of a name."""
+        return self.invoke(self.proven(request, by), function="OperatorFunctionName")
+
+    def vote(self, run_id: str, decision: str, *, by: str = "reviewer", **more: Any) -> Any:
+        """Answer what a run waits for, as an IAM user of a name, from a terminal."""
+        request = {"action": "decide", "run_id": run_id, "decision": decision, **more}
+        return self.invoke(self.proven(request, by), function="VoteFunctionName")
+
+    def proven(self, request: dict[str, Any], by: str) -> dict[str, Any]:
+        """A request with the proof that the IAM user of a name makes it."""
+        return proven(
+            request, self.aws.key_of(by), region=self.aws.region, sts=self.aws.endpoint_url, machine_arn=self.machine
+        )
+
     def approve(self, run_id: str, *, by: str = "reviewer") -> Any:
         """Approve what a run waits for."""
-        return self.invoke({"action": "resume", "kind": "approval", "run_id": run_id, "decision": "APPROVED", "by": by})
+        return self.vote(run_id, "APPROVED", by=by)
 
     def rule(self, logical_id: str) -> str:
         """Name of a rule of the stack."""

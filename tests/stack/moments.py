@@ -51,7 +51,7 @@ def redriven(loop: Loop, arn: str) -> str:
 
 def pause(loop: Loop, scope: str) -> Any:
     """Throw a kill switch."""
-    return loop.invoke({"action": "pause", "scope": scope, "by": "operator", "reason": "a story says so."})
+    return loop.operate({"action": "pause", "scope": scope, "reason": "a story says so."})
 
 
 def serving(loop: Loop, model: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from ops import approval
 from orchestration.composition import compose
@@ -92,12 +92,23 @@ class Reviewer:
         query = {"run": run_id, **({"nonce": nonce} if nonce is not None else {})}
         return self.request("GET", urllib.parse.urlencode(query), **more)
 
-    def post(self, run_id: str, decision: str, nonce: str | None = None, **fields: str) -> Answered:
-        """Press a button."""
+    def post(
+        self, run_id: str, decision: str, nonce: str | None = None, *, by: str = "", forged: bool = False, **fields: str
+    ) -> Answered:
+        """Press a button; signed by the IAM user ``by``, or with a key that only claims to be that user's."""
         form = {"subject": "training", "decision": decision, **fields, **({} if nonce is None else {"nonce": nonce})}
         return self.request(
-            "POST", urllib.parse.urlencode({"run": run_id}), urllib.parse.urlencode(form), {"Content-Type": FORM}
+            "POST",
+            urllib.parse.urlencode({"run": run_id}),
+            urllib.parse.urlencode(form),
+            {"Content-Type": FORM, "Accept": "application/json" if by else "text/html"},
+            signed=bool(by),
+            key=self._key(by, forged=forged) if by else None,
         )
+
+    def _key(self, by: str, *, forged: bool) -> ReadOnlyCredentials:
+        key = self.loop.aws.key_of(by)
+        return key._replace(secret_key="somebody else's") if forged else key
 
     def request(
         self,
@@ -108,12 +119,13 @@ class Reviewer:
         *,
         path: str = "",
         signed: bool = False,
+        key: ReadOnlyCredentials | None = None,
     ) -> Answered:
         """Send one request to the function URL."""
         url = f"{self.page}{path}?{query}"
         prepared = AWSRequest(method, url, data=body, headers=headers or {})
         if signed:
-            SigV4Auth(Credentials("test", "test"), "lambda", self.loop.aws.region).add_auth(prepared)
+            SigV4Auth(key or Credentials("test", "test"), "lambda", self.loop.aws.region).add_auth(prepared)
         request = urllib.request.Request(  # noqa: S310 - http, to the embedded AWS
             url, data=None if body is None else body.encode(), headers=dict(prepared.headers), method=method
         )
@@ -136,10 +148,11 @@ class Reviewer:
         return status, printed.getvalue()
 
     def claim(self, run_id: str, decision: str, by: str, **more: Any) -> dict[str, Any]:
-        """Invoke the function as the command does, under a name of the story's own."""
-        request = {"action": "decide", "run_id": run_id, "decision": decision, "by": by, **more}
+        """Invoke the function as the command does, as the IAM user of an ARN."""
+        request = {"action": "decide", "run_id": run_id, "decision": decision, **more}
+        signed = self.loop.proven(request, by.rsplit("/", 1)[-1])
         answer = self.loop.aws.client("lambda").invoke(
-            FunctionName=self.loop.outputs["ApprovalFunctionName"], Payload=json.dumps(request).encode()
+            FunctionName=self.loop.outputs["VoteFunctionName"], Payload=json.dumps(signed).encode()
         )
         told: dict[str, Any] = json.loads(answer["Payload"].read())
         return told

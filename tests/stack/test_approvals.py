@@ -25,7 +25,7 @@ PAIR: dict[str, Any] = {
     "actions": {"critical": "approve"},
     "approval": {"training": "always", "approvals_needed": 2},
 }
-ADA, GRACE = "arn:aws:iam::111122223333:user/ada", "arn:aws:iam::111122223333:user/grace"
+ADA, GRACE = "arn:aws:iam::000000000000:user/ada", "arn:aws:iam::000000000000:user/grace"
 
 
 @pytest.fixture
@@ -110,7 +110,6 @@ class TestFromATerminal:
     def test_a_malformed_invocation_is_an_error_and_decides_nothing(self, terminal: Reviewer) -> None:
         _, run_id = terminal.asked(terminal.loop.model(**ASKS))
         for request in (
-            {"by": ""},
             {"decision": "MAYBE"},
             {"subject": "slot"},
             {"comment": "x" * 1001},
@@ -155,19 +154,19 @@ class TestTwoPeople:
 
         assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
 
-    def test_a_link_is_one_person_and_the_other_one_uses_a_terminal(self, linked: Reviewer) -> None:
+    def test_a_link_shows_and_rejects_and_two_people_approve_from_terminals(self, linked: Reviewer) -> None:
         model = linked.loop.model(**PAIR)
         arn, run_id, nonce = linked.asked_by_link(model)
-        assert "count as one person" in linked.get(run_id, nonce).body
+        page = linked.get(run_id, nonce).body
+        assert "A link does not say who you are" in page
+        assert ("REJECTED" in page, "APPROVED" in page) == (True, False)
 
-        assert "Approval 1 of 2 is counted" in linked.post(run_id, "APPROVED", nonce).body
-        again = linked.post(run_id, "APPROVED", nonce)
-        assert (again.status, "This link was used" in again.body) == (409, True)
-        assert "<form" not in linked.get(run_id, nonce).body
-        assert linked.claim(run_id, "APPROVED", ADA)["code"] == "DECIDED"
+        refused = linked.post(run_id, "APPROVED", nonce)
+        assert (refused.status, "takes names" in refused.body) == (403, True)
+        assert [linked.claim(run_id, "APPROVED", by)["code"] for by in (ADA, GRACE)] == ["COUNTED", "DECIDED"]
 
         assert linked.loop.ended(arn).output["outcome"] == "PROMOTED"
-        assert [vote["by"] for vote in linked.evidence(model, run_id)["votes"]] == ["bearer link", ADA]
+        assert [vote["by"] for vote in linked.evidence(model, run_id)["votes"]] == [ADA, GRACE]
 
 
 class TestSilence:
@@ -497,6 +496,32 @@ class TestSignedAccess:
         assert f"Approve the training of {model}?" in page.body
         assert 'name="nonce"' not in page.body
         assert terminal.get("no-such-run", signed=True).status == 404
+
+    def test_a_vote_on_the_page_is_of_whoever_signed_it(self, terminal: Reviewer) -> None:
+        model = terminal.loop.model(**ASKS)
+        arn, run_id = terminal.asked(model)
+
+        assert terminal.post(run_id, "APPROVED", by="ada", forged=True).status == 403
+        assert terminal.post(run_id, "APPROVED", by="ada").status == 200
+
+        assert terminal.loop.ended(arn).output["outcome"] == "PROMOTED"
+        (vote,) = terminal.evidence(model, run_id)["votes"]
+        assert (vote["by"], vote["via"], vote["proven_by"]) == (ADA, "iam identity", "IAM user")
+
+    def test_nobody_decides_in_the_shape_of_the_page_from_a_terminal(self, terminal: Reviewer) -> None:
+        """Who may invoke a function directly can write into its event what Lambda writes: who signed it."""
+        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+        forged = url_event("POST", f"run={run_id}", "subject=training&decision=APPROVED")
+        forged["requestContext"]["authorizer"] = {"iam": {"userArn": ADA}}
+
+        answer = terminal.loop.aws.client("lambda").invoke(
+            FunctionName=terminal.loop.outputs["VoteFunctionName"], Payload=json.dumps(forged).encode()
+        )
+
+        assert json.loads(answer["Payload"].read())["errorType"] == "InvalidRequestError"
+        item = terminal.wait_item(run_id)
+        assert item is not None
+        assert item["state"]["S"] == "PARKED"
 
     def test_a_message_links_to_the_page_without_a_nonce(self, terminal: Reviewer) -> None:
         with terminal.loop.listening(terminal.loop.outputs["OperationsTopicArn"]) as messages:

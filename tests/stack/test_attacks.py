@@ -50,7 +50,7 @@ def test_a_switch_thrown_while_people_are_asked_about_a_bake_brings_the_champion
     try:
         ended = loop.ended(arn)
     finally:
-        loop.invoke({"action": "unpause", "scope": f"model:{model}", "by": "operator"})
+        loop.operate({"action": "unpause", "scope": f"model:{model}"})
 
     assert ended.output["outcome"] == "STOPPED"
     assert serving(loop, model) == f"{model}-first"

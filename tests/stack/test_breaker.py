@@ -20,7 +20,7 @@ def test_a_model_that_fails_again_and_again_is_frozen_until_a_person_looks(loop:
     assert third.output["outcome"] == "HOLD"
     assert "2 runs in a row brought no improvement" in third.output["reason"]
 
-    answer = loop.invoke({"action": "unfreeze", "model": model, "by": "ops", "reason": "data repaired"})
+    answer = loop.operate({"action": "unfreeze", "model": model, "reason": "data repaired"})
     assert answer == {"model": model, "changed": True}
     assert loop.run(loop.drift(model)).error == "TrainingFailed"
 
@@ -42,7 +42,7 @@ def test_drift_right_after_a_promotion_freezes_the_model(loop: Loop) -> None:
 
 def test_a_held_model_is_told_once_however_many_signals_come(loop: Loop) -> None:
     model = loop.model()
-    loop.invoke({"action": "pause", "scope": f"model:{model}", "by": "ops", "reason": "incident"})
+    loop.operate({"action": "pause", "scope": f"model:{model}", "reason": "incident"})
     with loop.listening(loop.outputs["OperationsTopicArn"]) as messages:
         for _ in range(3):
             assert loop.run(loop.drift(model)).output["outcome"] == "HOLD"

@@ -96,6 +96,6 @@ def test_nobody_approves_under_a_kill_switch_and_everybody_may_once_it_is_lifted
     assert loop.status(arn) == "RUNNING"
     assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"
 
-    loop.invoke({"action": "unpause", "scope": f"model:{model}", "by": "ops"})
+    loop.operate({"action": "unpause", "scope": f"model:{model}"})
     loop.approve(name)
     assert loop.ended(arn).output["outcome"] == "PROMOTED"

@@ -39,7 +39,7 @@ def test_a_redriven_run_does_not_take_back_what_a_later_run_promoted(loop: Loop)
     parked(loop, first, "bake")
     stop(loop, first)
     assert outcome(loop, first) == "STOPPED"
-    loop.invoke({"action": "unfreeze", "model": model, "by": "operator", "reason": "the candidate serves well"})
+    loop.operate({"action": "unfreeze", "model": model, "reason": "the candidate serves well"})
     loop.end_cooldown(model)
     document["promotion"]["bake_minutes"] = 0
     loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
@@ -142,7 +142,7 @@ def test_a_redrive_of_a_run_that_was_stopped_while_its_endpoint_moved_leaves_the
     assert outcome(loop, arn) == "STOPPED"
     loop.until(lambda: loop.endpoint_status(f"{model}-prod") == "InService")
     if state == "rollback":
-        loop.invoke({"action": "unpause", "scope": f"model:{model}", "by": "operator"})
+        loop.operate({"action": "unpause", "scope": f"model:{model}"})
     before = world(loop, model)
 
     redriven(loop, arn)

@@ -225,12 +225,12 @@ def test_a_pending_signal_held_by_a_pause_is_kept(loop: Loop) -> None:
     assert loop.run(loop.drift(model)).output["outcome"] == "PROMOTED"
     assert loop.run(loop.drift(model, observed=1.1)).output["outcome"] == "COALESCE"
     loop.end_cooldown(model)
-    loop.invoke({"action": "pause", "scope": f"model:{model}", "by": "operator", "reason": "a story says so."})
+    loop.operate({"action": "pause", "scope": f"model:{model}", "reason": "a story says so."})
     event = {"source": "mlops.retraining", "detail-type": "Pending Signal Due", "detail": {"model": model}}
 
     assert loop.run(event).output["outcome"] == "HOLD"
 
-    loop.invoke({"action": "unpause", "scope": f"model:{model}", "by": "operator"})
+    loop.operate({"action": "unpause", "scope": f"model:{model}"})
     loop.until(lambda: loop.decisions(model)[-1]["decision"] == "RETRAIN")
 
 

@@ -145,14 +145,14 @@ def test_a_paused_model_keeps_its_place_and_gets_a_slot_when_it_is_resumed(one_s
     for model in models:
         names.append(loop.start(loop.drift(model)).rsplit(":", 1)[-1])
         loop.until(lambda: names[-1] in [*slots(loop)[0], *slots(loop)[1]])
-    loop.invoke({"action": "pause", "scope": f"model:{models[1]}", "by": "ops", "reason": "bad data"})
+    loop.operate({"action": "pause", "scope": f"model:{models[1]}", "reason": "bad data"})
 
     finish(loop, trainings[0], names[0])
 
     loop.until(lambda: slots(loop) == ([names[2]], [names[1]]))
     finish(loop, trainings[2], names[2])
     loop.until(lambda: slots(loop) == ([], [names[1]]))
-    loop.invoke({"action": "unpause", "scope": f"model:{models[1]}", "by": "ops"})
+    loop.operate({"action": "unpause", "scope": f"model:{models[1]}"})
     assert slots(loop) == ([names[1]], [])
     finish(loop, trainings[1], names[1])
     assert loop.ended(loop.execution_arn(names[1])).output["outcome"] == "PROMOTED"
@@ -160,7 +160,7 @@ def test_a_paused_model_keeps_its_place_and_gets_a_slot_when_it_is_resumed(one_s
 
 def test_a_signal_of_a_paused_model_is_held(loop: Loop) -> None:
     model = loop.model()
-    loop.invoke({"action": "pause", "scope": f"model:{model}", "by": "ops", "reason": "bad data"})
+    loop.operate({"action": "pause", "scope": f"model:{model}", "reason": "bad data"})
 
     held = loop.run(loop.drift(model))
 

@@ -17,7 +17,7 @@ def unpaused(loop: Loop) -> Any:
     thrown: list[str] = []
     yield thrown
     for scope in thrown:
-        loop.invoke({"action": "unpause", "scope": scope, "by": "operator"})
+        loop.operate({"action": "unpause", "scope": scope})
 
 
 def training_now(loop: Loop, **sections: Any) -> tuple[str, str, Held]:
@@ -160,9 +160,7 @@ def test_a_policy_weakened_and_restored_while_it_trained_changes_nothing(loop: L
     loop.put(f"policies/{model}.json", before, bucket=loop.bucket)
 
     assert serving(loop, model) == f"{model}-first"
-    loop.invoke(
-        {"action": "resume", "kind": "approval", "run_id": run_of(arn), "decision": "REJECTED", "by": "reviewer"}
-    )
+    loop.vote(run_of(arn), "REJECTED")
     assert loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
 
 
@@ -293,9 +291,7 @@ def test_alarms_that_say_nothing_extend_the_bake_once_and_then_have_people_asked
     arn = loop.start(loop.drift(model))
     parked(loop, arn, "approval:bake")
 
-    loop.invoke(
-        {"action": "resume", "kind": "approval", "run_id": run_of(arn), "decision": "REJECTED", "by": "reviewer"}
-    )
+    loop.vote(run_of(arn), "REJECTED")
 
     assert loop.ended(arn).error == "RolledBack"
     assert serving(loop, model) == f"{model}-first"

@@ -14,9 +14,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import parse_qsl, urlencode
 
 from ops.record_schemas import schema_finding
 from orchestration.domain.bake import AlarmWatch
+from orchestration.domain.caller_proof import HEADER, binding
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import GENESIS, RecordKind, record_hash
 from orchestration.domain.contracts import Decision, DueKind
@@ -28,6 +30,7 @@ from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
+from orchestration.stores.callers_sts import Callers
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.history_table import HistoryTable
@@ -37,6 +40,7 @@ from tests.unit.fake_services import FakeSageMaker, FakeStepFunctions
 from tests.unit.memory_dynamodb import AskedAgain, Enter, MemoryDynamoDB
 
 if TYPE_CHECKING:
+    from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.notification import Message
 
 EVENTS: Final = Path(__file__).parent.parent / "events"
@@ -64,6 +68,7 @@ SETTINGS: Final = Settings(
     runbook_url="https://example.com/runbook",
     approval_access=ApprovalAccess.IAM,
     approval_url="https://review.example.com/",
+    voter_roles=(),
 )
 
 
@@ -127,11 +132,13 @@ class FakeReader:
         documents: dict[str, bytes | Unreadable] | None = None,
         models: dict[str, str] | None = None,
         pending: dict[str, dict[str, Any]] | None = None,
+        requests: Sequence[KeptRequest] = (),
     ) -> None:
         self.jobs = jobs or {}
         self.documents = documents or {}
         self.models = models or {}
         self.pending = pending or {}
+        self.requests = {kept.request_id: kept for kept in requests}
 
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         return self.jobs.get(name)
@@ -148,6 +155,9 @@ class FakeReader:
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         return self.pending.get(model)
 
+    def kept_request(self, request_id: str) -> KeptRequest | None:
+        return self.requests.get(request_id)
+
 
 class FakeChannels(Channels):
     """Keeps what people and programs were told."""
@@ -156,6 +166,7 @@ class FakeChannels(Channels):
         self._outside = outside
         self.messages: list[Message] = []
         self.events: list[dict[str, Any]] = []
+        self.sweeps_requested = 0
 
     def tell(self, message: Message) -> None:
         lost = self._outside.enter("Publish")
@@ -167,6 +178,45 @@ class FakeChannels(Channels):
         lost = self._outside.enter("PutEvents")
         self.events.append(detail)
         _answer(lost)
+
+    def request_sweep(self, ahead_seconds: int = 0) -> None:
+        del ahead_seconds
+        lost = self._outside.enter("PutEvents")
+        self.sweeps_requested += 1
+        _answer(lost)
+
+
+class FakeCallers(Callers):
+    """STS: knows who signed a proof, and refuses one that was signed for another request."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+
+    def arn_of(self, proof: str, bound_to: str) -> str | None:
+        _answer(self._outside.enter("GetCallerIdentity"))
+        query = dict(parse_qsl(proof))
+        by = query["X-Amz-Credential"]
+        return by if query["X-Amz-Signature"] == sha256(f"{by} signs {bound_to}") else None
+
+
+def person(name: str) -> str:
+    """ARN of the IAM user of a name; an ARN stays as it is."""
+    return name if name.startswith("arn:") else f"arn:aws:iam::111122223333:user/{name}"
+
+
+def proven(request: dict[str, Any], by: str, at: datetime, machine: str = MACHINE) -> dict[str, Any]:
+    """A request with the proof that ``by``, a user's name or an ARN, makes it of the stack of a state machine."""
+    proof = {
+        "Action": "GetCallerIdentity",
+        "Version": "2011-06-15",
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": person(by),
+        "X-Amz-Date": f"{at:%Y%m%dT%H%M%SZ}",
+        "X-Amz-Expires": "60",
+        "X-Amz-SignedHeaders": f"host;{HEADER}",
+        "X-Amz-Signature": sha256(f"{person(by)} signs {binding(request, machine)}"),
+    }
+    return {**request, "proof": urlencode(proof)}
 
 
 class FakeAlarms(Alarms):
@@ -283,6 +333,7 @@ class World:
             now=self.clock,
             pause=lambda _: None,
             nonce=lambda: f"nonce-{next(nonces)}".ljust(43, "A"),
+            callers=FakeCallers(self.outside),
         )
 
     def put(self, key: str, body: Any) -> None:

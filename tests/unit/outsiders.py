@@ -57,7 +57,7 @@ MODELS: Final = tuple(WISHES)
 ASKED: Final = {"churn": "training", "spam": "promotion"}
 """Models that two people have to approve, and what of."""
 
-PEOPLE: Final = ("ana", "bob")
+PEOPLE: Final = ("arn:aws:iam::111122223333:user/ana", "arn:aws:iam::111122223333:user/bob")
 COMMON: Final = {"cooldown_hours": 0, "breaker": {"fruitless_runs": 0}}
 STOPS: Final = frozenset({"shadow", "gone"})
 """States of a policy that allow no forward effect."""

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from orchestration import approval_handler, handler, promotion_handler
+from orchestration import approval_handler, handler, operator_handler, promotion_handler
 from orchestration.domain.intention import endpoint_subject
-from tests.unit.fakes import MACHINE, ProcessDiedError, World, drift
+from tests.unit.fakes import MACHINE, ProcessDiedError, World, drift, proven
 from tests.unit.outsiders import ENDPOINTS, LIMIT, MODELS, PEOPLE, Outsiders
 from tests.unit.promises import Promises, planned, promised
 from tests.unit.scheduler import Actor, Fate, Scheduler
@@ -234,13 +234,13 @@ class StackInMotion:
     def _vote(self, run_id: str, by: str, decision: str) -> Actor:
         if decision == "APPROVED":
             self.promises.said.setdefault(run_id, set()).add(by)
-        ballot = {"action": "decide", "run_id": run_id, "decision": decision, "by": by}
+        ballot = proven({"action": "decide", "run_id": run_id, "decision": decision}, by, self.world.clock())
 
         def counted(actor: Actor) -> None:
             if actor.answer is not None and actor.answer["counted"]:
                 self.promises.counted.setdefault((run_id, actor.answer["subject"]), set()).add(by)
 
-        return self._ask(f"vote of {by} on {run_id}", functools.partial(approval_handler.answer, ballot), counted)
+        return self._ask(f"vote of {by} on {run_id}", functools.partial(approval_handler.run_action, ballot), counted)
 
     def pause(self, first: int, _: int) -> bool:
         """An operator throws a switch."""
@@ -256,8 +256,8 @@ class StackInMotion:
             if actor.answer is not None:
                 self.promises.named.setdefault(scope, set()).update(actor.answer["in_flight"])
 
-        request = {"action": "pause", "scope": scope, "by": "ops", "reason": "test"}
-        return self._ask(f"pause {scope}", functools.partial(handler.run_action, request), named)
+        request = proven({"action": "pause", "scope": scope, "reason": "test"}, "ops", self.world.clock())
+        return self._ask(f"pause {scope}", functools.partial(operator_handler.run_action, request), named)
 
     def unpause(self, first: int, _: int) -> bool:
         """An operator lifts one."""
@@ -269,8 +269,8 @@ class StackInMotion:
 
     def _lift(self, scope: str) -> None:
         self.promises.named.pop(scope, None)
-        request = {"action": "unpause", "scope": scope, "by": "ops"}
-        self._ask(f"unpause {scope}", functools.partial(handler.run_action, request))
+        request = proven({"action": "unpause", "scope": scope}, "ops", self.world.clock())
+        self._ask(f"unpause {scope}", functools.partial(operator_handler.run_action, request))
 
     def mend(self, first: int, _: int) -> bool:
         """An operator sets an endpoint to its champion as the runbook says, and unfreezes its model."""
@@ -283,8 +283,8 @@ class StackInMotion:
         if endpoint in self.outsiders.moving() or not settled:
             return False
         self.outsiders.mend(endpoint)
-        request = {"action": "unfreeze", "model": model, "by": "ops", "reason": "mended"}
-        self._ask(f"unfreeze {model}", functools.partial(handler.run_action, request))
+        request = proven({"action": "unfreeze", "model": model, "reason": "mended"}, "ops", self.world.clock())
+        self._ask(f"unfreeze {model}", functools.partial(operator_handler.run_action, request))
         return True
 
     # Teams and AWS.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from orchestration import handler, promotion_handler
+from orchestration import approval_handler, handler, operator_handler, promotion_handler
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
 from orchestration.stores.models import StoredModel
-from tests.unit.fakes import MACHINE, TRAINING, World, asking, drift, execution_arn, request
+from tests.unit.fakes import MACHINE, TRAINING, World, asking, drift, execution_arn, proven, request
 
 ENDPOINT: Final = "fraud-prod"
 OLD: Final = "fraud-config-1"
@@ -38,10 +38,21 @@ def policy(**changes: Any) -> dict[str, Any]:
 
 def do(world: World, action: str, run_id: str = "run-1", **more: Any) -> dict[str, Any]:
     """Ask for an action as the workflow does, of the function that has it."""
+    if action in operator_handler.ACTIONS and action != "sweep":
+        return operate(world, action, **more)
     request_ = {"action": action, **asking(run_id, **more)}
     if action in promotion_handler.ACTIONS:
         return promotion_handler.run_action(request_, world.ports)
     return handler.run_action(request_, world.ports)
+
+
+def operate(world: World, action: str, *, by: str = "ops", swept: bool = True, **more: Any) -> dict[str, Any]:
+    """An operator asks; the sweep that the function asks for comes at once, as EventBridge has it, or is lost."""
+    asked_before = world.channels.sweeps_requested
+    answer = operator_handler.run_action(proven({"action": action, **more}, by, world.clock()), world.ports)
+    if swept and world.channels.sweeps_requested > asked_before:
+        handler.run_action({"action": "sweep"}, world.ports)
+    return answer
 
 
 def next_of(world: World, token: str) -> str | None:
@@ -131,8 +142,8 @@ def asked(world: World, **changes: Any) -> None:
 
 def approve(world: World, run_id: str = "run-1", *, by: str = "ana", decision: str = "APPROVED") -> dict[str, Any]:
     """Somebody decides from a terminal."""
-    ballot = {"action": "resume", "kind": "approval", "run_id": run_id, "decision": decision, "by": by}
-    return handler.run_action(ballot, world.ports)
+    ballot = proven({"action": "decide", "run_id": run_id, "decision": decision}, by, world.clock())
+    return approval_handler.run_action(ballot, world.ports)
 
 
 def moving(world: World, **changes: Any) -> None:

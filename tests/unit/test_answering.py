@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from orchestration import handler
+from orchestration import approval_handler
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.switches import KillSwitch
@@ -16,7 +16,7 @@ from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import deliver, look_due, resolve, settled
 from orchestration.steps.approvals import decide_request
 from tests.unit import stories
-from tests.unit.fakes import ProcessDiedError, World
+from tests.unit.fakes import ProcessDiedError, World, person, proven
 from tests.unit.stories import do, next_of
 
 
@@ -228,11 +228,11 @@ def test_what_is_decided_without_naming_it_is_what_is_open(world: World) -> None
 
 def test_a_yes_is_told_with_who_said_so_how_and_why(world: World) -> None:
     stories.asked(world)
-    ballot = {"kind": "approval", "decision": "APPROVED", "by": "ana", "comment": "Looks sound."}
-    handler.run_action({"action": "resume", "run_id": "run-1", **ballot}, world.ports)
+    ballot = {"action": "decide", "run_id": "run-1", "decision": "APPROVED", "comment": "Looks sound."}
+    approval_handler.run_action(proven(ballot, "ana", world.clock()), world.ports)
     (told,) = world.told("PROMOTION_APPROVED")
     facts = dict(told.facts)
-    assert (facts["by"], facts["how"], facts["comment"]) == ("ana", "terminal", "Looks sound.")
+    assert (facts["by"], facts["how"], facts["comment"]) == (person("ana"), "terminal", "Looks sound.")
     assert facts["evidence"] == world.bucket.uri("evidence/fraud/run-1/approval-promotion.json")
 
 
@@ -240,20 +240,19 @@ def test_the_first_of_two_is_told_at_once(world: World) -> None:
     stories.asked(world, approval={"training": "never", "promotion": "always", "approvals_needed": 2})
     assert stories.approve(world)["counted"]
     (told,) = world.told("APPROVAL_COUNTED")
-    assert told.sentence.startswith("ana approved the promotion of fraud.")
+    assert told.sentence.startswith(f"{person('ana')} approved the promotion of fraud.")
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"run_id": None},
-        {"by": ""},
         {"decision": None},
         {"decision": "PERHAPS"},
         {"subject": "slot"},
     ],
 )
 def test_a_ballot_that_lacks_what_it_needs_is_refused(wrong: dict[str, str | None], world: World) -> None:
-    ballot = {"run_id": "run-1", "decision": "REJECTED", "by": "ana", **wrong}
-    with pytest.raises(InvalidRequestError, match="A decision needs run_id, decision"):
+    ballot = {"run_id": "run-1", "decision": "REJECTED", **wrong}
+    with pytest.raises(InvalidRequestError, match="A decision needs run_id, and decision"):
         decide_request(ballot, world.ports)

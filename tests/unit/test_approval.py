@@ -24,7 +24,8 @@ from orchestration.domain.votes import (
     clean_comment,
     count_vote,
     duration,
-    matching_nonce,
+    links_count,
+    matches_nonce,
     next_step,
     nonce_hash,
 )
@@ -109,9 +110,25 @@ class TestLadder:
 
 
 def counted(
-    votes: list[Vote], new: Vote, *, needed: int = 1, hours: float = 1, paused: KillSwitch | None = None
+    votes: list[Vote],
+    new: Vote,
+    *,
+    needed: int = 1,
+    hours: float = 1,
+    paused: KillSwitch | None = None,
+    asked_by: str | None = None,
+    links: bool = True,
 ) -> VoteVerdict:
-    return count_vote(votes, new, needed=needed, deadline=after(24), now=after(hours), paused=paused)
+    return count_vote(
+        votes,
+        new,
+        needed=needed,
+        asked_by=asked_by,
+        links_count=links,
+        deadline=after(24),
+        now=after(hours),
+        paused=paused,
+    )
 
 
 class TestVotes:
@@ -145,11 +162,32 @@ class TestVotes:
         assert verdict.code is VoteCode.COUNTED_BEFORE
         assert verdict.votes == (vote(ADA),)
 
-    def test_links_are_one_person_together(self) -> None:
+    def test_a_link_approves_only_where_anybody_may(self) -> None:
         link = vote(BEARER, via=Via.LINK)
 
-        assert counted([link], link, needed=2).code is VoteCode.COUNTED_BEFORE
-        assert counted([link], vote(ADA), needed=2).code is VoteCode.DECIDED
+        assert counted([], link).code is VoteCode.DECIDED
+        refused = counted([], link, links=False)
+        assert (refused.code, refused.votes, refused.ruling) == (VoteCode.NAME_NEEDED, (), None)
+        assert "make approve" in refused.sentence
+        assert counted([], vote(BEARER, Answer.REJECTED, via=Via.LINK), links=False).code is VoteCode.DECIDED
+
+    @pytest.mark.parametrize(
+        ("needed", "requested", "may"), [(1, False, True), (2, False, False), (1, True, False), (2, True, False)]
+    )
+    def test_a_link_does_where_one_is_enough_and_nobody_asked(self, needed: int, requested: bool, may: bool) -> None:
+        assert links_count({"approvals_needed": needed, "requested": requested}) is may
+
+    def test_an_approval_asked_for_by_an_earlier_release_takes_a_link_of_one(self) -> None:
+        assert links_count({"approvals_needed": 1})
+
+    def test_who_asked_for_the_retraining_does_not_approve_it_and_may_reject_it(self) -> None:
+        refused = counted([], vote(ADA), asked_by=ADA)
+        assert (refused.code, refused.votes, refused.ruling) == (VoteCode.ASKER, (), None)
+        assert "somebody else has to approve" in refused.sentence
+
+        assert counted([], vote(GRACE), asked_by=ADA).code is VoteCode.DECIDED
+        assert counted([], vote(ADA, Answer.REJECTED), asked_by=ADA).code is VoteCode.DECIDED
+        assert counted([vote(GRACE)], vote(ADA), needed=2, asked_by=ADA).code is VoteCode.ASKER
 
     def test_one_rejection_decides_after_an_approval_by_another_or_by_the_same_person(self) -> None:
         for by in (ADA, GRACE):
@@ -178,16 +216,16 @@ class TestNonces:
     def test_a_nonce_matches_its_own_hash_only(self) -> None:
         hashes = [nonce_hash(nonce, **self.FACTS) for nonce in ("one", "two")]
 
-        assert matching_nonce(nonce_hash("two", **self.FACTS), hashes) == 1
-        assert matching_nonce(nonce_hash("tw", **self.FACTS), hashes) is None
-        assert matching_nonce(nonce_hash("", **self.FACTS), hashes) is None
-        assert matching_nonce(nonce_hash("one", **self.FACTS), []) is None
+        assert matches_nonce(nonce_hash("two", **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("tw", **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("", **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("one", **self.FACTS), [])
 
     @pytest.mark.parametrize("changed", ["wait_id", "manifest_sha256", "deadline"])
     def test_a_nonce_is_bound_to_its_approval_its_plan_and_its_deadline(self, changed: str) -> None:
         hashes = [nonce_hash("one", **self.FACTS)]
 
-        assert matching_nonce(nonce_hash("one", **{**self.FACTS, changed: "other"}), hashes) is None
+        assert not matches_nonce(nonce_hash("one", **{**self.FACTS, changed: "other"}), hashes)
 
 
 def test_a_comment_keeps_its_lines_and_its_markup_and_loses_control_characters() -> None:

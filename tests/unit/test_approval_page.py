@@ -225,7 +225,9 @@ class TestWhoDecides:
 
         assert told["statusCode"] == 200
         (vote,) = json.loads(told["body"])["votes"]
-        assert (vote["by"], vote["via"]) == ("arn:aws:sts::111122223333:assumed-role/R/ada", "iam identity")
+        assert (vote["by"], vote["via"]) == ("arn:aws:sts::111122223333:assumed-role/R", "iam identity")
+        assert vote["arn"] == "arn:aws:sts::111122223333:assumed-role/R/ada"
+        assert vote["proven_by"] == "role, whoever used it"
 
     def test_a_comment_of_1000_characters_is_kept_and_a_longer_one_refused(self, asking: World) -> None:
         form = "subject=training&decision=APPROVED&comment="
@@ -233,9 +235,7 @@ class TestWhoDecides:
         assert long["statusCode"] == 400
         assert "1001 characters; at most 1000" in long["body"]
         with pytest.raises(InvalidRequestError, match="1001 characters; at most 1000"):
-            decide_request(
-                {"run_id": "run-1", "decision": "REJECTED", "by": "ada", "comment": "x" * 1001}, asking.ports
-            )
+            decide_request({"run_id": "run-1", "decision": "REJECTED", "comment": "x" * 1001}, asking.ports)
         assert votes(asking) == []
 
         assert answer(signed("POST", form + "x" * 1000), asking.ports)["statusCode"] == 200
@@ -274,7 +274,7 @@ class TestWhoDecides:
 
     def test_the_second_person_decides_and_the_workflow_hears_of_it(self, asking: World) -> None:
         form = "subject=training&decision=APPROVED"
-        people = [f"arn:aws:sts::111122223333:assumed-role/R/{name}" for name in ("ada", "ada", "grace")]
+        people = [f"arn:aws:iam::111122223333:user/{name}" for name in ("ada", "ada", "grace")]
         told = [answer(signed("POST", form, arn), asking.ports)["statusCode"] for arn in people]
 
         assert told == [200, 409, 200]
@@ -284,7 +284,7 @@ class TestWhoDecides:
 
     def test_of_two_people_who_answer_at_once_no_vote_is_lost(self, asking: World) -> None:
         form = "subject=training&decision=APPROVED"
-        grace = signed("POST", form, "arn:aws:sts::111122223333:assumed-role/R/grace")
+        grace = signed("POST", form, "arn:aws:iam::111122223333:user/grace")
         asking.outside.meanwhile("TransactWriteItems", lambda: answer(grace, asking.ports))
 
         assert answer(signed("POST", form), asking.ports)["statusCode"] == 200

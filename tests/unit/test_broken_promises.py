@@ -410,7 +410,7 @@ def test_an_approval_that_expires_while_another_record_of_its_model_is_written_e
 
     def rival_first(before: Head, links: tuple[Link, ...]) -> list[Write]:
         monkeypatch.undo()
-        do(world, "pause", scope="model:fraud", by="ana", reason="Incident 7.")
+        stories.operate(world, "pause", scope="model:fraud", reason="Incident 7.", swept=False)
         return chain_writes(before, links)
 
     monkeypatch.setattr(world.table, "chain_writes", rival_first)

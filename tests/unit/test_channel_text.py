@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.terminal import Styled, Terminal
-from orchestration import handler
+from orchestration import approval_handler, handler
 from orchestration.approval_handler import answer
 from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
 from orchestration.domain.contracts import Decision, DueKind, Status
@@ -30,7 +30,7 @@ from orchestration.steps.telling import event_detail, message_told, tell
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
-from tests.unit.fakes import TRAINING, World, asking, drift, execution_arn, request
+from tests.unit.fakes import TRAINING, World, asking, drift, execution_arn, proven, request
 from tests.unit.test_approval_page import NOW, Outline, asked, signed
 
 quick = settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -361,21 +361,20 @@ def _policy(world: World, text: str) -> None:
 
 
 def _pause(world: World, text: str) -> None:
-    switch = {"scope": "model:churn", "by": text, "reason": text}
-    handler.run_action({"action": "pause", **switch}, world.ports)
+    stories.operate(world, "pause", scope="model:churn", reason=text)
     _admit(world, drift())
-    handler.run_action({"action": "unpause", **switch}, world.ports)
+    stories.operate(world, "unpause", scope="model:churn")
 
 
 def _unfreeze(world: World, text: str) -> None:
     stories.frozen(world, StoredModel("fraud", frozen_reason=text.encode(errors="replace").decode()))
-    handler.run_action({"action": "unfreeze", "model": "fraud", "by": text, "reason": text}, world.ports)
+    stories.operate(world, "unfreeze", model="fraud", reason=text)
 
 
 def _comment(world: World, text: str) -> None:
     stories.asked(world)
-    ballot = {"action": "resume", "kind": "approval", "run_id": "run-1", "decision": "APPROVED", "by": text[:300]}
-    handler.run_action({**ballot, "comment": text[:1000]}, world.ports)
+    ballot = {"action": "decide", "run_id": "run-1", "decision": "APPROVED", "comment": text[:1000]}
+    approval_handler.run_action(proven(ballot, "ana", world.clock()), world.ports)
 
 
 def _training(world: World, text: str) -> None:

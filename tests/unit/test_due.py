@@ -397,12 +397,12 @@ COMMITS: dict[str, tuple[Callable[[World], object], Callable[[World], object], C
     ),
     "a pause": (
         stories.decided,
-        lambda world: do(world, "pause", scope="model:fraud", by="ana", reason="Incident 7."),
+        lambda world: stories.operate(world, "pause", scope="model:fraud", reason="Incident 7.", swept=False),
         lambda world: bool(world.told("PAUSED")),
     ),
     "an unfreezing": (
         lambda world: stories.frozen(world, StoredModel("fraud", frozen_reason="Because.", pending=KEPT)),
-        lambda world: do(world, "unfreeze", model="fraud", by="ana", reason="Mended."),
+        lambda world: stories.operate(world, "unfreeze", model="fraud", reason="Mended.", swept=False),
         lambda world: bool(world.told("UNFROZEN") and len(world.executions.started) == 1),
     ),
     "a grant": (

@@ -34,11 +34,10 @@ def test_what_is_no_scope_is_neither_paused_nor_resumed(scope: str | None, world
     assert world.database.items == {}
 
 
-@pytest.mark.parametrize("lacks", ["by", "reason"])
-def test_nothing_is_paused_or_unfrozen_without_who_and_why(lacks: str, world: World) -> None:
-    request: dict[str, Any] = {"scope": "global", "model": "fraud", "by": "ana", "reason": "Incident 7.", lacks: " "}
+def test_nothing_is_paused_or_unfrozen_without_why(world: World) -> None:
+    request: dict[str, Any] = {"scope": "global", "model": "fraud", "by": "ana", "reason": " "}
     for action in ("pause", "unfreeze"):
-        with pytest.raises(InvalidRequestError, match=f"lacks '{lacks}'"):
+        with pytest.raises(InvalidRequestError, match="lacks 'reason'"):
             do(world, action, **request)
     assert world.database.items == {}
 

@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 from ops import status, switches
 from ops.restore_history import Report, _show
 from ops.terminal import Terminal
-from orchestration import handler
+from orchestration import handler, operator_handler
 from orchestration.approval_handler import answer
 from orchestration.domain.contracts import SignalSource, WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.switches import KillSwitch, resume_command
 from tests.unit import stories
-from tests.unit.fakes import World, drift, request
+from tests.unit.fakes import World, drift, proven, request
 from tests.unit.history import signal
 from tests.unit.test_approval_page import signed
 
@@ -34,11 +34,8 @@ class Operator:
         self.world = world
         self.table, self.bucket = world.table, world.bucket
 
-    def who(self) -> str:
-        return "ana"
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        return handler.run_action(request, self.world.ports)
+    def operate(self, request: dict[str, Any]) -> dict[str, Any]:
+        return operator_handler.run_action(proven(request, "ana", self.world.clock()), self.world.ports)
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ class FakeStack:
     """A deployed stack whose table, records and functions answer nothing clean."""
 
     name = "retraining"
+    refuses = False
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -112,11 +113,19 @@ class FakeStack:
         del config
         return self.clients[service]
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"scope": request.get("scope", "") + NASTY, "changed": True, "in_flight": [f"training{NASTY}"]}
+    def operate(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.refuses:
+            raise OperatorError(NASTY)
+        return {
+            "scope": request.get("scope", "") + NASTY,
+            "changed": True,
+            "in_flight": [f"training{NASTY}"],
+            "signal_id": f"1{NASTY}",
+            "asked": True,
+        }
 
-    def who(self) -> str:
-        return "ana"
+    def decide(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"subject": f"training{NASTY}", "reason": f"Since{NASTY}", "counted": request["decision"] == "APPROVED"}
 
     def read_json(self, key: str) -> Any:
         key = key.removesuffix(NASTY)
@@ -169,25 +178,18 @@ def restored(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
     return restore_history.main(["--yes"])
 
 
-def answered(answer: str, *, counted: bool) -> Command:
-    def command(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
-        patch.setattr(approval, "_identity", lambda _: "ana")
-        told = {"subject": f"training{NASTY}", "reason": f"Since{NASTY}", "counted": counted}
-        patch.setattr(approval, "_invoke", lambda *_: told)
-        return approval.main([answer, "--run", f"run-1{NASTY}"])
-
-    return command
+def answered(answer: str) -> Command:
+    return lambda *_: approval.main([answer, "--run", f"run-1{NASTY}"])
 
 
-def requested(stack: FakeStack, patch: pytest.MonkeyPatch) -> int:
-    stack.clients["events"] = fake({"put_events": {"FailedEntryCount": 0}})
+def requested(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
     record = soiled({"decision": "RETRAIN", "sentence": "It drifted.", "signal_id": "1"})
     patch.setattr(retrain, "_decided", lambda *_: record)
     return retrain.main(["--model", "fraud", "--reason", "x"])
 
 
 def refused(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
-    stack.clients["events"] = fake({"put_events": {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": NASTY}]}})
+    stack.refuses = True
     return retrain.main(["--model", "fraud", "--reason", "x"])
 
 
@@ -257,8 +259,8 @@ COMMANDS: Final[dict[str, tuple[Command, int]]] = {
     "status": (status_of_everything, 1),
     "verify-audit": (lambda stack, _: audited(stack), 1),
     "restore-history": (restored, 1),
-    "approve": (answered("approve", counted=True), 0),
-    "reject": (answered("reject", counted=False), 1),
+    "approve": (answered("approve"), 0),
+    "reject": (answered("reject"), 1),
     "pause": (lambda *_: switches.main(["pause", "--scope", "model:fraud", "--reason", "x"]), 0),
     "pause of a model nobody knows": (
         lambda *_: switches.main(["pause", "--scope", f"model:{NASTY}", "--reason", "x"]),

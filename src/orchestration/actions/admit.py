@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from orchestration.domain.chain import Head, Link
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
+    from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
@@ -84,6 +85,9 @@ class _Reader:
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         return self._ports.table.model(model).pending
+
+    def kept_request(self, request_id: str) -> KeptRequest | None:
+        return self._ports.table.kept_request(request_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Resume: an event tells what a parked run may wait for, or a person decides."""
+"""Resume: an event tells what a parked run may wait for."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from orchestration.domain.contracts import (
     EXECUTION_STATUS_CHANGE,
     PIPELINE_STATE_CHANGE,
     TRAINING_JOB_STATE_CHANGE,
-    WaitKind,
 )
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, text
-from orchestration.steps.approvals import decide_request
 from orchestration.steps.looking import look_after
 
 if TYPE_CHECKING:
@@ -38,23 +36,21 @@ def resume(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
     Args:
         request: an EventBridge event of a SageMaker endpoint, pipeline execution or training job, of an execution or an
-            alarm; or ``{"kind": "approval", "run_id", "decision": "APPROVED"|"REJECTED", "by", "comment"}`` from a person.
+            alarm.
         ports: the outside.
 
     Returns:
-        ``{"resumed": count}`` for an event, the ballot's answer for a person.
+        ``{"resumed": count}``.
 
     Raises:
-        InvalidRequestError: the request is neither.
+        InvalidRequestError: the request is none of these.
     """
     detail_type = request.get("detail-type")
-    if detail_type in SUBJECTS:
-        kind, field = SUBJECTS[detail_type]
-        name = text(mapping(request.get("detail")).get(field), 256)
-        return {"resumed": wake_subject(ports, f"{kind}:{name}") if name else 0}
-    if request.get("kind") == WaitKind.APPROVAL:
-        return decide_request(request, ports)
-    raise InvalidRequestError("A resume request is a status event, or a decision of kind approval.")
+    if detail_type not in SUBJECTS:
+        raise InvalidRequestError("A resume request is a status event.")
+    kind, field = SUBJECTS[detail_type]
+    name = text(mapping(request.get("detail")).get(field), 256)
+    return {"resumed": wake_subject(ports, f"{kind}:{name}") if name else 0}
 
 
 def wake_subject(ports: Ports, name: str) -> int:

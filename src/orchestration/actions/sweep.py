@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.actions.settle import see_alive
 from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, DueKind
 from orchestration.domain.due import GRACE, due
+from orchestration.domain.json_values import mapping, number
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids
 from orchestration.steps.anchoring import ANCHOR, anchor_heads
@@ -25,6 +26,7 @@ from orchestration.steps.due_work import Worked, put_off, work_off
 from orchestration.steps.earlier_release import take_over
 from orchestration.steps.looking import look
 from orchestration.steps.pending import raise_pending, raise_signal
+from orchestration.steps.switches import switch_changed
 from orchestration.steps.telling import tell
 from orchestration.steps.training_slots import change_slots
 from orchestration.steps.winding_down import look_at_intention, wake, wind_down
@@ -47,11 +49,15 @@ WORKERS: Final[dict[DueKind, Callable[[Ports, DueItem], Worked]]] = {
     DueKind.STOP: wind_down,
     DueKind.INTENT: look_at_intention,
     DueKind.RAISE: raise_signal,
+    DueKind.SWITCH: switch_changed,
 }
 """Who works off what."""
 
 BUDGET_SECONDS: Final = 40.0
 """A sweep takes no new piece of work after this; the function may run 60 s, and a piece takes seconds."""
+
+AHEAD_LIMIT: Final = 86_400.0
+"""Seconds ahead that a sweep looks at most."""
 
 OVERLAP: Final = timedelta(minutes=10)
 """Monitor runs are listed again from this long before the last listing: lists are consistent a little later."""
@@ -66,7 +72,7 @@ ALARMS: Final = "alarms"
 MONITOR_RUNS: Final = "monitor_runs"
 """What a sweep lists."""
 
-DUE_WORK: Final = frozenset({"approval_advanced", "approval_withdrawn", "pending_signal_raised"})
+DUE_WORK: Final = frozenset({"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised"})
 """Repairs that are none: their time came. Every other one makes up for something that was lost."""
 
 
@@ -74,7 +80,8 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """Do everything that is due.
 
     Args:
-        request: ``{}``; ``{"ahead_seconds": 600}`` also does what is due within the next ten minutes.
+        request: ``{}``, or an event whose detail is; ``{"ahead_seconds": 600}`` also does what is due within the next ten
+            minutes.
         ports: the outside.
 
     Returns:
@@ -91,7 +98,8 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         _tried(failures, "listing alarms", lambda: _note_alarms(ports, listed.get(ALARMS)))
         _tried(failures, "listing monitor runs", lambda: _note_monitor_runs(ports, listed.get(MONITOR_RUNS)))
         _tried(failures, "anchoring the records", lambda: anchor_heads(ports, listed.get(ANCHOR)))
-    until = now + timedelta(seconds=float(request.get("ahead_seconds", 0)))
+    ahead = number({**mapping(request.get("detail")), **request}.get("ahead_seconds")) or 0.0
+    until = now + timedelta(seconds=max(0.0, min(ahead, AHEAD_LIMIT)))
     approvals = ports.table.approvals_due()
     items = [item for item in approvals if item.due_at <= until.isoformat()] + ports.table.due_until(until)
     repairs, left = _worked_off(ports, items, failures, began)

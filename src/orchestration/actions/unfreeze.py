@@ -10,49 +10,51 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.due import GRACE
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
-from orchestration.steps.due_work import attempt
-from orchestration.steps.operators import asked_text, change, tell_change
-from orchestration.steps.pending import pending_due, raise_pending
+from orchestration.steps.callers import proven_caller
+from orchestration.steps.operators import ask_for_sweep, asked_text, change, tell_change
+from orchestration.steps.pending import pending_due
 from orchestration.steps.policies import effective_policy
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
-    from orchestration.ports import Ports
+    from orchestration.ports import OperatorPorts
     from orchestration.stores.table import Write
 
 
-def unfreeze(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
+def unfreeze(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
     """Close the breaker of a model.
 
     Args:
-        request: ``{"model", "by", "reason"}``.
+        request: ``{"model", "reason", "proof"}``.
         ports: the outside.
 
     Returns:
         ``{"model", "changed"}``; ``changed`` is False when the model was not frozen.
 
     Raises:
-        InvalidRequestError: the model, the name or the reason is missing or not legal.
+        InvalidRequestError: the model or the reason is missing or not legal, or nobody is proven to ask.
         ContentionError: signals kept changing the model's state.
     """
     model = model_name(request.get("model"))
     if model is None:
         raise InvalidRequestError("Unfreezing needs a model: a legal model name.")
-    by, reason = asked_text(request, "by", 200), asked_text(request, "reason", 500)
-    changed = against_rivals(ports, functools.partial(_unfreeze, ports, model, by, reason), f"The state of {model}")
+    reason, by = asked_text(request, "reason", 500), proven_caller(ports, request)
+    changed = against_rivals(
+        ports, functools.partial(_unfreeze, ports, model, by.name, reason), f"The state of {model}"
+    )
+    ask_for_sweep(ports)
     return {"model": model, "changed": changed}
 
 
-def _unfreeze(ports: Ports, model: str, by: str, reason: str) -> bool | None:
+def _unfreeze(ports: OperatorPorts, model: str, by: str, reason: str) -> bool | None:
     state = ports.table.model(model)
     if state.frozen_reason is None:
         return False
     after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
-    item = pending_due(model, ports.now() + GRACE)
+    item = pending_due(model, ports.now())
     sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
     body = {"by": by, "model_state": after.as_record()}
     unfrozen = change(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}", body)
@@ -60,11 +62,10 @@ def _unfreeze(ports: Ports, model: str, by: str, reason: str) -> bool | None:
     if not ports.table.save_model(after, writes):
         return None
     tell_change(ports, unfrozen)
-    attempt(ports, item, raise_pending)
     return True
 
 
-def _endpoint_settled(ports: Ports, model: str) -> list[Write]:
+def _endpoint_settled(ports: OperatorPorts, model: str) -> list[Write]:
     """The write that ends the intention of a run that left the model's endpoint: a person has looked at what serves.
 
     Before it settles, its own item is still to tell what serves, and ends it then.

@@ -17,6 +17,7 @@ DRIFT_DETECTED: Final = "Drift Detected"
 RETRAINING_REQUESTED: Final = "Retraining Requested"
 RETRAINING_STATUS_CHANGE: Final = "Retraining Status Change"
 PENDING_SIGNAL_DUE: Final = "Pending Signal Due"
+SWEEP_REQUESTED: Final = "Sweep Requested"
 
 PROCESSING_JOB_STATE_CHANGE: Final = "SageMaker Processing Job State Change"
 ENDPOINT_STATE_CHANGE: Final = "SageMaker Endpoint State Change"
@@ -136,7 +137,9 @@ class DueKind(StrEnum):
     INTENT = "intent"
     """Look again at an endpoint whose change a closed run left open."""
     RAISE = "raise"
-    """Raise a signal whose event was lost."""
+    """Raise a signal whose event was lost, or a retraining an operator asked for."""
+    SWITCH = "switch"
+    """A kill switch was thrown or lifted: end the bakes under it, hand out what waited for it."""
 
 
 class Status(StrEnum):

@@ -139,11 +139,12 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What the decision form sends besides decision and comment. ``nonce`` is None where the request is signed."""
+    """What the decision form sends besides decision and comment. ``nonce`` is None where the request is signed; without ``approves`` it only rejects."""
 
     action: str
     subject: str
     nonce: str | None
+    approves: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,8 @@ def _cell(column: str, cell: str) -> str:
 
 def _form(form: Form, hint: str) -> str:
     nonce = f'<input type="hidden" name="nonce" value="{_html(form.nonce)}">\n' if form.nonce else ""
+    button = f'<button type="submit" name="decision" value="APPROVED">Approve the {_html(form.subject)}</button>\n'
+    approve = button if form.approves else ""
     return (
         '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
         + (f"<p>{_html(hint)}</p>\n" if hint else "")
@@ -248,7 +251,7 @@ def _form(form: Form, hint: str) -> str:
         f'<textarea id="comment" name="comment" maxlength="{COMMENT_LIMIT}" aria-describedby="comment-hint"></textarea>\n'
         f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence.</p>\n'
         '<div class="buttons">\n'
-        f'<button type="submit" name="decision" value="APPROVED">Approve the {_html(form.subject)}</button>\n'
+        f"{approve}"
         f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {_html(form.subject)}</button>\n'
         "</div>\n</form>\n</section>\n"
     )

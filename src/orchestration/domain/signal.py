@@ -81,6 +81,7 @@ class Signal:
     violations: tuple[Violation, ...] = ()
     report_uri: str | None = None
     requested_by: str | None = None
+    proven_by: str | None = None
     force: bool = False
     muted: bool = False
     context: str = ""

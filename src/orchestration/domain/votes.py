@@ -1,7 +1,8 @@
 """Approvals: the ladder from asking to expiry, the counting of votes, the nonces of links. Pure.
 
 The ladder is data of the wait, never a timer: whoever looks asks ``next_step`` what is due. Silence ends in EXPIRED,
-which means no. One rejection decides; approvals count by person, and a link that names nobody is one person at most.
+which means no. One rejection decides; approvals count by person. Who asked for the retraining cannot approve it. A link names
+nobody, so it approves only where one approval of anybody is enough.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ COMMENT_LIMIT: Final = 1000
 NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 BEARER: Final = "bearer link"
-"""Who decides with a link: whoever holds it. All links of an approval together are this one person."""
+"""Who decides with a link: whoever holds it."""
+
+
+UNNAMED: Final = (
+    "A link does not say who you are, and this approval takes names: approve from a terminal with make approve. Rejecting "
+    "works here."
+)
 
 
 class Answer(StrEnum):
@@ -75,8 +82,9 @@ class VoteCode(StrEnum):
     PAUSED = "PAUSED"
     RUN_OVER = "RUN_OVER"
     PLAN_CHANGED = "PLAN_CHANGED"
+    ASKER = "ASKER"
+    NAME_NEEDED = "NAME_NEEDED"
     LINK_INVALID = "LINK_INVALID"
-    LINK_USED = "LINK_USED"
     UNKNOWN = "UNKNOWN"
 
 
@@ -110,13 +118,18 @@ class LadderStep:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's word. ``by`` is an ARN, or ``BEARER`` for a link; ``at`` is ISO-8601 in UTC."""
+    """One person's word. ``by`` is the person's name, or ``BEARER`` for a link; ``at`` is ISO-8601 in UTC.
+
+    ``arn`` is the caller's own, and ``proven_by`` says what makes the name the person's; empty for a link.
+    """
 
     answer: Answer
     by: str
     via: Via
     comment: str
     at: str
+    arn: str = ""
+    proven_by: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """The vote as the wait and the evidence keep it."""
@@ -185,7 +198,15 @@ def next_step(ladder: Ladder, step: int, now: datetime) -> LadderStep:
 
 
 def count_vote(
-    votes: Sequence[Vote], vote: Vote, *, needed: int, deadline: datetime, now: datetime, paused: KillSwitch | None
+    votes: Sequence[Vote],
+    vote: Vote,
+    *,
+    needed: int,
+    asked_by: str | None,
+    links_count: bool,
+    deadline: datetime,
+    now: datetime,
+    paused: KillSwitch | None,
 ) -> VoteVerdict:
     """Count one more vote on an undecided approval.
 
@@ -193,6 +214,8 @@ def count_vote(
         votes: those counted so far, all approvals.
         vote: the new one.
         needed: approvals by different people that decide.
+        asked_by: name of the person who asked for the retraining, where AWS proved it.
+        links_count: whether an approval of somebody unnamed counts.
         deadline: from then on nothing is counted.
         now: when the vote came.
         paused: the kill switch over the model, if one is thrown: it keeps approvals out, never rejections.
@@ -206,6 +229,14 @@ def count_vote(
         return VoteVerdict(
             VoteCode.PAUSED,
             f"{paused_sentence(paused)} Nothing was decided; the approval stays open until {stamp(deadline)}.",
+            before,
+        )
+    if vote.via is Via.LINK and not links_count:
+        return VoteVerdict(VoteCode.NAME_NEEDED, f"{UNNAMED} Nothing was decided.", before)
+    if vote.by == asked_by:
+        return VoteVerdict(
+            VoteCode.ASKER,
+            f"{vote.by} asked for this retraining, so somebody else has to approve it. Nothing was decided.",
             before,
         )
     if any(other.by == vote.by for other in before):
@@ -231,6 +262,15 @@ def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> V
     return VoteVerdict(VoteCode.DECIDED, reason, votes, ruling)
 
 
+def links_count(data: Mapping[str, Any]) -> bool:
+    """Whether a link may approve what a wait asks: not where two have to, nor where whoever holds it may be who asked.
+
+    Args:
+        data: data of the approval's wait.
+    """
+    return int(data["approvals_needed"]) == 1 and not data.get("requested", False)
+
+
 def terminal_command(change: str, run_id: str) -> str:
     """What approves or rejects from a terminal, to be copied into a shell: the name of a run may hold a quote."""
     return f"make {change} RUN={shlex.quote(run_id)}"
@@ -249,10 +289,9 @@ def nonce_hash(nonce: str, *, wait_id: str, manifest_sha256: str, deadline: str)
     return sha256(f"approval-link\x1f{nonce}\x1f{wait_id}\x1f{manifest_sha256}\x1f{deadline}")
 
 
-def matching_nonce(given: str, hashes: Sequence[str]) -> int | None:
-    """Position of the hash that equals ``given``; compared in constant time, all of them, found or not."""
-    same = [hmac.compare_digest(given, stored) for stored in hashes]
-    return same.index(True) if True in same else None
+def matches_nonce(given: str, hashes: Sequence[str]) -> bool:
+    """Whether one of the hashes equals ``given``; compared in constant time, all of them, found or not."""
+    return sum(hmac.compare_digest(given, stored) for stored in hashes) > 0
 
 
 def clean_comment(value: str) -> str:

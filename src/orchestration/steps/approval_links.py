@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from orchestration.domain.notification import Page
-from orchestration.domain.votes import nonce_hash, terminal_command
+from orchestration.domain.votes import links_count, nonce_hash, terminal_command
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.rivals import against_rivals
 
@@ -27,12 +27,9 @@ def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
         f"From a terminal: {terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}"
     )
     if wait.data["approvals_needed"] > 1:
-        steps.append(
-            f"{wait.data['approvals_needed']} different people have to approve; links count as one person together, "
-            "so the other one approves from a terminal."
-            if by_link
-            else f"{wait.data['approvals_needed']} different people have to approve."
-        )
+        steps.append(f"{wait.data['approvals_needed']} different people have to approve.")
+    if by_link and not links_count(wait.data):
+        steps.append("The link shows and rejects; to approve, use the terminal, which says who you are.")
     return tuple(steps)
 
 
@@ -54,7 +51,7 @@ def _link(ports: ApprovalPorts, wait: Wait) -> str:
         if current is None or current.resolved:
             return ""
         nonce = ports.nonce()
-        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce), "used_at": None}]
+        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce)}]
         changed = ports.table.change_wait(current, replace(current, data={**current.data, "nonces": nonces}))
         return f"{address}&nonce={nonce}" if changed else None
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.chain import chained
-from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, text
@@ -23,6 +23,7 @@ from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.switches import switch_over
 from orchestration.domain.votes import (
+    BEARER,
     COMMENT_LIMIT,
     Answer,
     ApprovalDecision,
@@ -34,13 +35,15 @@ from orchestration.domain.votes import (
     VoteCode,
     clean_comment,
     count_vote,
-    matching_nonce,
+    links_count,
+    matches_nonce,
     next_step,
     stamp,
     terminal_command,
 )
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
+from orchestration.steps.callers import proven_caller
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.evidence import vote_record, with_record, write_record
 from orchestration.steps.rivals import against_rivals
@@ -50,6 +53,7 @@ from orchestration.steps.telling import ladder_told, message_told, record_status
 if TYPE_CHECKING:
     from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
+    from orchestration.domain.people import Person
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
     from orchestration.stores.runs import StoredRun
@@ -81,11 +85,11 @@ REQUESTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A vote as it arrives. ``subject`` None means the approval that is open; ``nonce`` is needed with ``Via.LINK``."""
+    """A vote as it arrives. ``person`` is None with ``Via.LINK``, which needs ``nonce``; ``subject`` None means what is open."""
 
     run_id: str
     answer: Answer
-    by: str
+    person: Person | None
     via: Via
     comment: str = ""
     subject: str | None = None
@@ -132,6 +136,7 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
     manifest, now = json.loads(run.manifest), ports.now()
     policy = pinned_policy(manifest["policy"]["effective"])
     verdict = ports.table.candidate_verdict(run.run_id) if subject != TRAINING else None
+    signal = mapping(manifest.get("signal"))
     since = now - timedelta(days=policy.budget_days)
     starts = ports.table.model(run.model).run_starts
     return {
@@ -141,6 +146,8 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
         "policy_sha256": policy_sha256,
         "severity": run.severity,
         "approvals_needed": int(mapping(manifest.get("approval")).get("approvals_needed", 1)),
+        "requested": signal.get("kind") == SignalKind.REQUEST,
+        "asked_by": signal.get("proven_by"),
         "versions": verdict.versions if verdict else None,
         "votes": [],
         "nonces": [],
@@ -196,18 +203,15 @@ def approval_of(ports: ApprovalPorts, run_id: str, subject: str | None = None) -
     return next((wait for wait in asked if not wait.resolved), asked[0] if asked else None)
 
 
-def approval_of_link(ports: ApprovalPorts, run_id: str, nonce: str) -> tuple[Wait, bool] | None:
-    """The approval a link belongs to, and whether the link was used; None for a link that is no link of this run."""
+def approval_of_link(ports: ApprovalPorts, run_id: str, nonce: str) -> Wait | None:
+    """The approval a link belongs to; None for a link that is no link of this run."""
     for subject in SUBJECTS:
         wait = ports.table.wait(run_id, WaitKind.APPROVAL, subject)
-        position = None if wait is None else _nonce_position(wait, nonce)
-        if wait is not None and position is not None:
-            return wait, wait.data["nonces"][position]["used_at"] is not None
+        if wait is not None and matches_nonce(
+            hash_of_nonce(wait, nonce), [entry["sha256"] for entry in wait.data.get("nonces", [])]
+        ):
+            return wait
     return None
-
-
-def _nonce_position(wait: Wait, nonce: str) -> int | None:
-    return matching_nonce(hash_of_nonce(wait, nonce), [entry["sha256"] for entry in wait.data.get("nonces", [])])
 
 
 def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
@@ -221,8 +225,7 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
 
 def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     if ballot.via is Via.LINK:
-        found = approval_of_link(ports, ballot.run_id, ballot.nonce or "")
-        wait = found[0] if found else None
+        wait = approval_of_link(ports, ballot.run_id, ballot.nonce or "")
         if wait is None or (ballot.subject and wait.subject != ballot.subject):
             return BallotAnswer(VoteCode.LINK_INVALID, "This link is not valid.")
     else:
@@ -241,11 +244,13 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
         return refused
     # Before the switches: a pause of the model that comes in between has the vote counted again.
     now, head = ports.now(), ports.table.chain_head(wait.model)
-    vote = Vote(ballot.answer, ballot.by, ballot.via, ballot.comment, now.isoformat())
+    vote = _vote(ballot, now)
     verdict = count_vote(
         [Vote(**entry) for entry in wait.data["votes"]],
         vote,
         needed=int(wait.data["approvals_needed"]),
+        asked_by=wait.data.get("asked_by"),
+        links_count=links_count(wait.data),
         deadline=datetime.fromisoformat(wait.deadline),
         now=now,
         paused=switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id)),
@@ -253,8 +258,6 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
         return BallotAnswer(verdict.code, verdict.sentence, wait)
     data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
-    if ballot.via is Via.LINK:
-        data["nonces"] = _with_used(wait, ballot.nonce or "", now)
     after, counted = replace(wait, data=data), None
     if verdict.ruling is not None:
         after = replace(after, state=WaitState.RESOLVED, result=ruled(verdict.ruling, verdict.sentence, wait.subject))
@@ -274,17 +277,17 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     return BallotAnswer(verdict.code, verdict.sentence, after)
 
 
+def _vote(ballot: Ballot, now: datetime) -> Vote:
+    person = ballot.person
+    if person is None:
+        return Vote(ballot.answer, BEARER, ballot.via, ballot.comment, now.isoformat())
+    return Vote(
+        ballot.answer, person.name, ballot.via, ballot.comment, now.isoformat(), person.arn, str(person.proven_by)
+    )
+
+
 def _refused(ports: ApprovalPorts, wait: Wait, ballot: Ballot) -> BallotAnswer | None:
     """Why a ballot on an open approval is not counted, before it is weighed against other votes."""
-    if ballot.via is Via.LINK:
-        position = _nonce_position(wait, ballot.nonce or "")
-        if position is None or wait.data["nonces"][position]["used_at"] is not None:
-            return BallotAnswer(
-                VoteCode.LINK_USED,
-                "This link was used; its approval is counted already. The other person approves from a terminal: "
-                f"{terminal_command('approve', wait.run_id)}",
-                wait,
-            )
     run = ports.table.run(wait.run_id)
     if run is not None and run.outcome is not None:
         return BallotAnswer(
@@ -309,14 +312,6 @@ def plan_unchanged(ports: ApprovalPorts, wait: Wait) -> bool:
     """True when the manifest in the bucket is the one the approval was asked for."""
     document = ports.bucket.read(ports.bucket.uri(manifest_key(wait.model, wait.run_id)))
     return document.body is not None and sha256(document.body) == wait.data["manifest_sha256"]
-
-
-def _with_used(wait: Wait, nonce: str, now: datetime) -> list[dict[str, Any]]:
-    position = _nonce_position(wait, nonce)
-    return [
-        {**entry, "used_at": now.isoformat()} if place == position else entry
-        for place, entry in enumerate(wait.data["nonces"])
-    ]
 
 
 def _decided_before(wait: Wait) -> BallotAnswer:
@@ -348,28 +343,26 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, l
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:
-    """A decision from the terminal, whose identity the command took from STS.
+    """A decision from the terminal, under the identity that AWS proves.
 
     Args:
-        request: ``{"run_id", "decision": "APPROVED" | "REJECTED", "by", "comment"?, "subject"?}``.
+        request: ``{"run_id", "decision": "APPROVED" | "REJECTED", "proof", "comment"?, "subject"?}``.
         ports: the outside.
 
     Returns:
         ``{"decided", "counted", "code", "reason", "subject"}``.
 
     Raises:
-        InvalidRequestError: a field is missing or not one of its values.
+        InvalidRequestError: a field is missing or not one of its values, or nobody is proven to decide.
     """
-    run_id, by = text(request.get("run_id"), 200), text(request.get("by"), 300)
-    decision, subject = request.get("decision"), request.get("subject")
-    if run_id is None or by is None or decision not in set(Answer) or subject not in {None, *SUBJECTS}:
-        raise InvalidRequestError(
-            "A decision needs run_id, decision (APPROVED or REJECTED) and by, the name of who decides."
-        )
+    run_id, decision, subject = text(request.get("run_id"), 200), request.get("decision"), request.get("subject")
+    if run_id is None or decision not in set(Answer) or subject not in {None, *SUBJECTS}:
+        raise InvalidRequestError("A decision needs run_id, and decision: APPROVED or REJECTED.")
     comment = clean_comment(str(request.get("comment") or ""))
     if len(comment) > COMMENT_LIMIT:
         raise InvalidRequestError(f"The comment has {len(comment)} characters; at most {COMMENT_LIMIT} are kept.")
-    ballot = Ballot(run_id, Answer(decision), by, Via.TERMINAL, comment, subject)
+    person = proven_caller(ports, request)
+    ballot = Ballot(run_id, Answer(decision), person, Via.TERMINAL, comment, subject)
     return decide(ports, ballot).as_record()
 
 

@@ -1,4 +1,4 @@
-"""What the operators' actions share: who asks for what, and telling everybody of it."""
+"""What the operators' actions share: what is asked for, telling everybody of it, and having a sweep do what follows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.chain import LOOP, Record, RecordKind, chained
-from orchestration.domain.contracts import SignalSource
+from orchestration.domain.contracts import DueKind, SignalSource
+from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import model_name, text
 from orchestration.domain.notification import Message
@@ -17,7 +18,7 @@ from orchestration.steps.telling import message_told, tell
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
-    from orchestration.ports import Ports
+    from orchestration.ports import OperatorPorts
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
@@ -60,7 +61,7 @@ class Change:
     writes: tuple[Write, ...]
 
 
-def change(ports: Ports, scope: str, what: str, sentence: str, step: str, body: dict[str, Any]) -> Change:
+def change(ports: OperatorPorts, scope: str, what: str, sentence: str, step: str, body: dict[str, Any]) -> Change:
     """A change with its record and the item that has people told: written with the change, so that none comes in silence.
 
     Args:
@@ -88,7 +89,24 @@ def change(ports: Ports, scope: str, what: str, sentence: str, step: str, body: 
     return Change(scope, what, told, (ports.table.due_write(told), *ports.table.chain_writes(head, links)))
 
 
-def tell_change(ports: Ports, change: Change) -> None:
+def tell_change(ports: OperatorPorts, change: Change) -> None:
     """Tell people of a change that was made."""
     LOG.info("SwitchChanged", extra={"scope": change.scope, "change": change.what})
     attempt(ports, change.told, tell)
+
+
+def switch_write(ports: OperatorPorts, scope: str) -> Write:
+    """The write that has a sweep do what follows from a switch, for the transaction that throws or lifts it."""
+    kind, _, name = scope.partition(":")
+    model = name if kind == "model" else LOOP
+    return ports.table.due_write(due(DueKind.SWITCH, scope, model, ports.now()))
+
+
+def ask_for_sweep(ports: OperatorPorts, ahead_seconds: int = 0) -> bool:
+    """Have what is due, or will be within so many seconds, done now; the next sweep of the schedule does it otherwise. False when it could not be asked for."""
+    try:
+        ports.channels.request_sweep(ahead_seconds)
+    except Exception:
+        LOG.exception("SweepNotRequested")
+        return False
+    return True

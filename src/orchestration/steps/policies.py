@@ -17,7 +17,7 @@ from orchestration.steps.telling import message_told, tell
 
 if TYPE_CHECKING:
     from orchestration.domain.documents import Document
-    from orchestration.ports import Ports
+    from orchestration.ports import OperatorPorts, Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def policy_key(model: str) -> str:
     return f"policies/{model}.json"
 
 
-def effective_policy(ports: Ports, model: str) -> LoadedPolicy | None:
+def effective_policy(ports: OperatorPorts, model: str) -> LoadedPolicy | None:
     """The policy in force for a model, or None when the loop does not know the model. Reads only.
 
     Known is a model that has a policy file, or is the stack's DefaultModel; deleting its file takes a model out.
@@ -61,7 +61,7 @@ def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     return loaded
 
 
-def _effective(ports: Ports, model: str, document: Document) -> LoadedPolicy | None:
+def _effective(ports: OperatorPorts, model: str, document: Document) -> LoadedPolicy | None:
     defaults = functools.partial(parse_policy, model, None, version="defaults", settings=ports.settings)
     if document.unreadable is Unreadable.MISSING:
         return LoadedPolicy(defaults()) if model == ports.settings.default_model else None

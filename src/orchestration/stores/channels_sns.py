@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE
+from orchestration.domain.contracts import RETRAINING_SOURCE, RETRAINING_STATUS_CHANGE, SWEEP_REQUESTED
 from orchestration.domain.errors import TransientServiceError
 
 if TYPE_CHECKING:
@@ -45,13 +45,25 @@ class Channels:
         """Put one ``Retraining Status Change`` event on the default bus.
 
         Raises:
-            TransientServiceError: EventBridge refused the entry (it answers 200 even then).
+            TransientServiceError: EventBridge refused the entry.
         """
+        self._put(RETRAINING_STATUS_CHANGE, detail, resources)
+
+    def request_sweep(self, ahead_seconds: int = 0) -> None:
+        """Have a sweep come now and not with its schedule, and do what is due within so many seconds.
+
+        Raises:
+            TransientServiceError: EventBridge refused the entry.
+        """
+        self._put(SWEEP_REQUESTED, {"ahead_seconds": ahead_seconds}, [])
+
+    def _put(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+        """Put one event; EventBridge answers 200 even when it refuses it."""
         answer = self._events.put_events(
             Entries=[
                 {
                     "Source": RETRAINING_SOURCE,
-                    "DetailType": RETRAINING_STATUS_CHANGE,
+                    "DetailType": detail_type,
                     "Detail": canonical(detail),
                     "Resources": resources,
                 }
@@ -60,5 +72,5 @@ class Channels:
         if answer["FailedEntryCount"]:
             entry = answer["Entries"][0]
             raise TransientServiceError(
-                f"EventBridge refused the status event: {entry.get('ErrorCode')} {entry.get('ErrorMessage')}"
+                f"EventBridge refused the event: {entry.get('ErrorCode')} {entry.get('ErrorMessage')}"
             )

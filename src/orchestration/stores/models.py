@@ -10,6 +10,7 @@ pk                  sk                       item
 ``RUN#<run>``       ``DECISION``             the signal this execution decided (expires)
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
+``REQUEST#<id>``    ``REQUEST``              a retraining an operator asked for, and who (expires)
 ``ENDPOINT#<name>`` ``OWNER``                the model whose policy promotes to this endpoint
 ``MODELS``          ``<model>``              a model that had a signal
 ==================  =======================  =========================================================================
@@ -24,6 +25,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.kept_request import KeptRequest
 from orchestration.stores.chains import Chains
 
 if TYPE_CHECKING:
@@ -177,6 +179,23 @@ class Models(Chains):
     def active_check(self, model: str, run_id: str) -> Write:
         """Condition of a transaction: the run is its model's."""
         return self._check(f"MODEL#{model}", "STATE", "active_run_id = :run", {":run": run_id})
+
+    # Requests.
+
+    def kept_request(self, request_id: str) -> KeptRequest | None:
+        """A request as its asker made it; only the function operators call can write one."""
+        item = self._get(f"REQUEST#{request_id}", "REQUEST")
+        return None if item is None else KeptRequest(**{name: item[name] for name in KeptRequest.__slots__})
+
+    def keep_request(self, request: KeptRequest, writes: Sequence[Write], *, at: datetime) -> bool:
+        """Keep a request, with what must follow it. False when it was kept before.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        expires_at = int((at + SIGNAL_MEMORY).timestamp())
+        item = {"pk": f"REQUEST#{request.request_id}", "sk": "REQUEST", **asdict(request), "expires_at": expires_at}
+        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
 
     # Endpoints.
 

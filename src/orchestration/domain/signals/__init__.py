@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.documents import Document
+    from orchestration.domain.kept_request import KeptRequest
     from orchestration.settings import Settings
 
 EVENT_BYTES_LIMIT: Final = 200_000
@@ -49,6 +50,9 @@ class SignalReader(Protocol):
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         """The coalesced signal that waits in the model's state, or None."""
+
+    def kept_request(self, request_id: str) -> KeptRequest | None:
+        """A request that an operator made, or None."""
 
 
 def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection | Ignored:
@@ -109,6 +113,7 @@ def _adapter_for(
             (DRIFT_SOURCE, DRIFT_DETECTED): drift_report.from_event,
             (DRIFT_SOURCE, RETRAINING_REQUESTED): manual_request.from_event,
             (RETRAINING_SOURCE, PENDING_SIGNAL_DUE): pending.from_event,
+            (RETRAINING_SOURCE, RETRAINING_REQUESTED): manual_request.from_kept_request,
         }.get((source, detail_type))
         if isinstance(source, str) and isinstance(detail_type, str)
         else None

@@ -1,4 +1,4 @@
-"""A person asks for retraining: our ``Retraining Requested`` event, sent by ``make retrain`` or by hand."""
+"""A person asks for retraining: by ``make retrain``, which proves who asks, or by our ``Retraining Requested`` event."""
 
 from __future__ import annotations
 
@@ -49,4 +49,31 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         observed_at=text(event.get("time"), 40) or "",
         requested_by=requested_by,
         force=detail.get("force") is True,
+    )
+
+
+def from_kept_request(
+    event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str
+) -> Signal | Rejection:
+    """The signal of a request that an operator made. The event only names it: whoever may start executions can write one."""
+    del settings
+    request_id = text(mapping(event.get("detail")).get("request"), 100)
+    kept = reader.kept_request(request_id) if request_id else None
+    if kept is None:
+        return Rejection(
+            Reason.REQUEST_UNKNOWN,
+            "The event names a request that no operator made, or one that is older than 90 days. Ask with make retrain.",
+            identify("unknown-request", run_id),
+        )
+    return Signal(
+        signal_id=kept.signal_id,
+        source=SignalSource.MANUAL_REQUEST,
+        kind=SignalKind.REQUEST,
+        model=kept.model,
+        severity=Severity.CRITICAL,
+        summary=f"{kept.by} asks for retraining: {kept.reason}",
+        observed_at=kept.at,
+        requested_by=kept.by,
+        proven_by=kept.by,
+        force=kept.force,
     )

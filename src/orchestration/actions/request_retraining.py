@@ -1,0 +1,63 @@
+"""Ask for a retraining: what an operator asks for is kept, with who asked; a sweep raises it until it is decided."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE, DueKind
+from orchestration.domain.due import due
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.json_values import model_name
+from orchestration.domain.kept_request import KeptRequest
+from orchestration.domain.signal import identify
+from orchestration.steps.callers import proven_caller
+from orchestration.steps.operators import ask_for_sweep, asked_text
+
+if TYPE_CHECKING:
+    from orchestration.ports import OperatorPorts
+
+LOG = logging.getLogger("orchestration")
+
+
+def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
+    """Keep a request and have it raised.
+
+    Args:
+        request: ``{"model", "reason", "key", "force"?, "proof"}``; the same key of the same person is the same request.
+        ports: the outside.
+
+    Returns:
+        ``{"signal_id", "changed"}``; ``changed`` is False when the request was kept before.
+
+    Raises:
+        InvalidRequestError: the model, the reason or the key is missing or not legal, or nobody is proven to ask.
+        ContentionError: something else was written at the same moment; try again.
+    """
+    model, force = model_name(request.get("model")), request.get("force", False)
+    if model is None or not isinstance(force, bool):
+        raise InvalidRequestError("A retraining is asked for with model, a legal model name, and force, true or false.")
+    reason, key = asked_text(request, "reason", 500), asked_text(request, "key", 200)
+    by = proven_caller(ports, request)
+    now = ports.now()
+    kept = KeptRequest(identify("kept-request", by.name, model, key), model, reason, by.name, now.isoformat(), force)
+    item = due(
+        DueKind.RAISE,
+        f"request:{kept.request_id}",
+        model,
+        now,
+        event={
+            "source": RETRAINING_SOURCE,
+            "detail-type": RETRAINING_REQUESTED,
+            "time": kept.at,
+            "detail": {"request": kept.request_id},
+        },
+        identities=[kept.signal_id],
+        name=f"request-{kept.request_id}",
+        since=kept.at,
+        repair="request_raised",
+    )
+    changed = ports.table.keep_request(kept, [ports.table.due_write(item)], at=now)
+    LOG.info("RetrainingRequested", extra={"model": model, "signal_id": kept.signal_id, "kept_before": not changed})
+    ask_for_sweep(ports)
+    return {"signal_id": kept.signal_id, "changed": changed}

@@ -1,0 +1,77 @@
+"""Who somebody is, as far as AWS proves it: two sessions of one person are one person. Pure.
+
+A session name proves a person only where the caller cannot choose it. Sources: IAM User Guide, "Monitor and control actions
+taken with assumed roles" (the caller chooses ``RoleSessionName``, unless the role's trust policy pins it); IAM Identity Center
+User Guide, "Referencing permission sets" (its roles begin with ``AWSReservedSSO_`` and cannot be changed in the account), and
+``sso:GetRoleCredentials``, which takes no session name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CALLER: Final = re.compile(
+    r"arn:([a-z-]{3,20}):(iam|sts)::(\d{12}):([A-Za-z-]{4,20})(?:/([\x21-\x7e]{1,700}))?", re.ASCII
+)
+_IDENTITY_CENTER: Final = re.compile(r"AWSReservedSSO_[\w+=,.@-]{1,200}_[0-9a-f]{16}")
+
+
+class ProvenBy(StrEnum):
+    """What says that a caller is this person; the words the evidence uses."""
+
+    USER = "IAM user"
+    IDENTITY_CENTER = "Identity Center user"
+    VOTER_ROLE = "session of a role whose trust policy pins its name"
+    ROLE = "role, whoever used it"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whoever AWS says a caller is. ``name`` is the same for every session of the same person; ``arn`` is the caller's own."""
+
+    name: str
+    proven_by: ProvenBy
+    arn: str
+
+
+def person_of(arn: str, voter_roles: Iterable[str]) -> Person | None:
+    """The person behind a caller's ARN, None where it is the ARN of nobody.
+
+    Args:
+        arn: what GetCallerIdentity, or Lambda for a signed request of its URL, says.
+        voter_roles: ARNs of the roles whose trust policy pins the session name.
+    """
+    matched = _CALLER.fullmatch(arn)
+    if matched is None:
+        return None
+    partition, service, account, kind, rest = matched.groups()
+    role, _, session = (rest or "").partition("/")
+    if (service, kind) == ("iam", "user") and rest:
+        return Person(arn, ProvenBy.USER, arn)
+    if (service, kind, rest) == ("iam", "root", None):
+        return Person(arn, ProvenBy.ACCOUNT, arn)
+    if (service, kind) == ("sts", "federated-user") and rest:
+        # Whoever calls GetFederationToken chooses the name.
+        return Person(f"arn:{partition}:sts::{account}:federated-user", ProvenBy.ROLE, arn)
+    if (service, kind) != ("sts", "assumed-role") or not role or not session:
+        return None
+    if _IDENTITY_CENTER.fullmatch(role):
+        # One user has a role for each permission set.
+        return Person(f"{session} (Identity Center, account {account})", ProvenBy.IDENTITY_CENTER, arn)
+    if (account, role) in {_bare(voter_role) for voter_role in voter_roles}:
+        return Person(arn, ProvenBy.VOTER_ROLE, arn)
+    return Person(f"arn:{partition}:sts::{account}:assumed-role/{role}", ProvenBy.ROLE, arn)
+
+
+def _bare(role_arn: str) -> tuple[str, str]:
+    """Account and name of a role; a session's ARN leaves its path out."""
+    _, _, rest = role_arn.partition("::")
+    account, _, path = rest.partition(":role/")
+    return account, path.rsplit("/", 1)[-1]

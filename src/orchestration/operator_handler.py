@@ -1,0 +1,52 @@
+"""Entry point of OperatorFunction: what operators may have the loop do, and nothing else of it.
+
+A request is ``{"action": <name>, "proof": <query of a presigned GetCallerIdentity>, ...}``; the proof says who asks and is
+good for this request only. What follows from a change is due and done by OrchestrationFunction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.actions.pause import pause
+from orchestration.actions.request_retraining import request_retraining
+from orchestration.actions.request_sweep import request_sweep
+from orchestration.actions.unfreeze import unfreeze
+from orchestration.actions.unpause import unpause
+from orchestration.composition import compose_operator
+from orchestration.dispatch import dispatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.ports import OperatorPorts
+
+ACTIONS: Final[dict[str, Callable[[dict[str, Any], OperatorPorts], dict[str, Any]]]] = {
+    "pause": pause,
+    "unpause": unpause,
+    "unfreeze": unfreeze,
+    "retrain": request_retraining,
+    "sweep": request_sweep,
+}
+"""What can be asked for, by name."""
+
+_ports: list[OperatorPorts] = []
+
+
+def operate(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Run one action for an operator.
+
+    Raises:
+        InvalidRequestError: no such action, or nobody is proven to ask for it.
+        OrchestrationError: what the action says.
+    """
+    del context
+    if not _ports:
+        _ports.append(compose_operator())
+    return run_action(event, _ports[0])
+
+
+def run_action(event: Any, ports: OperatorPorts) -> dict[str, Any]:
+    """Route a request to its action; the part of the entry point that needs no environment."""
+    name = event.get("action") if isinstance(event, dict) else None
+    return dispatch(str(name), ACTIONS, event, ports)

@@ -1,0 +1,195 @@
+"""Who somebody is: every session of a person is that person, and a name somebody chose proves nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from orchestration import approval_handler, operator_handler
+from orchestration.domain.caller_proof import LIFETIME, SKEW, binding, unproven
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.people import ProvenBy, person_of
+from tests.unit import stories
+from tests.unit.fakes import MACHINE, NOON, World, person, proven
+
+STS = "arn:aws:sts::111122223333:assumed-role"
+SSO = f"{STS}/AWSReservedSSO_Reviewer_0123456789abcdef"
+VOTERS = ("arn:aws:iam::111122223333:role/teams/Voter",)
+
+
+def name_of(arn: str) -> str | None:
+    found = person_of(arn, VOTERS)
+    return None if found is None else found.name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"{SSO}/ada@example.com", f"{STS}/AWSReservedSSO_Operator_fedcba9876543210/ada@example.com"),
+        (f"{STS}/Anybody/ada", f"{STS}/Anybody/grace"),
+        (f"{STS}/Anybody/botocore-session-1", f"{STS}/Anybody/botocore-session-2"),
+        ("arn:aws:sts::111122223333:federated-user/ada", "arn:aws:sts::111122223333:federated-user/grace"),
+        # Not the reserved form: somebody's own role of a like name.
+        (f"{STS}/AWSReservedSSO_Mine/ada", f"{STS}/AWSReservedSSO_Mine/grace"),
+        (f"{STS}/xAWSReservedSSO_R_0123456789abcdef/ada", f"{STS}/xAWSReservedSSO_R_0123456789abcdef/bo"),
+    ],
+)
+def test_two_sessions_of_one_are_one_person(one: str, other: str) -> None:
+    assert name_of(one) == name_of(other) is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("arn:aws:iam::111122223333:user/ada", "arn:aws:iam::111122223333:user/grace"),
+        ("arn:aws:iam::111122223333:user/a/ada", "arn:aws:iam::111122223333:user/b/ada"),
+        (f"{SSO}/ada@example.com", f"{SSO}/grace@example.com"),
+        (
+            f"{SSO}/ada@example.com",
+            "arn:aws:sts::444455556666:assumed-role/AWSReservedSSO_R_0123456789abcdef/ada@example.com",
+        ),
+        (f"{STS}/Voter/ada", f"{STS}/Voter/grace"),
+        (f"{STS}/One/ada", f"{STS}/Other/ada"),
+        ("arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:root"),
+    ],
+)
+def test_two_people_are_two(one: str, other: str) -> None:
+    assert name_of(one) != name_of(other)
+    assert None not in {name_of(one), name_of(other)}
+
+
+def test_a_voter_role_of_another_account_is_any_role() -> None:
+    foreign = "arn:aws:sts::444455556666:assumed-role/Voter"
+    assert name_of(f"{foreign}/ada") == foreign
+    found = person_of(f"{STS}/Voter/ada", VOTERS)
+    assert found is not None
+    assert found.proven_by is ProvenBy.VOTER_ROLE
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "", "ada", "arn:aws:iam::111122223333:user/", "arn:aws:iam::111122223333:role/Reviewer", f"{STS}/Reviewer",
+        f"{STS}/Reviewer/", f"{STS}//ada", "arn:aws:iam::1:user/ada", "arn:aws:sts::111122223333:root",
+        "arn:aws:iam::111122223333:user/ada\n", "arn:aws:iam::111122223333:user/a da",
+        "arn:aws:iam::١١١١٢٢٢٢٣٣٣٣:user/ada",
+    ],
+)  # fmt: skip
+def test_what_is_nobodys_arn_is_nobody(arn: str) -> None:
+    assert person_of(arn, VOTERS) is None
+
+
+@pytest.mark.parametrize("arn", [f"{STS}/Anybody/ada", "arn:aws:iam::111122223333:user/ada", f"{SSO}/ada"])
+def test_a_person_keeps_the_callers_own_arn_for_the_record(arn: str) -> None:
+    found = person_of(arn, VOTERS)
+    assert found is not None
+    assert found.arn == arn
+
+
+# The proof.
+
+ASKED = {"action": "pause", "scope": "global", "reason": "Incident 7."}
+
+
+def changed(proof: str, **fields: str | None) -> str:
+    query = {**dict(parse_qsl(proof)), **fields}
+    return urlencode({name: value for name, value in query.items() if value is not None})
+
+
+@pytest.fixture
+def proof() -> str:
+    return str(proven(ASKED, "ada", NOON)["proof"])
+
+
+def test_a_fresh_proof_goes_to_sts(proof: str) -> None:
+    assert unproven(proof, NOON) is None
+    assert unproven(changed(proof, **{"X-Amz-Security-Token": "t" * 4000}), NOON) is None
+    for age in (-SKEW, LIFETIME + SKEW):
+        assert unproven(proof, NOON + age) is None
+
+
+@pytest.mark.parametrize(
+    "age", [-SKEW - timedelta(seconds=1), LIFETIME + SKEW + timedelta(seconds=1), timedelta(days=9)]
+)
+def test_a_proof_of_another_minute_is_none(proof: str, age: timedelta) -> None:
+    refused = unproven(proof, NOON + age)
+    assert refused is not None
+    assert "good for a minute" in refused.sentence
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Action": "AssumeRole"}, {"Action": None}, {"Version": "2012-10-17"}, {"X-Amz-SignedHeaders": "host"},
+        {"X-Amz-SignedHeaders": "x-retraining-request"}, {"X-Amz-Date": "20260302T120000"}, {"X-Amz-Date": "٢"},
+        {"X-Amz-Date": "20269999T999999Z"}, {"X-Amz-Signature": None}, {"RoleArn": "x"}, {"X-Amz-Expires": None},
+        {"x": "y" * 7000}, {"X-Amz-Credential": None},
+    ],
+)  # fmt: skip
+def test_a_query_that_is_no_bound_getcalleridentity_never_reaches_sts(
+    proof: str, fields: dict[str, str | None]
+) -> None:
+    assert unproven(changed(proof, **fields), NOON) is not None
+
+
+@pytest.mark.parametrize("proof_", [None, "", 7, [], {}, "x", "Action=GetCallerIdentity", "Action=%ff\n", "é"])
+def test_what_is_no_query_is_no_proof(proof_: Any) -> None:
+    assert unproven(proof_, NOON) is not None
+
+
+def test_a_field_that_comes_twice_is_no_proof(proof: str) -> None:
+    assert unproven(f"{proof}&Action=GetCallerIdentity", NOON) is not None
+
+
+def test_a_proof_is_bound_to_every_field_of_its_request_and_to_the_stack() -> None:
+    bound = binding(ASKED, MACHINE)
+    assert binding({**ASKED, "proof": "x"}, MACHINE) == bound
+    for other in ({**ASKED, "scope": "model:fraud"}, {**ASKED, "more": None}, {"action": "pause", "scope": "global"}):
+        assert binding(other, MACHINE) != bound
+    assert binding(ASKED, f"{MACHINE}-2") != bound
+
+
+# Requests of people.
+
+OPERATORS: dict[str, dict[str, Any]] = {
+    "pause": {"scope": "global", "reason": "Incident 7."},
+    "unpause": {"scope": "global"},
+    "unfreeze": {"model": "churn", "reason": "Looked at it."},
+    "retrain": {"model": "churn", "reason": "New labels.", "key": "k1"},
+    "sweep": {},
+}
+
+
+def test_every_action_of_operators_is_tried_here() -> None:
+    assert OPERATORS.keys() == operator_handler.ACTIONS.keys()
+
+
+@pytest.mark.parametrize("action", OPERATORS)
+def test_nobody_is_heard_without_a_proof_or_with_one_for_something_else(action: str, world: World) -> None:
+    request = {"action": action, **OPERATORS[action]}
+    stolen = proven({**request, "more": "of it"}, "ada", world.clock())["proof"]
+    late = proven(request, "ada", world.clock() - timedelta(minutes=2))
+    foreign = proven(request, "arn:aws:iam::111122223333:role/nobody", world.clock())
+    for refused in (request, {**request, "by": "root"}, {**request, "proof": stolen}, late, foreign):
+        with pytest.raises(InvalidRequestError, match=r"proof|who makes|good for a minute|no person"):
+            operator_handler.run_action(refused, world.ports)
+    assert world.database.items == {}
+    assert world.channels.sweeps_requested == 0
+
+
+def test_a_name_in_a_vote_is_not_believed(world: World) -> None:
+    stories.asked(world)
+    ballot = {"action": "decide", "run_id": "run-1", "decision": "APPROVED", "by": "the board"}
+    with pytest.raises(InvalidRequestError, match="does not say who makes it"):
+        approval_handler.run_action(ballot, world.ports)
+    for other in ({"decision": "REJECTED"}, {"run_id": "run-2"}, {"comment": "fine"}, {"subject": "training"}):
+        signed = proven({**ballot, **other}, "ada", world.clock())["proof"]
+        with pytest.raises(InvalidRequestError, match="does not take the request's proof"):
+            approval_handler.run_action({**ballot, "proof": signed}, world.ports)
+    assert stories.next_of(world, "approval") is None
+
+    approval_handler.run_action(proven(ballot, "ada", world.clock()), world.ports)
+    assert world.read("evidence/fraud/run-1/approval-promotion.json")["votes"][0]["by"] == person("ada")
