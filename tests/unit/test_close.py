@@ -201,7 +201,7 @@ def test_the_first_outcome_of_a_run_stands(world: World) -> None:
 def test_a_run_is_closed_by_its_own_execution_only(world: World) -> None:
     stories.decided(world)
     forged = {"execution": {"id": execution_arn("run-1") + "-forged", "name": "run-1"}}
-    with pytest.raises(InvalidRequestError, match="belongs to another execution"):
+    with pytest.raises(InvalidRequestError, match="none of this stack's workflow"):
         close(forged, world.ports)
     assert len(world.table.active_runs()) == 1
 

@@ -89,7 +89,8 @@ def test_another_execution_than_the_runs_own_changes_nothing(action: str, world:
     READY[action](world)
     before = list(world.sagemaker.requests), dict(world.executions.started)
     execution = {"id": execution_arn("run-1") + "-forged", "name": "run-1"}
-    assert do(world, action, token="forged", execution=execution) == {"started": False}
+    with pytest.raises(InvalidRequestError, match="none of this stack's workflow"):
+        do(world, action, token="forged", execution=execution)
     assert (list(world.sagemaker.requests), dict(world.executions.started)) == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,11 @@ from orchestration.steps.looking import planned
 from orchestration.steps.operators import asked_scope
 from orchestration.steps.rivals import ATTEMPTS, PAUSE, against_rivals
 from tests.unit import stories
-from tests.unit.fakes import World
+from tests.unit.fakes import World, drift, execution_arn
 from tests.unit.stories import do
+
+WORKFLOW = ("admit", "park", "evaluate", "close", "train", "promote", "roll_back", "finish")
+"""What the workflow asks for."""
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/fraud/7"
 
@@ -49,6 +53,30 @@ def test_what_is_no_model_is_not_unfrozen(model: str | None, world: World) -> No
 
 
 # The workflow.
+
+
+@pytest.mark.parametrize("action", WORKFLOW)
+@pytest.mark.parametrize(
+    "execution",
+    [
+        {"id": f"{execution_arn('run-1')}-forged", "name": "run-1"},
+        {"id": execution_arn("run-1"), "name": "run-2"},
+        {"id": execution_arn("run-1").replace(":retraining:", ":payroll:"), "name": "run-1"},
+        {"id": execution_arn("run-1").replace("111122223333", "444455556666"), "name": "run-1"},
+        {"id": "run-1", "name": "run-1"},
+        {"id": None, "name": "run-1"},
+        {"id": execution_arn("run-1")},
+        None,
+    ],
+)
+def test_nothing_is_done_for_an_execution_that_is_none_of_the_stacks(
+    action: str, execution: dict[str, Any] | None, world: World
+) -> None:
+    stories.trained(world)
+    before = copy.deepcopy(world.database.items), list(world.sagemaker.requests)
+    with pytest.raises(InvalidRequestError, match="none of this stack's workflow|names its execution"):
+        do(world, action, token="t", event=drift(), kind="bake", execution=execution)
+    assert (world.database.items, list(world.sagemaker.requests)) == before
 
 
 def test_nothing_is_evaluated_before_the_training_is_over(world: World) -> None:

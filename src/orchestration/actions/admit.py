@@ -138,7 +138,7 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     Raises:
         ContentionError: rivals kept winning; Step Functions retries.
     """
-    asked = _Asked(*asked_run(request), request.get("event"))
+    asked = _Asked(*asked_run(ports, request), request.get("event"))
     decided = ports.table.decision_of(asked.run_id)
     if decided is not None:
         # This execution decided before it was interrupted; what it read then may have changed since.

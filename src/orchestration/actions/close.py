@@ -38,7 +38,7 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         InvalidRequestError: the run is another execution's.
         ContentionError: rivals kept winning; the workflow tries again.
     """
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     failure = Failure.read(request.get("failure"))
     run = ports.table.run(run_id)
     if run is None and (decided := ports.table.decision_of(run_id)) is not None:

@@ -55,7 +55,7 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         InvalidRequestError: there is no such run, or its training is not over.
         ContentionError: the verdict met another write; the workflow tries again.
     """
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     gathered = gather(ports, run_id, execution_arn)
     over = closed(gathered.sight)
     if over is not None:

@@ -40,7 +40,7 @@ def finish(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         ContentionError: the fence stopped holding at that moment; the workflow asks again.
         TransientServiceError: AWS may take it at the next try; the workflow retries a few times.
     """
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     gathered = gather(ports, run_id, execution_arn)
     verdict = ports.table.candidate_verdict(run_id)
     if closed(gathered.sight) is not None or verdict is None:

@@ -55,7 +55,7 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """
     if asked_by_earlier_workflow(request):
         return turn_away(request, ports)
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     token, kind, subject = asked_token(request), _kind(request), str(request.get("subject") or "")
     gathered = gather(ports, run_id, execution_arn)
     over = closed(gathered.sight)

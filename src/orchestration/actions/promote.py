@@ -55,7 +55,7 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         NotAcceptedYetError: AWS does not take it yet; the workflow asks again.
         InvalidRequestError: the run has no candidate that may be promoted.
     """
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     token = asked_token(request)
     gathered = gather(ports, run_id, execution_arn)
     if closed(gathered.sight) is not None:

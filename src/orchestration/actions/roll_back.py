@@ -44,7 +44,7 @@ def roll_back(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         NotAcceptedYetError: the endpoint takes no update yet; the workflow asks again.
         ContentionError: a rival was faster; the workflow asks again.
     """
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     token = asked_token(request)
     # Going back asks no policy, so one that nobody can read does not keep a bad candidate serving.
     gathered = gather(ports, run_id, execution_arn, forward=False)

@@ -42,7 +42,7 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     Raises:
         NotAcceptedYetError: AWS does not take it yet; the workflow asks again.
     """
-    run_id, execution_arn = asked_run(request)
+    run_id, execution_arn = asked_run(ports, request)
     token = asked_token(request)
     gathered = gather(ports, run_id, execution_arn)
     if closed(gathered.sight) is not None:

@@ -28,16 +28,19 @@ class Gathered:
     sight: RunSight
 
 
-def asked_run(request: dict[str, Any]) -> tuple[str, str]:
+def asked_run(ports: Ports, request: dict[str, Any]) -> tuple[str, str]:
     """Run id and execution ARN of a request of the state machine.
 
     Raises:
-        InvalidRequestError: it names no execution.
+        InvalidRequestError: it names no execution of this stack's machine.
     """
     execution = mapping(request.get("execution"))
-    if not execution.get("name") or not execution.get("id"):
+    name, arn = execution.get("name"), execution.get("id")
+    if not name or not arn:
         raise InvalidRequestError("A request of the workflow names its execution: {id, name}.")
-    return str(execution["name"]), str(execution["id"])
+    if arn != f"{ports.settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}":
+        raise InvalidRequestError("The request names an execution that is none of this stack's workflow.")
+    return str(name), str(arn)
 
 
 def asked_token(request: dict[str, Any]) -> str:
