@@ -74,7 +74,7 @@ def test_nothing_is_done_for_an_execution_that_is_none_of_the_stacks(
 ) -> None:
     stories.trained(world)
     before = copy.deepcopy(world.database.items), list(world.sagemaker.requests)
-    with pytest.raises(InvalidRequestError, match="none of this stack's workflow|names its execution"):
+    with pytest.raises(InvalidRequestError, match=r"none of this stack.s workflow|names its execution"):
         do(world, action, token="t", event=drift(), kind="bake", execution=execution)
     assert (world.database.items, list(world.sagemaker.requests)) == before
 
