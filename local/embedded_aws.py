@@ -65,7 +65,7 @@ class EmbeddedAws:
         self._verbose = verbose
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._people: dict[str, ReadOnlyCredentials] = {}
         self.endpoint_url = ""
 
@@ -153,15 +153,15 @@ class EmbeddedAws:
             self._people[user] = ReadOnlyCredentials(key["AccessKeyId"], key["SecretAccessKey"], None)
         return self._people[user]
 
-    def client(self, service_name: str, region: str | None = None) -> Any:
-        """Give the boto3 client of a service; the same one each time."""
-        key = (service_name, region or self.region)
+    def client(self, service_name: str, region: str | None = None, account: str = "") -> Any:
+        """Give the boto3 client of a service, signed in to another account where one is named; the same one each time."""
+        key = (service_name, region or self.region, account)
         if key not in self._clients:
             self._clients[key] = boto3.session.Session().client(
                 service_name,  # type: ignore[call-overload] # the name is only known at run time
                 endpoint_url=self.endpoint_url,
                 region_name=key[1],
-                aws_access_key_id="test",
+                aws_access_key_id=account or "test",
                 aws_secret_access_key="test",  # noqa: S106 - nothing checks it
                 # A retry would hide what the server answered first.
                 config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),

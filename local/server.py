@@ -181,6 +181,7 @@ class Server:
 
         from local import (
             alarm_events,
+            event_buses,
             eventbridge_targets,
             lambda_code,
             lambda_errors,
@@ -200,6 +201,7 @@ class Server:
         # After it: this one is asked first.
         step_functions_integrations.install(sagemaker)
         alarm_events.install()
+        event_buses.install()
         eventbridge_targets.install()
         lambda_code.install_worker()
         lambda_errors.install_worker()
