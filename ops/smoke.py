@@ -24,7 +24,6 @@ from ops.record_hashes import hash_of
 from ops.stack import Stack, parser, run
 from ops.terminal import Styled
 from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision
-from orchestration.domain.signal import identify
 
 if TYPE_CHECKING:
     import argparse
@@ -72,10 +71,10 @@ def smoke(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
             _send(stack, key)
             journey.arrived("signal", f"sent to EventBridge: drift of {MODEL}")
             arn = _awaited(lambda: _execution(stack, key, sent_at), "rule", _no_execution(stack))
-            journey.arrived("rule", f"DriftRule started {arn.rsplit(':', 1)[-1]}")
+            journey.arrived("rule", f"DriftReportRule started {arn.rsplit(':', 1)[-1]}")
             output = _end(stack, arn)
             journey.arrived("execution", f"ended well: {output['outcome']}")
-            record, record_key = _decision(stack, key)
+            record, record_key = _decision(stack, arn)
             journey.arrived("decision", f"{record['decision']} ({record['reason']}): {record['sentence']}")
             _check_evidence(stack, record, record_key)
             journey.arrived("evidence", f"s3://{stack.outputs['AutomationBucketName']}/{record_key}, its hash is right")
@@ -134,9 +133,8 @@ def _send(stack: Stack, key: str) -> None:
         "dedupe_key": key,
         "message": "make smoke",
     }
-    answer = stack.client("events").put_events(
-        Entries=[{"Source": DRIFT_SOURCE, "DetailType": DRIFT_DETECTED, "Detail": json.dumps(detail)}]
-    )
+    entry = {"Source": DRIFT_SOURCE, "DetailType": DRIFT_DETECTED, "Detail": json.dumps(detail)}
+    answer = stack.client("events").put_events(Entries=[{**entry, "EventBusName": stack.event_bus}])
     if answer["FailedEntryCount"]:
         raise HopError(f"signal: EventBridge refused the event: {answer['Entries'][0].get('ErrorMessage')}")
 
@@ -174,11 +172,10 @@ def _end(stack: Stack, arn: str) -> dict[str, Any]:
     return output
 
 
-def _decision(stack: Stack, key: str) -> tuple[dict[str, Any], str]:
-    signal_id = identify("drift-report", MODEL, key)
-    seen = stack.table.signal(signal_id)
+def _decision(stack: Stack, arn: str) -> tuple[dict[str, Any], str]:
+    seen = stack.table.decision_of(arn.rsplit(":", 1)[-1])
     if seen is None:
-        raise HopError(f"decision: the HistoryTable has none on signal {signal_id}.")
+        raise HopError(f"decision: the HistoryTable has none of {arn}.")
     record = stack.table.record_of(seen)
     if record["decision"] != Decision.HOLD:
         raise HopError(f"decision: {record['decision']} ({record['reason']}), but the kill switch says HOLD.")
@@ -220,7 +217,7 @@ def _awaited(condition: Any, hop: str, otherwise: str) -> Any:
 
 def _no_execution(stack: Stack) -> str:
     return (
-        "No execution got the signal: is DriftRule enabled, and may EventsInvokeRole start the machine? What could not "
+        "No execution got the signal: is DriftReportRule enabled, and may EventsInvokeRole start the machine? What could not "
         f"be delivered lies in {stack.outputs['DeadLetterQueueUrl']}."
     )
 

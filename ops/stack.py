@@ -51,6 +51,9 @@ class Stack:
         self.outputs: dict[str, str] = {
             output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])
         }
+        parameters = {each["ParameterKey"]: each.get("ParameterValue") for each in described.get("Parameters", [])}
+        self.event_bus = str(parameters.get("EventBusName") or "default")
+        """Where drift reports and requests come in."""
         if "StateMachineArn" not in self.outputs:
             raise OperatorError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
 

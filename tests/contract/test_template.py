@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -24,6 +25,8 @@ from orchestration.settings import ApprovalAccess, Settings
 from tests.contract.template import (
     ACCOUNT,
     ALIKE,
+    PARTITION,
+    REGION,
     ROOT,
     STACK,
     TEMPLATE,
@@ -339,7 +342,7 @@ def test_services_may_take_a_role_only_for_this_account(full_form: Stack) -> Non
             condition = statement["Condition"]
             assert condition["StringEquals"]["aws:SourceAccount"] == ACCOUNT, name
             (source,) = [value for test in condition.values() for key, value in test.items() if key == "aws:SourceArn"]
-            assert f":{ACCOUNT}:" in source, name
+            assert all(f":{ACCOUNT}:" in arn for arn in as_list(source)), name
 
 
 def test_buckets_queues_and_topics_with_a_policy_refuse_plain_http(full_form: Stack) -> None:
@@ -441,7 +444,9 @@ def test_the_rules_role_holds_exactly_what_their_targets_need(full_form: Stack) 
 def test_the_rules_role_trusts_rules_of_this_stack_only(full_form: Stack) -> None:
     for role in {full_form.logical_id(target["RoleArn"]) for _rule, target in rule_targets(full_form)}:
         (statement,) = full_form.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        assert statement["Condition"]["ArnLike"]["aws:SourceArn"].endswith(f":rule/{STACK}-*")
+        default, own = statement["Condition"]["ArnLike"]["aws:SourceArn"]
+        assert default.endswith(f":rule/{STACK}-*")
+        assert own.endswith(f"/{STACK}-DriftReportRule")
 
 
 def test_a_scheduled_input_names_an_action_of_the_function(full_form: Stack) -> None:
@@ -558,8 +563,8 @@ DELIVERIES: list[tuple[str, dict[str, Any], str | None]] = [
     ("an alarm without data", alarm("drift/fraud/auc", "INSUFFICIENT_DATA"), None),
     ("somebody else's alarm", alarm("billing", "ALARM"), None),
     ("an alarm that has the prefix inside", alarm("no-drift/x", "ALARM"), None),
-    ("a drift report", event("mlops.drift", "Drift Detected", {"model": "fraud"}), "DriftRule"),
-    ("a request", event("mlops.drift", "Retraining Requested", {"model": "fraud"}), "DriftRule"),
+    ("a drift report", event("mlops.drift", "Drift Detected", {"model": "fraud"}), "DriftReportRule"),
+    ("a request", event("mlops.drift", "Retraining Requested", {"model": "fraud"}), "DriftReportRule"),
     ("an unknown detail-type", event("mlops.drift", "Drift Imagined", {"model": "fraud"}), None),
     ("another source", event("mlops.other", "Drift Detected", {"model": "fraud"}), None),
     ("our own status event", event(contracts.RETRAINING_SOURCE, contracts.RETRAINING_STATUS_CHANGE, {}), None),
@@ -645,6 +650,56 @@ def test_only_what_a_run_started_wakes_it(sent: dict[str, Any], rule: str | None
     assert matching == ([rule] if rule else [])
 
 
+OTHER_ACCOUNT = "999988887777"
+ANOTHER_ACCOUNT = "999988887778"
+
+
+@pytest.mark.parametrize(
+    ("sent", "rule"),
+    [pytest.param(sent, rule, id=name) for name, sent, rule in (*DELIVERIES, *WAKES) if rule],
+)
+def test_an_event_of_another_account_reaches_a_rule_only_where_it_is_a_report_of_a_named_sender(
+    sent: dict[str, Any], rule: str, template: Template
+) -> None:
+    open_to_two = template.resolve({"SenderAccounts": f"{OTHER_ACCOUNT},{ANOTHER_ACCOUNT}"})
+    for form, senders in ((template.resolve(), set()), (open_to_two, {OTHER_ACCOUNT, ANOTHER_ACCOUNT})):
+        rules = {**patterns(form, MACHINE), **patterns(form, "OrchestrationFunction")}
+        for account in (ACCOUNT, OTHER_ACCOUNT, ANOTHER_ACCOUNT, "999988887779"):
+            heard = [name for name, pattern in rules.items() if matches(pattern, {**sent, "account": account})]
+            from_a_sender = rule == "DriftReportRule" and account in senders
+            assert (rule in heard) is (account == ACCOUNT or from_a_sender), (account, heard)
+            assert not (set(heard) - {rule}) or account == ACCOUNT
+
+
+@pytest.mark.parametrize("bus", ["default", "ml/drift"])
+def test_a_report_comes_in_on_the_bus_of_the_form_and_every_other_event_on_the_default_one(
+    bus: str, template: Template
+) -> None:
+    stack = template.resolve({"EventBusName": bus})
+    buses = {name: rule["Properties"].get("EventBusName") for name, rule in stack.of_type("AWS::Events::Rule").items()}
+
+    assert buses.pop("DriftReportRule") == bus
+    assert set(buses.values()) == {None}
+    named = stack.resources["DriftReportRule"]["Properties"]["Name"]
+    arn = f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:rule/{'' if bus == 'default' else f'{bus}/'}{named}"
+    queue = stack.resources["SignalDeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
+    role = stack.resources["EventsInvokeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    for statement in (queue, role):
+        assert any(fnmatchcase(arn, pattern) for pattern in statement["Condition"]["ArnLike"]["aws:SourceArn"])
+    lost = stack.resources["SignalsLostAlarm"]["Properties"]["Metrics"]
+    watched = [metric["MetricStat"]["Metric"]["Dimensions"] for metric in lost if "MetricStat" in metric]
+    of_bus = [] if bus == "default" else [{"Name": "EventBusName", "Value": bus}]
+    assert [*of_bus, {"Name": "RuleName", "Value": named}] in watched
+    asking = [
+        statement
+        for statement in stack.resources["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "events:PutEvents"
+    ]
+    assert [statement["Resource"] for statement in asking] == [
+        f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:event-bus/{bus}"
+    ]
+
+
 def fixture_events() -> list[tuple[Path, dict[str, Any]]]:
     """The captured events under tests/events; a file may hold one or a list of them."""
     found = []
@@ -665,11 +720,12 @@ def fixture_events() -> list[tuple[Path, dict[str, Any]]]:
 def test_a_captured_event_reaches_the_rule_of_its_kind_and_no_other(
     path: Path, sent: dict[str, Any], template: Template
 ) -> None:
-    """A signal's own values (alarm name, decision file) are made the stack's, so the pattern's shape is what is tested."""
+    """A signal's own values (account, alarm name, decision file) are made the stack's, so the pattern's shape is tested."""
     parameters, wanted = form_and_rule_for(sent)
     stack = template.resolve(parameters)
+    own = {**sent, "account": ACCOUNT}
 
-    matching = [name for name, pattern in patterns(stack, MACHINE).items() if matches(pattern, sent)]
+    matching = [name for name, pattern in patterns(stack, MACHINE).items() if matches(pattern, own)]
 
     assert matching == ([wanted] if wanted else []), path.name
 
@@ -697,7 +753,7 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
         status = sent["detail"].get("ProcessingJobStatus") if isinstance(sent["detail"], dict) else None
         ended = any(word in {"Completed", "Failed"} for word in as_list(status))  # one match in a list is a match
         return {}, "DriftRule" if ended else None
-    return {}, "DriftRule" if subject in STARTS_THE_LOOP else None
+    return {}, "DriftReportRule" if subject in STARTS_THE_LOOP else None
 
 
 # -- The template against the code it deploys ---------------------------------------------------------------------------

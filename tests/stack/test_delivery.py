@@ -37,6 +37,9 @@ KEPT_DATA = {
     "PromotionFunctionLogGroup",
 }
 
+BUS = "ml/drift"
+SENDER = "999988887777"
+
 PACKAGED: dict[bytes, tuple[str, Package]] = {}
 """Packages by their sources, with the server that holds their parts."""
 
@@ -124,9 +127,10 @@ def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
 
 @pytest.fixture
 def stack(desk: Desk) -> str:
-    """A stack deployed with an empty form; the same one for every test of a worker."""
+    """A stack on a bus of its own, which one other account may use; the same one for every test of a worker."""
     if not getattr(desk.aws, "delivery_stack", None):
-        assert desk.deploy("delivery", "--yes") == 0
+        desk.aws.client("events").create_event_bus(Name=BUS)
+        assert desk.deploy("delivery", "--yes", "--params", f"EventBusName={BUS} SenderAccounts={SENDER}") == 0
         desk.aws.delivery_stack = "delivery"  # type: ignore[attr-defined] # kept as long as the server that has it
     return "delivery"
 
@@ -293,17 +297,38 @@ def test_smoke_reports_every_hop_and_leaves_only_its_records(
     assert [item for item in state if item["pk"]["S"] == "CONTROLS"] == []
 
 
+def test_only_a_named_sender_of_another_account_is_heard_on_the_stacks_own_bus(desk: Desk, stack: str) -> None:
+    events, states = desk.aws.client("events"), desk.aws.client("stepfunctions")
+    events.put_permission(StatementId="anybody", Action="events:PutEvents", Principal="*", EventBusName=BUS)
+    bus = f"arn:aws:events:{desk.aws.region}:{desk.aws.account}:event-bus/{BUS}"
+    entry = {"Source": "mlops.drift", "DetailType": "Drift Detected", "EventBusName": bus}
+    key = uuid.uuid4().hex
+    for account in ("999988887778", SENDER):
+        answer = desk.aws.client("events", account=account).put_events(
+            Entries=[{**entry, "Detail": f'{{"x": "{key}"}}'}]
+        )
+        assert answer["FailedEntryCount"] == 0
+    events.put_events(Entries=[{**entry, "EventBusName": "default", "Detail": f'{{"x": "{key}"}}'}])
+
+    def heard() -> list[str]:
+        listed = states.list_executions(stateMachineArn=desk.outputs(stack)["StateMachineArn"])["executions"]
+        inputs = [states.describe_execution(executionArn=each["executionArn"])["input"] for each in listed]
+        return [json.loads(text)["account"] for text in inputs if key in text]
+
+    assert wait_until(heard) == [SENDER]
+
+
 def test_smoke_says_which_hop_did_not_happen_and_cleans_up(
     desk: Desk, stack: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(smoke, "PATIENCE_SECONDS", 0.5)
-    rule = desk.names(stack)["DriftRule"]
+    rule = desk.names(stack)["DriftReportRule"]
     events = desk.aws.client("events")
-    events.disable_rule(Name=rule)
+    events.disable_rule(Name=rule, EventBusName=BUS)
     try:
         assert smoke.main(["--stack", stack]) == 1
     finally:
-        events.enable_rule(Name=rule)
+        events.enable_rule(Name=rule, EventBusName=BUS)
 
     assert "NOT OK rule" in capsys.readouterr().out
     assert not any("smoke" in url for url in desk.aws.client("sqs").list_queues().get("QueueUrls", []))

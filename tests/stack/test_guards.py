@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 from tests.stack.loop import Loop
@@ -78,6 +79,30 @@ def test_a_signal_through_eventbridge_starts_the_loop(loop: Loop) -> None:
 
     (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if model in loop.input_of(arn)])
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
+
+
+def test_an_event_of_another_account_starts_nothing_though_the_bus_takes_it(loop: Loop) -> None:
+    model, events = loop.model(), loop.aws.client("events")
+    before = loop.executions()
+    bus = f"arn:aws:events:{loop.aws.region}:{loop.aws.account}:event-bus/default"
+    detail = loop.drift(model)["detail"]
+    asked = {"model": model, "reason": "new labels", "requested_by": "ana", "force": True}
+    events.put_permission(StatementId="anybody", Action="events:PutEvents", Principal="*")
+    try:
+        answer = loop.aws.client("events", account="999988887777").put_events(
+            Entries=[
+                {"Source": "mlops.drift", "DetailType": kind, "Detail": json.dumps(said), "EventBusName": bus}
+                for kind, said in (("Drift Detected", detail), ("Retraining Requested", asked))
+            ]
+        )
+    finally:
+        events.remove_permission(StatementId="anybody")
+    loop.send({**detail, "observed": 0.25}, detail_type="Drift Detected")
+
+    assert answer["FailedEntryCount"] == 0
+    (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if model in loop.input_of(arn)])
+    assert loop.ended(arn).output["outcome"] == "OBSERVE"
+    assert [record["decision"] for record in loop.decisions(model)] == ["OBSERVE"]
 
 
 def test_every_record_of_a_model_is_linked_to_the_one_before(loop: Loop) -> None:
