@@ -1,4 +1,4 @@
-"""Start the loop again with an event that was kept before it was decided, or a dead letter. A rejected one stays rejected.
+"""Start the loop again with an event that was kept before it was decided, a dead letter, or a rejected one whose cause was mended.
 
 make replay EVENT=rejected/14f5d41096dc3ee07ad92b66de04cc50.json    a key of the AutomationBucket
 make replay EVENT=event.json                                        a local file

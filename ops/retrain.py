@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ops.stack import Stack, parser, required, run, variable
 from ops.terminal import Styled
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import rejection_id
 
 if TYPE_CHECKING:
     import argparse
@@ -51,9 +53,10 @@ def retrain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
 def _decided(stack: Stack, signal_id: str) -> dict[str, Any] | None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        seen = stack.table.signal(signal_id)
-        if seen is not None:
-            return stack.table.record_of(seen)
+        for identity in (signal_id, rejection_id(Reason.UNKNOWN_MODEL, signal_id)):
+            seen = stack.table.signal(identity)
+            if seen is not None:
+                return stack.table.record_of(seen)
         time.sleep(0.3)
     return None
 

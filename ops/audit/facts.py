@@ -14,8 +14,8 @@ from orchestration.actions.admit import answer_of, way_on
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.conclusion import conclude
-from orchestration.domain.contracts import Decision, Next, Status, WaitKind
-from orchestration.domain.decision import decided_again
+from orchestration.domain.contracts import Decision, Next, SignalKind, Status, WaitKind
+from orchestration.domain.decision import ASKED_FOR, decided_again
 from orchestration.domain.due import GRACE
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import pinned_policy, policy_sha256
@@ -71,6 +71,8 @@ def decision_again(record: Mapping[str, Any]) -> str | None:
     """
     if record["inputs"] is None:
         return None if record["decision"] == Decision.REJECT else "It holds no inputs, and is no rejection."
+    if "proven_by" not in record["signal"] and _decided_by_earlier_rules(record["signal"]):
+        return _wrong_digest(record)
     verdict = decided_again(record)
     said = {name: value for name, value in verdict.as_record().items() if name != "sentence"}
     said["guards"] = _guards(said["guards"])
@@ -78,10 +80,19 @@ def decision_again(record: Mapping[str, Any]) -> str | None:
     other = _differences(found, said)
     if other:
         return f"This code decides {verdict.decision} ({verdict.reason}) on its inputs; it says otherwise of {other}."
+    return _wrong_digest(record)
+
+
+def _wrong_digest(record: Mapping[str, Any]) -> str | None:
     policy = record["inputs"]["policy"]
     if policy_sha256(pinned_policy(policy["effective"])) != policy["sha256"]:
         return "The policy it holds does not have the digest it says."
     return None
+
+
+def _decided_by_earlier_rules(signal: Mapping[str, Any]) -> bool:
+    """Whether the release before decided such a signal by other rules: it took the word of who sent it."""
+    return signal["severity"] is not None or SignalKind(signal["kind"]) in {*ASKED_FOR, SignalKind.NO_DRIFT}
 
 
 def _guards(guards: Iterable[Mapping[str, Any]]) -> list[Any]:

@@ -59,6 +59,7 @@ class Settings(ApprovalSettings):
     alarm_name_prefix: str
     mode: str
     approval_mode: str
+    policy_floor: bool
     approval_expiry_hours: int
     cooldown_hours: float
     run_budget: int
@@ -93,6 +94,7 @@ class Settings(ApprovalSettings):
             alarm_name_prefix=_text(environ, "ALARM_NAME_PREFIX"),
             mode=_text(environ, "MODE"),
             approval_mode=_text(environ, "APPROVAL_MODE"),
+            policy_floor=_text(environ, "POLICY_FLOOR") != "OFF",
             approval_expiry_hours=int(number("APPROVAL_EXPIRY_HOURS")),
             cooldown_hours=number("COOLDOWN_HOURS"),
             run_budget=int(number("RUN_BUDGET")),

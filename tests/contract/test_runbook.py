@@ -55,14 +55,15 @@ def held_and_rejected() -> Iterator[tuple[Decision, str]]:
     """Decisions on which people are told a reason, read off the places that make them."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            if not isinstance(node, ast.Call):
                 continue
+            called = ast.unparse(node.func)
             arguments = node.args + [keyword.value for keyword in node.keywords if keyword.arg == "reason"]
-            if node.func.id == "GuardVerdict" and ast.unparse(arguments[1]) == "Decision.HOLD":
+            if called == "GuardVerdict" and ast.unparse(arguments[1]) == "Decision.HOLD":
                 yield from ((Decision.HOLD, reason) for reason in _codes(arguments[2]))
-            if node.func.id == "Rejection":
+            if called == "Rejection.of":
                 yield from ((Decision.REJECT, reason) for reason in _codes(arguments[0]))
-            if node.func.id == "reject" and path.name == "decision_file.py":
+            if called == "reject" and path.name == "decision_file.py":
                 yield from ((Decision.REJECT, reason) for reason in _codes(arguments[0]))
 
 

@@ -768,12 +768,14 @@ NOT_GIVEN: Final[dict[str, set[str]]] = {
 
 @pytest.mark.parametrize("function", ["OrchestrationFunction", "PromotionFunction", "OperatorFunction"])
 def test_a_function_gets_the_environment_that_its_settings_read_and_nothing_else(
-    function: str, empty_form: Stack
+    function: str, empty_form: Stack, template: Template
 ) -> None:
     given = empty_form.resources[function]["Properties"]["Environment"]["Variables"]
 
     assert set(given) == {field.name.upper() for field in fields(Settings)} - NOT_GIVEN.get(function, set())
-    assert Settings.from_env({name: str(value) for name, value in given.items()})
+    assert not Settings.from_env({name: str(value) for name, value in given.items()}).policy_floor
+    floored = template.resolve({"PolicyFloor": "ON"}).resources[function]["Properties"]["Environment"]["Variables"]
+    assert Settings.from_env({name: str(value) for name, value in floored.items()}).policy_floor
 
 
 def test_the_settings_name_every_variable_that_they_read() -> None:

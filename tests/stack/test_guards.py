@@ -105,6 +105,15 @@ def test_an_event_of_another_account_starts_nothing_though_the_bus_takes_it(loop
     assert [record["decision"] for record in loop.decisions(model)] == ["OBSERVE"]
 
 
+def test_a_harmless_report_under_the_same_key_is_in_no_real_drifts_way(loop: Loop) -> None:
+    model, key = loop.model(), uuid.uuid4().hex
+    harmless = loop.run(loop.drift(model, observed=0.01, severity="info", dedupe_key=key))
+
+    real = loop.run(loop.drift(model, severity="info", dedupe_key=key))
+
+    assert (harmless.output["outcome"], real.output["outcome"]) == ("OBSERVE", "PROMOTED")
+
+
 def test_every_record_of_a_model_is_linked_to_the_one_before(loop: Loop) -> None:
     model = loop.model()
     for observed in (0.25, 0.9, 1.0):

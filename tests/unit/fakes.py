@@ -63,6 +63,7 @@ SETTINGS: Final = Settings(
     approval_mode="by-severity",
     approval_expiry_hours=24,
     cooldown_hours=24.0,
+    policy_floor=False,
     run_budget=4,
     max_concurrent_trainings=1,
     runbook_url="https://example.com/runbook",

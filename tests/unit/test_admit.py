@@ -345,12 +345,55 @@ def test_a_pending_signal_is_gone_once_it_is_decided(world: World) -> None:
     assert admit(request(event("pending/due"), "run-2"), world.ports)["decision"] == "SKIP"
 
 
-def test_a_forced_request_passes_the_cooldown_and_is_recorded_as_an_override(world: World) -> None:
+def test_a_request_that_proves_nobody_passes_no_cooldown_however_it_is_forced(world: World) -> None:
     until = "2026-03-03T00:00:00+00:00"
     world.table.save_model(StoredModel("churn", cooldown_until=until))
-    assert admit(request(event("manual_request/request"), "run-1"), world.ports)["decision"] == "COALESCE"
-    assert admit(request(event("manual_request/forced"), "run-2"), world.ports)["decision"] == "RETRAIN"
-    assert [record["reason"] for record in world.chain("churn")] == ["COOLDOWN", "FORCED"]
+    answer = admit(request(event("manual_request/forced")), world.ports)
+    assert answer["decision"] == "COALESCE"
+    assert "only make retrain FORCE=1 can pass a cooldown" in answer["output"]["reason"]
+
+
+CAREFUL = {"schema_version": 1, "model": "churn", "actions": {"critical": "approve"}}
+TRUSTING = {**CAREFUL, "decision_file": "trusted"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "policy", "way"),
+    [
+        (SCHEDULED, None, "train"),
+        (SCHEDULED, CAREFUL, "ask"),
+        (SCHEDULED, TRUSTING, "train"),
+        (event("manual_request/request"), None, "train"),
+        (event("manual_request/request"), CAREFUL, "ask"),
+        (event("manual_request/request"), TRUSTING, "ask"),
+    ],
+)
+def test_what_asks_for_a_retraining_is_asked_about_where_the_policy_asks_about_critical_drift(
+    world: World, sent: dict[str, Any], policy: dict[str, Any] | None, way: str
+) -> None:
+    """Without a policy nobody is asked, so the weekly file of a one-model user runs as ever."""
+    decision_file(world, "YES")
+    if policy is not None:
+        world.put("policies/churn.json", policy)
+    answer = admit(request(sent), world.ports)
+    assert (answer["decision"], answer["next"]) == ("RETRAIN", way)
+
+
+@pytest.mark.parametrize("first", ["harmless", "real"])
+def test_a_harmless_report_with_the_same_key_swallows_no_real_drift(world: World, first: str) -> None:
+    sent = {"harmless": drift(observed=0.01, dedupe_key="monday"), "real": drift(dedupe_key="monday")}
+    order = [first, *(name for name in sent if name != first)]
+    decided = {name: admit(request(sent[name], f"run-{name}"), world.ports)["decision"] for name in order}
+    assert decided == {"harmless": "OBSERVE", "real": "RETRAIN"}
+    assert admit(request(sent["real"], "run-again"), world.ports)["decision"] == "SKIP"
+
+
+def test_an_event_that_was_rejected_is_decided_once_its_model_is_known(world: World) -> None:
+    sent = drift(model="fraud", dedupe_key="monday")
+    assert admit(request(sent, "run-1"), world.ports)["decision"] == "REJECT"
+    assert admit(request(sent, "run-2"), world.ports)["decision"] == "SKIP"
+    world.put("policies/fraud.json", POLICY)
+    assert admit(request(sent, "run-3"), world.ports)["decision"] == "RETRAIN"
 
 
 # What is told.

@@ -47,6 +47,8 @@ def signal(kind: SignalKind = SignalKind.DRIFT, observed: float | None = 0.9, **
 
 
 REQUEST = signal(SignalKind.REQUEST, source=SignalSource.MANUAL_REQUEST, requested_by="ana")
+PROVEN = replace(REQUEST, proven_by="arn:aws:iam::111122223333:user/ana")
+FILE = signal(SignalKind.RETRAINING_DECISION, source=SignalSource.DECISION_FILE, threshold=None)
 SWITCH = KillSwitch("global", "ana", "Migration.", "2026-03-02")
 NO_TARGET = replace(DEFAULT.training, kind=None, target="")
 WATCHING = {
@@ -185,7 +187,35 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         Decision.RETRAIN,
         "GUARDS_PASSED",
     ),
-    "nothing drifted": (signal(SignalKind.NO_DRIFT), DEFAULT, FREE, Decision.SKIP, "NO_DRIFT"),
+    "nothing drifted": (signal(SignalKind.NO_DRIFT, observed=0.1), DEFAULT, FREE, Decision.SKIP, "NO_DRIFT"),
+    "nothing drifted and nothing was measured": (
+        signal(SignalKind.NO_DRIFT, threshold=None),
+        DEFAULT,
+        FREE,
+        Decision.SKIP,
+        "NO_DRIFT",
+    ),
+    "it says that nothing drifted beside numbers that say otherwise": (
+        signal(SignalKind.NO_DRIFT),
+        DEFAULT,
+        FREE,
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "it says that nothing drifted beside numbers the policy calls a warning": (
+        signal(SignalKind.NO_DRIFT, observed=0.12),
+        policy(warning_ratio=0.5),
+        FREE,
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "it says that nothing drifted right after a promotion, and its numbers say otherwise": (
+        signal(SignalKind.NO_DRIFT),
+        policy(drift_again_hours=48.0),
+        ModelState(promoted_at=NOON - timedelta(hours=6)),
+        Decision.HOLD,
+        "DRIFT_AFTER_PROMOTION",
+    ),
     "the alarm is muted": (signal(muted=True), DEFAULT, FREE, Decision.OBSERVE, "MUTED"),
     "the severity is only observed": (signal(observed=0.1), DEFAULT, FREE, Decision.OBSERVE, "BELOW_ACTION"),
     "a request is never only observed": (REQUEST, policy(actions=WATCHING), FREE, Decision.RETRAIN, "GUARDS_PASSED"),
@@ -232,36 +262,50 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         Decision.COALESCE,
         "COOLDOWN",
     ),
-    "a forced request in the cooldown": (
+    "a request that only claims to be forced in the cooldown": (
         replace(REQUEST, force=True),
+        DEFAULT,
+        ModelState(cooldown_until=NOON + timedelta(hours=1)),
+        Decision.COALESCE,
+        "COOLDOWN",
+    ),
+    "a request of somebody the loop knows in the cooldown": (
+        PROVEN,
+        DEFAULT,
+        ModelState(cooldown_until=NOON + timedelta(hours=1)),
+        Decision.COALESCE,
+        "COOLDOWN",
+    ),
+    "a forced request in the cooldown": (
+        replace(PROVEN, force=True),
         DEFAULT,
         ModelState(cooldown_until=NOON + timedelta(hours=1)),
         Decision.RETRAIN,
         "FORCED",
     ),
     "a forced request without a cooldown": (
-        replace(REQUEST, force=True),
+        replace(PROVEN, force=True),
         DEFAULT,
         FREE,
         Decision.RETRAIN,
         "GUARDS_PASSED",
     ),
     "a forced request as the cooldown ends": (
-        replace(REQUEST, force=True),
+        replace(PROVEN, force=True),
         DEFAULT,
         ModelState(cooldown_until=NOON),
         Decision.RETRAIN,
         "GUARDS_PASSED",
     ),
     "a forced signal that is no request": (
-        signal(force=True),
+        signal(force=True, proven_by="ana"),
         DEFAULT,
         ModelState(cooldown_until=NOON + timedelta(hours=1)),
         Decision.COALESCE,
         "COOLDOWN",
     ),
     "a forced request during a run": (
-        replace(REQUEST, force=True),
+        replace(PROVEN, force=True),
         DEFAULT,
         ModelState(active_run_id="run-0"),
         Decision.COALESCE,
@@ -280,6 +324,34 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         ModelState(run_starts=(NOON - timedelta(days=40), NOON - timedelta(days=30), NOON - timedelta(days=1))),
         Decision.RETRAIN,
         "GUARDS_PASSED",
+    ),
+    "the budget of the stack is spent": (
+        signal(),
+        policy(budget_runs=2, budget_days=1.0, stack_budget_runs=3),
+        ModelState(run_starts=(NOON - timedelta(days=29), NOON - timedelta(days=9), NOON - timedelta(days=2))),
+        Decision.HOLD,
+        "BUDGET_SPENT",
+    ),
+    "the budget of the file is spent and the stack's is not": (
+        signal(),
+        policy(budget_runs=1, budget_days=3.0, stack_budget_runs=3),
+        ModelState(run_starts=(NOON - timedelta(days=2),)),
+        Decision.HOLD,
+        "BUDGET_SPENT",
+    ),
+    "both budgets are free": (
+        signal(),
+        policy(budget_runs=1, budget_days=1.0, stack_budget_runs=3),
+        ModelState(run_starts=(NOON - timedelta(days=30), NOON - timedelta(days=9), NOON - timedelta(days=2))),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
+    ),
+    "the file has no budget and the stack's is spent": (
+        signal(),
+        policy(budget_runs=0, stack_budget_runs=1),
+        ModelState(run_starts=(NOON - timedelta(days=2),)),
+        Decision.HOLD,
+        "BUDGET_SPENT",
     ),
     "there is no budget": (
         signal(),
@@ -364,14 +436,27 @@ def test_a_paused_model_is_not_frozen_and_keeps_no_wrong_reason() -> None:
         (signal(threshold=Threshold("auc", 0.0, 0.8, lower_is_worse=True)), Severity.CRITICAL),
         (signal(threshold=Threshold("errors", 1.0, 0.0)), Severity.CRITICAL),
         (signal(threshold=Threshold("log_likelihood", -5.0, -2.0, lower_is_worse=True)), Severity.CRITICAL),
-        (signal(observed=0.9, severity=Severity.INFO), Severity.INFO),
-        (signal(SignalKind.NO_DRIFT, severity=Severity.CRITICAL), Severity.INFO),
+        # Its own word raises and never lowers.
+        (signal(observed=0.9, severity=Severity.INFO), Severity.CRITICAL),
+        (signal(observed=0.9, severity=Severity.WARNING), Severity.CRITICAL),
+        (signal(observed=0.3, severity=Severity.INFO), Severity.WARNING),
+        (signal(observed=0.3, severity=Severity.CRITICAL), Severity.CRITICAL),
+        (signal(observed=0.1, severity=Severity.WARNING), Severity.WARNING),
+        (signal(observed=None, severity=Severity.INFO), Severity.WARNING),
+        (signal(threshold=None, severity=Severity.INFO), Severity.WARNING),
+        (signal(threshold=None, severity=Severity.CRITICAL), Severity.CRITICAL),
+        (signal(SignalKind.NO_DRIFT), Severity.CRITICAL),
+        (signal(SignalKind.NO_DRIFT, observed=0.1), Severity.INFO),
+        (signal(SignalKind.NO_DRIFT, threshold=None), Severity.INFO),
+        (signal(SignalKind.NO_DRIFT, threshold=None, severity=Severity.WARNING), Severity.WARNING),
+        (replace(REQUEST, severity=Severity.INFO), Severity.CRITICAL),
+        (signal(SignalKind.RETRAINING_DECISION, severity=Severity.WARNING), Severity.CRITICAL),
         (REQUEST, Severity.CRITICAL),
         (replace(REQUEST, threshold=None), Severity.CRITICAL),
         (signal(SignalKind.RETRAINING_DECISION, threshold=None), Severity.CRITICAL),
     ],
 )
-def test_severity_is_how_far_the_value_is_past_its_threshold_unless_the_signal_says(
+def test_severity_is_how_far_the_value_is_past_its_threshold_or_what_the_signal_says_if_that_is_worse(
     sent: Signal, severity: Severity
 ) -> None:
     assert severity_of(sent, DEFAULT) is severity
@@ -390,8 +475,8 @@ def test_severity_is_how_far_the_value_is_past_its_threshold_unless_the_signal_s
         ("always", REQUEST, True),
         ("by-severity", signal(SignalKind.RETRAINING_DECISION), False),
         ("always", signal(SignalKind.RETRAINING_DECISION), True),
-        ("by-severity", replace(REQUEST, severity=Severity.WARNING), False),
-        ("by-severity", signal(SignalKind.RETRAINING_DECISION, severity=Severity.WARNING), False),
+        ("always", PROVEN, True),
+        ("by-severity", PROVEN, False),
     ],
 )
 def test_people_are_asked_as_the_approval_mode_says(mode: str, sent: Signal, *, needed: bool) -> None:
@@ -400,6 +485,69 @@ def test_people_are_asked_as_the_approval_mode_says(mode: str, sent: Signal, *, 
     assert verdict.decision is Decision.RETRAIN
     assert verdict.approval_needed is needed
     assert verdict.sentence.endswith(f"the policy of churn {'asks people first' if needed else 'retrains'}.")
+
+
+ASKING_AT: dict[str, Policy] = {
+    "retrain": DEFAULT,
+    "approve": policy(actions={**DEFAULT.actions, Severity.CRITICAL: PolicyAction.APPROVE}),
+    "observe": policy(actions=WATCHING),
+    "observe, and nobody is ever asked": policy(
+        actions=WATCHING, approval=replace(DEFAULT.approval, training="never", approvals_needed=2)
+    ),
+    "always": policy(approval=replace(DEFAULT.approval, training="always")),
+}
+
+
+@pytest.mark.parametrize(
+    ("at_critical", "request_", "proven", "file", "trusted_file"),
+    [
+        ("retrain", False, False, False, False),
+        ("approve", True, True, True, False),
+        ("observe", True, False, True, False),
+        ("observe, and nobody is ever asked", True, False, True, False),
+        ("always", True, True, True, True),
+    ],
+)
+def test_what_asks_for_a_retraining_trains_unasked_only_where_the_policy_itself_would(
+    at_critical: str, *, request_: bool, proven: bool, file: bool, trusted_file: bool
+) -> None:
+    in_force = ASKING_AT[at_critical]
+    trusting = replace(in_force, decision_file="trusted")
+    asked = [
+        decide(sent, policy_, FREE, NOON).approval_needed
+        for sent, policy_ in ((REQUEST, in_force), (PROVEN, in_force), (FILE, in_force), (FILE, trusting))
+    ]
+    assert asked == [request_, proven, file, trusted_file]
+    # Trusting the file trusts nobody who asks.
+    assert decide(REQUEST, trusting, FREE, NOON).approval_needed is request_
+
+
+def test_a_request_needs_as_many_people_as_critical_drift() -> None:
+    two = replace(ASKING_AT["approve"], approval=replace(DEFAULT.approval, approvals_needed=2))
+    for sent in (REQUEST, PROVEN, FILE, replace(REQUEST, severity=Severity.WARNING), signal(severity=Severity.WARNING)):
+        verdict = decide(sent, two, FREE, NOON)
+        assert (verdict.approval_needed, verdict.approvals_needed) == (True, 2)
+
+
+def test_who_only_claims_to_force_is_told_what_can() -> None:
+    cooling = ModelState(cooldown_until=NOON + timedelta(hours=1))
+    said = "Its force does not count: only make retrain FORCE=1 can pass a cooldown, since it proves who asks."
+    assert decide(replace(REQUEST, force=True), DEFAULT, cooling, NOON).sentence.endswith(said)
+    assert said not in decide(REQUEST, DEFAULT, cooling, NOON).sentence
+    forced = decide(replace(PROVEN, force=True, requested_by="the board"), DEFAULT, cooling, NOON)
+    (overridden,) = [guard for guard in forced.guards if guard.reason == "COOLDOWN_OVERRIDDEN"]
+    assert overridden.sentence.startswith("arn:aws:iam::111122223333:user/ana overrides the cooldown until")
+
+
+def test_each_budget_says_what_would_raise_it() -> None:
+    starts = ModelState(run_starts=(NOON - timedelta(hours=1),))
+    of_the_stack = decide(signal(), policy(budget_runs=9, stack_budget_runs=1), starts, NOON).sentence
+    of_the_file = decide(signal(), policy(budget_runs=1, stack_budget_runs=9), starts, NOON).sentence
+    assert "has used 1 of 1 runs in 30 days. Raise the stack's RunBudget" in of_the_stack
+    assert "has used 1 of 1 runs in 30 days. Raise budget.runs in its policy" in of_the_file
+    free = decide(signal(), policy(budget_runs=9, budget_days=3.0, stack_budget_runs=8), starts, NOON)
+    (told,) = [guard.sentence for guard in free.guards if guard.guard == "budget"]
+    assert told == "1 of 8 runs used in 30 days. 1 of 9 runs used in 3 days."
 
 
 def test_who_asks_nobody_asks_nobody_whatever_is_done_at_a_severity() -> None:
@@ -459,6 +607,7 @@ signals = st.builds(
     requested_by=st.none() | texts,
     force=st.booleans(),
     muted=st.booleans(),
+    proven_by=st.none() | texts,
 )
 states = st.builds(
     ModelState,
@@ -509,7 +658,34 @@ def test_no_signal_and_no_state_makes_deciding_raise_and_the_first_guard_in_the_
         assert not state.frozen_reason
         assert in_force.training.kind is not None
         assert in_force.mode == "active"
-        assert sent.kind not in {SignalKind.NO_DRIFT, SignalKind.MONITOR_FAILURE}
+        assert sent.kind is not SignalKind.MONITOR_FAILURE
+        assert verdict.reason != "FORCED" or sent.proven_by is not None
+
+
+STRENGTH = list(Severity)
+
+
+@quick
+@given(signals, policies, states, times, st.none() | st.sampled_from(Severity), st.booleans(), texts)
+def test_no_word_of_an_event_makes_its_control_weaker(
+    sent: Signal,
+    in_force: Policy,
+    state: ModelState,
+    now: datetime,
+    word: Severity | None,
+    force: bool,
+    name: str,
+) -> None:
+    """Beside the same event without any word: what it says of its severity, its force and its sender lowers nothing."""
+    bare = replace(sent, severity=None, force=False, requested_by=None, proven_by=None)
+    loud = replace(bare, severity=word, force=force, requested_by=name)
+    plain, said = decide(bare, in_force, state, now), decide(loud, in_force, state, now)
+    assert STRENGTH.index(said.severity) >= STRENGTH.index(plain.severity)
+    assert said.reason != "FORCED"
+    if plain.decision is Decision.RETRAIN and said.decision is Decision.RETRAIN:
+        assert said.approvals_needed >= plain.approvals_needed
+    if plain.decision is Decision.COALESCE:
+        assert said.decision is not Decision.RETRAIN
 
 
 @quick

@@ -533,6 +533,16 @@ def test_an_alarm_that_was_decided_is_not_raised(world: World) -> None:
     assert world.due(DueKind.RAISE) == []
 
 
+@pytest.mark.parametrize("name", ["drift/no-model", "drift/unknown/auc"])
+def test_an_alarm_that_was_rejected_is_not_raised(world: World, name: str) -> None:
+    world.alarms.alarms = [alarm(name)]
+    sweep({}, world.ports)
+    assert do(world, "admit", event=alarm(name))["decision"] == "REJECT"
+    swept(world)
+    assert world.executions.started == {}
+    assert world.due(DueKind.RAISE) == []
+
+
 def test_a_storm_of_alarms_is_noted_in_parts_that_a_transaction_can_hold_and_none_is_lost(world: World) -> None:
     world.alarms.alarms = [alarm(f"drift/churn-{number}") for number in range(95)]
     world.alarms.alarms.insert(1, world.alarms.alarms[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import PolicyAction, Severity
+from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.decision import ModelState, decide
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.policy import (
     Policy,
@@ -25,9 +27,10 @@ from orchestration.domain.policy import (
     target_kind,
     validate_policy,
 )
+from orchestration.domain.signal import Signal, Threshold
 from orchestration.steps.policies import load_policy, model_of_endpoint
 from tests.unit.fake_services import ENDPOINT_ARN
-from tests.unit.fakes import SETTINGS, TRAINING, World
+from tests.unit.fakes import NOON, SETTINGS, TRAINING, World
 
 BARE = {"schema_version": 1, "model": "churn"}
 PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/churn"
@@ -307,6 +310,155 @@ def test_a_file_cannot_switch_on_what_the_operators_switched_off() -> None:
     assert parse({"mode": "active"}, mode="shadow").mode == "shadow"
     assert parse({"mode": "shadow"}).mode == "shadow"
     assert parse({"mode": "active"}).mode == "active"
+
+
+# The stack's parameters as a floor.
+
+FLOORED_ACTIONS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
+    (
+        "by-severity",
+        {"actions": {"info": "retrain", "warning": "retrain", "critical": "retrain"}},
+        "by-severity",
+        {"info": "observe", "warning": "approve", "critical": "retrain"},
+    ),
+    (
+        "always",
+        {"actions": {"warning": "retrain", "critical": "retrain"}, "approval": {"training": "never"}},
+        "always",
+        {"info": "observe", "warning": "approve", "critical": "approve"},
+    ),
+    (
+        "by-severity",
+        {"approval": {"training": "never"}},
+        "by-severity",
+        {"info": "observe", "warning": "approve", "critical": "retrain"},
+    ),
+    # What is stricter than the stack's stays.
+    (
+        "never",
+        {"approval": {"training": "always"}},
+        "always",
+        {"info": "observe", "warning": "approve", "critical": "approve"},
+    ),
+    (
+        "by-severity",
+        {"actions": {"warning": "observe", "critical": "approve"}},
+        "by-severity",
+        {"info": "observe", "warning": "observe", "critical": "approve"},
+    ),
+    (
+        "never",
+        {"actions": {"info": "approve"}},
+        "never",
+        {"info": "observe", "warning": "retrain", "critical": "retrain"},
+    ),
+    # To call critical, and retrain for, what the stack asks about as a warning.
+    (
+        "by-severity",
+        {"severity": {"warning": 1.0, "critical": 1.2}},
+        "by-severity",
+        {"info": "observe", "warning": "approve", "critical": "approve"},
+    ),
+    (
+        "by-severity",
+        {"severity": {"critical": 3.0}},
+        "by-severity",
+        {"info": "observe", "warning": "approve", "critical": "retrain"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("stack", "document", "asked", "actions"), FLOORED_ACTIONS)
+def test_under_a_floor_a_file_asks_people_no_less_than_the_stack(
+    stack: str, document: dict[str, Any], asked: str, actions: dict[str, str]
+) -> None:
+    policy = parse(document, approval_mode=stack, policy_floor=True)
+    assert (policy.approval.training, policy.actions) == (asked, actions)
+
+
+@pytest.mark.parametrize(("file", "hours"), [({}, 24.0), ({"cooldown_hours": 1}, 24.0), ({"cooldown_hours": 48}, 48.0)])
+def test_under_a_floor_a_files_cooldown_is_no_shorter_than_the_stacks(file: dict[str, Any], hours: float) -> None:
+    assert parse(file, policy_floor=True).cooldown_hours == hours
+    assert parse(file).cooldown_hours == file.get("cooldown_hours", 24.0)
+
+
+def test_under_a_floor_both_budgets_hold() -> None:
+    policy = parse({"budget": {"runs": 9, "days": 7}}, policy_floor=True)
+    assert (policy.budget_runs, policy.budget_days, policy.stack_budget_runs) == (9, 7.0, 4)
+    assert parse({"budget": {"runs": 0}}, policy_floor=True).stack_budget_runs == 4
+    assert parse({"budget": {"runs": 9}}).stack_budget_runs == 0
+    assert parse({}, policy_floor=True, run_budget=0).stack_budget_runs == 0
+
+
+weakening = st.fixed_dictionaries(
+    {},
+    optional={
+        "actions": st.dictionaries(st.sampled_from(Severity), st.sampled_from(PolicyAction)),
+        "severity": st.fixed_dictionaries(
+            {}, optional={"warning": st.sampled_from([0, 0.5, 1]), "critical": st.sampled_from([1, 1.5, 2, 4])}
+        ),
+        "approval": st.fixed_dictionaries(
+            {}, optional={"training": st.sampled_from(["never", "by-severity", "always"])}
+        ),
+        "budget": st.fixed_dictionaries({}, optional={"runs": st.integers(0, 9), "days": st.sampled_from([1, 30, 90])}),
+        "cooldown_hours": st.sampled_from([0, 1, 24, 100]),
+        "decision_file": st.sampled_from(["critical", "trusted"]),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(
+    weakening, st.sampled_from(["never", "by-severity", "always"]), st.floats(0.1, 5), st.integers(0, 9), st.booleans()
+)
+def test_no_file_under_a_floor_lets_a_training_start_that_the_stack_alone_would_not(
+    document: dict[str, Any],
+    stack: str,
+    badness: float,
+    hours: int,
+    asks_for: bool,
+) -> None:
+    """Beside the stack without any file: what it holds, observes or asks about is no freer with the file."""
+    if validate_policy({**BARE, **json.loads(json.dumps(document))}):
+        return
+    kind = SignalKind.REQUEST if asks_for else SignalKind.DRIFT
+    sent = Signal(
+        "id", SignalSource.DRIFT_REPORT, kind, "churn", "It drifts.", "", threshold=Threshold("psi", badness, 1.0)
+    )
+    state = ModelState(
+        cooldown_until=NOON - timedelta(hours=1) if hours else None,
+        run_starts=tuple(NOON - timedelta(days=3 * number) for number in range(hours)),
+    )
+    alone = decide(sent, parse(None, approval_mode=stack, policy_floor=True), state, NOON)
+    filed = decide(sent, parse(document, approval_mode=stack, policy_floor=True), state, NOON)
+    if filed.decision is Decision.RETRAIN and not filed.approval_needed:
+        assert not alone.approval_needed
+        # A lower mark for a warning is the file's to set where nobody is asked anyway.
+        lowered = stack == "never" and document.get("severity", {}).get("warning", 1) < 1
+        assert alone.decision is Decision.RETRAIN or (lowered and alone.decision is Decision.OBSERVE)
+
+
+# How the decision file is trusted.
+
+
+def test_a_file_says_if_the_decision_file_is_trusted() -> None:
+    assert [parse(file).decision_file for file in (None, {}, {"decision_file": "trusted"})] == [
+        "critical",
+        "critical",
+        "trusted",
+    ]
+    assert validate_policy({**BARE, "decision_file": "yes"}) == (
+        "$.decision_file: must be one of ['critical', 'trusted'].",
+    )
+
+
+def test_a_policy_that_was_pinned_before_these_keys_came_keeps_its_digest_and_is_read() -> None:
+    policy = parse(None)
+    assert policy_sha256(policy) == "6321949d1424bed1d7fd4f5b5eebc1eb368fb477c16f68768813492d5c2979d5"
+    assert not {"decision_file", "stack_budget_runs"} & set(policy_record(policy))
+    changed = [parse({"decision_file": "trusted"}), parse({}, policy_floor=True)]
+    assert len({policy_sha256(other) for other in (parse({}), *changed)}) == 3
+    assert [pinned(other) for other in changed] == changed
 
 
 def asks(policy: Policy, severity: Severity) -> bool:

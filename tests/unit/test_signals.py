@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.actions.sweep import answered_ids
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
@@ -846,6 +847,7 @@ def test_the_share_and_its_limit_are_found_among_evidentlys_metrics(
     [
         ({"dedupe_key": "monday"}, {"dedupe_key": "tuesday"}),
         ({"dedupe_key": "monday"}, {"dedupe_key": "monday", "model": "fraud"}),
+        ({"dedupe_key": "monday"}, {"dedupe_key": "monday", "model": None, "endpoint": "churn-prod", "metric": "auc"}),
         ({"dataset": {"window_end": "11"}}, {"dataset": {"window_end": "12"}}),
         ({"report_uri": "s3://bucket/11.json"}, {"report_uri": "s3://bucket/12.json"}),
     ],
@@ -858,8 +860,190 @@ def test_a_report_is_known_by_the_senders_key_or_its_window_or_its_place(
     assert first != identity({**drift(**another), "id": "id-1"}, "run-1")
 
 
-def test_under_the_senders_key_a_report_may_say_something_else() -> None:
-    assert identity(drift(dedupe_key="monday")) == identity(drift(dedupe_key="monday", observed=0.8))
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"observed": 0.8},
+        {"observed": None},
+        {"threshold": 0.3},
+        {"comparison": "less_than"},
+        {"metric": "auc"},
+        {"severity": "critical"},
+        {"alert_type": "x", "drift_detected": False},
+        {"dataset_drift": False},
+    ],
+)
+def test_under_the_same_key_a_report_that_says_something_else_is_another_signal(other: dict[str, Any]) -> None:
+    """So one that is harmless never makes the one with real drift a duplicate, whichever comes first."""
+    first = identity({**drift(dedupe_key="monday"), "id": "id-1"}, "run-1")
+    assert first == identity({**drift(dedupe_key="monday"), "id": "id-2"}, "run-2")
+    assert first != identity({**drift(dedupe_key="monday", **other), "id": "id-1"}, "run-1")
+
+
+def test_under_the_same_key_models_that_a_report_names_by_endpoint_or_not_at_all_are_told_apart() -> None:
+    reader = FakeReader(models={"churn-prod": "churn", "fraud-prod": "fraud"})
+    alert = {"alert_type": "DATA_DRIFT_DETECTED", "drift_share": 0.36, "dedupe_key": "monday"}
+    of_default, of_churn, of_fraud = (
+        taken(reported(**alert, **more), reader)
+        for more in ({}, {"endpoint": "churn-prod"}, {"endpoint": "fraud-prod"})
+    )
+    assert (of_default.model, of_churn.model, of_fraud.model) == ("churn", "churn", "fraud")
+    assert of_default.signal_id == of_churn.signal_id != of_fraud.signal_id
+
+
+@pytest.mark.parametrize("sent", [drift(dedupe_key="monday"), drift(report_uri="s3://bucket/11.json")])
+def test_under_the_same_key_reports_of_two_accounts_are_two_signals(sent: dict[str, Any]) -> None:
+    first = identity({**sent, "account": "111122223333"})
+    assert first == identity({**sent, "account": "111122223333"}) != identity({**sent, "account": "444455556666"})
+
+
+def asked(event_id: str = "id-1", **detail: Any) -> dict[str, Any]:
+    sent: dict[str, Any] = event("manual_request/request")
+    return {**sent, "id": event_id, "detail": {**sent["detail"], "dedupe_key": "monday", **detail}}
+
+
+@pytest.mark.parametrize(
+    "other", [asked(model="fraud"), asked(force=True), asked(dedupe_key="tuesday"), {**asked(), "account": "4" * 12}]
+)
+def test_a_request_is_known_by_its_model_its_key_its_sender_and_by_wanting_to_force(other: dict[str, Any]) -> None:
+    first = identity(asked(), "run-1")
+    assert first == identity(asked("id-2", reason="The same key, other words."), "run-2")
+    assert first != identity(other, "run-1")
+    assert first != identity(drift(dedupe_key="monday", model="churn"), "run-1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": SignalSource.MANUAL_REQUEST},
+        {"kind": SignalKind.REQUEST},
+        {"model": "fraud"},
+        {"severity": Severity.INFO},
+        {"threshold": None},
+        {"force": True},
+        {"proven_by": "arn:ana"},
+    ],
+)
+def test_an_id_is_made_of_all_that_sets_the_strength_of_a_signal(change: dict[str, Any]) -> None:
+    found = taken(drift())
+    assert (
+        found.named("monday").signal_id == replace(found, summary="Other words.", context="x").named("monday").signal_id
+    )
+    assert replace(found, **change).named("monday").signal_id != found.named("monday").signal_id
+    assert found.named("mon", "day").signal_id != found.named("monday").signal_id
+
+
+SHARED_KEY = {"dedupe_key": "monday"}
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a report of no model": (reported(**SHARED_KEY, observed=0.9, threshold=0.2), drift(**SHARED_KEY)),
+    "a report without numbers": (reported(**SHARED_KEY, model="churn"), drift(**SHARED_KEY)),
+    "a report of an illegal model": (drift(model="../churn", **SHARED_KEY), drift(**SHARED_KEY)),
+    "a report with the same event id": (reported(model="churn"), drift()),
+    "a request without a reason": (asked(reason=None), asked()),
+    "a request of no model": (asked(model=None), asked()),
+    "an alarm of no model": (
+        {**event("alarm/business_kpi"), "detail": {**event("alarm/business_kpi")["detail"], "alarmName": "drift/x"}},
+        event("alarm/business_kpi"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_was_rejected_is_not_in_the_way_of_a_good_event_with_the_same_key(name: str) -> None:
+    bad, good = REFUSED[name]
+    refused = read_signal(bad, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(refused, Rejection)
+    assert identity(bad, "run-2") == refused.signal_id != taken(good).signal_id
+
+
+def test_of_two_rejected_events_with_the_same_key_each_is_told() -> None:
+    one, another = asked(reason=None), asked(requested_by=None)
+    assert identity(one) == identity({**one, "id": "id-2"}) != identity(another)
+
+
+def test_a_decision_file_or_a_report_that_was_rejected_is_read_once_it_is_mended() -> None:
+    name = "model_monitor/drifted"
+    unreadable = read(name, reader_for(name, Unreadable.ACCESS_DENIED))
+    assert isinstance(unreadable, Rejection)
+    assert unreadable.signal_id != signal_of(name, reader_for(name, report(DRIFTED))).signal_id
+    arn = event(name)["detail"]["ProcessingJobArn"]
+    assert unreadable.signal_id in answered_ids(job_signal_ids(arn))
+
+
+def test_whoever_looks_for_the_answer_to_an_alarm_finds_a_rejection_too() -> None:
+    refused = read("alarm/names_no_model")
+    assert isinstance(refused, Rejection)
+    sent = event("alarm/names_no_model")
+    at = datetime.fromisoformat(sent["detail"]["state"]["timestamp"])
+    assert refused.signal_id in answered_ids(transition_ids(sent["resources"][0], at))
+    assert set(transition_ids("arn", at)) <= set(answered_ids(transition_ids("arn", at)))
+
+
+@pytest.mark.parametrize(
+    ("detail", "threshold", "kind"),
+    [
+        # Numbers beside a shape that does not read them.
+        (
+            {"dataset_drift": False, "metric": "psi", "observed": 0.9, "threshold": 0.2},
+            Threshold("psi", 0.9, 0.2),
+            SignalKind.NO_DRIFT,
+        ),
+        (
+            {"drift_share": 0.1, "drift_threshold": 0.5, "metric": "psi", "observed": 0.9, "threshold": 0.2},
+            Threshold("psi", 0.9, 0.2),
+            SignalKind.DRIFT,
+        ),
+        (
+            {"alert_type": "x", "drift_detected": False, "share_of_drifted_columns": 0.9, "drift_share": 0.3},
+            Threshold("share_of_drifted_columns", 0.9, 0.3),
+            SignalKind.NO_DRIFT,
+        ),
+        (
+            {"metrics": [], "metric": "psi", "observed": 0.1, "threshold": 0.2},
+            Threshold("psi", 0.1, 0.2),
+            SignalKind.DRIFT,
+        ),
+        # One of the shapes says that it drifted.
+        (
+            {"alert_type": "x", "drift_detected": True, "dataset_drift": False},
+            Threshold("x", None, None),
+            SignalKind.DRIFT,
+        ),
+        # Twice in one report.
+        (
+            {
+                "metrics": [
+                    {"metric_name": "DriftedColumnsCount(drift_share=0.5)", "value": {"share": 0.1}},
+                    {"metric_name": "DriftedColumnsCount(drift_share=0.5)", "value": {"share": 0.8}},
+                ]
+            },
+            Threshold("share_of_drifted_columns", 0.8, 0.5),
+            SignalKind.DRIFT,
+        ),
+    ],
+)
+def test_the_shape_a_sender_chooses_hides_no_worse_numbers(
+    detail: dict[str, Any], threshold: Threshold, kind: SignalKind
+) -> None:
+    found = taken(reported(model="churn", **detail))
+    assert found.threshold is not None
+    assert (found.threshold.observed, found.threshold.threshold) == (threshold.observed, threshold.threshold)
+    assert found.kind is kind
+
+
+def test_nothing_in_an_event_proves_who_asks() -> None:
+    sent = asked(proven_by="root", requested_by="ana@example.com")
+    found = taken({**sent, "proven_by": "root"})
+    assert found.proven_by is None
+    assert found.summary.startswith("Somebody who gives the name ana@example.com asks for retraining: ")
+    assert taken(drift(proven_by="root", requested_by="ana", force=True)).proven_by is None
+
+
+def test_who_was_proven_to_ask_is_known_when_the_request_comes_back() -> None:
+    kept = {**PENDING, "signal": {**PENDING["signal"], "kind": "request", "proven_by": "arn:ana"}}  # type: ignore[dict-item] # PENDING is untyped
+    back = taken(event("pending/due"), FakeReader(pending={"churn": kept}))
+    assert (back.kind, back.proven_by) == (SignalKind.REQUEST, "arn:ana")
+    assert taken(event("pending/due"), FakeReader(pending={"churn": PENDING})).proven_by is None
 
 
 def test_an_address_that_is_no_s3_address_or_climbs_up_is_left_out() -> None:
@@ -900,6 +1084,7 @@ def test_a_request_needs_both_a_reason_and_a_name(missing: str) -> None:
     found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
     assert isinstance(found, Rejection)
     assert found.sentence.startswith(f"The request lacks {missing}. ")
+    assert found.model == "churn"
 
 
 def test_a_request_is_known_by_the_senders_key() -> None:
@@ -1155,6 +1340,7 @@ def test_a_record_keeps_six_decimals_of_a_ratio_and_none_that_is_no_number(
             muted=True,
             context="version 1",
             origin=SignalSource.ALARM,
+            proven_by="arn:ana",
         ),
         Signal("0" * 32, SignalSource.ALARM, SignalKind.KPI, "churn", "It fell.", ""),
     ],
@@ -1166,6 +1352,13 @@ def test_a_signal_is_read_from_its_record_as_it_was(found: Signal) -> None:
     # Equal texts would do for the comparison above.
     words = ("source", "kind", "severity", "origin")
     assert [type(getattr(back, name)) for name in words] == [type(getattr(found, name)) for name in words]
+
+
+def test_a_signal_of_the_release_before_is_read_and_proves_nobody() -> None:
+    record = signal_of("manual_request/forced").as_record()
+    del record["proven_by"]
+    found = Signal.of(record)
+    assert (found.force, found.proven_by) == (True, None)
 
 
 def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:

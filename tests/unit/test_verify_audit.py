@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from ops.audit.facts import Recorded, outcome_contradicts
+from ops.audit.facts import Recorded, decision_again, outcome_contradicts
 from ops.audit.findings import Fault, Finding, Level
 from ops.audit.walk import UnknownChainError
 from ops.record_hashes import first_version_text
@@ -20,6 +20,7 @@ from orchestration.domain.chain import GENESIS
 from orchestration.domain.chain import Head as ChainHead
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.merkle import root_of
+from orchestration.domain.policy import pinned_policy, policy_sha256
 from orchestration.domain.records import sha256
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
@@ -221,6 +222,47 @@ def test_a_decision_that_its_inputs_do_not_give_is_found(
     told = [finding for finding in scene.audit().findings if finding.fault is Fault.DECIDED_OTHERWISE]
     assert [(finding.chain, finding.sequence) for finding in told] == [(link.chain, link.sequence)]
     assert sentence in told[0].sentence
+
+
+BY_EARLIER_RULES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a word lowered what was measured": ({"severity": "warning"}, {"severity": "warning"}),
+    "it said that nothing drifted": (
+        {"kind": "no_drift"},
+        {"severity": "info", "decision": "SKIP", "reason": "NO_DRIFT"},
+    ),
+    "a request asked nobody": ({"kind": "request"}, {"approval": {"needed": False, "approvals_needed": 1}}),
+}
+
+
+@pytest.mark.parametrize("name", BY_EARLIER_RULES)
+def test_a_decision_of_the_release_before_is_held_against_no_rule_it_did_not_have(world: World, name: str) -> None:
+    signal_, verdict = BY_EARLIER_RULES[name]
+    stories.decided(world)
+    record = next(link.document for link in Scene.of(world).links() if link.kind == "decision")
+    policy = {
+        **record["inputs"]["policy"]["effective"],
+        "actions": dict.fromkeys(("info", "warning", "critical"), "approve"),
+    }
+    digest = policy_sha256(pinned_policy(policy))
+    record = {
+        **record,
+        **verdict,
+        "inputs": {**record["inputs"], "policy": {"sha256": digest, "effective": policy}},
+        "signal": {**record["signal"], **signal_},
+    }
+    assert decision_again(record) is not None
+    earlier = {**record, "signal": {key: value for key, value in record["signal"].items() if key != "proven_by"}}
+    assert decision_again(earlier) is None
+    tampered = {**earlier["inputs"], "policy": {"sha256": "0" * 64, "effective": policy}}
+    assert decision_again({**earlier, "inputs": tampered}) == "The policy it holds does not have the digest it says."
+
+
+def test_a_decision_of_the_release_before_on_what_is_decided_as_before_is_decided_again(world: World) -> None:
+    stories.decided(world)
+    record = next(link.document for link in Scene.of(world).links() if link.kind == "decision")
+    del record["signal"]["proven_by"]
+    assert decision_again(record) is None
+    assert decision_again({**record, "severity": "warning"}) is not None
 
 
 def _merged(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

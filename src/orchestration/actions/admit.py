@@ -213,7 +213,7 @@ def _promotes_to(ports: Ports, model: str, endpoint: str) -> bool:
 
 
 def _unknown(signal: Signal) -> Rejection:
-    return Rejection(
+    return Rejection.of(
         Reason.UNKNOWN_MODEL,
         f"The loop does not know the model {signal.model}: upload policies/{signal.model}.json to the "
         "AutomationBucket, or make it the stack's DefaultModel.",

@@ -10,7 +10,8 @@ from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.kept_request import KeptRequest
-from orchestration.domain.signal import identify
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import identify, rejection_id
 from orchestration.steps.callers import proven_caller
 from orchestration.steps.operators import ask_for_sweep, asked_text
 
@@ -52,7 +53,7 @@ def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[st
             "time": kept.at,
             "detail": {"request": kept.request_id},
         },
-        identities=[kept.signal_id],
+        identities=[kept.signal_id, rejection_id(Reason.UNKNOWN_MODEL, kept.signal_id)],
         name=f"request-{kept.request_id}",
         since=kept.at,
         repair="request_raised",

@@ -18,6 +18,8 @@ from orchestration.actions.settle import see_alive
 from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, DueKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.json_values import mapping, number
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import rejection_id
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids
 from orchestration.steps.anchoring import ANCHOR, anchor_heads
@@ -71,6 +73,9 @@ NOTED_AT_ONCE: Final = 40
 ALARMS: Final = "alarms"
 MONITOR_RUNS: Final = "monitor_runs"
 """What a sweep lists."""
+
+REFUSED_FOR: Final = (Reason.NO_MODEL, Reason.UNKNOWN_MODEL, Reason.VIOLATIONS_UNREADABLE)
+"""Reasons an alarm or a monitor run may have been rejected for; raised again it would be rejected again."""
 
 DUE_WORK: Final = frozenset({"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised"})
 """Repairs that are none: their time came. Every other one makes up for something that was lost."""
@@ -171,6 +176,12 @@ def _percent_waited(item: DueItem, now: datetime) -> int:
 # Signals whose event was lost.
 
 
+def answered_ids(signal_ids: Iterable[str]) -> list[str]:
+    """Ids under which a signal of AWS's may have been answered: its own, and those of its rejections. Pure."""
+    known = list(signal_ids)
+    return [*known, *(rejection_id(reason, signal_id) for reason in REFUSED_FOR for signal_id in known)]
+
+
 def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
     """Note alarms that went to ALARM since the last sweep; whether that was decided is looked at when its item is due."""
     now = ports.now()
@@ -191,7 +202,7 @@ def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
                     alarm["detail"]["alarmName"],
                     max(now, since + GRACE),
                     event={**alarm, "detail-type": ALARM_STATE_CHANGE},
-                    identities=list(identities),
+                    identities=answered_ids(identities),
                     name=f"sweep-alarm-{identities[0]}",
                     since=now.isoformat(),
                     repair="alarm_without_decision",
@@ -232,7 +243,7 @@ def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
                         "resources": [job_arn],
                         "detail": {"ProcessingJobName": job_name, "ProcessingJobStatus": "Completed"},
                     },
-                    identities=list(identities),
+                    identities=answered_ids(identities),
                     name=f"sweep-monitor-{identities[0]}",
                     endpoint=endpoint,
                     since=now.isoformat(),

@@ -17,8 +17,9 @@ from orchestration.domain.wait import Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-RETURNING: Final = frozenset({SignalKind.DRIFT, SignalKind.KPI})
-"""Kinds of signals that say the model is still, or again, not good enough."""
+RETURNING: Final = frozenset({SignalKind.DRIFT, SignalKind.KPI, SignalKind.NO_DRIFT})
+"""Kinds of signals that say the model is still, or again, not good enough. One that says no drift only gets as far as
+being kept, or having a run, when its own numbers say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

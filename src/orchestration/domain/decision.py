@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.bake import RETURNING
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
-from orchestration.domain.policy import pinned_policy
+from orchestration.domain.policy import STACK_BUDGET_DAYS, pinned_policy
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Signal
 from orchestration.domain.switches import KillSwitch, paused_sentence, switch_over
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.domain.policy import Policy
+
+
+ASKED_FOR: Final = frozenset({SignalKind.REQUEST, SignalKind.RETRAINING_DECISION})
+"""Kinds of signals that ask for a retraining and measure nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +114,20 @@ class DecisionVerdict:
 
 
 def severity_of(signal: Signal, policy: Policy) -> Severity:
-    """The signal's own severity if it carries one, else the ratio of observed to threshold against the policy's marks.
+    """The larger of what was measured against the policy's marks and of the signal's own word, which can only raise.
 
-    A violation without numbers is past its threshold by definition and counts as a warning.
+    A violation without numbers is past its threshold by definition and counts as a warning. "No drift" counts only where no
+    number says otherwise.
     """
-    if signal.kind is SignalKind.NO_DRIFT:
-        return Severity.INFO
-    if signal.severity is not None:
-        return signal.severity
-    if signal.kind in {SignalKind.RETRAINING_DECISION, SignalKind.REQUEST}:
+    return max(_measured(signal, policy), signal.severity or Severity.INFO, key=lambda level: level.rank)
+
+
+def _measured(signal: Signal, policy: Policy) -> Severity:
+    if signal.kind in ASKED_FOR:
         return Severity.CRITICAL
     ratio = signal.threshold.ratio if signal.threshold else None
     if ratio is None:
-        return Severity.WARNING
+        return Severity.INFO if signal.kind is SignalKind.NO_DRIFT else Severity.WARNING
     if ratio >= policy.critical_ratio:
         return Severity.CRITICAL
     return Severity.WARNING if ratio >= policy.warning_ratio else Severity.INFO
@@ -138,11 +144,7 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
         return DecisionVerdict(
             stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, guards=verdicts
         )
-    approval_needed = policy.approval.training == "always" or (
-        policy.approval.training == "by-severity" and policy.actions[severity] is PolicyAction.APPROVE
-    )
-    if signal.kind in {SignalKind.REQUEST, SignalKind.RETRAINING_DECISION} and policy.approval.training != "always":
-        approval_needed = False
+    approval_needed = _asks_people(signal, policy, severity)
     return DecisionVerdict(
         Decision.RETRAIN,
         Reason.FORCED if _overrides_cooldown(signal, state, now) else Reason.GUARDS_PASSED,
@@ -152,6 +154,24 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
         approvals_needed=policy.approval.approvals_needed if severity is Severity.CRITICAL else 1,
         guards=verdicts,
     )
+
+
+def _asks_people(signal: Signal, policy: Policy, severity: Severity) -> bool:
+    """Whether people are asked before this training.
+
+    What asks for a retraining and measures nothing trains unasked only where the policy itself retrains at its severity;
+    so where the policy only observes, people are asked. Two are exempt: a decision file that the policy trusts, and, where
+    the policy asks nobody at that severity, somebody whom the loop knows.
+    """
+    if policy.approval.training == "always":
+        return True
+    if signal.kind is SignalKind.RETRAINING_DECISION and policy.decision_file == "trusted":
+        return False
+    action = policy.actions[severity]
+    if action is PolicyAction.OBSERVE:
+        # Nothing else gets as far as here.
+        return signal.proven_by is None
+    return policy.approval.training == "by-severity" and action is PolicyAction.APPROVE
 
 
 def decided_again(record: Mapping[str, Any]) -> DecisionVerdict:
@@ -206,7 +226,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             Reason.FROZEN,
             f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
         )
-    drifted = signal.kind in {SignalKind.DRIFT, SignalKind.KPI} and severity is not Severity.INFO and not signal.muted
+    drifted = signal.kind in RETURNING and severity is not Severity.INFO and not signal.muted
     if policy.drift_again_hours and state.promoted_at is not None and drifted:
         age = now - state.promoted_at
         if age < timedelta(hours=policy.drift_again_hours):
@@ -242,11 +262,11 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
 
 def _severity(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del state, now
-    if signal.kind is SignalKind.NO_DRIFT:
+    if signal.kind is SignalKind.NO_DRIFT and severity is Severity.INFO:
         return GuardVerdict("severity", Decision.SKIP, Reason.NO_DRIFT, f"{signal.summary} Nothing to retrain for.")
     if signal.muted:
         return GuardVerdict("severity", Decision.OBSERVE, Reason.MUTED, f"{signal.summary} The alarm is muted.")
-    if signal.kind in {SignalKind.RETRAINING_DECISION, SignalKind.REQUEST}:
+    if signal.kind in ASKED_FOR:
         return _passes("severity", Reason.ASKED_FOR, f"{signal.summary} Retraining was asked for.")
     ratio = signal.threshold.ratio if signal.threshold else None
     shown = "without numbers" if ratio is None else f"{ratio:.2f} times its threshold"
@@ -315,20 +335,22 @@ def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Sever
     until = state.cooldown_until.isoformat(timespec="seconds")
     if _overrides_cooldown(signal, state, now):
         return _passes(
-            "cooldown", Reason.COOLDOWN_OVERRIDDEN, f"{signal.requested_by} overrides the cooldown until {until}."
+            "cooldown", Reason.COOLDOWN_OVERRIDDEN, f"{signal.proven_by} overrides the cooldown until {until}."
         )
+    unproven = " Its force does not count: only make retrain FORCE=1 can pass a cooldown, since it proves who asks."
     return GuardVerdict(
         "cooldown",
         Decision.COALESCE,
         Reason.COOLDOWN,
         f"{policy.model} is in its cooldown of {policy.cooldown_hours:g} h until {until}; the signal is kept and decided "
-        "then.",
+        f"then.{unproven if signal.force else ''}",
     )
 
 
 def _overrides_cooldown(signal: Signal, state: ModelState, now: datetime) -> bool:
     return (
         signal.force
+        and signal.proven_by is not None
         and signal.source is SignalSource.MANUAL_REQUEST
         and state.cooldown_until is not None
         and now < state.cooldown_until
@@ -337,21 +359,28 @@ def _overrides_cooldown(signal: Signal, state: ModelState, now: datetime) -> boo
 
 def _budget(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del signal, severity
-    if policy.budget_runs == 0:
+    remedies = {
+        (
+            policy.stack_budget_runs,
+            STACK_BUDGET_DAYS,
+        ): "Raise the stack's RunBudget, which PolicyFloor holds against it,",
+        (policy.budget_runs, policy.budget_days): "Raise budget.runs in its policy",
+    }
+    limits = {limit: remedy for limit, remedy in remedies.items() if limit[0] > 0}
+    if not limits:
         return _passes("budget", Reason.NO_BUDGET, "The policy sets no run budget.")
-    since = now - timedelta(days=policy.budget_days)
-    used = sum(start > since for start in state.run_starts)
-    if used >= policy.budget_runs:
-        return GuardVerdict(
-            "budget",
-            Decision.HOLD,
-            Reason.BUDGET_SPENT,
-            f"{policy.model} has used {used} of {policy.budget_runs} runs in {policy.budget_days:g} days. "
-            "Raise budget.runs in its policy if this drift is worth it.",
-        )
-    return _passes(
-        "budget", Reason.WITHIN_BUDGET, f"{used} of {policy.budget_runs} runs used in {policy.budget_days:g} days."
-    )
+    told = []
+    for (runs, days), remedy in limits.items():
+        used = sum(start > now - timedelta(days=days) for start in state.run_starts)
+        told.append(f"{used} of {runs} runs used in {days:g} days.")
+        if used >= runs:
+            return GuardVerdict(
+                "budget",
+                Decision.HOLD,
+                Reason.BUDGET_SPENT,
+                f"{policy.model} has used {used} of {runs} runs in {days:g} days. {remedy} if this drift is worth it.",
+            )
+    return _passes("budget", Reason.WITHIN_BUDGET, " ".join(told))
 
 
 def _shadow(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:

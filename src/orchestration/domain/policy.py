@@ -27,7 +27,15 @@ ACTIONS_BY_APPROVAL_MODE: Final = {
     "by-severity": {Severity.INFO: "observe", Severity.WARNING: "approve", Severity.CRITICAL: "retrain"},
     "always": {Severity.INFO: "observe", Severity.WARNING: "approve", Severity.CRITICAL: "approve"},
 }
-"""Default actions for the stack parameter ApprovalMode."""
+"""Default actions for the stack parameter ApprovalMode; the modes from the weakest to the strictest."""
+
+STRICTEST_FIRST: Final = [str(action) for action in PolicyAction]
+
+CRITICAL_RATIO: Final = 2.0
+"""From here on a signal is critical, unless a policy file says otherwise."""
+
+STACK_BUDGET_DAYS: Final = 30.0
+"""Days the stack parameter RunBudget looks back."""
 
 STATE_MACHINE_ARN: Final = re.compile(
     r"arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?"
@@ -140,16 +148,24 @@ class Policy:
     evaluation: Evaluation
     approval: Approval
     promotion: Promotion
+    decision_file: str = "critical"
+    stack_budget_runs: int = 0
+
+
+LATER_KEYS: Final = {"decision_file": "critical", "stack_budget_runs": 0}
+"""Keys that came after the first manifests, with what those mean. A value that changes nothing is not written: so the digest
+of a policy that was pinned before stays, and code of before reads what is pinned now."""
 
 
 def policy_record(policy: Policy) -> dict[str, Any]:
-    """The effective policy as a manifest pins it: every value, the file's and the stack's."""
-    return asdict(policy)
+    """The effective policy as a manifest pins it: the file's values and the stack's."""
+    record = asdict(policy)
+    return {key: value for key, value in record.items() if key not in LATER_KEYS or value != LATER_KEYS[key]}
 
 
 def policy_sha256(policy: Policy) -> str:
     """Hex SHA-256 of what a policy means. A file written again with the same meaning has the same one."""
-    meaning = {key: value for key, value in asdict(policy).items() if key != "version"}
+    meaning = {key: value for key, value in policy_record(policy).items() if key != "version"}
     return hashlib.sha256(canonical(meaning).encode()).hexdigest()
 
 
@@ -224,7 +240,7 @@ def _unfit_values(path: str, value: Any, depth: int) -> tuple[str, ...]:
 def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     findings: list[str] = []
     severity = document.get("severity", {})
-    if severity.get("warning", 1.0) > severity.get("critical", 2.0):
+    if severity.get("warning", 1.0) > severity.get("critical", CRITICAL_RATIO):
         findings.append("$.severity: warning must not be greater than critical (defaults 1.0 and 2.0).")
     target = document.get("training", {}).get("target")
     if target is not None and target_kind(target) is None:
@@ -268,6 +284,12 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
     approval = document.get("approval", {})
     asked = approval.get("training", settings.approval_mode)
     actions = {**ACTIONS_BY_APPROVAL_MODE[asked], **document.get("actions", {})}
+    critical_ratio = float(severity.get("critical", CRITICAL_RATIO))
+    cooldown_hours = float(document.get("cooldown_hours", settings.cooldown_hours))
+    if settings.policy_floor:
+        asked = max(asked, settings.approval_mode, key=list(ACTIONS_BY_APPROVAL_MODE).index)
+        actions = _floored(actions, settings.approval_mode, critical_ratio)
+        cooldown_hours = max(cooldown_hours, settings.cooldown_hours)
     if asked == "never" and "approve" in actions.values():
         asked = "by-severity"  # the file asks people, whatever the stack's default says
     budget = document.get("budget", {})
@@ -283,12 +305,12 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
         # Shadow on the stack wins: a policy file cannot switch on what the operators switched off.
         mode="shadow" if "shadow" in {settings.mode, document.get("mode")} else "active",
         warning_ratio=float(severity.get("warning", 1.0)),
-        critical_ratio=float(severity.get("critical", 2.0)),
+        critical_ratio=critical_ratio,
         actions={Severity(name): PolicyAction(action) for name, action in actions.items()},
         hold_on_data_quality=document.get("data_quality", "hold") == "hold",
-        cooldown_hours=float(document.get("cooldown_hours", settings.cooldown_hours)),
+        cooldown_hours=cooldown_hours,
         budget_runs=int(budget.get("runs", settings.run_budget)),
-        budget_days=float(budget.get("days", 30)),
+        budget_days=float(budget.get("days", STACK_BUDGET_DAYS)),
         fruitless_runs=int(breaker.get("fruitless_runs", 3)),
         drift_again_hours=float(breaker.get("drift_again_hours", 0)),
         training=Training(
@@ -326,7 +348,20 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             monitoring_schedule=promotion.get("monitoring_schedule"),
             inconclusive=promotion.get("inconclusive", "ask"),
         ),
+        decision_file=document.get("decision_file", "critical"),
+        stack_budget_runs=settings.run_budget if settings.policy_floor else 0,
     )
+
+
+def _floored(actions: dict[Any, str], approval_mode: str, critical_ratio: float) -> dict[Any, str]:
+    """A file's actions, none of them weaker than the stack's; observing is the strictest, retraining unasked the weakest.
+
+    A file that calls critical what the stack calls a warning has it asked about as a warning.
+    """
+    floor = dict(ACTIONS_BY_APPROVAL_MODE[approval_mode])
+    if critical_ratio < CRITICAL_RATIO:
+        floor[Severity.CRITICAL] = min(floor[Severity.WARNING], floor[Severity.CRITICAL], key=STRICTEST_FIRST.index)
+    return {severity: min(action, floor[severity], key=STRICTEST_FIRST.index) for severity, action in actions.items()}
 
 
 @functools.cache

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Violation:
 class Signal:
     """One signal. ``signal_id`` is the same for every delivery of the same fact.
 
-    ``origin`` is who raised what was kept and comes back as a pending signal; None for every other.
+    ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
+    name that the sender gives; ``proven_by`` is who asks as the loop itself knows it, never taken from an event.
     """
 
     signal_id: str
@@ -87,13 +89,26 @@ class Signal:
     context: str = ""
     origin: SignalSource | None = None
 
+    def named(self, *key: str | None) -> Signal:
+        """The signal with the id of a sender's fact: source, model, the sender's key and all that sets its strength.
+
+        So a signal is the duplicate of no other model's, no other sender's and no milder one, whatever its key.
+        """
+        measured = self.threshold or Threshold(None, None, None)
+        strength = [self.kind, self.severity, asdict(measured), self.force, self.proven_by]
+        return replace(self, signal_id=identify(canonical([self.source, self.model, key, strength])))
+
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Signal:
-        """A signal from its record; of its violations the record keeps the first fifty."""
+        """A signal from its record; of its violations the record keeps the first fifty.
+
+        One of the release before does not say who was proven to ask: nobody was.
+        """
         dataset, threshold = record["dataset"], record["threshold"]
         return cls(
             **{
-                **{name: record[name] for name in cls.__slots__},
+                **{name: record[name] for name in cls.__slots__ if name != "proven_by"},
+                "proven_by": record.get("proven_by"),
                 "source": SignalSource(record["source"]),
                 "kind": SignalKind(record["kind"]),
                 "severity": Severity(record["severity"]) if record["severity"] else None,
@@ -126,6 +141,11 @@ class Rejection:
     signal_id: str
     model: str | None = None
 
+    @classmethod
+    def of(cls, reason: Reason, sentence: str, *fact: str | None, model: str | None = None) -> Rejection:
+        """The rejection of a fact that ``fact`` names."""
+        return cls(reason, sentence, rejection_id(reason, *fact), model)
+
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
@@ -134,6 +154,11 @@ class Ignored:
     reason: Reason
     sentence: str
     model: str | None = None
+
+
+def rejection_id(reason: Reason, *fact: str | None) -> str:
+    """The id of a rejection. No signal has it: what was refused once is not in the way of what is good."""
+    return identify("rejected", reason, *fact)
 
 
 def identify(*parts: str | None) -> str:

@@ -21,7 +21,7 @@ from orchestration.domain.contracts import (
 )
 from orchestration.domain.json_values import text
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Ignored, Rejection, Signal, identify
+from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
 
 if TYPE_CHECKING:
@@ -68,31 +68,27 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
         A signal; or an event ignored with its reason; or a rejection that says what to fix. Never raises on content.
     """
     if not isinstance(event, dict):
-        return Rejection(
-            reason=Reason.NOT_AN_OBJECT,
-            sentence=f"The input is a JSON {_json_type(event)}, not an object. Send an EventBridge event or {{}}.",
-            signal_id=identify("not-an-object", run_id),
+        return Rejection.of(
+            Reason.NOT_AN_OBJECT,
+            f"The input is a JSON {_json_type(event)}, not an object. Send an EventBridge event or {{}}.",
+            run_id,
         )
     size = len(canonical(event).encode())
     if size > EVENT_BYTES_LIMIT:
-        return Rejection(
-            reason=Reason.EVENT_TOO_LARGE,
-            sentence=(
-                f"The event has {size} bytes; at most {EVENT_BYTES_LIMIT} are taken. "
-                "Put the report into S3 and send its address as report_uri."
-            ),
-            signal_id=identify("too-large", text(event.get("id")) or run_id),
+        return Rejection.of(
+            Reason.EVENT_TOO_LARGE,
+            f"The event has {size} bytes; at most {EVENT_BYTES_LIMIT} are taken. "
+            "Put the report into S3 and send its address as report_uri.",
+            text(event.get("id")) or run_id,
         )
     adapter = _adapter_for(event)
     if adapter is None:
         source, detail_type = text(event.get("source"), 100), text(event.get("detail-type"), 100)
-        return Rejection(
-            reason=Reason.UNKNOWN_EVENT,
-            sentence=(
-                f"Nothing here understands an event from source {source!r} with detail-type {detail_type!r}. "
-                f"Send source {DRIFT_SOURCE!r} with detail-type {DRIFT_DETECTED!r} or {RETRAINING_REQUESTED!r}."
-            ),
-            signal_id=identify("unknown", text(event.get("id")) or run_id),
+        return Rejection.of(
+            Reason.UNKNOWN_EVENT,
+            f"Nothing here understands an event from source {source!r} with detail-type {detail_type!r}. "
+            f"Send source {DRIFT_SOURCE!r} with detail-type {DRIFT_DETECTED!r} or {RETRAINING_REQUESTED!r}.",
+            text(event.get("id")) or run_id,
         )
     return adapter(event, reader, settings, run_id)
 

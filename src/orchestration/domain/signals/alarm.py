@@ -41,10 +41,8 @@ def from_event(
     detail = mapping(event.get("detail"))
     name = detail.get("alarmName")
     if not isinstance(name, str) or not name.strip():
-        return Rejection(
-            Reason.NO_ALARM_NAME,
-            "The alarm event names no alarmName.",
-            identify("alarm", text(event.get("id")) or run_id),
+        return Rejection.of(
+            Reason.NO_ALARM_NAME, "The alarm event names no alarmName.", text(event.get("id")) or run_id
         )
     if not name.startswith(settings.alarm_name_prefix):
         return Ignored(
@@ -59,7 +57,7 @@ def from_event(
     signal_id = _identity(arn, state, event, run_id)
     endpoint, model = _subject(name, configuration, reader, settings)
     if model is None:
-        return Rejection(
+        return Rejection.of(
             Reason.NO_MODEL,
             f"Alarm {text(name, 255)} names no model of this loop. Give its metric a dimension Endpoint, EndpointName, "
             f"ModelName or Model, or name it {settings.alarm_name_prefix}<model>/<what>; the model needs a policy "
@@ -92,7 +90,11 @@ def transition_ids(arn: str, at: datetime) -> tuple[str, ...]:
 
 
 def _identity(arn: str, state: dict[str, Any], event: dict[str, Any], run_id: str) -> str:
-    """One change of an alarm is one signal: the alarm and the second of the change."""
+    """One change of an alarm is one signal: the alarm and the second of the change.
+
+    CloudWatch names both and the address holds the account, so no sender can take the name of another's change. What was
+    measured is no part of it: DescribeAlarms may tell a later value of the same change.
+    """
     told = text(state.get("timestamp"), 60) or text(event.get("time"), 60)
     try:
         return transition_ids(arn, datetime.fromisoformat(told or ""))[0]

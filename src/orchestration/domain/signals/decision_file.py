@@ -56,13 +56,14 @@ def _read(
     document = reader.read_document(uri)
     # A missing file has no version, so the hour it was missed stands for it.
     seen = (str(document.unreadable), observed_at[:13]) if document.unreadable else (document.version,)
+    # S3 names a version of a file once and for all, so no other sender's file can take its name.
     signal_id = identify(*(identity or ("decision-file", uri, *seen)))
     model = model_name(settings.default_model)
     word = parse_decision(document)
     if isinstance(word, Rejection):
-        return Rejection(word.reason, word.sentence, signal_id, model)
+        return Rejection.of(word.reason, word.sentence, signal_id, model=model)
     if model is None:
-        return Rejection(
+        return Rejection.of(
             Reason.NO_MODEL,
             "The stack's DefaultModel is not a legal model name; correct it and deploy again.",
             signal_id,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, number, s3_uri, sequence, text
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, identify
+from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold
 
 if TYPE_CHECKING:
     from orchestration.domain.signals import SignalReader
@@ -36,25 +37,41 @@ SEVERITIES: Final = {
 _DRIFT_SHARE: Final = re.compile(r"drift_share=([0-9.]+)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a detail says in one of the shapes. ``drifted`` is the sender's own word, ``told`` whether there is any."""
+
+    threshold: Threshold
+    drifted: bool | None = None
+    told: bool = False
+
+    @property
+    def badness(self) -> float:
+        """Its ratio; without numbers it counts as one at its threshold."""
+        ratio = self.threshold.ratio
+        return 1.0 if ratio is None else ratio
+
+
 def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:
     """Normalise the ``detail`` of a ``Drift Detected`` event, whichever of the three shapes it has."""
     detail = event.get("detail")
-    signal_id = _identity(event, run_id)
+    key = (text(event.get("account"), 20), _key(event, run_id))
+    fact = (SignalSource.DRIFT_REPORT, *key, canonical(detail))
     if not isinstance(detail, dict):
-        return Rejection(
+        return Rejection.of(
             Reason.NO_DETAIL,
             "The event's detail is not a JSON object; send {model, metric, observed, threshold}.",
-            signal_id,
+            *fact,
         )
     endpoint = model_name(detail.get("endpoint") or detail.get("endpoint_name"))
     raw_model = detail.get("model") if "model" in detail else detail.get("model_name")
     model = model_name(raw_model)
     if raw_model is not None and model is None:
-        return Rejection(
+        return Rejection.of(
             Reason.BAD_MODEL_NAME,
             f"The model name {text(raw_model, 80)!r} is not legal: 1 to 63 letters, digits and inner hyphens. "
             "Send the name of a policy file without its .json.",
-            signal_id,
+            *fact,
         )
     if model is None and endpoint:
         model = reader.model_of_endpoint(endpoint)
@@ -62,34 +79,32 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         # The alert of AWS's sample names neither; who sends it runs one model.
         model = model_name(settings.default_model)
     if model is None:
-        return Rejection(
+        return Rejection.of(
             Reason.NO_MODEL,
             "The drift report names no model. Send model, or an endpoint that a policy or the tag retraining:model claims.",
-            signal_id,
+            *fact,
         )
-    if _is_alert(detail):
-        measured = _from_alert(detail)
-    elif _is_evidently(detail):
-        measured = _from_evidently(detail)
-    else:
-        measured = _from_report(detail)
-    threshold, no_drift, told = measured
+    readings = _readings(detail)
+    # The sender chooses the shape, so numbers that lie outside of it count as well: the worst of them all.
+    numbered = [reading for reading in readings if reading.threshold.observed is not None]
+    threshold = max(numbered or readings[:1], key=lambda reading: reading.badness).threshold
+    words = {reading.drifted for reading in readings}
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
-    if threshold.observed is None and threshold.threshold is None and not told:
-        return Rejection(
+    if threshold.observed is None and threshold.threshold is None and not any(reading.told for reading in readings):
+        return Rejection.of(
             Reason.NO_MEASUREMENT,
             "The drift report has no numbers: send metric, observed and threshold as JSON numbers, or a severity.",
-            signal_id,
-            model,
+            *fact,
+            model=model,
         )
     severity = SEVERITIES.get(str(detail.get("severity") or "").lower())
     dataset = mapping(detail.get("dataset"))
     shown = "unknown" if threshold.observed is None else f"{threshold.observed:g}"
     limit = "an unknown threshold" if threshold.threshold is None else f"a threshold of {threshold.threshold:g}"
     return Signal(
-        signal_id=signal_id,
+        signal_id="",
         source=SignalSource.DRIFT_REPORT,
-        kind=SignalKind.NO_DRIFT if no_drift else SignalKind.DRIFT,
+        kind=SignalKind.NO_DRIFT if False in words and True not in words else SignalKind.DRIFT,
         model=model,
         endpoint=endpoint,
         dataset=Dataset(
@@ -105,10 +120,19 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         summary=f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}.",
         observed_at=text(event.get("time"), 40) or "",
         context=text(detail.get("message") or detail.get("description"), 300) or "",
-    )
+    ).named(*key)
 
 
-def _from_report(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
+def _readings(detail: dict[str, Any]) -> list[_Reading]:
+    """The detail in every shape it has, first in the one that names it."""
+    return [
+        *([_from_alert(detail)] if _is_alert(detail) else []),
+        *(_from_evidently(detail) if _is_evidently(detail) else []),
+        _from_report(detail),
+    ]
+
+
+def _from_report(detail: dict[str, Any]) -> _Reading:
     lower = str(detail.get("comparison") or "").lower() in LOWER_IS_WORSE
     threshold = Threshold(
         metric=text(detail.get("metric"), 255),
@@ -116,7 +140,7 @@ def _from_report(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
         threshold=number(detail.get("threshold")),
         lower_is_worse=lower,
     )
-    return threshold, False, str(detail.get("severity") or "").lower() in SEVERITIES
+    return _Reading(threshold, told=str(detail.get("severity") or "").lower() in SEVERITIES)
 
 
 def _is_alert(detail: dict[str, Any]) -> bool:
@@ -124,7 +148,7 @@ def _is_alert(detail: dict[str, Any]) -> bool:
     return "alert_type" in detail or ("drift_share" in detail and not _is_evidently(detail))
 
 
-def _from_alert(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
+def _from_alert(detail: dict[str, Any]) -> _Reading:
     """The alert JSON of AWS's sample-mlops-bestpractices: ``alert_type``, ``severity``, ``drift_share``, ...
 
     A model-performance alert carries the degraded metric instead of a share of drifted features.
@@ -138,42 +162,55 @@ def _from_alert(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
     )
     named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
     lower = share is None and number(detail.get("current_value")) is not None and "baseline_value" in detail
-    drifted = detail.get("drift_detected")
-    return Threshold(named, observed, limit, lower_is_worse=lower), drifted is False, True
+    return _Reading(
+        Threshold(named, observed, limit, lower_is_worse=lower), _word(detail.get("drift_detected")), told=True
+    )
 
 
 def _is_evidently(detail: dict[str, Any]) -> bool:
     return "dataset_drift" in detail or "share_of_drifted_columns" in detail or isinstance(detail.get("metrics"), list)
 
 
-def _from_evidently(detail: dict[str, Any]) -> tuple[Threshold, bool, bool]:
-    """Evidently's share of drifted columns, alone or inside a report's ``metrics`` list.
+def _from_evidently(detail: dict[str, Any]) -> list[_Reading]:
+    """Evidently's share of drifted columns, alone or inside a report's ``metrics`` list, once for each time it is there.
 
     Until 0.6 it is the ``result`` of DatasetDriftMetric; since 0.7 the ``value`` of DriftedColumnsCount, whose
     threshold stands in its ``config`` or only in its name, "DriftedColumnsCount(drift_share=0.5)".
     """
-    result = detail
-    for entry in map(mapping, sequence(detail.get("metrics"))):
-        candidate = mapping(entry.get("result"))
-        if "share_of_drifted_columns" in candidate or "dataset_drift" in candidate:
-            result = candidate
-            break
-        name = text(entry.get("metric_name") or entry.get("metric_id")) or ""
-        share = number(mapping(entry.get("value")).get("share"))
-        if name.startswith("DriftedColumnsCount") and share is not None:
-            named = _DRIFT_SHARE.search(name)
-            limit = number(mapping(entry.get("config")).get("drift_share") or (named and named[1]))
-            result = {"share_of_drifted_columns": share, "drift_share": limit}
-            if limit is not None:
-                result["dataset_drift"] = share >= limit
-            break
-    drifted = result.get("dataset_drift")
-    threshold = Threshold(
-        metric="share_of_drifted_columns",
-        observed=number(result.get("share_of_drifted_columns")),
-        threshold=number(result.get("drift_share")),
-    )
-    return threshold, drifted is False, isinstance(drifted, bool)
+    results = [result for entry in sequence(detail.get("metrics")) if (result := _evidently_result(mapping(entry)))]
+    if "share_of_drifted_columns" in detail or "dataset_drift" in detail or not results:
+        results.append(detail)
+    return [
+        _Reading(
+            Threshold(
+                metric="share_of_drifted_columns",
+                observed=number(result.get("share_of_drifted_columns")),
+                threshold=number(result.get("drift_share")),
+            ),
+            _word(result.get("dataset_drift")),
+            told=isinstance(result.get("dataset_drift"), bool),
+        )
+        for result in results
+    ]
+
+
+def _evidently_result(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """What one entry of Evidently's metrics says of the share of drifted columns, in the words of 0.4; None if nothing."""
+    result = mapping(entry.get("result"))
+    if "share_of_drifted_columns" in result or "dataset_drift" in result:
+        return result
+    name = text(entry.get("metric_name") or entry.get("metric_id")) or ""
+    share = number(mapping(entry.get("value")).get("share"))
+    if not name.startswith("DriftedColumnsCount") or share is None:
+        return None
+    named = _DRIFT_SHARE.search(name)
+    limit = number(mapping(entry.get("config")).get("drift_share") or (named and named[1]))
+    drifted = None if limit is None else share >= limit
+    return {"share_of_drifted_columns": share, "drift_share": limit, "dataset_drift": drifted}
+
+
+def _word(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _first_number(detail: dict[str, Any], *names: str) -> float | None:
@@ -186,12 +223,12 @@ def _feature(item: Any) -> str | None:
     return text(item, 60)
 
 
-def _identity(event: dict[str, Any], run_id: str) -> str:
-    """What makes two deliveries the same signal: the sender's key, else window or report, else the event's id."""
+def _key(event: dict[str, Any], run_id: str) -> str:
+    """What makes two deliveries the same fact: the sender's key, else window or report, else the event's id."""
     detail = mapping(event.get("detail"))
     dedupe_key = text(detail.get("dedupe_key"), 200)
     if dedupe_key:
-        return identify("drift-report", text(detail.get("model"), 80), dedupe_key)
+        return dedupe_key
     if mapping(detail.get("dataset")).get("window_end") or detail.get("report_uri"):
-        return identify("drift-report", canonical(detail))
-    return identify("drift-report", text(event.get("id"), 100) or run_id)
+        return canonical(detail)
+    return text(event.get("id"), 100) or run_id

@@ -61,10 +61,10 @@ def from_event(
     job_name = detail.get("ProcessingJobName")
     status = detail.get("ProcessingJobStatus")
     if not isinstance(job_name, str) or not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job_name):
-        return Rejection(
+        return Rejection.of(
             Reason.NO_JOB_NAME,
             "The processing job event names no legal ProcessingJobName, so the run cannot be confirmed with SageMaker.",
-            identify("model-monitor", text(event.get("id")) or run_id),
+            text(event.get("id")) or run_id,
         )
     if status not in ("Completed", "Failed"):
         return Ignored(
@@ -102,7 +102,7 @@ def from_event(
     if described_status == "Failed":
         reason = text(job.get("FailureReason") or job.get("ExitMessage")) or "no reason given"
         return Signal(
-            signal_id=identify("model-monitor", arn, "Failed"),
+            signal_id=job_signal_ids(arn)[1],
             source=SignalSource.MODEL_MONITOR,
             kind=SignalKind.MONITOR_FAILURE,
             model=model,
@@ -134,17 +134,17 @@ def _from_report(
     dataset: Dataset,
     observed_at: str,
 ) -> Signal | Rejection:
-    signal_id = identify("model-monitor", arn, "Completed")
+    signal_id = job_signal_ids(arn)[0]
     exit_message = text(job.get("ExitMessage")) or ""
     document = _report(job, reader)
     if document is None or document.unreadable is Unreadable.MISSING:
         if exit_message.startswith("CompletedWithViolations"):
-            return Rejection(
+            return Rejection.of(
                 Reason.VIOLATIONS_UNREADABLE,
                 f"Monitoring run {job_name} says {exit_message!r}, but its output holds no {VIOLATION_FILES[0]}. "
                 "Look at the job's ProcessingOutputConfig and its logs.",
                 signal_id,
-                model,
+                model=model,
             )
         return Signal(
             signal_id=signal_id,
@@ -157,21 +157,21 @@ def _from_report(
             observed_at=observed_at,
         )
     if document.body is None:
-        return Rejection(
+        return Rejection.of(
             Reason.VIOLATIONS_UNREADABLE,
             f"The violations of monitoring run {job_name} at {document.uri} cannot be read ({document.unreadable}). "
             "Allow the orchestration function's role s3:GetObject on the monitor's output.",
             signal_id,
-            model,
+            model=model,
         )
     violations = parse_violations(document.body)
     if violations is None:
-        return Rejection(
+        return Rejection.of(
             Reason.VIOLATIONS_UNREADABLE,
             f"{document.uri} is not Model Monitor's JSON: it needs a list 'violations' of objects with feature_name, "
             "constraint_check_type and description.",
             signal_id,
-            model,
+            model=model,
         )
     broken = tuple(violation for violation in violations if violation.check in DATA_QUALITY_CHECKS)
     worst = worst_threshold(violations)
@@ -207,7 +207,10 @@ def _sentence(
 
 
 def job_signal_ids(job_arn: str) -> tuple[str, ...]:
-    """Ids the signal of a monitoring run may have: that of its completion, and that of its failure."""
+    """Ids the signal of a monitoring run may have: that of its completion, and that of its failure.
+
+    SageMaker names the job and the address holds the account, so no sender can take the name of another's run.
+    """
     return tuple(identify("model-monitor", job_arn, status) for status in ("Completed", "Failed"))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, number, s3_uri, text
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, identify
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
 
 if TYPE_CHECKING:
     from orchestration.domain.signals import SignalReader
@@ -22,10 +22,11 @@ def from_event(
     raw_model = mapping(event.get("detail")).get("model")
     model = model_name(raw_model)
     if model is None:
-        return Rejection(
+        return Rejection.of(
             Reason.BAD_MODEL_NAME,
             f"The event's model {text(raw_model, 80)!r} is not a legal model name.",
-            identify("pending", text(event.get("id"), 100) or run_id),
+            SignalSource.PENDING,
+            text(event.get("id"), 100) or run_id,
         )
     stored = reader.pending_signal(model)
     if stored is None:
@@ -37,7 +38,7 @@ def from_event(
     origin = signal.get("origin") or signal.get("source")
     count = int(number(stored.get("count")) or 1)
     return Signal(
-        signal_id=identify("pending", run_id),
+        signal_id="",
         source=SignalSource.PENDING,
         origin=SignalSource(origin) if origin in set(SignalSource) else None,
         kind=SignalKind(kind) if kind in set(SignalKind) else SignalKind.DRIFT,
@@ -60,4 +61,6 @@ def from_event(
         report_uri=s3_uri(signal.get("report_uri")),
         summary=f"{count} signal(s) arrived while {model} was busy; the latest: {text(signal.get('summary'), 300)}",
         observed_at=text(event.get("time"), 40) or "",
-    )
+        # The loop kept it itself; the event says only which model.
+        proven_by=text(signal.get("proven_by"), 200),
+    ).named(run_id)
