@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -21,7 +20,7 @@ from orchestration.composition import compose_approval
 from orchestration.dispatch import dispatch
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
-from orchestration.domain.json_values import execution_name, mapping, text
+from orchestration.domain.json_values import execution_name, json_object, mapping, text
 from orchestration.domain.people import person_of
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
@@ -148,7 +147,7 @@ def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
             "ApprovalFunction takes requests of its URL; decide with make approve or make reject."
         )
     wants_json = _wants_json(request)
-    method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", "")).upper()
+    method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", ""))
     try:
         status, view, more = _answer_http(request, method, ports)
         headers: dict[str, str] = {}
@@ -372,11 +371,7 @@ def _wants_json(request: dict[str, Any]) -> bool:
 
 def _document(ports: ApprovalPorts, key: str) -> dict[str, Any]:
     """A JSON record of the bucket, or nothing: a page without it still decides."""
-    body = ports.bucket.read(ports.bucket.uri(key)).body
-    try:
-        return mapping(json.loads(body or b"{}"))
-    except ValueError:
-        return {}
+    return mapping(json_object(ports.bucket.read(ports.bucket.uri(key)).body or b""))
 
 
 def _where(error: Exception) -> str:

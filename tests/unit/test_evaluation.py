@@ -271,7 +271,7 @@ def test_curves_and_matrices_are_no_metrics() -> None:
         "plain": 0.5,
     }
 
-    assert metric_values(document) == {"auc": 0.9, "plain": 0.5}
+    assert metric_values(document, []) == {"auc": 0.9, "plain": 0.5}
 
 
 JSON = st.recursive(

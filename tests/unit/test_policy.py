@@ -106,10 +106,10 @@ def test_a_finding_names_the_json_path_and_what_was_expected(what: str) -> None:
     [
         (b"", "$: is not JSON"),
         (b"{", "$: is not JSON"),
-        (b"\xff\xfe{}", "$: is not JSON"),
-        (b'{"schema_version": 1, "model": "churn", "cooldown_hours": NaN}', "NaN is not a JSON number"),
-        (b"[" * 100_000, "$: is not JSON"),
-        (b"[]", "$: must be object."),
+        (b"\xff\xfe{}", "$: is not UTF-8"),
+        (b'{"schema_version": 1, "model": "churn", "cooldown_hours": NaN}', "$: holds NaN, which is not a JSON number"),
+        (b"[" * 100_000, "$: is nested deeper than 64 levels"),
+        (b"[]", "$: is no JSON object."),
         (b'{"schema_version": 1, "model": "fraud"}', "$.model: is 'fraud' in the file of 'churn'"),
     ],
 )

@@ -291,9 +291,19 @@ def test_the_data_of_a_run_is_the_input_that_is_no_baseline(name: str | None, en
     assert signal.dataset.uri == ("s3://bucket/data" if found else None)
 
 
-@pytest.mark.parametrize("body", [b"no JSON", b"[]", b"{}", b'{"violations": {}}'])
-def test_what_is_no_report_has_no_violations(body: bytes) -> None:
-    assert parse_violations(body) is None
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"no JSON", "is not JSON"),
+        (b"[]", "is no JSON object"),
+        (b"{}", "has no list 'violations'"),
+        (b'{"violations": {}}', "has no list 'violations'"),
+        (b'{"violations": [], "violations": [{}]}', "has the key 'violations' twice"),
+        (b'{"violations": [' + b"{}," * 10_000 + b"{}]}", "holds 10001 violations; at most 10000 are read"),
+    ],
+)
+def test_what_is_no_report_says_why(body: bytes, what: str) -> None:
+    assert what in str(parse_violations(body))
 
 
 def test_a_violation_keeps_what_it_has() -> None:
