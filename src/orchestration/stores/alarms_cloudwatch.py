@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import AlarmWatch
 from orchestration.domain.contracts import ALARM_STATE_CHANGE
-from orchestration.domain.json_values import json_object, mapping, text
+from orchestration.domain.json_values import json_object, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +71,8 @@ class Alarms:
 def new_state(history_data: str | None) -> str | None:
     """The state an alarm changed to, from the JSON text of a history item; None when it says nothing. Pure."""
     said = mapping(json_object(history_data or "", nan=True))
-    return text(mapping(said.get("newState")).get("stateValue"), 40)
+    state = mapping(said.get("newState")).get("stateValue")
+    return state if isinstance(state, str) else None
 
 
 def as_event(alarm: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.json_values import json_object, mapping, number, s3_uri, sequence, text
+from orchestration.domain.json_values import json_object, mapping, model_name, number, s3_uri, sequence, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 
@@ -86,12 +86,13 @@ def from_event(
             Reason.NOT_A_MONITOR_RUN,
             f"Processing job {job_name} belongs to no monitoring schedule (a baseline job, or somebody's own job).",
         )
-    endpoint = text(environment.get("sagemaker_endpoint_name"), 63)
+    named = environment.get("sagemaker_endpoint_name")
+    endpoint = model_name(named)
     model = reader.model_of_endpoint(endpoint) if endpoint else None
     if model is None:
         return Ignored(
             Reason.UNMANAGED_ENDPOINT,
-            f"Endpoint {endpoint} of processing job {job_name} is not in this loop. Add policies/{endpoint}.json or tag "
+            f"Endpoint {text(named, 63)} of processing job {job_name} is not in this loop. Add policies/{text(named, 63)}.json or tag "
             "the endpoint with retraining:model to bring it in.",
         )
     arn = text(job.get("ProcessingJobArn"), 300) or job_name
