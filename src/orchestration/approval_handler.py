@@ -311,7 +311,7 @@ def _state(wait: Wait) -> dict[str, Any]:
 def _identity(request: dict[str, Any], ports: ApprovalPorts) -> Person:
     """The person Lambda found in the signature. Lambda sets it; nothing a caller sends gets there."""
     iam = mapping(mapping(mapping(request["requestContext"]).get("authorizer")).get("iam"))
-    arn = text(iam.get("userArn"), 300)
+    arn = text(iam.get("userArn"), 700)
     if arn is None or arn != iam["userArn"]:
         _refuse(403, "The request carries no IAM identity, so nobody would have decided. Sign it, or use make approve.")
     person = person_of(arn, ports.settings.voter_roles)
