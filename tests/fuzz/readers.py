@@ -8,6 +8,7 @@ the input, read again by other means, without which it could not have been a yes
 
 from __future__ import annotations
 
+import base64
 import copy
 import functools
 import json
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from ops.assignments import assignments
 from ops.audit.records import read_anchor, read_record
@@ -37,6 +39,7 @@ from orchestration.domain.policy import (
 from orchestration.domain.signal import Signal
 from orchestration.domain.signals import read_signal
 from orchestration.domain.training_output import TrainingOutput
+from orchestration.settings import ApprovalAccess
 from orchestration.stores.alarms_cloudwatch import new_state
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
@@ -425,31 +428,49 @@ def outputs() -> list[bytes]:
 # People.
 
 
-def asked_world() -> World:
+NONCE: Final = "nonce-0".ljust(43, "A")
+"""Of the one link that was sent."""
+
+
+def asked_world(access: ApprovalAccess = ApprovalAccess.IAM) -> World:
     """A run whose promotion people are asked about; made once and set back after each input."""
-    if not _ASKED:
-        world = World()
-        stories.asked(world)
-        _ASKED.append(
-            (world, copy.deepcopy(world.database.items), dict(world.bucket.objects), world.executions.__dict__.copy())
-        )
-    world, items, objects, services = _ASKED[0]
+    world, items, objects, answers = _asked(access)
     world.database.items = copy.deepcopy(items)
     world.bucket.objects = dict(objects)
-    world.executions.answers = dict(services["answers"])
+    world.executions.answers = dict(answers)
     world.channels.messages, world.channels.events = [], []
     return world
 
 
-_ASKED: Final[list[tuple[World, Any, dict[str, bytes], dict[str, Any]]]] = []
+@functools.cache
+def _asked(access: ApprovalAccess) -> tuple[World, Any, dict[str, bytes], dict[str, Any]]:
+    world = World(approval_access=access)
+    stories.asked(world)
+    return world, copy.deepcopy(world.database.items), dict(world.bucket.objects), dict(world.executions.answers)
 
 
 def play_page(given: bytes) -> None:
-    """A request of the page's address. GET changes nothing; a yes needs POST, an identity, the word and the subject."""
+    """A request of the page's address. GET changes nothing; a vote needs POST, and an identity that Lambda has put there."""
+    paged(
+        given, ApprovalAccess.IAM, lambda sent: isinstance(sent["requestContext"]["authorizer"]["iam"]["userArn"], str)
+    )
+
+
+def play_link(given: bytes) -> None:
+    """The same where links decide: a vote needs the whole nonce, in the form."""
+
+    def has_nonce(sent: dict[str, Any]) -> bool:
+        body = sent["body"]
+        return NONCE in unquote_plus(base64.b64decode(body).decode() if sent.get("isBase64Encoded") else body)
+
+    paged(given, ApprovalAccess.LINK, has_nonce)
+
+
+def paged(given: bytes, access: ApprovalAccess, may_vote: Callable[[dict[str, Any]], bool]) -> None:
     sent = document(given)
     if not isinstance(sent, dict) or not isinstance(sent.get("requestContext"), dict):
         return
-    world = asked_world()
+    world = asked_world(access)
     before = copy.deepcopy(world.database.items)
     answer = approval_handler.answer(copy.deepcopy(sent), world.ports)
     must(answer["statusCode"] in {200, 400, 403, 404, 405, 409, 410, 413, 415}, f"answers {answer['statusCode']}")
@@ -458,7 +479,7 @@ def play_page(given: bytes) -> None:
     if world.database.items != before:
         method = sent["requestContext"]["http"]["method"]
         must(method == "POST", f"{method} changed something")
-        must(isinstance(sent["requestContext"]["authorizer"]["iam"]["userArn"], str), "a vote of nobody")
+        must(may_vote(sent), "a vote of nobody")
         must(answer["statusCode"] == 200, "changed something and says it did not")
     decided(world, json.dumps(sent))
 
@@ -502,6 +523,13 @@ def page_requests() -> list[bytes]:
     get = {**post, "requestContext": {**post["requestContext"], "http": {"method": "GET"}}, "body": None}  # type: ignore[dict-item] # an object of the request
     encoded = {**post, "body": "ZGVjaXNpb249UkVKRUNURUQmc3ViamVjdD1wcm9tb3Rpb24=", "isBase64Encoded": True}
     return [json.dumps(each).encode() for each in (post, get, encoded)]
+
+
+def link_requests() -> list[bytes]:
+    post = json.loads(page_requests()[0])
+    link = {"rawQueryString": f"run=run-1&nonce={NONCE}", "body": f"{post['body']}&nonce={NONCE}"}
+    get = {"requestContext": {"http": {"method": "GET"}}, "body": None, "rawQueryString": link["rawQueryString"]}
+    return [json.dumps({**post, **each}).encode() for each in (link, get)]
 
 
 def votes() -> list[bytes]:
@@ -640,6 +668,9 @@ READERS: Final[dict[str, Reader]] = {
     "output": Reader(play_output, outputs, words=("model_data_url", "evaluation_uri", "s3://a-b/../c")),
     "page": Reader(
         play_page, page_requests, words=("decision=APPROVED&", "&run=run-2", "%00", "subject=training", "PO\u017fT")
+    ),
+    "link": Reader(
+        play_link, link_requests, words=("&nonce=", NONCE[:-1], NONCE[:-1] + "B", "run=run-1&", "decision=REJECTED&")
     ),
     "vote": Reader(play_vote, votes, words=("APPROVED", "REJECTED", "run-2", "bearer link")),
     "operator": Reader(

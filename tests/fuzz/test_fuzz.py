@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestration import handler
+from orchestration import approval_handler, handler
+from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import json_object
+from orchestration.settings import ApprovalAccess
 from tests.fuzz import __main__ as command
 from tests.fuzz import judging, readers
 from tests.fuzz.judging import judge
@@ -35,6 +37,10 @@ ONCE_BROKE = {
         json.dumps(
             {**PAGE, "requestContext": {**PAGE["requestContext"], "authorizer": {"iam": {"userArn": 0}}}}
         ).encode(),
+    ),
+    "a request that lacks its reason, for a model nobody knows": (
+        "event",
+        b'{"source": "mlops.drift", "detail-type": "Retraining Requested", "detail": {"model": "stranger"}}',
     ),
     "a status that is a list": (
         "operator",
@@ -113,6 +119,18 @@ def test_what_a_reader_breaks_is_noticed_and_kept_with_the_command_that_repeats_
     monkeypatch.setattr("sys.argv", ["fuzz", "--case", str(fault.path)])
     assert command.main() == 1
     assert what.removesuffix("0.") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "access"), [("page", "IAM"), ("link", "LINK")])
+def test_the_example_of_a_vote_counts(name: str, access: str) -> None:
+    READERS[name].play(READERS[name].examples()[0])
+    wait = readers.asked_world(ApprovalAccess(access)).table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    assert not wait.resolved, "set back before each input"
+    voted = approval_handler.answer(
+        json.loads(READERS[name].examples()[0]), readers.asked_world(ApprovalAccess(access)).ports
+    )
+    assert (voted["statusCode"], json.loads(voted["body"])["decided"]) == (200, True)
 
 
 def test_a_seed_gives_the_same_inputs(monkeypatch: pytest.MonkeyPatch) -> None:

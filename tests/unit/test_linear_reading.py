@@ -13,6 +13,7 @@ from ops.assignments import assignments
 from ops.audit.records import read_record
 from ops.stack import OperatorError
 from orchestration import approval_handler
+from orchestration.domain.channel_text import chat_line, plain_line
 from orchestration.domain.conclusion import Failure
 from orchestration.domain.documents import Document
 from orchestration.domain.errors import PolicyError
@@ -182,6 +183,10 @@ READERS: Final[dict[str, Kind]] = {
     "model names": words("a-", model_name),
     "addresses": words("s3://a.b/../", s3_uri),
     "targets": words("arn:aws:states:us-east-1:", target_kind),
+    "a line of a mail": words("a.b ://\\\\", plain_line, slow=True),
+    "a line of blanks": words("  a", plain_line, slow=True),
+    "a line of chat": words(":a_*@:", chat_line, slow=True),
+    "a line of unfinished emoji": words(":aaaaaaaaa", chat_line, slow=True),
     "comments": words("\r\na\0", clean_comment, slow=True),
     "an event that is too large": large,
     "the reason of an alarm": said(
