@@ -110,3 +110,23 @@ def test_a_text_is_cut_before_it_is_looked_at() -> None:
 def test_letters_of_other_scripts_never_become_ascii_ones(word: str) -> None:
     assert ascii_upper(word) == ascii_lower(word) == word
     assert (ascii_upper("yes"), ascii_lower("YES")) == ("YES", "yes")
+
+
+@pytest.mark.parametrize(
+    ("given_", "limits"),
+    [
+        (b'{"a": ' + b"9" * 400 + b"}", {}),
+        (b'{"a": 0.' + b"9" * 398 + b"}", {"nan": True}),
+        (b"{}" + b" " * 8, {"at_most": 10}),
+        (b"[" + b"0," * 399_999 + b"0]", {}),
+    ],
+    ids=range(4),
+)
+def test_what_is_just_within_a_limit_is_taken(given_: bytes, limits: dict[str, Any]) -> None:
+    assert json_document(given_, **limits) == json.loads(given_)
+    longer = (
+        given_.replace(b"9" * 398, b"9" * 399).replace(b"0]", b"0,0]")
+        if b"9" in given_ or b"]" in given_
+        else given_ + b" "
+    )
+    assert isinstance(json_document(longer, **limits), str)

@@ -306,6 +306,20 @@ def test_what_is_no_report_says_why(body: bytes, what: str) -> None:
     assert what in str(parse_violations(body))
 
 
+def test_as_many_violations_as_are_read_are_read() -> None:
+    assert len(parse_violations(b'{"violations": [' + b"{}," * 9_999 + b"{}]}")) == 10_000
+
+
+def test_an_endpoint_whose_name_would_have_to_be_cut_is_nobodys() -> None:
+    name = "a" * 63
+    reader = reader_for("model_monitor/drifted", report(DRIFTED))
+    reader.models = {name: "churn"}
+    for named, kind in ((name, Signal), (name + "b", Ignored), (name + "\0", Ignored)):
+        for job in reader.jobs.values():
+            job["Environment"] = {**job["Environment"], "sagemaker_endpoint_name": named}
+        assert isinstance(read("model_monitor/drifted", reader), kind)
+
+
 def test_a_violation_keeps_what_it_has() -> None:
     body = json.dumps({"violations": [{}, 7, {"metric_name": "auc"}, {"feature_name": "age", "metric_name": "x"}]})
     assert parse_violations(body.encode()) == (
