@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from ops.assignments import assignments
 from ops.audit.records import read_anchor, read_record
 from ops.stack import OperatorError
-from orchestration import approval_handler, handler, promotion_handler
+from orchestration import approval_handler, handler, operator_handler, promotion_handler
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import RETRAINING_SOURCE, WaitKind
 from orchestration.domain.errors import OrchestrationError, PolicyError
@@ -43,7 +43,19 @@ from orchestration.settings import ApprovalAccess
 from orchestration.stores.alarms_cloudwatch import new_state
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
-from tests.unit.fakes import EVENTS, SETTINGS, TRAINING, FakeReader, World, asking, drift, event, execution_arn, request
+from tests.unit.fakes import (
+    EVENTS,
+    SETTINGS,
+    TRAINING,
+    FakeReader,
+    World,
+    asking,
+    drift,
+    event,
+    execution_arn,
+    proven,
+    request,
+)
 
 KEYS: Final = re.compile(
     r"policies/[a-z]+\.json"
@@ -485,18 +497,33 @@ def paged(given: bytes, access: ApprovalAccess, may_vote: Callable[[dict[str, An
 
 
 def play_vote(given: bytes) -> None:
-    """A vote by command. It counts with run, name and one of two words, none of them guessed."""
+    """A vote by command. Without a proof nothing changes; with one it needs run and word, none of them guessed."""
     sent = document(given)
     if sent is ...:
         return
-    # A request of the page's address is another reader's.
-    page = isinstance(sent, dict) and "requestContext" in sent
-    entries: list[Callable[[Any, Any], Any]] = [handler.run_action, *([] if page else [approval_handler.answer])]
-    for entry in entries:
+    for signed in (False, True):
         world = asked_world()
-        own_errors(functools.partial(entry, copy.deepcopy(sent), world.ports))
-        whole(world, asked_for=True)
+        before = copy.deepcopy(world.database.items)
+        asked = proven(sent, "ana", world.clock()) if signed and isinstance(sent, dict) else sent
+        own_errors(functools.partial(approval_handler.run_action, asked, world.ports))
+        whole(world)
         decided(world, json.dumps(sent))
+        must(signed or world.database.items == before, "changed something for somebody who is not proven")
+
+
+def play_proof(given: bytes) -> None:
+    """The proof of an otherwise good vote. Nobody is proven without the signature and the name that belong together."""
+    world = asked_world()
+    whose = proven(VOTE, "ana", world.clock())["proof"]
+    own_errors(
+        functools.partial(approval_handler.run_action, {**VOTE, "proof": given.decode(errors="replace")}, world.ports)
+    )
+    whole(world)
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    if wait is not None and wait.resolved:
+        made, needed = dict(parse_qsl(given.decode())), dict(parse_qsl(whose))
+        for name in ("X-Amz-Signature", "X-Amz-Credential", "Action"):
+            must(made[name] == needed[name], f"a proof with another {name}")
 
 
 def decided(world: World, sent: str) -> None:
@@ -532,28 +559,37 @@ def link_requests() -> list[bytes]:
     return [json.dumps({**post, **each}).encode() for each in (link, get)]
 
 
+VOTE: Final[dict[str, Any]] = {
+    "action": "decide",
+    "run_id": "run-1",
+    "decision": "APPROVED",
+    "comment": "Good.",
+    "subject": "promotion",
+}
+
+
 def votes() -> list[bytes]:
-    vote = {
-        "action": "decide",
-        "run_id": "run-1",
-        "decision": "APPROVED",
-        "by": "ana",
-        "comment": "Good.",
-        "subject": "promotion",
-    }
-    resumed = {**vote, "action": "resume", "kind": "approval", "decision": "REJECTED"}
-    return [json.dumps(each).encode() for each in (vote, resumed)]
+    return [json.dumps(each).encode() for each in (VOTE, {**VOTE, "decision": "REJECTED", "proof": "Action=x"})]
+
+
+def proofs() -> list[bytes]:
+    return [proven(VOTE, by, asked_world().clock())["proof"].encode() for by in ("ana", "ana", "arn:aws:iam::1:root")]
 
 
 def play_operator(given: bytes) -> None:
-    """A request to a function. Switches have legal scopes; nothing in SageMaker changes; what is refused writes nothing."""
+    """A request to a function. Switches have legal scopes; nothing in SageMaker changes; nothing is done for nobody."""
     sent = document(given)
     if sent is ...:
         return
-    entries: list[Any] = [handler, promotion_handler]
+    entries: list[Any] = [handler, promotion_handler, operator_handler]
     for entry in entries:
         world = asked_world()
         changes = len(world.sagemaker.requests)
+        if entry is operator_handler and isinstance(sent, dict):
+            before = copy.deepcopy(world.database.items)
+            own_errors(functools.partial(entry.run_action, copy.deepcopy(sent), world.ports))
+            must(world.database.items == before, "changed something for somebody who is not proven")
+            sent = proven(sent, "ana", world.clock())
         try:
             own_errors(functools.partial(entry.run_action, copy.deepcopy(sent), world.ports))
         except RuntimeError as error:
@@ -567,7 +603,7 @@ def play_operator(given: bytes) -> None:
 
 
 def operator_requests() -> list[bytes]:
-    who = {"by": "ana", "reason": "Incident 7."}
+    who = {"reason": "Incident 7."}
     execution = {"id": execution_arn("run-1"), "name": "run-1"}
     states = {
         "SageMaker Endpoint State Change": {"EndpointName": "fraud-prod"},
@@ -586,11 +622,11 @@ def operator_requests() -> list[bytes]:
     }
     asked: list[dict[str, Any]] = [
         {"action": "pause", "scope": "global", **who},
+        {"action": "retrain", "model": "fraud", "force": True, **who},
         {"action": "pause", "scope": "model:fraud", **who},
         {"action": "unpause", "scope": "source:alarm", **who},
         {"action": "unfreeze", "model": "fraud", **who},
         {"action": "sweep", "ahead_seconds": 600},
-        {"action": "resume", "kind": "approval", "run_id": "run-1", "decision": "REJECTED", **who},
         {"action": "settle", "detail": states["Step Functions Execution Status Change"]},
         {
             "action": "close",
@@ -673,6 +709,9 @@ READERS: Final[dict[str, Reader]] = {
         play_link, link_requests, words=("&nonce=", NONCE[:-1], NONCE[:-1] + "B", "run=run-1&", "decision=REJECTED&")
     ),
     "vote": Reader(play_vote, votes, words=("APPROVED", "REJECTED", "run-2", "bearer link")),
+    "proof": Reader(
+        play_proof, proofs, structured=False, words=("X-Amz-Signature=", "&Action=GetCallerIdentity", "%20", "host;")
+    ),
     "operator": Reader(
         play_operator, operator_requests, words=("global", "model:", "source:alarm", "churn", "slot", "bake")
     ),

@@ -18,6 +18,7 @@ from tests.fuzz import judging, readers
 from tests.fuzz.judging import judge
 from tests.fuzz.readers import READERS
 from tests.fuzz.rounds import byte_round, document_round
+from tests.unit.fakes import asking
 
 PAGE: dict[str, Any] = json.loads(readers.page_requests()[0])
 ENDED: dict[str, Any] = json.loads(readers.operator_requests()[-1])
@@ -42,13 +43,17 @@ ONCE_BROKE = {
         "event",
         b'{"source": "mlops.drift", "detail-type": "Retraining Requested", "detail": {"model": "stranger"}}',
     ),
+    "a kind of wait that is a list": (
+        "operator",
+        json.dumps({"action": "park", "kind": [], "token": "t", "subject": "promotion", **asking("run-1")}).encode(),
+    ),
     "a status that is a list": (
         "operator",
         json.dumps({**ENDED, "detail": {**ENDED["detail"], "status": ["FAILED"]}}).encode(),
     ),
     "a detail-type that is a list": ("operator", b'{"action": "resume", "detail-type": []}'),
     "a sweep as far ahead as a word": ("operator", b'{"action": "sweep", "ahead_seconds": "soon"}'),
-    "a decision that is a list": ("vote", b'{"action": "decide", "run_id": "run-1", "by": "a", "decision": []}'),
+    "a decision that is a list": ("vote", b'{"action": "decide", "run_id": "run-1", "decision": []}'),
     "a policy of one integer": ("policy", b'{"schema_version": 1, "model": "fraud", "cooldown_hours": ' + b"9" * 5000 + b"}"),
     "a policy padded with spaces": ("policy", json.dumps(readers.RICH).encode() + b" " * 600_000),
     "a yes in other letters": ("decision-file", "a\nyeſ\n".encode()),  # noqa: RUF001 - its upper case is YES

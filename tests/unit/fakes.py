@@ -195,7 +195,7 @@ class FakeCallers(Callers):
 
     def arn_of(self, proof: str, bound_to: str) -> str | None:
         _answer(self._outside.enter("GetCallerIdentity"))
-        query = dict(parse_qsl(proof))
+        query = dict(parse_qsl(proof, keep_blank_values=True))
         by = query["X-Amz-Credential"]
         return by if query["X-Amz-Signature"] == sha256(f"{by} signs {bound_to}") else None
 
