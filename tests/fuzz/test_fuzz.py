@@ -47,6 +47,10 @@ ONCE_BROKE = {
         "operator",
         json.dumps({"action": "park", "kind": [], "token": "t", "subject": "promotion", **asking("run-1")}).encode(),
     ),
+    "a name that no execution can have": (
+        "operator",
+        json.dumps({"action": "settle", "detail": {**ENDED["detail"], "name": "\0", "executionArn": None}}).encode(),
+    ),
     "a status that is a list": (
         "operator",
         json.dumps({**ENDED, "detail": {**ENDED["detail"], "status": ["FAILED"]}}).encode(),

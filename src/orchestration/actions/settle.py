@@ -14,7 +14,7 @@ from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
 from orchestration.domain.due import AGAIN
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
-from orchestration.domain.json_values import json_document, mapping, number, text
+from orchestration.domain.json_values import execution_name, json_document, mapping, number, text
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import DONE, Worked, later
 
@@ -48,9 +48,10 @@ def settle(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
         InvalidRequestError: the event is of another machine or names no execution.
     """
     detail = mapping(event.get("detail"))
-    if detail.get("stateMachineArn") != ports.settings.state_machine_arn or not detail.get("name"):
+    name = execution_name(detail.get("name"))
+    if detail.get("stateMachineArn") != ports.settings.state_machine_arn or name is None:
         raise InvalidRequestError("Settle takes status events of the loop's own executions only.")
-    return {"outcome": settle_execution(ports, str(detail.get("executionArn")), str(detail["name"]), told=detail)}
+    return {"outcome": settle_execution(ports, str(detail.get("executionArn")), name, told=detail)}
 
 
 def settle_execution(
