@@ -28,7 +28,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them.
-export ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES TABLE YES
+export ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED TABLE YES
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
@@ -80,6 +80,9 @@ lint: setup ## Check code, types, templates and state machines; change nothing
 
 faults: setup ## Play every case of the fault matrix that was not played yet, and write its table (CASE=one, ARGS=--help)
 	@$(IN_VENV) -m tests.faults $(ARGS)
+
+fuzz: setup ## Feed every reader of what others write broken and hostile inputs (SECONDS=60, SEED=, CASE=one)
+	@$(IN_VENV) -m tests.fuzz $(ARGS)
 
 tamper: setup ## Tamper with a history in so many ways, one and two at a time, and see each found (COUNT=1000, CASE=one)
 	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $(ARGS)

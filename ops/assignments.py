@@ -10,11 +10,11 @@ itself is put in quotes.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.stack import OperatorError
+from orchestration.domain.json_values import json_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _PAIR: Final = re.compile(
     r"""\s* ([A-Za-z][A-Za-z0-9]*) =
-        (?: "([^"]*)" | '([^']*)' | (.*?) )
-        (?= \s+ [A-Za-z][A-Za-z0-9]*= | \s*\Z )""",
+        (?: "([^"]*)" | '([^']*)' | (\S*+ (?: \s++ (?![A-Za-z][A-Za-z0-9]*+=) \S++ )*+) )
+        (?= \s++ [A-Za-z][A-Za-z0-9]*+= | \s*+\Z )""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -63,7 +63,10 @@ def assignments_of_file(path: Path) -> dict[str, str]:
         raise OperatorError(f"PARAMS_FILE={path} cannot be read: {error}.") from None
     if text.lstrip()[:1] in {"{", "["}:
         try:
-            return _of_json(json.loads(text))
+            document = json_document(text)
+            if isinstance(document, str):
+                raise ValueError(f"it {document}")  # noqa: TRY004, TRY301 - like a document of another form
+            return _of_json(document)
         except (ValueError, KeyError, TypeError) as error:
             raise OperatorError(
                 f'PARAMS_FILE={path} is no parameter file ({error}). Write {{"Mode": "shadow"}}, the list of '

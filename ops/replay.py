@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.stack import OperatorError, Stack, json_given, parser, required, run, variable
 
 if TYPE_CHECKING:
     import argparse
@@ -34,14 +34,12 @@ def replay(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
 def _event(stack: Stack, place: str) -> Any:
     path = Path(place)
     if path.is_file():
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise OperatorError(f"{place} is not JSON: {error}.") from None
+        return json_given(place, path.read_bytes())
     kept = stack.read_json(place.removeprefix(f"s3://{stack.outputs['AutomationBucketName']}/"))
     if kept is None:
         raise OperatorError(f"There is neither a file {place} nor such a key in the AutomationBucket.")
-    return kept["event"] if isinstance(kept, dict) and set(kept) == {"event", "sentence"} else kept
+    # An event that was rejected, or of an execution that decided nothing: then with its name.
+    return kept["event"] if set(kept) - {"run_id"} == {"event", "sentence"} else kept
 
 
 def _dead_letters(stack: Stack, terminal: Terminal) -> int:
@@ -52,7 +50,12 @@ def _dead_letters(stack: Stack, terminal: Terminal) -> int:
             terminal.say(f"{count} event(s) replayed; the dead-letter queue is empty.")
             return 0
         for message in messages:
-            terminal.say(f"started {_start(stack, json.loads(message['Body']))}")
+            try:
+                event = json_given(f"Dead letter {message['MessageId']}", message["Body"])
+            except OperatorError as error:
+                terminal.say(f"left in the queue: {error}")
+                continue
+            terminal.say(f"started {_start(stack, event)}")
             # Deleted only once it runs: an event is delivered twice rather than never.
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             count += 1

@@ -20,7 +20,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import change_sets
-from ops.audit.reading import ANCHOR_BYTES, ANCHORS, RECORD_BYTES
+from ops.audit.reading import ANCHORS, RECORD_BYTES
+from ops.audit.records import ANCHOR_BYTES
 from ops.rebuilt_history import (
     NOT_REBUILT,
     Item,

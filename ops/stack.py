@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from ops.caller_proof import proven
 from ops.terminal import Styled, Terminal
+from orchestration.domain.json_values import json_object
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
 
@@ -108,10 +109,26 @@ class Stack:
             raise OperatorError(str(payload.get("errorMessage", payload)))
         return payload
 
-    def read_json(self, key: str) -> Any:
-        """A JSON object of the AutomationBucket, None when it is not there."""
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        """A JSON object of the AutomationBucket, None when it is not there.
+
+        Raises:
+            OperatorError: what is there is none.
+        """
         document = self.bucket.read(self.bucket.uri(key))
-        return None if document.body is None else json.loads(document.body)
+        return None if document.body is None else json_given(key, document.body)
+
+
+def json_given(name: str, given: bytes | str) -> dict[str, Any]:
+    """A JSON object that others wrote.
+
+    Raises:
+        OperatorError: it is none; the message says what is wrong with it.
+    """
+    found = json_object(given)
+    if isinstance(found, str):
+        raise OperatorError(f"{name} {found}.")
+    return found
 
 
 def parser(program: str, description: str | None) -> argparse.ArgumentParser:

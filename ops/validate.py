@@ -6,13 +6,12 @@ make validate POLICY=policies/fraud.json
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.terminal import Terminal
-from orchestration.domain.policy import validate_policy
+from orchestration.domain.policy import read_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +19,19 @@ if TYPE_CHECKING:
 
 def findings_of(path: Path) -> tuple[str, ...]:
     """Findings on a policy file, each starting with the JSON path; empty when it is valid."""
+    document = _read(path)
+    if isinstance(document, tuple):
+        return document
+    if path.stem not in {document["model"], "policy"}:
+        return (f"$.model: is {document['model']!r}, but the file is named {path.name}; both must be the same.",)
+    return ()
+
+
+def _read(path: Path) -> dict[str, Any] | tuple[str, ...]:
     try:
-        document = json.loads(path.read_bytes().decode("utf-8-sig"))
+        return read_policy(path.read_bytes())
     except OSError as error:
         return (f"$: cannot be read: {error.strerror}.",)
-    except (ValueError, RecursionError) as error:
-        return (f"$: is not JSON: {error}.",)
-    findings = validate_policy(document)
-    if not findings and path.stem not in {document["model"], "policy"}:
-        findings = (f"$.model: is {document['model']!r}, but the file is named {path.name}; both must be the same.",)
-    return findings
 
 
 def shared_endpoints(paths: Sequence[Path]) -> dict[Path, str]:
@@ -37,9 +39,9 @@ def shared_endpoints(paths: Sequence[Path]) -> dict[Path, str]:
     beside = {path.resolve() for given in paths for path in given.resolve().parent.glob("*.json")}
     owners: dict[str, dict[str, Path]] = {}
     for path in sorted(beside | {path.resolve() for path in paths}):
-        if findings_of(path):
+        document = _read(path)
+        if isinstance(document, tuple) or findings_of(path):
             continue
-        document = json.loads(path.read_bytes().decode("utf-8-sig"))
         endpoint = document.get("promotion", {}).get("endpoint")
         if endpoint and document.get("promotion", {}).get("kind", "endpoint") == "endpoint":
             owners.setdefault(endpoint, {})[document["model"]] = path

@@ -10,7 +10,7 @@ from ops.audit.findings import Fault, Finding
 from ops.audit.records import ReadRecord, keys_of, read_record
 from orchestration.domain.chain import GENESIS, Head
 
-SORT_KEY: Final = re.compile(r"\d{12}")
+SORT_KEY: Final = re.compile(r"[0-9]{12}")
 
 
 @dataclass(frozen=True, slots=True)

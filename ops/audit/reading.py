@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 RECORD_BYTES: Final = 400 * 1024
 """No record is larger: each stood in an item of the table. Source: DynamoDB, 400 KB an item."""
 
-ANCHOR_BYTES: Final = 50_000_000
-"""No anchor is larger: a head has some 200 bytes, and heads are as many as models."""
-
 FOLDERS: Final = ("decisions/", "evidence/", "manifests/")
 """Where records lie, each below the name of its chain."""
 

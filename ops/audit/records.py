@@ -6,6 +6,7 @@ number is one.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from ops.record_hashes import hash_of
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import LOOP, RECORD_VERSION, Head, RecordKind, record_hash
 from orchestration.domain.contracts import UNATTRIBUTED
-from orchestration.domain.json_values import model_name
+from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT, json_object, model_name
 from orchestration.domain.merkle import root_of
 from orchestration.domain.records import (
     anchor_key,
@@ -31,6 +32,9 @@ from orchestration.domain.records import (
 HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 SIGNAL_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+ANCHOR_BYTES: Final = 25_000_000
+"""No anchor is larger: a head has some 200 bytes, and heads are as many as models."""
 
 STRANGE: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 """What reading a document nobody vouches for may raise: members that are missing, or are something else than they should."""
@@ -61,13 +65,10 @@ class ReadRecord:
         return not self.place.chain
 
 
-def read_object(body: bytes) -> dict[str, Any] | str:
+def read_object(body: bytes, at_most: int = DOCUMENT_BYTES_LIMIT) -> dict[str, Any] | str:
     """A JSON object, or a sentence that says why it is none."""
-    try:
-        found = json.loads(body.decode(), parse_constant=_no_number, object_pairs_hook=_members)
-    except (ValueError, RecursionError) as error:
-        return f"is no JSON ({type(error).__name__})"
-    return found if isinstance(found, dict) else "is no JSON object"
+    # A byte order mark is no part of any text that was hashed.
+    return "begins with a byte order mark" if body.startswith(codecs.BOM_UTF8) else json_object(body, at_most=at_most)
 
 
 def read_record(body: bytes) -> ReadRecord | str:
@@ -102,7 +103,7 @@ class ReadAnchor:
 
 def read_anchor(key: str, body: bytes) -> ReadAnchor | str:
     """An anchor that has the root it says it has and lies where its day says, or a sentence that says what it is instead."""
-    found = read_object(body)
+    found = read_object(body, ANCHOR_BYTES)
     if isinstance(found, str):
         return found
     try:
@@ -189,15 +190,3 @@ def _keys(kind: RecordKind, model: Any, document: dict[str, Any]) -> set[str]:
         return {evidence_key(model, run_id, wanted) for wanted in ({name} if document["decision"] else {name, vote})}
     names = {RecordKind.VERDICT: "evaluation", RecordKind.VERIFICATION: "verification", RecordKind.OUTCOME: "outcome"}
     return {evidence_key(model, run_id, names[kind])}
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one that has a member twice is one thing to one reader and another to the next."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a member is there twice")
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(name)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from ops.audit.chain_walk import ChainWalk
 from ops.audit.findings import Fault
 from ops.audit.gathered import AHEAD, Gathered, Report, digest
-from ops.audit.reading import ANCHOR_BYTES, ANCHORS, Execution, Listed, Reading, is_askable, read_ahead
-from ops.audit.records import STRANGE, read_anchor, read_object, undecided_run
+from ops.audit.reading import ANCHORS, Execution, Listed, Reading, is_askable, read_ahead
+from ops.audit.records import ANCHOR_BYTES, STRANGE, read_anchor, read_object, undecided_run
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE

@@ -10,8 +10,6 @@ No log line holds an event, a body or a query: a link's nonce decides for whoeve
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -21,7 +19,7 @@ from orchestration.composition import compose_approval
 from orchestration.dispatch import dispatch
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
-from orchestration.domain.json_values import execution_name, mapping, text
+from orchestration.domain.json_values import execution_name, json_object, mapping, text
 from orchestration.domain.people import person_of
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
@@ -148,7 +146,7 @@ def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
             "ApprovalFunction takes requests of its URL; decide with make approve or make reject."
         )
     wants_json = _wants_json(request)
-    method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", "")).upper()
+    method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", ""))
     try:
         status, view, more = _answer_http(request, method, ports)
         headers: dict[str, str] = {}
@@ -180,7 +178,7 @@ def _answer_http(request: dict[str, Any], method: str, ports: ApprovalPorts) -> 
         _refuse(404, "This stack has no review page; decide with make approve or make reject.")
     if method not in {"GET", "HEAD", "POST"}:
         _refuse(405, "GET shows an approval, POST decides it.", {"Allow": "GET, HEAD, POST"})
-    if request.get("rawPath") not in {"/", "", None}:
+    if request.get("rawPath") not in ("/", "", None):
         _refuse(404, "The review page is at the root of this address.")
     raw = str(request.get("rawQueryString") or "")
     if len(raw) > QUERY_LIMIT:
@@ -313,8 +311,8 @@ def _state(wait: Wait) -> dict[str, Any]:
 def _identity(request: dict[str, Any], ports: ApprovalPorts) -> Person:
     """The person Lambda found in the signature. Lambda sets it; nothing a caller sends gets there."""
     iam = mapping(mapping(mapping(request["requestContext"]).get("authorizer")).get("iam"))
-    arn = text(iam.get("userArn"), 300)
-    if arn is None:
+    arn = text(iam.get("userArn"), 700)
+    if arn is None or arn != iam["userArn"]:
         _refuse(403, "The request carries no IAM identity, so nobody would have decided. Sign it, or use make approve.")
     person = person_of(arn, ports.settings.voter_roles)
     if person is None:
@@ -341,7 +339,8 @@ def _form(request: dict[str, Any]) -> dict[str, str]:
     try:
         body = base64.b64decode(raw, validate=True) if request.get("isBase64Encoded") else raw.encode()
         decoded = body.decode("ascii")
-    except (binascii.Error, UnicodeError):
+    except ValueError:
+        # Not base64, or not ASCII: binascii and the codecs each have an error of their own below it.
         _refuse(400, "The form's encoding is broken.")
     if len(body) > BODY_LIMIT:
         _refuse(413, f"The form is larger than {BODY_LIMIT} bytes.")
@@ -372,11 +371,7 @@ def _wants_json(request: dict[str, Any]) -> bool:
 
 def _document(ports: ApprovalPorts, key: str) -> dict[str, Any]:
     """A JSON record of the bucket, or nothing: a page without it still decides."""
-    body = ports.bucket.read(ports.bucket.uri(key)).body
-    try:
-        return mapping(json.loads(body or b"{}"))
-    except ValueError:
-        return {}
+    return mapping(json_object(ports.bucket.read(ports.bucket.uri(key)).body or b""))
 
 
 def _where(error: Exception) -> str:

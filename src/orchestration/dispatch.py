@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
+from orchestration.domain.json_values import text
 from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def dispatch(
     """
     action = actions.get(name)
     if action is None:
-        raise InvalidRequestError(f"There is no action {name!r}. Known actions: {', '.join(sorted(actions))}.")
+        raise InvalidRequestError(
+            f"There is no action {text(name, 80)!r}. Known actions: {', '.join(sorted(actions))}."
+        )
     try:
         return action(request, ports)
     except (BotoCoreError, ClientError) as error:

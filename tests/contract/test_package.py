@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -53,6 +54,30 @@ def test_two_copies_made_in_another_order_at_other_times_with_other_modes_give_i
 
     assert copies[0] == copies[1]
     assert copies[0] == package_zip.package_bytes()
+
+
+def test_a_checkout_that_would_write_other_line_ends_gives_the_same_package(tmp_path: Path) -> None:
+    """``core.autocrlf`` is what Git for Windows is installed with."""
+    if shutil.which("git") is None:
+        pytest.skip("no git")
+
+    def git(*arguments: str) -> None:
+        settings = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.autocrlf=true")
+        subprocess.run(["git", *settings, *arguments], check=True, capture_output=True, timeout=60)  # noqa: S603, S607 - git, on this test's own folders
+
+    written, cloned = tmp_path / "written", tmp_path / "cloned"
+    shutil.copytree(
+        package_zip.SOURCE / "orchestration",
+        written / "src" / "orchestration",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    shutil.copyfile(package_zip.ROOT / ".gitattributes", written / ".gitattributes")
+    git("init", str(written))
+    git("-C", str(written), "add", ".")
+    git("-C", str(written), "commit", "-m", "Write it")
+    git("clone", str(written), str(cloned))
+
+    assert package_zip.package_bytes(cloned / "src") == package_zip.package_bytes()
 
 
 def test_the_real_package_is_small_and_holds_only_its_own_and_vendored_python() -> None:

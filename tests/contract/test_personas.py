@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+import cfnlint.data.AdditionalSpecs
 import pytest
 from ministack.core.iam_evaluator import (
     EvalContext,
@@ -49,7 +52,15 @@ HAND: Final = STACK.arn("PromotionFunctionRole")
 DESK: Final = STACK.arn("OperatorFunctionRole")
 
 EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-ALL_OBJECTS: Final = {"Statement": [{"Effect": "Allow", "Action": "s3:*Object*", "Resource": "*"}]}
+ALL_OBJECTS: Final = {
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:*Object*", "s3:Replicate*", "s3:BypassGovernanceRetention"],
+            "Resource": "*",
+        }
+    ]
+}
 
 PERSONAS: Final = {
     "approval page": (PAGE, [document(STACK, "ApprovalFunctionPolicy")]),
@@ -107,11 +118,25 @@ DEEDS: Final = {
     ),
     "replace evidence": Deed("s3:PutObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
     "delete evidence": Deed("s3:DeleteObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
+    "replicate into the records": Deed("s3:ReplicateObject", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
+    "replicate a deletion into the records": Deed("s3:ReplicateDelete", f"{BUCKET}/evidence/fraud/run-1/outcome.json"),
+    "own a record replicated from another account": Deed(
+        "s3:ObjectOwnerOverrideToBucketOwner", f"{BUCKET}/evidence/fraud/run-1/outcome.json"
+    ),
+    "tag a record": Deed("s3:PutObjectTagging", f"{BUCKET}/rejected/a.json"),
+    "open a record to the world by its ACL": Deed("s3:PutObjectVersionAcl", f"{BUCKET}/manifests/fraud/run-1.json"),
+    "change how long a record is kept": Deed("s3:PutObjectRetention", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
+    "give a record another key": Deed("s3:UpdateObjectEncryption", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
+    "bring an archived record back": Deed("s3:RestoreObject", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "delete a version of a decision": Deed("s3:DeleteObjectVersion", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "write a training's output": Deed("s3:PutObject", f"{BUCKET}/runs/fraud/run-1/outputs/model.tar.gz"),
     "write the decision file": Deed(
         "s3:PutObject", f"{BUCKET}/monitoring_outputs/retraining_decision/retraining_decision.csv"
     ),
+    "replicate the decision file into its place": Deed(
+        "s3:ReplicateObject", f"{BUCKET}/monitoring_outputs/retraining_decision/retraining_decision.csv"
+    ),
+    "replicate a model's policy into its place": Deed("s3:ReplicateObject", f"{BUCKET}/policies/fraud.json"),
     "read a model's policy": Deed("s3:GetObject", f"{BUCKET}/policies/fraud.json"),
     "write a model's policy": Deed("s3:PutObject", f"{BUCKET}/policies/fraud.json"),
     "read over plain HTTP": Deed("s3:GetObject", f"{BUCKET}/manifests/fraud/run-1.json", https=False),
@@ -217,6 +242,45 @@ def test_the_table_of_the_security_page_has_every_function_and_machine_with_its_
 @pytest.mark.parametrize("deed", list(DEEDS))
 def test_the_policies_allow_what_the_security_page_says(deed: str, persona: str) -> None:
     assert allowed(persona, DEEDS[deed]) is MATRIX[deed][persona]
+
+
+def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_left_on_a_record() -> None:
+    """Every action of the service that takes an object, the ones cfn-lint has learned since included."""
+    actions = json.loads(Path(cfnlint.data.AdditionalSpecs.__path__[0], "Policies.json").read_text())["s3"]["Actions"]
+    changing = {
+        name
+        for name, about in actions.items()
+        if "object" in (about.get("Resources") or ()) and not name.startswith(("get", "list"))
+    } - {"putobject", "abortmultipartupload", "restoreobject", "initiatereplication", "putobjectlegalhold"}
+    policy = document(TEMPLATE.resolve(), "AutomationBucketPolicy")
+
+    def decided(action: str, folder: str) -> str:
+        context = EvalContext(
+            principal_arn=ADMINISTRATOR,
+            principal_type="AssumedRole",
+            principal_account=ACCOUNT,
+            action=f"s3:{action}",
+            resource_arn=f"{BUCKET}/{folder}/fraud/run-1/a.json",
+            region=REGION,
+            secure_transport=True,
+        )
+        return str(evaluate_resource_policy(policy, context).decision)
+
+    allowed_on_records = {
+        (action, folder)
+        for action in changing - {"bypassgovernanceretention"}
+        for folder in ("decisions", "manifests", "evidence", "rejected")
+        if decided(action, folder) != "Deny"
+    }
+    assert {
+        "replicateobject",
+        "replicatedelete",
+        "replicatetags",
+        "putobjecttagging",
+        "updateobjectencryption",
+    } <= changing
+    assert allowed_on_records == set()
+    assert decided("putobjecttagging", "runs") != "Deny"
 
 
 def test_nobody_is_kept_out_of_the_bucket_when_no_principals_are_named() -> None:

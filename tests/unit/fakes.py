@@ -25,6 +25,7 @@ from orchestration.domain.contracts import Decision, DueKind
 from orchestration.domain.decision import decided_again
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
+from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT
 from orchestration.domain.records import sha256
 from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
@@ -195,7 +196,7 @@ class FakeCallers(Callers):
 
     def arn_of(self, proof: str, bound_to: str) -> str | None:
         _answer(self._outside.enter("GetCallerIdentity"))
-        query = dict(parse_qsl(proof))
+        query = dict(parse_qsl(proof, keep_blank_values=True))
         by = query["X-Amz-Credential"]
         return by if query["X-Amz-Signature"] == sha256(f"{by} signs {bound_to}") else None
 
@@ -276,13 +277,16 @@ class MemoryBucket(AutomationBucket):
         _answer(lost)
         return fresh and lost is None
 
-    def read(self, uri: str) -> Document:
+    def read(self, uri: str, *, at_most: int = DOCUMENT_BYTES_LIMIT) -> Document:
         self._outside.enter("GetObject")
         if uri in self.forbidden:
             return Document(uri, unreadable=Unreadable.ACCESS_DENIED)
         if uri not in self.objects:
             return Document(uri, unreadable=Unreadable.MISSING)
-        return Document(uri, self.objects[uri], f"v{self.writes[uri]}")
+        body, version = self.objects[uri], f"v{self.writes[uri]}"
+        if len(body) > at_most:
+            return Document(uri, version=version, unreadable=Unreadable.TOO_LARGE)
+        return Document(uri, body, version)
 
     def version(self, uri: str) -> str | None:
         self._outside.enter("ListObjectsV2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +62,7 @@ UNCLEAR = {
     "a maybe": (Document(URI, b"retraining_required\nMAYBE\n"), "NOT_YES_OR_NO", "says 'MAYBE'"),
     "a one": (Document(URI, b"retraining_required\n1\n"), "NOT_YES_OR_NO", "says '1'"),
     "true": (Document(URI, b"retraining_required\ntrue\n"), "NOT_YES_OR_NO", "says 'TRUE'"),
+    "a yes in other letters": (Document(URI, "a\nyeſ\n".encode()), "NOT_YES_OR_NO", "says 'yeſ'"),  # noqa: RUF001 - its upper case is YES
     "a first column left blank": (Document(URI, b"a,b\n,YES\n"), "NOT_YES_OR_NO", "says ''"),
     "semicolons": (Document(URI, b"a;b\nYES;x\n"), "NOT_YES_OR_NO", "says 'YES;X'"),
     "Latin-1": (Document(URI, "nötig\nYES\n".encode("latin-1")), "UNREADABLE", "not a CSV in UTF-8"),
@@ -176,3 +179,14 @@ def test_a_missing_file_is_rejected_again_at_the_next_schedule() -> None:
     assert isinstance(second, Rejection)
     assert first.model == "churn"
     assert first.signal_id != second.signal_id
+
+
+def test_what_follows_the_row_that_decides_is_not_read() -> None:
+    """A row of five million that follow would take hundreds of bytes of memory each."""
+    body = b"a\nYES\n" + b"b\n" * 1_000_000
+    tracemalloc.start()
+    word = parse_decision(Document(URI, body))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert word == "YES"
+    assert peak < 8 * len(body)

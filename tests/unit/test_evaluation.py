@@ -263,6 +263,33 @@ def test_a_policy_without_a_metric_asks_for_nothing() -> None:
     assert (verdict.passed, verdict.reason, verdict.compared_with_champion) == (True, "NO_EVALUATION_ASKED", False)
 
 
+def test_of_many_metrics_a_verdict_holds_the_first_and_every_one_its_policy_asks_for() -> None:
+    many = {f"m{place}": 0.5 for place in range(50_000)}
+    guards = (GuardMetric("m49999", minimum=0.6), GuardMetric("m48000", minimum=0.4))
+    verdict = judged(report({**many, "auc": 0.9}, {"auc": 0.8}), minimum=0.7, guards=guards)
+
+    assert [gate.passed for gate in verdict.gates] == [True, True, False, True]
+    assert {"auc", "m49999", "m48000", "m0", "m199"} <= verdict.candidate_metrics.keys()
+    assert (len(verdict.candidate_metrics), verdict.champion_metrics) == (203, {"auc": 0.8})
+
+
+def test_a_name_no_page_could_show_is_kept_only_if_it_is_asked_for() -> None:
+    assert metric_values(metrics({"a" * 256: 1, "a\u202eb": 2, "ok": 3}), ["a\u202eb"]) == {"a\u202eb": 2.0, "ok": 3.0}
+
+
+@pytest.mark.parametrize("value", ["٩٩", "1_0", "1e999", "0x1", True, [1]])
+def test_what_other_readers_would_not_take_for_a_number_is_none(value: Any) -> None:
+    assert not judged(report({"auc": value}), champion_expected=False).passed
+
+
+def test_a_report_that_says_two_things_is_not_read() -> None:
+    body = report({"auc": 0.9}, {"auc": 0.8})
+    verdict = judged(body[:-1] + b', "champion": {}}')
+
+    assert (verdict.passed, verdict.reason) == (False, "EVALUATION_UNREADABLE")
+    assert "has the key 'champion' twice" in verdict.sentence
+
+
 def test_curves_and_matrices_are_no_metrics() -> None:
     document = metrics({"auc": 0.9})
     document[GROUP] |= {
@@ -271,7 +298,7 @@ def test_curves_and_matrices_are_no_metrics() -> None:
         "plain": 0.5,
     }
 
-    assert metric_values(document) == {"auc": 0.9, "plain": 0.5}
+    assert metric_values(document, []) == {"auc": 0.9, "plain": 0.5}
 
 
 JSON = st.recursive(

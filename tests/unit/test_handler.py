@@ -80,6 +80,27 @@ def test_a_request_that_names_no_action_is_refused(request_: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "request_",
+    [
+        {"action": "resume", "detail-type": []},
+        {"action": "resume", "kind": "approval", "run_id": "r", "by": "ana", "decision": []},
+        {"action": "resume", "kind": "approval", "run_id": "r", "by": "ana", "decision": "APPROVED", "subject": {}},
+        {"action": "pause", "scope": {"a": 1}, "by": "ana", "reason": "x"},
+        {"action": ["x" * 5_000]},
+    ],
+)
+def test_lists_and_objects_where_a_word_belongs_are_refused_with_a_sentence(request_: Any, world: World) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        handler.run_action(request_, world.ports)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("ahead", ["600", 1e308, -5, "soon", None, [], float("inf"), float("nan")])
+def test_a_sweep_looks_ahead_by_a_number_of_seconds_and_a_week_at_most(ahead: Any, world: World) -> None:
+    assert handler.run_action({"action": "sweep", "ahead_seconds": ahead}, world.ports)["failures"] == 0
+
+
+@pytest.mark.parametrize(
     ("detail_type", "detail", "action"),
     [
         ("SageMaker Endpoint State Change", {}, "resume"),

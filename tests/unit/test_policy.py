@@ -109,10 +109,10 @@ def test_a_finding_names_the_json_path_and_what_was_expected(what: str) -> None:
     [
         (b"", "$: is not JSON"),
         (b"{", "$: is not JSON"),
-        (b"\xff\xfe{}", "$: is not JSON"),
-        (b'{"schema_version": 1, "model": "churn", "cooldown_hours": NaN}', "NaN is not a JSON number"),
-        (b"[" * 100_000, "$: is not JSON"),
-        (b"[]", "$: must be object."),
+        (b"\xff\xfe{}", "$: is not UTF-8"),
+        (b'{"schema_version": 1, "model": "churn", "cooldown_hours": NaN}', "$: holds NaN, which is not a JSON number"),
+        (b"[" * 100_000, "$: is nested deeper than 64 levels"),
+        (b"[]", "$: is no JSON object."),
         (b'{"schema_version": 1, "model": "fraud"}', "$.model: is 'fraud' in the file of 'churn'"),
     ],
 )
@@ -767,3 +767,47 @@ def test_a_policy_of_32_levels_is_taken_and_one_more_is_not() -> None:
     assert validate_policy(of_levels(32)) == ()
     (finding,) = validate_policy(of_levels(33))
     assert finding.endswith(": is nested deeper than 32 levels.")
+
+
+@pytest.mark.parametrize(
+    ("body", "finding"),
+    [
+        (b'{"schema_version": 1, "model": "fraud"}' + b" " * 600_000, "$: has more than 200000 bytes."),
+        (b'{"schema_version": 1, "model": "fraud", "cooldown_hours": 1, "cooldown_hours": 2}', "'cooldown_hours' twice"),
+        (b'{"schema_version": 1, "model": "fraud", "budget": {"runs": ' + b"9" * 5000 + b"}}", "a number of 5000 digits"),
+        (b'{"schema_version": 1, "model": "fraud", "cooldown_hours": ' + b"9" * 400 + b"}", "$.cooldown_hours: must be"),
+        (b'{"schema_version": 1, "model": "fraud", "cooldown_hours": 1e999}', "larger than a number can be"),
+        (b'{"schema_version": 1, "model": "fraud", "training": {"input": {"a": "\\ud800"}}}', "half of a surrogate pair"),
+        (b'{"schema_version": 1, "model": "fraud", "training": {"input": {"a": "\\u0000"}}}', "$.training.input.a: holds the character U+0000"),
+        (b'{"schema_version": 1, "model": "fraud", "training": {"input": {"\\u0000": [1]}}}', "$.training.input: holds the character U+0000"),
+        ('{"schema_version": 1, "model": "fraud"}'.encode("utf-16"), "is not UTF-8"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_taken_leaves_the_last_good_one_in_force_and_is_told_of_once(
+    body: bytes, finding: str, world: World
+) -> None:
+    world.put("policies/fraud.json", {**BARE, "model": "fraud", "cooldown_hours": 1})
+    load_policy(world.ports, "fraud")
+    world.put("policies/fraud.json", body)
+    for _ in range(2):
+        loaded = load_policy(world.ports, "fraud")
+    assert loaded is not None
+    assert (loaded.policy.cooldown_hours, loaded.unreadable) == (1.0, False)
+    assert finding in loaded.findings[0]
+    (told,) = world.told("POLICY_INVALID")
+    assert finding in told.sentence
+
+
+def test_what_is_told_of_a_file_is_short_however_long_its_names_and_however_many_its_faults() -> None:
+    numbers = {f"{'k' * 4_000}{place}": 10**300 + 1 for place in range(12)}
+    for document in ({**BARE, "x" * 50_000: 1}, {**BARE, "training": {"input": numbers}}):
+        findings = validate_policy(document)
+        assert findings
+        assert len(findings) <= 10
+        assert all(len(finding) < 720 for finding in findings)
+
+
+def test_digits_of_other_scripts_are_no_part_of_an_address() -> None:
+    target = "arn:aws:states:us-east-1:111122223333:stateMachine:train"
+    assert target_kind(target) is not None
+    assert target_kind(target.replace("3333", "٣٣٣٣")) is None

@@ -453,7 +453,7 @@ def test_a_tail_that_was_cut_shows_whatever_else_lies_beside_the_anchors() -> No
         each.chain.name: each for each in _Source(cast("Any", scene.s3), BUCKET).chains(scene.now, lambda _: None)
     }
     assert [finding for finding in chains["_loop"].findings if "anchored at record" in finding]
-    assert [finding for finding in chains["_loop"].findings if "large.json is no JSON" in finding]
+    assert [finding for finding in chains["_loop"].findings if "large.json is not JSON" in finding]
     assert {name for name, chain in chains.items() if chain.findings} == {"_loop"}
 
 

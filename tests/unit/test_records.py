@@ -142,6 +142,15 @@ def test_a_document_that_is_too_large_is_not_read(s3: S3) -> None:
     assert (found.body, found.unreadable) == (None, Unreadable.TOO_LARGE)
 
 
+def test_a_document_larger_than_its_reader_takes_is_told_from_the_next_one_that_is(s3: S3) -> None:
+    s3.client.create_bucket(Bucket="unversioned")
+    for bucket in ("automation", "unversioned"):
+        found = [s3.bucket.read(s3.put("p", body * 11, bucket), at_most=10) for body in (b"a", b"b")]
+        assert {(each.body, each.unreadable) for each in found} == {(None, Unreadable.TOO_LARGE)}
+        assert len({each.version for each in found} - {""}) == 2
+        assert s3.bucket.read(s3.put("p", b"a" * 10, bucket), at_most=10).body == b"a" * 10
+
+
 def test_an_object_in_an_unversioned_bucket_has_a_version_made_from_its_content(s3: S3) -> None:
     s3.client.create_bucket(Bucket="unversioned")
     versions = [s3.bucket.read(s3.put("x", body, "unversioned")).version for body in (b"YES", b"NO")]

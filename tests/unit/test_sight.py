@@ -14,9 +14,9 @@ from tests.unit.fakes import World, execution_arn
 
 
 @pytest.mark.parametrize("execution", [None, {}, {"name": "run-1"}, {"id": "arn"}, {"name": "", "id": "arn"}, "run-1"])
-def test_a_request_that_does_not_name_its_execution_is_refused(execution: Any) -> None:
+def test_a_request_that_does_not_name_its_execution_is_refused(execution: Any, world: World) -> None:
     with pytest.raises(InvalidRequestError, match="names its execution"):
-        asked_run({"execution": execution})
+        asked_run(world.ports, {"execution": execution})
 
 
 @pytest.mark.parametrize("token", [None, "", 7, ["token"]])

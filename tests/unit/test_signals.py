@@ -292,9 +292,33 @@ def test_the_data_of_a_run_is_the_input_that_is_no_baseline(name: str | None, en
     assert signal.dataset.uri == ("s3://bucket/data" if found else None)
 
 
-@pytest.mark.parametrize("body", [b"no JSON", b"[]", b"{}", b'{"violations": {}}'])
-def test_what_is_no_report_has_no_violations(body: bytes) -> None:
-    assert parse_violations(body) is None
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"no JSON", "is not JSON"),
+        (b"[]", "is no JSON object"),
+        (b"{}", "has no list 'violations'"),
+        (b'{"violations": {}}', "has no list 'violations'"),
+        (b'{"violations": [], "violations": [{}]}', "has the key 'violations' twice"),
+        (b'{"violations": [' + b"{}," * 10_000 + b"{}]}", "holds 10001 violations; at most 10000 are read"),
+    ],
+)
+def test_what_is_no_report_says_why(body: bytes, what: str) -> None:
+    assert what in str(parse_violations(body))
+
+
+def test_as_many_violations_as_are_read_are_read() -> None:
+    assert len(parse_violations(b'{"violations": [' + b"{}," * 9_999 + b"{}]}")) == 10_000
+
+
+def test_an_endpoint_whose_name_would_have_to_be_cut_is_nobodys() -> None:
+    name = "a" * 63
+    reader = reader_for("model_monitor/drifted", report(DRIFTED))
+    reader.models = {name: "churn"}
+    for named, kind in ((name, Signal), (name + "b", Ignored), (name + "\0", Ignored)):
+        for job in reader.jobs.values():
+            job["Environment"] = {**job["Environment"], "sagemaker_endpoint_name": named}
+        assert isinstance(read("model_monitor/drifted", reader), kind)
 
 
 def test_a_violation_keeps_what_it_has() -> None:
@@ -340,7 +364,7 @@ def test_the_numbers_of_a_violation_are_read_from_its_description(
     violation: dict[str, str], observed: float, threshold: float, ratio: float
 ) -> None:
     parsed = parse_violations(report(violation))
-    assert parsed is not None
+    assert not isinstance(parsed, str)
     found = worst_threshold(parsed)
     assert found is not None
     assert (found.observed, found.threshold) == (observed, threshold)

@@ -194,7 +194,7 @@ def refused(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
 
 
 def replayed(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
-    message = {"Body": "{}", "ReceiptHandle": "1"}
+    message = {"MessageId": "m-1", "Body": "{}", "ReceiptHandle": "1"}
     pages = iter([{"Messages": [message]}, {}])
     stack.clients["sqs"] = SimpleNamespace(receive_message=lambda **_: next(pages), delete_message=lambda **_: None)
     stack.clients["stepfunctions"] = fake({"start_execution": {"executionArn": f"arn{NASTY}"}})

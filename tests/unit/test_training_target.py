@@ -18,7 +18,7 @@ from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.results import Ended, execution_ended, pipeline_ended, training_job_ended
-from orchestration.domain.training_output import read_training_output, trained_by_pipeline
+from orchestration.domain.training_output import TrainingOutput, read_training_output, trained_by_pipeline
 from orchestration.domain.training_target import (
     TrainingTask,
     deployment_name,
@@ -182,10 +182,27 @@ def test_an_output_is_read_with_care() -> None:
         output_uri="s3://out/",
     )
 
+    assert isinstance(output, TrainingOutput)
     assert output.model_package_arn == PACKAGE
     assert output.environment == (("A", "1"),)
     assert output.evaluation_uri == "s3://out/evaluation.json"
     assert (output.baseline_constraints_uri, output.baseline_statistics_uri) == (None, "s3://data/s.json")
+
+
+def test_an_output_that_says_two_things_fails_the_training_and_a_text_that_is_none_says_nothing() -> None:
+    def result(output: str) -> Result:
+        return training_result(Ended(succeeded=True, reason="ok", output=output), output_uri="s3://out/", overdue=False)
+
+    twice = result('{"model_data_url": "s3://data/a.tar.gz", "model_data_url": "s3://data/b.tar.gz"}')
+    assert (twice.outcome, twice.output) == (Status.TRAINING_FAILED, None)
+    assert twice.reason.startswith("The training's output has the key 'model_data_url' twice")
+    for text in ("done", '"{}"', "[]", "null"):
+        assert result(text).output == TrainingOutput(evaluation_uri="s3://out/evaluation.json")
+
+
+def test_digits_of_other_scripts_are_no_part_of_a_package() -> None:
+    found = read_training_output({"model_package_arn": PACKAGE.replace("2222", "٢٢٢٢")}, output_uri="s3://out/")
+    assert found == TrainingOutput(evaluation_uri="s3://out/evaluation.json")
 
 
 JSON = st.recursive(

@@ -150,6 +150,9 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
     if isinstance(found, Signal) and loaded is None:
         found = _unknown(found)
+    elif isinstance(found, Rejection) and found.model and effective_policy(ports, found.model) is None:
+        # A name somebody sent begins no chain.
+        found = replace(found, model=None)
     decide_once = functools.partial(_decide_once, ports, asked, found, loaded)
     return against_rivals(ports, decide_once, f"The state of {found.model or 'signals without a model'}")
 

@@ -88,10 +88,10 @@ def park(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
 
 
 def _kind(request: dict[str, Any]) -> WaitKind:
-    kind = request.get("kind")
-    if kind not in PARKED_HERE or (kind == WaitKind.APPROVAL and request.get("subject") not in APPROVED):
+    kind, subject = str(request.get("kind")), str(request.get("subject"))
+    if kind not in PARKED_HERE or (kind == WaitKind.APPROVAL and subject not in APPROVED):
         raise InvalidRequestError(
-            f"A park request names kind slot, bake, or approval with subject training, promotion or bake; not {kind!r}."
+            f"A park request names kind slot, bake, or approval with subject training, promotion or bake; not {kind[:40]!r}."
         )
     return WaitKind(kind)
 

@@ -46,7 +46,7 @@ def resume(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         InvalidRequestError: the request is none of these.
     """
     detail_type = request.get("detail-type")
-    if detail_type not in SUBJECTS:
+    if not isinstance(detail_type, str) or detail_type not in SUBJECTS:
         raise InvalidRequestError("A resume request is a status event.")
     kind, field = SUBJECTS[detail_type]
     name = text(mapping(request.get("detail")).get(field), 256)

@@ -6,7 +6,6 @@ redriven lives again. A run that closed itself before it failed is closed alread
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
 from orchestration.domain.due import AGAIN
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
-from orchestration.domain.json_values import mapping, number, text
+from orchestration.domain.json_values import execution_name, json_document, mapping, number, text
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import DONE, Worked, later
 
@@ -49,9 +48,10 @@ def settle(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
         InvalidRequestError: the event is of another machine or names no execution.
     """
     detail = mapping(event.get("detail"))
-    if detail.get("stateMachineArn") != ports.settings.state_machine_arn or not detail.get("name"):
+    name = execution_name(detail.get("name"))
+    if detail.get("stateMachineArn") != ports.settings.state_machine_arn or name is None:
         raise InvalidRequestError("Settle takes status events of the loop's own executions only.")
-    return {"outcome": settle_execution(ports, str(detail.get("executionArn")), str(detail["name"]), told=detail)}
+    return {"outcome": settle_execution(ports, str(detail.get("executionArn")), name, told=detail)}
 
 
 def settle_execution(
@@ -71,7 +71,7 @@ def settle_execution(
     described = ports.executions.describe(execution_arn) or {}
     status = str(described.get("status") or "ABORTED")
     if status not in DIED:
-        if told is not None and told.get("status") in DIED and _lags(ports, run_id, told, described):
+        if told is not None and str(told.get("status")) in DIED and _lags(ports, run_id, told, described):
             raise TransientServiceError(f"Execution {run_id} ended {told['status']} and is not described so yet.")
         return None
     said = {**(told or {}), **described}
@@ -106,8 +106,6 @@ def _lags(ports: Ports, run_id: str, told: dict[str, Any], described: dict[str, 
 
 
 def _input(raw: Any) -> Any:
-    """The execution's input as JSON; Step Functions leaves it out when it is too large."""
-    try:
-        return json.loads(raw)
-    except (TypeError, ValueError):
-        return raw
+    """The execution's input as JSON, or its text as it is; Step Functions leaves it out when it is too large."""
+    found = json_document(raw) if isinstance(raw, str) else raw
+    return raw if isinstance(found, str) else found

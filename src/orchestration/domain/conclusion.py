@@ -6,12 +6,11 @@ a dead execution reports only counts where no fact speaks.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import Next, Status
-from orchestration.domain.json_values import mapping, text
+from orchestration.domain.json_values import json_object, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +49,7 @@ class Failure:
     @property
     def sentence(self) -> str:
         """The cause as a sentence: Lambda's and Step Functions' JSON is read, other text is cut."""
-        try:
-            told = mapping(json.loads(self.cause))
-        except (ValueError, RecursionError):
-            told = {}
+        told = mapping(json_object(self.cause, nan=True))
         said = text(told.get("errorMessage") or told.get("Cause") or told.get("FailureReason"), 1500)
         return f"{self.error}: {said or text(self.cause, 1500) or 'no cause given'}"
 

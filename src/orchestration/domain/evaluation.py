@@ -10,14 +10,16 @@ with it even when the policy asks for no improvement: worse than what serves is 
 
 from __future__ import annotations
 
-import json
+import itertools
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import mapping, number
+from orchestration.domain.json_values import ascii_lower, json_object, mapping, number, text
 from orchestration.domain.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestration.domain.policy import Evaluation, GuardMetric
 
 METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics")
@@ -52,6 +54,12 @@ LOWER_IS_BETTER_ENDINGS: Final = ("_loss", "_error", "_error_rate")
 
 CONSTANT_CLASSIFIER: Final = "_best_constant_classifier"
 """Ending of SageMaker's metrics of the best classifier that always says the same; the direction is the metric's."""
+
+METRICS_KEPT: Final = 200
+"""Metrics of a report that a verdict holds beside those its policy asks for. A table item has 400 KB, a reader less time."""
+
+NAME_LIMIT: Final = 255
+"""Characters of the name of a metric that a verdict holds unasked."""
 
 DECIMALS: Final = 12
 """Bounds are rounded to this many decimals: 0.1 + 0.2 is 0.3 to whoever wrote the policy."""
@@ -108,11 +116,11 @@ def evaluate(
             {},
             compared_with_champion=False,
         )
-    document = _parse(report)
-    if document is None:
+    document = "" if report is None else _parse(report)
+    if isinstance(document, str):
         why = unreadable or "the training wrote no evaluation report"
         if report is not None:
-            why = "the training wrote a report that is not model-quality JSON"
+            why = f"the training wrote a report that is not model-quality JSON: it {document}"
         return EvaluationVerdict(
             False,
             Reason.NO_EVALUATION if report is None else Reason.EVALUATION_UNREADABLE,
@@ -122,7 +130,8 @@ def evaluate(
             {},
             compared_with_champion=False,
         )
-    candidate, champion = metric_values(document), metric_values(mapping(document.get("champion")))
+    asked = [wanted.metric, *(guard.metric for guard in wanted.guards if not guard.slice)]
+    candidate, champion = metric_values(document, asked), metric_values(mapping(document.get("champion")), asked)
     gates = [
         *_gates_of_metric(wanted, candidate, champion, champion_expected=champion_expected),
         *(
@@ -150,19 +159,29 @@ def direction(metric: str, override: bool | None) -> bool:
     """
     if override is not None:
         return override
-    name = metric.lower().rpartition(":")[2].replace("-", "_").removesuffix(CONSTANT_CLASSIFIER)
+    name = ascii_lower(metric).rpartition(":")[2].replace("-", "_").removesuffix(CONSTANT_CLASSIFIER)
     return name in LOWER_IS_BETTER or name.endswith(LOWER_IS_BETTER_ENDINGS)
 
 
-def metric_values(document: dict[str, Any]) -> dict[str, float]:
-    """Metric name to value for every metric of a report that is a finite number."""
-    found: dict[str, float] = {}
-    for group in METRIC_GROUPS:
-        for name, entry in mapping(document.get(group)).items():
-            value = number(mapping(entry).get("value") if isinstance(entry, dict) else entry)
-            if value is not None:
-                found[str(name)] = value
-    return found
+def metric_values(document: dict[str, Any], asked: Iterable[str]) -> dict[str, float]:
+    """Metric name to value: the metrics a policy asks for, and beside them the first of a report, finite numbers all."""
+    names = dict.fromkeys(asked)
+    first = itertools.islice(
+        (name for group in METRIC_GROUPS for name in mapping(document.get(group)) if text(name, NAME_LIMIT) == name),
+        METRICS_KEPT,
+    )
+    values = {name: metric_value(document, name) for name in (*names, *first)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def metric_value(document: dict[str, Any], name: str) -> float | None:
+    """A metric of a report if it is a finite number; the last group that has it counts."""
+    for group in reversed(METRIC_GROUPS):
+        entry = mapping(document.get(group)).get(name)
+        value = number(entry.get("value") if isinstance(entry, dict) else entry)
+        if value is not None:
+            return value
+    return None
 
 
 def _gates_of_metric(
@@ -198,7 +217,7 @@ def _gates_of_guard(
         own = mapping(mapping(own.get("slices")).get(guard.slice))
         other = mapping(mapping(other.get("slices")).get(guard.slice))
     metric = guard.metric
-    value, champion = metric_values(own).get(metric), metric_values(other).get(metric)
+    value, champion = metric_value(own, metric), metric_value(other, metric)
     override = guard.lower_is_better
     if override is None and metric == wanted.metric:
         override = wanted.lower_is_better
@@ -274,11 +293,8 @@ def _gate(name: str, metric: str, value: float | None, bound: float | None, *, l
     )
 
 
-def _parse(report: bytes | None) -> dict[str, Any] | None:
-    if report is None:
-        return None
-    try:
-        parsed = json.loads(report)
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, dict) and any(group in parsed for group in METRIC_GROUPS) else None
+def _parse(report: bytes) -> dict[str, Any] | str:
+    parsed = json_object(report, nan=True)
+    if isinstance(parsed, dict) and not any(group in parsed for group in METRIC_GROUPS):
+        return f"has none of {', '.join(METRIC_GROUPS)}"
+    return parsed

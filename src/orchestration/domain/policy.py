@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import asdict, dataclass, field
@@ -16,9 +17,10 @@ import fastjsonschema
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
+from orchestration.domain.json_values import json_object, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from orchestration.settings import Settings
 
@@ -38,9 +40,9 @@ STACK_BUDGET_DAYS: Final = 30.0
 """Days the stack parameter RunBudget looks back."""
 
 STATE_MACHINE_ARN: Final = re.compile(
-    r"arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?"
+    r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?"
 )
-PIPELINE_ARN: Final = re.compile(r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{12}:pipeline/[A-Za-z0-9-]{1,256}")
+PIPELINE_ARN: Final = re.compile(r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:[0-9]{12}:pipeline/[A-Za-z0-9-]{1,256}")
 
 
 class TargetKind(StrEnum):
@@ -108,6 +110,15 @@ class Approval:
 
 POLICY_BYTES_LIMIT: Final = 60_000
 """A manifest holds a policy and its training's input, and a DynamoDB item 400 KB, of text that may take three bytes each."""
+
+POLICY_FILE_LIMIT: Final = 200_000
+"""Bytes of a policy file: that text, with the white space of any editor. The table keeps the last good file in one item."""
+
+FINDINGS_LIMIT: Final = 10
+"""Findings told of one file at once."""
+
+PATH_SHOWN: Final = 200
+"""Characters of the path in a finding."""
 
 POLICY_DEPTH_LIMIT: Final = 32
 """Levels of a policy; a record keeps twice as many, and holds the policy some levels down."""
@@ -197,16 +208,20 @@ def parse_policy(model: str, body: bytes | None, *, version: str, settings: Sett
     """
     if body is None:
         return _build(model, {}, version="defaults", settings=settings)
-    try:
-        document = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise PolicyError(model, (f"$: is not JSON: {error}.",)) from None
-    findings = validate_policy(document)
-    if not findings and document["model"] != model:
-        findings = (f"$.model: is {document['model']!r} in the file of {model!r}; both must be the same.",)
-    if findings:
-        raise PolicyError(model, findings)
+    document = read_policy(body)
+    if isinstance(document, dict) and document["model"] != model:
+        document = (f"$.model: is {document['model']!r} in the file of {model!r}; both must be the same.",)
+    if isinstance(document, tuple):
+        raise PolicyError(model, document)
     return _build(model, document, version=version, settings=settings)
+
+
+def read_policy(body: bytes) -> dict[str, Any] | tuple[str, ...]:
+    """The document of a policy file that is valid, else the findings on it, each starting with the JSON path."""
+    document = json_object(body, at_most=POLICY_FILE_LIMIT)
+    if isinstance(document, str):
+        return (f"$: {document}.",)
+    return validate_policy(document) or document
 
 
 def validate_policy(document: Any) -> tuple[str, ...]:
@@ -216,7 +231,7 @@ def validate_policy(document: Any) -> tuple[str, ...]:
     except fastjsonschema.JsonSchemaValueException as error:
         path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
         rule = error.message.removeprefix(error.name or "").strip()
-        return (f"{path}: {rule}.",)
+        return (_finding(path, rule),)
     return _unfit(document) or _contradictions(document)
 
 
@@ -225,16 +240,28 @@ def _unfit(document: dict[str, Any]) -> tuple[str, ...]:
     size = len(canonical(document).encode())
     if size > POLICY_BYTES_LIMIT:
         return (f"$: has {size} bytes; at most {POLICY_BYTES_LIMIT} are taken. Put what is large into S3.",)
-    return _unfit_values("$", document, 0)
+    return tuple(itertools.islice(_unfit_values(("$",), document), FINDINGS_LIMIT))
 
 
-def _unfit_values(path: str, value: Any, depth: int) -> tuple[str, ...]:
-    if depth > POLICY_DEPTH_LIMIT:
-        return (f"{path}: is nested deeper than {POLICY_DEPTH_LIMIT} levels.",)
-    if isinstance(value, (int, float)) and canonical(value).startswith('"'):
-        return (f"{path}: is larger than a number can be kept exactly; write it as a text, or smaller.",)
+def _unfit_values(path: tuple[Any, ...], value: Any) -> Iterator[str]:
+    rule = None
+    if len(path) > POLICY_DEPTH_LIMIT + 1:
+        rule = f"is nested deeper than {POLICY_DEPTH_LIMIT} levels"
+    elif isinstance(value, (int, float)) and canonical(value).startswith('"'):
+        rule = "is larger than a number can be kept exactly; write it as a text, or smaller"
+    elif "\0" in value if isinstance(value, str) else isinstance(value, dict) and any("\0" in key for key in value):
+        rule = "holds the character U+0000, which no AWS service takes"
+    if rule is not None:
+        yield _finding(".".join(map(str, path)), rule)
+        return
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return tuple(finding for key, member in members for finding in _unfit_values(f"{path}.{key}", member, depth + 1))
+    for key, member in members:
+        yield from _unfit_values((*path, key), member)
+
+
+def _finding(path: str, rule: str) -> str:
+    """A finding as people are told of it: the names in it are the file's own, of any length."""
+    return f"{text(path, PATH_SHOWN)}: {text(rule)}."
 
 
 def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
@@ -370,7 +397,3 @@ def _schema_validator() -> Callable[[Any], Any]:
     schema = json.loads((Path(__file__).parent.parent / "policy.schema.json").read_text(encoding="utf-8"))
     compiled: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False)
     return compiled
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import mapping, s3_uri, text
+from orchestration.domain.json_values import json_object, mapping, s3_uri, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MODEL_PACKAGE_ARN: Final = re.compile(
-    r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{12}:model-package/[A-Za-z0-9-]{1,63}(/\d{1,9})?"
+    r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:[0-9]{12}:model-package/[A-Za-z0-9-]{1,63}(/[0-9]{1,9})?"
 )
 
 ENVIRONMENT_KEY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}")
@@ -39,19 +38,19 @@ class TrainingOutput:
         return cls(**{**record, "environment": pairs})
 
 
-def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput:
+def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
     """Check a target's output. What is not legal is left out; the evaluation and the plan then say what is missing.
 
     Args:
         raw: the output: an object, a JSON text of one, or anything else a state machine can return.
         output_uri: prefix of the run's outputs; evaluation.json is looked for there unless the target names another.
+
+    Returns:
+        The output; or why its JSON cannot be taken, to follow "the output". A text that is no JSON object gives nothing.
     """
-    if isinstance(raw, str):
-        try:
-            raw = json.loads(raw)
-        except (ValueError, RecursionError):
-            raw = {}
-    output = mapping(raw)
+    output = json_object(raw) if isinstance(raw, str) and raw.lstrip().startswith("{") else mapping(raw)
+    if isinstance(output, str):
+        return output
     package = output.get("model_package_arn")
     environment = tuple(
         (str(key), str(value))

@@ -356,7 +356,7 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
         InvalidRequestError: a field is missing or not one of its values, or nobody is proven to decide.
     """
     run_id, decision, subject = text(request.get("run_id"), 200), request.get("decision"), request.get("subject")
-    if run_id is None or decision not in set(Answer) or subject not in {None, *SUBJECTS}:
+    if run_id is None or decision not in tuple(Answer) or subject not in (None, *SUBJECTS):
         raise InvalidRequestError("A decision needs run_id, and decision: APPROVED or REJECTED.")
     comment = clean_comment(str(request.get("comment") or ""))
     if len(comment) > COMMENT_LIMIT:

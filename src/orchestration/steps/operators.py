@@ -30,12 +30,13 @@ def asked_scope(request: dict[str, Any]) -> str:
     Raises:
         InvalidRequestError: it is none.
     """
-    scope = str(request.get("scope") or "")
+    given = request.get("scope")
+    scope = given if isinstance(given, str) else ""
     kind, _, name = scope.partition(":")
     if scope == "global" or (kind == "model" and model_name(name)) or (kind == "source" and name in set(SignalSource)):
         return scope
     raise InvalidRequestError(
-        f"{scope!r} is no scope. Use global, model:<model>, or source:<one of {', '.join(SignalSource)}>."
+        f"{text(given, 80)!r} is no scope. Use global, model:<model>, or source:<one of {', '.join(SignalSource)}>."
     )
 
 

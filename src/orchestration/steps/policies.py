@@ -11,7 +11,7 @@ from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.notification import Message, runbook
-from orchestration.domain.policy import Policy, parse_policy
+from orchestration.domain.policy import POLICY_FILE_LIMIT, Policy, parse_policy
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
 
@@ -42,13 +42,12 @@ def effective_policy(ports: OperatorPorts, model: str) -> LoadedPolicy | None:
 
     Known is a model that has a policy file, or is the stack's DefaultModel; deleting its file takes a model out.
     """
-    document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
-    return _effective(ports, model, document)
+    return _effective(ports, model, _file(ports, model))
 
 
 def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     """``effective_policy``, and what follows from reading a file: a good one is kept, a bad one is told of once."""
-    document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
+    document = _file(ports, model)
     loaded = _effective(ports, model, document)
     if loaded is None or document.unreadable is Unreadable.MISSING:
         return loaded
@@ -61,18 +60,24 @@ def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     return loaded
 
 
+def _file(ports: OperatorPorts, model: str) -> Document:
+    return ports.bucket.read(ports.bucket.uri(policy_key(model)), at_most=POLICY_FILE_LIMIT)
+
+
 def _effective(ports: OperatorPorts, model: str, document: Document) -> LoadedPolicy | None:
     defaults = functools.partial(parse_policy, model, None, version="defaults", settings=ports.settings)
     if document.unreadable is Unreadable.MISSING:
         return LoadedPolicy(defaults()) if model == ports.settings.default_model else None
-    if document.body is None:
-        findings: tuple[str, ...] = (f"$: {document.uri} cannot be read ({document.unreadable}).",)
+    if document.unreadable is Unreadable.TOO_LARGE:
+        findings: tuple[str, ...] = (f"$: has more than {POLICY_FILE_LIMIT} bytes. Put what is large into S3.",)
+    elif document.body is None:
+        findings = (f"$: {document.uri} cannot be read ({document.unreadable}).",)
     else:
         try:
             return LoadedPolicy(parse_policy(model, document.body, version=document.version, settings=ports.settings))
         except PolicyError as error:
             findings = error.findings
-    good, unreadable = ports.table.good_policy(model), document.body is None
+    good, unreadable = ports.table.good_policy(model), document.unreadable is Unreadable.ACCESS_DENIED
     if good is None:
         return LoadedPolicy(defaults(), findings, unreadable)
     try:

@@ -73,7 +73,10 @@ def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
         overdue: True when the training was past its limit; one that was stopped then has timed out.
     """
     if found.succeeded:
-        return Result(Next.EVALUATE, found.reason, output=read_training_output(found.output, output_uri=output_uri))
+        output = read_training_output(found.output, output_uri=output_uri)
+        if isinstance(output, str):
+            return Result(Next.EVALUATE, f"The training's output {output}.", Status.TRAINING_FAILED)
+        return Result(Next.EVALUATE, found.reason, output=output)
     timed_out = found.error == TRAINING_TIMED_OUT or (overdue and found.error in STOPPED_ERRORS)
     outcome = Status.TRAINING_TIMED_OUT if timed_out else Status.TRAINING_FAILED
     return Result(Next.EVALUATE, text(found.reason, 2000) or "no reason given", outcome)

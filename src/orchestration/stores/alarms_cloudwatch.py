@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import AlarmWatch
 from orchestration.domain.contracts import ALARM_STATE_CHANGE
+from orchestration.domain.json_values import json_object, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,11 +70,9 @@ class Alarms:
 
 def new_state(history_data: str | None) -> str | None:
     """The state an alarm changed to, from the JSON text of a history item; None when it says nothing. Pure."""
-    try:
-        state = json.loads(history_data or "")["newState"]["stateValue"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return str(state)
+    said = mapping(json_object(history_data or "", nan=True))
+    state = mapping(said.get("newState")).get("stateValue")
+    return state if isinstance(state, str) else None
 
 
 def as_event(alarm: Any) -> dict[str, Any]:

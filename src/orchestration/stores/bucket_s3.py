@@ -9,13 +9,11 @@ from botocore.exceptions import ClientError
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT
 from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-DOCUMENT_BYTES_LIMIT: Final = 5_000_000
-"""Largest document read: a violations file or an evaluation report has kilobytes, and the function has 256 MB."""
 
 CONFLICT_TRIES: Final = 4
 
@@ -70,8 +68,8 @@ class AutomationBucket:
                 return f"{found['ETag'].strip(chr(34))}/{found['Size']}"
         return None
 
-    def read(self, uri: str) -> Document:
-        """Read an object by its URI; a missing or forbidden object is a value, not an error."""
+    def read(self, uri: str, *, at_most: int = DOCUMENT_BYTES_LIMIT) -> Document:
+        """Read an object by its URI; one that is missing, forbidden or larger than ``at_most`` bytes is a value, not an error."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key)
@@ -84,9 +82,11 @@ class AutomationBucket:
                 return Document(uri, unreadable=Unreadable.ACCESS_DENIED)
             raise
         version = answer.get("VersionId") or ""
-        if answer["ContentLength"] > DOCUMENT_BYTES_LIMIT:
+        if answer["ContentLength"] > at_most:
             answer["Body"].close()
-            return Document(uri, version=version, unreadable=Unreadable.TOO_LARGE)
+            # Where no version tells one content from another, the ETag does.
+            named = answer["ETag"].strip('"') if version in {"", "null"} else version
+            return Document(uri, version=named, unreadable=Unreadable.TOO_LARGE)
         body = answer["Body"].read()
         if version in {"", "null"}:
             # Unversioned bucket: content and time of writing stand for the version.

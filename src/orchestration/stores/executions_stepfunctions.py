@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from orchestration.domain.canonical_json import canonical
+from orchestration.domain.json_values import json_object
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_answers import Answer, Taken, asked
 
@@ -64,7 +64,7 @@ class Executions:
         if taken.answer is not Answer.EXISTS:
             return taken
         described = self.describe(nested_execution_arn(state_machine_arn, name)) or {}
-        if json.loads(described.get("input") or "null") == value:
+        if json_object(described.get("input") or "") == value:
             return taken
         sentence = f"Execution {name} of {state_machine_arn} has another input: it was not started by this run."
         return Taken(Answer.FOREIGN, sentence)

@@ -7,13 +7,12 @@ and may be missing; a muted alarm still sends its event. The model comes from a 
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SignalKind, SignalSource
-from orchestration.domain.json_values import mapping, model_name, number, sequence, text
+from orchestration.domain.json_values import ascii_lower, json_object, mapping, model_name, number, sequence, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
@@ -106,7 +105,7 @@ def _subject(
     name: str, configuration: dict[str, Any], reader: SignalReader, settings: Settings
 ) -> tuple[str | None, str | None]:
     """The endpoint and the model of an alarm; the model is None when nothing names one."""
-    dimensions = {key.lower(): item for key, item in _dimensions(configuration).items()}
+    dimensions = {ascii_lower(key): item for key, item in _dimensions(configuration).items()}
     endpoint = next((model_name(dimensions[key]) for key in ENDPOINT_DIMENSIONS if key in dimensions), None)
     named = next((model_name(dimensions[key]) for key in MODEL_DIMENSIONS if key in dimensions), None)
     if named:
@@ -137,7 +136,7 @@ def _namespace(configuration: dict[str, Any]) -> str:
     for entry in _metrics(configuration):
         namespace = mapping(mapping(entry.get("metricStat")).get("metric")).get("namespace")
         if isinstance(namespace, str):
-            return namespace.lstrip("/").lower()
+            return ascii_lower(namespace.lstrip("/"))
     return ""
 
 
@@ -195,10 +194,7 @@ def _reason_data(state: dict[str, Any]) -> dict[str, Any]:
     raw = state.get("reasonData")
     if not isinstance(raw, str):
         return mapping(raw)
-    try:
-        return mapping(json.loads(raw))
-    except (ValueError, RecursionError):
-        return {}
+    return mapping(json_object(raw, nan=True))
 
 
 def _first_text(value: Any) -> str | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.json_values import mapping, model_name, text
+from orchestration.domain.json_values import ascii_upper, mapping, model_name, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
@@ -110,7 +111,9 @@ def parse_decision(document: Document) -> str | Rejection:
             Reason.DECISION_FILE_UNREADABLE, f"The decision file {document.uri} is too large to be a decision file."
         )
     try:
-        rows = [row for row in csv.reader(io.StringIO(_decode(document.body), newline="")) if any(map(str.strip, row))]
+        lines = csv.reader(io.StringIO(_decode(document.body), newline=""))
+        # The header and the row that decides; what follows is nobody's business, and may be millions of rows.
+        rows = list(itertools.islice((row for row in lines if any(map(str.strip, row))), 2))
     except (UnicodeError, csv.Error) as error:
         return reject(
             Reason.DECISION_FILE_UNREADABLE,
@@ -122,7 +125,7 @@ def parse_decision(document: Document) -> str | Rejection:
             f"The decision file {document.uri} has {'only a header' if rows else 'no'} row. "
             "Write a header row and one row whose first column is YES or NO.",
         )
-    word = rows[1][0].strip().strip("\"'").strip().upper()
+    word = ascii_upper(rows[1][0].strip().strip("\"'").strip())
     if word not in {"YES", "NO"}:
         return reject(
             Reason.DECISION_FILE_NOT_YES_OR_NO,

@@ -7,13 +7,12 @@ its own: not knowing is not the same as no drift.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.json_values import mapping, number, s3_uri, sequence, text
+from orchestration.domain.json_values import json_object, mapping, model_name, number, s3_uri, sequence, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 
@@ -42,12 +41,16 @@ ATTRIBUTION_CHECK: Final = "feature_attribution_drift_check"
 """Clarify's check of SHAP values. It compares rankings (nDCG), so a value *below* the threshold is drift, although its
 description says "exceeds". Source: SageMaker developer guide, "Violations" of feature attribution drift."""
 
-_NUMBER: Final = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_EXCEEDS: Final = re.compile(rf"{_NUMBER}\s+exceeds threshold:?\s+'?{_NUMBER}")
+VIOLATIONS_LIMIT: Final = 10_000
+"""Violations read. A data set of a thousand columns that all break every check has some thousands."""
+
+# Possessive, and begun at the first digit of a number only: what was read is never read again.
+_NUMBER: Final = r"([-+]?(?<![\d.])(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?)"
+_EXCEEDS: Final = re.compile(rf"{_NUMBER}\s++exceeds threshold:?\s++'?{_NUMBER}", re.ASCII)
 _COMPARED: Final = re.compile(
-    rf"{_NUMBER}(?:\s+\+/-\s+\S+)?\s+(?:is|was)\s+(?:less|greater|lower|higher)"
-    rf"(?:\s*than)?(?:\s*or\s*equal\s*to)?\s*(?:the\s+)?(?:threshold)?:?\s+'?{_NUMBER}",
-    re.IGNORECASE,
+    rf"{_NUMBER}(?:\s++\+/-\s++\S++)?\s++(?:is|was)\s++(?:less|greater|lower|higher)"
+    rf"(?:\s*+than)?(?:\s*+or\s*+equal\s*+to)?\s*+(?:the\s++)?(?:threshold)?:?\s*+'?{_NUMBER}",
+    re.ASCII | re.IGNORECASE,
 )
 """Both the words and the names of comparison operators: "Metric auc with 0.6 was LessThanThreshold 0.7"."""
 
@@ -83,12 +86,13 @@ def from_event(
             Reason.NOT_A_MONITOR_RUN,
             f"Processing job {job_name} belongs to no monitoring schedule (a baseline job, or somebody's own job).",
         )
-    endpoint = text(environment.get("sagemaker_endpoint_name"), 63)
+    named = environment.get("sagemaker_endpoint_name")
+    endpoint = model_name(named)
     model = reader.model_of_endpoint(endpoint) if endpoint else None
     if model is None:
         return Ignored(
             Reason.UNMANAGED_ENDPOINT,
-            f"Endpoint {endpoint} of processing job {job_name} is not in this loop. Add policies/{endpoint}.json or tag "
+            f"Endpoint {text(named, 63)} of processing job {job_name} is not in this loop. Add policies/{text(named, 63)}.json or tag "
             "the endpoint with retraining:model to bring it in.",
         )
     arn = text(job.get("ProcessingJobArn"), 300) or job_name
@@ -165,11 +169,11 @@ def _from_report(
             model=model,
         )
     violations = parse_violations(document.body)
-    if violations is None:
+    if isinstance(violations, str):
         return Rejection.of(
             Reason.VIOLATIONS_UNREADABLE,
-            f"{document.uri} is not Model Monitor's JSON: it needs a list 'violations' of objects with feature_name, "
-            "constraint_check_type and description.",
+            f"{document.uri} is not Model Monitor's JSON, a list 'violations' of objects with feature_name, "
+            f"constraint_check_type and description: it {violations}.",
             signal_id,
             model=model,
         )
@@ -214,14 +218,15 @@ def job_signal_ids(job_arn: str) -> tuple[str, ...]:
     return tuple(identify("model-monitor", job_arn, status) for status in ("Completed", "Failed"))
 
 
-def parse_violations(body: bytes) -> tuple[Violation, ...] | None:
-    """Violations of a report, or None when the bytes are not such a report. Malformed entries keep what they have."""
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("violations"), list):
-        return None
+def parse_violations(body: bytes) -> tuple[Violation, ...] | str:
+    """Violations of a report, or what is wrong with it. Malformed entries keep what they have."""
+    parsed = json_object(body, nan=True)
+    if isinstance(parsed, str):
+        return parsed
+    if not isinstance(parsed.get("violations"), list):
+        return "has no list 'violations'"
+    if len(parsed["violations"]) > VIOLATIONS_LIMIT:
+        return f"holds {len(parsed['violations'])} violations; at most {VIOLATIONS_LIMIT} are read"
     return tuple(
         Violation(
             feature=text(entry.get("feature_name"), 200) or text(entry.get("metric_name"), 200) or "(unnamed)",

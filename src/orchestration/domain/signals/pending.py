@@ -35,7 +35,7 @@ def from_event(
     threshold = mapping(signal.get("threshold"))
     dataset = mapping(signal.get("dataset"))
     severity, kind = text(stored.get("severity"), 20), text(signal.get("kind"), 40)
-    origin = signal.get("origin") or signal.get("source")
+    origin = text(signal.get("origin") or signal.get("source"), 40)
     count = int(number(stored.get("count")) or 1)
     return Signal(
         signal_id="",
