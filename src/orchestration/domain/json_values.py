@@ -19,6 +19,9 @@ EXECUTION_NAME: Final = re.compile(
 )
 """Names an execution, and so a run, may have. Source: ``name`` of StartExecution in the API of Step Functions."""
 
+S3_ADDRESS: Final = re.compile(r"s3[an]?://[^\s\"'<>,;\\]*", re.IGNORECASE)
+"""An S3 address inside another text; hyperparameters are often JSON texts, and entry points command lines."""
+
 TEXT_LIMIT: Final = 500
 """Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
 
@@ -57,6 +60,14 @@ def s3_uri(value: Any) -> str | None:
     if not isinstance(value, str) or not S3_URI.fullmatch(value):
         return None
     return None if ".." in value.split("/") else value
+
+
+def s3_addresses(value: Any) -> list[str]:
+    """Every S3 address in the texts of a JSON value, in their order, well-formed or not."""
+    if isinstance(value, str):
+        return S3_ADDRESS.findall(value)
+    members = value.values() if isinstance(value, dict) else sequence(value)
+    return [address for member in members for address in s3_addresses(member)]
 
 
 def mapping(value: Any) -> dict[str, Any]:
