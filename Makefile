@@ -124,7 +124,7 @@ taskcat: setup ## Lint with taskcat, and deploy in three regions where credentia
 	@"$(PYTHON)" requirements/install.py taskcat
 	@$(OPS)taskcat_tests $(ARGS)
 
-validate: setup ## Check policy files as the loop checks them (POLICY=path)
+validate: setup ## Check policy files as the loop checks them (POLICY=path, STACK= also whose the resources are)
 	@$(OPS)validate $(POLICY)
 
 ##@ Operate (STACK=retraining, REGION=)

@@ -19,8 +19,7 @@ from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
-from orchestration.domain.json_values import mapping, model_name
-from orchestration.domain.policy import PromotionKind
+from orchestration.domain.json_values import model_name
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import TrainingTask
@@ -35,7 +34,7 @@ from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import to_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
 
@@ -173,16 +172,12 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a chain gives: items by their keys, as DynamoDB takes them, and what people have to know.
-
-    ``owners`` says by endpoint when a decision last looked which model promotes to it, and which it was: several chains may.
-    """
+    """What a chain gives: items by their keys, as DynamoDB takes them, and what people have to know."""
 
     chain: ReadChain
     items: dict[Key, Item]
     runs: int
     open_runs: tuple[OpenRun, ...]
-    owners: dict[str, tuple[str, str]]
     findings: tuple[str, ...]
 
 
@@ -213,18 +208,11 @@ def rebuild(chain: ReadChain, now: datetime) -> Rebuilt:
         findings += ("its records are all of version 1 and hold no state: cooldown, budget and breaker begin anew",)
     open_runs = replay.finish(paused=bool(findings))
     items = {key: item for key, item in replay.memory.items.items() if not _expired(item, now)}
-    return Rebuilt(chain, items, len(replay.runs), open_runs, replay.owners, findings)
+    return Rebuilt(chain, items, len(replay.runs), open_runs, findings)
 
 
 def _expired(item: Item, now: datetime) -> bool:
     return "expires_at" in item and int(item["expires_at"]["N"]) <= now.timestamp()
-
-
-def owner_items(owners: Mapping[str, tuple[str, str]]) -> dict[Key, Item]:
-    """The items that say which model promotes to an endpoint."""
-    memory = _Memory()
-    memory.apply([memory.table.own_endpoint(name, model, before=None) for name, (_, model) in owners.items()])
-    return memory.items
 
 
 def undecided_items(kept: Iterable[tuple[str, bytes, datetime]], now: datetime) -> dict[Key, Item]:
@@ -286,7 +274,6 @@ class _Replay:
         self.reached: dict[str, str] = {}
         self.verdicts: dict[str, CandidateVerdict] = {}
         self.judged_at: dict[str, int] = {}
-        self.owners: dict[str, tuple[str, str]] = {}
 
     def commit(self, link: Link, following: Sequence[Link]) -> None:
         """Commit the fact of one record; ``following`` is the record after it, if there is one."""
@@ -375,11 +362,6 @@ class _Replay:
         for each in run:
             self.runs[each.run_id] = each
             self.reached[each.run_id] = record["sentence"]
-        inputs = mapping(record.get("inputs"))
-        promotion = inputs["policy"]["effective"]["promotion"] if inputs else {}
-        if promotion.get("kind") == PromotionKind.ENDPOINT and promotion["endpoint"]:
-            owner = inputs["state"]["endpoint_owner"] or record["model"]
-            self.owners[promotion["endpoint"]] = (record["decided_at"], owner)
 
     def _earlier_decision(self, link: Link, record: dict[str, Any]) -> None:
         """A decision of the release before: its text stood with its signal, the chain's end with the model's state."""

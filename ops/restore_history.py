@@ -28,7 +28,6 @@ from ops.rebuilt_history import (
     Key,
     Rebuilt,
     anchored_heads,
-    owner_items,
     read_chain,
     rebuild,
     scope_of,
@@ -107,7 +106,7 @@ def _restored(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> 
     with Terminal(errors=True).progress("records") as progress:
         for rebuilt in source.chains(now, progress):
             target.write(rebuilt.items)
-        target.write(owner_items(report.owners) | report.undecided)
+        target.write(report.undecided)
     report.written, report.kept = dict(target.counts), target.kept
     if options.json:
         terminal.json(report.as_record())
@@ -123,7 +122,6 @@ class Report:
     table: str
     chains: list[dict[str, Any]] = field(default_factory=list)
     open_runs: list[OpenRun] = field(default_factory=list)
-    owners: dict[str, tuple[str, str]] = field(default_factory=dict)
     undecided: dict[Key, Item] = field(default_factory=dict)
     chain_items: int = 0
     written: dict[str, int] | None = None
@@ -132,7 +130,7 @@ class Report:
     @property
     def items(self) -> int:
         """How many items are to be written."""
-        return self.chain_items + len(self.owners) + len(self.undecided)
+        return self.chain_items + len(self.undecided)
 
     @property
     def whole(self) -> bool:
@@ -153,9 +151,6 @@ class Report:
             }
         )
         self.open_runs += rebuilt.open_runs
-        for endpoint, owner in rebuilt.owners.items():
-            # By the time of the decision that looked last.
-            self.owners[endpoint] = max(owner, self.owners.get(endpoint, owner))
         self.chain_items += len(rebuilt.items)
 
     def as_record(self) -> dict[str, Any]:

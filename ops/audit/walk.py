@@ -49,7 +49,7 @@ NOT_PROVEN: Final = (
     "Evidence and manifests of the release before are in no chain; they are compared with the table alone.",
     (
         "The table is asked for what heads, models, objects, records and executions name, and not read from end to end: an item "
-        "that none of them leads to is not seen. Slots, the due list, intentions, open waits, endpoint owners, kept policies and "
+        "that none of them leads to is not seen. Slots, the due list, intentions, open waits, kept policies and "
         "notes of executions are no facts that a record holds, and not compared."
     ),
 )

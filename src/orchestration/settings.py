@@ -45,7 +45,9 @@ class ApprovalSettings:
         Raises:
             SettingsError: a variable is missing; the text names it.
         """
-        return cls(**_shared(environ), escalation_topic_arn="", approval_url="", voter_roles=_voter_roles(environ))
+        return cls(
+            **_shared(environ), escalation_topic_arn="", approval_url="", voter_roles=_list(environ, "VOTER_ROLES")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ class Settings(ApprovalSettings):
     cooldown_hours: float
     run_budget: int
     max_concurrent_trainings: int
+    default_model_tags: str
+    model_data_prefixes: tuple[str, ...]
+    image_prefixes: tuple[str, ...]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -86,7 +91,7 @@ class Settings(ApprovalSettings):
             **_shared(environ),
             escalation_topic_arn=_text(environ, "ESCALATION_TOPIC_ARN"),
             approval_url=_text(environ, "APPROVAL_URL"),
-            voter_roles=_voter_roles(environ) if "VOTER_ROLES" in environ else (),
+            voter_roles=_list(environ, "VOTER_ROLES") if "VOTER_ROLES" in environ else (),
             decision_bucket=_text(environ, "DECISION_BUCKET"),
             decision_key=_text(environ, "DECISION_KEY"),
             default_model=_text(environ, "DEFAULT_MODEL"),
@@ -99,6 +104,9 @@ class Settings(ApprovalSettings):
             cooldown_hours=number("COOLDOWN_HOURS"),
             run_budget=int(number("RUN_BUDGET")),
             max_concurrent_trainings=int(number("MAX_CONCURRENT_TRAININGS")),
+            default_model_tags=_text(environ, "DEFAULT_MODEL_TAGS"),
+            model_data_prefixes=_list(environ, "MODEL_DATA_PREFIXES"),
+            image_prefixes=_list(environ, "IMAGE_PREFIXES"),
         )
 
 
@@ -118,8 +126,8 @@ def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
     return {**shared, "approval_access": ApprovalAccess(access)}
 
 
-def _voter_roles(environ: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(role.strip() for role in _text(environ, "VOTER_ROLES").split(",") if role.strip())
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, _text(environ, name).split(","))))
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

@@ -85,7 +85,8 @@ DECISION_BUCKET: Final = "team-decisions"
 TRAINING: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:training"
 TAGGED_TRAINING: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:a-teams-training"
 DEPLOYMENT: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:a-teams-deployment"
-PACKAGE: Final = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/fraud/7"
+PACKAGE: Final = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/registered/7"
+LONE_PACKAGE: Final = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/registered-alone"
 
 CAPTURED_OF_A_KIND: Final = 1
 """More would make the same calls."""
@@ -102,10 +103,10 @@ AT_ONCE: Final = {
 }
 """A policy in whose way nothing stands."""
 
-SERVES: Final = {"bake_minutes": 60, "alarms": ["fraud-5xx"], "monitoring_schedule": "fraud-schedule"}
+SERVES: Final = {"bake_minutes": 60, "alarms": ["fraud-5xx"]}
 
 POLICIES: Final[dict[str, dict[str, Any]]] = {
-    "fraud": {"promotion": {"endpoint": ENDPOINT, **SERVES}},
+    "fraud": {"promotion": {"endpoint": ENDPOINT, "monitoring_schedule": "fraud-schedule", **SERVES}},
     "asked": {
         "promotion": {"endpoint": "asked-prod", **SERVES, "inconclusive": "ask"},
         "approval": {"training": "always", "promotion": "always", "approvals_needed": 2},
@@ -335,7 +336,10 @@ class World:
             self.outside.pipelines[name] = "Succeeded"
             self.outside.steps = [
                 {"StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": arn("training-job", "fraud-7")}}},
-                {"StepStatus": "Succeeded", "Metadata": {"RegisterModel": {"Arn": PACKAGE}}},
+                {
+                    "StepStatus": "Succeeded",
+                    "Metadata": {"RegisterModel": {"Arn": output.get("model_package_arn", PACKAGE)}},
+                },
             ]
             event = self.event("aws.sagemaker", PIPELINE_STATE_CHANGE, {"pipelineExecutionDisplayName": name})
         else:
@@ -535,6 +539,11 @@ def play_registered(world: World) -> None:
     world.finish(rejected)
     assert world.outside.packages[PACKAGE] == "Rejected"
     assert world.close(rejected) == "CANDIDATE_REJECTED"
+    alone = world.admitted("registered")
+    assert world.trained(alone, BAD_REPORT, model_package_arn=LONE_PACKAGE) == "finish"
+    world.finish(alone)
+    assert world.outside.packages[LONE_PACKAGE] == "Rejected", "in no group, so that its own tag counts"
+    assert world.close(alone) == "CANDIDATE_REJECTED"
     unheard = world.admitted("registered")
     world.training(unheard)
     assert world.word(world.hand(unheard, "train")) is None
@@ -894,6 +903,9 @@ FORM: Final = {
     "TrainingPipelineArn": TRAINING,
     "SageMakerExecutionRoleArn": ROLE,
     "ApprovalAccess": "LINK",
+    "DefaultModelTags": "REQUIRED",
+    "ModelDataPrefixes": f"s3://{TEAM_BUCKET}",
+    "ImagePrefixes": "image",
 }
 """A stack with everything of its own, so that every statement has a resource of its own."""
 

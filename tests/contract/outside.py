@@ -200,6 +200,7 @@ class Outside:
             "RoleArn": ROLE,
         }
         return {
+            "MonitoringScheduleArn": arn("monitoring-schedule", asked["MonitoringScheduleName"]),
             "MonitoringScheduleName": asked["MonitoringScheduleName"],
             "MonitoringScheduleConfig": {"MonitoringJobDefinition": definition},
         }
@@ -248,8 +249,14 @@ class Outside:
         self.stopped.append(asked["PipelineExecutionArn"].rsplit("/", 1)[-1])
         return {"PipelineExecutionArn": asked["PipelineExecutionArn"]}
 
-    def _list_tags(self, _asked: dict[str, Any]) -> dict[str, Any]:
-        return {"Tags": [{"Key": "retraining:model", "Value": "fraud"}]}
+    def _list_tags(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What a team made is tagged as its model's, with whose name its own begins; pipelines serve every model."""
+        kind, _, name = asked["ResourceArn"].split(":")[-1].partition("/")
+        model = "_shared" if kind == "pipeline" else "fraud" if name == TAGGED_ENDPOINT else name.split("-")[0]
+        return {"Tags": [{"Key": "retraining:model", "Value": model}]}
+
+    def _list_tags_for_resource(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"tags": [{"key": "retraining:model", "value": "_shared"}]}
 
     def _list_monitoring_executions(self, asked: dict[str, Any]) -> dict[str, Any]:
         ended = self.now() - timedelta(hours=1)

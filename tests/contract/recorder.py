@@ -31,8 +31,13 @@ TRANSACTION_ACTIONS: Final = {
 }
 """What a transaction needs for each of its items; there is no permission on the transaction itself."""
 
-OPT_IN: Final = (("aws:ResourceTag/retraining:target", "true"),)
-"""The tag by which a team gives a state machine of its own to the loop."""
+TAGGED: Final = (("aws:ResourceTag/retraining:model", "fraud"),)
+"""What IAM sees of the tag by which a team gives a resource of its own to the loop."""
+
+ON_TAGGED: Final = frozenset(
+    {"sagemaker:StartPipelineExecution", "sagemaker:UpdateEndpoint", "sagemaker:UpdateMonitoringSchedule"}
+)
+"""Actions on resources that a team tags, all but what the loop creates."""
 
 
 @dataclass
@@ -92,7 +97,7 @@ class Recorder:
         elif action == "states:StartExecution":
             machine = params["stateMachineArn"]
             ours = {self.stack.arn(MACHINE), self.stack.values["TrainingPipelineArn"]}
-            yield Call(action, machine, () if machine in ours else OPT_IN)
+            yield Call(action, machine, () if machine in ours else TAGGED)
         else:
             arns = [value for value in params.values() if isinstance(value, str) and value.startswith("arn:")]
             yield Call(action, "*" if action in ON_EVERYTHING else arns[0])
@@ -115,7 +120,8 @@ def _of_sagemaker(action: str, model: Any, params: dict[str, Any]) -> Iterator[C
     resources = list(_named(action, model, params))
     changes = re.match(r"sagemaker:(Create|Update|Start)", action)
     for resource in resources:
-        yield Call(action, resource)
+        config = ":endpoint-config/" in resource
+        yield Call(action, resource, TAGGED if action in ON_TAGGED and not config else ())
         if changes and "Tags" in params:
             yield Call("sagemaker:AddTags", resource)
     if changes:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from orchestration import handler, operator_handler, promotion_handler
 from orchestration.domain.contracts import RETRAINING_SOURCE
+from orchestration.domain.training_target import training_name
 from tests.contract.life import APPROVAL, HAND, OPERATOR, ORCHESTRATION, TRAINING, World
 from tests.contract.outside import ROLE, TEAM_BUCKET
-from tests.contract.recorder import OPT_IN
+from tests.contract.recorder import TAGGED
 from tests.contract.template import (
     ACCOUNT,
     ALIKE,
@@ -213,14 +215,62 @@ def test_without_a_role_in_the_form_none_may_be_passed() -> None:
     assert "iam:PassRole" not in {action for statement in statements for action in as_list(statement["Action"])}
 
 
-def test_a_machine_that_is_neither_in_the_form_nor_tagged_is_not_started(life: World) -> None:
-    policies = life.stack.policies(f"{HAND}Role")
-    other = f"arn:{PARTITION}:states:{REGION}:{ACCOUNT}:stateMachine:payroll"
+OF_TEAMS: Final = {
+    "states:StartExecution": f"arn:{PARTITION}:states:{REGION}:{ACCOUNT}:stateMachine:payroll",
+    "sagemaker:StartPipelineExecution": f"{SAGEMAKER}:pipeline/payroll",
+    "sagemaker:UpdateEndpoint": f"{SAGEMAKER}:endpoint/payroll",
+}
+"""What the hand does to resources that a policy file names, each on one."""
 
-    assert not allowing(policies, Call("states:StartExecution", other))
-    assert not allowing(policies, Call("states:StartExecution", other, (("aws:ResourceTag/retraining:target", "no"),)))
-    assert allowing(policies, Call("states:StartExecution", other, OPT_IN))
+
+@pytest.mark.parametrize("action", OF_TEAMS)
+def test_iam_refuses_what_carries_no_tag_where_default_model_tags_asks_for_tags(action: str, life: World) -> None:
+    """The life is one under REQUIRED; with OPTIONAL DefaultModel's need none, and only the code compares."""
+    policies, call = life.stack.policies(f"{HAND}Role"), Call(action, OF_TEAMS[action])
+
+    assert allowing(policies, replace(call, keys=TAGGED))
+    assert not allowing(policies, call)
+    assert not allowing(policies, replace(call, keys=(("aws:ResourceTag/retraining:target", "true"),)))
     assert allowing(policies, Call("states:StartExecution", TRAINING))
+    assert allowing(Template.read().resolve().policies(f"{HAND}Role"), call)
+
+
+@pytest.mark.parametrize("tags", ["OPTIONAL", "REQUIRED"])
+def test_a_schedule_without_a_tag_is_never_changed(tags: str) -> None:
+    policies = Template.read().resolve({"DefaultModelTags": tags}).policies(f"{HAND}Role")
+    call = Call("sagemaker:UpdateMonitoringSchedule", f"{SAGEMAKER}:monitoring-schedule/payroll")
+
+    assert allowing(policies, replace(call, keys=TAGGED))
+    assert not allowing(policies, call)
+
+
+@pytest.mark.parametrize("tags", ["OPTIONAL", "REQUIRED"])
+def test_the_hand_never_starts_the_loop(tags: str) -> None:
+    stack = Template.read().resolve({"DefaultModelTags": tags})
+    call = Call("states:StartExecution", stack.arn("RetrainingStateMachine"), TAGGED)
+
+    assert allowing(stack.policies(f"{HAND}Role"), call) is None
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_sets_the_tag_that_says_whose_something_is(life: World, function: str) -> None:
+    policies = life.stack.policies(f"{function}Role")
+    kinds = ("endpoint", "pipeline", "monitoring-schedule", "model-package-group", "model-package")
+
+    assert not [kind for kind in kinds if allowing(policies, Call("sagemaker:AddTags", f"{SAGEMAKER}:{kind}/fraud"))]
+    assert not allowing(policies, Call("states:TagResource", OF_TEAMS["states:StartExecution"]))
+
+
+def test_only_what_carries_a_name_of_the_loops_is_stopped(life: World) -> None:
+    policies = life.stack.policies(f"{ORCHESTRATION}Role")
+    execution = f"arn:{PARTITION}:states:{REGION}:{ACCOUNT}:execution:payroll"
+
+    for action, prefix in (
+        ("states:StopExecution", f"{execution}:"),
+        ("sagemaker:StopTrainingJob", f"{SAGEMAKER}:training-job/"),
+    ):
+        assert allowing(policies, Call(action, f"{prefix}{training_name('0123456789')}"))
+        assert not allowing(policies, Call(action, f"{prefix}payroll-2026-03"))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -186,7 +186,15 @@ DEEDS: Final = {
     "stop a training": Deed("sagemaker:StopTrainingJob", f"{SAGEMAKER}:training-job/retraining-1"),
     "change an endpoint": Deed("sagemaker:UpdateEndpoint", f"{SAGEMAKER}:endpoint/fraud"),
     "approve in the registry": Deed("sagemaker:UpdateModelPackage", f"{SAGEMAKER}:model-package/fraud/7"),
-    "change a baseline": Deed("sagemaker:UpdateMonitoringSchedule", f"{SAGEMAKER}:monitoring-schedule/fraud"),
+    "change a baseline": Deed(
+        "sagemaker:UpdateMonitoringSchedule",
+        f"{SAGEMAKER}:monitoring-schedule/fraud",
+        {"aws:resourcetag/retraining:model": "fraud"},
+    ),
+    "change the baseline of a schedule without the tag": Deed(
+        "sagemaker:UpdateMonitoringSchedule", f"{SAGEMAKER}:monitoring-schedule/fraud"
+    ),
+    "say by a tag whose an endpoint is": Deed("sagemaker:AddTags", f"{SAGEMAKER}:endpoint/fraud"),
 }
 
 

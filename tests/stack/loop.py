@@ -19,13 +19,15 @@ from ops import package_zip
 from ops.caller_proof import proven
 from ops.record_schemas import schema_finding
 from ops.stack_deployment import TEMPLATE, deploy, package
-from orchestration.domain.contracts import Status
+from orchestration.domain.contracts import MODEL_TAG, Status
+from orchestration.domain.ownership import SHARED, package_group
 
 EVENTS = Path(__file__).parent.parent / "events"
 STACK = "loop"
 DEFAULT_MODEL = "weekly"
 BETTER = {"auc": 0.93, "recall": 0.8}
 CHAMPION = {"auc": 0.85, "recall": 0.78}
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1"
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,14 @@ class Loop:
             report["champion"] = metrics(champion)
         return self.put(f"reports/{uuid.uuid4().hex}/evaluation.json", report)
 
-    def pipeline(self, states: dict[str, Any], start_at: str) -> str:
-        """Create a training pipeline of the team's own and give its ARN."""
+    def pipeline(self, states: dict[str, Any], start_at: str, *, of: str = SHARED) -> str:
+        """Create a pipeline of the team's own, for the model its tag names, and give its ARN."""
         definition = {"QueryLanguage": "JSONata", "StartAt": start_at, "States": states}
         answer = self.aws.client("stepfunctions").create_state_machine(
-            name=f"training-{uuid.uuid4().hex[:8]}", definition=json.dumps(definition), roleArn=self.role_arn
+            name=f"training-{uuid.uuid4().hex[:8]}",
+            definition=json.dumps(definition),
+            roleArn=self.role_arn,
+            tags=[{"key": MODEL_TAG, "value": of}],
         )
         return str(answer["stateMachineArn"])
 
@@ -91,7 +96,7 @@ class Loop:
         """Create a pipeline that returns a trained model at once."""
         output = {
             "model_data_url": f"s3://{self.data_bucket}/models/candidate.tar.gz",
-            "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1",
+            "image": IMAGE,
             **({"evaluation_uri": evaluation_uri} if evaluation_uri else {}),
             **more,
         }
@@ -108,7 +113,7 @@ class Loop:
         sagemaker.create_model(
             ModelName=name,
             PrimaryContainer={
-                "Image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1",
+                "Image": IMAGE,
                 "ModelDataUrl": f"s3://{self.data_bucket}/models/champion.tar.gz",
             },
             ExecutionRoleArn=self.role_arn,
@@ -126,7 +131,7 @@ class Loop:
             Tags=[{"Key": "team", "Value": "fraud"}],
         )
         sagemaker.create_endpoint(
-            EndpointName=endpoint, EndpointConfigName=name, Tags=[{"Key": "retraining:model", "Value": model}]
+            EndpointName=endpoint, EndpointConfigName=name, Tags=[{"Key": MODEL_TAG, "Value": model}]
         )
         if within:
             wait_until(
@@ -134,6 +139,11 @@ class Loop:
                 within=within,
             )
         return endpoint
+
+    def own(self, model: str, arn: str) -> None:
+        """Tag something in SageMaker as a model's; of a package its group."""
+        tagged = package_group(arn).name if ":model-package/" in arn else arn
+        self.aws.client("sagemaker").add_tags(ResourceArn=tagged, Tags=[{"Key": MODEL_TAG, "Value": model}])
 
     def policy(self, model: str, **sections: Any) -> None:
         """Upload a model's policy."""
@@ -146,6 +156,7 @@ class Loop:
         evaluation: str | None = None,
         training: str | None = None,
         policy: dict[str, Any] | None = None,
+        package: str | None = None,
         **sections: Any,
     ) -> str:
         """Bring a new model under the loop: champion, pipeline, policy. Gives its name.
@@ -154,10 +165,13 @@ class Loop:
             evaluation: URI of the report its training returns; a good one when left out.
             training: ARN of its training pipeline; one that returns at once when left out.
             policy: sections that replace the policy's, ``training`` included.
+            package: ARN of a model package or a group that is to be the model's.
             sections: more sections that replace the policy's.
         """
         model = f"m{uuid.uuid4().hex[:10]}"
         endpoint = self.champion(model)
+        if package:
+            self.own(model, package)
         target = training or self.training(evaluation or self.evaluation(BETTER, CHAMPION))
         defaults: dict[str, Any] = {
             "training": {"target": target},
@@ -462,6 +476,8 @@ def deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
             "SageMakerExecutionRoleArn": role,
             "DefaultModel": DEFAULT_MODEL,
             "MaxConcurrentTrainings": "4",
+            "ModelDataPrefixes": "s3://team-data/models",
+            "ImagePrefixes": IMAGE.partition(":")[0],
             **parameters,
         },
         bucket="artifacts",

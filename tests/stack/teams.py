@@ -6,11 +6,12 @@ import json
 import uuid
 from typing import Any
 
+from orchestration.domain.contracts import MODEL_TAG
+from orchestration.domain.ownership import SHARED
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import training_name
-from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.loop import BETTER, CHAMPION, IMAGE, Loop
 
-IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/xgb:1"
 TRAIN = "import os, pathlib; pathlib.Path(os.environ['SM_MODEL_DIR'], 'model.txt').write_text('candidate')"
 HANG = "import time; time.sleep(60)"
 
@@ -115,22 +116,25 @@ def sagemaker_pipeline(loop: Loop, script: str = TRAIN, *, group: str | None = N
         "Steps": steps,
     }
     answer = loop.aws.client("sagemaker").create_pipeline(
-        PipelineName=name, PipelineDefinition=json.dumps(definition), RoleArn=loop.role_arn
+        PipelineName=name,
+        PipelineDefinition=json.dumps(definition),
+        RoleArn=loop.role_arn,
+        Tags=[{"Key": MODEL_TAG, "Value": SHARED}],
     )
     return str(answer["PipelineArn"])
 
 
-def package_group(loop: Loop) -> str:
-    """Create a model package group and give its name."""
+def group_of_packages(loop: Loop) -> tuple[str, str]:
+    """Create a model package group and give its name and ARN."""
     name = f"group-{uuid.uuid4().hex[:8]}"
-    loop.aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
-    return name
+    answer = loop.aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+    return name, str(answer["ModelPackageGroupArn"])
 
 
 def model_package(loop: Loop) -> str:
     """Register a candidate and give its ARN."""
     answer = loop.aws.client("sagemaker").create_model_package(
-        ModelPackageGroupName=package_group(loop),
+        ModelPackageGroupName=group_of_packages(loop)[0],
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
             "Containers": [{"Image": IMAGE, "ModelDataUrl": f"s3://{loop.data_bucket}/models/candidate.tar.gz"}],

@@ -23,7 +23,7 @@ def throw_switch(loop: Loop, scope: str) -> None:
 def test_a_loser_is_rejected_in_the_registry_with_the_reason(loop: Loop) -> None:
     package = model_package(loop)
     worse = loop.evaluation({"auc": 0.7, "recall": 0.8}, CHAMPION)
-    model = loop.model(training=loop.training(worse, model_package_arn=package))
+    model = loop.model(training=loop.training(worse, model_package_arn=package), package=package)
 
     ended = loop.run(loop.drift(model))
 
@@ -69,7 +69,7 @@ def test_a_champion_that_changed_meanwhile_ends_the_comparison_and_is_nobodys_fa
 def test_a_kill_switch_thrown_while_the_candidate_trains_stops_the_run_before_it_serves(loop: Loop) -> None:
     package = model_package(loop)
     held = held_training(loop, model_package_arn=package)
-    model = loop.model(training=held.arn)
+    model = loop.model(training=held.arn, package=package)
     arn = loop.start(loop.drift(model))
     held.until_it_runs()
 

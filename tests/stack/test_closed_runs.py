@@ -87,6 +87,7 @@ def test_a_redrive_does_not_approve_a_stopped_runs_package(loop: Loop) -> None:
     training = loop.training(loop.evaluation(BETTER, CHAMPION), model_package_arn=package)
     model = loop.model(
         training=training,
+        package=package,
         approval={"training": "never", "promotion": "always"},
         promotion={"kind": "registry"},
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.training_target import deployment_name
-from tests.stack.loop import BETTER, CHAMPION, Ended, Loop
-from tests.stack.teams import IMAGE, Held, approval_of, lose_answer, model_package, new_run
+from tests.stack.loop import BETTER, CHAMPION, IMAGE, Ended, Loop
+from tests.stack.teams import Held, approval_of, lose_answer, model_package, new_run
 
 EVALUATION = {"metric": "auc", "minimum": 0.8}
 
@@ -17,7 +17,8 @@ EVALUATION = {"metric": "auc", "minimum": 0.8}
 def model_of(loop: Loop, promotion: dict[str, Any], **output: Any) -> str:
     """A model whose good candidate is promoted in a way of its own."""
     training = loop.training(loop.evaluation(BETTER, CHAMPION), **output)
-    return loop.model(training=training, policy={"evaluation": EVALUATION, "promotion": promotion})
+    package = output.get("model_package_arn")
+    return loop.model(training=training, package=package, policy={"evaluation": EVALUATION, "promotion": promotion})
 
 
 def candidate_name(model: str, run_id: str) -> str:
@@ -201,6 +202,7 @@ NEW = {
 def promoted_with(loop: Loop, name: str, **output: Any) -> str:
     """Promote a model whose policy names the schedule; gives what the outcome says of the baseline."""
     model = loop.model(training=loop.training(loop.evaluation(BETTER, CHAMPION), **output))
+    loop.own(model, f"arn:aws:sagemaker:{loop.aws.region}:{loop.aws.account}:monitoring-schedule/{name}")
     document = loop.read(f"policies/{model}.json")
     document["promotion"] |= {"monitoring_schedule": name}
     loop.put(f"policies/{model}.json", document, bucket=loop.bucket)

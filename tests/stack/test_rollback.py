@@ -18,7 +18,7 @@ LONG = 60.0
 def baking(loop: Loop, *, bake_minutes: float = LONG, package: str | None = None, **promotion: Any) -> tuple[str, str]:
     """Start a run and await its bake: model and execution ARN."""
     more = {"model_package_arn": package} if package else {}
-    model = loop.model(training=loop.training(loop.evaluation(BETTER, CHAMPION), **more))
+    model = loop.model(training=loop.training(loop.evaluation(BETTER, CHAMPION), **more), package=package)
     document = loop.read(f"policies/{model}.json")
     document["promotion"] |= {"bake_minutes": bake_minutes, **promotion}
     loop.put(f"policies/{model}.json", document, bucket=loop.bucket)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.loop import BETTER, CHAMPION, IMAGE, Loop
 from tests.stack.moments import deploy_hotfix, outcome, parked, pause, run_of, serving
 from tests.stack.teams import Held, alarm, approval_of, held_training, model_package, set_alarm
 
@@ -124,7 +124,7 @@ def test_gates_loosened_during_the_training_do_not_count(loop: Loop) -> None:
         loop,
         {
             "model_data_url": f"s3://{loop.data_bucket}/models/candidate.tar.gz",
-            "image": "image",
+            "image": IMAGE,
             "evaluation_uri": worse,
         },
     )
@@ -248,7 +248,7 @@ def test_two_models_do_not_promote_over_each_others_bake(loop: Loop) -> None:
     ended = loop.run(loop.drift(second))
 
     assert ended.output["outcome"] == "HOLD"
-    assert loop.decisions(second)[-1]["reason"] == "ENDPOINT_SHARED"
+    assert loop.decisions(second)[-1]["reason"] == "FOREIGN_RESOURCE"
 
 
 def test_a_stopped_run_is_no_fruitless_run(loop: Loop) -> None:
@@ -286,7 +286,8 @@ def test_alarms_that_say_nothing_extend_the_bake_once_and_then_have_people_asked
     silent = alarm(loop)
     set_alarm(loop, silent, "INSUFFICIENT_DATA")
     package = model_package(loop)
-    model = loop.model(training=loop.training(loop.evaluation(BETTER, CHAMPION), model_package_arn=package))
+    training = loop.training(loop.evaluation(BETTER, CHAMPION), model_package_arn=package)
+    model = loop.model(training=training, package=package)
     change_policy(loop, model, "promotion", bake_minutes=0, alarms=[silent])
     arn = loop.start(loop.drift(model))
     parked(loop, arn, "approval:bake")

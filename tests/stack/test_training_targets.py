@@ -12,11 +12,11 @@ from tests.stack.teams import (
     HANG,
     TRAIN,
     approval_of,
+    group_of_packages,
     held_training,
     job_request,
     lose_answer,
     new_run,
-    package_group,
     sagemaker_pipeline,
 )
 
@@ -52,9 +52,9 @@ def test_a_sagemaker_pipeline_trains_and_what_it_trained_serves(loop: Loop) -> N
 
 
 def test_a_package_that_a_sagemaker_pipeline_registered_serves_and_is_approved(loop: Loop) -> None:
-    group = package_group(loop)
-    pipeline = sagemaker_pipeline(loop, group=group)
-    model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
+    group, arn = group_of_packages(loop)
+    training = {"target": sagemaker_pipeline(loop, group=group), "parameters": {"OutputUri": "output_uri"}}
+    model = loop.model(policy={"training": training}, package=arn)
     name, _ = new_run(loop, model)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))

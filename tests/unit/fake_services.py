@@ -18,12 +18,14 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from orchestration.domain.contracts import MODEL_TAG
 from orchestration.domain.training_target import nested_execution_arn
 from tests.unit.memory_dynamodb import AskedAgain, Enter
 
 ENDPOINT_ARN: Final = "arn:aws:sagemaker:us-east-1:111122223333:endpoint"
 ROLE: Final = "arn:aws:iam::111122223333:role/serving"
 DATA: Final = "amzn-s3-demo-bucket"
+OWNED: Final = frozenset({"endpoint", "pipeline", "monitoring-schedule", "model-package-group"})
 
 
 def client_error(code: str, message: str = "no", operation: str = "Operation", status: int = 400) -> ClientError:
@@ -97,7 +99,7 @@ class Endpoint:
 class FakeSageMaker:
     """SageMaker's client: what is not there is answered as SageMaker answers it, and so is a second one of a name.
 
-    ``refuse`` and ``lose`` script the next calls of an operation.
+    What a team made is tagged as its model's, with whose name its own begins, unless ``tags`` says otherwise. ``refuse`` and ``lose`` script the next calls of an operation.
     """
 
     def __init__(self, enter: Enter) -> None:
@@ -165,7 +167,9 @@ class FakeSageMaker:
         return self._described("DescribeModelPackage", self.packages, ModelPackageName)
 
     def describe_monitoring_schedule(self, *, MonitoringScheduleName: str) -> dict[str, Any]:
-        return self._described("DescribeMonitoringSchedule", self.schedules, MonitoringScheduleName)
+        arn = ENDPOINT_ARN.replace(":endpoint", f":monitoring-schedule/{MonitoringScheduleName}")
+        described = self._described("DescribeMonitoringSchedule", self.schedules, MonitoringScheduleName)
+        return {"MonitoringScheduleArn": arn, **described}
 
     def describe_pipeline_execution(self, *, PipelineExecutionArn: str) -> dict[str, Any]:
         return self._described("DescribePipelineExecution", self.pipelines, PipelineExecutionArn)
@@ -188,7 +192,9 @@ class FakeSageMaker:
 
     def list_tags(self, *, ResourceArn: str) -> dict[str, Any]:
         self._enter("ListTags")
-        return {"Tags": [{"Key": key, "Value": value} for key, value in self.tags.get(ResourceArn, {}).items()]}
+        kind, _, name = ResourceArn.rsplit(":", maxsplit=1)[-1].partition("/")
+        own = {MODEL_TAG: name.split("-")[0]} if kind in OWNED else {}
+        return {"Tags": [{"Key": key, "Value": value} for key, value in self.tags.get(ResourceArn, own).items()]}
 
     def get_paginator(self, operation: str) -> Pages:
         def pages(**asked: Any) -> Iterator[dict[str, Any]]:
@@ -330,6 +336,7 @@ class FakeStepFunctions:
         self.failures: dict[str, str] = {}
         self.statuses: dict[str, str] = {}
         self.more: dict[str, dict[str, Any]] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         self.began = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
         self._scripts: list[BaseException] = []
 
@@ -368,6 +375,10 @@ class FakeStepFunctions:
             "input": json.dumps(self.started.get(executionArn.rsplit(":", 1)[-1], {})),
             **self.more.get(executionArn, {}),
         }
+
+    def list_tags_for_resource(self, *, resourceArn: str) -> dict[str, Any]:
+        self._called("ListTagsForResource")
+        return {"tags": [{"key": key, "value": value} for key, value in self.tags.get(resourceArn, {}).items()]}
 
     def get_paginator(self, name: str) -> Pages:
         assert name == "list_executions"

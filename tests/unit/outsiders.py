@@ -97,6 +97,7 @@ class Outsiders:
             world.sagemaker.serve(endpoint, f"{endpoint}-1")
             self.champions[endpoint] = {f"{endpoint}-1"}
             self.live_since[endpoint] = world.clock()
+        world.executions.tags[DEPLOYMENT] = {"retraining:model": "price"}
         world.alarms.states[ALARM] = "OK"
 
     # Policies.

@@ -71,7 +71,10 @@ def decided(world: World, run_id: str = "run-1", **changes: Any) -> None:
     """A signal came and began the run."""
     world.sagemaker.serve(ENDPOINT, OLD)
     world.alarms.states[ALARM] = "OK"
-    world.put("policies/fraud.json", policy(**changes))
+    document = policy(**changes)
+    world.put("policies/fraud.json", document)
+    for section in ("training", "promotion"):
+        world.executions.tags.setdefault(document[section].get("target", ""), {"retraining:model": "fraud"})
     world.executions.statuses[execution_arn(run_id)] = "RUNNING"
     sent = drift(model="fraud", dedupe_key=run_id)
     answer = handler.run_action(request(sent, run_id), world.ports)

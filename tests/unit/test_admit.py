@@ -266,36 +266,6 @@ def test_a_model_whose_endpoint_does_not_exist_is_held(world: World) -> None:
     assert "Endpoint fraud-prod of the policy does not exist" in answer["output"]["reason"]
 
 
-def promoting_to(world: World, model: str, endpoint: str) -> None:
-    promotion = {"promotion": {"endpoint": endpoint}, "evaluation": {"metric": "auc"}}
-    world.put(f"policies/{model}.json", {"schema_version": 1, "model": model, **promotion})
-
-
-def test_a_second_model_that_promotes_to_an_endpoint_is_held_until_the_first_gives_it_free(world: World) -> None:
-    world.sagemaker.serve("shared", "shared-1")
-    promoting_to(world, "fraud", "shared")
-    promoting_to(world, "spam", "shared")
-    assert admit(request(drift(model="fraud"), "run-1"), world.ports)["decision"] == "RETRAIN"
-    held = admit(request(drift(model="spam", dedupe_key="1"), "run-2"), world.ports)
-    assert held["decision"] == "HOLD"
-    assert "Endpoint shared is the one of fraud" in held["output"]["reason"]
-    promoting_to(world, "fraud", "elsewhere")
-    assert admit(request(drift(model="spam", dedupe_key="2"), "run-3"), world.ports)["decision"] == "RETRAIN"
-    assert world.table.endpoint_owner("shared") == "spam"
-
-
-def test_of_two_models_that_claim_an_endpoint_at_once_one_gets_it(world: World) -> None:
-    world.sagemaker.serve("shared", "shared-1")
-    promoting_to(world, "fraud", "shared")
-    promoting_to(world, "spam", "shared")
-    rival: list[dict[str, Any]] = []
-    other = request(drift(model="spam", dedupe_key="1"), "run-2")
-    world.outside.meanwhile("TransactWriteItems", lambda: rival.append(admit(other, world.ports)))
-    answer = admit(request(drift(model="fraud"), "run-1"), world.ports)
-    assert [rival[0]["decision"], answer["decision"]] == ["RETRAIN", "HOLD"]
-    assert world.table.endpoint_owner("shared") == "spam"
-
-
 # What waits.
 
 

@@ -59,17 +59,17 @@ WATCHING = {
 
 CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
     "nothing stands in the way": (signal(), DEFAULT, FREE, Decision.RETRAIN, "GUARDS_PASSED"),
-    "the endpoint is another model's": (
+    "the policy names what is another model's": (
         signal(),
         DEFAULT,
-        ModelState(endpoint_owner="fraud"),
+        ModelState(foreign_findings=("Endpoint fraud-prod belongs to fraud.",)),
         Decision.HOLD,
-        "ENDPOINT_SHARED",
+        "FOREIGN_RESOURCE",
     ),
-    "the endpoint is its own": (
+    "what the policy names is its own": (
         signal(),
         DEFAULT,
-        ModelState(endpoint_owner="churn"),
+        ModelState(foreign_findings=()),
         Decision.RETRAIN,
         "GUARDS_PASSED",
     ),
@@ -375,7 +375,8 @@ def test_the_guard_that_stands_in_the_way_decides_with_its_reason(name: str) -> 
 @pytest.mark.parametrize("name", CASES)
 def test_every_guard_is_recorded_in_order_also_after_the_one_that_decided(name: str) -> None:
     verdict = decide(*CASES[name][:3], NOON)
-    assert tuple(guard.guard for guard in verdict.guards) == NAMES
+    asked = (*NAMES, "ownership") if CASES[name][2].foreign_findings is not None else NAMES
+    assert tuple(guard.guard for guard in verdict.guards) == asked
     for guard in verdict.guards:
         record = guard.as_record()
         assert set(record) == {"guard", "passed", "decision", "reason", "sentence"}
@@ -717,7 +718,7 @@ def test_a_models_state_is_read_from_its_record_as_it_was() -> None:
         promoted_at=NOON - timedelta(days=1),
         kill_switches=(SWITCH,),
         promotion_endpoint_exists=False,
-        endpoint_owner="churn",
+        foreign_findings=("Endpoint churn-prod belongs to fraud.",),
         policy_findings=("$.model: is missing.", "$.target: is unknown."),
     )
     for kept in (state, FREE):

@@ -191,15 +191,6 @@ def test_signals_that_name_no_model_belong_to_none(table: HistoryTable) -> None:
     assert table.models() == []
 
 
-def test_an_endpoint_is_taken_once_and_only_from_the_owner_that_was_seen(table: HistoryTable) -> None:
-    assert table.endpoint_owner("churn-prod") is None
-    assert holds(table, table.own_endpoint("churn-prod", "churn", before=None))
-    assert not holds(table, table.own_endpoint("churn-prod", "fraud", before=None))
-    assert not holds(table, table.own_endpoint("churn-prod", "fraud", before="spam"))
-    assert holds(table, table.own_endpoint("churn-prod", "fraud", before="churn"))
-    assert table.endpoint_owner("churn-prod") == "fraud"
-
-
 def test_people_are_told_once_of_an_execution_that_decided_nothing_and_of_a_bad_policy(table: HistoryTable) -> None:
     assert table.noted_bad_policy("churn") is None
     assert table.note_undecided("run-1", [table.due_write(LOOK)], at=NOON)

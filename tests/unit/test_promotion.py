@@ -211,6 +211,7 @@ def test_a_manifest_says_which_champion_served() -> None:
         "model_name": "fraud-1",
         "model_data_uri": "s3://data/old.tar.gz",
         "image": "old-image",
+        "code_uris": [],
     }
 
 

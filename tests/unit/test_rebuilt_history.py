@@ -19,7 +19,6 @@ from ops.rebuilt_history import (
     Key,
     Rebuilt,
     anchored_heads,
-    owner_items,
     read_chain,
     rebuild,
     undecided_items,
@@ -62,8 +61,7 @@ def rebuilt(world: World) -> tuple[dict[Key, Item], list[Rebuilt]]:
     """All items, and what each chain gave."""
     each = [rebuild(read_chain(name, objects(world, name).items()), world.clock()) for name in CHAINS]
     items = {key: item for chain in each for key, item in chain.items.items()}
-    owners = [owner for chain in each for owner in chain.owners.items()]
-    return items | owner_items(dict(sorted(owners, key=lambda owner: owner[1]))), each
+    return items, each
 
 
 def lose_and_restore(world: World) -> list[Rebuilt]:

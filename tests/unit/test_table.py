@@ -142,10 +142,10 @@ def test_a_wait_is_stored_and_resolved_with_the_item_that_has_somebody_look(worl
     parked = world.table.wait("run-1", WaitKind.SLOT)
     assert parked is not None
     assert parked.token == "token"
-    taken = world.table.own_endpoint("churn-prod", "churn", before=None)
-    assert world.table.resolve_wait(settled(wait, Result(Next.TRAIN, "A slot is free.")), second, [taken])
-    assert world.table.due_items() == [first, second]
-    assert world.table.endpoint_owner("churn-prod") == "churn"
+    third = replace(second, subject="run-3")
+    written = [world.table.due_write(third)]
+    assert world.table.resolve_wait(settled(wait, Result(Next.TRAIN, "A slot is free.")), second, written)
+    assert world.table.due_items() == [first, second, third]
     over = world.table.wait("run-1", WaitKind.SLOT)
     assert over is not None
     assert not world.table.change_wait(replace(over, state=WaitState.PARKED), replace(over, step=7))

@@ -43,6 +43,7 @@ from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import kept_event
+from orchestration.steps.ownership import policy_foreign
 from orchestration.steps.pending import merge_pending, pending_due
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
 from orchestration.steps.rivals import against_rivals
@@ -110,7 +111,6 @@ class _Known:
     stored: StoredModel
     head: Head
     champion: Champion | None
-    owner: str | None
     state: ModelState
 
 
@@ -170,6 +170,12 @@ def _decide_once(
         known = _gather(ports, found, loaded)
         now = ports.now()
         verdict = decide(found, loaded.policy, known.state, now)
+        if verdict.decision is Decision.RETRAIN:
+            # Asked last, so that a signal that is not acted on costs no look at anybody's tags.
+            champion = known.champion.as_record() if known.champion else None
+            foreign = policy_foreign(ports, loaded.policy, champion)
+            known = replace(known, state=replace(known.state, foreign_findings=foreign))
+            verdict = decide(found, loaded.policy, known.state, now)
         plan = _plan(ports, asked, found, loaded.policy, known, verdict, now)
     else:
         assert isinstance(found, Rejection)  # noqa: S101 - a signal without a policy became one before
@@ -189,7 +195,6 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
     head = ports.table.chain_head(signal.model)
     stored = ports.table.model(signal.model)
     champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
-    owner = ports.table.endpoint_owner(endpoint) if endpoint else None
     state = ModelState(
         active_run_id=stored.active_run_id,
         cooldown_until=_time(stored.cooldown_until),
@@ -199,20 +204,9 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
         promoted_at=_time(stored.promoted_at),
         kill_switches=ports.table.kill_switches(),
         promotion_endpoint_exists=endpoint is None or champion is not None,
-        endpoint_owner=owner if owner and _promotes_to(ports, owner, str(endpoint)) else None,
         policy_findings=loaded.findings,
     )
-    return _Known(stored, head, champion, owner, state)
-
-
-def _promotes_to(ports: Ports, model: str, endpoint: str) -> bool:
-    """True when a model's policy still names the endpoint; one that was deleted or changed gives it free."""
-    loaded = effective_policy(ports, model)
-    return (
-        loaded is not None
-        and loaded.policy.promotion.kind is PromotionKind.ENDPOINT
-        and loaded.policy.promotion.endpoint == endpoint
-    )
+    return _Known(stored, head, champion, state)
 
 
 def _unknown(signal: Signal) -> Rejection:
@@ -266,10 +260,6 @@ def _plan(
         writes.append(ports.table.due_write(due(DueKind.ALIVE, run.run_id, run.model, now + GRACE)))
     if state.pending is not None and stored.pending is None:
         writes.append(ports.table.due_write(pending_due(signal.model, _time(state.cooldown_until) or now + AGAIN)))
-    endpoint = policy.promotion.endpoint
-    free = known.owner != signal.model and known.state.endpoint_owner is None
-    if free and endpoint and policy.promotion.kind is PromotionKind.ENDPOINT:
-        writes.append(ports.table.own_endpoint(endpoint, signal.model, before=known.owner))
     seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)

@@ -10,6 +10,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.boundary import Boundary
 from orchestration.domain.chain import chained
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.documents import Unreadable
@@ -18,6 +19,7 @@ from orchestration.domain.evaluation import EvaluationVerdict, evaluate
 from orchestration.domain.fence import closed, policy_changed
 from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, sequence, text
+from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.promotion import EndpointPlan, plan_promotion
 from orchestration.domain.records import idempotency_token, sha256
@@ -27,6 +29,7 @@ from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import verdict_record
+from orchestration.steps.ownership import output_foreign
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import Gathered, asked_run, gather
 from orchestration.steps.telling import record_status, status_writes, tell
@@ -136,9 +139,14 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
         evaluation_uri=output.evaluation_uri,
         model_package_arn=output.model_package_arn,
     )
+    package = _package(ports, output)
+    foreign = _foreign(ports, gathered, output, package)
+    if foreign is not None:
+        # Whatever it measured: a package that is somebody else's is not even rejected.
+        return replace(verdict, result=Result(Next.RECORD, foreign, Status.CANDIDATE_REJECTED), model_package_arn=None)
     if not found.passed:
         return verdict
-    versions = _versions(ports, output, document)
+    versions = _versions(ports, output, package, document)
     if isinstance(versions, str):
         return replace(verdict, result=replace(verdict.result, reason=versions))
     plan = plan_promotion(
@@ -178,12 +186,29 @@ def _name(kind: PromotionKind, model: str, run_id: str) -> str:
     return f"{model[:40].rstrip('-')}-{sha256(run_id)[:16]}"
 
 
-def _versions(ports: Ports, output: TrainingOutput, document: Document | None) -> dict[str, str] | str:
+def _package(ports: Ports, output: TrainingOutput) -> dict[str, Any] | None:
+    """The model package a training names; one of another account or Region is not asked for."""
+    arn = output.model_package_arn
+    if arn is None or reach_finding(package_group(arn), Boundary.of(ports.settings)):
+        return None
+    return ports.sagemaker.model_package(arn)
+
+
+def _foreign(ports: Ports, gathered: Gathered, output: TrainingOutput, package: dict[str, Any] | None) -> str | None:
+    """Why what was trained may not be used: it names what is another model's, or comes from where nothing is taken."""
+    serves = gathered.policy.promotion.kind is not PromotionKind.NONE
+    champion = gathered.manifest.get("champion")
+    found = output_foreign(ports, gathered.run.model, output, package, champion, serves=serves)
+    return f"The candidate is not used. {' '.join(found)}" if found else None
+
+
+def _versions(
+    ports: Ports, output: TrainingOutput, package: dict[str, Any] | None, document: Document | None
+) -> dict[str, str] | str:
     """What was judged, by its version: report and artifacts; or a sentence when an artifact cannot be looked at."""
     uris = [output.model_data_uri] if output.model_data_uri else []
     if output.model_package_arn:
-        package = mapping(ports.sagemaker.model_package(output.model_package_arn))
-        if not package:
+        if package is None:
             return f"Model package {output.model_package_arn} does not exist, so there is nothing to promote."
         for container in sequence(mapping(package.get("InferenceSpecification")).get("Containers")):
             uri = text(mapping(container).get("ModelDataUrl"), 1024)

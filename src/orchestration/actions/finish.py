@@ -10,15 +10,18 @@ from orchestration.domain.contracts import Next, Status
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.fence import EndpointSight, closed, foreign_deployment, refuse
 from orchestration.domain.json_values import text
+from orchestration.domain.ownership import Kind, Resource, package_group
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.verdict import Finish
 from orchestration.steps.facts import facts_of
+from orchestration.steps.ownership import not_own
 from orchestration.steps.sight import asked_run, fence_writes, gather
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
     from orchestration.domain.fence import Refusal
     from orchestration.ports import HandPorts
+    from orchestration.stores.runs import StoredRun
 
 REJECTS: Final = frozenset(
     {Status.CANDIDATE_REJECTED, Status.APPROVAL_REJECTED, Status.APPROVAL_EXPIRED, Status.ROLLED_BACK}
@@ -66,8 +69,8 @@ def finish(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         )
     else:
         finish = Finish(
-            _judge_package(ports, run_id, package, outcome, verdict.result.reason) if package else None,
-            _refresh(ports, plan) if outcome is Status.PROMOTED else None,
+            _judge_package(ports, gathered.run, package, outcome, verdict.result.reason) if package else None,
+            _refresh(ports, gathered.run.model, plan) if outcome is Status.PROMOTED else None,
         )
     noted = ports.table.note_finish(run_id, finish)
     return _answer(finish if noted else ports.table.finish_of(run_id) or finish)
@@ -77,11 +80,14 @@ def _answer(finish: Finish) -> dict[str, Any]:
     return {"next": Next.RECORD, "registry": finish.registry, "baseline": finish.baseline}
 
 
-def _judge_package(ports: HandPorts, run_id: str, package: str, outcome: Status, reason: str) -> str | None:
+def _judge_package(ports: HandPorts, run: StoredRun, package: str, outcome: Status, reason: str) -> str | None:
     if outcome is not Status.PROMOTED and outcome not in REJECTS:
         return None
+    foreign = not_own(ports, package_group(package), run.model)
+    if foreign is not None:
+        return f"The registry was left as it is: {foreign}"
     wanted = "Approved" if outcome is Status.PROMOTED else "Rejected"
-    taken = ports.changes.judge_package(package, wanted, f"Run {run_id} ended {outcome}: {reason}")
+    taken = ports.changes.judge_package(package, wanted, f"Run {run.run_id} ended {outcome}: {reason}")
     return _said(taken, f"{package} is {wanted}.")
 
 
@@ -91,8 +97,11 @@ def _taken_over(ports: HandPorts, plan: EndpointPlan) -> Refusal | None:
     return foreign_deployment(seen, name=plan.endpoint, previous=plan.wanted_config, wanted=plan.wanted_config)
 
 
-def _refresh(ports: HandPorts, plan: EndpointPlan | None) -> str:
+def _refresh(ports: HandPorts, model: str, plan: EndpointPlan | None) -> str:
     schedule = text(plan.monitoring_schedule, 63) if plan else None
+    foreign = not_own(ports, Resource(Kind.SCHEDULE, schedule), model) if schedule else None
+    if foreign is not None:
+        return f"The monitor's baseline was left as it is: {foreign}"
     refresh = plan_baseline_refresh(
         schedule,
         ports.sagemaker.monitoring_schedule(schedule) if schedule else None,

@@ -19,12 +19,14 @@ from orchestration.domain.fence import (
 )
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
 from orchestration.domain.json_values import mapping
+from orchestration.domain.ownership import Kind, Resource, package_group
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan
 from orchestration.domain.records import manifest_key
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import asking, commit, noted, put_wait, refused
 from orchestration.steps.looking import approved_package, look_after
+from orchestration.steps.ownership import not_own, request_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.stores.service_answers import Answer, Taken
@@ -104,9 +106,26 @@ def _refusal(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) ->
         return refusal
     plan, versions = verdict.plan, verdict.versions
     refusal = changed_versions(versions, {uri: ports.bucket.version(uri) for uri in versions})
+    refusal = refusal or (_not_own(ports, gathered, plan) if plan else None)
     if refusal is not None or not isinstance(plan, EndpointPlan):
         return refusal
     return _foreign(ports, plan) or _rival(ports, gathered, plan.endpoint)
+
+
+def _not_own(ports: HandPorts, gathered: Gathered, plan: PromotionPlan) -> Refusal | None:
+    """Whether what the promotion changes, or what it lets serve, is not the model's since it was judged."""
+    model, champion = gathered.run.model, gathered.manifest.get("champion")
+    if isinstance(plan, RegistryPlan):
+        found = [not_own(ports, package_group(plan.model_package_arn), model)]
+    elif isinstance(plan, DeploymentPlan):
+        found = [not_own(ports, Resource(Kind.STATE_MACHINE, plan.target), model)]
+    else:
+        found = [not_own(ports, Resource(Kind.ENDPOINT, plan.endpoint), model)]
+        found += request_foreign(ports, model, plan.create_model, champion)
+        if plan.model_package_arn:
+            found.append(not_own(ports, package_group(plan.model_package_arn), model))
+    sentences = [sentence for sentence in found if sentence]
+    return Refusal(Status.STOPPED, f"{' '.join(sentences)} Nothing was promoted.") if sentences else None
 
 
 def _foreign(ports: HandPorts, plan: EndpointPlan) -> Refusal | None:

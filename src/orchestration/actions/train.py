@@ -16,6 +16,7 @@ from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import commit, put_wait, refused
 from orchestration.steps.looking import look_after
+from orchestration.steps.ownership import policy_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.steps.training_slots import held_slot
@@ -83,7 +84,8 @@ def _refusal(ports: HandPorts, gathered: Gathered) -> Refusal | None:
         )
     if held_slot(ports, gathered.run.run_id) is None:
         return Refusal(Status.STOPPED, f"Run {gathered.run.run_id} holds no training slot; nothing was trained.")
-    return None
+    foreign = policy_foreign(ports, gathered.policy, gathered.manifest.get("champion"))
+    return Refusal(Status.STOPPED, f"{' '.join(foreign)} Nothing was trained.") if foreign else None
 
 
 def _commit(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait | None, token: str) -> Wait:

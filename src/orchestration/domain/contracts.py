@@ -29,7 +29,7 @@ SCHEDULED_EVENT: Final = "Scheduled Event"
 EXECUTION_STATUS_CHANGE: Final = "Step Functions Execution Status Change"
 
 MODEL_TAG: Final = "retraining:model"
-"""Tag on a SageMaker endpoint that names the model (and so the policy) it serves."""
+"""Tag that names the model an endpoint, a package group, a monitoring schedule or a target belongs to."""
 
 RUN_TAG: Final = "retraining:run"
 """Tag on everything a run creates in SageMaker."""

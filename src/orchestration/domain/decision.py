@@ -39,8 +39,9 @@ class ModelState:
     promoted_at: datetime | None = None
     kill_switches: tuple[KillSwitch, ...] = ()
     promotion_endpoint_exists: bool = True
-    endpoint_owner: str | None = None
     policy_findings: tuple[str, ...] = ()
+    foreign_findings: tuple[str, ...] | None = None
+    """What its policy reaches that is not its own; None while nobody asked, as for a signal that is not acted on."""
 
     def as_record(self) -> dict[str, Any]:
         """The state as it stands in a decision record."""
@@ -56,10 +57,12 @@ class ModelState:
         times = {
             name: record[name] and datetime.fromisoformat(record[name]) for name in ("cooldown_until", "promoted_at")
         }
+        foreign = record.get("foreign_findings")
         return cls(
             **{
-                **record,
+                **{name: value for name, value in record.items() if name != "endpoint_owner"},  # of records before tags
                 **times,
+                "foreign_findings": None if foreign is None else tuple(foreign),
                 "run_starts": tuple(map(datetime.fromisoformat, record["run_starts"])),
                 "kill_switches": tuple(KillSwitch(**switch) for switch in record["kill_switches"]),
                 "policy_findings": tuple(record["policy_findings"]),
@@ -136,7 +139,9 @@ def _measured(signal: Signal, policy: Policy) -> Severity:
 def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> DecisionVerdict:
     """Decide one signal. Pure: the same arguments give the same verdict."""
     severity = severity_of(signal, policy)
-    verdicts = tuple(guard(signal, policy, state, severity, now) for guard in GUARDS)
+    # Looked at last, and only for a signal that every other guard lets pass: one that is not acted on reads nobody's tags.
+    asked = GUARDS if state.foreign_findings is None else (*GUARDS, _ownership)
+    verdicts = tuple(guard(signal, policy, state, severity, now) for guard in asked)
     stopped = next((verdict for verdict in verdicts if verdict.decision is not None), None)
     if stopped is not None and stopped.decision is not None:
         # Only the guard that decides freezes: a paused model stays as it is, and the reason kept is the real one.
@@ -303,14 +308,6 @@ def _training_target(
             f"Endpoint {policy.promotion.endpoint} of the policy does not exist, so nothing could be promoted: create "
             "it with a first champion, or correct promotion.endpoint.",
         )
-    if state.endpoint_owner not in {None, policy.model}:
-        return GuardVerdict(
-            "training_target",
-            Decision.HOLD,
-            Reason.ENDPOINT_SHARED,
-            f"Endpoint {policy.promotion.endpoint} is the one of {state.endpoint_owner}, whose policy promotes there: two "
-            "models would promote over each other's bake. Give each model an endpoint of its own.",
-        )
     return _passes("training_target", Reason.TARGET_SET, f"Training target {policy.training.target}.")
 
 
@@ -395,6 +392,13 @@ def _shadow(signal: Signal, policy: Policy, state: ModelState, severity: Severit
     return _passes("shadow", Reason.ACTIVE, "The loop is active for this model.")
 
 
+def _ownership(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del signal, severity, now
+    if state.foreign_findings:
+        return GuardVerdict("ownership", Decision.HOLD, Reason.FOREIGN_RESOURCE, " ".join(state.foreign_findings))
+    return _passes("ownership", Reason.OWN_RESOURCES, f"What the policy names is {policy.model}'s own.")
+
+
 def _passes(guard: str, reason: Reason, sentence: str) -> GuardVerdict:
     return GuardVerdict(guard, None, reason, sentence)
 
@@ -415,4 +419,4 @@ GUARDS = (
     _budget,
     _shadow,
 )
-"""The chain, strongest first. ``duplicate`` stands before all of them, in the store: a signal seen is not decided."""
+"""The chain, strongest first, but for ``_ownership``, which is asked last. ``duplicate`` stands before all of them, in the store: a signal seen is not decided."""

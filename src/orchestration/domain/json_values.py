@@ -33,6 +33,9 @@ NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0
 NUMBER_LIMIT: Final = 400
 """Characters of a number. The largest double written out has 309 digits; Python refuses integers of some thousands."""
 
+S3_ADDRESS: Final = re.compile(r"s3[an]?://[^\s\"'<>,;\\]*", re.IGNORECASE)
+"""An S3 address inside another text; hyperparameters are often JSON texts, and entry points command lines."""
+
 TEXT_LIMIT: Final = 500
 """Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
 
@@ -148,6 +151,14 @@ def s3_uri(value: Any) -> str | None:
     if not isinstance(value, str) or not S3_URI.fullmatch(value):
         return None
     return None if ".." in value.split("/") else value
+
+
+def s3_addresses(value: Any) -> list[str]:
+    """Every S3 address in the texts of a JSON value, in their order, well-formed or not."""
+    if isinstance(value, str):
+        return S3_ADDRESS.findall(value)
+    members = value.values() if isinstance(value, dict) else sequence(value)
+    return [address for member in members for address in s3_addresses(member)]
 
 
 def mapping(value: Any) -> dict[str, Any]:

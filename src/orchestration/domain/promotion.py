@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import mapping, sequence, text
+from orchestration.domain.json_values import mapping, s3_addresses, sequence, text
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.training_target import nested_execution_arn
 
@@ -60,6 +60,11 @@ class Champion:
         """Where the champion's model.tar.gz lies, or None when its model comes from a package or a data source."""
         return text(_container(self.model).get("ModelDataUrl"), 1024)
 
+    @property
+    def code_uris(self) -> list[str]:
+        """Where else its container takes something from: code of a framework's container, a model data source."""
+        return sorted({*s3_addresses(_container(self.model))} - {self.model_data_url})
+
     def as_record(self) -> dict[str, Any]:
         """The champion as it stands in the manifest."""
         return {
@@ -68,6 +73,7 @@ class Champion:
             "model_name": self.model_name,
             "model_data_uri": self.model_data_url,
             "image": _container(self.model).get("Image"),
+            "code_uris": self.code_uris,
         }
 
 

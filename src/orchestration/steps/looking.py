@@ -13,6 +13,7 @@ from orchestration.domain.bake import BakeState, BakeVerdict, bake_result, judge
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import AGAIN
 from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, number
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan
 from orchestration.domain.results import (
@@ -108,7 +109,8 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     found = seen_training(ports, task, started_at=run.started_at, certain=_settled(ports, wait))
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
-    if late:
+    intention = ports.table.intention(training_subject(run.run_id)) if late else None
+    if intention is not None and intention.wanted == task.name:
         cause = f"The training ran longer than the {hours:g} h its policy allows."
         stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
     return None

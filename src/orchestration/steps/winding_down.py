@@ -80,7 +80,8 @@ def _stop(ports: Ports, run: StoredRun) -> datetime | None:
     subject = training_subject(run.run_id)
     intention = ports.table.intention(subject)
     task = TrainingTask.of(json.loads(run.manifest))
-    if intention is None or task is None:
+    if intention is None or task is None or intention.wanted != task.name:
+        # What the run has written down that it starts is all it may stop.
         return None
     now = ports.now()
     settled = intention.settled(now)

@@ -77,6 +77,16 @@ class Executions:
             return False
         return True
 
+    def tag(self, state_machine_arn: str, key: str) -> str | None:
+        """The value of one tag of a state machine; None when it has none, or there is no such machine."""
+        try:
+            answer = self._client.list_tags_for_resource(resourceArn=state_machine_arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"ResourceNotFound", "StateMachineDoesNotExist"}:
+                return None
+            raise
+        return next((tag["value"] for tag in answer["tags"] if tag["key"] == key), None)
+
     def stop(self, execution_arn: str, error: str, cause: str) -> None:
         """Stop an execution; one that has ended stays as it is."""
         try:

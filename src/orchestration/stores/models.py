@@ -11,7 +11,6 @@ pk                  sk                       item
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
 ``REQUEST#<id>``    ``REQUEST``              a retraining an operator asked for, and who (expires)
-``ENDPOINT#<name>`` ``OWNER``                the model whose policy promotes to this endpoint
 ``MODELS``          ``<model>``              a model that had a signal
 ==================  =======================  =========================================================================
 """
@@ -196,20 +195,6 @@ class Models(Chains):
         expires_at = int((at + SIGNAL_MEMORY).timestamp())
         item = {"pk": f"REQUEST#{request.request_id}", "sk": "REQUEST", **asdict(request), "expires_at": expires_at}
         return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
-
-    # Endpoints.
-
-    def endpoint_owner(self, endpoint: str) -> str | None:
-        """The model that promotes to an endpoint, as far as a decision noted it."""
-        item = self._get(f"ENDPOINT#{endpoint}", "OWNER")
-        return None if item is None else str(item["model"])
-
-    def own_endpoint(self, endpoint: str, model: str, *, before: str | None) -> Write:
-        """The write that makes an endpoint a model's, unless somebody else's than ``before`` took it meanwhile."""
-        item = {"pk": f"ENDPOINT#{endpoint}", "sk": "OWNER", "model": model}
-        if before is None:
-            return self._put(item, "attribute_not_exists(pk)")
-        return self._put(item, "#model = :before", {":before": before}, names=["model"])
 
     # Policies.
 
