@@ -184,6 +184,7 @@ class Server:
             eventbridge_targets,
             lambda_code,
             lambda_errors,
+            lambda_logs,
             lambda_pauses,
             step_functions_executions,
             step_functions_integrations,
@@ -203,6 +204,7 @@ class Server:
         eventbridge_targets.install()
         lambda_code.install_worker()
         lambda_errors.install_worker()
+        lambda_logs.install_worker()
         lambda_pauses.install_worker()
         _install_at_first_use(ministack)
         self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset, self._faults.clear]
