@@ -186,6 +186,7 @@ class Server:
             lambda_errors,
             lambda_logs,
             lambda_pauses,
+            lambda_processes,
             step_functions_executions,
             step_functions_integrations,
             step_functions_sdk_calls,
@@ -206,6 +207,7 @@ class Server:
         lambda_errors.install_worker()
         lambda_logs.install_worker()
         lambda_pauses.install_worker()
+        lambda_processes.install()
         _install_at_first_use(ministack)
         self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset, self._faults.clear]
 
@@ -227,8 +229,9 @@ class Server:
         if lambda_runtime is not None:
             with contextlib.suppress(Exception):
                 lambda_runtime.reset()
-            from local import lambda_code
+            from local import lambda_code, lambda_processes
 
+            lambda_processes.stop()
             lambda_code.forget_bytecode(self._home)
         # A job that was killed just now may still be writing its last file in there.
         deadline = time.monotonic() + _CLEAN_UP_SECONDS

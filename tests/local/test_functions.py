@@ -36,6 +36,14 @@ def handler(event, context):
     if event == "raise": raise LookupError(event)
 """
 
+FORKED = """
+import importlib.util, os, random, sys
+drawn = random.random()
+def handler(event, context):
+    ours = [name for name in ("local", "ops", "lambda_processes") if importlib.util.find_spec(name)]
+    return [os.environ["AWS_LAMBDA_FUNCTION_NAME"], drawn, ours + sorted({"ministack", "moto"} & set(sys.modules))]
+"""
+
 COMPILED = """
 import os
 def handler(event, context):
@@ -75,6 +83,15 @@ def test_the_log_of_an_invocation_is_whole_and_its_own(account: Account, event: 
         # What follows says how it ended.
         assert (written[:2], log.count("first ")) == ([f"first {event}", "without a line end"], 1)
         assert "end of the invocation's log" not in log
+
+
+def test_processes_have_nothing_of_each_other_and_nothing_of_the_server(account: Account) -> None:
+    (first, drawn, foreign), (second, drawn_too, foreign_too) = (
+        asked(account, account.function(name, FORKED), "") for name in ("first", "second")
+    )
+    assert (first, second) == ("first", "second")
+    assert drawn != drawn_too
+    assert foreign == foreign_too == []
 
 
 def test_the_next_process_finds_the_code_compiled(account: Account) -> None:
