@@ -322,8 +322,8 @@ def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> App
 
 def _functions_running() -> int:
     """How many invocations of functions go on, those whose process is still being started included."""
-    lambda_runtime = sys.modules.get("ministack.core.lambda_runtime")
-    return 0 if lambda_runtime is None else int(lambda_runtime.workers_in_use())
+    lambda_svc = sys.modules.get("ministack.services.lambda_svc")
+    return 0 if lambda_svc is None else int(lambda_svc.executions_in_flight()[0])
 
 
 async def _answer(send: Send, document: Any) -> None:
