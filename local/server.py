@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import json
 import logging
 import os
@@ -294,6 +295,8 @@ def _warm_up(ministack: Any) -> None:
 
     sagemaker_service.service_model()
     own_clients.client("s3", ACCOUNT, REGION)
+    # What the imports made stays until the end: each full collection would look through all of it.
+    gc.freeze()
 
 
 def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> Application:
