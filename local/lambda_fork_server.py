@@ -71,6 +71,8 @@ def serve(server: socket.socket) -> None:
             return
         asked: dict[str, Any] = json.loads(line)
         if "reap" in asked:
+            # It ended, or closed what it was to keep open and would have everybody wait.
+            os.kill(asked["reap"], signal.SIGKILL)
             _, status = os.waitpid(asked["reap"], 0)
             server.send(str(os.waitstatus_to_exitcode(status)).encode())
             continue
