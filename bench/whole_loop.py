@@ -7,7 +7,6 @@ Transitions are the same in AWS, and so is their price.
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
@@ -20,16 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from local.embedded_aws import EmbeddedAws
-from ops import package_zip
 from ops.demo import PRICE_PER_TRANSITION
-from ops.stack_deployment import TEMPLATE, deploy, package
-from tests.stack.loop import CHAMPION, Loop
+from tests.stack.loop import CHAMPION, Loop, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STACK: Final = "bench"
-DEFAULT_MODEL: Final = "weekly"
 THREADS: Final = 16
 PATIENCE_SECONDS: Final = 60.0
 
@@ -96,29 +91,11 @@ def measure_loop(runs: int, signals: int, step: Callable[[str], None]) -> LoopTi
 @contextmanager
 def _deployed() -> Iterator[Loop]:
     """The real template, packaged and deployed with the AWS CLI on an embedded AWS of its own."""
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
     with (
         EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as aws,
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
     ):
-        package_zip.build()
-        s3 = aws.client("s3")
-        for bucket in ("artifacts", "team-data"):
-            s3.create_bucket(Bucket=bucket)
-        for name in ("candidate", "champion"):
-            s3.put_object(Bucket="team-data", Key=f"models/{name}.tar.gz", Body=name.encode())
-        role = aws.client("iam").create_role(
-            RoleName="sagemaker-execution",
-            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        )["Role"]["Arn"]
-        packaged = package(TEMPLATE, "artifacts", Path(folder, "packaged.yaml"), environment=aws.environment)
-        parameters = {
-            "SageMakerExecutionRoleArn": role,
-            "DefaultModel": DEFAULT_MODEL,
-            "MaxConcurrentTrainings": "4",
-        }
-        outputs = deploy(packaged, STACK, parameters, bucket="artifacts", environment=aws.environment)
-        yield Loop(aws, outputs, "team-data", role, stack=STACK)
+        yield deployed(aws, Path(folder))
 
 
 # -- Times --------------------------------------------------------------------------------------------------------

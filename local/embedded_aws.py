@@ -236,15 +236,15 @@ class EmbeddedAws:
         return content
 
 
-def wait_until(condition: Any, *, within: float = 20.0, every: float = 0.05) -> Any:
-    """Call the condition until it gives something true, and give that.
+def wait_until(condition: Any, *, within: float = 20.0) -> Any:
+    """Call the condition until it gives something true, and give that. The longer it took, the less often it is called.
 
     Raises:
         TimeoutError: It did not within this many seconds.
     """
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < within:
         if value := condition():
             return value
-        time.sleep(every)
+        time.sleep(min(max(0.05, waited / 5), 0.5))
     raise TimeoutError(f"not within {within} seconds")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import json
 import logging
 import os
@@ -185,7 +186,9 @@ class Server:
             eventbridge_targets,
             lambda_code,
             lambda_errors,
+            lambda_logs,
             lambda_pauses,
+            lambda_processes,
             step_functions_executions,
             step_functions_integrations,
             step_functions_sdk_calls,
@@ -205,7 +208,9 @@ class Server:
         eventbridge_targets.install()
         lambda_code.install_worker()
         lambda_errors.install_worker()
+        lambda_logs.install_worker()
         lambda_pauses.install_worker()
+        lambda_processes.install()
         _install_at_first_use(ministack)
         self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset, self._faults.clear]
 
@@ -227,8 +232,9 @@ class Server:
         if lambda_runtime is not None:
             with contextlib.suppress(Exception):
                 lambda_runtime.reset()
-            from local import lambda_code
+            from local import lambda_code, lambda_processes
 
+            lambda_processes.stop()
             lambda_code.forget_bytecode(self._home)
         # A job that was killed just now may still be writing its last file in there.
         deadline = time.monotonic() + _CLEAN_UP_SECONDS
@@ -291,6 +297,8 @@ def _warm_up(ministack: Any) -> None:
 
     sagemaker_service.service_model()
     own_clients.client("s3", ACCOUNT, REGION)
+    # What the imports made stays until the end: each full collection would look through all of it.
+    gc.freeze()
 
 
 def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> Application:
@@ -319,8 +327,8 @@ def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> App
 
 def _functions_running() -> int:
     """How many invocations of functions go on, those whose process is still being started included."""
-    lambda_runtime = sys.modules.get("ministack.core.lambda_runtime")
-    return 0 if lambda_runtime is None else int(lambda_runtime.workers_in_use())
+    lambda_svc = sys.modules.get("ministack.services.lambda_svc")
+    return 0 if lambda_svc is None else int(lambda_svc.executions_in_flight()[0])
 
 
 async def _answer(send: Send, document: Any) -> None:

@@ -8,6 +8,7 @@ Metadata, "The Sec-Fetch-Site HTTP Request Header"; RFC 6761 section 6.3, by whi
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 from typing import TYPE_CHECKING, Final
@@ -64,6 +65,7 @@ def refusal(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=64)
 def _loopback(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""

@@ -445,36 +445,39 @@ def check_substitutions(text: str, given: frozenset[str] | None) -> Iterator[Fin
 
 def check_with_cfn_lint(definition: Mapping[str, Any]) -> Iterator[Finding]:
     """Ask cfn-lint's E3601, which reads a definition only when it is inlined in a template."""
-    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 - it takes a second, and most who read definitions never ask
-
     role = "arn:aws:iam::123456789012:role/Role"  # any: only the definition is judged
     machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"RoleArn": role, "Definition": definition}}
-    template = json.dumps({"Resources": {"Machine": machine}})
+    yield from _said_by_cfn_lint(json.dumps({"Resources": {"Machine": machine}}))
+
+
+@cache
+def _said_by_cfn_lint(template: str) -> tuple[Finding, ...]:
+    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 - it takes a second, and most who read definitions never ask
+
+    found = []
     for match in lint(template, config=ManualArgs(regions=["us-east-1"])):
         if match.rule.id == "E3601":
             path = [str(part) for part in match.path[4:]]  # Resources, Machine, Properties, Definition
             state = path[1] if path[:1] == ["States"] and len(path) > 1 else MACHINE
-            yield Finding(state, f"{match.message} (cfn-lint E3601 at {'.'.join(path) or 'the top'})")
+            found.append(Finding(state, f"{match.message} (cfn-lint E3601 at {'.'.join(path) or 'the top'})"))
+    return tuple(found)
 
 
 def check_with_node_linters(definition: Mapping[str, Any]) -> Iterator[Finding]:
     """Ask asl-validator and the Amazon States Language service; nothing when they are not installed."""
-    node = shutil.which("node")
-    if node is None or not node_linters_installed():
-        return
+    if node_linters_installed():
+        yield from _said_by_node(json.dumps(definition, indent=2))
+
+
+@cache
+def _said_by_node(text: str) -> tuple[Finding, ...]:
+    node = shutil.which("node") or "node"
     answer = subprocess.run(
-        [node, str(NODE_LINTERS / "lint.cjs")],
-        input=json.dumps(definition, indent=2),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+        [node, str(NODE_LINTERS / "lint.cjs")], input=text, capture_output=True, text=True, check=False, timeout=60
     )
     if answer.returncode != 0:
-        yield Finding(MACHINE, f"the Node linters cannot read it: {answer.stderr.strip()[-300:]}")
-        return
-    for finding in json.loads(answer.stdout):
-        yield Finding(MACHINE, f"{finding['message']} ({finding['tool']})")
+        return (Finding(MACHINE, f"the Node linters cannot read it: {answer.stderr.strip()[-300:]}"),)
+    return tuple(Finding(MACHINE, f"{said['message']} ({said['tool']})") for said in json.loads(answer.stdout))
 
 
 def node_linters_installed() -> bool:

@@ -11,7 +11,8 @@ different places. moto parses the language, keeps the variables, retries, catche
 - the evaluation of JSONata, a stub in moto, by jsonata-python with Step Functions' own functions;
 - every task, service call and callback alike, by the next entry of its script: what the integration returns
   (`$states.result`), or an error that goes through the state's Retry and Catch;
-- waiting: between retries and in Wait states no time passes.
+- waiting: between retries and in Wait states no time passes;
+- reading the definition: moto does it when it creates a machine and again when it runs it, here it is done once a text.
 
 The attempts of a task use up its script one by one. A task without an entry left ends the run with a ScriptError,
 since a path that calls more than its test expects is what the test is there to find.
@@ -60,6 +61,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -170,6 +172,10 @@ def run_on_moto(
     )
 
 
+# What a run counts is in its environment, not in the program: the same one may run again.
+_parse = cache(AmazonStateLanguageParser.parse)
+
+
 @cache
 def _client() -> Any:
     """The client, made once: reading the service's model takes longer than most runs."""
@@ -229,6 +235,7 @@ def _repair(stack: ExitStack, actors: _Actors) -> None:
             )
         env.stack.append(copy.deepcopy(answer.value))
 
+    stack.enter_context(patch.object(AmazonStateLanguageParser, "parse", _parse))
     stack.enter_context(patch.object(StringJSONata, "_eval_body", evaluate_jsonata))
     stack.enter_context(patch.object(StateTaskService, "_eval_execution", play_task))
     # Here moto makes the task token and refuses the .sync calls it has no resolver for; play_task does the one.

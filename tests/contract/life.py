@@ -11,6 +11,7 @@ every way that an action has, so that what they need together is what the functi
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import itertools
 import json
@@ -26,6 +27,7 @@ import boto3
 import pytest
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from moto import mock_aws
+from moto.s3.models import FakeKey
 
 from ops.audit.gathered import Report
 from ops.audit.reading import Reading
@@ -925,6 +927,8 @@ def living(stack: Stack | None = None) -> Iterator[World]:
     with ExitStack() as entered:
         entered.enter_context(patch.dict("os.environ", environment))
         entered.enter_context(mock_aws())
+        # For each listing moto copies every version there is; their grants nobody changes here.
+        entered.enter_context(patch.object(FakeKey, "__deepcopy__", lambda key, _memo: copy.copy(key), create=True))
         _deploy(stack)
         world = World(stack)
         world.begin_anew()

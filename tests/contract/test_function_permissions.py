@@ -1,8 +1,9 @@
 """A function's role holds what its code calls and nothing else: the code runs, its calls are recorded and judged.
 
-Every action of every function is gone through in ``life``. Each call is put to an evaluator of IAM policies together
-with the role's resolved policy, down to the partitions of the table. A new call in the code that no play makes fails a
-test below that names it.
+Every action of every function is gone through in ``life``, which takes seconds: what asks for it is in this file. Each
+call is put to an evaluator of IAM policies together with the role's resolved policy, down to the partitions of the table.
+A new call in the code that no play makes fails a test below that names it. Beside the functions lives a reviewer, whose
+commands are judged in the same way.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import pytest
 
 from orchestration import handler, operator_handler, promotion_handler
 from orchestration.domain.contracts import RETRAINING_SOURCE
+from orchestration.domain.due import DueItem
 from orchestration.domain.training_target import training_name
-from tests.contract.life import APPROVAL, HAND, OPERATOR, ORCHESTRATION, TRAINING, World
+from tests.contract.life import APPROVAL, HAND, OPERATOR, ORCHESTRATION, REVIEWER, TRAINING, World, lived
 from tests.contract.outside import ROLE, TEAM_BUCKET
 from tests.contract.recorder import TAGGED
 from tests.contract.template import (
@@ -33,6 +35,7 @@ from tests.contract.template import (
     as_list,
     unused,
 )
+from tests.contract.test_metric_filters import FILTERS, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +47,12 @@ FOR_OTHER_ACCOUNTS: Final = {"TellMissingFromForbidden"}
 """Statements that a wider one covers, except for a decision bucket that belongs to another account."""
 
 SAGEMAKER: Final = f"arn:{PARTITION}:sagemaker:{REGION}:{ACCOUNT}"
+
+
+@pytest.fixture(scope="module")
+def life() -> World:
+    """A whole life of the three functions, recorded once."""
+    return lived()
 
 
 def made(life: World, function: str) -> list[Call]:
@@ -280,6 +289,48 @@ def test_a_function_speaks_on_the_bus_under_the_loops_name_only(life: World, fun
 
     assert allowing(policies, Call("events:PutEvents", bus, (("events:source", RETRAINING_SOURCE),)))
     assert not allowing(policies, Call("events:PutEvents", bus, (("events:source", "aws.sagemaker"),)))
+
+
+def test_what_the_commands_of_reviewers_read_is_allowed(life: World) -> None:
+    """Make status, waits, history, explain and verify-audit: each as written, on a table where much goes on."""
+    bucket = life.stack.arn("AutomationBucket")
+    calls = life.recorders[REVIEWER].calls
+    policies = [life.stack.resources["ReviewerPolicy"]["Properties"]["PolicyDocument"]]
+    # An audit says of a team's own bucket that it may not look, and takes a refused read of what is not listed for a no.
+    unlisted = [call for call in calls if (call.action, call.why) == ("s3:ListBucket", "make verify-audit")]
+    unlisted = [call for call in unlisted if call.resource != bucket or not call.keys]
+
+    refused = [call for call in calls if allowing(policies, call) is None and call not in unlisted]
+    partitions = {str(dict(call.keys).get("dynamodb:LeadingKeys", ("",))[0]).split("#")[0] for call in calls}
+    assert [f"{call.why}: {call.action} on {call.resource} {call.keys}" for call in refused] == []
+    assert {
+        "WAIT",
+        "APPROVAL",
+        "DUE",
+        "RUN",
+        "MODEL",
+        "MODELS",
+        "SIGNAL",
+        "SLOTS",
+        "CONTROLS",
+        "CHAIN",
+        "HEADS",
+    } <= partitions
+
+
+def test_a_due_item_holds_no_token(life: World) -> None:
+    """Reviewers read due items whole."""
+    assert set(DueItem.__dataclass_fields__) == {"kind", "subject", "model", "due_at", "attempts", "data"}
+    assert life.tokens_in_due_items == []
+
+
+def test_what_a_filter_counts_is_written_by_the_function_whose_log_it_reads(life: World) -> None:
+    """A line in another function's log would be counted by nobody."""
+    groups = {life.stack.name(f"{function}LogGroup"): function for function in (ORCHESTRATION, HAND, APPROVAL)}
+    for name in set(FILTERS) - {"NotAcceptedYetFilter"}:
+        pattern = FILTERS[name]["Properties"]["FilterPattern"]
+        writers = {function for function, line in life.log.lines if matches(pattern, line)}
+        assert writers == {groups[life.stack.resources[name]["Properties"]["LogGroupName"]]}, name
 
 
 def reachable_operations() -> set[str]:

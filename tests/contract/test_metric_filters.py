@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from orchestration.domain.contracts import Decision, Status
-from tests.contract.life import APPROVAL, HAND, ORCHESTRATION, World, living
+from tests.contract.life import ORCHESTRATION, World, living
 from tests.contract.template import Template
 
 FILTERS: Final = Template.read().resolve().of_type("AWS::Logs::MetricFilter")
@@ -133,15 +133,6 @@ def test_work_that_falls_due_by_the_clock_is_no_repair(world: World) -> None:
 
     assert repairs == {"pending_signal_raised": 1, "approval_advanced": 1}
     assert measured("SweepRepairsFilter", written(world)) == []
-
-
-def test_what_a_filter_counts_is_written_by_the_function_whose_log_it_reads(life: World) -> None:
-    """A line in another function's log would be counted by nobody."""
-    groups = {life.stack.name(f"{function}LogGroup"): function for function in (ORCHESTRATION, HAND, APPROVAL)}
-    for name in set(FILTERS) - {"NotAcceptedYetFilter"}:
-        pattern = FILTERS[name]["Properties"]["FilterPattern"]
-        writers = {function for function, line in life.log.lines if matches(pattern, line)}
-        assert writers == {groups[life.stack.resources[name]["Properties"]["LogGroupName"]]}, name
 
 
 RAISES: Final = """

@@ -18,11 +18,8 @@ from ministack.core.iam_evaluator import (
     parse_policy_document,
 )
 
-from orchestration.domain.due import DueItem
 from orchestration.domain.wait import Wait
-from tests.contract.life import REVIEWER as REVIEWER_COMMANDS
-from tests.contract.life import World
-from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template, allowing
+from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template
 
 AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"
 REVIEWER: Final = f"arn:aws:iam::{ACCOUNT}:role/reviewer"
@@ -351,38 +348,6 @@ def test_waits_and_approvals_are_shown_by_named_attributes_only(partition: str, 
     asked = {"dynamodb:select": "SPECIFIC_ATTRIBUTES" if fields else "ALL_ATTRIBUTES", "dynamodb:attributes": fields}
 
     assert allowed("reviewer", Deed("dynamodb:Query", TABLE, _item(partition, **asked))) is shown
-
-
-def test_what_the_commands_of_reviewers_read_is_allowed(life: World) -> None:
-    """Make status, waits, history, explain and verify-audit: each as written, on a table where much goes on."""
-    calls = life.recorders[REVIEWER_COMMANDS].calls
-    policies = [document(life.stack, "ReviewerPolicy")]
-    # An audit says of a team's own bucket that it may not look, and takes a refused read of what is not listed for a no.
-    unlisted = [call for call in calls if (call.action, call.why) == ("s3:ListBucket", "make verify-audit")]
-    unlisted = [call for call in unlisted if call.resource != BUCKET or not call.keys]
-
-    refused = [call for call in calls if allowing(policies, call) is None and call not in unlisted]
-    partitions = {str(dict(call.keys).get("dynamodb:LeadingKeys", ("",))[0]).split("#")[0] for call in calls}
-    assert [f"{call.why}: {call.action} on {call.resource} {call.keys}" for call in refused] == []
-    assert {
-        "WAIT",
-        "APPROVAL",
-        "DUE",
-        "RUN",
-        "MODEL",
-        "MODELS",
-        "SIGNAL",
-        "SLOTS",
-        "CONTROLS",
-        "CHAIN",
-        "HEADS",
-    } <= partitions
-
-
-def test_a_due_item_holds_no_token(life: World) -> None:
-    """Reviewers read due items whole."""
-    assert set(DueItem.__dataclass_fields__) == {"kind", "subject", "model", "due_at", "attempts", "data"}
-    assert life.tokens_in_due_items == []
 
 
 def test_a_redrive_is_refused_even_to_an_operator_with_every_other_right() -> None:

@@ -359,29 +359,31 @@ def test_a_numeric_placeholder_without_quotes_is_filled_in_before_reading() -> N
     ]
 
 
-def test_cfn_lint_is_asked_about_the_inlined_definition() -> None:
+@pytest.fixture
+def broken() -> Machine:
+    """A machine with a fault for each tool and one for none of them; the tools are asked about a text once."""
     machine = copy.deepcopy(GOOD)
     put("ReadOrder", "ResultPath", "$.order")(machine)
+    put("SizeChoice", "Default", "Gone")(machine)
+    put("LineFailed", "Cause", None)(machine)
+    return machine
 
-    assert [f for f in findings(machine, tools=True) if f.startswith("ReadOrder:") and "cfn-lint E3601" in f]
+
+def test_cfn_lint_is_asked_about_the_inlined_definition(broken: Machine) -> None:
+    assert [f for f in findings(broken, tools=True) if f.startswith("ReadOrder:") and "cfn-lint E3601" in f]
 
 
 @pytest.mark.skipif(not asl_lint.node_linters_installed(), reason="Node 18 with requirements/node is optional")
 @pytest.mark.parametrize("tool", ["asl-validator", "amazon-states-language-service"])
-def test_the_node_linters_are_asked_when_they_are_installed(tool: str) -> None:
-    machine = copy.deepcopy(GOOD)
-    put("SizeChoice", "Default", "Gone")(machine)
-
-    assert [finding for finding in findings(machine, tools=True) if f"({tool})" in finding]
+def test_the_node_linters_are_asked_when_they_are_installed(tool: str, broken: Machine) -> None:
+    assert [finding for finding in findings(broken, tools=True) if f"({tool})" in finding]
 
 
 def test_the_program_prints_file_state_and_message_and_exits_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: Machine
 ) -> None:
-    machine = copy.deepcopy(GOOD)
-    put("LineFailed", "Cause", None)(machine)
     file, template = tmp_path / "order.asl.json", tmp_path / "order.yaml"
-    file.write_text(json.dumps(machine))
+    file.write_text(json.dumps(broken))
     template.write_text(
         "Resources:\n  Machine:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n"
         "      DefinitionS3Location: order.asl.json\n      DefinitionSubstitutions:\n"

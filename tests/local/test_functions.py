@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -20,6 +23,25 @@ def handler(event, context):
     if event == "exit": os._exit(3)
     if event == "sleep": time.sleep(1)
     return calls
+"""
+
+WRITES = """
+import os, sys
+def handler(event, context):
+    print("first " + event)
+    print("without a line end", end="", file=sys.stderr)
+    if event == "exit":
+        sys.stderr.flush()
+        os._exit(3)
+    if event == "raise": raise LookupError(event)
+"""
+
+FORKED = """
+import importlib.util, os, random, sys
+drawn = random.random()
+def handler(event, context):
+    ours = [name for name in ("local", "ops", "lambda_processes") if importlib.util.find_spec(name)]
+    return [os.environ["AWS_LAMBDA_FUNCTION_NAME"], drawn, ours + sorted({"ministack", "moto"} & set(sys.modules))]
 """
 
 COMPILED = """
@@ -47,6 +69,29 @@ def test_a_process_that_ends_itself_is_an_exit_error_and_the_next_begins_anew(ac
     asked(account, function, "count")
     assert asked(account, function, "exit")["errorType"] == "Runtime.ExitError"
     assert asked(account, function, "count") == 1
+
+
+@pytest.mark.parametrize("event", ["return", "raise", "exit"])
+def test_the_log_of_an_invocation_is_whole_and_its_own(account: Account, event: str) -> None:
+    function = account.function("writes", WRITES)
+    for _ in range(2):
+        answer = account.aws.client("lambda").invoke(
+            FunctionName=function, Payload=json.dumps(event).encode(), LogType="Tail"
+        )
+        log = base64.b64decode(answer["LogResult"]).decode()
+        written = [line for line in log.splitlines() if line and "RequestId" not in line]
+        # What follows says how it ended.
+        assert (written[:2], log.count("first ")) == ([f"first {event}", "without a line end"], 1)
+        assert "end of the invocation's log" not in log
+
+
+def test_processes_have_nothing_of_each_other_and_nothing_of_the_server(account: Account) -> None:
+    (first, drawn, foreign), (second, drawn_too, foreign_too) = (
+        asked(account, account.function(name, FORKED), "") for name in ("first", "second")
+    )
+    assert (first, second) == ("first", "second")
+    assert drawn != drawn_too
+    assert foreign == foreign_too == []
 
 
 def test_the_next_process_finds_the_code_compiled(account: Account) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.stack.loop import Loop
@@ -26,6 +28,18 @@ def parked(loop: Loop, arn: str, name: str) -> dict[str, Any]:
 
     found: dict[str, Any] = loop.until(waits)
     return found
+
+
+@contextmanager
+def asleep(loop: Loop) -> Iterator[None]:
+    """Have OrchestrationFunction take no call meanwhile: events are lost, and nobody looks."""
+    functions, name = loop.aws.client("lambda"), loop.outputs["OrchestrationFunctionName"]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        loop.until(lambda: loop.aws.functions_running() == 0)
+        yield
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
 
 
 def stop(loop: Loop, arn: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.stack.loop import Loop
-from tests.stack.moments import SWEEP, parked, pause, run_of, serving
+from tests.stack.moments import SWEEP, asleep, parked, pause, run_of, serving
 from tests.stack.teams import alarm, set_alarm
-from tests.stack.test_rollback import baking, deaf, end_bake
+from tests.stack.test_rollback import baking, end_bake
 
 
 def test_a_rollback_that_was_throttled_is_not_given_up_by_a_sweep(loop: Loop) -> None:
@@ -59,7 +59,7 @@ def test_a_switch_thrown_while_people_are_asked_about_a_bake_brings_the_champion
 def test_an_alarm_that_rings_while_people_are_asked_about_a_bake_brings_the_champion_back(loop: Loop) -> None:
     model, arn, name = doubtful(loop)
 
-    with deaf(loop):
+    with asleep(loop):
         set_alarm(loop, name, "ALARM")
     loop.invoke(SWEEP)
     ended = loop.ended(arn)

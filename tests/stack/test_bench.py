@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
 
 from bench import __main__ as bench
+from bench import whole_loop
 from bench.whole_loop import PATHS, PathError
+from tests.stack.loop import Loop
 
 if sys.platform != "linux":
     pytest.skip("Lambda's runtime client has wheels for Linux only", allow_module_level=True)
@@ -22,8 +25,11 @@ if sys.platform != "linux":
     ids=["startup", "loop"],
 )
 def test_a_short_run_of_each_half_ends_in_its_table(
-    options: list[str], rows: list[str], capsys: pytest.CaptureFixture[str]
+    options: list[str], rows: list[str], loop: Loop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """On the stack of the other stories; the bench deploys one of its own in the same way."""
+    monkeypatch.setattr(whole_loop, "_deployed", lambda: contextlib.nullcontext(loop))
+
     status = bench.main(["--dry-run", *options])
 
     printed = capsys.readouterr()

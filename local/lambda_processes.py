@@ -1,0 +1,147 @@
+"""Processes of Python functions are forked from one that has the SDK already: a cold start in a third of the CPU time.
+
+Each would else import the SDK and read its service models again, 0.3 s of CPU time; a burst of events starts ten at once.
+Elsewhere than on Linux they are started as ministack does: system libraries of macOS do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ministack.core import lambda_runtime
+
+from local.lambda_fork_server import REQUEST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PROGRAM: Final = Path(__file__).with_name("lambda_fork_server.py")
+_WORKER: Final = "_worker.py"
+
+
+def install() -> None:
+    """Have ministack's workers started by a fork, where that can be."""
+    if sys.platform == "linux":
+        lambda_runtime.subprocess = _Subprocess()
+
+
+class _Subprocess:
+    """The module ``subprocess`` as ministack's workers see it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(subprocess, name)
+
+    def Popen(self, command: Sequence[str], *, cwd: str, env: dict[str, str], **streams: Any) -> Any:  # noqa: N802 - subprocess's
+        brings_its_own = any(Path(cwd, name).exists() for name in ("boto3", "botocore"))
+        if Path(command[-1]).name != _WORKER or brings_its_own:
+            return subprocess.Popen(list(command), cwd=cwd, env=env, **streams)
+        return Forked(_fork_server(), command[-1], cwd, env)
+
+
+@functools.cache
+def _fork_server() -> ForkServer:
+    return ForkServer()
+
+
+def stop() -> None:
+    """End the program that forks, if it was started; when its processes have ended."""
+    if _fork_server.cache_info().currsize:
+        _fork_server().stop()
+
+
+class ForkServer:
+    """The program that forks, started at the first use; it ends with this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * REQUEST_BYTES)
+            self._process = subprocess.Popen([sys.executable, str(_PROGRAM)], stdin=theirs.fileno())
+
+    def ask(self, request: dict[str, Any], streams: Sequence[int] = ()) -> int:
+        """Ask it and give its answer.
+
+        Raises:
+            RuntimeError: it has ended.
+        """
+        with self._lock:
+            try:
+                socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
+                return int(self._socket.recv(32))
+            except (OSError, ValueError) as error:
+                raise RuntimeError("the process that functions are forked from has ended") from error
+
+    def stop(self) -> None:
+        """End it and await that."""
+        self._socket.close()
+        self._process.wait()
+
+
+class Forked:
+    """A forked process, with what ministack uses of ``subprocess.Popen``."""
+
+    def __init__(self, server: ForkServer, script: str, folder: str, environment: dict[str, str]) -> None:
+        self._server, self._lock = server, threading.Lock()
+        self.returncode: int | None = None
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        ours_err, theirs_err = os.pipe()
+        self._alive, theirs_alive = os.pipe()
+        theirs = [theirs_in, theirs_out, theirs_err, theirs_alive]
+        try:
+            request = {"script": script, "folder": folder, "environment": environment}
+            self.pid = server.ask(request, theirs)
+        finally:
+            for stream in theirs:
+                os.close(stream)
+        self.stdin = os.fdopen(ours_in, "w", buffering=1)
+        self.stdout = os.fdopen(ours_out)
+        self.stderr = os.fdopen(ours_err)
+
+    def poll(self) -> int | None:
+        """Its exit status once it ended."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Await its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it lives on.
+        """
+        status = self._ended(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
+        return status
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        # Until it is reaped its number is nobody else's.
+        with self._lock, contextlib.suppress(ProcessLookupError):
+            if self.returncode is None:
+                os.kill(self.pid, number)
+
+    def _ended(self, within: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._alive], [], [], within)[0]:
+                self.returncode = self._server.ask({"reap": self.pid})
+                os.close(self._alive)
+            return self.returncode
