@@ -64,13 +64,14 @@ def test_the_heads_are_anchored_once_a_day_and_only_when_one_has_moved(world: Wo
     stories.decided(world)
     do(world, "sweep")
     assert anchors(world) == []
-    world.clock.forward(hours=24)
+    world.clock.forward(hours=24, microseconds=7)
     for _ in range(3):
         do(world, "sweep")
     (key,) = anchors(world)
     anchor = world.read(key)
     (message,) = world.told("RECORDS_ANCHORED")
-    assert anchor["root"] in message.sentence
+    assert message.sentence.endswith(f"had the root {anchor['root']} at 2026-03-03T12:00:00+00:00.")
+    assert message.next_steps[0].endswith(f"make verify-audit ANCHOR={anchor['root']}")
     assert anchor["root"] == root_of(Head(**head) for head in anchor["heads"])
     assert {head["chain"] for head in anchor["heads"]} == {"fraud"}
     head = world.table.chain_head("fraud")
@@ -80,6 +81,9 @@ def test_the_heads_are_anchored_once_a_day_and_only_when_one_has_moved(world: Wo
     assert len(anchors(world)) == 2
     assert {each["chain"] for each in world.read(anchors(world)[-1])["heads"]} == {"_loop", "fraud"}
     assert world.table.chain_head("fraud").sequence >= head.sequence
+    world.clock.forward(hours=24)
+    do(world, "sweep")
+    assert (len(anchors(world)), len(world.told("RECORDS_ANCHORED"))) == (2, 2)
 
 
 @pytest.mark.parametrize("call", range(1, 60))

@@ -77,6 +77,13 @@ def test_nothing_is_resolved_when_what_it_was_judged_by_changed(world: World) ->
     assert not stored(world, WaitKind.TRAINING).resolved
 
 
+def test_a_wait_that_nobody_parked_gets_no_result(world: World) -> None:
+    now = world.clock().isoformat()
+    wait = Wait(WaitKind.TRAINING, "", "run-1", "fraud", "token", "arn", now, now, now)
+    assert resolve(world.ports, wait, Result(Next.EVALUATE, "Over.")) is False
+    assert next_of(world, "token") is None
+
+
 def test_people_see_a_wait_without_its_token_and_without_the_one_before(world: World) -> None:
     assert parked(world, WaitKind.TRAINING).tokens == ("token", "before")
     assert [wait.tokens for wait in world.table.waits_of_run_without_tokens("run-1")] == [()]
