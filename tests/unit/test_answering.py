@@ -13,7 +13,7 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.wait import Result, Wait
-from orchestration.steps.answering import deliver, look_due, resolve, settled
+from orchestration.steps.answering import deliver, look_due, resolve, settled, take_up
 from orchestration.steps.approvals import decide_request
 from tests.unit import stories
 from tests.unit.fakes import ProcessDiedError, World
@@ -217,6 +217,14 @@ def test_an_extra_step_of_an_approval_that_was_answered_makes_up_for_nothing(wor
     world.clock.forward(hours=30)
     assert "approval_delivered" not in do(world, "sweep")["repairs"]
     assert world.due(DueKind.LADDER) == []
+
+
+def test_a_retry_of_what_is_resolved_as_it_comes_is_answered_with_that(world: World) -> None:
+    wait = parked(world, WaitKind.TRAINING)
+    over = settled(wait, Result(Next.EVALUATE, "Over."))
+    world.outside.meanwhile("UpdateItem", lambda: world.table.resolve_wait(over, look_due(world.ports, over)))
+    assert take_up(world.ports, wait, "again") is None
+    assert next_of(world, "again") == "evaluate"
 
 
 # Asked about.
