@@ -647,6 +647,7 @@ def deploying(world: World) -> None:
     [
         (asked_to_train, Status.APPROVAL_EXPIRED),
         (stories.asked, Status.APPROVAL_EXPIRED),
+        (stories.decided, Status.FAILED),
         (queued, Status.FAILED),
         (deploying, Status.FAILED),
         (stories.moving, Status.FAILED),
