@@ -165,6 +165,6 @@ def test_the_time_between_two_starts_grows_to_six_hours(world: World) -> None:
 
 
 def test_what_comes_back_when_nothing_waits_any_more_is_kept_as_it_is() -> None:
-    signal = {**KEPT["signal"], "signal_id": "1" * 32}
+    signal = {"signal_id": "1" * 32, "violations": []}
     merged = merge_pending(None, signal, Severity.WARNING, sequence=4, returning=False, again=True)
     assert merged == {"first_signal_id": "1" * 32, "count": 0, "severity": "warning", "signal": signal}
