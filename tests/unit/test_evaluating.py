@@ -178,6 +178,24 @@ def test_what_is_judged_is_kept_by_its_version(world: World) -> None:
     assert verdict(world).versions == {uri: world.bucket.version(uri) for uri in (MODEL_URI, REPORT_URI)}
 
 
+@pytest.mark.parametrize("uri", [None, "s3://automation/runs/fraud/run-1/outputs/none.json"])
+def test_a_candidate_that_no_gate_asks_a_report_of_is_kept_by_its_artifact(uri: str | None, world: World) -> None:
+    pinned(world, evaluation={}, promotion={"kind": "none"}, champion=None)
+    trained(world, replace(MADE, evaluation_uri=uri))
+    assert judged(world) == (Next.RECORD, Status.TRAINED)
+    assert set(verdict(world).versions) == {MODEL_URI}
+
+
+@pytest.mark.parametrize(("champion", "outcome"), [(OLD, REJECTED), (None, (Next.RECORD, Status.TRAINED))])
+def test_a_candidate_is_compared_with_the_champion_where_there_was_one(
+    champion: str | None, outcome: Any, world: World
+) -> None:
+    evaluation = {"metric": "auc", "minimum": 0.7, "min_improvement": 0.01}
+    pinned(world, evaluation=evaluation, promotion={"kind": "none"}, champion=champion)
+    trained(world)
+    assert judged(world) == outcome
+
+
 def test_a_candidate_whose_artifact_cannot_be_looked_at_is_rejected(world: World) -> None:
     pinned(world)
     trained(world)
@@ -227,6 +245,7 @@ def test_a_candidate_that_no_plan_can_be_made_for_is_rejected_with_what_was_judg
     assert judged(world) == REJECTED
     assert set(verdict(world).versions) == {MODEL_URI, REPORT_URI}
     assert verdict(world).plan is None
+    assert "package" in verdict(world).result.reason
 
 
 def test_a_candidate_is_not_compared_with_another_champion_than_the_one_that_serves(world: World) -> None:

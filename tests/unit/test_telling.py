@@ -384,6 +384,8 @@ def test_a_decision_and_the_end_of_its_run_are_counted(
 
 def test_a_run_without_an_end_has_lasted_no_time_and_failed() -> None:
     assert run_ended(RUN) == {"run_id": "run-1", "model": "fraud", "outcome": "FAILED", "seconds": 0.0}
+    ended = replace(RUN, outcome="PROMOTED", ended_at=(NOON + timedelta(seconds=1.5)).isoformat())
+    assert run_ended(ended) == {**run_ended(RUN), "outcome": "PROMOTED", "seconds": 1.5}
 
 
 def test_what_a_sweep_made_up_for_is_counted_and_what_was_only_due_is_not_lost(

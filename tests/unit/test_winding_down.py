@@ -18,7 +18,7 @@ from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
 from orchestration.steps.due_work import DONE, later
-from orchestration.steps.winding_down import wind_down
+from orchestration.steps.winding_down import look_at_intention, wind_down
 from tests.unit.fakes import NOON, TRAINING, World
 from tests.unit.stories import next_of
 from tests.unit.test_close import ASKED, RUN, SIGNAL, begin
@@ -90,7 +90,9 @@ def test_what_a_run_waited_for_that_is_over_is_answered(world: World) -> None:
     parked(world, WaitKind.PROMOTION, result=Result(Next.BAKE, "Serves."))
     parked(world, WaitKind.APPROVAL, "promotion")
     assert wind_down(world.ports, ITEM) == DONE
-    assert all(wait.answered for wait in world.table.waits_of_run("run-1"))
+    waits = {str(wait.kind): wait for wait in world.table.waits_of_run("run-1")}
+    assert all(wait.answered for wait in waits.values())
+    assert waits["training"].result == Result(Next.RECORD, "Run run-1 ended before what it waited for.", withdrawn=True)
     kinds = ("training", "promotion", "approval")
     assert {kind: next_of(world, f"{kind}-token") for kind in kinds} == {
         "training": "record",
@@ -101,7 +103,8 @@ def test_what_a_run_waited_for_that_is_over_is_answered(world: World) -> None:
 
 def test_a_run_that_is_over_leaves_the_queue(world: World) -> None:
     over(world)
-    assert world.table.save_slots(world.table.slots(), [WAITER], [])
+    others = (Holder("run-7", "risk", 2, NOON.isoformat()),)
+    assert world.table.save_slots(replace(world.table.slots(), holders=others), [WAITER], [])
     mine = Waiter("run-1", "fraud", NOON.isoformat(), ("manual_request",))
     parked(world, WaitKind.SLOT, token="mine", writes=[world.table.queue_write(mine)])
     assert mine in list(world.table.queue())
@@ -152,3 +155,9 @@ def test_a_training_that_nobody_finds_is_over_once_its_start_would_show(
     intended(world, settles_at)
     assert (stopped(world) is None) == over_now
     assert holders(world) == (["run-2"] if over_now else ["run-1"])
+
+
+def test_a_change_of_an_endpoint_that_was_settled_is_looked_at_no_more(world: World) -> None:
+    item = due(DueKind.INTENT, "run-1", "fraud", NOON, endpoint="fraud-prod")
+    assert look_at_intention(world.ports, item) == DONE
+    assert world.channels.messages == []
