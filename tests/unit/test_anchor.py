@@ -11,6 +11,7 @@ import pytest
 
 from orchestration.domain.chain import Head
 from orchestration.domain.merkle import merkle_root, root_of
+from orchestration.steps.anchoring import anchor_heads
 from tests.contract.template import ROOT
 from tests.unit import stories
 from tests.unit.fakes import ProcessDiedError, World
@@ -80,6 +81,20 @@ def test_the_heads_are_anchored_once_a_day_and_only_when_one_has_moved(world: Wo
     assert len(anchors(world)) == 2
     assert {each["chain"] for each in world.read(anchors(world)[-1])["heads"]} == {"_loop", "fraud"}
     assert world.table.chain_head("fraud").sequence >= head.sequence
+    world.clock.forward(hours=24)
+    do(world, "sweep")
+    assert (len(anchors(world)), len(world.told("RECORDS_ANCHORED"))) == (2, 2)
+
+
+def test_an_anchor_is_told_with_its_root_its_time_and_what_to_do_with_it(world: World) -> None:
+    do(world, "pause", scope="global", by="ana", reason="Incident 7.")
+    world.clock.forward(microseconds=7)
+    anchor_heads(world.ports, None)
+    root = root_of([world.table.chain_head("_loop")])
+    (message,) = world.told("RECORDS_ANCHORED")
+    assert message.sentence == f"The records of 1 chain(s) had the root {root} at 2026-03-02T12:00:00+00:00."
+    assert message.next_steps[0].endswith(f"make verify-audit ANCHOR={root}")
+    assert dict(message.facts)["root"] == root
 
 
 @pytest.mark.parametrize("call", range(1, 60))

@@ -13,7 +13,7 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.wait import Result, Wait
-from orchestration.steps.answering import deliver, look_due, resolve, settled
+from orchestration.steps.answering import deliver, look_due, resolve, settled, take_up
 from orchestration.steps.approvals import decide_request
 from tests.unit import stories
 from tests.unit.fakes import ProcessDiedError, World, person, proven
@@ -75,6 +75,13 @@ def test_nothing_is_resolved_when_what_it_was_judged_by_changed(world: World) ->
     with pytest.raises(ContentionError):
         resolve(world.ports, wait, Result(Next.EVALUATE, "Over."), checks=world.table.switch_checks("fraud"))
     assert not stored(world, WaitKind.TRAINING).resolved
+
+
+def test_a_wait_that_nobody_parked_gets_no_result(world: World) -> None:
+    now = world.clock().isoformat()
+    wait = Wait(WaitKind.TRAINING, "", "run-1", "fraud", "token", "arn", now, now, now)
+    assert resolve(world.ports, wait, Result(Next.EVALUATE, "Over.")) is False
+    assert next_of(world, "token") is None
 
 
 def test_people_see_a_wait_without_its_token_and_without_the_one_before(world: World) -> None:
@@ -210,6 +217,14 @@ def test_an_extra_step_of_an_approval_that_was_answered_makes_up_for_nothing(wor
     world.clock.forward(hours=30)
     assert "approval_delivered" not in do(world, "sweep")["repairs"]
     assert world.due(DueKind.LADDER) == []
+
+
+def test_a_retry_of_what_is_resolved_as_it_comes_is_answered_with_that(world: World) -> None:
+    wait = parked(world, WaitKind.TRAINING)
+    over = settled(wait, Result(Next.EVALUATE, "Over."))
+    world.outside.meanwhile("UpdateItem", lambda: world.table.resolve_wait(over, look_due(world.ports, over)))
+    assert take_up(world.ports, wait, "again") is None
+    assert next_of(world, "again") == "evaluate"
 
 
 # Asked about.

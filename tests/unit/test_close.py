@@ -16,14 +16,16 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
-from orchestration.domain.contracts import OUTCOMES, DueKind, Next, Status, WaitKind
+from orchestration.domain.conclusion import Failure
+from orchestration.domain.contracts import OUTCOMES, DueKind, Next, SignalKind, SignalSource, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
+from orchestration.domain.signal import Signal
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
-from orchestration.domain.wait import Result
+from orchestration.domain.wait import Result, Wait
 from orchestration.steps.closing import close_run, next_state
 from orchestration.steps.earlier_release import end_earlier_run
 from orchestration.steps.training_slots import change_slots
@@ -242,6 +244,67 @@ def test_an_execution_that_failed_before_its_decision_is_kept_and_told(call: int
     assert len(world.channels.messages) == told
 
 
+# By itself: a run without policy, waits or training.
+
+SIGNAL = Signal("0" * 32, SignalSource.MANUAL_REQUEST, SignalKind.REQUEST, "fraud", "New data.", "2026-03-02T11:00:00Z")
+MANIFEST = json.dumps({"signal": SIGNAL.as_record()})
+RUN = StoredRun("run-1", "fraud", NOON.isoformat(), execution_arn("run-1"), MANIFEST, "critical")
+ASKED = {
+    "why": "The policy asks for it.",
+    "approvals_needed": 1,
+    "votes": [],
+    "severity": "critical",
+    "manifest_uri": "s3://automation/manifests/fraud/run-1.json",
+    "manifest_sha256": "0" * 64,
+    "ladder": {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24, "taken": []},
+}
+
+
+def begin(world: World, run: StoredRun = RUN) -> None:
+    """Store a run as its decision does."""
+    decided = StatusRow(Status.RETRAINING_DECIDED, run.started_at, "Decided.", run.severity)
+    writes = world.table.run_writes(run, decided)
+    assert world.table.save_model(StoredModel(run.model, active_run_id=run.run_id), writes)
+
+
+def park(world: World, kind: WaitKind, subject: str = "") -> None:
+    at = NOON.isoformat()
+    data = ASKED if kind is WaitKind.APPROVAL else {}
+    wait = Wait(kind, subject, "run-1", "fraud", "token", "arn", at, at, at, data=data)
+    assert world.table.park(wait, due(DueKind.LOOK, wait.wait_id, "fraud", NOON)) is None
+
+
+@pytest.mark.parametrize(
+    ("waits", "outcome"),
+    [
+        ([], Status.FAILED),
+        ([(WaitKind.SLOT, "")], Status.FAILED),
+        ([(WaitKind.APPROVAL, "bake")], Status.FAILED),
+        ([(WaitKind.APPROVAL, "training")], Status.APPROVAL_EXPIRED),
+        ([(WaitKind.APPROVAL, "promotion"), (WaitKind.TRAINING, "")], Status.APPROVAL_EXPIRED),
+    ],
+)
+def test_silence_is_the_end_of_a_run_only_while_people_are_asked_whether_something_may_begin(
+    waits: list[tuple[WaitKind, str]], outcome: Status, world: World
+) -> None:
+    begin(world)
+    for kind, subject in waits:
+        park(world, kind, subject)
+    closed = close_run(world.ports, RUN, died=None, failure=Failure("States.Timeout", "no cause given"))
+    assert closed.outcome == outcome
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_signal_of_a_run_that_was_superseded_is_decided_again_only_where_that_was_said(
+    again: bool, world: World
+) -> None:
+    begin(world)
+    changed = Result(Next.RECORD, "The champion changed.", Status.SUPERSEDED, again=again)
+    world.table.store_candidate_verdict("run-1", CandidateVerdict(changed, {"gates": []}), [])
+    assert close_run(world.ports, RUN, died=None, failure=None).outcome == Status.SUPERSEDED
+    assert (world.table.model("fraud").pending is not None) == again
+
+
 # The model's state after a run. Pure.
 
 BEFORE = StoredModel("churn", active_run_id="run-1", fruitless_runs=2, cooldown_until="2026-01-01T00:00:00+00:00")
@@ -285,6 +348,12 @@ def test_a_breaker_that_is_off_and_one_that_broke_before_change_no_reason() -> N
     assert next_state(BEFORE, ended(Status.FAILED), off, now=NOON, endpoint_left=False).frozen_reason is None
     frozen = replace(BEFORE, frozen_reason="before")
     assert next_state(frozen, ended(Status.FAILED), POLICY, now=NOON, endpoint_left=False).frozen_reason == "before"
+
+
+def test_an_end_that_says_nothing_of_the_candidate_breaks_no_breaker() -> None:
+    counted = replace(BEFORE, fruitless_runs=7)
+    state = next_state(counted, ended(Status.STOPPED), POLICY, now=NOON, endpoint_left=False)
+    assert (state.fruitless_runs, state.frozen_reason) == (7, None)
 
 
 def test_a_run_of_a_model_that_was_taken_out_still_frees_it(world: World) -> None:
@@ -647,6 +716,7 @@ def deploying(world: World) -> None:
     [
         (asked_to_train, Status.APPROVAL_EXPIRED),
         (stories.asked, Status.APPROVAL_EXPIRED),
+        (stories.decided, Status.FAILED),
         (queued, Status.FAILED),
         (deploying, Status.FAILED),
         (stories.moving, Status.FAILED),

@@ -115,6 +115,10 @@ def test_what_broke_while_people_were_asked_and_is_no_end_of_time_failed(died: S
     assert conclude({}, died=died, failure=failure, asks=True).outcome is Status.FAILED
 
 
+def test_nobody_is_asked_unless_it_is_said() -> None:
+    assert conclude({}, died=None, failure=TIMEOUT).outcome is Status.FAILED
+
+
 def test_an_execution_that_ran_out_of_time_as_a_whole_failed() -> None:
     assert told({}, died=Status.FAILED, failure=TIMEOUT) == (Status.FAILED, False)
 

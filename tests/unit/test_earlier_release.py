@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from orchestration import handler
 from orchestration.domain.contracts import DueKind
-from orchestration.steps.earlier_release import take_over
+from orchestration.steps.earlier_release import WORDS, asked_by_earlier_workflow, take_over, turn_away
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import World, drift, request
+from tests.unit.test_close import RUN, begin
 
 WAITS = (("WAITS", "slot"), ("WAITS", "bake"), ("APPROVALS", "approval"))
 
@@ -58,3 +63,25 @@ def test_a_signal_that_waits_since_the_release_before_gets_its_due_item(world: W
         world.table.done(item)
     take_over(world.ports)
     assert [item.model for item in world.due(DueKind.PENDING)] == ["churn"]
+
+
+@pytest.mark.parametrize(("kind", "answer"), [*WORDS.items(), ("bake", None)])
+def test_a_token_of_the_earlier_workflow_is_answered_with_its_word_for_no(
+    kind: str, answer: dict[str, Any] | None, world: World
+) -> None:
+    asked = {"run": {"run_id": "never was"}, "kind": kind, "token": "token"}
+    assert asked_by_earlier_workflow(asked)
+    assert turn_away(asked, world.ports) == {"parked": False, "next": "record"}
+    assert world.executions.answers.get("token") == answer
+    assert world.executions.failures == ({} if answer else {"token": "StackUpdated"})
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "SUPERSEDED"), ("PROMOTED", "PROMOTED")])
+def test_a_run_of_the_earlier_workflow_that_is_not_over_is_ended_as_it_asks(
+    before: str | None, after: str, world: World
+) -> None:
+    begin(world, replace(RUN, outcome=before))
+    turn_away({"run": {"run_id": "run-1"}, "kind": "slot", "token": "token"}, world.ports)
+    run = world.table.run("run-1")
+    assert run is not None
+    assert run.outcome == after

@@ -26,6 +26,8 @@ from orchestration.domain.records import (
     manifest_key,
     output_prefix,
     rejection_record,
+    sha256,
+    undecided_key,
 )
 from orchestration.domain.signal import Rejection, identify
 from orchestration.stores.bucket_s3 import AutomationBucket
@@ -49,6 +51,21 @@ def test_half_a_surrogate_pair_is_named_like_any_other_text() -> None:
 def test_ids_tell_their_parts_apart() -> None:
     assert identify("a", "bc") != identify("ab", "c")
     assert identify("a", None) == identify("a", "")
+
+
+@pytest.mark.parametrize(
+    ("run_id", "key"),
+    [
+        ("run-1_b", "rejected/run-1_b.json"),
+        ("r" * 80, f"rejected/{'r' * 80}.json"),
+        ("r" * 81, f"rejected/{'r' * 80}-{sha256('r' * 81)[:12]}.json"),
+        ("a/b", f"rejected/a-b-{sha256('a/b')[:12]}.json"),
+    ],
+)
+def test_the_event_of_an_execution_that_decided_nothing_lies_under_its_name_or_a_legal_part_and_its_hash(
+    run_id: str, key: str
+) -> None:
+    assert undecided_key(run_id) == key
 
 
 @pytest.mark.parametrize("run_id", ["run-1", "r" * 80, "sweep-alarm-0123", "mit Leerzeichen"])

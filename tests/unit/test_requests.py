@@ -30,7 +30,9 @@ def test_a_scope_is_everything_a_model_or_a_source(scope: str) -> None:
     assert asked_scope({"scope": scope}) == scope
 
 
-@pytest.mark.parametrize("scope", [None, "", "globe", "model:", "model:../x", "source:rumour", "fraud", "team:fraud"])
+@pytest.mark.parametrize(
+    "scope", [None, "", "globe", "model:", "model:../x", "source:rumour", "fraud", "team:fraud", "team:alarm"]
+)
 def test_what_is_no_scope_is_neither_paused_nor_resumed(scope: str | None, world: World) -> None:
     for action in ("pause", "unpause"):
         with pytest.raises(InvalidRequestError, match="is no scope"):

@@ -198,6 +198,18 @@ def test_a_run_that_leaves_the_queue_while_it_is_granted_a_slot_holds_none(world
     assert holders(world) == ["run-1"]
 
 
+def test_more_slots_than_a_transaction_can_hold_are_granted_in_several(new_world: Callable[..., World]) -> None:
+    world = new_world(max_concurrent_trainings=70)
+    names = [f"run-{number:02}" for number in range(60)]
+    queued(world, *names)
+    world.outside.calls.clear()
+    assert [waiting.run_id for waiting in change_slots(world.ports)] == names
+    assert world.outside.calls.count("TransactWriteItems") == 2
+    assert holders(world) == names
+    assert {holder.since for holder in world.table.slots().holders} == {world.clock().isoformat()}
+    assert len(world.due(DueKind.LOOK)) == 60
+
+
 def test_without_slots_nobody_trains(new_world: Callable[..., World]) -> None:
     world = new_world(max_concurrent_trainings=0)
     queued(world, "run-0")

@@ -1,0 +1,275 @@
+"""Ballots: which of them count, what is kept of them, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestration.domain.contracts import DueKind, WaitKind
+from orchestration.domain.due import GRACE
+from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode
+from orchestration.domain.wait import Wait
+from orchestration.settings import ApprovalAccess
+from orchestration.steps.approvals import (
+    Ballot,
+    BallotAnswer,
+    approval_of_link,
+    climb,
+    decide,
+    decide_request,
+    withdrawn,
+)
+from orchestration.steps.due_work import Worked, later
+from orchestration.stores.models import StoredModel
+from tests.unit import stories
+from tests.unit.fakes import NOON, World
+from tests.unit.stories import ENDPOINT, OLD, candidate, do, next_of
+
+ASKS = {"warning": "approve", "critical": "approve"}
+
+
+def asked(world: World, needed: int = 1) -> None:
+    """People are asked about the training of the run, with two messages: the question and a reminder."""
+    stories.decided(world, approval={"training": "always", "approvals_needed": needed}, actions=ASKS)
+    do(world, "park", kind="approval", subject="training", token="token")
+    world.clock.forward(hours=5)
+    do(world, "sweep")
+    assert len(world.told("APPROVAL_REMINDED")) == 1
+
+
+def over(world: World) -> None:
+    run = world.table.run("run-1")
+    assert run is not None
+    assert world.table.close_run(replace(run, outcome="STOPPED", ended_at=run.started_at), [])
+
+
+def wait_of(world: World, subject: str = "training") -> Wait:
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, subject)
+    assert wait is not None
+    return wait
+
+
+def by_link(world: World, nonce: str = "nonce-0", **more: Any) -> BallotAnswer:
+    return decide(world.ports, Ballot("run-1", Answer.APPROVED, BEARER, Via.LINK, nonce=nonce, **more))
+
+
+@pytest.fixture
+def linked(new_world: Callable[..., World]) -> World:
+    """A stack with links whose run asks two people."""
+    world = new_world(approval_access=ApprovalAccess.LINK)
+    asked(world, needed=2)
+    return world
+
+
+# Links.
+
+
+def test_a_link_that_was_used_is_known_as_used_and_the_other_messages_link_is_not(linked: World) -> None:
+    found = approval_of_link(linked.ports, "run-1", "nonce-0")
+    assert found is not None
+    assert found[1] is False
+    assert by_link(linked).code is VoteCode.COUNTED
+    found = approval_of_link(linked.ports, "run-1", "nonce-0")
+    assert found is not None
+    assert found[1] is True
+    assert [entry["used_at"] for entry in wait_of(linked).data["nonces"]] == [linked.clock().isoformat(), None]
+    assert by_link(linked).code is VoteCode.LINK_USED
+    assert by_link(linked, "nonce-1").code is VoteCode.COUNTED_BEFORE
+    assert len(wait_of(linked).data["votes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "code"),
+    [(None, VoteCode.COUNTED), ("training", VoteCode.COUNTED), ("promotion", VoteCode.LINK_INVALID)],
+)
+def test_a_link_decides_what_it_was_sent_for_and_nothing_else(
+    subject: str | None, code: VoteCode, linked: World
+) -> None:
+    assert by_link(linked, subject=subject).code is code
+
+
+def test_a_vote_from_a_terminal_uses_no_link(linked: World) -> None:
+    assert stories.approve(linked)["code"] == "COUNTED"
+    assert [entry["used_at"] for entry in wait_of(linked).data["nonces"]] == [None, None]
+
+
+# Answers.
+
+
+def test_a_ballot_that_decides_is_counted_too(world: World) -> None:
+    asked(world)
+    answer = stories.approve(world)
+    reason = answer.pop("reason")
+    assert answer == {"decided": True, "counted": True, "code": "DECIDED", "subject": "training"}
+    late = stories.approve(world, by="bob")
+    assert (late["counted"], late["code"]) == (False, "DECIDED_BEFORE")
+    assert late["reason"] == f"The training was decided before: {reason}"
+
+
+def test_who_comes_after_the_expiry_is_told_of_it(world: World) -> None:
+    asked(world)
+    world.clock.forward(hours=30)
+    do(world, "sweep")
+    late = stories.approve(world)
+    assert (late["decided"], late["code"]) == (False, "EXPIRED")
+
+
+def test_an_expiry_reaches_the_token_that_a_retry_brought_while_it_was_decided(world: World) -> None:
+    asked(world)
+    world.clock.forward(hours=30)
+    (item,) = world.due(DueKind.LADDER)
+    world.outside.meanwhile("TransactWriteItems", lambda: world.table.swap_token(wait_of(world), "again"))
+    assert climb(world.ports, item) == Worked(repair="approval_advanced")
+    assert next_of(world, "again") == "record"
+
+
+@pytest.mark.parametrize(("outcome", "said"), [(None, "FAILED"), ("STOPPED", "STOPPED")])
+def test_what_is_withdrawn_says_how_its_run_ended(outcome: str | None, said: str, world: World) -> None:
+    asked(world)
+    result = withdrawn(wait_of(world), outcome, NOON)
+    assert (result.outcome, result.withdrawn) == (said, True)
+    assert result.reason == f"Run run-1 ended {said} before anybody decided."
+
+
+def test_a_yes_needs_a_manifest_to_be_a_yes_to(world: World) -> None:
+    asked(world)
+    world.remove("manifests/fraud/run-1.json")
+    assert stories.approve(world)["code"] == "PLAN_CHANGED"
+
+
+def test_no_vote_is_counted_about_a_run_that_has_its_outcome(world: World) -> None:
+    asked(world)
+    over(world)
+    assert stories.approve(world)["code"] == "RUN_OVER"
+    assert wait_of(world).data["votes"] == []
+
+
+def test_a_decision_reaches_the_token_that_a_retry_brought_while_it_was_made(world: World) -> None:
+    asked(world)
+    world.outside.meanwhile("TransactWriteItems", lambda: world.table.swap_token(wait_of(world), "again"))
+    assert stories.approve(world)["decided"]
+    assert next_of(world, "again") == "train"
+
+
+def test_of_two_who_have_to_approve_the_other_is_told_how(world: World) -> None:
+    asked(world, needed=2)
+    assert stories.approve(world)["counted"]
+    (told,) = world.told("APPROVAL_COUNTED")
+    assert told.next_steps == ("From a terminal: make approve RUN=run-1 or make reject RUN=run-1",)
+    assert dict(told.facts) == {"run": "run-1", "deadline": wait_of(world).deadline}
+    assert told.thread == "run-1"
+
+
+# What people are shown.
+
+
+def test_people_who_are_asked_to_promote_see_what_was_judged_and_where_it_is_to_serve(world: World) -> None:
+    stories.asked(world)
+    data = wait_of(world, "promotion").data
+    verdict = world.table.candidate_verdict("run-1")
+    assert verdict is not None
+    assert data["versions"] == verdict.versions
+    assert data["verdict"]["promotion"] == {
+        "kind": "endpoint",
+        "endpoint": ENDPOINT,
+        "previous_config": OLD,
+        "wanted_config": candidate(world),
+    }
+
+
+def test_people_who_are_asked_see_the_runs_of_the_budgets_days(world: World) -> None:
+    starts = [NOON - timedelta(days=30), NOON - timedelta(days=30, microseconds=-1)]
+    world.table.save_model(StoredModel("fraud", run_starts=tuple(start.isoformat() for start in starts)))
+    approval = {"training": "always"}
+    stories.decided(world, approval=approval, actions=ASKS, budget={"runs": 4, "days": 30}, cooldown_hours=0)
+    do(world, "park", kind="approval", subject="training", token="token")
+    assert wait_of(world).data["budget"] == {"used": 2, "runs": 4, "days": 30}
+
+
+# From a terminal.
+
+
+def terminal(world: World, decision: str = "APPROVED", **more: Any) -> dict[str, Any]:
+    return decide_request({"run_id": "run-1", "decision": decision, "by": "ana", **more}, world.ports)
+
+
+def test_a_ballot_may_name_what_it_decides(world: World) -> None:
+    asked(world)
+    assert terminal(world, subject="promotion")["code"] == "UNKNOWN"
+    assert terminal(world, subject="training")["decided"]
+
+
+def test_who_says_nothing_more_than_yes_leaves_no_comment(world: World) -> None:
+    asked(world)
+    assert terminal(world)["reason"] == "Approved by ana."
+    (told,) = world.told("TRAINING_APPROVED")
+    assert dict(told.facts)["comment"] == "none"
+
+
+def test_a_comment_may_be_as_long_as_it_is_kept(world: World) -> None:
+    asked(world)
+    assert terminal(world, comment="x" * COMMENT_LIMIT)["decided"]
+
+
+def test_a_no_is_in_the_history_as_the_end_of_its_run_only(world: World) -> None:
+    asked(world)
+    before = world.statuses("run-1")
+    assert terminal(world, "REJECTED")["decided"]
+    assert world.statuses("run-1") == before
+    assert next_of(world, "token") == "record"
+
+
+# The ladder.
+
+
+def test_each_step_is_kept_with_its_time_and_the_next_one_is_due_at_its_own(world: World) -> None:
+    asked(world)
+    reminded_at = world.clock().isoformat()
+    ladder = wait_of(world).data["ladder"]
+    assert ladder["taken"] == [{"step": "remind", "at": reminded_at}]
+    escalates_at = (NOON + timedelta(hours=ladder["escalate_hours"])).isoformat()
+    assert (wait_of(world).step, wait_of(world).next_step_at) == (1, escalates_at)
+    world.clock.forward(hours=4)
+    assert do(world, "sweep")["repairs"]["approval_advanced"] == 1
+    assert [taken["step"] for taken in wait_of(world).data["ladder"]["taken"]] == ["remind", "escalate"]
+    assert wait_of(world).next_step_at == wait_of(world).deadline
+
+
+def test_a_decision_after_a_reminder_leaves_no_step_to_come_but_its_own_look(world: World) -> None:
+    asked(world)
+    assert [item.due_at for item in world.due(DueKind.LADDER)] == [wait_of(world).next_step_at]
+    assert stories.approve(world)["decided"]
+    assert [item.due_at for item in world.due(DueKind.LADDER)] == [(world.clock() + GRACE).isoformat()]
+
+
+def test_what_is_asked_about_a_run_that_is_over_is_withdrawn_by_its_next_step(world: World) -> None:
+    asked(world)
+    over(world)
+    world.clock.forward(hours=4)
+    assert do(world, "sweep")["repairs"]["approval_withdrawn"] == 1
+    result = wait_of(world).result
+    assert result is not None
+    assert (result.withdrawn, result.outcome) == (True, "STOPPED")
+    assert world.due(DueKind.LADDER) == []
+
+
+@pytest.mark.parametrize(("happens", "hours"), [(over, 4), (lambda _: None, 4), (lambda _: None, 30)])
+def test_a_step_that_meets_another_write_is_due_at_once(
+    happens: Callable[[World], None], hours: int, world: World
+) -> None:
+    asked(world)
+    happens(world)
+    world.clock.forward(hours=hours)
+    (item,) = world.due(DueKind.LADDER)
+
+    def rival() -> None:
+        assert world.table.change_wait(wait_of(world), wait_of(world))
+
+    world.outside.meanwhile("TransactWriteItems", rival)
+    assert climb(world.ports, item) == later(item, world.clock())
+    assert not wait_of(world).resolved
+    assert world.told("APPROVAL_ESCALATED") == []

@@ -1,0 +1,309 @@
+"""The judgement on a candidate: what it is made on, what it says, and where the run goes with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.intention import Intention, training_subject
+from orchestration.domain.policy import parse_policy, policy_record, policy_sha256
+from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.slots import Holder, SlotLedger
+from orchestration.domain.training_output import TrainingOutput
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result, Wait
+from orchestration.steps.answering import look_due, settled
+from tests.unit import stories
+from tests.unit.fakes import NOON, TRAINING, World
+from tests.unit.stories import ALARM, ENDPOINT, MODEL_URI, OLD, REPORT, do
+from tests.unit.test_close import RUN, SIGNAL, begin
+
+REPORT_URI = "s3://automation/runs/fraud/run-1/outputs/evaluation.json"
+PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/fraud/7"
+MADE = TrainingOutput(model_data_uri=MODEL_URI, image="image", evaluation_uri=REPORT_URI)
+REGISTERED = TrainingOutput(model_package_arn=PACKAGE, evaluation_uri=REPORT_URI)
+BAD = {"binary_classification_metrics": {"auc": {"value": 0.6}}}
+
+
+def pinned(world: World, *, champion: str | None = OLD, severity: str = "critical", **policy: Any) -> None:
+    """A run that pins a policy, which is in force, and a champion, which serves."""
+    document = stories.policy(**policy)
+    world.put("policies/fraud.json", document)
+    parsed = parse_policy("fraud", json.dumps(document).encode(), version="v1", settings=world.settings)
+    if champion is not None:
+        world.sagemaker.serve(ENDPOINT, champion)
+    world.alarms.states[ALARM] = "OK"
+    manifest = {
+        "signal": SIGNAL.as_record(),
+        "decision": {"sentence": "It drifted."},
+        "champion": {"endpoint_config": OLD} if champion else None,
+        "policy": {"version": "v1", "sha256": policy_sha256(parsed), "effective": policy_record(parsed)},
+    }
+    begin(world, replace(RUN, manifest=json.dumps(manifest), severity=severity))
+
+
+def trained(world: World, output: TrainingOutput | None = MADE, outcome: Status | None = None) -> None:
+    """Its training is over; what it made and its report are there."""
+    at = NOON.isoformat()
+    wait = Wait(WaitKind.TRAINING, "", "run-1", "fraud", "training", RUN.execution_arn, at, at, at)
+    wait = settled(wait, Result(Next.EVALUATE, "It ended.", outcome, output=output))
+    assert world.table.park(wait, look_due(world.ports, wait)) is None
+    world.bucket.put(MODEL_URI, b"weights")
+    world.bucket.put(REPORT_URI, json.dumps(REPORT).encode())
+
+
+def verdict(world: World) -> CandidateVerdict:
+    found = world.table.candidate_verdict("run-1")
+    assert found is not None
+    return found
+
+
+def judged(world: World) -> tuple[Next, Status | None]:
+    answer = do(world, "evaluate")
+    result = verdict(world).result
+    assert answer == {"next": result.next, "reason": result.reason}
+    return result.next, result.outcome
+
+
+REJECTED = (Next.RECORD, Status.CANDIDATE_REJECTED)
+
+
+# When.
+
+
+def test_a_run_that_is_over_is_judged_no_more(world: World) -> None:
+    pinned(world)
+    trained(world)
+    do(world, "close", failure={"error": "Boom", "cause": "The end."})
+    assert do(world, "evaluate")["next"] == "record"
+    assert world.table.candidate_verdict("run-1") is None
+
+
+def test_nothing_is_judged_before_the_training_is_over(world: World) -> None:
+    pinned(world)
+    with pytest.raises(InvalidRequestError, match="is not over"):
+        do(world, "evaluate")
+    at = NOON.isoformat()
+    wait = Wait(WaitKind.TRAINING, "", "run-1", "fraud", "training", RUN.execution_arn, at, at, at)
+    assert world.table.park(wait, look_due(world.ports, wait)) is None
+    with pytest.raises(InvalidRequestError, match="is not over"):
+        do(world, "evaluate")
+
+
+def holds_slot(world: World) -> None:
+    assert world.table.save_slots(SlotLedger((Holder("run-1", "fraud", 1, NOON.isoformat()),), 1), [], [])
+    at = NOON.isoformat()
+    intention = Intention(training_subject("run-1"), "run-1", "fraud", RUN.execution_arn, at, at, 1, TRAINING)
+    assert world.table.save_model(world.table.model("fraud"), [world.table.intention_write(intention)])
+
+
+@pytest.mark.parametrize("outcome", [Status.TRAINING_FAILED, Status.TRAINING_TIMED_OUT])
+def test_a_training_that_failed_is_not_judged_and_the_end_of_its_run_frees_its_slot(
+    outcome: Status, world: World
+) -> None:
+    pinned(world)
+    trained(world, None, outcome)
+    holds_slot(world)
+    assert do(world, "evaluate") == {"next": "record", "reason": "It ended."}
+    assert world.table.candidate_verdict("run-1") is None
+    assert world.table.slots().holder("run-1") is not None
+    assert world.table.intention(training_subject("run-1")) is not None
+
+
+def test_a_training_that_is_over_frees_its_slot_and_its_candidate_is_judged_once(world: World) -> None:
+    pinned(world)
+    trained(world)
+    holds_slot(world)
+    assert judged(world) == (Next.PROMOTE, None)
+    assert world.table.slots().holders == ()
+    assert world.table.intention(training_subject("run-1")) is None
+    assert world.statuses("run-1") == ["RETRAINING_DECIDED", "TRAINING_FINISHED", "CANDIDATE_EVALUATED"]
+    (told,) = world.told("CANDIDATE_EVALUATED")
+    gates = verdict(world).evaluation["gates"]
+    assert gates
+    assert {gate["name"]: gate["sentence"] for gate in gates}.items() <= dict(told.facts).items()
+    world.bucket.put(REPORT_URI, json.dumps(BAD).encode())
+    assert judged(world) == (Next.PROMOTE, None)
+    (record,) = world.keys("evidence/fraud/run-1/evaluation")
+    assert world.read(record)["versions"] == verdict(world).versions
+
+
+# What it says.
+
+
+def test_a_training_that_gave_nothing_back_made_no_candidate(world: World) -> None:
+    pinned(world)
+    trained(world, None)
+    assert judged(world) == REJECTED
+
+
+@pytest.mark.parametrize(("output", "go"), [(MADE, Next.RECORD), (REGISTERED, Next.FINISH)])
+def test_a_candidate_that_fails_a_gate_is_rejected_and_its_package_in_the_registry_too(
+    output: TrainingOutput, go: Next, world: World
+) -> None:
+    pinned(world)
+    trained(world, output)
+    world.bucket.put(REPORT_URI, json.dumps(BAD).encode())
+    assert judged(world) == (go, Status.CANDIDATE_REJECTED)
+    found = verdict(world)
+    assert (found.plan, found.versions) == (None, {})
+    assert (found.evaluation_uri, found.model_package_arn) == (REPORT_URI, output.model_package_arn)
+
+
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [
+        (lambda world: world.bucket.forbidden.add(REPORT_URI), "may not be read; write it under output_uri"),
+        (lambda world: world.bucket.objects.pop(REPORT_URI), "report"),
+    ],
+)
+def test_a_candidate_without_a_report_is_rejected_with_the_reason(happens: Any, words: str, world: World) -> None:
+    pinned(world)
+    trained(world)
+    happens(world)
+    assert judged(world) == REJECTED
+    assert words in verdict(world).result.reason
+    assert ("may not be read" in verdict(world).result.reason) == (REPORT_URI in world.bucket.forbidden)
+
+
+def test_what_is_judged_is_kept_by_its_version(world: World) -> None:
+    pinned(world)
+    trained(world)
+    judged(world)
+    assert verdict(world).versions == {uri: world.bucket.version(uri) for uri in (MODEL_URI, REPORT_URI)}
+
+
+@pytest.mark.parametrize("uri", [None, "s3://automation/runs/fraud/run-1/outputs/none.json"])
+def test_a_candidate_that_no_gate_asks_a_report_of_is_kept_by_its_artifact(uri: str | None, world: World) -> None:
+    pinned(world, evaluation={}, promotion={"kind": "none"}, champion=None)
+    trained(world, replace(MADE, evaluation_uri=uri))
+    assert judged(world) == (Next.RECORD, Status.TRAINED)
+    assert set(verdict(world).versions) == {MODEL_URI}
+
+
+@pytest.mark.parametrize(("champion", "outcome"), [(OLD, REJECTED), (None, (Next.RECORD, Status.TRAINED))])
+def test_a_candidate_is_compared_with_the_champion_where_there_was_one(
+    champion: str | None, outcome: Any, world: World
+) -> None:
+    evaluation = {"metric": "auc", "minimum": 0.7, "min_improvement": 0.01}
+    pinned(world, evaluation=evaluation, promotion={"kind": "none"}, champion=champion)
+    trained(world)
+    assert judged(world) == outcome
+
+
+def test_a_candidate_whose_artifact_cannot_be_looked_at_is_rejected(world: World) -> None:
+    pinned(world)
+    trained(world)
+    del world.bucket.objects[MODEL_URI]
+    assert judged(world) == REJECTED
+    assert verdict(world).result.reason.startswith(f"{MODEL_URI} does not exist, or the loop may not list")
+
+
+@pytest.mark.parametrize(
+    ("containers", "uris"),
+    [
+        ([{"ModelDataUrl": MODEL_URI}, {"Image": "without data"}], {MODEL_URI, REPORT_URI}),
+        ([], {REPORT_URI}),
+    ],
+)
+def test_a_package_is_kept_by_the_versions_of_what_it_holds(
+    containers: list[dict[str, str]], uris: set[str], world: World
+) -> None:
+    pinned(world, promotion={"kind": "registry"})
+    trained(world, REGISTERED)
+    world.sagemaker.packages[PACKAGE] = {
+        "ModelPackageArn": PACKAGE,
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {"Containers": containers},
+    }
+    assert judged(world) == (Next.PROMOTE, None)
+    assert set(verdict(world).versions) == uris
+
+
+def test_a_package_that_does_not_exist_is_rejected(world: World) -> None:
+    pinned(world, promotion={"kind": "registry"})
+    trained(world, REGISTERED)
+    assert judged(world) == (Next.FINISH, Status.CANDIDATE_REJECTED)
+    assert verdict(world).result.reason.startswith(f"Model package {PACKAGE} does not exist")
+
+
+def test_a_candidate_that_serves_nowhere_is_trained(world: World) -> None:
+    pinned(world, promotion={"kind": "none"}, champion=None)
+    trained(world)
+    assert judged(world) == (Next.RECORD, Status.TRAINED)
+    assert verdict(world).plan is None
+
+
+def test_a_candidate_that_no_plan_can_be_made_for_is_rejected_with_what_was_judged(world: World) -> None:
+    pinned(world, promotion={"kind": "registry"})
+    trained(world)
+    assert judged(world) == REJECTED
+    assert set(verdict(world).versions) == {MODEL_URI, REPORT_URI}
+    assert verdict(world).plan is None
+    assert "package" in verdict(world).result.reason
+
+
+def test_a_candidate_is_not_compared_with_another_champion_than_the_one_that_serves(world: World) -> None:
+    pinned(world)
+    trained(world)
+    world.sagemaker.serve(ENDPOINT, "hotfix")
+    assert judged(world) == (Next.RECORD, Status.SUPERSEDED)
+    assert f"served {OLD} and serves hotfix now" in verdict(world).result.reason
+
+
+def test_a_promotion_whose_alarms_do_not_exist_is_not_begun(world: World) -> None:
+    pinned(world)
+    trained(world)
+    del world.alarms.states[ALARM]
+    assert judged(world) == (Next.RECORD, Status.FAILED)
+    assert f"promotion.alarms names alarms that do not exist: {ALARM}." in verdict(world).result.reason
+
+
+def test_a_promotion_that_sagemaker_would_refuse_is_not_begun(world: World) -> None:
+    pinned(world, promotion={**stories.POLICY["promotion"], "deployment": {"Colour": "blue"}})
+    trained(world)
+    assert judged(world) == (Next.RECORD, Status.FAILED)
+    reason = verdict(world).result.reason
+    assert reason.startswith("The promotion cannot be carried out. UpdateEndpoint: ")
+    assert "alarms" not in reason
+
+
+def test_what_is_created_is_named_by_the_run_and_tagged_with_it(world: World) -> None:
+    pinned(world)
+    trained(world)
+    judged(world)
+    plan = verdict(world).plan
+    assert isinstance(plan, EndpointPlan)
+    assert plan.wanted_config.startswith("fraud-")
+    tags = {tag["Key"]: tag["Value"] for tag in plan.create_model["Tags"]}
+    assert tags.items() >= {"retraining:model": "fraud", "retraining:run": "run-1"}.items()
+
+
+# Where the run goes.
+
+
+@pytest.mark.parametrize(
+    ("wish", "severity", "changed", "go"),
+    [
+        ("never", "critical", False, Next.PROMOTE),
+        ("never", "critical", True, Next.ASK),
+        ("always", "info", False, Next.ASK),
+        ("by-severity", "info", False, Next.PROMOTE),
+        ("by-severity", "warning", False, Next.ASK),
+    ],
+)
+def test_people_are_asked_where_the_policy_says_so_and_when_it_changed(
+    wish: str, severity: str, changed: bool, go: Next, world: World
+) -> None:
+    pinned(world, severity=severity, approval={"training": "never", "promotion": wish})
+    trained(world)
+    if changed:
+        approval = {"training": "never", "promotion": wish}
+        world.put("policies/fraud.json", stories.policy(approval=approval, cooldown_hours=9))
+    assert judged(world) == (go, None)
+    assert verdict(world).result.reason.startswith("The policy changed since the decision") == changed

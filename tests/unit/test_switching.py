@@ -1,0 +1,192 @@
+"""Pause and unpause: what they change, whom they tell, what goes on all the same, and what goes on again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestration.domain.contracts import DueKind, Next, WaitKind
+from orchestration.domain.due import due
+from orchestration.domain.intention import Intention, training_subject
+from orchestration.domain.slots import Waiter
+from orchestration.domain.wait import Result, Wait
+from orchestration.steps.answering import look_due, settled
+from orchestration.steps.pending import pending_due
+from orchestration.stores.models import StoredModel
+from tests.unit.fakes import NOON, World
+from tests.unit.stories import do, next_of
+from tests.unit.test_close import ASKED, RUN, begin
+from tests.unit.test_due import KEPT
+
+AT = NOON.isoformat()
+
+
+def parked(world: World, kind: WaitKind, run_id: str, subject: str = "", result: Result | None = None) -> None:
+    until = (NOON + timedelta(hours=1)).isoformat()
+    data = {**ASKED, "nonces": []} if kind is WaitKind.APPROVAL else {}
+    wait = Wait(kind, subject, run_id, "fraud", f"{run_id}:{kind}", RUN.execution_arn, AT, until, until, data=data)
+    wait = wait if result is None else settled(wait, result)
+    assert world.table.park(wait, look_due(world.ports, wait)) is None
+
+
+def intended(world: World, run_id: str) -> None:
+    intention = Intention(training_subject(run_id), run_id, "fraud", RUN.execution_arn, AT, AT, 1)
+    model = world.table.model("fraud")
+    assert world.table.save_model(model, [world.table.intention_write(intention)])
+
+
+def paused(world: World, scope: str = "global") -> dict[str, Any]:
+    return do(world, "pause", scope=scope, by="ana", reason="Incident 7.")
+
+
+# What goes on all the same.
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (WaitKind.TRAINING, ["training of run run-1 (fraud)"]),
+        (WaitKind.PROMOTION, ["promotion of run run-1 (fraud)"]),
+        (WaitKind.ROLLBACK, ["rollback of run run-1 (fraud)"]),
+        (WaitKind.SLOT, []),
+    ],
+)
+def test_a_pause_names_what_was_begun_and_is_not_over(kind: WaitKind, named: list[str], world: World) -> None:
+    begin(world)
+    parked(world, kind, "run-1")
+    assert paused(world)["in_flight"] == named
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins", "named"),
+    [
+        (DueKind.STOP, True, ["training of run run-1 (fraud)"]),
+        (DueKind.STOP, False, []),
+        (DueKind.INTENT, False, ["promotion of run run-1 (fraud)"]),
+        (DueKind.ALIVE, False, []),
+        (DueKind.TELL, False, []),
+    ],
+)
+def test_a_pause_names_what_the_hand_of_a_run_that_is_over_may_still_do(
+    kind: DueKind, begins: bool, named: list[str], world: World
+) -> None:
+    begin(world, replace(RUN, outcome="STOPPED"))
+    world.table.add_due(due(kind, "run-1", "fraud", NOON))
+    if begins:
+        intended(world, "run-1")
+    assert paused(world)["in_flight"] == named
+
+
+def test_a_pause_names_nothing_that_is_over_or_gone_or_of_a_run_that_never_was(world: World) -> None:
+    begin(world)
+    parked(world, WaitKind.TRAINING, "run-1", result=Result(Next.EVALUATE, "Over."))
+    world.table.add_due(due(DueKind.LOOK, "run-1:promotion", "fraud", NOON))
+    parked(world, WaitKind.TRAINING, "run-9")
+    assert paused(world)["in_flight"] == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "named"),
+    [
+        ("global", ["run-1", "run-2"]),
+        ("model:fraud", ["run-1"]),
+        ("model:risk", ["run-2"]),
+        ("source:manual_request", ["run-1", "run-2"]),
+        ("source:alarm", []),
+        ("model:other", []),
+    ],
+)
+def test_a_pause_names_what_is_in_its_scope(scope: str, named: list[str], world: World) -> None:
+    for run_id, model in (("run-1", "fraud"), ("run-2", "risk")):
+        begin(world, replace(RUN, run_id=run_id, model=model))
+        parked(world, WaitKind.TRAINING, run_id)
+    assert [said.split()[3] for said in paused(world, scope)["in_flight"]] == named
+
+
+@pytest.mark.parametrize(("kind", "subject"), [(WaitKind.BAKE, ""), (WaitKind.APPROVAL, "bake")])
+def test_a_pause_looks_at_once_at_a_bake_and_at_what_people_are_asked_about_it(
+    kind: WaitKind, subject: str, world: World
+) -> None:
+    """Here the run is over, so that a look withdraws what was waited for."""
+    begin(world, replace(RUN, outcome="STOPPED"))
+    parked(world, kind, "run-1", subject)
+    assert paused(world)["in_flight"] == []
+    assert next_of(world, f"run-1:{kind}") == "record"
+
+
+# What is changed.
+
+
+def test_a_switch_is_thrown_once_and_stays_as_it_was(world: World) -> None:
+    assert paused(world)["changed"] is True
+    world.clock.forward(hours=1)
+    assert do(world, "pause", scope="global", by="bob", reason="Another.")["changed"] is False
+    (switch,) = world.table.kill_switches()
+    assert asdict(switch) == {"scope": "global", "by": "ana", "reason": "Incident 7.", "since": AT}
+    assert len(world.told("PAUSED")) == 1
+
+
+def test_a_switch_is_lifted_once(world: World) -> None:
+    paused(world)
+    for changed in (True, False):
+        assert do(world, "unpause", scope="global", by="ana") == {"scope": "global", "changed": changed}
+    assert world.table.kill_switches() == ()
+    assert len(world.told("RESUMED")) == 1
+
+
+def test_what_waited_for_a_switch_goes_on_when_it_is_lifted(world: World) -> None:
+    paused(world)
+    begin(world)
+    parked(world, WaitKind.SLOT, "run-1")
+    world.table._transact([world.table.queue_write(Waiter("run-1", "fraud", AT))])
+    world.table.save_model(StoredModel("churn", pending=KEPT))
+    world.table.add_due(pending_due("churn", NOON + timedelta(hours=1)))
+    do(world, "unpause", scope="global", by="ana")
+    assert next_of(world, "run-1:slot") == "train"
+    assert len(world.executions.started) == 1
+
+
+# Unfreezing.
+
+
+def frozen(world: World, **state: Any) -> None:
+    assert world.table.save_model(StoredModel("churn", frozen_reason="3 runs.", fruitless_runs=3, **state))
+
+
+def unfreeze(world: World) -> dict[str, Any]:
+    return do(world, "unfreeze", model="churn", by="ana", reason="Looked at.")
+
+
+def test_a_model_that_is_not_frozen_is_not_changed(world: World) -> None:
+    assert unfreeze(world) == {"model": "churn", "changed": False}
+    assert world.database.items == {}
+
+
+def test_a_model_that_is_unfrozen_counts_anew_and_its_signal_comes_back(world: World) -> None:
+    frozen(world, promoted_at=AT, pending=KEPT)
+    assert unfreeze(world) == {"model": "churn", "changed": True}
+    state = world.table.model("churn")
+    assert (state.frozen_reason, state.fruitless_runs, state.promoted_at) == (None, 0, None)
+    assert len(world.executions.started) == 1
+    (told,) = world.told("UNFROZEN")
+    assert told.sentence == "ana unfroze churn: Looked at. It was frozen because: 3 runs."
+    assert told.next_steps == ("make history MODEL=churn",)
+    (item,) = world.due(DueKind.PENDING)
+    assert item.subject == "churn"
+
+
+def test_a_model_that_changes_while_it_is_unfrozen_is_unfrozen_as_it_is_then(world: World) -> None:
+    frozen(world)
+
+    def rival() -> None:
+        state = world.table.model("churn")
+        assert world.table.save_model(replace(state, cooldown_until=AT, frozen_reason="4 runs."))
+
+    world.outside.meanwhile("TransactWriteItems", rival)
+    assert unfreeze(world)["changed"]
+    state = world.table.model("churn")
+    assert (state.frozen_reason, state.cooldown_until) == (None, AT)
+    assert "because: 4 runs." in world.told("UNFROZEN")[0].sentence

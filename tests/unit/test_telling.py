@@ -1,0 +1,428 @@
+"""What people and programs are told of a fact, each from what the table has of it; and the lines that alarms count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestration.domain.contracts import DueKind, Status, WaitKind
+from orchestration.domain.due import due
+from orchestration.domain.notification import Message
+from orchestration.domain.verdict import Finish
+from orchestration.domain.votes import LadderAction
+from orchestration.domain.wait import Result, Wait
+from orchestration.steps.answering import look_due, settled
+from orchestration.steps.due_work import Worked
+from orchestration.steps.telling import (
+    REPAIR,
+    ladder_told,
+    message_told,
+    record_status,
+    run_ended,
+    signal_told,
+    status_told,
+    tell,
+)
+from orchestration.stores.runs import StatusRow
+from tests.unit import stories
+from tests.unit.fakes import MACHINE, NOON, World, drift, execution_arn
+from tests.unit.stories import do
+from tests.unit.test_close import ASKED, RUN, begin
+
+MANIFEST_URI = "s3://automation/manifests/fraud/run-1.json"
+
+
+def had(world: World, status: Status, sentence: str = "It is so.", **row: Any) -> None:
+    assert world.table.add_status("run-1", StatusRow(status, NOON.isoformat(), sentence, **row))
+
+
+def told(world: World, status: Status) -> Message:
+    """The message on a status of the run."""
+    assert tell(world.ports, status_told("run-1", "fraud", status, NOON)) == Worked(repair=REPAIR)
+    return world.told(status)[-1]
+
+
+def resources_of(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """What the events that follow are about."""
+    about: list[Sequence[str]] = []
+    emit = world.channels.emit
+
+    def kept(detail: dict[str, Any], *, resources: list[str]) -> None:
+        about.append(resources)
+        emit(detail, resources=resources)
+
+    monkeypatch.setattr(world.channels, "emit", kept)
+    return about
+
+
+# A status.
+
+
+@pytest.mark.parametrize(("severity", "shown"), [(None, "critical"), ("warning", "warning")])
+def test_programs_hear_of_a_status_with_the_one_before_and_its_own_severity_or_the_runs(
+    severity: str | None, shown: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(world)
+    had(world, Status.TRAINING_STARTED, severity=severity)
+    had(world, Status.TRAINING_FINISHED)
+    about = resources_of(world, monkeypatch)
+    told(world, Status.TRAINING_STARTED)
+    told(world, Status.RETRAINING_DECIDED)
+    event, first = world.channels.events
+    assert event == {
+        "schema_version": event["schema_version"],
+        "id": "run-1:TRAINING_STARTED",
+        "run_id": "run-1",
+        "model": "fraud",
+        "status": "TRAINING_STARTED",
+        "previous_status": "RETRAINING_DECIDED",
+        "reason": "It is so.",
+        "severity": shown,
+        "manifest_uri": MANIFEST_URI,
+    }
+    assert first["previous_status"] is None
+    assert about == [[MACHINE]] * 2
+
+
+@pytest.mark.parametrize(
+    ("details", "reason", "sentence", "facts"),
+    [
+        ({"sentence": "One.", "reason": "Two.", "at": "x"}, "Three.", "One.", {"reason": "Two.", "at": "x"}),
+        ({"reason": "Two.", "bad": None}, "Three.", "Two.", {}),
+        ({}, "Three.", "Three.", {}),
+        (None, "Three.", "Three.", {}),
+        (None, None, "", {}),
+    ],
+)
+def test_people_hear_the_sentence_of_a_status_or_what_the_release_before_kept_of_it(
+    details: dict[str, Any] | None, reason: str | None, sentence: str, facts: dict[str, str], world: World
+) -> None:
+    begin(world, replace(RUN, reason=reason))
+    row = {"pk": "RUN#run-1", "sk": "STATUS#TRAINING_STARTED", "status": "TRAINING_STARTED", "details": details}
+    world.table._write(world.table._put(row))
+    message = told(world, Status.TRAINING_STARTED)
+    assert message.sentence == sentence
+    assert dict(message.facts) == {"run": "run-1", **facts, "manifest": MANIFEST_URI}
+    assert (message.model, message.thread, message.next_steps) == ("fraud", "run-1", ())
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_is_no_status_of_a_run_is_not_told(runs: bool, world: World) -> None:
+    if runs:
+        begin(world)
+    else:
+        had(world, Status.TRAINING_STARTED)
+    tell(world.ports, status_told("run-1", "fraud", Status.TRAINING_STARTED, NOON))
+    assert (world.channels.events, world.channels.messages) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "baked", "finish", "facts"),
+    [
+        (Status.TRAINING_STARTED, True, Finish("R.", "B."), {}),
+        (Status.FAILED, True, None, {"evidence": "s3://automation/evidence/fraud/run-1/outcome.json"}),
+        (Status.PROMOTED, False, None, {"evidence": "s3://automation/evidence/fraud/run-1/outcome.json"}),
+        (
+            Status.PROMOTED,
+            True,
+            None,
+            {
+                "evidence": "s3://automation/evidence/fraud/run-1/outcome.json",
+                "registry": "left as it was: the run ended before it was changed",
+                "baseline": "left as it was: the run ended before it was changed",
+            },
+        ),
+        (
+            Status.FAILED,
+            True,
+            Finish(over=False),
+            {
+                "evidence": "s3://automation/evidence/fraud/run-1/outcome.json",
+                "registry": "the run ended while it was changed; look at it",
+                "baseline": "the run ended while it was changed; look at it",
+            },
+        ),
+        (
+            Status.PROMOTED,
+            True,
+            Finish("Approved.", None),
+            {"evidence": "s3://automation/evidence/fraud/run-1/outcome.json", "registry": "Approved."},
+        ),
+        (
+            Status.FAILED,
+            True,
+            Finish(None, "Renewed."),
+            {"evidence": "s3://automation/evidence/fraud/run-1/outcome.json", "baseline": "Renewed."},
+        ),
+    ],
+)
+def test_an_end_is_told_with_what_became_of_registry_and_baseline(
+    status: Status, baked: bool, finish: Finish | None, facts: dict[str, str], world: World
+) -> None:
+    begin(world, replace(RUN, outcome=str(status) if status.final else None, ended_at=NOON.isoformat()))
+    if baked:
+        parked(world, WaitKind.BAKE)
+    if finish is not None:
+        world.table.note_finish("run-1", finish)
+    had(world, status)
+    assert dict(told(world, status).facts) == {"run": "run-1", **facts, "manifest": MANIFEST_URI}
+
+
+@pytest.mark.parametrize(
+    ("status", "frozen", "count"),
+    [
+        (Status.FAILED, "3 runs in a row, the last one run-1.", 1),
+        (Status.FAILED, "Left by run-7.", 0),
+        (Status.FAILED, None, 0),
+        (Status.TRAINING_STARTED, "3 runs in a row, the last one run-1.", 0),
+    ],
+)
+def test_an_end_that_froze_the_model_is_told_as_that_too(
+    status: Status, frozen: str | None, count: int, world: World
+) -> None:
+    begin(world)
+    world.table.save_model(replace(world.table.model("fraud"), frozen_reason=frozen))
+    had(world, status)
+    told(world, status)
+    assert len(world.told("FROZEN")) == count
+
+
+def test_a_status_comes_once_and_is_told_as_it_comes(world: World) -> None:
+    begin(world)
+    status = {"run_id": "run-1", "model": "fraud", "status": Status.TRAINING_STARTED, "sentence": "It began."}
+    for _ in range(2):
+        record_status(world.ports, **status)  # type: ignore[arg-type] # its words
+    assert len(world.told("TRAINING_STARTED")) == 1
+    assert world.due(DueKind.TELL) == []
+
+
+# What asks people.
+
+
+def parked(world: World, kind: WaitKind, subject: str = "", result: Result | None = None) -> Wait:
+    until = (NOON + timedelta(hours=24)).isoformat()
+    data = {**ASKED, "nonces": []} if kind is WaitKind.APPROVAL else {}
+    wait = Wait(kind, subject, "run-1", "fraud", "token", "arn", NOON.isoformat(), until, until, data=data)
+    wait = wait if result is None else settled(wait, result)
+    assert world.table.park(wait, look_due(world.ports, wait)) is None
+    return wait
+
+
+@pytest.mark.parametrize("resolved", [False, True])
+@pytest.mark.parametrize(
+    ("status", "subject"),
+    [
+        (Status.TRAINING_APPROVAL_REQUESTED, "training"),
+        (Status.PROMOTION_APPROVAL_REQUESTED, "promotion"),
+        (Status.BAKE_APPROVAL_REQUESTED, "bake"),
+    ],
+)
+def test_a_question_is_told_with_the_way_to_answer_while_it_is_open(
+    status: Status, subject: str, resolved: bool, world: World
+) -> None:
+    begin(world)
+    had(world, status)
+    assert told(world, status).next_steps == ()
+    parked(world, WaitKind.APPROVAL, subject, rejected() if resolved else None)
+    steps = told(world, status).next_steps
+    assert any("make approve RUN=run-1" in step for step in steps) is not resolved
+
+
+def rejected() -> Result:
+    return Result.of({"next": "record", "reason": "No.", "outcome": "APPROVAL_REJECTED"})
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "title", "runbook"),
+    [
+        (LadderAction.REMIND, "APPROVAL_REMINDED", "promotion approval reminder", False),
+        (LadderAction.ESCALATE, "APPROVAL_ESCALATED", "promotion approval undecided", True),
+    ],
+)
+def test_a_step_of_the_ladder_is_told_with_the_time_that_is_left(
+    action: LadderAction, status: str, title: str, runbook: bool, world: World
+) -> None:
+    wait = parked(world, WaitKind.APPROVAL, "promotion")
+    world.clock.forward(hours=5)
+    tell(world.ports, ladder_told(wait, action, NOON))
+    (message,) = world.told(status)
+    assert (message.model, message.title, message.escalates, message.thread) == ("fraud", title, runbook, "run-1")
+    assert "19 h 0 min are left, then the answer is no." in message.sentence
+    assert dict(message.facts) == {"run": "run-1", "deadline": wait.deadline, "manifest": ASKED["manifest_uri"]}
+    assert ("Runbook: https://example.com/runbook#approval-undecided" in message.next_steps) == runbook
+    assert any("make approve RUN=run-1" in step for step in message.next_steps)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_step_of_an_approval_that_is_over_or_never_was_is_not_told(there: bool, world: World) -> None:
+    wait = Wait(WaitKind.APPROVAL, "promotion", "run-1", "fraud", "token", "arn", "t", "t", "t")
+    if there:
+        wait = parked(world, WaitKind.APPROVAL, "promotion", rejected())
+    tell(world.ports, ladder_told(wait, LadderAction.REMIND, NOON))
+    assert world.channels.messages == []
+
+
+# A message that carries its own fact.
+
+
+@pytest.mark.parametrize("model", [None, "fraud"])
+def test_a_message_is_sent_as_it_was_written_after_what_is_kept_with_it(model: str | None, world: World) -> None:
+    message = Message(model, "PAUSED", "title", "Sentence.", (("a", "b"),), ("Do.",), escalates=True, thread="run-1")
+    item = message_told(message, NOON, kept={"rejected/x.json": {"event": 1}})
+    assert item.model == (model or "-")
+    world.table.add_due(item)
+    (stored,) = world.due(DueKind.TELL)
+    tell(world.ports, stored)
+    assert [asdict(sent) for sent in world.channels.messages] == [asdict(message)]
+    assert world.read("rejected/x.json") == {"event": 1}
+    tell(world.ports, message_told(message, NOON))
+    assert len(world.channels.messages) == 2
+
+
+# A decision.
+
+
+def test_a_decision_is_told_to_programs_and_where_it_says_so_to_people(
+    new_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for severe, status, messages in ((0.9, "RETRAINING_DECIDED", 1), (0.1, "SIGNAL_OBSERVE", 0)):
+        world = new_world()
+        about = resources_of(world, monkeypatch)
+        do(world, "admit", event=drift(observed=severe, report_uri="s3://amzn-s3-demo-bucket/r.json"))
+        (record,) = world.chain("churn")
+        manifest = "s3://automation/manifests/churn/run-1.json" if messages else None
+        (event,) = world.channels.events
+        assert event == {
+            "schema_version": event["schema_version"],
+            "id": f"run-1:{status}",
+            "run_id": "run-1",
+            "model": "churn",
+            "status": status,
+            "previous_status": None,
+            "reason": record["sentence"],
+            "severity": record["severity"],
+            "manifest_uri": manifest,
+        }
+        assert about == [[MACHINE]]
+        assert len(world.channels.messages) == messages
+        for message in world.channels.messages:
+            facts = dict(message.facts)
+            assert (message.model, message.sentence, message.thread) == ("churn", record["sentence"], "run-1")
+            assert record["reason"] in message.title
+            assert {name: facts[name] for name in ("run", "metric", "observed", "threshold", "manifest")} == {
+                "run": "run-1",
+                "metric": "psi",
+                "observed": "0.9",
+                "threshold": "0.2",
+                "manifest": manifest,
+            }
+            assert facts["record"].startswith("s3://automation/decisions/churn/")
+            assert not {"endpoint", "dataset", "event"} & facts.keys()
+            assert world.read("runs/churn/run-1/inputs/event.json")["detail"]["observed"] == severe
+
+
+def test_a_rejected_event_is_kept_with_the_reason_and_is_no_runs_input(world: World) -> None:
+    do(world, "admit", event={"source": "mlops.drift", "detail-type": "Drift Detected", "detail": {"model": "fraud"}})
+    (key,) = world.keys("rejected/")
+    kept = world.read(key)
+    assert kept["event"]["detail"] == {"model": "fraud"}
+    assert kept["sentence"] == world.channels.events[0]["reason"]
+    assert world.keys("runs/") == []
+    (message,) = world.channels.messages
+    assert dict(message.facts)["event"] == f"s3://automation/{key}"
+
+
+def test_drift_right_after_a_promotion_is_told_as_a_frozen_model_only(world: World) -> None:
+    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", "breaker": {"drift_again_hours": 48}})
+    world.table.save_model(replace(world.table.model("churn"), promoted_at=(NOON - timedelta(hours=1)).isoformat()))
+    do(world, "admit", event=drift())
+    (record,) = world.chain("churn")
+    assert record["reason"] == "DRIFT_AFTER_PROMOTION"
+    (message,) = world.channels.messages
+    assert message.status == "FROZEN"
+    assert record["sentence"] in message.sentence
+
+
+def test_a_signal_that_was_forgotten_is_not_told(world: World) -> None:
+    tell(world.ports, signal_told("0" * 32, "churn", NOON))
+    assert (world.channels.events, world.channels.messages) == ([], [])
+
+
+# Lines that alarms and metrics count, or that a runbook has people look for.
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
+    """Lines of the log by their message: their fields."""
+    caplog.set_level(logging.INFO, "orchestration")
+    return lambda message: [vars(line) for line in caplog.records if line.getMessage() == message]
+
+
+def holds(line: dict[str, Any], **fields: Any) -> bool:
+    return {name: line[name] for name in fields} == fields
+
+
+def test_a_decision_and_the_end_of_its_run_are_counted(
+    world: World, lines: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    stories.decided(world)
+    (line,) = lines("SignalDecided")
+    assert holds(line, decision="RETRAIN", model="fraud", run_id="run-1", severity="critical")
+    assert line["reason"]
+    assert len(line["signal_id"]) == 32
+    world.clock.forward(seconds=90)
+    do(world, "close", failure={"error": "Boom", "cause": "The end."})
+    (line,) = lines("RunEnded")
+    assert holds(line, outcome="FAILED", seconds=90.0, model="fraud", run_id="run-1")
+    assert holds(lines("RunStatusChanged")[-1], run_id="run-1", model="fraud", status="FAILED", escalates=True)
+
+
+def test_a_run_without_an_end_has_lasted_no_time_and_failed() -> None:
+    assert run_ended(RUN) == {"run_id": "run-1", "model": "fraud", "outcome": "FAILED", "seconds": 0.0}
+    ended = replace(RUN, outcome="PROMOTED", ended_at=(NOON + timedelta(seconds=1.5)).isoformat())
+    assert run_ended(ended) == {**run_ended(RUN), "outcome": "PROMOTED", "seconds": 1.5}
+
+
+def test_what_a_sweep_made_up_for_is_counted_and_what_was_only_due_is_not_lost(
+    world: World, lines: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    stories.decided(world)
+    world.executions.statuses[execution_arn("run-1")] = "ABORTED"
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert holds(lines("SweepRepaired")[0], repair="dead_run_settled", subject="run-1", lost=True)
+    assert set(lines("WaitsObserved")[0]) >= {"approvals_waiting", "approval_wait_percent", "queue_length"}
+    assert "oldest_queued_seconds" in lines("WaitsObserved")[0]
+
+
+def test_a_step_of_the_ladder_is_made_up_for_nothing(
+    world: World, lines: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    stories.decided(world, approval={"training": "always"}, actions={"warning": "approve", "critical": "approve"})
+    do(world, "park", kind="approval", subject="training", token="token")
+    world.clock.forward(hours=5)
+    do(world, "sweep")
+    (line,) = lines("SweepRepaired")
+    assert holds(line, repair="approval_advanced", lost=False)
+
+
+def test_what_failed_in_a_sweep_and_what_was_not_decided_can_be_looked_up(
+    world: World, lines: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ValueError
+
+    monkeypatch.setattr(world.alarms, "in_alarm", fails)
+    world.table.note_listed("alarms", {"seen": []}, [])
+    world.table.add_due(due(DueKind.LOOK, "no wait id", "aaa", NOON))
+    with pytest.raises(RuntimeError, match="2 piece"):
+        do(world, "sweep")
+    assert holds(lines("DueWorkFailed")[0], kind="look", subject="no wait id")
+    assert holds(lines("SweepPartFailed")[0], what="listing alarms")
+    do(world, "close", "run-9", failure={"error": "Boom", "cause": "The end."}, event={})
+    assert holds(lines("SignalUndecided")[0], run_id="run-9", reason="Boom: The end.")
