@@ -17,7 +17,6 @@ from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import (
     Ballot,
     BallotAnswer,
-    approval_of_link,
     climb,
     decide,
     decide_request,
@@ -53,38 +52,33 @@ def wait_of(world: World, subject: str = "training") -> Wait:
     return wait
 
 
-def by_link(world: World, nonce: str = "nonce-0", **more: Any) -> BallotAnswer:
-    return decide(world.ports, Ballot("run-1", Answer.APPROVED, BEARER, Via.LINK, nonce=nonce, **more))
+def by_link(world: World, number: int = 0, answer: Answer = Answer.APPROVED, **more: Any) -> BallotAnswer:
+    nonce = f"nonce-{number}".ljust(43, "A")
+    return decide(world.ports, Ballot("run-1", answer, None, Via.LINK, nonce=nonce, **more))
 
 
 @pytest.fixture
 def linked(new_world: Callable[..., World]) -> World:
-    """A stack with links whose run asks two people."""
+    """A stack with links whose run asks one person."""
     world = new_world(approval_access=ApprovalAccess.LINK)
-    asked(world, needed=2)
+    asked(world)
     return world
 
 
 # Links.
 
 
-def test_a_link_that_was_used_is_known_as_used_and_the_other_messages_link_is_not(linked: World) -> None:
-    found = approval_of_link(linked.ports, "run-1", "nonce-0")
-    assert found is not None
-    assert found[1] is False
-    assert by_link(linked).code is VoteCode.COUNTED
-    found = approval_of_link(linked.ports, "run-1", "nonce-0")
-    assert found is not None
-    assert found[1] is True
-    assert [entry["used_at"] for entry in wait_of(linked).data["nonces"]] == [linked.clock().isoformat(), None]
-    assert by_link(linked).code is VoteCode.LINK_USED
-    assert by_link(linked, "nonce-1").code is VoteCode.COUNTED_BEFORE
-    assert len(wait_of(linked).data["votes"]) == 1
+def test_every_message_of_an_approval_has_a_link_of_its_own_and_an_approval_is_decided_once(linked: World) -> None:
+    assert len(wait_of(linked).data["nonces"]) == 2
+    assert by_link(linked).code is VoteCode.DECIDED
+    assert by_link(linked, 1).code is VoteCode.DECIDED_BEFORE
+    assert by_link(linked, 2).code is VoteCode.LINK_INVALID
+    assert [vote["by"] for vote in wait_of(linked).data["votes"]] == [BEARER]
 
 
 @pytest.mark.parametrize(
     ("subject", "code"),
-    [(None, VoteCode.COUNTED), ("training", VoteCode.COUNTED), ("promotion", VoteCode.LINK_INVALID)],
+    [(None, VoteCode.DECIDED), ("training", VoteCode.DECIDED), ("promotion", VoteCode.LINK_INVALID)],
 )
 def test_a_link_decides_what_it_was_sent_for_and_nothing_else(
     subject: str | None, code: VoteCode, linked: World
@@ -92,9 +86,12 @@ def test_a_link_decides_what_it_was_sent_for_and_nothing_else(
     assert by_link(linked, subject=subject).code is code
 
 
-def test_a_vote_from_a_terminal_uses_no_link(linked: World) -> None:
-    assert stories.approve(linked)["code"] == "COUNTED"
-    assert [entry["used_at"] for entry in wait_of(linked).data["nonces"]] == [None, None]
+def test_where_two_have_to_approve_a_link_only_rejects(new_world: Callable[..., World]) -> None:
+    world = new_world(approval_access=ApprovalAccess.LINK)
+    asked(world, needed=2)
+    assert by_link(world).code is VoteCode.NAME_NEEDED
+    assert wait_of(world).data["votes"] == []
+    assert by_link(world, answer=Answer.REJECTED).code is VoteCode.DECIDED
 
 
 # Answers.

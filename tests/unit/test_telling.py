@@ -13,6 +13,7 @@ import pytest
 from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.notification import Message
+from orchestration.domain.notification import runbook as runbook_section
 from orchestration.domain.verdict import Finish
 from orchestration.domain.votes import LadderAction
 from orchestration.domain.wait import Result, Wait
@@ -230,7 +231,7 @@ def test_a_question_is_told_with_the_way_to_answer_while_it_is_open(
     assert told(world, status).next_steps == ()
     parked(world, WaitKind.APPROVAL, subject, rejected() if resolved else None)
     steps = told(world, status).next_steps
-    assert any("make approve RUN=run-1" in step for step in steps) is not resolved
+    assert any("make approve RUN=run-1" in str(step) for step in steps) is not resolved
 
 
 def rejected() -> Result:
@@ -254,8 +255,8 @@ def test_a_step_of_the_ladder_is_told_with_the_time_that_is_left(
     assert (message.model, message.title, message.escalates, message.thread) == ("fraud", title, runbook, "run-1")
     assert "19 h 0 min are left, then the answer is no." in message.sentence
     assert dict(message.facts) == {"run": "run-1", "deadline": wait.deadline, "manifest": ASKED["manifest_uri"]}
-    assert ("Runbook: https://example.com/runbook#approval-undecided" in message.next_steps) == runbook
-    assert any("make approve RUN=run-1" in step for step in message.next_steps)
+    assert (runbook_section("https://example.com/runbook", "approval-undecided") in message.next_steps) == runbook
+    assert any("make approve RUN=run-1" in str(step) for step in message.next_steps)
 
 
 @pytest.mark.parametrize("there", [True, False])
