@@ -348,7 +348,8 @@ def play_policy(given: bytes) -> None:
     must(not world.told("POLICY_INVALID"), "told of a policy that is valid")
     if answer["decision"] == "RETRAIN":
         said = json.loads(given.decode("utf-8-sig"))
-        must(said.get("actions", {}).get("critical") != "observe", "RETRAIN against the file's actions")
+        asked = {said.get("actions", {}).get(severity) for severity in ("warning", "critical")}
+        must(asked != {"observe"}, "RETRAIN against the file's actions")
         must(said.get("mode") != "shadow", "RETRAIN against the file's mode")
 
 
