@@ -15,6 +15,7 @@ from orchestration import handler
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.contracts import MODEL_TAG, Status, WaitKind
 from orchestration.domain.ownership import SHARED, Kind, Resource, package_group, tag_finding
+from orchestration.steps.ownership import request_foreign
 from tests.unit import stories
 from tests.unit.fake_services import ENDPOINT_ARN
 from tests.unit.fakes import MACHINE, SETTINGS, TRAINING, World, drift, request
@@ -278,6 +279,22 @@ def test_a_package_whose_group_became_another_models_is_not_approved(world: Worl
     assert do(world, "promote", token="t") == {"started": False}
     stopped(world, WaitKind.PROMOTION, "belongs to spam")
     assert world.sagemaker.asked("UpdateModelPackage") == []
+
+
+def test_a_package_whose_group_became_another_models_does_not_serve(world: World) -> None:
+    world.sagemaker.packages[PACKAGE] = package()
+    stories.accepted(world, output={"model_package_arn": PACKAGE})
+    retagged(world, GROUP)
+    assert do(world, "promote", token="t") == {"started": False}
+    stopped(world, WaitKind.PROMOTION, "belongs to spam")
+    assert world.sagemaker.requests == []
+
+
+def test_a_candidate_runs_as_the_champion_does_whatever_its_container_names(world: World) -> None:
+    """The registry's credentials come from a function of the team; the champion's image goes on being the candidate's."""
+    provider = {"RepositoryCredentialsProviderArn": "arn:aws:lambda:us-east-1:111122223333:function:login"}
+    container = {"Image": "image", "ImageConfig": {"RepositoryAuthConfig": provider}, "ModelDataUrl": MODEL_URI}
+    assert request_foreign(world.ports, "fraud", {"PrimaryContainer": container}, None) == ()
 
 
 def test_registry_and_baseline_that_became_another_models_are_left(world: World) -> None:
