@@ -111,7 +111,12 @@ def test_a_function_that_takes_too_long_is_ended_and_says_so(tiny_zip: Path) -> 
 
 
 PAGE = "orchestration.approval_handler.review"
-HANDLERS = ["orchestration.handler.orchestrate", "orchestration.promotion_handler.promote"]
+HANDLERS = [
+    "orchestration.handler.orchestrate",
+    "orchestration.promotion_handler.promote",
+    "orchestration.operator_handler.operate",
+    "orchestration.approval_handler.vote",
+]
 
 
 @pytest.mark.parametrize("handler", HANDLERS)

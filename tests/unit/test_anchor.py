@@ -87,7 +87,7 @@ def test_the_heads_are_anchored_once_a_day_and_only_when_one_has_moved(world: Wo
 
 
 def test_an_anchor_is_told_with_its_root_its_time_and_what_to_do_with_it(world: World) -> None:
-    do(world, "pause", scope="global", by="ana", reason="Incident 7.")
+    stories.operate(world, "pause", scope="global", reason="Incident 7.", swept=False)
     world.clock.forward(microseconds=7)
     anchor_heads(world.ports, None)
     root = root_of([world.table.chain_head("_loop")])

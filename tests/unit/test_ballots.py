@@ -25,7 +25,7 @@ from orchestration.steps.approvals import (
 from orchestration.steps.due_work import Worked, later
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
-from tests.unit.fakes import NOON, World
+from tests.unit.fakes import NOON, World, person, proven
 from tests.unit.stories import ENDPOINT, OLD, candidate, do, next_of
 
 ASKS = {"warning": "approve", "critical": "approve"}
@@ -191,7 +191,8 @@ def test_people_who_are_asked_see_the_runs_of_the_budgets_days(world: World) -> 
 
 
 def terminal(world: World, decision: str = "APPROVED", **more: Any) -> dict[str, Any]:
-    return decide_request({"run_id": "run-1", "decision": decision, "by": "ana", **more}, world.ports)
+    request = {"run_id": "run-1", "decision": decision, **more}
+    return decide_request(proven(request, "ana", world.clock()), world.ports)
 
 
 def test_a_ballot_may_name_what_it_decides(world: World) -> None:
@@ -202,7 +203,7 @@ def test_a_ballot_may_name_what_it_decides(world: World) -> None:
 
 def test_who_says_nothing_more_than_yes_leaves_no_comment(world: World) -> None:
     asked(world)
-    assert terminal(world)["reason"] == "Approved by ana."
+    assert terminal(world)["reason"] == f"Approved by {person('ana')}."
     (told,) = world.told("TRAINING_APPROVED")
     assert dict(told.facts)["comment"] == "none"
 

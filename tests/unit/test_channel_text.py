@@ -355,8 +355,13 @@ def _decision_file(world: World, text: str) -> None:
     _admit(world, {})
 
 
+def _legal(text: str) -> str:
+    """A text without what no JSON document of a team is read with."""
+    return "".join(character for character in text if character != "\0" and not 0xD800 <= ord(character) <= 0xDFFF)
+
+
 def _policy(world: World, text: str) -> None:
-    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", text: text})
+    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", _legal(text): _legal(text)})
     _admit(world, drift())
 
 
@@ -385,6 +390,7 @@ def _training(world: World, text: str) -> None:
 
 
 def _metrics(world: World, text: str) -> None:
+    text = _legal(text)
     report = {"binary_classification_metrics": {"auc": {"value": 0.1}, text: {"value": 0.2}}}
     stories.trained(world, report=report, evaluation={"metric": text[:60] or "x", "minimum": 0.7})
     stories.do(world, "evaluate")
@@ -546,7 +552,8 @@ def test_a_cell_is_coloured_where_the_loop_says_pass_and_nowhere_else() -> None:
 @pytest.mark.parametrize("text", NASTY)
 def test_the_page_of_a_hostile_run_is_a_page(text: str, new_world: Callable[..., World]) -> None:
     world = new_world()
-    stories.decided(world, approval={"training": "always"}, training={"target": TRAINING, "input": {"note": text}})
+    noted = {"target": TRAINING, "input": {"note": _legal(text)}}
+    stories.decided(world, approval={"training": "always"}, training=noted)
     stories.do(world, "park", kind="approval", subject="training", token="token")
     browser = signed("GET")
     browser["headers"] = {"Accept": "text/html"}

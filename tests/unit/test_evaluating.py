@@ -207,7 +207,7 @@ def test_a_candidate_whose_artifact_cannot_be_looked_at_is_rejected(world: World
 @pytest.mark.parametrize(
     ("containers", "uris"),
     [
-        ([{"ModelDataUrl": MODEL_URI}, {"Image": "without data"}], {MODEL_URI, REPORT_URI}),
+        ([{"ModelDataUrl": MODEL_URI}, {"Image": "image"}], {MODEL_URI, REPORT_URI}),
         ([], {REPORT_URI}),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import AGAIN, due
+from orchestration.domain.intention import Intention, training_subject
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, PromotionPlan, RegistryPlan
 from orchestration.domain.results import Ended
@@ -156,7 +157,12 @@ def training(world: World) -> tuple[Wait, str]:
         "input": {"idempotency_token": "0" * 40, "output_uri": "s3://automation/runs/fraud/run-1/outputs/"},
     }
     begin(world, replace(RUN, manifest=json.dumps({"signal": SIGNAL.as_record(), "training": trains})))
-    return parked(world, WaitKind.TRAINING), nested_execution_arn(TRAINING, f"retraining-{'0' * 40}")
+    name = f"retraining-{'0' * 40}"
+    intention = Intention(
+        training_subject("run-1"), "run-1", "fraud", RUN.execution_arn, RUN.started_at, RUN.started_at, 1, wanted=name
+    )
+    assert world.table.save_model(world.table.model("fraud"), [world.table.intention_write(intention)])
+    return parked(world, WaitKind.TRAINING), nested_execution_arn(TRAINING, name)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from orchestration.domain.merkle import root_of
 from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import from_item
 from tests.unit import stories
-from tests.unit.fakes import World, drift, execution_arn, request
+from tests.unit.fakes import World, drift, execution_arn, person, request
 from tests.unit.history import anchored_history, ended, rich_history, signal, sweeps
 from tests.unit.stories import do
 from tests.unit.tampering import BUCKET, Scene
@@ -501,7 +501,7 @@ def test_a_model_that_was_paused_before_its_first_signal_is_whole(world: World) 
     do(world, "pause", scope="model:fraud", by="ana", reason="Not yet.")
     made = rebuild(read_chain("fraud", objects(world, "fraud").items()), world.clock())
     assert made.findings == ()
-    assert from_item(made.items["CONTROLS", "model:fraud"])["by"] == "ana"
+    assert from_item(made.items["CONTROLS", "model:fraud"])["by"] == person("ana")
 
 
 # Records of the release before.

@@ -22,9 +22,7 @@ PAGE, LINK = Page("Look and decide", ADDRESS), Page("Look and decide", f"{ADDRES
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
 TERMINAL = "From a terminal: make approve RUN=run-1 or make reject RUN=run-1"
 TWO = "2 different people have to approve."
-TWO_BY_LINK = (
-    "2 different people have to approve; links count as one person together, so the other one approves from a terminal."
-)
+BY_NAME = "The link shows and rejects; to approve, use the terminal, which says who you are."
 
 
 def open_approval(world: World, needed: int = 1) -> Wait:
@@ -53,7 +51,7 @@ def open_approval(world: World, needed: int = 1) -> Wait:
         ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, TERMINAL, TWO)),
         ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, (TERMINAL,)),
         ({"approval_access": ApprovalAccess.LINK}, 1, (LINK, ONCE, TERMINAL)),
-        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, ONCE, TERMINAL, TWO_BY_LINK)),
+        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, ONCE, TERMINAL, TWO, BY_NAME)),
         ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, (TERMINAL,)),
     ],
 )

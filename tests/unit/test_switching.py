@@ -16,7 +16,8 @@ from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
 from orchestration.steps.pending import pending_due
 from orchestration.stores.models import StoredModel
-from tests.unit.fakes import NOON, World
+from tests.unit import stories
+from tests.unit.fakes import NOON, World, person
 from tests.unit.stories import do, next_of
 from tests.unit.test_close import ASKED, RUN, begin
 from tests.unit.test_due import KEPT
@@ -38,8 +39,9 @@ def intended(world: World, run_id: str) -> None:
     assert world.table.save_model(model, [world.table.intention_write(intention)])
 
 
-def paused(world: World, scope: str = "global") -> dict[str, Any]:
-    return do(world, "pause", scope=scope, by="ana", reason="Incident 7.")
+def paused(world: World, scope: str = "global", *, swept: bool = False) -> dict[str, Any]:
+    """What an operator is answered; the sweep that follows finds no fault with what these tests make up, unless it comes."""
+    return stories.operate(world, "pause", scope=scope, by="ana", reason="Incident 7.", swept=swept)
 
 
 # What goes on all the same.
@@ -113,7 +115,7 @@ def test_a_pause_looks_at_once_at_a_bake_and_at_what_people_are_asked_about_it(
     """Here the run is over, so that a look withdraws what was waited for."""
     begin(world, replace(RUN, outcome="STOPPED"))
     parked(world, kind, "run-1", subject)
-    assert paused(world)["in_flight"] == []
+    assert paused(world, swept=True)["in_flight"] == []
     assert next_of(world, f"run-1:{kind}") == "record"
 
 
@@ -125,7 +127,7 @@ def test_a_switch_is_thrown_once_and_stays_as_it_was(world: World) -> None:
     world.clock.forward(hours=1)
     assert do(world, "pause", scope="global", by="bob", reason="Another.")["changed"] is False
     (switch,) = world.table.kill_switches()
-    assert asdict(switch) == {"scope": "global", "by": "ana", "reason": "Incident 7.", "since": AT}
+    assert asdict(switch) == {"scope": "global", "by": person("ana"), "reason": "Incident 7.", "since": AT}
     assert len(world.told("PAUSED")) == 1
 
 
@@ -138,12 +140,15 @@ def test_a_switch_is_lifted_once(world: World) -> None:
 
 
 def test_what_waited_for_a_switch_goes_on_when_it_is_lifted(world: World) -> None:
+    # A first sweep takes over what a release before left, which is not what this is about.
+    do(world, "sweep")
     paused(world)
     begin(world)
     parked(world, WaitKind.SLOT, "run-1")
     world.table._transact([world.table.queue_write(Waiter("run-1", "fraud", AT))])
     world.table.save_model(StoredModel("churn", pending=KEPT))
     world.table.add_due(pending_due("churn", NOON + timedelta(hours=1)))
+    world.executions.statuses[RUN.execution_arn] = "RUNNING"
     do(world, "unpause", scope="global", by="ana")
     assert next_of(world, "run-1:slot") == "train"
     assert len(world.executions.started) == 1
@@ -161,7 +166,8 @@ def unfreeze(world: World) -> dict[str, Any]:
 
 
 def test_a_model_that_is_not_frozen_is_not_changed(world: World) -> None:
-    assert unfreeze(world) == {"model": "churn", "changed": False}
+    asked = stories.operate(world, "unfreeze", model="churn", reason="Looked at.", swept=False)
+    assert asked == {"model": "churn", "changed": False}
     assert world.database.items == {}
 
 
@@ -172,7 +178,7 @@ def test_a_model_that_is_unfrozen_counts_anew_and_its_signal_comes_back(world: W
     assert (state.frozen_reason, state.fruitless_runs, state.promoted_at) == (None, 0, None)
     assert len(world.executions.started) == 1
     (told,) = world.told("UNFROZEN")
-    assert told.sentence == "ana unfroze churn: Looked at. It was frozen because: 3 runs."
+    assert told.sentence == f"{person('ana')} unfroze churn: Looked at. It was frozen because: 3 runs."
     assert told.next_steps == ("make history MODEL=churn",)
     (item,) = world.due(DueKind.PENDING)
     assert item.subject == "churn"
