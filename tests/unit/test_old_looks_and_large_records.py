@@ -268,7 +268,10 @@ def test_a_policy_that_no_record_could_hold_as_it_is_written_is_refused_with_a_s
     world.put("policies/fraud.json", stories.policy(**wishes))
     answer = do(world, "admit", event=drift(model="fraud"))
     assert answer["decision"] == "HOLD"
-    assert any(said in answer["output"]["reason"] for said in ("exactly", "more than 200000 bytes", "nested deeper", "larger than"))
+    assert any(
+        said in answer["output"]["reason"]
+        for said in ("exactly", "more than 200000 bytes", "nested deeper", "larger than")
+    )
     assert biggest(world) < 400 * 1024
     world.chain("fraud")
 
