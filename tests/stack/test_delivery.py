@@ -17,6 +17,7 @@ from ops.change_sets import ChangeSet
 from ops.package import Package
 from ops.stack_deployment import TEMPLATE
 from ops.terminal import Terminal
+from orchestration.domain.contracts import MODEL_TAG
 
 TABLE_KEY = {
     "AttributeDefinitions": [
@@ -34,6 +35,7 @@ KEPT_DATA = {
     "OrchestrationFunctionLogGroup",
     "RetrainingStateMachineLogGroup",
     "ApprovalFunctionLogGroup",
+    "OperatorFunctionLogGroup",
     "PromotionFunctionLogGroup",
 }
 
@@ -289,7 +291,8 @@ def test_smoke_reports_every_hop_and_leaves_only_its_records(
         assert f"\nok    {hop}" in said, hop
     found = desk.outputs(stack)
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=found["AutomationBucketName"]).get("Contents", [])]
-    assert all(key.startswith(("decisions/smoke-test/", "evidence/smoke-test/_controls/")) for key in keys), keys
+    left = ("decisions/smoke-test/", "evidence/smoke-test/_controls/", "evidence/_anchors/")
+    assert all(key.startswith(left) for key in keys), keys
     assert not any("smoke" in url for url in sqs.list_queues().get("QueueUrls", []))
     subscriptions = desk.aws.client("sns").list_subscriptions_by_topic(TopicArn=found["OperationsTopicArn"])
     assert subscriptions["Subscriptions"] == []
@@ -372,10 +375,16 @@ def test_destroy_refuses_during_a_run_keeps_the_data_and_import_brings_it_back(
 
 def _run_that_waits(desk: Desk, found: dict[str, str]) -> str:
     """Start a run that waits for an approval, and give its execution."""
+    target = desk.aws.client("stepfunctions").create_state_machine(
+        name="m-training",
+        definition=json.dumps({"StartAt": "Train", "States": {"Train": {"Type": "Pass", "End": True}}}),
+        roleArn="arn:aws:iam::000000000000:role/m-training",
+        tags=[{"key": MODEL_TAG, "value": "m"}],
+    )["stateMachineArn"]
     policy = {
         "schema_version": 1,
         "model": "m",
-        "training": {"target": "arn:aws:states:us-east-1:000000000000:stateMachine:x"},
+        "training": {"target": target},
         "approval": {"training": "always"},
     }
     desk.aws.client("s3").put_object(

@@ -153,7 +153,7 @@ def test_a_paused_model_keeps_its_place_and_gets_a_slot_when_it_is_resumed(one_s
     finish(loop, trainings[2], names[2])
     loop.until(lambda: slots(loop) == ([], [names[1]]))
     loop.operate({"action": "unpause", "scope": f"model:{models[1]}"})
-    assert slots(loop) == ([names[1]], [])
+    loop.until(lambda: slots(loop) == ([names[1]], []))
     finish(loop, trainings[1], names[1])
     assert loop.ended(loop.execution_arn(names[1])).output["outcome"] == "PROMOTED"
 
