@@ -76,6 +76,7 @@ STATUS: Final = {
     VoteCode.PLAN_CHANGED: 409,
     VoteCode.ASKER: 403,
     VoteCode.NAME_NEEDED: 403,
+    VoteCode.NO_VOTER: 403,
     VoteCode.LINK_INVALID: 403,
     VoteCode.UNKNOWN: 404,
 }

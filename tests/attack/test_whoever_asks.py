@@ -183,3 +183,14 @@ def test_a_request_keeps_the_name_that_aws_proved(world: World) -> None:
     (record,) = world.chain("churn")
     assert (record["signal"]["requested_by"], record["signal"]["proven_by"]) == (person("ada"), person("ada"))
     assert execution_arn(name) == record["execution_arn"]
+
+
+@pytest.mark.threat("reviewer-of-another-model")
+@pytest.mark.parametrize("decision", ["APPROVED", "REJECTED"])
+def test_a_reviewer_of_another_model_decides_nothing(decision: str, world: World) -> None:
+    stories.asked(world, voters=[person("grace"), f"{STS}/fraud-*"])
+
+    assert says(world, "mallory", decision) == "NO_VOTER"
+    assert says(world, f"{STS}/churn-reviewers/x", decision) == "NO_VOTER"
+    assert opened(world)
+    assert says(world, f"{STS}/fraud-reviewers/x") == "DECIDED"

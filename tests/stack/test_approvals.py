@@ -488,11 +488,15 @@ class TestSignedAccess:
 
     def test_a_signed_request_sees_the_page_without_any_nonce(self, terminal: Reviewer) -> None:
         model = terminal.loop.model(**ASKS)
+        s3, key = terminal.loop.aws.client("s3"), f"policies/{model}.json"
+        policy = s3.get_object(Bucket=terminal.loop.bucket, Key=key)["Body"].read()
+        s3.put_object(Bucket=terminal.loop.bucket, Key=key, Body=policy, Metadata={"written-by": "<ada>"})
         _, run_id = terminal.asked(model)
 
         page = terminal.get(run_id, signed=True)
 
         assert page.status == 200
+        assert "by &lt;ada&gt;, as it says itself" in page.body
         assert f"Approve the training of {model}?" in page.body
         assert 'name="nonce"' not in page.body
         assert terminal.get("no-such-run", signed=True).status == 404

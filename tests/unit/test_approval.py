@@ -118,6 +118,7 @@ def counted(
     paused: KillSwitch | None = None,
     asked_by: str | None = None,
     links: bool = True,
+    voters: tuple[str, ...] = (),
 ) -> VoteVerdict:
     return count_vote(
         votes,
@@ -125,6 +126,7 @@ def counted(
         needed=needed,
         asked_by=asked_by,
         links_count=links,
+        voters=voters,
         deadline=after(24),
         now=after(hours),
         paused=paused,
@@ -176,6 +178,32 @@ class TestVotes:
     )
     def test_a_link_does_where_one_is_enough_and_nobody_asked(self, needed: int, requested: bool, may: bool) -> None:
         assert links_count({"approvals_needed": needed, "requested": requested}) is may
+
+    @pytest.mark.parametrize(
+        ("voters", "may"),
+        [
+            ((), True),
+            ((ADA,), True),
+            ((GRACE, ADA), True),
+            ((f"{ADA[:-3]}*",), True),
+            ((GRACE,), False),
+            ((ADA[:-1],), False),
+            ((f"{ADA}a*",), False),
+            ((f"*{ADA[3:]}",), False),
+        ],
+    )
+    @pytest.mark.parametrize("answer", list(Answer))
+    def test_only_those_a_policy_names_answer_for_its_model(
+        self, answer: Answer, voters: tuple[str, ...], may: bool
+    ) -> None:
+        verdict = counted([], vote(ADA, answer), voters=voters)
+        assert verdict.code is (VoteCode.DECIDED if may else VoteCode.NO_VOTER)
+        assert (verdict.ruling is not None) is may
+
+    def test_where_only_some_may_answer_a_link_only_shows(self) -> None:
+        assert not links_count({"approvals_needed": 1, "voters": [ADA]})
+        for answer in Answer:
+            assert counted([], vote(BEARER, answer, via=Via.LINK), voters=(ADA,), links=False).ruling is None
 
     def test_an_approval_asked_for_by_an_earlier_release_takes_a_link_of_one(self) -> None:
         assert links_count({"approvals_needed": 1})

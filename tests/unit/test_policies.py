@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.notification import runbook
-from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy
+from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, policy_written
 from tests.unit.fakes import World
 
 FRAUD: dict[str, Any] = {"schema_version": 1, "model": "fraud", "cooldown_hours": 5}
@@ -83,3 +84,24 @@ def test_a_file_that_may_not_be_read_is_told_of_once_and_leaves_what_was_good(
         assert found.findings == (f"$: {URI} cannot be read (ACCESS_DENIED).",)
     assert len(world.told("POLICY_INVALID")) == 1
     assert world.table.noted_bad_policy("fraud") == "ACCESS_DENIED"
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (
+            Document("u", b"{}", "v1", None, "2026-03-02T11:00:00+00:00", "ada"),
+            "version v1 of 2026-03-02T11:00:00+00:00 by ada, as it says itself",
+        ),
+        (
+            Document("u", b"{}", "v1", None, "2026-03-02T11:00:00+00:00"),
+            "version v1 of 2026-03-02T11:00:00+00:00; it does not say by whom",
+        ),
+        (Document("u", unreadable=Unreadable.MISSING), "no file: the stack's defaults"),
+    ],
+)
+def test_who_wrote_a_policy_is_said_as_far_as_it_is_known(
+    document: Document, said: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.bucket, "read", lambda _uri: document)
+    assert policy_written(world.ports, "fraud") == said

@@ -21,6 +21,7 @@ from orchestration.steps.approvals import APPROVED, BAKE, REQUESTED, approval_da
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow, turn_away
 from orchestration.steps.looking import endpoint_planned, look, look_after
+from orchestration.steps.policies import policy_written
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import change_slots
@@ -137,15 +138,21 @@ def _queued(ports: Ports, gathered: Gathered, wait: Wait) -> None:
 
 
 def _approval(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
-    run = gathered.run
+    run, written = gathered.run, policy_written(ports, gathered.run.model)
     data = approval_data(
-        ports, run, wait.subject, why=_why(ports, gathered, wait.subject), policy_sha256=gathered.sight.policy_sha256
+        ports,
+        run,
+        wait.subject,
+        why=_why(ports, gathered, wait.subject),
+        policy_sha256=gathered.sight.policy_sha256,
+        written=written,
     )
     parked_at, ladder = datetime.fromisoformat(wait.parked_at), data["ladder"]
     deadline = parked_at + timedelta(hours=ladder["expire_hours"])
     first = min(deadline, parked_at + timedelta(hours=ladder["remind_hours"]))
     wait = replace(wait, data=data, deadline=deadline.isoformat(), next_step_at=first.isoformat())
-    row = StatusRow(REQUESTED[wait.subject], wait.parked_at, request_sentence(wait), run.severity)
+    facts = {"policy file": written}
+    row = StatusRow(REQUESTED[wait.subject], wait.parked_at, request_sentence(wait), run.severity, facts)
     writes, told = status_writes(ports, wait.run_id, wait.model, row)
     more = [ports.table.due_write(look_due(ports, wait))] if wait.subject == BAKE else []
     return wait, ladder_due(wait, first), [], [*writes, *more], told

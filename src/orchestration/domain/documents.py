@@ -16,9 +16,14 @@ class Unreadable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An object of S3. ``body`` is None exactly when ``unreadable`` is set. ``version`` is its version id or ETag."""
+    """An object of S3. ``body`` is None exactly when ``unreadable`` is set. ``version`` is its version id or ETag.
+
+    ``written_at`` is ISO-8601 in UTC; ``written_by`` is what whoever wrote it says of himself, in the metadata ``written-by``.
+    """
 
     uri: str
     body: bytes | None = None
     version: str = ""
     unreadable: Unreadable | None = None
+    written_at: str = ""
+    written_by: str = ""

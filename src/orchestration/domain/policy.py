@@ -161,9 +161,10 @@ class Policy:
     promotion: Promotion
     decision_file: str = "critical"
     stack_budget_runs: int = 0
+    voters: tuple[str, ...] = ()
 
 
-LATER_KEYS: Final = {"decision_file": "critical", "stack_budget_runs": 0}
+LATER_KEYS: Final = {"decision_file": "critical", "stack_budget_runs": 0, "voters": ()}
 """Keys that came after the first manifests, with what those mean. A value that changes nothing is not written: so the digest
 of a policy that was pinned before stays, and code of before reads what is pinned now."""
 
@@ -193,6 +194,7 @@ def pinned_policy(record: dict[str, Any]) -> Policy:
                 **{**evaluation, "guards": tuple(GuardMetric(**guard) for guard in evaluation["guards"])}
             ),
             "approval": Approval(**record["approval"]),
+            "voters": tuple(record.get("voters", ())),
             "promotion": Promotion(
                 **{**promotion, "kind": PromotionKind(promotion["kind"]), "alarms": tuple(promotion["alarms"])}
             ),
@@ -376,6 +378,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             inconclusive=promotion.get("inconclusive", "ask"),
         ),
         decision_file=document.get("decision_file", "critical"),
+        voters=tuple(document.get("voters", ())),
         stack_budget_runs=settings.run_budget if settings.policy_floor else 0,
     )
 

@@ -349,6 +349,7 @@ def _record(asked: Asked) -> Section:
             ("Manifest", asked.data.get("manifest_uri")),
             ("Manifest SHA-256", asked.data.get("manifest_sha256")),
             ("Policy version", asked.manifest.get("policy_version")),
+            ("Policy file", asked.data.get("policy_written")),
             ("Output", wanted.get("output_uri")),
             ("Champion's model data", wanted.get("champion_model_data_uri")),
             ("Execution", asked.manifest.get("execution_arn")),

@@ -84,6 +84,7 @@ class VoteCode(StrEnum):
     PLAN_CHANGED = "PLAN_CHANGED"
     ASKER = "ASKER"
     NAME_NEEDED = "NAME_NEEDED"
+    NO_VOTER = "NO_VOTER"
     LINK_INVALID = "LINK_INVALID"
     UNKNOWN = "UNKNOWN"
 
@@ -204,6 +205,7 @@ def count_vote(
     needed: int,
     asked_by: str | None,
     links_count: bool,
+    voters: Sequence[str],
     deadline: datetime,
     now: datetime,
     paused: KillSwitch | None,
@@ -216,6 +218,7 @@ def count_vote(
         needed: approvals by different people that decide.
         asked_by: name of the person who asked for the retraining, where AWS proved it.
         links_count: whether an approval of somebody unnamed counts.
+        voters: names, or prefixes that end in ``*``, of those who may answer; empty for everybody.
         deadline: from then on nothing is counted.
         now: when the vote came.
         paused: the kill switch over the model, if one is thrown: it keeps approvals out, never rejections.
@@ -223,6 +226,10 @@ def count_vote(
     before = tuple(votes)
     if now >= deadline:
         return VoteVerdict(VoteCode.EXPIRED, f"The approval expired at {stamp(deadline)}; no answer means no.", before)
+    if voters and not _named(vote.by, voters):
+        return VoteVerdict(
+            VoteCode.NO_VOTER, f"{vote.by} is none of those who answer for this model. Nothing was decided.", before
+        )
     if vote.answer is Answer.REJECTED:
         return _decided((*before, vote), Answer.REJECTED, [vote])
     if paused is not None:
@@ -253,6 +260,10 @@ def count_vote(
     return _decided(after, Answer.APPROVED, list(after))
 
 
+def _named(name: str, voters: Sequence[str]) -> bool:
+    return any(name.startswith(voter[:-1]) if voter.endswith("*") else name == voter for voter in voters)
+
+
 def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> VoteVerdict:
     by = " and ".join(vote.by for vote in deciding)
     comments = [" ".join(vote.comment.split()) for vote in deciding if vote.comment]
@@ -263,12 +274,14 @@ def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> V
 
 
 def links_count(data: Mapping[str, Any]) -> bool:
-    """Whether a link may approve what a wait asks: not where two have to, nor where whoever holds it may be who asked.
+    """Whether a link may approve what a wait asks.
+
+    Not where two have to, where whoever holds it may be who asked, or where only some may answer.
 
     Args:
         data: data of the approval's wait.
     """
-    return int(data["approvals_needed"]) == 1 and not data.get("requested", False)
+    return int(data["approvals_needed"]) == 1 and not data.get("requested", False) and not data.get("voters")
 
 
 def terminal_command(change: str, run_id: str) -> str:

@@ -123,7 +123,9 @@ class BallotAnswer:
 # Asking.
 
 
-def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, policy_sha256: str | None) -> dict[str, Any]:
+def approval_data(
+    ports: Ports, run: StoredRun, subject: str, *, why: str, policy_sha256: str | None, written: str
+) -> dict[str, Any]:
     """What the wait of an approval keeps: why, on which plan and policy, how many people, how long, what they saw.
 
     Args:
@@ -132,6 +134,7 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
         subject: training, promotion or bake.
         why: why people are asked.
         policy_sha256: the policy in force at the asking; a yes is a yes under this one.
+        written: who wrote its file, and when, as far as that is known.
     """
     manifest, now = json.loads(run.manifest), ports.now()
     policy = pinned_policy(manifest["policy"]["effective"])
@@ -148,6 +151,8 @@ def approval_data(ports: Ports, run: StoredRun, subject: str, *, why: str, polic
         "approvals_needed": int(mapping(manifest.get("approval")).get("approvals_needed", 1)),
         "requested": signal.get("kind") == SignalKind.REQUEST,
         "asked_by": signal.get("proven_by"),
+        "voters": list(policy.voters),
+        "policy_written": written,
         "versions": verdict.versions if verdict else None,
         "votes": [],
         "nonces": [],
@@ -251,6 +256,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
         needed=int(wait.data["approvals_needed"]),
         asked_by=wait.data.get("asked_by"),
         links_count=links_count(wait.data),
+        voters=wait.data.get("voters", ()),
         deadline=datetime.fromisoformat(wait.deadline),
         now=now,
         paused=switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id)),

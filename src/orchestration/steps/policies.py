@@ -113,6 +113,15 @@ def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]
     attempt(ports, item, tell)
 
 
+def policy_written(ports: OperatorPorts, model: str) -> str:
+    """When the policy file was written that lies there now, and by whom as far as it says: nothing proves that."""
+    document = ports.bucket.read(ports.bucket.uri(policy_key(model)))
+    if document.unreadable is Unreadable.MISSING:
+        return "no file: the stack's defaults"
+    by = f" by {document.written_by}, as it says itself" if document.written_by else "; it does not say by whom"
+    return f"version {document.version} of {document.written_at or 'an unknown time'}{by}"
+
+
 def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:
     """The model an endpoint serves: the policy of the same name, the endpoint's tag, or the default model's endpoint."""
     name = model_name(endpoint)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT
+from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT, text
 from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
@@ -92,4 +92,10 @@ class AutomationBucket:
             # Unversioned bucket: content and time of writing stand for the version.
             modified = answer["LastModified"].isoformat()
             version = f"{hashlib.sha256(body).hexdigest()[:16]}-{modified}"
-        return Document(uri, body=body, version=version)
+        return Document(
+            uri,
+            body=body,
+            version=version,
+            written_at=answer["LastModified"].isoformat(),
+            written_by=text(answer.get("Metadata", {}).get("written-by"), 200) or "",
+        )
