@@ -1,4 +1,4 @@
-"""Write the parts of README.md and docs/ that come from the template, the workflow, the policy schema and the Makefile.
+"""Write the parts of README.md and docs/ that come from the template, the workflow, the policy schema, the threats and the Makefile.
 
     make docs                 write them
     make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cfnlint.decode import cfn_yaml
 
+from ops.threats import threat_table
 from ops.workflow_picture import draw
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
     "docs/workflow.md": {"graph": whole_graph, "states": states_table},
     "docs/policy.md": {"policy": policy_table},
+    "docs/security.md": {"threats": threat_table},
 }
 
 

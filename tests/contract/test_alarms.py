@@ -30,6 +30,7 @@ def watched(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
     ]
 
 
+@pytest.mark.threat("untold")
 @pytest.mark.parametrize("function", list(PLAIN.of_type("AWS::Lambda::Function")))
 @pytest.mark.parametrize("symptom", ["Errors", "Throttles"])
 def test_a_function_has_an_alarm_on(symptom: str, function: str) -> None:
@@ -52,6 +53,7 @@ def test_the_hand_pages_nobody_for_what_aws_only_wants_to_be_asked_again() -> No
     assert transformation["DefaultValue"] == 0, "without data the difference would be missing, and so the page"
 
 
+@pytest.mark.threat("page-flooded")
 def test_requests_that_the_page_refuses_page_nobody_and_pages_that_fail_do() -> None:
     """Anybody may send the first where links decide. Source: Lambda, "Monitoring function URLs": 4xx and 5xx of a URL."""
     name = {"FunctionName": PLAIN.name("ApprovalFunction")}
@@ -82,6 +84,7 @@ def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() ->
                 assert dimensions, f"{name} would look at the whole account"
 
 
+@pytest.mark.threat("untold")
 def test_every_alarm_pages_people() -> None:
     assert {name: alarm["AlarmActions"] for name, alarm in ALARMS.items()} == {
         name: [PLAIN.arn("EscalationTopic")] for name in ALARMS
@@ -120,6 +123,7 @@ def test_nothing_is_published_over_plain_http(topic: str) -> None:
     } in policy["PolicyDocument"]["Statement"]
 
 
+@pytest.mark.threat("own-alarm")
 @pytest.mark.parametrize(
     ("prefix", "taken"),
     [("drift/", True), ("team-a/drift/", True), ("kpi_", True), ("drift.", True), ("retraining", False), ("r-", False)],

@@ -243,6 +243,7 @@ def test_the_table_of_the_security_page_has_every_function_and_machine_with_its_
     }
 
 
+@pytest.mark.threat("evidence-leak")
 @pytest.mark.parametrize("persona", list(PERSONAS))
 @pytest.mark.parametrize("deed", list(DEEDS))
 def test_the_policies_allow_what_the_security_page_says(deed: str, persona: str) -> None:

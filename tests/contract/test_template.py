@@ -226,6 +226,7 @@ def test_the_template_fits_into_a_request(template: Template, record_property: C
 # -- What outlives the stack, who belongs to whom ----------------------------------------------------------------------
 
 
+@pytest.mark.threat("stack-deleted")
 def test_everything_that_holds_state_is_kept_when_the_stack_goes(template: Template) -> None:
     unkept = {
         name: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))

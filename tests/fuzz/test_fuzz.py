@@ -74,6 +74,7 @@ def test_what_broke_a_reader_once_does_not_break_it_again(name: str) -> None:
     assert judge(reader, given) is None
 
 
+@pytest.mark.threat("forged-event", "hostile-file")
 @pytest.mark.parametrize("name", list(READERS))
 def test_a_reader_holds_on_its_examples_and_on_a_few_of_their_changes(name: str) -> None:
     faults = [judge(name, example) for example in READERS[name].examples()[::3]]

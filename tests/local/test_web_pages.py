@@ -64,6 +64,7 @@ def function_url(account: Account) -> str:
     return f"/_aws/lambda-url/{identity}/"
 
 
+@pytest.mark.threat("web-page")
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
 def test_a_web_page_gets_nothing(account: Account, function_url: str, headers: dict[str, str]) -> None:
     paths = [
@@ -94,6 +95,7 @@ def test_programs_and_the_servers_own_pages_are_answered_and_no_page_is_invited(
         assert not [name for name in answered if name.startswith("access-control-")]
 
 
+@pytest.mark.threat("web-page")
 def test_functions_and_jobs_see_nothing_of_the_environment_the_server_was_started_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

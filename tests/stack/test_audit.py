@@ -29,6 +29,7 @@ def found(report: dict[str, Any]) -> set[tuple[str, str]]:
     return {(finding["fault"], finding["subject"]) for finding in report["findings"]}
 
 
+@pytest.mark.threat("record-changed")
 def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
     loop: Loop, capsys: pytest.CaptureFixture[str]
 ) -> None:

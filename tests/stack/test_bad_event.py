@@ -9,6 +9,7 @@ import pytest
 from tests.stack.loop import Loop
 
 
+@pytest.mark.threat("forged-event")
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [

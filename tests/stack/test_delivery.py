@@ -253,6 +253,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(desk: Desk, capsy
     assert change_sets.described(desk.aws.client("cloudformation"), "asked") is None
 
 
+@pytest.mark.threat("wrong-account")
 def test_another_account_than_the_named_one_gets_no_stack_and_no_bucket(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -300,6 +301,7 @@ def test_smoke_reports_every_hop_and_leaves_only_its_records(
     assert [item for item in state if item["pk"]["S"] == "CONTROLS"] == []
 
 
+@pytest.mark.threat("foreign-account-event")
 def test_only_a_named_sender_of_another_account_is_heard_on_the_stacks_own_bus(desk: Desk, stack: str) -> None:
     events, states = desk.aws.client("events"), desk.aws.client("stepfunctions")
     events.put_permission(StatementId="anybody", Action="events:PutEvents", Principal="*", EventBusName=BUS)
@@ -337,6 +339,7 @@ def test_smoke_says_which_hop_did_not_happen_and_cleans_up(
     assert not any("smoke" in url for url in desk.aws.client("sqs").list_queues().get("QueueUrls", []))
 
 
+@pytest.mark.threat("stack-deleted")
 def test_destroy_refuses_during_a_run_keeps_the_data_and_import_brings_it_back(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from tests.stack.moments import serving
 from tests.stack.teams import approval_of, model_package, sagemaker_pipeline
 
 
+@pytest.mark.threat("foreign-endpoint")
 def test_a_policy_reaches_nothing_of_another_models(
     loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_policy_reaches_nothing_of_another_models(
     assert [name for name in named if name not in said] == []
 
 
+@pytest.mark.threat("foreign-package")
 def test_a_training_that_hands_back_another_models_package_leaves_it_as_it_is(loop: Loop) -> None:
     package = model_package(loop)
     loop.own(loop.model(), package)

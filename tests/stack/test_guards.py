@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 
+import pytest
+
 from tests.stack.loop import Loop
 from tests.stack.moments import parked
 
@@ -81,6 +83,7 @@ def test_a_signal_through_eventbridge_starts_the_loop(loop: Loop) -> None:
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
 
 
+@pytest.mark.threat("foreign-account-event")
 def test_an_event_of_another_account_starts_nothing_though_the_bus_takes_it(loop: Loop) -> None:
     model, events = loop.model(), loop.aws.client("events")
     before = loop.executions()
@@ -105,6 +108,7 @@ def test_an_event_of_another_account_starts_nothing_though_the_bus_takes_it(loop
     assert [record["decision"] for record in loop.decisions(model)] == ["OBSERVE"]
 
 
+@pytest.mark.threat("event-swallowed")
 def test_a_harmless_report_under_the_same_key_is_in_no_real_drifts_way(loop: Loop) -> None:
     model, key = loop.model(), uuid.uuid4().hex
     harmless = loop.run(loop.drift(model, observed=0.01, severity="info", dedupe_key=key))

@@ -450,6 +450,7 @@ def logged() -> Iterator[list[str]]:
     log.setLevel(before)
 
 
+@pytest.mark.threat("channel-injection")
 @pytest.mark.parametrize("place", PLACES)
 def test_what_comes_in_leaves_as_text(place: str, new_world: Callable[..., World], logged: list[str]) -> None:
     arrived = 0
@@ -549,6 +550,7 @@ def test_a_cell_is_coloured_where_the_loop_says_pass_and_nowhere_else() -> None:
     assert [cell["class"] for cell in shown_page.all("td") if cell["class"] != "figure"] == ["fail"]
 
 
+@pytest.mark.threat("channel-injection")
 @pytest.mark.parametrize("text", NASTY)
 def test_the_page_of_a_hostile_run_is_a_page(text: str, new_world: Callable[..., World]) -> None:
     world = new_world()

@@ -666,6 +666,7 @@ def test_no_signal_and_no_state_makes_deciding_raise_and_the_first_guard_in_the_
 STRENGTH = list(Severity)
 
 
+@pytest.mark.threat("event-sets-strength")
 @quick
 @given(signals, policies, states, times, st.none() | st.sampled_from(Severity), st.booleans(), texts)
 def test_no_word_of_an_event_makes_its_control_weaker(

@@ -111,6 +111,7 @@ def test_another_account_than_the_one_that_was_named_is_refused_before_anything_
     assert (desk.cloudformation.done, desk.packaged, kept.exists()) == ([], 0, False)
 
 
+@pytest.mark.threat("wrong-account")
 @pytest.mark.parametrize("first", ["deploy", "import"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_another_account_than_the_last_one_is_refused_until_it_is_named(

@@ -233,6 +233,7 @@ def seconds(read: Read) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.threat("hostile-file")
 @pytest.mark.parametrize("name", list(READERS))
 def test_twice_as_much_is_read_in_less_than_three_times_the_time(name: str) -> None:
     small, twice = READERS[name](LARGEST // 2), READERS[name](LARGEST)

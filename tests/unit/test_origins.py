@@ -220,6 +220,7 @@ def test_a_request_may_use_keys_the_role_that_is_passed_and_what_aws_shares() ->
     assert list(origins().findings(shared, "training.request")) == []
 
 
+@pytest.mark.threat("foreign-image")
 @pytest.mark.parametrize("field", FOREIGN)
 def test_whatever_part_of_a_request_names_something_foreign_is_found(field: str) -> None:
     (finding,) = origins(CHAMPION).findings({**REQUEST, field: FOREIGN[field]}, "training.request")

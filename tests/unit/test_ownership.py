@@ -92,6 +92,7 @@ def decided(world: World, **changes: Any) -> dict[str, Any]:
     return handler.run_action(request(drift(model="fraud")), world.ports)
 
 
+@pytest.mark.threat("foreign-endpoint")
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_signal_is_held_when_the_policy_names_what_is_not_its_models(attack: str, world: World) -> None:
     changes, said = ATTACKS[attack]
@@ -341,6 +342,7 @@ OUTPUTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.threat("foreign-image")
 @pytest.mark.parametrize("good", [True, False], ids=["passes its gates", "fails its gates"])
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_what_a_training_gave_back_that_is_not_its_models_is_refused_and_nothing_is_touched(
@@ -377,6 +379,7 @@ def test_a_package_in_no_group_has_a_tag_of_its_own() -> None:
 # Stops.
 
 
+@pytest.mark.threat("foreign-stop")
 @pytest.mark.parametrize("written", ["nothing", "another's name"])
 @pytest.mark.parametrize("ends", ["overdue", "closed"])
 def test_a_training_that_the_run_has_not_written_down_is_not_stopped(ends: str, written: str, world: World) -> None:

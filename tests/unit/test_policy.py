@@ -368,6 +368,7 @@ FLOORED_ACTIONS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
 ]
 
 
+@pytest.mark.threat("policy-weakens")
 @pytest.mark.parametrize(("stack", "document", "asked", "actions"), FLOORED_ACTIONS)
 def test_under_a_floor_a_file_asks_people_no_less_than_the_stack(
     stack: str, document: dict[str, Any], asked: str, actions: dict[str, str]
@@ -407,6 +408,7 @@ weakening = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.threat("policy-weakens")
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(
     weakening, st.sampled_from(["never", "by-severity", "always"]), st.floats(0.1, 5), st.integers(0, 9), st.booleans()

@@ -82,6 +82,7 @@ def test_what_the_loop_wrote_is_whole(original: Scene) -> None:
     assert report.anchors == 3
 
 
+@pytest.mark.threat("record-changed")
 def test_every_tampering_is_found(original: Scene) -> None:
     assert [fault for case in chosen() for fault in judge(case, original)] == []
 

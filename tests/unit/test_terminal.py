@@ -295,6 +295,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake
     return made
 
 
+@pytest.mark.threat("terminal-injection")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_text_from_outside_is_obeyed_by_the_terminal(
     name: str, stack: FakeStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
