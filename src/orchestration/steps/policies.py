@@ -123,16 +123,19 @@ def policy_written(ports: OperatorPorts, model: str) -> str:
 
 
 def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:
-    """The model an endpoint serves: the policy of the same name, the endpoint's tag, or the default model's endpoint."""
+    """The model an endpoint serves: by its tag, else the policy of the same name, else the default model's endpoint.
+
+    The tag comes first: a policy file of an endpoint's name would else draw in the signals of the model it serves.
+    """
     name = model_name(endpoint)
     if name is None:
         return None
-    if name == ports.settings.default_model or effective_policy(ports, name) is not None:
-        return name
     described = ports.sagemaker.endpoint(name)
     tagged = model_name(ports.sagemaker.tag(described["EndpointArn"], MODEL_TAG)) if described else None
     if tagged is not None:
         return tagged
+    if name == ports.settings.default_model or effective_policy(ports, name) is not None:
+        return name
     default = model_name(ports.settings.default_model)
     loaded = effective_policy(ports, default) if default else None
     return default if loaded and loaded.policy.promotion.endpoint == name else None
