@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -12,7 +14,7 @@ from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOUR
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.settings import ApprovalAccess
 from tests.unit import stories
-from tests.unit.fakes import NOON, World, asking, execution_arn, person, proven, request
+from tests.unit.fakes import NOON, World, asking, drift, execution_arn, person, proven, request
 from tests.unit.test_approval_page import signed
 
 STS: Final = "arn:aws:sts::111122223333:assumed-role"
@@ -194,3 +196,25 @@ def test_a_reviewer_of_another_model_decides_nothing(decision: str, world: World
     assert says(world, f"{STS}/churn-reviewers/x", decision) == "NO_VOTER"
     assert opened(world)
     assert says(world, f"{STS}/fraud-reviewers/x") == "DECIDED"
+
+
+@pytest.mark.threat("approve-own-request")
+def test_drift_that_comes_after_a_request_does_not_hide_who_asked(world: World) -> None:
+    """Both wait for the cooldown and come back as one."""
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    world.put("policies/fraud.json", stories.policy(approval={"training": "always"}))
+    cooling = (world.clock() + timedelta(hours=1)).isoformat()
+    assert world.table.save_model(replace(world.table.model("fraud"), cooldown_until=cooling))
+    stories.operate(world, "retrain", by="ada", model="fraud", reason="new labels", key="k")
+    ((name, event),) = world.executions.started.items()
+    assert handler.run_action(request(event, name), world.ports)["decision"] == "COALESCE"
+    later = handler.run_action(request(drift(model="fraud"), "later"), world.ports)
+    assert later["decision"] == "COALESCE"
+    world.clock.forward(hours=2)
+    handler.run_action({"action": "sweep"}, world.ports)
+    (name,) = [started for started in world.executions.started if started.startswith("pending-")]
+    assert handler.run_action(request(world.executions.started[name], name), world.ports)["next"] == "ask"
+    stories.do(world, "park", name, kind="approval", subject="training", token="approval")
+
+    assert stories.approve(world, name, by="ada")["code"] == "ASKER"
+    assert stories.approve(world, name, by="grace")["code"] == "DECIDED"

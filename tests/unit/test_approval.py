@@ -116,7 +116,7 @@ def counted(
     needed: int = 1,
     hours: float = 1,
     paused: KillSwitch | None = None,
-    asked_by: str | None = None,
+    asked_by: tuple[str, ...] = (),
     links: bool = True,
     voters: tuple[str, ...] = (),
 ) -> VoteVerdict:
@@ -209,13 +209,13 @@ class TestVotes:
         assert links_count({"approvals_needed": 1})
 
     def test_who_asked_for_the_retraining_does_not_approve_it_and_may_reject_it(self) -> None:
-        refused = counted([], vote(ADA), asked_by=ADA)
+        refused = counted([], vote(ADA), asked_by=(ADA,))
         assert (refused.code, refused.votes, refused.ruling) == (VoteCode.ASKER, (), None)
         assert "somebody else has to approve" in refused.sentence
 
-        assert counted([], vote(GRACE), asked_by=ADA).code is VoteCode.DECIDED
-        assert counted([], vote(ADA, Answer.REJECTED), asked_by=ADA).code is VoteCode.DECIDED
-        assert counted([vote(GRACE)], vote(ADA), needed=2, asked_by=ADA).code is VoteCode.ASKER
+        assert counted([], vote(GRACE), asked_by=(ADA,)).code is VoteCode.DECIDED
+        assert counted([], vote(ADA, Answer.REJECTED), asked_by=(ADA,)).code is VoteCode.DECIDED
+        assert counted([vote(GRACE)], vote(ADA), needed=2, asked_by=(ADA,)).code is VoteCode.ASKER
 
     def test_one_rejection_decides_after_an_approval_by_another_or_by_the_same_person(self) -> None:
         for by in (ADA, GRACE):

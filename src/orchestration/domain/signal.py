@@ -67,7 +67,8 @@ class Signal:
     """One signal. ``signal_id`` is the same for every delivery of the same fact.
 
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
-    name that the sender gives; ``proven_by`` is who asks as the loop itself knows it, never taken from an event.
+    name that the sender gives; ``proven_by`` is who asks as the loop itself knows it, never taken from an event. ``asked_by``
+    are all who asked, of signals that were kept as one.
     """
 
     signal_id: str
@@ -84,6 +85,7 @@ class Signal:
     report_uri: str | None = None
     requested_by: str | None = None
     proven_by: str | None = None
+    asked_by: tuple[str, ...] = ()
     force: bool = False
     muted: bool = False
     context: str = ""
@@ -107,8 +109,9 @@ class Signal:
         dataset, threshold = record["dataset"], record["threshold"]
         return cls(
             **{
-                **{name: record[name] for name in cls.__slots__ if name != "proven_by"},
+                **{name: record[name] for name in cls.__slots__ if name not in {"proven_by", "asked_by"}},
                 "proven_by": record.get("proven_by"),
+                "asked_by": tuple(record.get("asked_by", ())),
                 "source": SignalSource(record["source"]),
                 "kind": SignalKind(record["kind"]),
                 "severity": Severity(record["severity"]) if record["severity"] else None,
@@ -126,6 +129,7 @@ class Signal:
         record = asdict(self)
         record["violations"] = [asdict(violation) for violation in self.violations[:50]]
         record["violation_count"] = len(self.violations)
+        record["asked_by"] = list(self.asked_by)
         if self.threshold is not None:
             ratio = self.threshold.ratio
             record["threshold"]["ratio"] = None if ratio is None or math.isinf(ratio) else round(ratio, 6)

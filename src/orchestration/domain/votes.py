@@ -203,7 +203,7 @@ def count_vote(
     vote: Vote,
     *,
     needed: int,
-    asked_by: str | None,
+    asked_by: Sequence[str],
     links_count: bool,
     voters: Sequence[str],
     deadline: datetime,
@@ -216,7 +216,7 @@ def count_vote(
         votes: those counted so far, all approvals.
         vote: the new one.
         needed: approvals by different people that decide.
-        asked_by: name of the person who asked for the retraining, where AWS proved it.
+        asked_by: names of those who asked for the retraining, where AWS proved them.
         links_count: whether an approval of somebody unnamed counts.
         voters: names, or prefixes that end in ``*``, of those who may answer; empty for everybody.
         deadline: from then on nothing is counted.
@@ -240,7 +240,7 @@ def count_vote(
         )
     if vote.via is Via.LINK and not links_count:
         return VoteVerdict(VoteCode.NAME_NEEDED, f"{UNNAMED} Nothing was decided.", before)
-    if vote.by == asked_by:
+    if vote.by in asked_by:
         return VoteVerdict(
             VoteCode.ASKER,
             f"{vote.by} asked for this retraining, so somebody else has to approve it. Nothing was decided.",

@@ -17,7 +17,7 @@ from orchestration.domain.chain import chained
 from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.json_values import mapping, text
+from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.notification import Message
 from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
@@ -140,6 +140,7 @@ def approval_data(
     policy = pinned_policy(manifest["policy"]["effective"])
     verdict = ports.table.candidate_verdict(run.run_id) if subject != TRAINING else None
     signal = mapping(manifest.get("signal"))
+    asked_by = sorted({*sequence(signal.get("asked_by")), *([signal["proven_by"]] if signal.get("proven_by") else [])})
     since = now - timedelta(days=policy.budget_days)
     starts = ports.table.model(run.model).run_starts
     return {
@@ -149,8 +150,8 @@ def approval_data(
         "policy_sha256": policy_sha256,
         "severity": run.severity,
         "approvals_needed": int(mapping(manifest.get("approval")).get("approvals_needed", 1)),
-        "requested": signal.get("kind") == SignalKind.REQUEST,
-        "asked_by": signal.get("proven_by"),
+        "requested": signal.get("kind") == SignalKind.REQUEST or bool(asked_by),
+        "asked_by": asked_by,
         "voters": list(policy.voters),
         "policy_written": written,
         "versions": verdict.versions if verdict else None,
@@ -254,7 +255,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
         [Vote(**entry) for entry in wait.data["votes"]],
         vote,
         needed=int(wait.data["approvals_needed"]),
-        asked_by=wait.data.get("asked_by"),
+        asked_by=wait.data.get("asked_by") or (),
         links_count=links_count(wait.data),
         voters=wait.data.get("voters", ()),
         deadline=datetime.fromisoformat(wait.deadline),

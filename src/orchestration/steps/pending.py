@@ -141,6 +141,9 @@ def merge_pending(
         "severity": str(worst),
         "signal": signal if not again or pending is None else before["signal"],
     }
+    asked_by = {*before.get("asked_by", ()), *([signal["proven_by"]] if signal.get("proven_by") else [])}
+    if asked_by:
+        merged["asked_by"] = sorted(asked_by)
     # Kept beside the latest signal: a request that comes after it must not hide drift from the judge of a bake.
     if returning and not again:
         return merged | {"drift": signal, "drift_sequence": sequence}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
-from orchestration.domain.json_values import mapping, model_name, number, s3_uri, text
+from orchestration.domain.json_values import mapping, model_name, number, s3_uri, sequence, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
 
@@ -63,4 +63,5 @@ def from_event(
         observed_at=text(event.get("time"), 40) or "",
         # The loop kept it itself; the event says only which model.
         proven_by=text(signal.get("proven_by"), 200),
+        asked_by=tuple(map(str, sequence(stored.get("asked_by")))),
     ).named(run_id)
