@@ -93,6 +93,9 @@ bench: setup ## Measure what the loop costs in time and write the table of bench
 docs: setup ## Rewrite the parts of README.md and docs/ that come from the template, the state machine and the demo
 	@$(OPS)docs $(ARGS)
 
+sbom: setup ## Write what is deployed, and what it is developed with, as CycloneDX files under build/
+	@$(OPS)sbom
+
 lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 takes newer releases)
 	@for name in uv dev taskcat; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
