@@ -69,12 +69,13 @@ test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrow
 mutants: setup ## Break the rules and writes of the package in small ways, and see a test notice each (FILES=word narrows)
 	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
 
-lint: setup ## Check code, types, templates and state machines; change nothing
-	@"$(PYTHON)" requirements/install.py node
+lint: setup ## Check code, types, templates, their permissions and state machines; change nothing
+	@"$(PYTHON)" requirements/install.py node scanners
 	$(PYTHON_VENV) -m ruff check
 	$(PYTHON_VENV) -m ruff format --check
 	$(PYTHON_VENV) -m mypy
 	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 W3002 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
+	$(if $(TEMPLATES),$(OPS)security_lint $(TEMPLATES))
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
 	$(OPS)docs --check
 
@@ -93,15 +94,18 @@ bench: setup ## Measure what the loop costs in time and write the table of bench
 docs: setup ## Rewrite the parts of README.md and docs/ that come from the template, the state machine and the demo
 	@$(OPS)docs $(ARGS)
 
+sbom: setup ## Write what is deployed, and what it is developed with, as CycloneDX files under build/
+	@$(OPS)sbom
+
 lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 takes newer releases)
-	@for name in uv dev taskcat; do \
+	@for name in uv dev scanners taskcat; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built and cached (ALL=1: the environments too)
 	@rm -rf build $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
-	@$(if $(ALL),rm -rf $(VENV) $(VENV)-taskcat requirements/node/node_modules,:)
+	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-taskcat requirements/node/node_modules,:)
 
 ##@ Deploy (STACK=retraining, REGION=, BUCKET=, ACCOUNT= refuses any other account)
 

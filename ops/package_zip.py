@@ -66,6 +66,12 @@ def package_bytes(source: Path = SOURCE) -> bytes:
     return buffer.getvalue()
 
 
+def vendored(content: bytes) -> list[str]:
+    """Return the packages that a zip holds beside our own, sorted."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return sorted({name.split("/", 1)[0] for name in archive.namelist()} - {PACKAGE})
+
+
 def build(target: Path = TARGET, source: Path = SOURCE) -> Path:
     """Write the package to `target` unless it already holds these bytes; return `target`."""
     content = package_bytes(source)

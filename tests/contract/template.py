@@ -1,12 +1,7 @@
-"""Read the template as CloudFormation does: short functions, conditions, parameters, and ARNs that look like real ones.
+"""The template as CloudFormation makes it (ops/resolved_template.py), and what its policies allow.
 
-    stack = Template.read(TEMPLATE).resolve({"TrainingPipelineArn": "arn:aws:states:..."})
-    stack.resources["OrchestrationFunction"]["Properties"]["Environment"]
-    stack.policies("OrchestrationFunctionRole")          # concrete policy documents
-    allows(stack.policies(...), "s3:PutObject", "arn:aws:s3:::loop-automationbucket/decisions/x")
-
-Physical names are made up from the logical ids, so that two resources never have the same. A function this reader does
-not know raises, so a template that begins to use one is not misread in silence.
+stack = Template.read(TEMPLATE).resolve({"TrainingPipelineArn": "arn:aws:states:..."})
+allowing(stack.policies("OrchestrationFunctionRole"), Call("s3:PutObject", "arn:aws:s3:::loop-automationbucket/x"))
 """
 
 from __future__ import annotations
@@ -14,318 +9,38 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from ministack.core import iam_evaluator
 
-from ops import asl_lint
+from ops.resolved_template import ACCOUNT, PARTITION, REGION, STACK, Stack, Template
+from ops.stack_deployment import ROOT, TEMPLATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-ROOT: Final = Path(asl_lint.ROOT)
-TEMPLATE: Final = ROOT / "automation-orchestration-pipeline.yaml"
-
-PARTITION: Final = "aws"
-REGION: Final = "us-east-1"
-ACCOUNT: Final = "123456789012"
-STACK: Final = "loop"
-URL_SUFFIX: Final = "amazonaws.com"
-
-ARNS: Final[Mapping[str, str]] = {
-    "AWS::S3::Bucket": "arn:{partition}:s3:::{name}",
-    "AWS::DynamoDB::Table": "arn:{partition}:dynamodb:{region}:{account}:table/{name}",
-    "AWS::SNS::Topic": "arn:{partition}:sns:{region}:{account}:{name}",
-    "AWS::SQS::Queue": "arn:{partition}:sqs:{region}:{account}:{name}",
-    "AWS::Lambda::Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
-    "AWS::StepFunctions::StateMachine": "arn:{partition}:states:{region}:{account}:stateMachine:{name}",
-    "AWS::IAM::Role": "arn:{partition}:iam::{account}:role/{name}",
-    "AWS::IAM::ManagedPolicy": "arn:{partition}:iam::{account}:policy/{name}",
-    "AWS::Events::Rule": "arn:{partition}:events:{region}:{account}:rule/{name}",
-    "AWS::Logs::LogGroup": "arn:{partition}:logs:{region}:{account}:log-group:{name}:*",  # the suffix is AWS's own
-    "AWS::CloudWatch::Alarm": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}",
-    "AWS::KMS::Key": "arn:{partition}:kms:{region}:{account}:key/{name}",
-}
+__all__ = [
+    "ACCOUNT",
+    "ALIKE",
+    "PARTITION",
+    "REGION",
+    "ROOT",
+    "STACK",
+    "TEMPLATE",
+    "Call",
+    "Stack",
+    "Template",
+    "allowing",
+    "applies",
+    "as_list",
+    "resource_kinds",
+    "unused",
+]
 
 ALIKE: Final = {"VoteFunction": "ApprovalFunction"}
 """A function that stands beside another one and does, under its role and in its log, what that one does."""
-
-NAME_PROPERTIES: Final = (
-    "BucketName",
-    "TableName",
-    "TopicName",
-    "QueueName",
-    "FunctionName",
-    "StateMachineName",
-    "RoleName",
-    "ManagedPolicyName",
-    "LogGroupName",
-    "AlarmName",
-)
-
-REF_IS_THE_ARN: Final = frozenset({"AWS::SNS::Topic", "AWS::StepFunctions::StateMachine", "AWS::IAM::ManagedPolicy"})
-LOWER_CASE_NAMES: Final = frozenset({"AWS::S3::Bucket"})
-
-_REMOVED: Final = object()
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short functions as their long forms."""
-
-
-def _short_function(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        if suffix == "GetAtt":
-            value = value.split(".", 1)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _short_function)
-
-
-@dataclass(frozen=True)
-class Template:
-    """A template as written: functions in their long form, comments only in `text`."""
-
-    path: Path
-    text: str
-    document: dict[str, Any]
-
-    @classmethod
-    def read(cls, path: Path = TEMPLATE) -> Template:
-        """Read a template from its file; once, since every file of tests asks for it."""
-        return _read(path)
-
-    @property
-    def parameters(self) -> dict[str, dict[str, Any]]:
-        """Parameters as declared."""
-        return dict(self.document.get("Parameters") or {})
-
-    @property
-    def resources(self) -> dict[str, dict[str, Any]]:
-        """Resources as written, in the order of the file."""
-        return dict(self.document["Resources"])
-
-    @cached_property
-    def source(self) -> dict[str, list[str]]:
-        """The lines of each resource, comments and all."""
-        found: dict[str, list[str]] = {}
-        section = name = ""
-        for line in self.text.splitlines():
-            if line[:1].strip() and not line.startswith("#"):
-                section, name = line.split(":", 1)[0], ""
-            elif section == "Resources":
-                if match := re.fullmatch(r"  (\w+):\s*(#.*)?", line):
-                    name = match[1]
-                if name:
-                    found.setdefault(name, []).append(line)
-        return found
-
-    def of_type(self, *types: str) -> dict[str, dict[str, Any]]:
-        """Resources as written of these types."""
-        return {name: resource for name, resource in self.resources.items() if resource["Type"] in types}
-
-    def strings(self) -> Iterator[tuple[str, str]]:
-        """Each text of the template with the dotted path to it."""
-        yield from _strings(self.document, "")
-
-    def resolve(self, parameters: Mapping[str, str] | None = None) -> Stack:
-        """What CloudFormation would create from these parameters; the others have their defaults."""
-        unknown = set(parameters or {}) - set(self.parameters)
-        assert not unknown, f"the template has no parameters {sorted(unknown)}"
-        values = {name: declared.get("Default") for name, declared in self.parameters.items()}
-        values.update(parameters or {})
-        return Stack(self, {name: "" if value is None else str(value) for name, value in values.items()})
-
-
-@cache
-def _read(path: Path) -> Template:
-    text = path.read_text(encoding="utf-8")
-    return Template(path, text, yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A template with its parameters: conditions decided, references filled in."""
-
-    template: Template
-    values: dict[str, str]
-    _conditions: dict[str, bool] = field(default_factory=dict)
-
-    @cached_property
-    def resources(self) -> dict[str, dict[str, Any]]:
-        """Resources that would be created, in the order of the file."""
-        return {
-            name: {**resource, "Properties": self.value(resource.get("Properties") or {})}
-            for name, resource in self.template.resources.items()
-            if "Condition" not in resource or self.condition(resource["Condition"])
-        }
-
-    @cached_property
-    def outputs(self) -> dict[str, Any]:
-        """Values of the outputs by name."""
-        return {
-            name: self.value(output["Value"])
-            for name, output in self.template.document.get("Outputs", {}).items()
-            if "Condition" not in output or self.condition(output["Condition"])
-        }
-
-    def of_type(self, *types: str) -> dict[str, dict[str, Any]]:
-        """Resources of these types."""
-        return {name: resource for name, resource in self.resources.items() if resource["Type"] in types}
-
-    def condition(self, name: str) -> bool:
-        """Decide a condition."""
-        if name not in self._conditions:
-            self._conditions[name] = bool(self.value(self.template.document["Conditions"][name]))
-        return self._conditions[name]
-
-    def name(self, logical_id: str) -> str:
-        """Physical name of a resource: the one it is given, else one made from the logical id."""
-        resource = self.template.resources[logical_id]
-        properties = resource.get("Properties") or {}
-        given = next((self.value(properties[key]) for key in NAME_PROPERTIES if key in properties), None)
-        name = str(given or f"{STACK}-{logical_id}")
-        return name.lower() if resource["Type"] in LOWER_CASE_NAMES else name
-
-    def arn(self, logical_id: str) -> str:
-        """ARN of a resource; the one AWS would build from the physical name."""
-        kind = self.template.resources[logical_id]["Type"]
-        assert kind in ARNS, f"add the ARN of {kind} to ARNS"
-        name = self.name(logical_id)
-        return ARNS[kind].format(partition=PARTITION, region=REGION, account=ACCOUNT, name=name)
-
-    def logical_id(self, arn: str) -> str:
-        """The resource that has this ARN."""
-        return next(
-            name
-            for name, resource in self.template.resources.items()
-            if resource["Type"] in ARNS and self.arn(name) == arn
-        )
-
-    def policies(self, role: str) -> list[dict[str, Any]]:
-        """Every identity policy document of a role of the template, wherever it stands."""
-        found = [policy["PolicyDocument"] for policy in self.resources[role]["Properties"].get("Policies", [])]
-        for resource in self.of_type("AWS::IAM::RolePolicy", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy").values():
-            properties = resource["Properties"]
-            if self.name(role) in [properties.get("RoleName"), *properties.get("Roles", [])]:
-                found.append(properties["PolicyDocument"])
-        attached = self.resources[role]["Properties"].get("ManagedPolicyArns", [])
-        assert not attached, f"{role} has managed policies, whose statements nobody here reviews: {attached}"
-        return found
-
-    def statements(self, role: str) -> list[dict[str, Any]]:
-        """Every statement of a role."""
-        return [statement for policy in self.policies(role) for statement in policy["Statement"]]
-
-    # Functions of CloudFormation.
-
-    def value(self, node: Any) -> Any:
-        """The concrete value of a node; `AWS::NoValue` takes its key or its place in a list away."""
-        if isinstance(node, list):
-            return [value for item in node if (value := self.value(item)) is not _REMOVED]
-        if not isinstance(node, dict):
-            return node
-        if len(node) == 1:
-            ((function, argument),) = node.items()
-            if function == "Ref":
-                return self._ref(argument)
-            if function == "Condition" and isinstance(argument, str):
-                return self.condition(argument)
-            if str(function).startswith("Fn::"):
-                return self._call(function, argument)
-        return {key: value for key, item in node.items() if (value := self.value(item)) is not _REMOVED}
-
-    def _ref(self, name: str) -> Any:
-        pseudo = {
-            "AWS::Partition": PARTITION,
-            "AWS::Region": REGION,
-            "AWS::AccountId": ACCOUNT,
-            "AWS::StackName": STACK,
-            "AWS::StackId": f"arn:{PARTITION}:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/id",
-            "AWS::URLSuffix": URL_SUFFIX,
-            "AWS::NoValue": _REMOVED,
-        }
-        if name in pseudo:
-            return pseudo[name]
-        if name in self.values:
-            declared = self.template.parameters[name]["Type"]
-            if "List" in declared:
-                return [item.strip() for item in self.values[name].split(",") if item.strip()]
-            return self.values[name]
-        kind = self.template.resources[name]["Type"]
-        if kind == "AWS::SQS::Queue":
-            return f"https://sqs.{REGION}.{URL_SUFFIX}/{ACCOUNT}/{self.name(name)}"
-        return self.arn(name) if kind in REF_IS_THE_ARN else self.name(name)
-
-    def _attribute(self, name: str, attribute: str) -> str:
-        if attribute == "Arn" or attribute.endswith("Arn"):
-            return self.arn(name)
-        if attribute.endswith("Name"):
-            return self.name(name)
-        return f"{name}.{attribute}"  # an address or a revision: nothing here looks into it
-
-    def _call(self, function: str, argument: Any) -> Any:
-        match function:
-            case "Fn::GetAtt":
-                return self._attribute(*argument)
-            case "Fn::If":
-                condition, yes, no = argument
-                return self.value(yes if self.condition(condition) else no)
-            case "Fn::Sub":
-                text, given = argument if isinstance(argument, list) else (argument, {})
-                return re.sub(r"\$\{([^!}][^}]*)\}", lambda match: self._substitute(match[1], given), text).replace(
-                    "${!", "${"
-                )
-            case "Fn::Join":
-                separator, parts = argument
-                return separator.join(map(str, self.value(parts)))
-            case "Fn::Split":
-                separator, text = argument
-                return str(self.value(text)).split(separator)
-            case "Fn::Select":
-                index, items = argument
-                return self.value(items)[int(index)]
-            case "Fn::Equals":
-                left, right = self.value(argument)
-                return str(left) == str(right)
-            case "Fn::Not":
-                return not self.value(argument)[0]
-            case "Fn::And":
-                return all(self.value(argument))
-            case "Fn::Or":
-                return any(self.value(argument))
-            case _:
-                raise NotImplementedError(f"{function} is unknown to this reader")
-
-    def _substitute(self, name: str, given: Mapping[str, Any]) -> str:
-        if name in given:
-            return str(self.value(given[name]))
-        if "." in name:
-            return self._attribute(*name.split(".", 1))
-        return str(self._ref(name))
-
-
-def _strings(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, str):
-        yield path, node
-    elif isinstance(node, dict):
-        for key, item in node.items():
-            yield from _strings(item, f"{path}.{key}".lstrip("."))
-    elif isinstance(node, list):
-        for number, item in enumerate(node):
-            yield from _strings(item, f"{path}.{number}")
-
 
 # -- Permissions --------------------------------------------------------------------------------------------------
 
