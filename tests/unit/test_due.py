@@ -711,6 +711,33 @@ def test_waiting_is_measured_by_the_oldest_in_the_queue_and_by_the_share_of_an_a
     }
 
 
+def test_the_approval_that_used_most_of_its_own_time_is_the_measure() -> None:
+    asked = [
+        due(DueKind.LADDER, f"run-{hours}:approval:training", "fraud", NOON, parked_at=NOON.isoformat(), deadline=until)
+        for hours in (1, 4, 2)
+        for until in [(NOON + timedelta(hours=hours)).isoformat()]
+    ]
+    told = waits_observed(asked, [], NOON + timedelta(minutes=30))
+    assert (told["approvals_waiting"], told["approval_wait_percent"]) == (3, 50)
+
+
+def test_the_release_before_is_taken_over_from_once(world: World) -> None:
+    sweep({}, world.ports)
+    item = {"pk": "WAITS", "sk": "WAIT#slot", "kind": "slot", "token": "token", "run_id": "old"}
+    world.database.items["WAITS", "WAIT#slot"] = {name: {"S": value} for name, value in item.items()}
+    sweep({}, world.ports)
+    assert world.executions.answers == {}
+
+
+def test_a_sweep_that_finds_nothing_new_writes_nothing(world: World) -> None:
+    world.alarms.alarms = [alarm()]
+    for _ in range(2):
+        sweep({}, world.ports)
+    world.outside.calls.clear()
+    sweep({}, world.ports)
+    assert not {"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"} & set(world.outside.calls)
+
+
 def test_an_item_of_an_intention_that_is_settled_by_then_tells_nobody(world: World) -> None:
     stories.moving(world)
     stories.tell_dead(world, "ABORTED")

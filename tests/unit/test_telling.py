@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.actions.sweep import WORKERS
 from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.notification import Message
@@ -401,15 +402,29 @@ def test_what_a_sweep_made_up_for_is_counted_and_what_was_only_due_is_not_lost(
     assert "oldest_queued_seconds" in lines("WaitsObserved")[0]
 
 
-def test_a_step_of_the_ladder_is_made_up_for_nothing(
-    world: World, lines: Callable[[str], list[dict[str, Any]]]
+@pytest.mark.parametrize(
+    ("worked", "lost"),
+    [
+        ("approval_advanced", False),
+        ("approval_withdrawn", False),
+        ("pending_signal_raised", False),
+        ("wait_answered", True),
+        (None, None),
+    ],
+)
+def test_what_a_sweep_did_is_noted_and_only_what_was_lost_is_counted(
+    worked: str | None,
+    lost: bool | None,
+    world: World,
+    lines: Callable[[str], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stories.decided(world, approval={"training": "always"}, actions={"warning": "approve", "critical": "approve"})
-    do(world, "park", kind="approval", subject="training", token="token")
-    world.clock.forward(hours=5)
-    do(world, "sweep")
-    (line,) = lines("SweepRepaired")
-    assert holds(line, repair="approval_advanced", lost=False)
+    monkeypatch.setitem(WORKERS, DueKind.LOOK, lambda _ports, _item: Worked(repair=worked))
+    world.table.add_due(due(DueKind.LOOK, "run-1:slot", "fraud", NOON))
+    assert do(world, "sweep")["repairs"] == ({worked: 1} if worked else {})
+    assert [(line["repair"], line["lost"]) for line in lines("SweepRepaired")] == ([(worked, lost)] if worked else [])
+    noted = [item["kind"]["S"] for key, item in world.database.items.items() if key[0] == "REPAIRS"]
+    assert noted == ([worked] if worked else [])
 
 
 def test_what_failed_in_a_sweep_and_what_was_not_decided_can_be_looked_up(
