@@ -1,0 +1,209 @@
+"""What one decision reads, writes and answers, each rule of it by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestration.domain.contracts import DueKind
+from orchestration.domain.switches import KillSwitch
+from orchestration.stores.models import Commit
+from tests.unit.fakes import NOON, World, drift
+from tests.unit.stories import ENDPOINT, OLD, do
+from tests.unit.test_due import KEPT
+
+AT = NOON.isoformat()
+HOUR = timedelta(hours=1)
+
+
+def stored(world: World, model: str = "churn", **state: Any) -> None:
+    assert world.table.save_model(replace(world.table.model(model), **state))
+
+
+def asked(model: str = "churn", run_id: str = "run-r", **detail: Any) -> dict[str, Any]:
+    """A person's request, which is no drift."""
+    return {
+        "source": "mlops.drift",
+        "detail-type": "Retraining Requested",
+        "id": run_id,
+        "time": AT,
+        "detail": {"model": model, "reason": "New data.", "requested_by": "ana", **detail},
+    }
+
+
+def pending(model: str = "churn") -> dict[str, Any]:
+    return {
+        "source": "mlops.retraining",
+        "detail-type": "Pending Signal Due",
+        "time": AT,
+        "detail": {"model": model, "count": 2},
+    }
+
+
+def admitted(world: World, event: Any, run_id: str = "run-1") -> str:
+    return str(do(world, "admit", run_id, event=event)["decision"])
+
+
+# What is read.
+
+
+def test_a_decision_is_made_on_all_that_is_kept_of_its_model(world: World) -> None:
+    starts = ((NOON - HOUR).isoformat(), AT)
+    stored(world, run_starts=starts, fruitless_runs=2, frozen_reason="3 runs.", promoted_at=AT)
+    assert admitted(world, drift()) == "HOLD"
+    (record,) = world.chain("churn")
+    state = record["inputs"]["state"]
+    assert (state["run_starts"], state["fruitless_runs"]) == (list(starts), 2)
+    assert (state["frozen_reason"], state["promoted_at"]) == ("3 runs.", AT)
+    assert world.table.model("churn").frozen_reason == "3 runs."
+
+
+def owned(world: World, kind: str | None) -> None:
+    """An endpoint that another model promoted to, whose policy says this now."""
+    world.sagemaker.serve(ENDPOINT, OLD)
+    base = {"schema_version": 1, "evaluation": {"metric": "auc"}, "budget": {"runs": 0}}
+    world.table._transact([world.table.own_endpoint(ENDPOINT, "risk", before=None)])
+    if kind is not None:
+        promotion = {"kind": kind, "endpoint": ENDPOINT}
+        world.put("policies/risk.json", {**base, "model": "risk", "promotion": promotion})
+    world.put("policies/churn.json", {**base, "model": "churn", "promotion": {"endpoint": ENDPOINT}})
+
+
+@pytest.mark.parametrize(("kind", "owner"), [("endpoint", "risk"), ("registry", "churn"), (None, "churn")])
+def test_an_endpoint_is_free_once_no_policy_promotes_to_it(kind: str | None, owner: str, world: World) -> None:
+    owned(world, kind)
+    assert admitted(world, drift()) == ("HOLD" if owner == "risk" else "RETRAIN")
+    assert world.table.endpoint_owner(ENDPOINT) == owner
+
+
+def test_who_promotes_by_the_registry_owns_no_endpoint(world: World) -> None:
+    promotion = {"kind": "registry", "endpoint": ENDPOINT}
+    world.put(
+        "policies/churn.json",
+        {"schema_version": 1, "model": "churn", "evaluation": {"metric": "auc"}, "promotion": promotion},
+    )
+    admitted(world, drift())
+    assert world.table.endpoint_owner(ENDPOINT) is None
+
+
+# What is written.
+
+
+def test_a_decision_whose_own_write_looked_like_a_rivals_is_found_and_not_called_a_duplicate(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = world.table.commit_decision
+
+    def lost(*given: Any, **named: Any) -> Commit:
+        assert commit(*given, **named) is Commit.DONE
+        monkeypatch.setattr(world.table, "commit_decision", commit)
+        return Commit.CONFLICT
+
+    monkeypatch.setattr(world.table, "commit_decision", lost)
+    assert admitted(world, drift()) == "RETRAIN"
+    assert len(world.chain("churn")) == 1
+
+
+def test_a_run_takes_what_waited_with_it(world: World) -> None:
+    stored(world, pending=KEPT)
+    assert admitted(world, drift()) == "RETRAIN"
+    assert world.table.model("churn").pending is None
+    assert world.due(DueKind.PENDING) == []
+
+
+def test_a_signal_that_is_kept_is_due_once_however_many_join_it(world: World) -> None:
+    assert admitted(world, drift()) == "RETRAIN"
+    assert world.due(DueKind.PENDING) == []
+    for number in (2, 3):
+        world.clock.forward(minutes=number)
+        assert admitted(world, drift(dedupe_key=str(number)), f"run-{number}") == "COALESCE"
+    assert len(world.due(DueKind.PENDING)) == 1
+    kept = world.table.model("churn").pending
+    assert kept is not None
+    assert kept["count"] == 2
+
+
+@pytest.mark.parametrize(("event", "kept"), [(drift(dedupe_key="2"), True), (asked(), False)])
+def test_only_what_speaks_against_the_model_is_kept_as_drift(event: Any, kept: bool, world: World) -> None:
+    admitted(world, drift())
+    assert admitted(world, event, "run-2") == "COALESCE"
+    assert ("drift" in (world.table.model("churn").pending or {})) == kept
+
+
+@pytest.mark.parametrize(
+    ("state", "scope", "decision", "waits"),
+    [
+        ({}, None, "RETRAIN", False),
+        ({}, "model:churn", "HOLD", True),
+        ({"active_run_id": "run-7"}, None, "COALESCE", True),
+        ({"frozen_reason": "3 runs."}, None, "HOLD", False),
+    ],
+)
+def test_a_signal_that_comes_back_waits_on_only_for_a_run_or_a_switch(
+    state: dict[str, Any], scope: str | None, decision: str, waits: bool, world: World
+) -> None:
+    stored(world, pending=KEPT, **state)
+    if scope:
+        world.table.throw_switch(KillSwitch(scope, "ana", "Incident 7.", AT))
+    assert admitted(world, pending()) == decision
+    assert world.table.model("churn").pending == (KEPT if waits else None)
+
+
+def test_another_signal_leaves_what_waits_as_it_is(world: World) -> None:
+    stored(world, pending=KEPT)
+    assert admitted(world, drift(observed=0.1)) == "OBSERVE"
+    assert world.table.model("churn").pending == KEPT
+
+
+@pytest.mark.parametrize("scope", ["source:drift_report", "source:pending"])
+def test_a_switch_over_who_raised_what_waited_is_met_as_its_run_begins(scope: str, world: World) -> None:
+    stored(world, pending=KEPT)
+    switch = KillSwitch(scope, "ana", "Incident 7.", AT)
+    world.outside.meanwhile("TransactWriteItems", lambda: world.table.throw_switch(switch))
+    assert admitted(world, pending()) == "HOLD"
+
+
+# What people hear of holds.
+
+
+@pytest.mark.parametrize(
+    ("reason", "ago", "told"),
+    [
+        ("FROZEN", timedelta(hours=24) - timedelta(seconds=1), False),
+        ("FROZEN", timedelta(hours=24), True),
+        ("FROZEN", None, True),
+        ("PAUSED", HOUR, True),
+        (None, None, True),
+    ],
+)
+def test_a_hold_is_told_once_a_day_for_each_reason(
+    reason: str | None, ago: timedelta | None, told: bool, world: World
+) -> None:
+    at = None if ago is None else (NOON - ago).isoformat()
+    stored(world, frozen_reason="3 runs.", told_reason=reason, told_at=at)
+    assert admitted(world, drift()) == "HOLD"
+    assert world.chain("churn")[0]["reason"] == "FROZEN"
+    assert bool(world.told("HOLD")) == told
+    state = world.table.model("churn")
+    assert (state.told_reason, state.told_at) == (("FROZEN", AT) if told else (reason, at))
+
+
+# What the workflow hears.
+
+
+@pytest.mark.parametrize(
+    ("event", "decision", "go", "required"),
+    [
+        (drift(), "RETRAIN", "train", "YES"),
+        (drift(observed=0.1), "OBSERVE", "end", "NO"),
+        (drift(model="risk"), "REJECT", "reject", "NO"),
+    ],
+)
+def test_the_workflow_is_told_where_to_go(event: Any, decision: str, go: str, required: str, world: World) -> None:
+    answer = do(world, "admit", event=event)
+    assert (answer["decision"], answer["next"]) == (decision, go)
+    assert answer["run"]["approval_needed"] is False
+    assert answer["output"]["retraining_required"] == required
