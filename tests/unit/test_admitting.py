@@ -120,7 +120,7 @@ def test_a_signal_that_is_kept_is_due_once_however_many_join_it(world: World) ->
     for number in (2, 3):
         world.clock.forward(minutes=number)
         assert admitted(world, drift(dedupe_key=str(number)), f"run-{number}") == "COALESCE"
-    assert len(world.due(DueKind.PENDING)) == 1
+        assert len(world.due(DueKind.PENDING)) == 1
     kept = world.table.model("churn").pending
     assert kept is not None
     assert kept["count"] == 2

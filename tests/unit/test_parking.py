@@ -105,10 +105,18 @@ def test_people_are_asked_with_the_fact_that_made_the_loop_ask(subject: str, why
 
 
 @pytest.mark.parametrize(
-    ("subject", "why"), [("promotion", "the policy asks for it"), ("bake", "the bake said nothing")]
+    ("subject", "bakes", "why"),
+    [
+        ("promotion", False, "the policy asks for it"),
+        ("bake", False, "the bake said nothing"),
+        ("bake", True, "the bake said nothing"),
+    ],
 )
-def test_people_are_asked_without_a_fact_too(subject: str, why: str, world: World) -> None:
+def test_people_are_asked_without_a_fact_too(subject: str, bakes: bool, why: str, world: World) -> None:
     pinned(world)
+    if bakes:
+        bake = Wait(WaitKind.BAKE, "", "run-1", "fraud", "bake", "arn", AT, AT, AT)
+        assert world.table.park(bake, look_due(world.ports, bake)) is None
     park(world, "approval", subject)
     assert parked(world, WaitKind.APPROVAL, subject).data["why"] == why
 
