@@ -348,6 +348,16 @@ def test_a_candidate_that_was_found_good_is_not_taken_back(world: World) -> None
     assert (next_of(world, "again"), updates(world)) == ("finish", [])
 
 
+def test_a_way_back_that_was_begun_goes_on_whatever_the_bake_says_late(world: World) -> None:
+    promoted(world)
+    wait = Wait(WaitKind.BAKE, "", "run-1", "fraud", "t", "arn", AT, AT, AT)
+    wait = settled(wait, Result(Next.FINISH, "It held.", Status.PROMOTED))
+    assert world.table.park(wait, look_due(world.ports, wait)) is None
+    parked(world, WaitKind.ROLLBACK, outcome="ROLLED_BACK")
+    assert roll_back(world) is True
+    assert updates(world) == [OLD]
+
+
 def test_a_rollback_that_is_over_is_not_begun_again(world: World) -> None:
     promoted(world)
     parked(world, WaitKind.ROLLBACK, Result(Next.FINISH, "Back.", Status.ROLLED_BACK))
@@ -391,8 +401,10 @@ def test_a_champion_comes_back_from_whatever_the_endpoint_shows(
 ) -> None:
     promoted(world, endpoint, settles=settles)
     if what == "again":
+        world.outside.calls.clear()
         with pytest.raises(NotAcceptedYetError):
             roll_back(world)
+        assert "UpdateEndpoint" not in world.outside.calls
     else:
         assert roll_back(world) is True
     assert updates(world) == ([OLD] if what == "started" else [])
