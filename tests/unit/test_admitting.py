@@ -12,7 +12,7 @@ from orchestration.domain.contracts import DueKind
 from orchestration.domain.switches import KillSwitch
 from orchestration.stores.models import Commit
 from tests.unit.fakes import NOON, World, drift
-from tests.unit.stories import ENDPOINT, OLD, do
+from tests.unit.stories import do
 from tests.unit.test_due import KEPT
 
 AT = NOON.isoformat()
@@ -59,34 +59,6 @@ def test_a_decision_is_made_on_all_that_is_kept_of_its_model(world: World) -> No
     assert (state["run_starts"], state["fruitless_runs"]) == (list(starts), 2)
     assert (state["frozen_reason"], state["promoted_at"]) == ("3 runs.", AT)
     assert world.table.model("churn").frozen_reason == "3 runs."
-
-
-def owned(world: World, kind: str | None) -> None:
-    """An endpoint that another model promoted to, whose policy says this now."""
-    world.sagemaker.serve(ENDPOINT, OLD)
-    base = {"schema_version": 1, "evaluation": {"metric": "auc"}, "budget": {"runs": 0}}
-    world.table._transact([world.table.own_endpoint(ENDPOINT, "risk", before=None)])
-    if kind is not None:
-        promotion = {"kind": kind, "endpoint": ENDPOINT}
-        world.put("policies/risk.json", {**base, "model": "risk", "promotion": promotion})
-    world.put("policies/churn.json", {**base, "model": "churn", "promotion": {"endpoint": ENDPOINT}})
-
-
-@pytest.mark.parametrize(("kind", "owner"), [("endpoint", "risk"), ("registry", "churn"), (None, "churn")])
-def test_an_endpoint_is_free_once_no_policy_promotes_to_it(kind: str | None, owner: str, world: World) -> None:
-    owned(world, kind)
-    assert admitted(world, drift()) == ("HOLD" if owner == "risk" else "RETRAIN")
-    assert world.table.endpoint_owner(ENDPOINT) == owner
-
-
-def test_who_promotes_by_the_registry_owns_no_endpoint(world: World) -> None:
-    promotion = {"kind": "registry", "endpoint": ENDPOINT}
-    world.put(
-        "policies/churn.json",
-        {"schema_version": 1, "model": "churn", "evaluation": {"metric": "auc"}, "promotion": promotion},
-    )
-    admitted(world, drift())
-    assert world.table.endpoint_owner(ENDPOINT) is None
 
 
 # What is written.
