@@ -189,6 +189,41 @@ def test_an_output_is_read_with_care() -> None:
     assert (output.baseline_constraints_uri, output.baseline_statistics_uri) == (None, "s3://data/s.json")
 
 
+@pytest.mark.parametrize("name", ["model_data_url", "model_data_uri"])
+def test_an_output_is_taken_with_all_it_says(name: str) -> None:
+    given = {
+        name: "s3://data/model.tar.gz",
+        "image": "image",
+        "environment": {"B": "2", "A": "1"},
+        "evaluation_uri": "s3://data/e.json",
+        "baseline_constraints_uri": "s3://data/c.json",
+        "baseline_statistics_uri": "s3://data/s.json",
+    }
+    assert read_training_output(given, output_uri="s3://out/") == TrainingOutput(
+        model_data_uri="s3://data/model.tar.gz",
+        image="image",
+        environment=(("A", "1"), ("B", "2")),
+        evaluation_uri="s3://data/e.json",
+        baseline_statistics_uri="s3://data/s.json",
+        baseline_constraints_uri="s3://data/c.json",
+    )
+
+
+@pytest.mark.parametrize("package", ["arn:aws:s3:::fraud", f"{PACKAGE} ", 7, None, [PACKAGE]])
+def test_what_is_no_package_names_none(package: Any) -> None:
+    output = read_training_output({"model_package_arn": package}, output_uri="s3://out/")
+    assert output == TrainingOutput(evaluation_uri="s3://out/evaluation.json")
+
+
+def test_a_step_after_the_registration_leaves_its_package() -> None:
+    steps = [
+        {"StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": "job"}}},
+        {"StepStatus": "Succeeded", "Metadata": {"RegisterModel": {"Arn": PACKAGE}}},
+        {"StepStatus": "Succeeded", "Metadata": {"Lambda": {"Arn": "told"}}},
+    ]
+    assert trained_by_pipeline(steps) == ("job", PACKAGE)
+
+
 def test_an_output_that_says_two_things_fails_the_training_and_a_text_that_is_none_says_nothing() -> None:
     def result(output: str) -> Result:
         return training_result(Ended(succeeded=True, reason="ok", output=output), output_uri="s3://out/", overdue=False)
