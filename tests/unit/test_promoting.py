@@ -219,6 +219,8 @@ def test_what_shows_right_after_the_commit_is_not_asked_for_again(
     world.outside.meanwhile("TransactWriteItems", lambda: world.sagemaker.endpoints.update({ENDPOINT: shows}))
     assert promote(world) is started
     assert updates(world) == asked
+    if not started:
+        assert outcome(world, WaitKind.PROMOTION) is Status.SUPERSEDED
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from orchestration.domain.intention import Intention, training_subject
 from orchestration.domain.slots import Waiter
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
+from orchestration.steps.due_work import DONE
 from orchestration.steps.pending import pending_due
+from orchestration.steps.switches import switch_changed
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, person
@@ -152,6 +154,31 @@ def test_what_waited_for_a_switch_goes_on_when_it_is_lifted(world: World) -> Non
     do(world, "unpause", scope="global", by="ana")
     assert next_of(world, "run-1:slot") == "train"
     assert len(world.executions.started) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "scope", "looked"),
+    [
+        (WaitKind.BAKE, "", "global", True),
+        (WaitKind.BAKE, "", "model:fraud", True),
+        (WaitKind.BAKE, "", "source:manual_request", True),
+        (WaitKind.BAKE, "", "model:risk", False),
+        (WaitKind.APPROVAL, "bake", "global", True),
+        (WaitKind.APPROVAL, "training", "global", False),
+        (WaitKind.TRAINING, "", "global", False),
+    ],
+)
+def test_a_switch_has_the_bakes_in_its_scope_looked_at_and_nothing_else(
+    kind: WaitKind, subject: str, scope: str, looked: bool, world: World
+) -> None:
+    """The run is over, so that a look withdraws what was waited for."""
+    begin(world, replace(RUN, outcome="STOPPED"))
+    parked(world, kind, "run-1", subject)
+    world.table.add_due(due(DueKind.LOOK, "run-8:bake", "fraud", NOON))
+    parked(world, WaitKind.BAKE, "run-9")
+    assert switch_changed(world.ports, due(DueKind.SWITCH, scope, "-", NOON)) == DONE
+    assert next_of(world, f"run-1:{kind}") == ("record" if looked else None)
+    assert next_of(world, "run-9:bake") is None
 
 
 # Unfreezing.

@@ -83,6 +83,7 @@ def test_what_a_channel_did_not_take_is_told_by_a_sweep(
 @pytest.mark.parametrize(("scope", "model"), [("global", None), ("model:fraud", "fraud"), ("source:alarm", None)])
 def test_a_pause_is_told_with_its_model_and_the_way_back(scope: str, model: str | None, world: World) -> None:
     do(world, "pause", scope=scope, by="ana", reason="Incident 7.")
+    assert world.table.chain_head(model or "_loop").sequence == 1
     (told,) = world.told("PAUSED")
     assert (told.model, told.title, told.next_steps) == (model, f"{scope} paused", (f"make resume SCOPE={scope}",))
 
