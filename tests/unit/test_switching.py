@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import due
+from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.intention import Intention, training_subject
 from orchestration.domain.slots import Waiter
 from orchestration.domain.wait import Result, Wait
@@ -179,6 +180,76 @@ def test_a_switch_has_the_bakes_in_its_scope_looked_at_and_nothing_else(
     assert switch_changed(world.ports, due(DueKind.SWITCH, scope, "-", NOON)) == DONE
     assert next_of(world, f"run-1:{kind}") == ("record" if looked else None)
     assert next_of(world, "run-9:bake") is None
+
+
+def switch_items(world: World) -> list[tuple[str, str]]:
+    return [(item.subject, item.model) for item in world.due(DueKind.SWITCH)]
+
+
+@pytest.mark.parametrize(("scope", "model"), [("model:fraud", "fraud"), ("global", "_loop"), ("source:alarm", "_loop")])
+def test_what_follows_a_switch_is_due_at_once_with_it_and_with_its_lifting(
+    scope: str, model: str, world: World
+) -> None:
+    for action in ("pause", "unpause"):
+        stories.operate(world, action, scope=scope, swept=False, **({"reason": "Why."} if action == "pause" else {}))
+        assert switch_items(world) == [(scope, model)]
+        assert [item.due_at for item in world.due(DueKind.SWITCH)] == [world.clock().isoformat()]
+        do(world, "sweep")
+        assert switch_items(world) == []
+
+
+def test_a_sweep_that_cannot_be_asked_for_leaves_the_change_and_what_follows_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_seconds: int = 0) -> None:
+        raise TransientServiceError("EventBridge refused the event.")
+
+    monkeypatch.setattr(world.channels, "request_sweep", refused)
+    assert paused(world)["changed"]
+    assert len(world.table.kill_switches()) == 1
+    assert switch_items(world) == [("global", "_loop")]
+    assert stories.operate(world, "sweep") == {"asked": False}
+
+
+@pytest.mark.parametrize("ahead", [0, 600, 3600])
+def test_a_sweep_is_asked_for_with_how_far_it_looks_ahead(
+    ahead: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds: list[int] = []
+    monkeypatch.setattr(world.channels, "request_sweep", seconds.append)
+    assert stories.operate(world, "sweep", ahead_seconds=ahead) == {"asked": True}
+    assert seconds == [ahead]
+
+
+@pytest.mark.parametrize("ahead", [-1, 3601, "soon", None, True])
+def test_a_sweep_does_not_look_ahead_for_more_than_an_hour(ahead: Any, world: World) -> None:
+    with pytest.raises(InvalidRequestError, match="0 to 3600"):
+        stories.operate(world, "sweep", ahead_seconds=ahead)
+    assert world.channels.sweeps_requested == 0
+
+
+def test_a_switch_that_is_lifted_frees_slots_by_itself(world: World) -> None:
+    """Whether or not the sweep that follows would look at the queue."""
+    do(world, "sweep")
+    begin(world)
+    world.executions.statuses[RUN.execution_arn] = "RUNNING"
+    parked(world, WaitKind.SLOT, "run-1")
+    world.table._transact([world.table.queue_write(Waiter("run-1", "fraud", AT))])
+    assert switch_changed(world.ports, due(DueKind.SWITCH, "global", "_loop", NOON)) == DONE
+    assert next_of(world, "run-1:slot") == "train"
+
+
+@pytest.mark.parametrize(
+    ("scope", "looked"), [("global", True), ("model:fraud", True), ("model:risk", False), ("source:alarm", False)]
+)
+def test_a_switch_ends_what_bakes_under_it_only(scope: str, looked: bool, world: World) -> None:
+    """Here the run is over, so that a look withdraws what was waited for."""
+    begin(world, replace(RUN, outcome="STOPPED"))
+    parked(world, WaitKind.BAKE, "run-1")
+    parked(world, WaitKind.TRAINING, "run-1")
+    switch_changed(world.ports, due(DueKind.SWITCH, scope, "_loop", NOON))
+    assert (next_of(world, "run-1:bake") == "record") is looked
+    assert next_of(world, "run-1:training") is None
 
 
 # Unfreezing.

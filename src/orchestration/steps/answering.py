@@ -97,10 +97,10 @@ def answer(ports: ApprovalPorts, token: str, go: Next) -> bool:
 def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
     """The workflow came again with a new token for a wait that exists: None when it was answered with its result.
 
-    Otherwise the wait, still parked, with the new token.
+    Otherwise the wait, still parked; the table has the new token.
     """
     if not wait.resolved and ports.table.swap_token(wait, token):
-        return replace(wait, token=token, token_before=wait.token)
+        return wait
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject) or wait
     if current.result is not None:
         answer(ports, token, current.result.next)

@@ -49,8 +49,8 @@ def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     """``effective_policy``, and what follows from reading a file: a good one is kept, a bad one is told of once."""
     document = _file(ports, model)
     loaded = _effective(ports, model, document)
-    if loaded is None or document.unreadable is Unreadable.MISSING:
-        return loaded
+    if loaded is None:
+        return None
     if loaded.findings:
         _tell_once(ports, model, document.version or str(document.unreadable), loaded.findings)
     elif document.body is not None:

@@ -30,7 +30,7 @@ LOG = logging.getLogger("orchestration")
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How much earlier than the run's start its pipeline execution is looked for."""
 
-STOPPED_ERRORS: Final = frozenset({"ABORTED", "PipelineStopped", "TrainingJobStopped", TRAINING_TIMED_OUT})
+STOPPED_ERRORS: Final = frozenset({"ABORTED", "PipelineStopped", "TrainingJobStopped"})
 """Errors of a training that somebody stopped; past its limit that was the loop."""
 
 
