@@ -144,6 +144,14 @@ def test_a_field_that_comes_twice_is_no_proof(proof: str) -> None:
     assert unproven(f"{proof}&Action=GetCallerIdentity", NOON) is not None
 
 
+@pytest.mark.parametrize("end", ["#;host;x-retraining-request", "#", ";", "+", "&", " ", "%zz", "?", "/", "\\"])
+def test_what_a_sender_could_read_otherwise_than_the_check_is_no_proof(proof: str, end: str) -> None:
+    """What stands after a ``#`` is checked and never sent: a query that signs no binding would look as if it did."""
+    unbound = changed(proof, **{"X-Amz-SignedHeaders": None})
+    assert unproven(f"{unbound}&X-Amz-SignedHeaders=host{end}", NOON) is not None
+    assert unproven(f"{proof}{end}", NOON) is not None
+
+
 def test_a_proof_is_bound_to_every_field_of_its_request_and_to_the_stack() -> None:
     bound = binding(ASKED, MACHINE)
     assert binding({**ASKED, "proof": "x"}, MACHINE) == bound

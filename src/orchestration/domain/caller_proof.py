@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlencode
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.records import sha256
@@ -83,9 +83,11 @@ def unproven(proof: Any, now: datetime) -> Unproven | None:
     query = dict(pairs)
     names = query.keys() - {"X-Amz-Security-Token"}
     asks = query.get("Action") == "GetCallerIdentity" and query.get("Version") == "2011-06-15"
-    if len(pairs) != len(query) or names != _NEEDED or not asks:
+    # A fragment, an empty part, an encoding of its own: what is sent would not be what was checked here.
+    as_read = urlencode(pairs, quote_via=quote, safe="")
+    if as_read != proof or len(pairs) != len(query) or names != _NEEDED or not asks:
         return Unproven("The request's proof is no query of a presigned GetCallerIdentity.")
-    if not {"host", HEADER} <= set(query["X-Amz-SignedHeaders"].split(";")):
+    if query["X-Amz-SignedHeaders"] != f"host;{HEADER}":
         return Unproven(f"The request's proof is not bound to it: the header {HEADER} is not signed.")
     signed = query["X-Amz-Date"]
     if not _STAMP.fullmatch(signed):
