@@ -89,6 +89,29 @@ def test_who_asked_for_a_retraining_does_not_approve_it(world: World) -> None:
     assert world.read(f"evidence/fraud/{name}/approval-training.json")["votes"][0]["by"] == person("grace")
 
 
+@pytest.mark.threat("vote-twice")
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        "arn:aws:iam::444455556666:user/grace",
+        "arn:aws:iam::444455556666:root",
+        "arn:aws:sts::444455556666:assumed-role/AWSReservedSSO_Reviewer_0123456789abcdef/grace@x.io",
+        "arn:aws:sts::444455556666:assumed-role/Voter/grace",
+    ],
+)
+def test_an_identity_of_another_account_is_no_second_person(stranger: str, new_world: Any) -> None:
+    """A proof says who somebody is and not that they may vote; the one who invokes may have an account of their own."""
+    world = new_world(voter_roles=("arn:aws:iam::444455556666:role/Voter",))
+    stories.asked(world, **PAIR)
+    assert says(world, "ada") == "COUNTED"
+
+    with pytest.raises(InvalidRequestError, match="another account"):
+        says(world, stranger)
+    assert opened(world)
+    with pytest.raises(InvalidRequestError, match="another account"):
+        stories.operate(world, "retrain", by=stranger, model="fraud", reason="new labels", key="k")
+
+
 @pytest.mark.threat("vote-in-anothers-name")
 @pytest.mark.parametrize("claim", [{}, {"by": "the board"}, {"arn": person("grace")}, {"person": {"name": "grace"}}])
 def test_a_name_in_a_request_is_nobodys_name(claim: dict[str, Any], world: World) -> None:

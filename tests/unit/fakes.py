@@ -204,9 +204,9 @@ class FakeCallers(Callers):
         return by if query["X-Amz-Signature"] == sha256(f"{by} signs {bound_to}") else None
 
 
-def person(name: str) -> str:
-    """ARN of the IAM user of a name; an ARN stays as it is."""
-    return name if name.startswith("arn:") else f"arn:aws:iam::111122223333:user/{name}"
+def person(name: str, machine: str = MACHINE) -> str:
+    """ARN of the IAM user of a name, in the account of a stack's state machine; an ARN stays as it is."""
+    return name if name.startswith("arn:") else f"arn:aws:iam::{machine.split(':')[4]}:user/{name}"
 
 
 def proven(request: dict[str, Any], by: str, at: datetime, machine: str = MACHINE) -> dict[str, Any]:
@@ -215,11 +215,11 @@ def proven(request: dict[str, Any], by: str, at: datetime, machine: str = MACHIN
         "Action": "GetCallerIdentity",
         "Version": "2011-06-15",
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-        "X-Amz-Credential": person(by),
+        "X-Amz-Credential": person(by, machine),
         "X-Amz-Date": f"{at:%Y%m%dT%H%M%SZ}",
         "X-Amz-Expires": "60",
         "X-Amz-SignedHeaders": f"host;{HEADER}",
-        "X-Amz-Signature": sha256(f"{person(by)} signs {binding(request, machine)}"),
+        "X-Amz-Signature": sha256(f"{person(by, machine)} signs {binding(request, machine)}"),
     }
     return {**request, "proof": urlencode(proof)}
 

@@ -33,6 +33,9 @@ def proven_caller(ports: ApprovalPorts, request: dict[str, Any]) -> Person:
         raise InvalidRequestError(
             "AWS does not take the request's proof: it was signed for another request, stack or Region, or by nobody it knows."
         )
+    if arn.split(":")[4] != ports.settings.state_machine_arn.split(":")[4]:
+        # It shows an identity, not that this identity may ask: whoever may could bring one of an account of their own.
+        raise InvalidRequestError(f"{arn} is of another account than this stack, whose own people alone may ask.")
     person = person_of(arn, ports.settings.voter_roles)
     if person is None:
         raise InvalidRequestError(f"{arn} is no person or role that this stack can tell apart from others.")
