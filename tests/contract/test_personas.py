@@ -366,15 +366,20 @@ def test_a_redrive_is_refused_even_to_an_operator_with_every_other_right() -> No
     assert evaluate(context, policies).decision == "Deny"
 
 
+@pytest.mark.parametrize("action", ["lambda:InvokeFunction", "lambda:InvokeAsync"])
+@pytest.mark.parametrize("qualifier", ["", ":$LATEST", ":1", ":live"])
 @pytest.mark.parametrize("function", ["OrchestrationFunction", "PromotionFunction", "ApprovalFunction"])
-def test_people_cannot_speak_for_the_workflow_or_the_page_whatever_else_they_may_do(function: str) -> None:
+def test_people_cannot_speak_for_the_workflow_or_the_page_whatever_else_they_may_do(
+    function: str, qualifier: str, action: str
+) -> None:
+    """With a qualifier the request is for another ARN: Lambda Developer Guide, "Resources and conditions", by version or alias."""
     policies = [parse_policy_document(each) for each in (EVERYTHING, document(STACK, "ReviewerPolicy"))]
     context = EvalContext(
         principal_arn=OPERATOR,
         principal_type="AssumedRole",
         principal_account=ACCOUNT,
-        action="lambda:InvokeFunction",
-        resource_arn=STACK.arn(function),
+        action=action,
+        resource_arn=f"{STACK.arn(function)}{qualifier}",
         region=REGION,
     )
 
