@@ -211,7 +211,7 @@ def test_a_candidate_whose_artifact_cannot_be_looked_at_is_rejected(world: World
         ([], {REPORT_URI}),
     ],
 )
-def test_a_package_is_kept_by_the_versions_of_what_it_holds(
+def test_a_package_is_kept_by_what_it_is_made_of_and_the_versions_of_what_it_holds(
     containers: list[dict[str, str]], uris: set[str], world: World
 ) -> None:
     pinned(world, promotion={"kind": "registry"})
@@ -222,7 +222,7 @@ def test_a_package_is_kept_by_the_versions_of_what_it_holds(
         "InferenceSpecification": {"Containers": containers},
     }
     assert judged(world) == (Next.PROMOTE, None)
-    assert set(verdict(world).versions) == uris
+    assert set(verdict(world).versions) == {PACKAGE, *uris}
 
 
 def test_a_package_that_does_not_exist_is_rejected(world: World) -> None:

@@ -291,6 +291,31 @@ def test_a_package_whose_group_became_another_models_does_not_serve(world: World
     assert world.sagemaker.requests == []
 
 
+@pytest.mark.parametrize("kind", [{"kind": "registry"}, SERVED])
+@pytest.mark.parametrize(
+    "swapped",
+    [
+        {"Image": "evil.com/serve:1"},
+        {"ModelDataUrl": "s3://evil/model.tar.gz"},
+        {"Environment": {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://evil/code.tar.gz"}},
+        {"ModelDataSource": {"S3DataSource": {"S3Uri": "s3://amzn-s3-demo-bucket/other/"}}},
+    ],
+)
+def test_a_package_that_was_changed_since_it_was_judged_is_not_promoted(
+    world: World, swapped: dict[str, Any], kind: dict[str, Any]
+) -> None:
+    """UpdateModelPackage takes an InferenceSpecification: whoever may call it could swap what people have approved."""
+    world.sagemaker.packages[PACKAGE] = package()
+    stories.accepted(world, output={"model_package_arn": PACKAGE}, promotion=kind)
+    world.sagemaker.packages[PACKAGE] = package(**swapped)
+    assert do(world, "promote", token="t") == {"started": False}
+    wait = world.table.wait("run-1", WaitKind.PROMOTION)
+    assert wait is not None
+    assert wait.result is not None
+    assert (wait.result.outcome, "not what was judged" in wait.result.reason) == (Status.SUPERSEDED, True)
+    assert world.sagemaker.requests == []
+
+
 def test_a_candidate_runs_as_the_champion_does_whatever_its_container_names(world: World) -> None:
     """The registry's credentials come from a function of the team; the champion's image goes on being the candidate's."""
     provider = {"RepositoryCredentialsProviderArn": "arn:aws:lambda:us-east-1:111122223333:function:login"}

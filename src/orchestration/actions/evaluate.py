@@ -21,7 +21,7 @@ from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.promotion import EndpointPlan, plan_promotion
+from orchestration.domain.promotion import EndpointPlan, package_version, plan_promotion
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
@@ -207,16 +207,17 @@ def _versions(
 ) -> dict[str, str] | str:
     """What was judged, by its version: report and artifacts; or a sentence when an artifact cannot be looked at."""
     uris = [output.model_data_uri] if output.model_data_uri else []
+    versions: dict[str, str] = {}
     if output.model_package_arn:
         if package is None:
             return f"Model package {output.model_package_arn} does not exist, so there is nothing to promote."
+        versions[output.model_package_arn] = package_version(package)
         for container in sequence(mapping(package.get("InferenceSpecification")).get("Containers")):
             uri = text(mapping(container).get("ModelDataUrl"), 1024)
             if uri:
                 uris.append(uri)
     if document is not None and document.body is not None:
         uris.append(document.uri)
-    versions: dict[str, str] = {}
     for uri in uris:
         version = ports.bucket.version(uri)
         if version is None:

@@ -20,7 +20,7 @@ from orchestration.domain.fence import (
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
 from orchestration.domain.json_values import mapping
 from orchestration.domain.ownership import Kind, Resource, package_group
-from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan
+from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan, package_version
 from orchestration.domain.records import manifest_key
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
@@ -105,11 +105,19 @@ def _refusal(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) ->
     if refusal is not None:
         return refusal
     plan, versions = verdict.plan, verdict.versions
-    refusal = changed_versions(versions, {uri: ports.bucket.version(uri) for uri in versions})
+    refusal = changed_versions(versions, {name: _version(ports, name) for name in versions})
     refusal = refusal or (_not_own(ports, gathered, plan) if plan else None)
     if refusal is not None or not isinstance(plan, EndpointPlan):
         return refusal
     return _foreign(ports, plan) or _rival(ports, gathered, plan.endpoint)
+
+
+def _version(ports: HandPorts, name: str) -> str | None:
+    """Version of something that was judged as it is now: a model package by its ARN, anything else by its address in S3."""
+    if not name.startswith("arn:"):
+        return ports.bucket.version(name)
+    package = ports.sagemaker.model_package(name)
+    return None if package is None else package_version(package)
 
 
 def _not_own(ports: HandPorts, gathered: Gathered, plan: PromotionPlan) -> Refusal | None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.json_values import mapping, s3_addresses, sequence, text
 from orchestration.domain.policy import PromotionKind
+from orchestration.domain.records import sha256
 from orchestration.domain.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
@@ -244,6 +246,11 @@ def plan_promotion(
         baseline_statistics_uri=output.baseline_statistics_uri,
         baseline_constraints_uri=output.baseline_constraints_uri,
     )
+
+
+def package_version(package: dict[str, Any]) -> str:
+    """What tells one make-up of a model package from another: UpdateModelPackage changes what its containers are made of."""
+    return sha256(canonical(mapping(package.get("InferenceSpecification")).get("Containers")))
 
 
 def _deployment(promotion: Promotion) -> dict[str, Any]:
