@@ -52,6 +52,24 @@ ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
     "another account": ({"training": {"target": OTHERS.replace("1111", "9999")}}, "another account or Region"),
     "another Region": ({"training": {"target": PIPELINE.replace("us-east", "eu-west")}}, "another account or Region"),
     "image of a job": (job(AlgorithmSpecification={"TrainingImage": "evil.com/train:1"}), "ImagePrefixes"),
+    "file system of a job": (
+        job(
+            InputDataConfig=[
+                {
+                    "ChannelName": "train",
+                    "DataSource": {
+                        "FileSystemDataSource": {
+                            "FileSystemId": "fs-0123456789abcdef0",
+                            "FileSystemAccessMode": "rw",
+                            "FileSystemType": "FSxLustre",
+                            "DirectoryPath": "/spam",
+                        }
+                    },
+                }
+            ]
+        ),
+        "file system",
+    ),
     "algorithm of a job": (
         job(AlgorithmSpecification={"AlgorithmName": "arn:aws:sagemaker:us-east-1:999999999999:algorithm/evil"}),
         "ImagePrefixes",

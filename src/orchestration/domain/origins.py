@@ -108,6 +108,9 @@ class Origins:
                 yield from self._findings(value, what, field)
         elif isinstance(node, str) and field in IMAGE_FIELDS:
             yield from filter(None, [self.image_finding(node, named)])
+        elif isinstance(node, str) and field == "FileSystemId":
+            # A job mounts it, and may write to it. Nothing says whose a file system is.
+            yield f"{named} {text(node, 100)} is a file system, which no model takes data from: have the job read it from S3."
         elif isinstance(node, str) and node.startswith("arn:"):
             yield from filter(None, [self._arn_finding(node, field, named)])
         elif isinstance(node, str):
