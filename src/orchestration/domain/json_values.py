@@ -10,9 +10,12 @@ import codecs
 import json
 import math
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import NESTING_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MODEL_NAME: Final = re.compile(r"[a-zA-Z0-9]([\-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 """Names a model may have: SageMaker's own rule for model and endpoint names, so a name is safe in keys and ARNs.
@@ -35,6 +38,12 @@ NUMBER_LIMIT: Final = 400
 
 S3_ADDRESS: Final = re.compile(r"s3[an]?://[^\s\"'<>,;\\]*", re.IGNORECASE)
 """An S3 address inside another text; hyperparameters are often JSON texts, and entry points command lines."""
+
+ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+"""An escape of a JSON text. Source: RFC 8259, section 7."""
+
+DECODINGS: Final = 4
+"""How often a text is read as JSON: a text in a document in a hyperparameter takes three."""
 
 TEXT_LIMIT: Final = 500
 """Characters kept of a text that came from outside; enough for a sentence, too little to flood a page."""
@@ -154,11 +163,25 @@ def s3_uri(value: Any) -> str | None:
 
 
 def s3_addresses(value: Any) -> list[str]:
-    """Every S3 address in the texts of a JSON value, in their order, well-formed or not."""
+    """Every S3 address in the texts of a JSON value, in their order, well-formed or not; a text is read as JSON too."""
     if isinstance(value, str):
-        return S3_ADDRESS.findall(value)
+        return list(dict.fromkeys(address for reading in _readings(value) for address in S3_ADDRESS.findall(reading)))
     members = value.values() if isinstance(value, dict) else sequence(value)
     return [address for member in members for address in s3_addresses(member)]
+
+
+def _readings(value: str) -> Iterator[str]:
+    """A text as it is, and as whoever reads it as JSON once or more often has it."""
+    for _ in range(DECODINGS):
+        yield value
+        read = ESCAPE.sub(_unescaped, value)
+        if read == value:
+            return
+        value = read
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else escape[2]
 
 
 def mapping(value: Any) -> dict[str, Any]:
