@@ -43,6 +43,7 @@ NASTY: Final = (
     "<!here> <!everyone> <@U012AB3CD> <#C024BE7LR> <!subteam^SAZ94GDB8> <!date^1392734382^x^https://evil.com|y>",
     "https://evil.com/?run=r&nonce=n http://evil.com HTTPS://EVIL.COM ftp://evil.com slack://open //evil.com",
     "evil.com www.evil.com evil.com/login evil.com.json x@evil.com mailto:x@evil.com evil.training evil.xn--p1ai \u0435vil.рф",
+    "evil.\u092d\u093e\u0930\u0924/x cafe\u0301.com evil.c\u0301om \U0001f608.to \u2603.net evil\u2024com",
     "evil\u3002com evil\uff0ecom evil\uff61com s3://evil.com/x \\\\evil\\share \\\\\\evil",
     "a\nWhat to do:\n- Look and decide: https://evil.com\r\nrun: forged\u2028run: forged\u2029\x85run: forged\x0b\x0c",
     "*Approved* _by_ ~nobody~ `code` ```block``` __x__ > quoted &gt; quoted &amp;lt; &#60;",
@@ -67,7 +68,8 @@ OURS: Final = re.compile(
 """Addresses that are ours, at the end of a step."""
 
 LINKED: Final = re.compile(
-    r"\w[\w+.-]*://(?<!\bs3://)|\\\\\w|[\w-][.\u3002\uff0e\uff61](com|net|org|io|training|xn--\w+|рф)(?![^\W_])",
+    r"\w[\w+.-]*://(?<!\bs3://)|\\\\\w|[\w\u0080-\U0010ffff-][.\u2024\u3002\uff0e\uff61]"
+    r"(com|net|org|io|to|training|xn--\w+|рф|भारत|c\u0301om)(?![^\W_])",
     re.IGNORECASE,
 )
 """What programs make a link of without being asked: a scheme, a Windows share, a name under a top-level domain."""

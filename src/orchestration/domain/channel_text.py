@@ -19,8 +19,11 @@ _BLANKS: Final = re.compile(" {2,}")
 _SHARE: Final = re.compile(r"\\(?=\\)")
 """What a Windows share begins with, which mail programs link to: ``\\\\host\\name``."""
 _SCHEME: Final = re.compile(r"(?<!\bs3)://")
-_HOST: Final = re.compile(r"(?<=[\w-])[.\u3002\uff0e\uff61](xn--|[^\W\d_]{2,})")
-"""The dot before a name that may be a domain; the three others are dots in an international host name (UTS 46)."""
+_HOST: Final = re.compile(r"(?<=[\w\u0080-\U0010ffff-])[.\u2024\u3002\uff0e\uff61](xn--|(?:[^\W\d_]|[^\x00-\x7f]){2,})")
+"""The dot before a name that may be a domain; the others are dots in an international host name (UTS 46).
+
+Vowel signs, accents of their own and pictures are letters of host names too, and none to a regular expression.
+"""
 
 _MARKS: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "~": "∼", "`": "\u02cb"})  # noqa: RUF001 - alike on purpose
 _UNDERLINE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
