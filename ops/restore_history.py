@@ -9,6 +9,7 @@ Shows what it found, asks (or YES=1), writes what is not there yet. It can be re
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -288,7 +289,8 @@ def _what_to_do(left: OpenRun) -> str:
     training = f" If it trains, {left.training} is its training; closing the run stops it." if left.training else ""
     return (
         f"{left.model} run {left.run_id}, since {left.started_at[:19]}. Last: {left.reached}{training} Stop it with "
-        f'aws stepfunctions stop-execution --execution-arn {left.execution_arn}, then make retrain MODEL={left.model} REASON="..." FORCE=1'
+        f"aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} and then "
+        f'make retrain MODEL={shlex.quote(left.model)} REASON="..." FORCE=1'
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +17,9 @@ from botocore.stub import Stubber
 
 from ops.audit.findings import Fault, Finding
 from ops.audit.gathered import Report
+from ops.rebuilt_history import OpenRun
 from ops.replay import replay
-from ops.restore_history import restore_history
+from ops.restore_history import _what_to_do, restore_history
 from ops.stack import OperatorError, Stack, run
 from ops.terminal import Terminal
 from ops.verify_audit import _print
@@ -47,6 +49,18 @@ def test_a_restoring_that_aws_refuses_is_no_finding_and_says_what_comes_next(cod
         stubber.add_client_error("scan", code)
         with pytest.raises(OperatorError, match=says):
             restore_history(argparse.Namespace(table="", json=False, yes=False), stack, Terminal())
+
+
+@pytest.mark.parametrize("nasty", ["it's(1)!", "x; touch pwned #", "$(touch pwned)", "`touch pwned`", "a\nb"])
+def test_a_command_that_is_printed_to_be_copied_is_whole_whatever_a_record_names(nasty: str) -> None:
+    """The names come from records of the bucket, whoever wrote them."""
+    arn = f"arn:aws:states:us-east-1:111122223333:execution:retraining:{nasty}"
+    told = _what_to_do(OpenRun("run-1", nasty, arn, "2026-03-02T12:00:00", "TRAINING_STARTED", None))
+
+    words = shlex.split(told.partition(" Stop it with ")[2])
+    assert words[:4] == ["aws", "stepfunctions", "stop-execution", "--execution-arn"]
+    assert words[4] == arn
+    assert f"MODEL={nasty}" in words
 
 
 @pytest.mark.parametrize(
