@@ -27,8 +27,11 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-# Handed on in the environment, so that no shell reads what people write into them.
-export ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED TABLE YES
+# Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
+# would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
+HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE YES
+export $(HANDED_ON)
+$(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
