@@ -5,15 +5,14 @@
     python -m tests.mutants --fresh              forget earlier verdicts
     python -m tests.mutants --known              only those of known.toml, each with the test that has to kill it
 
-Verdicts are kept in build/mutants: a kill as long as its module is the same, a survival as long as package and tests
-are, and not for more seconds of tests.
+Verdicts are kept in build/mutants: a kill as long as its function is the same and its test is there, a survival as long
+as package and tests are the same, and not for more seconds of tests.
 Survivors that are right have their reason in accepted.toml. Exit status 1: one has none, or a reason has no survivor.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -25,8 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.mutants.mutations import Key, Module, Mutant, modules
-from tests.mutants.trials import CACHE, Verdict, digest_of_tests, try_all
+from tests.mutants.mutations import ROOT, Key, Module, Mutant, modules
+from tests.mutants.trials import CACHE, TESTS, WITHOUT_TEST, Verdict, digest_of_tests, try_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +135,7 @@ def _try_known(jobs: int) -> int:
 
 
 def _try(tried: list[tuple[Module, Mutant]], verdicts: dict[Key, Verdict], jobs: int, limit: float) -> None:
-    digests = {"tests": digest_of_tests()}
+    tests, digests = digest_of_tests(), {mutant.key: module.digest(mutant) for module, mutant in tried}
     count, survived, shown = 0, 0, 0.0
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     with KEPT.open("a", encoding="utf-8") as file:
@@ -144,11 +143,10 @@ def _try(tried: list[tuple[Module, Mutant]], verdicts: dict[Key, Verdict], jobs:
         def told(mutant: Mutant, verdict: Verdict) -> None:
             nonlocal count, survived, shown
             verdicts[mutant.key] = verdict
-            digest = digests.setdefault(mutant.module, _digest(mutant.module))
             line = {
                 "key": mutant.key,
-                "module": digest,
-                "tests": digests["tests"],
+                "around": digests[mutant.key],
+                "tests": tests,
                 "limit": limit,
                 "verdict": asdict(verdict),
             }
@@ -168,19 +166,31 @@ def _kept(found: list[Module], limit: float, *, any_tests: bool = False) -> dict
     if not KEPT.exists():
         return {}
     tests = digest_of_tests()
-    digests = {module.path: _digest(module.path) for module in found}
+    digests = {mutant.key: module.digest(mutant) for module in found for mutant in module.mutants}
+    there = {
+        f"{file.relative_to(ROOT)}::{name}"
+        for file in TESTS.glob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))
+    }
     verdicts: dict[Key, Verdict] = {}
     for text in KEPT.read_text(encoding="utf-8").splitlines():
         line: dict[str, Any] = json.loads(text)
-        verdict, path = Verdict(**line["verdict"]), line["key"][0]
-        again = line["limit"] < limit or (line["tests"] != tests and not any_tests)
-        if digests.get(path) == line["module"] and (verdict.killed_by is not None or not again):
-            verdicts[tuple(line["key"])] = verdict
+        key, verdict = tuple(line["key"]), Verdict(**line["verdict"])
+        if digests.get(key) != line["around"]:
+            continue
+        if verdict.killed_by is None:
+            holds = any_tests or (line["limit"] >= limit and line["tests"] == tests)
+        else:
+            holds = verdict.killed_by in WITHOUT_TEST or _base(verdict.killed_by) in there
+        if holds:
+            verdicts[key] = verdict
     return verdicts
 
 
-def _digest(path: str) -> str:
-    return hashlib.sha256((HERE.parents[1] / "src" / "orchestration" / path).read_bytes()).hexdigest()
+def _base(test: str) -> str:
+    """A test's file and function, without class and parameters."""
+    file, *_, name = test.split("[", maxsplit=1)[0].split("::")
+    return f"{file}::{name}"
 
 
 def _report(found: list[Module], verdicts: dict[Key, Verdict], reasons: list[Reason], *, stale: bool) -> bool:

@@ -10,6 +10,7 @@ A mutant is known by module, function and the two texts, never by a line number,
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -130,8 +131,21 @@ class Module:
         self._rules = rules
         self.mutants: list[Mutant] = []
         self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._digests: dict[int, str] = {}
         for index, statement in enumerate(self.tree.body):
             self._statement(self.tree, "body", index, statement, Place())
+            self._digest(statement)
+            for method in statement.body if isinstance(statement, ast.ClassDef) else ():
+                if isinstance(method, ast.FunctionDef):
+                    self._digest(method)
+
+    def digest(self, mutant: Mutant) -> str:
+        """A digest of what is around a mutant: its function with all inside it, else its statement of the module."""
+        return self._digests[mutant.lines.start]
+
+    def _digest(self, node: ast.stmt) -> None:
+        digest = hashlib.sha256(ast.unparse(node).encode()).hexdigest()
+        self._digests |= dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), digest)
 
     def compile(self, mutant: Mutant | None = None) -> CodeType:
         """The module's code with a mutant in it; a syntax that Python refuses raises ``SyntaxError``."""

@@ -52,6 +52,11 @@ QUIET: Final = [
 ]
 """Arguments of a pytest that says nothing, in one process."""
 
+NO_END: Final = "no end"
+NO_IMPORT: Final = "import"
+WITHOUT_TEST: Final = frozenset({NO_END, NO_IMPORT})
+"""What kills without a test's name: it does not end, or cannot be imported."""
+
 IMPORT: Final = "import of "
 """Before the name of a test file whose import reaches a line."""
 
@@ -264,7 +269,7 @@ class _Trials(_Terse):
         with os.fdopen(reading, "rb") as pipe:
             answer = pipe.read().decode()
         if os.WIFSIGNALED(status):
-            killed_by: str | None = "no end"
+            killed_by: str | None = NO_END
         elif os.WEXITSTATUS(status) > 1:
             raise RuntimeError(f"It could not be tried: {mutant.name}")
         else:
@@ -338,7 +343,7 @@ def _swap(module: Module, mutant: Mutant, code: CodeType, functions: dict[tuple[
 
 
 def _afresh(module: Module, code: CodeType, tests: list[str]) -> str | None:
-    """Import everything again with the mutant, and run the tests. The first that fails, or ``import``."""
+    """Import everything again with the mutant, and run the tests. The first that fails, or ``NO_IMPORT``."""
     for name, loaded in list(sys.modules.items()):
         file = getattr(loaded, "__file__", None) or ""
         ours = file.startswith(str(ROOT)) and f"{os.sep}.venv{os.sep}" not in file
@@ -350,7 +355,7 @@ def _afresh(module: Module, code: CodeType, tests: list[str]) -> str | None:
     files = sorted({test.split("::", 1)[0] for test in tests})
     status = pytest.main([*QUIET, *(str(ROOT / file) for file in files)], plugins=[first])
     if first.failed is None and status not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
-        return "import"
+        return NO_IMPORT
     return first.failed
 
 
