@@ -197,7 +197,7 @@ class ChainWalk:
     def _artifacts(self, versions: dict[str, str]) -> tuple[tuple[str, str, str | None], ...]:
         found = []
         for uri, noted in versions.items():
-            if not uri.startswith("s3://"):
+            if uri.startswith("arn:"):
                 continue  # a model package, which is no object
             try:
                 now = self._audit.reading.artifact_version(uri)
