@@ -78,7 +78,10 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
             ports.now().isoformat(),
             verdict.result.reason,
             gathered.run.severity,
-            {gate["name"]: gate["sentence"] for gate in verdict.evaluation["gates"][:10]},
+            {
+                gate["name"]: gate["sentence"].removeprefix(f"{gate['name']}: ")
+                for gate in verdict.evaluation["gates"][:10]
+            },
         )
         against_rivals(
             ports,
