@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import asdict, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
 from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
 
+ROOT = Path(__file__).resolve().parents[2]
 REPORT = "s3://amzn-s3-demo-bucket/reports/churn-prod/churn-prod-schedule/2026/03/02/11/"
 CAPTURE = Dataset(
     "s3://amzn-s3-demo-bucket/endpoint-data-capture/churn-prod/AllTraffic/2026/03/02/10",
@@ -1055,6 +1058,23 @@ def test_the_shape_a_sender_chooses_hides_no_worse_numbers(
     assert found.kind is kind
 
 
+@pytest.mark.parametrize(
+    "detail",
+    [
+        json.loads(block)
+        for block in re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "signals.md").read_text("utf-8"), re.DOTALL)
+    ],
+    ids=", ".join,
+)
+def test_what_the_page_of_signals_shows_is_understood(detail: dict[str, Any]) -> None:
+    kind = RETRAINING_REQUESTED if "requested_by" in detail else DRIFT_DETECTED
+    found = taken({**drift(), "detail-type": kind, "detail": detail})
+    assert found.model == "fraud"
+    assert found.kind is (SignalKind.REQUEST if "requested_by" in detail else SignalKind.DRIFT)
+    assert found.requested_by == detail.get("requested_by")
+    assert (found.threshold is None) == ("requested_by" in detail)
+
+
 def test_nothing_in_an_event_proves_who_asks() -> None:
     sent = asked(proven_by="root", requested_by="ana@example.com")
     found = taken({**sent, "proven_by": "root"})
@@ -1093,7 +1113,7 @@ def identity(sent: Any, run_id: str = "run-1") -> str:
 def test_a_request_keeps_who_asks_and_why_and_is_forced_only_by_true() -> None:
     found = signal_of("manual_request/request")
     assert (found.kind, found.model, found.requested_by) == (SignalKind.REQUEST, "churn", "ana@example.com")
-    assert "New labels for February" in found.summary
+    assert found.summary.endswith('asks for retraining: "New labels for February".')
     assert not found.force
     assert (found.severity, found.observed_at) == (Severity.CRITICAL, event("manual_request/request")["time"])
     assert taken({**event("manual_request/request"), "time": None}).observed_at == ""
