@@ -74,7 +74,7 @@ def _record(options: argparse.Namespace, stack: Stack) -> Any:
         if run_ is None:
             raise OperatorError(f"There is no run {options.run}. make history MODEL=<model> lists a model's runs.")
         signal_id = json.loads(run_.manifest)["signal"]["signal_id"]
-    signal_id = required(signal_id, "SIGNAL", "make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50")
+    signal_id = required(signal_id, "SIGNAL", "make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50, or RUN=<run id>")
     seen = stack.table.signal(signal_id)
     if seen is not None:
         return stack.read_json(seen.record_key) or stack.table.record_of(seen)

@@ -29,7 +29,7 @@ def history(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
             sentence = (row.get("details") or {}).get("sentence") or (row.get("details") or {}).get("reason") or ""
             terminal.say(f"{row['at'][:19]}  {row['status']:<28} {sentence}")
         return 0
-    model = required(options.model, "MODEL", "make history MODEL=fraud")
+    model = required(options.model, "MODEL", "make history MODEL=fraud, or RUN=<run id>")
     lines = stack.table.runs_of_model(model, options.limit)
     if not lines:
         terminal.say(f"{model} has had no run.")

@@ -22,10 +22,15 @@ PAGE, LINK = Page("Look and decide", ADDRESS), Page("Look and decide", f"{ADDRES
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
 TERMINAL = "From a terminal: make approve RUN=run-1 or make reject RUN=run-1"
 TWO = "2 different people have to approve."
-BY_NAME = "The link shows and rejects; to approve, use the terminal, which says who you are."
+BY_NAME = (
+    "The link shows, and rejects for whoever holds it: do not forward this message. To approve, use the terminal, which "
+    "says who you are."
+)
+VOTERS = "The link only shows, since the policy names who may answer: use the terminal, which says who you are."
+SIGNED = "The page takes signed requests only, which a browser does not send; the terminal signs."
 
 
-def open_approval(world: World, needed: int = 1) -> Wait:
+def open_approval(world: World, needed: int = 1, **data: Any) -> Wait:
     """An approval that is asked for, as it is parked."""
     wait = Wait(
         kind=WaitKind.APPROVAL,
@@ -37,7 +42,7 @@ def open_approval(world: World, needed: int = 1) -> Wait:
         parked_at=NOON.isoformat(),
         deadline=NOON.isoformat(),
         next_step_at=NOON.isoformat(),
-        data={"approvals_needed": needed, "manifest_sha256": "0" * 64, "nonces": []},
+        data={"approvals_needed": needed, "manifest_sha256": "0" * 64, "nonces": [], **data},
     )
     assert world.table.park(wait, ladder_due(wait, NOON)) is None
     return wait
@@ -47,11 +52,11 @@ def open_approval(world: World, needed: int = 1) -> Wait:
     ("settings", "needed", "steps"),
     [
         ({"approval_access": ApprovalAccess.OFF}, 1, (TERMINAL,)),
-        ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, TERMINAL)),
-        ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, TERMINAL, TWO)),
+        ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, SIGNED, TERMINAL)),
+        ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, SIGNED, TERMINAL, TWO)),
         ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, (TERMINAL,)),
         ({"approval_access": ApprovalAccess.LINK}, 1, (LINK, ONCE, TERMINAL)),
-        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, ONCE, TERMINAL, TWO, BY_NAME)),
+        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, BY_NAME, TERMINAL, TWO)),
         ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, (TERMINAL,)),
     ],
 )
@@ -60,6 +65,17 @@ def test_people_are_told_where_to_look_how_to_decide_and_how_many_have_to(
 ) -> None:
     world = new_world(**settings)
     assert steps_to_decide(world.ports, open_approval(world, needed)) == steps
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [({"requested": True}, BY_NAME), ({"voters": ["ana"]}, VOTERS), ({"voters": ["ana"], "requested": True}, VOTERS)],
+)
+def test_people_are_told_what_a_link_does_where_it_approves_nothing(
+    data: dict[str, Any], sentence: str, new_world: Callable[..., World]
+) -> None:
+    world = new_world(approval_access=ApprovalAccess.LINK)
+    assert steps_to_decide(world.ports, open_approval(world, **data)) == (LINK, sentence, TERMINAL)
 
 
 def test_a_message_about_what_was_decided_meanwhile_or_is_gone_has_no_link(new_world: Callable[..., World]) -> None:

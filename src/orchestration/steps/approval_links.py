@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from orchestration.domain.notification import Page
@@ -16,21 +16,34 @@ if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts
 
 
+SIGNED: Final = "The page takes signed requests only, which a browser does not send; the terminal signs."
+"""What ``ApprovalAccess`` IAM means to whoever follows a link."""
+
+
 def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
     """The next steps of a message about an open approval. With ``LINK`` each message gets a nonce of its own."""
     link = _link(ports, wait)
     by_link = ports.settings.approval_access is ApprovalAccess.LINK
     steps: list[str | Page] = [Page("Look and decide", link)] if link else []
-    if link and by_link:
-        steps.append("The link decides once, for whoever holds it: do not forward this message.")
+    if link:
+        steps.append(_what_the_link_does(wait) if by_link else SIGNED)
     steps.append(
         f"From a terminal: {terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}"
     )
     if wait.data["approvals_needed"] > 1:
         steps.append(f"{wait.data['approvals_needed']} different people have to approve.")
-    if by_link and not links_count(wait.data):
-        steps.append("The link shows and rejects; to approve, use the terminal, which says who you are.")
     return tuple(steps)
+
+
+def _what_the_link_does(wait: Wait) -> str:
+    if wait.data.get("voters"):
+        return "The link only shows, since the policy names who may answer: use the terminal, which says who you are."
+    if not links_count(wait.data):
+        return (
+            "The link shows, and rejects for whoever holds it: do not forward this message. To approve, use the terminal, "
+            "which says who you are."
+        )
+    return "The link decides once, for whoever holds it: do not forward this message."
 
 
 def hash_of_nonce(wait: Wait, nonce: str) -> str:
