@@ -282,6 +282,9 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None) -> View:
     elif switch is not None:
         tone = "warn"
         notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works."
+    if form is not None and link and wait.data.get("voters"):
+        ways = f"{terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}"
+        form, notice = None, f"{notice} The policy names who may answer, and a link names nobody: {ways}"
     if form is not None and link and not links_count(wait.data):
         form, hint = replace(form, approves=False), f"{UNNAMED} {terminal_command('approve', wait.run_id)}"
     return View(

@@ -342,6 +342,18 @@ class TestLinks:
         assert link_in(linked) != first
         assert self.posted(linked, first) == 200
 
+    def test_where_a_policy_names_who_may_answer_a_link_offers_no_answer_and_says_where_to_give_one(
+        self, new_world: Callable[..., World]
+    ) -> None:
+        world = new_world(approval_access=ApprovalAccess.LINK)
+        stories.decided(world, approval={"training": "always"}, voters=["ana"])
+        stories.do(world, "park", kind="approval", subject="training", token="token")
+        query = link_in(world)
+        page = answer({**signed("GET", None, None), "rawQueryString": query}, world.ports)["body"]
+        assert "make approve RUN=run-1 or make reject RUN=run-1" in page
+        assert not Outline(page).all("button")
+        assert [self.posted(world, query, decision) for decision in ("APPROVED", "REJECTED")] == [403, 403]
+
     def test_a_link_nobody_was_sent_decides_nothing(self, linked: World) -> None:
         assert self.posted(linked, "run=run-1&nonce=" + "0" * 43) == 403
         assert votes(linked) == []
