@@ -134,6 +134,7 @@ ASKS: Final = {
     "sqs": "list-queues",
     "stepfunctions": "list-state-machines",
     "emr": "list-clusters",
+    "sts": "get-caller-identity",
 }
 """A harmless question to each service, those that version 1 of the AWS CLI has addresses of its own for among them."""
 
