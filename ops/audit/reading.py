@@ -239,10 +239,14 @@ class Reading:
             reading = "line"
             lines = self.items(f"MODEL#{run.model}", prefix=f"RUN#{run.started_at}#{run_id}")
             reading = "STATUS"
-            statuses = tuple((row["status"], row["at"]) for row in self.items(f"RUN#{run_id}", prefix="STATUS#"))
+            rows = (*self.items(f"STATUS#{run_id}"), *self.items(f"RUN#{run_id}", prefix="STATUS#"))
+            statuses = tuple((row["status"], row["at"]) for row in rows)
             reading = "VERDICT"
-            verdicts = {item["sk"]: item["verdict"] for item in self.items(f"RUN#{run_id}", prefix="VERDICT#")}
-            verdict, finish = verdicts.get("VERDICT#evaluation"), verdicts.get("VERDICT#finish")
+            verdicts = {
+                item["sk"].rpartition("#")[2].lower(): item["verdict"]
+                for item in (*self.items(f"RUN#{run_id}", prefix="VERDICT#"), *self.items(f"FINISH#{run_id}"))
+            }
+            verdict, finish = verdicts.get("evaluation"), verdicts.get("finish")
             reading = "WAIT"
             return RunFacts(
                 run=run,

@@ -25,7 +25,8 @@ class ApprovalSettings:
     """What the template tells every function. Empty strings mean "not set".
 
     ``approval_url`` is the page's address; ApprovalFunction itself does not know it, since the address is made from it.
-    ``voter_roles`` are ARNs of the roles whose trust policy pins the session name; only functions that people call have them.
+    ``voter_roles`` are ARNs of the roles whose trust policy pins the session name; only functions that people call have them,
+    and ``reviewer_principals``, ARNs of who those people are; empty: IAM alone says.
     """
 
     automation_bucket: str
@@ -37,6 +38,7 @@ class ApprovalSettings:
     approval_access: ApprovalAccess
     approval_url: str
     voter_roles: tuple[str, ...]
+    reviewer_principals: tuple[str, ...]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ApprovalSettings:
@@ -45,9 +47,7 @@ class ApprovalSettings:
         Raises:
             SettingsError: a variable is missing; the text names it.
         """
-        return cls(
-            **_shared(environ), escalation_topic_arn="", approval_url="", voter_roles=_list(environ, "VOTER_ROLES")
-        )
+        return cls(**_shared(environ), **_people(environ), escalation_topic_arn="", approval_url="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Settings(ApprovalSettings):
 
         return cls(
             **_shared(environ),
+            **(_people(environ) if "VOTER_ROLES" in environ else {"voter_roles": (), "reviewer_principals": ()}),
             escalation_topic_arn=_text(environ, "ESCALATION_TOPIC_ARN"),
             approval_url=_text(environ, "APPROVAL_URL"),
-            voter_roles=_list(environ, "VOTER_ROLES") if "VOTER_ROLES" in environ else (),
             decision_bucket=_text(environ, "DECISION_BUCKET"),
             decision_key=_text(environ, "DECISION_KEY"),
             default_model=_text(environ, "DEFAULT_MODEL"),
@@ -124,6 +124,13 @@ def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
             f"Environment variable APPROVAL_ACCESS is {access!r}; the stack parameter ApprovalAccess is IAM, LINK or OFF."
         )
     return {**shared, "approval_access": ApprovalAccess(access)}
+
+
+def _people(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "voter_roles": _list(environ, "VOTER_ROLES"),
+        "reviewer_principals": _list(environ, "REVIEWER_PRINCIPALS"),
+    }
 
 
 def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -112,6 +112,27 @@ def test_an_identity_of_another_account_is_no_second_person(stranger: str, new_w
         stories.operate(world, "retrain", by=stranger, model="fraud", reason="new labels", key="k")
 
 
+@pytest.mark.threat("vote-twice")
+def test_another_identity_of_the_account_is_no_second_person_where_the_stack_names_its_people(new_world: Any) -> None:
+    """The reviewer's notebook has a role too, and who may use it may sign with it."""
+    account = person("ada").split(":")[4]
+    named = (person("ada"), person("grace"), f"arn:aws:iam::{account}:role/team/AWSReservedSSO_Reviewer_*")
+    world = new_world(reviewer_principals=named)
+    stories.asked(world, **PAIR)
+    assert says(world, "ada") == "COUNTED"
+
+    for other in ("mallory", f"arn:aws:sts::{account}:assumed-role/notebook/ada", f"arn:aws:iam::{account}:root"):
+        with pytest.raises(InvalidRequestError, match="none of the stack's ReviewerPrincipals"):
+            says(world, other)
+        with pytest.raises(InvalidRequestError, match="none of the stack's ReviewerPrincipals"):
+            stories.operate(world, "retrain", by=other, model="fraud", reason="new labels", key="k")
+    assert opened(world)
+    assert (
+        says(world, f"arn:aws:sts::{account}:assumed-role/AWSReservedSSO_Reviewer_0123456789abcdef/grace@x.io")
+        == "DECIDED"
+    )
+
+
 @pytest.mark.threat("vote-in-anothers-name")
 @pytest.mark.parametrize("claim", [{}, {"by": "the board"}, {"arn": person("grace")}, {"person": {"name": "grace"}}])
 def test_a_name_in_a_request_is_nobodys_name(claim: dict[str, Any], world: World) -> None:

@@ -405,6 +405,12 @@ class World:
             self.review("decide on the page", signed("POST", run.name, form, person))
         self.review("show a decided approval", signed("GET", run.name))
 
+    def keep_statuses_as_before(self, run: Run) -> None:
+        """Let the statuses of a run lie where the release before wrote them."""
+        items = self.outside.table.items
+        for pk, sk in [key for key in items if key[0] == f"STATUS#{run.name}"]:
+            items[f"RUN#{run.name}", sk] = {**items.pop((pk, sk)), "pk": {"S": f"RUN#{run.name}"}}
+
     def write_policy(self, model: str, **changed: Any) -> None:
         """Upload a policy file."""
         body = json.dumps({**AT_ONCE, "model": model, **POLICIES[model], **changed})
@@ -849,6 +855,12 @@ def play_taken_over(world: World) -> None:
     earlier = {"run": {"run_id": run.name}, "kind": "slot", "token": "old-park", "execution": run.execution}
     world.ask("turn an earlier execution away", {"action": "park", **earlier})
     assert world.close(run) == "SUPERSEDED"
+    run = world.admitted("asked")
+    world.park(run, "approval", "training")
+    world.keep_statuses_as_before(run)
+    world.vote(run, "training", "APPROVED", "bo", "cy")
+    world.trained(run)
+    world.close(run)
 
 
 def play_reviewed(world: World) -> None:

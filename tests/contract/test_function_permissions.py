@@ -320,7 +320,10 @@ def test_what_the_commands_of_reviewers_read_is_allowed(life: World) -> None:
 
 def test_a_due_item_holds_no_token(life: World) -> None:
     """Reviewers read due items whole."""
-    assert set(DueItem.__dataclass_fields__) == {"kind", "subject", "model", "due_at", "attempts", "data"}
+    assert set(DueItem.__dataclass_fields__) == {
+        *("kind", "subject", "model", "due_at", "attempts", "data"),
+        "with_approvals",
+    }
     assert life.tokens_in_due_items == []
 
 

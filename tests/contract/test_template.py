@@ -761,8 +761,8 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
 
 
 NOT_GIVEN: Final[dict[str, set[str]]] = {
-    "OrchestrationFunction": {"VOTER_ROLES"},
-    "PromotionFunction": {"VOTER_ROLES"},
+    "OrchestrationFunction": {"VOTER_ROLES", "REVIEWER_PRINCIPALS"},
+    "PromotionFunction": {"VOTER_ROLES", "REVIEWER_PRINCIPALS"},
 }
 """Only functions that people call have to tell them apart."""
 

@@ -235,7 +235,7 @@ def every_end_is_told(left: Left) -> Iterator[str]:
         if outcome not in OVER:
             yield f"run {name} has no outcome"
             continue
-        statuses = {item["status"] for item in left.of("RUN", "STATUS#") if item["pk"] == f"RUN#{name}"}
+        statuses = {item["status"] for item in left.of("STATUS", "STATUS#") if item["pk"] == f"STATUS#{name}"}
         if outcome not in statuses or len(statuses & OVER) != 1:
             yield f"run {name} is {outcome}, its history says {sorted(statuses & OVER)}"
         evidence = left.objects.get(f"evidence/{left.name}/{name}/outcome.json")

@@ -37,7 +37,7 @@ def kept() -> Left:
             {"pk": f"MODEL#{NAME}", "sk": "STATE"},
             {"pk": "SIGNAL#s", "sk": "SIGNAL", "signal_id": "s", "run_id": RUN},
             {"pk": f"RUN#{RUN}", "sk": "RUN", "run_id": RUN, "started_at": "1", "ended_at": "2", "outcome": "PROMOTED"},
-            {"pk": f"RUN#{RUN}", "sk": "STATUS#PROMOTED", "status": "PROMOTED"},
+            {"pk": f"STATUS#{RUN}", "sk": "STATUS#PROMOTED", "status": "PROMOTED"},
             {"pk": f"WAIT#{RUN}", "sk": "promotion", "state": "RESOLVED"},
             {"pk": "SLOTS", "sk": "LEDGER", "holders": []},
             {"pk": "HEADS", "sk": NAME, "hash": outcome["chain"]["hash"]},
@@ -110,7 +110,7 @@ BREAKS: dict[str, tuple[str, Callable[[Left], Left]]] = {
         lambda left: replace(left, executions=[{"name": RUN, "status": "RUNNING"}]),
     ),
     "no outcome": ("every_end_is_told", lambda left: replace(left, items=changed(left, "RUN#", "RUN", outcome=None))),
-    "no status": ("every_end_is_told", lambda left: replace(left, items=without(left, "RUN#", "STATUS#"))),
+    "no status": ("every_end_is_told", lambda left: replace(left, items=without(left, "STATUS#", "STATUS#"))),
     "other evidence": (
         "every_end_is_told",
         lambda left: replace(

@@ -412,12 +412,16 @@ class Loop:
 
     def statuses(self, run_id: str) -> list[str]:
         """Statuses of a run in order."""
-        items = self.aws.client("dynamodb").query(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}, ":sk": {"S": "STATUS#"}},
-        )["Items"]
-        return sorted((item["status"]["S"] for item in items), key=lambda status: Status(status).order)
+        found = {
+            item["status"]["S"]
+            for partition in ("STATUS", "RUN")  # the release before kept them with the run
+            for item in self.aws.client("dynamodb").query(
+                TableName=self.table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+                ExpressionAttributeValues={":pk": {"S": f"{partition}#{run_id}"}, ":sk": {"S": "STATUS#"}},
+            )["Items"]
+        }
+        return sorted(found, key=lambda status: Status(status).order)
 
     def item(self, pk: str, sk: str) -> dict[str, Any] | None:
         """A raw item of the HistoryTable."""

@@ -71,6 +71,7 @@ SETTINGS: Final = Settings(
     approval_access=ApprovalAccess.IAM,
     approval_url="https://review.example.com/",
     voter_roles=(),
+    reviewer_principals=(),
     default_model_tags="OPTIONAL",
     model_data_prefixes=("s3://amzn-s3-demo-bucket/",),
     image_prefixes=("image",),

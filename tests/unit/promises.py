@@ -131,10 +131,10 @@ class Promises:
                 self._opened[pk, str(item["run_id"]["S"])] = table.commits
             return
         fact: Any = item.get("result") if pk.startswith(("WAIT#", "APPROVAL#")) else item.get("outcome")
-        if pk.startswith(("SIGNAL#", "CHAIN#")) or sk.startswith(("VERDICT#", "STATUS#")):
+        if pk.startswith(("SIGNAL#", "CHAIN#")) or sk.startswith(("VERDICT#", "STATUS#", "FINISH")):
             # A finish is begun before it is over.
             fact = item if item.get("over") != {"BOOL": False} else None
-        if fact and pk.startswith(("WAIT#", "APPROVAL#", "SIGNAL#", "CHAIN#", "RUN#")):
+        if fact and pk.startswith(("WAIT#", "APPROVAL#", "SIGNAL#", "CHAIN#", "RUN#", "STATUS#", "FINISH#")):
             before = self._facts.setdefault(key, fact)
             promised(before == fact, f"facts: {pk} {sk} said {before} and says {fact}")
 

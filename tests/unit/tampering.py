@@ -377,7 +377,7 @@ def run_fact_changed(random: Random, scene: Scene) -> Tampering | None:
     runs = {link.document["run_id"]: link.chain for link in scene.links() if link.kind == "manifest"}
     closed = {link.document["run_id"] for link in scene.links() if link.kind == "outcome"}
     keys = [key for key in scene.keys("RUN#", "VERDICT#evaluation") if key[0][4:] in runs]
-    keys += [key for key in scene.keys("RUN#", "STATUS#") if key[0][4:] in closed]
+    keys += [key for key in scene.keys("STATUS#", "STATUS#") if key[0][7:] in closed]
     keys += scene.keys("APPROVAL#") + scene.keys("WAIT#", "bake")
     keys += [key for key in scene.keys("MODEL#", "RUN#") if key[1].rsplit("#", 1)[-1] in runs]
     pk, sk = random.choice(keys)

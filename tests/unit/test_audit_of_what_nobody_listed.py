@@ -47,7 +47,7 @@ def link_of(scene: Scene, kind: str, **holds: Any) -> Link:
 
 
 def status(name: str, key: str, at: str) -> Callable[[Scene], None]:
-    return lambda scene: scene.set("RUN#run-2", f"STATUS#{key}", status=name, at=at, details={})
+    return lambda scene: scene.set("STATUS#run-2", f"STATUS#{key}", status=name, at=at, details={})
 
 
 def answer_changed(scene: Scene, **output: Any) -> None:

@@ -692,6 +692,18 @@ def test_a_pending_signal_comes_back_as_soon_as_people_let_it(new_world: Callabl
         assert len(world.told(told)) == 1
 
 
+@pytest.mark.threat("role-misused")
+@pytest.mark.parametrize("kind", sorted(set(DueKind) - {DueKind.LADDER, DueKind.TELL}))
+def test_where_the_function_that_people_reach_may_write_no_other_work_is_taken(kind: DueKind, world: World) -> None:
+    forged = due(kind, "alarm:drift", "churn", NOON, event=drift(), identities=["x"], name="n", since="t", repair="r")
+    world.table.add_due(replace(forged, with_approvals=True))
+    before = facts(world)
+
+    with pytest.raises(RuntimeError, match="lies with approvals and is no work of one"):
+        swept(world)
+    assert (facts(world), world.executions.started) == (before, {})
+
+
 # What operators see.
 
 

@@ -85,7 +85,7 @@ def missing(pk: str, sk: str) -> int | None:
             return 3
         case "DUE" if "#look#" in sk or "#ladder#" in sk:
             return 4
-        case "RUN" if subject in {"run-5", "run-6", "run-7"} and sk.startswith("STATUS#"):
+        case "STATUS" if subject in {"run-5", "run-6", "run-7"}:
             return 5
         case "REPAIRS":
             return 6
@@ -100,7 +100,7 @@ def changed(pk: str, sk: str, before: dict[str, Any], after: dict[str, Any]) -> 
     match pk.partition("#")[0]:
         case "APPROVAL" if pk == "APPROVAL#run-7":
             return 0 if {"token"} <= fields <= {"token", "data", "revision", "next_step_at"} else None
-        case "RUN" if sk.startswith("STATUS#") and fields <= {"details", "severity"}:
+        case "STATUS" if fields <= {"details", "severity"}:
             first_or_last = sk == "STATUS#RETRAINING_DECIDED" or Status(before["status"]).final
             return None if first_or_last or after["details"] != {"sentence": SENTENCE} else 5
         case "SIGNAL" if fields == {"event"}:
@@ -134,7 +134,7 @@ def test_states_heads_switches_and_decisions_come_back_to_the_letter(history: Wo
         for key in before
         if key[0].partition("#")[0] in exact
         or (key[0].startswith("MODEL#") and key[1] != "POLICY")
-        or (key[0].startswith("RUN#") and not key[1].startswith("STATUS#"))
+        or key[0].startswith("RUN#")
         or "#pending#" in key[1]
     }
     assert len(kept) > 80

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from orchestration.actions.sweep import WORKERS
+from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import due
+from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.notification import Message
 from orchestration.domain.notification import runbook as runbook_section
 from orchestration.domain.verdict import Finish
@@ -105,7 +107,7 @@ def test_people_hear_the_sentence_of_a_status_or_what_the_release_before_kept_of
     details: dict[str, Any] | None, reason: str | None, sentence: str, facts: dict[str, str], world: World
 ) -> None:
     begin(world, replace(RUN, reason=reason))
-    row = {"pk": "RUN#run-1", "sk": "STATUS#TRAINING_STARTED", "status": "TRAINING_STARTED", "details": details}
+    row = {"pk": "STATUS#run-1", "sk": "STATUS#TRAINING_STARTED", "status": "TRAINING_STARTED", "details": details}
     world.table._write(world.table._put(row))
     message = told(world, Status.TRAINING_STARTED)
     assert message.sentence == sentence
@@ -284,6 +286,23 @@ def test_a_message_is_sent_as_it_was_written_after_what_is_kept_with_it(model: s
     assert world.read("rejected/x.json") == {"event": 1}
     tell(world.ports, message_told(message, NOON))
     assert len(world.channels.messages) == 2
+
+
+@pytest.mark.threat("role-misused")
+def test_what_a_vote_has_people_told_writes_no_document_and_no_record_but_an_approvals(world: World) -> None:
+    """The function that people reach may write its item; what it writes in the bucket IAM limits, and here nothing else."""
+    head = world.table.chain_head("fraud")
+    forged = Record(RecordKind.APPROVAL, "evidence/fraud/approval-run/outcome.json", {"outcome": "PROMOTED"})
+    links = chained(head, forged)
+    row = StatusRow(Status.TRAINING_APPROVED, NOON.isoformat(), "Yes.", None, None)
+    assert world.table.add_status("run-1", row, world.table.chain_writes(head, links))
+    message = Message("fraud", "APPROVAL_COUNTED", "title", "Sentence.")
+    kept = message_told(message, NOON, kept={"evidence/fraud/run-1/outcome.json": {}})
+
+    for item in (kept, message_told(message, NOON, links)):
+        with pytest.raises(OrchestrationError, match="nothing was written"):
+            tell(world.ports, replace(item, with_approvals=True))
+    assert (world.keys("evidence/"), world.channels.messages) == ([], [])
 
 
 # A decision.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.actions.settle import see_alive
 from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, DueKind
 from orchestration.domain.due import GRACE, due
+from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import mapping, number
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import rejection_id
@@ -54,6 +55,9 @@ WORKERS: Final[dict[DueKind, Callable[[Ports, DueItem], Worked]]] = {
     DueKind.SWITCH: switch_changed,
 }
 """Who works off what."""
+
+WITH_APPROVALS: Final = frozenset({DueKind.LADDER, DueKind.TELL})
+"""What is taken from the partition of approvals, which the function that people reach may write."""
 
 BUDGET_SECONDS: Final = 40.0
 """A sweep takes no new piece of work after this; the function may run 60 s, and a piece takes seconds."""
@@ -126,7 +130,7 @@ def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], beg
         if time.monotonic() - began > BUDGET_SECONDS:
             return repairs, len(items) - place
         try:
-            worked = work_off(ports, item, WORKERS[item.kind])
+            worked = work_off(ports, item, _worker(item))
         except Exception as error:
             LOG.exception("DueWorkFailed", extra={"kind": str(item.kind), "subject": item.subject})
             failures.append(f"{item.kind} {item.subject}: {error}")
@@ -139,6 +143,12 @@ def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], beg
             lost = worked.repair not in DUE_WORK
             LOG.info("SweepRepaired", extra={"repair": worked.repair, "subject": item.subject, "lost": lost})
     return repairs, 0
+
+
+def _worker(item: DueItem) -> Callable[[Ports, DueItem], Worked]:
+    if item.with_approvals and item.kind not in WITH_APPROVALS:
+        raise OrchestrationError("It lies with approvals and is no work of one; whoever wrote it is not the loop.")
+    return WORKERS[item.kind]
 
 
 def _tried(failures: list[str], what: str, part: Callable[[], object]) -> bool:

@@ -1,8 +1,8 @@
 """Work that is due: pointers with a time. Pure.
 
 An item is written in the transaction of the fact it follows. Truth is that fact, so an item that is early, extra or
-late is harmless: whoever works it off looks at the fact first. Items of approvals lie in a partition of their own, which
-the function that people reach may write.
+late is harmless: whoever works it off looks at the fact first. Items of approvals lie in a partition of their own, the
+only one that the function which people reach may write: no other work is taken from there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ BACKOFF_LIMIT: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class DueItem:
-    """A pointer: ``subject`` is what the kind's worker asks about, ``due_at`` ISO-8601 in UTC."""
+    """A pointer: ``subject`` is what the kind's worker asks about, ``due_at`` ISO-8601 in UTC.
+
+    ``with_approvals`` says that it lies in the partition of approvals.
+    """
 
     kind: DueKind
     subject: str
@@ -41,11 +44,12 @@ class DueItem:
     due_at: str
     attempts: int = 0
     data: dict[str, Any] = field(default_factory=dict)
+    with_approvals: bool = False
 
     @property
     def partition(self) -> str:
         """The item's partition key."""
-        if self.kind is DueKind.LADDER:
+        if self.with_approvals:
             return APPROVALS
         return f"DUE#{hashlib.sha256(self.model.encode()).digest()[0] % PARTITIONS}"
 
@@ -57,7 +61,7 @@ class DueItem:
 
 def due(kind: DueKind, subject: str, model: str, at: datetime, /, **data: Any) -> DueItem:
     """An item that is due at an aware datetime. ``data`` may have any name, ``model`` too: messages have one."""
-    return DueItem(kind, subject, model, at.isoformat(), 0, data)
+    return DueItem(kind, subject, model, at.isoformat(), 0, data, with_approvals=kind is DueKind.LADDER)
 
 
 def partitions() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -70,8 +71,36 @@ def person_of(arn: str, voter_roles: Iterable[str]) -> Person | None:
     return Person(f"arn:{partition}:sts::{account}:assumed-role/{role}", ProvenBy.ROLE, arn)
 
 
+def is_listed(arn: str, principals: Iterable[str]) -> bool:
+    """Whether a caller is one of these.
+
+    Args:
+        arn: what GetCallerIdentity says.
+        principals: ARNs of roles and users, ``*`` for any characters. A session's ARN leaves its role's path out, so a role
+            is compared by account and name.
+    """
+    matched = _CALLER.fullmatch(arn)
+    if matched is None:
+        return False
+    _, service, account, kind, rest = matched.groups()
+    name = rest or ""
+    if (service, kind) == ("sts", "assumed-role"):
+        kind, name = "role", name.partition("/")[0]
+    return any(
+        (account, kind) == (of, what) and fnmatchcase(name, listed.rsplit("/", 1)[-1] if what == "role" else listed)
+        for of, what, listed in map(_parts, principals)
+    )
+
+
+def _parts(principal: str) -> tuple[str, str, str]:
+    """Account, kind and path with name of the ARN of a role or user."""
+    _, _, rest = principal.partition("::")
+    account, _, resource = rest.partition(":")
+    kind, _, name = resource.partition("/")
+    return account, kind, name
+
+
 def _bare(role_arn: str) -> tuple[str, str]:
     """Account and name of a role; a session's ARN leaves its path out."""
-    _, _, rest = role_arn.partition("::")
-    account, _, path = rest.partition(":role/")
+    account, _, path = _parts(role_arn)
     return account, path.rsplit("/", 1)[-1]

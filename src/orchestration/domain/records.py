@@ -57,6 +57,11 @@ def evidence_key(model: str, run_id: str, name: str) -> str:
     return f"evidence/{model}/{run_id}/{name}.json"
 
 
+def is_approval_key(key: str) -> bool:
+    """True for the evidence of an approval or of a vote, which is all that the function people reach may leave."""
+    return key.startswith("evidence/") and key.rpartition("/")[2].startswith("approval-")
+
+
 def idempotency_token(run_id: str) -> str:
     """Token of a run's training: 40 hex characters, legal as a ClientRequestToken, job name and execution name.
 

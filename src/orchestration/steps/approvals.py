@@ -346,7 +346,7 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, l
         ),
         thread=wait.run_id,
     )
-    return message_told(message, ports.now(), links)
+    return replace(message_told(message, ports.now(), links), with_approvals=True)
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:
@@ -402,7 +402,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
 def _record(ports: ApprovalPorts, wait: Wait) -> None:
     result, data = wait.result, wait.data
     ruling = result.ruling if result is not None else None
-    uri = write_record(ports, wait.model, wait.record) if wait.record is not None else None
+    uri = write_record(ports, wait.model, wait.record, of_approval=True) if wait.record is not None else None
     LOG.info(
         "ApprovalDecided",
         extra={
@@ -428,6 +428,7 @@ def _record(ports: ApprovalPorts, wait: Wait) -> None:
             "comment": ruling.comment or "none",
             **({"evidence": uri} if uri else {}),
         },
+        with_approvals=True,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.caller_proof import binding, unproven
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.people import person_of
+from orchestration.domain.people import is_listed, person_of
 
 if TYPE_CHECKING:
     from orchestration.domain.people import Person
@@ -36,6 +36,9 @@ def proven_caller(ports: ApprovalPorts, request: dict[str, Any]) -> Person:
     if arn.split(":")[4] != ports.settings.state_machine_arn.split(":")[4]:
         # It shows an identity, not that this identity may ask: whoever may could bring one of an account of their own.
         raise InvalidRequestError(f"{arn} is of another account than this stack, whose own people alone may ask.")
+    listed = ports.settings.reviewer_principals
+    if listed and not is_listed(arn, listed):
+        raise InvalidRequestError(f"{arn} is none of the stack's ReviewerPrincipals, who alone may ask.")
     person = person_of(arn, ports.settings.voter_roles)
     if person is None:
         raise InvalidRequestError(f"{arn} is no person or role that this stack can tell apart from others.")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import WaitKind
+from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import mapping
-from orchestration.domain.records import evidence_key
+from orchestration.domain.records import evidence_key, is_approval_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +42,23 @@ def kept_event(event: Any) -> str:
     return canonical({"beginning": written[: EVENT_KEPT // 10]})
 
 
-def write_record(ports: ApprovalPorts, chain: str, sequence: int) -> str | None:
-    """Write one record of a chain into the bucket; gives its URI, None when there is no such record. Idempotent."""
+def write_record(ports: ApprovalPorts, chain: str, sequence: int, *, of_approval: bool = False) -> str | None:
+    """Write one record of a chain into the bucket; gives its URI, None when there is no such record. Idempotent.
+
+    Args:
+        ports: the outside.
+        chain: which chain.
+        sequence: which of its records.
+        of_approval: what says that it is due can be written by the function that people reach.
+
+    Raises:
+        OrchestrationError: ``of_approval``, and the record lies where none of an approval does.
+    """
     link = ports.table.link(chain, sequence)
     if link is None:
         return None
+    if of_approval and not is_approval_key(link.key):
+        raise OrchestrationError(f"An approval leaves no record {link.key}: nothing was written.")
     ports.bucket.write_once(link.key, link.record.encode())
     return ports.bucket.uri(link.key)
 

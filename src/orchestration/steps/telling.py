@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
+from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import mapping
 from orchestration.domain.notification import (
     SENTENCE_LIMIT,
@@ -94,10 +95,16 @@ def _places(links: Sequence[Link]) -> list[list[Any]]:
 
 
 def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
-    """Work off a TELL item."""
+    """Work off a TELL item.
+
+    Raises:
+        OrchestrationError: it lies with approvals, and would write what an approval does not.
+    """
     what, _, subject = item.subject.partition(":")
+    if item.with_approvals and item.data.get("kept"):
+        raise OrchestrationError("A vote keeps no documents: nothing was written.")
     for chain, sequence in item.data.get("records", ()):
-        write_record(ports, chain, sequence)
+        write_record(ports, chain, sequence, of_approval=item.with_approvals)
     if what == "signal":
         seen = ports.table.signal(subject)
         if seen is not None:
@@ -174,10 +181,14 @@ def record_status(
     sentence: str,
     severity: str | None = None,
     facts: dict[str, str] | None = None,
+    with_approvals: bool = False,
 ) -> bool:
-    """Append the status to the run's history and tell it. False when the run has it already."""
+    """Append the status to the run's history and tell it. False when the run has it already.
+
+    ``with_approvals``: the function that people reach records it, too.
+    """
     now = ports.now()
-    item = status_told(run_id, model, status, now)
+    item = replace(status_told(run_id, model, status, now), with_approvals=with_approvals)
     row = StatusRow(status, now.isoformat(), sentence, severity, facts)
     if not ports.table.add_status(run_id, row, [ports.table.due_write(item)]):
         return False

@@ -4,7 +4,7 @@
 pk                              sk                          item
 ==============================  ==========================  ===============================================
 ``DUE#<0 to 7>``                ``<due>#<kind>#<subject>``  a pointer to work that is due then
-``DUE#APPROVALS``               the same                    the next step of an approval
+``DUE#APPROVALS``               the same                    the next step of an approval; what a vote has people told
 ``LISTED``                      ``SWEEP``                   what the last listings of a sweep showed
 ==============================  ==========================  ===============================================
 """
@@ -39,7 +39,7 @@ class DueItems(Table):
         return [_item(found) for pk in partitions() for found in self._query(pk)]
 
     def approvals_due(self) -> list[DueItem]:
-        """Items of approvals that are open, and of those whose decision has not reached the workflow yet."""
+        """Items of approvals that are open, of those whose decision has not reached the workflow yet, and of votes to tell."""
         return [_item(found) for found in self._query(APPROVALS)]
 
     def add_due(self, item: DueItem) -> None:
@@ -94,4 +94,5 @@ def _item(found: dict[str, Any]) -> DueItem:
         found["due_at"],
         int(found.get("attempts", 0)),
         dict(found.get("data") or {}),
+        with_approvals=found["pk"] == APPROVALS,
     )

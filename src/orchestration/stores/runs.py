@@ -4,13 +4,16 @@
 pk               sk                       item
 ===============  =======================  ==========================================================
 ``RUN#<run>``    ``RUN``                  the run: manifest, start, outcome
-``RUN#<run>``    ``STATUS#<name>``        one append-only row for each status
-``RUN#<run>``    ``VERDICT#<stage>``      a verdict, computed once
+``RUN#<run>``    ``VERDICT#evaluation``   the verdict on its candidate, computed once
+``STATUS#<run>`` ``STATUS#<name>``        one append-only row for each status
+``FINISH#<run>`` ``FINISH``               what became of registry and baseline
 ``ACTIVE``       ``RUN#<run>``            runs that have no outcome yet
 ``REPAIRS``      ``<time>#<kind>#<what>`` a repair of the sweep (expires)
 ===============  =======================  ==========================================================
 
-Runs of releases before 0.2 have status keys with a number before the name; they are read alike.
+Statuses and the finish have partitions of their own: IAM compares no sort keys, and the function that people reach writes
+some of the first and the hand of both, but neither writes a run's plan or verdict. Runs of releases before have them in
+``RUN#<run>``, statuses with a number before the name until 0.2 and the finish as ``VERDICT#finish``; they are read alike.
 """
 
 from __future__ import annotations
@@ -135,14 +138,16 @@ class Runs(Table):
 
         Two functions may write two statuses at the same moment, so times do not order them.
         """
-        rows = list(self._query(f"RUN#{run_id}", "STATUS#"))
+        rows = list(self._query(f"STATUS#{run_id}", "STATUS#"))
+        if not any(row["status"] == Status.RETRAINING_DECIDED for row in rows):
+            rows += self._query(f"RUN#{run_id}", "STATUS#")
         return sorted(rows, key=lambda row: Status(row["status"]).order)
 
     def status_write(self, run_id: str, row: StatusRow) -> Write:
         """The write of a status, for a transaction; it comes once."""
         return self._put(
             {
-                "pk": f"RUN#{run_id}",
+                "pk": f"STATUS#{run_id}",
                 "sk": f"STATUS#{row.status}",
                 "status": str(row.status),
                 "at": row.at,
@@ -164,8 +169,8 @@ class Runs(Table):
 
     def candidate_verdict(self, run_id: str) -> CandidateVerdict | None:
         """The verdict on the run's candidate, or None while there is none."""
-        record = self._verdict(run_id, "evaluation")
-        return None if record is None else CandidateVerdict.of(record)
+        item = self._get(f"RUN#{run_id}", "VERDICT#evaluation")
+        return None if item is None else CandidateVerdict.of(dict(item["verdict"]))
 
     def store_candidate_verdict(self, run_id: str, verdict: CandidateVerdict, writes: Sequence[Write]) -> bool:
         """Store a verdict with what must follow it. False when there is one: that one stands.
@@ -173,14 +178,13 @@ class Runs(Table):
         Raises:
             ContentionError: see ``_once``.
         """
-        return self._once(
-            self._put(_verdict(run_id, "evaluation", verdict.as_record()), "attribute_not_exists(pk)"), writes
-        )
+        item = {"pk": f"RUN#{run_id}", "sk": "VERDICT#evaluation", "verdict": verdict.as_record()}
+        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
 
     def finish_of(self, run_id: str) -> Finish | None:
         """What became of registry and baseline; None before that was begun."""
-        record = self._verdict(run_id, "finish")
-        return None if record is None else Finish(**record)
+        item = self._get(f"FINISH#{run_id}", "FINISH") or self._get(f"RUN#{run_id}", "VERDICT#finish")
+        return None if item is None else Finish(**item["verdict"])
 
     def begin_finish(self, run_id: str, fence: Sequence[Write]) -> bool:
         """Note under the fence that registry and baseline are about to be changed. False when the fence does not hold, or it is over."""
@@ -191,12 +195,8 @@ class Runs(Table):
         return self._write(self._finish(run_id, finish))
 
     def _finish(self, run_id: str, finish: Finish) -> Write:
-        item = {**_verdict(run_id, "finish", finish.as_record()), "over": finish.over}
+        item = {"pk": f"FINISH#{run_id}", "sk": "FINISH", "verdict": finish.as_record(), "over": finish.over}
         return self._put(item, "attribute_not_exists(pk) OR #over = :open", {":open": False}, ["over"])
-
-    def _verdict(self, run_id: str, stage: str) -> dict[str, Any] | None:
-        item = self._get(f"RUN#{run_id}", f"VERDICT#{stage}")
-        return None if item is None else dict(item["verdict"])
 
     # Repairs.
 
@@ -226,7 +226,3 @@ def _line(run: StoredRun) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "reason": run.reason,
     }
-
-
-def _verdict(run_id: str, stage: str, record: dict[str, Any]) -> dict[str, Any]:
-    return {"pk": f"RUN#{run_id}", "sk": f"VERDICT#{stage}", "verdict": record}
