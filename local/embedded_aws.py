@@ -179,6 +179,10 @@ class EmbeddedAws:
         wish = {"next_update": next_update, "seconds": seconds, "lose_response": lose_response}
         self._send("POST", f"/_local/sagemaker/endpoints/{name}", wish)
 
+    def run_schedule(self, name: str, request: dict[str, Any]) -> None:
+        """Run a monitoring schedule of SageMaker's now, as a processing job by this CreateProcessingJob request."""
+        self._send("POST", f"/_local/sagemaker/monitoring-schedules/{name}/runs", request)
+
     def fail_next(
         self,
         service: str,

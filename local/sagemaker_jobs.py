@@ -54,9 +54,13 @@ _SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
 
 @dataclass
 class Job:
-    """A training or processing job: what Describe answers, and the handle on what runs."""
+    """A training or processing job: what Describe answers, and the handle on what runs.
+
+    ``run_of`` is the monitoring schedule that started it, None for what a request of somebody's started.
+    """
 
     record: Document
+    run_of: Document | None = None
     finished: threading.Event = field(default_factory=threading.Event)
     stop_requested: threading.Event = field(default_factory=threading.Event)
     abandoned: threading.Event = field(default_factory=threading.Event)
@@ -155,11 +159,15 @@ class Jobs:
     # ------------------------------------------------------------------ processing: the API
 
     def create_processing_job(self, request: Document) -> Document:
-        """CreateProcessingJob: start it and answer at once.
+        """CreateProcessingJob: start it and answer at once. Whatever its environment says, no schedule ran it.
 
         Raises:
             ApiError: ``ResourceInUse``, the name is taken.
         """
+        return self.start_processing(request, None)
+
+    def start_processing(self, request: Document, schedule: Document | None) -> Document:
+        """Start a processing job, in a monitoring schedule's name or in nobody's."""
         name = request["ProcessingJobName"]
         if existing := self.processing.get(name):
             raise _name_taken("processing", existing.record["ProcessingJobArn"])
@@ -171,10 +179,9 @@ class Jobs:
             "CreationTime": created,
             "LastModifiedTime": created,
         }
-        schedule = request.get("Environment", {}).get("sagemaker_monitoring_schedule_name")
-        if schedule:
-            record["MonitoringScheduleArn"] = arn("monitoring-schedule", schedule)
-        job = Job(record)
+        if schedule is not None:
+            record["MonitoringScheduleArn"] = schedule["MonitoringScheduleArn"]
+        job = Job(record, schedule)
         self.processing.put(name, job)
         sagemaker_events.processing_job_changed(record)
         in_background(lambda: self._run_processing(job), f"processing-{name}")

@@ -1,4 +1,7 @@
-"""Monitoring schedules: remembered, never run. A monitor's run is a processing job somebody starts in its name."""
+"""Monitoring schedules: remembered, and run when the control address says so, never by the clock.
+
+Only what a schedule ran is listed: a job whose environment names a schedule is nobody's run because of it.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +70,23 @@ class MonitoringSchedules:
         """StopMonitoringSchedule."""
         return self._turn(request, "Stopped")
 
+    def run(self, name: str, request: Document) -> Document:
+        """Run a schedule now: start a processing job as SageMaker does when its hour comes.
+
+        Args:
+            name: The schedule.
+            request: The job, as in CreateProcessingJob; schedule and endpoint are added to its environment.
+
+        Raises:
+            ApiError: There is no such schedule, or the job's name is taken.
+        """
+        record = self._schedule(name)
+        named = {"sagemaker_monitoring_schedule_name": name}
+        if endpoint := record.get("EndpointName"):
+            named["sagemaker_endpoint_name"] = endpoint
+        environment = {**request.get("Environment", {}), **named}
+        return self._jobs.start_processing({**request, "Environment": environment}, record)
+
     def list_schedules(self, request: Document) -> Document:
         """ListMonitoringSchedules."""
         records = self.records.all()
@@ -81,7 +101,7 @@ class MonitoringSchedules:
         )
 
     def list_executions(self, request: Document) -> Document:
-        """ListMonitoringExecutions: the processing jobs that ran in a schedule's name."""
+        """ListMonitoringExecutions: the processing jobs that schedules ran."""
         executions = self._executions(request.get("MonitoringScheduleName"))
         if endpoint := request.get("EndpointName"):
             executions = [execution for execution in executions if execution.get("EndpointName") == endpoint]
@@ -94,12 +114,11 @@ class MonitoringSchedules:
         )
 
     def _executions(self, schedule: str | None) -> list[Document]:
-        found = []
-        for job in self._jobs.processing.all():
-            name = job.record.get("Environment", {}).get("sagemaker_monitoring_schedule_name")
-            if name and schedule in (None, name):
-                found.append(_execution(job, name))
-        return found
+        return [
+            _execution(job, job.run_of)
+            for job in self._jobs.processing.all()
+            if job.run_of is not None and schedule in (None, job.run_of["MonitoringScheduleName"])
+        ]
 
     def _turn(self, request: Document, status: str) -> Document:
         record = self._schedule(request["MonitoringScheduleName"])
@@ -124,7 +143,7 @@ def _configure(record: Document, config: Document) -> None:
             record["EndpointName"] = item["EndpointInput"]["EndpointName"]
 
 
-def _execution(job: Job, schedule: str) -> Document:
+def _execution(job: Job, schedule: Document) -> Document:
     record = job.record
     environment = record["Environment"]
     status = record["ProcessingJobStatus"]
@@ -132,7 +151,7 @@ def _execution(job: Job, schedule: str) -> Document:
     if status == "Completed" and record.get("ExitMessage", "").startswith(_VIOLATIONS):
         status = _VIOLATIONS
     execution: Document = {
-        "MonitoringScheduleName": schedule,
+        "MonitoringScheduleName": schedule["MonitoringScheduleName"],
         "ScheduledTime": record["CreationTime"],
         "CreationTime": record["CreationTime"],
         "LastModifiedTime": record["LastModifiedTime"],
@@ -140,8 +159,8 @@ def _execution(job: Job, schedule: str) -> Document:
         "ProcessingJobArn": record["ProcessingJobArn"],
         "MonitoringType": _JOB_TYPES.get(environment.get("analysis_type", ""), "DataQuality"),
     }
-    if "sagemaker_endpoint_name" in environment:
-        execution["EndpointName"] = environment["sagemaker_endpoint_name"]
+    if "EndpointName" in schedule:
+        execution["EndpointName"] = schedule["EndpointName"]
     if "FailureReason" in record:
         execution["FailureReason"] = record["FailureReason"]
     return execution

@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 Response = tuple[int, dict[str, str], bytes]
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations$")
 _CONTROL = re.compile(r"/_local/sagemaker/endpoints/([^/]+)$")
+_RUN = re.compile(r"/_local/sagemaker/monitoring-schedules/([^/]+)/runs$")
 _JSON = "application/x-amz-json-1.1"
 # Kinds of resources whose tags moto does not keep, or which it does not know.
 _OWN_KINDS = {
@@ -200,6 +201,10 @@ class SageMaker:
                 return 200, extra, payload
             if control := _CONTROL.search(path):
                 answer = self.endpoints.control(unquote(control[1]), json.loads(body or b"{}"))
+                return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+            if run := _RUN.search(path):
+                request = _checked("CreateProcessingJob", json.loads(body or b"{}"))
+                answer = self._schedules.run(unquote(run[1]), request)
                 return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
             answer = self.call(action, json.loads(body or b"{}"))
         except ApiError as error:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EXAMPLE: Final = ROOT / "examples" / "creditcard"
 MODEL: Final = "creditcard"
 ENDPOINT: Final = "creditcard-prod"
+SCHEDULE: Final = "creditcard-data-quality"
+CLUSTER: Final = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 10}
 IMAGE: Final = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 """AWS's scikit-learn container in us-east-1; the embedded AWS runs its script-mode contract without the image."""
 
@@ -166,8 +168,37 @@ class CreditcardWorld:
         labelled = self._transactions(f"{day}-labelled.csv", seed + 1, TRAINING_ROWS, drift)
         self._upload(labelled, "creditcard/training/training.csv")
 
-    def run_monitor(self, role_arn: str, day: str) -> dict[str, Any]:
-        """Run the monitor as SageMaker runs a monitoring schedule's job. Gives the job's description."""
+    def make_schedule(self, role_arn: str) -> None:
+        """Have SageMaker monitor the endpoint."""
+        local = "/opt/ml/processing"
+        output = {"S3Uri": self._uri("creditcard/reports/"), "LocalPath": f"{local}/output"}
+        self._client("sagemaker").create_monitoring_schedule(
+            MonitoringScheduleName=SCHEDULE,
+            MonitoringScheduleConfig={
+                "ScheduleConfig": {"ScheduleExpression": "cron(0 0 ? * * *)"},
+                "MonitoringType": "DataQuality",
+                "MonitoringJobDefinition": {
+                    "MonitoringInputs": [
+                        {"EndpointInput": {"EndpointName": ENDPOINT, "LocalPath": f"{local}/input_data"}}
+                    ],
+                    "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": output}]},
+                    "MonitoringResources": {"ClusterConfig": CLUSTER},
+                    "MonitoringAppSpecification": {"ImageUri": IMAGE},
+                    "RoleArn": role_arn,
+                },
+            },
+        )
+
+    def run_monitor(
+        self, role_arn: str, day: str, run_schedule: Callable[[str, dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """Have the schedule run on a day's transactions. Gives the job's description.
+
+        Args:
+            role_arn: role of the job.
+            day: the day, as in ``2026-03-02``.
+            run_schedule: plays SageMaker, whose hour has come: runs a schedule by a CreateProcessingJob request.
+        """
         sagemaker = self._client("sagemaker")
         name = f"model-monitor-{day}-{uuid.uuid4().hex[:8]}"
         local = "/opt/ml/processing"
@@ -176,14 +207,14 @@ class CreditcardWorld:
             "baseline": ("creditcard/baseline/", f"{local}/baseline"),
             "endpoint_input_1": (f"creditcard/fresh/{day}/", f"{local}/input_data"),
         }
-        sagemaker.create_processing_job(
-            ProcessingJobName=name,
-            RoleArn=role_arn,
-            AppSpecification={
+        request = {
+            "ProcessingJobName": name,
+            "RoleArn": role_arn,
+            "AppSpecification": {
                 "ImageUri": IMAGE,
                 "ContainerEntrypoint": ["python3", f"{local}/code/monitor.py"],
             },
-            ProcessingInputs=[
+            "ProcessingInputs": [
                 {
                     "InputName": input_name,
                     "S3Input": {
@@ -195,7 +226,7 @@ class CreditcardWorld:
                 }
                 for input_name, (key, path) in inputs.items()
             ],
-            ProcessingOutputConfig={
+            "ProcessingOutputConfig": {
                 "Outputs": [
                     {
                         "OutputName": "result",
@@ -207,22 +238,19 @@ class CreditcardWorld:
                     }
                 ]
             },
-            ProcessingResources={
-                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 10}
-            },
-            StoppingCondition={"MaxRuntimeInSeconds": 600},
-            Environment={
+            "ProcessingResources": {"ClusterConfig": CLUSTER},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "Environment": {
                 "dataset_source": f"{local}/input_data",
                 "output_path": f"{local}/output",
                 "baseline_constraints": f"{local}/baseline/constraints.json",
                 "baseline_statistics": f"{local}/baseline/statistics.json",
                 "start_time": f"{day}T00:00:00Z",
                 "end_time": f"{day}T23:59:59Z",
-                "sagemaker_endpoint_name": ENDPOINT,
-                "sagemaker_monitoring_schedule_name": "creditcard-data-quality",
                 "publish_cloudwatch_metrics": "Disabled",
             },
-        )
+        }
+        run_schedule(SCHEDULE, request)
         return self._await(
             lambda: dict(sagemaker.describe_processing_job(ProcessingJobName=name)), "ProcessingJobStatus"
         )

@@ -102,6 +102,7 @@ def run_demo(story: Story, *, verbose: bool) -> None:
             )
             story.line("the loop is deployed with the AWS CLI: cloudformation package, cloudformation deploy")
             first_config = champion.result()
+            world_of.make_schedule(world.role_arn)
         story.line(f"a first champion was trained and serves on {ENDPOINT} with config {first_config}")
         bucket = outputs["AutomationBucketName"]
         world_of.upload_policy(world, bucket)
@@ -218,7 +219,7 @@ def _monitor(
     world_of.new_transactions(drift, seed, day)
     story.line(f"5,000 transactions of {day} arrive")
     with story.working("SageMaker Model Monitor is comparing them with the baseline"):
-        job = world_of.run_monitor(role_arn, day)
+        job = world_of.run_monitor(role_arn, day, aws.run_schedule)
     story.line(f"monitor run {job['ProcessingJobName']}: {job.get('ExitMessage', job['ProcessingJobStatus'])}")
     return _until(lambda: next(iter(set(_executions(aws, outputs["StateMachineArn"])) - before), None))
 

@@ -206,24 +206,41 @@ def processing_request(account: Account, code: str) -> dict[str, Any]:
             {"InputName": "code", "S3Input": {**script, "S3DataType": "S3Prefix", "S3InputMode": "File"}}
         ],
         "ProcessingOutputConfig": {"Outputs": [{"OutputName": "result", "S3Output": result}]},
-        "Environment": {
-            "code": code,
-            "output_path": "/opt/ml/processing/output",
-            "sagemaker_monitoring_schedule_name": "fraud-schedule",
-            "sagemaker_endpoint_name": "fraud",
-        },
+        "Environment": {"code": code, "output_path": "/opt/ml/processing/output"},
     }
+
+
+def monitored(account: Account) -> str:
+    """Have SageMaker monitor the endpoint fraud; gives the schedule's ARN."""
+    request = processing_request(account, "0")
+    endpoint = {"EndpointName": "fraud", "LocalPath": "/opt/ml/processing/input"}
+    output = {"S3Uri": "s3://data/reports", "LocalPath": "/opt/ml/processing/output"}
+    definition = {
+        "MonitoringInputs": [{"EndpointInput": endpoint}],
+        "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": output}]},
+        "MonitoringResources": request["ProcessingResources"],
+        "MonitoringAppSpecification": {"ImageUri": "image"},
+        "RoleArn": request["RoleArn"],
+    }
+    created = account.sagemaker.create_monitoring_schedule(
+        MonitoringScheduleName="fraud-schedule",
+        MonitoringScheduleConfig={
+            "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+            "MonitoringJobDefinition": definition,
+        },
+    )
+    return str(created["MonitoringScheduleArn"])
 
 
 def test_a_processing_job_runs_its_command_and_tells_what_it_found(account: Account) -> None:
     url = account.listen({"source": ["aws.sagemaker"], "detail": {"ProcessingJobStatus": ["Completed"]}})
-    account.sagemaker.create_processing_job(**processing_request(account, "0"))
+    schedule = monitored(account)
+    account.aws.run_schedule("fraud-schedule", processing_request(account, "0"))
 
     job = account.processed("monitor")
 
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
     assert job["ExitMessage"].startswith("CompletedWithViolations")
-    schedule = "arn:aws:sagemaker:us-east-1:000000000000:monitoring-schedule/fraud-schedule"
     assert job["MonitoringScheduleArn"] == schedule
     account.s3.head_object(Bucket="data", Key="reports/constraint_violations.json")
     detail = account.heard(url, 1)[0]["detail"]
@@ -231,6 +248,25 @@ def test_a_processing_job_runs_its_command_and_tells_what_it_found(account: Acco
     assert isinstance(detail["ProcessingEndTime"], int)
     listed = account.sagemaker.list_monitoring_executions(EndpointName="fraud")["MonitoringExecutionSummaries"]
     assert [execution["MonitoringExecutionStatus"] for execution in listed] == ["CompletedWithViolations"]
+    assert (listed[0]["MonitoringScheduleName"], listed[0]["ProcessingJobArn"]) == (
+        "fraud-schedule",
+        job["ProcessingJobArn"],
+    )
+
+
+def test_a_job_that_no_schedule_ran_is_no_run_of_the_schedule_that_it_names(account: Account) -> None:
+    monitored(account)
+    request = processing_request(account, "0")
+    request["Environment"] |= {
+        "sagemaker_monitoring_schedule_name": "fraud-schedule",
+        "sagemaker_endpoint_name": "fraud",
+    }
+    account.sagemaker.create_processing_job(**request)
+
+    job = account.processed("monitor")
+
+    assert (job["ProcessingJobStatus"], "MonitoringScheduleArn" in job) == ("Completed", False)
+    assert account.sagemaker.list_monitoring_executions()["MonitoringExecutionSummaries"] == []
 
 
 def test_a_failed_processing_job_uploads_nothing_at_its_end(account: Account) -> None:
