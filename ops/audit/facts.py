@@ -14,7 +14,7 @@ from orchestration.actions.admit import answer_of, way_on
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.conclusion import conclude
-from orchestration.domain.contracts import Decision, Next, SignalKind, Status, WaitKind
+from orchestration.domain.contracts import Decision, Next, SignalKind, SignalSource, Status, WaitKind
 from orchestration.domain.decision import ASKED_FOR, decided_again
 from orchestration.domain.due import GRACE
 from orchestration.domain.json_values import mapping
@@ -91,7 +91,9 @@ def _wrong_digest(record: Mapping[str, Any]) -> str | None:
 
 
 def _decided_by_earlier_rules(signal: Mapping[str, Any]) -> bool:
-    """Whether the release before decided such a signal by other rules: it took the word of who sent it."""
+    """Whether the release before decided such a signal by other rules: it took the word of who sent it, or of the job."""
+    if SignalSource.MODEL_MONITOR in {signal["source"], signal["origin"]}:
+        return True
     return signal["severity"] is not None or SignalKind(signal["kind"]) in {*ASKED_FOR, SignalKind.NO_DRIFT}
 
 

@@ -259,6 +259,11 @@ class Outside:
         return {"tags": [{"key": "retraining:model", "value": "_shared"}]}
 
     def _list_monitoring_executions(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if "MonitoringScheduleName" in asked:
+            # Every job of this world that says so was run by its schedule.
+            ran = {"MonitoringScheduleName": asked["MonitoringScheduleName"], "EndpointName": asked["EndpointName"]}
+            arns = [arn("processing-job", name) for name in (JOB, CLEAN_JOB, LOST_JOB)]
+            return {"MonitoringExecutionSummaries": [{**ran, "ProcessingJobArn": job} for job in arns]}
         ended = self.now() - timedelta(hours=1)
         run = {"ProcessingJobArn": arn("processing-job", LOST_JOB), "LastModifiedTime": ended}
         # Twice, as on two pages of a list that grew between them.

@@ -179,7 +179,7 @@ def signal_world(violations: bytes, decision: bytes) -> World:
     world.put("policies/churn.json", EAGER)
     world.sagemaker.serve("churn-prod", "churn-config-1")
     job = event("model_monitor/drifted")["detail"]
-    world.sagemaker.jobs[job["ProcessingJobName"]] = job
+    world.sagemaker.run_schedule(job)
     world.bucket.objects[REPORT] = violations
     world.bucket.objects[f"s3://{SETTINGS.decision_bucket}/{SETTINGS.decision_key}"] = decision
     pending = {"first_signal_id": "0" * 32, "count": 3, "severity": "warning", "signal": kept_signal()}

@@ -149,6 +149,19 @@ class FakeSageMaker:
         """The requests of an operation that had their effect."""
         return [request for name, request in self.requests if name == operation]
 
+    def run_schedule(self, job: dict[str, Any], *, at: datetime | None = None) -> None:
+        """Let a monitoring schedule run a job, the one that its environment names."""
+        self.jobs[job["ProcessingJobName"]] = job
+        self.monitor_runs.append(
+            {
+                "MonitoringScheduleName": job["Environment"]["sagemaker_monitoring_schedule_name"],
+                "EndpointName": job["Environment"]["sagemaker_endpoint_name"],
+                "ProcessingJobArn": job["ProcessingJobArn"],
+                "MonitoringExecutionStatus": "CompletedWithViolations",
+                "LastModifiedTime": at or datetime(2026, 3, 2, 11, 9, tzinfo=UTC),
+            }
+        )
+
     # Reading.
 
     def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, Any]:
@@ -200,11 +213,19 @@ class FakeSageMaker:
         def pages(**asked: Any) -> Iterator[dict[str, Any]]:
             self._enter(operation)
             if operation == "list_monitoring_executions":
+                self._refuse(operation)
+                exact = {
+                    "StatusEquals": "MonitoringExecutionStatus",
+                    "MonitoringScheduleName": "MonitoringScheduleName",
+                    "EndpointName": "EndpointName",
+                }
                 runs = [
                     run
                     for run in self.monitor_runs
-                    if run["MonitoringExecutionStatus"] == asked["StatusEquals"]
-                    and run["LastModifiedTime"] > asked["LastModifiedTimeAfter"]
+                    if all(run.get(of) == asked[by] for by, of in exact.items() if by in asked)
+                    and (
+                        "LastModifiedTimeAfter" not in asked or run["LastModifiedTime"] > asked["LastModifiedTimeAfter"]
+                    )
                 ]
                 yield {"MonitoringExecutionSummaries": runs}
             else:
@@ -298,6 +319,11 @@ class FakeSageMaker:
 
     def _enter(self, operation: str) -> BaseException | None:
         return self._called(operation)
+
+    def _refuse(self, operation: str) -> None:
+        script = self._scripts.get(operation)
+        if script and (error := script.pop(0)) is not None:
+            raise error
 
     @contextlib.contextmanager
     def _change(self, operation: str, request: dict[str, Any]) -> Iterator[None]:

@@ -26,6 +26,7 @@ from orchestration.domain.decision import decided_again
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
 from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT
+from orchestration.domain.monitor_run import ListedRun, RunListing
 from orchestration.domain.records import sha256
 from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
@@ -145,6 +146,15 @@ class FakeReader:
         self.models = models or {}
         self.pending = pending or {}
         self.requests = {kept.request_id: kept for kept in requests}
+        self.by_hand: set[str] = set()
+        self.refused: str | None = None
+
+    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+        """Every job that says so is its schedule's, but those that somebody started by hand."""
+        if self.refused is not None:
+            return RunListing(refused=self.refused)
+        ran = any(job.get("ProcessingJobArn") == job_arn for name, job in self.jobs.items() if name not in self.by_hand)
+        return RunListing(ListedRun(job_arn, schedule, endpoint) if ran else None)
 
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         return self.jobs.get(name)

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from orchestration.domain.monitor_run import ListedRun, RunListing
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_reading import SageMaker
@@ -106,6 +107,33 @@ def test_monitor_runs_are_those_of_both_statuses_and_of_every_page(service: Serv
         )
     runs = list(SageMaker(service.client).monitor_runs(since=NOON))
     assert runs == [(f"arn:{name}", NOON, "fraud-prod") for name in "abcd"]
+
+
+def run_of(name: str) -> dict[str, Any]:
+    shown = {"ScheduledTime": NOON, "CreationTime": NOON, "LastModifiedTime": NOON, "ProcessingJobArn": f"arn:{name}"}
+    named = {"MonitoringScheduleName": "fraud", "EndpointName": "fraud-prod", "MonitoringExecutionStatus": "InProgress"}
+    return {"MonitoringExecutionSummaries": [shown | named]}
+
+
+@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
+@pytest.mark.parametrize(("name", "pages"), [("a", "a"), ("b", "ab"), ("c", "ab")])
+def test_a_job_is_looked_for_among_the_newest_runs_of_its_schedule_and_no_further_than_it_is_found(
+    name: str, pages: str, service: Service
+) -> None:
+    service.answers(
+        "list_monitoring_executions",
+        *map(run_of, pages),
+        asked={
+            "MonitoringScheduleName": "fraud",
+            "EndpointName": "fraud-prod",
+            "SortBy": "CreationTime",
+            "SortOrder": "Descending",
+            "MaxResults": 100,
+        },
+        token="NextToken",
+    )
+    found = SageMaker(service.client).monitor_run("fraud", "fraud-prod", f"arn:{name}")
+    assert found == RunListing(None if name == "c" else ListedRun(f"arn:{name}", "fraud", "fraud-prod"))
 
 
 def alarm(name: str, state: str) -> dict[str, Any]:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
     from orchestration.domain.kept_request import KeptRequest
+    from orchestration.domain.monitor_run import RunListing
     from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
@@ -77,6 +78,9 @@ class _Reader:
 
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         return self._ports.sagemaker.processing_job(name)
+
+    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+        return self._ports.sagemaker.monitor_run(schedule, endpoint, job_arn)
 
     def read_document(self, uri: str) -> Document:
         return self._ports.bucket.read(uri)
@@ -301,7 +305,7 @@ def _next_state(
             signal.as_record(),
             verdict.severity,
             sequence=sequence,
-            returning=signal.kind in RETURNING,
+            returning=signal.kind in RETURNING and not signal.unproven,
             again=again,
         )
         return replace(state, pending=pending), first

@@ -164,11 +164,12 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
 def _asks_people(signal: Signal, policy: Policy, severity: Severity) -> bool:
     """Whether people are asked before this training.
 
+    What a monitor is said to have found, and SageMaker does not confirm, trains nothing unasked, whatever the policy says.
     What asks for a retraining and measures nothing trains unasked only where the policy itself retrains at its severity;
     so where the policy only observes, people are asked. Two are exempt: a decision file that the policy trusts, and, where
     the policy asks nobody at that severity, somebody whom the loop knows.
     """
-    if policy.approval.training == "always":
+    if policy.approval.training == "always" or signal.unproven:
         return True
     if signal.kind is SignalKind.RETRAINING_DECISION and policy.decision_file == "trusted":
         return False
@@ -191,6 +192,11 @@ def decided_again(record: Mapping[str, Any]) -> DecisionVerdict:
 
 
 def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, approval_needed: bool) -> str:
+    if signal.unproven:
+        return (
+            f"{signal.summary} Severity {severity}; every guard passed, and since SageMaker does not confirm the monitoring "
+            f"run, people are asked first. If the monitor of {policy.model} did run, approve; if not, reject."
+        )
     then = "asks people first" if approval_needed else "retrains"
     return f"{signal.summary} Severity {severity}; every guard passed, so the policy of {policy.model} {then}."
 
@@ -231,7 +237,8 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             Reason.FROZEN,
             f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
         )
-    drifted = signal.kind in RETURNING and severity is not Severity.INFO and not signal.muted
+    # What nobody confirms is asked about, and freezes nothing.
+    drifted = signal.kind in RETURNING and severity is not Severity.INFO and not signal.muted and not signal.unproven
     if policy.drift_again_hours and state.promoted_at is not None and drifted:
         age = now - state.promoted_at
         if age < timedelta(hours=policy.drift_again_hours):
@@ -248,6 +255,15 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
 
 def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del state, severity, now
+    broken = signal.kind is SignalKind.DATA_QUALITY and policy.hold_on_data_quality
+    if signal.unproven and (broken or signal.kind is SignalKind.MONITOR_FAILURE):
+        # Of a reason of its own: people are told of a reason once a day, and a forged run must not use that up.
+        return GuardVerdict(
+            "data_quality",
+            Decision.HOLD,
+            Reason.RUN_UNCONFIRMED,
+            f"{signal.summary} If the monitor of {policy.model} did run, see to it; if not, there is nothing to repair.",
+        )
     if signal.kind is SignalKind.MONITOR_FAILURE:
         return GuardVerdict(
             "data_quality",
@@ -255,7 +271,7 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
             Reason.MONITOR_FAILED,
             f"{signal.summary} Not knowing is not the same as no drift: repair the monitoring run.",
         )
-    if signal.kind is SignalKind.DATA_QUALITY and policy.hold_on_data_quality:
+    if broken:
         return GuardVerdict(
             "data_quality",
             Decision.HOLD,

@@ -67,8 +67,8 @@ class Signal:
     """One signal. ``signal_id`` is the same for every delivery of the same fact.
 
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
-    name that the sender gives; ``proven_by`` is who asks as the loop itself knows it, never taken from an event. ``asked_by``
-    are all who asked, of signals that were kept as one.
+    name that the sender gives; ``proven_by`` is who asks, or which schedule measured, as the loop itself knows it, never
+    taken from an event. ``asked_by`` are all who asked, of signals that were kept as one.
     """
 
     signal_id: str
@@ -90,6 +90,11 @@ class Signal:
     muted: bool = False
     context: str = ""
     origin: SignalSource | None = None
+
+    @property
+    def unproven(self) -> bool:
+        """True for what a monitor is said to have found, and SageMaker does not confirm that it ran."""
+        return _said_of_a_monitor(self.origin or self.source, self.proven_by)
 
     def named(self, *key: str | None) -> Signal:
         """The signal with the id of a sender's fact: source, model, the sender's key and all that sets its strength.
@@ -134,6 +139,20 @@ class Signal:
             ratio = self.threshold.ratio
             record["threshold"]["ratio"] = None if ratio is None or math.isinf(ratio) else round(ratio, 6)
         return record
+
+
+def record_unproven(record: Mapping[str, Any]) -> bool:
+    """``Signal.unproven``, of a signal's record. One of the release before proves nothing."""
+    return _said_of_a_monitor(record.get("origin") or record.get("source"), record.get("proven_by"))
+
+
+def asker_of(record: Mapping[str, Any]) -> str | None:
+    """Who was proven to ask, of a signal's record; a schedule is proven to have measured, and asks for nothing."""
+    return record.get("proven_by") or None if record.get("kind") == SignalKind.REQUEST else None
+
+
+def _said_of_a_monitor(source: str | None, proven_by: str | None) -> bool:
+    return source == SignalSource.MODEL_MONITOR and proven_by is None
 
 
 @dataclass(frozen=True, slots=True)

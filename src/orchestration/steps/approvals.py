@@ -21,6 +21,7 @@ from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.notification import Message
 from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
+from orchestration.domain.signal import asker_of
 from orchestration.domain.switches import switch_over
 from orchestration.domain.votes import (
     BEARER,
@@ -140,7 +141,8 @@ def approval_data(
     policy = pinned_policy(manifest["policy"]["effective"])
     verdict = ports.table.candidate_verdict(run.run_id) if subject != TRAINING else None
     signal = mapping(manifest.get("signal"))
-    asked_by = sorted({*sequence(signal.get("asked_by")), *([signal["proven_by"]] if signal.get("proven_by") else [])})
+    asker = asker_of(signal)
+    asked_by = sorted({*sequence(signal.get("asked_by")), *([asker] if asker else [])})
     since = now - timedelta(days=policy.budget_days)
     starts = ports.table.model(run.model).run_starts
     return {

@@ -20,6 +20,7 @@ from orchestration.domain.contracts import (
 from orchestration.domain.due import AGAIN, due
 from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.records import sha256
+from orchestration.domain.signal import asker_of, record_unproven
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.steps.policies import effective_policy, model_of_endpoint
@@ -123,6 +124,9 @@ def merge_pending(
 ) -> dict[str, Any]:
     """Merge a signal into what waits: count, worst severity, latest context. Pure.
 
+    A monitoring run that nobody confirmed is counted beside a signal that is proven, and neither raises nor replaces it; it
+    gives way to one that comes later. So nobody lends it a proof, and it takes nobody's strength away.
+
     Args:
         pending: what waits, or None.
         signal: the signal's record.
@@ -134,14 +138,19 @@ def merge_pending(
     # What waits stands in every record until it is decided; the violations stand in that of its own decision.
     signal = {**signal, "violations": []}
     before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.get("signal_id")}
-    worst = max(Severity(before["severity"]), severity, key=lambda level: level.rank)
+    waits = mapping(before.get("signal"))
+    weaker = pending is not None and record_unproven(signal) and not record_unproven(waits)
+    stronger = pending is not None and record_unproven(waits) and not record_unproven(signal)
+    known = Severity(before["severity"])
+    worst = known if weaker else severity if stronger else max(known, severity, key=lambda level: level.rank)
     merged = {
         "first_signal_id": before["first_signal_id"],
         "count": int(before["count"]) + (0 if again else 1),
         "severity": str(worst),
-        "signal": signal if not again or pending is None else before["signal"],
+        "signal": before["signal"] if pending is not None and (again or weaker) else signal,
     }
-    asked_by = {*before.get("asked_by", ()), *([signal["proven_by"]] if signal.get("proven_by") else [])}
+    asker = asker_of(signal)
+    asked_by = {*before.get("asked_by", ()), *([asker] if asker else [])}
     if asked_by:
         merged["asked_by"] = sorted(asked_by)
     # Kept beside the latest signal: a request that comes after it must not hide drift from the judge of a bake.

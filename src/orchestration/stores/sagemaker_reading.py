@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing
 from orchestration.domain.promotion import Champion
+from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +51,32 @@ class SageMaker:
                 for run in page["MonitoringExecutionSummaries"]:
                     if run.get("ProcessingJobArn"):
                         yield run["ProcessingJobArn"], run["LastModifiedTime"], run.get("EndpointName")
+
+    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+        """The run of a schedule on an endpoint that was this job, by ListMonitoringExecutions, whatever its status.
+
+        Raises:
+            ClientError: a passing fault; every other refusal is told as ``refused``.
+        """
+        pages = self._client.get_paginator("list_monitoring_executions").paginate(
+            MonitoringScheduleName=schedule,
+            EndpointName=endpoint,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            PaginationConfig={"PageSize": 100, "MaxItems": RUNS_LOOKED_AT},
+        )
+        try:
+            for page in pages:
+                for run in page["MonitoringExecutionSummaries"]:
+                    if run.get("ProcessingJobArn") == job_arn:
+                        return RunListing(
+                            ListedRun(job_arn, run.get("MonitoringScheduleName"), run.get("EndpointName"))
+                        )
+        except ClientError as error:
+            if transient(error):
+                raise
+            return RunListing(refused=str(error.response["Error"]["Code"]))
+        return RunListing()
 
     def training_job(self, name: str) -> dict[str, Any] | None:
         """DescribeTrainingJob."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from orchestration.domain.documents import Document
     from orchestration.domain.kept_request import KeptRequest
+    from orchestration.domain.monitor_run import RunListing
     from orchestration.settings import Settings
 
 EVENT_BYTES_LIMIT: Final = 200_000
@@ -41,6 +42,9 @@ class SignalReader(Protocol):
 
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         """SageMaker's description of the job, or None when there is no such job."""
+
+    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+        """What SageMaker lists of a job that says this schedule ran it on this endpoint."""
 
     def read_document(self, uri: str) -> Document:
         """The object behind an S3 URI, or the reason why it cannot be read."""

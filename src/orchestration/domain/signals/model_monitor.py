@@ -1,7 +1,8 @@
 """SageMaker Model Monitor. EventBridge has no drift event: a drifted run is a processing job that *Completed*.
 
-So the event is only a hint. The job's description says whether it was a monitoring run, its violations file says what
-drifted. Merge jobs and baseline jobs use the same event and are ignored. A monitoring run that *Failed* is a signal of
+So the event is only a hint. The job's description says which schedule it says it is a run of, SageMaker's list of that
+schedule's runs whether it is one, its violations file what drifted. A run that is not listed is a signal all the same, an
+unproven one with an id of its own: listed later, it is raised again by a sweep and decided as what it is. Merge jobs and baseline jobs use the same event and are ignored. A monitoring run that *Failed* is a signal of
 its own: not knowing is not the same as no drift.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import json_object, mapping, model_name, number, s3_uri, sequence, text
+from orchestration.domain.monitor_run import RunClaim, RunListing, RunProof, prove_run
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 
@@ -95,7 +97,10 @@ def from_event(
             f"Endpoint {text(named, 63)} of processing job {job_name} is not in this loop. Add policies/{text(named, 63)}.json or tag "
             "the endpoint with retraining:model to bring it in.",
         )
-    arn = text(job.get("ProcessingJobArn"), 300) or job_name
+    arn = text(job.get("ProcessingJobArn"), 300)
+    claim = RunClaim(arn, _schedule_name(schedule), endpoint)
+    proof = prove_run(claim, _listing(claim, reader))
+    arn = arn or job_name
     dataset = Dataset(
         uri=_dataset_uri(job),
         window_start=text(environment.get("start_time"), 40),
@@ -106,14 +111,15 @@ def from_event(
     if described_status == "Failed":
         reason = text(job.get("FailureReason") or job.get("ExitMessage")) or "no reason given"
         return Signal(
-            signal_id=job_signal_ids(arn)[1],
+            signal_id=job_signal_ids(arn, proven=proof.proven_by is not None)[1],
             source=SignalSource.MODEL_MONITOR,
             kind=SignalKind.MONITOR_FAILURE,
             model=model,
             endpoint=endpoint,
             dataset=dataset,
-            summary=f"Monitoring run {job_name} of {endpoint} failed: {reason}",
+            summary=_with_doubt(f"Monitoring run {job_name} of {endpoint} failed: {reason}", proof),
             observed_at=observed_at,
+            proven_by=proof.proven_by,
         )
     return _from_report(
         job,
@@ -124,7 +130,23 @@ def from_event(
         endpoint=endpoint,
         dataset=dataset,
         observed_at=observed_at,
+        proof=proof,
     )
+
+
+def _schedule_name(said: Any) -> str | None:
+    """A schedule's name from its name or its ARN, None when it can be neither."""
+    return model_name(said.rsplit(":monitoring-schedule/", 1)[-1]) if isinstance(said, str) else None
+
+
+def _listing(claim: RunClaim, reader: SignalReader) -> RunListing:
+    if claim.job_arn is None or claim.schedule is None or claim.endpoint is None:
+        return RunListing()
+    return reader.monitor_run(claim.schedule, claim.endpoint, claim.job_arn)
+
+
+def _with_doubt(summary: str, proof: RunProof) -> str:
+    return summary if proof.proven_by is not None else f"{summary} {proof.reason}"
 
 
 def _from_report(
@@ -137,8 +159,9 @@ def _from_report(
     endpoint: str | None,
     dataset: Dataset,
     observed_at: str,
+    proof: RunProof,
 ) -> Signal | Rejection:
-    signal_id = job_signal_ids(arn)[0]
+    signal_id = job_signal_ids(arn, proven=proof.proven_by is not None)[0]
     exit_message = text(job.get("ExitMessage")) or ""
     document = _report(job, reader)
     if document is None or document.unreadable is Unreadable.MISSING:
@@ -159,6 +182,7 @@ def _from_report(
             dataset=dataset,
             summary=f"Monitoring run {job_name} of {endpoint} found no violations.",
             observed_at=observed_at,
+            proven_by=proof.proven_by,
         )
     if document.body is None:
         return Rejection.of(
@@ -190,8 +214,9 @@ def _from_report(
         threshold=worst,
         violations=violations,
         report_uri=document.uri,
-        summary=_sentence(job_name, endpoint, violations, broken, worst),
+        summary=_with_doubt(_sentence(job_name, endpoint, violations, broken, worst), proof),
         observed_at=observed_at,
+        proven_by=proof.proven_by,
     )
 
 
@@ -210,12 +235,14 @@ def _sentence(
     return f"{start}."
 
 
-def job_signal_ids(job_arn: str) -> tuple[str, ...]:
+def job_signal_ids(job_arn: str, *, proven: bool = True) -> tuple[str, ...]:
     """Ids the signal of a monitoring run may have: that of its completion, and that of its failure.
 
-    SageMaker names the job and the address holds the account, so no sender can take the name of another's run.
+    SageMaker names the job and the address holds the account, so no sender can take the name of another's run. What is not
+    proven has ids of its own: it is in the way of no run that SageMaker lists, not even the same one listed later.
     """
-    return tuple(identify("model-monitor", job_arn, status) for status in ("Completed", "Failed"))
+    doubt = () if proven else ("unproven",)
+    return tuple(identify("model-monitor", job_arn, status, *doubt) for status in ("Completed", "Failed"))
 
 
 def parse_violations(body: bytes) -> tuple[Violation, ...] | str:
