@@ -68,6 +68,11 @@ class Left:
         """The runs, in the order they began."""
         return sorted((item for item in self.of("RUN", "RUN")), key=lambda item: str(item["started_at"]))
 
+    def owns(self, execution: str) -> bool:
+        """True for an execution of the case: one that it named, or one that became a run of its model."""
+        runs = {run["run_id"] for run in self.runs if run["model"] == self.name}
+        return self.name in execution or execution in runs
+
     @property
     def state(self) -> dict[str, Any]:
         """The model's state."""
@@ -90,10 +95,12 @@ def left_by(play: Play) -> Left:
         key for prefix in (f"decisions/{name}/", f"evidence/{name}/", f"manifests/{name}/") for key in loop.keys(prefix)
     ]
     keys += [key for key in loop.keys("rejected/") if name in key] + loop.keys("decisions/_unattributed/")
+    items = place.items()
+    runs = {item["run_id"] for item in items if item["sk"] == "RUN" and item["model"] == name}
     described = [
         states.describe_execution(executionArn=each["executionArn"])
         for each in states.list_executions(stateMachineArn=loop.machine)["executions"]
-        if name in each["name"]
+        if name in each["name"] or each["name"] in runs
     ]
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=play.endpoint)
@@ -106,7 +113,7 @@ def left_by(play: Play) -> Left:
         made_by = next((tag["Value"] for tag in tags if tag["Key"] == "retraining:run"), None)
     return Left(
         name=name,
-        items=place.items(),
+        items=items,
         objects={key: loop.read(key) for key in keys},
         messages=place.messages(),
         executions=described,
@@ -159,8 +166,8 @@ def _span(described: dict[str, Any], start: str, stop: str) -> dict[str, Any]:
 def one_record_a_signal(left: Left) -> Iterator[str]:
     """Every signal that was sent has one decision record, or is on record as one that could not be decided."""
     records = [value for key, value in left.objects.items() if key.startswith("decisions/")]
-    by_run = [record["run_id"] for record in records if left.name in record["run_id"]]
-    signals = {item["signal_id"] for item in left.of("SIGNAL") if left.name in item["run_id"]}
+    by_run = [record["run_id"] for record in records if left.owns(record["run_id"])]
+    signals = {item["signal_id"] for item in left.of("SIGNAL") if left.owns(item["run_id"])}
     for run in left.sent:
         ended = next((each for each in left.executions if each["name"] == run), None)
         if ended is None:
@@ -324,7 +331,7 @@ def ends(left: Left) -> str:
     """How the story ended: the outcome of its last run, or the decision on its last signal."""
     last = left.runs[-1] if left.runs else None
     records = [
-        value for key, value in left.objects.items() if key.startswith("decisions/") and left.name in value["run_id"]
+        value for key, value in left.objects.items() if key.startswith("decisions/") and left.owns(value["run_id"])
     ]
     if last is not None and any(record["run_id"] == last["run_id"] for record in records):
         return str(last.get("outcome"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.faults.play import Play
 
 WORSE: Final = {"auc": 0.7, "recall": 0.8}
-NOBODY_IS_ASKED: Final = {"training": "never", "promotion": "never", "approvals_needed": 1}
+OBSERVE: Final = {"info": "observe", "warning": "observe", "critical": "observe"}
 
 
 def _no_policy(play: Play) -> dict[str, Any]:
@@ -157,6 +157,12 @@ def _stop_in_bake(play: Play) -> None:
         play.operate(action="unfreeze", model=play.name, reason="the candidate serves well.")
 
 
+def _ask_for_a_training(play: Play) -> None:
+    """Drift that is only observed, and an operator who wants a training all the same."""
+    if play.runs and not play.executions() and play.once("request"):
+        play.operate(action="retrain", model=play.name, reason="new labels.", key="case")
+
+
 def _long_bake(play: Play) -> dict[str, Any]:
     return {"promotion": {"endpoint": play.endpoint, "bake_minutes": 60}}
 
@@ -164,7 +170,7 @@ def _long_bake(play: Play) -> dict[str, Any]:
 STORIES: Final[dict[str, Story]] = {
     story.name: story
     for story in (
-        Story("no", "OBSERVE", lambda _: {"actions": {"info": "observe", "warning": "observe", "critical": "observe"}}),
+        Story("no", "OBSERVE", lambda _: {"actions": OBSERVE}),
         Story("refused", "REJECT", detail={"observed": "much", "threshold": "more"}),
         Story(
             "trained", "TRAINED", lambda play: {"training": {"target": training(play)}, "promotion": {"kind": "none"}}
@@ -182,6 +188,7 @@ STORIES: Final[dict[str, Story]] = {
         Story("stopped", "STOPPED", _held, goes_on=_stop_in_training),
         Story("stopped-in-bake", "STOPPED", _long_bake, goes_on=_stop_in_bake),
         Story("paused", "STOPPED", _long_bake, goes_on=_pause_in_bake),
+        Story("requested", "PROMOTED", lambda _: {"actions": OBSERVE}, goes_on=_ask_for_a_training),
         Story("job", "TRAINED", _job),
         Story("sagemaker-pipeline", "TRAINED", _sagemaker_pipeline),
         Story("pending", "PROMOTED", lambda _: {"cooldown_hours": 1}, ahead=2, signals=2),

@@ -36,7 +36,15 @@ def kept() -> Left:
         items=[
             {"pk": f"MODEL#{NAME}", "sk": "STATE"},
             {"pk": "SIGNAL#s", "sk": "SIGNAL", "signal_id": "s", "run_id": RUN},
-            {"pk": f"RUN#{RUN}", "sk": "RUN", "run_id": RUN, "started_at": "1", "ended_at": "2", "outcome": "PROMOTED"},
+            {
+                "pk": f"RUN#{RUN}",
+                "sk": "RUN",
+                "run_id": RUN,
+                "model": NAME,
+                "started_at": "1",
+                "ended_at": "2",
+                "outcome": "PROMOTED",
+            },
             {"pk": f"STATUS#{RUN}", "sk": "STATUS#PROMOTED", "status": "PROMOTED"},
             {"pk": f"WAIT#{RUN}", "sk": "promotion", "state": "RESOLVED"},
             {"pk": "SLOTS", "sk": "LEDGER", "holders": []},
