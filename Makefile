@@ -166,6 +166,9 @@ resume: setup ## Lift a kill switch (SCOPE=global, model:<model> or source:<sour
 unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
 	@$(OPS)switches unfreeze
 
+rollback: setup ## Take back a candidate that is on trial, for the champion (MODEL= REASON=)
+	@$(OPS)switches rollback
+
 sweep: setup ## Have what is due, or will be within ten minutes, done now
 	@$(OPS)switches sweep
 

@@ -1,8 +1,9 @@
-"""Pause and resume the loop, unfreeze a model, or have what is due done now; changes are recorded and told to operators.
+"""Pause and resume the loop, unfreeze a model, take a candidate back, or have what is due done now; changes are told to operators.
 
 make pause SCOPE=model:fraud REASON="incident 42"     scopes: global, model:<model>, source:<source>
 make resume SCOPE=model:fraud                         the scope is never guessed: make status shows what is paused
 make unfreeze MODEL=fraud REASON="labels repaired"
+make rollback MODEL=fraud REASON="chargebacks doubled"   a candidate on trial goes, the champion serves again
 make sweep                                            also what is due within ten minutes
 """
 
@@ -35,7 +36,18 @@ def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
         asked = stack.operate({"action": "sweep", "ahead_seconds": AHEAD_SECONDS})["asked"]
         terminal.say("A sweep was asked for." if asked else "A sweep could not be asked for; the next comes by itself.")
         return 0 if asked else 1
-    if options.change == "unfreeze":
+    if options.change == "rollback":
+        example = 'make rollback MODEL=fraud REASON="chargebacks doubled"'
+        model, reason = required(options.model, "MODEL", example), required(options.reason, "REASON", example)
+        answer = stack.operate({"action": "rollback", "model": model, "reason": reason})
+        run_id = answer["run_id"]
+        terminal.say(
+            f"The candidate of run {run_id} is taken back; the champion serves again when the endpoint has moved. "
+            f"Follow it: make history RUN={run_id}"
+            if answer["changed"]
+            else f"The candidate of run {run_id} was asked back before. Follow it: make history RUN={run_id}"
+        )
+    elif options.change == "unfreeze":
         model = required(options.model, "MODEL", 'make unfreeze MODEL=fraud REASON="labels repaired"')
         reason = required(options.reason, "REASON", 'make unfreeze MODEL=fraud REASON="labels repaired"')
         answer = stack.operate({"action": "unfreeze", "model": model, "reason": reason})
@@ -100,8 +112,8 @@ def _unknown(stack: Stack, scope: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    arguments = parser("pause|resume|unfreeze|sweep", __doc__)
-    arguments.add_argument("change", choices=("pause", "resume", "unfreeze", "sweep"))
+    arguments = parser("pause|resume|unfreeze|rollback|sweep", __doc__)
+    arguments.add_argument("change", choices=("pause", "resume", "unfreeze", "rollback", "sweep"))
     arguments.add_argument(
         "--scope", default=variable("SCOPE"), help="global, model:<model> or source:<source> (SCOPE=)"
     )

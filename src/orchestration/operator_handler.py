@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.pause import pause
 from orchestration.actions.request_retraining import request_retraining
+from orchestration.actions.request_rollback import request_rollback
 from orchestration.actions.request_sweep import request_sweep
 from orchestration.actions.unfreeze import unfreeze
 from orchestration.actions.unpause import unpause
@@ -26,6 +27,7 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], OperatorPorts], dict[str, Any
     "unpause": unpause,
     "unfreeze": unfreeze,
     "retrain": request_retraining,
+    "rollback": request_rollback,
     "sweep": request_sweep,
 }
 """What can be asked for, by name."""

@@ -47,7 +47,7 @@ from orchestration.domain.contracts import (
     SWEEP_REQUESTED,
     TRAINING_JOB_STATE_CHANGE,
 )
-from orchestration.domain.errors import NotAcceptedYetError, TransientServiceError
+from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError, TransientServiceError
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.training_target import TrainingTask
 from orchestration.settings import ApprovalAccess
@@ -639,6 +639,9 @@ def play_refused(world: World) -> None:
 def play_rolled_back(world: World) -> None:
     """A bake that an alarm ends; going back takes several tries."""
     run = world.admitted()
+    asked_back = {"action": "rollback", "model": "fraud", "reason": "chargebacks doubled"}
+    with pytest.raises(InvalidRequestError):
+        world.operate(asked_back)
     assert world.word(world.hand(run, "roll_back")) == "finish", "nothing was changed yet"
     assert world.trained(run) == "promote"
     endpoint = world.outside.endpoints[ENDPOINT]
@@ -653,6 +656,17 @@ def play_rolled_back(world: World) -> None:
     world.hand(run, "roll_back")
     token = world.hand(run, "roll_back")
     assert endpoint.pending == champion
+    endpoint.arrive()
+    world.endpoint_moved("fraud")
+    assert world.word(token) == "finish"
+    world.finish(run)
+    assert world.close(run) == "ROLLED_BACK"
+    run = world.admitted()
+    assert world.trained(run) == "promote"
+    bake = world.served(run)
+    world.operate(asked_back)
+    assert world.word(bake) == "roll_back"
+    token = world.hand(run, "roll_back")
     endpoint.arrive()
     world.endpoint_moved("fraud")
     assert world.word(token) == "finish"

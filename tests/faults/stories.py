@@ -163,6 +163,12 @@ def _ask_for_a_training(play: Play) -> None:
         play.operate(action="retrain", model=play.name, reason="new labels.", key="case")
 
 
+def _take_back(play: Play) -> None:
+    """An operator takes a candidate back while it is on trial."""
+    if play.waits_for("bake") and play.once("rollback"):
+        play.operate(action="rollback", model=play.name, reason="a case says so.")
+
+
 def _long_bake(play: Play) -> dict[str, Any]:
     return {"promotion": {"endpoint": play.endpoint, "bake_minutes": 60}}
 
@@ -188,6 +194,7 @@ STORIES: Final[dict[str, Story]] = {
         Story("stopped", "STOPPED", _held, goes_on=_stop_in_training),
         Story("stopped-in-bake", "STOPPED", _long_bake, goes_on=_stop_in_bake),
         Story("paused", "STOPPED", _long_bake, goes_on=_pause_in_bake),
+        Story("taken-back", "ROLLED_BACK", _long_bake, goes_on=_take_back),
         Story("requested", "PROMOTED", lambda _: {"actions": OBSERVE}, goes_on=_ask_for_a_training),
         Story("job", "TRAINED", _job),
         Story("sagemaker-pipeline", "TRAINED", _sagemaker_pipeline),

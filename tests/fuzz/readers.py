@@ -66,14 +66,14 @@ KEYS: Final = re.compile(
     r"|rejected/([0-9a-f]{32}|run-1)\.json"
 )
 PARTITIONS: Final = re.compile(
-    r"SIGNAL#[0-9a-f]{32}|(MODEL|CHAIN)#[A-Za-z0-9_-]{1,63}|(RUN|WAIT|APPROVAL)#run-[01]"
-    r"|(INTENT|SUBJECT)#[a-z]+:[^\x00-\x1f]{1,300}|DUE#(\d|APPROVALS)|ENDPOINT#[A-Za-z0-9-]{1,63}"
+    r"SIGNAL#[0-9a-f]{32}|(MODEL|CHAIN)#[A-Za-z0-9_-]{1,63}|(RUN|STATUS|FINISH|WAIT|APPROVAL)#run-[01]"
+    r"|(INTENT|SUBJECT)#[a-z]+:[^\x00-\x1f]{1,300}|DUE#(\d|APPROVALS)"
     r"|ACTIVE|CONTROLS|HEADS|LISTED|MODELS|REPAIRS|SLOTS"
 )
 ASKED_KEYS: Final = re.compile(
     KEYS.pattern + r"|evidence/[A-Za-z0-9-]{1,63}/_controls/\d{12}-[a-z]+\.json|rejected/[\w-]{1,80}\.json"
 )
-ASKED_PARTITIONS: Final = re.compile(PARTITIONS.pattern + r"|RUN#[^\x00-\x1f]{1,200}")
+ASKED_PARTITIONS: Final = re.compile(PARTITIONS.pattern + r"|(RUN|STATUS|FINISH|REQUEST)#[^\x00-\x1f]{1,200}")
 """Besides, by requests to a function: a switch of any model, an event of any execution that decided nothing."""
 
 MODELS: Final = frozenset({"churn", "fraud", "_unattributed", "_loop"})

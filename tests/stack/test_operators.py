@@ -77,6 +77,28 @@ def test_pause_holds_resume_lifts_and_status_tells(loop: Loop, capsys: pytest.Ca
     assert loop.run(loop.drift(model)).output["outcome"] == "PROMOTED"
 
 
+def test_a_candidate_on_trial_is_taken_back_in_the_operators_words(
+    loop: Loop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = loop.model(promotion={"bake_minutes": 60})
+    wanted = ["rollback", "--model", model, "--reason", "chargebacks doubled"]
+    assert switches.main(wanted) == 2
+    assert f"No candidate of {model} is on trial" in capsys.readouterr().err
+    champion = loop.endpoint_config(f"{model}-prod")
+    arn = loop.start(loop.drift(model))
+    parked(loop, arn, "bake")
+    assert loop.endpoint_config(f"{model}-prod") != champion
+
+    assert switches.main(wanted) == 0
+    assert switches.main(wanted) in {1, 2}  # asked before, or the champion is on its way
+
+    ended = loop.ended(arn)
+    assert ended.output["outcome"] == "ROLLED_BACK"
+    assert loop.endpoint_config(f"{model}-prod") == champion
+    (outcome,) = (record for record in loop.chain(model) if record["kind"] == "outcome")
+    assert 'asked for the champion: "chargebacks doubled"' in outcome["reason"]
+
+
 def test_an_illegal_scope_is_refused_with_the_legal_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert switches.main(["pause", "--scope", "everything", "--reason", "x"]) == 2
     assert "Use global, model:<model>, or source:" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 
 from orchestration.domain.bake import AlarmWatch, BakeState, BakeVerdict, bake_result, judge_bake, returned_drift
 from orchestration.domain.contracts import Status
+from orchestration.domain.kept_request import KeptRollback
 from orchestration.domain.results import promotion_result, rollback_result
 from orchestration.domain.switches import KillSwitch
 
@@ -22,7 +23,7 @@ DRIFT = {"drift": {"kind": "drift", "summary": "psi is 0.4 against 0.2."}, "drif
 
 
 def judged(described: dict[str, Any] | None = SERVES, *alarms: AlarmWatch, **more: Any) -> BakeVerdict:
-    given: dict[str, Any] = {"pending": None, "switch": None, **more}
+    given: dict[str, Any] = {"pending": None, "switch": None, "rollback": None, **more}
     return judge_bake(
         described,
         endpoint="fraud-prod",
@@ -129,8 +130,24 @@ def test_a_candidate_whose_config_is_the_champions_is_judged_and_not_taken_for_r
         sequence=7,
         since=SINCE,
         switch=None,
+        rollback=None,
     )
     assert verdict.state is BakeState.HEALTHY
+
+
+ASKED_BACK = KeptRollback("run-1", "fraud", "chargebacks doubled", "ana", SINCE.isoformat())
+
+
+def test_a_candidate_an_operator_wants_back_is_unhealthy_in_their_words_even_under_a_switch() -> None:
+    for switch in (None, SWITCH):
+        verdict = judged(SERVES, QUIET, rollback=ASKED_BACK, switch=switch)
+        assert verdict == BakeVerdict(BakeState.UNHEALTHY, 'ana asked for the champion: "chargebacks doubled"')
+
+
+def test_what_others_deployed_is_not_taken_back_for_an_operator() -> None:
+    foreign = {**SERVES, "EndpointConfigName": "hotfix"}
+    assert judged(foreign, rollback=ASKED_BACK).state is BakeState.SUPERSEDED
+    assert judged(BACK, rollback=ASKED_BACK).state is BakeState.ROLLED_BACK
 
 
 # Drift, in the order of the model's chain.

@@ -167,6 +167,7 @@ OPERATORS: dict[str, dict[str, Any]] = {
     "unpause": {"scope": "global"},
     "unfreeze": {"model": "churn", "reason": "Looked at it."},
     "retrain": {"model": "churn", "reason": "New labels.", "key": "k1"},
+    "rollback": {"model": "churn", "reason": "Chargebacks."},
     "sweep": {},
 }
 

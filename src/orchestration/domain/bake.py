@@ -17,6 +17,8 @@ from orchestration.domain.wait import Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestration.domain.kept_request import KeptRollback
+
 RETURNING: Final = frozenset({SignalKind.DRIFT, SignalKind.KPI, SignalKind.NO_DRIFT})
 """Kinds of signals that say the model is still, or again, not good enough. One that says no drift only gets as far as
 being kept, or having a run, when its own numbers say otherwise."""
@@ -71,6 +73,7 @@ def judge_bake(
     sequence: int,
     since: datetime,
     switch: KillSwitch | None,
+    rollback: KeptRollback | None,
 ) -> BakeVerdict:
     """Judge a candidate that serves.
 
@@ -84,6 +87,7 @@ def judge_bake(
         sequence: the model's chain sequence when the promotion was committed; what came later is of the candidate.
         since: when that was; an aware datetime.
         switch: the kill switch over the run, or None.
+        rollback: that an operator wants the champion, or None.
     """
     seen = EndpointSight.of(dict(described) if described else None)
     if seen.live is None or seen.status in ENDPOINT_FAILED:
@@ -100,6 +104,8 @@ def judge_bake(
         return BakeVerdict(
             BakeState.ROLLED_BACK, f"Endpoint {endpoint} serves the champion's config {previous_config}: {why}."
         )
+    if rollback is not None:
+        return _bad(rollback.sentence)
     if switch is not None:
         return BakeVerdict(BakeState.STOPPED, f"{paused_sentence(switch)} The candidate's bake was not over.")
     silent = []

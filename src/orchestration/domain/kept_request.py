@@ -1,4 +1,4 @@
-"""A retraining an operator asked for, as it is kept until it is decided. Pure."""
+"""What an operator asked for, as it is kept until it is decided or done. Pure."""
 
 from __future__ import annotations
 
@@ -22,3 +22,19 @@ class KeptRequest:
     def signal_id(self) -> str:
         """Id of the signal it becomes."""
         return identify("kept-request", self.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRollback:
+    """That an operator wants the candidate of a run taken back; the fields as in ``KeptRequest``."""
+
+    run_id: str
+    model: str
+    reason: str
+    by: str
+    at: str
+
+    @property
+    def sentence(self) -> str:
+        """Why the champion comes back, for people."""
+        return f'{self.by} asked for the champion: "{self.reason}"'

@@ -25,6 +25,11 @@ def scopes_over(model: str, *sources: str | None) -> tuple[str, ...]:
     return ("global", f"model:{model}", *(f"source:{source}" for source in sources if source))
 
 
+def run_scope(run_id: str) -> str:
+    """A run, named where a scope is; nobody throws a switch over one, its candidate is asked back."""
+    return f"run:{run_id}"
+
+
 def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> KillSwitch | None:
     """The switch thrown over a model or a source, or None. The only place that says what is paused."""
     scopes = scopes_over(model, *sources)

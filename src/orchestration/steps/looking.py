@@ -87,6 +87,8 @@ def _look_once(ports: Ports, wait: Wait) -> bool:
     # A switch over everything or a source is of another chain.
     stays = wait.kind is WaitKind.BAKE and found.outcome is Status.PROMOTED
     checks = ports.table.switch_checks(run.model, *sources_of(json.loads(run.manifest))) if stays else []
+    if stays or (wait.kind is WaitKind.BAKE and found.next is Next.ASK):
+        checks.append(ports.table.rollback_check(run.run_id))
     return resolve(ports, wait, found, head, checks)
 
 
@@ -230,6 +232,7 @@ def _judged(ports: Ports, run: StoredRun, plan: EndpointPlan, bake: Wait) -> Bak
         sequence=int(bake.data["sequence"]),
         since=since,
         switch=switch_over(ports.table.kill_switches(), run.model, *sources_of(json.loads(run.manifest))),
+        rollback=ports.table.kept_rollback(run.run_id),
     )
 
 

@@ -1,4 +1,4 @@
-"""What follows when a kill switch was thrown or lifted, done by a sweep, in any order and as often as it comes."""
+"""What follows when a kill switch was thrown or lifted, or a candidate is wanted back, done by a sweep, in any order and as often as it comes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.switches import scopes_over
+from orchestration.domain.switches import run_scope, scopes_over
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.due_work import DONE, Worked, attempt
 from orchestration.steps.looking import look
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def switch_changed(ports: Ports, item: DueItem) -> Worked:
-    """Work off a SWITCH item; its subject is the scope.
+    """Work off a SWITCH item; its subject is the scope, or a run whose candidate an operator wants taken back.
 
     A bake under a switch, and what people are asked about one, is looked at, which ends it. What waited for a switch that is
     lifted goes on: slots are granted, pending signals raised. Each of these looks at its own facts first.
@@ -40,4 +40,6 @@ def _baked_in(ports: Ports, item: DueItem, scope: str) -> bool:
     if wait is None or wait.resolved or not (wait.kind is WaitKind.BAKE or wait.subject == BAKE):
         return False
     run = ports.table.run(wait.run_id)
-    return run is not None and scope in scopes_over(run.model, *sources_of(json.loads(run.manifest)))
+    if run is None:
+        return False
+    return scope in {run_scope(run.run_id), *scopes_over(run.model, *sources_of(json.loads(run.manifest)))}

@@ -11,6 +11,7 @@ pk                  sk                       item
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
 ``REQUEST#<id>``    ``REQUEST``              a retraining an operator asked for, and who (expires)
+``REQUEST#<run>``   ``ROLLBACK``             that an operator wants a run's candidate taken back, and who (expires)
 ``MODELS``          ``<model>``              a model that had a signal
 ==================  =======================  =========================================================================
 """
@@ -24,7 +25,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import UNATTRIBUTED
-from orchestration.domain.kept_request import KeptRequest
+from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.stores.chains import Chains
 
 if TYPE_CHECKING:
@@ -195,6 +196,25 @@ class Models(Chains):
         expires_at = int((at + SIGNAL_MEMORY).timestamp())
         item = {"pk": f"REQUEST#{request.request_id}", "sk": "REQUEST", **asdict(request), "expires_at": expires_at}
         return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
+
+    def kept_rollback(self, run_id: str) -> KeptRollback | None:
+        """That somebody wants a run's candidate taken back, as the asker made it."""
+        item = self._get(f"REQUEST#{run_id}", "ROLLBACK")
+        return None if item is None else KeptRollback(**{name: item[name] for name in KeptRollback.__slots__})
+
+    def keep_rollback(self, asked: KeptRollback, writes: Sequence[Write], *, at: datetime) -> bool:
+        """Keep it, with what must follow it. False when it was kept before.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        expires_at = int((at + SIGNAL_MEMORY).timestamp())
+        item = {"pk": f"REQUEST#{asked.run_id}", "sk": "ROLLBACK", **asdict(asked), "expires_at": expires_at}
+        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
+
+    def rollback_check(self, run_id: str) -> Write:
+        """Condition of a transaction: nobody wants the run's candidate taken back."""
+        return self._check(f"REQUEST#{run_id}", "ROLLBACK", "attribute_not_exists(pk)")
 
     # Policies.
 
