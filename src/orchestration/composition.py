@@ -18,6 +18,7 @@ from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.callers_sts import Callers
 from orchestration.stores.channels_sns import Channels
+from orchestration.stores.dead_letters_sqs import DeadLetters
 from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_changes import SageMakerChanges
@@ -25,6 +26,8 @@ from orchestration.stores.sagemaker_reading import SageMaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from types_boto3_sqs import SQSClient
 
 
 def compose(environ: Mapping[str, str] = os.environ) -> Ports:
@@ -62,15 +65,25 @@ def compose_operator(environ: Mapping[str, str] = os.environ) -> OperatorPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return OperatorPorts(**_approval_ports(Settings.from_env(environ), boto3.Session()))
+    return OperatorPorts(**_operator_ports(Settings.from_env(environ), boto3.Session()))
 
 
 def _ports(settings: Settings, session: boto3.Session) -> dict[str, Any]:
     config = _config()
     return {
-        **_approval_ports(settings, session),
+        **_operator_ports(settings, session),
         "sagemaker": SageMaker(session.client("sagemaker", config=config)),
         "alarms": Alarms(session.client("cloudwatch", config=config)),
+    }
+
+
+def _operator_ports(settings: Settings, session: boto3.Session) -> dict[str, Any]:
+    def connect() -> SQSClient:
+        return session.client("sqs", config=_config())
+
+    return {
+        **_approval_ports(settings, session),
+        "letters": DeadLetters(connect, settings.dead_letter_queue_url),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.pause import pause
+from orchestration.actions.request_replay import request_replay
 from orchestration.actions.request_retraining import request_retraining
 from orchestration.actions.request_rollback import request_rollback
 from orchestration.actions.request_sweep import request_sweep
@@ -29,6 +30,7 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], OperatorPorts], dict[str, Any
     "retrain": request_retraining,
     "rollback": request_rollback,
     "sweep": request_sweep,
+    "replay": request_replay,
 }
 """What can be asked for, by name."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orchestration.stores.bucket_s3 import AutomationBucket
     from orchestration.stores.callers_sts import Callers
     from orchestration.stores.channels_sns import Channels
+    from orchestration.stores.dead_letters_sqs import DeadLetters
     from orchestration.stores.executions_stepfunctions import Executions
     from orchestration.stores.history_table import HistoryTable
     from orchestration.stores.sagemaker_changes import SageMakerChanges
@@ -37,9 +38,10 @@ class ApprovalPorts:
 
 @dataclass(frozen=True, slots=True)
 class OperatorPorts(ApprovalPorts):
-    """What OperatorFunction has of the outside: the same, and what policies without a file say."""
+    """What OperatorFunction has of the outside: the same, what policies without a file say, and the dead letters."""
 
     settings: Settings
+    letters: DeadLetters
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,10 @@ class ApprovalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings(ApprovalSettings):
-    """What the template tells the other functions. Durations carry their unit in the name."""
+    """What the template tells the other functions. Durations carry their unit in the name.
+
+    ``dead_letter_queue_url`` is empty but for OperatorFunction, which alone takes dead letters.
+    """
 
     decision_bucket: str
     decision_key: str
@@ -69,6 +72,7 @@ class Settings(ApprovalSettings):
     default_model_tags: str
     model_data_prefixes: tuple[str, ...]
     image_prefixes: tuple[str, ...]
+    dead_letter_queue_url: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -107,6 +111,7 @@ class Settings(ApprovalSettings):
             default_model_tags=_text(environ, "DEFAULT_MODEL_TAGS"),
             model_data_prefixes=_list(environ, "MODEL_DATA_PREFIXES"),
             image_prefixes=_list(environ, "IMAGE_PREFIXES"),
+            dead_letter_queue_url=_text(environ, "DEAD_LETTER_QUEUE_URL") if "DEAD_LETTER_QUEUE_URL" in environ else "",
         )
 
 

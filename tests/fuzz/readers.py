@@ -627,6 +627,8 @@ def operator_requests() -> list[bytes]:
         {"action": "pause", "scope": "model:fraud", **who},
         {"action": "unpause", "scope": "source:alarm", **who},
         {"action": "unfreeze", "model": "fraud", **who},
+        {"action": "replay", "key": "rejected/a.json"},
+        {"action": "replay", "dead_letters": True},
         {"action": "sweep", "ahead_seconds": 600},
         {"action": "settle", "detail": states["Step Functions Execution Status Change"]},
         {

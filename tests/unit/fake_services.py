@@ -453,3 +453,36 @@ class FakeStepFunctions:
         if lost is not None and not isinstance(lost, AskedAgain):
             raise lost
         return {}
+
+
+class FakeQueue:
+    """A queue in SQS. What was received and not deleted is seen again once ``forget`` is called, as after its timeout."""
+
+    def __init__(self, enter: Enter) -> None:
+        self._enter = enter
+        self._seen: set[str] = set()
+        self.messages: dict[str, dict[str, Any]] = {}
+
+    def put(self, body: str, **attributes: str) -> str:
+        """Have a message in the queue; gives its id."""
+        identity = f"00000000-0000-4000-8000-{len(self.messages):012}"
+        said = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        self.messages[identity] = {"MessageId": identity, "ReceiptHandle": identity, "Body": body} | (
+            {"MessageAttributes": said} if said else {}
+        )
+        return identity
+
+    def forget(self) -> None:
+        """Let the visibility timeout pass."""
+        self._seen.clear()
+
+    def receive_message(self, *, MaxNumberOfMessages: int, **_: Any) -> dict[str, Any]:
+        self._enter("ReceiveMessage")
+        fresh = [found for name, found in self.messages.items() if name not in self._seen][:MaxNumberOfMessages]
+        self._seen |= {found["MessageId"] for found in fresh}
+        return {"Messages": fresh} if fresh else {}
+
+    def delete_message(self, *, ReceiptHandle: str, **_: Any) -> dict[str, Any]:
+        self._enter("DeleteMessage")
+        self.messages.pop(ReceiptHandle, None)
+        return {}

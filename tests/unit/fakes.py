@@ -34,11 +34,12 @@ from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.callers_sts import Callers
 from orchestration.stores.channels_sns import Channels
+from orchestration.stores.dead_letters_sqs import DeadLetters
 from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_changes import SageMakerChanges
 from orchestration.stores.sagemaker_reading import SageMaker
-from tests.unit.fake_services import FakeSageMaker, FakeStepFunctions
+from tests.unit.fake_services import FakeQueue, FakeSageMaker, FakeStepFunctions
 from tests.unit.memory_dynamodb import AskedAgain, Enter, MemoryDynamoDB
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ SETTINGS: Final = Settings(
     default_model_tags="OPTIONAL",
     model_data_prefixes=("s3://amzn-s3-demo-bucket/",),
     image_prefixes=("image",),
+    dead_letter_queue_url="https://sqs.us-east-1.amazonaws.com/111122223333/dead",
 )
 
 
@@ -339,6 +341,7 @@ class World:
         self.executions = FakeStepFunctions(self.outside.enter)
         self.channels = FakeChannels(self.outside)
         self.alarms = FakeAlarms(self.outside)
+        self.queue = FakeQueue(self.outside.enter)
         nonces = itertools.count()
         self.ports = HandPorts(
             settings=self.settings,
@@ -353,6 +356,7 @@ class World:
             pause=lambda _: None,
             nonce=lambda: f"nonce-{next(nonces)}".ljust(43, "A"),
             callers=FakeCallers(self.outside),
+            letters=DeadLetters(lambda: cast("Any", self.queue), self.settings.dead_letter_queue_url),
         )
 
     def put(self, key: str, body: Any) -> None:

@@ -169,6 +169,7 @@ OPERATORS: dict[str, dict[str, Any]] = {
     "retrain": {"model": "churn", "reason": "New labels.", "key": "k1"},
     "rollback": {"model": "churn", "reason": "Chargebacks."},
     "sweep": {},
+    "replay": {"key": "rejected/a.json"},
 }
 
 

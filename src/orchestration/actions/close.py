@@ -70,7 +70,7 @@ def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: A
         sentence=f"Execution {run_id} failed before its signal was decided: {reason}",
         facts=(("execution", run_id), ("event", ports.bucket.uri(key))),
         next_steps=(
-            "Send the event again with make replay once the cause is mended.",
+            f"Once the cause is mended, have the event raised again: make replay EVENT={key}",
             runbook(ports.settings.runbook_url, "signal-not-decided"),
         ),
         escalates=True,

@@ -86,8 +86,14 @@ def settle_execution(
 
 
 def see_alive(ports: Ports, item: DueItem) -> Worked:
-    """Work off an ALIVE item: a run whose execution is dead is closed, whatever became of the event."""
+    """Work off an ALIVE item: a run whose execution is dead is closed, whatever became of the event.
+
+    An item with ``execution_arn`` is of an execution that may have decided nothing, whose event reached nobody.
+    """
     run = ports.table.run(item.subject)
+    if run is None and "execution_arn" in item.data:
+        settled = settle_execution(ports, item.data["execution_arn"], item.subject)
+        return DONE if settled is None else Worked(repair="dead_execution_settled")
     if run is None or run.outcome is not None:
         return DONE
     outcome = settle_execution(ports, run.execution_arn, run.run_id)

@@ -81,7 +81,9 @@ MONITOR_RUNS: Final = "monitor_runs"
 REFUSED_FOR: Final = (Reason.NO_MODEL, Reason.UNKNOWN_MODEL, Reason.VIOLATIONS_UNREADABLE)
 """Reasons an alarm or a monitor run may have been rejected for; raised again it would be rejected again."""
 
-DUE_WORK: Final = frozenset({"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised"})
+DUE_WORK: Final = frozenset(
+    {"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised", "event_replayed"}
+)
 """Repairs that are none: their time came. Every other one makes up for something that was lost."""
 
 

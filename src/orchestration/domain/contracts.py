@@ -137,7 +137,7 @@ class DueKind(StrEnum):
     INTENT = "intent"
     """Look again at an endpoint whose change a closed run left open."""
     RAISE = "raise"
-    """Raise a signal whose event was lost, or a retraining an operator asked for."""
+    """Raise a signal whose event was lost or is replayed, or a retraining an operator asked for."""
     SWITCH = "switch"
     """A kill switch was thrown or lifted: end the bakes under it, hand out what waited for it."""
 

@@ -1,4 +1,4 @@
-"""Signals that are kept: coalesced during a run or a cooldown, or lost by their event. Each is raised until it is decided.
+"""Signals that are kept: coalesced during a run or a cooldown, lost by their event, or replayed. Each is raised until it is decided.
 
 An execution that was started is no proof of a decision: only the decision is, or an execution that ended well.
 """
@@ -81,7 +81,8 @@ def raise_pending(ports: Ports, item: DueItem) -> Worked:
 def raise_signal(ports: Ports, item: DueItem) -> Worked:
     """Work off a RAISE item: start an execution for a signal whose event was lost, unless it was decided.
 
-    Its data: ``{"event", "identities", "name", "endpoint"?, "since"}``; an endpoint no model of ours has is foreign.
+    Its data: ``{"event", "identities", "name", "endpoint"?, "since", "repair"}``; an endpoint no model of ours has is foreign. An
+    event that is replayed has no identities: until it is judged again nobody knows which signal it is.
     """
     data, now = item.data, ports.now()
     if any(ports.table.signal(identity) is not None for identity in data["identities"]):
