@@ -172,7 +172,7 @@ rollback: setup ## Take back a candidate that is on trial, for the champion (MOD
 sweep: setup ## Have what is due, or will be within ten minutes, done now
 	@$(OPS)switches sweep
 
-replay: setup ## Start the loop again with a kept event (EVENT=key or file, DEAD_LETTERS=1)
+replay: setup ## Have an event raised again that came to nothing (EVENT=rejected/<name>.json, DEAD_LETTERS=1)
 	@$(OPS)replay
 
 verify-audit: setup ## Check every record against bucket, table and executions (MODEL= narrows, ANCHOR=root, JSON=1)

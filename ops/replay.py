@@ -1,19 +1,17 @@
-"""Start the loop again with an event that was kept before it was decided, a dead letter, or a rejected one whose cause was mended.
+"""Have an event raised again that came to nothing: a rejected one whose cause was mended, one that was never decided, a dead letter.
 
 make replay EVENT=rejected/14f5d41096dc3ee07ad92b66de04cc50.json    a key of the AutomationBucket
-make replay EVENT=event.json                                        a local file
 make replay DEAD_LETTERS=1                                          everything in the dead-letter queue
+
+A signal that was decided before stays decided. An event of one's own is sent with aws events put-events.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.stack import OperatorError, Stack, json_given, parser, required, run, variable
+from ops.stack import Stack, parser, required, run, truth, variable
 
 if TYPE_CHECKING:
     import argparse
@@ -23,57 +21,42 @@ if TYPE_CHECKING:
 
 
 def replay(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Start one execution for each event; a signal that was decided before stays decided."""
-    if options.dead_letters in {"1", "true", "yes"}:
+    """Ask for it. Exit status 1 when a dead letter stays in the queue."""
+    if truth(options.dead_letters):
         return _dead_letters(stack, terminal)
-    place = required(options.event, "EVENT", "make replay EVENT=rejected/<id>.json")
-    terminal.say(f"started {_start(stack, _event(stack, place))}")
+    place = required(options.event, "EVENT", "make replay EVENT=rejected/<name>.json")
+    key = place.removeprefix(f"s3://{stack.outputs['AutomationBucketName']}/")
+    _say(stack.operate({"action": "replay", "key": key}), terminal)
     return 0
 
 
-def _event(stack: Stack, place: str) -> Any:
-    path = Path(place)
-    if path.is_file():
-        return json_given(place, path.read_bytes())
-    kept = stack.read_json(place.removeprefix(f"s3://{stack.outputs['AutomationBucketName']}/"))
-    if kept is None:
-        raise OperatorError(f"There is neither a file {place} nor such a key in the AutomationBucket.")
-    # An event that was rejected, or of an execution that decided nothing: then with its name.
-    return kept["event"] if set(kept) - {"run_id"} == {"event", "sentence"} else kept
-
-
 def _dead_letters(stack: Stack, terminal: Terminal) -> int:
-    queue, sqs, count = stack.outputs["DeadLetterQueueUrl"], stack.client("sqs"), 0
+    """Ask until the queue gives nothing, or only letters that were left in it before."""
+    count, left = 0, set[str]()
     while True:
-        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
-        if not messages:
-            terminal.say(f"{count} event(s) replayed; the dead-letter queue is empty.")
-            return 0
-        for message in messages:
-            try:
-                event = json_given(f"Dead letter {message['MessageId']}", message["Body"])
-            except OperatorError as error:
-                terminal.say(f"left in the queue: {error}")
-                continue
-            terminal.say(f"started {_start(stack, event)}")
-            # Deleted only once it runs: an event is delivered twice rather than never.
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            count += 1
+        answer = stack.operate({"action": "replay", "dead_letters": True})
+        _say({**answer, "left": [letter for letter in answer["left"] if letter["what"] not in left]}, terminal)
+        fresh = {letter["what"] for letter in answer["left"]} - left
+        count, left = count + len(answer["replayed"]), left | fresh
+        if not answer["more"] or not (answer["replayed"] or fresh):
+            terminal.say(f"{count} event(s) replayed; {len(left)} left in the dead-letter queue.")
+            return 1 if left else 0
 
 
-def _start(stack: Stack, event: Any) -> str:
-    answer = stack.client("stepfunctions").start_execution(
-        stateMachineArn=stack.outputs["StateMachineArn"], name=f"replay-{uuid.uuid4()}", input=json.dumps(event)
-    )
-    return str(answer["executionArn"]).rsplit(":", 1)[-1]
+def _say(answer: dict[str, Any], terminal: Terminal) -> None:
+    for event in answer["replayed"]:
+        how = f"execution {event['execution']}" if event["execution"] else "a sweep does what it was for"
+        terminal.say(f"{event['what']} replayed: {how}")
+        if event["why"]:
+            terminal.say(f"  it was not delivered: {event['why']}")
+    for letter in answer["left"]:
+        terminal.say(f"{letter['what']} left: {letter['sentence']}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser("replay", __doc__)
-    arguments.add_argument(
-        "--event", default=variable("EVENT"), help="a key of the AutomationBucket or a file (EVENT=)"
-    )
+    arguments.add_argument("--event", default=variable("EVENT"), help="a key of the AutomationBucket (EVENT=)")
     arguments.add_argument(
         "--dead-letters", default=variable("DEAD_LETTERS"), help="1 replays the dead-letter queue (DEAD_LETTERS=1)"
     )

@@ -84,7 +84,9 @@ MAY: Final[dict[str, tuple[Call, set[str]]]] = {
         on("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default", events__source="mlops.drift"),
         set(),
     ),
-    "read a dead letter": (on("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")), set()),
+    "read a dead letter": (on("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")), {"operators' function"}),
+    "leave a dead letter": (on("sqs:SendMessage", STACK.arn("SignalDeadLetterQueue")), set()),
+    "keep an event as if it was rejected": (record("rejected/1.json"), {"the loop"}),
     "change a function": (on("lambda:UpdateFunctionCode", STACK.arn("OrchestrationFunction")), set()),
     "read another team's object": (on("s3:GetObject", "arn:aws:s3:::a-team/customers.csv"), set()),
 }  # fmt: skip

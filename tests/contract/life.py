@@ -780,6 +780,20 @@ def play_asked_for(world: World) -> None:
     world.sweep()
 
 
+def play_replayed(world: World) -> None:
+    """An operator has an event that was kept and a dead letter raised again."""
+    event = world.event("mlops.drift", "Drift Detected", {"model": "fraud"})
+    body = json.dumps({"event": event, "sentence": "Nothing here understands it."}).encode()
+    world.s3.put_object(Bucket=world.ports.settings.automation_bucket, Key="rejected/a.json", Body=body)
+    (done,) = world.operate({"action": "replay", "key": "rejected/a.json"})["replayed"]
+    assert world.outside.raised("replay-")[0] == done["execution"]
+    target = {"DataType": "String", "StringValue": world.stack.arn(MACHINE)}
+    letter = {"MessageId": "1", "ReceiptHandle": "1", "Body": json.dumps(event)}
+    world.outside.letters = [{**letter, "MessageAttributes": {"TARGET_ARN": target}}]
+    assert len(world.operate({"action": "replay", "dead_letters": True})["replayed"]) == 1
+    assert world.outside.letters == []
+
+
 def play_stopped(world: World) -> None:
     """Runs that die while they train: the training is stopped and the slot given back once it is over."""
     for model in ("registered", "shipped", "tagged"):
@@ -916,6 +930,7 @@ PLAYS: Final = (
     play_not_agreed,
     play_decided_half,
     play_asked_for,
+    play_replayed,
     play_stopped,
     play_left_open,
     play_undecided,

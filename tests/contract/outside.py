@@ -1,4 +1,4 @@
-"""DynamoDB, SageMaker, Step Functions and CloudWatch as far as the loop asks them, with what was changed there."""
+"""DynamoDB, SageMaker, Step Functions, CloudWatch and SQS as far as the loop asks them, with what was changed there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB: Final = "data-quality-monitoring-202603021100-de32d8acceeef6a1626b8fa6"
 CLEAN_JOB: Final = "data-quality-monitoring-202603021300-fedcba98765432100123abcd"
 LOST_JOB: Final = "data-quality-monitoring-202603021200-0011223344556677889900aa"
 ROLE: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:role/sagemaker"
-SERVICES: Final = {"sagemaker", "stepfunctions", "cloudwatch"}
+SERVICES: Final = {"sagemaker", "stepfunctions", "cloudwatch", "sqs"}
 
 
 def arn(kind: str, name: str) -> str:
@@ -66,6 +66,7 @@ class Outside:
     quiet: bool = False
     stopped: list[str] = field(default_factory=list)
     answered: dict[str, str] = field(default_factory=dict)
+    letters: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[list[Any]] = field(default_factory=list)
 
     def refuse(self, operation: str, code: str, message: str = "no", *, after: int = 0) -> None:
@@ -328,6 +329,15 @@ class Outside:
     def _stop_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.stopped.append(asked["executionArn"].rsplit(":", 1)[-1])
         return {"stopDate": self.now()}
+
+    # SQS.
+
+    def _receive_message(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"Messages": self.letters[: asked["MaxNumberOfMessages"]]}
+
+    def _delete_message(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.letters = [letter for letter in self.letters if letter["ReceiptHandle"] != asked["ReceiptHandle"]]
+        return {}
 
 
 def _pipeline(name: str) -> str:

@@ -89,6 +89,8 @@ class Recorder:
                 bus = f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:event-bus/{entry.get('EventBusName', 'default')}"
                 keys = (("events:source", entry["Source"]), ("events:detail-type", entry["DetailType"]))
                 yield Call(action, bus, keys)
+        elif service == "sqs":
+            yield Call(action, f"arn:{PARTITION}:sqs:{REGION}:{ACCOUNT}:{params['QueueUrl'].rsplit('/', 1)[-1]}")
         elif operation.startswith("SendTask"):
             # The token names no machine. AWS checks the permission on the machine that the token belongs to.
             yield Call(action, self.stack.arn(MACHINE))

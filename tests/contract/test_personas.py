@@ -42,6 +42,7 @@ def document(stack: Stack, logical_id: str) -> dict[str, Any]:
 BUCKET: Final = STACK.arn("AutomationBucket")
 TABLE: Final = STACK.arn("HistoryTable")
 MACHINE: Final = STACK.arn("RetrainingStateMachine")
+QUEUE: Final = STACK.arn("SignalDeadLetterQueue")
 EXECUTION: Final = MACHINE.replace(":stateMachine:", ":execution:") + ":run-1"
 PAGE: Final = STACK.arn("ApprovalFunctionRole")
 LOOP: Final = STACK.arn("OrchestrationFunctionRole")
@@ -167,7 +168,7 @@ DEEDS: Final = {
     "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
     "throw a kill switch past the function": Deed("dynamodb:PutItem", TABLE, _item("CONTROLS")),
     "keep a request": Deed("dynamodb:PutItem", TABLE, _item("REQUEST#1")),
-    "pause, resume, unfreeze, retrain, rollback, sweep": Deed("lambda:InvokeFunction", STACK.arn("OperatorFunction")),
+    "pause, resume, unfreeze, retrain, rollback, sweep, replay": Deed("lambda:InvokeFunction", STACK.arn("OperatorFunction")),
     "have the loop decide": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
     "have the hand act": Deed("lambda:InvokeFunction", STACK.arn("PromotionFunction")),
     "decide on the approval page": Deed(
@@ -179,7 +180,9 @@ DEEDS: Final = {
     "decide by command": Deed("lambda:InvokeFunction", STACK.arn("VoteFunction")),
     "send a signal": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
     "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
-    "replay a dead letter": Deed("sqs:ReceiveMessage", STACK.arn("SignalDeadLetterQueue")),
+    "take a dead letter": Deed("sqs:ReceiveMessage", QUEUE),
+    "leave a dead letter": Deed("sqs:SendMessage", QUEUE),
+    "keep an event as if it was rejected": Deed("s3:PutObject", f"{BUCKET}/rejected/a.json", WRITE_ONCE),
     "read the log": Deed("logs:FilterLogEvents", STACK.arn("OrchestrationFunctionLogGroup")),
     "start a training": Deed("sagemaker:CreateTrainingJob", f"{SAGEMAKER}:training-job/retraining-1"),
     "stop a training": Deed("sagemaker:StopTrainingJob", f"{SAGEMAKER}:training-job/retraining-1"),
@@ -198,7 +201,7 @@ DEEDS: Final = {
 
 
 def allowed(persona: str, deed: Deed) -> bool:
-    """Whether the persona's policies and the bucket's let the deed pass."""
+    """Whether the persona's policies and those of bucket and queue let the deed pass."""
     principal, documents = PERSONAS[persona]
     context = EvalContext(
         principal_arn=principal,
@@ -211,10 +214,12 @@ def allowed(persona: str, deed: Deed) -> bool:
         service_context=deed.context,
     )
     identity = evaluate(context, [parse_policy_document(document) for document in documents])
-    if not deed.resource.startswith(BUCKET):
-        return bool(identity.decision == "Allow")
-    bucket_policy = document(STACK, "AutomationBucketPolicy")
-    return bool(combine_resource_policy(identity, context, bucket_policy, ACCOUNT).decision == "Allow")
+    for resource, policy in ((BUCKET, "AutomationBucketPolicy"), (QUEUE, "SignalDeadLetterQueuePolicy")):
+        if deed.resource.startswith(resource):
+            return bool(
+                combine_resource_policy(identity, context, document(STACK, policy), ACCOUNT).decision == "Allow"
+            )
+    return bool(identity.decision == "Allow")
 
 
 def matrix() -> dict[str, dict[str, bool]]:
@@ -366,6 +371,64 @@ def test_a_redrive_is_refused_even_to_an_operator_with_every_other_right() -> No
     )
 
     assert evaluate(context, policies).decision == "Deny"
+
+
+@pytest.mark.threat("event-swallowed")
+@pytest.mark.parametrize("more", [[], [EVERYTHING]])
+@pytest.mark.parametrize("policies", [["ReviewerPolicy"], ["ReviewerPolicy", "OperatorPolicy"]])
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("states:StartExecution", MACHINE),
+        ("states:StartExecution", f"{MACHINE}:7"),
+        ("states:StartExecution", f"{MACHINE}:live"),
+        ("sqs:SendMessage", QUEUE),
+        ("sqs:ReceiveMessage", QUEUE),
+        ("sqs:DeleteMessage", QUEUE),
+        ("sqs:PurgeQueue", QUEUE),
+        ("sqs:StartMessageMoveTask", QUEUE),
+    ],
+)
+def test_people_bring_the_loop_no_event_in_anothers_name_whatever_else_they_may_do(
+    action: str, resource: str, policies: list[str], more: list[Any]
+) -> None:
+    """An execution believes its input, and a replay what the queue holds."""
+    context = EvalContext(
+        principal_arn=OPERATOR,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=action,
+        resource_arn=resource,
+        region=REGION,
+    )
+
+    held = [parse_policy_document(each) for each in (*more, *(document(STACK, name) for name in policies))]
+    assert evaluate(context, held).decision == "Deny"
+
+
+@pytest.mark.parametrize(
+    ("source", "sends"),
+    [
+        *((STACK.arn(rule), True) for rule in STACK.of_type("AWS::Events::Rule")),
+        (f"{STACK.arn('DriftRule')}-2", False),
+        (None, False),
+    ],
+)
+def test_only_a_rule_of_this_stack_leaves_a_dead_letter(source: str | None, sends: bool) -> None:
+    """Nobody else, an administrator's own message neither: an event that lies there counts as AWS's."""
+    policy = document(STACK, "SignalDeadLetterQueuePolicy")
+    context = EvalContext(
+        principal_arn=ADMINISTRATOR,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action="sqs:SendMessage",
+        resource_arn=QUEUE,
+        region=REGION,
+        secure_transport=True,
+        service_context={"aws:sourcearn": source} if source else {},
+    )
+
+    assert (evaluate_resource_policy(policy, context).decision == "Deny") is not sends
 
 
 @pytest.mark.parametrize("action", ["lambda:InvokeFunction", "lambda:InvokeAsync"])

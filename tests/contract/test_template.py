@@ -421,11 +421,11 @@ def test_every_rule_may_send_to_its_dead_letter_queue(full_form: Stack) -> None:
         policies = [
             resource["Properties"]["PolicyDocument"] for resource in full_form.of_type("AWS::SQS::QueuePolicy").values()
         ]
-        # CloudFormation names a rule <stack>-<logical id>-<random>.
-        source = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{STACK}-{rule}-1A2B3C"
-        call = Call("sqs:SendMessage", queue, (("aws:SourceArn", source),))
-
-        assert allowing(policies, call), rule
+        source = full_form.arn(rule)
+        assert allowing(policies, Call("sqs:SendMessage", queue, (("aws:SourceArn", source),))), rule
+        # A rule that is only named like the stack's, as whoever may make rules can.
+        named_alike = Call("sqs:SendMessage", queue, (("aws:SourceArn", f"{source}-2"),))
+        assert not allowing(policies, named_alike), rule
 
 
 def test_the_rules_role_holds_exactly_what_their_targets_need(full_form: Stack) -> None:
@@ -685,8 +685,8 @@ def test_a_report_comes_in_on_the_bus_of_the_form_and_every_other_event_on_the_d
     arn = f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:rule/{'' if bus == 'default' else f'{bus}/'}{named}"
     queue = stack.resources["SignalDeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
     role = stack.resources["EventsInvokeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
-    for statement in (queue, role):
-        assert any(fnmatchcase(arn, pattern) for pattern in statement["Condition"]["ArnLike"]["aws:SourceArn"])
+    assert any(fnmatchcase(arn, pattern) for pattern in role["Condition"]["ArnLike"]["aws:SourceArn"])
+    assert stack.arn("DriftReportRule") in queue["Condition"]["ArnEquals"]["aws:SourceArn"]
     lost = stack.resources["SignalsLostAlarm"]["Properties"]["Metrics"]
     watched = [metric["MetricStat"]["Metric"]["Dimensions"] for metric in lost if "MetricStat" in metric]
     of_bus = [] if bus == "default" else [{"Name": "EventBusName", "Value": bus}]
@@ -761,10 +761,10 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
 
 
 NOT_GIVEN: Final[dict[str, set[str]]] = {
-    "OrchestrationFunction": {"VOTER_ROLES", "REVIEWER_PRINCIPALS"},
-    "PromotionFunction": {"VOTER_ROLES", "REVIEWER_PRINCIPALS"},
+    "OrchestrationFunction": {"VOTER_ROLES", "REVIEWER_PRINCIPALS", "DEAD_LETTER_QUEUE_URL"},
+    "PromotionFunction": {"VOTER_ROLES", "REVIEWER_PRINCIPALS", "DEAD_LETTER_QUEUE_URL"},
 }
-"""Only functions that people call have to tell them apart."""
+"""Only functions that people call have to tell them apart, and OperatorFunction alone takes dead letters."""
 
 
 @pytest.mark.parametrize("function", ["OrchestrationFunction", "PromotionFunction", "OperatorFunction"])

@@ -154,18 +154,75 @@ def test_a_rejected_event_is_replayed_from_where_it_was_kept(loop: Loop, capsys:
     assert replay.main(["--event", key]) == 0
 
     name = capsys.readouterr().out.split()[-1]
-    assert "was decided" in loop.ended(loop.execution_arn(name)).output["reason"]
+    assert "was decided" in loop.ended(started(loop, name)).output["reason"]
+
+
+def test_an_event_that_was_mended_is_decided_and_its_input_says_who_replayed_it(
+    loop: Loop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, kept = loop.model(), set(loop.keys("rejected/"))
+    policy = loop.read(f"policies/{model}.json")
+    loop.aws.client("s3").delete_object(Bucket=loop.bucket, Key=f"policies/{model}.json")
+    assert loop.run(loop.drift(model)).output["outcome"] == "REJECT"
+    (key,) = set(loop.keys("rejected/")) - kept
+    loop.put(f"policies/{model}.json", policy, bucket=loop.bucket)
+
+    assert replay.main(["--event", f"s3://{loop.bucket}/{key}"]) == 0
+
+    arn = started(loop, capsys.readouterr().out.split()[-1])
+    loop.until(lambda: loop.decisions(model))
+    replayed = json.loads(loop.aws.client("stepfunctions").describe_execution(executionArn=arn)["input"])["replayed"]
+    assert replayed["from"] == key
+    assert replayed["by"].startswith("arn:aws:")
+    loop.ended(arn)
+
+
+@pytest.mark.threat("event-swallowed")
+def test_an_event_that_lies_anywhere_else_is_not_replayed(
+    loop: Loop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of one's own, an object where others may write: it could be any event, in the name of AWS too."""
+    forged = {"event": loop.drift("fraud") | {"source": "aws.cloudwatch"}, "sentence": "It was rejected."}
+    loop.put("policies/forged.json", forged, bucket=loop.bucket)
+    (tmp_path / "event.json").write_text(json.dumps(forged), encoding="utf-8")
+
+    for place in ("policies/forged.json", "rejected/../policies/forged.json", str(tmp_path / "event.json")):
+        assert replay.main(["--event", place]) == 2
+        assert "rejected/<name>.json" in capsys.readouterr().err
+    assert replay.main(["--event", "rejected/nothing.json"]) == 2
+    assert "There is no event rejected/nothing.json" in capsys.readouterr().err
+    loop.aws.client("s3").delete_object(Bucket=loop.bucket, Key="policies/forged.json")
+
+
+def started(loop: Loop, name: str) -> str:
+    """ARN of an execution that a sweep starts."""
+    arn = loop.execution_arn(name)
+
+    def there() -> bool:
+        client = loop.aws.client("stepfunctions")
+        return any(
+            found["executionArn"] == arn for found in client.list_executions(stateMachineArn=loop.machine)["executions"]
+        )
+
+    loop.until(there)
+    return arn
 
 
 def test_a_dead_letter_is_replayed_and_leaves_the_queue(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
     model = loop.model()
+    # As EventBridge leaves it.
+    said = {"TARGET_ARN": loop.machine, "ERROR_CODE": "NO_PERMISSIONS"}
     loop.aws.client("sqs").send_message(
-        QueueUrl=loop.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(loop.drift(model))
+        QueueUrl=loop.outputs["DeadLetterQueueUrl"],
+        MessageBody=json.dumps(loop.drift(model)),
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in said.items()},
     )
 
     assert replay.main(["--dead-letters", "1"]) == 0
 
-    assert "1 event(s) replayed" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "it was not delivered: NO_PERMISSIONS" in out
+    assert "1 event(s) replayed; 0 left" in out
     loop.until(lambda: loop.decisions(model))
 
 

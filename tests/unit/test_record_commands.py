@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import shlex
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +21,6 @@ from ops.restore_history import _what_to_do, restore_history
 from ops.stack import OperatorError, Stack, run
 from ops.terminal import Terminal
 from ops.verify_audit import _print
-from tests.unit.fakes import World
 
 TABLE = "history"
 
@@ -93,60 +90,47 @@ def test_a_broken_history_names_where_to_read_on_and_a_whole_one_does_not() -> N
     assert "docs/runbook.md" not in printed()
 
 
-class _Queue:
-    """A dead-letter queue, and the executions that were started from it."""
+class _Function:
+    """OperatorFunction with a queue of so many letters; those of ``bad`` come again and again."""
 
-    def __init__(self, *bodies: str) -> None:
-        self.left = [
-            {"MessageId": f"m-{place}", "ReceiptHandle": body, "Body": body} for place, body in enumerate(bodies)
-        ]
-        self._seen: set[str] = set()
-        self.started: list[Any] = []
+    def __init__(self, good: int, *bad: str) -> None:
+        self.good, self.bad = good, bad
+        self.asked: list[dict[str, Any]] = []
 
-    def receive_message(self, **_: Any) -> dict[str, Any]:
-        fresh = [message for message in self.left if message["MessageId"] not in self._seen]
-        self._seen |= {message["MessageId"] for message in fresh}
-        return {"Messages": fresh}
-
-    def delete_message(self, *, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803 - boto3's name
-        self.left = [message for message in self.left if message["ReceiptHandle"] != ReceiptHandle]
-
-    def start_execution(self, **asked: Any) -> dict[str, Any]:
-        self.started.append(json.loads(asked["input"]))
-        return {"executionArn": "arn:replay-1"}
+    def operate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(asked)
+        taken = min(self.good, 10)
+        self.good -= taken
+        return {
+            "replayed": [{"what": "letter", "execution": None, "why": "NO_RESOURCE"}] * taken,
+            "left": [{"what": name, "sentence": "It is no JSON object."} for name in self.bad],
+            "more": bool(taken or self.bad),
+        }
 
 
-def replayed(queue: _Queue, world: World, **options: str) -> int:
-    outputs = {"DeadLetterQueueUrl": "q", "StateMachineArn": "m", "AutomationBucketName": world.bucket.name}
-    stack = cast("Stack", SimpleNamespace(outputs=outputs, bucket=world.bucket, client=lambda _: queue))
-    stack.read_json = lambda key: Stack.read_json(stack, key)  # type: ignore[method-assign] # the real one, on this stack
+def replayed(function: _Function, **options: str) -> int:
+    stack = cast("Stack", SimpleNamespace(outputs={"AutomationBucketName": "automation"}, operate=function.operate))
     return replay(argparse.Namespace(**{"event": "", "dead_letters": "", **options}), stack, Terminal())
 
 
-def test_a_dead_letter_that_is_no_event_stays_and_the_others_are_replayed(
-    world: World, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("good", "bad", "calls", "left"),
+    [(0, (), 1, 0), (1, (), 2, 0), (25, (), 4, 0), (11, ("m-1",), 3, 1), (0, ("m-1",), 2, 1)],
+)
+def test_dead_letters_are_asked_for_until_nothing_new_comes(
+    good: int, bad: tuple[str, ...], calls: int, left: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    queue = _Queue('{"a": 1, "a": 2}', '{"b": 1}', "[")
-    assert replayed(queue, world, dead_letters="1") == 0
-    assert queue.started == [{"b": 1}]
-    assert [message["MessageId"] for message in queue.left] == ["m-0", "m-2"]
-    assert "Dead letter m-0 has the key 'a' twice" in " ".join(capsys.readouterr().out.split())
+    function = _Function(good, *bad)
+    assert replayed(function, dead_letters="1") == left
+    assert function.asked == [{"action": "replay", "dead_letters": True}] * calls
+    out = capsys.readouterr().out
+    assert f"{good} event(s) replayed; {left} left" in out
+    assert out.count("m-1 left: It is no JSON object.") == left
+    assert ("it was not delivered: NO_RESOURCE" in out) == bool(good)
 
 
-def test_an_event_is_replayed_as_it_was_whether_it_was_rejected_or_never_decided(world: World, tmp_path: Path) -> None:
-    queue, event = _Queue(), {"source": "mlops.drift", "detail": {"model": "fraud"}}
-    world.put("rejected/a.json", {"event": event, "sentence": "Nothing here understands it."})
-    world.put("rejected/run-1.json", {"event": event, "sentence": "It died.", "run_id": "run-1"})
-    (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
-    for place in ("rejected/a.json", "rejected/run-1.json", str(tmp_path / "event.json")):
-        assert replayed(queue, world, event=place) == 0
-    assert queue.started == [event] * 3
-
-
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"a": NaN}', b'{"a": 1, "a": 1}', b"[" * 100_000])
-def test_what_is_no_event_is_not_replayed_and_says_why(body: bytes, world: World, tmp_path: Path) -> None:
-    world.bucket.put(world.bucket.uri("rejected/a.json"), body)
-    (tmp_path / "event.json").write_bytes(body)
-    for place in ("rejected/a.json", str(tmp_path / "event.json")):
-        with pytest.raises(OperatorError, match=r"^\S+ (is|has|holds) "):
-            replayed(_Queue(), world, event=place)
+@pytest.mark.parametrize("place", ["rejected/a.json", "s3://automation/rejected/a.json"])
+def test_a_kept_event_is_named_and_never_sent(place: str) -> None:
+    function = _Function(0)
+    assert replayed(function, event=place) == 0
+    assert function.asked == [{"action": "replay", "key": "rejected/a.json"}]

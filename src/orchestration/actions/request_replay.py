@@ -33,7 +33,7 @@ KEY: Final = re.compile(r"rejected/[\w-]{1,100}\.json")
 NO_MODEL: Final = "-"
 """Whose a due item is before its event was judged."""
 
-SEND: Final = "aws events put-events sends an event of your own."
+SEND: Final = "aws events put-events sends an event of your own: docs/signals.md."
 
 
 def request_replay(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
