@@ -168,7 +168,9 @@ DEEDS: Final = {
     "answer a task token": Deed("states:SendTaskSuccess", MACHINE),
     "throw a kill switch past the function": Deed("dynamodb:PutItem", TABLE, _item("CONTROLS")),
     "keep a request": Deed("dynamodb:PutItem", TABLE, _item("REQUEST#1")),
-    "pause, resume, unfreeze, retrain, rollback, sweep, replay": Deed("lambda:InvokeFunction", STACK.arn("OperatorFunction")),
+    "pause, resume, unfreeze, retrain, rollback, sweep, replay": Deed(
+        "lambda:InvokeFunction", STACK.arn("OperatorFunction")
+    ),
     "have the loop decide": Deed("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")),
     "have the hand act": Deed("lambda:InvokeFunction", STACK.arn("PromotionFunction")),
     "decide on the approval page": Deed(

@@ -80,7 +80,10 @@ def test_pause_holds_resume_lifts_and_status_tells(loop: Loop, capsys: pytest.Ca
 def test_a_candidate_on_trial_is_taken_back_in_the_operators_words(
     loop: Loop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = loop.model(promotion={"bake_minutes": 60})
+    model = loop.model()
+    document = loop.read(f"policies/{model}.json")
+    document["promotion"]["bake_minutes"] = 60
+    loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
     wanted = ["rollback", "--model", model, "--reason", "chargebacks doubled"]
     assert switches.main(wanted) == 2
     assert f"No candidate of {model} is on trial" in capsys.readouterr().err
