@@ -9,7 +9,7 @@ import pytest
 
 from ops import explain, history, replay, retrain, status, switches, validate, waits
 from tests.stack.loop import Loop
-from tests.stack.moments import parked, stop
+from tests.stack.moments import parked, run_of, stop
 from tests.stack.teams import alarm
 
 
@@ -95,8 +95,8 @@ def test_a_candidate_on_trial_is_taken_back_in_the_operators_words(
     assert switches.main(wanted) == 0
     assert switches.main(wanted) in {1, 2}  # asked before, or the champion is on its way
 
-    ended = loop.ended(arn)
-    assert ended.output["outcome"] == "ROLLED_BACK"
+    loop.ended(arn)
+    assert loop.statuses(run_of(arn))[-1] == "ROLLED_BACK"
     assert loop.endpoint_config(f"{model}-prod") == champion
     (outcome,) = (record for record in loop.chain(model) if record["kind"] == "outcome")
     assert 'asked for the champion: "chargebacks doubled"' in outcome["reason"]
