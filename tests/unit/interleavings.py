@@ -48,6 +48,7 @@ USUAL: Final = {
 UNUSUAL: Final = {
     "sweep": 3,
     "pause": 2,
+    "ask_back": 4,
     "policy": 1.5,
     "foreign_deployment": 2,
     "alarm": 4,

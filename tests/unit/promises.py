@@ -137,6 +137,9 @@ class Promises:
         if fact and pk.startswith(("WAIT#", "APPROVAL#", "SIGNAL#", "CHAIN#", "RUN#", "STATUS#", "FINISH#")):
             before = self._facts.setdefault(key, fact)
             promised(before == fact, f"facts: {pk} {sk} said {before} and says {fact}")
+        if fact and pk.startswith("WAIT#") and sk == "bake" and "PROMOTED" in str(fact):
+            asked = table.written.get((f"REQUEST#{pk.removeprefix('WAIT#')}", "ROLLBACK"), table.commits + 1)
+            promised(asked > table.written[key], f"rollback: {pk} is promoted after somebody asked for the champion")
 
     def _switches(self, model: str) -> dict[str, int]:
         """Switches over a model's runs, with the number of the write that threw each."""

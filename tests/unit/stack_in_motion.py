@@ -272,6 +272,18 @@ class StackInMotion:
         request = proven({"action": "unpause", "scope": scope}, "ops", self.world.clock())
         self._ask(f"unpause {scope}", functools.partial(operator_handler.run_action, request))
 
+    def ask_back(self, first: int, _: int) -> bool:
+        """An operator wants the candidate of a model back, whether or not one is on trial."""
+        if self._busy() or (execution := _nth(self._living(), first)) is None:
+            return False
+        run = self.world.table.run(execution.name)
+        if run is None:
+            return False
+        asked = {"action": "rollback", "model": run.model, "reason": "test"}
+        request = proven(asked, "ops", self.world.clock())
+        self._ask(f"rollback {run.model}", functools.partial(operator_handler.run_action, request))
+        return True
+
     def mend(self, first: int, _: int) -> bool:
         """An operator sets an endpoint to its champion as the runbook says, and unfreezes its model."""
         model = tuple(ENDPOINTS)[first % len(ENDPOINTS)]
@@ -602,6 +614,7 @@ MOVES: Final[dict[str, Callable[[StackInMotion, int, int], bool]]] = {
         StackInMotion.vote,
         StackInMotion.pause,
         StackInMotion.unpause,
+        StackInMotion.ask_back,
         StackInMotion.mend,
         StackInMotion.policy,
         StackInMotion.training_ends,
