@@ -135,11 +135,15 @@ class Promises:
             # A finish is begun before it is over.
             fact = item if item.get("over") != {"BOOL": False} else None
         if fact and pk.startswith(("WAIT#", "APPROVAL#", "SIGNAL#", "CHAIN#", "RUN#", "STATUS#", "FINISH#")):
+            if key not in self._facts and sk == "bake" and "PROMOTED" in str(fact):
+                asked = (f"REQUEST#{pk.removeprefix('WAIT#')}", "ROLLBACK") in table.items
+                promised(not asked, f"rollback: {pk} is promoted after somebody asked for the champion")
             before = self._facts.setdefault(key, fact)
             promised(before == fact, f"facts: {pk} {sk} said {before} and says {fact}")
-        if fact and pk.startswith("WAIT#") and sk == "bake" and "PROMOTED" in str(fact):
-            asked = table.written.get((f"REQUEST#{pk.removeprefix('WAIT#')}", "ROLLBACK"), table.commits + 1)
-            promised(asked > table.written[key], f"rollback: {pk} is promoted after somebody asked for the champion")
+        if sk == "ROLLBACK" and key not in self._facts and item:
+            self._facts[key] = item
+            promoted = "PROMOTED" in str(self._facts.get((f"WAIT#{pk.removeprefix('REQUEST#')}", "bake")))
+            promised(not promoted, f"rollback: {pk} is taken after its candidate was promoted")
 
     def _switches(self, model: str) -> dict[str, int]:
         """Switches over a model's runs, with the number of the write that threw each."""

@@ -66,7 +66,7 @@ SAFEGUARDS: Final = {
         ("the fence's conditions", lambda: patch.object(hand, "fence_writes", lambda *_: []), "switch closed quiet"),
         ("the fence's switches", lambda: _conditions("CONTROLS"), "switch"),
         ("one vote after the other", lambda: _conditions("APPROVAL#"), "facts votes records"),
-        ("a chain's end", lambda: _conditions("HEADS"), "facts records"),
+        ("a chain's end", lambda: _conditions("HEADS"), "facts records rollback"),
         ("the items that stop trainings", lambda: _due_items(DueKind.STOP), "left quiet slots"),
         ("the items that look at waits", lambda: _due_items(DueKind.LOOK), "left quiet in-flight"),
         ("the items that ask if runs live", lambda: _due_items(DueKind.ALIVE), "left quiet"),

@@ -126,3 +126,20 @@ def test_a_promotion_and_a_request_at_the_same_moment_are_never_both(world: Worl
     world.table.resolve_wait = later  # type: ignore[method-assign]
     do(world, "park", kind="bake", token="bake")
     assert next_of(world, "bake") == "roll_back"
+
+
+def test_a_candidate_that_was_promoted_meanwhile_is_not_said_to_be_taken_back(world: World) -> None:
+    """The bake's result comes between the look at it and the request."""
+    stories.serving(world, promotion={"endpoint": stories.ENDPOINT, "bake_minutes": 0})
+    keep = world.table.keep_rollback
+
+    def later(*arguments: Any, **more: Any) -> Any:
+        world.table.keep_rollback = keep  # type: ignore[method-assign]
+        do(world, "park", kind="bake", token="bake")
+        return keep(*arguments, **more)
+
+    world.table.keep_rollback = later  # type: ignore[method-assign]
+    with pytest.raises(InvalidRequestError, match="nothing to take back"):
+        back(world)
+    assert next_of(world, "bake") == "finish"
+    assert world.table.kept_rollback("run-1") is None
