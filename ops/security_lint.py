@@ -50,6 +50,8 @@ SAMPLES: Final[Mapping[str, str]] = {
 }
 """Values of parameters that are empty by default and stand in a policy: nothing is no ARN."""
 
+TAG_OF_THE_CALLER: Final = re.compile(r"\$\{aws:PrincipalTag/[^}]+\}")
+
 WEIGHED: Final = frozenset({"RESOURCE_STAR", "PERMISSIONS_MANAGEMENT_ACTIONS", "CREDENTIALS_EXPOSURE"})
 """Issues that are right, and that a good reason answers: the comment beside the statement."""
 
@@ -145,7 +147,9 @@ def policies(template: Template) -> list[Policy]:
             names = sorted(_conditions(document))
             for decided in itertools.product((True, False), repeat=len(names)):
                 stack = sampled(template, every | dict(zip(names, decided, strict=True)))
-                statements = stack.value(document)["Statement"]
+                # parliament takes the colon in a tag's name for one of the ARN.
+                written = TAG_OF_THE_CALLER.sub("the-tag", json.dumps(stack.value(document)["Statement"]))
+                statements = json.loads(written)
                 if key == "AssumeRolePolicyDocument":  # is on its role, which parliament wants to read
                     statements = [{**statement, "Resource": stack.arn(name)} for statement in statements]
                 policy = Policy(name, tuple(statements))

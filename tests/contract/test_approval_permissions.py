@@ -98,4 +98,10 @@ def test_only_links_let_unsigned_requests_in_and_off_has_no_address(
     reviewer = resources["ReviewerPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     signed = [statement["Sid"] for statement in reviewer if "lambda" in str(statement["Action"])]
     by_page = ["OpenTheApprovalPage", "OnlyThroughItsAddress"] if access == "IAM" else []
-    assert signed == [*by_page, "NeverPastItsAddress", "OnlyTheLoopDecidesAndActs", "DecideByCommand"]
+    assert signed == [
+        *by_page,
+        "NeverPastItsAddress",
+        "OnlyTheLoopDecidesAndActs",
+        "NeverByTheOldAction",
+        "DecideByCommand",
+    ]
