@@ -443,7 +443,7 @@ def climb(ports: Ports, item: DueItem) -> Worked:
     Safe to run twice, at once, and beside a vote. The step is written with the item that has it told.
     """
     wait = ports.table.wait_by_id(item.subject)
-    if wait is None or wait.answered:
+    if wait is None or wait.kind is not WaitKind.APPROVAL or wait.answered:
         return DONE
     if wait.resolved:
         deliver(ports, wait)

@@ -137,7 +137,7 @@ def _message_of(item: DueItem) -> Message:
 
 def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> None:
     wait = ports.table.wait_by_id(identity)
-    if wait is None or wait.resolved:
+    if wait is None or wait.kind is not WaitKind.APPROVAL or wait.resolved:
         return
     escalates = action is LadderAction.ESCALATE
     left = duration(datetime.fromisoformat(wait.deadline) - ports.now())
