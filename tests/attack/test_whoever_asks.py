@@ -12,6 +12,7 @@ import pytest
 from orchestration import approval_handler, handler, operator_handler
 from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE
 from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.people import is_listed
 from orchestration.settings import ApprovalAccess
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, asking, drift, execution_arn, person, proven, request
@@ -116,7 +117,11 @@ def test_an_identity_of_another_account_is_no_second_person(stranger: str, new_w
 def test_another_identity_of_the_account_is_no_second_person_where_the_stack_names_its_people(new_world: Any) -> None:
     """The reviewer's notebook has a role too, and who may use it may sign with it."""
     account = person("ada").split(":")[4]
-    named = (person("ada"), person("grace"), f"arn:aws:iam::{account}:role/team/AWSReservedSSO_Reviewer_*")
+    named = (
+        person("ada"),
+        person("grace"),
+        f"arn:aws:iam::{account}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Reviewer_*",
+    )
     world = new_world(reviewer_principals=named)
     stories.asked(world, **PAIR)
     assert says(world, "ada") == "COUNTED"
@@ -131,6 +136,37 @@ def test_another_identity_of_the_account_is_no_second_person_where_the_stack_nam
         says(world, f"arn:aws:sts::{account}:assumed-role/AWSReservedSSO_Reviewer_0123456789abcdef/grace@x.io")
         == "DECIDED"
     )
+
+
+@pytest.mark.threat("vote-twice")
+@pytest.mark.parametrize(
+    "named", ["reviewers/*", "reviewers/app-*", "aws-reserved/*", "aws-reserved/sso.amazonaws.com/*"]
+)
+def test_a_path_that_a_session_does_not_show_makes_nobody_a_reviewer(named: str, new_world: Any) -> None:
+    """Every role of the account has a name that ``reviewers/*`` would fit, if its path counts for nothing."""
+    account = person("ada").split(":")[4]
+    world = new_world(reviewer_principals=(person("ada"), f"arn:aws:iam::{account}:role/{named}"))
+    stories.asked(world, **PAIR)
+    assert says(world, "ada") == "COUNTED"
+
+    with pytest.raises(InvalidRequestError, match="by its whole name"):
+        says(world, f"arn:aws:sts::{account}:assumed-role/app-notebook/ada")
+    assert opened(world)
+
+
+@pytest.mark.parametrize(
+    ("role", "named"),
+    [
+        ("Reviewer", "*"),
+        ("Reviewer", "Rev*"),
+        ("Reviewer", "teams/Reviewer"),
+        ("Reviewer", "*/Rev*"),
+        ("AWSReservedSSO_Rev_0123456789abcdef", "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Rev_*"),
+        ("AWSReservedSSO_Rev_0123456789abcdef", "aws-reserved/*"),
+    ],
+)
+def test_a_role_is_known_by_its_name(role: str, named: str) -> None:
+    assert is_listed(f"arn:aws:sts::111122223333:assumed-role/{role}/ada", [f"arn:aws:iam::111122223333:role/{named}"])
 
 
 @pytest.mark.threat("vote-in-anothers-name")

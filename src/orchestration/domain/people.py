@@ -63,7 +63,7 @@ def person_of(arn: str, voter_roles: Iterable[str]) -> Person | None:
         return Person(f"arn:{partition}:sts::{account}:federated-user", ProvenBy.ROLE, arn)
     if (service, kind) != ("sts", "assumed-role") or not role or not session:
         return None
-    if _IDENTITY_CENTER.fullmatch(role):
+    if _is_of_identity_center(role):
         # One user has a role for each permission set.
         return Person(f"{session} (Identity Center, account {account})", ProvenBy.IDENTITY_CENTER, arn)
     if (account, role) in {_bare(voter_role) for voter_role in voter_roles}:
@@ -77,7 +77,8 @@ def is_listed(arn: str, principals: Iterable[str]) -> bool:
     Args:
         arn: what GetCallerIdentity says.
         principals: ARNs of roles and users, ``*`` for any characters. A session's ARN leaves its role's path out, so a role
-            is compared by account and name.
+            is compared by account and name. Names are unique whatever the path; where one has a ``*``, the path would say
+            whose they are, and nobody knows it: only Identity Center's, which nobody else can make, count then.
     """
     matched = _CALLER.fullmatch(arn)
     if matched is None:
@@ -87,9 +88,20 @@ def is_listed(arn: str, principals: Iterable[str]) -> bool:
     if (service, kind) == ("sts", "assumed-role"):
         kind, name = "role", name.partition("/")[0]
     return any(
-        (account, kind) == (of, what) and fnmatchcase(name, listed.rsplit("/", 1)[-1] if what == "role" else listed)
+        (account, kind) == (of, what) and (_is_role(name, listed) if what == "role" else fnmatchcase(name, listed))
         for of, what, listed in map(_parts, principals)
     )
+
+
+def _is_role(name: str, listed: str) -> bool:
+    path, _, last = listed.rpartition("/")
+    if "*" in last and path not in {"", "*"}:
+        return f"{path}/".startswith("aws-reserved/") and _is_of_identity_center(name) and fnmatchcase(name, last)
+    return fnmatchcase(name, last)
+
+
+def _is_of_identity_center(role: str) -> bool:
+    return _IDENTITY_CENTER.fullmatch(role) is not None
 
 
 def _parts(principal: str) -> tuple[str, str, str]:

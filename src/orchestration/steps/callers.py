@@ -38,7 +38,10 @@ def proven_caller(ports: ApprovalPorts, request: dict[str, Any]) -> Person:
         raise InvalidRequestError(f"{arn} is of another account than this stack, whose own people alone may ask.")
     listed = ports.settings.reviewer_principals
     if listed and not is_listed(arn, listed):
-        raise InvalidRequestError(f"{arn} is none of the stack's ReviewerPrincipals, who alone may ask.")
+        raise InvalidRequestError(
+            f"{arn} is none of the stack's ReviewerPrincipals, who alone may ask. Whoever deploys can name it there: a role "
+            "that has a path by its whole name."
+        )
     person = person_of(arn, ports.settings.voter_roles)
     if person is None:
         raise InvalidRequestError(f"{arn} is no person or role that this stack can tell apart from others.")
