@@ -368,7 +368,9 @@ class _Replay:
         self.stateless = True
         self.head = Head(link.chain, link.sequence, link.hash)
         told = _told(record, self.state, self.state)
-        seen = replace(seen_signal(record, [link], told=told, event=None), chain="", sequences=(), record=link.record)
+        seen = replace(
+            seen_signal(record, [link], told=told, event=None), chain="", sequences=(), seals=(), record=link.record
+        )
         self.table.commit_decision(self.state, seen, [], now=datetime.fromisoformat(record["decided_at"]))
         self.memory.items[f"MODEL#{link.chain}", "STATE"] |= to_item(
             {"chain_sequence": link.sequence, "chain_head": link.hash}

@@ -280,7 +280,7 @@ class Reading:
         if item["kind"] in {DueKind.LOOK, DueKind.LADDER}:
             waits = self.history.waits_of_run_without_tokens(parse_wait_id(subject)[0])
             return {(wait.model, wait.record) for wait in waits if wait.wait_id == subject and wait.record is not None}
-        places = {(str(chain), int(sequence)) for chain, sequence in mapping(item.get("data")).get("records", ())}
+        places = {(str(chain), int(sequence)) for chain, sequence, *_ in mapping(item.get("data")).get("records", ())}
         what, _, signal_id = subject.partition(":")
         seen = self.history.signal(signal_id) if what == "signal" else None
         return places if seen is None else places | {(seen.chain, sequence) for sequence in seen.sequences}

@@ -53,7 +53,12 @@ def test_a_record_that_is_due_is_not_written_yet_and_is_missing_once_nothing_has
     item = world.table.due_items()[0]
     for due_at, expected in ((NOON, "not written yet"), (NOON + 30 * HOUR, "missing")):
         scene.set(
-            "DUE#0", "1", kind="tell", subject="message:x", due_at=due_at.isoformat(), data={"records": [["fraud", 1]]}
+            "DUE#0",
+            "1",
+            kind="tell",
+            subject="message:x",
+            due_at=due_at.isoformat(),
+            data={"records": [["fraud", 1, "0" * 64]]},
         )
         assert faults(scene.audit().findings) == [(expected, "fraud", 1)]
     scene.remove("DUE#0", "1")

@@ -408,6 +408,7 @@ def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, ev
         record_key=links[0].key,
         chain=links[0].chain,
         sequences=tuple(link.sequence for link in links),
+        seals=tuple(link.seal for link in links),
         payload=canonical(answer_of(record)),
         told=told,
         event=event,

@@ -57,6 +57,11 @@ class Link:
     record: str
     hash: str
 
+    @property
+    def seal(self) -> str:
+        """Hex SHA-256 of text and key. Who may append to a chain may write over a link; who keeps its seal elsewhere sees it."""
+        return sha256(f"{self.key}\x1f{self.record}")
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

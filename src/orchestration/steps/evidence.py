@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.chain import Record, RecordKind, chained
+from orchestration.domain.chain import Head, Record, RecordKind, chained
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import mapping
@@ -20,7 +20,6 @@ from orchestration.domain.records import evidence_key, is_approval_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestration.domain.chain import Head
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
@@ -42,19 +41,22 @@ def kept_event(event: Any) -> str:
     return canonical({"beginning": written[: EVENT_KEPT // 10]})
 
 
-def write_record(ports: ApprovalPorts, chain: str, sequence: int, *, of_approval: bool = False) -> str | None:
+def write_record(
+    ports: ApprovalPorts, chain: str, sequence: int, seal: str | None = None, *, of_approval: bool = False
+) -> str | None:
     """Write one record of a chain into the bucket; gives its URI, None when there is no such record. Idempotent.
 
     Args:
         ports: the outside.
         chain: which chain.
         sequence: which of its records.
+        seal: its link's, from where whoever appends to chains does not write; None where the release before kept none.
         of_approval: what says that it is due can be written by the function that people reach.
 
     Raises:
-        OrchestrationError: ``of_approval``, and the record lies where none of an approval does.
+        OrchestrationError: it is not the record that was committed, or, ``of_approval``, lies where none of an approval does.
     """
-    link = ports.table.link(chain, sequence)
+    link = ports.table.link(chain, sequence, seal)
     if link is None:
         return None
     if of_approval and not is_approval_key(link.key):
@@ -112,6 +114,17 @@ def with_record(ports: ApprovalPorts, over: Wait, head: Head | None = None) -> t
     head = head or ports.table.chain_head(over.model)
     links = chained(head, record)
     return replace(over, record=links[0].sequence), ports.table.chain_writes(head, links)
+
+
+def seal_of(ports: ApprovalPorts, over: Wait) -> str | None:
+    """The seal that the link of a wait's result has, from the wait; None where there is no link or no record."""
+    link, record = ports.table.link(over.model, over.record or 0), result_record(over)
+    if link is None or record is None:
+        return None
+    before = Head(
+        link.chain, link.sequence - 1, str(mapping(json.loads(link.record).get("chain")).get("previous_hash"))
+    )
+    return chained(before, record)[0].seal
 
 
 def vote_record(wait: Wait) -> Record:

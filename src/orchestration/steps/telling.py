@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import asdict, replace
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
@@ -91,7 +92,7 @@ def message_told(
 
 
 def _places(links: Sequence[Link]) -> list[list[Any]]:
-    return [[link.chain, link.sequence] for link in links]
+    return [[link.chain, link.sequence, link.seal] for link in links]
 
 
 def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
@@ -103,8 +104,8 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
     what, _, subject = item.subject.partition(":")
     if item.with_approvals and item.data.get("kept"):
         raise OrchestrationError("A vote keeps no documents: nothing was written.")
-    for chain, sequence in item.data.get("records", ()):
-        write_record(ports, chain, sequence, of_approval=item.with_approvals)
+    for place in item.data.get("records", ()):
+        write_record(ports, *place, of_approval=item.with_approvals)
     if what == "signal":
         seen = ports.table.signal(subject)
         if seen is not None:
@@ -289,8 +290,8 @@ def write_records(ports: ApprovalPorts, seen: SeenSignal) -> None:
     if decision is Decision.RETRAIN:
         ports.bucket.write_once(f"runs/{model}/{seen.run_id}/inputs/event.json", event)
     # The decision last: where it is, everything it leaves is.
-    for sequence in reversed(seen.sequences):
-        write_record(ports, seen.chain, sequence)
+    for sequence, seal in reversed([*zip_longest(seen.sequences, seen.seals)]):
+        write_record(ports, seen.chain, sequence, seal)
 
 
 def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from orchestration.domain.chain import Head, Link, RecordKind, head_after
+from orchestration.domain.errors import OrchestrationError
 from orchestration.stores.table import Table, Write
 
 if TYPE_CHECKING:
@@ -50,13 +51,23 @@ class Chains(Table):
             *(self._put({"pk": f"CHAIN#{link.chain}", "sk": _place(link.sequence), **asdict(link)}) for link in links),
         ]
 
-    def link(self, chain: str, sequence: int) -> Link | None:
-        """One link of a chain."""
+    def link(self, chain: str, sequence: int, seal: str | None = None) -> Link | None:
+        """One link of a chain.
+
+        Raises:
+            OrchestrationError: it has another seal than this one.
+        """
         item = self._get(f"CHAIN#{chain}", _place(sequence))
         if item is None:
             return None
         fields = {name: item[name] for name in Link.__slots__}
-        return Link(**{**fields, "sequence": int(item["sequence"]), "kind": RecordKind(item["kind"])})
+        link = Link(**{**fields, "sequence": int(item["sequence"]), "kind": RecordKind(item["kind"])})
+        if seal is not None and link.seal != seal:
+            raise OrchestrationError(
+                f"Record {sequence} of chain {chain} is not the one that was committed: somebody wrote over it in the table. "
+                "make verify-audit shows where the chain breaks."
+            )
+        return link
 
 
 def _place(sequence: int) -> str:

@@ -78,7 +78,8 @@ class StoredModel:
 class SeenSignal:
     """A signal that was decided before: its records' places in their chain, what the workflow was told, the event itself.
 
-    ``sequences`` are the decision's and, of a run, its manifest's. ``event`` is kept until the records are written, so
+    ``sequences`` are the decision's and, of a run, its manifest's; ``seals`` are those links', none in items of the release
+    before. ``event`` is kept until the records are written, so
     that a process that dies loses nothing. ``record`` is the record's text in items of the release before, which had no
     places.
     """
@@ -92,6 +93,7 @@ class SeenSignal:
     sequences: tuple[int, ...] = ()
     event: str | None = None
     record: str | None = None
+    seals: tuple[str, ...] = ()
 
 
 class Models(Chains):
@@ -116,11 +118,16 @@ class Models(Chains):
         if item is None:
             return None
         fields = {name: item[name] for name in SeenSignal.__slots__ if name in item}
-        return SeenSignal(**{**fields, "sequences": tuple(item.get("sequences", ()))})
+        kept = {name: tuple(item.get(name, ())) for name in ("sequences", "seals")}
+        return SeenSignal(**{**fields, **kept})
 
     def record_of(self, seen: SeenSignal) -> dict[str, Any]:
-        """The record of a signal's decision."""
-        link = self.link(seen.chain, seen.sequences[0]) if seen.sequences else None
+        """The record of a signal's decision.
+
+        Raises:
+            OrchestrationError: it is not the one that was committed with the decision.
+        """
+        link = self.link(seen.chain, seen.sequences[0], *seen.seals[:1]) if seen.sequences else None
         found: dict[str, Any] = json.loads(link.record if link is not None else seen.record or "{}")
         return found
 
