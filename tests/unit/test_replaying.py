@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from orchestration import handler, operator_handler
 from orchestration.actions.request_replay import KEY
 from orchestration.domain.caller_proof import binding
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE, DueKind
+from orchestration.domain.due import DueItem
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.records import undecided_key
 from orchestration.steps.evidence import EVENT_KEPT
+from orchestration.stores import due_items
 from orchestration.stores.dead_letters_sqs import AT_ONCE
 from tests.unit import stories
 from tests.unit.fakes import MACHINE, World, drift, execution_arn, proven, request
@@ -169,6 +172,36 @@ def test_what_holds_no_event_is_not_replayed_and_says_why(body: bytes | None, sa
     with pytest.raises(InvalidRequestError, match=said):
         replay(world, key="rejected/a.json")
     assert world.database.items == {}
+
+
+def test_a_sweep_holds_no_more_events_than_it_works_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event has up to 300 KB, ten times that in a process: a few hundred at once, and no sweep ever ends."""
+    for number in range(50):
+        replay(world, key=kept(world, drift(), f"rejected/{number}.json"), swept=False)
+    read: list[object] = []
+    item_of, most = due_items._item, 0
+
+    class Watched(DueItem):
+        __slots__ = ("__weakref__",)
+
+    def watched(found: dict[str, Any]) -> DueItem:
+        nonlocal most
+        item = Watched(**{name: getattr(item_of(found), name) for name in DueItem.__slots__})
+        read.append(weakref.ref(item))
+        most = max(most, sum(reference() is not None for reference in read))  # type: ignore[operator]
+        return item
+
+    monkeypatch.setattr(due_items, "_item", watched)
+    handler.run_action({"action": "sweep"}, world.ports)
+
+    assert len(world.executions.started) == 50
+    assert most < 5
+
+
+def test_a_sweep_that_looks_ahead_works_on_each_item_once(world: World) -> None:
+    replay(world, key=kept(world, drift()), swept=False)
+    handler.run_action({"action": "sweep", "ahead_seconds": 86_400}, world.ports)
+    assert [item.data["tries"] for item in world.due(DueKind.RAISE)] == [1]
 
 
 # Dead letters.

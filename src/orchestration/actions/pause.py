@@ -57,7 +57,7 @@ def _throw(ports: OperatorPorts, switch: KillSwitch) -> bool:
 def _in_flight(ports: OperatorPorts, scope: str) -> list[str]:
     """What goes on all the same: it was begun before. The hand of a run that is over may still be at work."""
     begun = {(wait.run_id, wait.kind) for wait in ports.table.waits_without_tokens() if wait.kind in BEGUN}
-    for item in ports.table.due_items():
+    for item in ports.table.every_item():
         if item.kind is DueKind.STOP and ports.table.intention(training_subject(item.subject)) is not None:
             begun.add((item.subject, WaitKind.TRAINING))
         elif item.kind is DueKind.INTENT:

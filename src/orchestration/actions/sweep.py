@@ -8,6 +8,7 @@ and does not keep the others from being done.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import time
 from collections import Counter
@@ -112,7 +113,8 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     ahead = number({**mapping(request.get("detail")), **request}.get("ahead_seconds")) or 0.0
     until = now + timedelta(seconds=max(0.0, min(ahead, AHEAD_LIMIT)))
     approvals = ports.table.approvals_due()
-    items = [item for item in approvals if item.due_at <= until.isoformat()] + ports.table.due_until(until)
+    asked = [item for item in approvals if item.due_at <= until.isoformat()]
+    items = itertools.chain(asked, ports.table.due_until(until))
     repairs, left = _worked_off(ports, items, failures, began)
     queue = list(ports.table.queue())
     if queue:
@@ -125,12 +127,17 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     return {"repairs": dict(repairs), "failures": 0, "left": left}
 
 
-def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], began: float) -> tuple[Counter[str], int]:
+def _worked_off(ports: Ports, items: Iterable[DueItem], failures: list[str], began: float) -> tuple[Counter[str], int]:
     """Work items off as long as there is time; gives the repairs by kind, and how many are left."""
     repairs: Counter[str] = Counter()
-    for place, item in enumerate(items):
-        if time.monotonic() - began > BUDGET_SECONDS:
-            return repairs, len(items) - place
+    left, now, seen = 0, ports.now().isoformat(), set[tuple[str, str]]()
+    for item in items:
+        if item.due_at > now and (item.kind, item.subject) in seen:
+            continue  # it was moved to where the list had not been read yet
+        if left or time.monotonic() - began > BUDGET_SECONDS:
+            left += 1
+            continue
+        seen.add((item.kind, item.subject))
         try:
             worked = work_off(ports, item, _worker(item))
         except Exception as error:
@@ -144,7 +151,7 @@ def _worked_off(ports: Ports, items: Sequence[DueItem], failures: list[str], beg
             _tried(failures, f"noting {worked.repair} {item.subject}", note)
             lost = worked.repair not in DUE_WORK
             LOG.info("SweepRepaired", extra={"repair": worked.repair, "subject": item.subject, "lost": lost})
-    return repairs, 0
+    return repairs, left
 
 
 def _worker(item: DueItem) -> Callable[[Ports, DueItem], Worked]:

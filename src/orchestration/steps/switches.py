@@ -27,7 +27,7 @@ def switch_changed(ports: Ports, item: DueItem) -> Worked:
     lifted goes on: slots are granted, pending signals raised. Each of these looks at its own facts first.
     """
     wake(ports, change_slots(ports))
-    for found in ports.table.due_items():
+    for found in ports.table.every_item():
         if found.kind is DueKind.PENDING:
             attempt(ports, found, raise_pending)
         elif found.kind is DueKind.LOOK and _baked_in(ports, found, item.subject):

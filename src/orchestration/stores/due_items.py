@@ -18,25 +18,32 @@ from orchestration.domain.due import APPROVALS, DueItem, partitions
 from orchestration.stores.table import Table, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 
 class DueItems(Table):
     """What is due, and when."""
 
-    def due_until(self, now: datetime) -> list[DueItem]:
-        """What is due but for approvals, the longest due of each partition first; a query a partition."""
-        return [
-            _item(found)
-            for pk in partitions()
-            if pk != APPROVALS
-            for found in self._query(pk, until=f"{now.isoformat()}~")
-        ]
+    def due_until(self, now: datetime) -> Iterator[DueItem]:
+        """What is due but for approvals, the longest due of each partition first; a query a partition.
+
+        Page by page: an item may hold an event, and a function's memory holds a few hundred of the largest.
+        """
+        for pk in partitions():
+            if pk != APPROVALS:
+                for found in self._query(pk, until=f"{now.isoformat()}~"):
+                    yield _item(found)
+
+    def every_item(self) -> Iterator[DueItem]:
+        """Every item, due or not, page by page."""
+        for pk in partitions():
+            for found in self._query(pk):
+                yield _item(found)
 
     def due_items(self) -> list[DueItem]:
         """Every item, due or not: what waits for something, for people who look."""
-        return [_item(found) for pk in partitions() for found in self._query(pk)]
+        return list(self.every_item())
 
     def approvals_due(self) -> list[DueItem]:
         """Items of approvals that are open, of those whose decision has not reached the workflow yet, and of votes to tell."""

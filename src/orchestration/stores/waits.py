@@ -55,7 +55,7 @@ class Waits(DueItems):
 
     def waits_without_tokens(self) -> list[Wait]:
         """All waits that are not over, as people may see them: the tokens stay in the table."""
-        identities = {item.subject for item in self.due_items() if item.kind in {DueKind.LOOK, DueKind.LADDER}}
+        identities = {item.subject for item in self.every_item() if item.kind in {DueKind.LOOK, DueKind.LADDER}}
         found = []
         for identity in sorted(identities):
             pk, sk = _key(*parse_wait_id(identity))
