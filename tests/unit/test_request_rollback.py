@@ -113,6 +113,24 @@ def test_while_people_are_asked_whether_it_stays_a_no_is_said_there(world: World
     assert next_of(world, "approval") == "roll_back"
 
 
+@pytest.mark.parametrize("decision", ["APPROVED", "REJECTED"])
+def test_once_people_have_said_whether_it_stays_nobody_is_sent_to_vote(decision: str, world: World) -> None:
+    watched = {"endpoint": stories.ENDPOINT, "bake_minutes": 0, "alarms": [stories.ALARM], "inconclusive": "ask"}
+    world.alarms.states[stories.ALARM] = "OK"
+    stories.serving(world, promotion=watched)
+    world.alarms.states[stories.ALARM] = "INSUFFICIENT_DATA"
+    do(world, "park", kind="bake", token="bake")
+    do(world, "park", kind="approval", subject="bake", token="approval")
+    stories.approve(world, decision=decision)
+
+    if decision == "REJECTED":
+        assert back(world) == {"run_id": "run-1", "changed": False}
+    else:
+        with pytest.raises(InvalidRequestError, match="No candidate of fraud is on trial"):
+            back(world)
+    assert world.table.kept_rollback("run-1") is None
+
+
 def test_a_promotion_and_a_request_at_the_same_moment_are_never_both(world: World) -> None:
     """The request comes between the look at the bake and its result."""
     stories.serving(world, promotion={"endpoint": stories.ENDPOINT, "bake_minutes": 0})

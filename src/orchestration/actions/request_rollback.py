@@ -57,12 +57,13 @@ def _ask(ports: OperatorPorts, model: str, reason: str, by: str) -> dict[str, An
     head, run_id = ports.table.chain_head(model), ports.table.model(model).active_run_id
     waits = ports.table.waits_of_run_without_tokens(run_id) if run_id else []
     bake = next((wait.result for wait in waits if wait.kind is WaitKind.BAKE), None)
-    if any(wait.subject == BAKE and not wait.resolved for wait in waits) or (bake and bake.next is Next.ASK):
+    ruled = next((wait.result for wait in waits if wait.kind is WaitKind.APPROVAL and wait.subject == BAKE), None)
+    if bake is not None and bake.next is Next.ASK and ruled is None:
         # Asked back at the same moment as a yes, it might come too late; a no among the votes never does.
         raise InvalidRequestError(
             f"People are asked whether the candidate of {run_id} stays. Say no: make reject RUN={run_id}"
         )
-    if run_id is not None and bake is not None and bake.next is Next.ROLL_BACK:
+    if run_id is not None and any(over is not None and over.next is Next.ROLL_BACK for over in (bake, ruled)):
         return {"run_id": run_id, "changed": False}
     if run_id is None or bake is not None or not _is_on_trial(ports, run_id, waits):
         raise InvalidRequestError(
