@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,6 +172,22 @@ def test_what_holds_no_event_is_not_replayed_and_says_why(body: bytes | None, sa
         world.put("rejected/a.json", body)
     with pytest.raises(InvalidRequestError, match=said):
         replay(world, key="rejected/a.json")
+    assert world.database.items == {}
+
+
+@pytest.mark.parametrize(("days", "known"), [(62, True), (63, False), (400, False)])
+def test_what_was_kept_so_long_ago_that_its_decision_may_be_forgotten_is_not_replayed(
+    days: int, known: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals are remembered for 90 days, events are kept for ever: later the same one would be decided, and train, again."""
+    key, read, written = kept(world, drift()), world.bucket.read, world.clock().isoformat()
+    monkeypatch.setattr(world.bucket, "read", lambda uri: replace(read(uri), written_at=written))
+    world.clock.forward(days=days)
+    if known:
+        assert len(replay(world, key=key)["replayed"]) == 1
+        return
+    with pytest.raises(InvalidRequestError, match=r"older than 62 days.+put-events"):
+        replay(world, key=key)
     assert world.database.items == {}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
@@ -19,6 +20,8 @@ from orchestration.domain.signal import identify
 from orchestration.steps.callers import proven_caller
 from orchestration.steps.evidence import EVENT_KEPT
 from orchestration.steps.operators import ask_for_sweep
+from orchestration.steps.pending import RAISED_FOR
+from orchestration.stores.models import SIGNAL_MEMORY
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
@@ -29,6 +32,10 @@ LOG = logging.getLogger("orchestration")
 
 KEY: Final = re.compile(r"rejected/[\w-]{1,100}\.json")
 """Where the loop keeps events that came to nothing, and nobody else writes: the bucket's policy."""
+
+KEPT_FOR: Final = SIGNAL_MEMORY - 2 * RAISED_FOR
+"""How long an event that was kept can be replayed: a signal that was decided before it was kept, at most two weeks, is still known when
+the replay was tried for two."""
 
 NO_MODEL: Final = "-"
 """Whose a due item is before its event was judged."""
@@ -79,6 +86,11 @@ def _kept(ports: OperatorPorts, key: str) -> dict[str, Any]:
     if document.body is None:
         raise InvalidRequestError(
             f"There is no event {key} that can be read. The message on what was rejected names its key. {SEND}"
+        )
+    if document.written_at and ports.now() - datetime.fromisoformat(document.written_at) > KEPT_FOR:
+        raise InvalidRequestError(
+            f"{key} was kept at {document.written_at}, and what is older than {KEPT_FOR.days} days is not replayed: nobody would "
+            f"know any more whether its signal was decided. {SEND}"
         )
     kept = json_object(document.body)
     if isinstance(kept, str):
