@@ -14,7 +14,7 @@ from orchestration import handler
 from orchestration.domain.errors import TransientServiceError
 from tests.unit import stories
 from tests.unit.fake_services import client_error
-from tests.unit.fakes import World, event, request
+from tests.unit.fakes import World, event, execution_arn, request
 
 ARN: Final = "arn:aws:sagemaker:us-east-1:111122223333:processing-job/"
 LIST: Final = "list_monitoring_executions"
@@ -254,3 +254,31 @@ def test_a_run_that_is_listed_late_is_decided_as_what_it_is(world: World) -> Non
     assert admitted(world, world.executions.started[name], name)["next"] == "train"
     first, second = world.chain("fraud")
     assert first["signal_id"] != second["signal_id"]
+
+
+@pytest.mark.threat("forged-job")
+@pytest.mark.parametrize("weaker", ["a forged job", "a warning"])
+def test_a_run_that_something_weaker_started_leaves_what_waited_waiting(weaker: str, world: World) -> None:
+    """The monitor's drift waits for the cooldown. As soon as that is over, another signal comes first, and people say no."""
+    eager(world, actions={"warning": "approve", "critical": "retrain"}, approval={"training": "by-severity"})
+    held = replace(world.table.model("fraud"), cooldown_until=(world.clock() + timedelta(hours=5)).isoformat())
+    world.table.save_model(held)
+    first = admitted(world, monitored(world, "real"))
+    assert first["decision"] == "COALESCE", first
+    waits = world.table.model("fraud").pending
+    world.clock.forward(hours=6)
+
+    sent = forged(world) if weaker == "a forged job" else monitored(world, "mild", distance="0.11")
+    assert admitted(world, sent, "run-2")["next"] == "ask"
+    assert world.table.model("fraud").pending == waits
+
+    world.executions.statuses[execution_arn("run-2")] = "RUNNING"
+    stories.do(world, "park", "run-2", kind="approval", subject="training", token="approval")
+    stories.approve(world, "run-2", decision="REJECTED")
+    stories.do(world, "close", "run-2")
+    world.clock.forward(days=2)
+    stories.do(world, "sweep")
+    (name,) = (name for name in world.executions.started if name.startswith("pending-fraud"))
+    answer = admitted(world, world.executions.started[name], name)
+    assert (answer["decision"], answer["next"]) == ("RETRAIN", "train")
+    assert world.table.model("fraud").pending is None

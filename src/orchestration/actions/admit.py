@@ -44,7 +44,7 @@ from orchestration.domain.signals import read_signal
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import kept_event
 from orchestration.steps.ownership import policy_foreign
-from orchestration.steps.pending import merge_pending, pending_due
+from orchestration.steps.pending import merge_pending, pending_due, unanswered
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
@@ -235,7 +235,10 @@ def _plan(
     manifest: dict[str, Any] | None = None
     if verdict.decision is Decision.RETRAIN:
         state = replace(
-            state, active_run_id=asked.run_id, run_starts=(*stored.run_starts, now.isoformat()), pending=None
+            state,
+            active_run_id=asked.run_id,
+            run_starts=(*stored.run_starts, now.isoformat()),
+            pending=unanswered(stored.pending, signal, verdict.severity),
         )
         manifest = _manifest(ports, asked, signal, verdict, policy, known.champion, sequence, now)
     key = decision_key(signal.model, now, signal.signal_id)

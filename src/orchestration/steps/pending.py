@@ -27,6 +27,7 @@ from orchestration.steps.policies import effective_policy, model_of_endpoint
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
+    from orchestration.domain.signal import Signal
     from orchestration.ports import Ports
 
 LOG = logging.getLogger("orchestration")
@@ -112,6 +113,18 @@ def _start(ports: Ports, item: DueItem, name: str, event: dict[str, Any], tries:
     delay = min(AGAIN * 2**tries, timedelta(hours=6))
     again = later(item, ports.now() + delay, tries=tries + 1).again
     return Worked(again, repair if started else None)
+
+
+def unanswered(pending: dict[str, Any] | None, signal: Signal, severity: Severity) -> dict[str, Any] | None:
+    """What still waits beside a run that this signal starts. Pure.
+
+    A run answers what waited, unless its own signal is weaker: people who say no to a job in a monitor's name, or to a
+    warning, have not said no to what the monitor itself found, or to critical drift.
+    """
+    if pending is None or signal.source is SignalSource.PENDING:
+        return None
+    unproven = signal.unproven and not record_unproven(mapping(pending.get("signal")))
+    return pending if unproven or severity.rank < Severity(pending["severity"]).rank else None
 
 
 def merge_pending(
