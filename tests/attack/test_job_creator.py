@@ -282,3 +282,22 @@ def test_a_run_that_something_weaker_started_leaves_what_waited_waiting(weaker: 
     answer = admitted(world, world.executions.started[name], name)
     assert (answer["decision"], answer["next"]) == ("RETRAIN", "train")
     assert world.table.model("fraud").pending is None
+
+
+@pytest.mark.threat("forged-job")
+def test_a_job_whose_run_is_superseded_waits_and_is_no_drift_to_a_bake(world: World) -> None:
+    eager(world)
+    assert admitted(world, forged(world))["next"] == "ask"
+    world.executions.statuses[execution_arn("run-1")] = "RUNNING"
+    stories.do(world, "park", kind="approval", subject="training", token="approval")
+    stories.approve(world)
+    stories.do(world, "park", kind="slot", token="slot")
+    eager(world, cooldown_hours=2)
+    stories.do(world, "train", token="training")
+    stories.do(world, "close")
+
+    run, state = world.table.run("run-1"), world.table.model("fraud")
+    assert run is not None
+    assert run.outcome == "SUPERSEDED"
+    assert state.pending is not None
+    assert "drift" not in state.pending

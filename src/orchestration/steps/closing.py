@@ -22,6 +22,7 @@ from orchestration.domain.intention import Intention, IntentionState, endpoint_s
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import Policy, pinned_policy
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.signal import record_unproven
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_record
@@ -130,7 +131,7 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
                 signal,
                 Severity(run.severity),
                 sequence=head.sequence,
-                returning=signal.get("kind") in RETURNING,
+                returning=signal.get("kind") in RETURNING and not record_unproven(signal),
             ),
         )
     links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state))
