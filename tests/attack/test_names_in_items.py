@@ -10,9 +10,11 @@ import pytest
 
 from orchestration import handler
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.due import due
+from orchestration.domain.due import GRACE, due
+from orchestration.domain.notification import Message
 from orchestration.domain.wait import wait_id
 from orchestration.steps.approvals import ladder_due
+from orchestration.steps.telling import message_told
 from orchestration.stores.waits import _item
 from tests.unit import stories
 from tests.unit.stories import next_of
@@ -79,3 +81,15 @@ def test_the_step_of_an_approval_is_taken_for_no_other_wait(world: World) -> Non
 
     assert world.table.wait("run-1", WaitKind.BAKE) == bake
     assert world.told("APPROVAL_ESCALATED") == []
+
+
+@pytest.mark.threat("role-misused")
+@pytest.mark.parametrize(
+    "key", ["evidence/fraud/run-9/outcome.json", "decisions/fraud/1.json", "runs/fraud/run-1/outputs/evaluation.json"]
+)
+def test_a_message_that_others_make_due_leaves_no_record(key: str, world: World) -> None:
+    """The hand makes work due and writes no object; a message may keep an event that came to nothing, and no more."""
+    told = message_told(Message("fraud", "X", "x", "y"), world.clock() - GRACE, kept={key: {"forged": True}})
+    world.table.add_due(told)
+    swept(world)
+    assert world.keys() == world.keys("evidence/_anchors/")

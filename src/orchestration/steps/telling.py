@@ -13,7 +13,7 @@ from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import OrchestrationError
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import mapping, text
 from orchestration.domain.notification import (
     SENTENCE_LIMIT,
     Message,
@@ -99,11 +99,15 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
     """Work off a TELL item.
 
     Raises:
-        OrchestrationError: it lies with approvals, and would write what an approval does not.
+        OrchestrationError: it would write what no message, or where it lies with approvals no approval, does.
     """
     what, _, subject = item.subject.partition(":")
     if item.with_approvals and item.data.get("kept"):
         raise OrchestrationError("A vote keeps no documents: nothing was written.")
+    if strange := [key for key in mapping(item.data.get("kept")) if not key.startswith("rejected/")]:
+        raise OrchestrationError(
+            f"A message keeps events that came to nothing, and no {text(strange[0], 200)}: nothing was written."
+        )
     for place in item.data.get("records", ()):
         write_record(ports, *place, of_approval=item.with_approvals)
     if what == "signal":
