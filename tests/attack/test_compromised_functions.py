@@ -49,6 +49,7 @@ MAY: Final[dict[str, tuple[Call, set[str]]]] = {
     "grant a slot": (table("PutItem", "SLOTS"), {"the loop"}),
     "write a run's plan or verdict": (table("PutItem", "RUN#run-1"), {"the loop"}),
     "say what became of registry and baseline": (table("PutItem", "FINISH#run-1"), {"the hand"}),
+    "have an event raised": (table("PutItem", "DUE#EVENTS"), {"the loop", "operators' function"}),
     "have any work done": (table("PutItem", "DUE#3"), {"the loop", "the hand", "operators' function"}),
     "forget a run": (table("DeleteItem", "RUN#run-1"), set()),
     "forget a model": (table("DeleteItem", "MODEL#fraud"), set()),

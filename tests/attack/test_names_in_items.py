@@ -10,7 +10,7 @@ import pytest
 
 from orchestration import handler
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.due import GRACE, due
+from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.notification import Message
 from orchestration.domain.wait import wait_id
 from orchestration.steps.approvals import ladder_due
@@ -75,7 +75,7 @@ def test_the_step_of_an_approval_is_taken_for_no_other_wait(world: World) -> Non
     assert bake is not None
     world.table.add_due(ladder_due(bake, world.clock()))
     told = due(DueKind.TELL, f"ladder:escalate:{bake.wait_id}", "fraud", world.clock())
-    world.table.add_due(replace(told, with_approvals=True))
+    world.table.add_due(replace(told, partition=APPROVALS))
 
     handler.run_action({"action": "sweep"}, world.ports)
 

@@ -322,7 +322,7 @@ def test_a_due_item_holds_no_token(life: World) -> None:
     """Reviewers read due items whole."""
     assert set(DueItem.__dataclass_fields__) == {
         *("kind", "subject", "model", "due_at", "attempts", "data"),
-        "with_approvals",
+        "partition",
     }
     assert life.tokens_in_due_items == []
 

@@ -157,6 +157,7 @@ DEEDS: Final = {
     "write a run's plan and verdict": Deed("dynamodb:PutItem", TABLE, _item("RUN#run-1")),
     "write a run's statuses": Deed("dynamodb:PutItem", TABLE, _item("STATUS#run-1")),
     "have other work done than an approval's": Deed("dynamodb:PutItem", TABLE, _item("DUE#3")),
+    "have an event raised in anybody's name": Deed("dynamodb:PutItem", TABLE, _item("DUE#EVENTS")),
     "delete history": Deed("dynamodb:DeleteItem", TABLE, _item("RUN#run-1")),
     "decide an approval past the page": Deed("dynamodb:UpdateItem", TABLE, _item("APPROVAL#run-1")),
     "lift a kill switch past the loop": Deed("dynamodb:DeleteItem", TABLE, _item("CONTROLS")),

@@ -94,7 +94,7 @@ def partition(loop: Loop, pk: str) -> list[dict[str, Any]]:
 
 def due(loop: Loop, text: str) -> list[str]:
     """Sort keys of due items that speak of something."""
-    partitions = ["DUE#APPROVALS", *(f"DUE#{number}" for number in range(8))]
+    partitions = ["DUE#APPROVALS", "DUE#EVENTS", *(f"DUE#{number}" for number in range(8))]
     return [item["sk"]["S"] for pk in partitions for item in partition(loop, pk) if text in json.dumps(item)]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.actions.sweep import sweep, waits_observed
 from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
-from orchestration.domain.due import AGAIN, APPROVALS, GRACE, DueItem, due, next_try, partitions
+from orchestration.domain.due import AGAIN, APPROVALS, EVENTS, GRACE, DueItem, due, next_try, partitions
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
 from orchestration.domain.signal import Signal
@@ -75,15 +75,15 @@ def test_approvals_lie_in_a_partition_of_their_own_and_no_model_reaches_it() -> 
     assert due(DueKind.LADDER, "s", "churn", NOON).partition == APPROVALS
     models = [f"model-{number}" for number in range(200)]
     spread = {due(DueKind.LOOK, "s", model, NOON).partition for model in models}
-    assert spread == set(partitions()) - {APPROVALS}
+    assert spread == set(partitions()) - {APPROVALS, EVENTS}
 
 
 def test_an_item_lies_where_the_release_before_wrote_it_and_nobody_tried_it_yet() -> None:
     found = {model: due(DueKind.LOOK, "s", model, NOON) for model in ("churn", "risk")}
     assert {model: item.partition for model, item in found.items()} == {"churn": "DUE#0", "risk": "DUE#4"}
-    assert partitions() == ("DUE#APPROVALS", *(f"DUE#{number}" for number in range(8)))
+    assert partitions() == ("DUE#APPROVALS", "DUE#EVENTS", *(f"DUE#{number}" for number in range(8)))
     assert {item.attempts for item in found.values()} == {0}
-    assert DueItem(DueKind.LOOK, "s", "churn", NOON.isoformat()) == found["churn"]
+    assert DueItem(DueKind.LOOK, "s", "churn", NOON.isoformat(), "DUE#0") == found["churn"]
 
 
 def test_what_is_done_at_once_is_due_only_after_its_function_is_over() -> None:
@@ -693,13 +693,23 @@ def test_a_pending_signal_comes_back_as_soon_as_people_let_it(new_world: Callabl
 
 
 @pytest.mark.threat("role-misused")
-@pytest.mark.parametrize("kind", sorted(set(DueKind) - {DueKind.LADDER, DueKind.TELL}))
-def test_where_the_function_that_people_reach_may_write_no_other_work_is_taken(kind: DueKind, world: World) -> None:
+@pytest.mark.parametrize(
+    ("kind", "partition"),
+    [
+        *((kind, APPROVALS) for kind in sorted(set(DueKind) - {DueKind.LADDER, DueKind.TELL})),
+        *((kind, EVENTS) for kind in sorted(set(DueKind) - {DueKind.RAISE})),
+        (DueKind.RAISE, "DUE#3"),
+        (DueKind.LADDER, "DUE#3"),
+    ],
+)
+def test_no_work_is_taken_from_where_who_may_not_ask_for_it_may_write(
+    kind: DueKind, partition: str, world: World
+) -> None:
     forged = due(kind, "alarm:drift", "churn", NOON, event=drift(), identities=["x"], name="n", since="t", repair="r")
-    world.table.add_due(replace(forged, with_approvals=True))
+    world.table.add_due(replace(forged, partition=partition))
     before = facts(world)
 
-    with pytest.raises(RuntimeError, match="lies with approvals and is no work of one"):
+    with pytest.raises(RuntimeError, match=f"No such work is taken from {partition}"):
         swept(world)
     assert (facts(world), world.executions.started) == (before, {})
 

@@ -13,7 +13,7 @@ import pytest
 from orchestration.actions.sweep import WORKERS
 from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, Status, WaitKind
-from orchestration.domain.due import due
+from orchestration.domain.due import APPROVALS, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.notification import Message
 from orchestration.domain.notification import runbook as runbook_section
@@ -301,7 +301,7 @@ def test_what_a_vote_has_people_told_writes_no_document_and_no_record_but_an_app
 
     for item in (kept, message_told(message, NOON, links)):
         with pytest.raises(OrchestrationError, match="nothing was written"):
-            tell(world.ports, replace(item, with_approvals=True))
+            tell(world.ports, replace(item, partition=APPROVALS))
     assert (world.keys("evidence/"), world.channels.messages) == ([], [])
 
 

@@ -57,9 +57,6 @@ WORKERS: Final[dict[DueKind, Callable[[Ports, DueItem], Worked]]] = {
 }
 """Who works off what."""
 
-WITH_APPROVALS: Final = frozenset({DueKind.LADDER, DueKind.TELL})
-"""What is taken from the partition of approvals, which the function that people reach may write."""
-
 BUDGET_SECONDS: Final = 40.0
 """A sweep takes no new piece of work after this; the function may run 60 s, and a piece takes seconds."""
 
@@ -155,8 +152,8 @@ def _worked_off(ports: Ports, items: Iterable[DueItem], failures: list[str], beg
 
 
 def _worker(item: DueItem) -> Callable[[Ports, DueItem], Worked]:
-    if item.with_approvals and item.kind not in WITH_APPROVALS:
-        raise OrchestrationError("It lies with approvals and is no work of one; whoever wrote it is not the loop.")
+    if not item.taken:
+        raise OrchestrationError(f"No such work is taken from {item.partition}; whoever wrote it is not the loop.")
     return WORKERS[item.kind]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.chain import chained
 from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
-from orchestration.domain.due import GRACE, due
+from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.notification import Message
@@ -348,7 +348,7 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, l
         ),
         thread=wait.run_id,
     )
-    return replace(message_told(message, ports.now(), links), with_approvals=True)
+    return replace(message_told(message, ports.now(), links), partition=APPROVALS)
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:

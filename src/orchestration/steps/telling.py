@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
-from orchestration.domain.due import GRACE, due
+from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.notification import (
@@ -102,14 +102,14 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
         OrchestrationError: it would write what no message, or where it lies with approvals no approval, does.
     """
     what, _, subject = item.subject.partition(":")
-    if item.with_approvals and item.data.get("kept"):
+    if item.partition == APPROVALS and item.data.get("kept"):
         raise OrchestrationError("A vote keeps no documents: nothing was written.")
     if strange := [key for key in mapping(item.data.get("kept")) if not key.startswith("rejected/")]:
         raise OrchestrationError(
             f"A message keeps events that came to nothing, and no {text(strange[0], 200)}: nothing was written."
         )
     for place in item.data.get("records", ()):
-        write_record(ports, *place, of_approval=item.with_approvals)
+        write_record(ports, *place, of_approval=item.partition == APPROVALS)
     if what == "signal":
         seen = ports.table.signal(subject)
         if seen is not None:
@@ -193,7 +193,9 @@ def record_status(
     ``with_approvals``: the function that people reach records it, too.
     """
     now = ports.now()
-    item = replace(status_told(run_id, model, status, now), with_approvals=with_approvals)
+    item = status_told(run_id, model, status, now)
+    if with_approvals:
+        item = replace(item, partition=APPROVALS)
     row = StatusRow(status, now.isoformat(), sentence, severity, facts)
     if not ports.table.add_status(run_id, row, [ports.table.due_write(item)]):
         return False

@@ -5,6 +5,7 @@ pk                              sk                          item
 ==============================  ==========================  ===============================================
 ``DUE#<0 to 7>``                ``<due>#<kind>#<subject>``  a pointer to work that is due then
 ``DUE#APPROVALS``               the same                    the next step of an approval; what a vote has people told
+``DUE#EVENTS``                  the same                    an event that is to be raised
 ``LISTED``                      ``SWEEP``                   what the last listings of a sweep showed
 ==============================  ==========================  ===============================================
 """
@@ -99,7 +100,7 @@ def _item(found: dict[str, Any]) -> DueItem:
         found["subject"],
         found["model"],
         found["due_at"],
+        found["pk"],
         int(found.get("attempts", 0)),
         dict(found.get("data") or {}),
-        with_approvals=found["pk"] == APPROVALS,
     )
