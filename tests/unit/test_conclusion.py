@@ -138,6 +138,7 @@ def test_no_failure_is_none(value: Any) -> None:
         ('{"Cause": "137", "Error": "OOM"}', "E: 137"),
         ('{"FailureReason": "no capacity"}', "E: no capacity"),
         ('{"other": 1}', 'E: {"other": 1}'),
+        ('{"errorMessage": "It diverged.", "loss": NaN}', "E: It diverged."),
         ("plain", "E: plain"),
         ('{"errorMessage": "' + "x" * 2000 + '"}', f"E: {'x' * 1500}"),
         ("[" * 100_000, f"E: {'[' * 1500}"),

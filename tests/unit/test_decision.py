@@ -724,3 +724,9 @@ def test_a_models_state_is_read_from_its_record_as_it_was() -> None:
     )
     for kept in (state, FREE):
         assert ModelState.of(json.loads(canonical(kept.as_record()))) == kept
+
+
+def test_a_state_is_read_from_a_record_of_before_tags_said_whose_an_endpoint_is() -> None:
+    record = {**FREE.as_record(), "endpoint_owner": "fraud"}
+    del record["foreign_findings"]
+    assert ModelState.of(record) == FREE

@@ -181,6 +181,10 @@ def test_a_missing_file_is_rejected_again_at_the_next_schedule() -> None:
     assert first.signal_id != second.signal_id
 
 
+def test_a_fault_in_what_follows_the_row_that_decides_is_nobodys_business() -> None:
+    assert parse_decision(Document(URI, b"a\nYES\n" + b"x" * 200_000)) == "YES"
+
+
 def test_what_follows_the_row_that_decides_is_not_read() -> None:
     """A row of five million that follow would take hundreds of bytes of memory each."""
     body = b"a\nYES\n" + b"b\n" * 1_000_000

@@ -24,6 +24,7 @@ from orchestration.domain.policy import (
     pinned_policy,
     policy_record,
     policy_sha256,
+    read_policy,
     target_kind,
     validate_policy,
 )
@@ -188,6 +189,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "monitoring_schedule": "monitor",
             "inconclusive": "promote",
         },
+        "voters": ["ana", "reviewers/*"],
     }
 
     record = policy_record(parse(said))
@@ -201,6 +203,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
         list(record["evaluation"]["guards"]),
         list(record["promotion"]["alarms"]),
     )
+    record["voters"] = list(record["voters"])
     for told_above in ("severity", "budget", "breaker", "data_quality"):
         del said[told_above]
     assert record == {"model": "churn", "version": "v1", **said}
@@ -593,6 +596,7 @@ RICH = {
     },
     "budget": {"runs": 3, "days": 7},
     "breaker": {"fruitless_runs": 2, "drift_again_hours": 48},
+    "voters": ["arn:aws:iam::111122223333:user/ana", "arn:aws:sts::111122223333:assumed-role/reviewers/*"],
 }
 
 
@@ -759,6 +763,12 @@ def of_levels(levels: int) -> dict[str, Any]:
     return {**BARE, "model": "fraud", "training": {"request": {"deep": value}}}
 
 
+def test_a_file_of_200_000_bytes_is_read_and_one_more_is_not() -> None:
+    body = json.dumps(BARE).encode().ljust(200_000)
+    assert read_policy(body) == BARE
+    assert read_policy(body + b" ") == ("$: has 200001 bytes; at most 200000 are taken.",)
+
+
 def test_a_policy_of_60_000_bytes_is_taken_and_one_more_is_not() -> None:
     assert validate_policy(of_bytes(60_000)) == ()
     (finding,) = validate_policy(of_bytes(60_001))
@@ -807,6 +817,9 @@ def test_what_is_told_of_a_file_is_short_however_long_its_names_and_however_many
         assert findings
         assert len(findings) <= 10
         assert all(len(finding) < 720 for finding in findings)
+    (finding,) = validate_policy({**BARE, "severity": {"warning": 3}, "training": {"input": {"k" * 4_000: "\0"}}})
+    path = "$.training.input.".ljust(200, "k")
+    assert finding == f"{path}: holds the character U+0000, which no AWS service takes."
 
 
 def test_digits_of_other_scripts_are_no_part_of_an_address() -> None:

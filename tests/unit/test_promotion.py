@@ -215,6 +215,16 @@ def test_a_manifest_says_which_champion_served() -> None:
     }
 
 
+def test_a_manifest_says_where_else_the_champions_container_takes_something_from() -> None:
+    code, source = "s3://code/sourcedir.tar.gz", "s3://data/weights/"
+    container = {
+        **CONTAINER,
+        "Environment": {"SAGEMAKER_SUBMIT_DIRECTORY": code, "SAGEMAKER_MODEL": CONTAINER["ModelDataUrl"]},
+        "ModelDataSource": {"S3DataSource": {"S3Uri": source, "S3DataType": "S3Prefix"}},
+    }
+    assert with_model(PrimaryContainer=container).as_record()["code_uris"] == [code, source]
+
+
 def test_a_plan_keeps_what_the_end_of_the_run_needs() -> None:
     output = replace(
         TRAINED,

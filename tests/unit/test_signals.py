@@ -31,6 +31,7 @@ from orchestration.domain.contracts import (
     SignalSource,
 )
 from orchestration.domain.documents import Unreadable
+from orchestration.domain.kept_request import KeptRequest
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
@@ -604,6 +605,10 @@ def test_a_band_says_nothing_of_an_alarm_on_missing_data() -> None:
     assert measured(reason=reason, **data) == Threshold("MeanScore", None, None)
 
 
+def test_a_datapoint_that_is_no_number_hides_none_of_the_others() -> None:
+    assert measured(recentDatapoints=[float("nan"), 0.91], threshold=0.6) == Threshold("MeanScore", 0.91, 0.6)
+
+
 def test_reason_data_nested_too_deep_is_none() -> None:
     sent = event("alarm/business_kpi")
     sent["detail"]["state"]["reasonData"] = "[" * 100_000
@@ -732,7 +737,7 @@ def test_a_known_severity_stands_for_a_measurement_and_an_unknown_one_does_not()
         reported(model="churn", severity="somehow"), reader=FakeReader(), settings=SETTINGS, run_id="run-1"
     )
     assert isinstance(refused, Rejection)
-    assert refused.reason == "NO_MEASUREMENT"
+    assert (refused.reason, refused.model) == ("NO_MEASUREMENT", "churn")
 
 
 def test_one_number_is_a_measurement() -> None:
@@ -867,6 +872,13 @@ def test_the_share_and_its_limit_are_found_among_evidentlys_metrics(
     found = taken(reported(model="churn", metrics=metrics))
     assert found.threshold == Threshold("share_of_drifted_columns", observed, limit)
     assert found.kind is kind
+
+
+def test_no_other_of_evidentlys_metrics_is_a_share_of_drifted_columns() -> None:
+    sent = reported(model="churn", metrics=[column_share("MissingValueCount(column=age)", 0.9)])
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NO_MEASUREMENT"
 
 
 @pytest.mark.parametrize(
@@ -1030,6 +1042,17 @@ def test_whoever_looks_for_the_answer_to_an_alarm_finds_a_rejection_too() -> Non
             Threshold("psi", 0.1, 0.2),
             SignalKind.DRIFT,
         ),
+        # A number without a threshold counts as one that is at it.
+        (
+            {"share_of_drifted_columns": 0.9, "metric": "psi", "observed": 0.3, "threshold": 0.2},
+            Threshold("psi", 0.3, 0.2),
+            SignalKind.DRIFT,
+        ),
+        (
+            {"share_of_drifted_columns": 0.9, "metric": "psi", "observed": 0.1, "threshold": 0.2},
+            Threshold("share_of_drifted_columns", 0.9, None),
+            SignalKind.DRIFT,
+        ),
         # One of the shapes says that it drifted.
         (
             {"alert_type": "x", "drift_detected": True, "dataset_drift": False},
@@ -1090,6 +1113,12 @@ def test_who_was_proven_to_ask_is_known_when_the_request_comes_back() -> None:
     assert taken(event("pending/due"), FakeReader(pending={"churn": PENDING})).proven_by is None
 
 
+def test_all_who_asked_are_known_when_what_they_asked_for_comes_back_as_one() -> None:
+    kept = {**PENDING, "asked_by": ["arn:ana", "arn:bob"]}
+    assert taken(event("pending/due"), FakeReader(pending={"churn": kept})).asked_by == ("arn:ana", "arn:bob")
+    assert taken(event("pending/due"), FakeReader(pending={"churn": PENDING})).asked_by == ()
+
+
 def test_an_address_that_is_no_s3_address_or_climbs_up_is_left_out() -> None:
     found = signal_of("drift_report/report_uri_with_dots")
     assert found.report_uri is None
@@ -1138,6 +1167,47 @@ def test_a_request_is_known_by_the_senders_key() -> None:
 
     first = identity(request("labels", "id-1"), "run-1")
     assert first == identity(request("labels", "id-2"), "run-2") != identity(request("more labels", "id-1"), "run-1")
+
+
+KEPT = KeptRequest(
+    "r-1", "churn", "New labels.", "arn:aws:iam::111122223333:user/ana", "2026-03-02T11:00:00Z", force=True
+)
+
+
+def named_request(**detail: Any) -> dict[str, Any]:
+    return {"source": RETRAINING_SOURCE, "detail-type": RETRAINING_REQUESTED, "detail": detail}
+
+
+def test_a_request_that_was_kept_is_of_who_was_proven_to_make_it_whatever_the_event_says() -> None:
+    told = named_request(request="r-1", model="fraud", requested_by="root", proven_by="root", force=False)
+    found = taken(told, FakeReader(requests=[KEPT]))
+    assert (found.source, found.kind, found.severity) == (
+        SignalSource.MANUAL_REQUEST,
+        SignalKind.REQUEST,
+        Severity.CRITICAL,
+    )
+    assert (found.model, found.observed_at, found.force) == ("churn", KEPT.at, True)
+    assert (found.requested_by, found.proven_by) == (KEPT.by, KEPT.by)
+    assert found.summary == f'{KEPT.by} asks for retraining: "New labels.".'
+
+
+def test_a_request_that_was_kept_is_one_signal_however_often_it_is_told_of() -> None:
+    reader = FakeReader(requests=[KEPT, replace(KEPT, request_id="r-2")])
+    sent = [
+        {**named_request(request=name), "id": event_id} for name, event_id in (("r-1", "a"), ("r-1", "b"), ("r-2", "a"))
+    ]
+    first, again, other = (taken(each, reader).signal_id for each in sent)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("request_id", ["r-2", "", None, ["r-1"]])
+def test_a_request_that_no_operator_made_is_rejected_with_what_to_do(request_id: Any) -> None:
+    found = read_signal(
+        named_request(request=request_id), reader=FakeReader(requests=[KEPT]), settings=SETTINGS, run_id="run-1"
+    )
+    assert isinstance(found, Rejection)
+    assert found.reason == "REQUEST_UNKNOWN"
+    assert found.sentence.endswith("Ask with make retrain.")
 
 
 @pytest.mark.parametrize("lower_is_worse", [True, False])
@@ -1385,6 +1455,7 @@ def test_a_record_keeps_six_decimals_of_a_ratio_and_none_that_is_no_number(
             context="version 1",
             origin=SignalSource.ALARM,
             proven_by="arn:ana",
+            asked_by=("arn:ana", "arn:bob"),
         ),
         Signal("0" * 32, SignalSource.ALARM, SignalKind.KPI, "churn", "It fell.", ""),
     ],
@@ -1400,9 +1471,9 @@ def test_a_signal_is_read_from_its_record_as_it_was(found: Signal) -> None:
 
 def test_a_signal_of_the_release_before_is_read_and_proves_nobody() -> None:
     record = signal_of("manual_request/forced").as_record()
-    del record["proven_by"]
+    del record["proven_by"], record["asked_by"]
     found = Signal.of(record)
-    assert (found.force, found.proven_by) == (True, None)
+    assert (found.force, found.proven_by, found.asked_by) == (True, None, ())
 
 
 def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:

@@ -77,14 +77,14 @@ def unproven(proof: Any, now: datetime) -> Unproven | None:
     """
     if not isinstance(proof, str) or not proof:
         return Unproven("The request does not say who makes it: use the make commands, which prove it.")
-    if len(proof) > _LIMIT or not proof.isascii() or not proof.isprintable():
+    if len(proof) > _LIMIT or not proof.isascii():
         return Unproven("The request's proof is no query of a presigned GetCallerIdentity.")
-    pairs = parse_qsl(proof, keep_blank_values=True)
+    pairs = parse_qsl(proof)
     query = dict(pairs)
     names = query.keys() - {"X-Amz-Security-Token"}
     asks = query.get("Action") == "GetCallerIdentity" and query.get("Version") == "2011-06-15"
     # A fragment, an empty part, an encoding of its own: what is sent would not be what was checked here.
-    as_read = urlencode(pairs, quote_via=quote, safe="")
+    as_read = urlencode(pairs, quote_via=quote)
     if as_read != proof or len(pairs) != len(query) or names != _NEEDED or not asks:
         return Unproven("The request's proof is no query of a presigned GetCallerIdentity.")
     if query["X-Amz-SignedHeaders"] != f"host;{HEADER}":

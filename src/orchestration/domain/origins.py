@@ -164,7 +164,7 @@ def _readings(uri: str) -> list[list[str]]:
         uri = f"{uri}/"  # a bucket
     for _ in range(DECODINGS):
         place = uri.removeprefix("s3://").split("/")
-        if s3_uri(uri) is None or {".", ".."} & set(place):
+        if s3_uri(uri) is None or "." in place:
             return []
         found.append(place)
         decoded = unquote(uri)

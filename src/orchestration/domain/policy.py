@@ -390,7 +390,7 @@ def _floored(actions: dict[Any, str], approval_mode: str, critical_ratio: float)
     """
     floor = dict(ACTIONS_BY_APPROVAL_MODE[approval_mode])
     if critical_ratio < CRITICAL_RATIO:
-        floor[Severity.CRITICAL] = min(floor[Severity.WARNING], floor[Severity.CRITICAL], key=STRICTEST_FIRST.index)
+        floor[Severity.CRITICAL] = floor[Severity.WARNING]  # which no mode does more about than about a critical one
     return {severity: min(action, floor[severity], key=STRICTEST_FIRST.index) for severity, action in actions.items()}
 
 

@@ -42,8 +42,8 @@ class _Reading:
     """What a detail says in one of the shapes. ``drifted`` is the sender's own word, ``told`` whether there is any."""
 
     threshold: Threshold
+    told: bool
     drifted: bool | None = None
-    told: bool = False
 
     @property
     def badness(self) -> float:
@@ -87,7 +87,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     readings = _readings(detail)
     # The sender chooses the shape, so numbers that lie outside of it count as well: the worst of them all.
     numbered = [reading for reading in readings if reading.threshold.observed is not None]
-    threshold = max(numbered or readings[:1], key=lambda reading: reading.badness).threshold
+    threshold = max(numbered or readings, key=lambda reading: reading.badness).threshold
     words = {reading.drifted for reading in readings}
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
     if threshold.observed is None and threshold.threshold is None and not any(reading.told for reading in readings):
@@ -163,7 +163,7 @@ def _from_alert(detail: dict[str, Any]) -> _Reading:
     named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
     lower = share is None and number(detail.get("current_value")) is not None and "baseline_value" in detail
     return _Reading(
-        Threshold(named, observed, limit, lower_is_worse=lower), _word(detail.get("drift_detected")), told=True
+        Threshold(named, observed, limit, lower_is_worse=lower), told=True, drifted=_word(detail.get("drift_detected"))
     )
 
 
@@ -178,8 +178,6 @@ def _from_evidently(detail: dict[str, Any]) -> list[_Reading]:
     threshold stands in its ``config`` or only in its name, "DriftedColumnsCount(drift_share=0.5)".
     """
     results = [result for entry in sequence(detail.get("metrics")) if (result := _evidently_result(mapping(entry)))]
-    if "share_of_drifted_columns" in detail or "dataset_drift" in detail or not results:
-        results.append(detail)
     return [
         _Reading(
             Threshold(
@@ -187,10 +185,10 @@ def _from_evidently(detail: dict[str, Any]) -> list[_Reading]:
                 observed=number(result.get("share_of_drifted_columns")),
                 threshold=number(result.get("drift_share")),
             ),
-            _word(result.get("dataset_drift")),
             told=isinstance(result.get("dataset_drift"), bool),
+            drifted=_word(result.get("dataset_drift")),
         )
-        for result in results
+        for result in (*results, detail)
     ]
 
 
