@@ -240,6 +240,10 @@ def test_a_name_of_ours_that_ends_like_a_host_is_left_only_where_nobody_can_own_
     assert plain_line(f"x.{name}x.com") == f"x[.]{name}x[.]com"
 
 
+def test_what_has_just_room_is_left_whole() -> None:
+    assert cut("x" * 40, 40) == fitted("x" * 40, 40, plain_line) == "x" * 40
+
+
 @quick
 @given(texts, st.integers(40, 9000))
 def test_what_is_left_out_is_counted_and_never_cuts_an_escape(text: str, limit: int) -> None:

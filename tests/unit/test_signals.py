@@ -311,6 +311,21 @@ def test_what_is_no_report_says_why(body: bytes, what: str) -> None:
     assert what in str(parse_violations(body))
 
 
+def test_a_report_may_say_nan_where_nobody_looks() -> None:
+    body = b'{"score": NaN, "violations": [{"feature_name": "age", "value": Infinity}]}'
+    assert parse_violations(body) == (Violation("age", "(unnamed)", ""),)
+
+
+@pytest.mark.parametrize("body", [Unreadable.MISSING, Unreadable.ACCESS_DENIED, b"no JSON"])
+def test_a_run_whose_violations_cannot_be_read_is_told_to_whom_its_model_belongs(body: bytes | Unreadable) -> None:
+    reader = reader_for("model_monitor/drifted", body)
+    (job,) = reader.jobs.values()
+    job["ExitMessage"] = "CompletedWithViolations: Monitoring job completed."
+    found = read("model_monitor/drifted", reader)
+    assert isinstance(found, Rejection)
+    assert (found.reason, found.model) == ("VIOLATIONS_UNREADABLE", "churn")
+
+
 def test_as_many_violations_as_are_read_are_read() -> None:
     assert len(parse_violations(b'{"violations": [' + b"{}," * 9_999 + b"{}]}")) == 10_000
 
@@ -377,7 +392,10 @@ def test_the_numbers_of_a_violation_are_read_from_its_description(
 
 @pytest.mark.parametrize(
     "description",
-    ["", "Something drifted.", "distance: --- exceeds threshold: eee", "distance: 0.3 exceeds threshold: e", "NaN"],
+    [
+        *("", "Something drifted.", "NaN", "auc ٩.٩ was less than ٩.٩"),
+        *("distance: --- exceeds threshold: eee", "distance: 0.3 exceeds threshold: e"),
+    ],
 )
 def test_a_violation_without_numbers_keeps_its_feature_and_has_no_numbers(description: str) -> None:
     violations = report({**DRIFTED, "description": description})
