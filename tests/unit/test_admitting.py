@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.switches import KillSwitch
 from orchestration.stores.models import Commit
-from tests.unit.fakes import NOON, World, drift
+from tests.unit.fakes import NOON, World, drift, event
 from tests.unit.stories import do
 from tests.unit.test_due import KEPT
 
@@ -105,6 +106,24 @@ def test_only_what_speaks_against_the_model_is_kept_as_drift(event: Any, kept: b
     assert ("drift" in (world.table.model("churn").pending or {})) == kept
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_a_monitor_is_only_said_to_have_found_is_not_kept_as_drift(listed: bool, world: World) -> None:
+    finished = event("model_monitor/drifted")
+    job = finished["detail"]
+    (output,) = job["ProcessingOutputConfig"]["Outputs"]
+    drifted = {"constraint_check_type": "drift", "feature_name": "age", "description": "0.9 exceeds threshold: 0.1"}
+    world.bucket.put(
+        f"{output['S3Output']['S3Uri']}/constraint_violations.json", json.dumps({"violations": [drifted]}).encode()
+    )
+    world.sagemaker.serve("churn-prod", "churn-1")
+    world.sagemaker.run_schedule(job)
+    if not listed:
+        world.sagemaker.monitor_runs.clear()
+    admitted(world, drift())
+    assert admitted(world, finished, "run-2") == "COALESCE"
+    assert ("drift" in (world.table.model("churn").pending or {})) == listed
+
+
 @pytest.mark.parametrize(
     ("state", "scope", "decision", "waits"),
     [
@@ -136,6 +155,13 @@ def test_a_switch_over_who_raised_what_waited_is_met_as_its_run_begins(scope: st
     switch = KillSwitch(scope, "ana", "Incident 7.", AT)
     world.outside.meanwhile("TransactWriteItems", lambda: world.table.throw_switch(switch))
     assert admitted(world, pending()) == "HOLD"
+
+
+@pytest.mark.parametrize(("model", "chain"), [("churn", "churn"), ("risk", "_unattributed")])
+def test_a_name_that_only_a_sender_knows_begins_no_chain(model: str, chain: str, world: World) -> None:
+    assert admitted(world, drift(model, observed=None, threshold=None)) == "REJECT"
+    (record,) = world.chain(chain)
+    assert (record["reason"], record["model"]) == ("NO_MEASUREMENT", model if model == chain else None)
 
 
 # What people hear of holds.

@@ -51,13 +51,15 @@ VALUES = st.recursive(
         (b'{"a": NaN}', "holds NaN, which is not a JSON number"),
         (b'{"a": -Infinity}', "holds -Infinity, which is not a JSON number"),
         (b'{"a": 1e999}', "holds the number 1e999, which is larger than a number can be"),
+        (b'{"a": ' + b"9" * 398 + b".0}", f"holds the number {'9' * 40}, which is larger than a number can be"),
+        (b'{"\\u0001": 1, "\\u0001": 2}', "has the key '' twice in one object"),
         (b'{"a": ' + b"9" * 401 + b"}", "holds a number of 401 digits; at most 400 are taken"),
         (b'{"a": 0.' + b"9" * 5_000_000 + b"}", "has 5000009 bytes; at most 5000000 are taken"),
         (b'{"a": ' + b"[" * 65 + b"]" * 65 + b"}", "is nested deeper than 64 levels"),
         (b"[" * 300_000, "is nested deeper than 64 levels"),
         (b"[" + b"0," * 400_000 + b"0]", "holds more than 400000 values"),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_a_document_that_two_readers_could_read_in_two_ways_is_refused_with_its_fault(given_: Any, why: str) -> None:
     assert str(json_object(given_)).startswith(why)
@@ -74,6 +76,11 @@ def test_a_document_that_two_readers_could_read_in_two_ways_is_refused_with_its_
 )
 def test_what_is_one_thing_to_every_reader_is_taken(given_: bytes, found: Any) -> None:
     assert json_object(given_) == (found or json.loads(given_.decode("utf-8-sig")))
+
+
+def test_only_a_report_of_measurements_may_say_nan() -> None:
+    assert json_document("[NaN]") == "holds NaN, which is not a JSON number"
+    assert json_document("[NaN]", nan=True) == [None]
 
 
 def test_a_report_of_measurements_says_null_where_there_is_no_number() -> None:
@@ -93,6 +100,8 @@ def test_every_document_of_values_that_json_has_comes_back(value: Any) -> None:
     [
         *zip(JSON_NUMBERS, JSON_NUMBERS, strict=True),
         *zip(("0.5", " 5 ", "-3", "+1", ".5", "5.", "1e-3"), (0.5, 5.0, -3.0, 1.0, 0.5, 5.0, 0.001), strict=True),
+        ("5".zfill(400), 5.0),
+        ("5".zfill(401), None),
         *((value, None) for value in (*NO_NUMBERS, *NUMBERS_ELSEWHERE)),
     ],
 )

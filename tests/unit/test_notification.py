@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.errors import TransientServiceError
-from orchestration.domain.notification import Message, decision_message, status_message
+from orchestration.domain.notification import Message, Page, decision_message, frozen_message, runbook, status_message
 from orchestration.stores.channels_sns import Channels
 
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -113,6 +113,121 @@ def test_every_failure_escalates_with_a_runbook_link_and_nothing_else_does(statu
     assert ("What to do:" in message.text()) is status.escalates
     assert message.subject.startswith("[ESCALATION churn] " if status.escalates else "[churn] ")
     assert message.text().splitlines()[2:4] == ["run: run-1", "evidence: s3://a/b"]
+
+
+def test_a_subject_is_cut_to_99_characters_and_says_so() -> None:
+    assert Message("churn", "FAILED", "x" * 91, "So.").subject == f"[churn] {'x' * 91}"
+    assert Message("churn", "FAILED", "x" * 92, "So.").subject == f"[churn] {'x' * 88}..."
+
+
+@pytest.mark.parametrize(
+    ("status", "mark"),
+    [
+        ("RETRAIN", ":arrows_counterclockwise:"),
+        ("HOLD", ":raised_hand:"),
+        ("REJECT", ":no_entry:"),
+        ("PROMOTED", ":white_check_mark:"),
+        ("TRAINED", ":bell:"),
+    ],
+)
+def test_a_chat_shows_at_a_glance_what_kind_of_message_it_is(status: str, mark: str) -> None:
+    assert json.loads(Message("churn", status, "news", "So.").chat())["content"]["title"] == f"{mark} churn: news"
+    assert json.loads(Message(None, status, "news", "So.").chat())["content"]["title"] == f"{mark} retraining: news"
+
+
+def test_a_chat_has_the_sentence_the_facts_what_to_do_and_one_thread_for_a_run() -> None:
+    message = Message(
+        "churn",
+        "HOLD",
+        "signal held",
+        "Broken data.",
+        facts=(("run", "run-1"), ("endpoint", "churn-prod")),
+        next_steps=("Mend it.", runbook(RUNBOOK, "BROKEN_DATA")),
+        thread="run-1",
+    )
+    assert json.loads(message.chat()) == {
+        "version": "1.0",
+        "source": "custom",
+        "content": {
+            "textType": "client-markdown",
+            "title": ":raised_hand: churn: signal held",
+            "description": "Broken data.\n*run*: run-1\n*endpoint*: churn-prod",
+            "nextSteps": ["Mend it.", "Runbook: https://example.com/runbook#broken-data"],
+        },
+        "metadata": {"threadId": "run-1", "summary": "signal held"},
+    }
+    assert json.loads(Message("churn", "HOLD", "held", "").chat())["content"] == {
+        "textType": "client-markdown",
+        "title": ":raised_hand: churn: held",
+        "description": "HOLD",
+    }
+
+
+def test_facts_and_steps_that_are_left_out_are_counted() -> None:
+    def message(facts: int, steps: int) -> Message:
+        many = tuple((f"fact {n}", "x") for n in range(facts))
+        return Message("churn", "HOLD", "t", "So.", facts=many, next_steps=tuple(f"step {n}" for n in range(steps)))
+
+    def said(message: Message) -> list[str]:
+        return [line for line in message.text().splitlines() if line.startswith("(")]
+
+    assert said(message(30, 10)) == []
+    assert said(message(31, 11)) == ["(1 more fact left out)", "(1 more step left out)"]
+    assert said(message(1_032, 12)) == ["(1,002 more facts left out)", "(2 more steps left out)"]
+    assert len(message(31, 11).text().splitlines()) == 2 + 30 + 1 + 2 + 10 + 1
+    chat = json.loads(message(0, 12).chat())["content"]["nextSteps"]
+    assert chat == [*(f"step {n}" for n in range(10)), "(2 more steps left out)"]
+
+
+def test_a_chat_tells_as_many_facts_as_there_is_room_for_and_counts_the_others() -> None:
+    # A fact of 998 characters and the break after the one before: four of them would be 3,996 of 3,900.
+    facts = tuple(("f", "x" * 993) for _ in range(5))
+    lines = json.loads(Message("churn", "HOLD", "t", "So.", facts=facts).chat())["content"]["description"].split("\n")
+    assert [len(line) for line in lines[:-1]] == [3, 998, 998, 998]
+    assert lines[-1] == "(2 more facts left out)"
+    room = (*facts[:3], ("f", "x" * 897))
+    assert "left out" not in Message("churn", "HOLD", "t", "So.", facts=room).chat()
+    assert "(1 more fact left out)" in Message("churn", "HOLD", "t", "So.", facts=(*room[:3], ("f", "x" * 898))).chat()
+
+
+def test_an_address_that_is_too_long_for_a_channel_is_said_to_be_and_never_cut() -> None:
+    url = "https://example.com/" + "x" * (350 - len("Look: https://example.com/"))
+    for page, shown in ((Page("Look", url), True), (Page("Look", url + "x"), False)):
+        (step,) = json.loads(Message("churn", "HOLD", "t", "So.", next_steps=(page,)).chat())["content"]["nextSteps"]
+        assert step == (f"Look: {url}" if shown else "Look: the address is too long to be shown here.")
+
+
+def test_a_frozen_model_is_paged_with_what_to_look_at_and_how_to_go_on() -> None:
+    message = frozen_message("churn", "3 runs brought nothing.", RUNBOOK)
+    assert (message.model, message.status, message.escalates) == ("churn", "FROZEN", True)
+    assert message.subject == "[ESCALATION churn] model frozen, a person has to look"
+    assert message.text().splitlines() == [
+        "churn is frozen and starts no more trainings: 3 runs brought nothing.",
+        "",
+        "",
+        "What to do:",
+        "- Look at the gates of its last runs: make history MODEL=churn, then make explain RUN=<run>.",
+        "- Look at the training data, the labels and the monitor's baseline.",
+        '- When the cause is mended: make unfreeze MODEL=churn REASON="..."',
+        "- Runbook: https://example.com/runbook#frozen",
+    ]
+
+
+def test_messages_on_one_run_are_one_thread() -> None:
+    told = status_message(
+        status=Status.TRAINING_FAILED, run_id="run-1", model="churn", sentence="So.", facts={}, runbook_url=RUNBOOK
+    )
+    decided = decision_message(
+        decision=Decision.RETRAIN,
+        reason="R",
+        sentence="So.",
+        model="churn",
+        facts={"run": "run-1"},
+        runbook_url=RUNBOOK,
+    )
+    assert told.thread == decided.thread == "run-1"
+    assert (told.status, told.title) == ("TRAINING_FAILED", "training failed")
+    assert (decided.status, decided.title) == ("RETRAIN", "retraining starts (R)")
 
 
 # As they leave.

@@ -1,0 +1,447 @@
+"""What a reviewer has to see: each part of the page with every fact it may have, and what stands where one is missing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from orchestration.domain.review_page import (
+    HEADERS,
+    Asked,
+    Form,
+    Section,
+    Table,
+    View,
+    clock_of,
+    figure,
+    render,
+    sections_of,
+)
+from tests.unit.test_approval_page import Outline
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def asked(subject: str = "training", **given: Any) -> Asked:
+    """An approval of which nothing is known but what is given."""
+    values: dict[str, Any] = {
+        "model": "fraud",
+        "run_id": "run-9",
+        "asked_at": "2026-03-02T09:00:00+00:00",
+        "deadline": "2026-03-03T09:30:00+00:00",
+        "data": {},
+        "manifest": {},
+        "evaluation": {},
+        "runs": [],
+    }
+    return Asked(subject=subject, **{**values, **given})
+
+
+def part(heading: str, given: Asked) -> Section:
+    """The part of the page with this heading."""
+    (found,) = [section for section in sections_of(given, NOW) if section.heading == heading]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("subject", "headings"),
+    [
+        (
+            "training",
+            ["What drifted", "What would be trained", "Runs before", "Time and answers", "For the record"],
+        ),
+        (
+            "promotion",
+            ["The candidate", "What drifted", "What was trained", "Runs before", "Time and answers", "For the record"],
+        ),
+    ],
+)
+def test_what_is_decided_comes_first_and_the_record_last_and_folded(subject: str, headings: list[str]) -> None:
+    sections = sections_of(asked(subject), NOW)
+    assert [section.heading for section in sections] == headings
+    assert [section.folded for section in sections] == [*[False] * (len(headings) - 1), True]
+
+
+# What drifted.
+
+SIGNAL: dict[str, Any] = {
+    "summary": "psi of tenure is 0.9.",
+    "endpoint": "fraud-prod",
+    "report_uri": "s3://reports/psi.json",
+    "threshold": {"metric": "psi", "observed": 0.9, "threshold": 0.2, "ratio": 4.5},
+    "dataset": {"uri": "s3://data/march/", "window_start": "2026-03-01", "window_end": "2026-03-02"},
+    "violations": [{"feature": f"f{n}", "check": "drift", "description": f"It moved {n}."} for n in range(12)],
+    "violation_count": 80,
+}
+
+
+def test_a_reviewer_sees_what_drifted_how_far_and_where() -> None:
+    given = asked(manifest={"signal": SIGNAL}, data={"severity": "critical", "why": "not this"})
+    rows = tuple((f"f{n}", "drift", f"It moved {n}.") for n in range(10))
+    assert part("What drifted", given) == Section(
+        "What drifted",
+        (
+            ("What happened", "psi of tenure is 0.9."),
+            ("Severity", "critical"),
+            ("Metric", "psi"),
+            ("Observed", "0.9"),
+            ("Threshold", "0.2"),
+            ("How far", "4.50 times the threshold (bad when above it)"),
+            ("Endpoint", "fraud-prod"),
+            ("Seen in", "s3://data/march/"),
+            ("Window", "2026-03-01 to 2026-03-02"),
+            ("Report", "s3://reports/psi.json"),
+        ),
+        (Table("Broken constraints (10 of 80 shown)", ("Feature", "Check", "Finding"), rows),),
+    )
+
+
+def test_of_a_drift_only_what_is_known_is_shown() -> None:
+    signal = {"threshold": {"ratio": 1.5, "lower_is_worse": True}, "dataset": {"window_end": "2026-03-02"}}
+    given = asked(manifest={"signal": signal}, data={"why": "People asked for it."})
+    assert part("What drifted", given) == Section(
+        "What drifted",
+        (
+            ("What happened", "People asked for it."),
+            ("How far", "1.50 times the threshold (bad when below it)"),
+            ("Window", "2026-03-02"),
+        ),
+    )
+    assert part("What drifted", asked()) == Section("What drifted")
+
+
+def test_violations_nobody_counted_are_as_many_as_are_there() -> None:
+    violations = [{"feature": "age", "check": "drift", "description": "It moved."}]
+    (table,) = part("What drifted", asked(manifest={"signal": {"violations": violations}})).tables
+    assert table.caption == "Broken constraints (1 of 1 shown)"
+
+
+# What is trained.
+
+OWN_INPUT = dict.fromkeys(
+    (
+        *("run", "triggered_by", "reason", "run_id", "model", "manifest_uri", "output_uri", "idempotency_token"),
+        "champion_model_data_uri",
+    ),
+    "the loop's own",
+)
+
+
+def test_a_reviewer_sees_what_would_be_trained_on_what_and_what_it_costs() -> None:
+    given = asked(
+        manifest={
+            "training": {
+                "target": "arn:machine",
+                "input": {**OWN_INPUT, "epochs": 3, "data": "s3://d/"},
+                "max_hours": 6,
+            },
+            "dataset": {"uri": "s3://data/march/"},
+            "champion": {"model_name": "fraud-1"},
+        },
+        data={"budget": {"used": 2, "runs": 4, "days": 30.0}},
+    )
+    assert part("What would be trained", given).facts == (
+        ("Training target", "arn:machine"),
+        ("Dataset of the signal", "s3://data/march/"),
+        ("Input data", "s3://d/"),
+        ("Input epochs", "3"),
+        ("Longest training", "6 h"),
+        ("Serves now", "fraud-1"),
+        ("Runs of the budget", "2 of 4 in 30 days, this one included"),
+    )
+
+
+def test_without_a_limit_the_budget_says_so_and_without_a_champion_none_is_named() -> None:
+    given = asked(manifest={"training": {}}, data={"budget": {"used": 2, "runs": 0, "days": 7}})
+    assert part("What would be trained", given).facts == (
+        ("Serves now", "no champion yet"),
+        ("Runs of the budget", "2, no limit in 7 days, this one included"),
+    )
+    assert part("What would be trained", asked()).facts == ()
+
+
+@pytest.mark.parametrize(("values", "more"), [(12, None), (13, "1 more; the manifest has them")])
+def test_of_an_input_twelve_values_are_shown_and_the_others_counted(values: int, more: str | None) -> None:
+    facts = dict(
+        part(
+            "What would be trained", asked(manifest={"training": {"input": {f"v{n:02}": n for n in range(values)}}})
+        ).facts
+    )
+    assert [name for name in facts if name.startswith("Input v")] == [f"Input v{n:02}" for n in range(12)]
+    assert facts.get("Input, not shown") == more
+
+
+def test_the_record_says_where_everything_lies_that_is_asked_about() -> None:
+    given = asked(
+        data={"manifest_uri": "s3://a/m.json", "manifest_sha256": "5f", "policy_written": "by ana"},
+        manifest={
+            "policy_version": "v7",
+            "execution_arn": "arn:run-9",
+            "training": {"input": {"output_uri": "s3://a/out/", "champion_model_data_uri": "s3://a/old.tar.gz"}},
+        },
+    )
+    assert part("For the record", given).facts == (
+        ("Manifest", "s3://a/m.json"),
+        ("Manifest SHA-256", "5f"),
+        ("Policy version", "v7"),
+        ("Policy file", "by ana"),
+        ("Output", "s3://a/out/"),
+        ("Champion's model data", "s3://a/old.tar.gz"),
+        ("Execution", "arn:run-9"),
+    )
+
+
+# The candidate.
+
+
+def test_a_reviewer_sees_every_gate_the_failed_ones_first_and_both_models_numbers() -> None:
+    given = asked(
+        "promotion",
+        data={
+            "verdict": {
+                "sentence": "1 of 2 gates failed.",
+                "gates": [
+                    {"name": "auc bound", "value": 0.9, "comparison": ">=", "bound": 0.8, "passed": True},
+                    {"name": "guard recall", "value": None, "comparison": ">=", "bound": None, "passed": False},
+                ],
+                "promotion": {
+                    "kind": "endpoint",
+                    "endpoint": "fraud-prod",
+                    "previous_config": "fraud-config-1",
+                    "wanted_config": "fraud-2",
+                },
+            }
+        },
+        evaluation={
+            "verdict": {
+                "candidate_metrics": {"recall": 0.7, "auc": 0.9, "odd": None},
+                "champion_metrics": {"auc": 0.85, "odd": 0.5},
+            }
+        },
+    )
+    assert part("The candidate", given) == Section(
+        "The candidate",
+        (
+            ("Verdict", "1 of 2 gates failed."),
+            ("Promotion", "endpoint"),
+            ("Endpoint", "fraud-prod"),
+            ("Serves now", "fraud-config-1"),
+            ("Would serve", "fraud-2"),
+        ),
+        (
+            Table(
+                "Gates of the candidate",
+                ("Gate", "Candidate", "Bound", "Result"),
+                (("guard recall", "not measured", ">= no bound", "fail"), ("auc bound", "0.9", ">= 0.8", "pass")),
+            ),
+            Table(
+                "Candidate against champion, same data",
+                ("Metric", "Champion", "Candidate", "Change"),
+                (
+                    ("auc", "0.85", "0.9", "+0.05"),
+                    ("odd", "0.5", "not measured", ""),
+                    ("recall", "not measured", "0.7", ""),
+                ),
+            ),
+        ),
+    )
+    assert part("The candidate", asked("promotion")) == Section("The candidate")
+
+
+@pytest.mark.parametrize(("rows", "caption"), [(50, ""), (51, " (50 of 51 shown)")])
+def test_a_table_shows_fifty_rows_and_says_of_how_many(rows: int, caption: str) -> None:
+    gates = [{"name": f"gate {n}", "comparison": ">=", "passed": True} for n in range(rows)]
+    (table,) = part("The candidate", asked("promotion", data={"verdict": {"gates": gates}})).tables
+    assert (table.caption, len(table.rows)) == (f"Gates of the candidate{caption}", 50)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.123456789, "0.123457"), (30.0, "30"), ("0.5", "0.5"), ("much", None), (None, None)]
+)
+def test_a_figure_has_six_digits_at_most_and_what_is_none_has_none(value: Any, shown: str | None) -> None:
+    assert figure(value) == shown
+
+
+# The runs before.
+
+
+def test_a_reviewer_sees_what_came_of_the_runs_before_this_one() -> None:
+    runs = [
+        {"run_id": "run-9", "started_at": "2026-03-02T09:00:00+00:00"},
+        {"run_id": "run-8", "started_at": "2026-03-01T09:00:00+00:00"},
+        {
+            "run_id": "run-7",
+            "started_at": "2026-02-01T09:00:00+00:00",
+            "outcome": "PROMOTED",
+            "severity": "critical",
+            "reason": "It served.",
+        },
+    ]
+    assert part("Runs before", asked(runs=runs)) == Section(
+        "Runs before",
+        (),
+        (
+            Table(
+                "Last 2 runs of fraud, newest first",
+                ("Started", "Outcome", "Severity", "Reason"),
+                (
+                    ("2026-03-01 09:00 UTC", "in progress", "", ""),
+                    ("2026-02-01 09:00 UTC", "PROMOTED", "critical", "It served."),
+                ),
+            ),
+        ),
+    )
+    first = Section("Runs before", (("Runs", "This is the first run of the model."),))
+    assert part("Runs before", asked(runs=runs[:1])) == first
+    (table,) = part("Runs before", asked(runs=[{"run_id": "run-8", "started_at": "some day"}])).tables
+    assert table.rows == (("", "in progress", "", ""),)
+
+
+# Time and answers.
+
+VOTES = [
+    {"by": "ana", "answer": "APPROVED", "via": "iam identity", "at": "2026-03-02T10:00:00+00:00", "comment": "Fine."},
+    {"by": "bob", "answer": "REJECTED", "via": "link", "at": "never", "comment": ""},
+]
+
+
+def test_a_reviewer_sees_how_long_there_is_and_who_answered_what() -> None:
+    given = asked(data={"approvals_needed": 2, "votes": VOTES})
+    assert part("Time and answers", given) == Section(
+        "Time and answers",
+        (
+            ("Asked", "2026-03-02 09:00 UTC"),
+            ("Deadline", "2026-03-03 09:30 UTC (21 h 30 min left)"),
+            ("Approvals", "2 different people must approve; one rejection is enough for a no"),
+        ),
+        (
+            Table(
+                "Answers so far",
+                ("Who", "Answer", "Known by", "When", "Comment"),
+                (
+                    ("ana", "APPROVED", "iam identity", "2026-03-02 10:00 UTC", "Fine."),
+                    ("bob", "REJECTED", "link", "", ""),
+                ),
+            ),
+        ),
+    )
+    assert clock_of(given, NOW) == "21 h 30 min left; 1 of 2 approvals given."
+
+
+def test_one_person_is_enough_where_nobody_says_how_many() -> None:
+    section = part("Time and answers", asked())
+    assert dict(section.facts)["Approvals"] == "1 person must approve; one rejection is enough for a no"
+    assert section.tables == ()
+    assert clock_of(asked(), NOW) == "21 h 30 min left; 0 of 1 approvals given."
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(-1, "over"), (0, "over"), (1, "0 min left"), (90, "1 min left")])
+def test_what_is_over_is_not_left(seconds: int, left: str) -> None:
+    given = asked(deadline=(NOW + timedelta(seconds=seconds)).isoformat())
+    assert dict(part("Time and answers", given).facts)["Deadline"].endswith(f"({left})")
+
+
+# The page.
+
+FULL = View(
+    "Train fraud?",
+    "Run run-9",
+    "Look and decide.",
+    clock="3 h left.",
+    sections=(
+        Section("Drift", (("Metric", "psi"),), (Table("Gates", ("Gate", "Result"), (("auc", "pass"),)),)),
+        Section("Record", (("Manifest", "m"),), folded=True),
+        Section("Tables only", (), (Table("Rows", ("Row", "Value"), (("a", "pass"), ("b", "x"))),)),
+    ),
+    form=Form("?run=run-9", "training", "n0nce"),
+    hint="One answer is enough.",
+)
+
+
+def words(html: str) -> list[str]:
+    """What somebody who reads the page reads, from top to bottom."""
+    return [line for text in re.split(r"<style>.*?</style>|<[^>]+>", html, flags=re.DOTALL) if (line := text.strip())]
+
+
+def test_a_page_is_read_from_what_is_asked_over_the_facts_to_the_decision() -> None:
+    assert words(render(FULL)) == [
+        *("Train fraud?", "Run run-9", "Train fraud?", "Look and decide.", "3 h left.", "To your decision"),
+        *("Drift", "Metric", "psi", "Gates", "Gate", "Result", "auc", "pass"),
+        *("Record", "Manifest", "m"),
+        *("Tables only", "Rows", "Row", "Value", "a", "pass", "b", "x"),
+        *("Your decision", "One answer is enough.", "Comment"),
+        "Optional, up to 1000 characters; kept as evidence.",
+        *("Approve the training", "Reject the training"),
+        "Reading this page decides nothing; only its buttons do. No answer in time means no.",
+    ]
+
+
+def test_a_page_without_a_form_leads_to_none_and_says_only_what_there_is() -> None:
+    bare = render(View("t", "k", "n", sections=(Section("h"),)))
+    assert words(bare)[:5] == ["t", "k", "t", "n", "h"]
+    assert words(bare)[5:] == ["Reading this page decides nothing; only its buttons do. No answer in time means no."]
+    assert Outline(bare).all("a") == Outline(bare).all("dl") == Outline(bare).all("p")[3:] == []
+
+
+def test_what_the_buttons_send_is_the_decision_the_comment_the_subject_and_the_nonce_of_a_link() -> None:
+    outline = Outline(render(FULL))
+    assert outline.all("form") == [{"method": "post", "action": "?run=run-9"}]
+    hidden = {each["name"]: each["value"] for each in outline.all("input")}
+    assert hidden == {"subject": "training", "nonce": "n0nce"}
+    assert [(each["name"], each["value"]) for each in outline.all("button")] == [
+        ("decision", "APPROVED"),
+        ("decision", "REJECTED"),
+    ]
+    assert [(each["name"], each["maxlength"]) for each in outline.all("textarea")] == [("comment", "1000")]
+
+
+def test_a_form_of_who_is_signed_in_has_no_nonce_and_one_that_only_rejects_no_approval() -> None:
+    outline = Outline(render(View("t", "k", "n", form=Form("?", "bake", None, approves=False))))
+    assert [each["name"] for each in outline.all("input")] == ["subject"]
+    assert [each["value"] for each in outline.all("button")] == ["REJECTED"]
+    assert "hint" not in {each.get("class") for each in outline.all("section")}
+    assert words(render(View("t", "k", "n", form=Form("?", "bake", None))))[5:7] == ["Your decision", "Comment"]
+
+
+def test_only_results_are_coloured_and_only_what_is_folded_is_folded() -> None:
+    outline = Outline(render(FULL))
+    assert [each["class"] for each in outline.all("td")] == ["pass", "figure", "figure"]
+    assert len(outline.all("details")) == 1
+    odd = View("t", "k", "n", sections=(Section("h", (), (Table("c", ("x", "Result"), (("1", "maybe"),)),)),))
+    assert [each["class"] for each in Outline(render(odd)).all("td")] == ["figure"]
+    assert [each["class"] for each in Outline(render(odd)).all("section")[:1]] == ["notice plain"]
+
+
+def test_a_document_for_programs_says_whether_anything_is_open_and_on_what() -> None:
+    document = FULL.as_json()
+    assert document.keys() == {"title", "notice", "open", "subject", "sections"}
+    assert (document["title"], document["notice"]) == ("Train fraud?", "Look and decide.")
+    assert (document["open"], document["subject"]) == (True, "training")
+    closed = View("t", "k", "n").as_json()
+    assert (closed["open"], closed["subject"], closed["sections"]) == (False, None, [])
+
+
+def test_a_text_is_shown_up_to_1000_characters_and_a_notice_up_to_4000() -> None:
+    def shown(length: int) -> str:
+        return dict(part("What drifted", asked(data={"why": "w" * length})).facts)["What happened"]
+
+    assert shown(1000) == "w" * 1000
+    assert re.fullmatch(r"w{900,}\.\.\. \(\d+ more characters\)", shown(1001))
+    for length, whole in ((4000, True), (4001, False)):
+        view = View("t", "k", "w" * length)
+        assert (view.as_json()["notice"] == "w" * length) is whole
+        assert (f"<p>{'w' * length}</p>" in render(view)) is whole
+
+
+def test_no_answer_is_kept_by_a_cache_told_to_another_page_or_listed() -> None:
+    assert HEADERS["Content-Security-Policy"].startswith("default-src 'none'; ")
+    assert {name: value for name, value in HEADERS.items() if name != "Content-Security-Policy"} == {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Vary": "Accept",
+    }
