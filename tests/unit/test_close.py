@@ -97,6 +97,17 @@ def test_a_process_that_dies_between_any_two_lines_of_close_leaves_one_outcome_a
             return
 
 
+def test_an_execution_of_the_same_name_of_a_later_state_machine_closes_no_run_of_the_one_before(world: World) -> None:
+    admit(request(drift()), world.ports)
+    later = replace(world.ports, settings=replace(world.settings, state_machine_arn=f"{MACHINE}-2"))
+    asked = {"execution": {"id": execution_arn("run-1").replace(":retraining:", ":retraining-2:"), "name": "run-1"}}
+    with pytest.raises(InvalidRequestError, match="belongs to another execution"):
+        close(asked, later)
+    run = world.table.run("run-1")
+    assert run is not None
+    assert run.outcome is None
+
+
 def test_a_process_that_dies_between_any_two_lines_of_park_leaves_no_token_unanswered(
     new_world: Callable[..., World],
 ) -> None:

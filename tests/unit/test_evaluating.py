@@ -227,6 +227,19 @@ def test_a_package_is_kept_by_what_it_is_made_of_and_the_versions_of_what_it_hol
     assert set(verdict(world).versions) == {PACKAGE, *uris}
 
 
+@pytest.mark.parametrize("elsewhere", [("111122223333", "444455556666"), ("us-east-1", "eu-west-1")])
+def test_a_package_of_another_account_or_region_is_rejected_and_nobody_is_asked_for_it(
+    elsewhere: tuple[str, str], world: World
+) -> None:
+    package = PACKAGE.replace(*elsewhere)
+    world.sagemaker.packages[package] = {"ModelPackageArn": package}
+    pinned(world)
+    trained(world, replace(REGISTERED, model_package_arn=package))
+    assert judged(world) == REJECTED
+    assert "of another account or Region" in verdict(world).result.reason
+    assert "DescribeModelPackage" not in world.outside.calls
+
+
 def test_a_package_that_does_not_exist_is_rejected(world: World) -> None:
     pinned(world, promotion={"kind": "registry"})
     trained(world, REGISTERED)

@@ -11,7 +11,7 @@ import pytest
 from orchestration import approval_handler, operator_handler
 from orchestration.domain.caller_proof import binding, unproven
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.people import ProvenBy, person_of
+from orchestration.domain.people import ProvenBy, is_listed, person_of
 from tests.unit import stories
 from tests.unit.fakes import MACHINE, NOON, World, person, proven
 
@@ -75,7 +75,10 @@ def test_a_voter_role_of_another_account_is_any_role() -> None:
         "", "ada", "arn:aws:iam::111122223333:user/", "arn:aws:iam::111122223333:role/Reviewer", f"{STS}/Reviewer",
         f"{STS}/Reviewer/", f"{STS}//ada", "arn:aws:iam::1:user/ada", "arn:aws:sts::111122223333:root",
         "arn:aws:iam::111122223333:user/ada\n", "arn:aws:iam::111122223333:user/a da",
-        "arn:aws:iam::١١١١٢٢٢٢٣٣٣٣:user/ada",
+        "arn:aws:iam::١١١١٢٢٢٢٣٣٣٣:user/ada", "arn:aws:iam::111122223333:user", "arn:aws:iam::111122223333:root/ada",
+        "arn:aws:sts::111122223333:federated-user", "arn:aws:sts::111122223333:assumed-role",
+        "arn:aws:sts::111122223333:user/ada", "arn:aws:sts::111122223333:user/a/ada", "arn:aws:iam::111122223333:group/a/b",
+        "arn:aws:iam::111122223333:assumed-role/a/b", "arn:aws:iam::111122223333:federated-user/ada",
     ],
 )  # fmt: skip
 def test_what_is_nobodys_arn_is_nobody(arn: str) -> None:
@@ -87,6 +90,46 @@ def test_a_person_keeps_the_callers_own_arn_for_the_record(arn: str) -> None:
     found = person_of(arn, VOTERS)
     assert found is not None
     assert found.arn == arn
+
+
+ROLE = "arn:aws:iam::111122223333:role/teams/Operator"
+USER = "arn:aws:iam::111122223333:user/ops/ada"
+
+
+@pytest.mark.parametrize(
+    ("arn", "principals", "listed"),
+    [
+        # A session's ARN leaves its role's path out; a user's does not.
+        (f"{STS}/Operator/ada", [ROLE], True),
+        (f"{STS}/Operator/ada", [USER, ROLE], True),
+        (f"{STS}/Operator-2/ada", [ROLE], False),
+        (f"{STS}/operator/ada", [ROLE], False),
+        (f"{STS}/Operator", [ROLE], True),
+        ("arn:aws:sts::444455556666:assumed-role/Operator/ada", [ROLE], False),
+        (USER, [USER], True),
+        (USER, [ROLE, USER], True),
+        ("arn:aws:iam::111122223333:user/ada", [USER], False),
+        ("arn:aws:iam::444455556666:user/ops/ada", [USER], False),
+        # Nobody passes for one of another kind by its name.
+        ("arn:aws:iam::111122223333:user/Operator", [ROLE], False),
+        (f"{STS}/ada/x", ["arn:aws:iam::111122223333:user/ada"], False),
+        ("arn:aws:iam::111122223333:assumed-role/Operator/ada", [ROLE], False),
+        # Any characters.
+        (f"{SSO}/ada", ["arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Reviewer_*"], True),
+        (f"{STS}/Deploy/ada", ["arn:aws:iam::111122223333:role/aws-reserved/AWSReservedSSO_*"], False),
+        ("arn:aws:iam::111122223333:user/ops/bo", ["arn:aws:iam::111122223333:user/ops/*"], True),
+        ("arn:aws:iam::111122223333:user/bo", ["arn:aws:iam::111122223333:user/ops/*"], False),
+        # Nobody at all.
+        (f"{STS}/Operator/ada", [], False),
+        ("arn:aws:iam::111122223333:root", [USER, ROLE], False),
+        ("arn:aws:iam::111122223333:root", ["arn:aws:iam::111122223333:root"], True),
+        (STS, [ROLE], False),
+        ("ada", [USER, ROLE], False),
+        ("", [""], False),
+    ],
+)  # fmt: skip
+def test_who_is_listed_is_compared_by_account_kind_and_name(arn: str, principals: list[str], listed: bool) -> None:
+    assert is_listed(arn, principals) is listed
 
 
 # The proof.

@@ -72,6 +72,7 @@ def test_a_pause_names_what_was_begun_and_is_not_over(kind: WaitKind, named: lis
         (DueKind.STOP, False, []),
         (DueKind.INTENT, False, ["promotion of run run-1 (fraud)"]),
         (DueKind.ALIVE, False, []),
+        (DueKind.ALIVE, True, []),
         (DueKind.TELL, False, []),
     ],
 )
