@@ -329,6 +329,8 @@ def test_a_reviewer_sees_how_long_there_is_and_who_answered_what() -> None:
         ),
     )
     assert clock_of(given, NOW) == "21 h 30 min left; 1 of 2 approvals given."
+    refused = asked(data={"approvals_needed": 2, "votes": VOTES[1:]})
+    assert clock_of(refused, NOW) == "21 h 30 min left; 0 of 2 approvals given."
 
 
 def test_one_person_is_enough_where_nobody_says_how_many() -> None:
@@ -410,8 +412,10 @@ def test_only_results_are_coloured_and_only_what_is_folded_is_folded() -> None:
     outline = Outline(render(FULL))
     assert [each["class"] for each in outline.all("td")] == ["pass", "figure", "figure"]
     assert len(outline.all("details")) == 1
-    odd = View("t", "k", "n", sections=(Section("h", (), (Table("c", ("x", "Result"), (("1", "maybe"),)),)),))
-    assert [each["class"] for each in Outline(render(odd)).all("td")] == ["figure"]
+    odd = View(
+        "t", "k", "n", sections=(Section("h", (), (Table("c", ("x", "Result"), (("1", "maybe"), ("2", "fail"))),)),)
+    )
+    assert [each["class"] for each in Outline(render(odd)).all("td")] == ["figure", "fail"]
     assert [each["class"] for each in Outline(render(odd)).all("section")[:1]] == ["notice plain"]
 
 
