@@ -153,6 +153,9 @@ class FakeReader:
 
     def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
         """Every job that says so is its schedule's, but those that somebody started by hand."""
+        assert schedule
+        assert endpoint
+        assert job_arn
         if self.refused is not None:
             return RunListing(refused=self.refused)
         ran = any(job.get("ProcessingJobArn") == job_arn for name, job in self.jobs.items() if name not in self.by_hand)

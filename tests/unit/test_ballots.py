@@ -107,6 +107,15 @@ def test_a_ballot_that_decides_is_counted_too(world: World) -> None:
     assert late["reason"] == f"The training was decided before: {reason}"
 
 
+def test_a_vote_on_what_the_release_before_asked_is_counted(world: World) -> None:
+    asked(world)
+    wait = wait_of(world)
+    later = ("asked_by", "voters", "requested")
+    kept = {name: value for name, value in wait.data.items() if name not in later}
+    assert world.table.change_wait(wait, replace(wait, data=kept))
+    assert stories.approve(world)["decided"]
+
+
 def test_who_comes_after_the_expiry_is_told_of_it(world: World) -> None:
     asked(world)
     world.clock.forward(hours=30)

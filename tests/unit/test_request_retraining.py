@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from orchestration.domain.contracts import DueKind
+from orchestration.domain.contracts import (
+    DRIFT_SOURCE,
+    PENDING_SIGNAL_DUE,
+    RETRAINING_REQUESTED,
+    RETRAINING_SOURCE,
+    DueKind,
+    WaitKind,
+)
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.votes import VoteCode
 from tests.unit import stories
-from tests.unit.fakes import World, person
+from tests.unit.fakes import World, drift, person
 from tests.unit.stories import do, next_of, operate
 
 
@@ -116,3 +124,44 @@ def test_who_asked_cannot_be_the_one_who_agrees(world: World) -> None:
     assert next_of(world, "approval") is None
     stories.approve(world, name, by="bob")
     assert next_of(world, "approval") == "train"
+
+
+def busy_then_pending(world: World, *events: tuple[str, Any]) -> dict[str, Any]:
+    """The wait that asks people, of a run for what came while another went on and was kept as one."""
+    world.put("policies/fraud.json", stories.policy(approval={"training": "always"}))
+    assert world.table.save_model(replace(world.table.model("fraud"), active_run_id="run-0"))
+    for name, event in events:
+        assert do(world, "admit", name, event=event)["decision"] == "COALESCE"
+    assert world.table.save_model(replace(world.table.model("fraud"), active_run_id=None))
+    pending = {"source": RETRAINING_SOURCE, "detail-type": PENDING_SIGNAL_DUE, "detail": {"model": "fraud"}}
+    assert do(world, "admit", "run-1", event=pending)["next"] == "ask"
+    do(world, "park", "run-1", kind="approval", subject="training", token="approval")
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "training")
+    assert wait is not None
+    return wait.data
+
+
+def test_none_of_those_who_asked_at_the_same_time_can_be_the_one_who_agrees(world: World) -> None:
+    for by in ("ana", "bob"):
+        retrain(world, by=by)
+    data = busy_then_pending(world, *raised(world))
+    assert (data["asked_by"], data["requested"]) == ([person("ana"), person("bob")], True)
+    assert [stories.approve(world, by=by)["code"] for by in ("ana", "bob", "eve")] == ["ASKER", "ASKER", "DECIDED"]
+
+
+def test_drift_that_came_after_a_request_does_not_hide_who_asked(world: World) -> None:
+    retrain(world)
+    data = busy_then_pending(world, *raised(world), ("run-drift", drift("fraud")))
+    assert (data["asked_by"], data["requested"]) == ([person("ana")], True)
+
+
+def test_a_request_that_proves_nobody_is_one_all_the_same_and_drift_is_none(world: World) -> None:
+    detail = {"model": "fraud", "reason": "New data.", "requested_by": "ana"}
+    asked = {"source": DRIFT_SOURCE, "detail-type": RETRAINING_REQUESTED, "id": "id-1", "detail": detail}
+    data = busy_then_pending(world, ("run-asked", asked))
+    assert (data["asked_by"], data["requested"]) == ([], True)
+
+
+def test_drift_is_no_request(world: World) -> None:
+    data = busy_then_pending(world, ("run-drift", drift("fraud")))
+    assert (data["asked_by"], data["requested"]) == ([], False)

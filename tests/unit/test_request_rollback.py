@@ -9,7 +9,7 @@ import pytest
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.errors import InvalidRequestError
 from tests.unit import stories
-from tests.unit.fakes import World, person
+from tests.unit.fakes import TRAINING, World, person
 from tests.unit.stories import do, next_of, operate
 
 REASON = "chargebacks doubled"
@@ -160,4 +160,28 @@ def test_a_candidate_that_was_promoted_meanwhile_is_not_said_to_be_taken_back(wo
     with pytest.raises(InvalidRequestError, match="nothing to take back"):
         back(world)
     assert next_of(world, "bake") == "finish"
+    assert world.table.kept_rollback("run-1") is None
+
+
+def test_a_yes_to_the_promotion_is_none_to_the_bake(world: World) -> None:
+    watched = {"endpoint": stories.ENDPOINT, "bake_minutes": 0, "alarms": [stories.ALARM], "inconclusive": "ask"}
+    stories.asked(world, promotion=watched)
+    stories.approve(world)
+    do(world, "promote", token="promotion")
+    world.sagemaker.settle(stories.ENDPOINT)
+    stories.tell_endpoint(world)
+    world.alarms.states[stories.ALARM] = "INSUFFICIENT_DATA"
+    do(world, "park", kind="bake", token="bake")
+    assert next_of(world, "bake") == "ask"
+    with pytest.raises(InvalidRequestError, match="make reject RUN=run-1"):
+        back(world)
+
+
+def test_a_candidate_that_a_teams_own_pipeline_deploys_is_on_no_endpoint_of_the_loops(world: World) -> None:
+    target = TRAINING.replace("churn-training", "deploy")
+    world.executions.tags[target] = {"retraining:model": "fraud"}
+    stories.accepted(world, promotion={"kind": "pipeline", "target": target})
+    assert do(world, "promote", token="promotion") == {"started": True}
+    with pytest.raises(InvalidRequestError, match="No candidate of fraud is on trial on an endpoint"):
+        back(world)
     assert world.table.kept_rollback("run-1") is None

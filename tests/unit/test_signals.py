@@ -197,6 +197,7 @@ def monitored(*violations: Any, without: tuple[str, ...] = (), time: str | None 
     return read_signal(sent, reader=reader, settings=SETTINGS, run_id="run-1")
 
 
+NO_SCHEDULE = {"sagemaker_endpoint_name": "churn-prod"}
 JOB = "Monitoring run " + event("model_monitor/drifted")["detail"]["ProcessingJobName"] + " of churn-prod"
 
 
@@ -260,6 +261,24 @@ def test_a_failed_run_is_known_as_such_and_says_why(told: dict[str, Any], reason
 def test_a_run_is_one_signal_when_it_completes_and_another_when_it_fails() -> None:
     expected = identify("model-monitor", "arn:job", "Completed"), identify("model-monitor", "arn:job", "Failed")
     assert job_signal_ids("arn:job") == expected
+
+
+@pytest.mark.parametrize(
+    ("violations", "job"),
+    [([DRIFTED], {}), ([], {"ExitMessage": "Completed"}), ([], {"ProcessingJobStatus": "Failed"})],
+    ids=["drift", "no drift", "failed"],
+)
+def test_whatever_a_run_came_to_says_who_proves_that_it_ran(violations: list[Any], job: dict[str, Any]) -> None:
+    place = 1 if "ProcessingJobStatus" in job else 0
+    listed = monitored(*violations, ProcessingJobArn="arn:job", **job)
+    assert listed.proven_by == "monitoring schedule churn-prod-schedule"
+    assert listed.signal_id == job_signal_ids("arn:job")[place]
+    # Nobody is asked for a run of which a word is missing.
+    for missing in ({"ProcessingJobArn": None}, {"MonitoringScheduleArn": 7, "Environment": NO_SCHEDULE}):
+        found = monitored(*violations, **{"ProcessingJobArn": "arn:job", **job, **missing})
+        known_by = missing.get("ProcessingJobArn", "arn:job") or JOB.split()[2]
+        assert found.proven_by is None
+        assert found.signal_id == job_signal_ids(known_by, proven=False)[place]
 
 
 def test_a_job_without_an_arn_is_known_by_its_name() -> None:

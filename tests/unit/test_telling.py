@@ -427,6 +427,8 @@ def test_what_a_sweep_made_up_for_is_counted_and_what_was_only_due_is_not_lost(
         ("approval_advanced", False),
         ("approval_withdrawn", False),
         ("pending_signal_raised", False),
+        ("request_raised", False),
+        ("event_replayed", False),
         ("wait_answered", True),
         (None, None),
     ],
