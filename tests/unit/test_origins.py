@@ -269,7 +269,14 @@ def test_images_are_named_in_these_fields(field: str) -> None:
 
 
 def test_what_is_no_text_names_nothing() -> None:
-    assert list(origins().findings({"Image": 5, "S3Uri": None, "TrainingImage": [True, {}]}, "request")) == []
+    odd = {"Image": 5, "S3Uri": None, "TrainingImage": [True, {}], "FileSystemId": 7}
+    assert list(origins().findings(odd, "request")) == []
+
+
+def test_only_a_models_own_data_may_be_just_the_object_that_is_allowed() -> None:
+    uri = "s3://exact/a/model.tar.gz"
+    assert list(origins(data=PREFIXES).findings({"ModelDataUrl": uri}, "request")) == []
+    assert len(list(origins(data=PREFIXES).findings({"S3Uri": uri}, "request"))) == 1
 
 
 JSON = st.recursive(

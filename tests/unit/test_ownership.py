@@ -14,7 +14,18 @@ from ops import validate
 from orchestration import handler
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.contracts import MODEL_TAG, Status, WaitKind
-from orchestration.domain.ownership import SHARED, Kind, Resource, package_group, tag_finding
+from orchestration.domain.origins import Origins
+from orchestration.domain.ownership import (
+    SHARED,
+    Kind,
+    Resource,
+    package_findings,
+    package_group,
+    reach_finding,
+    source_findings,
+    tag_finding,
+)
+from orchestration.domain.policy import parse_policy
 from orchestration.steps.ownership import request_foreign
 from tests.unit import stories
 from tests.unit.fake_services import ENDPOINT_ARN
@@ -417,6 +428,93 @@ def test_a_package_in_no_group_has_a_tag_of_its_own() -> None:
     lone = f"{SAGEMAKER}:model-package/fraud-alone"
     assert package_group(lone).name == lone
     assert package_group(PACKAGE).name == GROUP
+    assert package_group(GROUP).name == GROUP
+    assert package_group(f"{GROUP}/x").name == f"{GROUP}/x"
+
+
+# What a sentence says, and where it looks.
+
+BOUNDARY = Boundary.of(SETTINGS)
+NOWHERE = Origins.of(BOUNDARY, "fraud", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "shared"),
+    [
+        (Kind.ENDPOINT, "", ""),
+        (Kind.SCHEDULE, "", ""),
+        (Kind.PACKAGE_GROUP, ", or does not exist", ""),
+        (Kind.PIPELINE, ", or does not exist", ", or _shared if it serves several models"),
+        (Kind.STATE_MACHINE, ", or does not exist", ", or _shared if it serves several models"),
+    ],
+)
+def test_a_missing_tag_is_told_with_what_would_do(kind: Kind, missing: str, shared: str) -> None:
+    assert tag_finding(Resource(kind, "x"), None, "fraud", BOUNDARY) == (
+        f"{kind} x has no tag retraining:model{missing}, so nothing says that it is fraud's: set the tag to fraud{shared}, "
+        "or name another."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "reached"),
+    [
+        ("arn:aws:sagemaker:us-east-1:111122223333:pipeline/x", True),
+        ("arn:aws:sagemaker:us-east-1:111122223333", True),
+        ("arn:aws:sagemaker:us-east-1:444455556666:pipeline/x", False),
+        ("arn:aws:sagemaker:eu-west-1:111122223333:pipeline/x", False),
+        ("arn:aws:sagemaker:us-east-1", False),
+        ("arn:aws", False),
+    ],
+)
+def test_the_loop_reaches_what_is_of_its_account_and_region(arn: str, reached: bool) -> None:
+    finding = reach_finding(Resource(Kind.PIPELINE, arn), BOUNDARY)
+    assert (finding is None) is reached
+    assert finding is None or "of another account or Region than the loop (111122223333, us-east-1)" in finding
+
+
+def test_the_target_of_the_form_may_lie_anywhere_and_the_loop_itself_is_none_under_any_name() -> None:
+    elsewhere = OTHERS.replace("us-east-1", "eu-west-1")
+    own = replace(BOUNDARY, training_pipeline_arn=elsewhere)
+    assert reach_finding(Resource(Kind.STATE_MACHINE, elsewhere), own) is None
+    for name in (MACHINE, f"{MACHINE}:live", f"{MACHINE}:7"):
+        finding = reach_finding(Resource(Kind.STATE_MACHINE, name), BOUNDARY)
+        assert finding == f"State machine {name} is the loop itself, which trains and deploys nothing."
+
+
+def named(**training: Any) -> list[str]:
+    """What is found in the training of a policy whose model may take nothing from anywhere."""
+    document = json.dumps(stories.policy(training=training)).encode()
+    return [*source_findings(parse_policy("fraud", document, version="v1", settings=SETTINGS), NOWHERE)]
+
+
+def test_a_finding_says_in_which_part_of_the_policy_it_is() -> None:
+    evil = {"CODE": "s3://evil/code"}
+    (request_,) = named(target="training-job", request={**JOB, "AlgorithmSpecification": {}, "Environment": evil})
+    assert request_.startswith("training.request: CODE")
+    own = {**JOB, "AlgorithmSpecification": {}}
+    (parameter,) = named(target="training-job", request=own, parameters={"code": "s3://evil/code"})
+    assert parameter.startswith("training.parameters: code")
+    (given,) = named(target=TRAINING, input={"model_data_uri": "s3://evil/model.tar.gz"})
+    assert given.startswith("training.input: model_data_uri")
+    (image,) = named(target=TRAINING, input={"image": "evil.com/serve:1"})
+    assert image.startswith("training.input: image")
+
+
+def test_where_a_job_writes_to_is_the_loops_to_say_whatever_its_request_says() -> None:
+    request_ = {**JOB, "AlgorithmSpecification": {}, "OutputDataConfig": {"S3OutputPath": "s3://payroll/out"}}
+    assert named(target="training-job", request=request_) == []
+
+
+def test_what_is_no_text_or_an_empty_one_in_a_trainings_input_names_nothing() -> None:
+    empty = {"image": "", "model_data_uri": "", "model_data_url": ""}
+    for odd in (empty, {"image": 5, "model_data_uri": ["s3://evil/x"], "model_data_url": {}}):
+        assert named(target=TRAINING, input=odd) == []
+
+
+def test_a_finding_on_a_package_names_it() -> None:
+    made = {"ModelPackageArn": PACKAGE, "InferenceSpecification": {"Containers": [{"Image": "evil.com/serve:1"}]}}
+    (finding,) = package_findings(made, NOWHERE)
+    assert finding.startswith(f"Package {PACKAGE}: Image")
 
 
 # Stops.

@@ -143,6 +143,22 @@ def test_a_run_is_looked_at_until_it_is_over(outcome: str | None, status: str, w
     assert see_alive(world.ports, replace(item, subject="run-9")) == DONE
 
 
+@pytest.mark.parametrize(("status", "worked"), [("RUNNING", DONE), ("FAILED", Worked(repair="dead_execution_settled"))])
+def test_an_execution_that_decided_nothing_is_settled_when_it_is_dead(
+    status: str, worked: Worked, world: World
+) -> None:
+    world.executions.end(ARN, status, **FAILURE)
+    assert see_alive(world.ports, due(DueKind.ALIVE, "run-1", "fraud", NOON, execution_arn=ARN)) == worked
+    assert len(world.told("FAILED")) == (status == "FAILED")
+
+
+def test_a_run_of_which_a_dead_letter_told_is_looked_at_until_it_is_over(world: World) -> None:
+    begin(world)
+    world.executions.end(ARN, "RUNNING")
+    item = due(DueKind.ALIVE, "run-1", "fraud", NOON, execution_arn=ARN)
+    assert see_alive(world.ports, item) == later(item, NOON + AGAIN)
+
+
 # The end of a workflow.
 
 

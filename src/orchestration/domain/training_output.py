@@ -54,7 +54,7 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
     package = output.get("model_package_arn")
     environment = tuple(
         (str(key), str(value))
-        for key, value in sorted(mapping(output.get("environment")).items(), key=lambda entry: str(entry[0]))
+        for key, value in sorted(mapping(output.get("environment")).items())
         if value is not None and ENVIRONMENT_KEY.fullmatch(str(key))
     )
     return TrainingOutput(
