@@ -12,6 +12,7 @@ import pytest
 from orchestration import handler, operator_handler
 from orchestration.actions.request_replay import KEY
 from orchestration.domain.caller_proof import binding
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE, DueKind
 from orchestration.domain.due import DueItem
 from orchestration.domain.errors import InvalidRequestError
@@ -23,7 +24,7 @@ from tests.unit import stories
 from tests.unit.fakes import MACHINE, World, drift, execution_arn, proven, request
 
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:retraining-OrchestrationFunction"
-DIED = {
+DIED: dict[str, Any] = {
     "source": "aws.states",
     "detail-type": EXECUTION_STATUS_CHANGE,
     "detail": {
@@ -162,6 +163,7 @@ def test_every_key_under_which_the_loop_keeps_an_event_can_be_replayed(name: str
         (json.dumps(drift()).encode(), "it keeps no event"),
         (json.dumps({"event": {}, "sentence": "x"}).encode(), "no event of EventBridge"),
         (json.dumps({"event": [], "sentence": "x"}).encode(), "no event of EventBridge"),
+        (json.dumps({"event": {"source": "x"}, "sentence": "x"}).encode(), "no event of EventBridge"),
         (json.dumps({"event": {"beginning": "{"}, "sentence": "x"}).encode(), "only its beginning"),
         (json.dumps({"event": {"source": 1, "detail-type": "x"}, "sentence": "x"}).encode(), "no event of EventBridge"),
         (json.dumps({"event": drift(report="x" * EVENT_KEPT), "sentence": "x"}).encode(), r"bytes, and at most"),
@@ -173,6 +175,16 @@ def test_what_holds_no_event_is_not_replayed_and_says_why(body: bytes | None, sa
     with pytest.raises(InvalidRequestError, match=said):
         replay(world, key="rejected/a.json")
     assert world.database.items == {}
+
+
+def test_an_event_as_large_as_any_that_is_kept_is_replayed_and_the_answer_says_what_is_raised(world: World) -> None:
+    event = drift(report="")
+    event["detail"]["report"] = "x" * (EVENT_KEPT - len(canonical(event)))
+    key = kept(world, event)
+    answer = replay(world, key=key)
+    ((name, sent),) = world.executions.started.items()
+    assert answer == {"replayed": [{"what": key, "execution": name, "why": ""}], "left": [], "more": False}
+    assert as_sent(sent) == event
 
 
 @pytest.mark.parametrize(("days", "known"), [(62, True), (63, False), (400, False)])
@@ -307,6 +319,30 @@ def test_of_what_was_to_wake_the_loop_a_sweep_is_made(event: dict[str, Any], wor
     assert world.due(*DueKind) == []
     assert world.queue.messages == {}
     assert world.channels.sweeps_requested == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"detail-type": "Something Else"},
+        {"detail": {**DIED["detail"], "stateMachineArn": f"{MACHINE}-2"}},
+        {"detail": {**DIED["detail"], "name": None}},
+        {"detail": {**DIED["detail"], "name": "no name:*"}},
+        {"detail": None},
+    ],
+)
+def test_only_the_end_of_an_execution_of_the_loops_has_anybody_look_at_one(other: dict[str, Any], world: World) -> None:
+    letter(world, {**DIED, **other}, FUNCTION)
+    assert dead_letters(world, swept=False)["replayed"][0]["execution"] is None
+    assert world.due(DueKind.ALIVE) == []
+
+
+def test_who_has_an_end_looked_at_stands_in_what_is_due(world: World) -> None:
+    letter(world, DIED, FUNCTION)
+    dead_letters(world, swept=False)
+    (item,) = world.due(DueKind.ALIVE)
+    assert (item.subject, item.data["execution_arn"]) == ("run-7", execution_arn("run-7"))
+    assert item.data["by"].endswith("user/ada")
 
 
 @pytest.mark.parametrize(("status", "undecided"), [("FAILED", True), ("RUNNING", False), ("SUCCEEDED", False)])
