@@ -134,6 +134,15 @@ def test_what_is_held_unproven_has_a_reason_of_its_own(kind: SignalKind, proven_
     policy = parse_policy("fraud", None, version="defaults", settings=SETTINGS)
     verdict = decide(replace(SIGNAL, kind=kind, proven_by=proven_by), policy, ModelState(), NOON)
     assert (verdict.decision, verdict.reason) == (Decision.HOLD, reason)
+    assert [guard.guard for guard in verdict.guards if guard.decision is not None] == ["data_quality"]
+
+
+@pytest.mark.parametrize(("proven_by", "freezes"), [(None, False), ("monitoring schedule x", True)])
+def test_what_is_not_proven_freezes_no_model(proven_by: str | None, freezes: bool) -> None:
+    given = parse_policy("fraud", None, version="defaults", settings=SETTINGS)
+    drifted = replace(SIGNAL, threshold=Threshold("psi", 0.9, 0.2), proven_by=proven_by)
+    verdict = decide(drifted, replace(given, drift_again_hours=48), ModelState(promoted_at=NOON), NOON)
+    assert verdict.freezes is freezes
 
 
 def test_broken_data_that_the_policy_ignores_is_asked_about_when_it_is_not_proven() -> None:

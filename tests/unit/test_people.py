@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -119,6 +120,13 @@ USER = "arn:aws:iam::111122223333:user/ops/ada"
         (f"{STS}/Deploy/ada", ["arn:aws:iam::111122223333:role/aws-reserved/AWSReservedSSO_*"], False),
         ("arn:aws:iam::111122223333:user/ops/bo", ["arn:aws:iam::111122223333:user/ops/*"], True),
         ("arn:aws:iam::111122223333:user/bo", ["arn:aws:iam::111122223333:user/ops/*"], False),
+        # A path that no session shows would say whose it is; only Identity Center's nobody else can make.
+        (f"{STS}/Operator/ada", ["arn:aws:iam::111122223333:role/Oper*"], True),
+        (f"{STS}/Operator/ada", ["arn:aws:iam::111122223333:role/*/Oper*"], True),
+        (f"{STS}/Operator/ada", ["arn:aws:iam::111122223333:role/teams/Oper*"], False),
+        (f"{SSO}/ada", ["arn:aws:iam::111122223333:role/teams/AWSReservedSSO_*"], False),
+        (f"{SSO}/ada", ["arn:aws:iam::111122223333:role/aws-reserved/AWSReservedSSO_Other_*"], False),
+        (f"{STS}/AWSReservedSSO_Mine/ada", ["arn:aws:iam::111122223333:role/aws-reserved/AWSReservedSSO_*"], False),
         # Nobody at all.
         (f"{STS}/Operator/ada", [], False),
         ("arn:aws:iam::111122223333:root", [USER, ROLE], False),
@@ -245,6 +253,16 @@ def test_nobody_is_heard_without_a_proof_or_with_one_for_something_else(action: 
             operator_handler.run_action(refused, world.ports)
     assert world.database.items == {}
     assert world.channels.sweeps_requested == 0
+
+
+def test_only_people_of_the_stacks_account_whom_it_lists_are_heard(new_world: Callable[..., World]) -> None:
+    world = new_world(reviewer_principals=(person("ada"),))
+    for by, said in ((person("ada").replace("1111", "4444"), "of another account"), ("bob", "ReviewerPrincipals")):
+        with pytest.raises(InvalidRequestError, match=said):
+            operator_handler.run_action(proven({"action": "sweep"}, by, world.clock()), world.ports)
+    assert world.channels.sweeps_requested == 0
+    operator_handler.run_action(proven({"action": "sweep"}, "ada", world.clock()), world.ports)
+    assert world.channels.sweeps_requested == 1
 
 
 def test_a_name_in_a_vote_is_not_believed(world: World) -> None:

@@ -276,7 +276,7 @@ def test_whatever_a_run_came_to_says_who_proves_that_it_ran(violations: list[Any
     # Nobody is asked for a run of which a word is missing.
     for missing in ({"ProcessingJobArn": None}, {"MonitoringScheduleArn": 7, "Environment": NO_SCHEDULE}):
         found = monitored(*violations, **{"ProcessingJobArn": "arn:job", **job, **missing})
-        known_by = missing.get("ProcessingJobArn", "arn:job") or JOB.split()[2]
+        known_by = JOB.split()[2] if "ProcessingJobArn" in missing else "arn:job"
         assert found.proven_by is None
         assert found.signal_id == job_signal_ids(known_by, proven=False)[place]
 
