@@ -240,7 +240,7 @@ class EmbeddedAws:
         return content
 
 
-def wait_until(condition: Any, *, within: float = 20.0) -> Any:
+def wait_until(condition: Any, *, within: float = 60.0) -> Any:
     """Call the condition until it gives something true, and give that. The longer it took, the less often it is called.
 
     Raises:

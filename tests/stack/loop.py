@@ -212,11 +212,11 @@ class Loop:
         )
         return str(answer["executionArn"])
 
-    def run(self, event: Any, *, within: float = 30.0) -> Ended:
+    def run(self, event: Any, *, within: float = 60.0) -> Ended:
         """Start an execution and await its end."""
         return self.ended(self.start(event), within=within)
 
-    def ended(self, arn: str, *, within: float = 30.0) -> Ended:
+    def ended(self, arn: str, *, within: float = 60.0) -> Ended:
         """Await the end of an execution."""
         client = self.aws.client("stepfunctions")
 
@@ -263,7 +263,7 @@ class Loop:
         return str(self.aws.client("stepfunctions").describe_execution(executionArn=arn)["input"])
 
     @staticmethod
-    def until(condition: Callable[[], Any], within: float = 20.0) -> Any:
+    def until(condition: Callable[[], Any], within: float = 60.0) -> Any:
         """Await something true and give it."""
         return wait_until(condition, within=within)
 
