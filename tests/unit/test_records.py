@@ -23,6 +23,7 @@ from orchestration.domain.records import (
     decision_record,
     evidence_key,
     idempotency_token,
+    is_approval_key,
     manifest_key,
     output_prefix,
     rejection_record,
@@ -73,6 +74,20 @@ def test_a_token_is_legal_wherever_a_training_needs_a_name(run_id: str) -> None:
     token = idempotency_token(run_id)
     assert re.fullmatch(r"[0-9a-f]{40}", token)
     assert token == idempotency_token(run_id)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [
+        ("evidence/churn/run-1/approval-training.json", True),
+        ("evidence/churn/run-1/approval-training-vote-0.json", True),
+        ("decisions/churn/approval-training.json", False),
+        ("evidence/churn/run-1/outcome.json", False),
+        ("evidence/churn/approval-1/outcome.json", False),
+    ],
+)
+def test_the_evidence_of_an_approval_is_known_by_where_it_lies(key: str, is_one: bool) -> None:
+    assert is_approval_key(key) is is_one
 
 
 def test_keys_stand_where_reviewers_look_for_them() -> None:

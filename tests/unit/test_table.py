@@ -115,6 +115,36 @@ def test_what_became_of_registry_and_baseline_is_noted_once(world: World) -> Non
     assert world.table.finish_of("run-1") == first
 
 
+def test_what_the_release_before_kept_beside_the_run_is_read_from_there(world: World) -> None:
+    world.table._transact(world.table.run_writes(RUN, DECIDED))
+    world.table.begin_finish("run-1", [])
+    world.table.note_finish("run-1", Finish(baseline="Refreshed."))
+    for pk, sk in list(world.database.items):
+        if pk in {"STATUS#run-1", "FINISH#run-1"}:
+            item = world.database.items.pop((pk, sk))
+            beside = "VERDICT#finish" if sk == "FINISH" else sk
+            world.database.items["RUN#run-1", beside] = {**item, "pk": {"S": "RUN#run-1"}, "sk": {"S": beside}}
+    assert world.statuses("run-1") == ["RETRAINING_DECIDED"]
+
+    world.table.add_status("run-1", replace(DECIDED, status=Status.TRAINING_STARTED))
+
+    assert world.statuses("run-1") == ["RETRAINING_DECIDED", "TRAINING_STARTED"]
+    assert world.table.finish_of("run-1") == Finish(baseline="Refreshed.")
+
+
+def test_no_row_is_taken_from_beside_a_run_whose_first_status_has_a_partition_of_its_own(world: World) -> None:
+    world.table._transact(world.table.run_writes(RUN, DECIDED))
+    world.table.add_status("run-1", replace(DECIDED, status=Status.TRAINING_STARTED))
+    forged = {**world.database.items["STATUS#run-1", "STATUS#TRAINING_STARTED"], "status": {"S": "PROMOTED"}}
+    world.database.items["RUN#run-1", "STATUS#PROMOTED"] = {
+        **forged,
+        "pk": {"S": "RUN#run-1"},
+        "sk": {"S": "STATUS#PROMOTED"},
+    }
+
+    assert world.statuses("run-1") == ["RETRAINING_DECIDED", "TRAINING_STARTED"]
+
+
 def test_an_item_of_the_due_list_comes_back_with_what_it_is_about(world: World) -> None:
     item = due(DueKind.TELL, "run-1", "churn", NOON, status="PROMOTED", number=3)
     world.table.add_due(item)
