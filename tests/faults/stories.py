@@ -83,6 +83,7 @@ def _measured(play: Play, number: int) -> None:
 def _registry(play: Play) -> dict[str, Any]:
     loop = play.place.loop
     package = teams.model_package(loop)
+    loop.own(play.name, package)
     report = _kept(play, "report", lambda: loop.evaluation(BETTER, CHAMPION))
     return {
         "training": {"target": loop.training(report, model_package_arn=package)},

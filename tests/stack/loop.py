@@ -106,7 +106,7 @@ class Loop:
         """Create a pipeline that fails."""
         return self.pipeline({"Fail": {"Type": "Fail", "Error": error, "Cause": cause}}, "Fail")
 
-    def champion(self, model: str, *, within: float = 20.0) -> str:
+    def champion(self, model: str, *, within: float = 60.0) -> str:
         """Create an endpoint that serves a first champion, await it so long, and give its name."""
         sagemaker = self.aws.client("sagemaker")
         name, endpoint = f"{model}-first", f"{model}-prod"
