@@ -418,7 +418,7 @@ class _Replay:
             data={**{name: record[name] for name in (*shown, "votes", "ladder")}, "nonces": []},
         )
         if record["decision"] is None:
-            return replace(wait, state=WaitState.PARKED, record=None, token=LOST_TOKEN)
+            return replace(wait, state=WaitState.PARKED, record=None, seal=None, token=LOST_TOKEN)
         outcome = Status(record["outcome"]) if record["outcome"] else None
         result = Result(
             Next(record["next"]), record["reason"], outcome, ruling=_ruling(record), withdrawn=record["withdrawn"]
@@ -457,6 +457,7 @@ class _Replay:
             state=WaitState.RESOLVED,
             data=data,
             record=link.sequence,
+            seal=link.seal,
         )
 
     # What facts have in common.

@@ -432,7 +432,12 @@ def test_a_bake_without_data_lasts_as_long_again_from_its_end_and_only_once(worl
 def test_a_bake_of_no_length_that_has_no_data_ends_as_the_policy_says(policy: str, outcome: Any, world: World) -> None:
     planned(world, replace(ENDPOINT_PLAN, inconclusive=policy))
     baking(world, alarm="INSUFFICIENT_DATA")
-    assert says(looked(world, parked(world, WaitKind.BAKE, lasts=timedelta()))) == outcome
+    wait = parked(world, WaitKind.BAKE, lasts=timedelta())
+    world.clock.forward(minutes=1)
+    assert says(looked(world, wait)) == outcome
+    # It was extended, by no time, while it was judged; its workflow hears of that all the same.
+    assert stored(world, wait).deadline > wait.deadline
+    assert list(world.executions.answers) == [wait.token]
 
 
 @pytest.mark.parametrize(("fired", "outcome"), [(NOON - SECOND, None), (NOON, BAD)])

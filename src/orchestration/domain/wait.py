@@ -73,7 +73,8 @@ class Wait:
     """``subject`` is what is waited for (for approvals training, promotion or bake); ``data`` belongs to the kind.
 
     ``token`` is None once it was answered, ``token_before`` the one it replaced. ``revision`` counts the changes to a wait.
-    ``record`` is the place of its result in the model's chain, None where it leaves none. Times are ISO-8601 in UTC.
+    ``record`` is the place of its result in the model's chain, None where it leaves none, and ``seal`` that link's. Times are
+    ISO-8601 in UTC.
     """
 
     kind: WaitKind
@@ -91,6 +92,7 @@ class Wait:
     result: Result | None = None
     revision: int = 0
     record: int | None = None
+    seal: str | None = None
     token_before: str | None = None
 
     @property

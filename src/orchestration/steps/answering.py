@@ -14,7 +14,7 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.wait import WaitState
 from orchestration.steps import approvals
-from orchestration.steps.evidence import seal_of, with_record, write_record
+from orchestration.steps.evidence import with_record, write_record
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
         return
     if wait.record is not None:
         # Evidence first: a run never goes on with a verdict nobody can look up.
-        write_record(ports, wait.model, wait.record, seal_of(ports, wait))
+        write_record(ports, wait.model, wait.record, wait.seal)
     if wait.kind is WaitKind.BAKE and wait.result.outcome is Status.PROMOTED:
         record_status(
             ports,

@@ -404,7 +404,9 @@ def deliver(ports: ApprovalPorts, wait: Wait) -> None:
 def _record(ports: ApprovalPorts, wait: Wait) -> None:
     result, data = wait.result, wait.data
     ruling = result.ruling if result is not None else None
-    uri = write_record(ports, wait.model, wait.record, of_approval=True) if wait.record is not None else None
+    uri = None
+    if wait.record is not None:
+        uri = write_record(ports, wait.model, wait.record, wait.seal, of_approval=True)
     LOG.info(
         "ApprovalDecided",
         extra={

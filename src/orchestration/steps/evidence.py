@@ -113,18 +113,7 @@ def with_record(ports: ApprovalPorts, over: Wait, head: Head | None = None) -> t
         return over, []
     head = head or ports.table.chain_head(over.model)
     links = chained(head, record)
-    return replace(over, record=links[0].sequence), ports.table.chain_writes(head, links)
-
-
-def seal_of(ports: ApprovalPorts, over: Wait) -> str | None:
-    """The seal that the link of a wait's result has, from the wait; None where there is no link or no record."""
-    link, record = ports.table.link(over.model, over.record or 0), result_record(over)
-    if link is None or record is None:
-        return None
-    before = Head(
-        link.chain, link.sequence - 1, str(mapping(json.loads(link.record).get("chain")).get("previous_hash"))
-    )
-    return chained(before, record)[0].seal
+    return replace(over, record=links[0].sequence, seal=links[0].seal), ports.table.chain_writes(head, links)
 
 
 def vote_record(wait: Wait) -> Record:

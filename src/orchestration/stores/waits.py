@@ -109,9 +109,14 @@ class Waits(DueItems):
         update = "SET #state = :state, #step = :step, #next_step_at = :next, deadline = :deadline, #data = :data, #revision = :new"
         if after.result is not None:
             update, names, values = (
-                f"{update}, #result = :result, #record = :record",
+                f"{update}, #result = :result, #record = :record, seal = :seal",
                 [*names, "result", "record"],
-                {**values, ":result": after.result.as_record(), ":record": after.record or 0},
+                {
+                    **values,
+                    ":result": after.result.as_record(),
+                    ":record": after.record or 0,
+                    ":seal": after.seal or "",
+                },
             )
         write = self._change(before, update, "#state = :parked AND #revision = :old", values, names)
         return self._transact([write, *writes]) is None if writes else self._write(write)
@@ -126,12 +131,13 @@ class Waits(DueItems):
         """
         write = self._change(
             wait,
-            "SET #state = :resolved, #result = :result, #record = :record",
+            "SET #state = :resolved, #result = :result, #record = :record, seal = :seal",
             "#state = :parked",
             {
                 ":resolved": str(WaitState.RESOLVED),
                 ":result": wait.result.as_record() if wait.result is not None else {},
                 ":record": wait.record or 0,
+                ":seal": wait.seal or "",
             },
             ["state", "result", "record"],
         )
@@ -184,5 +190,6 @@ def _wait(item: dict[str, Any]) -> Wait:
             "state": WaitState(item["state"]),
             "result": Result.of(item["result"]) if item.get("result") else None,
             "record": item.get("record") or None,
+            "seal": item.get("seal") or None,
         }
     )
