@@ -15,7 +15,7 @@ from tests.faults.play import Play
 from tests.faults.stories import STORIES
 
 SEED: Final = 10
-STORIES_OF_THE_SAMPLE: Final = ("trained", "promoted")
+STORIES_OF_THE_SAMPLE: Final = ("registry", "promoted")
 FAULTS_A_STORY: Final = 4
 OTHERS: Final = sorted(random.Random(SEED).sample(sorted(AXES), 4))  # noqa: S311 - no secret
 
