@@ -237,10 +237,12 @@ class SageMaker:
         for container in containers:
             if url := container.get("ModelDataUrl"):
                 _require_object(url)
-            if (package := container.get("ModelPackageName")) and not _exists(
-                "DescribeModelPackage", {"ModelPackageName": package}
-            ):
-                raise validation_error(f"Could not find model package {package}.")
+            if name := container.get("ModelPackageName"):
+                if not _exists("DescribeModelPackage", {"ModelPackageName": name}):
+                    raise validation_error(f"Could not find model package {name}.")
+                package = _call_moto("DescribeModelPackage", {"ModelPackageName": name})
+                if package.get("ModelApprovalStatus", "Approved") != "Approved":
+                    raise validation_error(f"Model package {name} is {package['ModelApprovalStatus']}, not Approved.")
         return _call_moto("CreateModel", request)
 
     def _create_endpoint_config(self, request: Document) -> Document:

@@ -279,7 +279,15 @@ def test_an_approval_tells_itself_from_other_edits(account: Account) -> None:
             "SupportedResponseMIMETypes": ["text/csv"],
         },
     )["ModelPackageArn"]
+    model: Any = {
+        "ModelName": "of-package",
+        "PrimaryContainer": {"ModelPackageName": package},
+        "ExecutionRoleArn": ROLE,
+    }
+    with pytest.raises(ClientError, match="fraud/1 is PendingManualApproval, not Approved"):
+        account.sagemaker.create_model(**model)
     account.sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    account.sagemaker.create_model(**model)
 
     _, approved = account.heard(url, 2)
 

@@ -266,6 +266,25 @@ def test_a_model_whose_endpoint_does_not_exist_is_held(world: World) -> None:
     assert "Endpoint fraud-prod of the policy does not exist" in answer["output"]["reason"]
 
 
+def test_a_model_whose_endpoint_nothing_can_be_promoted_to_is_held_before_it_is_trained(world: World) -> None:
+    world.sagemaker.serve("fraud-prod", "fraud-prod-7")
+    del world.sagemaker.configs["fraud-prod-7"]
+    promotion = {"promotion": {"endpoint": "fraud-prod"}, "evaluation": {"metric": "auc"}}
+    world.put("policies/fraud.json", {**POLICY, **promotion})
+    answer = admit(request(drift(model="fraud")), world.ports)
+    assert answer["decision"] == "HOLD"
+    assert "config fraud-prod-7, which was deleted" in answer["output"]["reason"]
+
+
+@pytest.mark.parametrize("kind", ["registry", "none"])
+def test_where_the_endpoint_only_says_what_serves_it_holds_up_nothing(kind: str, world: World) -> None:
+    world.sagemaker.serve("fraud-prod", "fraud-prod-7")
+    del world.sagemaker.configs["fraud-prod-7"]
+    promotion = {"promotion": {"endpoint": "fraud-prod", "kind": kind}, "evaluation": {"metric": "auc"}}
+    world.put("policies/fraud.json", {**POLICY, **promotion})
+    assert admit(request(drift(model="fraud")), world.ports)["decision"] == "RETRAIN"
+
+
 # What waits.
 
 

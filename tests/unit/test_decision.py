@@ -240,6 +240,13 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         Decision.HOLD,
         "NO_ENDPOINT",
     ),
+    "nothing can be promoted to the endpoint": (
+        signal(),
+        DEFAULT,
+        ModelState(endpoint_finding="Endpoint churn-prod serves inference components."),
+        Decision.HOLD,
+        "NOT_PROMOTABLE",
+    ),
     "a run is in progress": (
         signal(),
         DEFAULT,
@@ -625,6 +632,7 @@ states = st.builds(
         max_size=2,
     ).map(tuple),
     promotion_endpoint_exists=st.booleans(),
+    endpoint_finding=st.none() | texts,
     policy_findings=st.lists(texts, max_size=2).map(tuple),
 )
 policies = st.builds(
@@ -719,6 +727,7 @@ def test_a_models_state_is_read_from_its_record_as_it_was() -> None:
         promoted_at=NOON - timedelta(days=1),
         kill_switches=(SWITCH,),
         promotion_endpoint_exists=False,
+        endpoint_finding="It serves inference components.",
         foreign_findings=("Endpoint churn-prod belongs to fraud.",),
         policy_findings=("$.model: is missing.", "$.target: is unknown."),
     )

@@ -352,6 +352,12 @@ def test_a_candidate_runs_as_the_champion_does_whatever_its_container_names(worl
     assert request_foreign(world.ports, "fraud", {"PrimaryContainer": container}, None) == ()
 
 
+def test_no_container_of_several_runs_what_its_model_may_not(world: World) -> None:
+    own = {"Image": "image", "ModelDataUrl": MODEL_URI}
+    (found,) = request_foreign(world.ports, "fraud", {"Containers": [own, {**own, "Image": "evil.com/serve:1"}]}, None)
+    assert "evil.com/serve:1" in found
+
+
 def test_registry_and_baseline_that_became_another_models_are_left(world: World) -> None:
     world.sagemaker.packages[PACKAGE] = package()
     world.sagemaker.schedules["fraud-monitor"] = {"MonitoringScheduleConfig": {"MonitoringJobDefinition": {"a": 1}}}

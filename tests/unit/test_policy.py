@@ -188,6 +188,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "deployment": {"e": 5},
             "monitoring_schedule": "monitor",
             "inconclusive": "promote",
+            "retain_capacity": False,
         },
         "voters": ["ana", "reviewers/*"],
     }
@@ -591,6 +592,7 @@ RICH = {
         "bake_minutes": 30,
         "alarms": ["a", "b"],
         "inconclusive": "roll_back",
+        "retain_capacity": False,
         "deployment": {"TerminationWait": {"x": 1}},
         "monitoring_schedule": "monitor",
     },

@@ -44,9 +44,9 @@ REFUSED = client_error("ValidationException", "It cannot be done.")
 LATER = client_error("ThrottlingException", "Rate exceeded")
 
 
-def ready(world: World, plan: PromotionPlan | None = PLAN, result: Result | None = None) -> None:
+def ready(world: World, plan: PromotionPlan | None = PLAN, result: Result | None = None, **policy: Any) -> None:
     """A candidate that passed its gates."""
-    pinned(world)
+    pinned(world, **policy)
     world.sagemaker.endpoints[ENDPOINT] = Endpoint(OLD)
     world.sagemaker.packages[PACKAGE] = {"ModelPackageArn": PACKAGE, "ModelApprovalStatus": "PendingManualApproval"}
     found = CandidateVerdict(result or Result(Next.PROMOTE, "It passed."), {"gates": []}, plan=plan)
@@ -293,9 +293,9 @@ def test_a_deployment_that_began_is_told_of(world: World) -> None:
 BAKED = Result(Next.ROLL_BACK, "An alarm rang.", Status.ROLLED_BACK)
 
 
-def promoted(world: World, endpoint: Endpoint | None = None, *, settles: datetime = NOON) -> None:
+def promoted(world: World, endpoint: Endpoint | None = None, *, settles: datetime = NOON, **policy: Any) -> None:
     """A candidate that was promoted, with its intention open."""
-    ready(world)
+    ready(world, **policy)
     world.sagemaker.endpoints[ENDPOINT] = endpoint or Endpoint(NEW)
     intention = Intention(
         endpoint_subject(ENDPOINT), "run-1", "fraud", RUN.execution_arn, AT, settles.isoformat(), 1, NEW, OLD
@@ -339,6 +339,14 @@ def test_the_champion_comes_back_for_the_latest_reason_within_a_week(
     wait = stored(world, WaitKind.ROLLBACK)
     assert (wait.data["why"], wait.data["outcome"]) == (why, ends)
     assert wait.deadline == (NOON + timedelta(days=7)).isoformat()
+
+
+def test_the_champion_comes_back_with_its_configs_capacity_where_the_policy_says_so(world: World) -> None:
+    promoted(world, promotion={**stories.POLICY["promotion"], "retain_capacity": False})
+    parked(world, WaitKind.BAKE, BAKED)
+    assert roll_back(world)
+    (request,) = world.sagemaker.asked("UpdateEndpoint")
+    assert request["RetainAllVariantProperties"] is False
 
 
 def test_a_candidate_that_was_found_good_is_not_taken_back(world: World) -> None:

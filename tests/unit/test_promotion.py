@@ -12,8 +12,18 @@ from botocore.validate import ParamValidator
 
 from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.policy import Promotion, PromotionKind
-from orchestration.domain.promotion import Champion, EndpointPlan, plan_of, plan_promotion
+from orchestration.domain.promotion import (
+    NOT_PACKAGED,
+    PACKAGED_FIELDS,
+    Champion,
+    EndpointPlan,
+    artifact_uris,
+    not_promotable,
+    plan_of,
+    plan_promotion,
+)
 from orchestration.domain.training_output import TrainingOutput
+from tests.contract.template import ROOT
 
 SERVICE: Any = botocore.session.get_session().get_service_model("sagemaker")
 PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/fraud/7"
@@ -72,9 +82,13 @@ REQUESTS = {
 
 
 def planned(
-    promotion: Promotion = ENDPOINT, output: TrainingOutput = TRAINED, champion: Champion | None = CHAMPION
+    promotion: Promotion = ENDPOINT,
+    output: TrainingOutput = TRAINED,
+    champion: Champion | None = CHAMPION,
+    package: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    made = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={"retraining:run": "r-1"})
+    tags = {"retraining:run": "r-1"}
+    made = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags=tags, package=package)
     assert not isinstance(made, str), made
     plan: dict[str, Any] = {"kind": "none"} if made is None else made.as_record()
     assert plan_of(json.loads(json.dumps(plan))) == made
@@ -86,9 +100,12 @@ def planned(
 
 
 def refused(
-    promotion: Promotion = ENDPOINT, output: TrainingOutput = TRAINED, champion: Champion | None = CHAMPION
+    promotion: Promotion = ENDPOINT,
+    output: TrainingOutput = TRAINED,
+    champion: Champion | None = CHAMPION,
+    package: dict[str, Any] | None = None,
 ) -> str:
-    plan = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={})
+    plan = plan_promotion(promotion, output, champion, model="fraud", name="fraud-2", tags={}, package=package)
     assert isinstance(plan, str), plan
     return plan
 
@@ -134,45 +151,116 @@ def test_the_trainings_own_environment_wins() -> None:
     }
 
 
-def test_a_model_package_is_the_whole_container() -> None:
-    plan = planned(output=TrainingOutput(model_package_arn=PACKAGE, model_data_uri="s3://data/model.tar.gz"))
+PACKAGED = {
+    "ContainerHostname": "score",
+    "Image": "registry/score:7",
+    "ModelDataUrl": "s3://data/packaged.tar.gz",
+    "Environment": {"SAGEMAKER_PROGRAM": "score.py"},
+}
+SOURCE = {"S3DataSource": {"S3Uri": "s3://data/m.bin", "S3DataType": "S3Object", "CompressionType": "None"}}
+OF_PACKAGE = TrainingOutput(model_package_arn=PACKAGE, model_data_uri="s3://data/model.tar.gz", image="another")
 
-    assert plan["create_model"]["PrimaryContainer"] == {"ModelPackageName": PACKAGE}
+
+def package(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"ModelPackageArn": PACKAGE, "InferenceSpecification": {"Containers": [*containers]}, **fields}
+
+
+def test_a_model_package_is_the_whole_container_and_its_name_is_a_tag() -> None:
+    described = {**PACKAGED, "ImageDigest": "0a", "Framework": "XGBOOST", "ModelInput": {}, "ModelDataETag": "e"}
+
+    plan = planned(output=OF_PACKAGE, package=package(described))
+
+    model = plan["create_model"]
+    assert model["PrimaryContainer"] == {**PACKAGED, "ImageConfig": {"RepositoryAccessMode": "Platform"}}
+    assert "Containers" not in model
+    assert model["Tags"] == [
+        {"Key": "retraining:package", "Value": PACKAGE},
+        {"Key": "retraining:run", "Value": "r-1"},
+    ]
     assert plan["model_package_arn"] == PACKAGE
+    # A later champion of another package, or of none, is made from this config's tags.
+    assert "retraining:package" not in {tag["Key"] for tag in plan["create_endpoint_config"]["Tags"]}
+
+
+def test_every_container_of_a_package_is_taken_in_its_order() -> None:
+    second = {"Image": "registry/rank:2", "ModelDataSource": SOURCE, "AdditionalModelDataSources": []}
+    described = package(PACKAGED, second)
+    alone = [PACKAGED, {"Image": "registry/rank:2", "ModelDataSource": SOURCE}]
+
+    model = planned(output=OF_PACKAGE, package=described)["create_model"]
+    assert model["Containers"] == alone
+    assert "PrimaryContainer" not in model
+
+    # How each is run is the champion's where it has as many.
+    like = {**CONTAINER, "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
+    pipeline = with_model(PrimaryContainer=None, Containers=[CONTAINER, like])
+    model = planned(output=OF_PACKAGE, champion=pipeline, package=described)["create_model"]
+    assert [container["ImageConfig"] for container in model["Containers"]] == [
+        {"RepositoryAccessMode": "Platform"},
+        {"RepositoryAccessMode": "Vpc"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("described", "words"),
+    [
+        (None, "names no container to serve it"),
+        ({"InferenceSpecification": None}, "names no container to serve it"),
+        (package(), "names no container to serve it"),
+        (package(PACKAGED, ManagedStorageType="Restricted"), "to itself (ManagedStorageType Restricted)"),
+        (package(PACKAGED, {**PACKAGED, "ProductId": "prod-1"}), "a product of AWS Marketplace"),
+        (package({**PACKAGED, "AdditionalS3DataSource": {"S3Uri": "s3://b/k"}}), "AdditionalModelDataSources"),
+        (package({**PACKAGED, "BaseModel": {"HubContentName": "llm"}}), "stands on a base model"),
+        (package({**PACKAGED, "IsCheckpoint": True}), "is a checkpoint of a training"),
+        (package(PACKAGED, {"ModelDataUrl": "s3://data/m.tar.gz"}), "names no image"),
+    ],
+)
+def test_a_package_that_cannot_be_copied_is_refused(described: dict[str, Any] | None, words: str) -> None:
+    assert words in refused(output=OF_PACKAGE, package=described)
+
+
+def test_each_field_of_a_packages_container_was_decided_on() -> None:
+    """A field that SageMaker adds is copied, left out, or a reason to make no model: somebody has to say so."""
+    descriptive = {"ImageDigest", "ModelInput", "Framework", "FrameworkVersion", "NearestModelName", "ModelDataETag"}
+    of_package = set(SERVICE.shape_for("ModelPackageContainerDefinition").members)
+    assert {*PACKAGED_FIELDS, *NOT_PACKAGED} | descriptive == of_package
+    assert set(PACKAGED_FIELDS) <= set(SERVICE.shape_for("ContainerDefinition").members)
+
+
+def test_the_data_of_a_package_are_what_has_a_version() -> None:
+    more = {**SOURCE["S3DataSource"], "S3Uri": "s3://data/words"}
+    described = package(
+        {**PACKAGED, "AdditionalModelDataSources": [{"S3DataSource": more}]}, {"ModelDataSource": SOURCE}
+    )
+
+    assert artifact_uris(described) == ["s3://data/packaged.tar.gz", "s3://data/words", "s3://data/m.bin"]
+    assert artifact_uris({}) == []
+
+
+@pytest.mark.parametrize("more", [{"S3DataType": "S3Prefix"}, {"ManifestS3Uri": "s3://data/manifest"}])
+@pytest.mark.parametrize("field", ["ModelDataSource", "AdditionalModelDataSources"])
+def test_data_without_a_version_of_their_own_do_not_serve(field: str, more: dict[str, str]) -> None:
+    many = {"S3DataSource": {**SOURCE["S3DataSource"], **more}}
+    described = package({"Image": "i", field: many if field == "ModelDataSource" else [many]})
+
+    assert artifact_uris(described) == []
+    assert refused(output=OF_PACKAGE, package=described).startswith("s3://data/m.bin stands for many objects")
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {
-            "ProductionVariants": [
-                {
-                    "VariantName": "AllTraffic",
-                    "ModelName": "fraud-1",
-                    "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
-                }
-            ]
-        },
-        {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://data/async"}}},
-        {
-            "ShadowProductionVariants": [
-                {**VARIANT, "VariantName": "Shadow", "ModelName": "fraud-shadow", "InitialVariantWeight": 0.5}
-            ]
-        },
         {"ExecutionRoleArn": ROLE, "EnableNetworkIsolation": False},
         {"MetricsConfig": {"EnableEnhancedMetrics": True}},
         {"VpcConfig": {"SecurityGroupIds": ["sg-2"], "Subnets": ["subnet-2"]}},
         {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}},
     ],
-    ids=["serverless", "asynchronous", "shadow", "role", "metrics", "network", "explainer"],
+    ids=["role", "metrics", "network", "explainer"],
 )
 def test_whatever_else_the_team_set_stays(fields: dict[str, Any]) -> None:
     config = planned(champion=with_config(**fields))["create_endpoint_config"]
 
-    for key, value in fields.items():
-        if key != "ProductionVariants":
-            assert config[key] == value
-    assert [variant["ModelName"] for variant in config["ProductionVariants"]] == ["fraud-2"]
+    assert {key: config[key] for key in fields} == fields
 
 
 def test_what_the_team_left_empty_is_not_asked_for() -> None:
@@ -292,6 +380,8 @@ def test_a_plan_names_both_configs_the_bake_and_what_silence_means() -> None:
 
 def test_an_autoscaled_endpoint_keeps_its_instances() -> None:
     assert planned()["update_endpoint"]["RetainAllVariantProperties"] is True
+    shrinks = planned(replace(ENDPOINT, retain_capacity=False))["update_endpoint"]
+    assert shrinks["RetainAllVariantProperties"] is False
 
 
 @pytest.mark.parametrize(
@@ -299,13 +389,6 @@ def test_an_autoscaled_endpoint_keeps_its_instances() -> None:
     [
         (TRAINED, None, "does not exist any more"),
         (TrainingOutput(), CHAMPION, "neither model_package_arn nor model_data_url"),
-        (TRAINED, replace(CHAMPION, model={}), "inference components"),
-        (
-            TRAINED,
-            with_model(PrimaryContainer=None, Containers=[CONTAINER, CONTAINER]),
-            "inference pipeline of 2 containers",
-        ),
-        (TRAINED, with_model(PrimaryContainer={**CONTAINER, "Mode": "MultiModel"}), "many models"),
         (
             TrainingOutput(model_data_uri="s3://data/m.tar.gz"),
             with_model(PrimaryContainer={"ModelPackageName": PACKAGE}),
@@ -315,12 +398,6 @@ def test_an_autoscaled_endpoint_keeps_its_instances() -> None:
 )
 def test_a_plan_that_would_guess_is_refused(output: TrainingOutput, champion: Champion | None, words: str) -> None:
     assert words in refused(output=output, champion=champion)
-
-
-def test_an_inference_pipeline_takes_a_package() -> None:
-    champion = with_model(PrimaryContainer=None, Containers=[CONTAINER, CONTAINER])
-
-    assert planned(output=TrainingOutput(model_package_arn=PACKAGE), champion=champion)["kind"] == "endpoint"
 
 
 def test_registry_pipeline_and_none() -> None:
@@ -421,3 +498,87 @@ def test_constraints_alone_are_enough_for_a_monitor_that_has_no_statistics() -> 
     refresh = plan_baseline_refresh("s", described({}), statistics_uri=None, constraints_uri="s3://d/c")
 
     assert refresh.request is not None
+
+
+# Kinds of endpoint.
+
+SHADOW = {**VARIANT, "VariantName": "Shadow", "ModelName": "fraud-shadow"}
+ASYNC = {"OutputConfig": {"S3OutputPath": "s3://data/async"}}
+SERVERLESS = {
+    "VariantName": "AllTraffic",
+    "ModelName": "fraud-1",
+    "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
+}
+TWO_VARIANTS = [VARIANT, {**VARIANT, "VariantName": "B", "ModelName": "fraud-b"}, {**VARIANT, "VariantName": "C"}]
+ROLLING = replace(
+    ENDPOINT,
+    deployment={
+        "RollingUpdatePolicy": {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 60}
+    },
+)
+KINDS: dict[str, tuple[Promotion, Champion, dict[str, Any]]] = {
+    "one variant": (ENDPOINT, CHAMPION, {}),
+    "several variants, some of another model": (
+        ENDPOINT,
+        with_config(ProductionVariants=TWO_VARIANTS),
+        {
+            "ProductionVariants": [
+                {**VARIANT, "ModelName": "fraud-2"},
+                TWO_VARIANTS[1],
+                {**TWO_VARIANTS[2], "ModelName": "fraud-2"},
+            ]
+        },
+    ),
+    "shadow variants": (
+        ENDPOINT,
+        with_config(ShadowProductionVariants=[SHADOW]),
+        {"ShadowProductionVariants": [SHADOW]},
+    ),
+    "serverless": (
+        ENDPOINT,
+        with_config(ProductionVariants=[SERVERLESS]),
+        {"ProductionVariants": [{**SERVERLESS, "ModelName": "fraud-2"}]},
+    ),
+    "asynchronous": (ENDPOINT, with_config(AsyncInferenceConfig=ASYNC), {"AsyncInferenceConfig": ASYNC}),
+    "inference pipeline": (ENDPOINT, with_model(PrimaryContainer=None, Containers=[CONTAINER, CONTAINER]), {}),
+    "multi-model": (ENDPOINT, with_model(PrimaryContainer={**CONTAINER, "Mode": "MultiModel"}), {}),
+    "inference components": (
+        ENDPOINT,
+        replace(
+            with_config(ProductionVariants=[{"VariantName": "AllTraffic", "InstanceType": "ml.g5.xlarge"}]), model={}
+        ),
+        {},
+    ),
+    "config deleted while it serves": (ENDPOINT, replace(CHAMPION, config={}, model={}), {}),
+    "model deleted while it serves": (ENDPOINT, replace(CHAMPION, model={}), {}),
+    "several variants, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=TWO_VARIANTS), {}),
+    "serverless, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=[SERVERLESS]), {}),
+}
+
+
+def rows() -> dict[str, list[str]]:
+    """The table of kinds: its cells by the name of the kind."""
+    page = (ROOT / "docs" / "promotion.md").read_text(encoding="utf-8")
+    lines = page.partition("<!-- kinds:")[2].partition("\n\n")[0].splitlines()[3:]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return {kind: rest for kind, *rest in cells}
+
+
+def test_the_table_of_kinds_names_each_that_is_tried() -> None:
+    assert set(rows()) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_each_kind_of_endpoint_does_what_the_table_says(kind: str) -> None:
+    promotion, champion, config = KINDS[kind]
+    candidates: list[tuple[TrainingOutput, dict[str, Any] | None]] = [(TRAINED, None), (OF_PACKAGE, package(PACKAGED))]
+    for said, (output, described) in zip(rows()[kind], candidates, strict=True):
+        if said.startswith("serves"):
+            made = planned(promotion, output, champion, described)["create_endpoint_config"]
+            assert {key: made[key] for key in config} == config
+            assert "fraud-2" in {variant["ModelName"] for variant in made["ProductionVariants"]}
+        else:
+            assert said.removeprefix("refused: ") in refused(promotion, output, champion, described)
+    # What no output could change is seen before anything is trained.
+    always = all(said.startswith("refused") for said in rows()[kind])
+    assert (not_promotable(promotion, champion) is not None) is always

@@ -29,6 +29,7 @@ from orchestration.domain.decision import DecisionVerdict, ModelState, decide
 from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
+from orchestration.domain.promotion import not_promotable
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import (
     decision_key,
@@ -208,6 +209,7 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
         promoted_at=_time(stored.promoted_at),
         kill_switches=ports.table.kill_switches(),
         promotion_endpoint_exists=endpoint is None or champion is not None,
+        endpoint_finding=None if endpoint is None or champion is None else not_promotable(policy.promotion, champion),
         policy_findings=loaded.findings,
     )
     return _Known(stored, head, champion, state)

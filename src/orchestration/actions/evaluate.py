@@ -18,10 +18,10 @@ from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.evaluation import EvaluationVerdict, evaluate
 from orchestration.domain.fence import closed, policy_changed
 from orchestration.domain.intention import training_subject
-from orchestration.domain.json_values import mapping, sequence, text
+from orchestration.domain.json_values import mapping
 from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.promotion import EndpointPlan, package_version, plan_promotion
+from orchestration.domain.promotion import EndpointPlan, artifact_uris, package_version, plan_promotion
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
@@ -159,6 +159,7 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
         model=run.model,
         name=_name(policy.promotion.kind, run.model, run.run_id),
         tags={MODEL_TAG: run.model, RUN_TAG: run.run_id},
+        package=package,
     )
     if isinstance(plan, str):
         return replace(verdict, result=replace(verdict.result, reason=plan), versions=versions)
@@ -215,10 +216,7 @@ def _versions(
         if package is None:
             return f"Model package {output.model_package_arn} does not exist, so there is nothing to promote."
         versions[output.model_package_arn] = package_version(package)
-        for container in sequence(mapping(package.get("InferenceSpecification")).get("Containers")):
-            uri = text(mapping(container).get("ModelDataUrl"), 1024)
-            if uri:
-                uris.append(uri)
+        uris += artifact_uris(package)
     if document is not None and document.body is not None:
         uris.append(document.uri)
     for uri in uris:

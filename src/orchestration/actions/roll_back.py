@@ -123,7 +123,7 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
         request = {
             "EndpointName": name,
             "EndpointConfigName": intention.previous,
-            "RetainAllVariantProperties": True,
+            "RetainAllVariantProperties": gathered.policy.promotion.retain_capacity,
         }
         taken = ports.changes.update_endpoint(request)
         if taken.answer is not Answer.TAKEN:

@@ -32,6 +32,7 @@ MODEL_TAG: Final = "retraining:model"
 """Tag that names the model an endpoint, a package group, a monitoring schedule or a target belongs to."""
 
 RUN_TAG: Final = "retraining:run"
+PACKAGE_TAG: Final = "retraining:package"
 """Tag on everything a run creates in SageMaker."""
 
 UNATTRIBUTED: Final = "_unattributed"

@@ -39,6 +39,8 @@ class ModelState:
     promoted_at: datetime | None = None
     kill_switches: tuple[KillSwitch, ...] = ()
     promotion_endpoint_exists: bool = True
+    endpoint_finding: str | None = None
+    """Why no candidate can serve on the policy's endpoint although it exists."""
     policy_findings: tuple[str, ...] = ()
     foreign_findings: tuple[str, ...] | None = None
     """What its policy reaches that is not its own; None while nobody asked, as for a signal that is not acted on."""
@@ -324,6 +326,8 @@ def _training_target(
             f"Endpoint {policy.promotion.endpoint} of the policy does not exist, so nothing could be promoted: create "
             "it with a first champion, or correct promotion.endpoint.",
         )
+    if state.endpoint_finding:
+        return GuardVerdict("training_target", Decision.HOLD, Reason.NOT_PROMOTABLE, state.endpoint_finding)
     return _passes("training_target", Reason.TARGET_SET, f"Training target {policy.training.target}.")
 
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import itertools
 import json
+import operator
 import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -137,6 +138,7 @@ class Promotion:
     deployment: dict[str, Any] = field(default_factory=dict)
     monitoring_schedule: str | None = None
     inconclusive: str = "ask"
+    retain_capacity: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,12 @@ class Policy:
     voters: tuple[str, ...] = ()
 
 
-LATER_KEYS: Final = {"decision_file": "critical", "stack_budget_runs": 0, "voters": ()}
+LATER_KEYS: Final = {
+    ("decision_file",): "critical",
+    ("stack_budget_runs",): 0,
+    ("voters",): (),
+    ("promotion", "retain_capacity"): True,
+}
 """Keys that came after the first manifests, with what those mean. A value that changes nothing is not written: so the digest
 of a policy that was pinned before stays, and code of before reads what is pinned now."""
 
@@ -172,7 +179,11 @@ of a policy that was pinned before stays, and code of before reads what is pinne
 def policy_record(policy: Policy) -> dict[str, Any]:
     """The effective policy as a manifest pins it: the file's values and the stack's."""
     record = asdict(policy)
-    return {key: value for key, value in record.items() if key not in LATER_KEYS or value != LATER_KEYS[key]}
+    for (*path, key), nothing in LATER_KEYS.items():
+        section: dict[str, Any] = functools.reduce(operator.getitem, path, record)
+        if section[key] == nothing:
+            del section[key]
+    return record
 
 
 def policy_sha256(policy: Policy) -> str:
@@ -376,6 +387,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             deployment=dict(promotion.get("deployment", {})),
             monitoring_schedule=promotion.get("monitoring_schedule"),
             inconclusive=promotion.get("inconclusive", "ask"),
+            retain_capacity=promotion.get("retain_capacity", True),
         ),
         decision_file=document.get("decision_file", "critical"),
         voters=tuple(document.get("voters", ())),

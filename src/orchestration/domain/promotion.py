@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
+from orchestration.domain.contracts import PACKAGE_TAG
 from orchestration.domain.json_values import mapping, s3_addresses, sequence, text
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.records import sha256
@@ -40,6 +41,29 @@ MODEL_FIELDS: Final = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation"
 
 CONTAINER_FIELDS: Final = ("ImageConfig", "ContainerMetricsConfig")
 """Fields of the champion's container that belong to how it is run, not to which model it holds."""
+
+PACKAGED_FIELDS: Final = (
+    "ContainerHostname",
+    "Image",
+    "ModelDataUrl",
+    "ModelDataSource",
+    "AdditionalModelDataSources",
+    "Environment",
+)
+"""Fields of a package's container that CreateModel takes as they are.
+
+Source: SageMaker API reference, ModelPackageContainerDefinition and ContainerDefinition. What describes the model without
+being part of it (Framework, ModelInput, NearestModelName, digests) is left out.
+"""
+
+NOT_PACKAGED: Final = {
+    "ProductId": "it is a product of AWS Marketplace, whose model and image nobody else can name",
+    "AdditionalS3DataSource": "it has an AdditionalS3DataSource, which a model has no place for; name it in "
+    "AdditionalModelDataSources",
+    "BaseModel": "it stands on a base model that is not among its own data",
+    "IsCheckpoint": "it is a checkpoint of a training, not what is served",
+}
+"""Fields of a package's container without which it is another model: why no model is made of one that has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +183,7 @@ def plan_promotion(
     model: str,
     name: str,
     tags: dict[str, str],
+    package: dict[str, Any] | None = None,
 ) -> PromotionPlan | str | None:
     """Build the promotion plan the hand carries out.
 
@@ -170,6 +195,7 @@ def plan_promotion(
         name: name of the new SageMaker model and endpoint config, or of the deployment's execution; derived from the run,
             so a retry repeats it.
         tags: tags on everything created.
+        package: the model package the training names, as SageMaker describes it; None when it names none.
 
     Returns:
         The plan, None when the policy wants none, or a sentence that says why there can be none.
@@ -198,11 +224,16 @@ def plan_promotion(
         )
     if champion is None:
         return f"Endpoint {promotion.endpoint} does not exist any more, so the candidate cannot serve there."
-    container = _candidate_container(output, champion)
-    if isinstance(container, str):
-        return container
-    tag_list = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-    create_model: dict[str, Any] = {"ModelName": name, "PrimaryContainer": container, "Tags": tag_list}
+    containers = not_promotable(promotion, champion) or _candidate_containers(output, champion, package)
+    if isinstance(containers, str):
+        return containers
+    tag_list = _tags(tags)
+    origin = {PACKAGE_TAG: output.model_package_arn} if output.model_package_arn else {}
+    create_model: dict[str, Any] = {"ModelName": name, "Tags": _tags(tags | origin)}
+    if len(containers) == 1:
+        create_model["PrimaryContainer"] = containers[0]
+    else:
+        create_model["Containers"] = containers
     for key in MODEL_FIELDS:
         if champion.model.get(key) not in (None, {}):
             create_model[key] = champion.model[key]
@@ -222,11 +253,11 @@ def plan_promotion(
     for key in CONFIG_FIELDS:
         if champion.config.get(key) not in (None, {}, []):
             create_config[key] = champion.config[key]
-    # An autoscaled endpoint keeps its instances: a new config's own count is the one it was first made with.
+    # Else an autoscaled endpoint shrinks: a new config's own count is the one it was first made with.
     update: dict[str, Any] = {
         "EndpointName": champion.endpoint,
         "EndpointConfigName": name,
-        "RetainAllVariantProperties": True,
+        "RetainAllVariantProperties": promotion.retain_capacity,
     }
     deployment = _deployment(promotion)
     if deployment:
@@ -265,25 +296,113 @@ def _deployment(promotion: Promotion) -> dict[str, Any]:
     return deployment
 
 
-def _candidate_container(output: TrainingOutput, champion: Champion) -> dict[str, Any] | str:
-    """The container of the candidate's model, or a sentence that says why there can be none."""
+def not_promotable(promotion: Promotion, champion: Champion) -> str | None:
+    """Why no candidate, whatever it is, can be made to serve on an endpoint by a copy of its config; None when one can.
+
+    Source of the last rule: SageMaker developer guide, "Exclusions" of deployment guardrails.
+    """
+    endpoint, otherwise = champion.endpoint, "use promotion kind registry or pipeline"
+    if not champion.config:
+        return (
+            f"Endpoint {endpoint} serves config {champion.config_name}, which was deleted: there is nothing to copy and "
+            f"nothing to go back to. Create a config of that name as it was, or update the endpoint to another."
+        )
+    variants = [mapping(entry) for entry in sequence(champion.config.get("ProductionVariants"))]
+    named = [variant["ModelName"] for variant in variants if variant.get("ModelName")]
+    if not named:
+        return f"Endpoint {endpoint} serves inference components, which a config does not hold; {otherwise}."
     if champion.model_name is None:
         return (
-            f"Endpoint {champion.endpoint} names no model that can be described (it serves inference components, or the "
-            "model was deleted), so there is nothing to copy; use promotion kind registry or pipeline."
+            f"Model {text(named[0], 63)}, which serves on endpoint {endpoint}, was deleted, so nothing says how a candidate is "
+            f"to be run. Create a model of that name as it was, or {otherwise}."
         )
+    if any(container.get("Mode") == "MultiModel" for container in _containers(champion.model)):
+        return (
+            f"Model {champion.model_name} on endpoint {endpoint} holds many models in one container, and a candidate would "
+            f"stand in for all of them; {otherwise}."
+        )
+    rolling = "RollingUpdatePolicy" in promotion.deployment
+    if rolling and (len(variants) > 1 or any("ServerlessConfig" in variant for variant in variants)):
+        return (
+            f"Endpoint {endpoint} has several variants or a serverless one, which SageMaker does not update with a "
+            "RollingUpdatePolicy: take BlueGreenUpdatePolicy in promotion.deployment."
+        )
+    return None
+
+
+def artifact_uris(package: dict[str, Any]) -> list[str]:
+    """Where the data of a package's containers lie, as s3:// addresses of single objects, which have versions."""
+    sources = [source for container in packaged_containers(package) for source in _data_sources(container)]
+    found = [text(container.get("ModelDataUrl"), 1024) for container in packaged_containers(package)]
+    return [uri for uri in found if uri] + [str(source.get("S3Uri")) for source in sources if _is_object(source)]
+
+
+def packaged_containers(package: dict[str, Any]) -> list[dict[str, Any]]:
+    """The containers a package says it is served by, in their order."""
+    return [mapping(entry) for entry in sequence(mapping(package.get("InferenceSpecification")).get("Containers"))]
+
+
+def _data_sources(container: dict[str, Any]) -> list[dict[str, Any]]:
+    sources = [container.get("ModelDataSource"), *sequence(container.get("AdditionalModelDataSources"))]
+    return [mapping(mapping(source).get("S3DataSource")) for source in sources if source]
+
+
+def _is_object(source: dict[str, Any]) -> bool:
+    return source.get("S3DataType") == "S3Object" and not source.get("ManifestS3Uri")
+
+
+def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def _of_package(arn: str, package: dict[str, Any], champion: Champion) -> list[dict[str, Any]] | str:
+    """The containers of a package as a model's own: an endpoint takes a package by its name only once it is approved.
+
+    Approved it is after the bake: whoever deploys on that event gets what has proven itself. Source: SageMaker developer
+    guide, "Deploy a Model from the Registry": "the model package must have an approval status of Approved".
+    """
+    made = packaged_containers(package)
+    if not made:
+        return f"Model package {arn} names no container to serve it (InferenceSpecification), so it can only be registered."
+    if package.get("ManagedStorageType") == "Restricted":
+        return f"SageMaker keeps the data of model package {arn} to itself (ManagedStorageType Restricted): no model is made of it."
+    for why in (why for field, why in NOT_PACKAGED.items() if any(container.get(field) for container in made)):
+        return (
+            f"No model can be made of model package {arn}: {why}. Use promotion kind registry, and deploy it yourself."
+        )
+    if not all(container.get("Image") for container in made):
+        return f"A container of model package {arn} names no image, so nothing says what serves it."
+    for source in (source for container in made for source in _data_sources(container) if not _is_object(source)):
+        return (
+            f"{text(source.get('S3Uri'), 1024)} stands for many objects, which have no version in common, so nothing would "
+            f"show that what serves is what was judged. Register model package {arn} with data of one object (S3DataType "
+            "S3Object)."
+        )
+    live = _containers(champion.model)
+    alike = live if len(live) == len(made) else [{} for _ in made]
+    return [
+        {
+            **{key: container[key] for key in PACKAGED_FIELDS if container.get(key)},
+            **{key: before[key] for key in CONTAINER_FIELDS if before.get(key)},
+        }
+        for container, before in zip(made, alike, strict=True)
+    ]
+
+
+def _candidate_containers(
+    output: TrainingOutput, champion: Champion, package: dict[str, Any] | None
+) -> list[dict[str, Any]] | str:
+    """The containers of the candidate's model, or a sentence that says why there can be none."""
     if output.model_package_arn:
-        return {"ModelPackageName": output.model_package_arn}
+        return _of_package(output.model_package_arn, package or {}, champion)
     if output.model_data_uri is None:
         return "The training returned neither model_package_arn nor model_data_url; it has to name what it trained."
-    live, count = _container(champion.model), len(sequence(champion.model.get("Containers")))
-    if count > 1:
+    live = _container(champion.model)
+    if (count := len(_containers(champion.model))) > 1:
         return (
             f"The champion is an inference pipeline of {count} containers, so one model_data_url does not say which "
             "to replace; return a model_package_arn."
         )
-    if live.get("Mode") == "MultiModel":
-        return "The champion's container holds many models, so one model_data_url cannot replace it."
     image = output.image or live.get("Image")
     if not image:
         return "The training returned model_data_url without image, and the champion's model names no image either."
@@ -292,12 +411,13 @@ def _candidate_container(output: TrainingOutput, champion: Champion) -> dict[str
     container |= {key: live[key] for key in CONTAINER_FIELDS if live.get(key)}
     if environment:
         container["Environment"] = environment
-    return container
+    return [container]
+
+
+def _containers(model: dict[str, Any]) -> list[dict[str, Any]]:
+    primary = mapping(model.get("PrimaryContainer"))
+    return [primary] if primary else [mapping(entry) for entry in sequence(model.get("Containers"))]
 
 
 def _container(model: dict[str, Any]) -> dict[str, Any]:
-    primary = mapping(model.get("PrimaryContainer"))
-    if primary:
-        return primary
-    containers = sequence(model.get("Containers"))
-    return mapping(containers[0]) if containers else {}
+    return next(iter(_containers(model)), {})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.contracts import MODEL_TAG
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import mapping, sequence
 from orchestration.domain.origins import Origins
 from orchestration.domain.ownership import (
     Kind,
@@ -100,8 +100,11 @@ def request_foreign(
 ) -> tuple[str, ...]:
     """What a CreateModel request is made of that its model may not use now; how the champion is run, the candidate is."""
     origins = Origins.of(Boundary.of(ports.settings), model, champion)
-    container = mapping(request.get("PrimaryContainer"))
-    made = {name: value for name, value in container.items() if name not in CONTAINER_FIELDS}
+    containers = [request.get("PrimaryContainer"), *sequence(request.get("Containers"))]
+    made = [
+        {name: value for name, value in mapping(container).items() if name not in CONTAINER_FIELDS}
+        for container in containers
+    ]
     return tuple(origins.findings(made, "CreateModel"))
 
 

@@ -140,7 +140,7 @@ class SageMaker:
         config_name = described["EndpointConfigName"]
         config = _found(lambda: self._client.describe_endpoint_config(EndpointConfigName=config_name))
         if config is None:
-            return None
+            return Champion(endpoint=endpoint, config_name=config_name, config={}, model={}, tags=[])
         names = [variant["ModelName"] for variant in config.get("ProductionVariants", []) if variant.get("ModelName")]
         model = _found(lambda: self._client.describe_model(ModelName=names[0])) if names else None
         tags = _found(lambda: self._client.list_tags(ResourceArn=config["EndpointConfigArn"])) or {}
