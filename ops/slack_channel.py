@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.stack import OperatorError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 API_REGION: Final = "us-east-2"
 """Any of the four Regions with this API answers for the account. Source: AWS General Reference, endpoints."""
+
+_IMPATIENT: Final = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+"""A look that may be left out keeps nobody waiting."""
 
 
 def refuse_taken_channel(
@@ -40,16 +44,18 @@ def refuse_taken_channel(
     Raises:
         OperatorError: it is taken; nothing was changed.
     """
-    if not given.get("SlackChannelId") or given["SlackChannelId"] == has.get("SlackChannelId"):
+    workspace = {**has, **given}.get("SlackWorkspaceId", "")
+    if not workspace or not given.get("SlackChannelId") or given["SlackChannelId"] == has.get("SlackChannelId"):
         return
     name = document["Resources"]["SlackChannel"]["Properties"]["ConfigurationName"]["Fn::Sub"]
     name = name.replace("${AWS::StackName}", stack)
+    chatbot = session.client("chatbot", region_name=API_REGION, config=_IMPATIENT)
     try:
-        pages = session.client("chatbot", region_name=API_REGION).get_paginator("describe_slack_channel_configurations")
+        pages = chatbot.get_paginator("describe_slack_channel_configurations")
         there = [each for page in pages.paginate() for each in page["SlackChannelConfigurations"]]
     except (BotoCoreError, ClientError):
         return
-    refusal = taken(there, name, workspace={**has, **given}.get("SlackWorkspaceId", ""), has=has, given=given)
+    refusal = taken(there, name, workspace=workspace, has=has, given=given)
     if refusal:
         raise OperatorError(refusal)
 

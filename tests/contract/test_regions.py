@@ -161,6 +161,17 @@ def test_of_a_region_that_is_not_known_people_say_what_to_leave_out(region: str)
     ]
 
 
+def test_what_a_region_lacks_anyway_is_not_left_out_twice() -> None:
+    assert fitted(SOURCES, "ca-west-1", GAPS, without=["approval-page"]) == fitted(SOURCES, "ca-west-1", GAPS)
+
+
+def test_a_feature_is_missing_with_one_of_its_types() -> None:
+    gaps = Gaps("2026-01-02", {"xx-1": frozenset({"AWS::SageMaker::Model"}), "xx-2": frozenset()}, ())
+
+    assert [feature.name for feature in missing("xx-1", gaps)] == ["endpoints"]
+    assert missing("xx-2", gaps) == ()
+
+
 def test_every_type_that_some_region_lacks_belongs_to_a_feature() -> None:
     known = frozenset().union(*(feature.types for feature in FEATURES))
 

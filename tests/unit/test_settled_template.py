@@ -35,9 +35,10 @@ def template(**sections: Any) -> dict[str, Any]:
     ],
 )
 def test_a_condition_with_one_answer_goes_and_what_hangs_on_it(condition: dict[str, Any], left: Any) -> None:
+    only_if = {"Fn::If": ["C", 1, {"Ref": "AWS::NoValue"}]}
     resources = {
         "Conditional": {"Type": "T", "Condition": "C"},
-        "Always": {"Type": "T", "Properties": {"P": {"Fn::If": ["C", 1, {"Ref": "AWS::NoValue"}]}, "Q": ["q"]}},
+        "Always": {"Type": "T", "Properties": {"P": only_if, "Q": ["q", only_if]}},
     }
     conditions = {"C": condition, "IsA": IS_A, "IsBig": IS_BIG}
 
@@ -47,8 +48,10 @@ def test_a_condition_with_one_answer_goes_and_what_hangs_on_it(condition: dict[s
     assert made.get("Conditions", {}).get("C") == (left if undecided else None)
     assert ("Conditional" in made["Resources"]) is (left is not False)
     assert made["Resources"].get("Conditional", {}).get("Condition") == ("C" if undecided else None)
-    expected = {"Fn::If": ["C", 1, {"Ref": "AWS::NoValue"}]} if undecided else 1
-    assert made["Resources"]["Always"]["Properties"] == {"Q": ["q"], **({"P": expected} if left is not False else {})}
+    expected = only_if if undecided else 1
+    assert made["Resources"]["Always"]["Properties"] == (
+        {"Q": ["q"]} if left is False else {"P": expected, "Q": ["q", expected]}
+    )
     assert made.get("Parameters", {}).keys() == ({"Size"} if undecided else set())
 
 
@@ -58,6 +61,20 @@ def test_a_settled_parameter_is_its_value_and_one_that_nothing_refers_to_is_gone
     assert made == {
         "Parameters": {"Size": {}},
         "Resources": {"Uses": {"Type": "T", "Properties": {"Kind": "a", "Size": {"Ref": "Size"}}}},
+    }
+
+
+def test_the_form_asks_for_nothing_that_is_settled() -> None:
+    groups = [{"Label": "A", "Parameters": ["Kind"]}, {"Label": "B", "Parameters": ["Kind", "Size"]}]
+    interface = {"ParameterGroups": groups, "ParameterLabels": {"Kind": "K", "Size": "S"}}
+    whole = template(Metadata={"AWS::CloudFormation::Interface": interface, "lint": "kept"})
+
+    assert settled(whole, {"Kind": "a"})["Metadata"] == {
+        "AWS::CloudFormation::Interface": {
+            "ParameterGroups": [{"Label": "B", "Parameters": ["Size"]}],
+            "ParameterLabels": {"Size": "S"},
+        },
+        "lint": "kept",
     }
 
 

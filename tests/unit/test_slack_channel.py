@@ -65,7 +65,8 @@ class Session:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def client(self, service: str, region_name: str) -> Any:
+    def client(self, service: str, region_name: str, config: object) -> Any:
+        del config
         assert (service, region_name) == ("chatbot", "us-east-2")
         return self._client
 
@@ -97,9 +98,20 @@ def test_who_may_not_look_goes_on(chatbot: Any) -> None:
         ask(chatbot, has={}, given=GIVEN)
 
 
-@pytest.mark.parametrize(("has", "given"), [({}, {}), (GIVEN, {}), (GIVEN, GIVEN), (GIVEN, {"SlackChannelId": ""})])
-def test_nobody_is_asked_about_a_channel_that_does_not_change(
-    chatbot: Any, has: dict[str, str], given: dict[str, str]
+@pytest.mark.parametrize(
+    ("has", "given"),
+    [({}, {}), (GIVEN, {}), (GIVEN, GIVEN), (GIVEN, {"SlackChannelId": ""}), ({}, {"SlackChannelId": CHANNEL})],
+)
+def test_nobody_is_asked_about_a_channel_that_does_not_change_or_cannot_be(
+    has: dict[str, str], given: dict[str, str]
 ) -> None:
-    with Stubber(chatbot):  # which answers nothing
-        ask(chatbot, has=has, given=given)
+    ask(None, has=has, given=given)
+
+
+def test_a_stack_that_changes_its_channel_asks_by_the_workspace_it_has(chatbot: Any) -> None:
+    with Stubber(chatbot) as stubbed:
+        stubbed.add_response(
+            "describe_slack_channel_configurations", {"SlackChannelConfigurations": [configuration("b", "C9")]}
+        )
+        with pytest.raises(OperatorError, match="Slack channel C9 has the configuration b"):
+            ask(chatbot, has=GIVEN, given={"SlackChannelId": "C9"})
