@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ops.settled_template import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 DATA: Final = Path(__file__).with_suffix(".json")
 SOURCE: Final = "CloudFormation's resource schemas"
@@ -110,7 +110,7 @@ def missing(region: str, gaps: Gaps) -> tuple[Feature, ...]:
     return tuple(feature for feature in FEATURES if feature.types & gaps.lacks.get(region, frozenset()))
 
 
-def fitted(document: Mapping[str, Any], region: str, gaps: Gaps, *, without: Iterable[str] = ()) -> Fit:
+def fitted(document: Mapping[str, Any], region: str, gaps: Gaps, *, without: Collection[str] = ()) -> Fit:
     """The template without what a Region does not have. Pure.
 
     Args:
@@ -130,9 +130,11 @@ def fitted(document: Mapping[str, Any], region: str, gaps: Gaps, *, without: Ite
     if absent:
         notes.append(f"So {source} say; docs/regions.md has every Region.")
     if region not in gaps.lacks:
+        kept = [name for name in OPTIONAL if name not in without]
         notes.append(
-            f"What {region} has is not known: {source} have no list of its own for it. The template is packaged whole. Where a "
-            f'type is missing, CloudFormation refuses it and names the type: then WITHOUT="{" ".join(OPTIONAL)}", or one.'
+            f"What {region} has is not known: {source} have no list of its own for it. Nothing {'else ' if unwanted else ''}is "
+            "left out. Where a type is missing, CloudFormation refuses the template and names the type"
+            + (f': then WITHOUT="{" ".join(OPTIONAL)}", or one of them.' if kept else ".")
         )
     needed = lacks & {resource["Type"] for resource in left["Resources"].values()}
     refusal = (

@@ -153,7 +153,11 @@ def test_of_a_region_that_is_not_known_people_say_what_to_leave_out(region: str)
     fit = fitted(SOURCES, region, GAPS, without=["approval-page", "slack"])
 
     assert unknown.startswith(f"What {region} has is not known:")
-    assert 'WITHOUT="approval-page slack"' in unknown
+    assert unknown.endswith('names the type: then WITHOUT="approval-page slack", or one of them.')
+    assert "Nothing is left out." in unknown
+    assert fit.notes[2].endswith(
+        "Nothing else is left out. Where a type is missing, CloudFormation refuses the template and names the type."
+    )
     assert fit.document == document("us-gov-west-1")
     assert [note.split(".")[0] for note in fit.notes[:2]] == [
         "Left out as asked: approval-page",
