@@ -4,7 +4,7 @@ make deploy                                                     the stack `retra
 make deploy STACK=fraud REGION=eu-west-1 PARAMS="Mode=shadow ScheduleExpression=cron(0 3 ? * MON *)"
 make deploy PARAMS_FILE=production.json YES=1                   without asking, as a pipeline does
 make deploy ACCOUNT=111122223333                                into this account and no other
-make deploy REGION=eusc-de-east-1 WITHOUT=slack                 without what a Region does not have, where that is not known
+make deploy REGION=eusc-de-east-1 WITHOUT=slack                 where nobody knows what the Region has
 
 Without ACCOUNT= another account is refused than the one the stack was last deployed to from this checkout
 (build/deployed.json). Parameters that are not given keep their values. Exit status: 0 deployed or nothing to change, 1 not deployed, 2 wrong

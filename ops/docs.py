@@ -148,8 +148,8 @@ def stack_name() -> str:
     longest = longest_stack_name(sources())
     made = longest.name.replace("${AWS::StackName}", "<stack>")
     return (
-        f"A stack's name may have {longest.characters} characters: `{made}`, of which AWS takes {longest.limit}, is made of it. "
-        "`make deploy` refuses a longer one; by hand, creating the stack fails."
+        f"A stack's name may have {longest.characters} characters: `{made}`, of which AWS takes {longest.limit}, is "
+        "made of it. `make deploy` refuses a longer one; by hand, creating the stack fails."
     )
 
 

@@ -2,7 +2,7 @@
 
 make package                                       into retraining-artifacts-<account>-<region>, made when missing
 make package BUCKET=my-artifacts REGION=eu-west-1  into a bucket of yours, in the region of the stack
-make package REGION=eusc-de-east-1 WITHOUT=slack   without what a Region does not have, where that is not known (docs/regions.md)
+make package REGION=eusc-de-east-1 WITHOUT=slack   where nobody knows what the Region has (docs/regions.md)
 
 The uploading is `aws cloudformation package`: its keys are hashes of the content, so unchanged sources upload nothing
 and give the same build/packaged.yaml. The packaged template goes beside them under its own SHA-256.
@@ -133,8 +133,8 @@ def _refuse_left_out(given: Mapping[str, str], fit: regions.Fit, region: str) ->
     ]
     if lost:
         raise OperatorError(
-            f"{' and '.join(lost)} cannot be given in {region}: what it is for is left out there. Nothing was built; take it "
-            "out of PARAMS= and PARAMS_FILE=."
+            f"{' and '.join(lost)} cannot be given in {region}: what it is for is left out there. Nothing was built; "
+            "take it out of PARAMS= and PARAMS_FILE=."
         )
 
 

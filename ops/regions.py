@@ -1,7 +1,8 @@
 """What a Region lacks of what the stack is made of, and what that costs.
 
 What is known stands in ops/regions.json, which `make docs` writes from the resource schemas that cfn-lint carries
-(ops/region_schemas.py). They say which types CloudFormation has in a Region, and nothing of what the services take there.
+(ops/region_schemas.py). They say which types CloudFormation has in a Region, not what
+the services take there.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ FEATURES: Final = (
     Feature(
         "approval-page",
         frozenset({"AWS::Lambda::Url"}),
-        "No approval page, as with ApprovalAccess OFF: people answer with make approve and make reject, as messages say.",
+        "No approval page, as with ApprovalAccess OFF: people answer with make approve and make reject, "
+        "as messages say.",
         {"ApprovalAccess": "OFF"},
     ),
     Feature(
@@ -49,8 +51,8 @@ FEATURES: Final = (
     Feature(
         "endpoints",
         frozenset({"AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model"}),
-        "CloudFormation makes no SageMaker endpoint. Where SageMaker has none either, promote in the model registry or by a "
-        "deployment target of your own.",
+        "CloudFormation makes no SageMaker endpoint. Where SageMaker has none either, promote in the model registry or "
+        "by a deployment target of your own.",
     ),
     Feature(
         "model-registry",
@@ -60,8 +62,8 @@ FEATURES: Final = (
     Feature(
         "model-monitor",
         frozenset({"AWS::SageMaker::MonitoringSchedule"}),
-        "CloudFormation makes no monitoring schedule. Where SageMaker has none either, drift comes as alarms, reports and "
-        "the decision file.",
+        "CloudFormation makes no monitoring schedule. Where SageMaker has none either, drift comes as alarms, "
+        "reports and the decision file.",
     ),
 )
 
@@ -132,14 +134,14 @@ def fitted(document: Mapping[str, Any], region: str, gaps: Gaps, *, without: Col
     if region not in gaps.lacks:
         kept = [name for name in OPTIONAL if name not in without]
         notes.append(
-            f"What {region} has is not known: {source} have no list of its own for it. Nothing {'else ' if unwanted else ''}is "
-            "left out. Where a type is missing, CloudFormation refuses the template and names the type"
+            f"What {region} has is not known: {source} have no list of its own for it. "
+            f"Nothing {'else ' if unwanted else ''}is left out. Where a type is missing, CloudFormation refuses the template and names the type"
             + (f': then WITHOUT="{" ".join(OPTIONAL)}", or one of them.' if kept else ".")
         )
     needed = lacks & {resource["Type"] for resource in left["Resources"].values()}
     refusal = (
-        f"{region} has no {_listed(needed)}, which the stack cannot do without, as {source} say. Nothing was built; take "
-        "another Region (docs/regions.md)."
+        f"{region} has no {_listed(needed)}, which the stack cannot do without, as {source} say. Nothing was built; "
+        "take another Region (docs/regions.md)."
     )
     return Fit(left, values, tuple(notes), refusal if needed else "")
 

@@ -1,6 +1,6 @@
-"""Whether a stack may have the Slack channel it is given: AWS takes a channel, and a configuration's name, once in an account.
+"""Whether a stack may have the Slack channel it is given.
 
-Over all Regions and stacks. Otherwise the stack fails in the middle of being made.
+AWS takes a channel, and a configuration's name, once in an account, over all Regions and stacks. Otherwise the stack fails in the middle of being made.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def refuse_taken_channel(
     has: Mapping[str, str],
     given: Mapping[str, str],
 ) -> None:
-    """Refuse a channel that another configuration of the account has. Who may not list them learns it from CloudFormation.
+    """Refuse a channel that another configuration of the account has.
+
+    Who may not list them learns it from CloudFormation.
 
     Args:
         session: of whoever deploys.
@@ -81,14 +83,14 @@ def taken(
         if each["ConfigurationName"] == name:
             if not has.get("SlackChannelId"):
                 return (
-                    f"A chat configuration {name} is in this account already, of a stack of the same name in another Region or "
-                    "left by hand, and AWS takes a name once over all Regions. Nothing was changed; take another STACK=, or "
-                    "delete that configuration."
+                    f"A chat configuration {name} is in this account already, of a stack of the same name in another "
+                    "Region or left by hand, and AWS takes a name once over all Regions. Nothing was changed; take another "
+                    "STACK=, or delete that configuration."
                 )
         elif (each["SlackTeamId"], each["SlackChannelId"]) == (workspace, given["SlackChannelId"]):
             return (
-                f"Slack channel {each['SlackChannelId']} has the configuration {each['ConfigurationName']} in this account, and "
-                "AWS takes a channel once over all Regions and stacks. Nothing was changed; give this stack a channel of its "
-                "own, or have that configuration hear this stack's two topics as well."
+                f"Slack channel {each['SlackChannelId']} has the configuration {each['ConfigurationName']} in this "
+                "account, and AWS takes a channel once over all Regions and stacks. Nothing was changed; give this stack a "
+                "channel of its own, or have that configuration hear this stack's two topics as well."
             )
     return ""

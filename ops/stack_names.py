@@ -1,7 +1,7 @@
 """How long a stack's name may be: every name that the template makes of it has to fit its service.
 
-A name that CloudFormation makes itself always fits, since CloudFormation shortens the stack's name in it; nothing in the
-template relies on how.
+A name that CloudFormation makes itself always fits, since CloudFormation shortens the stack's name in it; nothing in
+the template relies on how.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def refuse_long_name(stack: str, document: Mapping[str, Any]) -> None:
     if len(stack) > longest.characters:
         made = longest.name.replace(STACK_NAME, "<stack>") or "the stack's own name"
         raise OperatorError(
-            f"Stack name {stack} has {len(stack)} characters; {longest.characters} fit: {made} may have {longest.limit}. "
-            f"Nothing was changed. Shorten it: STACK={stack[: longest.characters].rstrip('-')}"
+            f"Stack name {stack} has {len(stack)} characters; {longest.characters} fit: {made} may have "
+            f"{longest.limit}. Nothing was changed. Shorten it: STACK={stack[: longest.characters].rstrip('-')}"
         )
 
 

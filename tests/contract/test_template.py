@@ -451,7 +451,7 @@ def test_the_rules_role_trusts_rules_of_this_stack_only(full_form: Stack) -> Non
 
 
 def test_every_rule_has_the_name_that_its_role_trusts(template: Template) -> None:
-    """In a name that CloudFormation makes, a stack's name of 35 characters is shortened already, and the role trusts it not."""
+    """CloudFormation would shorten a stack's name of 35 characters in a name it makes, and the role would not trust it."""
     named = {name: rule["Properties"].get("Name") for name, rule in template.of_type("AWS::Events::Rule").items()}
 
     assert named == {name: {"Fn::Sub": f"${{AWS::StackName}}-{name}"} for name in named}

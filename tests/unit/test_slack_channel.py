@@ -1,4 +1,4 @@
-"""A Slack channel, and a configuration's name, are taken once in an account; `make deploy` looks before CloudFormation does."""
+"""A Slack channel, and a configuration's name, are taken once in an account; `make deploy` looks first."""
 
 from __future__ import annotations
 
