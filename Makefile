@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
-HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE YES
+HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE WITHOUT YES
 export $(HANDED_ON)
 $(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 
@@ -112,10 +112,10 @@ clean: ## Remove what was built and cached (ALL=1: the environments too)
 
 ##@ Deploy (STACK=retraining, REGION=, BUCKET=, ACCOUNT= refuses any other account)
 
-package: setup ## Build and upload zip, state machine and template; print the console's quick-create link
+package: setup ## Build and upload zip, state machine and template; print the console's quick-create link (WITHOUT=)
 	@$(OPS)package
 
-deploy: setup ## Show the change set, ask, deploy, follow (PARAMS="Name=Value ...", PARAMS_FILE=, YES=1)
+deploy: setup ## Show the change set, ask, deploy, follow (PARAMS="Name=Value ...", PARAMS_FILE=, WITHOUT=, YES=1)
 	@$(OPS)deploy
 
 smoke: setup ## Send a signal that cannot train through the deployed stack and report each hop

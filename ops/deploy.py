@@ -4,6 +4,7 @@ make deploy                                                     the stack `retra
 make deploy STACK=fraud REGION=eu-west-1 PARAMS="Mode=shadow ScheduleExpression=cron(0 3 ? * MON *)"
 make deploy PARAMS_FILE=production.json YES=1                   without asking, as a pipeline does
 make deploy ACCOUNT=111122223333                                into this account and no other
+make deploy REGION=eusc-de-east-1 WITHOUT=slack                 where nobody knows what the Region has
 
 Without ACCOUNT= another account is refused than the one the stack was last deployed to from this checkout
 (build/deployed.json). Parameters that are not given keep their values. Exit status: 0 deployed or nothing to change, 1 not deployed, 2 wrong
@@ -19,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 from ops import change_sets
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.destination import add_account, destination
-from ops.package import Package, package
+from ops.package import Package, add_without, package, without_of
+from ops.slack_channel import refuse_taken_channel
 from ops.stack import OperatorError, parser, run_signed_in, truth, variable
+from ops.stack_names import refuse_long_name
 from ops.template import kept, sources
 from ops.terminal import Styled
 from orchestration.domain.contracts import Status
@@ -39,8 +42,9 @@ if TYPE_CHECKING:
 def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
     """Deploy."""
     given = given_parameters(options)
+    refuse_long_name(options.stack, sources())
     where = destination(session, terminal, options.stack, options.account)
-    made = package(session, terminal, options.bucket)
+    made = package(session, terminal, options.bucket, given=given, without=without_of(options.without))
     return deploy_packaged(session, terminal, made, where, given, yes=options.yes)
 
 
@@ -84,6 +88,8 @@ def deploy_packaged(
         _refuse_names_in_use(session, made.document(), stack)
     else:
         _refuse_runs_past_their_slot(session, made.document(), found)
+    has = {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in (found or {}).get("Parameters", [])}
+    refuse_taken_channel(session, made.document(), stack=stack, has=has, given=given)
     change_set = change_sets.create(
         cloudformation,
         stack,
@@ -241,6 +247,7 @@ def arguments_of(program: str, description: str | None) -> argparse.ArgumentPars
     arguments.add_argument("--bucket", default=variable("BUCKET"), help="bucket for the artifacts (BUCKET=)")
     arguments.add_argument("--params", default=variable("PARAMS"), help='"Name=Value ..." (PARAMS=)')
     arguments.add_argument("--params-file", default=variable("PARAMS_FILE"), help="a parameter file (PARAMS_FILE=)")
+    add_without(arguments)
     arguments.add_argument(
         "--yes", action="store_true", default=truth(variable("YES")), help="carry out without asking (YES=1)"
     )

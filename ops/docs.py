@@ -1,5 +1,7 @@
 """Write the parts of README.md and docs/ that come from the template, the workflow, the policy schema, the threats and the Makefile.
 
+And two files whole: the picture of the workflow, and ops/regions.json from the schemas of the installed cfn-lint.
+
     make docs                 write them
     make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
     make docs DEMO=1          run the demo first and keep its output for the README
@@ -20,6 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cfnlint.decode import cfn_yaml
 
+from ops.region_schemas import as_text, region_data
+from ops.regions import DATA, FEATURES, OPTIONAL, SOURCE, gaps_of, missing
+from ops.stack_names import longest_stack_name
+from ops.template import sources
 from ops.threats import threat_table
 from ops.workflow_picture import draw
 
@@ -108,6 +114,45 @@ def policy_table() -> str:
     return "\n".join(lines)
 
 
+def region_table() -> str:
+    """What each Region is without."""
+    gaps = gaps_of(region_data(sources()))
+    whole = [region for region in gaps.lacks if not missing(region, gaps)]
+    lines = [
+        f"From {SOURCE} of {gaps.schema_date}.",
+        "",
+        f"Everything: {', '.join(whole)}.",
+        "",
+        "| Region | left out of the stack | besides not in CloudFormation |",
+        "| --- | --- | --- |",
+    ]
+    for region in gaps.lacks:
+        names = [feature.name for feature in missing(region, gaps)]
+        if names:
+            left_out = ", ".join(name for name in names if name in OPTIONAL) or "nothing"
+            lines.append(f"| {region} | {left_out} | {', '.join(name for name in names if name not in OPTIONAL)} |")
+    return "\n".join([*lines, "", f"Not known: {', '.join(gaps.unknown)}."])
+
+
+def feature_table() -> str:
+    """What a Region may be without, and what that costs."""
+    lines = ["| feature | resource types | without it |", "| --- | --- | --- |"]
+    for feature in FEATURES:
+        types = ", ".join(f"`{kind}`" for kind in sorted(feature.types))
+        lines.append(f"| {feature.name} | {types} | {feature.cost} |")
+    return "\n".join(lines)
+
+
+def stack_name() -> str:
+    """How long a stack's name may be."""
+    longest = longest_stack_name(sources())
+    made = longest.name.replace("${AWS::StackName}", "<stack>")
+    return (
+        f"A stack's name may have {longest.characters} characters: `{made}`, of which AWS takes {longest.limit}, is "
+        "made of it. `make deploy` refuses a longer one; by hand, creating the stack fails."
+    )
+
+
 def make_targets() -> str:
     """What ``make`` prints."""
     # Started by make itself, a make says which directory it enters; what it prints must not depend on who asks.
@@ -126,10 +171,11 @@ def demo_output() -> str:
 
 
 GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
-    "README.md": {"demo output": demo_output, "make targets": make_targets},
+    "README.md": {"demo output": demo_output, "make targets": make_targets, "stack name": stack_name},
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
     "docs/workflow.md": {"graph": whole_graph, "states": states_table},
     "docs/policy.md": {"policy": policy_table},
+    "docs/regions.md": {"regions": region_table, "features": feature_table},
     "docs/security.md": {"threats": threat_table},
 }
 
@@ -180,12 +226,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         DEMO_OUTPUT.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
     stale = []
-    picture = draw(WORKFLOW)
-    if not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != picture:
-        stale.append(str(PICTURE.relative_to(ROOT)))
-        if not options.check:
-            PICTURE.parent.mkdir(parents=True, exist_ok=True)
-            PICTURE.write_text(picture, encoding="utf-8")
+    for path, content in ((PICTURE, draw(WORKFLOW)), (DATA, as_text(region_data(sources())))):
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            stale.append(str(path.relative_to(ROOT)))
+            if not options.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content, encoding="utf-8")
     for name, parts in GENERATED.items():
         path = ROOT / name
         before = path.read_text(encoding="utf-8")
@@ -196,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 path.write_text(after, encoding="utf-8")
     if options.check:
         for name in stale:
-            print(f"{name}: generated parts are stale; run make docs")
+            print(f"{name} is stale; run make docs")
         return int(bool(stale))
     print(f"written: {', '.join(stale)}" if stale else "nothing to write: every generated part is up to date")
     return 0

@@ -19,8 +19,9 @@ from ops import change_sets
 from ops.assignments import assignments, refuse_unknown
 from ops.deploy import arguments_of, deploy_packaged, given_parameters, named_log_group, parameters_of
 from ops.destination import destination
-from ops.package import Package, package
+from ops.package import Package, package, without_of
 from ops.stack import OperatorError, required, run_signed_in, variable
+from ops.stack_names import refuse_long_name
 from ops.template import dump, import_template, parse, sources
 from ops.terminal import Styled
 
@@ -58,8 +59,9 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
     imports = [
         _to_import(resources[logical_id], logical_id, name, options.stack) for logical_id, name in wanted.items()
     ]
+    refuse_long_name(options.stack, sources())
     where = destination(session, terminal, options.stack, options.account)
-    made = package(session, terminal, options.bucket)
+    made = package(session, terminal, options.bucket, given=given, without=without_of(options.without))
     cloudformation = session.client("cloudformation")
     found = change_sets.described(cloudformation, options.stack)
     if found is not None and found["StackStatus"] in {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}:

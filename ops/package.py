@@ -2,6 +2,7 @@
 
 make package                                       into retraining-artifacts-<account>-<region>, made when missing
 make package BUCKET=my-artifacts REGION=eu-west-1  into a bucket of yours, in the region of the stack
+make package REGION=eusc-de-east-1 WITHOUT=slack   where nobody knows what the Region has (docs/regions.md)
 
 The uploading is `aws cloudformation package`: its keys are hashes of the content, so unchanged sources upload nothing
 and give the same build/packaged.yaml. The packaged template goes beside them under its own SHA-256.
@@ -18,12 +19,14 @@ from urllib.parse import quote, urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import package_zip
+from ops import package_zip, regions
 from ops.assignments import assignments, refuse_unknown
+from ops.settled_template import settled
 from ops.stack import OperatorError, parser, run_signed_in, variable
 from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError
 from ops.stack_deployment import package as cli_package
-from ops.template import parse, sources
+from ops.stack_names import refuse_long_name
+from ops.template import dump, parse, sources
 
 if TYPE_CHECKING:
     import argparse
@@ -64,14 +67,34 @@ def package(
     terminal: Terminal,
     bucket: str = "",
     *,
+    given: Mapping[str, str] | None = None,
+    without: frozenset[str] = frozenset(),
     template: Path = TEMPLATE,
     packaged: Path = PACKAGED,
 ) -> Package:
-    """Build, upload, write the packaged template.
+    """Build, upload, write the packaged template as it fits the session's Region, and say what that costs.
+
+    Args:
+        session: of the Region of the stack.
+        terminal: where it is said.
+        bucket: where it is uploaded to; empty takes the default one.
+        given: parameters of the stack to come.
+        without: features to leave out that the Region may have.
+        template: the template in the sources.
+        packaged: where the packaged one is written to.
 
     Raises:
-        OperatorError: the bucket is somebody else's, in another region or cannot be made; the sources cannot be built.
+        OperatorError: the Region has no such stack, or none with these parameters; the bucket is somebody else's, in
+            another region or cannot be made; the sources cannot be built.
     """
+    region = str(session.region_name)
+    source = parse(template.read_text(encoding="utf-8"))
+    fit = regions.fitted(source, region, regions.known_gaps(), without=without)
+    for note in fit.notes:
+        terminal.say(note)
+    if fit.refusal:
+        raise OperatorError(fit.refusal)
+    _refuse_left_out(given or {}, fit, region)
     try:
         archive = package_zip.build()
     except package_zip.PackageError as error:
@@ -84,6 +107,9 @@ def package(
         cli_package(template, bucket, packaged, prefix=PREFIX, environment=_environment(session))
     except DeploymentError as error:
         raise OperatorError(str(error)) from None
+    if fit.settled:
+        whole = parse(packaged.read_text(encoding="utf-8"))
+        packaged.write_text(dump(settled(whole, fit.settled)), encoding="utf-8")
     content = packaged.read_bytes()
     key = f"{PREFIX}/{hashlib.sha256(content).hexdigest()}.yaml"
     if key not in before:
@@ -96,6 +122,31 @@ def package(
     shown = packaged.relative_to(ROOT) if packaged.is_relative_to(ROOT) else packaged
     terminal.say(f"wrote {shown} ({len(content):,} bytes)")
     return Package(bucket, key, template_url(session, bucket, key), packaged)
+
+
+def _refuse_left_out(given: Mapping[str, str], fit: regions.Fit, region: str) -> None:
+    """Refuse parameters that the template does not have there, but for those that say what is so anyway."""
+    lost = [
+        name
+        for name, value in given.items()
+        if name not in fit.document["Parameters"] and fit.settled.get(name) != value
+    ]
+    if lost:
+        raise OperatorError(
+            f"{' and '.join(lost)} cannot be given in {region}: what it is for is left out there. Nothing was built; "
+            "take it out of PARAMS= and PARAMS_FILE=."
+        )
+
+
+def without_of(text: str) -> frozenset[str]:
+    """Features of WITHOUT=, separated by spaces or commas. Pure.
+
+    Raises:
+        OperatorError: there is no such feature to leave out.
+    """
+    names = frozenset(text.replace(",", " ").split())
+    refuse_unknown(dict.fromkeys(sorted(names), ""), regions.OPTIONAL, what="feature")
+    return names
 
 
 def _bucket(session: boto3.Session, s3: Any, bucket: str, terminal: Terminal) -> str:
@@ -183,8 +234,9 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
     """Package and print the link."""
     parameters = assignments(options.params, "PARAMS")
     refuse_unknown(parameters, sources()["Parameters"], what="parameter")
+    refuse_long_name(options.stack, sources())
     try:
-        made = package(session, terminal, options.bucket)
+        made = package(session, terminal, options.bucket, given=parameters, without=without_of(options.without))
     except (BotoCoreError, ClientError):
         terminal.say("The zip is built; nothing was uploaded.")
         raise
@@ -200,11 +252,21 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
     return 0
 
 
+def add_without(arguments: argparse.ArgumentParser) -> None:
+    """Let a command take WITHOUT=."""
+    arguments.add_argument(
+        "--without",
+        default=variable("WITHOUT"),
+        help=f"leave out what a Region lacks: {', '.join(regions.OPTIONAL)} (WITHOUT=)",
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser("package", __doc__)
     arguments.add_argument("--bucket", default=variable("BUCKET"), help="bucket for the artifacts (BUCKET=)")
     arguments.add_argument("--params", default=variable("PARAMS"), help="fills the console's form in (PARAMS=)")
+    add_without(arguments)
     return run_signed_in(command, arguments, argv)
 
 

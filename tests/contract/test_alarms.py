@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contract.template import ACCOUNT, ALIKE, REGION, STACK, Template
+from tests.contract.template import ACCOUNT, ALIKE, STACK, Template
 
 TEMPLATE: Final = Template.read()
 PLAIN: Final = TEMPLATE.resolve()
@@ -84,14 +84,51 @@ def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() ->
                 assert dimensions, f"{name} would look at the whole account"
 
 
+PAGES_WHEN_DATA_STOP: Final = "SweepNotRunningAlarm"
+
+
 @pytest.mark.threat("untold")
 def test_every_alarm_pages_people() -> None:
-    assert {name: alarm["AlarmActions"] for name, alarm in ALARMS.items()} == {
-        name: [PLAIN.arn("EscalationTopic")] for name in ALARMS
+    people = [PLAIN.arn("EscalationTopic")]
+    pages = {name: {key: alarm[key] for key in alarm if key.endswith("Actions")} for name, alarm in ALARMS.items()}
+
+    assert pages == {
+        name: {"InsufficientDataActions" if name == PAGES_WHEN_DATA_STOP else "AlarmActions": people} for name in ALARMS
     }
 
 
+def test_no_alarm_pages_for_a_stack_that_was_just_made() -> None:
+    """It has no data. An alarm begins in INSUFFICIENT_DATA and acts on a change of its state only.
+
+    Source: CloudWatch, "Configuring how CloudWatch alarms treat missing data" and PutMetricAlarm.
+    """
+    assert {name: alarm["TreatMissingData"] for name, alarm in ALARMS.items()} == {
+        name: "missing" if name == PAGES_WHEN_DATA_STOP else "notBreaching" for name in ALARMS
+    }
+
+
+def test_the_alarm_on_the_sweep_has_two_states_one_without_data_and_one_without_trouble() -> None:
+    """A sweep that comes to its end writes a number, so a period has one at least, or is missing."""
+    alarm = ALARMS[PAGES_WHEN_DATA_STOP]
+    longest_pause = int(TEMPLATE.parameters["SweepMinutes"]["MaxValue"]) * 60
+
+    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+        "SampleCount",
+        "LessThanThreshold",
+        1,
+    )
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= 2 * longest_pause, "one late sweep leaves no gap"
+    (made,) = (
+        transformation
+        for resource in PLAIN.of_type("AWS::Logs::MetricFilter").values()
+        for transformation in resource["Properties"]["MetricTransformations"]
+        if transformation["MetricName"] == alarm["MetricName"]
+    )
+    assert "DefaultValue" not in made, "it would be written by functions that do not sweep"
+
+
 def test_the_escalation_topic_lets_in_the_alarms_of_this_stack_only() -> None:
+    """Each by its ARN. A pattern on the stack's name misses names in which CloudFormation shortens it."""
     (allow,) = (
         statement
         for statement in PLAIN.resources["EscalationTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
@@ -101,7 +138,7 @@ def test_the_escalation_topic_lets_in_the_alarms_of_this_stack_only() -> None:
     assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert allow["Condition"] == {
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-*"},
+        "ArnEquals": {"aws:SourceArn": [PLAIN.arn(name) for name in ALARMS]},
     }
 
 

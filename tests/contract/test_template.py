@@ -450,6 +450,27 @@ def test_the_rules_role_trusts_rules_of_this_stack_only(full_form: Stack) -> Non
         assert own.endswith(f"/{STACK}-DriftReportRule")
 
 
+def test_every_rule_has_the_name_that_its_role_trusts(template: Template) -> None:
+    """CloudFormation would shorten a stack's name of 35 characters in a name it makes, and the role would not trust it."""
+    named = {name: rule["Properties"].get("Name") for name, rule in template.of_type("AWS::Events::Rule").items()}
+
+    assert named == {name: {"Fn::Sub": f"${{AWS::StackName}}-{name}"} for name in named}
+
+
+def test_an_arn_made_of_the_stacks_name_is_of_something_that_the_template_names(template: Template) -> None:
+    """CloudFormation shortens the stack's name in names it makes, and takes one of two hyphens out of it."""
+    arns = {text for _, text in template.strings() if "${AWS::StackName}" in text and text.startswith("arn:")}
+
+    assert {re.sub(r"^arn:.*\$\{AWS::AccountId\}:", "", text) for text in arns} == {
+        "stateMachine:${AWS::StackName}-retraining",
+        "execution:${AWS::StackName}-retraining:*",
+        "rule/${AWS::StackName}-*",
+        "rule/${EventBusName}/${AWS::StackName}-DriftReportRule",
+    }
+    properties = template.resources["RetrainingStateMachine"]["Properties"]
+    assert properties["StateMachineName"] == {"Fn::Sub": "${AWS::StackName}-retraining"}
+
+
 def test_a_scheduled_input_names_an_action_of_the_function(full_form: Stack) -> None:
     for rule, target in rule_targets(full_form):
         if "Input" in target and ":function:" in target["Arn"]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import uuid
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import boto3
@@ -54,15 +55,28 @@ class Desk:
         self.sources = sources
         self.shown: list[ChangeSet] = []
 
-    def package(self, session: boto3.Session, terminal: Terminal, bucket: str = "") -> Package:
+    def package(
+        self,
+        session: boto3.Session,
+        terminal: Terminal,
+        bucket: str = "",
+        *,
+        given: Mapping[str, str],
+        without: frozenset[str],
+    ) -> Package:
         """Package the desk's sources; unchanged ones, once for all tests, since each start of the AWS CLI costs a second."""
-        content = b"".join(path.read_bytes() for path in sorted(self.sources.rglob("*")) if path.is_file())
+        region = str(session.region_name)
+        content = region.encode() + b"".join(
+            path.read_bytes() for path in sorted(self.sources.rglob("*")) if path.is_file()
+        )
         packaged = PACKAGED.get(content)
         if packaged is None or packaged[0] != self.aws.endpoint_url:
             made = package.package(
                 session,
                 terminal,
                 bucket,
+                given=given,
+                without=without,
                 template=self.sources / TEMPLATE.name,
                 packaged=self.sources.parent / "packaged.yaml",
             )
@@ -106,7 +120,18 @@ def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
     """A desk whose sources are copies, so that a test may change them."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
-    for name in ("STACK", "REGION", "PARAMS", "PARAMS_FILE", "BUCKET", "YES", "FORCE", "RESOURCES", "ACCOUNT"):
+    for name in (
+        "STACK",
+        "REGION",
+        "PARAMS",
+        "PARAMS_FILE",
+        "BUCKET",
+        "YES",
+        "FORCE",
+        "RESOURCES",
+        "ACCOUNT",
+        "WITHOUT",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(destination, "REMEMBERED", tmp_path / "deployed.json")
     sources = tmp_path / "sources"
@@ -172,6 +197,34 @@ def test_a_bucket_that_is_not_there_is_not_guessed_at(desk: Desk, capsys: pytest
 
     assert "aws s3 mb s3://no-such-bucket" in capsys.readouterr().err
     assert "no-such-bucket" not in {each["Name"] for each in desk.aws.client("s3").list_buckets()["Buckets"]}
+
+
+def test_a_region_without_function_urls_gets_a_stack_without_a_page_and_says_so(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.deploy("west", "--region", "ca-west-1", "--yes") == 0
+
+    assert "ca-west-1 has no AWS::Lambda::Url. No approval page" in capsys.readouterr().out
+    cloudformation = boto3.client("cloudformation", region_name="ca-west-1")
+    (made,) = cloudformation.describe_stacks(StackName="west")["Stacks"]
+    parameters = {each["ParameterKey"] for each in made["Parameters"]}
+    outputs = {each["OutputKey"] for each in made["Outputs"]}
+    template = cloudformation.get_template(StackName="west")["TemplateBody"]
+    assert not {"ApprovalAccess", "ApprovalConcurrency"} & parameters
+    assert {"ApprovalFunctionName", "VoteFunctionName"} <= outputs
+    assert "ApprovalUrl" not in outputs
+    assert "AWS::Lambda::Url" not in str(template)
+
+
+def test_a_stack_name_that_is_too_long_is_refused_before_anything_is_built(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a-team-whose-name-says-what-it-is-for-and-who-it-is"
+
+    assert desk.deploy(name, "--yes") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"Stack name {name} has {len(name)} characters; 47 fit" in said.err
 
 
 def test_a_parameter_changes_what_it_names_and_the_others_keep_their_values(desk: Desk, stack: str) -> None:

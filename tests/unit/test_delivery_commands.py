@@ -10,14 +10,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from ops import package, package_zip, regions
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.change_sets import Ending
 from ops.deploy import parameters_of
 from ops.import_resources import IDENTIFIERS
 from ops.package import quick_create_link
+from ops.regions import Gaps
 from ops.stack import OperatorError
 from ops.taskcat_tests import CONFIG, by_region, disposable
 from ops.template import KEEPS, import_template, parse, sources
+from ops.terminal import Terminal
 
 
 @pytest.mark.parametrize(
@@ -198,3 +201,72 @@ def test_what_taskcat_deploys_keeps_nothing_and_is_the_template_otherwise() -> N
 
 def test_a_template_is_read_from_json_too() -> None:
     assert parse(json.dumps({"Resources": {"A": {"Type": "T"}}}))["Resources"] == {"A": {"Type": "T"}}
+
+
+class At:
+    """A session of a Region, signed in as nobody."""
+
+    def __init__(self, region_name: str) -> None:
+        self.region_name = region_name
+
+
+@pytest.mark.parametrize(
+    ("region", "given", "without", "said"),
+    [
+        ("ca-west-1", {"ApprovalAccess": "LINK"}, "", "ApprovalAccess cannot be given in ca-west-1"),
+        ("ca-west-1", {"ApprovalConcurrency": "0"}, "", "ApprovalConcurrency cannot be given in ca-west-1"),
+        (
+            "cn-north-1",
+            {"SlackWorkspaceId": "T1", "SlackChannelId": "C1"},
+            "",
+            "SlackWorkspaceId and SlackChannelId cannot",
+        ),
+        (
+            "us-iso-east-1",
+            {"ApprovalAccess": "IAM"},
+            "approval-page",
+            "ApprovalAccess cannot be given in us-iso-east-1",
+        ),
+    ],
+)
+def test_a_parameter_of_what_is_left_out_in_the_region_is_refused_before_anything_is_built(
+    region: str, given: dict[str, str], without: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session: Any = At(region)
+
+    with pytest.raises(OperatorError, match=said):
+        package.package(session, Terminal(), given=given, without=package.without_of(without))
+    assert "built" not in capsys.readouterr().out
+
+
+def test_a_parameter_that_says_what_is_so_anyway_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file of parameters then serves several Regions."""
+
+    def stop() -> None:
+        raise package_zip.PackageError("far enough")
+
+    monkeypatch.setattr(package_zip, "build", stop)
+    session: Any = At("us-gov-west-1")
+
+    with pytest.raises(OperatorError, match="far enough"):
+        package.package(session, Terminal(), given={"ApprovalAccess": "OFF", "SlackChannelId": "", "Mode": "shadow"})
+
+
+def test_a_region_without_what_the_stack_needs_is_refused_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gaps = Gaps("2026-01-02", {"xx-1": frozenset({"AWS::DynamoDB::Table"})}, ())
+    monkeypatch.setattr(regions, "known_gaps", lambda: gaps)
+    session: Any = At("xx-1")
+
+    with pytest.raises(OperatorError, match=r"xx-1 has no AWS::DynamoDB::Table, .* Nothing was built"):
+        package.package(session, Terminal())
+
+
+def test_what_cannot_be_left_out_is_answered_with_what_can() -> None:
+    assert package.without_of(" approval-page,slack ") == {"approval-page", "slack"}
+    assert package.without_of("") == frozenset()
+    with pytest.raises(OperatorError, match=r"no feature slck. Did you mean slack\?"):
+        package.without_of("slck")
+    with pytest.raises(OperatorError, match="no feature endpoints"):
+        package.without_of("endpoints")

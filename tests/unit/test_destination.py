@@ -33,7 +33,7 @@ class Desk:
         for module in (deploy, import_resources):
             monkeypatch.setattr(module, "package", self._package)
 
-    def _package(self, *_: Any) -> FakePackage:
+    def _package(self, *_: Any, **__: Any) -> FakePackage:
         self.packaged += 1
         return FakePackage()
 

@@ -235,7 +235,7 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
         arn = f"arn:aws:sts::111122223333:assumed-role/admin/{NASTY}"
         patch.setattr("ops.stack._session", lambda _: FakeSession(cloudformation, arn=arn))
         if module is not destroy:
-            patch.setattr(module, "package", lambda *_: FakePackage())
+            patch.setattr(module, "package", lambda *_, **__: FakePackage())
         return int(module.main(["--stack", "fraud", "--yes", *arguments]))
 
     return command
