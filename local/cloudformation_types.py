@@ -33,6 +33,7 @@ def install(provisioners: Any) -> None:
             "delete": kind.delete,
         }
     _refuse_rules(provisioners)
+    _lock_buckets(provisioners)
     _accept_metric_math(provisioners)
     _accept_bucket_hosts(sys.modules[f"{provisioners.__package__}.helpers"])
 
@@ -53,6 +54,28 @@ def _refuse_rules(provisioners: Any) -> None:
         return created
 
     handlers["create"] = create_checked
+
+
+def _lock_buckets(provisioners: Any) -> None:
+    """Have an ``AWS::S3::Bucket`` take Object Lock from its template, which ministack's S3 keeps and its CloudFormation overlooks."""
+    handlers, s3 = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"], provisioners._s3
+    create, update = handlers["create"], handlers["update"]
+
+    def lock(created: _Created, props: Document) -> _Created:
+        default = (props.get("ObjectLockConfiguration") or {}).get("Rule", {}).get("DefaultRetention")
+        if props.get("ObjectLockEnabled"):
+            # A number of a template may come as text.
+            retention = {name: value if name == "Mode" else int(value) for name, value in (default or {}).items()}
+            s3._bucket_object_lock[created[0]] = {"enabled": True, "default_retention": retention or None}
+        return created
+
+    def create_with_lock(logical_id: str, props: Document, stack_name: str) -> _Created:
+        return lock(create(logical_id, props, stack_name), props)
+
+    def update_with_lock(physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        return lock(update(physical_id, old, new, stack_name), new)
+
+    handlers.update(create=create_with_lock, update=update_with_lock)
 
 
 def _accept_bucket_hosts(helpers: Any) -> None:

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import pytest
 
+from orchestration.domain.records import RECORD_FOLDERS
 from orchestration.stores.history_table import HistoryTable
-from tests.contract.template import ACCOUNT, ALIKE, REGION, Stack, Template
+from tests.contract.template import ACCOUNT, ALIKE, REGION, Stack, Template, as_list
 from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 KEY: Final = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b"
 PLAIN: Final = Template.read().resolve()
 WITH_KEY: Final = Template.read().resolve({"KmsKeyArn": KEY})
-RECORDS: Final = ("decisions/", "manifests/", "evidence/", "rejected/")
 
 
 def properties(stack: Stack, logical_id: str) -> dict[str, Any]:
@@ -75,14 +75,43 @@ def test_every_role_of_the_loop_that_meets_encrypted_data_may_use_the_key() -> N
         assert not [entry for entry in PLAIN.statements(role) if "kms:" in str(entry["Action"])], role
 
 
-def test_object_lock_is_off_unless_asked_for_and_never_beyond_undoing() -> None:
-    locked = properties(Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE"}), "AutomationBucket")
+LOCKED: Final = Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE"})
 
+
+def test_object_lock_is_off_unless_asked_for_and_has_no_default_for_the_whole_bucket() -> None:
+    """A default would lock the data of runs, and S3 would refuse an uploader there that sends no checksum."""
     assert "ObjectLockEnabled" not in properties(PLAIN, "AutomationBucket")
     assert "ObjectLockConfiguration" not in properties(PLAIN, "AutomationBucket")
-    assert locked["ObjectLockEnabled"] is True
-    assert locked["ObjectLockConfiguration"]["Rule"]["DefaultRetention"] == {"Mode": "GOVERNANCE", "Days": "2555"}
-    assert locked["VersioningConfiguration"] == {"Status": "Enabled"}, "Object Lock needs it"
+    assert properties(LOCKED, "AutomationBucket")["ObjectLockEnabled"] is True
+    assert properties(LOCKED, "AutomationBucket")["ObjectLockConfiguration"] == {"ObjectLockEnabled": "Enabled"}
+    assert properties(LOCKED, "AutomationBucket")["VersioningConfiguration"] == {"Status": "Enabled"}, (
+        "Object Lock needs it"
+    )
+
+
+@pytest.mark.parametrize("function", list(PLAIN.of_type("AWS::Lambda::Function")))
+def test_a_function_locks_what_it_writes_for_as_long_as_the_form_says(function: str) -> None:
+    days = Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE", "EvidenceRetentionInDays": "400"})
+
+    assert properties(PLAIN, function)["Environment"]["Variables"]["EVIDENCE_LOCK_DAYS"] == "0"
+    assert properties(days, function)["Environment"]["Variables"]["EVIDENCE_LOCK_DAYS"] == "400"
+
+
+def test_who_may_lock_may_write_there_and_who_writes_records_may_lock_them() -> None:
+    """S3 asks for both permissions of a PUT with a retention."""
+    for role in LOCKED.of_type("AWS::IAM::Role"):
+        written, locks = (
+            {
+                resource
+                for statement in LOCKED.statements(role)
+                if action in as_list(statement["Action"])
+                for resource in as_list(statement["Resource"])
+                if not resource.endswith("/runs/*")
+            }
+            for action in ("s3:PutObject", "s3:PutObjectRetention")
+        )
+        assert locks == written, role
+        assert "PutObjectRetention" not in str(PLAIN.statements(role)), role
 
 
 def test_no_lifecycle_rule_expires_a_record() -> None:
@@ -91,7 +120,7 @@ def test_no_lifecycle_rule_expires_a_record() -> None:
     for rule in rules:
         if {"ExpirationInDays", "ExpirationDate"} & set(rule):
             assert rule["Prefix"] == "runs/"
-            assert not rule["Prefix"].startswith(RECORDS)
+            assert not rule["Prefix"].startswith(RECORD_FOLDERS)
 
 
 def test_runs_leave_the_dear_storage_before_they_expire() -> None:
