@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 
 from orchestration.domain.records import RECORD_FOLDERS
 from orchestration.stores.history_table import HistoryTable
-from tests.contract.template import ACCOUNT, ALIKE, REGION, Stack, Template, as_list
+from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template, as_list
 from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 KEY: Final = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b"
@@ -73,6 +75,67 @@ def test_every_role_of_the_loop_that_meets_encrypted_data_may_use_the_key() -> N
         statements = [entry for entry in WITH_KEY.statements(role) if entry["Resource"] == KEY]
         assert [sorted(entry["Action"]) for entry in statements] == [["kms:Decrypt", "kms:GenerateDataKey"]], role
         assert not [entry for entry in PLAIN.statements(role) if "kms:" in str(entry["Action"])], role
+
+
+def key_policy() -> dict[str, Any]:
+    """The key policy that docs/security.md prints, for this account and Region."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    printed = page.split("<!-- key policy -->")[1].split("<!-- end of key policy -->")[0]
+    text = printed.split("```json")[1].split("```")[0].replace("<account>", ACCOUNT).replace("<region>", REGION)
+    return {"Version": "2012-10-17", "Statement": json.loads(text)}
+
+
+def services_that_use_the_key() -> set[str]:
+    """Services that use the key as themselves: alarms on a topic, rules with a dead-letter queue, log groups."""
+    found = set()
+    for resource in WITH_KEY.resources.values():
+        kind, given = resource["Type"], resource["Properties"]
+        if kind == "AWS::CloudWatch::Alarm" and given["AlarmActions"]:
+            found.add("cloudwatch.amazonaws.com")
+        if kind == "AWS::Events::Rule" and any("DeadLetterConfig" in target for target in given["Targets"]):
+            found.add("events.amazonaws.com")
+        if kind == "AWS::Logs::LogGroup" and "KmsKeyId" in given:
+            found.add(f"logs.{REGION}.amazonaws.com")
+    return found
+
+
+WITHIN: Final[dict[str, dict[str, str]]] = {
+    "cloudwatch.amazonaws.com": {"aws:sourceaccount": ACCOUNT},
+    "events.amazonaws.com": {},
+    f"logs.{REGION}.amazonaws.com": {
+        "kms:encryptioncontext:aws:logs:arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:loop"
+    },
+}
+"""What each service sends with its request. EventBridge is not documented to send a source to KMS."""
+
+
+def test_the_key_policy_of_the_security_page_names_every_service_that_uses_the_key_and_no_other() -> None:
+    named = [each["Principal"].get("Service") for each in key_policy()["Statement"] if "Service" in each["Principal"]]
+
+    assert set(named) == services_that_use_the_key() == set(WITHIN)
+    assert len(named) == len(WITHIN)
+
+
+@pytest.mark.parametrize("action", ["kms:Decrypt", "kms:GenerateDataKey"])
+@pytest.mark.parametrize("service", WITHIN)
+def test_the_key_policy_of_the_security_page_lets_a_service_use_the_key(service: str, action: str) -> None:
+    def decided(context: dict[str, str]) -> str:
+        call = EvalContext("", "AssumedRole", "", action, KEY, REGION, service_context=context)
+        return str(evaluate_resource_policy(key_policy(), call, service=service).decision)
+
+    assert decided(WITHIN[service]) == "Allow"
+    elsewhere = {name: value.replace(ACCOUNT, "999988887777") for name, value in WITHIN[service].items()}
+    assert (decided(elsewhere) == "Allow") is (service == "events.amazonaws.com")
+
+
+def test_the_key_policy_of_the_security_page_has_the_account_govern_it_and_fits() -> None:
+    """32 KB of a key policy: https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html."""
+    document = key_policy()
+    (governs,) = [each for each in document["Statement"] if "AWS" in each["Principal"]]
+
+    assert governs["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert governs["Action"] == "kms:*"
+    assert len(json.dumps(document).encode()) < 32 * 1024
 
 
 LOCKED: Final = Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE"})
