@@ -9,17 +9,19 @@ from typing import Any, Final
 import pytest
 
 from orchestration import handler
+from orchestration.actions.sweep import ALARMS, ALARMS_KNOWN, sweep
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import DueItem
-from orchestration.domain.errors import ContentionError, OrchestrationError
+from orchestration.domain.errors import ContentionError, InvalidRequestError, OrchestrationError
 from orchestration.domain.ownership import FINDINGS_TOLD
 from orchestration.domain.policy import POLICY_BYTES_LIMIT, validate_policy
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_output import ENVIRONMENT_BYTES, TrainingOutput, read_training_output
+from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import PAYLOAD_BYTES
-from tests.unit.fakes import TRAINING, World, drift, request
+from tests.unit.fakes import NOON, TRAINING, World, drift, person, request
 from tests.unit.memory_dynamodb import ITEM_BYTES, size
 from tests.unit.stories import do, next_of
 
@@ -188,6 +190,41 @@ def test_a_switch_over_the_signal_stands_in_its_record(world: World, scope: str)
 
     record = the_decision(world)
     assert [switch["scope"] for switch in record["inputs"]["state"]["kill_switches"]] == [scope]
+
+
+# -- Who asked, and what a sweep remembers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("others", "by", "taken"), [(99, "ana", True), (100, "ana", False), (100, "p7", True)])
+def test_a_hundred_people_may_wait_for_one_answer_and_whoever_is_among_them_may_ask_again(
+    world: World, others: int, by: str, taken: bool
+) -> None:
+    """Each is named in every record, and none may be left out: who asked does not approve."""
+    names = [person(f"p{number}") for number in range(others)]
+    stories.frozen(
+        world, StoredModel("fraud", pending={"asked_by": names, "count": 1, "severity": "info", "signal": {}})
+    )
+
+    def ask() -> dict[str, Any]:
+        return stories.operate(world, "retrain", model="fraud", reason="New labels.", key="monday", by=by, swept=False)
+
+    if taken:
+        assert ask()["changed"]
+    else:
+        with pytest.raises(InvalidRequestError, match=r"100 people asked for fraud .* no more are taken"):
+            ask()
+
+
+@pytest.mark.parametrize(("known", "noted"), [(ALARMS_KNOWN - 1, 1), (ALARMS_KNOWN, 0)])
+def test_a_sweep_remembers_so_many_alarms_as_an_item_holds(world: World, known: int, noted: int) -> None:
+    world.table.note_listed(ALARMS, {"seen": [f"{number:032}" for number in range(known)]}, [])
+    rings = {"alarmName": "drift/fraud/psi", "state": {"value": "ALARM", "timestamp": NOON.isoformat()}}
+    world.alarms.alarms = [{"source": "aws.cloudwatch", "resources": ["arn:of:the:alarm"], "detail": rings}]
+
+    sweep({}, world.ports)
+
+    assert len(world.due(DueKind.RAISE)) == noted
+    assert size(world.database.items["LISTED", "SWEEP"]) < ITEM_BYTES
 
 
 # -- A run of the largest policy ---------------------------------------------------------------------------------------
