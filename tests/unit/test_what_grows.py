@@ -11,13 +11,14 @@ import pytest
 from orchestration import handler
 from orchestration.actions.sweep import ALARMS, ALARMS_KNOWN, sweep
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import DueKind
+from orchestration.domain.contracts import PENDING_SIGNAL_DUE, RETRAINING_SOURCE, DueKind
 from orchestration.domain.due import DueItem
 from orchestration.domain.errors import ContentionError, InvalidRequestError, OrchestrationError
-from orchestration.domain.ownership import FINDINGS_TOLD
+from orchestration.domain.ownership import FINDINGS_TOLD, told
 from orchestration.domain.policy import POLICY_BYTES_LIMIT, validate_policy
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_output import ENVIRONMENT_BYTES, TrainingOutput, read_training_output
+from orchestration.steps.ownership import request_foreign
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import PAYLOAD_BYTES
@@ -102,6 +103,11 @@ def test_an_item_that_is_too_large_is_refused_by_name_and_not_tried_again(world:
     assert world.table.kill_switches() == ()
 
 
+def test_an_item_that_an_update_makes_too_large_is_refused_by_name(world: World) -> None:
+    with pytest.raises(OrchestrationError, match="refuses the item LISTED SWEEP"):
+        world.table.note_listed(ALARMS, {"seen": ["x" * ITEM_BYTES]}, [])
+
+
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
 def test_an_item_of_400_kb_is_written_and_one_byte_more_is_not(world: World, more: int, fits: bool) -> None:
     due = DueItem(DueKind.SWITCH, "global", "fraud", "2026-03-02T12:00:00+00:00", "DUE#0", 0, {"a": ""})
@@ -118,6 +124,20 @@ def test_an_item_of_400_kb_is_written_and_one_byte_more_is_not(world: World, mor
     else:
         with pytest.raises(OrchestrationError, match="DUE#0"):
             throw()
+
+
+@pytest.mark.parametrize(("count", "last"), [(10, "9"), (11, "1 more are not named here.")])
+def test_ten_findings_are_told_as_they_are(count: int, last: str) -> None:
+    assert told(map(str, range(count)))[-1] == last
+    assert len(told(map(str, range(count)))) == count
+
+
+def test_what_a_model_is_made_of_is_told_as_shortly(world: World) -> None:
+    container = {"Image": "image", "Notes": " ".join(f"s3://evil-{number}/x" for number in range(3_000))}
+
+    found = request_foreign(world.ports, "fraud", {"PrimaryContainer": container}, None)
+
+    assert found[-1] == "2,990 more are not named here."
 
 
 # -- What a training gives back ---------------------------------------------------------------------------------------
@@ -192,6 +212,21 @@ def test_a_switch_over_the_signal_stands_in_its_record(world: World, scope: str)
     assert [switch["scope"] for switch in record["inputs"]["state"]["kill_switches"]] == [scope]
 
 
+def test_a_switch_over_who_raised_what_waited_stands_in_its_record_when_it_comes_back(world: World) -> None:
+    stories.decided(world)
+    waits = handler.run_action(request(drift(model="fraud", dedupe_key="2"), "run-2"), world.ports)
+    assert waits["decision"] == "COALESCE"
+    stories.tell_dead(world, "ABORTED")
+    world.clock.forward(hours=2)
+    world.table.throw_switch(KillSwitch("source:drift_report", "ops", "Incident.", "2026-03-02T12:00:00+00:00"))
+    back = {"source": RETRAINING_SOURCE, "detail-type": PENDING_SIGNAL_DUE, "detail": {"model": "fraud", "count": 1}}
+
+    answer = handler.run_action(request(back, "run-3"), world.ports)
+
+    (record,) = (found for key in world.keys("decisions/") if (found := world.read(key))["run_id"] == "run-3")
+    assert (answer["decision"], record["reason"]) == ("HOLD", "PAUSED")
+
+
 # -- Who asked, and what a sweep remembers -----------------------------------------------------------------------------
 
 
@@ -218,8 +253,9 @@ def test_a_hundred_people_may_wait_for_one_answer_and_whoever_is_among_them_may_
 @pytest.mark.parametrize(("known", "noted"), [(ALARMS_KNOWN - 1, 1), (ALARMS_KNOWN, 0)])
 def test_a_sweep_remembers_so_many_alarms_as_an_item_holds(world: World, known: int, noted: int) -> None:
     world.table.note_listed(ALARMS, {"seen": [f"{number:032}" for number in range(known)]}, [])
-    rings = {"alarmName": "drift/fraud/psi", "state": {"value": "ALARM", "timestamp": NOON.isoformat()}}
-    world.alarms.alarms = [{"source": "aws.cloudwatch", "resources": ["arn:of:the:alarm"], "detail": rings}]
+    for name in ("drift/fraud/psi", "drift/fraud/auc"):
+        rings = {"alarmName": name, "state": {"value": "ALARM", "timestamp": NOON.isoformat()}}
+        world.alarms.alarms.append({"source": "aws.cloudwatch", "resources": [f"arn:{name}"], "detail": rings})
 
     sweep({}, world.ports)
 
