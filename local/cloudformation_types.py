@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ministack.core.responses import get_account_id
 
-from local import alarm_events
+from local import alarm_events, eventbridge_targets
 from local.sagemaker_records import Document
 
 _Created = tuple[str, Document]
@@ -32,25 +32,50 @@ def install(provisioners: Any) -> None:
             "update": kind.update,
             "delete": kind.delete,
         }
-    _refuse_unknown_bus(provisioners)
+    _refuse_rules(provisioners)
+    _lock_buckets(provisioners)
     _accept_metric_math(provisioners)
     _accept_bucket_hosts(sys.modules[f"{provisioners.__package__}.helpers"])
 
 
-def _refuse_unknown_bus(provisioners: Any) -> None:
-    """Make no ``AWS::Events::Rule`` on a bus that does not exist; ministack makes one that hears nothing."""
+def _refuse_rules(provisioners: Any) -> None:
+    """Make no ``AWS::Events::Rule`` on a bus that does not exist, and none with a target that lacks its role; ministack makes both."""
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]
     create, events = handlers["create"], provisioners._eb
 
-    def create_on_a_bus(logical_id: str, props: Document, stack_name: str) -> _Created:
+    def create_checked(logical_id: str, props: Document, stack_name: str) -> _Created:
         events._ensure_default_bus()
         bus = provisioners._eb_rule_bus_name(props)
         if bus not in events._event_buses:
             raise ValueError(f"Event bus {bus} does not exist.")
+        for problem in filter(None, map(eventbridge_targets.missing_role, props.get("Targets") or [])):
+            raise ValueError(problem)
         created: _Created = create(logical_id, props, stack_name)
         return created
 
-    handlers["create"] = create_on_a_bus
+    handlers["create"] = create_checked
+
+
+def _lock_buckets(provisioners: Any) -> None:
+    """Have an ``AWS::S3::Bucket`` take Object Lock from its template, which ministack's S3 keeps and its CloudFormation overlooks."""
+    handlers, s3 = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"], provisioners._s3
+    create, update = handlers["create"], handlers["update"]
+
+    def lock(created: _Created, props: Document) -> _Created:
+        default = (props.get("ObjectLockConfiguration") or {}).get("Rule", {}).get("DefaultRetention")
+        if props.get("ObjectLockEnabled"):
+            # A number of a template may come as text.
+            retention = {name: value if name == "Mode" else int(value) for name, value in (default or {}).items()}
+            s3._bucket_object_lock[created[0]] = {"enabled": True, "default_retention": retention or None}
+        return created
+
+    def create_with_lock(logical_id: str, props: Document, stack_name: str) -> _Created:
+        return lock(create(logical_id, props, stack_name), props)
+
+    def update_with_lock(physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        return lock(update(physical_id, old, new, stack_name), new)
+
+    handlers.update(create=create_with_lock, update=update_with_lock)
 
 
 def _accept_bucket_hosts(helpers: Any) -> None:

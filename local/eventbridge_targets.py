@@ -1,11 +1,19 @@
-"""EventBridge's dead-letter queues: an event whose target is gone is kept, which ministack only logs."""
+"""What EventBridge may deliver, and where the rest goes: ministack asks nobody, and only logs what it cannot deliver.
+
+A function lets rules in by its resource policy, a state machine is started under the target's role. Source:
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html; AWS's pages do not agree on what a role
+does to a target that is a function, so here it does nothing.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ministack.core import iam_evaluator
+from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import eventbridge, sqs, stepfunctions
 
 if TYPE_CHECKING:
@@ -15,37 +23,76 @@ logger = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Replace the delivery to a target with one that knows where an undeliverable event goes."""
-    invoke_target = eventbridge._invoke_target
+    """Replace the delivery to a target with one that knows where an undeliverable event goes, and refuse a target without its role."""
+    invoke_target, validate = eventbridge._invoke_target, eventbridge._validate_target_arn
 
     def invoke(target: Document, event: Document, rule: Document, view: Any = None) -> None:
-        missing = _missing(target.get("Arn", ""))
-        queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-        if missing is None or queue_arn is None:
+        refused = _refused(target, rule["Arn"])
+        if refused is None:
             invoke_target(target, event, rule, view)
             return
+        queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue_arn is None:
+            logger.warning("%s delivers nothing to %s: %s", rule["Arn"], target["Arn"], refused)
+            return
         shown = (view or eventbridge._pattern_event_view(event)).event_with_detail()
-        _send_to_queue(queue_arn, json.dumps(shown), rule["Arn"], target["Arn"], missing)
+        _send_to_queue(queue_arn, json.dumps(shown), rule["Arn"], target["Arn"], refused)
+
+    def validate_with_role(target: Document) -> Any:
+        problem = missing_role(target)
+        if problem is None:
+            return validate(target)
+        return error_response_json("ValidationException", problem, HTTPStatus.BAD_REQUEST)
 
     eventbridge._invoke_target = invoke
+    eventbridge._validate_target_arn = validate_with_role
 
 
-def _missing(arn: str) -> str | None:
-    """Say what is missing when the target does not exist; None when it does, or when it is of another kind."""
+def missing_role(target: Document) -> str | None:
+    """What PutTargets says to a state machine without the role to start it under; None when there is nothing to say."""
+    arn = str(target.get("Arn", ""))
+    if arn.split(":")[2:3] == ["states"] and not target.get("RoleArn"):
+        return f"RoleArn is required for target {arn}."
+    return None
+
+
+def _refused(target: Document, rule_arn: str) -> tuple[str, str] | None:
+    """Code and reason when a state machine or a function takes nothing from this rule; None when it does, and for other kinds."""
+    arn = str(target.get("Arn", ""))
     service = arn.removeprefix("arn:aws:").partition(":")[0]
     if service == "states" and stepfunctions._resolve_state_machine_arn(arn) is None:
-        return f"State Machine Does Not Exist: '{arn}'"
+        return "NO_RESOURCE", f"State Machine Does Not Exist: '{arn}'"
     if service == "lambda":
         # One of the modules that take long to import; a function to look for means somebody already did.
         from ministack.services import lambda_svc  # noqa: PLC0415 - see above
 
         function, config, _ = lambda_svc._get_func_record_for_ref(arn)
         if not function or not config:
-            return f"Function not found: {arn}"
+            return "NO_RESOURCE", f"Function not found: {arn}"
+        if not _lets_in(function["policy"], arn, rule_arn):
+            return "NO_PERMISSIONS", f"The resource policy of {arn} lets {rule_arn} do nothing."
     return None
 
 
-def _send_to_queue(queue_arn: str, body: str, rule_arn: str, target_arn: str, message: str) -> None:
+def _lets_in(policy: Document, function_arn: str, rule_arn: str) -> bool:
+    """Whether a function's resource policy lets EventBridge invoke it for a rule. No ``aws:SourceAccount`` comes with the call.
+
+    Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html, of ``SourceAccount``.
+    """
+    call = iam_evaluator.EvalContext(
+        principal_arn="",
+        principal_type="AssumedRole",
+        principal_account=get_account_id(),
+        action="lambda:InvokeFunction",
+        resource_arn=function_arn,
+        region=get_region(),
+        service_context={"aws:sourcearn": rule_arn},
+    )
+    result = iam_evaluator.evaluate_resource_policy(policy, call, service="events.amazonaws.com")
+    return bool(result.decision == "Allow")
+
+
+def _send_to_queue(queue_arn: str, body: str, rule_arn: str, target_arn: str, refused: tuple[str, str]) -> None:
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
         logger.warning("no dead-letter queue %s", queue_arn)
@@ -53,9 +100,9 @@ def _send_to_queue(queue_arn: str, body: str, rule_arn: str, target_arn: str, me
     attributes = {
         "RULE_ARN": rule_arn,
         "TARGET_ARN": target_arn,
-        # A target that does not exist is not retried, so there is neither a count nor an exhausted condition.
-        "ERROR_CODE": "NO_RESOURCE",
-        "ERROR_MESSAGE": message,
+        # Neither a target that does not exist nor one that refuses is tried again: no count, no exhausted condition.
+        "ERROR_CODE": refused[0],
+        "ERROR_MESSAGE": refused[1],
     }
     sqs._act_send_message(
         {

@@ -54,12 +54,42 @@ NAME_PROPERTIES: Final = (
     "ManagedPolicyName",
     "LogGroupName",
     "AlarmName",
+    "Name",
 )
+
+NAME_LIMITS: Final[Mapping[str, int]] = {
+    "AWS::S3::Bucket": 63,
+    "AWS::DynamoDB::Table": 255,
+    "AWS::SNS::Topic": 256,
+    "AWS::SQS::Queue": 80,
+    "AWS::Lambda::Function": 64,
+    "AWS::StepFunctions::StateMachine": 80,
+    "AWS::IAM::Role": 64,
+    "AWS::IAM::ManagedPolicy": 128,
+    "AWS::Events::Rule": 64,
+    "AWS::Logs::LogGroup": 512,
+    "AWS::CloudWatch::Alarm": 255,
+}
+"""Characters of a name, where CloudFormation cuts those it makes: the quotas page of each service in its guide."""
 
 REF_IS_THE_ARN: Final = frozenset({"AWS::SNS::Topic", "AWS::StepFunctions::StateMachine", "AWS::IAM::ManagedPolicy"})
 LOWER_CASE_NAMES: Final = frozenset({"AWS::S3::Bucket"})
 
 _REMOVED: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stack is made, under which name, and what CloudFormation adds to the names and ids it makes up."""
+
+    partition: str = PARTITION
+    region: str = REGION
+    stack: str = STACK
+    suffix: str = ""
+    stack_id: str = "id"
+
+
+HERE: Final = Place()
 
 
 @dataclass(frozen=True)
@@ -114,9 +144,12 @@ class Template:
         yield from _strings(self.document, "")
 
     def resolve(
-        self, parameters: Mapping[str, str] | None = None, conditions: Mapping[str, bool] | None = None
+        self,
+        parameters: Mapping[str, str] | None = None,
+        conditions: Mapping[str, bool] | None = None,
+        place: Place = HERE,
     ) -> Stack:
-        """What CloudFormation would create from these parameters; the others have their defaults.
+        """What CloudFormation would create from these parameters in a place; the others have their defaults.
 
         `conditions` are taken as decided, whatever the parameters say.
         """
@@ -126,7 +159,7 @@ class Template:
         values = {name: declared.get("Default") for name, declared in self.parameters.items()}
         values.update(parameters or {})
         texts = {name: "" if value is None else str(value) for name, value in values.items()}
-        return Stack(self, texts, dict(conditions or {}))
+        return Stack(self, texts, dict(conditions or {}), place)
 
 
 @cache
@@ -142,6 +175,7 @@ class Stack:
     template: Template
     values: dict[str, str]
     _conditions: dict[str, bool] = field(default_factory=dict)
+    place: Place = HERE
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -176,7 +210,10 @@ class Stack:
         resource = self.template.resources[logical_id]
         properties = resource.get("Properties") or {}
         given = next((self.value(properties[key]) for key in NAME_PROPERTIES if key in properties), None)
-        name = str(given or f"{STACK}-{logical_id}")
+        made_up = f"-{logical_id}{self.place.suffix}"
+        # As CloudFormation does, the stack's name is what is cut.
+        at_most = NAME_LIMITS.get(resource["Type"], 255) - len(made_up)
+        name = str(given or f"{self.place.stack[:at_most]}{made_up}")
         return name.lower() if resource["Type"] in LOWER_CASE_NAMES else name
 
     def arn(self, logical_id: str) -> str:
@@ -185,7 +222,7 @@ class Stack:
         if kind not in ARNS:
             raise NotImplementedError(f"add the ARN of {kind} to ARNS")
         name = self.name(logical_id)
-        return ARNS[kind].format(partition=PARTITION, region=REGION, account=ACCOUNT, name=name)
+        return ARNS[kind].format(partition=self.place.partition, region=self.place.region, account=ACCOUNT, name=name)
 
     def logical_id(self, arn: str) -> str:
         """The resource that has this ARN."""
@@ -230,12 +267,13 @@ class Stack:
         return {key: value for key, item in node.items() if (value := self.value(item)) is not _REMOVED}
 
     def _ref(self, name: str) -> Any:
+        place = self.place
         pseudo = {
-            "AWS::Partition": PARTITION,
-            "AWS::Region": REGION,
+            "AWS::Partition": place.partition,
+            "AWS::Region": place.region,
             "AWS::AccountId": ACCOUNT,
-            "AWS::StackName": STACK,
-            "AWS::StackId": f"arn:{PARTITION}:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/id",
+            "AWS::StackName": place.stack,
+            "AWS::StackId": f"arn:{place.partition}:cloudformation:{place.region}:{ACCOUNT}:stack/{place.stack}/{place.stack_id}",
             "AWS::URLSuffix": URL_SUFFIX,
             "AWS::NoValue": _REMOVED,
         }
@@ -248,7 +286,7 @@ class Stack:
             return self.values[name]
         kind = self.template.resources[name]["Type"]
         if kind == "AWS::SQS::Queue":
-            return f"https://sqs.{REGION}.{URL_SUFFIX}/{ACCOUNT}/{self.name(name)}"
+            return f"https://sqs.{place.region}.{URL_SUFFIX}/{ACCOUNT}/{self.name(name)}"
         return self.arn(name) if kind in REF_IS_THE_ARN else self.name(name)
 
     def _attribute(self, name: str, attribute: str) -> str:
@@ -256,7 +294,9 @@ class Stack:
             return self.arn(name)
         if attribute.endswith("Name"):
             return self.name(name)
-        return f"{name}.{attribute}"  # an address or a revision: nothing here looks into it
+        if attribute == "FunctionUrl":
+            return f"https://{'0' * 32}.lambda-url.{self.place.region}.on.aws/"
+        return f"{name}.{attribute}"  # a revision: nothing here looks into it
 
     def _call(self, function: str, argument: Any) -> Any:
         match function:

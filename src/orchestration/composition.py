@@ -15,7 +15,7 @@ from botocore.config import Config
 from orchestration.ports import ApprovalPorts, HandPorts, OperatorPorts, Ports
 from orchestration.settings import ApprovalSettings, Settings
 from orchestration.stores.alarms_cloudwatch import Alarms
-from orchestration.stores.bucket_s3 import AutomationBucket
+from orchestration.stores.bucket_s3 import AutomationBucket, RecordLock
 from orchestration.stores.callers_sts import Callers
 from orchestration.stores.channels_sns import Channels
 from orchestration.stores.dead_letters_sqs import DeadLetters
@@ -89,10 +89,11 @@ def _operator_ports(settings: Settings, session: boto3.Session) -> dict[str, Any
 
 def _approval_ports(settings: ApprovalSettings, session: boto3.Session) -> dict[str, Any]:
     config = _config()
+    lock = RecordLock(settings.evidence_lock_days, _now) if settings.evidence_lock_days else None
     return {
         "settings": settings,
         "table": HistoryTable(session.client("dynamodb", config=config), settings.history_table),
-        "bucket": AutomationBucket(session.client("s3", config=config), settings.automation_bucket),
+        "bucket": AutomationBucket(session.client("s3", config=config), settings.automation_bucket, lock),
         "channels": Channels(
             session.client("sns", config=config),
             session.client("events", config=config),

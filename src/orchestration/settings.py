@@ -25,6 +25,7 @@ class ApprovalSettings:
     """What the template tells every function. Empty strings mean "not set".
 
     ``approval_url`` is the page's address; ApprovalFunction itself does not know it, since the address is made from it.
+    ``evidence_lock_days``: for how long each record is locked as it is written; 0: not at all.
     ``voter_roles`` are ARNs of the roles whose trust policy pins the session name; only functions that people call have them,
     and ``reviewer_principals``, ARNs of who those people are; empty: IAM alone says.
     """
@@ -35,6 +36,7 @@ class ApprovalSettings:
     escalation_topic_arn: str
     state_machine_arn: str
     runbook_url: str
+    evidence_lock_days: int
     approval_access: ApprovalAccess
     approval_url: str
     voter_roles: tuple[str, ...]
@@ -45,7 +47,7 @@ class ApprovalSettings:
         """Read ApprovalFunction's settings. It escalates nothing, so it has no escalation topic.
 
         Raises:
-            SettingsError: a variable is missing; the text names it.
+            SettingsError: a variable is missing or not a number; the text names it.
         """
         return cls(**_shared(environ), **_people(environ), escalation_topic_arn="", approval_url="")
 
@@ -81,16 +83,6 @@ class Settings(ApprovalSettings):
         Raises:
             SettingsError: a variable is missing or not a number; the text names it.
         """
-
-        def number(name: str) -> float:
-            try:
-                return float(_text(environ, name))
-            except ValueError:
-                raise SettingsError(
-                    f"Environment variable {name} is {_text(environ, name)!r}, which is not a number. "
-                    "Correct the stack parameter it comes from and deploy again."
-                ) from None
-
         return cls(
             **_shared(environ),
             **(_people(environ) if "VOTER_ROLES" in environ else {"voter_roles": (), "reviewer_principals": ()}),
@@ -104,10 +96,10 @@ class Settings(ApprovalSettings):
             mode=_text(environ, "MODE"),
             approval_mode=_text(environ, "APPROVAL_MODE"),
             policy_floor=_text(environ, "POLICY_FLOOR") != "OFF",
-            approval_expiry_hours=int(number("APPROVAL_EXPIRY_HOURS")),
-            cooldown_hours=number("COOLDOWN_HOURS"),
-            run_budget=int(number("RUN_BUDGET")),
-            max_concurrent_trainings=int(number("MAX_CONCURRENT_TRAININGS")),
+            approval_expiry_hours=int(_number(environ, "APPROVAL_EXPIRY_HOURS")),
+            cooldown_hours=_number(environ, "COOLDOWN_HOURS"),
+            run_budget=int(_number(environ, "RUN_BUDGET")),
+            max_concurrent_trainings=int(_number(environ, "MAX_CONCURRENT_TRAININGS")),
             default_model_tags=_text(environ, "DEFAULT_MODEL_TAGS"),
             model_data_prefixes=_list(environ, "MODEL_DATA_PREFIXES"),
             image_prefixes=_list(environ, "IMAGE_PREFIXES"),
@@ -122,6 +114,7 @@ def _shared(environ: Mapping[str, str]) -> dict[str, Any]:
         "operations_topic_arn": _text(environ, "OPERATIONS_TOPIC_ARN"),
         "state_machine_arn": _text(environ, "STATE_MACHINE_ARN"),
         "runbook_url": _text(environ, "RUNBOOK_URL"),
+        "evidence_lock_days": int(_number(environ, "EVIDENCE_LOCK_DAYS")),
     }
     access = _text(environ, "APPROVAL_ACCESS")
     if access not in set(ApprovalAccess):
@@ -140,6 +133,16 @@ def _people(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, _text(environ, name).split(","))))
+
+
+def _number(environ: Mapping[str, str], name: str) -> float:
+    try:
+        return float(_text(environ, name))
+    except ValueError:
+        raise SettingsError(
+            f"Environment variable {name} is {_text(environ, name)!r}, which is not a number. "
+            "Correct the stack parameter it comes from and deploy again."
+        ) from None
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

@@ -65,7 +65,7 @@ MAY: Final[dict[str, tuple[Call, set[str]]]] = {
     "take the bucket's policy away": (on("s3:DeleteBucketPolicy", BUCKET), set()),
     "start the loop": (on("states:StartExecution", MACHINE), {"the loop", "the rules"}),
     "answer a token": (on("states:SendTaskSuccess", MACHINE), {"the loop", "the hand", "the page"}),
-    "have the loop decide": (on("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")), {"the machine", "the rules"}),
+    "have the loop decide": (on("lambda:InvokeFunction", STACK.arn("OrchestrationFunction")), {"the machine"}),
     "have the hand act": (on("lambda:InvokeFunction", STACK.arn("PromotionFunction")), {"the machine"}),
     "vote as somebody on the page": (on("lambda:InvokeFunction", STACK.arn("ApprovalFunction")), set()),
     "operate": (on("lambda:InvokeFunction", STACK.arn("OperatorFunction")), set()),

@@ -949,6 +949,7 @@ FORM: Final = {
     "DefaultModelTags": "REQUIRED",
     "ModelDataPrefixes": f"s3://{TEAM_BUCKET}",
     "ImagePrefixes": "image",
+    "EvidenceObjectLock": "GOVERNANCE",
 }
 """A stack with everything of its own, so that every statement has a resource of its own."""
 
@@ -997,7 +998,7 @@ def _deploy(stack: Stack) -> None:
         boto3.client("sns").create_topic(Name=stack.name(topic))
     s3 = boto3.client("s3")
     for bucket in (stack.name("AutomationBucket"), TEAM_BUCKET, DECISION_BUCKET):
-        s3.create_bucket(Bucket=bucket)
+        s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bucket == stack.name("AutomationBucket"))
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     decision = b"retraining_required\nNO\n"
     s3.put_object(Bucket=DECISION_BUCKET, Key=stack.values["DecisionKey"], Body=decision)

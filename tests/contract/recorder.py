@@ -83,7 +83,11 @@ class Recorder:
         elif service == "s3":
             key = f"/{params['Key']}" if "Key" in params else ""
             prefix = (("s3:prefix", params["Prefix"]),) if "Prefix" in params else ()
-            yield Call(action, f"arn:{PARTITION}:s3:::{params['Bucket']}{key}", prefix)
+            resource = f"arn:{PARTITION}:s3:::{params['Bucket']}{key}"
+            yield Call(action, resource, prefix)
+            if mode := params.get("ObjectLockMode"):
+                # S3 User Guide, "Object Lock": a PutObject with a retention needs this besides.
+                yield Call("s3:PutObjectRetention", resource, (("s3:object-lock-mode", mode),))
         elif service == "events":
             for entry in params["Entries"]:
                 bus = f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:event-bus/{entry.get('EventBusName', 'default')}"

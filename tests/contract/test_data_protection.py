@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 
+from orchestration.domain.records import RECORD_FOLDERS
 from orchestration.stores.history_table import HistoryTable
-from tests.contract.template import ACCOUNT, ALIKE, REGION, Stack, Template
+from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template, as_list
 from tests.unit.memory_dynamodb import MemoryDynamoDB
 
 KEY: Final = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b"
 PLAIN: Final = Template.read().resolve()
 WITH_KEY: Final = Template.read().resolve({"KmsKeyArn": KEY})
-RECORDS: Final = ("decisions/", "manifests/", "evidence/", "rejected/")
 
 
 def properties(stack: Stack, logical_id: str) -> dict[str, Any]:
@@ -75,14 +77,104 @@ def test_every_role_of_the_loop_that_meets_encrypted_data_may_use_the_key() -> N
         assert not [entry for entry in PLAIN.statements(role) if "kms:" in str(entry["Action"])], role
 
 
-def test_object_lock_is_off_unless_asked_for_and_never_beyond_undoing() -> None:
-    locked = properties(Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE"}), "AutomationBucket")
+def key_policy() -> dict[str, Any]:
+    """The key policy that docs/security.md prints, for this account and Region."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    printed = page.split("<!-- key policy -->")[1].split("<!-- end of key policy -->")[0]
+    text = printed.split("```json")[1].split("```")[0].replace("<account>", ACCOUNT).replace("<region>", REGION)
+    return {"Version": "2012-10-17", "Statement": json.loads(text)}
 
+
+def services_that_use_the_key() -> set[str]:
+    """Services that use the key as themselves: alarms on a topic, rules with a dead-letter queue, log groups."""
+    found = set()
+    for resource in WITH_KEY.resources.values():
+        kind, given = resource["Type"], resource["Properties"]
+        if kind == "AWS::CloudWatch::Alarm" and given["AlarmActions"]:
+            found.add("cloudwatch.amazonaws.com")
+        if kind == "AWS::Events::Rule" and any("DeadLetterConfig" in target for target in given["Targets"]):
+            found.add("events.amazonaws.com")
+        if kind == "AWS::Logs::LogGroup" and "KmsKeyId" in given:
+            found.add(f"logs.{REGION}.amazonaws.com")
+    return found
+
+
+WITHIN: Final[dict[str, dict[str, str]]] = {
+    "cloudwatch.amazonaws.com": {"aws:sourceaccount": ACCOUNT},
+    "events.amazonaws.com": {},
+    f"logs.{REGION}.amazonaws.com": {
+        "kms:encryptioncontext:aws:logs:arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:loop"
+    },
+}
+"""What each service sends with its request. EventBridge is not documented to send a source to KMS."""
+
+
+def test_the_key_policy_of_the_security_page_names_every_service_that_uses_the_key_and_no_other() -> None:
+    named = [each["Principal"].get("Service") for each in key_policy()["Statement"] if "Service" in each["Principal"]]
+
+    assert set(named) == services_that_use_the_key() == set(WITHIN)
+    assert len(named) == len(WITHIN)
+
+
+@pytest.mark.parametrize("action", ["kms:Decrypt", "kms:GenerateDataKey"])
+@pytest.mark.parametrize("service", WITHIN)
+def test_the_key_policy_of_the_security_page_lets_a_service_use_the_key(service: str, action: str) -> None:
+    def decided(context: dict[str, str]) -> str:
+        call = EvalContext("", "AssumedRole", "", action, KEY, REGION, service_context=context)
+        return str(evaluate_resource_policy(key_policy(), call, service=service).decision)
+
+    assert decided(WITHIN[service]) == "Allow"
+    elsewhere = {name: value.replace(ACCOUNT, "999988887777") for name, value in WITHIN[service].items()}
+    assert (decided(elsewhere) == "Allow") is (service == "events.amazonaws.com")
+
+
+def test_the_key_policy_of_the_security_page_has_the_account_govern_it_and_fits() -> None:
+    """32 KB of a key policy: https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html."""
+    document = key_policy()
+    (governs,) = [each for each in document["Statement"] if "AWS" in each["Principal"]]
+
+    assert governs["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert governs["Action"] == "kms:*"
+    assert len(json.dumps(document).encode()) < 32 * 1024
+
+
+LOCKED: Final = Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE"})
+
+
+def test_object_lock_is_off_unless_asked_for_and_has_no_default_for_the_whole_bucket() -> None:
+    """A default would lock the data of runs, and S3 would refuse an uploader there that sends no checksum."""
     assert "ObjectLockEnabled" not in properties(PLAIN, "AutomationBucket")
     assert "ObjectLockConfiguration" not in properties(PLAIN, "AutomationBucket")
-    assert locked["ObjectLockEnabled"] is True
-    assert locked["ObjectLockConfiguration"]["Rule"]["DefaultRetention"] == {"Mode": "GOVERNANCE", "Days": "2555"}
-    assert locked["VersioningConfiguration"] == {"Status": "Enabled"}, "Object Lock needs it"
+    assert properties(LOCKED, "AutomationBucket")["ObjectLockEnabled"] is True
+    assert properties(LOCKED, "AutomationBucket")["ObjectLockConfiguration"] == {"ObjectLockEnabled": "Enabled"}
+    assert properties(LOCKED, "AutomationBucket")["VersioningConfiguration"] == {"Status": "Enabled"}, (
+        "Object Lock needs it"
+    )
+
+
+@pytest.mark.parametrize("function", list(PLAIN.of_type("AWS::Lambda::Function")))
+def test_a_function_locks_what_it_writes_for_as_long_as_the_form_says(function: str) -> None:
+    days = Template.read().resolve({"EvidenceObjectLock": "GOVERNANCE", "EvidenceRetentionInDays": "400"})
+
+    assert properties(PLAIN, function)["Environment"]["Variables"]["EVIDENCE_LOCK_DAYS"] == "0"
+    assert properties(days, function)["Environment"]["Variables"]["EVIDENCE_LOCK_DAYS"] == "400"
+
+
+def test_who_may_lock_may_write_there_and_who_writes_records_may_lock_them() -> None:
+    """S3 asks for both permissions of a PUT with a retention."""
+    for role in LOCKED.of_type("AWS::IAM::Role"):
+        written, locks = (
+            {
+                resource
+                for statement in LOCKED.statements(role)
+                if action in as_list(statement["Action"])
+                for resource in as_list(statement["Resource"])
+                if not resource.endswith("/runs/*")
+            }
+            for action in ("s3:PutObject", "s3:PutObjectRetention")
+        )
+        assert locks == written, role
+        assert "PutObjectRetention" not in str(PLAIN.statements(role)), role
 
 
 def test_no_lifecycle_rule_expires_a_record() -> None:
@@ -91,7 +183,7 @@ def test_no_lifecycle_rule_expires_a_record() -> None:
     for rule in rules:
         if {"ExpirationInDays", "ExpirationDate"} & set(rule):
             assert rule["Prefix"] == "runs/"
-            assert not rule["Prefix"].startswith(RECORDS)
+            assert not rule["Prefix"].startswith(RECORD_FOLDERS)
 
 
 def test_runs_leave_the_dear_storage_before_they_expire() -> None:

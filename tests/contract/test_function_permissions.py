@@ -138,17 +138,6 @@ def test_an_action_on_the_table_stands_in_one_statement(life: World, function: s
     assert len(actions) == len(set(actions))
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_roles_policy_is_smaller_than_iam_allows(function: str) -> None:
-    """10,240 characters without spaces over all inline policies of a role; names of the stack come on top of these."""
-    stack = Template.read().resolve(
-        {"KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/7a1b2c3d", "DecisionBucket": "d"}
-    )
-    text = re.sub(r"\s", "", str(stack.policies(f"{function}Role")))
-
-    assert len(text) < 9_000
-
-
 def test_the_function_that_decides_changes_nothing_in_sagemaker_but_stops_trainings(life: World) -> None:
     policies = life.stack.policies(f"{ORCHESTRATION}Role")
     bucket = life.stack.arn("AutomationBucket")

@@ -29,7 +29,11 @@ STRANGER: Final = f"arn:aws:iam::{ACCOUNT}:role/stranger"
 
 TEMPLATE: Final = Template.read()
 STACK: Final = TEMPLATE.resolve(
-    {"AutomationPrincipals": AUTOMATION_ROLE, "ReviewerPrincipals": f"{REVIEWER},{OPERATOR},{ADMINISTRATOR}"}
+    {
+        "AutomationPrincipals": AUTOMATION_ROLE,
+        "ReviewerPrincipals": f"{REVIEWER},{OPERATOR},{ADMINISTRATOR}",
+        "EvidenceObjectLock": "GOVERNANCE",
+    }
 )
 
 
@@ -93,6 +97,7 @@ def _item(*keys: str, **context: Any) -> dict[str, Any]:
 
 
 WRITE_ONCE: Final = {"s3:if-none-match": "*"}
+GOVERNANCE: Final = {"s3:object-lock-mode": "GOVERNANCE"}
 TOKENS: Final = {"token", "token_before"}
 """Who has one answers the wait in somebody else's name."""
 
@@ -123,7 +128,16 @@ DEEDS: Final = {
     ),
     "tag a record": Deed("s3:PutObjectTagging", f"{BUCKET}/rejected/a.json"),
     "open a record to the world by its ACL": Deed("s3:PutObjectVersionAcl", f"{BUCKET}/manifests/fraud/run-1.json"),
-    "change how long a record is kept": Deed("s3:PutObjectRetention", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
+    "lock a record": Deed("s3:PutObjectRetention", f"{BUCKET}/decisions/fraud/2026/03/02/a.json", GOVERNANCE),
+    "lock evidence of an approval": Deed(
+        "s3:PutObjectRetention", f"{BUCKET}/evidence/fraud/run-1/approval-training.json", GOVERNANCE
+    ),
+    "lock a record beyond undoing": Deed(
+        "s3:PutObjectRetention",
+        f"{BUCKET}/decisions/fraud/2026/03/02/a.json",
+        {"s3:object-lock-mode": "COMPLIANCE"},
+    ),
+    "go past the lock of a record": Deed("s3:BypassGovernanceRetention", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "give a record another key": Deed("s3:UpdateObjectEncryption", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "bring an archived record back": Deed("s3:RestoreObject", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "delete a version of a decision": Deed("s3:DeleteObjectVersion", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
@@ -268,6 +282,7 @@ def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_lef
         for name, about in actions.items()
         if "object" in (about.get("Resources") or ()) and not name.startswith(("get", "list"))
     } - {"putobject", "abortmultipartupload", "restoreobject", "initiatereplication", "putobjectlegalhold"}
+    assert "bypassgovernanceretention" in changing
     policy = document(TEMPLATE.resolve(), "AutomationBucketPolicy")
 
     def decided(action: str, folder: str) -> str:
@@ -284,7 +299,7 @@ def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_lef
 
     allowed_on_records = {
         (action, folder)
-        for action in changing - {"bypassgovernanceretention"}
+        for action in changing
         for folder in ("decisions", "manifests", "evidence", "rejected")
         if decided(action, folder) != "Deny"
     }

@@ -370,11 +370,11 @@ def rule_targets(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_every_target_has_a_role_a_retry_policy_and_a_dead_letter_queue(full_form: Stack) -> None:
+def test_every_target_has_a_retry_policy_and_a_dead_letter_queue(full_form: Stack) -> None:
     incomplete = {
         f"{rule}.{target['Id']}": missing
         for rule, target in rule_targets(full_form)
-        if (missing := {"RoleArn", "RetryPolicy", "DeadLetterConfig"} - target.keys())
+        if (missing := {"RetryPolicy", "DeadLetterConfig"} - target.keys())
     }
 
     assert incomplete == {}
@@ -428,22 +428,59 @@ def test_every_rule_may_send_to_its_dead_letter_queue(full_form: Stack) -> None:
         assert not allowing(policies, named_alike), rule
 
 
+def is_function(target: dict[str, Any]) -> bool:
+    """Tell a target that is a Lambda function from one that is started under a role."""
+    return str(target["Arn"]).split(":")[2] == "lambda"
+
+
+def function_permissions(stack: Stack, principal: str) -> dict[str, dict[str, Any]]:
+    """What functions' resource policies allow a service, by logical id."""
+    permissions = stack.of_type("AWS::Lambda::Permission")
+    found = {name: permission["Properties"] for name, permission in permissions.items()}
+    return {name: properties for name, properties in found.items() if properties["Principal"] == principal}
+
+
 def test_the_rules_role_holds_exactly_what_their_targets_need(full_form: Stack) -> None:
-    """Both ways: no target that it may not call, nothing allowed that no target is."""
-    actions = {"states": "states:StartExecution", "lambda": "lambda:InvokeFunction", "sns": "sns:Publish"}
+    """Both ways: no target that it may not start, nothing allowed that no target is."""
     by_role: dict[str, list[Call]] = {}
     for rule, target in rule_targets(full_form):
-        call = Call(actions[target["Arn"].split(":")[2]], target["Arn"], why=rule)
-        by_role.setdefault(full_form.logical_id(target["RoleArn"]), []).append(call)
+        if not is_function(target):
+            call = Call("states:StartExecution", target["Arn"], why=rule)
+            by_role.setdefault(full_form.logical_id(target["RoleArn"]), []).append(call)
 
+    assert set(by_role) == {"EventsInvokeRole"}
     for role, calls in by_role.items():
         policies = full_form.policies(role)
         assert [call for call in calls if allowing(policies, call) is None] == []
         assert unused(policies, calls) == []
 
 
+def test_a_function_lets_exactly_the_rules_in_that_target_it_each_by_its_arn(full_form: Stack) -> None:
+    """No role: EventBridge User Guide, "Using resource-based policies", and "Troubleshooting" on ``SourceAccount``."""
+    wanted = []
+    for rule, target in rule_targets(full_form):
+        if is_function(target):
+            assert "RoleArn" not in target, rule
+            wanted.append((target["Arn"], "lambda:InvokeFunction", full_form.arn(rule)))
+    granted = function_permissions(full_form, "events.amazonaws.com").values()
+
+    assert sorted((each["FunctionName"], each["Action"], each["SourceArn"]) for each in granted) == sorted(wanted)
+    assert wanted
+    assert [each for each in granted if "SourceAccount" in each] == []
+
+
+def test_a_rule_waits_for_what_lets_it_deliver(template: Template, full_form: Stack) -> None:
+    """EventBridge tries nothing again that it had no permission for."""
+    let_in = {each["SourceArn"]: name for name, each in function_permissions(full_form, "events.amazonaws.com").items()}
+    for rule, target in rule_targets(full_form):
+        waited_for = as_list(template.resources[rule]["DependsOn"])
+        assert (let_in[full_form.arn(rule)] if is_function(target) else "EventsInvokePolicy") in waited_for, rule
+
+
 def test_the_rules_role_trusts_rules_of_this_stack_only(full_form: Stack) -> None:
-    for role in {full_form.logical_id(target["RoleArn"]) for _rule, target in rule_targets(full_form)}:
+    for role in {
+        full_form.logical_id(target["RoleArn"]) for _rule, target in rule_targets(full_form) if "RoleArn" in target
+    }:
         (statement,) = full_form.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         default, own = statement["Condition"]["ArnLike"]["aws:SourceArn"]
         assert default.endswith(f":rule/{STACK}-*")
@@ -909,4 +946,5 @@ def test_nothing_but_the_machine_lets_the_hand_act(full_form: Stack) -> None:
 
     assert [role for role in roles if allowing(full_form.policies(role), invoke)] == [f"{MACHINE}Role"]
     assert allowing(people, invoke) is None
-    assert not full_form.of_type("AWS::Lambda::Permission")
+    permissions = full_form.of_type("AWS::Lambda::Permission").values()
+    assert invoke.resource not in {permission["Properties"]["FunctionName"] for permission in permissions}

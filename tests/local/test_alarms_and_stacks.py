@@ -193,3 +193,29 @@ def test_a_template_is_found_by_an_address_whose_host_names_the_bucket(account: 
     for host in ("templates.s3.eu-west-1.amazonaws.com", "templates.s3.amazonaws.com", "s3.amazonaws.com/templates"):
         summary = account.aws.client("cloudformation").get_template_summary(TemplateURL=f"https://{host}/a/queue.yaml")
         assert "AWS::SQS::Queue" in summary["ResourceTypes"]
+
+
+def test_an_update_takes_a_buckets_default_lock_away_and_what_was_locked_stays_so(account: Account) -> None:
+    stacks, s3 = account.aws.client("cloudformation"), account.s3
+
+    def template(lock: dict[str, Any]) -> str:
+        properties = {
+            "BucketName": "evidence",
+            "VersioningConfiguration": {"Status": "Enabled"},
+            "ObjectLockEnabled": True,
+            "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", **lock},
+        }
+        return json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}})
+
+    default = {"Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": "3"}}}
+    stacks.create_stack(StackName="s", TemplateBody=template(default))
+    stacks.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    s3.put_object(Bucket="evidence", Key="before", Body=b"a")
+    stacks.update_stack(StackName="s", TemplateBody=template({}))
+    stacks.get_waiter("stack_update_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    s3.put_object(Bucket="evidence", Key="after", Body=b"a")
+
+    locks = s3.get_object_lock_configuration(Bucket="evidence")["ObjectLockConfiguration"]
+    assert locks == {"ObjectLockEnabled": "Enabled"}
+    assert s3.head_object(Bucket="evidence", Key="before")["ObjectLockMode"] == "GOVERNANCE"
+    assert "ObjectLockMode" not in s3.head_object(Bucket="evidence", Key="after")

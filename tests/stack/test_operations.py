@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from local.embedded_aws import EmbeddedAws
+from local.embedded_aws import EmbeddedAws, wait_until
 from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
 from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop
@@ -135,6 +137,20 @@ def test_every_option_of_a_careful_team_deploys_together(aws: EmbeddedAws, packa
     assert table["DeletionProtectionEnabled"] is True
     queue = aws.client("sqs").get_queue_attributes(QueueUrl=outputs["DeadLetterQueueUrl"], AttributeNames=["All"])
     assert queue["Attributes"]["KmsMasterKeyId"] == key
+
+    locks = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    assert locks == {"ObjectLockEnabled": "Enabled"}, "a default would lock the data of runs"
+    odd = {"Source": "mlops.drift", "DetailType": "Drift Detected", "Detail": "{}"}
+    aws.client("events").put_events(Entries=[odd])
+    listed = wait_until(lambda: s3.list_object_versions(Bucket=bucket, Prefix="rejected/").get("Versions"))
+    kept = {"Bucket": bucket, "Key": listed[0]["Key"], "VersionId": listed[0]["VersionId"]}
+    head = s3.head_object(**kept)
+    assert head["ObjectLockMode"] == "GOVERNANCE"
+    assert timedelta(days=2554) < head["ObjectLockRetainUntilDate"] - datetime.now(UTC) < timedelta(days=2555)
+    with pytest.raises(ClientError, match="object lock"):
+        s3.delete_object(**kept)
+    s3.put_object(Bucket=bucket, Key="runs/fraud/run-1/outputs/model.tar.gz", Body=b"a model")
+    assert "ObjectLockMode" not in s3.head_object(Bucket=bucket, Key="runs/fraud/run-1/outputs/model.tar.gz")
 
 
 def test_a_slack_channel_without_its_workspace_is_refused_before_anything_is_created(

@@ -350,8 +350,17 @@ class FakeSageMaker:
         }
 
 
+PAYLOAD_BYTES = 256 * 1024
+"""How much an input, an output or a result holds: AWS Step Functions Developer Guide, "Service quotas"."""
+
+
+def _refuse_large(payload: str, operation: str) -> None:
+    if len(payload.encode()) > PAYLOAD_BYTES:
+        raise client_error("ValidationException", "must have length less than or equal to 262144", operation)
+
+
 class FakeStepFunctions:
-    """Step Functions' client: names are used once, tokens are answered once."""
+    """Step Functions' client: names are used once, tokens are answered once, nothing is larger than it takes."""
 
     exceptions = StepFunctionsExceptions
 
@@ -376,6 +385,7 @@ class FakeStepFunctions:
 
     def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:
         lost = self._called("SendTaskSuccess")
+        _refuse_large(output, "SendTaskSuccess")
         if taskToken in self.answers:
             raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskSuccess")
         self.answers[taskToken] = json.loads(output)
@@ -428,6 +438,7 @@ class FakeStepFunctions:
 
     def start_execution(self, *, stateMachineArn: str, name: str, **request: Any) -> dict[str, Any]:
         lost = self._called("StartExecution")
+        _refuse_large(request["input"], "StartExecution")
         error = self._scripts.pop(0) if self._scripts else None
         if error is not None and not isinstance(error, ReadTimeoutError):
             raise error

@@ -70,6 +70,7 @@ SETTINGS: Final = Settings(
     run_budget=4,
     max_concurrent_trainings=1,
     runbook_url="https://example.com/runbook",
+    evidence_lock_days=0,
     approval_access=ApprovalAccess.IAM,
     approval_url="https://review.example.com/",
     voter_roles=(),

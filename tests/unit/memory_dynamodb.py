@@ -153,9 +153,10 @@ class MemoryDynamoDB:
                 "Transaction request cannot include multiple operations on one item",
                 "TransactWriteItems",
             )
-        large = [kind == "Put" and _size(request["Item"]) > ITEM_BYTES for kind, request in steps]
+        large = [self._too_large(kind, request, key) for (kind, request), key in zip(steps, keys, strict=True)]
         if any(large):
-            raise _canceled([{"Code": "ValidationError" if too_large else "None"} for too_large in large])
+            why = {"Code": "ValidationError", "Message": "Item size to update has exceeded the maximum allowed size"}
+            raise _canceled([why if too_large else {"Code": "None"} for too_large in large])
         if len(keys) > 100:
             raise _error("ValidationException", "Member must have length less than or equal to 100", "Transact")
         met = self._meets_another(*keys)
@@ -193,7 +194,7 @@ class MemoryDynamoDB:
         return {}
 
     def _write(self, operation: str, kind: str, request: dict[str, Any], key: Key) -> None:
-        if kind == "Put" and _size(request["Item"]) > ITEM_BYTES:
+        if self._too_large(kind, request, key):
             raise _error("ValidationException", "Item size has exceeded the maximum allowed size", operation)
         if any(self._meets_another(key)):
             raise _error("TransactionConflictException", "Transaction is ongoing for the item", operation)
@@ -202,6 +203,12 @@ class MemoryDynamoDB:
             raise ConditionalCheckFailedException(answer, operation)
         self.commits += 1
         self._apply(kind, request, key)
+
+    def _too_large(self, kind: str, request: dict[str, Any], key: Key) -> bool:
+        """Whether an item would hold more than it can, after a put or an update."""
+        if kind == "Update":
+            return size(_updated(self.items.get(key, dict(request["Key"])), request)) > ITEM_BYTES
+        return kind == "Put" and size(request["Item"]) > ITEM_BYTES
 
     def _apply(self, kind: str, request: dict[str, Any], key: Key) -> None:
         if kind == "ConditionCheck":
@@ -237,7 +244,7 @@ class MemoryDynamoDB:
         return any(map(all, groups))
 
 
-def _size(item: Item) -> int:
+def size(item: Item) -> int:
     """Bytes of an item, roughly as DynamoDB counts them."""
     return sum(len(name) + len(str(next(iter(value.values()))).encode()) for name, value in item.items())
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ from orchestration.domain.records import (
     undecided_key,
 )
 from orchestration.domain.signal import Rejection, identify
-from orchestration.stores.bucket_s3 import AutomationBucket
+from orchestration.stores.bucket_s3 import AutomationBucket, RecordLock
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, SETTINGS
 from tests.unit.test_decision import signal
@@ -134,7 +135,7 @@ class S3:
 
     def __init__(self) -> None:
         self.client = boto3.client("s3", region_name="us-east-1")
-        self.client.create_bucket(Bucket="automation")
+        self.client.create_bucket(Bucket="automation", ObjectLockEnabledForBucket=True)
         enabled: Any = {"Status": "Enabled"}
         self.client.put_bucket_versioning(Bucket="automation", VersioningConfiguration=enabled)
         self.bucket = AutomationBucket(self.client, "automation")
@@ -151,6 +152,36 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
         monkeypatch.setenv(name, "testing")
     with mock_aws():
         yield S3()
+
+
+@pytest.mark.parametrize("folder", ["decisions", "manifests", "evidence", "rejected"])
+def test_a_record_is_locked_as_it_is_written_with_a_checksum(s3: S3, folder: str) -> None:
+    """Whatever the SDK would do by itself."""
+    sent: list[Any] = []
+    config = Config(request_checksum_calculation="when_required")
+    client = boto3.client("s3", region_name="us-east-1", config=config)
+    client.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request.headers))
+    bucket = AutomationBucket(client, "automation", RecordLock(400, lambda: NOON))
+
+    assert bucket.write_once(f"{folder}/churn/x.json", {"a": 1})
+    assert not bucket.write_once(f"{folder}/churn/x.json", {"a": 2})
+
+    head = s3.client.head_object(Bucket="automation", Key=f"{folder}/churn/x.json")
+    assert (head["ObjectLockMode"], head["ObjectLockRetainUntilDate"]) == ("GOVERNANCE", NOON + timedelta(days=400))
+    # S3 refuses a PUT with a retention that has neither this nor Content-MD5.
+    assert {headers["x-amz-sdk-checksum-algorithm"] for headers in sent} == {b"CRC32"}
+    assert all("x-amz-checksum-crc32" in headers or "x-amz-trailer" in headers for headers in sent)
+
+
+@pytest.mark.parametrize("key", ["runs/churn/run-1/inputs/event.json", "policies/churn.json", "decisions.json"])
+def test_what_is_no_record_is_not_locked(s3: S3, key: str) -> None:
+    assert AutomationBucket(s3.client, "automation", RecordLock(400, lambda: NOON)).write_once(key, {"a": 1})
+    assert "ObjectLockMode" not in s3.client.head_object(Bucket="automation", Key=key)
+
+
+def test_nothing_is_locked_where_the_bucket_locks_nothing(s3: S3) -> None:
+    assert s3.bucket.write_once("decisions/churn/x.json", {"a": 1})
+    assert "ObjectLockMode" not in s3.client.head_object(Bucket="automation", Key="decisions/churn/x.json")
 
 
 def test_a_record_is_written_once_and_stays(s3: S3) -> None:

@@ -42,6 +42,7 @@ from orchestration.domain.records import (
 )
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
+from orchestration.domain.switches import switches_over
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import kept_event
 from orchestration.steps.ownership import policy_foreign
@@ -207,7 +208,8 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
         fruitless_runs=stored.fruitless_runs,
         frozen_reason=stored.frozen_reason,
         promoted_at=_time(stored.promoted_at),
-        kill_switches=ports.table.kill_switches(),
+        # No other's: each record of a decision holds them, and an item of the table 400 KB.
+        kill_switches=switches_over(ports.table.kill_switches(), signal.model, signal.source, signal.origin),
         promotion_endpoint_exists=endpoint is None or champion is not None,
         endpoint_finding=None if endpoint is None or champion is None else not_promotable(policy.promotion, champion),
         policy_findings=loaded.findings,

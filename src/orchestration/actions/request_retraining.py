@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE, DueKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.json_values import model_name
+from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.kept_request import KeptRequest
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import identify, rejection_id
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from orchestration.ports import OperatorPorts
 
 LOG = logging.getLogger("orchestration")
+
+ASKERS_LIMIT: Final = 100
+"""People whose requests wait as one signal. Each is named in every record until it is decided, and none may be left out: who
+asked does not approve."""
 
 
 def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
@@ -32,7 +36,8 @@ def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[st
         ``{"signal_id", "changed"}``; ``changed`` is False when the request was kept before.
 
     Raises:
-        InvalidRequestError: the model, the reason or the key is missing or not legal, or nobody is proven to ask.
+        InvalidRequestError: the model, the reason or the key is missing or not legal, nobody is proven to ask, or too many
+            others have.
         ContentionError: something else was written at the same moment; try again.
     """
     model, force = model_name(request.get("model")), request.get("force", False)
@@ -40,6 +45,12 @@ def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[st
         raise InvalidRequestError("A retraining is asked for with model, a legal model name, and force, true or false.")
     reason, key = asked_text(request, "reason", 500), asked_text(request, "key", 200)
     by = proven_caller(ports, request)
+    waiting = mapping(ports.table.model(model).pending).get("asked_by", ())
+    if len(waiting) >= ASKERS_LIMIT and by.name not in waiting:
+        raise InvalidRequestError(
+            f"{len(waiting)} people asked for {model} while it waits, and get one answer; no more are taken. Wait for it, or "
+            f"see what holds it up: make status."
+        )
     now = ports.now()
     kept = KeptRequest(identify("kept-request", by.name, model, key), model, reason, by.name, now.isoformat(), force)
     item = due(

@@ -72,6 +72,10 @@ FIRST_LISTING: Final = timedelta(days=2)
 NOTED_AT_ONCE: Final = 40
 """Lost signals noted in one transaction, which may write 100 items; the next sweep notes the rest."""
 
+ALARMS_KNOWN: Final = 5_000
+"""Alarms in ALARM that are remembered, in one item of 400 KB: as many as CloudWatch gives an account without being asked. One
+more is noted when another has gone."""
+
 ALARMS: Final = "alarms"
 MONITOR_RUNS: Final = "monitor_runs"
 """What a sweep lists."""
@@ -207,10 +211,11 @@ def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
     for alarm in ports.alarms.in_alarm(ports.settings.alarm_name_prefix):
         since = datetime.fromisoformat(alarm["detail"]["state"]["timestamp"])
         identities = transition_ids(alarm["resources"][0], since)
-        if identities[0] in seen or (identities[0] not in known and len(items) == NOTED_AT_ONCE):
+        new = identities[0] not in known
+        if identities[0] in seen or (new and (len(items) == NOTED_AT_ONCE or len(known) + len(items) >= ALARMS_KNOWN)):
             continue
         seen.add(identities[0])
-        if identities[0] not in known:
+        if new:
             items.append(
                 due(
                     DueKind.RAISE,

@@ -16,7 +16,7 @@ from orchestration.domain.origins import PACKAGES
 from orchestration.domain.policy import PromotionKind, TargetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from orchestration.domain.boundary import Boundary
     from orchestration.domain.origins import Origins
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SHARED: Final = "_shared"
 """Value of the tag on a training or deployment target that serves several models. No model may start with an underscore."""
+
+FINDINGS_TOLD: Final = 10
+"""Findings that a record and a sentence name; each is some hundred characters."""
 
 
 class Kind(StrEnum):
@@ -138,6 +141,13 @@ def reach_finding(resource: Resource, boundary: Boundary) -> str | None:
 def unqualified(state_machine_arn: str) -> str:
     """A state machine's ARN without version or alias: they have no tags of their own."""
     return ":".join(state_machine_arn.split(":")[:7])
+
+
+def told(findings: Iterable[str | None]) -> tuple[str, ...]:
+    """The first findings and how many more there are: a text of 60 KB names thousands of places, and a record holds 400 KB."""
+    found = [finding for finding in findings if finding]
+    more = len(found) - FINDINGS_TOLD
+    return (*found[:FINDINGS_TOLD], *([f"{more:,} more are not named here."] if more > 0 else []))
 
 
 def source_findings(policy: Policy, origins: Origins) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import UNATTRIBUTED
 from orchestration.domain.policy import policy_record, policy_sha256
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from orchestration.domain.decision import DecisionVerdict, ModelState
     from orchestration.domain.policy import Policy
     from orchestration.domain.signal import Rejection, Signal
+
+
+RECORD_FOLDERS: Final = ("decisions/", "manifests/", "evidence/", "rejected/")
+"""What is written once and locked where records are locked; policies and data of runs lie beside it."""
 
 
 def sha256(value: str | bytes) -> str:

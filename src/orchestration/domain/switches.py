@@ -30,10 +30,15 @@ def run_scope(run_id: str) -> str:
     return f"run:{run_id}"
 
 
-def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> KillSwitch | None:
-    """The switch thrown over a model or a source, or None. The only place that says what is paused."""
+def switches_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> tuple[KillSwitch, ...]:
+    """The switches thrown over a model or a source. The only place that says what is paused."""
     scopes = scopes_over(model, *sources)
-    return next((switch for switch in switches if switch.scope in scopes), None)
+    return tuple(switch for switch in switches if switch.scope in scopes)
+
+
+def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> KillSwitch | None:
+    """The first of them, None when there is none."""
+    return next(iter(switches_over(switches, model, *sources)), None)
 
 
 def resume_command(scope: str) -> str:

@@ -18,6 +18,10 @@ MODEL_PACKAGE_ARN: Final = re.compile(
 ENVIRONMENT_KEY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}")
 """Names CreateModel takes for a container's environment. Source: SageMaker API, ContainerDefinition$Environment."""
 
+ENVIRONMENT_ENTRIES: Final = 100
+ENVIRONMENT_BYTES: Final = 32 * 1024
+"""Variables of a container's environment, and bytes of their names and values. Source: the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutput:
@@ -46,7 +50,7 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
         output_uri: prefix of the run's outputs; evaluation.json is looked for there unless the target names another.
 
     Returns:
-        The output; or why its JSON cannot be taken, to follow "the output". A text that is no JSON object gives nothing.
+        The output; or why it cannot be taken, to follow "the output". A text that is no JSON object gives nothing.
     """
     output = json_object(raw) if isinstance(raw, str) and raw.lstrip().startswith("{") else mapping(raw)
     if isinstance(output, str):
@@ -57,6 +61,8 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
         for key, value in sorted(mapping(output.get("environment")).items())
         if value is not None and ENVIRONMENT_KEY.fullmatch(str(key))
     )
+    if (large := _too_large(environment)) is not None:
+        return large
     return TrainingOutput(
         model_package_arn=package if isinstance(package, str) and MODEL_PACKAGE_ARN.fullmatch(package) else None,
         model_data_uri=s3_uri(output.get("model_data_url") or output.get("model_data_uri")),
@@ -66,6 +72,17 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
         baseline_statistics_uri=s3_uri(output.get("baseline_statistics_uri")),
         baseline_constraints_uri=s3_uri(output.get("baseline_constraints_uri")),
     )
+
+
+def _too_large(environment: tuple[tuple[str, str], ...]) -> str | None:
+    """What of an environment SageMaker would refuse at the promotion; until then the table would have to keep it."""
+    size = sum(len(f"{name}{value}".encode()) for name, value in environment)
+    what, most = f"{size} bytes", ENVIRONMENT_BYTES
+    if len(environment) > ENVIRONMENT_ENTRIES:
+        what, most = f"{len(environment)} variables", ENVIRONMENT_ENTRIES
+    elif size <= ENVIRONMENT_BYTES:
+        return None
+    return f"has an environment of {what}; SageMaker takes {most}. Put what is large into the model's archive"
 
 
 def trained_by_pipeline(steps: Iterable[Any]) -> tuple[str | None, str | None]:

@@ -19,6 +19,7 @@ from orchestration.domain.ownership import (
     resources_of,
     source_findings,
     tag_finding,
+    told,
     unqualified,
 )
 from orchestration.domain.promotion import CONTAINER_FIELDS
@@ -42,7 +43,7 @@ def policy_foreign(ports: Ports, policy: Policy, champion: Mapping[str, Any] | N
     boundary = Boundary.of(ports.settings)
     origins = Origins.of(boundary, policy.model, champion)
     reached = (not_own(ports, resource, policy.model) for resource in resources_of(policy))
-    return (*filter(None, reached), *source_findings(policy, origins))
+    return told([*reached, *source_findings(policy, origins)])
 
 
 def not_own(ports: Ports, resource: Resource, model: str) -> str | None:
@@ -92,7 +93,7 @@ def output_foreign(
         found.append(reach_finding(group, boundary) if package is None else not_own(ports, group, model))
     if serves:
         found += [*output_findings(output, origins), *package_findings(package or {}, origins)]
-    return tuple(filter(None, found))
+    return told(found)
 
 
 def request_foreign(
@@ -105,7 +106,7 @@ def request_foreign(
         {name: value for name, value in mapping(container).items() if name not in CONTAINER_FIELDS}
         for container in containers
     ]
-    return tuple(origins.findings(made, "CreateModel"))
+    return told(origins.findings(made, "CreateModel"))
 
 
 def _arn(ports: Ports, resource: Resource) -> str | None:

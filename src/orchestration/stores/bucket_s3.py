@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -10,19 +12,46 @@ from botocore.exceptions import ClientError
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT, text
+from orchestration.domain.records import RECORD_FOLDERS
 from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from types_boto3_s3 import S3Client
 
 CONFLICT_TRIES: Final = 4
 
 
-class AutomationBucket:
-    """Writes records once and reads documents."""
+@dataclass(frozen=True, slots=True)
+class RecordLock:
+    """How each record is locked as it is written: for ``days`` from ``now``, an aware datetime.
 
-    def __init__(self, client: S3Client, name: str) -> None:
+    On the object and not as the bucket's default, which would hold for the data of runs too.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html, and ``PutObject`` in the API.
+    """
+
+    days: int
+    now: Callable[[], datetime]
+
+    def of(self, key: str) -> dict[str, Any]:
+        """What PutObject is given to lock a key: a retention, and the checksum S3 then asks for. Nothing for what is no record."""
+        if not key.startswith(RECORD_FOLDERS):
+            return {}
+        return {
+            "ObjectLockMode": "GOVERNANCE",
+            "ObjectLockRetainUntilDate": self.now() + timedelta(days=self.days),
+            "ChecksumAlgorithm": "CRC32",
+        }
+
+
+class AutomationBucket:
+    """Writes records once and reads documents. ``lock`` is None where records are not locked."""
+
+    def __init__(self, client: S3Client, name: str, lock: RecordLock | None = None) -> None:
         self._client = client
+        self._lock = lock
         self.name = name
 
     def uri(self, key: str) -> str:
@@ -36,10 +65,11 @@ class AutomationBucket:
         goes on: that one is tried again, since the SDK does not.
         """
         body = value if isinstance(value, bytes) else canonical(value).encode()
+        locked = self._lock.of(key) if self._lock else {}
         for attempt in range(CONFLICT_TRIES):
             try:
                 self._client.put_object(
-                    Bucket=self.name, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+                    Bucket=self.name, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*", **locked
                 )
             except ClientError as error:
                 code = error.response["Error"]["Code"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.errors import ContentionError
+from orchestration.domain.errors import ContentionError, OrchestrationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,11 +138,16 @@ class Table:
         """None when written, else the cancellation code of each item in order.
 
         The SDK sends one ClientRequestToken with all its tries, so a try whose answer was lost finds its own write.
+
+        Raises:
+            OrchestrationError: DynamoDB takes an item never, one that is too large; trying again would change nothing.
         """
         try:
             self._client.transact_write_items(TransactItems=list(items))  # type: ignore[arg-type] # built above, checked by its tests
         except self._client.exceptions.TransactionCanceledException as error:
-            return [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])] or ["None"]
+            reasons = error.response.get("CancellationReasons", [])
+            _refuse_for_good(items, reasons)
+            return [reason.get("Code", "None") for reason in reasons] or ["None"]
         except ClientError as error:
             if error.response["Error"]["Code"] in CONFLICTS:
                 return ["TransactionConflict"]
@@ -176,6 +181,17 @@ class Table:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+
+def _refuse_for_good(items: Sequence[Write], reasons: Sequence[Any]) -> None:
+    for item, reason in zip(items, reasons, strict=False):
+        if reason.get("Code") == "ValidationError":
+            ((_, request),) = item.items()
+            key = from_item({name: (request.get("Item") or request["Key"])[name] for name in ("pk", "sk")})
+            raise OrchestrationError(
+                f"DynamoDB refuses the item {key['pk']} {key['sk']}: {reason.get('Message') or 'no reason given'}. An item "
+                "holds 400 KB: shorten what comes into it, an event, a policy or a report."
+            )
 
 
 def _condition(condition: str | None, names: Sequence[str], values: dict[str, Any] | None) -> dict[str, Any]:
