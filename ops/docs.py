@@ -1,15 +1,16 @@
-"""Write the parts of README.md and docs/ that come from the template, the workflow, the policy schema, the threats and the Makefile.
+"""Write what comes from the template, the workflow, the policy schema, the threats, the Makefile and botocore's model of SageMaker.
 
     make docs                 write them
     make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
     make docs DEMO=1          run the demo first and keep its output for the README
 
-A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``.
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; two files are generated as a whole.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cfnlint.decode import cfn_yaml
 
+from ops.service_shapes import service_shapes
 from ops.threats import threat_table
 from ops.workflow_picture import draw
 
@@ -31,8 +33,6 @@ TEMPLATE: Final = ROOT / "automation-orchestration-pipeline.yaml"
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
 SCHEMA: Final = ROOT / "src" / "orchestration" / "policy.schema.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
-
-PICTURE: Final = ROOT / "docs" / "pictures" / "workflow.svg"
 
 
 def parameters_table() -> str:
@@ -125,6 +125,11 @@ def demo_output() -> str:
     return "```text\n" + DEMO_OUTPUT.read_text(encoding="utf-8").rstrip() + "\n```"
 
 
+WHOLE: Final[dict[str, Callable[[], str]]] = {
+    "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
+    "src/orchestration/service_shapes.json": service_shapes,
+}
+
 GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "README.md": {"demo output": demo_output, "make targets": make_targets},
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
@@ -180,23 +185,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         DEMO_OUTPUT.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
     stale = []
-    picture = draw(WORKFLOW)
-    if not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != picture:
-        stale.append(str(PICTURE.relative_to(ROOT)))
-        if not options.check:
-            PICTURE.parent.mkdir(parents=True, exist_ok=True)
-            PICTURE.write_text(picture, encoding="utf-8")
-    for name, parts in GENERATED.items():
+    for name in (*WHOLE, *GENERATED):
         path = ROOT / name
-        before = path.read_text(encoding="utf-8")
-        after = render(before, parts)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after = WHOLE[name]() if name in WHOLE else render(before, GENERATED[name])
         if after != before:
             stale.append(name)
             if not options.check:
                 path.write_text(after, encoding="utf-8")
     if options.check:
         for name in stale:
-            print(f"{name}: generated parts are stale; run make docs")
+            print(f"{name}: what is generated in it is stale; run make docs")
         return int(bool(stale))
     print(f"written: {', '.join(stale)}" if stale else "nothing to write: every generated part is up to date")
     return 0
