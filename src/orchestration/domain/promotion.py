@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
+from orchestration.domain.copied_fields import CONFIG_FIELDS, CONTAINER_FIELDS, MODEL_FIELDS, copied
 from orchestration.domain.json_values import mapping, s3_addresses, sequence, text
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.records import sha256
@@ -19,27 +20,6 @@ from orchestration.domain.training_target import nested_execution_arn
 if TYPE_CHECKING:
     from orchestration.domain.policy import Promotion
     from orchestration.domain.training_output import TrainingOutput
-
-CONFIG_FIELDS: Final = (
-    "DataCaptureConfig",
-    "KmsKeyId",
-    "AsyncInferenceConfig",
-    "ExplainerConfig",
-    "ExecutionRoleArn",
-    "VpcConfig",
-    "EnableNetworkIsolation",
-    "MetricsConfig",
-    "ShadowProductionVariants",
-)
-"""Fields of DescribeEndpointConfig that CreateEndpointConfig takes as they are, besides variants and tags.
-
-Source: SageMaker API reference, CreateEndpointConfig.
-"""
-
-MODEL_FIELDS: Final = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
-
-CONTAINER_FIELDS: Final = ("ImageConfig", "ContainerMetricsConfig")
-"""Fields of the champion's container that belong to how it is run, not to which model it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +183,7 @@ def plan_promotion(
         return container
     tag_list = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
     create_model: dict[str, Any] = {"ModelName": name, "PrimaryContainer": container, "Tags": tag_list}
-    for key in MODEL_FIELDS:
+    for key in copied(MODEL_FIELDS):
         if champion.model.get(key) not in (None, {}):
             create_model[key] = champion.model[key]
     # Only the variants of the champion's model change: its copies, not a team's other candidates.
@@ -219,7 +199,7 @@ def plan_promotion(
             *tag_list,
         ],
     }
-    for key in CONFIG_FIELDS:
+    for key in copied(CONFIG_FIELDS):
         if champion.config.get(key) not in (None, {}, []):
             create_config[key] = champion.config[key]
     # An autoscaled endpoint keeps its instances: a new config's own count is the one it was first made with.
@@ -289,7 +269,7 @@ def _candidate_container(output: TrainingOutput, champion: Champion) -> dict[str
         return "The training returned model_data_url without image, and the champion's model names no image either."
     environment = dict(output.environment) or mapping(live.get("Environment"))
     container: dict[str, Any] = {"Image": image, "ModelDataUrl": output.model_data_uri}
-    container |= {key: live[key] for key in CONTAINER_FIELDS if live.get(key)}
+    container |= {key: live[key] for key in copied(CONTAINER_FIELDS) if live.get(key)}
     if environment:
         container["Environment"] = environment
     return container

@@ -88,7 +88,8 @@ def _misfit(shape: Mapping[str, Any], value: Any) -> str | None:
     if "enum" in shape and value not in shape["enum"]:
         return f"is {_shown(value)}, which SageMaker does not take there; {_known(value, shape['enum'])}"
     rule = None if isinstance(value, bool) else _outside(shape, value)
-    # As a whole: SageMaker refuses a job called my_job by [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}, which my_job begins with.
+    # As a whole: SageMaker refuses a job called my_job by [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}, which my_job begins with. And
+    # no dot is a new line: PutRecord is known to refuse "test\n" by .*, with the same words.
     if rule is None and "pattern" in shape and not re.fullmatch(shape["pattern"], value):
         return f"is not of the form that SageMaker takes, {shape['pattern'].removeprefix('(?a)')}"
     return rule

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.contracts import MODEL_TAG
+from orchestration.domain.copied_fields import CONTAINER_FIELDS, copied
 from orchestration.domain.json_values import mapping
 from orchestration.domain.origins import Origins
 from orchestration.domain.ownership import (
@@ -21,7 +22,6 @@ from orchestration.domain.ownership import (
     tag_finding,
     unqualified,
 )
-from orchestration.domain.promotion import CONTAINER_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ def request_foreign(
     """What a CreateModel request is made of that its model may not use now; how the champion is run, the candidate is."""
     origins = Origins.of(Boundary.of(ports.settings), model, champion)
     container = mapping(request.get("PrimaryContainer"))
-    made = {name: value for name, value in container.items() if name not in CONTAINER_FIELDS}
+    made = {name: value for name, value in container.items() if name not in copied(CONTAINER_FIELDS)}
     return tuple(origins.findings(made, "CreateModel"))
 
 
