@@ -6,6 +6,7 @@ read before a run begins, so that none trains for hours, or asks people, for a r
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG
@@ -34,13 +35,16 @@ def job_findings(request: Mapping[str, Any], parameters: Mapping[str, str]) -> I
     named = {**request, "TrainingJobName": "retraining"}
     if isinstance(output, dict):
         named["OutputDataConfig"] = {**output, "S3OutputPath": "s3://bucket/"}
-    found = [
-        *part_findings("CreateTrainingJob", named, where),
-        *part_findings(HYPERPARAMETERS, parameters, "$.training.parameters"),
-    ]
-    yield from found
-    if not found:
-        # Each is legal alone; what is too much together is not.
+    legal = True
+    # One after the other: who asks stops after some, and a file may have thousands.
+    for finding in itertools.chain(
+        part_findings("CreateTrainingJob", named, where),
+        part_findings(HYPERPARAMETERS, parameters, "$.training.parameters"),
+    ):
+        legal = False
+        yield finding
+    if legal:
+        # What is legal alone may be too much together.
         merged = {**request.get("HyperParameters", {}), **parameters}
         yield from part_findings(HYPERPARAMETERS, merged, f"{where}.HyperParameters with training.parameters")
         tags = [*request.get("Tags", ()), *LOOPS_TAGS]
