@@ -70,7 +70,7 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
         of_resources(InstanceCount=2**31),
         "$.training.request.ResourceConfig.InstanceCount: is 2147483648; SageMaker takes 2147483647 at most.",
     ),
-    "a negative number of more than 64 bits": (
+    "a text for a seed": (
         of_job(InputDataConfig=[{"ChannelName": "a", "DataSource": {}, "ShuffleConfig": {"Seed": "1"}}]),
         '$.training.request.InputDataConfig[0].ShuffleConfig.Seed: is "1"; SageMaker takes a whole number.',
     ),
@@ -109,6 +109,10 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
             '$.training.request.ResourceConfig.InstanceType: is "ml.m5.lrage", which SageMaker does not take there; '
             f"{KNOWS}ml.m5.large, "
         ),
+    ),
+    "a value in another language": (
+        of_resources(InstanceType="größer"),
+        '$.training.request.ResourceConfig.InstanceType: is "größer", which SageMaker does not take there; ',
     ),
     "a value of few": (
         of_job(AlgorithmSpecification={"TrainingInputMode": "Files"}),
@@ -233,7 +237,12 @@ TAKEN: Final[dict[str, dict[str, Any]]] = {
     "a training job": of_job(),
     "no instances, but groups of them": of_job(ResourceConfig={"InstanceCount": 0, "InstanceGroups": GROUPS}),
     "the least and the most": of_resources(InstanceCount=2**31 - 1, KeepAlivePeriodInSeconds=21600, VolumeSizeInGB=0),
-    "a seed": of_job(InputDataConfig=[{"ChannelName": "a", "DataSource": {}, "ShuffleConfig": {"Seed": -(2**40)}}]),
+    "true": of_job(EnableNetworkIsolation=True, EnableManagedSpotTraining=False),
+    "seeds of more than 32 bits": of_job(
+        InputDataConfig=[
+            {"ChannelName": "a", "DataSource": {}, "ShuffleConfig": {"Seed": seed}} for seed in (-(2**40), 2**40)
+        ]
+    ),
     "a key for what is written": of_job(OutputDataConfig={"KmsKeyId": "alias/training"}),
     "texts of any signs": of_job(
         Environment={"A": "x" * 512, "B": "one\ntwo"}, Tags=[{"Key": "équipe 1", "Value": ""}]

@@ -130,6 +130,5 @@ def _shown(value: Any) -> str:
 @functools.cache
 def _model() -> dict[str, Any]:
     """Read once per container, in about 1 ms, and only where a policy or a training has something to check."""
-    content = (Path(__file__).parent.parent / "service_shapes.json").read_text(encoding="utf-8")
-    model: dict[str, Any] = json.loads(content)
+    model: dict[str, Any] = json.loads((Path(__file__).parent.parent / "service_shapes.json").read_bytes())
     return model
