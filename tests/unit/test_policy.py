@@ -82,6 +82,10 @@ FINDINGS: dict[str, tuple[Any, str]] = {
         {**BARE, "evaluation": {"metric": "auc"}, "promotion": {"kind": "endpoint"}},
         "$.promotion.endpoint: is needed for kind 'endpoint'.",
     ),
+    "an alarm without a name": (
+        {**BARE, "promotion": {"alarms": [" "]}},
+        "$.promotion.alarms[0]: must match pattern \\S.",
+    ),
     "a promotion without evaluation": ({**BARE, "promotion": {"endpoint": "churn-prod"}}, "$.evaluation: is needed"),
     "a promotion pipeline without target": (
         {**BARE, "evaluation": {"metric": "auc"}, "promotion": {"kind": "pipeline"}},
