@@ -1,8 +1,8 @@
 """Which fields of what serves a candidate is given as they are, and why not the others. Pure.
 
 Each table has every field that SageMaker both describes and takes at the creation, with None for one that is copied and
-the reason for one that is not. A contract test holds the tables against botocore's model, so that a field that SageMaker
-adds is decided on and not lost.
+the reason for one that is not. A test holds the tables against botocore's model, so that a field that SageMaker adds is
+decided on and not lost.
 """
 
 from __future__ import annotations

@@ -310,7 +310,7 @@ def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     kind, parameters = target_kind(training.get("target", "")), training.get("parameters", {})
     if kind is TargetKind.TRAINING_JOB:
         yield from job_findings(training["request"], parameters)
-    elif kind is TargetKind.SAGEMAKER_PIPELINE and parameters:
+    elif kind is TargetKind.SAGEMAKER_PIPELINE:
         yield from pipeline_findings(parameters)
     deployment = document.get("promotion", {}).get("deployment")
     if deployment:
