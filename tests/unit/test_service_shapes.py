@@ -173,6 +173,13 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
         of_job(OutputDataConfig="s3://mine/out"),
         '$.training.request.OutputDataConfig: is "s3://mine/out"; SageMaker takes an object.',
     ),
+    "a misspelt way of writing the model": (
+        of_job(OutputDataConfig={"CompressionType": "ZIP"}),
+        (
+            '$.training.request.OutputDataConfig.CompressionType: is "ZIP", which SageMaker does not take there; '
+            f"{KNOWS}GZIP, NONE."
+        ),
+    ),
     "a tag of the loop's": (
         of_job(Tags=[TAG, {"Key": "retraining:model", "Value": "spam"}]),
         "$.training.request.Tags[1].Key: is retraining:model, a tag that is the loop's to set: leave it out.",
