@@ -1,17 +1,18 @@
-"""Write the parts of README.md and docs/ that come from the template, the workflow, the policy schema, the threats and the Makefile.
+"""Write what comes from the template, the workflow, the policy schema, the threats, the Makefile and others' models.
 
-And two files whole: the picture of the workflow, and ops/regions.json from the schemas of the installed cfn-lint.
+Others' models are botocore's of SageMaker and cfn-lint's schemas of what a Region has.
 
     make docs                 write them
     make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
     make docs DEMO=1          run the demo first and keep its output for the README
 
-A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``.
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; some files are generated as a whole.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cfnlint.decode import cfn_yaml
 
 from ops.region_schemas import as_text, region_data
-from ops.regions import DATA, FEATURES, OPTIONAL, SOURCE, gaps_of, missing
+from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
+from ops.service_shapes import service_shapes
 from ops.stack_names import longest_stack_name
 from ops.template import sources
 from ops.threats import threat_table
@@ -37,8 +39,6 @@ TEMPLATE: Final = ROOT / "automation-orchestration-pipeline.yaml"
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
 SCHEMA: Final = ROOT / "src" / "orchestration" / "policy.schema.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
-
-PICTURE: Final = ROOT / "docs" / "pictures" / "workflow.svg"
 
 
 def parameters_table() -> str:
@@ -170,6 +170,12 @@ def demo_output() -> str:
     return "```text\n" + DEMO_OUTPUT.read_text(encoding="utf-8").rstrip() + "\n```"
 
 
+WHOLE: Final[dict[str, Callable[[], str]]] = {
+    "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
+    "src/orchestration/service_shapes.json": service_shapes,
+    "ops/regions.json": lambda: as_text(region_data(sources())),
+}
+
 GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "README.md": {"demo output": demo_output, "make targets": make_targets, "stack name": stack_name},
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
@@ -226,16 +232,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         DEMO_OUTPUT.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
     stale = []
-    for path, content in ((PICTURE, draw(WORKFLOW)), (DATA, as_text(region_data(sources())))):
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            stale.append(str(path.relative_to(ROOT)))
-            if not options.check:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content, encoding="utf-8")
-    for name, parts in GENERATED.items():
+    for name in (*WHOLE, *GENERATED):
         path = ROOT / name
-        before = path.read_text(encoding="utf-8")
-        after = render(before, parts)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after = WHOLE[name]() if name in WHOLE else render(before, GENERATED[name])
         if after != before:
             stale.append(name)
             if not options.check:

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import botocore  # noqa: F401 - before the AWS CLI, which has copies of these two and else puts them in their place
+import s3transfer  # noqa: F401 - the same
 from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
 
 from ops.stack import OperatorError

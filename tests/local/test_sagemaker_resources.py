@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from orchestration.domain.copied_fields import CONFIG_FIELDS
+
 if TYPE_CHECKING:
     from tests.local.conftest import Account
 
@@ -184,6 +186,45 @@ def test_tags_are_unique_and_not_awss_own(account: Account, endpoint: str, tags:
         with pytest.raises(ClientError, match="Tag keys must") as refused:
             call()
         assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_a_configuration_and_a_model_are_described_with_every_field_they_were_given(account: Account) -> None:
+    """A promotion copies them, so what is not described is lost where a story would show it kept."""
+    name = serve(account, 3)
+    variant = {"ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    network = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+    run = {"ExecutionRoleArn": ROLE, "VpcConfig": network, "EnableNetworkIsolation": True}
+    config: dict[str, Any] = {
+        "EndpointConfigName": "every-field",
+        "ProductionVariants": [{"VariantName": "A", **variant}],
+        "ShadowProductionVariants": [{"VariantName": "B", **variant}],
+        "DataCaptureConfig": {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 10,
+            "DestinationS3Uri": "s3://data/capture",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        },
+        "KmsKeyId": "alias/endpoint",
+        "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://data/out"}},
+        "ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1,2"}}}},
+        "MetricsConfig": {"EnableEnhancedMetrics": True},
+        **run,
+    }
+    assert config.keys() == CONFIG_FIELDS.keys()
+    account.sagemaker.create_endpoint_config(**config, Tags=[{"Key": "team", "Value": "a"}])
+    described = account.sagemaker.describe_endpoint_config(EndpointConfigName="every-field")
+    assert described.items() >= config.items()
+    assert "Tags" not in described
+
+    container = {"Image": "i", "Environment": {"A": "b"}, "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
+    account.sagemaker.create_model(ModelName="isolated", PrimaryContainer=container, **run)
+    model = account.sagemaker.describe_model(ModelName="isolated")
+    assert model.items() >= {"ModelName": "isolated", "PrimaryContainer": container, **run}.items()
+
+
+def test_a_value_of_more_lines_is_refused_where_the_pattern_has_a_dot(account: Account) -> None:
+    with pytest.raises(ClientError, match=r"regular expression pattern: \.\*"):
+        account.sagemaker.create_training_job(**account.training_request("t", "", HyperParameters={"a": "b\n"}))
 
 
 def test_the_endpoint_answers_with_the_model_it_holds(account: Account, endpoint: str) -> None:

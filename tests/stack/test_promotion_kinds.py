@@ -130,25 +130,36 @@ def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop)
     assert loop.endpoint_config(f"{model}-prod") == candidate
 
 
+def promoting(loop: Loop, model: str, **wrong: Any) -> dict[str, Any]:
+    """A policy that trains unasked and promotes, but for what is wrong with its promotion."""
+    return {
+        "training": {"target": loop.training(loop.evaluation(BETTER, CHAMPION))},
+        "actions": {"critical": "retrain"},
+        "cooldown_hours": 0,
+        "evaluation": EVALUATION,
+        "approval": {"training": "never"},
+        "promotion": {"endpoint": f"{model}-prod", **wrong},
+    }
+
+
 def test_a_promotion_that_cannot_be_carried_out_creates_nothing(loop: Loop) -> None:
     model = loop.model()
-    for wrong in ({"alarms": ["no-such-alarm"]}, {"deployment": {"BlueGreenUpdatePolicy": {"Trafic": 1}}}):
-        promotion = {"endpoint": f"{model}-prod", **wrong}
-        loop.policy(
-            model,
-            training={"target": loop.training(loop.evaluation(BETTER, CHAMPION))},
-            actions={"critical": "retrain"},
-            cooldown_hours=0,
-            evaluation=EVALUATION,
-            approval={"training": "never"},
-            promotion=promotion,
-        )
-        ended = loop.run(loop.drift(model, observed=0.9 + len(str(wrong))))
+    loop.policy(model, **promoting(loop, model, alarms=["no-such-alarm"]))
+    ended = loop.run(loop.drift(model))
 
-        assert ended.error == "RetrainingFailed", ended
-        assert "Correct the policy" in (ended.cause or "")
-        models = loop.aws.client("sagemaker").list_models(MaxResults=100)["Models"]
-        assert [name for entry in models if (name := entry["ModelName"]).startswith(model)] == [f"{model}-first"]
+    assert ended.error == "RetrainingFailed", ended
+    assert "Correct the policy" in (ended.cause or "")
+    models = loop.aws.client("sagemaker").list_models(MaxResults=100)["Models"]
+    assert [name for entry in models if (name := entry["ModelName"]).startswith(model)] == [f"{model}-first"]
+
+
+def test_a_policy_that_asks_for_what_sagemaker_does_not_take_trains_nothing(loop: Loop) -> None:
+    model = loop.model()
+    loop.policy(model, **promoting(loop, model, deployment={"BlueGreenUpdatePolicy": {"Trafic": 1}}))
+    ended = loop.run(loop.drift(model))
+
+    assert ended.output["outcome"] == "HOLD", ended
+    assert "$.promotion.deployment.BlueGreenUpdatePolicy.Trafic: is no field" in ended.output["reason"]
 
 
 # The baseline.

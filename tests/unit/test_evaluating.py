@@ -280,12 +280,29 @@ def test_a_promotion_whose_alarms_do_not_exist_is_not_begun(world: World) -> Non
 
 
 def test_a_promotion_that_sagemaker_would_refuse_is_not_begun(world: World) -> None:
-    pinned(world, promotion={**stories.POLICY["promotion"], "deployment": {"Colour": "blue"}})
+    pinned(world)
+    world.sagemaker.configs[OLD]["DataCaptureConfig"] = {"Colour": "blue"}
     trained(world)
     assert judged(world) == (Next.RECORD, Status.FAILED)
     reason = verdict(world).result.reason
-    assert reason.startswith("The promotion cannot be carried out. UpdateEndpoint: ")
+    assert reason.startswith("The promotion cannot be carried out. CreateEndpointConfig: ")
     assert "alarms" not in reason
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("x" * 1024, None), ("x" * 1025, "has 1025 characters; SageMaker takes 1024 at most")]
+)
+def test_an_environment_that_no_model_takes_is_not_promoted(value: str, said: str | None, world: World) -> None:
+    pinned(world)
+    trained(world, replace(MADE, environment=(("A", value), ("B", "b"))))
+    if said is None:
+        assert judged(world) == (Next.PROMOTE, None)
+        return
+    assert judged(world) == (Next.RECORD, Status.FAILED)
+    assert verdict(world).result.reason == (
+        f"The promotion cannot be carried out. The training's output: environment.A {said}. "
+        "Correct the policy, or what the training gives, and retrain."
+    )
 
 
 def test_what_is_created_is_named_by_the_run_and_tagged_with_it(world: World) -> None:

@@ -25,7 +25,7 @@ from orchestration.domain.ownership import (
     source_findings,
     tag_finding,
 )
-from orchestration.domain.policy import parse_policy
+from orchestration.domain.policy import TargetKind, Training, parse_policy
 from orchestration.steps.ownership import request_foreign
 from tests.unit import stories
 from tests.unit.fake_services import ENDPOINT_ARN
@@ -62,7 +62,10 @@ ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
     "the loop": ({"training": {"target": MACHINE}}, "is the loop itself"),
     "another account": ({"training": {"target": OTHERS.replace("1111", "9999")}}, "another account or Region"),
     "another Region": ({"training": {"target": PIPELINE.replace("us-east", "eu-west")}}, "another account or Region"),
-    "image of a job": (job(AlgorithmSpecification={"TrainingImage": "evil.com/train:1"}), "ImagePrefixes"),
+    "image of a job": (
+        job(AlgorithmSpecification={"TrainingImage": "evil.com/train:1", "TrainingInputMode": "File"}),
+        "ImagePrefixes",
+    ),
     "file system of a job": (
         job(
             InputDataConfig=[
@@ -82,7 +85,12 @@ ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
         "file system",
     ),
     "algorithm of a job": (
-        job(AlgorithmSpecification={"AlgorithmName": "arn:aws:sagemaker:us-east-1:999999999999:algorithm/evil"}),
+        job(
+            AlgorithmSpecification={
+                "AlgorithmName": "arn:aws:sagemaker:us-east-1:999999999999:algorithm/evil",
+                "TrainingInputMode": "File",
+            }
+        ),
         "ImagePrefixes",
     ),
     "package group of a job": (
@@ -90,7 +98,12 @@ ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
         "model-package-group/spam belongs to spam",
     ),
     "package of another account": (
-        job(ModelPackageConfig={"SourceModelPackageArn": PACKAGE.replace("1111", "9999")}),
+        job(
+            ModelPackageConfig={
+                "ModelPackageGroupArn": f"{SAGEMAKER}:model-package-group/fraud",
+                "SourceModelPackageArn": PACKAGE.replace("1111", "9999"),
+            }
+        ),
         "another account or Region",
     ),
     "bucket of a job": (job(CheckpointConfig={"S3Uri": "s3://payroll/checkpoints"}), "ModelDataPrefixes"),
@@ -495,9 +508,9 @@ def named(**training: Any) -> list[str]:
 
 def test_a_finding_says_in_which_part_of_the_policy_it_is() -> None:
     evil = {"CODE": "s3://evil/code"}
-    (request_,) = named(target="training-job", request={**JOB, "AlgorithmSpecification": {}, "Environment": evil})
+    own = {name: value for name, value in JOB.items() if name != "AlgorithmSpecification"}
+    (request_,) = named(target="training-job", request={**own, "Environment": evil})
     assert request_.startswith("training.request: CODE")
-    own = {**JOB, "AlgorithmSpecification": {}}
     (parameter,) = named(target="training-job", request=own, parameters={"code": "s3://evil/code"})
     assert parameter.startswith("training.parameters: code")
     (given,) = named(target=TRAINING, input={"model_data_uri": "s3://evil/model.tar.gz"})
@@ -506,9 +519,12 @@ def test_a_finding_says_in_which_part_of_the_policy_it_is() -> None:
     assert image.startswith("training.input: image")
 
 
-def test_where_a_job_writes_to_is_the_loops_to_say_whatever_its_request_says() -> None:
-    request_ = {**JOB, "AlgorithmSpecification": {}, "OutputDataConfig": {"S3OutputPath": "s3://payroll/out"}}
-    assert named(target="training-job", request=request_) == []
+def test_where_a_job_writes_to_is_the_loops_to_say_whatever_its_pinned_request_says() -> None:
+    # As a release before pinned it; a file that says so is refused now.
+    output = {"OutputDataConfig": {"S3OutputPath": "s3://payroll/out"}}
+    pinned = Training(TargetKind.TRAINING_JOB, "training-job", request=output)
+    policy = replace(parse_policy("fraud", None, version="v1", settings=SETTINGS), training=pinned)
+    assert [*source_findings(policy, NOWHERE)] == []
 
 
 def test_what_is_no_text_or_an_empty_one_in_a_trainings_input_names_nothing() -> None:

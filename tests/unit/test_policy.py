@@ -35,6 +35,8 @@ from tests.unit.fakes import NOON, SETTINGS, TRAINING, World
 
 BARE = {"schema_version": 1, "model": "churn"}
 PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/churn"
+JOB = {"RoleArn": "arn:aws:iam::111122223333:role/training", "HyperParameters": {"c": "3"}}
+DEPLOYMENT = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "fraud-5xx"}]}}
 
 
 def parse(document: dict[str, Any] | None = None, **changes: Any) -> Policy:
@@ -79,6 +81,10 @@ FINDINGS: dict[str, tuple[Any, str]] = {
     "a promotion without endpoint": (
         {**BARE, "evaluation": {"metric": "auc"}, "promotion": {"kind": "endpoint"}},
         "$.promotion.endpoint: is needed for kind 'endpoint'.",
+    ),
+    "an alarm without a name": (
+        {**BARE, "promotion": {"alarms": [" "]}},
+        "$.promotion.alarms[0]: must match pattern \\S.",
     ),
     "a promotion without evaluation": ({**BARE, "promotion": {"endpoint": "churn-prod"}}, "$.evaluation: is needed"),
     "a promotion pipeline without target": (
@@ -158,7 +164,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "target": "training-job",
             "input": {"a": 1},
             "parameters": {"b": "2"},
-            "request": {"c": 3},
+            "request": JOB,
             "max_hours": 6,
         },
         "evaluation": {
@@ -185,7 +191,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "input": {"d": 4},
             "bake_minutes": 30,
             "alarms": ["x", "y"],
-            "deployment": {"e": 5},
+            "deployment": DEPLOYMENT,
             "monitoring_schedule": "monitor",
             "inconclusive": "promote",
             "retain_capacity": False,
@@ -593,7 +599,7 @@ RICH = {
         "alarms": ["a", "b"],
         "inconclusive": "roll_back",
         "retain_capacity": False,
-        "deployment": {"TerminationWait": {"x": 1}},
+        "deployment": DEPLOYMENT,
         "monitoring_schedule": "monitor",
     },
     "budget": {"runs": 3, "days": 7},
@@ -614,7 +620,7 @@ def pinned(policy: Policy) -> Policy:
         {},
         RICH,
         {"training": {"target": PIPELINE, "parameters": {"Out": "output_uri"}}},
-        {"training": {"target": "training-job", "request": {"RoleArn": "arn"}}},
+        {"training": {"target": "training-job", "request": JOB}},
         {"promotion": {"kind": "registry"}, "evaluation": {"metric": "auc"}},
     ],
 )

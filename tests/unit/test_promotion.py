@@ -14,7 +14,6 @@ from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.policy import Promotion, PromotionKind
 from orchestration.domain.promotion import (
     NOT_PACKAGED,
-    PACKAGED_FIELDS,
     Champion,
     EndpointPlan,
     artifact_uris,
@@ -190,11 +189,15 @@ def test_every_container_of_a_package_is_taken_in_its_order() -> None:
     model = planned(output=OF_PACKAGE, package=described)["create_model"]
     assert model["Containers"] == alone
     assert "PrimaryContainer" not in model
+    longer = with_model(PrimaryContainer=None, Containers=[CONTAINER] * 3, InferenceExecutionConfig={"Mode": "Direct"})
+    assert planned(output=OF_PACKAGE, champion=longer, package=described)["create_model"] == model
 
     # How each is run is the champion's where it has as many.
     like = {**CONTAINER, "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
-    pipeline = with_model(PrimaryContainer=None, Containers=[CONTAINER, like])
+    direct = {"Mode": "Direct"}
+    pipeline = with_model(PrimaryContainer=None, Containers=[CONTAINER, like], InferenceExecutionConfig=direct)
     model = planned(output=OF_PACKAGE, champion=pipeline, package=described)["create_model"]
+    assert model["InferenceExecutionConfig"] == direct
     assert [container["ImageConfig"] for container in model["Containers"]] == [
         {"RepositoryAccessMode": "Platform"},
         {"RepositoryAccessMode": "Vpc"},
@@ -220,11 +223,10 @@ def test_a_package_that_cannot_be_copied_is_refused(described: dict[str, Any] | 
 
 
 def test_each_field_of_a_packages_container_was_decided_on() -> None:
-    """A field that SageMaker adds is copied, left out, or a reason to make no model: somebody has to say so."""
+    """A field that a model has no place for only describes it, or makes another model of it: somebody has to say so."""
     descriptive = {"ImageDigest", "ModelInput", "Framework", "FrameworkVersion", "NearestModelName", "ModelDataETag"}
     of_package = set(SERVICE.shape_for("ModelPackageContainerDefinition").members)
-    assert {*PACKAGED_FIELDS, *NOT_PACKAGED} | descriptive == of_package
-    assert set(PACKAGED_FIELDS) <= set(SERVICE.shape_for("ContainerDefinition").members)
+    assert {*NOT_PACKAGED} | descriptive == of_package - set(SERVICE.shape_for("ContainerDefinition").members)
 
 
 def test_the_data_of_a_package_are_what_has_a_version() -> None:

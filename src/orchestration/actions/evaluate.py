@@ -23,6 +23,7 @@ from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.promotion import EndpointPlan, artifact_uris, package_version, plan_promotion
 from orchestration.domain.records import idempotency_token, sha256
+from orchestration.domain.service_shapes import part_findings
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
 from orchestration.domain.verdict import CandidateVerdict
@@ -255,17 +256,25 @@ def _champion_changed(manifest: dict[str, Any], champion: Champion | None) -> Re
 
 
 def _illegal(ports: Ports, plan: EndpointPlan) -> Result | None:
-    """A plan SageMaker would refuse, found before it creates anything; the policy's, not the candidate's, fault."""
+    """A plan SageMaker would refuse, found before it creates anything; not the candidate's fault."""
     requests = {
         "CreateModel": plan.create_model,
         "CreateEndpointConfig": plan.create_endpoint_config,
         "UpdateEndpoint": plan.update_endpoint,
     }
     faults = [fault for name, request in requests.items() if (fault := ports.sagemaker.request_faults(name, request))]
+    environment = plan.create_model["PrimaryContainer"].get("Environment")
+    if environment:
+        # The training's, of any names and texts; the client holds no request against limits and patterns.
+        found = part_findings("CreateModel.PrimaryContainer.Environment", environment, "environment")
+        faults += [f"The training's output: {path} {rule}" for path, rule in found]
     missing = [alarm.name for alarm in ports.alarms.watch(plan.alarms, since=ports.now()) if not alarm.exists]
     if missing:
         faults.append(f"promotion.alarms names alarms that do not exist: {', '.join(missing)}")
     if not faults:
         return None
-    reason = f"The promotion cannot be carried out. {' '.join(faults)[:1500]}. Correct the policy and retrain."
+    told = " ".join(faults)[:1500]
+    reason = (
+        f"The promotion cannot be carried out. {told}. Correct the policy, or what the training gives, and retrain."
+    )
     return Result(Next.RECORD, reason, Status.FAILED)

@@ -19,6 +19,7 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import json_object, text
+from orchestration.domain.policy_requests import deployment_findings, job_findings, pipeline_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,7 +246,11 @@ def validate_policy(document: Any) -> tuple[str, ...]:
         path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
         rule = error.message.removeprefix(error.name or "").strip()
         return (_finding(path, rule),)
-    return _unfit(document) or _contradictions(document)
+    return (
+        _unfit(document)
+        or _contradictions(document)
+        or tuple(itertools.starmap(_finding, itertools.islice(_untaken(document), FINDINGS_LIMIT)))
+    )
 
 
 def _unfit(document: dict[str, Any]) -> tuple[str, ...]:
@@ -308,6 +313,19 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     if approval.get("training") == "never" and "approve" in document.get("actions", {}).values():
         findings.append("$.approval.training: is 'never', but $.actions asks for approval; say 'by-severity'.")
     return tuple(findings)
+
+
+def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What SageMaker would not take of what the file writes into requests: path and rule of each."""
+    training = document.get("training", {})
+    kind, parameters = target_kind(training.get("target", "")), training.get("parameters", {})
+    if kind is TargetKind.TRAINING_JOB:
+        yield from job_findings(training["request"], parameters)
+    elif kind is TargetKind.SAGEMAKER_PIPELINE:
+        yield from pipeline_findings(parameters)
+    deployment = document.get("promotion", {}).get("deployment")
+    if deployment:
+        yield from deployment_findings(deployment)
 
 
 def target_kind(target: str) -> TargetKind | None:

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PACKAGE_TAG
+from orchestration.domain.copied_fields import (
+    CONFIG_FIELDS,
+    CONTAINER_FIELDS,
+    MODEL_FIELDS,
+    PACKAGE_FIELDS,
+    copied,
+)
 from orchestration.domain.json_values import mapping, s3_addresses, sequence, text
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.records import sha256
@@ -20,41 +27,6 @@ from orchestration.domain.training_target import nested_execution_arn
 if TYPE_CHECKING:
     from orchestration.domain.policy import Promotion
     from orchestration.domain.training_output import TrainingOutput
-
-CONFIG_FIELDS: Final = (
-    "DataCaptureConfig",
-    "KmsKeyId",
-    "AsyncInferenceConfig",
-    "ExplainerConfig",
-    "ExecutionRoleArn",
-    "VpcConfig",
-    "EnableNetworkIsolation",
-    "MetricsConfig",
-    "ShadowProductionVariants",
-)
-"""Fields of DescribeEndpointConfig that CreateEndpointConfig takes as they are, besides variants and tags.
-
-Source: SageMaker API reference, CreateEndpointConfig.
-"""
-
-MODEL_FIELDS: Final = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
-
-CONTAINER_FIELDS: Final = ("ImageConfig", "ContainerMetricsConfig")
-"""Fields of the champion's container that belong to how it is run, not to which model it holds."""
-
-PACKAGED_FIELDS: Final = (
-    "ContainerHostname",
-    "Image",
-    "ModelDataUrl",
-    "ModelDataSource",
-    "AdditionalModelDataSources",
-    "Environment",
-)
-"""Fields of a package's container that CreateModel takes as they are.
-
-Source: SageMaker API reference, ModelPackageContainerDefinition and ContainerDefinition. What describes the model without
-being part of it (Framework, ModelInput, NearestModelName, digests) is left out.
-"""
 
 NOT_PACKAGED: Final = {
     "ProductId": "it is a product of AWS Marketplace, whose model and image nobody else can name",
@@ -234,7 +206,10 @@ def plan_promotion(
         create_model["PrimaryContainer"] = containers[0]
     else:
         create_model["Containers"] = containers
-    for key in MODEL_FIELDS:
+        together = champion.model.get("InferenceExecutionConfig")
+        if together and len(_containers(champion.model)) == len(containers):
+            create_model["InferenceExecutionConfig"] = together
+    for key in copied(MODEL_FIELDS):
         if champion.model.get(key) not in (None, {}):
             create_model[key] = champion.model[key]
     # Only the variants of the champion's model change: its copies, not a team's other candidates.
@@ -250,7 +225,7 @@ def plan_promotion(
             *tag_list,
         ],
     }
-    for key in CONFIG_FIELDS:
+    for key in copied(CONFIG_FIELDS):
         if champion.config.get(key) not in (None, {}, []):
             create_config[key] = champion.config[key]
     # Else an autoscaled endpoint shrinks: a new config's own count is the one it was first made with.
@@ -382,8 +357,8 @@ def _of_package(arn: str, package: dict[str, Any], champion: Champion) -> list[d
     alike = live if len(live) == len(made) else [{} for _ in made]
     return [
         {
-            **{key: container[key] for key in PACKAGED_FIELDS if container.get(key)},
-            **{key: before[key] for key in CONTAINER_FIELDS if before.get(key)},
+            **{key: container[key] for key in copied(PACKAGE_FIELDS) if container.get(key)},
+            **{key: before[key] for key in copied(CONTAINER_FIELDS) if before.get(key)},
         }
         for container, before in zip(made, alike, strict=True)
     ]
@@ -408,7 +383,7 @@ def _candidate_containers(
         return "The training returned model_data_url without image, and the champion's model names no image either."
     environment = dict(output.environment) or mapping(live.get("Environment"))
     container: dict[str, Any] = {"Image": image, "ModelDataUrl": output.model_data_uri}
-    container |= {key: live[key] for key in CONTAINER_FIELDS if live.get(key)}
+    container |= {key: live[key] for key in copied(CONTAINER_FIELDS) if live.get(key)}
     if environment:
         container["Environment"] = environment
     return [container]

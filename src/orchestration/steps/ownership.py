@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.contracts import MODEL_TAG
+from orchestration.domain.copied_fields import CONTAINER_FIELDS, copied
 from orchestration.domain.json_values import mapping, sequence
 from orchestration.domain.origins import Origins
 from orchestration.domain.ownership import (
@@ -22,7 +23,6 @@ from orchestration.domain.ownership import (
     told,
     unqualified,
 )
-from orchestration.domain.promotion import CONTAINER_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,7 @@ def request_foreign(
     origins = Origins.of(Boundary.of(ports.settings), model, champion)
     containers = [request.get("PrimaryContainer"), *sequence(request.get("Containers"))]
     made = [
-        {name: value for name, value in mapping(container).items() if name not in CONTAINER_FIELDS}
+        {name: value for name, value in mapping(container).items() if name not in copied(CONTAINER_FIELDS)}
         for container in containers
     ]
     return told(origins.findings(made, "CreateModel"))
