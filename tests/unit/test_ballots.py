@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.due import GRACE
-from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, Via, VoteCode
+from orchestration.domain.due import APPROVALS, GRACE, due
+from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, ApprovalDecision, Ruling, Via, VoteCode
 from orchestration.domain.wait import Wait
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import (
@@ -20,11 +22,14 @@ from orchestration.steps.approvals import (
     climb,
     decide,
     decide_request,
+    deliver,
+    ruled,
     withdrawn,
 )
-from orchestration.steps.due_work import Worked, later
+from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
+from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, World, person, proven
 from tests.unit.stories import ENDPOINT, OLD, candidate, do, next_of
 
@@ -131,6 +136,45 @@ def test_an_expiry_reaches_the_token_that_a_retry_brought_while_it_was_decided(w
     world.outside.meanwhile("TransactWriteItems", lambda: world.table.swap_token(wait_of(world), "again"))
     assert climb(world.ports, item) == Worked(repair="approval_advanced")
     assert next_of(world, "again") == "record"
+
+
+@pytest.mark.parametrize("kind", sorted(set(WaitKind) - {WaitKind.APPROVAL}))
+def test_what_is_no_approval_has_no_ladder_whoever_asks_for_one(kind: WaitKind, world: World) -> None:
+    wait = Wait(kind, "", "run-1", "fraud", "token", "arn", NOON.isoformat(), NOON.isoformat(), NOON.isoformat())
+    assert world.table.park(wait, due(DueKind.LOOK, wait.wait_id, "fraud", NOON)) is None
+    assert climb(world.ports, due(DueKind.LADDER, wait.wait_id, "fraud", NOON)) == DONE
+
+
+def test_an_approval_that_points_at_another_record_brings_it_into_no_bucket_and_its_run_no_further(
+    world: World,
+) -> None:
+    asked(world)
+    head = world.table.chain_head("fraud")
+    forged = Record(RecordKind.OUTCOME, "evidence/fraud/run-1/outcome.json", {"outcome": "PROMOTED"})
+    (link,) = links = chained(head, forged)
+    world.table._transact(world.table.chain_writes(head, links))
+    yes = ruled(Ruling(ApprovalDecision.APPROVED, NOON.isoformat(), "ana"), "Yes.", "training")
+    with pytest.raises(OrchestrationError, match="nothing was written"):
+        deliver(world.ports, replace(wait_of(world), result=yes, record=link.sequence, seal=link.seal))
+    assert link.key not in world.keys("evidence/")
+    assert next_of(world, "token") is None
+
+
+@pytest.mark.parametrize(("needed", "status"), [(1, "TRAINING_APPROVED"), (2, "APPROVAL_COUNTED")])
+def test_what_no_channel_took_of_a_vote_is_due_where_its_function_may_write_and_told_by_a_sweep(
+    needed: int, status: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> NoReturn:
+        raise client_error("InternalError")
+
+    asked(world, needed)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.channels, "tell", fails)
+        stories.approve(world)
+    assert [item.partition for item in world.due(DueKind.TELL)] == [APPROVALS]
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert len(world.told(status)) == 1
 
 
 @pytest.mark.parametrize(("outcome", "said"), [(None, "FAILED"), ("STOPPED", "STOPPED")])

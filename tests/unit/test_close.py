@@ -16,6 +16,7 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
+from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import OUTCOMES, DueKind, Next, SignalKind, SignalSource, Status, WaitKind
 from orchestration.domain.due import due
@@ -314,6 +315,24 @@ def test_the_signal_of_a_run_that_was_superseded_is_decided_again_only_where_tha
     world.table.store_candidate_verdict("run-1", CandidateVerdict(changed, {"gates": []}), [])
     assert close_run(world.ports, RUN, died=None, failure=None).outcome == Status.SUPERSEDED
     assert (world.table.model("fraud").pending is not None) == again
+
+
+@pytest.mark.parametrize(("proven_by", "kept"), [("churn-hourly", True), (None, False)])
+def test_a_finding_of_a_superseded_run_speaks_against_the_next_candidate_only_when_it_is_confirmed(
+    proven_by: str | None, kept: bool, world: World
+) -> None:
+    found = replace(SIGNAL, source=SignalSource.MODEL_MONITOR, kind=SignalKind.DRIFT, proven_by=proven_by)
+    run = replace(RUN, manifest=json.dumps({"signal": found.as_record()}))
+    begin(world, run)
+    head = world.table.chain_head("fraud")
+    decision = Record(RecordKind.DECISION, "decisions/fraud/1.json", {"decision": "RETRAIN"})
+    world.table._transact(world.table.chain_writes(head, chained(head, decision)))
+    changed = Result(Next.RECORD, "The champion changed.", Status.SUPERSEDED, again=True)
+    world.table.store_candidate_verdict("run-1", CandidateVerdict(changed, {"gates": []}), [])
+    close_run(world.ports, run, died=None, failure=None)
+    pending = world.table.model("fraud").pending
+    assert pending is not None
+    assert (pending["count"], "drift" in pending) == (1, kept)
 
 
 # The model's state after a run. Pure.

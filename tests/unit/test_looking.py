@@ -12,6 +12,7 @@ import pytest
 from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import AGAIN, due
 from orchestration.domain.intention import Intention, training_subject
+from orchestration.domain.kept_request import KeptRollback
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, PromotionPlan, RegistryPlan
 from orchestration.domain.results import Ended
@@ -478,6 +479,19 @@ def test_a_switch_that_is_thrown_as_a_bake_is_found_good_ends_it_otherwise(world
     world.clock.forward(minutes=30)
     world.outside.meanwhile("TransactWriteItems", lambda: switch(world))
     assert says(looked(world, wait)) == (Next.ROLL_BACK, Status.STOPPED)
+
+
+@pytest.mark.parametrize("alarm", ["OK", "INSUFFICIENT_DATA"])
+def test_a_candidate_that_is_wanted_back_as_its_bake_is_found_good_or_left_to_people_goes_back(
+    alarm: str, world: World
+) -> None:
+    planned(world)
+    baking(world, alarm=alarm)
+    wait = parked(world, WaitKind.BAKE, extended=True)
+    world.clock.forward(minutes=30)
+    wanted = KeptRollback("run-1", "fraud", "Chargebacks doubled.", "ana", NOON.isoformat())
+    world.outside.meanwhile("TransactWriteItems", lambda: world.table.keep_rollback(wanted, [], at=NOON))
+    assert says(looked(world, wait)) == BAD
 
 
 @pytest.mark.parametrize("kind", [WaitKind.BAKE, WaitKind.APPROVAL])

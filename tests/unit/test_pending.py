@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from orchestration.domain.contracts import DueKind, Severity
+from orchestration.domain.contracts import DueKind, Severity, SignalKind, SignalSource
 from orchestration.domain.due import AGAIN, DueItem, due
+from orchestration.domain.signal import Signal
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.due_work import DONE, Worked, later
-from orchestration.steps.pending import merge_pending, pending_due, raise_pending, raise_signal
+from orchestration.steps.pending import merge_pending, pending_due, raise_pending, raise_signal, unanswered
 from tests.unit.fakes import NOON, World, drift, execution_arn
 from tests.unit.stories import do
 from tests.unit.test_due import KEPT
@@ -168,3 +169,68 @@ def test_what_comes_back_when_nothing_waits_any_more_is_kept_as_it_is() -> None:
     signal = {"signal_id": "1" * 32, "violations": []}
     merged = merge_pending(None, signal, Severity.WARNING, sequence=4, returning=False, again=True)
     assert merged == {"first_signal_id": "1" * 32, "count": 0, "severity": "warning", "signal": signal}
+
+
+# What nobody confirmed, beside what is proven. Pure.
+
+PROVEN = Signal(
+    "1" * 32, SignalSource.MODEL_MONITOR, SignalKind.DRIFT, "churn", "psi is 0.9.", NOON.isoformat(), proven_by="hourly"
+)
+UNPROVEN = replace(PROVEN, signal_id="2" * 32, proven_by=None)
+WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
+
+
+def waiting(signal: Signal, severity: Severity = WARNING) -> dict[str, Any]:
+    """What waits when nothing but this signal was coalesced."""
+    return merge_pending(None, signal.as_record(), severity, sequence=1, returning=False)
+
+
+@pytest.mark.parametrize(
+    ("waits", "comes", "severity", "stays"),
+    [
+        (PROVEN, PROVEN, WARNING, False),
+        (PROVEN, PROVEN, Severity.INFO, True),
+        (PROVEN, PROVEN, CRITICAL, False),
+        (PROVEN, UNPROVEN, CRITICAL, True),
+        (UNPROVEN, UNPROVEN, WARNING, False),
+        (UNPROVEN, UNPROVEN, Severity.INFO, True),
+        (UNPROVEN, PROVEN, WARNING, False),
+    ],
+)
+def test_a_run_answers_what_waited_unless_its_own_signal_is_weaker_or_less_proven(
+    waits: Signal, comes: Signal, severity: Severity, stays: bool
+) -> None:
+    pending = waiting(waits)
+    assert unanswered(pending, comes, severity) == (pending if stays else None)
+
+
+def test_where_nothing_waited_or_what_waited_began_the_run_nothing_is_left() -> None:
+    assert unanswered(None, PROVEN, WARNING) is None
+    raised_again = replace(PROVEN, source=SignalSource.PENDING, origin=SignalSource.MODEL_MONITOR)
+    assert unanswered(waiting(PROVEN, CRITICAL), raised_again, WARNING) is None
+
+
+@pytest.mark.parametrize(
+    ("waits", "comes", "severity", "worst", "latest"),
+    [
+        (PROVEN, UNPROVEN, CRITICAL, WARNING, PROVEN),
+        (UNPROVEN, PROVEN, Severity.INFO, Severity.INFO, PROVEN),
+        (PROVEN, PROVEN, CRITICAL, CRITICAL, PROVEN),
+        (UNPROVEN, UNPROVEN, CRITICAL, CRITICAL, UNPROVEN),
+        (UNPROVEN, UNPROVEN, Severity.INFO, WARNING, UNPROVEN),
+    ],
+)
+def test_what_nobody_confirmed_neither_raises_nor_replaces_what_is_proven_and_gives_way_to_it(
+    waits: Signal, comes: Signal, severity: Severity, worst: Severity, latest: Signal
+) -> None:
+    comes = replace(comes, summary="The one that came.")
+    merged = merge_pending(waiting(waits), comes.as_record(), severity, sequence=2, returning=False)
+    assert (merged["count"], merged["severity"]) == (2, worst)
+    assert merged["signal"]["signal_id"] == latest.signal_id
+    assert (merged["signal"]["summary"] == comes.summary) is (comes.signal_id == latest.signal_id)
+
+
+@pytest.mark.parametrize("signal", [PROVEN, UNPROVEN])
+def test_what_comes_first_keeps_its_severity_whether_or_not_it_is_confirmed(signal: Signal) -> None:
+    merged = waiting(signal, WARNING)
+    assert (merged["severity"], merged["signal"]["signal_id"]) == ("warning", signal.signal_id)

@@ -97,6 +97,10 @@ def test_a_file_that_may_not_be_read_is_told_of_once_and_leaves_what_was_good(
             Document("u", b"{}", "v1", None, "2026-03-02T11:00:00+00:00"),
             "version v1 of 2026-03-02T11:00:00+00:00; it does not say by whom",
         ),
+        (
+            Document("u", version="v2", unreadable=Unreadable.TOO_LARGE),
+            "version v2 of an unknown time; it does not say by whom",
+        ),
         (Document("u", unreadable=Unreadable.MISSING), "no file: the stack's defaults"),
     ],
 )

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from orchestration.actions.admit import seen_signal
 from orchestration.actions.sweep import WORKERS
 from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, Status, WaitKind
@@ -32,8 +33,10 @@ from orchestration.steps.telling import (
     status_told,
     tell,
 )
+from orchestration.stores.models import Commit
 from orchestration.stores.runs import StatusRow
 from tests.unit import stories
+from tests.unit.fake_services import client_error
 from tests.unit.fakes import MACHINE, NOON, World, drift, execution_arn
 from tests.unit.stories import do
 from tests.unit.test_close import ASKED, RUN, begin
@@ -205,6 +208,39 @@ def test_a_status_comes_once_and_is_told_as_it_comes(world: World) -> None:
     assert world.due(DueKind.TELL) == []
 
 
+@pytest.mark.parametrize("of_approval", [False, True])
+def test_a_status_that_no_channel_took_is_due_where_whoever_recorded_it_may_write(
+    of_approval: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> NoReturn:
+        raise client_error("InternalError")
+
+    begin(world)
+    monkeypatch.setattr(world.channels, "emit", fails)
+    status = {"run_id": "run-1", "model": "fraud", "status": Status.TRAINING_STARTED, "sentence": "It began."}
+    record_status(world.ports, **status, with_approvals=of_approval)  # type: ignore[arg-type] # its words
+    usual = status_told("run-1", "fraud", Status.TRAINING_STARTED, NOON)
+    assert world.due(DueKind.TELL) == [replace(usual, partition=APPROVALS) if of_approval else usual]
+
+
+def written_over(world: World, sequence: int) -> None:
+    """Somebody who may append to chains has put another text in the place of a record of the model fraud."""
+    item = world.database.items["CHAIN#fraud", f"{sequence:012d}"]
+    item["record"] = {"S": item["record"]["S"].replace("{", '{"outcome":"PROMOTED",', 1)}
+
+
+def test_a_record_that_was_written_over_before_it_was_told_reaches_neither_bucket_nor_channel(world: World) -> None:
+    begin(world)
+    head = world.table.chain_head("fraud")
+    links = chained(head, Record(RecordKind.OUTCOME, "evidence/fraud/run-1/outcome.json", {"outcome": "FAILED"}))
+    row = StatusRow(Status.FAILED, NOON.isoformat(), "No.", None, None)
+    assert world.table.add_status("run-1", row, world.table.chain_writes(head, links))
+    written_over(world, 1)
+    with pytest.raises(OrchestrationError, match="not the one that was committed"):
+        tell(world.ports, status_told("run-1", "fraud", Status.FAILED, NOON, links))
+    assert (world.keys("evidence/"), world.channels.events) == ([], [])
+
+
 # What asks people.
 
 
@@ -262,11 +298,13 @@ def test_a_step_of_the_ladder_is_told_with_the_time_that_is_left(
     assert any("make approve RUN=run-1" in str(step) for step in message.next_steps)
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_step_of_an_approval_that_is_over_or_never_was_is_not_told(there: bool, world: World) -> None:
+@pytest.mark.parametrize("there", ["over", "never", "of another kind"])
+def test_a_step_of_an_approval_that_is_over_or_never_was_is_not_told(there: str, world: World) -> None:
     wait = Wait(WaitKind.APPROVAL, "promotion", "run-1", "fraud", "token", "arn", "t", "t", "t")
-    if there:
+    if there == "over":
         wait = parked(world, WaitKind.APPROVAL, "promotion", rejected())
+    elif there == "of another kind":
+        wait = parked(world, WaitKind.BAKE)
     tell(world.ports, ladder_told(wait, LadderAction.REMIND, NOON))
     assert world.channels.messages == []
 
@@ -297,15 +335,44 @@ def test_what_a_vote_has_people_told_writes_no_document_and_no_record_but_an_app
     row = StatusRow(Status.TRAINING_APPROVED, NOON.isoformat(), "Yes.", None, None)
     assert world.table.add_status("run-1", row, world.table.chain_writes(head, links))
     message = Message("fraud", "APPROVAL_COUNTED", "title", "Sentence.")
-    kept = message_told(message, NOON, kept={"evidence/fraud/run-1/outcome.json": {}})
+    kept = message_told(message, NOON, kept={"rejected/x.json": {}})
 
     for item in (kept, message_told(message, NOON, links)):
         with pytest.raises(OrchestrationError, match="nothing was written"):
             tell(world.ports, replace(item, partition=APPROVALS))
-    assert (world.keys("evidence/"), world.channels.messages) == ([], [])
+    assert (world.keys(), world.channels.messages) == ([], [])
+
+
+@pytest.mark.threat("role-misused")
+def test_what_is_kept_with_a_message_is_an_event_that_came_to_nothing_and_no_evidence(world: World) -> None:
+    kept: dict[str, Any] = {"rejected/x.json": {}, "evidence/fraud/run-1/outcome.json": {}}
+    with pytest.raises(OrchestrationError, match=r"no evidence/fraud/run-1/outcome\.json: nothing was written"):
+        tell(world.ports, message_told(Message("fraud", "PAUSED", "title", "Sentence."), NOON, kept=kept))
+    assert (world.keys(), world.channels.messages) == ([], [])
 
 
 # A decision.
+
+
+def test_a_decision_that_was_written_over_before_it_was_told_reaches_neither_bucket_nor_channel(world: World) -> None:
+    record = {
+        "signal_id": "5" * 32,
+        "run_id": "run-1",
+        "model": "fraud",
+        "decision": "SKIP",
+        "reason": "SWITCHED_OFF",
+        "sentence": "It is switched off.",
+        "severity": "warning",
+    }
+    head = world.table.chain_head("fraud")
+    links = chained(head, Record(RecordKind.DECISION, "decisions/fraud/1.json", record))
+    seen = seen_signal(record, links, told=True, event=None)
+    state = world.table.model("fraud")
+    assert world.table.commit_decision(state, seen, world.table.chain_writes(head, links), now=NOON) is Commit.DONE
+    written_over(world, 1)
+    with pytest.raises(OrchestrationError, match="not the one that was committed"):
+        tell(world.ports, signal_told("5" * 32, "fraud", NOON))
+    assert (world.keys(), world.channels.events) == ([], [])
 
 
 def test_a_decision_is_told_to_programs_and_where_it_says_so_to_people(

@@ -135,7 +135,7 @@ def _worked_off(ports: Ports, items: Iterable[DueItem], failures: list[str], beg
     for item in items:
         if item.due_at > now and (item.kind, item.subject) in seen:
             continue  # it was moved to where the list had not been read yet
-        if left or time.monotonic() - began > BUDGET_SECONDS:
+        if time.monotonic() - began > BUDGET_SECONDS:
             left += 1
             continue
         seen.add((item.kind, item.subject))

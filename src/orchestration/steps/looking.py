@@ -87,7 +87,7 @@ def _look_once(ports: Ports, wait: Wait) -> bool:
     # A switch over everything or a source is of another chain.
     stays = wait.kind is WaitKind.BAKE and found.outcome is Status.PROMOTED
     checks = ports.table.switch_checks(run.model, *sources_of(json.loads(run.manifest))) if stays else []
-    if stays or (wait.kind is WaitKind.BAKE and found.next is Next.ASK):
+    if stays or found.next is Next.ASK:
         checks.append(ports.table.rollback_check(run.run_id))
     return resolve(ports, wait, found, head, checks)
 

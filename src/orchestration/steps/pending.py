@@ -154,7 +154,7 @@ def merge_pending(
     before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.get("signal_id")}
     waits = mapping(before.get("signal"))
     weaker = pending is not None and record_unproven(signal) and not record_unproven(waits)
-    stronger = pending is not None and record_unproven(waits) and not record_unproven(signal)
+    stronger = record_unproven(waits) and not record_unproven(signal)
     known = Severity(before["severity"])
     worst = known if weaker else severity if stronger else max(known, severity, key=lambda level: level.rank)
     merged = {

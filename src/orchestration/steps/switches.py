@@ -37,7 +37,7 @@ def switch_changed(ports: Ports, item: DueItem) -> Worked:
 
 def _baked_in(ports: Ports, item: DueItem, scope: str) -> bool:
     wait = ports.table.wait_by_id(item.subject)
-    if wait is None or wait.resolved or not (wait.kind is WaitKind.BAKE or wait.subject == BAKE):
+    if wait is None or not (wait.kind is WaitKind.BAKE or wait.subject == BAKE):
         return False
     run = ports.table.run(wait.run_id)
     if run is None:

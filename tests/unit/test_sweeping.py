@@ -1,0 +1,104 @@
+"""One sweep: how far ahead it looks, what it works off once, what it leaves when its time is over, and what it says of itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestration.actions import sweep as sweeping
+from orchestration.actions.sweep import WORKERS, sweep
+from orchestration.domain.contracts import DueKind
+from orchestration.domain.due import AGAIN, DueItem, due
+from orchestration.ports import Ports
+from orchestration.steps.due_work import DONE, Worked
+from tests.unit.fakes import NOON, World
+
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+@pytest.fixture
+def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Subjects of LOOK items in the order they are worked off; each is then off the list."""
+    subjects: list[str] = []
+
+    def look(_: Ports, item: DueItem) -> Worked:
+        subjects.append(item.subject)
+        return DONE
+
+    monkeypatch.setitem(WORKERS, DueKind.LOOK, look)
+    return subjects
+
+
+def looks(world: World, *after: timedelta, subject: str | None = None) -> list[DueItem]:
+    """Items that are due so long after noon."""
+    items = [due(DueKind.LOOK, subject or str(wait), "fraud", NOON + wait) for wait in after]
+    for item in items:
+        world.table.add_due(item)
+    return items
+
+
+@pytest.mark.parametrize(
+    ("request_", "count"),
+    [
+        ({}, 1),
+        ({"ahead_seconds": 0}, 1),
+        ({"ahead_seconds": None}, 1),
+        ({"ahead_seconds": "soon"}, 1),
+        ({"ahead_seconds": -600}, 1),
+        ({"ahead_seconds": 599}, 1),
+        ({"ahead_seconds": 600}, 2),
+        ({"detail": {"ahead_seconds": 600}}, 2),
+        ({"ahead_seconds": 10 * DAY.total_seconds()}, 3),
+    ],
+)
+def test_a_sweep_does_what_is_due_and_what_it_is_told_to_look_ahead_for_within_a_day(
+    request_: dict[str, Any], count: int, world: World, worked: list[str]
+) -> None:
+    looks(world, timedelta(), timedelta(minutes=10), DAY, DAY + SECOND)
+    sweep(request_, world.ports)
+    assert len(worked) == count
+
+
+def listing(world: World, monkeypatch: pytest.MonkeyPatch, items: Iterable[DueItem]) -> None:
+    """What the list gives while it is read: a page that is read later shows what was moved meanwhile."""
+    monkeypatch.setattr(world.table, "due_until", lambda _: iter(items))
+
+
+def test_what_is_moved_to_where_the_list_was_not_read_yet_is_not_worked_off_again(
+    world: World, worked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (item, other) = looks(world, timedelta(), AGAIN)
+    listing(world, monkeypatch, [item, replace(item, due_at=(NOON + AGAIN).isoformat()), other])
+    sweep({"ahead_seconds": 600}, world.ports)
+    assert worked == [item.subject, other.subject]
+
+
+def test_what_is_due_twice_is_off_the_list_after_one_sweep(world: World, worked: list[str]) -> None:
+    looks(world, -SECOND, timedelta(), subject="run-1:slot")
+    sweep({}, world.ports)
+    assert (worked, world.due(DueKind.LOOK)) == (["run-1:slot"] * 2, [])
+
+
+def test_a_sweep_takes_no_more_work_once_its_time_is_over_says_how_much_is_left_and_the_next_does_it(
+    world: World, worked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks(world, -3 * SECOND, -2 * SECOND, -SECOND)
+    monkeypatch.setattr(sweeping, "time", SimpleNamespace(monotonic=lambda: 41.0 * len(worked)))
+    for left in (2, 1, 0):
+        assert sweep({}, world.ports)["left"] == left
+    assert (len(worked), world.due(DueKind.LOOK)) == (3, [])
+
+
+def test_a_sweep_that_had_nothing_to_do_still_says_what_waits(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The alarm on sweeps that do not come to their end counts this line."""
+    caplog.set_level(logging.INFO, "orchestration")
+    sweep({}, world.ports)
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "WaitsObserved"]
+    gauges = ("approvals_waiting", "approval_wait_percent", "queue_length", "oldest_queued_seconds")
+    assert [line[name] for name in gauges] == [0, 0, 0, 0]
