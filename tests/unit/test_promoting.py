@@ -19,12 +19,13 @@ from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
+from orchestration.steps.facts import facts_of
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import Endpoint, client_error
 from tests.unit.fakes import NOON, TRAINING, World
 from tests.unit.stories import ENDPOINT, OLD, do, next_of
-from tests.unit.test_close import RUN
+from tests.unit.test_close import ASKED, RUN
 from tests.unit.test_evaluating import PACKAGE, pinned
 from tests.unit.test_hand import JOB, NAME
 from tests.unit.test_looking import ENDPOINT_PLAN, NEW
@@ -347,6 +348,26 @@ def test_the_champion_comes_back_with_its_configs_capacity_where_the_policy_says
     assert roll_back(world)
     (request,) = world.sagemaker.asked("UpdateEndpoint")
     assert request["RetainAllVariantProperties"] is False
+
+
+def test_a_yes_that_comes_as_the_champion_is_brought_back_is_no_outcome_of_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run whose question could not be asked goes back; people who saw the question may answer at that moment."""
+    promoted(world)
+    read = facts_of
+
+    def answered_meanwhile(ports: Any, run_id: str) -> dict[str, Result]:
+        facts = read(ports, run_id)
+        yes = Wait(WaitKind.APPROVAL, "bake", "run-1", "fraud", "t", "arn", AT, AT, AT, data=ASKED)
+        yes = settled(yes, Result(Next.FINISH, "ana approved.", Status.PROMOTED))
+        world.table.park(yes, look_due(world.ports, yes))
+        return facts
+
+    monkeypatch.setattr("orchestration.actions.roll_back.facts_of", answered_meanwhile)
+    assert roll_back(world)
+    assert updates(world) == [OLD]
+    assert stored(world, WaitKind.ROLLBACK).data["outcome"] == Status.ROLLED_BACK
 
 
 def test_a_candidate_that_was_found_good_is_not_taken_back(world: World) -> None:

@@ -21,6 +21,8 @@ from orchestration.steps.telling import record_status
 from orchestration.stores.service_answers import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.ports import HandPorts
 
 DEADLINE: Final = timedelta(days=7)
@@ -54,12 +56,14 @@ def roll_back(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         answer(ports, token, Next.FINISH)
         return {"started": False}
     wait = ports.table.wait(run_id, WaitKind.ROLLBACK)
-    if wait is None and conclude(facts_of(ports, run_id), died=None, failure=None).outcome is Status.PROMOTED:
-        # The bake has its verdict; whatever failed while it was told, the candidate was found good and goes on serving.
-        answer(ports, token, Next.FINISH)
-        return {"started": False}
     if wait is None:
-        wait = _park(ports, gathered, intention, token)
+        # Read once: a yes that comes from here on is no reason to go back, and no outcome of it.
+        facts = facts_of(ports, run_id)
+        if conclude(facts, died=None, failure=None).outcome is Status.PROMOTED:
+            # The bake has its verdict; whatever failed while it was told, the candidate was found good and serves on.
+            answer(ports, token, Next.FINISH)
+            return {"started": False}
+        wait = _park(ports, gathered, facts, intention, token)
     else:
         taken_up = take_up(ports, wait, token)
         if taken_up is None:
@@ -80,9 +84,8 @@ def _own_intention(ports: HandPorts, gathered: Gathered) -> Intention | None:
     return intention if intention is not None and intention.run_id == sight.run_id else None
 
 
-def _park(ports: HandPorts, gathered: Gathered, intention: Intention, token: str) -> Wait:
+def _park(ports: HandPorts, gathered: Gathered, facts: Mapping[str, Result], intention: Intention, token: str) -> Wait:
     name, now = intention.subject.removeprefix("endpoint:"), ports.now()
-    facts = facts_of(ports, gathered.run.run_id)
     why = facts.get("approval:bake") or facts.get("bake") or facts.get("promotion")
     data: dict[str, Any] = {
         "outcome": (why.outcome if why else None) or Status.ROLLED_BACK,
