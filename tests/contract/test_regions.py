@@ -111,7 +111,10 @@ def test_without_function_urls_nobody_is_sent_to_a_page() -> None:
 
     assert {each.get("APPROVAL_ACCESS", ApprovalAccess.OFF) for each in variables} == {ApprovalAccess.OFF}
     assert {each.get("APPROVAL_URL", "") for each in variables} == {""}
-    assert not made.of_type("AWS::Lambda::Url", "AWS::Lambda::Permission")
+    assert not made.of_type("AWS::Lambda::Url")
+    assert {rule["Properties"]["Principal"] for rule in made.of_type("AWS::Lambda::Permission").values()} == {
+        "events.amazonaws.com"
+    }
     assert "ApprovalUrl" not in made.outputs
     allowed = [
         statement["Sid"]
