@@ -90,7 +90,7 @@ def services_that_use_the_key() -> set[str]:
     found = set()
     for resource in WITH_KEY.resources.values():
         kind, given = resource["Type"], resource["Properties"]
-        if kind == "AWS::CloudWatch::Alarm" and given["AlarmActions"]:
+        if kind == "AWS::CloudWatch::Alarm" and given.get("AlarmActions", given.get("InsufficientDataActions")):
             found.add("cloudwatch.amazonaws.com")
         if kind == "AWS::Events::Rule" and any("DeadLetterConfig" in target for target in given["Targets"]):
             found.add("events.amazonaws.com")

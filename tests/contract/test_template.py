@@ -502,6 +502,9 @@ def test_an_arn_made_of_the_stacks_name_is_of_something_that_the_template_names(
         "stateMachine:${AWS::StackName}-retraining",
         "execution:${AWS::StackName}-retraining:*",
         "rule/${AWS::StackName}-*",
+        "rule/${AWS::StackName}-WaitRule",
+        "rule/${AWS::StackName}-SettleRule",
+        "rule/${AWS::StackName}-SweepRule",
         "rule/${EventBusName}/${AWS::StackName}-DriftReportRule",
     }
     properties = template.resources["RetrainingStateMachine"]["Properties"]

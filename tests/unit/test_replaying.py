@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from orchestration import handler, operator_handler
-from orchestration.actions.request_replay import KEY
+from orchestration.actions.request_replay import EVENT_RAISED, KEY
 from orchestration.domain.caller_proof import binding
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE, DueKind
 from orchestration.domain.due import DueItem
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.records import undecided_key
-from orchestration.steps.evidence import EVENT_KEPT
 from orchestration.stores import due_items
 from orchestration.stores.dead_letters_sqs import AT_ONCE
 from tests.unit import stories
@@ -166,7 +165,7 @@ def test_every_key_under_which_the_loop_keeps_an_event_can_be_replayed(name: str
         (json.dumps({"event": {"source": "x"}, "sentence": "x"}).encode(), "no event of EventBridge"),
         (json.dumps({"event": {"beginning": "{"}, "sentence": "x"}).encode(), "only its beginning"),
         (json.dumps({"event": {"source": 1, "detail-type": "x"}, "sentence": "x"}).encode(), "no event of EventBridge"),
-        (json.dumps({"event": drift(report="x" * EVENT_KEPT), "sentence": "x"}).encode(), r"bytes, and at most"),
+        (json.dumps({"event": drift(report="x" * EVENT_RAISED), "sentence": "x"}).encode(), r"bytes, and at most"),
     ],
 )
 def test_what_holds_no_event_is_not_replayed_and_says_why(body: bytes | None, said: str, world: World) -> None:
@@ -177,9 +176,11 @@ def test_what_holds_no_event_is_not_replayed_and_says_why(body: bytes | None, sa
     assert world.database.items == {}
 
 
-def test_an_event_as_large_as_any_that_is_kept_is_replayed_and_the_answer_says_what_is_raised(world: World) -> None:
+def test_an_event_as_large_as_any_that_can_be_raised_is_replayed_and_the_answer_says_what_is_raised(
+    world: World,
+) -> None:
     event = drift(report="")
-    event["detail"]["report"] = "x" * (EVENT_KEPT - len(canonical(event)))
+    event["detail"]["report"] = "x" * (EVENT_RAISED - len(canonical(event)))
     key = kept(world, event)
     answer = replay(world, key=key)
     ((name, sent),) = world.executions.started.items()
@@ -293,7 +294,7 @@ def test_a_letter_is_deleted_only_after_it_is_written_down(call: str, new_world:
         ("{}", MACHINE, "no event of EventBridge"),
         (json.dumps(drift()), "", "for whom it was"),
         (json.dumps(drift()), f"{MACHINE}-2", "nothing of this stack"),
-        (json.dumps(drift(report="x" * EVENT_KEPT)), MACHINE, "bytes, and at most"),
+        (json.dumps(drift(report="x" * EVENT_RAISED)), MACHINE, "bytes, and at most"),
     ],
 )
 def test_what_nothing_can_follow_from_stays_and_the_others_are_replayed(

@@ -18,7 +18,6 @@ from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import execution_name, json_object, mapping, text
 from orchestration.domain.signal import identify
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.evidence import EVENT_KEPT
 from orchestration.steps.operators import ask_for_sweep
 from orchestration.steps.pending import RAISED_FOR
 from orchestration.stores.models import SIGNAL_MEMORY
@@ -41,6 +40,9 @@ NO_MODEL: Final = "-"
 """Whose a due item is before its event was judged."""
 
 SEND: Final = "aws events put-events sends an event of your own: docs/signals.md."
+
+EVENT_RAISED: Final = 256 * 1024 - 4096
+"""Bytes of an event that is raised again: an execution's input holds 256 KiB, and says beside it who raised it, when and from where."""
 
 
 def request_replay(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
@@ -141,7 +143,9 @@ def _flaw(event: Any) -> str | None:
     if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in ("source", "detail-type")):
         return "what it holds is no event of EventBridge, with source and detail-type, or only its beginning"
     size = len(canonical(event).encode())
-    return f"its event has {size} bytes, and at most {EVENT_KEPT} can be kept" if size > EVENT_KEPT else None
+    return (
+        f"its event has {size} bytes, and at most {EVENT_RAISED} can be raised again" if size > EVENT_RAISED else None
+    )
 
 
 def _followed(ports: OperatorPorts, letter: DeadLetter, event: dict[str, Any], by: str) -> DueItem | None:
