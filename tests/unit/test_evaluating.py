@@ -227,6 +227,21 @@ def test_a_package_is_kept_by_what_it_is_made_of_and_the_versions_of_what_it_hol
     assert set(verdict(world).versions) == {PACKAGE, *uris}
 
 
+@pytest.mark.parametrize(("name", "outcome"), [("MODE", None), ("1MODE", Status.FAILED)])
+def test_every_container_of_a_package_is_held_against_what_sagemaker_takes(
+    name: str, outcome: Status | None, world: World
+) -> None:
+    pinned(world)
+    trained(world, REGISTERED)
+    own = {"Image": "image", "ModelDataUrl": MODEL_URI}
+    world.sagemaker.packages[PACKAGE] = {
+        "ModelPackageArn": PACKAGE,
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {"Containers": [own, {**own, "Environment": {name: "fast"}}]},
+    }
+    assert judged(world)[1] is outcome
+
+
 @pytest.mark.parametrize("elsewhere", [("111122223333", "444455556666"), ("us-east-1", "eu-west-1")])
 def test_a_package_of_another_account_or_region_is_rejected_and_nobody_is_asked_for_it(
     elsewhere: tuple[str, str], world: World

@@ -21,7 +21,13 @@ from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping
 from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.promotion import EndpointPlan, artifact_uris, package_version, plan_promotion
+from orchestration.domain.promotion import (
+    EndpointPlan,
+    artifact_uris,
+    containers_of,
+    package_version,
+    plan_promotion,
+)
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.service_shapes import part_findings
 from orchestration.domain.training_output import TrainingOutput
@@ -263,9 +269,9 @@ def _illegal(ports: Ports, plan: EndpointPlan) -> Result | None:
         "UpdateEndpoint": plan.update_endpoint,
     }
     faults = [fault for name, request in requests.items() if (fault := ports.sagemaker.request_faults(name, request))]
-    environment = plan.create_model["PrimaryContainer"].get("Environment")
-    if environment:
+    for container in containers_of(plan.create_model):
         # The training's, of any names and texts; the client holds no request against limits and patterns.
+        environment = container.get("Environment", {})
         found = part_findings("CreateModel.PrimaryContainer.Environment", environment, "environment")
         faults += [f"The training's output: {path} {rule}" for path, rule in found]
     missing = [alarm.name for alarm in ports.alarms.watch(plan.alarms, since=ports.now()) if not alarm.exists]

@@ -207,7 +207,7 @@ def plan_promotion(
     else:
         create_model["Containers"] = containers
         together = champion.model.get("InferenceExecutionConfig")
-        if together and len(_containers(champion.model)) == len(containers):
+        if together and len(containers_of(champion.model)) == len(containers):
             create_model["InferenceExecutionConfig"] = together
     for key in copied(MODEL_FIELDS):
         if champion.model.get(key) not in (None, {}):
@@ -291,7 +291,7 @@ def not_promotable(promotion: Promotion, champion: Champion) -> str | None:
             f"Model {text(named[0], 63)}, which serves on endpoint {endpoint}, was deleted, so nothing says how a candidate is "
             f"to be run. Create a model of that name as it was, or {otherwise}."
         )
-    if any(container.get("Mode") == "MultiModel" for container in _containers(champion.model)):
+    if any(container.get("Mode") == "MultiModel" for container in containers_of(champion.model)):
         return (
             f"Model {champion.model_name} on endpoint {endpoint} holds many models in one container, and a candidate would "
             f"stand in for all of them; {otherwise}."
@@ -353,7 +353,7 @@ def _of_package(arn: str, package: dict[str, Any], champion: Champion) -> list[d
             f"show that what serves is what was judged. Register model package {arn} with data of one object (S3DataType "
             "S3Object)."
         )
-    live = _containers(champion.model)
+    live = containers_of(champion.model)
     alike = live if len(live) == len(made) else [{} for _ in made]
     return [
         {
@@ -373,7 +373,7 @@ def _candidate_containers(
     if output.model_data_uri is None:
         return "The training returned neither model_package_arn nor model_data_url; it has to name what it trained."
     live = _container(champion.model)
-    if (count := len(_containers(champion.model))) > 1:
+    if (count := len(containers_of(champion.model))) > 1:
         return (
             f"The champion is an inference pipeline of {count} containers, so one model_data_url does not say which "
             "to replace; return a model_package_arn."
@@ -389,10 +389,11 @@ def _candidate_containers(
     return [container]
 
 
-def _containers(model: dict[str, Any]) -> list[dict[str, Any]]:
+def containers_of(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """The containers of a model, as DescribeModel and CreateModel have them: one, or several in their order."""
     primary = mapping(model.get("PrimaryContainer"))
     return [primary] if primary else [mapping(entry) for entry in sequence(model.get("Containers"))]
 
 
 def _container(model: dict[str, Any]) -> dict[str, Any]:
-    return next(iter(_containers(model)), {})
+    return next(iter(containers_of(model)), {})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.contracts import MODEL_TAG
 from orchestration.domain.copied_fields import CONTAINER_FIELDS, copied
-from orchestration.domain.json_values import mapping, sequence
+from orchestration.domain.json_values import mapping
 from orchestration.domain.origins import Origins
 from orchestration.domain.ownership import (
     Kind,
@@ -23,6 +23,7 @@ from orchestration.domain.ownership import (
     told,
     unqualified,
 )
+from orchestration.domain.promotion import containers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,10 +102,9 @@ def request_foreign(
 ) -> tuple[str, ...]:
     """What a CreateModel request is made of that its model may not use now; how the champion is run, the candidate is."""
     origins = Origins.of(Boundary.of(ports.settings), model, champion)
-    containers = [request.get("PrimaryContainer"), *sequence(request.get("Containers"))]
     made = [
-        {name: value for name, value in mapping(container).items() if name not in copied(CONTAINER_FIELDS)}
-        for container in containers
+        {name: value for name, value in container.items() if name not in copied(CONTAINER_FIELDS)}
+        for container in containers_of(request)
     ]
     return told(origins.findings(made, "CreateModel"))
 
