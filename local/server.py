@@ -1,4 +1,4 @@
-"""The server: ministack under hypercorn in this process, with the parts this package adds to it.
+"""The server: ministack under uvicorn in this process, with the parts this package adds to it.
 
 ``prepare`` must run before anything of ministack is imported: ministack reads its settings from the environment at
 import.
@@ -30,6 +30,8 @@ from local.web_pages import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import uvicorn
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +116,7 @@ class Server:
         self._listener = listener
         self._home = home
         self._log_file = log_file
-        self._stop: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: uvicorn.Server | None = None
         self._resets: list[Callable[[], None]] = []
         self._faults = Faults()
 
@@ -124,9 +125,12 @@ class Server:
 
         Does not return: threads that still wait for a task would hold up an orderly exit.
         """
+        from uvicorn.loops.auto import auto_loop_factory
+
         code = 0
         try:
-            asyncio.run(self._serve(on_ready))
+            with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+                runner.run(self._serve(on_ready))
         except Exception:
             logger.exception("the embedded AWS failed")
             code = 1
@@ -137,9 +141,8 @@ class Server:
 
     def stop(self) -> None:
         """Make ``run`` end; may be called from any thread."""
-        if self._loop is not None and self._stop is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stop.set)
+        if self._server is not None:
+            self._server.should_exit = True
         timer = threading.Timer(_LAST_RESORT_SECONDS, self._last_resort)
         timer.daemon = True
         timer.start()
@@ -150,32 +153,33 @@ class Server:
         os._exit(0)
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._loop.add_signal_handler(number, self.stop)
-        from hypercorn.asyncio import serve
-        from hypercorn.config import Config
+        import uvicorn
         from ministack import app as ministack
 
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.stop)
         self._install(ministack)
-        config = Config()
-        config.bind = [f"fd://{self._listener.detach()}"]
-        config.keep_alive_timeout = 75
-        config.graceful_timeout = 0.2
-        config.shutdown_timeout = 1.0
-        config.accesslog = None
-        config.loglevel = "WARNING"
 
         def ready() -> None:
             on_ready()
             threading.Thread(target=_warm_up, args=(ministack,), name="warm-up", daemon=True).start()
 
-        await serve(
+        config = uvicorn.Config(
             guarded(self._faults.wrap(_with_additions(ministack.app, ready))),
-            config,
-            shutdown_trigger=self._stop.wait,
+            lifespan="on",
+            ws="none",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            log_config=None,
+            proxy_headers=False,
         )
+        self._server = uvicorn.Server(config)
+        # Not serve(), which takes the signals and raises them again when it is through.
+        await self._server._serve([self._listener])
 
     def _install(self, ministack: Any) -> None:
         from ministack.core import router

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -36,11 +37,16 @@ ASKS: dict[str, Any] = {"actions": {"critical": "approve"}, "approval": {"traini
 
 @dataclass(frozen=True)
 class Answered:
-    """What the page answered."""
+    """What the page answered; the names of its headers in lower case."""
 
     status: int
     headers: dict[str, str]
     body: str
+
+    @classmethod
+    def of(cls, status: int, headers: Message, body: bytes) -> Answered:
+        """Read an answer of urllib."""
+        return cls(status, {name.lower(): value for name, value in headers.items()}, body.decode())
 
     @property
     def document(self) -> dict[str, Any]:
@@ -131,10 +137,10 @@ class Reviewer:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http, as above
-                return Answered(answer.status, dict(answer.headers), answer.read().decode())
+                return Answered.of(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Answered(error.code, dict(error.headers), error.read().decode())
+                return Answered.of(error.code, error.headers, error.read())
 
     # Answering from a terminal.
 

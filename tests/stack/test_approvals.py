@@ -420,7 +420,7 @@ class TestThePage:
             ).status
 
         assert status("PUT", run, good) == status("DELETE", run) == status("PATCH", run, good) == 405
-        assert linked.request("PUT", run, good).headers.get("Allow") == "GET, HEAD, POST"
+        assert linked.request("PUT", run, good).headers.get("allow") == "GET, HEAD, POST"
         assert status("POST", run, "comment=" + "x" * 1_000_000) == 413
         assert status("POST", run, json.dumps({"decision": "APPROVED"}), "application/json") == 415
         assert status("POST", run, good, "multipart/form-data; boundary=x") == 415
