@@ -39,7 +39,7 @@ def install(provisioners: Any) -> None:
 
 
 def _refuse_rules(provisioners: Any) -> None:
-    """Make no ``AWS::Events::Rule`` on a bus that does not exist, and none with a target that lacks its role; ministack makes both."""
+    """Make no ``AWS::Events::Rule`` that EventBridge refuses: no such bus, no such schedule or pattern, a target without its role."""
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]
     create, events = handlers["create"], provisioners._eb
 
@@ -48,12 +48,19 @@ def _refuse_rules(provisioners: Any) -> None:
         bus = provisioners._eb_rule_bus_name(props)
         if bus not in events._event_buses:
             raise ValueError(f"Event bus {bus} does not exist.")
+        schedule, pattern = props.get("ScheduleExpression", ""), props.get("EventPattern", "")
+        if schedule and not events._validate_schedule_expression(schedule):
+            raise ValueError("Parameter ScheduleExpression is not valid.")
+        if problem := events._event_pattern_error(json.dumps(pattern) if isinstance(pattern, dict) else pattern):
+            raise ValueError(f"Event pattern is not valid. Reason: {problem}")
         for problem in filter(None, map(eventbridge_targets.missing_role, props.get("Targets") or [])):
             raise ValueError(problem)
         created: _Created = create(logical_id, props, stack_name)
         return created
 
     handlers["create"] = create_checked
+    # What an update calls that gives a rule another name.
+    provisioners._eb_rule_create = create_checked
 
 
 def _lock_buckets(provisioners: Any) -> None:

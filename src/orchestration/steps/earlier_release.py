@@ -1,8 +1,8 @@
 """Taking over from the release before. To go with the next release.
 
-Its runs carry their plan through the workflow and pin no policy. A run that waits for people or a slot ends as superseded, and its signal is decided again by the new workflow: people are
-asked anew where the policy asks them. A run past its slot is stopped; ``make deploy`` refuses an update while there is one.
-Everything here can be repeated.
+Its runs carry their plan through the workflow and pin no policy. A run that waits for people or a slot ends as superseded,
+and its signal is decided again by the new workflow: people are asked anew where the policy asks them. A run past its slot is
+stopped, and people are paged; ``make deploy`` refuses an update while there is one. Everything here can be repeated.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("orchestration")
 
 REASON: Final = "The stack was updated while the run waited; its signal is decided again."
+PAST_ITS_SLOT: Final = (
+    "The stack was updated while the run trained or promoted, and the new release cannot go on with it. A training that "
+    "it started is not stopped: look for it at the policy's target, and stop it there."
+)
 
 WORDS: Final[dict[str, dict[str, Any]]] = {
     WaitKind.SLOT: {"granted": False, "reason": REASON},
@@ -52,9 +56,10 @@ def take_over(ports: Ports) -> None:
 def end_earlier_run(ports: Ports, run: StoredRun) -> None:
     """Close a run whose workflow is the earlier one."""
     statuses = {row["status"] for row in ports.table.statuses(run.run_id)}
-    died = Status.STOPPED if Status.TRAINING_STARTED in statuses else Status.SUPERSEDED
+    past = Status.TRAINING_STARTED in statuses
+    died, reason = (Status.STOPPED, PAST_ITS_SLOT) if past else (Status.SUPERSEDED, REASON)
     LOG.warning("EarlierRunEnded", extra={"run_id": run.run_id, "model": run.model, "outcome": str(died)})
-    close_run(ports, run, died=died, failure=Failure(STACK_UPDATED, REASON))
+    close_run(ports, run, died=died, failure=Failure(STACK_UPDATED, reason))
 
 
 def asked_by_earlier_workflow(request: dict[str, Any]) -> bool:
