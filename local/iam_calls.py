@@ -418,8 +418,8 @@ def resource_kinds(action: str) -> tuple[str, ...]:
 def _authorization_reference() -> dict[str, Any]:
     # Its package takes seconds to import; the file is all that is read.
     package = importlib.util.find_spec("cfnlint")
-    (folder,) = package.submodule_search_locations or () if package is not None else ()
-    text = (Path(folder) / "data" / "AdditionalSpecs" / "Policies.json").read_text(encoding="utf-8")
+    folders = [] if package is None else [*(package.submodule_search_locations or [])]
+    text = (Path(folders[0]) / "data" / "AdditionalSpecs" / "Policies.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
 

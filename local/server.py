@@ -91,6 +91,8 @@ def prepare(host: str, port: int) -> Path:
         "PERSIST_STATE": "0",
         # Some modules keep a key file there whether or not state is persisted.
         "STATE_DIR": str(home / "state"),
+        # Roles count: functions get a session of theirs, and every signature but the administrator's is checked.
+        "AUTH": "true",
         "S3_DATA_DIR": str(home / "s3"),
         # There is no Docker to look for, and looking costs the start-up.
         "DOCKER_HOST": f"unix://{home}/no-docker.sock",
@@ -184,6 +186,7 @@ class Server:
             alarm_events,
             event_buses,
             eventbridge_targets,
+            iam_enforcement,
             lambda_code,
             lambda_errors,
             lambda_logs,
@@ -205,7 +208,9 @@ class Server:
         step_functions_integrations.install(sagemaker)
         alarm_events.install()
         event_buses.install()
-        eventbridge_targets.install()
+        authority = iam_enforcement.Authority(sagemaker)
+        authority.install(ministack)
+        eventbridge_targets.install(authority)
         lambda_code.install_worker()
         lambda_errors.install_worker()
         lambda_logs.install_worker()

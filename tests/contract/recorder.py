@@ -32,6 +32,7 @@ class Recorder:
     outside: Outside
     calls: list[Call] = field(default_factory=list)
     operations: set[str] = field(default_factory=set)
+    transactions: list[dict[str, Any]] = field(default_factory=list)
     _asked: dict[str, Any] = field(default_factory=dict)
 
     def listen(self, session: Any) -> Any:
@@ -44,6 +45,8 @@ class Recorder:
     def _called(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         service = str(model.service_model.service_name)
         self.operations.add(xform_name(model.name))
+        if "TransactItems" in params:
+            self.transactions.append({**params, "why": self.outside.doing})
         found = needed(service, model.name, params, self._place())
         self.calls += [replace(call, why=self.outside.doing) for call in found]
         self._asked = params

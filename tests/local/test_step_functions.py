@@ -13,6 +13,7 @@ from local.embedded_aws import wait_until
 if TYPE_CHECKING:
     from tests.local.conftest import Account
 
+ROLE = "arn:aws:iam::000000000000:role/service-role"
 PASS = {"Type": "Pass", "End": True}
 CHILD = "arn:aws:states:::states:startExecution.sync:2"
 PARK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
@@ -35,7 +36,7 @@ def sent_token(account: Account, url: str) -> str:
 
 @pytest.fixture
 def queue(account: Account) -> str:
-    return str(account.sqs.create_queue(QueueName="tokens")["QueueUrl"])
+    return account.queue("tokens")
 
 
 def test_a_child_execution_is_waited_for_and_its_output_parsed(account: Account) -> None:
@@ -252,9 +253,7 @@ def test_a_rule_gives_a_machine_the_whole_event(account: Account) -> None:
     machine = account.machine("machine", {"A": PASS})
     events = account.aws.client("events")
     events.put_rule(Name="drift", EventPattern=json.dumps({"source": ["mlops.drift"]}))
-    events.put_targets(
-        Rule="drift", Targets=[{"Id": "machine", "Arn": machine, "RoleArn": "arn:aws:iam::000000000000:role/r"}]
-    )
+    events.put_targets(Rule="drift", Targets=[{"Id": "machine", "Arn": machine, "RoleArn": ROLE}])
     events.put_events(Entries=[{"Source": "mlops.drift", "DetailType": "Drift Detected", "Detail": '{"model": "m"}'}])
 
     listed = wait_until(lambda: account.states.list_executions(stateMachineArn=machine)["executions"])
@@ -266,14 +265,14 @@ def test_a_rule_gives_a_machine_the_whole_event(account: Account) -> None:
 
 
 def test_an_event_whose_target_is_gone_goes_to_the_dead_letter_queue(account: Account) -> None:
-    url = account.sqs.create_queue(QueueName="dead")["QueueUrl"]
+    url = account.queue("dead")
     machine = account.machine("machine", {"A": PASS})
     events = account.aws.client("events")
     rule = events.put_rule(Name="drift", EventPattern=json.dumps({"source": ["mlops.drift"]}))["RuleArn"]
     target = {
         "Id": "machine",
         "Arn": machine,
-        "RoleArn": "arn:aws:iam::000000000000:role/r",
+        "RoleArn": ROLE,
         "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:000000000000:dead"},
     }
     events.put_targets(Rule="drift", Targets=[target])

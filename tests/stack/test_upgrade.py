@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import tarfile
@@ -16,7 +15,7 @@ import pytest
 from local.embedded_aws import EmbeddedAws
 from ops import package_zip
 from ops.stack_deployment import ROOT, TEMPLATE, deploy, package
-from tests.stack.loop import Loop
+from tests.stack.loop import Loop, teams_role
 from tests.stack.moments import outcome, parked, run_of
 from tests.stack.teams import held_training
 
@@ -55,13 +54,7 @@ def world(release_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         s3.create_bucket(Bucket="team-data")
         for name in ("candidate", "champion"):
             s3.put_object(Bucket="team-data", Key=f"models/{name}.tar.gz", Body=name.encode())
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
-        }
-        role = aws.client("iam").create_role(RoleName="team", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        role = teams_role(aws, "team")
 
         def deployed(template: Path, name: str) -> dict[str, str]:
             made = package(template, "artifacts", packaged / name, environment=aws.environment)
