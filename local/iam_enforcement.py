@@ -8,6 +8,7 @@ with the default key, or with an account's number, is an administrator and asked
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ class Authority:
     def refusal(self, caller: Caller, call: Call) -> str | None:
         """The sentence that refuses a call, None when it is allowed."""
         service = call.action.partition(":")[0]
-        found = iam_evaluator._resource_policy(service, call.resource)
+        found = _resource_policy(service, call.resource)
         required = service in iam_evaluator._POLICY_REQUIRED
         decision = decided(caller, call, region=get_region(), resource_policy=found, required=required)
         if decision.sid is not None:
@@ -148,7 +149,7 @@ class Authority:
         if isinstance(checked, iam_evaluator.AuthError):
             return checked
         if not key:
-            policy, _ = iam_evaluator._resource_policy("lambda", resource_arn) or ({}, "")
+            policy, _ = _resource_policy("lambda", resource_arn) or ({}, None)
             allowed = all(lets_in(policy, call, "", get_region()) for call in calls)
             return None if allowed else iam_evaluator.EvalResult("ImplicitDeny", "anonymous")
         if iam_evaluator.is_root_access_key(key):
@@ -253,6 +254,21 @@ def _parse_once() -> None:
     parse = iam_evaluator.parse_policy_document
     cached = functools.lru_cache(maxsize=256)(parse)
     iam_evaluator.parse_policy_document = lambda document: (cached if isinstance(document, str) else parse)(document)
+
+
+def _resource_policy(service: str, arn: str) -> tuple[Document, str | None] | None:
+    """The policy of a resource and the account that owns it; None where its kind has none."""
+    found = iam_evaluator._resource_policy(service, arn)
+    if found is None:
+        return None
+    policy, owner = found
+    return _loaded(policy) if isinstance(policy, str) else policy, owner
+
+
+@functools.lru_cache(maxsize=256)
+def _loaded(policy: str) -> Document:
+    found: Document = json.loads(policy or "{}")
+    return found
 
 
 def _partition_key(table: str) -> str:

@@ -98,8 +98,8 @@ def decided(
         service_context={key.lower(): list(value) if isinstance(value, tuple) else value for key, value in call.keys},
         principal_keys=dict(caller.keys),
     )
-    policies = _filled_in(caller.policies, caller.keys)
-    limits = [_filled_in(limit, caller.keys) for limit in caller.limits]
+    policies = _about(call.action, caller.policies, caller.keys)
+    limits = [_about(call.action, limit, caller.keys) for limit in caller.limits]
     found = iam_evaluator.evaluate(context, policies, *limits)
     by = "an identity-based policy" if found.decision == "Deny" else "no identity-based policy"
     if found.decision == "ImplicitDeny" and limits:
@@ -142,10 +142,14 @@ def lets_in(policy: Any, call: Call, service: str, region: str = "us-east-1") ->
     return bool(iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow")
 
 
-def _filled_in(policies: Policies, keys: Mapping[str, Any]) -> Policies:
-    """The policies with their variables replaced. One without a value stays as it is, which no name ever matches."""
+def _about(action: str, policies: Policies, keys: Mapping[str, Any]) -> Policies:
+    """The statements on an action, with their variables replaced. One without a value stays, which no name ever matches."""
     return [
-        [_with_values(statement, keys) if _has_variables(statement) else statement for statement in statements]
+        [
+            _with_values(statement, keys) if _has_variables(statement) else statement
+            for statement in statements
+            if iam_evaluator._action_matches(action, statement.actions, statement.not_actions)
+        ]
         for statements in policies
     ]
 

@@ -194,6 +194,7 @@ class Server:
             lambda_processes,
             step_functions_executions,
             step_functions_integrations,
+            step_functions_limits,
             step_functions_sdk_calls,
         )
         from local.sagemaker_service import SageMaker
@@ -203,6 +204,7 @@ class Server:
         router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."], "host_patterns": []}
         ministack.SERVICE_HANDLERS["sagemaker"] = sagemaker.handle_request
         step_functions_executions.install()
+        step_functions_limits.install()
         step_functions_sdk_calls.install()
         # After it: this one is asked first.
         step_functions_integrations.install(sagemaker)
