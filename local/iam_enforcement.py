@@ -7,6 +7,7 @@ with the default key, or with an account's number, is an administrator and asked
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import json
 import logging
@@ -64,6 +65,9 @@ class Authority:
         # ministack's own reading of requests knows no SageMaker, no partitions and no sources of events; it checks who signs.
         iam_actions.extract_iam_action = lambda *_, **__: None
         iam_evaluator.enforce = self._enforced
+        # Nobody here speaks TLS; on AWS everybody does.
+        ministack.pin_request_origin = lambda *_: None
+        iam_evaluator._request_origin = contextvars.ContextVar("origin", default=("127.0.0.1", True))
         # Their policies are among those a caller is judged by, and an administrator is by none.
         sns._enforce_topic_policy = lambda *_: None
         sqs._enforce_queue_policy = lambda *_: None

@@ -317,3 +317,35 @@ class TestRules:
         events.put_events(Entries=[{**entry, "Detail": '{"heard": true}'}])
 
         assert [event["detail"] for event in account.heard(url, 1)] == [{"heard": True}]
+
+
+@pytest.mark.parametrize(("named", "heard"), [("drift", True), ("drift-2", False)])
+def test_a_topic_takes_the_messages_of_the_alarms_its_policy_names(account: Account, named: str, heard: bool) -> None:
+    sns, cloudwatch = account.aws.client("sns"), account.aws.client("cloudwatch")
+    topic = sns.create_topic(Name="told")["TopicArn"]
+    url = account.queue("told")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:000000000000:told")
+    source = {"aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{named}"}
+    publish = {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish"}
+    policy = document({**publish, "Resource": topic, "Condition": {"ArnEquals": source}})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+    metric = {"Namespace": "n", "MetricName": "m", "Statistic": "Maximum", "Period": 60, "EvaluationPeriods": 1}
+    compared = {"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}
+    cloudwatch.put_metric_alarm(AlarmName="drift", AlarmActions=[topic], **metric, **compared)
+
+    cloudwatch.set_alarm_state(AlarmName="drift", StateValue="ALARM", StateReason="told to")
+    sns.publish(TopicArn=topic, Message="by the administrator")
+
+    told = [message["Message"] for message in account.heard(url, 2 if heard else 1)]
+    assert any("AlarmName" in message for message in told) is heard
+
+
+def test_a_stack_with_roles_asks_for_the_capability(account: Account) -> None:
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": PEOPLE}}
+    body = json.dumps({"Resources": {"Role": role}})
+    stacks = account.aws.client("cloudformation")
+
+    assert refusal(lambda: stacks.create_stack(StackName="s", TemplateBody=body))[0] == (
+        "InsufficientCapabilitiesException"
+    )
+    stacks.create_stack(StackName="s", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
