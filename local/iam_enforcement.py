@@ -202,8 +202,11 @@ class Authority:
         return next((sentence for call in calls if (sentence := self.refusal(caller, call))), None)
 
     def _tags_of(self, arn: str) -> Mapping[str, str]:
-        if arn.split(":")[2:3] == ["sagemaker"]:
+        service = arn.split(":")[2:3]
+        if service == ["sagemaker"]:
             return self._sagemaker.tags_of(arn)
+        if service == ["states"]:
+            return {tag["key"]: tag["value"] for tag in sfn._tags.get(arn) or []}
         # One of the modules that take long to import, and no call of the loop comes here before others have.
         from ministack.services import tagging  # noqa: PLC0415 - see above
 

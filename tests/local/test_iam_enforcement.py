@@ -11,6 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import wait_until
+from ops.resolved_template import ACCOUNT, Template
+from ops.stack_deployment import ROOT
 from tests.local.conftest import EVERYTHING
 
 if TYPE_CHECKING:
@@ -185,6 +187,18 @@ class TestSessions:
             "AccessDeniedException"
         )
 
+    def test_a_machine_is_started_by_its_tag(self, account: Account) -> None:
+        tagged, plain = account.machine("tagged", {"A": PASS}), account.machine("plain", {"A": PASS})
+        account.states.tag_resource(resourceArn=tagged, tags=[{"key": "retraining:model", "value": "m"}])
+        of_a_model = {"StringEquals": {"aws:ResourceTag/retraining:model": "m"}}
+        states = session(account, "stepfunctions", allow("states:StartExecution", "*", Condition=of_a_model))
+
+        states.start_execution(stateMachineArn=tagged)
+
+        assert refusal(lambda: states.start_execution(stateMachineArn=plain))[2] == (
+            sentence("states:StartExecution", plain)
+        )
+
     def test_a_call_that_nobody_can_map_is_refused(self, account: Account) -> None:
         s3 = session(account, "s3", allow("*"))
 
@@ -252,6 +266,28 @@ class TestMachines:
         assert ended["status"] == "FAILED"
         assert f"is not authorized to perform: {missing} on resource:" in ended["cause"]
         assert account.states.list_executions(stateMachineArn=child)["executions"] == []
+
+    @pytest.mark.parametrize(
+        "missing",
+        [None, "sagemaker:CreateTrainingJob", "iam:PassRole", "sagemaker:StopTrainingJob", "events:PutTargets"],
+    )
+    def test_the_examples_pipeline_trains_with_the_policy_it_has(self, account: Account, missing: str | None) -> None:
+        example = Template.read(ROOT / "examples" / "creditcard" / "training-pipeline.yaml").resolve()
+        (policy,) = json.loads(
+            json.dumps(example.policies("TrainingPipelineRole")).replace(ACCOUNT, account.aws.account)
+        )
+        if missing:
+            policy["Statement"].append({"Effect": "Deny", "Action": missing, "Resource": "*"})
+        account.role("service-role", document(*policy["Statement"]))
+        job_role = account.role(example.name("TrainingJobRole"), EVERYTHING)
+        request = account.training_request("retraining-1", "print('trained')", RoleArn=job_role)
+        task = {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync", "End": True}
+
+        ended = account.run("machine", {"Train": {**task, "Arguments": request}})
+
+        assert ended["status"] == ("FAILED" if missing else "SUCCEEDED"), ended.get("cause")
+        assert missing is None or f"is not authorized to perform: {missing} on resource:" in ended["cause"]
+        assert missing is None or ended["error"] == "SageMaker.AmazonSageMakerException"
 
     def test_an_aws_sdk_call_is_authorised_too(self, account: Account) -> None:
         account.role("service-role", document(allow("s3:ListBucket")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,13 +46,21 @@ class Loop:
     """The deployed stack on the embedded AWS, with a data bucket and pipelines of a user's own."""
 
     def __init__(
-        self, aws: EmbeddedAws, outputs: dict[str, str], data_bucket: str, role_arn: str, *, stack: str
+        self,
+        aws: EmbeddedAws,
+        outputs: dict[str, str],
+        data_bucket: str,
+        role_arn: str,
+        *,
+        stack: str,
+        pipeline_tags: Mapping[str, str] | None = None,
     ) -> None:
         self.aws = aws
         self.stack = stack
         self.outputs = outputs
         self.data_bucket = data_bucket
         self.role_arn = role_arn
+        self.pipeline_tags = dict(pipeline_tags or {})
         self.bucket = outputs["AutomationBucketName"]
         self.table = outputs["HistoryTableName"]
         self.machine = outputs["StateMachineArn"]
@@ -88,7 +96,7 @@ class Loop:
             name=f"training-{uuid.uuid4().hex[:8]}",
             definition=json.dumps(definition),
             roleArn=self.role_arn,
-            tags=[{"key": MODEL_TAG, "value": of}],
+            tags=[{"key": key, "value": value} for key, value in {MODEL_TAG: of, **self.pipeline_tags}.items()],
         )
         return str(answer["stateMachineArn"])
 
