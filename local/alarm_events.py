@@ -1,6 +1,6 @@
 """CloudWatch alarms as AWS has them, where ministack's differ: events on state changes, and honest evaluation.
 
-ministack emits no ``CloudWatch Alarm State Change`` event, forgets the ``Metrics`` of a metric math alarm, and lets
+ministack emits no ``CloudWatch Alarm State Change`` event, asks no topic whether it takes an alarm's message, forgets the ``Metrics`` of a metric math alarm, and lets
 every metric of an alarm's name count whatever its dimensions.
 """
 
@@ -13,9 +13,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ministack.core.responses import AccountRegionScopedDict
-from ministack.services import cloudwatch
+from ministack.core.responses import AccountRegionScopedDict, get_account_id
+from ministack.services import cloudwatch, sns
 
+from local.iam_calls import Call
+from local.iam_policies import lets_in
 from local.sagemaker_events import put_event
 
 if TYPE_CHECKING:
@@ -62,10 +64,27 @@ def install() -> None:
             alarm.pop("StateReasonData", None)
         return set_alarm_state(params, data, is_cbor, is_json)
 
+    dispatch = cloudwatch._dispatch_alarm_actions
+
+    def dispatch_where_let_in(alarm: Document, old: str, new: str, reason: str) -> None:
+        lists = ("AlarmActions", "OKActions", "InsufficientDataActions")
+        taken = {name: [arn for arn in alarm.get(name) or [] if _takes(arn, alarm["AlarmArn"])] for name in lists}
+        dispatch({**alarm, **taken}, old, new, reason)
+
+    cloudwatch._dispatch_alarm_actions = dispatch_where_let_in
     cloudwatch._record_history = record
     cloudwatch._set_alarm_state = set_state
     cloudwatch._put_metric_alarm = put
     cloudwatch._evaluate_alarm = _evaluate
+
+
+def _takes(action_arn: str, alarm_arn: str) -> bool:
+    """Whether a topic's policy lets CloudWatch publish for an alarm; what is no topic is not asked."""
+    if (found := sns.topic_policy_for_arn(action_arn)) is None:
+        return True
+    account = get_account_id()
+    keys = (("aws:SourceArn", alarm_arn), ("aws:SourceAccount", account), ("aws:SourceOwner", account))
+    return lets_in(found[0], Call("sns:Publish", action_arn, keys), "cloudwatch.amazonaws.com")
 
 
 def reset() -> None:

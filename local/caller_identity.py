@@ -1,8 +1,9 @@
 """A presigned request for STS, and a signed one for a function's URL, count only with their signature; the function is told who signed.
 
-ministack names whoever a request says signed it, and leaves ``requestContext.authorizer`` of a function URL out, so that on AWS
-a forged identity would be refused, and a page know its reviewer, and here not. Requests that are signed in a header, as every
-SDK's are, stay unchecked: nothing here rests on them but the URL's.
+ministack checks the signatures of users and sessions but not those of the administrator, who then may be anybody, and leaves
+``requestContext.authorizer`` of a function URL out, so that on AWS a forged identity would be refused, and a page know its
+reviewer, and here not. What the administrator signs in a header, as every SDK does, stays unchecked: nothing rests on it but
+the URL.
 """
 
 from __future__ import annotations

@@ -12,28 +12,35 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ministack.core import iam_evaluator
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import eventbridge, sqs, stepfunctions
 
+from local.iam_calls import Call
+from local.iam_enforcement import caller_of_role, trusts
+from local.iam_policies import lets_in
+
 if TYPE_CHECKING:
+    from local.iam_enforcement import Authority
     from local.sagemaker_records import Document
 
 logger = logging.getLogger(__name__)
 
 
-def install() -> None:
+def install(authority: Authority) -> None:
     """Replace the delivery to a target with one that knows where an undeliverable event goes, and refuse a target without its role."""
     invoke_target, validate = eventbridge._invoke_target, eventbridge._validate_target_arn
 
     def invoke(target: Document, event: Document, rule: Document, view: Any = None) -> None:
-        refused = _refused(target, rule["Arn"])
+        refused = _refused(authority, target, rule["Arn"])
         if refused is None:
             invoke_target(target, event, rule, view)
             return
         queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
         if queue_arn is None:
             logger.warning("%s delivers nothing to %s: %s", rule["Arn"], target["Arn"], refused)
+            return
+        if not _queue_takes(queue_arn, rule["Arn"]):
+            logger.warning("%s: the policy of %s lets it leave nothing there", rule["Arn"], queue_arn)
             return
         shown = (view or eventbridge._pattern_event_view(event)).event_with_detail()
         _send_to_queue(queue_arn, json.dumps(shown), rule["Arn"], target["Arn"], refused)
@@ -56,12 +63,20 @@ def missing_role(target: Document) -> str | None:
     return None
 
 
-def _refused(target: Document, rule_arn: str) -> tuple[str, str] | None:
-    """Code and reason when a state machine or a function takes nothing from this rule; None when it does, and for other kinds."""
+def _refused(authority: Authority, target: Document, rule_arn: str) -> tuple[str, str] | None:
+    """Code and reason when a state machine, function or queue takes nothing from this rule; None when it does, and for other kinds."""
     arn = str(target.get("Arn", ""))
     service = arn.removeprefix("arn:aws:").partition(":")[0]
     if service == "states" and stepfunctions._resolve_state_machine_arn(arn) is None:
         return "NO_RESOURCE", f"State Machine Does Not Exist: '{arn}'"
+    if service == "states":
+        role = target["RoleArn"]
+        if not trusts(role, "events.amazonaws.com", rule_arn):
+            return "NO_PERMISSIONS", f"The trust policy of {role} lets {rule_arn} do nothing."
+        sentence = authority.refusal(caller_of_role(role, "events"), Call("states:StartExecution", arn))
+        return None if sentence is None else ("NO_PERMISSIONS", sentence)
+    if service == "sqs" and not _queue_takes(arn, rule_arn):
+        return "NO_PERMISSIONS", f"The policy of {arn} lets {rule_arn} do nothing."
     if service == "lambda":
         # One of the modules that take long to import; a function to look for means somebody already did.
         from ministack.services import lambda_svc  # noqa: PLC0415 - see above
@@ -79,17 +94,15 @@ def _lets_in(policy: Document, function_arn: str, rule_arn: str) -> bool:
 
     Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html, of ``SourceAccount``.
     """
-    call = iam_evaluator.EvalContext(
-        principal_arn="",
-        principal_type="AssumedRole",
-        principal_account=get_account_id(),
-        action="lambda:InvokeFunction",
-        resource_arn=function_arn,
-        region=get_region(),
-        service_context={"aws:sourcearn": rule_arn},
-    )
-    result = iam_evaluator.evaluate_resource_policy(policy, call, service="events.amazonaws.com")
-    return bool(result.decision == "Allow")
+    call = Call("lambda:InvokeFunction", function_arn, (("aws:SourceArn", rule_arn),))
+    return lets_in(policy, call, "events.amazonaws.com", get_region())
+
+
+def _queue_takes(queue_arn: str, rule_arn: str) -> bool:
+    """Whether a queue's policy lets EventBridge send to it for a rule."""
+    keys = (("aws:SourceArn", rule_arn), ("aws:SourceAccount", get_account_id()))
+    policy, _ = sqs.queue_policy_for_arn(queue_arn) or ("", "")
+    return lets_in(policy, Call("sqs:SendMessage", queue_arn, keys), "events.amazonaws.com", get_region())
 
 
 def _send_to_queue(queue_arn: str, body: str, rule_arn: str, target_arn: str, refused: tuple[str, str]) -> None:

@@ -7,9 +7,7 @@ the service, and for the SageMaker calls state machines make, which enter nowher
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-import re
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass
@@ -18,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-import botocore.session
+from local.api_calls import ApiCall, signed_as
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,12 +25,6 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CONTROL_PATH = "/_local/faults"
-# What a signature says, where that is not boto3's name of the service.
-_SIGNED_AS = {"cloudwatch": "monitoring", "stepfunctions": "states", "sagemaker-runtime": "sagemaker"}
-# Services without X-Amz-Target, Action or an operation in the path: found by the routes of their model.
-_ROUTED_BY = {"s3": "s3", "lambda": "lambda", "scheduler": "scheduler", "sagemaker": "sagemaker-runtime"}
-_CREDENTIAL = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
-_CBOR_PATH = re.compile(r"/service/[^/]+/operation/([^/]+)$")
 FAULT_MESSAGE = f"Told to fail at {CONTROL_PATH}."
 
 
@@ -85,11 +77,7 @@ class Faults:
         """
         with self._lock:
             for rule in self._rules:
-                if (
-                    _signed_as(rule.service) != _signed_as(service)
-                    or rule.action != action
-                    or rule.matching not in text
-                ):
+                if signed_as(rule.service) != signed_as(service) or rule.action != action or rule.matching not in text:
                     continue
                 if rule.skip > 0:
                     rule.skip -= 1
@@ -130,8 +118,15 @@ class Faults:
 
     async def _judge(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
-        call = _Call.of(scope, body)
-        fault = self.take(call.service, call.action, call.text)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope.get("query_string", b"").decode("latin-1")
+        parameters = parse_qs(query, keep_blank_values=True)
+        call = ApiCall.of(scope["method"], scope["path"], headers, parameters, body)
+        content = body.decode("utf-8", "replace")
+        text = f"{scope['path']}?{unquote(query)}\n{content}"
+        if call.protocol == "query":
+            text = f"{text}\n{unquote(content.replace('+', ' '))}"
+        fault = self.take(call.service, call.action, text)
         again = _replayed(body, receive)
         if fault is None:
             await application(scope, again, send)
@@ -145,82 +140,13 @@ class Faults:
             await application(scope, again, hold)
         await asyncio.sleep(fault.seconds)
         if fault.code is not None:
-            headers, answer = _error(call.protocol, fault.code)
-            await _send(send, fault.status, headers, b"" if scope["method"] == "HEAD" else answer)
+            error_headers, answer = _error(call.protocol, fault.code)
+            await _send(send, fault.status, error_headers, b"" if scope["method"] == "HEAD" else answer)
         elif fault.after_effect:
             for message in held:
                 await send(message)
         else:
             await application(scope, again, send)
-
-
-def _signed_as(service: str) -> str:
-    return _SIGNED_AS.get(service, service)
-
-
-# ---------------------------------------------------------------------- which call a request is
-
-
-@dataclass(frozen=True)
-class _Call:
-    service: str
-    action: str
-    protocol: str
-    text: str
-
-    @staticmethod
-    def of(scope: Scope, body: bytes) -> _Call:
-        """Recognise a request by its signature, and its action as the protocol names it; empty where it has none."""
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        query = scope.get("query_string", b"").decode("latin-1")
-        signed = _CREDENTIAL.search(headers.get("authorization", "")) or _CREDENTIAL.search(
-            unquote(query).replace("X-Amz-Credential", "Credential")
-        )
-        service = signed[1] if signed else ""
-        content = body.decode("utf-8", "replace")
-        text = f"{scope['path']}?{unquote(query)}\n{content}"
-        if target := headers.get("x-amz-target"):
-            return _Call(service, target.rpartition(".")[2], "json", text)
-        if operation := _CBOR_PATH.search(scope["path"]):
-            return _Call(service, operation[1], "cbor", text)
-        parameters = parse_qs(query, keep_blank_values=True)
-        if service in _ROUTED_BY:
-            action = _routed(_ROUTED_BY[service], scope["method"], scope["path"], parameters, headers)
-            return _Call(service, action, "rest-xml" if service == "s3" else "json", text)
-        action = (parse_qs(content).get("Action") or parameters.get("Action") or [""])[0]
-        return _Call(service, action, "query", f"{text}\n{unquote(content.replace('+', ' '))}")
-
-
-def _routed(model: str, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str]) -> str:
-    """Give the action whose route, required headers and required parameters the request has; the most of them wins."""
-    given = {("querystring", name) for name in query} | {("header", name) for name in headers}
-    fitting = [
-        (len(needed), action)
-        for action, verb, route, needed in _routes(model)
-        if verb == method and needed <= given and route.fullmatch(path)
-    ]
-    return max(fitting, default=(0, ""), key=lambda each: each[0])[1]
-
-
-@functools.cache
-def _routes(model: str) -> list[tuple[str, str, re.Pattern[str], frozenset[tuple[str, str]]]]:
-    service = botocore.session.get_session().get_service_model(model)
-    routes = []
-    for action in service.operation_names:
-        operation = service.operation_model(action)
-        path, _, literal = operation.http["requestUri"].partition("?")
-        route = re.sub(r"\\\{\w+\\\}", "[^/]+", re.sub(r"\\\{\w+\\\+\\\}", ".+", re.escape(path)))
-        shape: Any = operation.input_shape
-        needed = {("querystring", part.partition("=")[0]) for part in literal.split("&") if part}
-        for member in shape.required_members if shape is not None else ():
-            serialized = shape.members[member].serialization
-            match serialized.get("location"):
-                case "querystring":
-                    needed.add(("querystring", serialized["name"]))
-                case "header":
-                    needed.add(("header", serialized["name"].lower()))
-        routes.append((action, operation.http["method"], re.compile(route + "/?"), frozenset(needed)))
-    return routes
 
 
 # ---------------------------------------------------------------------- what is answered

@@ -218,6 +218,14 @@ class SageMaker:
             return _error_response(ApiError("InternalFailure", f"{type(error).__name__}: {error}", 500))
         return 200, {"Content-Type": _JSON}, json.dumps(answer).encode()
 
+    def tags_of(self, resource_arn: str) -> dict[str, str]:
+        """The tags of a resource by its ARN; none for what does not exist, which moto is not to be asked for."""
+        if _has_own_tags(resource_arn):
+            return self._tags.get(resource_arn, {})
+        kind, _, name = resource_arn.rsplit(":", 1)[-1].partition("/")
+        made = self._given.get(f"{''.join(word.capitalize() for word in kind.split('-'))}/{name}")
+        return _plain_tags(_call_moto("ListTags", {"ResourceArn": resource_arn})["Tags"]) if made else {}
+
     def reset(self) -> None:
         """Forget everything and end everything that runs."""
         self.pipelines.abandon_all()

@@ -93,6 +93,8 @@ def prepare(host: str, port: int) -> Path:
         "PERSIST_STATE": "0",
         # Some modules keep a key file there whether or not state is persisted.
         "STATE_DIR": str(home / "state"),
+        # Roles count: functions get a session of theirs, and every signature but the administrator's is checked.
+        "AUTH": "true",
         "S3_DATA_DIR": str(home / "s3"),
         # There is no Docker to look for, and looking costs the start-up.
         "DOCKER_HOST": f"unix://{home}/no-docker.sock",
@@ -188,6 +190,7 @@ class Server:
             alarm_events,
             event_buses,
             eventbridge_targets,
+            iam_enforcement,
             lambda_code,
             lambda_errors,
             lambda_logs,
@@ -195,6 +198,7 @@ class Server:
             lambda_processes,
             step_functions_executions,
             step_functions_integrations,
+            step_functions_limits,
             step_functions_sdk_calls,
         )
         from local.sagemaker_service import SageMaker
@@ -204,12 +208,15 @@ class Server:
         router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."], "host_patterns": []}
         ministack.SERVICE_HANDLERS["sagemaker"] = sagemaker.handle_request
         step_functions_executions.install()
+        step_functions_limits.install()
         step_functions_sdk_calls.install()
         # After it: this one is asked first.
         step_functions_integrations.install(sagemaker)
         alarm_events.install()
         event_buses.install()
-        eventbridge_targets.install()
+        authority = iam_enforcement.Authority(sagemaker)
+        authority.install(ministack)
+        eventbridge_targets.install(authority)
         lambda_code.install_worker()
         lambda_errors.install_worker()
         lambda_logs.install_worker()

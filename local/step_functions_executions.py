@@ -46,9 +46,23 @@ class _Task:
 
 
 _task: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("task", default=None)
-# Tokens that were used, or whose execution or task is over.
+# Tokens that were used, or whose execution or task is over, with the machine of each.
 _closed_tokens = AccountRegionScopedDict()
 _token_lock = threading.Lock()
+
+
+def role_of_task() -> tuple[str, str]:
+    """ARNs of the machine this thread works for and of its role; both empty where it works for none."""
+    task = _task.get()
+    machine = str(task.execution.get("stateMachineArn", "")) if task is not None else ""
+    return machine, str(sfn._state_machines.get(machine, {}).get("roleArn", ""))
+
+
+def machine_of_token(token: str) -> str | None:
+    """ARN of the machine a task token belongs to, also when it was used; None for a token nobody gave."""
+    parked = sfn._task_tokens.get(token)
+    found = parked["execution"].get("stateMachineArn") if parked is not None else _closed_tokens.get(token)
+    return None if found is None else str(found)
 
 
 def task_is_over() -> bool:
@@ -355,8 +369,9 @@ def _install_tokens() -> None:
 
 
 def _close_token(token: str) -> None:
+    machine = machine_of_token(token)
     sfn._task_tokens.pop(token, None)
-    _closed_tokens[token] = True
+    _closed_tokens[token] = machine or ""
 
 
 def _open_token(token: str | None) -> tuple[Document | None, _Response | None]:
@@ -431,7 +446,7 @@ def _invoke_with_callback(resource: str, input_data: Any, token: str, state: Doc
     try:
         started = time.monotonic()
         try:
-            _call_integration(resource.replace(".waitForTaskToken", ""), input_data)
+            sfn._invoke_resource(resource.replace(".waitForTaskToken", ""), input_data)
         except sfn._ExecutionError:
             # The token may have come back before the call failed; then the task is done.
             if not parked["event"].is_set():
@@ -463,13 +478,6 @@ def _wait_for_token(parked: Document, started: float, limit: float | None, heart
             raise sfn._ExecutionError("States.Timeout", f"Task timed out after {limit} seconds")
         if heartbeat is not None and time.monotonic() - parked["last_sign"] > heartbeat:
             raise sfn._ExecutionError("States.HeartbeatTimeout", f"No heartbeat for {heartbeat} seconds")
-
-
-def _call_integration(resource: str, input_data: Any) -> None:
-    if resource.startswith("arn:aws:states:::states:startExecution"):
-        sfn._invoke_nested_start_execution(resource, input_data)
-    else:
-        sfn._invoke_resource(resource, input_data)
 
 
 # ---------------------------------------------------------------------- JSONata

@@ -6,15 +6,10 @@ allowing(stack.policies("OrchestrationFunctionRole"), Call("s3:PutObject", "arn:
 
 from __future__ import annotations
 
-import importlib.resources
-import json
-import re
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from ministack.core import iam_evaluator
-
+from local.iam_calls import Call, applies, resource_kinds
+from local.iam_policies import Caller, decided
 from ops.resolved_template import ACCOUNT, PARTITION, REGION, STACK, Stack, Template
 from ops.stack_deployment import ROOT, TEMPLATE
 
@@ -45,38 +40,12 @@ ALIKE: Final = {"VoteFunction": "ApprovalFunction"}
 # -- Permissions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One thing somebody does: an IAM action on a resource, with the condition keys AWS would fill in.
-
-    `why` names the state, the action of the function or the rule that does it.
-    """
-
-    action: str
-    resource: str
-    keys: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
-    why: str = ""
-
-
 def allowing(policies: list[dict[str, Any]], call: Call, *, boundary: dict[str, Any] | None = None) -> str | None:
     """The Sid of the statement that allows a call, None when nothing does or something denies it.
 
-    Decided by ministack's evaluator: wildcards, conditions, explicit denies.
+    Decided as the embedded AWS decides: wildcards, conditions, explicit denies.
     """
-    context = iam_evaluator.EvalContext(
-        principal_arn=f"arn:{PARTITION}:sts::{ACCOUNT}:assumed-role/role/session",
-        principal_type="AssumedRole",
-        principal_account=ACCOUNT,
-        action=call.action,
-        resource_arn=call.resource,
-        region=REGION,
-        source_ip="192.0.2.1",
-        secure_transport=True,
-        service_context={key.lower(): list(value) if isinstance(value, tuple) else value for key, value in call.keys},
-    )
-    limits = [] if boundary is None else [[iam_evaluator.parse_policy_document(boundary)]]
-    result = iam_evaluator.evaluate(context, [iam_evaluator.parse_policy_document(p) for p in policies], *limits)
-    return str(result.matched_sid) if result.decision == "Allow" else None
+    return decided(Caller.of(policies, boundary=boundary), call).sid
 
 
 def unused(policies: list[dict[str, Any]], calls: list[Call]) -> list[str]:
@@ -111,40 +80,3 @@ def _by_leading_key(statement: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
 def as_list(value: Any) -> list[Any]:
     """IAM takes one or many."""
     return value if isinstance(value, list) else [value]
-
-
-def applies(action: str, resource: str) -> bool:
-    """Tell whether an action can be on such a resource at all: lists of actions and resources are crossed in IAM."""
-    if resource == "*":
-        return True
-    kinds = resource_kinds(action)
-    return any(_same_kind(pattern, resource) for pattern in kinds) if kinds else True
-
-
-@cache
-def resource_kinds(action: str) -> tuple[str, ...]:
-    """ARN patterns of the resources an action is on, as AWS's service authorization reference lists them.
-
-    The copy that cfn-lint carries. Empty for an action that AWS gives no resource of its own.
-    """
-    service, name = action.split(":", 1)
-    reference = _authorization_reference()[service.lower()]
-    entry = reference["Actions"].get(name.lower())
-    assert entry is not None, f"{action} is not an action of AWS"
-    return tuple(arn for kind in entry.get("Resources", []) for arn in reference["Resources"][kind]["ARNFormats"])
-
-
-@cache
-def _authorization_reference() -> dict[str, Any]:
-    file = importlib.resources.files("cfnlint.data.AdditionalSpecs") / "Policies.json"
-    reference: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return reference
-
-
-def _same_kind(pattern: str, resource: str) -> bool:
-    """Compare an ARN, which may hold wildcards, with a pattern of the reference, up to the name of the resource."""
-    wanted, given = pattern.split(":", 5), resource.split(":", 5)
-    if len(given) < len(wanted) or wanted[2] != given[2]:
-        return False
-    kind = re.split(r"\.\*|\$", wanted[5])[0]  # `endpoint/`, not `endpoint`: there is an `endpoint-config/` too
-    return given[5].startswith(kind)

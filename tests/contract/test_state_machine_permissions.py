@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.iam_calls import Place, followed
 from tests.contract.template import (
     ACCOUNT,
     PARTITION,
@@ -38,24 +39,6 @@ if TYPE_CHECKING:
 
 ROLE = f"{MACHINE}Role"
 
-MANAGED_RULES = {
-    "sagemaker:createTrainingJob.sync": "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
-}
-"""The rules that Step Functions makes for itself to hear of the end of what `.sync` started.
-
-Source: the IAM pages of the integrations in the AWS Step Functions developer guide.
-"""
-
-FOLLOWED = {
-    "sagemaker:createTrainingJob.sync": (
-        "sagemaker:DescribeTrainingJob",
-        "sagemaker:StopTrainingJob",
-        "sagemaker:ListTags",
-        "sagemaker:AddTags",
-    ),
-}
-"""What else `.sync` calls, from the same pages: it follows and stops what it started, and marks jobs as its own."""
-
 LOG_DELIVERY = """
     logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery logs:DeleteLogDelivery logs:ListLogDeliveries
     logs:PutResourcePolicy logs:DescribeResourcePolicies logs:DescribeLogGroups
@@ -66,6 +49,8 @@ The lines themselves are written by CloudWatch Logs' delivery service, under the
 """
 
 TRACING = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+
+PLACE = Place(ACCOUNT, REGION, PARTITION)
 
 IAM_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}
 
@@ -130,12 +115,7 @@ def task_calls(task: Task, passed_role: str) -> Iterator[Call]:
         service = (("iam:PassedToService", f"{task.service}.amazonaws.com"),)
         yield Call("iam:PassRole", passed_role, service, f"{task.name}, its role")
     if task.synchronous:
-        for action in FOLLOWED[integration]:
-            for resource in resources:
-                yield Call(action, resource, why=f"{task.name}, .sync")
-        rule = f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:rule/{MANAGED_RULES[integration]}"
-        for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule"):
-            yield Call(action, rule, why=f"{task.name}, .sync")
+        yield from followed(integration, resources, PLACE, f"{task.name}, .sync")
 
 
 def _resources(action: str, task: Task) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
-from tests.stack.loop import deployed
+from tests.stack.loop import TAKES_FROM_TOPICS, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,9 @@ class Place:
     def _listen(self) -> None:
         """Keep every message to people in one queue."""
         sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
-        self._queue = sqs.create_queue(QueueName="people")["QueueUrl"]
+        self._queue = sqs.create_queue(QueueName="people", Attributes={"Policy": json.dumps(TAKES_FROM_TOPICS)})[
+            "QueueUrl"
+        ]
         arn = sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         for topic in ("OperationsTopicArn", "EscalationTopicArn"):
             sns.subscribe(TopicArn=self.loop.outputs[topic], Protocol="sqs", Endpoint=arn)

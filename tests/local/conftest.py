@@ -7,6 +7,7 @@ import json
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROLE = "arn:aws:iam::000000000000:role/service-role"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": [f"{name}.amazonaws.com" for name in ("states", "lambda", "sagemaker", "events")]},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +54,17 @@ class Account:
         self.states = aws.client("stepfunctions")
         self.sqs = aws.client("sqs")
         self.s3.create_bucket(Bucket="data")
+        self.role("service-role", EVERYTHING)
+
+    def role(self, name: str, policy: dict[str, Any], trust: dict[str, Any] | None = None) -> str:
+        """Create a role that services assume, or give it another policy; give its ARN."""
+        iam = self.aws.client("iam")
+        try:
+            arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust or TRUST))["Role"]["Arn"]
+        except iam.exceptions.EntityAlreadyExistsException:
+            arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=name, PolicyName="policy", PolicyDocument=json.dumps(policy))
+        return str(arn)
 
     def put_archive(self, key: str, **files: str) -> str:
         """Store a tar.gz of the files and give its URI; ``__`` in a name is a slash, ``_dot_`` a dot."""
@@ -125,9 +148,17 @@ class Account:
         """Create a machine, run it once, and describe how it ended."""
         return self.ended(self.start(self.machine(name, states, **more), given))
 
+    def queue(self, name: str) -> str:
+        """Create a queue that takes messages of rules and topics; give its URL."""
+        arn = f"arn:aws:sqs:us-east-1:{self.aws.account}:{name}"
+        senders = {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]}
+        statement = {"Effect": "Allow", "Principal": senders, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return str(self.sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"])
+
     def listen(self, pattern: dict[str, Any]) -> str:
         """Send the events that match to a queue and give its URL."""
-        url = str(self.sqs.create_queue(QueueName="heard")["QueueUrl"])
+        url = self.queue("heard")
         events = self.aws.client("events")
         events.put_rule(Name="heard", EventPattern=json.dumps(pattern))
         events.put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": "arn:aws:sqs:us-east-1:000000000000:heard"}])
@@ -159,6 +190,19 @@ class Account:
             Code={"ZipFile": buffer.getvalue()},
         )
         return str(answer["FunctionArn"])
+
+    def address(self, function: str) -> str:
+        """Give a function an address that anybody may ask; its path here."""
+        functions = self.aws.client("lambda")
+        anybody = {"FunctionName": function, "Principal": "*"}
+        functions.add_permission(
+            **anybody, StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"
+        )
+        functions.add_permission(
+            **anybody, StatementId="invoke", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True
+        )
+        url = functions.create_function_url_config(FunctionName=function, AuthType="NONE")["FunctionUrl"]
+        return f"/_aws/lambda-url/{urlsplit(url).netloc.split('.')[0]}/"
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def rule_on(account: Account, function: str) -> str:
 def test_a_function_that_does_not_let_the_rule_in_is_not_invoked_and_the_event_is_kept(
     account: Account, permission: dict[str, Any] | None
 ) -> None:
-    url = account.sqs.create_queue(QueueName="dead")["QueueUrl"]
+    url = account.queue("dead")
     function = account.function("told", TELLS)
     if permission:
         account.aws.client("lambda").add_permission(FunctionName="told", **permission)
@@ -73,7 +73,7 @@ def test_a_function_that_does_not_let_the_rule_in_is_not_invoked_and_the_event_i
 
 
 def test_a_function_is_invoked_by_the_rule_that_its_policy_names(account: Account) -> None:
-    url = account.sqs.create_queue(QueueName="told")["QueueUrl"]
+    url = account.queue("told")
     function = account.function("told", TELLS)
     functions = account.aws.client("lambda")
     functions.update_function_configuration(FunctionName="told", Environment={"Variables": {"TOLD": url}})

@@ -84,7 +84,7 @@ def entered(account: Account, execution: str) -> list[str]:
 
 @pytest.fixture
 def queue(account: Account) -> str:
-    return str(account.sqs.create_queue(QueueName="tokens")["QueueUrl"])
+    return account.queue("tokens")
 
 
 def test_one_that_was_stopped_while_parked_waits_again_with_a_new_token_and_its_variables(

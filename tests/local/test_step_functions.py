@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import wait_until
@@ -13,6 +15,7 @@ from local.embedded_aws import wait_until
 if TYPE_CHECKING:
     from tests.local.conftest import Account
 
+ROLE = "arn:aws:iam::000000000000:role/service-role"
 PASS = {"Type": "Pass", "End": True}
 CHILD = "arn:aws:states:::states:startExecution.sync:2"
 PARK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
@@ -35,7 +38,7 @@ def sent_token(account: Account, url: str) -> str:
 
 @pytest.fixture
 def queue(account: Account) -> str:
-    return str(account.sqs.create_queue(QueueName="tokens")["QueueUrl"])
+    return account.queue("tokens")
 
 
 def test_a_child_execution_is_waited_for_and_its_output_parsed(account: Account) -> None:
@@ -252,9 +255,7 @@ def test_a_rule_gives_a_machine_the_whole_event(account: Account) -> None:
     machine = account.machine("machine", {"A": PASS})
     events = account.aws.client("events")
     events.put_rule(Name="drift", EventPattern=json.dumps({"source": ["mlops.drift"]}))
-    events.put_targets(
-        Rule="drift", Targets=[{"Id": "machine", "Arn": machine, "RoleArn": "arn:aws:iam::000000000000:role/r"}]
-    )
+    events.put_targets(Rule="drift", Targets=[{"Id": "machine", "Arn": machine, "RoleArn": ROLE}])
     events.put_events(Entries=[{"Source": "mlops.drift", "DetailType": "Drift Detected", "Detail": '{"model": "m"}'}])
 
     listed = wait_until(lambda: account.states.list_executions(stateMachineArn=machine)["executions"])
@@ -266,14 +267,14 @@ def test_a_rule_gives_a_machine_the_whole_event(account: Account) -> None:
 
 
 def test_an_event_whose_target_is_gone_goes_to_the_dead_letter_queue(account: Account) -> None:
-    url = account.sqs.create_queue(QueueName="dead")["QueueUrl"]
+    url = account.queue("dead")
     machine = account.machine("machine", {"A": PASS})
     events = account.aws.client("events")
     rule = events.put_rule(Name="drift", EventPattern=json.dumps({"source": ["mlops.drift"]}))["RuleArn"]
     target = {
         "Id": "machine",
         "Arn": machine,
-        "RoleArn": "arn:aws:iam::000000000000:role/r",
+        "RoleArn": ROLE,
         "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:000000000000:dead"},
     }
     events.put_targets(Rule="drift", Targets=[target])
@@ -316,3 +317,75 @@ def test_a_machine_may_write_once_to_s3(account: Account) -> None:
     assert account.run("first", {"A": task})["status"] == "SUCCEEDED"
     assert account.run("second", {"A": task})["error"] == "S3.S3Exception"
     assert account.s3.get_object(Bucket="data", Key="k")["Body"].read() == b'{"a": 1}'
+
+
+LARGEST = 256 * 1024
+
+
+@pytest.mark.parametrize(("length", "status"), [(LARGEST - 2, "SUCCEEDED"), (LARGEST - 1, "FAILED")])
+def test_the_output_of_a_state_has_256_kib(account: Account, length: int, status: str) -> None:
+    """As UTF-8, two bytes of them the quotation marks."""
+    ended = account.run(
+        "machine",
+        {"A": {"Type": "Pass", "Output": "{% $pad('', $states.input.length, 'x') %}", "End": True}},
+        {"length": length},
+    )
+
+    assert (ended["status"], ended.get("error")) == (
+        status,
+        None if status == "SUCCEEDED" else "States.DataLimitExceeded",
+    )
+
+
+@pytest.mark.parametrize(("caught", "status"), [("States.ALL", "FAILED"), ("States.DataLimitExceeded", "SUCCEEDED")])
+def test_a_result_that_is_too_large_is_caught_by_its_name_only(account: Account, caught: str, status: str) -> None:
+    account.function("large", f"def handler(event, context):\n    return 'x' * {LARGEST}\n")
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "large", "Payload": {}},
+        "Catch": [{"ErrorEquals": [caught], "Next": "Caught"}],
+        "End": True,
+    }
+
+    ended = account.run("machine", {"A": task, "Caught": {"Type": "Succeed"}})
+
+    assert (ended["status"], "size exceeding the maximum" in ended.get("cause", "size exceeding the maximum")) == (
+        status,
+        True,
+    )
+
+
+def test_neither_a_start_nor_a_token_takes_more_than_256_kib(account: Account, queue: str) -> None:
+    machine = account.machine("machine", {"A": park(queue)})
+    execution = account.start(machine)
+    token = sent_token(account, queue)
+    states: Any = boto3.session.Session().client(
+        "stepfunctions",
+        endpoint_url=account.aws.endpoint_url,
+        region_name=account.aws.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(parameter_validation=False),
+    )
+
+    for call in (
+        lambda text: states.start_execution(stateMachineArn=machine, input=text),
+        lambda text: states.send_task_success(taskToken=token, output=text),
+    ):
+        with pytest.raises(ClientError, match="less than or equal to 262144"):
+            call(json.dumps("x" * LARGEST))
+        call(json.dumps("x" * (LARGEST - 2)))
+    assert account.ended(execution)["status"] == "SUCCEEDED"
+
+
+def test_the_25_000th_event_is_a_success_or_the_failure(account: Account) -> None:
+    again = {"Type": "Choice", "Choices": [{"Condition": "{% false %}", "Next": "End"}], "Default": "Again"}
+    execution = account.start(account.machine("machine", {"Again": again, "End": {"Type": "Succeed"}}))
+
+    ended = account.ended(execution)
+
+    assert ended["status"] == "FAILED"
+    assert ended["cause"] == "The execution reached the maximum number of history events (25000)."
+    (last,) = account.states.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=1)["events"]
+    assert (last["id"], last["type"]) == (25_000, "ExecutionFailed")

@@ -59,9 +59,7 @@ def asked(aws: EmbeddedAws, method: str, path: str, headers: dict[str, str]) -> 
 def function_url(account: Account) -> str:
     """Give the path of a function's URL that anybody may ask."""
     account.function("tells", CODE)
-    made = account.aws.client("lambda").create_function_url_config(FunctionName="tells", AuthType="NONE")
-    identity = urlsplit(made["FunctionUrl"]).netloc.split(".")[0]
-    return f"/_aws/lambda-url/{identity}/"
+    return account.address("tells")
 
 
 @pytest.mark.threat("web-page")

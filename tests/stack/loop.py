@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,13 +46,21 @@ class Loop:
     """The deployed stack on the embedded AWS, with a data bucket and pipelines of a user's own."""
 
     def __init__(
-        self, aws: EmbeddedAws, outputs: dict[str, str], data_bucket: str, role_arn: str, *, stack: str
+        self,
+        aws: EmbeddedAws,
+        outputs: dict[str, str],
+        data_bucket: str,
+        role_arn: str,
+        *,
+        stack: str,
+        pipeline_tags: Mapping[str, str] | None = None,
     ) -> None:
         self.aws = aws
         self.stack = stack
         self.outputs = outputs
         self.data_bucket = data_bucket
         self.role_arn = role_arn
+        self.pipeline_tags = dict(pipeline_tags or {})
         self.bucket = outputs["AutomationBucketName"]
         self.table = outputs["HistoryTableName"]
         self.machine = outputs["StateMachineArn"]
@@ -88,7 +96,7 @@ class Loop:
             name=f"training-{uuid.uuid4().hex[:8]}",
             definition=json.dumps(definition),
             roleArn=self.role_arn,
-            tags=[{"key": MODEL_TAG, "value": of}],
+            tags=[{"key": key, "value": value} for key, value in {MODEL_TAG: of, **self.pipeline_tags}.items()],
         )
         return str(answer["stateMachineArn"])
 
@@ -271,7 +279,9 @@ class Loop:
     def listening(self, topic: str) -> Iterator[Callable[[int], list[dict[str, Any]]]]:
         """Subscribe to a topic; what is yielded gives the first so many messages published meanwhile."""
         sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
-        url = sqs.create_queue(QueueName=f"listener-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+        url = sqs.create_queue(
+            QueueName=f"listener-{uuid.uuid4().hex[:8]}", Attributes={"Policy": json.dumps(TAKES_FROM_TOPICS)}
+        )["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
         heard: list[dict[str, Any]] = []
@@ -435,6 +445,34 @@ class Loop:
         return str(described["EndpointConfigName"])
 
 
+TAKES_FROM_TOPICS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": "*",
+        }
+    ],
+}
+"""What lets a queue take the messages of every topic."""
+
+
+def teams_role(aws: EmbeddedAws, name: str) -> str:
+    """Make the role of a team's jobs and training machines, which may do anything; give its ARN."""
+    services = [f"{service}.amazonaws.com" for service in ("sagemaker", "states")]
+    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam = aws.client("iam")
+    role = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=policy)
+    return str(role["Arn"])
+
+
 def deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
     """Deploy the real template with the AWS CLI, beside what a team has: data, a role, a pipeline.
 
@@ -449,17 +487,7 @@ def deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
     s3.create_bucket(Bucket="team-data")
     s3.put_object(Bucket="team-data", Key="models/candidate.tar.gz", Body=b"candidate")
     s3.put_object(Bucket="team-data", Key="models/champion.tar.gz", Body=b"champion")
-    role = aws.client("iam").create_role(
-        RoleName="sagemaker-execution",
-        AssumeRolePolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-                ],
-            }
-        ),
-    )["Role"]["Arn"]
+    role = teams_role(aws, "sagemaker-execution")
     pipeline = aws.client("stepfunctions").create_state_machine(
         name="weekly-training",
         definition=json.dumps(

@@ -112,6 +112,12 @@ class Reviewer:
             key=self._key(by, forged=forged) if by else None,
         )
 
+    def may_review(self, person: str) -> None:
+        """Attach the policy of reviewers to an IAM user."""
+        policy = self.loop.outputs["ReviewerPolicyArn"]
+        self.loop.aws.key_of(person)
+        self.loop.aws.client("iam").attach_user_policy(UserName=person, PolicyArn=policy)
+
     def _key(self, by: str, *, forged: bool) -> ReadOnlyCredentials:
         key = self.loop.aws.key_of(by)
         return key._replace(secret_key="somebody else's") if forged else key

@@ -505,6 +505,9 @@ class TestSignedAccess:
         model = terminal.loop.model(**ASKS)
         arn, run_id = terminal.asked(model)
 
+        terminal.may_review("ada")
+
+        assert terminal.post(run_id, "APPROVED", by="mallory").status == 403
         assert terminal.post(run_id, "APPROVED", by="ada", forged=True).status == 403
         assert terminal.post(run_id, "APPROVED", by="ada").status == 200
 

@@ -19,6 +19,7 @@ from ops.package import Package
 from ops.stack_deployment import TEMPLATE
 from ops.terminal import Terminal
 from orchestration.domain.contracts import MODEL_TAG
+from tests.stack.loop import teams_role
 
 TABLE_KEY = {
     "AttributeDefinitions": [
@@ -434,7 +435,7 @@ def _run_that_waits(desk: Desk, found: dict[str, str]) -> str:
     target = desk.aws.client("stepfunctions").create_state_machine(
         name="m-training",
         definition=json.dumps({"StartAt": "Train", "States": {"Train": {"Type": "Pass", "End": True}}}),
-        roleArn="arn:aws:iam::000000000000:role/m-training",
+        roleArn=teams_role(desk.aws, "m-training"),
         tags=[{"key": MODEL_TAG, "value": "m"}],
     )["stateMachineArn"]
     policy = {

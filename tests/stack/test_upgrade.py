@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import tarfile
@@ -17,7 +16,7 @@ import pytest
 from local.embedded_aws import EmbeddedAws
 from ops import package_zip
 from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError, deploy, package
-from tests.stack.loop import Loop
+from tests.stack.loop import Loop, teams_role
 from tests.stack.moments import SWEEP, holders, outcome, parked, run_of, serving
 from tests.stack.teams import HANG, Held, alarm, held_training, job_request, sagemaker_pipeline, set_alarm
 
@@ -133,22 +132,18 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         s3.create_bucket(Bucket="team-data")
         for name in ("candidate", "champion"):
             s3.put_object(Bucket="team-data", Key=f"models/{name}.tar.gz", Body=name.encode())
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
-        }
-        role = aws.client("iam").create_role(RoleName="team", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        role = teams_role(aws, "team")
 
         def deployed(template: Path, name: str, **more: str) -> dict[str, str]:
             made = package(template, "artifacts", packaged / name, environment=aws.environment)
             parameters = {"SageMakerExecutionRoleArn": role, "MaxConcurrentTrainings": str(len(TRAINS)), **more}
             return deploy(made, "upgraded", parameters, bucket="artifacts", environment=aws.environment)
 
-        loop = Loop(aws, deployed(before, "before.yaml"), "team-data", role, stack="upgraded")
-        # The rules of 0.1.0 have a role for the function and no resource policy, which one of AWS's pages takes and this
-        # AWS does not.
+        # The role of 0.1.0 starts only what its teams have given to it by a tag.
+        given = {"retraining:target": "true"}
+        outputs = deployed(before, "before.yaml")
+        loop = Loop(aws, outputs, "team-data", role, stack="upgraded", pipeline_tags=given)
+        # Its rules have a role for the function and no resource policy, which one of AWS's pages takes and this AWS does not.
         function = {"FunctionName": loop.outputs["OrchestrationFunctionName"], "StatementId": "as-by-its-role"}
         rules = {"Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
         aws.client("lambda").add_permission(**function, **rules)
