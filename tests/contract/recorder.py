@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 MACHINE: Final = "RetrainingStateMachine"
 
 IAM_PREFIXES: Final = {"stepfunctions": "states"}
-IAM_NAMES: Final = {"s3:ListObjectsV2": "s3:ListBucket", "s3:ListObjectVersions": "s3:ListBucketVersions"}
+IAM_NAMES: Final = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:UploadPartCopy": "s3:PutObject",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:ListParts": "s3:ListMultipartUploadParts",
+}
+"""Source: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations"."""
 ON_EVERYTHING: Final = {"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"}
 """Lists that AWS answers in full only to those who may ask about everything."""
 
@@ -85,6 +94,8 @@ class Recorder:
             prefix = (("s3:prefix", params["Prefix"]),) if "Prefix" in params else ()
             resource = f"arn:{PARTITION}:s3:::{params['Bucket']}{key}"
             yield Call(action, resource, prefix)
+            if copied := params.get("CopySource"):
+                yield Call("s3:GetObject", f"arn:{PARTITION}:s3:::{copied['Bucket']}/{copied['Key']}")
             if mode := params.get("ObjectLockMode"):
                 # S3 User Guide, "Object Lock": a PutObject with a retention needs this besides.
                 yield Call("s3:PutObjectRetention", resource, (("s3:object-lock-mode", mode),))

@@ -347,7 +347,7 @@ def large(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def slow(world: World) -> None:
-    world.outside.meanwhile("UploadPartCopy", lambda: world.clock.forward(seconds=20))
+    world.outside.meanwhile("UploadPartCopy", lambda: world.clock.forward(seconds=30))
 
 
 def test_a_large_copy_goes_on_with_the_next_call_and_nothing_is_judged_before(

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
 
-AT_A_TIME: Final = timedelta(seconds=20)
-"""For how long one call begins parts: with the last of them it has to end within the function's 60 s."""
+AT_A_TIME: Final = timedelta(seconds=30)
+"""For how long one call begins parts: with the last of them it has to end within the function's 60 s.
+
+The workflow asks 60 times, for a history of 25,000 events holds no more: half an hour of copying.
+"""
 
 
 def served_artifacts(output: TrainingOutput, package: dict[str, Any] | None) -> list[str]:
