@@ -6,6 +6,8 @@ import json
 import uuid
 from typing import Any
 
+import pytest
+
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.training_target import deployment_name
 from tests.stack.loop import BETTER, CHAMPION, IMAGE, Ended, Loop
@@ -131,6 +133,7 @@ def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop)
     assert loop.endpoint_config(f"{model}-prod") == candidate
 
 
+@pytest.mark.threat("artifact-overwritten")
 def test_an_endpoint_serves_copies_of_a_package_whatever_is_written_over_it_after_it_was_judged(loop: Loop) -> None:
     """Its two containers go the whole way; people look at it while somebody writes over both."""
     s3, sagemaker = loop.aws.client("s3"), loop.aws.client("sagemaker")

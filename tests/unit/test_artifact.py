@@ -57,7 +57,7 @@ def test_a_copy_lies_under_its_run_by_what_it_is_a_copy_of() -> None:
 def test_the_name_of_a_copy_fits_into_a_key_and_keeps_its_end() -> None:
     """1,024 bytes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html. A run's name has 80 characters."""
     made = artifact_copy(f"s3://team/{'é' * 400}.tar.gz", "abc/7", bucket="b", model="m" * 63, run_id="\U0001f600" * 80)
-    assert made.uri.endswith("é.tar.gz")
+    assert made.uri.rpartition("/")[2] == f"{'é' * 121}.tar.gz"
     assert len(made.uri.removeprefix("s3://b/").encode()) <= 1_024
 
 
@@ -339,6 +339,19 @@ def test_what_is_empty_is_rejected(world: World) -> None:
     assert verdict(world).result.reason == f"{MODEL_URI} is empty, so nothing was trained."
 
 
+def test_a_copy_that_is_not_to_be_seen_yet_is_waited_for(world: World) -> None:
+    pinned(world)
+    trained(world)
+    version = world.bucket.version(MODEL_URI)
+    assert version is not None
+    uri = artifact_copy(MODEL_URI, version, bucket="automation", model="fraud", run_id="run-1").uri
+    world.bucket.forbidden.add(uri)
+    with pytest.raises(NotAcceptedYetError, match=f"{uri} is not to be seen yet"):
+        do(world, "evaluate")
+    world.bucket.forbidden.clear()
+    assert judged(world) == (Next.PROMOTE, None)
+
+
 def large(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three parts, of which one call makes one."""
     monkeypatch.setattr(artifact, "PART_BYTES", 3)
@@ -366,6 +379,7 @@ def test_a_large_copy_goes_on_with_the_next_call_and_nothing_is_judged_before(
     assert len(world.told("CANDIDATE_EVALUATED")) == 1
 
 
+@pytest.mark.threat("artifact-overwritten")
 def test_an_artifact_that_is_written_again_while_it_is_copied_is_copied_anew_and_never_mixed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,6 +451,27 @@ def test_a_model_goes_on_taking_its_data_from_where_those_lay_that_serve_as_a_co
     for record, taken in ((champion_record, True), ({**champion_record, "copied_from": []}, False)):
         origins = Origins.of(Boundary.of(world.ports.settings), "fraud", record)
         assert (origins.data_finding(MODEL_URI, "The candidate's data") is None) is taken
+
+
+def test_a_champion_came_from_where_its_own_copies_did_and_not_from_where_others_of_the_run_did(world: World) -> None:
+    pinned(world)
+    trained(world, REGISTERED)
+    other = "s3://amzn-s3-demo-bucket/other/model.tar.gz"
+    world.bucket.put(other, b"words")
+    world.sagemaker.packages[PACKAGE] = {
+        "ModelPackageArn": PACKAGE,
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {
+            "Containers": [{"Image": "image", "ModelDataUrl": uri} for uri in (MODEL_URI, other)]
+        },
+    }
+    judged(world)
+    first, second = verdict(world).copies
+    for copy in (first, second):
+        world.sagemaker.serve(ENDPOINT, copy.uri[-30:-20], ModelDataUrl=copy.uri)
+        champion = world.ports.sagemaker.champion(ENDPOINT)
+        assert champion is not None
+        assert copied_from(world.ports, champion, "fraud") == (copy.source,)
 
 
 def test_a_champion_of_no_run_that_is_known_came_from_nowhere(world: World) -> None:

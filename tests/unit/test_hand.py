@@ -507,6 +507,7 @@ def changed(world: World, uri: str, change: str) -> None:
         world.bucket.put(uri, b"something else")
 
 
+@pytest.mark.threat("artifact-overwritten")
 @pytest.mark.parametrize("change", ["written again", "deleted"])
 def test_what_becomes_of_an_artifact_after_it_was_judged_changes_nothing_that_serves(change: str, world: World) -> None:
     stories.accepted(world)
