@@ -20,7 +20,7 @@ from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.origins import Origins
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.training_output import TrainingOutput
-from orchestration.steps.artifacts import copied_from, served_artifacts
+from orchestration.steps.artifacts import champion_of, served_artifacts
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.service_answers import Answer
 from tests.unit import stories
@@ -292,9 +292,9 @@ def test_every_container_of_a_package_serves_copies(world: World) -> None:
     assert "ETag" not in words["S3DataSource"]
     net = second["ModelDataSource"]["S3DataSource"]
     assert net["CompressionType"] == "None"
-    bodies = [
-        world.bucket.objects[uri] for uri in (first["ModelDataUrl"], words["S3DataSource"]["S3Uri"], net["S3Uri"])
-    ]
+    served = [first["ModelDataUrl"], words["S3DataSource"]["S3Uri"], net["S3Uri"]]
+    assert sorted(served) == sorted(copies(world))
+    bodies = [world.bucket.objects[uri] for uri in served]
     assert bodies == [b"weights", b"words", b"net.bin"]
     assert third["ModelDataUrl"] == first["ModelDataUrl"]
     assert last == {"Image": "image"}
@@ -430,6 +430,12 @@ def test_two_that_copy_at_once_leave_one_whole_copy(world: World, monkeypatch: p
 # After it serves.
 
 
+def came_from(world: World, model: str = "fraud") -> tuple[str, ...]:
+    champion = champion_of(world.ports, ENDPOINT, model)
+    assert champion is not None
+    return champion.copied_from
+
+
 def test_a_model_goes_on_taking_its_data_from_where_those_lay_that_serve_as_a_copy_now(world: World) -> None:
     """Without ModelDataPrefixes the champion says from where; else the first promotion would be the last."""
     settings = replace(world.settings, model_data_prefixes=())
@@ -437,10 +443,8 @@ def test_a_model_goes_on_taking_its_data_from_where_those_lay_that_serve_as_a_co
     stories.accepted(world)
     (uri,) = copies(world)
     world.sagemaker.serve(ENDPOINT, OLD, ModelDataUrl=uri)
-    champion = world.ports.sagemaker.champion(ENDPOINT)
-    assert champion is not None
-    assert copied_from(world.ports, champion, "fraud") == (MODEL_URI,)
-    assert copied_from(world.ports, champion, "spam") == ()
+    assert came_from(world) == (MODEL_URI,)
+    assert came_from(world, "spam") == ()
     do(world, "close", failure={"error": "Boom", "cause": "The end."})
     world.clock.forward(hours=9)
     world.executions.statuses[execution_arn("run-2")] = "RUNNING"
@@ -469,13 +473,11 @@ def test_a_champion_came_from_where_its_own_copies_did_and_not_from_where_others
     first, second = verdict(world).copies
     for copy in (first, second):
         world.sagemaker.serve(ENDPOINT, copy.uri[-30:-20], ModelDataUrl=copy.uri)
-        champion = world.ports.sagemaker.champion(ENDPOINT)
-        assert champion is not None
-        assert copied_from(world.ports, champion, "fraud") == (copy.source,)
+        assert came_from(world) == (copy.source,)
 
 
 def test_a_champion_of_no_run_that_is_known_came_from_nowhere(world: World) -> None:
     world.sagemaker.serve(ENDPOINT, OLD, ModelDataUrl="s3://automation/artifacts/fraud/run-9/0123/model.tar.gz")
-    champion = world.ports.sagemaker.champion(ENDPOINT)
-    assert champion is not None
-    assert copied_from(world.ports, champion, "fraud") == ()
+    assert came_from(world) == ()
+    assert champion_of(world.ports, None, "fraud") is None
+    assert champion_of(world.ports, "no-such-endpoint", "fraud") is None

@@ -415,8 +415,8 @@ def _of_copy(source: dict[str, Any], copies: Mapping[str, str]) -> dict[str, Any
     where = mapping(source.get("S3DataSource"))
     if where.get("S3Uri") not in copies:
         return source
-    kept = {name: value for name, value in where.items() if name != "ETag"}
-    return {**source, "S3DataSource": {**kept, "S3Uri": copies[where["S3Uri"]]}}
+    made = {name: copies[value] if name == "S3Uri" else value for name, value in where.items() if name != "ETag"}
+    return {**source, "S3DataSource": made}
 
 
 def containers_of(model: dict[str, Any]) -> list[dict[str, Any]]:

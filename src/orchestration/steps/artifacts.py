@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -66,13 +67,16 @@ def keep_copies(ports: Ports, copies: Iterable[ArtifactCopy]) -> dict[str, str] 
     return kept
 
 
-def copied_from(ports: Ports, champion: Champion, model: str) -> tuple[str, ...]:
-    """Where the data of a champion lay that serves from copies, by the verdicts that had them made; empty for any other.
+def champion_of(ports: Ports, endpoint: str | None, model: str) -> Champion | None:
+    """What serves a model, with where its data lay if it serves copies; None without an endpoint.
 
-    A model takes its data from where its champion's came from, unless ModelDataPrefixes says from where.
+    From there the model takes its data, unless ModelDataPrefixes says from where. The verdicts that had the copies made know it.
     """
+    champion = ports.sagemaker.champion(endpoint) if endpoint else None
+    if champion is None:
+        return None
     found = list[str]()
     for uri, run_id in copies_used(containers_of(champion.model), ports.bucket.name, model):
         verdict = ports.table.candidate_verdict(run_id)
         found += [copy.source for copy in (verdict.copies if verdict else ()) if copy.uri == uri]
-    return tuple(found)
+    return replace(champion, copied_from=tuple(found))
