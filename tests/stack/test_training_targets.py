@@ -109,7 +109,9 @@ def test_a_training_job_of_the_policy_trains_and_carries_its_run(loop: Loop) -> 
     }
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]}
     assert tags == {"team": "fraud", "retraining:model": model, "retraining:run": name}
-    assert serving_data(loop, model)["ModelDataUrl"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert copy["source"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert serving_data(loop, model)["ModelDataUrl"] == copy["uri"]
 
 
 # A start whose response was lost is one training.
