@@ -39,12 +39,15 @@ _S3_NAMES: Final = {
     "CopyObject": "PutObject",
     "CreateMultipartUpload": "PutObject",
     "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
     "CompleteMultipartUpload": "PutObject",
     "ListParts": "ListMultipartUploadParts",
     "ListMultipartUploads": "ListBucketMultipartUploads",
 }
 """The permission where it is not named like the operation. Source: Amazon S3 User Guide, "Required permissions for
 Amazon S3 API operations"."""
+_OF_A_PART: Final = {"CreateMultipartUpload", "UploadPart", "UploadPartCopy"}
+"""What makes no object yet and takes no `If-None-Match`. Source: Amazon S3 User Guide, "Enforce conditional writes"."""
 _OF_A_VERSION: Final = {"GetObject", "DeleteObject", "GetObjectTagging", "PutObjectTagging"}
 _IN_THE_BODY: Final = {"DeleteObjects"}
 """What names its objects where nothing here reads them."""
@@ -232,6 +235,8 @@ def _of_s3(operation: str, parameters: Mapping[str, Any], place: Place) -> Itera
     resource = f"{bucket}/{parameters['Key']}" if "Key" in parameters else bucket
     conditions = {"Prefix": "s3:prefix", "IfNoneMatch": "s3:if-none-match", "IfMatch": "s3:if-match"}
     keys = tuple((key, parameters[name]) for name, key in conditions.items() if name in parameters)
+    if name == "PutObject":
+        keys += (("s3:ObjectCreationOperation", str(operation not in _OF_A_PART).lower()),)
     yield Call(action, resource, keys)
     if source := parameters.get("CopySource"):
         read = source if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"

@@ -21,6 +21,7 @@ from ops.stack import USAGE_ERROR, OperatorError, Stack, variable
 from ops.terminal import Styled, Terminal
 from orchestration.composition import compose
 from orchestration.domain.policy import parse_policy, read_policy
+from orchestration.steps.artifacts import champion_of
 from orchestration.steps.ownership import policy_foreign
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def not_own(path: Path, ports: Ports) -> tuple[str, ...]:
     if isinstance(document, tuple):
         return document
     policy = parse_policy(document["model"], path.read_bytes(), version="file", settings=ports.settings)
-    champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
+    champion = champion_of(ports, policy.promotion.endpoint, policy.model)
     return policy_foreign(ports, policy, champion.as_record() if champion else None)
 
 

@@ -503,7 +503,10 @@ def play_promoted(world: World) -> None:
     run = Run(execution["name"], execution["id"], "fraud", world.admit("admit", event, execution)["next"])
     world.admit("admit once more", event, execution)
     world.admit("hear the same signal again", event)
-    assert world.trained(run) == "promote"
+    world.outside.refuse("UploadPartCopy", "SlowDown")
+    with pytest.raises(NotAcceptedYetError):
+        world.trained(run)
+    assert world.evaluated(run) == "promote", "the copy is gone on with"
     world.hand(run, "train")
     assert world.evaluated(run) == "promote"
     endpoint = world.outside.endpoints[ENDPOINT]
@@ -631,7 +634,8 @@ def play_refused(world: World) -> None:
     assert world.close(run) == "FAILED"
     run = world.admitted()
     assert world.trained(run) == "promote"
-    world.s3.put_object(Bucket=TEAM_BUCKET, Key="candidate.tar.gz", Body=b"another model")
+    report = f"runs/{run.model}/{run.name}/outputs/evaluation.json"
+    world.s3.put_object(Bucket=world.ports.bucket.name, Key=report, Body=b"{}")
     assert world.word(world.hand(run, "promote")) == "record"
     assert world.close(run) == "SUPERSEDED"
 

@@ -40,16 +40,22 @@ def test_a_function_has_an_alarm_on(symptom: str, function: str) -> None:
     assert [name for name, alarm in ALARMS.items() if wanted in watched(alarm)] == [f"{alarm_of}{symptom}Alarm"]
 
 
-def test_the_hand_pages_nobody_for_what_aws_only_wants_to_be_asked_again() -> None:
-    """It fails with that error on purpose, for hours if a promotion is queued behind another."""
-    alarm = ALARMS["PromotionFunctionErrorsAlarm"]
+@pytest.mark.parametrize(
+    ("function", "later"), [("PromotionFunction", "NotAcceptedYet"), ("OrchestrationFunction", "CopyGoesOn")]
+)
+def test_nobody_is_paged_for_what_only_wants_to_be_asked_again(function: str, later: str) -> None:
+    """They fail with that error on purpose, for hours if a promotion is queued behind another or an artifact is large."""
+    alarm = ALARMS[f"{function}ErrorsAlarm"]
     (shown,) = (entry for entry in alarm["Metrics"] if "Expression" in entry)
     metrics = {entry["Id"]: entry["MetricStat"] for entry in alarm["Metrics"] if "MetricStat" in entry}
 
     assert shown["Expression"] == "errors - FILL(later, 0)"
-    assert metrics["later"]["Metric"]["MetricName"] == "NotAcceptedYet"
+    assert metrics["later"]["Metric"]["MetricName"] == later
     assert {stat["Period"] for stat in metrics.values()} == {900}
-    (transformation,) = PLAIN.resources["NotAcceptedYetFilter"]["Properties"]["MetricTransformations"]
+    properties = PLAIN.resources[f"{later}Filter"]["Properties"]
+    assert properties["LogGroupName"] == PLAIN.name(f"{function}LogGroup")
+    (transformation,) = properties["MetricTransformations"]
+    assert transformation["MetricName"] == later
     assert transformation["DefaultValue"] == 0, "without data the difference would be missing, and so the page"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 
+from orchestration.domain.artifact import ARTIFACTS
 from orchestration.domain.records import RECORD_FOLDERS
 from orchestration.stores.history_table import HistoryTable
 from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template, as_list
@@ -169,12 +170,23 @@ def test_who_may_lock_may_write_there_and_who_writes_records_may_lock_them() -> 
                 for statement in LOCKED.statements(role)
                 if action in as_list(statement["Action"])
                 for resource in as_list(statement["Resource"])
-                if not resource.endswith("/runs/*")
+                if not resource.endswith(("/runs/*", "/artifacts/*"))
             }
             for action in ("s3:PutObject", "s3:PutObjectRetention")
         )
         assert locks == written, role
         assert "PutObjectRetention" not in str(PLAIN.statements(role)), role
+
+
+def test_a_copy_that_is_left_unfinished_is_taken_off_and_a_whole_one_never() -> None:
+    """Lifecycle alone takes parts off: nobody may delete below artifacts/, and a model that serves is read at each scale-out."""
+    rules = properties(PLAIN, "AutomationBucket")["LifecycleConfiguration"]["Rules"]
+    over = [rule for rule in rules if ARTIFACTS.startswith(rule.get("Prefix", ""))]
+
+    assert [rule["AbortIncompleteMultipartUpload"] for rule in over if "AbortIncompleteMultipartUpload" in rule] == [
+        {"DaysAfterInitiation": 7}
+    ]
+    assert not [rule for rule in over if {"ExpirationInDays", "ExpirationDate"} & set(rule)]
 
 
 def test_no_lifecycle_rule_expires_a_record() -> None:

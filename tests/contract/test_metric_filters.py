@@ -149,12 +149,14 @@ def test_what_aws_does_not_take_yet_is_told_from_an_error_of_the_hand(error: str
     command = [sys.executable, "-c", RAISES.format(error=error)]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
 
-    assert measured("NotAcceptedYetFilter", [json.loads(finished.stdout)]) == [(1.0, {})] * counted
+    for name in ("NotAcceptedYetFilter", "CopyGoesOnFilter"):
+        assert measured(name, [json.loads(finished.stdout)]) == [(1.0, {})] * counted
 
 
 def test_every_filter_has_a_test() -> None:
     assert set(FILTERS) == {
         "NotAcceptedYetFilter",
+        "CopyGoesOnFilter",
         "SignalsDecidedFilter",
         "RunsEndedFilter",
         "RunSecondsFilter",

@@ -97,6 +97,10 @@ def _item(*keys: str, **context: Any) -> dict[str, Any]:
 
 
 WRITE_ONCE: Final = {"s3:if-none-match": "*"}
+MAKES_AN_OBJECT: Final = {"s3:objectcreationoperation": "true"}
+"""PutObject, and CompleteMultipartUpload: of the requests that s3:PutObject allows, those that make an object."""
+
+COPY: Final = f"{BUCKET}/artifacts/fraud/run-1/0123456789abcdef/model.tar.gz"
 GOVERNANCE: Final = {"s3:object-lock-mode": "GOVERNANCE"}
 TOKENS: Final = {"token", "token_before"}
 """Who has one answers the wait in somebody else's name."""
@@ -142,6 +146,10 @@ DEEDS: Final = {
     "bring an archived record back": Deed("s3:RestoreObject", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "delete a version of a decision": Deed("s3:DeleteObjectVersion", f"{BUCKET}/decisions/fraud/2026/03/02/a.json"),
     "write a training's output": Deed("s3:PutObject", f"{BUCKET}/runs/fraud/run-1/outputs/model.tar.gz"),
+    "add a part to the copy of an artifact": Deed("s3:PutObject", COPY, {"s3:objectcreationoperation": "false"}),
+    "make the copy of an artifact": Deed("s3:PutObject", COPY, {**WRITE_ONCE, **MAKES_AN_OBJECT}),
+    "replace the copy of an artifact": Deed("s3:PutObject", COPY, MAKES_AN_OBJECT),
+    "delete the copy of an artifact": Deed("s3:DeleteObject", COPY),
     "write the decision file": Deed(
         "s3:PutObject", f"{BUCKET}/monitoring_outputs/retraining_decision/retraining_decision.csv"
     ),
@@ -300,7 +308,7 @@ def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_lef
     allowed_on_records = {
         (action, folder)
         for action in changing
-        for folder in ("decisions", "manifests", "evidence", "rejected")
+        for folder in ("decisions", "manifests", "evidence", "rejected", "artifacts")
         if decided(action, folder) != "Deny"
     }
     assert {
@@ -312,6 +320,25 @@ def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_lef
     } <= changing
     assert allowed_on_records == set()
     assert decided("putobjecttagging", "runs") != "Deny"
+
+
+@pytest.mark.parametrize(("key", "reads"), [(COPY, True), (f"{BUCKET}/runs/fraud/run-1/outputs/model.tar.gz", False)])
+def test_the_role_that_models_run_under_reads_copies_without_a_policy_of_its_own(key: str, reads: bool) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/serving"
+    policy = document(
+        TEMPLATE.resolve({"SageMakerExecutionRoleArn": role, "ReviewerPrincipals": REVIEWER}), "AutomationBucketPolicy"
+    )
+    context = EvalContext(
+        principal_arn=role,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action="s3:GetObject",
+        resource_arn=key,
+        region=REGION,
+        secure_transport=True,
+    )
+    nothing = evaluate(context, [])
+    assert (combine_resource_policy(nothing, context, policy, ACCOUNT).decision == "Allow") is reads
 
 
 def test_nobody_is_kept_out_of_the_bucket_when_no_principals_are_named() -> None:

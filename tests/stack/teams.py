@@ -131,13 +131,14 @@ def group_of_packages(loop: Loop) -> tuple[str, str]:
     return name, str(answer["ModelPackageGroupArn"])
 
 
-def model_package(loop: Loop) -> str:
-    """Register a candidate and give its ARN."""
+def model_package(loop: Loop, containers: list[dict[str, Any]] | None = None) -> str:
+    """Register a candidate, of these containers or of one, and give its ARN."""
+    one = {"Image": IMAGE, "ModelDataUrl": f"s3://{loop.data_bucket}/models/candidate.tar.gz"}
     answer = loop.aws.client("sagemaker").create_model_package(
         ModelPackageGroupName=group_of_packages(loop)[0],
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
-            "Containers": [{"Image": IMAGE, "ModelDataUrl": f"s3://{loop.data_bucket}/models/candidate.tar.gz"}],
+            "Containers": containers or [one],
             "SupportedContentTypes": ["text/csv"],
             "SupportedResponseMIMETypes": ["text/csv"],
         },

@@ -6,9 +6,12 @@ import json
 import uuid
 from typing import Any
 
+import pytest
+
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.training_target import deployment_name
 from tests.stack.loop import BETTER, CHAMPION, IMAGE, Ended, Loop
+from tests.stack.moments import parked
 from tests.stack.teams import Held, approval_of, lose_answer, model_package, new_run
 
 EVALUATION = {"metric": "auc", "minimum": 0.8}
@@ -128,6 +131,40 @@ def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop)
 
     assert ended.output["outcome"] == "PROMOTED", ended
     assert loop.endpoint_config(f"{model}-prod") == candidate
+
+
+@pytest.mark.threat("artifact-overwritten")
+def test_an_endpoint_serves_copies_of_a_package_whatever_is_written_over_it_after_it_was_judged(loop: Loop) -> None:
+    """Its two containers go the whole way; people look at it while somebody writes over both."""
+    s3, sagemaker = loop.aws.client("s3"), loop.aws.client("sagemaker")
+    keys = [f"models/{uuid.uuid4().hex}/{name}/model.tar.gz" for name in ("words", "net")]
+    for key in keys:
+        s3.put_object(Bucket=loop.data_bucket, Key=key, Body=f"judged {key}".encode())
+    containers = [{"Image": IMAGE, "ModelDataUrl": f"s3://{loop.data_bucket}/{key}"} for key in keys]
+    package = model_package(loop, containers)
+    model = loop.model(
+        training=loop.training(loop.evaluation(BETTER, CHAMPION), model_package_arn=package),
+        package=package,
+        approval={"training": "never", "promotion": "always"},
+    )
+    arn = loop.start(loop.drift(model))
+    name = arn.rsplit(":", 1)[-1]
+    parked(loop, arn, "approval:promotion")
+    for key in keys:
+        s3.put_object(Bucket=loop.data_bucket, Key=key, Body=b"never judged")
+
+    loop.approve(name)
+    ended = loop.ended(arn)
+
+    assert ended.output["outcome"] == "PROMOTED", ended
+    candidate = sagemaker.describe_model(ModelName=candidate_name(model, name))
+    assert loop.endpoint_config(f"{model}-prod") == candidate["ModelName"]
+    served = [container["ModelDataUrl"] for container in candidate["Containers"]]
+    assert all(uri.startswith(f"s3://{loop.bucket}/artifacts/{model}/{name}/") for uri in served)
+    bodies = [loop.read_bytes(uri.removeprefix(f"s3://{loop.bucket}/")) for uri in served]
+    assert bodies == [f"judged {key}".encode() for key in keys]
+    copies = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert [copy["source"] for copy in copies] == [container["ModelDataUrl"] for container in containers]
 
 
 def promoting(loop: Loop, model: str, **wrong: Any) -> dict[str, Any]:

@@ -216,22 +216,13 @@ def test_a_policy_changed_before_the_training_has_the_signal_decided_again(loop:
     assert outcome(loop, loop.execution_arn(again["run_id"])) == "PROMOTED"
 
 
-@pytest.mark.parametrize("what", ["artifact", "report"])
-def test_what_is_promoted_is_what_was_reviewed(loop: Loop, what: str) -> None:
+def test_what_is_promoted_is_what_was_reviewed(loop: Loop) -> None:
+    """By its report; the artifact that was reviewed serves as a copy: tests/stack/test_promotion_kinds.py."""
     report = loop.evaluation(BETTER, CHAMPION)
-    artifact = loop.put(f"models/{what}-reviewed.tar.gz", b"reviewed")
-    model = loop.model(
-        training=loop.training(report, model_data_url=artifact),
-        approval={"training": "never", "promotion": "always"},
-    )
+    model = loop.model(training=loop.training(report), approval={"training": "never", "promotion": "always"})
     arn = loop.start(loop.drift(model))
     parked(loop, arn, "approval:promotion")
-    if what == "artifact":
-        loop.put(f"models/{what}-reviewed.tar.gz", b"something else")
-    else:
-        loop.put(
-            report.removeprefix(f"s3://{loop.data_bucket}/"), {"binary_classification_metrics": {"auc": {"value": 1}}}
-        )
+    loop.put(report.removeprefix(f"s3://{loop.data_bucket}/"), {"binary_classification_metrics": {"auc": {"value": 1}}})
 
     loop.approve(run_of(arn))
 

@@ -41,7 +41,9 @@ def test_a_sagemaker_pipeline_trains_and_what_it_trained_serves(loop: Loop) -> N
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
+    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/artifacts/{model}/{name}/")
+    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert copy["source"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
     sagemaker = loop.aws.client("sagemaker")
     (execution,) = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
     assert execution["PipelineExecutionDisplayName"] == training
@@ -63,7 +65,9 @@ def test_a_package_that_a_sagemaker_pipeline_registered_serves_and_is_approved(l
     listed = loop.aws.client("sagemaker").list_model_packages(ModelPackageGroupName=group)
     (package,) = [entry["ModelPackageArn"] for entry in listed["ModelPackageSummaryList"]]
     # Of what the package is made of: while it served on trial nobody had approved it.
-    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
+    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/artifacts/{model}/{name}/")
+    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert copy["source"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
     assert approval_of(loop, package) == "Approved"
 
 
@@ -105,7 +109,9 @@ def test_a_training_job_of_the_policy_trains_and_carries_its_run(loop: Loop) -> 
     }
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]}
     assert tags == {"team": "fraud", "retraining:model": model, "retraining:run": name}
-    assert serving_data(loop, model)["ModelDataUrl"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert copy["source"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert serving_data(loop, model)["ModelDataUrl"] == copy["uri"]
 
 
 # A start whose response was lost is one training.

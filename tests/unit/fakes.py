@@ -1,3 +1,4 @@
+# ruff: noqa: N803 - the names of boto3's arguments
 """In-memory stand-ins for what lies outside the process; each answers and refuses as the real one does.
 
 A ``World`` is one stack. Every call that leaves the process passes an ``Outside``, which can let the process die before
@@ -39,7 +40,7 @@ from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_changes import SageMakerChanges
 from orchestration.stores.sagemaker_reading import SageMaker
-from tests.unit.fake_services import FakeQueue, FakeSageMaker, FakeStepFunctions
+from tests.unit.fake_services import FakeQueue, FakeSageMaker, FakeStepFunctions, client_error
 from tests.unit.memory_dynamodb import AskedAgain, Enter, MemoryDynamoDB
 
 if TYPE_CHECKING:
@@ -272,6 +273,80 @@ def refuse_unpublished(value: Any) -> None:
         raise UnpublishedRecordError(finding, value)
 
 
+class FakeUploads:
+    """S3's client as far as copying by multipart upload goes; ``refusals`` are codes with which S3 refuses a source, by its URI."""
+
+    def __init__(self, bucket: MemoryBucket, outside: Outside) -> None:
+        self._bucket, self._outside = bucket, outside
+        self.begun: dict[str, tuple[str, dict[int, bytes]]] = {}
+        self.copied: list[tuple[str, int, str | None]] = []
+        self.refusals: dict[str, str] = {}
+
+    def list_multipart_uploads(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
+        assert Bucket == self._bucket.name
+        _answer(self._outside.enter("ListMultipartUploads"))
+        found = [{"Key": key, "UploadId": name} for name, (key, _) in self.begun.items() if key.startswith(Prefix)]
+        return {"Uploads": found} if found else {}
+
+    def create_multipart_upload(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        assert Bucket == self._bucket.name
+        lost = self._outside.enter("CreateMultipartUpload")
+        name = f"upload-{len(self.begun) + 1}"
+        self.begun[name] = (Key, {})
+        _answer(lost)
+        return {"UploadId": name}
+
+    def get_paginator(self, name: str) -> FakeUploads:
+        assert name == "list_parts"
+        return self
+
+    def paginate(self, *, Bucket: str, Key: str, UploadId: str) -> Iterator[dict[str, Any]]:
+        assert Bucket == self._bucket.name
+        _answer(self._outside.enter("ListParts"))
+        yield {"Parts": [{"PartNumber": n, "ETag": sha256(body)} for n, body in self._parts(Key, UploadId).items()]}
+
+    def upload_part_copy(self, **asked: Any) -> dict[str, Any]:
+        lost = self._outside.enter("UploadPartCopy")
+        parts = self._parts(asked["Key"], asked["UploadId"])
+        uri = "s3://{Bucket}/{Key}".format(**asked["CopySource"])
+        if uri in self.refusals:
+            raise client_error(self.refusals[uri], "no")
+        body = self._bucket.objects.get(uri)
+        if body is None:
+            raise client_error("NoSuchKey", "no")
+        if asked["CopySourceIfMatch"] != f'"{sha256(body)[:32]}"':
+            raise client_error("PreconditionFailed", "no")
+        span = asked.get("CopySourceRange")
+        if span is not None:
+            first, last = map(int, span.removeprefix("bytes=").split("-"))
+            assert last < len(body)
+            body = body[first : last + 1]
+        self.copied.append((uri, asked["PartNumber"], span))
+        parts[asked["PartNumber"]] = body
+        _answer(lost)
+        return {"CopyPartResult": {"ETag": sha256(body)}}
+
+    def complete_multipart_upload(self, **asked: Any) -> dict[str, Any]:
+        assert asked["IfNoneMatch"] == "*"
+        lost = self._outside.enter("CompleteMultipartUpload")
+        parts = self._parts(asked["Key"], asked["UploadId"])
+        if self._bucket.uri(asked["Key"]) in self._bucket.objects:
+            raise client_error("PreconditionFailed", "no")
+        listed = asked["MultipartUpload"]["Parts"]
+        assert [part["PartNumber"] for part in listed] == sorted(part["PartNumber"] for part in listed)
+        if any(sha256(parts.get(part["PartNumber"], b"")) != part["ETag"] for part in listed):
+            raise client_error("InvalidPart", "no")
+        self._bucket.put(self._bucket.uri(asked["Key"]), b"".join(parts[part["PartNumber"]] for part in listed))
+        del self.begun[asked["UploadId"]]
+        _answer(lost)
+        return {}
+
+    def _parts(self, key: str, name: str) -> dict[int, bytes]:
+        if self.begun.get(name, ("", {}))[0] != key:
+            raise client_error("NoSuchUpload", "no")
+        return self.begun[name][1]
+
+
 class MemoryBucket(AutomationBucket):
     """Objects in a dict, by URI. ``forbidden`` holds URIs that may not be read."""
 
@@ -281,6 +356,8 @@ class MemoryBucket(AutomationBucket):
         self.objects: dict[str, bytes] = {}
         self.writes: Counter[str] = Counter()
         self.forbidden: set[str] = set()
+        self.uploads = FakeUploads(self, outside)
+        self._client = cast("Any", self.uploads)
 
     def put(self, uri: str, body: bytes) -> None:
         """Write an object, whatever was there."""

@@ -126,8 +126,9 @@ class Outsiders:
         return f"s3://amzn-s3-demo-bucket/{run_id}/model.tar.gz"
 
     def artifacts(self) -> list[str]:
-        """Every candidate there is."""
-        return sorted(uri for uri in self.world.bucket.objects if uri.endswith("/model.tar.gz"))
+        """Every candidate there is, where its training wrote it."""
+        bucket = self.artifact("").partition("/model")[0]
+        return sorted(uri for uri in self.world.bucket.objects if uri.startswith(bucket))
 
     def overwrite(self, uri: str) -> None:
         """Write a candidate once more."""

@@ -215,8 +215,11 @@ class Promises:
         artifact = self._outsiders.artifact(run.run_id)
         promised(run.run_id in self._outsiders.passed, f"gates: {does} with what had not passed")
         verdict = self._world.table.candidate_verdict(run.run_id)
-        same = verdict is not None and verdict.versions.get(artifact) == self._world.bucket.version(artifact)
-        since = self._world.bucket.writes[artifact] != sight.artifact
+        judged = {artifact: verdict.versions.get(artifact)} if verdict else {artifact: None}
+        copies = {copy.uri: copy.version for copy in verdict.copies} if verdict else {}
+        same = all(self._world.bucket.version(uri) == version for uri, version in (copies or judged).items())
+        # Nobody writes a copy again, so only what is no copy may be written while the hand is at it.
+        since = not copies and self._world.bucket.writes[artifact] != sight.artifact
         promised(same or since, f"versions: {does} with what was written again")
 
     def hold(self) -> None:

@@ -177,7 +177,9 @@ def test_what_is_judged_is_kept_by_its_version(world: World) -> None:
     pinned(world)
     trained(world)
     judged(world)
-    assert verdict(world).versions == {uri: world.bucket.version(uri) for uri in (MODEL_URI, REPORT_URI)}
+    (copy,) = verdict(world).copies
+    assert (copy.source, copy.version) == (MODEL_URI, world.bucket.version(MODEL_URI))
+    assert verdict(world).versions == {uri: world.bucket.version(uri) for uri in (copy.uri, REPORT_URI)}
 
 
 @pytest.mark.parametrize("uri", [None, "s3://automation/runs/fraud/run-1/outputs/none.json"])

@@ -499,14 +499,50 @@ def test_somebody_elses_deployment_stays_and_supersedes_the_run(live: str, pendi
     assert outcome(world) == Status.SUPERSEDED
 
 
-@pytest.mark.parametrize("uri", [MODEL_URI, "s3://automation/runs/fraud/run-1/outputs/evaluation.json"])
-@pytest.mark.parametrize("change", ["written again", "deleted"])
-def test_an_artifact_or_report_that_is_not_what_was_judged_never_serves(uri: str, change: str, world: World) -> None:
-    stories.accepted(world)
+def changed(world: World, uri: str, change: str) -> None:
+    """Somebody writes an object again, or deletes it."""
     if change == "deleted":
         del world.bucket.objects[uri]
     else:
         world.bucket.put(uri, b"something else")
+
+
+@pytest.mark.threat("artifact-overwritten")
+@pytest.mark.parametrize("change", ["written again", "deleted"])
+def test_what_becomes_of_an_artifact_after_it_was_judged_changes_nothing_that_serves(change: str, world: World) -> None:
+    stories.accepted(world)
+    changed(world, MODEL_URI, change)
+    assert do(world, "promote", token="t") == {"started": True}
+    (asked,) = world.sagemaker.asked("CreateModel")
+    served = asked["PrimaryContainer"]["ModelDataUrl"]
+    assert served.startswith("s3://automation/artifacts/fraud/run-1/")
+    assert served.endswith("/model.tar.gz")
+    assert world.bucket.objects[served] == b"weights"
+
+
+def copied(world: World) -> str:
+    """Where the copy of the run's candidate lies."""
+    (key,) = world.keys("artifacts/fraud/run-1/")
+    return world.bucket.uri(key)
+
+
+@pytest.mark.parametrize("what", ["copy", "report", "artifact of the registry"])
+@pytest.mark.parametrize("change", ["written again", "deleted"])
+def test_what_is_to_serve_and_is_not_what_was_judged_never_serves(what: str, change: str, world: World) -> None:
+    if what == "artifact of the registry":
+        containers = [{"ModelDataUrl": MODEL_URI, "Image": "image"}]
+        world.sagemaker.packages[PACKAGE] = {
+            "ModelPackageArn": PACKAGE,
+            "ModelApprovalStatus": "PendingManualApproval",
+            "InferenceSpecification": {"Containers": containers},
+        }
+        stories.accepted(world, output={"model_package_arn": PACKAGE}, promotion={"kind": "registry"})
+        assert world.keys("artifacts/") == []
+        changed(world, MODEL_URI, change)
+    else:
+        stories.accepted(world)
+        report = "s3://automation/runs/fraud/run-1/outputs/evaluation.json"
+        changed(world, copied(world) if what == "copy" else report, change)
     do(world, "promote", token="t")
     assert world.sagemaker.requests == []
     assert outcome(world) == Status.SUPERSEDED

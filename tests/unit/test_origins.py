@@ -63,6 +63,8 @@ DATA = {
     "s3://automation/runs/fraud/r-1/outputs/model.tar.gz": True,
     "s3://automation/runs/spam/r-1/outputs/model.tar.gz": False,
     "s3://automation/runs/fraud/%2e%2e/spam/model.tar.gz": False,
+    "s3://automation/artifacts/fraud/r-1/0123/model.tar.gz": True,
+    "s3://automation/artifacts/spam/r-1/0123/model.tar.gz": False,
     "s3://automation/champions/model.tar.gz": True,
     "": False,
 }
@@ -86,6 +88,10 @@ FOLDERS = {
     "s3://teams/fraud/": True,
     "s3://teams/fraud": False,
     "s3://automation/runs/fraud/": True,
+    "s3://automation/artifacts/fraud/r-1/0123/net.bin": True,
+    "s3://automation/artifacts/spam/r-1/0123/net.bin": False,
+    "s3://automation/artifacts/": False,
+    "s3://automation/champions/net.bin": False,
     "s3://automation/runs/fraud": False,
     "s3://automation/runs/": False,
     "s3://automation/r": False,
@@ -156,6 +162,15 @@ def test_the_champions_repository_and_those_of_aws_are_run_and_no_other(image: s
     finding = origins(CHAMPION).image_finding(image, "image")
     assert (finding is None) is run
     assert finding is None or "ImagePrefixes" in finding
+
+
+def test_a_champion_that_serves_from_a_copy_opens_where_it_was_copied_from() -> None:
+    copy, source = "s3://automation/artifacts/fraud/r-1/0123/model.tar.gz", "s3://team-data/r-1/model.tar.gz"
+    champion = {**CHAMPION, "model_data_uri": copy, "copied_from": [source]}
+    assert champion_buckets(champion) == ("automation", "team-data", "team-code")
+    assert origins(champion).data_finding("s3://team-data/r-2/model.tar.gz", "data") is None
+    assert origins(champion, data=("s3://elsewhere",)).data_finding(source, "data") is None
+    assert origins({**champion, "copied_from": []}).data_finding(source, "data")
 
 
 def test_a_champion_that_says_nothing_of_a_bucket_or_an_image_opens_none() -> None:

@@ -302,7 +302,10 @@ def test_a_manifest_says_which_champion_served() -> None:
         "model_data_uri": "s3://data/old.tar.gz",
         "image": "old-image",
         "code_uris": [],
+        "copied_from": [],
     }
+    copied = replace(CHAMPION, copied_from=("s3://team/old.tar.gz",))
+    assert copied.as_record()["copied_from"] == ["s3://team/old.tar.gz"]
 
 
 def test_a_manifest_says_where_else_the_champions_container_takes_something_from() -> None:

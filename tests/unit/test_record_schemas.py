@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from ops.record_schemas import SCHEMAS, schema_finding, schema_path
+from orchestration.domain.artifact import ARTIFACTS
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.contracts import OUTCOMES, Decision, Next, Severity, SignalKind, SignalSource, Status
 from orchestration.domain.votes import ApprovalDecision
@@ -52,7 +53,7 @@ def records(history: World) -> dict[str, dict[str, Any]]:
 
 def chained_objects(world: World) -> dict[str, dict[str, Any]]:
     """The records in the bucket, by key."""
-    found = {key: world.read(key) for key in world.keys("")}
+    found = {key: world.read(key) for key in world.keys("") if not key.startswith(ARTIFACTS)}
     return {key: record for key, record in found.items() if isinstance(record, dict) and "chain" in record}
 
 

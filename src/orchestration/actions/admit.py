@@ -43,6 +43,7 @@ from orchestration.domain.records import (
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
 from orchestration.domain.switches import switches_over
+from orchestration.steps.artifacts import champion_of
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import kept_event
 from orchestration.steps.ownership import policy_foreign
@@ -200,7 +201,7 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
     # First: whatever is recorded of the model from here on has the signal decided again.
     head = ports.table.chain_head(signal.model)
     stored = ports.table.model(signal.model)
-    champion = ports.sagemaker.champion(policy.promotion.endpoint) if policy.promotion.endpoint else None
+    champion = champion_of(ports, policy.promotion.endpoint, signal.model)
     state = ModelState(
         active_run_id=stored.active_run_id,
         cooldown_until=_time(stored.cooldown_until),

@@ -1,7 +1,8 @@
 """Evaluate: judge the candidate once, by the policy the run was decided under, and plan its promotion.
 
 Judging reads; the hand changes. The verdict is stored if there is none, with the versions of artifact and report it was
-made on: what is approved and what serves later has to be the same.
+made on: what is approved and what serves later has to be the same. What an endpoint is to serve is copied first to where
+nobody can write it again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.artifact import served_from
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.chain import chained
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
@@ -34,6 +36,7 @@ from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
+from orchestration.steps.artifacts import keep_copies, planned_copies, served_artifacts
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import verdict_record
 from orchestration.steps.ownership import output_foreign
@@ -64,6 +67,7 @@ def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     Raises:
         InvalidRequestError: there is no such run, or its training is not over.
         ContentionError: the verdict met another write; the workflow tries again.
+        NotAcceptedYetError: the copy of what was trained is not whole yet; the workflow asks again.
     """
     run_id, execution_arn = asked_run(ports, request)
     gathered = gather(ports, run_id, execution_arn)
@@ -159,6 +163,7 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
     versions = _versions(ports, output, package, document)
     if isinstance(versions, str):
         return replace(verdict, result=replace(verdict.result, reason=versions))
+    copies = planned_copies(ports, run, served_artifacts(output, package), versions)
     plan = plan_promotion(
         policy.promotion,
         output,
@@ -167,6 +172,7 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
         name=_name(policy.promotion.kind, run.model, run.run_id),
         tags={MODEL_TAG: run.model, RUN_TAG: run.run_id},
         package=package,
+        copies={copy.source: copy.uri for copy in copies},
     )
     if isinstance(plan, str):
         return replace(verdict, result=replace(verdict.result, reason=plan), versions=versions)
@@ -177,6 +183,10 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
         blocked = _champion_changed(manifest, champion) or _illegal(ports, plan)
         if blocked is not None:
             return replace(verdict, result=blocked)
+        kept = keep_copies(ports, copies)
+        if isinstance(kept, str):
+            return replace(verdict, result=replace(verdict.result, reason=kept), plan=None)
+        verdict = replace(verdict, versions=served_from(versions, copies, kept), copies=copies)
     return replace(verdict, result=_asks_or_promotes(gathered, found))
 
 
@@ -231,7 +241,7 @@ def _versions(
         if version is None:
             return (
                 f"{uri} does not exist, or the loop may not list its bucket; what cannot be looked at cannot be shown to "
-                "be what was judged. Write it where the stack's functions may list."
+                "be what was judged. Write it where the stack's functions may list, as one object: a folder has no version."
             )
         versions[uri] = version
     return versions

@@ -32,6 +32,9 @@ from orchestration.steps.telling import record_status
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.domain.artifact import ArtifactCopy
     from orchestration.domain.promotion import PromotionPlan
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import HandPorts
@@ -106,7 +109,7 @@ def _refusal(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) ->
         return refusal
     plan, versions = verdict.plan, verdict.versions
     refusal = changed_versions(versions, {name: _version(ports, name) for name in versions})
-    refusal = refusal or (_not_own(ports, gathered, plan) if plan else None)
+    refusal = refusal or (_not_own(ports, gathered, plan, verdict.copies) if plan else None)
     if refusal is not None or not isinstance(plan, EndpointPlan):
         return refusal
     return _foreign(ports, plan) or _rival(ports, gathered, plan.endpoint)
@@ -120,7 +123,9 @@ def _version(ports: HandPorts, name: str) -> str | None:
     return None if package is None else package_version(package)
 
 
-def _not_own(ports: HandPorts, gathered: Gathered, plan: PromotionPlan) -> Refusal | None:
+def _not_own(
+    ports: HandPorts, gathered: Gathered, plan: PromotionPlan, copies: Sequence[ArtifactCopy]
+) -> Refusal | None:
     """Whether what the promotion changes, or what it lets serve, is not the model's since it was judged."""
     model, champion = gathered.run.model, gathered.manifest.get("champion")
     if isinstance(plan, RegistryPlan):
@@ -129,7 +134,7 @@ def _not_own(ports: HandPorts, gathered: Gathered, plan: PromotionPlan) -> Refus
         found = [not_own(ports, Resource(Kind.STATE_MACHINE, plan.target), model)]
     else:
         found = [not_own(ports, Resource(Kind.ENDPOINT, plan.endpoint), model)]
-        found += request_foreign(ports, model, plan.create_model, champion)
+        found += request_foreign(ports, model, plan.create_model, champion, copies)
         if plan.model_package_arn:
             found.append(not_own(ports, package_group(plan.model_package_arn), model))
     sentences = [sentence for sentence in found if sentence]

@@ -8,7 +8,7 @@
     ├── PolicyError            a policy file breaks its schema; holds every finding
     ├── ContentionError        too many writers on one model; the caller retries
     ├── TransientServiceError  AWS throttled, hung or failed inside; the caller retries
-    └── NotAcceptedYetError    AWS does not take a change yet; the workflow asks again for as long as the policy lets it
+    └── NotAcceptedYetError    AWS does not take a change yet, or a copy goes on; the workflow asks again
 
 Expected outcomes (a duplicate, a broken event, a failed gate) are return values, not errors.
 """
@@ -49,4 +49,4 @@ class ContentionError(OrchestrationError):
 
 
 class NotAcceptedYetError(OrchestrationError):
-    """AWS does not take a change yet: a quota, a busy endpoint, throttling. Ask again later, for hours if need be."""
+    """AWS has not done it yet: a quota, a busy endpoint, throttling, a large copy. Ask again later, for hours if need be."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+from orchestration.domain.artifact import ARTIFACTS
 from orchestration.domain.aws_images import is_aws_registry
 from orchestration.domain.json_values import mapping, s3_addresses, s3_uri, sequence, text
 
@@ -23,6 +24,9 @@ MODEL_PLACEHOLDER: Final = "{model}"
 """Stands for the model's name in a prefix, so that teams that share a bucket or registry stay apart."""
 
 IMAGE: Final = re.compile(r"[A-Za-z0-9._/:@-]{1,512}")
+
+OWN_FOLDERS: Final = ("runs", ARTIFACTS.rstrip("/"))
+"""Folders of the AutomationBucket that have one of each model's own."""
 
 DECODINGS: Final = 4
 """How often an address may be encoded and still be compared; one that goes deeper is refused."""
@@ -58,7 +62,7 @@ class Origins:
         data = boundary.model_data_prefixes or tuple(f"s3://{bucket}/" for bucket in champion_buckets(own))
         image = repository(str(own["image"])) if own.get("image") else None
         images = boundary.image_prefixes or ((image,) if image else ())
-        kept = (own.get("image"), own.get("model_data_uri"), *sequence(own.get("code_uris")))
+        kept = (own.get("image"), *_places(own))
         return cls(
             model,
             boundary.automation_bucket,
@@ -136,16 +140,24 @@ class Origins:
     def _takes(self, place: list[str], *, folder: bool) -> bool:
         bucket, *key = place
         if bucket == self.automation_bucket:
-            # Every model's trainings write into this bucket, each into its own folder.
-            return _inside(key, ["runs", self.model]) if folder or key[0] == "runs" else True
+            # Every model's trainings write into this bucket, each into its own folder, and so does the loop with its copies.
+            owned = key[0] in OWN_FOLDERS
+            return _inside(key, [key[0], self.model]) if owned else not folder
         within = _inside if folder else _within
         return any(within(place, prefix.removeprefix("s3://").rstrip("/").split("/")) for prefix in self.data)
 
 
 def champion_buckets(champion: Mapping[str, Any]) -> tuple[str, ...]:
     """The buckets a champion's container is made from, by its record."""
-    named = (champion.get("model_data_uri"), *sequence(champion.get("code_uris")))
-    return tuple(dict.fromkeys(str(uri).removeprefix("s3://").partition("/")[0] for uri in named if s3_uri(uri)))
+    return tuple(
+        dict.fromkeys(str(uri).removeprefix("s3://").partition("/")[0] for uri in _places(champion) if s3_uri(uri))
+    )
+
+
+def _places(champion: Mapping[str, Any]) -> list[Any]:
+    """What a champion's container is made from; what is a copy, also where it was copied from."""
+    named = (*sequence(champion.get("copied_from")), *sequence(champion.get("code_uris")))
+    return [champion.get("model_data_uri"), *named]
 
 
 def repository(image: str) -> str | None:

@@ -25,6 +25,8 @@ from orchestration.domain.records import sha256
 from orchestration.domain.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.domain.policy import Promotion
     from orchestration.domain.training_output import TrainingOutput
 
@@ -40,13 +42,17 @@ NOT_PACKAGED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The model that serves now, as SageMaker describes it. Dictionaries are describe responses."""
+    """The model that serves now, as SageMaker describes it. Dictionaries are describe responses.
+
+    ``copied_from``: where its data lay that serve from the loop's own copies.
+    """
 
     endpoint: str
     config_name: str
     config: dict[str, Any]
     model: dict[str, Any]
     tags: list[dict[str, str]]
+    copied_from: tuple[str, ...] = ()
 
     @property
     def model_name(self) -> str | None:
@@ -72,6 +78,7 @@ class Champion:
             "model_data_uri": self.model_data_url,
             "image": _container(self.model).get("Image"),
             "code_uris": self.code_uris,
+            "copied_from": list(self.copied_from),
         }
 
 
@@ -156,6 +163,7 @@ def plan_promotion(
     name: str,
     tags: dict[str, str],
     package: dict[str, Any] | None = None,
+    copies: Mapping[str, str] | None = None,
 ) -> PromotionPlan | str | None:
     """Build the promotion plan the hand carries out.
 
@@ -168,6 +176,7 @@ def plan_promotion(
             so a retry repeats it.
         tags: tags on everything created.
         package: the model package the training names, as SageMaker describes it; None when it names none.
+        copies: where the copies lie that an endpoint is to serve, by what they are of.
 
     Returns:
         The plan, None when the policy wants none, or a sentence that says why there can be none.
@@ -199,6 +208,7 @@ def plan_promotion(
     containers = not_promotable(promotion, champion) or _candidate_containers(output, champion, package)
     if isinstance(containers, str):
         return containers
+    containers = [_of_copies(container, copies or {}) for container in containers]
     tag_list = _tags(tags)
     origin = {PACKAGE_TAG: output.model_package_arn} if output.model_package_arn else {}
     create_model: dict[str, Any] = {"ModelName": name, "Tags": _tags(tags | origin)}
@@ -387,6 +397,26 @@ def _candidate_containers(
     if environment:
         container["Environment"] = environment
     return [container]
+
+
+def _of_copies(container: dict[str, Any], copies: Mapping[str, str]) -> dict[str, Any]:
+    """A container whose data are the copies. The ETag that a data source may name is not a copy's."""
+    made = dict(container)
+    if made.get("ModelDataUrl") in copies:
+        made["ModelDataUrl"] = copies[made["ModelDataUrl"]]
+    if source := made.get("ModelDataSource"):
+        made["ModelDataSource"] = _of_copy(source, copies)
+    if sources := made.get("AdditionalModelDataSources"):
+        made["AdditionalModelDataSources"] = [_of_copy(source, copies) for source in sources]
+    return made
+
+
+def _of_copy(source: dict[str, Any], copies: Mapping[str, str]) -> dict[str, Any]:
+    where = mapping(source.get("S3DataSource"))
+    if where.get("S3Uri") not in copies:
+        return source
+    made = {name: copies[value] if name == "S3Uri" else value for name, value in where.items() if name != "ETag"}
+    return {**source, "S3DataSource": made}
 
 
 def containers_of(model: dict[str, Any]) -> list[dict[str, Any]]:

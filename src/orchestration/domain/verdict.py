@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.artifact import ArtifactCopy
 from orchestration.domain.promotion import PromotionPlan, plan_of
 from orchestration.domain.wait import Result
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class CandidateVerdict:
     """The judgement on a candidate.
 
-    ``evaluation`` is the record of its gates, ``versions`` say by URI which artifacts and report were judged, ``plan`` how
-    it is to serve; None when it is not to serve anywhere.
+    ``evaluation`` is the record of its gates, ``versions`` say by URI which artifacts and report were judged, ``copies`` from
+    where those were copied that an endpoint is to serve, ``plan`` how it is to serve; None when it is not to serve anywhere.
     """
 
     result: Result
@@ -28,6 +29,7 @@ class CandidateVerdict:
     evaluation_uri: str | None = None
     model_package_arn: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    copies: tuple[ArtifactCopy, ...] = ()
     plan: PromotionPlan | None = None
 
     def as_record(self) -> dict[str, Any]:
@@ -38,6 +40,7 @@ class CandidateVerdict:
             "evaluation_uri": self.evaluation_uri,
             "model_package_arn": self.model_package_arn,
             "versions": self.versions,
+            "copies": [copy.as_record() for copy in self.copies],
             "plan": {"kind": "none"} if self.plan is None else self.plan.as_record(),
         }
 
@@ -50,6 +53,7 @@ class CandidateVerdict:
             evaluation_uri=record.get("evaluation_uri"),
             model_package_arn=record.get("model_package_arn"),
             versions=record["versions"],
+            copies=tuple(ArtifactCopy(**copy) for copy in record.get("copies", ())),
             plan=plan_of(record["plan"]),
         )
 

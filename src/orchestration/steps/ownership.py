@@ -26,8 +26,9 @@ from orchestration.domain.ownership import (
 from orchestration.domain.promotion import containers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from orchestration.domain.artifact import ArtifactCopy
     from orchestration.domain.policy import Policy
     from orchestration.domain.training_output import TrainingOutput
     from orchestration.ports import Ports
@@ -98,15 +99,23 @@ def output_foreign(
 
 
 def request_foreign(
-    ports: Ports, model: str, request: dict[str, Any], champion: Mapping[str, Any] | None
+    ports: Ports,
+    model: str,
+    request: dict[str, Any],
+    champion: Mapping[str, Any] | None,
+    copies: Sequence[ArtifactCopy] = (),
 ) -> tuple[str, ...]:
-    """What a CreateModel request is made of that its model may not use now; how the champion is run, the candidate is."""
+    """What a CreateModel request is made of that its model may not use now; how the champion is run, the candidate is.
+
+    What it names ``copies`` of counts by where it came from too.
+    """
     origins = Origins.of(Boundary.of(ports.settings), model, champion)
     made = [
         {name: value for name, value in container.items() if name not in copied(CONTAINER_FIELDS)}
         for container in containers_of(request)
     ]
-    return told(origins.findings(made, "CreateModel"))
+    sources = [origins.data_finding(copy.source, "The candidate's data") for copy in copies]
+    return told([*origins.findings(made, "CreateModel"), *sources])
 
 
 def _arn(ports: Ports, resource: Resource) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT, text
 from orchestration.domain.records import RECORD_FOLDERS
+from orchestration.stores.service_answers import Answer, Taken, asked
 from orchestration.stores.service_errors import transient
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
+    from orchestration.domain.artifact import ArtifactCopy
+
 CONFLICT_TRIES: Final = 4
+
+OVERTAKEN: Final = frozenset({"NoSuchUpload", "InvalidPart"})
+"""Errors of a copy that somebody else went on with or finished at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,67 @@ class AutomationBucket:
             if found["Key"] == key:
                 return f"{found['ETag'].strip(chr(34))}/{found['Size']}"
         return None
+
+    def copy(self, copy: ArtifactCopy, going_on: Callable[[], bool]) -> Taken:
+        """Go on with a copy into this bucket, from the first part that is missing, while ``going_on`` says so.
+
+        S3 itself knows what was begun and which parts there are, so a copy may be left at any moment; one that is left for
+        good is taken off by the bucket's lifecycle rule. Small objects go the same way: AWS's pages do not agree on whether
+        CopyObject can be made to write once.
+
+        Returns:
+            TAKEN when the copy is there, EXISTS when it was; NOT_YET when somebody has to go on with it; REFUSED.
+        """
+        source_bucket, _, source_key = copy.source.removeprefix("s3://").partition("/")
+        key = copy.uri.removeprefix(self.uri(""))
+        begun = asked(lambda: self._begun(key), "ListParts")
+        if begun.returned is None:
+            return replace(begun, answer=Answer.NOT_YET) if begun.code in OVERTAKEN else begun
+        upload, parts = begun.returned["upload"], begun.returned["parts"]
+        every = list(copy.parts())
+        for number, span in every:
+            if number in parts:
+                continue
+            if not going_on():
+                return Taken(Answer.NOT_YET, f"{len(parts)} of {len(every)} parts of {copy.source} are copied.")
+            request: Any = {"CopySourceRange": span} if span else {}
+            taken = asked(
+                functools.partial(
+                    self._client.upload_part_copy,
+                    **request,
+                    Bucket=self.name,
+                    Key=key,
+                    UploadId=upload,
+                    PartNumber=number,
+                    CopySource={"Bucket": source_bucket, "Key": source_key},
+                    CopySourceIfMatch=f'"{copy.etag}"',
+                ),
+                "UploadPartCopy",
+            )
+            if taken.returned is None:
+                # Written again since it was looked at: what is there now has a copy of its own.
+                changed = taken.code in {"PreconditionFailed", "412", *OVERTAKEN}
+                return replace(taken, answer=Answer.NOT_YET) if changed else taken
+            parts[number] = taken.returned["CopyPartResult"]["ETag"]
+        listed: Any = [{"PartNumber": number, "ETag": parts[number]} for number, _ in every]
+        taken = asked(
+            lambda: self._client.complete_multipart_upload(
+                Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": listed}, IfNoneMatch="*"
+            ),
+            "CompleteMultipartUpload",
+        )
+        if taken.code in {"PreconditionFailed", "412"}:
+            return replace(taken, answer=Answer.EXISTS)
+        return replace(taken, answer=Answer.NOT_YET) if taken.code in OVERTAKEN else taken
+
+    def _begun(self, key: str) -> dict[str, Any]:
+        """The upload that makes an object, a new one if there is none, and the ETags of its parts by their number."""
+        uploads = self._client.list_multipart_uploads(Bucket=self.name, Prefix=key).get("Uploads", [])
+        for upload in (found["UploadId"] for found in uploads if found["Key"] == key):
+            pages = self._client.get_paginator("list_parts").paginate(Bucket=self.name, Key=key, UploadId=upload)
+            parts = {part["PartNumber"]: part["ETag"] for page in pages for part in page.get("Parts", [])}
+            return {"upload": upload, "parts": parts}
+        return {"upload": self._client.create_multipart_upload(Bucket=self.name, Key=key)["UploadId"], "parts": {}}
 
     def read(self, uri: str, *, at_most: int = DOCUMENT_BYTES_LIMIT) -> Document:
         """Read an object by its URI; one that is missing, forbidden or larger than ``at_most`` bytes is a value, not an error."""

@@ -45,11 +45,12 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An answer, with AWS's own words for people and what the call returned."""
+    """An answer, with AWS's own words for people, its code for an error, and what the call returned."""
 
     answer: Answer
     sentence: str = ""
     returned: dict[str, Any] | None = None
+    code: str = ""
 
 
 def asked(call: Callable[[], Any], operation: str) -> Taken:
@@ -67,10 +68,10 @@ def asked(call: Callable[[], Any], operation: str) -> Taken:
         if code == "ExecutionAlreadyExists" or (
             code.startswith("ResourceInUse") or any(said in lower for said in TAKEN)
         ):
-            return Taken(Answer.EXISTS, sentence)
+            return Taken(Answer.EXISTS, sentence, code=code)
         if transient(error) or code in QUOTA or (code == "ValidationException" and _passes(lower)):
-            return Taken(Answer.NOT_YET, sentence)
-        return Taken(Answer.REFUSED, sentence)
+            return Taken(Answer.NOT_YET, sentence, code=code)
+        return Taken(Answer.REFUSED, sentence, code=code)
     return Taken(Answer.TAKEN, returned=dict(returned or {}))
 
 
