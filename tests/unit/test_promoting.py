@@ -176,13 +176,14 @@ def test_what_no_earlier_try_began_is_stopped_once_it_would_show(plan: Any, worl
     assert outcome(world, WaitKind.PROMOTION) is Status.STOPPED
 
 
-def test_people_who_are_asked_after_a_try_have_the_wait_say_so(world: World) -> None:
+def test_people_who_are_asked_after_a_try_leave_its_wait_as_it_is(world: World) -> None:
     ready(world)
     parked(world, WaitKind.PROMOTION)
     world.put("policies/fraud.json", stories.policy(cooldown_hours=9))
     assert promote(world) is False
     assert next_of(world, "again") == "ask"
-    assert stored(world, WaitKind.PROMOTION).data["asking"] is True
+    do(world, "sweep")
+    assert stored(world, WaitKind.PROMOTION).resolved is False
 
 
 @pytest.mark.parametrize(("frozen", "goes"), [(None, True), ("Left.", False)])

@@ -24,7 +24,7 @@ from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, Registr
 from orchestration.domain.records import manifest_key
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
-from orchestration.steps.hand import asking, commit, noted, put_wait, refused
+from orchestration.steps.hand import commit, noted, put_wait, refused
 from orchestration.steps.looking import approved_package, look_after
 from orchestration.steps.ownership import not_own, request_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
@@ -83,8 +83,6 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
         # Nothing is decided yet: people are asked, and the workflow comes back.
-        if wait is not None:
-            asking(ports, wait)
         answer(ports, token, Next.ASK)
         return {"started": False}
     if refusal is not None:
@@ -242,7 +240,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         ports.changes.create_model(plan.create_model),
         ports.changes.create_endpoint_config(plan.create_endpoint_config),
     ):
-        if taken.answer is Answer.NOT_YET:
+        if taken.answer.later:
             raise NotAcceptedYetError(taken.sentence)
         if taken.answer is Answer.REFUSED:
             refusal = Refusal(Status.FAILED, taken.sentence)
@@ -282,7 +280,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if wanted not in {seen.live, seen.pending}:
-                busy = taken.answer is Answer.NOT_YET or seen.status != "InService"
+                busy = taken.answer.later or seen.status != "InService"
                 return _busy(ports, wait, taken.sentence) if busy else _given_up(ports, wait, taken.sentence)
     return _follow(ports, gathered, plan, wait)
 
@@ -305,7 +303,7 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
     Raises:
         NotAcceptedYetError: it may take it later.
     """
-    if taken.answer is Answer.NOT_YET:
+    if taken.answer.later:
         return _busy(ports, wait, taken.sentence)
     if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         return _given_up(ports, wait, taken.sentence)

@@ -32,7 +32,13 @@ from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import held_slot
-from orchestration.steps.trainings import seen_training, stop_training, training_result
+from orchestration.steps.trainings import (
+    have_asked_again,
+    seen_training,
+    stop_training,
+    training_result,
+    try_again,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,19 +108,28 @@ def _slot(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
 
 def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     manifest = json.loads(run.manifest)
-    task = TrainingTask.of(manifest)
+    task = TrainingTask.of(manifest, wait.attempt)
     if task is None:
         return Result(Next.EVALUATE, "The manifest names no training target.", Status.TRAINING_FAILED)
     training = mapping(manifest.get("training"))
     hours = number(training.get("max_hours"))
     late = overdue(wait, hours, ports.now())
     found = seen_training(ports, task, started_at=run.started_at, certain=_settled(ports, wait))
+    if found is not None and found.no_capacity and hours is not None:
+        return try_again(ports, run, wait, manifest, found, hours)
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
     intention = ports.table.intention(training_subject(run.run_id)) if late else None
     if intention is not None and intention.wanted == task.name:
         cause = f"The training ran longer than the {hours:g} h its policy allows."
         stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
+    if (
+        wait.attempt > 1
+        and not wait.data.get("accepted")
+        and ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+    ):
+        # Whoever noted the attempt may have died before the workflow heard of it; the hand is not at work.
+        have_asked_again(ports, wait)
     return None
 
 
@@ -237,20 +252,18 @@ def _judged(ports: Ports, run: StoredRun, plan: EndpointPlan, bake: Wait) -> Bak
 
 
 def _settled(ports: Ports, wait: Wait) -> bool:
-    """True when AWS would show by now what was asked of it; not while people are asked first.
+    """True when AWS would show by now what it took: its lists and descriptions lag behind its answers.
 
-    Its lists and descriptions lag behind its answers, so that an accepted request alone proves nothing.
+    Until it took what was asked, only the hand says that there is nothing: it asks for as long as its workflow lives.
     """
-    if wait.data.get("asking") and not wait.data.get("accepted"):
-        return False
-    return ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+    return bool(wait.data.get("accepted")) and ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
 
 
 def _moved(ports: Ports, wait: Wait, described: dict[str, Any] | None, since: str) -> bool:
     """True when an endpoint that is as it was before can be judged: it was moved since, or would show it by now."""
     changed = (described or {}).get("LastModifiedTime")
     shows = changed is not None and changed >= datetime.fromisoformat(since)
-    return (bool(wait.data.get("accepted")) and shows) or _settled(ports, wait)
+    return bool(wait.data.get("accepted")) and (shows or _settled(ports, wait))
 
 
 LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], Result | None]]] = {

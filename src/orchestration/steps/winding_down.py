@@ -79,7 +79,8 @@ def _stop(ports: Ports, run: StoredRun) -> datetime | None:
     """Stop the run's training; None when it is over or was never started, else when to look again."""
     subject = training_subject(run.run_id)
     intention = ports.table.intention(subject)
-    task = TrainingTask.of(json.loads(run.manifest))
+    wait = ports.table.wait(run.run_id, WaitKind.TRAINING)
+    task = TrainingTask.of(json.loads(run.manifest), wait.attempt if wait else 1)
     if intention is None or task is None or intention.wanted != task.name:
         # What the run has written down that it starts is all it may stop.
         return None
