@@ -25,6 +25,7 @@ from typing import IO, Any
 from ministack.core.responses import get_account_id, get_region
 
 from local import own_clients, sagemaker_events
+from local.faults import Faults
 from local.s3_folders import DownloadError, download_and_unpack, download_prefix, upload_folder, upload_packed
 from local.sagemaker_records import (
     ApiError,
@@ -85,9 +86,14 @@ class _Ended:
 
 
 class Jobs:
-    """All training and processing jobs of the server."""
+    """All training and processing jobs of the server.
 
-    def __init__(self) -> None:
+    Args:
+        faults: Which training jobs get no instances: a rule for the action ``ProvisionInstances``, which is none of the API.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self.training = Records()
         self.processing = Records()
 
@@ -261,6 +267,11 @@ class Jobs:
 
     def _train(self, job: Job, opt_ml: Path) -> None:
         record = job.record
+        fault = self._faults.take("sagemaker", "ProvisionInstances", record["TrainingJobName"])
+        if fault is not None:
+            time.sleep(fault.seconds)
+            _end_training(record, "Failed", f"{fault.code}: {fault.message}")
+            return
         account, region = get_account_id(), get_region()
         s3 = own_clients.client("s3", account, region)
         for folder in ("input/data", "input/config", "model", "output/data", "code"):
