@@ -20,12 +20,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region
 
 from local import own_clients, sagemaker_events
-from local.faults import Faults
 from local.s3_folders import DownloadError, download_and_unpack, download_prefix, upload_folder, upload_packed
 from local.sagemaker_records import (
     ApiError,
@@ -37,6 +36,9 @@ from local.sagemaker_records import (
     now,
     validation_error,
 )
+
+if TYPE_CHECKING:
+    from local.faults import Faults
 
 logger = logging.getLogger(__name__)
 

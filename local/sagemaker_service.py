@@ -22,7 +22,6 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import get_account_id, get_region
 
 from local import own_clients
-from local.faults import Faults
 from local.s3_folders import split_uri
 from local.sagemaker_endpoints import Endpoints
 from local.sagemaker_jobs import Jobs
@@ -34,6 +33,8 @@ from local.sagemaker_registry import Registry
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
+
+    from local.faults import Faults
 
 logger = logging.getLogger(__name__)
 

@@ -110,8 +110,8 @@ def test_a_job_is_accepted_and_gets_no_instances_on_demand(account: Account) -> 
     job = account.trained("j")
 
     assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", "CapacityError: None left.")
-    account.sagemaker.create_training_job(**account.training_request("k", TRAIN))
-    assert account.trained("k")["TrainingJobStatus"] == "Completed"
+    account.sagemaker.create_training_job(**account.training_request("k", FAIL))
+    assert account.trained("k")["FailureReason"] == "AlgorithmError: no rows"
 
 
 def test_a_job_can_be_stopped(account: Account) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +21,10 @@ from orchestration.domain.results import execution_ended, step_failures, trainin
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import attempt_input, nested_execution_arn, training_name
 from orchestration.domain.wait import Wait
+from orchestration.steps.training_slots import give_way
 from tests.unit import stories
 from tests.unit.fake_services import client_error
-from tests.unit.fakes import TRAINING, ProcessDiedError, World
+from tests.unit.fakes import TRAINING, ProcessDiedError, World, drift, execution_arn, request
 from tests.unit.stories import do, next_of
 from tests.unit.test_hand import JOB, NAME, PIPELINE
 
@@ -374,3 +376,103 @@ def test_a_workflow_that_asks_for_the_next_attempt_is_not_told_again_while_it_is
     world.clock.forward(minutes=5)
     do(world, "sweep")
     assert set(world.executions.failures) == {"training", "t-2"}
+
+
+# The slot of a run that waits.
+
+
+def line(world: World) -> tuple[list[str], list[str]]:
+    """Who holds a slot, and who is in line for one."""
+    return [holder.run_id for holder in world.table.slots().holders], [waiter.run_id for waiter in world.table.queue()]
+
+
+def behind(world: World) -> None:
+    """Another model's run is in line for the one slot."""
+    world.put("policies/risk.json", {**stories.policy(training=JOB), "model": "risk", "promotion": {"kind": "none"}})
+    world.executions.statuses[execution_arn("run-2")] = "RUNNING"
+    answer = handler.run_action(request(drift(model="risk", dedupe_key="run-2"), "run-2"), world.ports)
+    assert answer["decision"] == "RETRAIN", answer
+    do(world, "park", "run-2", kind="slot", token="slot-2")
+
+
+def waits_with(world: World, slot: str, *, others: bool = True) -> None:
+    """A run waits for a quota, and a sweep comes when its hand is not at work."""
+    stories.with_slot(world, training={**PATIENT, "slot_while_waiting": slot})
+    if others:
+        behind(world)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    do(world, "sweep")
+    assert line(world)[0] == ["run-1"], "the hand may be at work"
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+
+
+def test_a_run_that_waits_keeps_its_slot_unless_its_policy_says_otherwise(world: World) -> None:
+    waits_with(world, "keep")
+    assert line(world) == (["run-1"], ["run-2"])
+    assert do(world, "train", token="t-2") == {"started": True}
+
+
+def test_a_run_that_waits_keeps_its_slot_while_nobody_is_behind_it(world: World) -> None:
+    waits_with(world, "give_back", others=False)
+    assert line(world) == (["run-1"], [])
+
+
+def test_a_run_that_waits_gives_its_slot_to_the_next_and_goes_to_the_end_of_the_line(world: World) -> None:
+    waits_with(world, "give_back")
+    assert line(world) == (["run-2"], ["run-1"])
+    assert next_of(world, "slot-2") == "train"
+    with pytest.raises(NotAcceptedYetError, match="in line"):
+        do(world, "train", token="t-2")
+    assert world.sagemaker.trainings == {}
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert line(world) == (["run-2"], ["run-1"]), "one that has no slot gives none"
+
+    stories.tell_dead(world, "ABORTED", "run-2")
+    assert line(world) == (["run-1"], [])
+    assert do(world, "train", token="t-3") == {"started": True}
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert line(world) == (["run-1"], []), "one that trains keeps its slot"
+
+
+def test_a_run_that_gets_no_slot_back_within_its_policys_time_is_given_up(world: World) -> None:
+    waits_with(world, "give_back")
+    world.clock.forward(hours=2)
+    assert do(world, "train", token="t-2") == {"started": False}
+    assert do(world, "close")["outcome"] == Status.NO_CAPACITY
+    assert line(world) == (["run-2"], [])
+
+
+@pytest.mark.parametrize("thrown", [False, True])
+def test_a_run_that_is_stopped_in_line_leaves_it(thrown: bool, world: World) -> None:
+    waits_with(world, "give_back")
+    if thrown:
+        world.table.throw_switch(KillSwitch("model:fraud", "ana", "Incident 7.", "2026-03-02T12:00:00+00:00"))
+        assert do(world, "train", token="t-2") == {"started": False}
+        assert do(world, "close")["outcome"] == Status.STOPPED
+    else:
+        stories.tell_dead(world, "ABORTED")
+    assert line(world) == (["run-2"], [])
+
+
+@pytest.mark.parametrize("rival", ["train", "close"])
+def test_whoever_is_faster_than_the_giving_back_keeps_the_slot_whole(rival: str, world: World) -> None:
+    """The hand that begins the training, or the end of the run: nobody trains without a slot, nobody dead is in line."""
+    stories.with_slot(world, training={**PATIENT, "slot_while_waiting": "give_back"})
+    behind(world)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    world.clock.forward(minutes=5)
+    wait, run = waiting(world), world.table.run("run-1")
+    assert run is not None
+    rivals: dict[str, Callable[[], object]] = {
+        "train": lambda: do(world, "train", token="t-2"),
+        "close": lambda: world.table.close_run(replace(run, outcome="STOPPED", ended_at=run.started_at), []),
+    }
+    world.outside.meanwhile("TransactWriteItems", rivals[rival])
+    assert give_way(world.ports, run, wait, ("drift_report",)) == ()
+    assert line(world) == (["run-1"], ["run-2"])
+    assert len(world.sagemaker.trainings) == (rival == "train")

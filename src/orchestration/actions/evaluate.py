@@ -36,12 +36,12 @@ from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import verdict_record
+from orchestration.steps.looking import wake
 from orchestration.steps.ownership import output_foreign
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import Gathered, asked_run, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import give_back_slot
-from orchestration.steps.winding_down import wake
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,6 +64,13 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     if refusal is not None:
         refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)
         return {"started": False}
+    if held_slot(ports, run_id) is None:
+        if wait is None or not wait.data.get("queued_since"):
+            refusal = Refusal(Status.STOPPED, f"Run {run_id} holds no training slot; nothing was trained.")
+            refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)
+            return {"started": False}
+        in_line = Taken(Answer.NOT_YET, f"Run {run_id} gave its slot back while it waited, and is in line for another.")
+        return {"started": _later(ports, gathered, wait, in_line)}
     task = TrainingTask.of(gathered.manifest, wait.attempt if wait else 1)
     if task is None:
         raise InvalidRequestError(f"The manifest of run {run_id} names no training target.")
@@ -101,8 +109,6 @@ def _refusal(ports: HandPorts, gathered: Gathered) -> Refusal | None:
             "what is in force now. Nothing was trained.",
             again=True,
         )
-    if held_slot(ports, gathered.run.run_id) is None:
-        return Refusal(Status.STOPPED, f"Run {gathered.run.run_id} holds no training slot; nothing was trained.")
     foreign = policy_foreign(ports, gathered.policy, gathered.manifest.get("champion"))
     return Refusal(Status.STOPPED, f"{' '.join(foreign)} Nothing was trained.") if foreign else None
 
@@ -150,6 +156,8 @@ def _later(ports: HandPorts, gathered: Gathered, wait: Wait, taken: Taken) -> bo
         return False
     if taken.answer is Answer.QUOTA:
         told_waiting(ports, run, wait, taken.sentence, hours)
+        # A rival's change is as good: the next try notes it.
+        ports.table.change_wait(wait, replace(wait, data={**wait.data, "waiting": True}))
     raise NotAcceptedYetError(taken.sentence)
 
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import BakeState, BakeVerdict, bake_result, judge_bake
-from orchestration.domain.contracts import Next, Status, WaitKind
-from orchestration.domain.due import AGAIN
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.due import AGAIN, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, number
@@ -25,13 +25,13 @@ from orchestration.domain.results import (
 from orchestration.domain.switches import switch_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.votes import ApprovalDecision, Ruling
-from orchestration.domain.wait import Result, overdue
+from orchestration.domain.wait import Result, overdue, wait_id
 from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.approvals import BAKE, withdrawn
-from orchestration.steps.due_work import DONE, Worked, later
+from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
-from orchestration.steps.training_slots import held_slot
+from orchestration.steps.training_slots import give_way, held_slot
 from orchestration.steps.trainings import (
     have_asked_again,
     seen_training,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from orchestration.domain.due import DueItem
     from orchestration.domain.promotion import PromotionPlan
+    from orchestration.domain.slots import Waiter
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
@@ -66,6 +67,12 @@ def look(ports: Ports, item: DueItem) -> Worked:
     if current.kind is WaitKind.BAKE:
         return later(item, min(datetime.fromisoformat(current.deadline), ports.now() + AGAIN))
     return later(item, ports.now() + AGAIN)
+
+
+def wake(ports: Ports, granted: tuple[Waiter, ...]) -> None:
+    """Hand new holders their slot; who cannot be woken now is woken by a sweep."""
+    for waiter in granted:
+        attempt(ports, due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now()), look)
 
 
 def look_after(ports: Ports, wait: Wait) -> bool:
@@ -123,14 +130,20 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     if intention is not None and intention.wanted == task.name:
         cause = f"The training ran longer than the {hours:g} h its policy allows."
         stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
-    if (
-        wait.attempt > 1
-        and not wait.data.get("accepted")
-        and ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
-    ):
-        # Whoever noted the attempt may have died before the workflow heard of it; the hand is not at work.
-        have_asked_again(ports, wait)
+    if wait.data.get("waiting") and not wait.data.get("accepted"):
+        _while_waiting(ports, wait, run, manifest)
     return None
+
+
+def _while_waiting(ports: Ports, wait: Wait, run: StoredRun, manifest: dict[str, Any]) -> None:
+    """What a look does for a training that waits for a quota or for instances, unless the hand may be at work."""
+    if ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
+        return
+    # Whoever noted that it is to begin anew may have died before the workflow heard of it.
+    have_asked_again(ports, wait)
+    pinned = mapping(mapping(manifest.get("policy")).get("effective"))
+    if mapping(pinned.get("training")).get("slot_while_waiting") == "give_back":
+        wake(ports, give_way(ports, run, wait, sources_of(manifest)))
 
 
 def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:

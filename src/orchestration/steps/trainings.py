@@ -117,7 +117,7 @@ def try_again(
         ask for it.
     """
     data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
-    again = replace(wait, data={**data, "accepted": False, "attempt": wait.attempt + 1})
+    again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
     task = TrainingTask.of(manifest, again.attempt)
     if task is None or overdue(again, hours, ports.now()):
         return given_up(found.reason, hours, run.model)
