@@ -35,7 +35,7 @@ def lacks_capacity(said: str) -> bool:
 def remedy(said: str) -> str:
     """What people do about it, with the quota's name where AWS says it."""
     named = QUOTA_NAME.search(said)
-    if named or any(words in said for words in QUOTA):
+    if any(words in said for words in QUOTA):
         quota = f"quota '{named[1]}'" if named else "quota that AWS names"
         return f"Raise the {quota} (console: Service Quotas, AWS services, Amazon SageMaker), or let the target use another."
     return "AWS has no such instances free in this Region: let the target use another instance type, or wait."
