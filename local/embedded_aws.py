@@ -24,7 +24,7 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
-from local.faults import CONTROL_PATH, Fault
+from local.faults import CONTROL_PATH, FAULT_MESSAGE, Fault
 from local.server import ACCOUNT, FUNCTIONS_PATH, REGION
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ class EmbeddedAws:
         after_effect: bool = False,
         seconds: float = 0,
         matching: str = "",
+        message: str = FAULT_MESSAGE,
     ) -> None:
         """Make the next calls of an action fail, or take their time.
 
@@ -208,8 +209,9 @@ class EmbeddedAws:
             after_effect: Whether the call is carried out before the error is answered.
             seconds: How long the answer takes.
             matching: Text that must be in the path, the query or the body of the call.
+            message: What the error says.
         """
-        rule = Fault(service, action, code, status, times, skip, after_effect, seconds, matching)
+        rule = Fault(service, action, code, status, times, skip, after_effect, seconds, matching, message)
         self._send("POST", CONTROL_PATH, [asdict(rule)])
 
     def faults_left(self) -> list[dict[str, Any]]:

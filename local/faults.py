@@ -42,6 +42,7 @@ class Fault:
         after_effect: Whether the call is carried out before the error is answered.
         seconds: How long the answer takes.
         matching: Text that must be in the path, the query or the body.
+        message: What the error says.
     """
 
     service: str
@@ -53,6 +54,7 @@ class Fault:
     after_effect: bool = False
     seconds: float = 0
     matching: str = ""
+    message: str = FAULT_MESSAGE
 
 
 class Faults:
@@ -140,7 +142,7 @@ class Faults:
             await application(scope, again, hold)
         await asyncio.sleep(fault.seconds)
         if fault.code is not None:
-            error_headers, answer = _error(call.protocol, fault.code)
+            error_headers, answer = _error(call.protocol, fault.code, fault.message)
             await _send(send, fault.status, error_headers, b"" if scope["method"] == "HEAD" else answer)
         elif fault.after_effect:
             for message in held:
@@ -152,16 +154,16 @@ class Faults:
 # ---------------------------------------------------------------------- what is answered
 
 
-def _error(protocol: str, code: str) -> tuple[dict[str, str], bytes]:
+def _error(protocol: str, code: str, message: str) -> tuple[dict[str, str], bytes]:
     """Give headers and body from which botocore reads the code in this protocol."""
     if protocol == "cbor":
         headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
-        members = [_cbor_text("__type"), _cbor_text(code), _cbor_text("message"), _cbor_text(FAULT_MESSAGE)]
+        members = [_cbor_text("__type"), _cbor_text(code), _cbor_text("message"), _cbor_text(message)]
         return headers, b"\xa2" + b"".join(members)
     if protocol == "json":
-        document = {"__type": code, "message": FAULT_MESSAGE, "Message": FAULT_MESSAGE}
+        document = {"__type": code, "message": message, "Message": message}
         return {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, json.dumps(document).encode()
-    members_xml = f"<Code>{escape(code)}</Code><Message>{FAULT_MESSAGE}</Message>"
+    members_xml = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if protocol == "rest-xml":
         xml = f"<Error>{members_xml}<RequestId>fault</RequestId></Error>"
     else:

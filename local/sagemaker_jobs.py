@@ -20,7 +20,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region
 
@@ -36,6 +36,9 @@ from local.sagemaker_records import (
     now,
     validation_error,
 )
+
+if TYPE_CHECKING:
+    from local.faults import Faults
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +88,14 @@ class _Ended:
 
 
 class Jobs:
-    """All training and processing jobs of the server."""
+    """All training and processing jobs of the server.
 
-    def __init__(self) -> None:
+    Args:
+        faults: Which training jobs get no instances: a rule for the action ``ProvisionInstances``, which is none of the API.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self.training = Records()
         self.processing = Records()
 
@@ -261,6 +269,11 @@ class Jobs:
 
     def _train(self, job: Job, opt_ml: Path) -> None:
         record = job.record
+        fault = self._faults.take("sagemaker", "ProvisionInstances", record["TrainingJobName"])
+        if fault is not None:
+            time.sleep(fault.seconds)
+            _end_training(record, "Failed", f"{fault.code}: {fault.message}")
+            return
         account, region = get_account_id(), get_region()
         s3 = own_clients.client("s3", account, region)
         for folder in ("input/data", "input/config", "model", "output/data", "code"):

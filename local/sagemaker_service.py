@@ -22,7 +22,6 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import get_account_id, get_region
 
 from local import own_clients
-from local.faults import FAULT_MESSAGE, Faults
 from local.s3_folders import split_uri
 from local.sagemaker_endpoints import Endpoints
 from local.sagemaker_jobs import Jobs
@@ -34,6 +33,8 @@ from local.sagemaker_registry import Registry
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
+
+    from local.faults import Faults
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +67,12 @@ class SageMaker:
     """The SageMaker control and data plane.
 
     Args:
-        faults: Which calls of state machines are to fail; those over HTTP never get here.
+        faults: Which calls of state machines are to fail; those over HTTP never get here. Which jobs get no instances.
     """
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self.jobs = Jobs()
+        self.jobs = Jobs(faults)
         self.endpoints = Endpoints(self.call)
         self.pipelines = Pipelines(self.call, self._job_ended)
         schedules = self._schedules = MonitoringSchedules(self.jobs)
@@ -157,7 +158,7 @@ class SageMaker:
         answer = self.call(action, request) if fault.after_effect else None
         time.sleep(fault.seconds)
         if fault.code is not None:
-            raise ApiError(fault.code, FAULT_MESSAGE, fault.status)
+            raise ApiError(fault.code, fault.message, fault.status)
         return self.call(action, request) if answer is None else answer
 
     def _job_ended(self, kind: str, name: str) -> threading.Event:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 LANES: Final = (
     ("Decide", ("ReadRetrainingDecision",), ("NoRetrainingNeeded", "SignalRejected")),
     ("Ask, queue", ("RequestTrainingApproval", "AcquireTrainingSlot"), ("ApprovalRejected", "ApprovalExpired")),
-    ("Train, judge", ("TriggerTrainingPipeline", "EvaluateCandidate"), ("TrainingFailed", "TrainingTimedOut")),
+    (
+        "Train, judge",
+        ("TriggerTrainingPipeline", "EvaluateCandidate"),
+        ("TrainingFailed", "TrainingTimedOut", "NoCapacity"),
+    ),
     (
         "Serve",
         ("RequestPromotionApproval", "PromoteCandidate", "AwaitBake", "RequestBakeApproval"),

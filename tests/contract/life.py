@@ -600,6 +600,24 @@ def play_elsewhere(world: World) -> None:
     assert world.close(late) == "TRAINING_TIMED_OUT"
 
 
+def play_without_capacity(world: World) -> None:
+    """A training that got no instances, as the hand sees it that is asked again, and as a sweep does."""
+    run = world.admitted("tagged")
+    world.training(run)
+    lacking = {"status": "FAILED", "error": "States.TaskFailed", "cause": "CapacityError: none left"}
+    world.outside.executions[world.task(run).execution_arn] = lacking
+    world.hand(run, "train")
+    token = world.hand(run, "train")
+    stored = world.ports.table.run(run.name)
+    second = TrainingTask.of(json.loads(stored.manifest), 2) if stored else None
+    assert second is not None
+    world.outside.executions[second.execution_arn] = lacking
+    world.forward(minutes=10)
+    world.sweep()
+    assert world.outside.answered[token] == "{}", "its token was failed, so that the workflow asks for the next attempt"
+    world.begin_anew()
+
+
 def play_refused(world: World) -> None:
     """What the hand does not do, and what AWS does not take."""
     for code in ("ThrottlingException", "AccessDeniedException"):
@@ -927,6 +945,7 @@ PLAYS: Final = (
     play_registered,
     play_shipped,
     play_elsewhere,
+    play_without_capacity,
     play_refused,
     play_rolled_back,
     play_rolled_back_by_a_pause,

@@ -54,13 +54,16 @@ PASSES: Final = {
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    "Lambda.ResourceConflictException",
+    "Lambda.ResourceNotReadyException",
     "Lambda.Unknown",
     "Runtime.ExitError",
     "Sandbox.Timedout",
     ContentionError.__name__,
     TransientServiceError.__name__,
 }
-"""Lambda's faults and limits, a process that died or ran out of time, and the errors of ours that say: retry the call."""
+"""Lambda's faults and limits, a function that is being changed, a process that died or ran out of time, and the errors of
+ours that say: retry the call."""
 
 PATIENCE_HOURS: Final = {
     "TriggerTrainingPipeline": SCHEMA["properties"]["training"]["properties"]["max_hours"]["maximum"],

@@ -86,6 +86,15 @@ PATHS: Final[dict[str, tuple[tuple[Step, ...], str]]] = {
         (*DECIDED, ("TriggerTrainingPipeline", WITHOUT_CAUSE), *recorded("TRAINING_TIMED_OUT")),
         "TrainingTimedOut",
     ),
+    "no capacity for the training": (
+        (
+            *DECIDED,
+            ("TriggerTrainingPipeline", Next.EVALUATE),
+            ("EvaluateCandidate", Next.RECORD),
+            *recorded("NO_CAPACITY"),
+        ),
+        "NoCapacity",
+    ),
     "training at last accepted": (
         (
             *DECIDED,

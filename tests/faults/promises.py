@@ -29,6 +29,7 @@ OVER: Final = {
     "SUPERSEDED",
     "TRAINING_FAILED",
     "TRAINING_TIMED_OUT",
+    "NO_CAPACITY",
     "ROLLED_BACK",
     "ROLLBACK_FAILED",
     "FAILED",

@@ -83,6 +83,16 @@ def test_what_matches_may_be_in_the_body(account: Account) -> None:
     assert error_of(lambda: dynamodb.describe_table(TableName="runs"))[0] == "ThrottlingException"
 
 
+def test_a_rule_says_what_aws_would_say(account: Account) -> None:
+    missing = 'Could not find model "m".'
+    account.aws.fail_next("sagemaker", "CreateEndpointConfig", code="ValidationException", message=missing)
+
+    with pytest.raises(ClientError, match=missing):
+        account.sagemaker.create_endpoint_config(
+            EndpointConfigName="c", ProductionVariants=[{"VariantName": "v", "ModelName": "m"}]
+        )
+
+
 @pytest.mark.parametrize("after_effect", [False, True])
 def test_the_call_is_carried_out_first_or_not_at_all(account: Account, after_effect: bool) -> None:
     account.aws.fail_next("s3", "PutObject", code="InternalError", status=500, after_effect=after_effect)

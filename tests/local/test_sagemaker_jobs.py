@@ -103,6 +103,17 @@ def test_a_job_that_takes_too_long_is_stopped(account: Account) -> None:
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
 
+def test_a_job_is_accepted_and_gets_no_instances_on_demand(account: Account) -> None:
+    account.aws.fail_next("sagemaker", "ProvisionInstances", code="CapacityError", message="None left.", matching="j")
+    account.sagemaker.create_training_job(**account.training_request("j", TRAIN))
+
+    job = account.trained("j")
+
+    assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", "CapacityError: None left.")
+    account.sagemaker.create_training_job(**account.training_request("k", FAIL))
+    assert account.trained("k")["FailureReason"] == "AlgorithmError: no rows"
+
+
 def test_a_job_can_be_stopped(account: Account) -> None:
     account.sagemaker.create_training_job(**account.training_request("j", SLEEP))
     account.until(

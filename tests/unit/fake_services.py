@@ -386,7 +386,7 @@ class FakeStepFunctions:
     def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:
         lost = self._called("SendTaskSuccess")
         _refuse_large(output, "SendTaskSuccess")
-        if taskToken in self.answers:
+        if taskToken in {*self.answers, *self.failures}:
             raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskSuccess")
         self.answers[taskToken] = json.loads(output)
         if isinstance(lost, AskedAgain):
@@ -398,6 +398,8 @@ class FakeStepFunctions:
     def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> dict[str, Any]:
         del cause
         self._called("SendTaskFailure")
+        if taskToken in {*self.answers, *self.failures}:
+            raise client_error("TaskTimedOut", "Task Timed Out", "SendTaskFailure")
         self.failures[taskToken] = error
         return {}
 

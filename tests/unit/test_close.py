@@ -348,7 +348,7 @@ def ended(outcome: Status) -> StoredRun:
 def test_a_run_frees_its_model_counts_what_it_brought_and_starts_the_cooldown(outcome: Status) -> None:
     state = next_state(BEFORE, ended(outcome), POLICY, now=NOON, endpoint_left=False)
     assert state.active_run_id is None
-    neither = outcome in {Status.STOPPED, Status.SUPERSEDED}
+    neither = outcome in {Status.STOPPED, Status.SUPERSEDED, Status.NO_CAPACITY}
     fruitful = outcome in {Status.PROMOTED, Status.TRAINED}
     assert state.fruitless_runs == (2 if neither else 0 if fruitful else 3)
     assert bool(state.frozen_reason) is not (neither or fruitful)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.actions.evaluate import evaluate_candidate
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import Intention, training_subject
@@ -19,7 +20,7 @@ from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
 from tests.unit import stories
-from tests.unit.fakes import NOON, TRAINING, World
+from tests.unit.fakes import NOON, TRAINING, World, asking
 from tests.unit.stories import ALARM, ENDPOINT, MODEL_URI, OLD, REPORT, do
 from tests.unit.test_close import RUN, SIGNAL, begin
 
@@ -255,6 +256,22 @@ def test_a_package_of_another_account_or_region_is_rejected_and_nobody_is_asked_
     assert judged(world) == REJECTED
     assert "of another account or Region" in verdict(world).result.reason
     assert "DescribeModelPackage" not in world.outside.calls
+
+
+def test_a_package_that_was_just_registered_is_looked_for_until_it_is_found(world: World) -> None:
+    """Within 15 seconds of the end of its training."""
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        if sum(waited) == 15:
+            world.sagemaker.packages[PACKAGE] = {"ModelPackageArn": PACKAGE}
+
+    pinned(world, promotion={"kind": "registry"})
+    trained(world, REGISTERED)
+    evaluate_candidate(asking(), replace(world.ports, pause=pause))
+    assert waited == [1, 2, 4, 8]
+    assert PACKAGE in verdict(world).versions
 
 
 def test_a_package_that_does_not_exist_is_rejected(world: World) -> None:

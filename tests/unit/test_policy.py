@@ -166,6 +166,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "parameters": {"b": "2"},
             "request": JOB,
             "max_hours": 6,
+            "slot_while_waiting": "give_back",
         },
         "evaluation": {
             "metric": "auc",
@@ -584,7 +585,12 @@ RICH = {
     "mode": "shadow",
     "severity": {"warning": 1.5, "critical": 3},
     "actions": {"info": "observe", "warning": "approve", "critical": "retrain"},
-    "training": {"target": TRAINING, "input": {"epochs": 3, "nested": {"a": [1, None]}}, "max_hours": 2},
+    "training": {
+        "target": TRAINING,
+        "input": {"epochs": 3, "nested": {"a": [1, None]}},
+        "max_hours": 2,
+        "slot_while_waiting": "give_back",
+    },
     "evaluation": {
         "metric": "auc",
         "minimum": 0.8,

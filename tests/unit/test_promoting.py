@@ -176,13 +176,14 @@ def test_what_no_earlier_try_began_is_stopped_once_it_would_show(plan: Any, worl
     assert outcome(world, WaitKind.PROMOTION) is Status.STOPPED
 
 
-def test_people_who_are_asked_after_a_try_have_the_wait_say_so(world: World) -> None:
+def test_people_who_are_asked_after_a_try_leave_its_wait_as_it_is(world: World) -> None:
     ready(world)
     parked(world, WaitKind.PROMOTION)
     world.put("policies/fraud.json", stories.policy(cooldown_hours=9))
     assert promote(world) is False
     assert next_of(world, "again") == "ask"
-    assert stored(world, WaitKind.PROMOTION).data["asking"] is True
+    do(world, "sweep")
+    assert stored(world, WaitKind.PROMOTION).resolved is False
 
 
 @pytest.mark.parametrize(("frozen", "goes"), [(None, True), ("Left.", False)])
@@ -252,6 +253,48 @@ def test_an_update_that_was_not_taken_is_judged_by_what_the_endpoint_shows(
         assert ("PROMOTION_STARTED" in world.statuses("run-1")) == (what == "started")
     if what == "failed":
         assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
+
+
+NOT_FOUND = client_error("ValidationException", "Could not find what was made a moment ago.")
+QUOTA = client_error("ResourceLimitExceeded", "The account-level service limit 'ml.m5.large for endpoint usage' is 1.")
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "UpdateEndpoint"])
+def test_what_was_made_a_moment_ago_and_is_not_found_yet_is_asked_for_again(operation: str, world: World) -> None:
+    ready(world)
+    world.sagemaker.refuse(operation, NOT_FOUND)
+    with pytest.raises(NotAcceptedYetError, match=f"{operation} was refused"):
+        promote(world)
+    do(world, "sweep")
+    assert promote(world) is True
+    assert updates(world) == [NEW]
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "UpdateEndpoint"])
+@pytest.mark.parametrize(("error", "ends"), [(NOT_FOUND, Status.FAILED), (QUOTA, Status.NO_CAPACITY)])
+def test_what_aws_does_not_take_for_half_a_day_is_given_up(
+    operation: str, error: Exception, ends: Status, world: World
+) -> None:
+    ready(world)
+    world.sagemaker.refuse(operation, error, error)
+    with pytest.raises(NotAcceptedYetError):
+        promote(world)
+    world.clock.forward(hours=12)
+    assert promote(world) is False
+    assert outcome(world, WaitKind.PROMOTION) is ends
+    assert updates(world) == []
+    found = stored(world, WaitKind.PROMOTION).result
+    reason = found.reason if found else ""
+    assert reason.startswith(f"Given up after 12 h. {operation} was refused")
+    assert ("Raise the quota 'ml.m5.large for endpoint usage'" in reason) == (ends is Status.NO_CAPACITY)
+
+
+def test_a_model_that_is_refused_makes_no_config(world: World) -> None:
+    ready(world)
+    world.sagemaker.refuse("CreateModel", REFUSED)
+    assert promote(world) is False
+    assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
+    assert world.sagemaker.asked("CreateEndpointConfig") == []
 
 
 def test_what_is_given_up_after_half_a_day_may_still_show(world: World) -> None:

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 
 from orchestration.stores.sagemaker_reading import SageMaker
 from orchestration.stores.service_answers import Answer, asked
-from orchestration.stores.service_errors import COMES_AGAIN, transient
+from orchestration.stores.service_errors import COMMON, Meaning, transient
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World
 
@@ -43,7 +43,7 @@ AT = {"endpoint_url": "https://aws"}
         (client_error("Whatever", status=429), True),
         (client_error("AccessDeniedException", status=403), False),
         (client_error("ValidationException"), False),
-        *((client_error(code), True) for code in sorted(COMES_AGAIN)),
+        *((client_error(code), means is Meaning.AGAIN) for code, means in sorted(COMMON.items())),
     ],
     ids=repr,
 )
@@ -51,32 +51,49 @@ def test_an_error_passes_when_another_try_may_go_well(error: BotoCoreError | Cli
     assert transient(error) is passes
 
 
+THERE = 'Could not find model "m".'
+
+
 @pytest.mark.parametrize(
-    ("error", "answer"),
+    ("operation", "error", "answer"),
     [
-        (client_error("ResourceLimitExceeded", "account limit"), Answer.NOT_YET),
-        (client_error("ConflictException", "another change"), Answer.NOT_YET),
-        (client_error("ThrottlingException", "Rate exceeded"), Answer.NOT_YET),
-        (client_error("ValidationException", 'Could not find model "m".'), Answer.NOT_YET),
-        (client_error("ValidationException", 'Cannot update in-progress endpoint "e".'), Answer.NOT_YET),
-        (client_error("ValidationException", 'Cannot create already existing model "m".'), Answer.EXISTS),
-        (client_error("ResourceInUse", "Job name must be unique"), Answer.EXISTS),
-        (client_error("ExecutionAlreadyExists", "Execution Already Exists"), Answer.EXISTS),
-        (client_error("ValidationException", "instance type is not supported"), Answer.REFUSED),
-        (client_error("AccessDeniedException", "not found or not yours", status=403), Answer.REFUSED),
-        (ReadTimeoutError(**AT), Answer.NOT_YET),
-        (IncompleteReadError(actual_bytes=1, expected_bytes=2), Answer.NOT_YET),
-        (ParamValidationError(report="no"), Answer.REFUSED),
+        ("CreateTrainingJob", client_error("ResourceLimitExceeded", "account limit"), Answer.QUOTA),
+        ("StartPipelineExecution", client_error("ResourceLimitExceeded", "account limit"), Answer.QUOTA),
+        ("StartExecution", client_error("ExecutionLimitExceeded", "too many"), Answer.QUOTA),
+        ("StartPipelineExecution", client_error("ConflictException", "another change"), Answer.NOT_YET),
+        ("UpdateModelPackage", client_error("ConflictException", "another change"), Answer.NOT_YET),
+        ("CreateModel", client_error("ThrottlingException", "Rate exceeded"), Answer.NOT_YET),
+        ("CreateModel", client_error("ValidationException", "Could not find model package."), Answer.LATE),
+        ("CreateEndpointConfig", client_error("ValidationException", THERE), Answer.LATE),
+        ("UpdateEndpoint", client_error("ValidationException", "Endpoint configuration not found"), Answer.LATE),
+        ("UpdateModelPackage", client_error("ValidationException", "ModelPackage does not exist"), Answer.LATE),
+        # What a policy names is there, or it is not.
+        ("CreateTrainingJob", client_error("ValidationException", THERE), Answer.REFUSED),
+        ("StartPipelineExecution", client_error("ResourceNotFound", "Pipeline does not exist"), Answer.REFUSED),
+        ("StartExecution", client_error("StateMachineDoesNotExist", "does not exist"), Answer.REFUSED),
+        ("UpdateEndpoint", client_error("ValidationException", "Cannot update in-progress endpoint"), Answer.NOT_YET),
+        ("CreateModel", client_error("ValidationException", "Cannot create already existing model"), Answer.EXISTS),
+        ("CreateTrainingJob", client_error("ResourceInUse", "Job name must be unique"), Answer.EXISTS),
+        ("StartExecution", client_error("ExecutionAlreadyExists", "Execution Already Exists"), Answer.EXISTS),
+        ("CreateModel", client_error("ValidationException", "instance type is not supported"), Answer.REFUSED),
+        ("CreateModel", client_error("AccessDeniedException", "not found or not yours", status=403), Answer.REFUSED),
+        ("CreateModel", client_error("ValidationException", "no words of ours", status=503), Answer.NOT_YET),
+        ("CreateModel", ReadTimeoutError(**AT), Answer.NOT_YET),
+        ("CreateModel", IncompleteReadError(actual_bytes=1, expected_bytes=2), Answer.NOT_YET),
+        ("CreateModel", ParamValidationError(report="no"), Answer.REFUSED),
     ],
     ids=repr,
 )
-def test_a_request_is_refused_for_good_only_when_it_will_never_be_taken(error: Exception, answer: Answer) -> None:
+def test_a_request_is_refused_for_good_only_when_it_will_never_be_taken(
+    operation: str, error: Exception, answer: Answer
+) -> None:
     def call() -> Any:
         raise error
 
-    taken = asked(call, "Change")
+    taken = asked(call, operation)
     assert taken.answer is answer
-    assert taken.sentence.startswith("Change")
+    assert taken.sentence.startswith(operation)
+    assert taken.answer.later is (answer in {Answer.NOT_YET, Answer.LATE, Answer.QUOTA})
 
 
 def test_what_a_request_that_was_taken_returned_is_kept() -> None:
@@ -87,17 +104,22 @@ def test_what_a_request_that_was_taken_returned_is_kept() -> None:
 # What is not there is a value.
 
 
+def of_endpoint(code: str, message: str, status: int = 400) -> ClientError:
+    """An error of DescribeEndpoint."""
+    return client_error(code, message, "DescribeEndpoint", status)
+
+
 @pytest.mark.parametrize(
     ("error", "there"),
     [
-        (client_error("ValidationException", 'Could not find endpoint "e".'), False),
-        (client_error("ValidationException", 'Endpoint "e" not found.'), False),
-        (client_error("ValidationException", 'ModelPackage "m" does not exist.'), False),
-        (client_error("ResourceNotFound", "Requested resource."), False),
-        (client_error("ResourceNotFoundException", "Requested resource."), False),
-        (client_error("ValidationException", "Invalid name."), True),
-        (client_error("AccessDeniedException", "not found or not yours", status=403), True),
-        (client_error("ThrottlingException", "Rate exceeded"), True),
+        (of_endpoint("ValidationException", 'Could not find endpoint "e".'), False),
+        (of_endpoint("ValidationException", 'Endpoint "e" not found.'), False),
+        (of_endpoint("ValidationException", 'ModelPackage "m" does not exist.'), False),
+        (of_endpoint("ResourceNotFound", "Requested resource."), False),
+        (of_endpoint("ResourceNotFoundException", "Requested resource."), False),
+        (of_endpoint("ValidationException", "Invalid name."), True),
+        (of_endpoint("AccessDeniedException", "not found or not yours", status=403), True),
+        (of_endpoint("ThrottlingException", "Rate exceeded"), True),
     ],
     ids=repr,
 )
@@ -122,10 +144,10 @@ def test_what_sagemaker_does_not_find_is_none_and_what_it_does_not_say_an_error(
 @pytest.mark.parametrize(
     ("stop", "error"),
     [
-        ("stop_training_job", client_error("ValidationException", "The request was rejected")),
-        ("stop_training_job", client_error("ResourceNotFound", "Requested resource not found.")),
-        ("stop_pipeline_execution", client_error("ConflictException", "It is over.")),
-        ("stop_pipeline_execution", client_error("ValidationException", "It is over.")),
+        ("stop_training_job", client_error("ValidationException", "The request was rejected", "StopTrainingJob")),
+        ("stop_training_job", client_error("ResourceNotFound", "Not found.", "StopTrainingJob")),
+        ("stop_pipeline_execution", client_error("ConflictException", "It is over.", "StopPipelineExecution")),
+        ("stop_pipeline_execution", client_error("ValidationException", "It is over.", "StopPipelineExecution")),
     ],
     ids=repr,
 )

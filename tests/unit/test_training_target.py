@@ -531,7 +531,7 @@ def test_a_training_past_its_limit_is_stopped_and_timed_out(target: dict[str, An
 
 
 @pytest.mark.parametrize("target", [{"target": PIPELINE}, {"target": "training-job", "request": JOB}, {}])
-def test_a_training_that_is_not_to_be_found_is_not_over_while_its_start_may_be_on_its_way(
+def test_a_training_that_is_not_to_be_found_is_not_over_while_the_hand_still_asks_for_it(
     target: dict[str, Any], world: World
 ) -> None:
     stories.with_slot(world, training={"max_hours": 2, **target})
@@ -543,8 +543,23 @@ def test_a_training_that_is_not_to_be_found_is_not_over_while_its_start_may_be_o
     wait = world.table.wait("run-1", WaitKind.TRAINING)
     assert wait is not None
     assert look_after(world.ports, wait) is False
-    world.clock.forward(seconds=91)
-    assert look_after(world.ports, wait) is True
+    world.clock.forward(hours=1)
+    assert look_after(world.ports, wait) is False
+    assert stories.do(world, "train", token="taken") == {"started": True}
+
+
+@pytest.mark.parametrize("target", [{"target": PIPELINE}, {"target": "training-job", "request": JOB}, {}])
+def test_a_training_that_was_taken_and_is_not_to_be_found_has_failed_once_it_would_show(
+    target: dict[str, Any], world: World
+) -> None:
+    started(world, **target)
+    world.sagemaker.pipelines.clear()
+    world.sagemaker.trainings.clear()
+    world.executions.statuses.pop(stories.training_arn(), None)
+    swept(world, seconds=89)
+    assert stories.next_of(world, "training") is None
+    swept(world, minutes=5)
+    assert stories.next_of(world, "training") == "evaluate"
 
 
 def test_a_result_that_somebody_else_fixed_first_stays(world: World) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.artifact import served_from
 from orchestration.domain.boundary import Boundary
@@ -39,12 +39,12 @@ from orchestration.domain.wait import Result
 from orchestration.steps.artifacts import keep_copies, planned_copies, served_artifacts
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import verdict_record
+from orchestration.steps.looking import wake
 from orchestration.steps.ownership import output_foreign
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import Gathered, asked_run, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import give_back_slot
-from orchestration.steps.winding_down import wake
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from orchestration.domain.promotion import Champion
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
+
+
+SEEN_LATE: Final = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between the looks for a package that was just registered and is not found yet: 15 s, of the 60 s a function has."""
 
 
 def evaluate_candidate(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -208,10 +212,15 @@ def _name(kind: PromotionKind, model: str, run_id: str) -> str:
 
 
 def _package(ports: Ports, output: TrainingOutput) -> dict[str, Any] | None:
-    """The model package a training names; one of another account or Region is not asked for."""
+    """The model package a training names, which it may have registered a moment ago; none of another account or Region."""
     arn = output.model_package_arn
     if arn is None or reach_finding(package_group(arn), Boundary.of(ports.settings)):
         return None
+    for seconds in SEEN_LATE:
+        package = ports.sagemaker.model_package(arn)
+        if package is not None:
+            return package
+        ports.pause(seconds)
     return ports.sagemaker.model_package(arn)
 
 

@@ -114,6 +114,6 @@ def _refresh(ports: HandPorts, model: str, plan: EndpointPlan | None) -> str:
 
 
 def _said(taken: Taken, sentence: str) -> str:
-    if taken.answer is Answer.NOT_YET:
+    if taken.answer.later:
         raise TransientServiceError(taken.sentence)
     return sentence if taken.answer is Answer.TAKEN else taken.sentence

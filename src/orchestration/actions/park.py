@@ -20,12 +20,11 @@ from orchestration.steps.answering import answer, look_due, take_up
 from orchestration.steps.approvals import APPROVED, BAKE, REQUESTED, approval_data, ladder_due, request_sentence
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow, turn_away
-from orchestration.steps.looking import endpoint_planned, look, look_after
+from orchestration.steps.looking import endpoint_planned, look, look_after, wake
 from orchestration.steps.policies import policy_written
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import change_slots
-from orchestration.steps.winding_down import wake
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.capacity import remedy
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
 from orchestration.domain.fence import (
@@ -24,7 +25,7 @@ from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, Registr
 from orchestration.domain.records import manifest_key
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
-from orchestration.steps.hand import asking, commit, noted, put_wait, refused
+from orchestration.steps.hand import commit, noted, put_wait, refused
 from orchestration.steps.looking import approved_package, look_after
 from orchestration.steps.ownership import not_own, request_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
@@ -43,7 +44,7 @@ DEADLINE: Final = timedelta(days=7)
 """The workflow's backstop for a promotion."""
 
 PATIENCE_HOURS: Final = 12.0
-"""How long an endpoint may be busy, or a quota used up, before the promotion is given up."""
+"""How long an endpoint may be busy, a quota used up, or what was just made not found, before the promotion is given up."""
 
 
 def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
@@ -86,8 +87,6 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
         # Nothing is decided yet: people are asked, and the workflow comes back.
-        if wait is not None:
-            asking(ports, wait)
         answer(ports, token, Next.ASK)
         return {"started": False}
     if refusal is not None:
@@ -241,18 +240,11 @@ def _deploy(ports: HandPorts, gathered: Gathered, plan: DeploymentPlan, wait: Wa
 
 
 def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, wait: Wait | None, token: str) -> bool:
-    """Model, config, intention and wait, then the update: whatever stops in between is found by the intention."""
+    """Intention and wait, model and config, then the update: whatever stops in between is found by the intention.
+
+    Each is asked for again until it finds what the one before it made.
+    """
     name, wanted = plan.endpoint, plan.wanted_config
-    for taken in (
-        ports.changes.create_model(plan.create_model),
-        ports.changes.create_endpoint_config(plan.create_endpoint_config),
-    ):
-        if taken.answer is Answer.NOT_YET:
-            raise NotAcceptedYetError(taken.sentence)
-        if taken.answer is Answer.REFUSED:
-            refusal = Refusal(Status.FAILED, taken.sentence)
-            refused(ports, gathered, WaitKind.PROMOTION, token, refusal, go=Next.RECORD)
-            return False
     now = ports.now()
     intention = Intention(
         subject=endpoint_subject(name),
@@ -273,6 +265,12 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
     else:
         wait = new = replace(wait, data={**wait.data, **place})
     wait = commit(ports, gathered, intention, wait, new)
+    for make, request in (
+        (ports.changes.create_model, plan.create_model),
+        (ports.changes.create_endpoint_config, plan.create_endpoint_config),
+    ):
+        if not _accepted(ports, wait, make(request)):
+            return False
     # Look once more: a try before this one may have been taken although its answer was lost, and somebody else may have
     # deployed while model and config were made.
     seen = EndpointSight.of(ports.sagemaker.endpoint(name))
@@ -287,8 +285,9 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if wanted not in {seen.live, seen.pending}:
-                busy = taken.answer is Answer.NOT_YET or seen.status != "InService"
-                return _busy(ports, wait, taken.sentence) if busy else _given_up(ports, wait, taken.sentence)
+                if not taken.answer.later and seen.status != "InService":
+                    return _busy(ports, wait, taken.sentence)
+                return _accepted(ports, wait, taken)
     return _follow(ports, gathered, plan, wait)
 
 
@@ -310,20 +309,24 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
     Raises:
         NotAcceptedYetError: it may take it later.
     """
-    if taken.answer is Answer.NOT_YET:
+    if taken.answer is Answer.QUOTA:
+        return _busy(ports, wait, f"{taken.sentence} {remedy(taken.sentence)}", Status.NO_CAPACITY)
+    if taken.answer.later:
         return _busy(ports, wait, taken.sentence)
     if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         return _given_up(ports, wait, taken.sentence)
     return True
 
 
-def _busy(ports: HandPorts, wait: Wait, sentence: str) -> bool:
+def _busy(ports: HandPorts, wait: Wait, sentence: str, outcome: Status = Status.FAILED) -> bool:
     if overdue(wait, PATIENCE_HOURS, ports.now()):
         # The last answer may have been lost: what was asked for may still show.
-        return _given_up(ports, wait, f"Given up after {PATIENCE_HOURS:g} h. {sentence}", unsettled=True)
+        return _given_up(ports, wait, f"Given up after {PATIENCE_HOURS:g} h. {sentence}", outcome, unsettled=True)
     raise NotAcceptedYetError(sentence)
 
 
-def _given_up(ports: HandPorts, wait: Wait, sentence: str, *, unsettled: bool = False) -> bool:
-    resolve(ports, wait, Result(Next.RECORD, sentence, Status.FAILED, unsettled=unsettled))
+def _given_up(
+    ports: HandPorts, wait: Wait, sentence: str, outcome: Status = Status.FAILED, *, unsettled: bool = False
+) -> bool:
+    resolve(ports, wait, Result(Next.RECORD, sentence, outcome, unsettled=unsettled))
     return False

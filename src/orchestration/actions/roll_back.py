@@ -132,7 +132,7 @@ def _update(ports: HandPorts, gathered: Gathered, intention: Intention, wait: Wa
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if intention.previous not in {seen.live, seen.pending}:
-                if taken.answer is Answer.NOT_YET or seen.status not in {"InService", *ENDPOINT_FAILED}:
+                if taken.answer.later or seen.status not in {"InService", *ENDPOINT_FAILED}:
                     return _busy(ports, wait, taken.sentence)
                 reason = f"{wait.data['why']} The rollback was refused: {taken.sentence}"
                 resolve(ports, wait, Result(Next.FINISH, reason, Status.ROLLBACK_FAILED))

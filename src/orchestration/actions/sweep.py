@@ -28,12 +28,12 @@ from orchestration.steps.anchoring import ANCHOR, anchor_heads
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import Worked, put_off, work_off
 from orchestration.steps.earlier_release import take_over
-from orchestration.steps.looking import look
+from orchestration.steps.looking import look, wake
 from orchestration.steps.pending import raise_pending, raise_signal
 from orchestration.steps.switches import switch_changed
 from orchestration.steps.telling import tell
 from orchestration.steps.training_slots import change_slots
-from orchestration.steps.winding_down import look_at_intention, wake, wind_down
+from orchestration.steps.winding_down import look_at_intention, wind_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

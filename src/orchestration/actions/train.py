@@ -6,21 +6,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.capacity import given_up
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
 from orchestration.domain.fence import Refusal, closed, policy_changed, refuse
 from orchestration.domain.intention import Intention, settles_at, training_subject
 from orchestration.domain.policy import TargetKind
-from orchestration.domain.training_target import TrainingTask, target_request
+from orchestration.domain.training_target import TrainingTask, attempt_input, target_request
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
-from orchestration.steps.hand import commit, put_wait, refused
+from orchestration.steps.hand import commit, noted, put_wait, refused
 from orchestration.steps.looking import look_after
 from orchestration.steps.ownership import policy_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status
 from orchestration.steps.training_slots import held_slot
-from orchestration.steps.trainings import CLOCK_SKEW
+from orchestration.steps.trainings import CLOCK_SKEW, told_waiting
 from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
@@ -63,12 +64,38 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     if refusal is not None:
         refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)
         return {"started": False}
-    task = TrainingTask.of(gathered.manifest)
+    if held_slot(ports, run_id) is None:
+        if wait is None or not wait.data.get("queued_since"):
+            refusal = Refusal(Status.STOPPED, f"Run {run_id} holds no training slot; nothing was trained.")
+            refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)
+            return {"started": False}
+        in_line = Taken(Answer.NOT_YET, f"Run {run_id} gave its slot back while it waited, and is in line for another.")
+        return {"started": _later(ports, gathered, wait, in_line)}
+    task = TrainingTask.of(gathered.manifest, wait.attempt if wait else 1)
     if task is None:
         raise InvalidRequestError(f"The manifest of run {run_id} names no training target.")
     first = wait is None
     wait = _commit(ports, gathered, task, wait, token)
-    return {"started": _start(ports, gathered, task, wait, first=first)}
+    taken = _start(ports, gathered, task, wait)
+    if taken.answer.later:
+        return {"started": _later(ports, gathered, wait, taken)}
+    if taken.answer is Answer.FOREIGN or (first and taken.answer is Answer.REFUSED):
+        # Nothing of this run's trains, and no try before this one can have begun it: nothing is to be stopped at its end.
+        ports.table.end_intention(training_subject(run_id), run_id)
+    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
+        resolve(ports, wait, Result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED))
+        return {"started": False}
+    # Before the note that ends the asking, so that a retry makes up for it.
+    record_status(
+        ports,
+        run_id=run_id,
+        model=wait.model,
+        status=Status.TRAINING_STARTED,
+        severity=gathered.run.severity,
+        sentence=f"Training {task.name} started at {task.target}.",
+    )
+    noted(ports, wait)
+    return {"started": True}
 
 
 def _refusal(ports: HandPorts, gathered: Gathered) -> Refusal | None:
@@ -82,8 +109,6 @@ def _refusal(ports: HandPorts, gathered: Gathered) -> Refusal | None:
             "what is in force now. Nothing was trained.",
             again=True,
         )
-    if held_slot(ports, gathered.run.run_id) is None:
-        return Refusal(Status.STOPPED, f"Run {gathered.run.run_id} holds no training slot; nothing was trained.")
     foreign = policy_foreign(ports, gathered.policy, gathered.manifest.get("champion"))
     return Refusal(Status.STOPPED, f"{' '.join(foreign)} Nothing was trained.") if foreign else None
 
@@ -106,42 +131,34 @@ def _commit(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait
     return commit(ports, gathered, intention, wait, new)
 
 
-def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait, *, first: bool) -> bool:
-    run, policy, training_input = gathered.run, gathered.policy, gathered.manifest["training"]["input"]
+def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait) -> Taken:
+    run, policy = gathered.run, gathered.policy
+    training_input = attempt_input(gathered.manifest["training"]["input"], wait.attempt)
     request = target_request(policy.training, training_input, {MODEL_TAG: run.model, RUN_TAG: run.run_id})
-    taken: Taken
     if task.kind is TargetKind.STATE_MACHINE:
         # So that the console links parent and child.
         linked = {**request, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn}
-        taken = ports.executions.begin(task.target, task.name, linked)
-    elif task.kind is TargetKind.SAGEMAKER_PIPELINE:
-        taken = ports.changes.start_pipeline_execution(request)
-    else:
-        taken = _not_older(ports, task, run.started_at, ports.changes.create_training_job(request))
-    if taken.answer is Answer.NOT_YET:
-        hours = policy.training.max_hours
-        if overdue(wait, hours, ports.now()):
-            reason = f"AWS did not take the training for {hours:g} h: {taken.sentence}"
-            resolve(ports, wait, Result(Next.EVALUATE, reason, Status.TRAINING_FAILED))
-            return False
-        raise NotAcceptedYetError(taken.sentence)
-    if taken.answer is Answer.FOREIGN or (first and taken.answer is Answer.REFUSED):
-        # Nothing of this run's trains, and no try before this one can have begun it: nothing is to be stopped at its end.
-        ports.table.end_intention(training_subject(run.run_id), run.run_id)
-    if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
-        resolve(ports, wait, Result(Next.EVALUATE, taken.sentence, Status.TRAINING_FAILED))
+        return ports.executions.begin(task.target, task.name, linked)
+    if task.kind is TargetKind.SAGEMAKER_PIPELINE:
+        return ports.changes.start_pipeline_execution(request)
+    return _not_older(ports, task, run.started_at, ports.changes.create_training_job(request))
+
+
+def _later(ports: HandPorts, gathered: Gathered, wait: Wait, taken: Taken) -> bool:
+    """False when the policy's time is over; then nothing was trained, which says nothing of the model.
+
+    Raises:
+        NotAcceptedYetError: it is not over; the workflow asks again.
+    """
+    run, hours = gathered.run, gathered.policy.training.max_hours
+    if overdue(wait, hours, ports.now()):
+        resolve(ports, wait, given_up(taken.sentence, hours, run.model))
         return False
-    # Before the note that ends the asking, so that a retry makes up for it.
-    record_status(
-        ports,
-        run_id=run.run_id,
-        model=run.model,
-        status=Status.TRAINING_STARTED,
-        severity=run.severity,
-        sentence=f"Training {task.name} started at {task.target}.",
-    )
-    ports.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": True}))
-    return True
+    if taken.answer is Answer.QUOTA:
+        told_waiting(ports, run, wait, taken.sentence, hours)
+        # A rival's change is as good: the next try notes it.
+        ports.table.change_wait(wait, replace(wait, data={**wait.data, "waiting": True}))
+    raise NotAcceptedYetError(taken.sentence)
 
 
 def _not_older(ports: HandPorts, task: TrainingTask, started_at: str, taken: Taken) -> Taken:

@@ -150,6 +150,7 @@ class Status(StrEnum):
     TRAINING_APPROVAL_REQUESTED = "TRAINING_APPROVAL_REQUESTED"
     TRAINING_APPROVED = "TRAINING_APPROVED"
     TRAINING_QUEUED = "TRAINING_QUEUED"
+    TRAINING_WAITING = "TRAINING_WAITING"
     TRAINING_STARTED = "TRAINING_STARTED"
     TRAINING_FINISHED = "TRAINING_FINISHED"
     CANDIDATE_EVALUATED = "CANDIDATE_EVALUATED"
@@ -169,6 +170,7 @@ class Status(StrEnum):
     SUPERSEDED = "SUPERSEDED"
     TRAINING_FAILED = "TRAINING_FAILED"
     TRAINING_TIMED_OUT = "TRAINING_TIMED_OUT"
+    NO_CAPACITY = "NO_CAPACITY"
     ROLLED_BACK = "ROLLED_BACK"
     ROLLBACK_FAILED = "ROLLBACK_FAILED"
     FAILED = "FAILED"
@@ -191,7 +193,8 @@ class Status(StrEnum):
     @property
     def fruitless(self) -> bool:
         """True when the run says that retraining does not help. One that people or the world cut short says nothing."""
-        return self in OUTCOMES and not self.fruitful and self not in {Status.STOPPED, Status.SUPERSEDED}
+        cut_short = {Status.STOPPED, Status.SUPERSEDED, Status.NO_CAPACITY}
+        return self in OUTCOMES and not self.fruitful and self not in cut_short
 
     @property
     def escalates(self) -> bool:
@@ -200,6 +203,7 @@ class Status(StrEnum):
             Status.STOPPED,
             Status.TRAINING_FAILED,
             Status.TRAINING_TIMED_OUT,
+            Status.NO_CAPACITY,
             Status.ROLLED_BACK,
             Status.ROLLBACK_FAILED,
             Status.FAILED,
@@ -217,6 +221,7 @@ OUTCOMES: Final = frozenset(
         Status.SUPERSEDED,
         Status.TRAINING_FAILED,
         Status.TRAINING_TIMED_OUT,
+        Status.NO_CAPACITY,
         Status.ROLLED_BACK,
         Status.ROLLBACK_FAILED,
         Status.FAILED,

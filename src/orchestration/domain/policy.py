@@ -74,6 +74,7 @@ class Training:
     parameters: dict[str, str] = field(default_factory=dict)
     request: dict[str, Any] = field(default_factory=dict)
     max_hours: float = 24.0
+    slot_while_waiting: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ LATER_KEYS: Final = {
     ("stack_budget_runs",): 0,
     ("voters",): (),
     ("promotion", "retain_capacity"): True,
+    ("training", "slot_while_waiting"): "keep",
 }
 """Keys that came after the first manifests, with what those mean. A value that changes nothing is not written: so the digest
 of a policy that was pinned before stays, and code of before reads what is pinned now."""
@@ -378,6 +380,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             parameters=dict(training.get("parameters", {})),
             request=dict(training.get("request", {})),
             max_hours=float(training.get("max_hours", 24.0)),
+            slot_while_waiting=training.get("slot_while_waiting", "keep"),
         ),
         evaluation=Evaluation(
             metric=evaluation.get("metric"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from orchestration.domain.capacity import lacks_capacity
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
@@ -97,13 +98,15 @@ def rollback_result(
 class Ended:
     """What a training or a deployment came to, by its target's own account.
 
-    ``error`` names a failure. ``output`` is what it gave back: an object, or the JSON text of one.
+    ``error`` names a failure. ``output`` is what it gave back: an object, or the JSON text of one. ``no_capacity``: it failed
+    for want of a quota or of instances, and may well go on another time.
     """
 
     succeeded: bool
     reason: str
     error: str | None = None
     output: Any = None
+    no_capacity: bool = False
 
 
 def execution_ended(described: dict[str, Any] | None) -> Ended | None:
@@ -117,7 +120,8 @@ def execution_ended(described: dict[str, Any] | None) -> Ended | None:
         error = TRAINING_TIMED_OUT if status == "TIMED_OUT" else text(described.get("error"), 200) or status
         told = text(described.get("cause"), 1500)
         reason = f"{text(described.get('error'), 200) or status}: {told}" if told else f"The execution ended {status}."
-        return Ended(succeeded=False, reason=reason, error=error)
+        lacks = lacks_capacity(f"{described.get('error')}: {described.get('cause')}")
+        return Ended(succeeded=False, reason=reason, error=error, no_capacity=lacks)
     return None
 
 
@@ -134,6 +138,14 @@ def pipeline_ended(described: dict[str, Any] | None) -> Ended | None:
     return None
 
 
+def step_failures(steps: list[dict[str, Any]]) -> str:
+    """Why a pipeline's steps failed, by name: the execution itself only says that some did. Empty when none says so."""
+    failed = [step for step in steps if step.get("StepStatus") == "Failed" and step.get("FailureReason")]
+    return " ".join(
+        f"Step {text(step.get('StepName'), 100)}: {text(step['FailureReason'], 500)}" for step in failed[:3]
+    )
+
+
 def training_job_ended(described: dict[str, Any] | None) -> Ended | None:
     """What a training job came to, or None while it goes on; a completed one names the model it made."""
     if described is None:
@@ -144,7 +156,8 @@ def training_job_ended(described: dict[str, Any] | None) -> Ended | None:
     if status in {"Failed", "Stopped"}:
         error = TRAINING_TIMED_OUT if described.get("SecondaryStatus") in OUT_OF_TIME else f"TrainingJob{status}"
         why = text(described.get("FailureReason"), 1000) or "no reason given"
-        return Ended(succeeded=False, reason=f"Training job {name} is {status}: {why}", error=error)
+        reason = f"Training job {name} is {status}: {why}"
+        return Ended(succeeded=False, reason=reason, error=error, no_capacity=lacks_capacity(why))
     return None
 
 

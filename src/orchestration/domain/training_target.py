@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.policy import TargetKind
+from orchestration.domain.records import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,18 @@ def mapped_parameters(wanted: Mapping[str, str], training_input: Mapping[str, An
     }
 
 
+def attempt_input(training_input: Mapping[str, Any], attempt: int) -> dict[str, Any]:
+    """A run's input for one attempt at its training, 1 at first.
+
+    Each has a token of its own, of the same form: a name that was used is taken, even by what failed for want of capacity.
+    """
+    token = str(training_input.get("idempotency_token"))
+    return {
+        **training_input,
+        "idempotency_token": token if attempt == 1 else sha256(f"{token}\x1f{attempt}")[:TOKEN_SHOWN],
+    }
+
+
 def nested_execution_arn(state_machine_arn: str, name: str) -> str:
     """ARN of an execution by its name. A version or alias in the machine's ARN is no part of its executions' ARNs.
 
@@ -126,13 +139,13 @@ class TrainingTask:
     name: str
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any]) -> TrainingTask | None:
-        """The training a manifest plans; None when it has no target."""
+    def of(cls, manifest: Mapping[str, Any], attempt: int = 1) -> TrainingTask | None:
+        """An attempt at the training a manifest plans; None when it has no target."""
         training = mapping(manifest.get("training"))
         kind = training.get("kind")
         if kind not in set(TargetKind):
             return None
-        token = str(mapping(training.get("input")).get("idempotency_token"))
+        token = attempt_input(mapping(training.get("input")), attempt)["idempotency_token"]
         return cls(TargetKind(kind), str(training.get("target")), training_name(token))
 
     @property

@@ -96,6 +96,11 @@ class Wait:
     token_before: str | None = None
 
     @property
+    def attempt(self) -> int:
+        """Which attempt at a training it waits for: 1 unless AWS had no capacity for one that it took."""
+        return int(self.data.get("attempt", 1))
+
+    @property
     def tokens(self) -> tuple[str, ...]:
         """What is to be answered: the workflow waits on one of these at most, if it waits."""
         return tuple(token for token in (self.token, self.token_before) if token is not None)
@@ -133,5 +138,6 @@ def parse_wait_id(identity: str) -> tuple[str, WaitKind, str]:
 
 
 def overdue(wait: Wait, hours: float | None, now: datetime) -> bool:
-    """True when a wait has been parked for longer than ``hours``."""
-    return hours is not None and now - datetime.fromisoformat(wait.parked_at) >= timedelta(hours=hours)
+    """True when a wait has been parked for longer than ``hours``, or when AWS took what it waits for that long ago."""
+    since = wait.data.get("accepted_at") or wait.parked_at
+    return hours is not None and now - datetime.fromisoformat(since) >= timedelta(hours=hours)

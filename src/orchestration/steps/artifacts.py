@@ -60,7 +60,7 @@ def keep_copies(ports: Ports, copies: Iterable[ArtifactCopy]) -> dict[str, str] 
             taken = ports.bucket.copy(copy, lambda: ports.now() < until)
             if taken.answer is Answer.REFUSED:
                 return copy.refused(taken.code, taken.sentence)
-            version = None if taken.answer is Answer.NOT_YET else ports.bucket.version(copy.uri)
+            version = None if taken.answer.later else ports.bucket.version(copy.uri)
             if version is None:
                 raise NotAcceptedYetError(taken.sentence or f"{copy.uri} is not to be seen yet.")
         kept[copy.uri] = version

@@ -94,7 +94,8 @@ def noted(ports: HandPorts, wait: Wait) -> None:
         ContentionError: the note met another write; the workflow asks again.
     """
     # What was just taken may not show at once, so that its time begins anew.
-    taken = {**wait.data, "accepted": True, "settles_at": settles_at(ports.now()).isoformat()}
+    now = ports.now()
+    taken = {**wait.data, "accepted": True, "accepted_at": now.isoformat(), "settles_at": settles_at(now).isoformat()}
     kept = ports.table.change_wait(wait, replace(wait, data=taken))
     current = ports.table.wait(wait.run_id, wait.kind)
     if current is None or current.resolved:
@@ -102,13 +103,3 @@ def noted(ports: HandPorts, wait: Wait) -> None:
     if not kept:
         raise ContentionError("Something else was written to the wait at the same moment; the workflow asks again.")
     look_after(ports, current)
-
-
-def asking(ports: HandPorts, wait: Wait) -> None:
-    """Note that people are asked before the hand goes on with a wait: until it does, its subject says nothing.
-
-    Raises:
-        ContentionError: the note met another write; the workflow asks again.
-    """
-    if not ports.table.change_wait(wait, replace(wait, data={**wait.data, "asking": True})):
-        raise ContentionError("Something else was written to the wait at the same moment; the workflow asks again.")

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import BakeState, BakeVerdict, bake_result, judge_bake
-from orchestration.domain.contracts import Next, Status, WaitKind
-from orchestration.domain.due import AGAIN
+from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.due import AGAIN, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, number
@@ -25,20 +25,27 @@ from orchestration.domain.results import (
 from orchestration.domain.switches import switch_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.votes import ApprovalDecision, Ruling
-from orchestration.domain.wait import Result, overdue
+from orchestration.domain.wait import Result, overdue, wait_id
 from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.approvals import BAKE, withdrawn
-from orchestration.steps.due_work import DONE, Worked, later
+from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
-from orchestration.steps.training_slots import held_slot
-from orchestration.steps.trainings import seen_training, stop_training, training_result
+from orchestration.steps.training_slots import give_way, held_slot
+from orchestration.steps.trainings import (
+    have_asked_again,
+    seen_training,
+    stop_training,
+    training_result,
+    try_again,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.due import DueItem
     from orchestration.domain.promotion import PromotionPlan
+    from orchestration.domain.slots import Waiter
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
@@ -60,6 +67,12 @@ def look(ports: Ports, item: DueItem) -> Worked:
     if current.kind is WaitKind.BAKE:
         return later(item, min(datetime.fromisoformat(current.deadline), ports.now() + AGAIN))
     return later(item, ports.now() + AGAIN)
+
+
+def wake(ports: Ports, granted: tuple[Waiter, ...]) -> None:
+    """Hand new holders their slot; who cannot be woken now is woken by a sweep."""
+    for waiter in granted:
+        attempt(ports, due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now()), look)
 
 
 def look_after(ports: Ports, wait: Wait) -> bool:
@@ -102,20 +115,35 @@ def _slot(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
 
 def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     manifest = json.loads(run.manifest)
-    task = TrainingTask.of(manifest)
+    task = TrainingTask.of(manifest, wait.attempt)
     if task is None:
         return Result(Next.EVALUATE, "The manifest names no training target.", Status.TRAINING_FAILED)
     training = mapping(manifest.get("training"))
     hours = number(training.get("max_hours"))
     late = overdue(wait, hours, ports.now())
     found = seen_training(ports, task, started_at=run.started_at, certain=_settled(ports, wait))
+    if found is not None and found.no_capacity and hours is not None:
+        return try_again(ports, run, wait, manifest, found, hours)
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
     intention = ports.table.intention(training_subject(run.run_id)) if late else None
     if intention is not None and intention.wanted == task.name:
         cause = f"The training ran longer than the {hours:g} h its policy allows."
         stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
+    if wait.data.get("waiting") and not wait.data.get("accepted"):
+        _while_waiting(ports, wait, run, manifest)
     return None
+
+
+def _while_waiting(ports: Ports, wait: Wait, run: StoredRun, manifest: dict[str, Any]) -> None:
+    """What a look does for a training that waits for a quota or for instances, unless the hand may be at work."""
+    if ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
+        return
+    # Whoever noted that it is to begin anew may have died before the workflow heard of it.
+    have_asked_again(ports, wait)
+    pinned = mapping(mapping(manifest.get("policy")).get("effective"))
+    if mapping(pinned.get("training")).get("slot_while_waiting") == "give_back":
+        wake(ports, give_way(ports, run, wait, sources_of(manifest)))
 
 
 def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
@@ -237,20 +265,18 @@ def _judged(ports: Ports, run: StoredRun, plan: EndpointPlan, bake: Wait) -> Bak
 
 
 def _settled(ports: Ports, wait: Wait) -> bool:
-    """True when AWS would show by now what was asked of it; not while people are asked first.
+    """True when AWS would show by now what it took: its lists and descriptions lag behind its answers.
 
-    Its lists and descriptions lag behind its answers, so that an accepted request alone proves nothing.
+    Until it took what was asked, only the hand says that there is nothing: it asks for as long as its workflow lives.
     """
-    if wait.data.get("asking") and not wait.data.get("accepted"):
-        return False
-    return ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+    return bool(wait.data.get("accepted")) and ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
 
 
 def _moved(ports: Ports, wait: Wait, described: dict[str, Any] | None, since: str) -> bool:
     """True when an endpoint that is as it was before can be judged: it was moved since, or would show it by now."""
     changed = (described or {}).get("LastModifiedTime")
     shows = changed is not None and changed >= datetime.fromisoformat(since)
-    return (bool(wait.data.get("accepted")) and shows) or _settled(ports, wait)
+    return bool(wait.data.get("accepted")) and (shows or _settled(ports, wait))
 
 
 LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], Result | None]]] = {

@@ -9,11 +9,10 @@ from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.switches import run_scope, scopes_over
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.due_work import DONE, Worked, attempt
-from orchestration.steps.looking import look
+from orchestration.steps.looking import look, wake
 from orchestration.steps.pending import raise_pending
 from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import change_slots
-from orchestration.steps.winding_down import wake
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.contracts import DueKind, WaitKind
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.switches import KillSwitch
+    from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
+    from orchestration.stores.runs import StoredRun
+    from orchestration.stores.table import Write
 
 AT_ONCE: Final = 40
 """Slots granted in one transaction, which may write 100 items; each takes two."""
@@ -43,23 +47,55 @@ def change_slots(
 
 def _grant(ports: Ports, change: Callable[[SlotLedger], SlotLedger]) -> tuple[Waiter, ...] | None:
     before = ports.table.slots()
-    changed = change(before)
-    after, granted = grant(
+    after, granted = _granted(ports, change(before))
+    if after == before:
+        return ()
+    return granted if ports.table.save_slots(after, granted, _woken(ports, granted)) else None
+
+
+def _granted(ports: Ports, changed: SlotLedger) -> tuple[SlotLedger, tuple[Waiter, ...]]:
+    return grant(
         changed,
         ports.table.queue(),
         limit=min(ports.settings.max_concurrent_trainings, len(changed.holders) + AT_ONCE),
         now=ports.now().isoformat(),
         paused=functools.partial(_paused, ports.table.kill_switches()),
     )
-    if after == before:
-        return ()
-    woken = [
+
+
+def _woken(ports: Ports, granted: tuple[Waiter, ...]) -> list[Write]:
+    return [
         ports.table.due_write(
             due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now() + GRACE)
         )
         for waiter in granted
     ]
-    return granted if ports.table.save_slots(after, granted, woken) else None
+
+
+def give_way(ports: Ports, run: StoredRun, wait: Wait, sources: tuple[str, ...]) -> tuple[Waiter, ...]:
+    """Let the next in line have the slot of a run whose training waits; the run goes to the end of the line.
+
+    Nothing changes where nobody waits, or while the hand is at work: the wait, which the hand changes before it begins anything,
+    is part of the transaction. A closed run does not join the line.
+
+    Returns:
+        Those who were granted a slot; the caller wakes them by looking at their waits.
+    """
+    ledger, now = ports.table.slots(), ports.now().isoformat()
+    if ledger.holder(run.run_id) is None:
+        return ()
+    after, granted = _granted(ports, release(ledger, run_id=run.run_id))
+    if not granted:
+        return ()
+    last = Waiter(run.run_id, run.model, now, sources)
+    writes = [
+        ports.table.open_check(run.run_id, run.execution_arn),
+        *ports.table.slot_writes(after, granted),
+        ports.table.queue_write(last),
+        *_woken(ports, granted),
+    ]
+    queued = replace(wait, data={**wait.data, "queued_since": now})
+    return granted if ports.table.change_wait(wait, queued, writes) else ()
 
 
 def _paused(switches: tuple[KillSwitch, ...], waiter: Waiter) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.capacity import given_up, lacks_capacity, waiting_sentence
 from orchestration.domain.contracts import Next, Status
+from orchestration.domain.errors import NotAcceptedYetError
+from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import text
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.results import (
@@ -15,15 +18,21 @@ from orchestration.domain.results import (
     Ended,
     execution_ended,
     pipeline_ended,
+    step_failures,
     trained_model,
     training_job_ended,
 )
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
-from orchestration.domain.wait import Result
+from orchestration.domain.training_target import TrainingTask
+from orchestration.domain.wait import Result, overdue
+from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
-    from orchestration.domain.training_target import TrainingTask
+    from collections.abc import Mapping
+
+    from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
+    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 
@@ -57,9 +66,13 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
         # It is listed, so it was started; its description lags behind.
         return None
     found = pipeline_ended(described)
-    if found is None or not found.succeeded:
-        return found
-    job_arn, package = trained_by_pipeline(ports.sagemaker.pipeline_steps(arn))
+    if found is None:
+        return None
+    steps = ports.sagemaker.pipeline_steps(arn)
+    if not found.succeeded:
+        why = step_failures(steps)
+        return replace(found, reason=f"{found.reason} {why}".strip(), no_capacity=lacks_capacity(why))
+    job_arn, package = trained_by_pipeline(steps)
     trained = ports.sagemaker.training_job(job_arn.rsplit("/", 1)[-1]) if job_arn else None
     return replace(found, output={**(trained_model(trained) if trained else {}), "model_package_arn": package})
 
@@ -80,6 +93,50 @@ def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
     timed_out = found.error == TRAINING_TIMED_OUT or (overdue and found.error in STOPPED_ERRORS)
     outcome = Status.TRAINING_TIMED_OUT if timed_out else Status.TRAINING_FAILED
     return Result(Next.EVALUATE, text(found.reason, 2000) or "no reason given", outcome)
+
+
+def told_waiting(ports: Ports, run: StoredRun, wait: Wait, said: str, hours: float) -> None:
+    """Tell people, once in a run, that its training waits for a quota or for instances."""
+    record_status(
+        ports,
+        run_id=run.run_id,
+        model=run.model,
+        status=Status.TRAINING_WAITING,
+        severity=run.severity,
+        sentence=waiting_sentence(said, datetime.fromisoformat(wait.parked_at) + timedelta(hours=hours)),
+    )
+
+
+def try_again(
+    ports: Ports, run: StoredRun, wait: Wait, manifest: Mapping[str, Any], found: Ended, hours: float
+) -> Result | None:
+    """Go on after a training that AWS took and had no capacity for: the next attempt, or the end of the waiting.
+
+    Returns:
+        The result when the policy's time is over. None when the next attempt stands in the table and its workflow was told to
+        ask for it.
+    """
+    data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
+    again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
+    task = TrainingTask.of(manifest, again.attempt)
+    if task is None or overdue(again, hours, ports.now()):
+        return given_up(found.reason, hours, run.model)
+    told_waiting(ports, run, wait, found.reason, hours)
+    names = [f"job:{task.name}"]
+    again = replace(again, data={**again.data, "names": names})
+    # What was begun is over, and nothing is begun until the hand says so anew.
+    ended = ports.table.ended_intention(training_subject(run.run_id), run.run_id)
+    if ports.table.change_wait(wait, again, [ended, *ports.table.renamed(wait, names)]):
+        have_asked_again(ports, again)
+    return None
+
+
+def have_asked_again(ports: Ports, wait: Wait) -> None:
+    """Have the workflow ask the hand again, by the error it retries for; a token nobody waits on says nothing."""
+    for token in wait.tokens:
+        ports.executions.fail(
+            token, NotAcceptedYetError.__name__, f"Attempt {wait.attempt} at the training is to begin."
+        )
 
 
 def stop_training(ports: Ports, task: TrainingTask, *, started_at: str, error: str, cause: str) -> None:

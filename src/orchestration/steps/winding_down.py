@@ -18,10 +18,9 @@ from orchestration.domain.intention import endpoint_subject, training_subject
 from orchestration.domain.notification import Message, runbook
 from orchestration.domain.slots import Waiter
 from orchestration.domain.training_target import TrainingTask
-from orchestration.domain.wait import wait_id
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import DONE, Worked, attempt, later
-from orchestration.steps.looking import look, look_after
+from orchestration.steps.looking import look, look_after, wake
 from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import message_told, tell
 from orchestration.steps.training_slots import give_back_slot
@@ -48,8 +47,9 @@ def wind_down(ports: Ports, item: DueItem) -> Worked:
         return DONE
     waits = ports.table.waits_of_run(run.run_id)
     for wait in waits:
-        if wait.kind is WaitKind.SLOT:
-            ports.table.leave_queue(Waiter(run.run_id, run.model, wait.parked_at, sources_of(json.loads(run.manifest))))
+        since = wait.parked_at if wait.kind is WaitKind.SLOT else wait.data.get("queued_since")
+        if since:
+            ports.table.leave_queue(Waiter(run.run_id, run.model, since, sources_of(json.loads(run.manifest))))
     running = _stop(ports, run)
     if running is None:
         wake(ports, give_back_slot(ports, run.run_id))
@@ -58,12 +58,6 @@ def wind_down(ports: Ports, item: DueItem) -> Worked:
         if not wait.answered:
             _withdraw(ports, wait)
     return DONE if running is None else later(item, running)
-
-
-def wake(ports: Ports, granted: tuple[Waiter, ...]) -> None:
-    """Hand new holders their slot; who cannot be woken now is woken by a sweep."""
-    for waiter in granted:
-        attempt(ports, due(DueKind.LOOK, wait_id(waiter.run_id, WaitKind.SLOT), waiter.model, ports.now()), look)
 
 
 def _withdraw(ports: Ports, wait: Wait) -> None:
@@ -79,7 +73,8 @@ def _stop(ports: Ports, run: StoredRun) -> datetime | None:
     """Stop the run's training; None when it is over or was never started, else when to look again."""
     subject = training_subject(run.run_id)
     intention = ports.table.intention(subject)
-    task = TrainingTask.of(json.loads(run.manifest))
+    wait = ports.table.wait(run.run_id, WaitKind.TRAINING)
+    task = TrainingTask.of(json.loads(run.manifest), wait.attempt if wait else 1)
     if intention is None or task is None or intention.wanted != task.name:
         # What the run has written down that it starts is all it may stop.
         return None

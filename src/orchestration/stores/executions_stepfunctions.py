@@ -11,14 +11,12 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.json_values import json_object
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.stores.service_answers import Answer, Taken, asked
+from orchestration.stores.service_errors import Meaning, meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from types_boto3_stepfunctions import SFNClient
-
-DEAD_TOKEN = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
-"""Answers that say nobody waits on the token any more."""
 
 
 class Executions:
@@ -30,12 +28,15 @@ class Executions:
     def succeed(self, tokens: Iterable[str], result: dict[str, Any]) -> bool:
         """Give a parked task its result. False when every token it may wait on is dead."""
         output, answer = canonical(result), self._client.send_task_success
-        return any(self._answered(functools.partial(answer, taskToken=token, output=output)) for token in tokens)
+        return any(
+            _answered(functools.partial(answer, taskToken=token, output=output), "SendTaskSuccess") for token in tokens
+        )
 
     def fail(self, token: str, error: str, cause: str) -> bool:
         """Fail a parked task. False when the token is dead. Step Functions takes 256 and 32,768 characters."""
-        return self._answered(
-            lambda: self._client.send_task_failure(taskToken=token, error=error[:256], cause=cause[:32768])
+        return _answered(
+            lambda: self._client.send_task_failure(taskToken=token, error=error[:256], cause=cause[:32768]),
+            "SendTaskFailure",
         )
 
     def status(self, execution_arn: str) -> str | None:
@@ -82,7 +83,7 @@ class Executions:
         try:
             answer = self._client.list_tags_for_resource(resourceArn=state_machine_arn)
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"ResourceNotFound", "StateMachineDoesNotExist"}:
+            if meaning(error, "ListTagsForResource") is Meaning.ABSENT:
                 return None
             raise
         return next((tag["value"] for tag in answer["tags"] if tag["key"] == key), None)
@@ -94,12 +95,13 @@ class Executions:
         except (self._client.exceptions.ExecutionDoesNotExist, self._client.exceptions.ValidationException):
             return
 
-    @staticmethod
-    def _answered(call: Any) -> bool:
-        try:
-            call()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in DEAD_TOKEN:
-                return False
-            raise
-        return True
+
+def _answered(call: Callable[[], Any], operation: str) -> bool:
+    """False when nobody waits on the token any more."""
+    try:
+        call()
+    except ClientError as error:
+        if meaning(error, operation) is Meaning.ABSENT:
+            return False
+        raise
+    return True

@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 
 from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing
 from orchestration.domain.promotion import Champion
-from orchestration.stores.service_errors import transient
+from orchestration.stores.service_errors import Meaning, meaning, transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,17 +154,11 @@ class SageMaker:
 
 
 def _found(call: Callable[[], Any]) -> dict[str, Any] | None:
-    """The answer, or None when the thing does not exist.
-
-    SageMaker says "not found" in two ways: ResourceNotFound, and ValidationException with "Could not find" or
-    "not found" in its text for models, endpoints and configs.
-    """
+    """The answer, or None when the thing does not exist."""
     try:
         answer: dict[str, Any] = call()
     except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "").lower()
-        missing = "could not find" in message or "not found" in message or "does not exist" in message
-        if code in {"ResourceNotFound", "ResourceNotFoundException"} or (code == "ValidationException" and missing):
+        if meaning(error, error.operation_name) is Meaning.ABSENT:
             return None
         raise
     return answer
@@ -175,7 +169,7 @@ def _stopped(call: Callable[[], Any]) -> bool:
     try:
         call()
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"ValidationException", "ResourceNotFound", "ConflictException"}:
+        if meaning(error, error.operation_name) in {Meaning.DONE, Meaning.ABSENT}:
             return False
         raise
     return True

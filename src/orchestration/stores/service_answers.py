@@ -9,22 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestration.domain.json_values import text
-from orchestration.stores.service_errors import transient
+from orchestration.stores.service_errors import Meaning, meaning, transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-QUOTA: Final = frozenset({"ResourceLimitExceeded", "ResourceLimitExceededException", "ConflictException"})
-"""Codes of what AWS may take later: an account's quota is used up, another change of the same thing goes on."""
-
-TAKEN: Final = ("already exist", "cannot create already existing")
-"""Texts of a name that is in use; SageMaker says it in a ValidationException."""
-
-NOT_YET_THERE: Final = ("could not find", "not found", "does not exist")
-"""Texts of a thing that is not there, or not yet: what was just created may not be found at once."""
-
-MOVES: Final = ("in-progress",)
-"""Texts of an endpoint that takes no change now, since one goes on; its description may not show that yet."""
 
 
 class Answer(StrEnum):
@@ -35,12 +23,29 @@ class Answer(StrEnum):
     EXISTS = "EXISTS"
     """It was done before: the name is in use."""
     NOT_YET = "NOT_YET"
-    """It may do it later: throttled, a quota, something just created is not found yet, another change goes on, a fault
-    of its own."""
+    """It may do it in seconds or minutes: throttled, another change goes on, a fault of its own, the answer was lost."""
+    LATE = "LATE"
+    """It does not find what was created a moment ago."""
+    QUOTA = "QUOTA"
+    """It may do it in hours: the account's quota is used up."""
     FOREIGN = "FOREIGN"
     """It never will: the name is in use by what somebody else started."""
     REFUSED = "REFUSED"
     """It never will, as the request stands."""
+
+    @property
+    def later(self) -> bool:
+        """True when it may do it at another try."""
+        return self in {Answer.NOT_YET, Answer.LATE, Answer.QUOTA}
+
+
+MEANS: Final = {
+    Meaning.AGAIN: Answer.NOT_YET,
+    Meaning.QUOTA: Answer.QUOTA,
+    Meaning.LATE: Answer.LATE,
+    Meaning.DONE: Answer.EXISTS,
+}
+"""Meanings of an error under which a change is not refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +67,8 @@ def asked(call: Callable[[], Any], operation: str) -> Taken:
             return Taken(Answer.NOT_YET, f"{operation}: {error}")
         return Taken(Answer.REFUSED, f"{operation}: {error}")
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        message = text(error.response.get("Error", {}).get("Message"), 1000) or code
-        sentence, lower = f"{operation} was refused ({code}): {message}", message.lower()
-        if code == "ExecutionAlreadyExists" or (
-            code.startswith("ResourceInUse") or any(said in lower for said in TAKEN)
-        ):
-            return Taken(Answer.EXISTS, sentence, code=code)
-        if transient(error) or code in QUOTA or (code == "ValidationException" and _passes(lower)):
-            return Taken(Answer.NOT_YET, sentence, code=code)
-        return Taken(Answer.REFUSED, sentence, code=code)
+        said = error.response.get("Error", {})
+        code = said.get("Code", "")
+        sentence = f"{operation} was refused ({code}): {text(said.get('Message'), 1000) or code}"
+        return Taken(MEANS.get(meaning(error, operation), Answer.REFUSED), sentence, code=code)
     return Taken(Answer.TAKEN, returned=dict(returned or {}))
-
-
-def _passes(message: str) -> bool:
-    return any(said in message for said in (*NOT_YET_THERE, *MOVES))

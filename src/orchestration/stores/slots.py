@@ -42,6 +42,10 @@ class Slots(Table):
 
         False when someone else wrote the ledger since it was read, or a waiter has left the queue.
         """
+        return self._transact([*self.slot_writes(ledger, granted), *writes]) is None
+
+    def slot_writes(self, ledger: SlotLedger, granted: Sequence[Waiter]) -> list[Write]:
+        """The writes of ``save_slots``, for a transaction with what they follow from."""
         # The empty list is for the release before, which reads it should an update be taken back.
         written = asdict(replace(ledger, version=ledger.version + 1))
         item = {"pk": "SLOTS", "sk": "LEDGER", "waiters": [], **written}
@@ -50,8 +54,7 @@ class Slots(Table):
             if ledger.version == 0
             else self._put(item, "#version = :version", {":version": ledger.version}, names=["version"])
         )
-        leaving = [self._delete("SLOTS", _sort_key(waiter), "attribute_exists(pk)") for waiter in granted]
-        return self._transact([put, *leaving, *writes]) is None
+        return [put, *(self._delete("SLOTS", _sort_key(waiter), "attribute_exists(pk)") for waiter in granted)]
 
     def queue_write(self, waiter: Waiter) -> Write:
         """The write that puts a run at the end of the queue, for the transaction that parks it."""

@@ -84,6 +84,13 @@ class Waits(DueItems):
             ]
         )
 
+    def renamed(self, wait: Wait, names: Sequence[str]) -> list[Write]:
+        """The writes by which other events tell of what a wait waits for, for the transaction that changes it."""
+        return [
+            *(self._delete(f"SUBJECT#{name}", wait.wait_id) for name in wait.data.get("names", ())),
+            *(self._put({"pk": f"SUBJECT#{name}", "sk": wait.wait_id}) for name in names),
+        ]
+
     def parked_check(self, wait: Wait) -> Write:
         """Condition of a transaction: a wait has no result yet."""
         parked = {":parked": str(WaitState.PARKED)}
