@@ -129,7 +129,8 @@ def _not_own(ports: HandPorts, gathered: Gathered, plan: PromotionPlan) -> Refus
         found = [not_own(ports, Resource(Kind.STATE_MACHINE, plan.target), model)]
     else:
         found = [not_own(ports, Resource(Kind.ENDPOINT, plan.endpoint), model)]
-        found += request_foreign(ports, model, plan.create_model, champion)
+        if plan.create_model is not None:
+            found += request_foreign(ports, model, plan.create_model, champion)
         if plan.model_package_arn:
             found.append(not_own(ports, package_group(plan.model_package_arn), model))
     sentences = [sentence for sentence in found if sentence]
@@ -159,6 +160,9 @@ def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | Non
 
 def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) -> Refusal | None:
     """Whether people have to be asked, were asked, and said yes to what is in force now."""
+    if isinstance(verdict.plan, EndpointPlan) and verdict.plan.goes_back:
+        # A person asked for it, whose name is proven and stands in the signal.
+        return None
     approval = ports.table.wait(gathered.run.run_id, WaitKind.APPROVAL, "promotion")
     if approval is None:
         if verdict.result.next is Next.ASK or policy_changed(gathered.sight):
@@ -238,10 +242,11 @@ def _deploy(ports: HandPorts, gathered: Gathered, plan: DeploymentPlan, wait: Wa
 def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, wait: Wait | None, token: str) -> bool:
     """Model, config, intention and wait, then the update: whatever stops in between is found by the intention."""
     name, wanted = plan.endpoint, plan.wanted_config
-    for taken in (
-        ports.changes.create_model(plan.create_model),
-        ports.changes.create_endpoint_config(plan.create_endpoint_config),
-    ):
+    made = []
+    if plan.create_model is not None and plan.create_endpoint_config is not None:
+        made.append(ports.changes.create_model(plan.create_model))
+        made.append(ports.changes.create_endpoint_config(plan.create_endpoint_config))
+    for taken in made:
         if taken.answer is Answer.NOT_YET:
             raise NotAcceptedYetError(taken.sentence)
         if taken.answer is Answer.REFUSED:

@@ -192,7 +192,9 @@ class Models(Chains):
     def kept_request(self, request_id: str) -> KeptRequest | None:
         """A request as its asker made it; only the function operators call can write one."""
         item = self._get(f"REQUEST#{request_id}", "REQUEST")
-        return None if item is None else KeptRequest(**{name: item[name] for name in KeptRequest.__slots__})
+        if item is None:
+            return None
+        return KeptRequest(**{name: item[name] for name in KeptRequest.__slots__ if name in item})
 
     def keep_request(self, request: KeptRequest, writes: Sequence[Write], *, at: datetime) -> bool:
         """Keep a request, with what must follow it. False when it was kept before.
