@@ -39,6 +39,12 @@ ON_TAGGED: Final = frozenset(
 )
 """Actions on resources that a team tags, all but what the loop creates."""
 
+MADE: Final = (("aws:ResourceTag/retraining:run", "run-1"),)
+"""What IAM sees of the tag of what a run made."""
+
+ON_MADE: Final = frozenset({"sagemaker:DeleteModel", "sagemaker:DeleteEndpointConfig"})
+"""Actions on what a run made."""
+
 
 @dataclass
 class Recorder:
@@ -127,7 +133,9 @@ def _of_sagemaker(action: str, model: Any, params: dict[str, Any]) -> Iterator[C
     changes = re.match(r"sagemaker:(Create|Update|Start)", action)
     for resource in resources:
         config = ":endpoint-config/" in resource
-        yield Call(action, resource, TAGGED if action in ON_TAGGED and not config else ())
+        yield Call(
+            action, resource, MADE if action in ON_MADE else TAGGED if action in ON_TAGGED and not config else ()
+        )
         if changes and "Tags" in params:
             yield Call("sagemaker:AddTags", resource)
     if changes:
