@@ -369,6 +369,7 @@ def test_what_a_candidate_left_that_never_got_to_serve_is_removed_with_its_time(
     assert there(world) == {OLD, config_of(world, "run-2")}
 
 
+@pytest.mark.threat("used-model-removed")
 @pytest.mark.parametrize(
     "use", ["serves", "is moved to", "its model serves", "shadows", "kept", "another run's", "untagged"]
 )
