@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ops.audit.findings import Fault
+from ops.rebuilt_history import read_chain, rebuild
 from orchestration import handler
 from orchestration.domain.champions import Made, Promoted, WayBack, removable, way_back
 from orchestration.domain.contracts import DueKind
@@ -20,6 +22,7 @@ from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, World, drift, execution_arn, person, request
 from tests.unit.stories import ENDPOINT, OLD, do, next_of, operate, policy
+from tests.unit.tampering import Scene
 
 QUICK: dict[str, Any] = {"promotion": {"endpoint": ENDPOINT, "bake_minutes": 0, "alarms": [stories.ALARM]}}
 
@@ -437,10 +440,10 @@ def test_nothing_is_removed_that_a_decision_of_the_same_moment_may_need(short: W
     """The decision comes between the look and the note; the removal is looked at again."""
     begin = short.table.begin_removing
 
-    def later(*arguments: Any) -> bool:
+    def later(*arguments: Any, **more: Any) -> Any:
         short.table.begin_removing = begin  # type: ignore[method-assign]
         handler.run_action(request(drift(model="fraud", dedupe_key="late"), "late"), short.ports)
-        return begin(*arguments)
+        return begin(*arguments, **more)
 
     short.table.begin_removing = later  # type: ignore[method-assign]
     short.clock.forward(minutes=10)
@@ -464,3 +467,39 @@ def test_a_way_back_that_is_being_removed_at_the_same_moment_is_not_taken(world:
     world.table.commit_decision = later  # type: ignore[method-assign]
     assert decide(world, "back-1", asked["signal_id"])["decision"] == "HOLD"
     assert world.table.run("back-1") is None
+
+
+# What is left of it.
+
+
+def test_the_audit_finds_every_record_of_a_way_back_whole(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    decide(world, "held-1", back(world, to="run-9")["signal_id"])
+    gone_back(world)
+    world.clock.forward(days=1)
+    do(world, "sweep")
+    scene = Scene.of(world)
+    assert scene.audit().findings == []
+    # Of a plan that was changed in the table it says so.
+    plan = scene.item("RUN#back-1", "VERDICT#evaluation")["verdict"]
+    scene.set("RUN#back-1", "VERDICT#evaluation", verdict={**plan, "plan": {**plan["plan"], "wanted_config": "x"}})
+    assert [finding.fault for finding in scene.audit().findings] == [Fault.CONTRADICTED]
+
+
+def test_a_lost_table_comes_back_with_the_way_back_and_what_is_kept(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    gone_back(world)
+    world.clock.forward(hours=1)
+    do(world, "sweep")
+    folders = [f"{folder}/fraud/" for folder in ("decisions", "manifests", "evidence")]
+    objects = {key: world.bucket.objects[world.bucket.uri(key)] for folder in folders for key in world.keys(folder)}
+    restored = rebuild(read_chain("fraud", objects.items()), world.clock())
+    assert restored.findings == ()
+    before = world.database.items
+    for pk in ("RUN#back-1", "MADE#fraud", "MODEL#fraud", "HEADS"):
+        kept = {key: item for key, item in before.items() if key[0] == pk and key[1] != "POLICY"}
+        assert {key: item for key, item in restored.items.items() if key[0] == pk} == kept
+    world.database.items = {**restored.items, ("MODEL#fraud", "POLICY"): before["MODEL#fraud", "POLICY"]}
+    assert world.statuses("back-1") == ["ROLLBACK_DECIDED", "PROMOTION_STARTED", "PROMOTION_BAKED", "PROMOTED"]
+    gone_back(world, "back-2")
+    assert live(world) == OLD
