@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ops.audit.findings import Fault
+from ops.deploy import _refuse_runs_past_their_slot
 from ops.rebuilt_history import read_chain, rebuild
-from orchestration import handler
+from ops.stack import OperatorError
+from orchestration import approval_handler, handler
 from orchestration.domain.champions import Made, Promoted, WayBack, removable, way_back
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.errors import InvalidRequestError
@@ -23,6 +26,7 @@ from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, World, drift, execution_arn, person, request
 from tests.unit.stories import ENDPOINT, OLD, do, next_of, operate, policy
 from tests.unit.tampering import Scene
+from tests.unit.test_approval_page import signed
 
 QUICK: dict[str, Any] = {"promotion": {"endpoint": ENDPOINT, "bake_minutes": 0, "alarms": [stories.ALARM]}}
 
@@ -159,8 +163,10 @@ def test_a_request_that_was_held_can_be_made_again_once_the_cause_is_gone(world:
     operate(world, "pause", scope="model:fraud", reason="incident 42")
     for run_id in ("back-1", "back-2"):
         assert decide(world, run_id, back(world)["signal_id"])["decision"] == "HOLD"
-    # Whoever asks is answered, the second time too.
+    # Whoever asks is answered, the second time too; that drift is held is told besides.
     assert len(world.told("HOLD")) == 2
+    handler.run_action(request(drift(model="fraud", dedupe_key="held"), "held"), world.ports)
+    assert len(world.told("HOLD")) == 3
     operate(world, "unpause", scope="model:fraud")
     gone_back(world, "back-3")
 
@@ -189,6 +195,25 @@ def test_a_bake_that_fails_brings_the_champion_back_and_counts_against_no_traini
     close(world, "back-1", "ROLLED_BACK")
     assert live(world) == config_of(world, "run-2")
     assert world.table.model("fraud").fruitless_runs == 0
+
+
+def test_a_bake_that_says_nothing_is_shown_to_people_and_another_than_who_asked_keeps_it(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    decide(world, "back-1", back(world, by="ana")["signal_id"])
+    do(world, "promote", "back-1", token="promotion")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    world.alarms.states[stories.ALARM] = "INSUFFICIENT_DATA"
+    do(world, "park", "back-1", kind="bake", token="bake")
+    assert next_of(world, "bake") == "ask"
+    do(world, "park", "back-1", kind="approval", subject="bake", token="approval")
+    shown = approval_handler.answer({**signed("GET"), "rawQueryString": "run=back-1"}, world.ports)
+    assert shown["statusCode"] == 200
+    assert "chargebacks doubled" in json.dumps(shown)
+    stories.approve(world, "back-1", by="ben")
+    assert next_of(world, "approval") == "finish"
+    close(world, "back-1")
+    assert live(world) == config_of(world, "run-1")
 
 
 @pytest.mark.parametrize(
@@ -503,3 +528,14 @@ def test_a_lost_table_comes_back_with_the_way_back_and_what_is_kept(world: World
     assert world.statuses("back-1") == ["ROLLBACK_DECIDED", "PROMOTION_STARTED", "PROMOTION_BAKED", "PROMOTED"]
     gone_back(world, "back-2")
     assert live(world) == OLD
+
+
+def test_another_release_is_not_deployed_while_a_run_goes_back(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    decide(world, "back-1", back(world)["signal_id"])
+    session = SimpleNamespace(client=lambda _: world.database)
+    document = {"Outputs": {"TemplateVersion": {"Value": "9"}}}
+    outputs = {"TemplateVersion": "8", "HistoryTableName": "history"}
+    found = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
+    with pytest.raises(OperatorError, match="fraud run back-1"):
+        _refuse_runs_past_their_slot(cast("Any", session), document, found)

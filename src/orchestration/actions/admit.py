@@ -329,6 +329,9 @@ def _next_state(
     state: StoredModel, signal: Signal, verdict: DecisionVerdict, now: datetime, sequence: int
 ) -> tuple[StoredModel, bool]:
     """The model's state after a decision that starts no run, and whether people are told of it."""
+    if signal.kind is SignalKind.ROLLBACK:
+        # Whoever asked is told what came of it, each time, and no other hold is told less often for that.
+        return state, True
     if verdict.freezes and not state.frozen_reason:
         state = replace(state, frozen_reason=verdict.sentence)
     again = signal.source is SignalSource.PENDING
@@ -348,11 +351,10 @@ def _next_state(
     if verdict.decision is Decision.HOLD:
         told_at = _time(state.told_at)
         quiet = state.told_reason == verdict.reason and told_at is not None and now - told_at < HOLD_QUIET
-        if quiet and signal.kind is not SignalKind.ROLLBACK:
+        if quiet:
             return state, False
         return replace(state, told_reason=verdict.reason, told_at=now.isoformat()), True
-    # Whoever asked for a way back is told whatever came of it.
-    return state, verdict.decision.begins_run or signal.kind is SignalKind.ROLLBACK
+    return state, verdict.decision is Decision.RETRAIN
 
 
 def _manifest(
@@ -366,23 +368,7 @@ def _manifest(
     now: datetime,
 ) -> dict[str, Any]:
     """The immutable plan of a run; it pins the policy it was decided under."""
-    retrains = verdict.decision is Decision.RETRAIN
-    training_input = (
-        None
-        if not retrains
-        else {
-            **policy.training.input,
-            "run": "all",
-            "triggered_by": "monitoring",
-            "reason": "auto_retraining",
-            "run_id": asked.run_id,
-            "model": policy.model,
-            "manifest_uri": ports.bucket.uri(manifest_key(policy.model, asked.run_id)),
-            "output_uri": ports.bucket.uri(output_prefix(policy.model, asked.run_id)),
-            "idempotency_token": idempotency_token(asked.run_id),
-            "champion_model_data_uri": champion.model_data_url if champion else None,
-        }
-    )
+    training = _training(ports, asked, policy, champion) if verdict.decision is Decision.RETRAIN else None
     record = signal.as_record()
     return {
         "run_id": asked.run_id,
@@ -401,18 +387,31 @@ def _manifest(
         "policy_version": policy.version,
         "policy": {"version": policy.version, "sha256": policy_sha256(policy), "effective": policy_record(policy)},
         "champion": champion.as_record() if champion else None,
-        "training": None
-        if training_input is None
-        else {
-            "kind": policy.training.kind,
-            "target": policy.training.target,
-            "input": training_input,
-            "max_hours": policy.training.max_hours,
-        },
+        "training": training,
         "checksums": {
-            "training_input_sha256": sha256(canonical(training_input)),
+            "training_input_sha256": sha256(canonical(training["input"] if training else None)),
             "signal_sha256": sha256(canonical(record)),
         },
+    }
+
+
+def _training(ports: Ports, asked: _Asked, policy: Policy, champion: Champion | None) -> dict[str, Any]:
+    return {
+        "kind": policy.training.kind,
+        "target": policy.training.target,
+        "input": {
+            **policy.training.input,
+            "run": "all",
+            "triggered_by": "monitoring",
+            "reason": "auto_retraining",
+            "run_id": asked.run_id,
+            "model": policy.model,
+            "manifest_uri": ports.bucket.uri(manifest_key(policy.model, asked.run_id)),
+            "output_uri": ports.bucket.uri(output_prefix(policy.model, asked.run_id)),
+            "idempotency_token": idempotency_token(asked.run_id),
+            "champion_model_data_uri": champion.model_data_url if champion else None,
+        },
+        "max_hours": policy.training.max_hours,
     }
 
 

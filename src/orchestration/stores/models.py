@@ -10,7 +10,7 @@ pk                  sk                       item
 ``RUN#<run>``       ``DECISION``             the signal this execution decided (expires)
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
-``REQUEST#<id>``    ``REQUEST``              a retraining an operator asked for, and who (expires)
+``REQUEST#<id>``    ``REQUEST``              a retraining, or a way back, an operator asked for, and who (expires)
 ``REQUEST#<run>``   ``ROLLBACK``             that an operator wants a run's candidate taken back, and who (expires)
 ``MODELS``          ``<model>``              a model that had a signal
 ==================  =======================  =========================================================================
