@@ -14,7 +14,7 @@ from ops.deploy import _refuse_runs_past_their_slot
 from ops.rebuilt_history import read_chain, rebuild
 from ops.stack import OperatorError
 from orchestration import approval_handler, handler
-from orchestration.domain.champions import Made, Promoted, WayBack, removable, way_back
+from orchestration.domain.champions import Made, Promoted, WayBack, kept_promotions, removable, way_back
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.fence import EndpointSight
@@ -331,16 +331,22 @@ def test_the_way_back_is_what_a_config_replaced(
     assert way == found if isinstance(found, WayBack) else isinstance(way, str) and found in way
 
 
-@pytest.mark.parametrize(
-    ("keep", "began", "gone"),
-    [(1, {"r2"}, {"c0", "lost"}), (2, {"r2", "r1", "r-lost"}, set()), (3, set(), set())],
-)
-def test_what_none_of_the_last_promotions_needs_is_removable(keep: int, began: set[str], gone: set[str]) -> None:
+def test_what_no_kept_promotion_brought_or_can_go_back_to_is_removable() -> None:
     made = [
         Made(run_id, "fraud", name) for run_id, name in (("r2", "c2"), ("r-lost", "lost"), ("r1", "c1"), ("r0", "c0"))
     ]
-    promotions = HISTORY[:2]
-    assert {each.name for each in removable(made, promotions, keep=keep, began=began)} == gone
+    assert {each.name for each in removable(made, HISTORY[:1], began={"r2"})} == {"c0", "lost"}
+    assert {each.name for each in removable(made, HISTORY[:1], began={"r2", "r-lost"})} == {"c0"}
+    assert removable(made, HISTORY[:2], began={"r2", "r-lost", "r1"}) == ()
+
+
+def test_a_rollback_pushes_nothing_out_of_what_is_kept() -> None:
+    r3, r2, r1 = (promotion(f"r{number}", f"c{number - 1}", f"c{number}") for number in (3, 2, 1))
+    b1 = promotion("b1", "c3", "c2", back=True)
+    assert kept_promotions([r3, r2, r1], 2) == [r3, r2]
+    assert kept_promotions([b1, r3, r2, r1], 2) == [b1, r3, r2]
+    assert kept_promotions([b1, r3, r2, r1], 3) == [b1, r3, r2, r1]
+    assert kept_promotions([b1, r3, r2, r1], 4) == ()
 
 
 # What is removed.
@@ -377,6 +383,15 @@ def test_what_is_older_than_the_kept_promotions_is_removed_and_never_the_teams_o
     answer = decide(short, "back-2", back(short)["signal_id"])
     assert answer["decision"] == "HOLD"
     assert "more than KeepChampions promotions came after it" in answer["output"]["reason"]
+
+
+def test_as_many_steps_back_as_are_kept_can_be_taken() -> None:
+    world = World(keep_champions=2)
+    promoted(world, "run-1", "run-2", "run-3")
+    for run_id, config in (("back-1", config_of(world, "run-2")), ("back-2", config_of(world, "run-1"))):
+        swept(world)
+        gone_back(world, run_id)
+        assert live(world) == config
 
 
 def test_with_the_default_three_promotions_remove_nothing(world: World) -> None:

@@ -141,18 +141,22 @@ def plan_rollback(
     )
 
 
-def removable(
-    made: Iterable[Made], promotions: Sequence[Promoted], *, keep: int, began: Collection[str]
-) -> tuple[Made, ...]:
-    """What the loop made and none of the last ``keep`` promotions brought or can go back to; the caller looks what serves.
+def kept_promotions(promotions: Sequence[Promoted], keep: int) -> Sequence[Promoted]:
+    """The last ``keep`` promotions that made a config, with the rollbacks among and after them; none when there are fewer.
+
+    A rollback does not count: it would push out what the next step back needs.
+    """
+    made = [place for place, each in enumerate(promotions) if not each.plan.goes_back]
+    return promotions[: made[keep - 1] + 1] if len(made) >= keep else ()
+
+
+def removable(made: Iterable[Made], kept: Sequence[Promoted], *, began: Collection[str]) -> tuple[Made, ...]:
+    """What the loop made and no kept promotion brought or can go back to; the caller looks what serves.
 
     Args:
         made: what runs of a model made and is still there.
-        promotions: of the model, the newest first.
-        keep: KeepChampions.
-        began: the oldest of the last ``keep`` promotions and the runs after it; what they made is kept.
+        kept: its promotions that can be gone back from, at least one.
+        began: the oldest of them and the runs after it; what they made is kept.
     """
-    if len(promotions) < keep:
-        return ()
-    needed = {name for each in promotions[:keep] for name in (each.plan.wanted_config, each.plan.previous_config)}
+    needed = {name for each in kept for name in (each.plan.wanted_config, each.plan.previous_config)}
     return tuple(each for each in made if each.name not in needed and each.run_id not in began)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from orchestration.domain.champions import removable
+from orchestration.domain.champions import kept_promotions, removable
 from orchestration.domain.contracts import KEEP_TAG, RUN_TAG
 from orchestration.domain.due import AGAIN
 from orchestration.steps.due_work import DONE, Worked, later
@@ -52,11 +52,11 @@ def remove_old(ports: Ports, item: DueItem) -> Worked:
 
 def _old(ports: Ports, model: str, there: list[Made]) -> list[Made]:
     """What may be removed now. What an earlier try has begun to remove is looked at again: it may be in use by now."""
-    keep, begun = ports.settings.keep_champions, [each for each in there if each.removing]
-    promotions = ports.table.promotions(model)
-    began = ports.table.runs_since(model, promotions[keep - 1].run_id) if len(promotions) >= keep else set()
-    whole = [each for each in there if not each.removing]
-    old = [*begun, *removable(whole, promotions, keep=keep, began=began)]
+    old = [each for each in there if each.removing]
+    kept = kept_promotions(ports.table.promotions(model), ports.settings.keep_champions)
+    if kept:
+        whole = [each for each in there if not each.removing]
+        old += removable(whole, kept, began=ports.table.runs_since(model, kept[-1].run_id))
     # The endpoints of the account are looked at only where something would be removed.
     used = ports.sagemaker.used_names() if old else set()
     return [each for each in old if each.name not in used and _is_ours(ports, each)]
