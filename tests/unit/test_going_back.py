@@ -14,13 +14,15 @@ from ops.deploy import _refuse_runs_past_their_slot
 from ops.rebuilt_history import read_chain, rebuild
 from ops.stack import OperatorError
 from orchestration import approval_handler, handler
-from orchestration.domain.champions import Made, Promoted, WayBack, kept_promotions, removable, way_back
+from orchestration.domain.champions import Made, Promoted, WayBack, kept_promotions, plan_rollback, removable, way_back
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.fence import EndpointSight
+from orchestration.domain.policy import Promotion, PromotionKind
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
+from orchestration.steps.keeping import AT_ONCE
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, World, drift, execution_arn, person, request
@@ -272,6 +274,15 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
     assert len(world.sagemaker.asked("UpdateEndpoint")) == updates
 
 
+def test_neither_a_report_that_was_written_again_nor_what_another_run_made_is_in_the_way(world: World) -> None:
+    promoted(world, "run-1", "run-2", "run-3")
+    world.put("runs/fraud/run-2/outputs/evaluation.json", {})
+    other = next(each for each in world.table.made("fraud") if each.run_id == "run-1")
+    assert world.table.begin_removing([other], [])
+    gone_back(world)
+    assert live(world) == config_of(world, "run-2")
+
+
 def test_a_frozen_model_may_go_back_and_stays_frozen(world: World) -> None:
     promoted(world, "run-1")
     state = world.table.model("fraud")
@@ -318,6 +329,7 @@ HISTORY = [promotion("r2", "c1", "c2"), promotion("r1", "c0", "c1"), promotion("
         ([promotion("b", "c2", "c1", back=True), *HISTORY], "c1", None, WayBack("c0", None, "r1")),
         ([promotion("b", "c1", "c0", back=True), *HISTORY[1:]], "c0", "r1", WayBack("c1", "r1", "b")),
         (HISTORY, "c2", "r2", "serves config c2 already"),
+        (HISTORY[2:], "y", None, "Another promotion than that of run elsewhere"),
         (HISTORY, "c2", "elsewhere", "promoted nothing to endpoint e"),
         ([promotion("b", "c1", "c0", back=True), *HISTORY[1:]], "c0", None, "none the loop made"),
         ([promotion("r3", "hotfix", "c3"), promotion("r1", "c0", "c1")], "c3", "r1", "somebody else's deployment"),
@@ -329,6 +341,25 @@ def test_the_way_back_is_what_a_config_replaced(
     seen = EndpointSight(live_config, None, "InService")
     way = way_back(promotions, endpoint="e", seen=seen, takes_back=promotions[0].run_id, to=to)
     assert way == found if isinstance(found, WayBack) else isinstance(way, str) and found in way
+
+
+def test_an_endpoint_goes_back_as_a_candidate_comes_by_the_policy_in_force() -> None:
+    way, made = WayBack("c1", "r1", "r2"), promotion("r1", "c0", "c1").plan
+    bare = Promotion(PromotionKind.ENDPOINT, endpoint="e", bake_minutes=2, retain_capacity=False)
+    plan = plan_rollback(bare, way, endpoint="e", live="c2", made=None)
+    update = {"EndpointName": "e", "EndpointConfigName": "c1", "RetainAllVariantProperties": False}
+    assert plan.as_record() | {"update_endpoint": update} == plan.as_record()
+    assert (plan.previous_config, plan.wanted_config, plan.bake_seconds, plan.alarms) == ("c2", "c1", 120, ())
+    assert (plan.create_model, plan.create_endpoint_config, plan.goes_back, made.goes_back) == (None, None, True, False)
+    assert plan.baseline_statistics_uri is plan.baseline_constraints_uri is plan.monitoring_schedule is None
+
+    watched = replace(bare, alarms=("a",), monitoring_schedule="hourly", inconclusive="promote", retain_capacity=True)
+    known = replace(made, baseline_statistics_uri="s3://b/s.json", baseline_constraints_uri="s3://b/c.json")
+    plan = plan_rollback(watched, way, endpoint="e", live="c2", made=known)
+    assert plan.update_endpoint["DeploymentConfig"]["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "a"}]}
+    assert plan.update_endpoint["RetainAllVariantProperties"] is True
+    assert (plan.alarms, plan.inconclusive, plan.monitoring_schedule) == (("a",), "promote", "hourly")
+    assert (plan.baseline_statistics_uri, plan.baseline_constraints_uri) == ("s3://b/s.json", "s3://b/c.json")
 
 
 def test_what_no_kept_promotion_brought_or_can_go_back_to_is_removable() -> None:
@@ -441,6 +472,16 @@ def test_what_somebody_uses_or_is_not_the_runs_stays(use: str, short: World) -> 
     # It is looked at again with the next promotion.
     assert short.due(DueKind.REMOVE) == []
     assert not any(each.removing for each in short.table.made("fraud"))
+
+
+def test_what_does_not_fit_into_one_sweep_is_left_to_the_next(short: World) -> None:
+    many = [Made(f"lost-{number}", "fraud", f"lost-{number}") for number in range(AT_ONCE + 3)]
+    short.table._transact([short.table.made_write(each) for each in many])
+    for left in (4, 0):
+        swept(short)
+        there_is = [each for each in short.table.made("fraud") if each.removed_at is None]
+        assert len(there_is) == 2 + left, left
+    assert short.due(DueKind.REMOVE) == []
 
 
 @pytest.mark.parametrize("operation", ["DeleteEndpointConfig", "DeleteModel", "list_endpoints"])

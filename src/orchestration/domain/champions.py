@@ -76,7 +76,7 @@ def way_back(
                 f"Endpoint {endpoint} {does} config {config}, not {own[0].plan.wanted_config} of run {takes_back}: somebody "
                 f"else deployed since. Their model stays; if it is to go, {itself}."
             )
-    made = {each.plan.wanted_config: each for each in reversed(own) if not each.plan.goes_back}
+    made = {each.plan.wanted_config: each for each in own if not each.plan.goes_back}
     if to is not None:
         config = next((each.plan.wanted_config for each in own if each.run_id == to), None)
         if config is None:

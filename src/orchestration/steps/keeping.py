@@ -37,7 +37,8 @@ def remove_old(ports: Ports, item: DueItem) -> Worked:
     # Read first: whatever is decided of the model from here on has it looked at again.
     head = ports.table.chain_head(item.model)
     there = [each for each in ports.table.made(item.model) if each.removed_at is None]
-    at_once = _old(ports, item.model, there)[:AT_ONCE]
+    old = _old(ports, item.model, there)
+    at_once = old[:AT_ONCE]
     if not at_once:
         return DONE
     if not ports.table.begin_removing(at_once, ports.table.chain_writes(head, ())):
@@ -46,8 +47,7 @@ def remove_old(ports: Ports, item: DueItem) -> Worked:
         ports.sagemaker.remove(each.name)
         ports.table.note_removed(each, ports.now())
         LOG.info("ModelRemoved", extra={"model": each.model, "run_id": each.run_id, "made": each.name})
-    # There may be more than fit.
-    return Worked(again=later(item, ports.now()).again, repair=REMOVED)
+    return Worked(later(item, ports.now()).again if len(old) > AT_ONCE else None, REMOVED)
 
 
 def _old(ports: Ports, model: str, there: list[Made]) -> list[Made]:
