@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
-HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE WITHOUT YES
+HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
 export $(HANDED_ON)
 $(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 
@@ -166,7 +166,7 @@ resume: setup ## Lift a kill switch (SCOPE=global, model:<model> or source:<sour
 unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
 	@$(OPS)switches unfreeze
 
-rollback: setup ## Take back a candidate that is on trial, for the champion (MODEL= REASON=)
+rollback: setup ## Have the champion before serve again (MODEL= REASON=, TO=<run> for an older one)
 	@$(OPS)switches rollback
 
 sweep: setup ## Have what is due, or will be within ten minutes, done now

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ops import change_sets
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
@@ -166,6 +166,10 @@ def _refuse_names_in_use(session: boto3.Session, document: Mapping[str, Any], st
             )
 
 
+PAST_THEIR_SLOT: Final = frozenset({Status.TRAINING_STARTED, Status.ROLLBACK_DECIDED})
+"""Statuses from which on a run changes something; one that goes back needs no slot."""
+
+
 def _refuse_runs_past_their_slot(session: boto3.Session, document: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Refuse another version of the template while a run trains or promotes under the one before.
 
@@ -181,7 +185,7 @@ def _refuse_runs_past_their_slot(session: boto3.Session, document: Mapping[str, 
     past = [
         run
         for run in table.active_runs()
-        if any(row["status"] == Status.TRAINING_STARTED for row in table.statuses(run["run_id"]))
+        if any(row["status"] in PAST_THEIR_SLOT for row in table.statuses(run["run_id"]))
     ]
     if past:
         runs = " ".join(f"{run['model']} run {run['run_id']} ({run['execution_arn']})." for run in past[:10])

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from ops.terminal import Style, Terminal
 
 
-COLOURS: Final[dict[str, Style]] = {"RETRAIN": "bold green", "REJECT": "bold red", "HOLD": "bold yellow"}
+COLOURS: Final[dict[str, Style]] = {
+    "RETRAIN": "bold green",
+    "ROLL_BACK": "bold green",
+    "REJECT": "bold red",
+    "HOLD": "bold yellow",
+}
 
 
 def explain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
@@ -38,6 +43,7 @@ def explain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
         "signal": record["signal_id"],
         "model": record["model"],
         "source": signal.get("source"),
+        "asked by": signal.get("proven_by") if signal.get("kind") in {"request", "rollback"} else None,
         "endpoint": signal.get("endpoint"),
         "dataset": dataset.get("uri"),
         "window": " to ".join(filter(None, (dataset.get("window_start"), dataset.get("window_end")))) or None,

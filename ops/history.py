@@ -46,7 +46,7 @@ def history(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
             line["started_at"][:19],
             line["run_id"],
             line["severity"],
-            line.get("outcome") or "in progress",
+            f"{line.get('outcome') or 'in progress'}{' (rollback)' if line.get('goes_back') else ''}",
             line.get("reason") or "",
         )
         for line in lines

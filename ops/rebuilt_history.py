@@ -16,10 +16,10 @@ from ops.audit.records import STRANGE, ReadRecord, keys_of, read_anchor, read_ob
 from ops.record_schemas import schema_finding
 from orchestration.actions.admit import seen_signal
 from orchestration.domain.chain import GENESIS, LOOP, Head, Link, RecordKind
-from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next, Status, WaitKind
+from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
-from orchestration.domain.json_values import model_name
+from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import TrainingTask
@@ -28,6 +28,7 @@ from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approvals import ladder_due
 from orchestration.steps.pending import pending_due
+from orchestration.steps.telling import DECIDED
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
@@ -198,7 +199,7 @@ def rebuild(chain: ReadChain, now: datetime) -> Rebuilt:
     replay = _Replay(chain.name, now)
     for place, link in enumerate(chain.links):
         try:
-            replay.commit(link, chain.links[place + 1 : place + 2])
+            replay.commit(link, chain.links[place + 1 : place + 3])
         except STRANGE as error:
             # It has its schema and its hash, and still says what no fact of ours says.
             finding = f"record {link.sequence} ({link.key}) is of no fact that could be ({type(error).__name__})"
@@ -276,7 +277,7 @@ class _Replay:
         self.judged_at: dict[str, int] = {}
 
     def commit(self, link: Link, following: Sequence[Link]) -> None:
-        """Commit the fact of one record; ``following`` is the record after it, if there is one."""
+        """Commit the fact of one record; ``following`` are the two records after it, as far as there are."""
         record = json.loads(link.record)
         if record["schema_version"] == 1:
             self._earlier_decision(link, record)
@@ -285,11 +286,11 @@ class _Replay:
         self.head = Head(link.chain, link.sequence, link.hash)
         match link.kind:
             case RecordKind.DECISION:
-                manifests = [each for each in following if each.kind is RecordKind.MANIFEST]
-                self._decision(link, record, manifests if record["decision"] == Decision.RETRAIN else [])
+                self._decision(link, record, _entailed(Decision(record["decision"]), following))
             case RecordKind.VERDICT:
                 verdict = CandidateVerdict.of({**record["answer"], "evaluation": record["verdict"]})
-                self.table.store_candidate_verdict(record["run_id"], verdict, [])
+                made = self.table.made_writes(record["run_id"], record["model"], verdict)
+                self.table.store_candidate_verdict(record["run_id"], verdict, made)
                 self.verdicts[record["run_id"]] = verdict
                 self.judged_at[record["run_id"]] = link.sequence
                 self._reached(record, verdict.result.reason)
@@ -351,12 +352,13 @@ class _Replay:
 
     # Facts.
 
-    def _decision(self, link: Link, record: dict[str, Any], manifests: Sequence[Link]) -> None:
+    def _decision(self, link: Link, record: dict[str, Any], entailed: Sequence[Link]) -> None:
         before, after = self.state, self._after(record)
-        run = [self._run(record, manifest) for manifest in manifests]
-        decided = StatusRow(Status.RETRAINING_DECIDED, record["decided_at"], record["sentence"], record["severity"])
+        run = [self._run(record, manifest) for manifest in entailed[:1]]
+        first = DECIDED.get(Decision(record["decision"]), Status.RETRAINING_DECIDED)
+        decided = StatusRow(first, record["decided_at"], record["sentence"], record["severity"])
         writes = [write for each in run for write in self.table.run_writes(each, decided)]
-        seen = seen_signal(record, [link, *manifests], told=_told(record, before, after), event=None)
+        seen = seen_signal(record, [link, *entailed], told=_told(record, before, after), event=None)
         self.table.commit_decision(after, seen, writes, now=datetime.fromisoformat(record["decided_at"]))
         self._written(after)
         for each in run:
@@ -396,7 +398,7 @@ class _Replay:
             return
         closed = replace(run, **{name: record[name] for name in ("outcome", "ended_at", "reason", "error")})
         for status in record["statuses"]:
-            if status["status"] not in {Status.RETRAINING_DECIDED, record["outcome"]}:
+            if status["status"] not in {*DECIDED.values(), record["outcome"]}:
                 row = StatusRow(Status(status["status"]), status["at"], SENTENCE, run.severity)
                 self.table.add_status(run.run_id, row)
         if record["finish"] is not None:
@@ -494,12 +496,22 @@ def _ruling(record: dict[str, Any]) -> Ruling:
     return Ruling(decision, record["decided_at"], " and ".join(vote["by"] for vote in deciding) or None, comment)
 
 
+def _entailed(decision: Decision, following: Sequence[Link]) -> list[Link]:
+    """The records that a decision was committed with: a run's manifest, and how one that goes back is to serve."""
+    if not decision.begins_run or not following or following[0].kind is not RecordKind.MANIFEST:
+        return []
+    back = decision is Decision.ROLL_BACK and following[1:2] and following[1].kind is RecordKind.VERDICT
+    return list(following[:2] if back else following[:1])
+
+
 def _told(record: dict[str, Any], before: StoredModel, after: StoredModel) -> bool:
     """Whether people were told of a decision: of a hold or a kept signal only the first, of what is observed never."""
+    if mapping(record.get("signal")).get("kind") == SignalKind.ROLLBACK:
+        return True
     match record["decision"]:
         case Decision.HOLD:
             return after.told_at == str(record["decided_at"])
         case Decision.COALESCE:
             return before.pending is None
         case _:
-            return record["decision"] in {Decision.RETRAIN, Decision.REJECT}
+            return Decision(record["decision"]).begins_run or record["decision"] == Decision.REJECT

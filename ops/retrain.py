@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.stack import Stack, parser, required, run, variable
 from ops.terminal import Styled
+from orchestration.domain.contracts import Decision
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import rejection_id
 
@@ -38,16 +39,23 @@ def retrain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
             "key": uuid.uuid4().hex,
         }
     )
-    record = _decided(stack, asked["signal_id"])
+    return told(stack, terminal, asked["signal_id"])
+
+
+def told(stack: Stack, terminal: Terminal, signal_id: str) -> int:
+    """Print what was decided on a request. Exit status 0 when a run follows, 1 when the guards said no or nothing yet."""
+    record = _decided(stack, signal_id)
     if record is None:
         terminal.say(
             f"The request is kept; no decision within {PATIENCE_SECONDS:.0f} s, so a sweep raises it. Look again: "
-            f"make explain SIGNAL={asked['signal_id']}"
+            f"make explain SIGNAL={signal_id}"
         )
         return 1
     terminal.say(Styled("bold", record["decision"]), f" {record['sentence']}")
-    terminal.say(f"make explain SIGNAL={record['signal_id']}")
-    return 0 if record["decision"] == "RETRAIN" else 1
+    begun = record["decision"] in {decision for decision in Decision if decision.begins_run}
+    follow = f", make history RUN={record['run_id']}" if begun else ""
+    terminal.say(f"make explain SIGNAL={record['signal_id']}{follow}")
+    return 0 if begun else 1
 
 
 def _decided(stack: Stack, signal_id: str) -> dict[str, Any] | None:

@@ -1,9 +1,9 @@
-"""Pause and resume the loop, unfreeze a model, take a candidate back, or have what is due done now; changes are told to operators.
+"""Pause and resume the loop, unfreeze a model, go back to the champion before, or have what is due done now; changes are told to operators.
 
 make pause SCOPE=model:fraud REASON="incident 42"     scopes: global, model:<model>, source:<source>
 make resume SCOPE=model:fraud                         the scope is never guessed: make status shows what is paused
 make unfreeze MODEL=fraud REASON="labels repaired"
-make rollback MODEL=fraud REASON="chargebacks doubled"   a candidate on trial goes, the champion serves again
+make rollback MODEL=fraud REASON="chargebacks doubled" [TO=<run>]   the champion before serves again, or that run's model
 make sweep                                            also what is due within ten minutes
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.retrain import told
 from ops.stack import OperatorError, Stack, parser, required, run, variable
 from ops.terminal import Styled
 from orchestration.domain.contracts import SignalSource
@@ -39,7 +40,10 @@ def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
     if options.change == "rollback":
         example = 'make rollback MODEL=fraud REASON="chargebacks doubled"'
         model, reason = required(options.model, "MODEL", example), required(options.reason, "REASON", example)
-        answer = stack.operate({"action": "rollback", "model": model, "reason": reason})
+        to = {"to": options.to} if options.to else {}
+        answer = stack.operate({"action": "rollback", "model": model, "reason": reason, **to})
+        if "signal_id" in answer:
+            return told(stack, terminal, answer["signal_id"])
         run_id = answer["run_id"]
         terminal.say(
             f"The candidate of run {run_id} is taken back; the champion serves again when the endpoint has moved. "
@@ -118,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--scope", default=variable("SCOPE"), help="global, model:<model> or source:<source> (SCOPE=)"
     )
     arguments.add_argument("--model", default=variable("MODEL"), help="model name (MODEL=)")
+    arguments.add_argument("--to", default=variable("TO"), help="run whose model is to serve again (TO=)")
     arguments.add_argument("--reason", default=variable("REASON"), help="why; kept as evidence (REASON=)")
     return run(switch, arguments, argv)
 

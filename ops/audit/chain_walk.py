@@ -248,7 +248,7 @@ class ChainWalk:
 
     def _judge_decision(self, link: TableLink, beside: Beside, document: dict[str, Any]) -> None:
         self._marks.decisions += 1
-        if document["decision"] == Decision.RETRAIN:
+        if Decision(document["decision"]).begins_run:
             self._marks.retrains = (link.sequence, *_run_and_signal(document))
         otherwise = decision_again(document)
         if otherwise is not None:
@@ -375,7 +375,7 @@ class ChainWalk:
                 self._audit.found(
                     Fault.SWAPPED, chain, sequence, key, f"Record {sequence} cannot lie here, by what it says."
                 )
-            if document["decision"] == Decision.RETRAIN:
+            if Decision(document["decision"]).begins_run:
                 runs.setdefault(digest(str(document["run_id"])), set())
             self._audit.await_execution(document, chain, sequence)
         except STRANGE:

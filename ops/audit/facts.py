@@ -180,7 +180,7 @@ def _manifest(record: Mapping[str, Any], text: str, run: StoredRun, line: Mappin
     policy, checksums = record["policy"], record["checksums"]
     digests = {
         "policy": policy_sha256(pinned_policy(policy["effective"])),
-        "training input": sha256(canonical(record["training"]["input"])),
+        "training input": sha256(canonical(mapping(record["training"]).get("input"))),
         "signal": sha256(canonical(record["signal"])),
     }
     said = {

@@ -71,6 +71,7 @@ class Settings(ApprovalSettings):
     cooldown_hours: float
     run_budget: int
     max_concurrent_trainings: int
+    keep_champions: int
     default_model_tags: str
     model_data_prefixes: tuple[str, ...]
     image_prefixes: tuple[str, ...]
@@ -100,6 +101,7 @@ class Settings(ApprovalSettings):
             cooldown_hours=_number(environ, "COOLDOWN_HOURS"),
             run_budget=int(_number(environ, "RUN_BUDGET")),
             max_concurrent_trainings=int(_number(environ, "MAX_CONCURRENT_TRAININGS")),
+            keep_champions=int(_number(environ, "KEEP_CHAMPIONS")),
             default_model_tags=_text(environ, "DEFAULT_MODEL_TAGS"),
             model_data_prefixes=_list(environ, "MODEL_DATA_PREFIXES"),
             image_prefixes=_list(environ, "IMAGE_PREFIXES"),

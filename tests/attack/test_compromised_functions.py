@@ -70,6 +70,12 @@ MAY: Final[dict[str, tuple[Call, set[str]]]] = {
     "vote as somebody on the page": (on("lambda:InvokeFunction", STACK.arn("ApprovalFunction")), set()),
     "operate": (on("lambda:InvokeFunction", STACK.arn("OperatorFunction")), set()),
     "start a training job": (on("sagemaker:CreateTrainingJob", f"{SAGEMAKER}:training-job/retraining-1"), {"the hand"}),
+    "delete a model of a team": (on("sagemaker:DeleteModel", f"{SAGEMAKER}:model/fraud-1"), set()),
+    "delete a model of a run": (
+        Call("sagemaker:DeleteModel", f"{SAGEMAKER}:model/fraud-1", (("aws:ResourceTag/retraining:run", "run-1"),)),
+        {"the loop"},
+    ),
+    "say what a run made": (table("PutItem", "MADE#fraud"), {"the loop"}),
     "delete an endpoint": (on("sagemaker:DeleteEndpoint", f"{SAGEMAKER}:endpoint/fraud"), set()),
     "stop a stranger's training": (on("sagemaker:StopTrainingJob", f"{SAGEMAKER}:training-job/churn-weekly"), set()),
     "pass another role": (

@@ -696,6 +696,40 @@ def play_rolled_back(world: World) -> None:
     assert world.close(run) == "ROLLED_BACK"
 
 
+def play_gone_back(world: World) -> None:
+    """Promotions until the first is too old to be gone back to, and then a step back by a run of its own."""
+    served = [world.outside.endpoints[ENDPOINT].live]
+    for _ in range(3):
+        world.forward(days=8)
+        run = world.admitted()
+        assert world.trained(run) == "promote"
+        bake = world.served(run)
+        world.forward(minutes=61)
+        world.sweep()
+        assert world.word(bake) == "finish"
+        world.finish(run)
+        assert world.close(run) == "PROMOTED"
+        served.append(world.outside.endpoints[ENDPOINT].live)
+    world.forward(minutes=10)
+    assert world.sweep()["old_models_removed"] == 1
+    assert world.outside.deleted == [served[1]] * 2
+    asked = {"action": "rollback", "model": "fraud", "reason": "chargebacks doubled"}
+    assert world.operate(asked)["changed"]
+    assert not world.operate(asked)["changed"]
+    name, event = world.outside.raised("request-")
+    execution = {"id": f"{world.stack.arn(MACHINE).replace(':stateMachine:', ':execution:')}:{name}", "name": name}
+    answer = world.admit("admit a request to go back", event, execution)
+    assert answer["decision"] == "ROLL_BACK", answer
+    run = Run(name, execution["id"], "fraud", answer["next"])
+    bake = world.served(run)
+    world.forward(minutes=61)
+    world.sweep()
+    assert world.word(bake) == "finish"
+    world.finish(run)
+    assert world.close(run) == "PROMOTED"
+    assert world.outside.endpoints[ENDPOINT].live == served[2]
+
+
 def play_rolled_back_by_a_pause(world: World) -> None:
     """A kill switch ends a bake."""
     run = world.admitted()
@@ -948,6 +982,7 @@ PLAYS: Final = (
     play_without_capacity,
     play_refused,
     play_rolled_back,
+    play_gone_back,
     play_rolled_back_by_a_pause,
     play_asked,
     play_not_agreed,
@@ -970,6 +1005,7 @@ FORM: Final = {
     "SageMakerExecutionRoleArn": ROLE,
     "ApprovalAccess": "LINK",
     "DefaultModelTags": "REQUIRED",
+    "KeepChampions": "1",
     "ModelDataPrefixes": f"s3://{TEAM_BUCKET}",
     "ImagePrefixes": "image",
     "EvidenceObjectLock": "GOVERNANCE",

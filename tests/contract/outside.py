@@ -65,6 +65,8 @@ class Outside:
     alarm_state: str = "OK"
     quiet: bool = False
     stopped: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     answered: dict[str, str] = field(default_factory=dict)
     letters: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[list[Any]] = field(default_factory=list)
@@ -153,6 +155,7 @@ class Outside:
     def _describe_model(self, asked: dict[str, Any]) -> dict[str, Any]:
         return {
             "ModelName": asked["ModelName"],
+            "ModelArn": arn("model", asked["ModelName"]),
             "PrimaryContainer": {"Image": "image:1", "ModelDataUrl": f"s3://{TEAM_BUCKET}/champion.tar.gz"},
             "ExecutionRoleArn": ROLE,
         }
@@ -167,12 +170,30 @@ class Outside:
         }
 
     def _create_model(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.tags[arn("model", asked["ModelName"])] = asked["Tags"]
         return {"ModelArn": arn("model", asked["ModelName"])}
 
     def _create_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["EndpointConfigName"]
         self.variants[name] = asked["ProductionVariants"][0]["ModelName"]
+        self.tags[arn("endpoint-config", name)] = asked["Tags"]
         return {"EndpointConfigArn": arn("endpoint-config", name)}
+
+    def _list_endpoints(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        summary = {"CreationTime": self.now(), "LastModifiedTime": self.now(), "EndpointStatus": "InService"}
+        return {
+            "Endpoints": [
+                {"EndpointName": name, "EndpointArn": arn("endpoint", name), **summary} for name in self.endpoints
+            ]
+        }
+
+    def _delete_model(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.deleted.append(asked["ModelName"])
+        return {}
+
+    def _delete_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.deleted.append(asked["EndpointConfigName"])
+        return {}
 
     def _update_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:
         endpoint = self.endpoints[asked["EndpointName"]]
@@ -252,6 +273,8 @@ class Outside:
 
     def _list_tags(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What a team made is tagged as its model's, with whose name its own begins; pipelines serve every model."""
+        if asked["ResourceArn"] in self.tags:
+            return {"Tags": self.tags[asked["ResourceArn"]]}
         kind, _, name = asked["ResourceArn"].split(":")[-1].partition("/")
         model = "_shared" if kind == "pipeline" else "fraud" if name == TAGGED_ENDPOINT else name.split("-")[0]
         return {"Tags": [{"Key": "retraining:model", "Value": model}]}

@@ -23,6 +23,11 @@ TAGGED: Final = tuple((f"aws:ResourceTag/{key}", value) for key, value in TAGS.i
 OF_TEAMS: Final = re.compile(r":sagemaker:.*:(pipeline|endpoint|monitoring-schedule)/|:states:.*:stateMachine:")
 """What a team tags: what the loop changes and starts, all but what it creates and what the form names."""
 
+MADE: Final = {"retraining:run": "run-1"}
+"""The tag of what a run made."""
+
+OF_RUNS: Final = re.compile(r":sagemaker:.*:(model|endpoint-config)/")
+
 
 @dataclass
 class Recorder:
@@ -64,7 +69,9 @@ class Recorder:
         ours = {self.stack.arn(MACHINE), self.stack.values["TrainingPipelineArn"]}
 
         def tags_of(arn: str) -> dict[str, str]:
-            return dict(TAGS) if OF_TEAMS.search(arn) and arn not in ours else {}
+            if OF_RUNS.search(arn):
+                return MADE
+            return TAGS if OF_TEAMS.search(arn) and arn not in ours else {}
 
         machine = self.stack.arn(MACHINE)
         return Place(ACCOUNT, REGION, PARTITION, tags_of=tags_of, machine_of=lambda _: machine)

@@ -155,11 +155,24 @@ def test_no_role_is_as_wide_as_its_transactions(life: World, function: str) -> N
     assert refused_of_transactions(life, function, LeadingKeys.OF_THE_TRANSACTION)
 
 
-def test_the_function_that_decides_changes_nothing_in_sagemaker_but_stops_trainings(life: World) -> None:
+def test_the_function_that_decides_stops_trainings_and_removes_what_runs_made_and_changes_nothing_else(
+    life: World,
+) -> None:
     policies = life.stack.policies(f"{ORCHESTRATION}Role")
     bucket = life.stack.arn("AutomationBucket")
 
-    assert changes_of(life.stack, ORCHESTRATION) == {"sagemaker:StopPipelineExecution", "sagemaker:StopTrainingJob"}
+    assert changes_of(life.stack, ORCHESTRATION) == {
+        "sagemaker:StopPipelineExecution",
+        "sagemaker:StopTrainingJob",
+        "sagemaker:DeleteModel",
+        "sagemaker:DeleteEndpointConfig",
+    }
+    for action, kind in (("DeleteModel", "model"), ("DeleteEndpointConfig", "endpoint-config")):
+        made = f"{SAGEMAKER}:{kind}/fraud-1"
+        of_a_run, kept = ("aws:ResourceTag/retraining:run", "run-1"), ("aws:ResourceTag/retraining:keep", "yes")
+        assert allowing(policies, Call(f"sagemaker:{action}", made, (of_a_run,)))
+        assert not allowing(policies, Call(f"sagemaker:{action}", made))
+        assert not allowing(policies, Call(f"sagemaker:{action}", made, (of_a_run, kept)))
     assert not allowing(policies, Call("s3:PutObject", f"{bucket}/policies/fraud.json"))
     assert not allowing(policies, Call("s3:DeleteObject", f"{bucket}/decisions/fraud/x.json"))
     assert not allowing(policies, Call("s3:GetObject", f"arn:aws:s3:::{TEAM_BUCKET}/customers.csv"))

@@ -35,6 +35,7 @@ WAYS: Final = {
     "DecisionChoice": {
         Next.ASK: "RequestTrainingApproval",
         Next.TRAIN: "AcquireTrainingSlot",
+        Next.PROMOTE: "PromoteCandidate",
         Next.REJECT: "SignalRejected",
         "": "NoRetrainingNeeded",
     },

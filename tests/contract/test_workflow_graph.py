@@ -193,7 +193,15 @@ def a_training_starts_only_on_a_granted_slot(graph: Graph) -> None:
 
 
 def a_candidate_is_promoted_only_after_its_evaluation(graph: Graph) -> None:
-    assert "PromoteCandidate" not in graph.reachable(graph.start, {"EvaluateCandidate"})
+    """From the decision itself one way leads to it: that to go back to what was evaluated in its time."""
+    ways = graph.ways_on("DecisionChoice")
+    assert ways.count("PromoteCandidate") == 1
+    for way in {graph.start, *ways} - {"PromoteCandidate"}:
+        assert "PromoteCandidate" not in graph.reachable(way, {"DecisionChoice", "EvaluateCandidate"}), way
+
+
+def going_back_trains_nothing(graph: Graph) -> None:
+    assert not graph.reachable("PromoteCandidate", set()) & {"AcquireTrainingSlot", "TriggerTrainingPipeline"}
 
 
 def a_bake_comes_only_after_a_promotion_and_a_rollback_too(graph: Graph) -> None:
@@ -396,6 +404,7 @@ MUTANTS: Final[dict[Proof, list[Callable[[dict[str, Any]], None]]]] = {
         leads("EvaluationChoice", "Default", "AwaitBake"),
         leads("RequestPromotionApproval", "Catch", "RollBackEndpoint"),
     ],
+    going_back_trains_nothing: [leads("PromotionChoice", "Default", "AcquireTrainingSlot")],
     whatever_breaks_once_the_endpoint_may_have_changed_is_rolled_back_or_judged: [
         leads("AwaitBake", "Catch", "RecordOutcome")
     ],

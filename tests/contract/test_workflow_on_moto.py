@@ -179,6 +179,17 @@ PATHS: Final[dict[str, tuple[tuple[Step, ...], str]]] = {
         (*DOUBTED, ("RequestBakeApproval", Next.FINISH), *FINISHED, *recorded("PROMOTED")),
         "ModelPromoted",
     ),
+    # Going back, days later.
+    "a champion of the past": (
+        (
+            ("ReadRetrainingDecision", Next.PROMOTE),
+            ("PromoteCandidate", Next.BAKE),
+            ("AwaitBake", Next.FINISH),
+            *FINISHED,
+            *recorded("PROMOTED"),
+        ),
+        "ModelPromoted",
+    ),
     # Undoing.
     "undone by people after a doubtful bake": (
         (*DOUBTED, ("RequestBakeApproval", Next.ROLL_BACK), *UNDONE, *recorded("ROLLED_BACK")),

@@ -235,6 +235,29 @@ def test_the_endpoint_answers_with_the_model_it_holds(account: Account, endpoint
     assert (before, predicted(account)) == ([[1, 2], [3, 4]], [[2, 4], [6, 8]])
 
 
+def test_what_serves_may_be_deleted_and_serves_on_but_cannot_be_gone_back_to(account: Account, endpoint: str) -> None:
+    """AWS only warns: "You must not delete an EndpointConfig in use" (SageMaker API, DeleteEndpointConfig)."""
+    sagemaker = account.sagemaker
+    for _ in range(2):
+        sagemaker.delete_endpoint_config(EndpointConfigName="times-1")
+        sagemaker.delete_model(ModelName="times-1")
+        assert predicted(account) == [[1, 2], [3, 4]]
+        with pytest.raises(ClientError, match="Could not find"):
+            sagemaker.describe_endpoint_config(EndpointConfigName="times-1")
+        with pytest.raises(ClientError, match="Could not find"):
+            sagemaker.delete_endpoint_config(EndpointConfigName="times-1")
+        with pytest.raises(ClientError, match="Could not find"):
+            sagemaker.delete_model(ModelName="times-1")
+        with pytest.raises(ClientError, match="Could not find"):
+            sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-1")
+        assert sagemaker.list_endpoints()["Endpoints"][0]["EndpointName"] == endpoint
+        # A name is free again, and what is made under it is new.
+        serve(account, 1)
+        arn = sagemaker.describe_model(ModelName="times-1")["ModelArn"]
+        assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
+        sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}])
+
+
 def test_status_events_shout(account: Account, endpoint: str) -> None:
     url = account.listen({"source": ["aws.sagemaker"], "detail-type": ["SageMaker Endpoint State Change"]})
     account.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName="times-2")

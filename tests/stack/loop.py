@@ -508,6 +508,7 @@ def deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
             "SageMakerExecutionRoleArn": role,
             "DefaultModel": DEFAULT_MODEL,
             "MaxConcurrentTrainings": "4",
+            "KeepChampions": "1",  # so that a story of three promotions sees the first one's model go
             "ModelDataPrefixes": "s3://team-data/models",
             "ImagePrefixes": IMAGE.partition(":")[0],
             **parameters,

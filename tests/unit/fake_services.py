@@ -171,7 +171,8 @@ class FakeSageMaker:
         return self._described("DescribeTrainingJob", self.trainings, TrainingJobName)
 
     def describe_model(self, *, ModelName: str) -> dict[str, Any]:
-        return self._described("DescribeModel", self.models, ModelName)
+        described = self._described("DescribeModel", self.models, ModelName)
+        return {"ModelArn": ENDPOINT_ARN.replace(":endpoint", f":model/{ModelName}"), **described}
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:
         return self._described("DescribeEndpointConfig", self.configs, EndpointConfigName)
@@ -228,6 +229,9 @@ class FakeSageMaker:
                     )
                 ]
                 yield {"MonitoringExecutionSummaries": runs}
+            elif operation == "list_endpoints":
+                self._refuse(operation)
+                yield {"Endpoints": [{"EndpointName": name} for name in self.endpoints]}
             else:
                 yield {"PipelineExecutionSteps": self.steps.get(asked["PipelineExecutionArn"], [])}
 
@@ -240,6 +244,7 @@ class FakeSageMaker:
             if request["ModelName"] in self.models:
                 raise client_error("ValidationException", "Cannot create already existing model", "CreateModel")
             self.models[request["ModelName"]] = request
+            self._tag("model", request["ModelName"], request)
         return {}
 
     def create_endpoint_config(self, **request: Any) -> dict[str, Any]:
@@ -248,7 +253,14 @@ class FakeSageMaker:
             if name in self.configs:
                 raise client_error("ValidationException", "Cannot create already existing endpoint configuration", "")
             self.configs[name] = {**request, "EndpointConfigArn": f"{ENDPOINT_ARN}-config/{name}"}
+            self._tag("endpoint-config", name, request)
         return {}
+
+    def delete_model(self, *, ModelName: str) -> dict[str, Any]:
+        return self._deleted("DeleteModel", self.models, "ModelName", ModelName)
+
+    def delete_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:
+        return self._deleted("DeleteEndpointConfig", self.configs, "EndpointConfigName", EndpointConfigName)
 
     def update_endpoint(self, **request: Any) -> dict[str, Any]:
         with self._change("UpdateEndpoint", request):
@@ -310,6 +322,16 @@ class FakeSageMaker:
         return {}
 
     # Inside.
+
+    def _tag(self, kind: str, name: str, request: dict[str, Any]) -> None:
+        arn = ENDPOINT_ARN.replace(":endpoint", f":{kind}/{name}")
+        self.tags[arn] = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
+
+    def _deleted(self, operation: str, known: dict[str, dict[str, Any]], field: str, name: str) -> dict[str, Any]:
+        with self._change(operation, {field: name}):
+            if known.pop(name, None) is None:
+                raise client_error("ValidationException", f'Could not find {field} "{name}".', operation)
+        return {}
 
     def _described(self, operation: str, known: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
         self._enter(operation)

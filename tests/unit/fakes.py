@@ -70,6 +70,7 @@ SETTINGS: Final = Settings(
     policy_floor=False,
     run_budget=4,
     max_concurrent_trainings=1,
+    keep_champions=3,
     runbook_url="https://example.com/runbook",
     evidence_lock_days=0,
     approval_access=ApprovalAccess.IAM,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
-from orchestration.domain.decision import GUARDS, ModelState, decide, severity_of
+from orchestration.domain.decision import GUARDS, ROLLBACK_GUARDS, ModelState, decide, severity_of
 from orchestration.domain.policy import Policy, parse_policy
 from orchestration.domain.signal import Signal, Threshold
 from orchestration.domain.switches import KillSwitch
@@ -47,6 +47,7 @@ def signal(kind: SignalKind = SignalKind.DRIFT, observed: float | None = 0.9, **
 
 
 REQUEST = signal(SignalKind.REQUEST, source=SignalSource.MANUAL_REQUEST, requested_by="ana")
+ROLLBACK = replace(REQUEST, kind=SignalKind.ROLLBACK, proven_by="arn:aws:iam::111122223333:user/ana")
 PROVEN = replace(REQUEST, proven_by="arn:aws:iam::111122223333:user/ana")
 FILE = signal(SignalKind.RETRAINING_DECISION, source=SignalSource.DECISION_FILE, threshold=None)
 SWITCH = KillSwitch("global", "ana", "Migration.", "2026-03-02")
@@ -368,6 +369,24 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         "GUARDS_PASSED",
     ),
     "the model is in shadow mode": (signal(), policy(mode="shadow"), FREE, Decision.OBSERVE, "SHADOW"),
+    "going back asks no target, no cooldown, no budget, no breaker": (
+        ROLLBACK,
+        policy(training=NO_TARGET, budget_runs=1),
+        ModelState(frozen_reason="It drifts.", cooldown_until=NOON + timedelta(hours=1), run_starts=(NOON,)),
+        Decision.ROLL_BACK,
+        "GUARDS_PASSED",
+    ),
+    "a way back is paused": (ROLLBACK, DEFAULT, ModelState(kill_switches=(SWITCH,)), Decision.HOLD, "PAUSED"),
+    "there is no way back": (ROLLBACK, DEFAULT, ModelState(rollback_finding="Gone."), Decision.HOLD, "NO_WAY_BACK"),
+    "a run is in the way back": (ROLLBACK, DEFAULT, ModelState(active_run_id="r"), Decision.HOLD, "NO_WAY_BACK"),
+    "a way back in shadow mode": (ROLLBACK, policy(mode="shadow"), FREE, Decision.OBSERVE, "SHADOW"),
+    "a way back to somebody else's endpoint": (
+        ROLLBACK,
+        DEFAULT,
+        ModelState(foreign_findings=("Endpoint e belongs to churn.",)),
+        Decision.HOLD,
+        "FOREIGN_RESOURCE",
+    ),
 }
 
 
@@ -382,7 +401,8 @@ def test_the_guard_that_stands_in_the_way_decides_with_its_reason(name: str) -> 
 @pytest.mark.parametrize("name", CASES)
 def test_every_guard_is_recorded_in_order_also_after_the_one_that_decided(name: str) -> None:
     verdict = decide(*CASES[name][:3], NOON)
-    asked = (*NAMES, "ownership") if CASES[name][2].foreign_findings is not None else NAMES
+    names = ("kill_switch", "way_back", "shadow") if CASES[name][0].kind is SignalKind.ROLLBACK else NAMES
+    asked = (*names, "ownership") if CASES[name][2].foreign_findings is not None else names
     assert tuple(guard.guard for guard in verdict.guards) == asked
     for guard in verdict.guards:
         record = guard.as_record()
@@ -658,9 +678,11 @@ def test_no_signal_and_no_state_makes_deciding_raise_and_the_first_guard_in_the_
 ) -> None:
     verdict = decide(sent, in_force, state, now)
     assert verdict == decide(sent, in_force, state, now)
-    assert len(verdict.guards) == len(GUARDS)
+    back = sent.kind is SignalKind.ROLLBACK
+    assert len(verdict.guards) == len(ROLLBACK_GUARDS if back else GUARDS)
     stopped = [guard for guard in verdict.guards if guard.decision is not None]
-    expected = (stopped[0].decision, stopped[0].reason) if stopped else (Decision.RETRAIN, verdict.reason)
+    begins = Decision.ROLL_BACK if back else Decision.RETRAIN
+    expected = (stopped[0].decision, stopped[0].reason) if stopped else (begins, verdict.reason)
     assert (verdict.decision, verdict.reason) == expected
     if verdict.decision is Decision.RETRAIN:
         assert not state.active_run_id

@@ -346,6 +346,7 @@ def test_what_is_created_is_named_by_the_run_and_tagged_with_it(world: World) ->
     plan = verdict(world).plan
     assert isinstance(plan, EndpointPlan)
     assert plan.wanted_config.startswith("fraud-")
+    assert plan.create_model is not None
     tags = {tag["Key"]: tag["Value"] for tag in plan.create_model["Tags"]}
     assert tags.items() >= {"retraining:model": "fraud", "retraining:run": "run-1"}.items()
 

@@ -288,6 +288,7 @@ def test_a_champion_in_a_list_of_one_container_is_copied_as_it_is_run() -> None:
 
     made = plan_promotion(ENDPOINT, unnamed, champion, model="fraud", name="fraud-2", tags={})
     assert isinstance(made, EndpointPlan)
+    assert made.create_model is not None
     container = made.create_model["PrimaryContainer"]
     assert container["Image"] == "old-image"
     assert container["ImageConfig"] == CONTAINER["ImageConfig"]

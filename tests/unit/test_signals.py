@@ -1244,7 +1244,7 @@ def test_a_request_that_no_operator_made_is_rejected_with_what_to_do(request_id:
     )
     assert isinstance(found, Rejection)
     assert found.reason == "REQUEST_UNKNOWN"
-    assert found.sentence.endswith("Ask with make retrain.")
+    assert found.sentence.endswith("Ask with make retrain or make rollback.")
 
 
 @pytest.mark.parametrize("lower_is_worse", [True, False])

@@ -1,4 +1,4 @@
-"""Admit: turn one event into one decision, and a decision to retrain into a run with its manifest.
+"""Admit: turn one event into one decision, and a decision to retrain or to go back into a run with its manifest.
 
 Gather, decide, apply: what is known is read, ``decide`` judges it, and decision, model state, chain head, run and the
 items of everything that must follow are written in one transaction. Records and messages are made from what was
@@ -22,12 +22,13 @@ from orchestration.domain.contracts import (
     Decision,
     DueKind,
     Next,
+    SignalKind,
     SignalSource,
-    Status,
 )
 from orchestration.domain.decision import DecisionVerdict, ModelState, decide
 from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.json_values import mapping, text
+from orchestration.domain.ownership import Kind, Resource
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.promotion import not_promotable
 from orchestration.domain.reasons import Reason
@@ -45,13 +46,14 @@ from orchestration.domain.signals import read_signal
 from orchestration.domain.switches import switches_over
 from orchestration.steps.artifacts import champion_of
 from orchestration.steps.due_work import attempt
-from orchestration.steps.evidence import kept_event
-from orchestration.steps.ownership import policy_foreign
+from orchestration.steps.evidence import kept_event, verdict_record
+from orchestration.steps.going_back import made_check, verdict_on_way_back
+from orchestration.steps.ownership import not_own, policy_foreign
 from orchestration.steps.pending import merge_pending, pending_due, unanswered
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
-from orchestration.steps.telling import signal_told, tell, write_records
+from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
 from orchestration.stores.models import Commit, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.monitor_run import RunListing
     from orchestration.domain.promotion import Champion
+    from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
 
@@ -119,6 +122,7 @@ class _Known:
     head: Head
     champion: Champion | None
     state: ModelState
+    rollback: CandidateVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +178,13 @@ def _decide_once(
     if seen is not None:
         return _answered(ports, seen, None)
     if isinstance(found, Signal) and loaded is not None:
-        known = _gather(ports, found, loaded)
+        known = _gather(ports, asked, found, loaded)
         now = ports.now()
         verdict = decide(found, loaded.policy, known.state, now)
-        if verdict.decision is Decision.RETRAIN:
+        if verdict.decision.begins_run:
             # Asked last, so that a signal that is not acted on costs no look at anybody's tags.
             champion = known.champion.as_record() if known.champion else None
-            foreign = policy_foreign(ports, loaded.policy, champion)
+            foreign = _foreign(ports, loaded.policy, champion, trains=verdict.decision is Decision.RETRAIN)
             known = replace(known, state=replace(known.state, foreign_findings=foreign))
             verdict = decide(found, loaded.policy, known.state, now)
         plan = _plan(ports, asked, found, loaded.policy, known, verdict, now)
@@ -195,7 +199,15 @@ def _decide_once(
 # Gather.
 
 
-def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
+def _foreign(ports: Ports, policy: Policy, champion: dict[str, Any] | None, *, trains: bool) -> tuple[str, ...]:
+    """What a run would reach that is not its model's; one that goes back reaches the endpoint alone."""
+    if trains:
+        return policy_foreign(ports, policy, champion)
+    finding = not_own(ports, Resource(Kind.ENDPOINT, str(policy.promotion.endpoint)), policy.model)
+    return (finding,) if finding else ()
+
+
+def _gather(ports: Ports, asked: _Asked, signal: Signal, loaded: LoadedPolicy) -> _Known:
     policy = loaded.policy
     endpoint = policy.promotion.endpoint if policy.promotion.kind is PromotionKind.ENDPOINT else None
     # First: whatever is recorded of the model from here on has the signal decided again.
@@ -215,7 +227,14 @@ def _gather(ports: Ports, signal: Signal, loaded: LoadedPolicy) -> _Known:
         endpoint_finding=None if endpoint is None or champion is None else not_promotable(policy.promotion, champion),
         policy_findings=loaded.findings,
     )
-    return _Known(stored, head, champion, state)
+    if signal.kind is not SignalKind.ROLLBACK:
+        return _Known(stored, head, champion, state)
+    kept = ports.table.kept_request(str(mapping(asked.event.get("detail")).get("request")))
+    assert kept is not None  # noqa: S101 - the signal was read from it, and requests are kept for 90 days
+    back = verdict_on_way_back(ports, policy, kept)
+    if isinstance(back, str):
+        return _Known(stored, head, champion, replace(state, rollback_finding=back))
+    return _Known(stored, head, champion, state, back)
 
 
 def _unknown(signal: Signal) -> Rejection:
@@ -245,6 +264,9 @@ def _plan(
             run_starts=(*stored.run_starts, now.isoformat()),
             pending=unanswered(stored.pending, signal, verdict.severity),
         )
+    elif verdict.decision is Decision.ROLL_BACK:
+        state = replace(state, active_run_id=asked.run_id)
+    if verdict.decision.begins_run:
         manifest = _manifest(ports, asked, signal, verdict, policy, known.champion, sequence, now)
     key = decision_key(signal.model, now, signal.signal_id)
     record = decision_record(
@@ -261,11 +283,14 @@ def _plan(
     records = [Record(RecordKind.DECISION, key, record)]
     if manifest is not None:
         records.append(Record(RecordKind.MANIFEST, manifest_key(signal.model, asked.run_id), manifest))
+    if manifest is not None and known.rollback is not None:
+        records.append(verdict_record(_run(asked, signal, verdict, canonical(manifest), now), known.rollback))
+        writes.append(ports.table.verdict_write(asked.run_id, known.rollback))
+        writes += made_check(ports, signal.model, known.rollback)
     links = chained(known.head, *records)
     if manifest is not None:
-        kept = links[-1].record
-        run = StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, kept, verdict.severity)
-        decided = StatusRow(Status.RETRAINING_DECIDED, now.isoformat(), verdict.sentence, verdict.severity)
+        run = _run(asked, signal, verdict, links[1].record, now)
+        decided = StatusRow(DECIDED[verdict.decision], now.isoformat(), verdict.sentence, verdict.severity)
         writes += ports.table.run_writes(run, decided)
         # Switches over everything or a source are of another chain.
         writes += ports.table.switch_checks(signal.model, signal.source, *([signal.origin] if signal.origin else []))
@@ -276,6 +301,10 @@ def _plan(
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)
     return _Plan(state, seen, (*writes, ports.table.due_write(item)), item, now)
+
+
+def _run(asked: _Asked, signal: Signal, verdict: DecisionVerdict, manifest: str, now: datetime) -> StoredRun:
+    return StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, manifest, verdict.severity)
 
 
 def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
@@ -301,6 +330,9 @@ def _next_state(
     state: StoredModel, signal: Signal, verdict: DecisionVerdict, now: datetime, sequence: int
 ) -> tuple[StoredModel, bool]:
     """The model's state after a decision that starts no run, and whether people are told of it."""
+    if signal.kind is SignalKind.ROLLBACK:
+        # Whoever asked is told what came of it, each time, and no other hold is told less often for that.
+        return state, True
     if verdict.freezes and not state.frozen_reason:
         state = replace(state, frozen_reason=verdict.sentence)
     again = signal.source is SignalSource.PENDING
@@ -337,18 +369,7 @@ def _manifest(
     now: datetime,
 ) -> dict[str, Any]:
     """The immutable plan of a run; it pins the policy it was decided under."""
-    training_input = {
-        **policy.training.input,
-        "run": "all",
-        "triggered_by": "monitoring",
-        "reason": "auto_retraining",
-        "run_id": asked.run_id,
-        "model": policy.model,
-        "manifest_uri": ports.bucket.uri(manifest_key(policy.model, asked.run_id)),
-        "output_uri": ports.bucket.uri(output_prefix(policy.model, asked.run_id)),
-        "idempotency_token": idempotency_token(asked.run_id),
-        "champion_model_data_uri": champion.model_data_url if champion else None,
-    }
+    training = _training(ports, asked, policy, champion) if verdict.decision is Decision.RETRAIN else None
     record = signal.as_record()
     return {
         "run_id": asked.run_id,
@@ -367,16 +388,31 @@ def _manifest(
         "policy_version": policy.version,
         "policy": {"version": policy.version, "sha256": policy_sha256(policy), "effective": policy_record(policy)},
         "champion": champion.as_record() if champion else None,
-        "training": {
-            "kind": policy.training.kind,
-            "target": policy.training.target,
-            "input": training_input,
-            "max_hours": policy.training.max_hours,
-        },
+        "training": training,
         "checksums": {
-            "training_input_sha256": sha256(canonical(training_input)),
+            "training_input_sha256": sha256(canonical(training["input"] if training else None)),
             "signal_sha256": sha256(canonical(record)),
         },
+    }
+
+
+def _training(ports: Ports, asked: _Asked, policy: Policy, champion: Champion | None) -> dict[str, Any]:
+    return {
+        "kind": policy.training.kind,
+        "target": policy.training.target,
+        "input": {
+            **policy.training.input,
+            "run": "all",
+            "triggered_by": "monitoring",
+            "reason": "auto_retraining",
+            "run_id": asked.run_id,
+            "model": policy.model,
+            "manifest_uri": ports.bucket.uri(manifest_key(policy.model, asked.run_id)),
+            "output_uri": ports.bucket.uri(output_prefix(policy.model, asked.run_id)),
+            "idempotency_token": idempotency_token(asked.run_id),
+            "champion_model_data_uri": champion.model_data_url if champion else None,
+        },
+        "max_hours": policy.training.max_hours,
     }
 
 
@@ -387,7 +423,7 @@ def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str,
     """The answer a committed decision had; ``told`` is its item when it was committed just now."""
     answer: dict[str, Any] = json.loads(seen.payload)
     done = told is not None and attempt(ports, told, tell)
-    if not done and answer["decision"] == Decision.RETRAIN:
+    if not done and Decision(answer["decision"]).begins_run:
         # A training reads its manifest, so without it no run goes on; everything else a sweep makes up for.
         write_records(ports, seen)
     return answer
@@ -398,6 +434,8 @@ def way_on(record: Mapping[str, Any]) -> Next:
     decision = Decision(record["decision"])
     if decision is Decision.RETRAIN:
         return Next.ASK if mapping(record.get("approval")).get("needed") else Next.TRAIN
+    if decision is Decision.ROLL_BACK:
+        return Next.PROMOTE
     return Next.REJECT if decision is Decision.REJECT else Next.END
 
 

@@ -119,7 +119,12 @@ def _store_once(ports: Ports, run: StoredRun, verdict: CandidateVerdict, row: St
     stored = ports.table.store_candidate_verdict(
         run.run_id,
         verdict,
-        [*writes, *ports.table.chain_writes(head, links), ports.table.open_check(run.run_id, run.execution_arn)],
+        [
+            *writes,
+            *ports.table.chain_writes(head, links),
+            ports.table.open_check(run.run_id, run.execution_arn),
+            *ports.table.made_writes(run.run_id, run.model, verdict),
+        ],
     )
     if stored:
         attempt(ports, told, tell)
@@ -283,12 +288,12 @@ def _champion_changed(manifest: dict[str, Any], champion: Champion | None) -> Re
 def _illegal(ports: Ports, plan: EndpointPlan) -> Result | None:
     """A plan SageMaker would refuse, found before it creates anything; not the candidate's fault."""
     requests = {
-        "CreateModel": plan.create_model,
-        "CreateEndpointConfig": plan.create_endpoint_config,
+        "CreateModel": mapping(plan.create_model),
+        "CreateEndpointConfig": mapping(plan.create_endpoint_config),
         "UpdateEndpoint": plan.update_endpoint,
     }
     faults = [fault for name, request in requests.items() if (fault := ports.sagemaker.request_faults(name, request))]
-    for container in containers_of(plan.create_model):
+    for container in containers_of(mapping(plan.create_model)):
         # The training's, of any names and texts; the client holds no request against limits and patterns.
         environment = container.get("Environment", {})
         found = part_findings("CreateModel.PrimaryContainer.Environment", environment, "environment")

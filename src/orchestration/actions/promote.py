@@ -133,7 +133,8 @@ def _not_own(
         found = [not_own(ports, Resource(Kind.STATE_MACHINE, plan.target), model)]
     else:
         found = [not_own(ports, Resource(Kind.ENDPOINT, plan.endpoint), model)]
-        found += request_foreign(ports, model, plan.create_model, champion, copies)
+        if plan.create_model is not None:
+            found += request_foreign(ports, model, plan.create_model, champion, copies)
         if plan.model_package_arn:
             found.append(not_own(ports, package_group(plan.model_package_arn), model))
     sentences = [sentence for sentence in found if sentence]
@@ -163,6 +164,9 @@ def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | Non
 
 def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) -> Refusal | None:
     """Whether people have to be asked, were asked, and said yes to what is in force now."""
+    if isinstance(verdict.plan, EndpointPlan) and verdict.plan.goes_back:
+        # A person asked for it, whose name is proven and stands in the signal.
+        return None
     approval = ports.table.wait(gathered.run.run_id, WaitKind.APPROVAL, "promotion")
     if approval is None:
         if verdict.result.next is Next.ASK or policy_changed(gathered.sight):
@@ -269,7 +273,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         (ports.changes.create_model, plan.create_model),
         (ports.changes.create_endpoint_config, plan.create_endpoint_config),
     ):
-        if not _accepted(ports, wait, make(request)):
+        if request is not None and not _accepted(ports, wait, make(request)):
             return False
     # Look once more: a try before this one may have been taken although its answer was lost, and somebody else may have
     # deployed while model and config were made.

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE, DueKind
-from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.kept_request import KeptRequest
-from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import identify, rejection_id
+from orchestration.domain.signal import identify
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_text
+from orchestration.steps.operators import ask_for_sweep, asked_text, request_due
 
 if TYPE_CHECKING:
     from orchestration.ports import OperatorPorts
@@ -53,23 +50,7 @@ def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[st
         )
     now = ports.now()
     kept = KeptRequest(identify("kept-request", by.name, model, key), model, reason, by.name, now.isoformat(), force)
-    item = due(
-        DueKind.RAISE,
-        f"request:{kept.request_id}",
-        model,
-        now,
-        event={
-            "source": RETRAINING_SOURCE,
-            "detail-type": RETRAINING_REQUESTED,
-            "time": kept.at,
-            "detail": {"request": kept.request_id},
-        },
-        identities=[kept.signal_id, rejection_id(Reason.UNKNOWN_MODEL, kept.signal_id)],
-        name=f"request-{kept.request_id}",
-        since=kept.at,
-        repair="request_raised",
-    )
-    changed = ports.table.keep_request(kept, [ports.table.due_write(item)], at=now)
+    changed = ports.table.keep_request(kept, [ports.table.due_write(request_due(kept, now))], at=now)
     LOG.info("RetrainingRequested", extra={"model": model, "signal_id": kept.signal_id, "kept_before": not changed})
     ask_for_sweep(ports)
     return {"signal_id": kept.signal_id, "changed": changed}

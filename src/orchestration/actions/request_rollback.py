@@ -1,24 +1,31 @@
-"""Ask for the champion: what an operator wants taken back while it is on trial is kept; the next look at the bake ends it."""
+"""Ask for the champion before: a candidate on trial is taken back by its own run, a champion by a run of its own.
+
+A model has one run at a time. While that has a candidate on trial, the request ends its bake; otherwise the request is kept,
+and raised until it is decided, as one for a retraining is.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.json_values import model_name
-from orchestration.domain.kept_request import KeptRollback
+from orchestration.domain.json_values import execution_name, model_name, text
+from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.signal import identify
 from orchestration.domain.switches import run_scope
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_text
+from orchestration.steps.operators import ask_for_sweep, asked_text, request_due
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
+    from orchestration.domain.chain import Head
     from orchestration.domain.wait import Wait
     from orchestration.ports import OperatorPorts
 
@@ -29,33 +36,49 @@ ON_TRIAL: Final = frozenset({WaitKind.PROMOTION, WaitKind.BAKE})
 
 
 def request_rollback(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
-    """Have a candidate that is on trial taken back.
+    """Have the champion before serve again: a candidate that is on trial is taken back, else a run of its own goes back.
 
     Args:
-        request: ``{"model", "reason", "proof"}``.
+        request: ``{"model", "reason", "proof", "to"?}``; ``to`` is the run whose model is to serve, by default what served
+            before.
         ports: the outside.
 
     Returns:
-        ``{"run_id", "changed"}``; ``changed`` is False when it was asked for before, or the champion comes back already.
+        ``{"run_id", "changed"}`` of a candidate on trial; ``changed`` is False when it was asked for before, or the champion
+        comes back already. ``{"signal_id", "changed"}`` of a run of its own, which the decision on that signal begins.
 
     Raises:
-        InvalidRequestError: the model or the reason is missing or not legal, no candidate of the model is on trial, or
-            nobody is proven to ask.
+        InvalidRequestError: the model, the reason or the run is missing or not legal, there is nothing to go back from, a
+            run is in progress, or nobody is proven to ask.
         ContentionError: something else was written at the same moment; try again.
     """
-    model = model_name(request.get("model"))
+    model, to = model_name(request.get("model")), request.get("to")
     if model is None:
         raise InvalidRequestError("A rollback needs a model: a legal model name.")
-    reason, by = asked_text(request, "reason", 500), proven_caller(ports, request)
-    answer = against_rivals(ports, functools.partial(_ask, ports, model, reason, by.name), f"The run of {model}")
+    if to is not None and execution_name(to) is None:
+        raise InvalidRequestError(f"{text(to, 80)!r} is no run: make history MODEL={model} shows them.")
+    asked = _Asked(model, asked_text(request, "reason", 500), proven_caller(ports, request).name, to)
+    answer = against_rivals(ports, functools.partial(_ask, ports, asked), f"The run of {model}")
     ask_for_sweep(ports)
     return answer
 
 
-def _ask(ports: OperatorPorts, model: str, reason: str, by: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    model: str
+    reason: str
+    by: str
+    to: str | None
+
+
+def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
     # Before the waits: a bake's result is a record of this chain, so that none comes between the look and the request.
-    head, run_id = ports.table.chain_head(model), ports.table.model(model).active_run_id
-    waits = ports.table.waits_of_run_without_tokens(run_id) if run_id else []
+    model = asked.model
+    head, stored = ports.table.chain_head(model), ports.table.model(model)
+    run_id = stored.active_run_id
+    if run_id is None:
+        return _ask_for_run(ports, asked, head, stored.version)
+    waits = ports.table.waits_of_run_without_tokens(run_id)
     bake = next((wait.result for wait in waits if wait.kind is WaitKind.BAKE), None)
     ruled = next((wait.result for wait in waits if wait.kind is WaitKind.APPROVAL and wait.subject == BAKE), None)
     if bake is not None and bake.next is Next.ASK and ruled is None:
@@ -63,22 +86,46 @@ def _ask(ports: OperatorPorts, model: str, reason: str, by: str) -> dict[str, An
         raise InvalidRequestError(
             f"People are asked whether the candidate of {run_id} stays. Say no: make reject RUN={run_id}"
         )
-    if run_id is not None and any(over is not None and over.next is Next.ROLL_BACK for over in (bake, ruled)):
+    if any(over is not None and over.next is Next.ROLL_BACK for over in (bake, ruled)):
         return {"run_id": run_id, "changed": False}
-    if run_id is None or bake is not None or not _is_on_trial(ports, run_id, waits):
+    if bake is not None or not _is_on_trial(ports, run_id, waits):
         raise InvalidRequestError(
-            f"No candidate of {model} is on trial on an endpoint, so there is nothing to take back. make pause "
-            f"SCOPE=model:{model} stops a run before that; after it, make history MODEL={model} names the run, and an older "
-            "config is set on the endpoint itself: docs/runbook.md, Manual override."
+            f"No candidate of {model} is on trial on an endpoint, so there is nothing to take back, and run {run_id} is in "
+            f"progress: one run at a time changes an endpoint. Wait for its end (make history RUN={run_id}), or stop it before "
+            f"it promotes with make pause SCOPE=model:{model}; then ask again."
+        )
+    if asked.to is not None:
+        raise InvalidRequestError(
+            f"The candidate of run {run_id} is on trial: take that back first, without TO; then name the run to go back to."
         )
     now = ports.now()
-    kept = KeptRollback(run_id, model, reason, by, now.isoformat())
+    kept = KeptRollback(run_id, model, asked.reason, asked.by, now.isoformat())
     item = due(DueKind.SWITCH, run_scope(run_id), model, now)
     changed = ports.table.keep_rollback(
         kept, [ports.table.due_write(item), *ports.table.chain_writes(head, ())], at=now
     )
     LOG.info("RollbackRequested", extra={"model": model, "run_id": run_id, "kept_before": not changed})
     return {"run_id": run_id, "changed": changed}
+
+
+def _ask_for_run(ports: OperatorPorts, asked: _Asked, head: Head, version: int) -> dict[str, Any]:
+    """Keep a request that a run of its own decides; the same until anything is decided of the model, whoever asks."""
+    model = asked.model
+    last = next(iter(ports.table.promoted_runs(model)), None)
+    if last is None:
+        raise InvalidRequestError(
+            f"No run of {model} was promoted, so there is nothing to go back from: make history MODEL={model}. An older config "
+            "is set on the endpoint itself: docs/runbook.md, Manual override."
+        )
+    now = ports.now()
+    identity = identify("kept-rollback", model, last, asked.to, str(version))
+    kept = KeptRequest(
+        identity, model, asked.reason, asked.by, now.isoformat(), force=False, takes_back=last, to=asked.to
+    )
+    writes = [ports.table.due_write(request_due(kept, now)), *ports.table.chain_writes(head, ())]
+    changed = ports.table.keep_request(kept, writes, at=now)
+    LOG.info("RollbackRequested", extra={"model": model, "signal_id": kept.signal_id, "kept_before": not changed})
+    return {"signal_id": kept.signal_id, "changed": changed}
 
 
 def _is_on_trial(ports: OperatorPorts, run_id: str, waits: list[Wait]) -> bool:

@@ -28,6 +28,7 @@ from orchestration.steps.anchoring import ANCHOR, anchor_heads
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import Worked, put_off, work_off
 from orchestration.steps.earlier_release import take_over
+from orchestration.steps.keeping import REMOVED, remove_old
 from orchestration.steps.looking import look, wake
 from orchestration.steps.pending import raise_pending, raise_signal
 from orchestration.steps.switches import switch_changed
@@ -54,6 +55,7 @@ WORKERS: Final[dict[DueKind, Callable[[Ports, DueItem], Worked]]] = {
     DueKind.INTENT: look_at_intention,
     DueKind.RAISE: raise_signal,
     DueKind.SWITCH: switch_changed,
+    DueKind.REMOVE: remove_old,
 }
 """Who works off what."""
 
@@ -84,7 +86,7 @@ REFUSED_FOR: Final = (Reason.NO_MODEL, Reason.UNKNOWN_MODEL, Reason.VIOLATIONS_U
 """Reasons an alarm or a monitor run may have been rejected for; raised again it would be rejected again."""
 
 DUE_WORK: Final = frozenset(
-    {"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised", "event_replayed"}
+    {"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised", "event_replayed", REMOVED}
 )
 """Repairs that are none: their time came. Every other one makes up for something that was lost."""
 

@@ -35,6 +35,9 @@ RUN_TAG: Final = "retraining:run"
 PACKAGE_TAG: Final = "retraining:package"
 """Tag on everything a run creates in SageMaker."""
 
+KEEP_TAG: Final = "retraining:keep"
+"""Tag, of any value, on a model or config of the loop's that somebody uses elsewhere: the loop does not remove it."""
+
 UNATTRIBUTED: Final = "_unattributed"
 """Chain and folder of decisions on signals that name no model. No model may start with an underscore."""
 
@@ -43,11 +46,17 @@ class Decision(StrEnum):
     """What the guards made of one signal."""
 
     RETRAIN = "RETRAIN"
+    ROLL_BACK = "ROLL_BACK"
     OBSERVE = "OBSERVE"
     HOLD = "HOLD"
     COALESCE = "COALESCE"
     SKIP = "SKIP"
     REJECT = "REJECT"
+
+    @property
+    def begins_run(self) -> bool:
+        """True when a run follows, with a manifest and an outcome."""
+        return self in {Decision.RETRAIN, Decision.ROLL_BACK}
 
 
 class Severity(StrEnum):
@@ -92,6 +101,7 @@ class SignalKind(StrEnum):
     NO_DRIFT = "no_drift"
     RETRAINING_DECISION = "retraining_decision"
     REQUEST = "request"
+    ROLLBACK = "rollback"
 
 
 class Next(StrEnum):
@@ -141,12 +151,15 @@ class DueKind(StrEnum):
     """Raise a signal whose event was lost or is replayed, or a retraining an operator asked for."""
     SWITCH = "switch"
     """A kill switch was thrown or lifted: end the bakes under it, hand out what waited for it."""
+    REMOVE = "remove"
+    """After a promotion: remove the models and configs of the model's runs that are KeepChampions promotions old."""
 
 
 class Status(StrEnum):
     """Statuses of a run in the order they can come. Each comes at most once."""
 
     RETRAINING_DECIDED = "RETRAINING_DECIDED"
+    ROLLBACK_DECIDED = "ROLLBACK_DECIDED"
     TRAINING_APPROVAL_REQUESTED = "TRAINING_APPROVAL_REQUESTED"
     TRAINING_APPROVED = "TRAINING_APPROVED"
     TRAINING_QUEUED = "TRAINING_QUEUED"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from orchestration.domain.policy import Policy
 
 
-ASKED_FOR: Final = frozenset({SignalKind.REQUEST, SignalKind.RETRAINING_DECISION})
-"""Kinds of signals that ask for a retraining and measure nothing."""
+ASKED_FOR: Final = frozenset({SignalKind.REQUEST, SignalKind.RETRAINING_DECISION, SignalKind.ROLLBACK})
+"""Kinds of signals that ask for something and measure nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class ModelState:
     policy_findings: tuple[str, ...] = ()
     foreign_findings: tuple[str, ...] | None = None
     """What its policy reaches that is not its own; None while nobody asked, as for a signal that is not acted on."""
+    rollback_finding: str | None = None
+    """Why there is no way back, of a request for one."""
 
     def as_record(self) -> dict[str, Any]:
         """The state as it stands in a decision record."""
@@ -142,7 +144,8 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
     """Decide one signal. Pure: the same arguments give the same verdict."""
     severity = severity_of(signal, policy)
     # Looked at last, and only for a signal that every other guard lets pass: one that is not acted on reads nobody's tags.
-    asked = GUARDS if state.foreign_findings is None else (*GUARDS, _ownership)
+    chain = ROLLBACK_GUARDS if signal.kind is SignalKind.ROLLBACK else GUARDS
+    asked = chain if state.foreign_findings is None else (*chain, _ownership)
     verdicts = tuple(guard(signal, policy, state, severity, now) for guard in asked)
     stopped = next((verdict for verdict in verdicts if verdict.decision is not None), None)
     if stopped is not None and stopped.decision is not None:
@@ -151,6 +154,10 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
         return DecisionVerdict(
             stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, guards=verdicts
         )
+    if signal.kind is SignalKind.ROLLBACK:
+        # Whoever asks is the person; nobody is asked besides.
+        sentence = f"{signal.summary} Every guard passed, so endpoint {policy.promotion.endpoint} goes back."
+        return DecisionVerdict(Decision.ROLL_BACK, Reason.GUARDS_PASSED, sentence, severity, guards=verdicts)
     approval_needed = _asks_people(signal, policy, severity)
     return DecisionVerdict(
         Decision.RETRAIN,
@@ -401,13 +408,14 @@ def _budget(signal: Signal, policy: Policy, state: ModelState, severity: Severit
 
 
 def _shadow(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
-    del signal, state, severity, now
+    del state, severity, now
     if policy.mode == "shadow":
         return GuardVerdict(
             "shadow",
             Decision.OBSERVE,
             Reason.SHADOW,
-            f"{policy.model} is in shadow mode: it would have been retrained, and nothing was started.",
+            f"{policy.model} is in shadow mode: it would have been "
+            f"{'rolled back' if signal.kind is SignalKind.ROLLBACK else 'retrained'}, and nothing was started.",
         )
     return _passes("shadow", Reason.ACTIVE, "The loop is active for this model.")
 
@@ -417,6 +425,19 @@ def _ownership(signal: Signal, policy: Policy, state: ModelState, severity: Seve
     if state.foreign_findings:
         return GuardVerdict("ownership", Decision.HOLD, Reason.FOREIGN_RESOURCE, " ".join(state.foreign_findings))
     return _passes("ownership", Reason.OWN_RESOURCES, f"What the policy names is {policy.model}'s own.")
+
+
+def _way_back(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
+    del signal, severity, now
+    finding = state.rollback_finding
+    if state.active_run_id:
+        finding = (
+            f"Run {state.active_run_id} of {policy.model} is in progress, and one run at a time changes its endpoint: wait "
+            f"for its end, or make pause SCOPE=model:{policy.model} and resume; then ask again."
+        )
+    if finding:
+        return GuardVerdict("way_back", Decision.HOLD, Reason.NO_WAY_BACK, finding)
+    return _passes("way_back", Reason.WAY_BACK, "What served before is there, and nobody else deployed since.")
 
 
 def _passes(guard: str, reason: Reason, sentence: str) -> GuardVerdict:
@@ -440,3 +461,7 @@ GUARDS = (
     _shadow,
 )
 """The chain, strongest first, but for ``_ownership``, which is asked last. ``duplicate`` stands before all of them, in the store: a signal seen is not decided."""
+
+ROLLBACK_GUARDS = (_kill_switch, _way_back, _shadow)
+"""The chain for a request to go back, which trains nothing: no cooldown, no budget, and a frozen model may go back, unless a
+run left its endpoint unsettled, which the fence sees."""

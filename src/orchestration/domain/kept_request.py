@@ -9,7 +9,11 @@ from orchestration.domain.signal import identify
 
 @dataclass(frozen=True, slots=True)
 class KeptRequest:
-    """A retraining an operator asked for. ``by`` is the name AWS proves; ``at`` is ISO-8601 in UTC."""
+    """A retraining, or a way back, that an operator asked for. ``by`` is the name AWS proves; ``at`` is ISO-8601 in UTC.
+
+    ``takes_back`` is the run whose promotion is taken back, the model's last one when that was asked for; None of a
+    retraining. ``to`` is the run whose config is to serve again; None: what served before.
+    """
 
     request_id: str
     model: str
@@ -17,6 +21,8 @@ class KeptRequest:
     by: str
     at: str
     force: bool
+    takes_back: str | None = None
+    to: str | None = None
 
     @property
     def signal_id(self) -> str:

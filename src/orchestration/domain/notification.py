@@ -34,6 +34,7 @@ _IN_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"
 
 _MARKS: Final = {
     "RETRAIN": ":arrows_counterclockwise:",
+    "ROLL_BACK": ":leftwards_arrow_with_hook:",
     "HOLD": ":raised_hand:",
     "REJECT": ":no_entry:",
     "PROMOTED": ":white_check_mark:",
@@ -150,6 +151,7 @@ def decision_message(
     """The message on a decision."""
     titles = {
         Decision.RETRAIN: "retraining starts",
+        Decision.ROLL_BACK: "rollback starts",
         Decision.HOLD: "signal held",
         Decision.REJECT: "signal rejected",
         Decision.COALESCE: "signal kept for later",

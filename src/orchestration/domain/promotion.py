@@ -112,14 +112,14 @@ class EndpointPlan:
     """An endpoint is moved to a new config: the exact requests, and how the bake is judged.
 
     ``previous_config`` is the champion's, ``wanted_config`` the candidate's. The requests are CreateModel's,
-    CreateEndpointConfig's and UpdateEndpoint's.
+    CreateEndpointConfig's and UpdateEndpoint's; the first two are None for going back to what was made before.
     """
 
     endpoint: str
     previous_config: str
     wanted_config: str
-    create_model: dict[str, Any]
-    create_endpoint_config: dict[str, Any]
+    create_model: dict[str, Any] | None
+    create_endpoint_config: dict[str, Any] | None
     update_endpoint: dict[str, Any]
     bake_seconds: int
     alarms: tuple[str, ...]
@@ -128,6 +128,11 @@ class EndpointPlan:
     monitoring_schedule: str | None = None
     baseline_statistics_uri: str | None = None
     baseline_constraints_uri: str | None = None
+
+    @property
+    def goes_back(self) -> bool:
+        """True for the plan of a rollback: what is to serve was made, judged and served before."""
+        return self.create_endpoint_config is None
 
     def as_record(self) -> dict[str, Any]:
         """The plan as the verdict keeps it."""
@@ -244,7 +249,7 @@ def plan_promotion(
         "EndpointConfigName": name,
         "RetainAllVariantProperties": promotion.retain_capacity,
     }
-    deployment = _deployment(promotion)
+    deployment = deployment_config(promotion)
     if deployment:
         update["DeploymentConfig"] = deployment
     return EndpointPlan(
@@ -269,7 +274,7 @@ def package_version(package: dict[str, Any]) -> str:
     return sha256(canonical(mapping(package.get("InferenceSpecification")).get("Containers")))
 
 
-def _deployment(promotion: Promotion) -> dict[str, Any]:
+def deployment_config(promotion: Promotion) -> dict[str, Any]:
     """SageMaker's DeploymentConfig from the policy: its own blue/green settings plus the alarms that roll back."""
     deployment = dict(promotion.deployment)
     if promotion.alarms and "AutoRollbackConfiguration" not in deployment:

@@ -148,7 +148,8 @@ def record_unproven(record: Mapping[str, Any]) -> bool:
 
 def asker_of(record: Mapping[str, Any]) -> str | None:
     """Who was proven to ask, of a signal's record; a schedule is proven to have measured, and asks for nothing."""
-    return record.get("proven_by") or None if record.get("kind") == SignalKind.REQUEST else None
+    asks = record.get("kind") in {SignalKind.REQUEST, SignalKind.ROLLBACK}
+    return record.get("proven_by") or None if asks else None
 
 
 def _said_of_a_monitor(source: str | None, proven_by: str | None) -> bool:

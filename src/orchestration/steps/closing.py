@@ -150,6 +150,9 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
     if state.pending is not None:
         work.append((pending_due(run.model, now + GRACE), raise_pending))
     writes += [ports.table.due_write(item) for item, _ in work]
+    if conclusion.outcome is Status.PROMOTED:
+        # A sweep's work: it reads the account's endpoints, and no run's end waits for that.
+        writes.append(ports.table.due_write(due(DueKind.REMOVE, run.model, run.model, now + GRACE)))
     return _After(tuple(writes), tuple(work))
 
 
@@ -167,8 +170,11 @@ def next_state(
     """
     outcome = Status(run.outcome or Status.FAILED)
     fruitless = 0 if outcome.fruitful else stored.fruitless_runs + int(outcome.fruitless)
+    if run.goes_back:
+        # It says nothing of retraining, and drift of a champion that came back is no sign that retraining did not help.
+        fruitless = stored.fruitless_runs
     frozen, limit = stored.frozen_reason, policy.fruitless_runs if policy else 0
-    if limit and outcome.fruitless and fruitless >= limit and not frozen:
+    if limit and outcome.fruitless and not run.goes_back and fruitless >= limit and not frozen:
         frozen = f"{fruitless} runs in a row brought no improvement, the last one {run.run_id} ({outcome})."
     if endpoint_left:
         # Whatever serves now, only people may touch it until they say otherwise.
@@ -186,8 +192,14 @@ def next_state(
         cooldown_until=(now + cooldown).isoformat() if cooldown else stored.cooldown_until,
         fruitless_runs=fruitless,
         frozen_reason=frozen,
-        promoted_at=now.isoformat() if outcome is Status.PROMOTED else stored.promoted_at,
+        promoted_at=_promoted_at(stored, run, outcome, now),
     )
+
+
+def _promoted_at(stored: StoredModel, run: StoredRun, outcome: Status, now: datetime) -> str | None:
+    if outcome is not Status.PROMOTED:
+        return stored.promoted_at
+    return None if run.goes_back else now.isoformat()
 
 
 def _policy(ports: Ports, run: StoredRun, manifest: dict[str, Any]) -> Policy | None:

@@ -234,7 +234,11 @@ def _bake(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
         if length:
             return None
         extended = True
-    return bake_result(verdict, ended=ended, extended=extended, inconclusive=plan.inconclusive)
+    found = bake_result(verdict, ended=ended, extended=extended, inconclusive=plan.inconclusive)
+    asked = ports.table.candidate_verdict(run.run_id) if plan.goes_back else None
+    if found is None or asked is None:
+        return found
+    return replace(found, reason=f"{asked.result.reason} {found.reason}")
 
 
 def _asked_about_bake(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.chain import LOOP, Record, RecordKind, chained
-from orchestration.domain.contracts import DueKind, SignalSource
+from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE, DueKind, SignalSource
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import model_name, text
 from orchestration.domain.notification import Message
+from orchestration.domain.reasons import Reason
 from orchestration.domain.records import controls_key
+from orchestration.domain.signal import rejection_id
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from orchestration.domain.due import DueItem
+    from orchestration.domain.kept_request import KeptRequest
     from orchestration.ports import OperatorPorts
     from orchestration.stores.table import Write
 
@@ -101,6 +106,26 @@ def switch_write(ports: OperatorPorts, scope: str) -> Write:
     kind, _, name = scope.partition(":")
     model = name if kind == "model" else LOOP
     return ports.table.due_write(due(DueKind.SWITCH, scope, model, ports.now()))
+
+
+def request_due(kept: KeptRequest, now: datetime) -> DueItem:
+    """The item that has a kept request raised until it is decided, for the transaction that keeps it."""
+    return due(
+        DueKind.RAISE,
+        f"request:{kept.request_id}",
+        kept.model,
+        now,
+        event={
+            "source": RETRAINING_SOURCE,
+            "detail-type": RETRAINING_REQUESTED,
+            "time": kept.at,
+            "detail": {"request": kept.request_id},
+        },
+        identities=[kept.signal_id, rejection_id(Reason.UNKNOWN_MODEL, kept.signal_id)],
+        name=f"request-{kept.request_id}",
+        since=kept.at,
+        repair="request_raised",
+    )
 
 
 def ask_for_sweep(ports: OperatorPorts, ahead_seconds: int = 0) -> bool:

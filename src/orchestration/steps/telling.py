@@ -51,6 +51,9 @@ ASKS_FOR: Final = {
 }
 """Statuses whose message says how to decide, and on what."""
 
+DECIDED: Final = {Decision.RETRAIN: Status.RETRAINING_DECIDED, Decision.ROLL_BACK: Status.ROLLBACK_DECIDED}
+"""First status of a run, by the decision that began it."""
+
 REPAIR: Final = "telling_made_up"
 
 
@@ -293,7 +296,7 @@ def write_records(ports: ApprovalPorts, seen: SeenSignal) -> None:
     event = json.loads(seen.event) if seen.event is not None else None
     if decision is Decision.REJECT:
         ports.bucket.write_once(f"rejected/{seen.signal_id}.json", {"event": event, "sentence": record["sentence"]})
-    if decision is Decision.RETRAIN:
+    if decision.begins_run:
         ports.bucket.write_once(f"runs/{model}/{seen.run_id}/inputs/event.json", event)
     # The decision last: where it is, everything it leaves is.
     for sequence, seal in reversed([*zip_longest(seen.sequences, seen.seals)]):
@@ -304,8 +307,7 @@ def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
     """Tell programs of a decision, and people where it says so."""
     record, output = ports.table.record_of(seen), mapping(json.loads(seen.payload).get("output"))
     decision, model = Decision(record["decision"]), record["model"]
-    retrains = decision is Decision.RETRAIN
-    manifest_uri = ports.bucket.uri(manifest_key(model, seen.run_id)) if retrains else None
+    manifest_uri = ports.bucket.uri(manifest_key(model, seen.run_id)) if decision.begins_run else None
     LOG.info(
         "SignalDecided",
         extra={
@@ -317,7 +319,7 @@ def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
             "severity": record["severity"],
         },
     )
-    status = str(Status.RETRAINING_DECIDED) if retrains else f"SIGNAL_{decision}"
+    status = str(DECIDED[decision]) if decision.begins_run else f"SIGNAL_{decision}"
     ports.channels.emit(
         event_detail(
             event_id=f"{seen.run_id}:{status}",

@@ -10,7 +10,7 @@ pk                  sk                       item
 ``RUN#<run>``       ``DECISION``             the signal this execution decided (expires)
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
-``REQUEST#<id>``    ``REQUEST``              a retraining an operator asked for, and who (expires)
+``REQUEST#<id>``    ``REQUEST``              a retraining, or a way back, an operator asked for, and who (expires)
 ``REQUEST#<run>``   ``ROLLBACK``             that an operator wants a run's candidate taken back, and who (expires)
 ``MODELS``          ``<model>``              a model that had a signal
 ==================  =======================  =========================================================================
@@ -192,7 +192,9 @@ class Models(Chains):
     def kept_request(self, request_id: str) -> KeptRequest | None:
         """A request as its asker made it; only the function operators call can write one."""
         item = self._get(f"REQUEST#{request_id}", "REQUEST")
-        return None if item is None else KeptRequest(**{name: item[name] for name in KeptRequest.__slots__})
+        if item is None:
+            return None
+        return KeptRequest(**{name: item[name] for name in KeptRequest.__slots__ if name in item})
 
     def keep_request(self, request: KeptRequest, writes: Sequence[Write], *, at: datetime) -> bool:
         """Keep a request, with what must follow it. False when it was kept before.

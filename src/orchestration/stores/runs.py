@@ -7,6 +7,7 @@ pk               sk                       item
 ``RUN#<run>``    ``VERDICT#evaluation``   the verdict on its candidate, computed once
 ``STATUS#<run>`` ``STATUS#<name>``        one append-only row for each status
 ``FINISH#<run>`` ``FINISH``               what became of registry and baseline
+``MADE#<model>`` ``<run>``                the model and config of a run in SageMaker, and if they were removed
 ``ACTIVE``       ``RUN#<run>``            runs that have no outcome yet
 ``REPAIRS``      ``<time>#<kind>#<what>`` a repair of the sweep (expires)
 ===============  =======================  ==========================================================
@@ -18,16 +19,20 @@ some of the first and the hand of both, but neither writes a run's plan or verdi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import itertools
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.contracts import Status
+from orchestration.domain.champions import LOOKED_AT, Made, Promoted
+from orchestration.domain.contracts import SignalKind, Status
+from orchestration.domain.json_values import json_object, mapping
+from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import Table, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 
@@ -45,6 +50,11 @@ class StoredRun:
     ended_at: str | None = None
     reason: str | None = None
     error: str | None = None
+
+    @property
+    def goes_back(self) -> bool:
+        """True for a run that brings an earlier champion back, and trains nothing."""
+        return mapping(mapping(json_object(self.manifest)).get("signal")).get("kind") == SignalKind.ROLLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,24 @@ class Runs(Table):
     def runs_of_model(self, model: str, limit: int = 20) -> list[dict[str, Any]]:
         """Lines of the model's latest runs, newest first."""
         return list(self._query(f"MODEL#{model}", "RUN#", newest_first=True, limit=limit))
+
+    def promoted_runs(self, model: str) -> Iterator[str]:
+        """Runs of the model that ended PROMOTED, newest first, page by page."""
+        for line in self._query(f"MODEL#{model}", "RUN#", newest_first=True):
+            if line.get("outcome") == Status.PROMOTED:
+                yield line["run_id"]
+
+    def runs_since(self, model: str, run_id: str) -> set[str]:
+        """Ids of a run of the model and of all that began after it."""
+        ids = (line["run_id"] for line in self._query(f"MODEL#{model}", "RUN#", newest_first=True))
+        return {run_id, *itertools.takewhile(lambda each: each != run_id, ids)}
+
+    def promotions(self, model: str) -> list[Promoted]:
+        """The last promotions of the model to endpoints, newest first; rollbacks are among them."""
+        verdicts = ((run_id, self.candidate_verdict(run_id)) for run_id in self.promoted_runs(model))
+        plans = ((run_id, verdict.plan) for run_id, verdict in verdicts if verdict is not None)
+        found = (Promoted(run_id, plan) for run_id, plan in plans if isinstance(plan, EndpointPlan))
+        return list(itertools.islice(found, LOOKED_AT))
 
     def active_runs(self) -> list[dict[str, Any]]:
         """Runs without an outcome: run id, model, execution ARN, start."""
@@ -139,7 +167,7 @@ class Runs(Table):
         Two functions may write two statuses at the same moment, so times do not order them.
         """
         rows = list(self._query(f"STATUS#{run_id}", "STATUS#"))
-        if not any(row["status"] == Status.RETRAINING_DECIDED for row in rows):
+        if not any(row["status"] in {Status.RETRAINING_DECIDED, Status.ROLLBACK_DECIDED} for row in rows):
             rows += self._query(f"RUN#{run_id}", "STATUS#")
         return sorted(rows, key=lambda row: Status(row["status"]).order)
 
@@ -178,8 +206,12 @@ class Runs(Table):
         Raises:
             ContentionError: see ``_once``.
         """
+        return self._once(self.verdict_write(run_id, verdict), writes)
+
+    def verdict_write(self, run_id: str, verdict: CandidateVerdict) -> Write:
+        """The write of a verdict, for a transaction; there is one."""
         item = {"pk": f"RUN#{run_id}", "sk": "VERDICT#evaluation", "verdict": verdict.as_record()}
-        return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
+        return self._put(item, "attribute_not_exists(pk)")
 
     def finish_of(self, run_id: str) -> Finish | None:
         """What became of registry and baseline; None before that was begun."""
@@ -197,6 +229,40 @@ class Runs(Table):
     def _finish(self, run_id: str, finish: Finish) -> Write:
         item = {"pk": f"FINISH#{run_id}", "sk": "FINISH", "verdict": finish.as_record(), "over": finish.over}
         return self._put(item, "attribute_not_exists(pk) OR #over = :open", {":open": False}, ["over"])
+
+    # What runs made.
+
+    def made(self, model: str) -> list[Made]:
+        """What runs of a model made in SageMaker for its endpoint, the removed ones too."""
+        return [
+            Made(found["sk"], model, found["name"], bool(found["removing"]), found.get("removed_at"))
+            for found in self._query(f"MADE#{model}")
+        ]
+
+    def made_writes(self, run_id: str, model: str, verdict: CandidateVerdict) -> list[Write]:
+        """The write that notes what a run is about to make, for the transaction of its verdict; none when it makes nothing."""
+        plan = verdict.plan
+        if not isinstance(plan, EndpointPlan) or plan.goes_back:
+            return []
+        return [self.made_write(Made(run_id, model, plan.wanted_config))]
+
+    def made_write(self, made: Made) -> Write:
+        """The write of what a run made, as it is now."""
+        fields = {name: getattr(made, name) for name in ("name", "removing", "removed_at")}
+        return self._put({"pk": f"MADE#{made.model}", "sk": made.run_id, **fields})
+
+    def begin_removing(self, made: Sequence[Made], writes: Sequence[Write]) -> bool:
+        """Note that they are about to be removed. False when ``writes``, which say that they may be, do not hold."""
+        return self._transact([*(self.made_write(replace(each, removing=True)) for each in made), *writes]) is None
+
+    def note_removed(self, made: Made, at: datetime) -> None:
+        """Note that they are gone."""
+        self._write(self.made_write(replace(made, removing=True, removed_at=at.isoformat())))
+
+    def made_check(self, model: str, run_id: str) -> Write:
+        """Condition of a transaction: nobody removes what the run made."""
+        condition = "attribute_not_exists(pk) OR removing = :no"
+        return self._check(f"MADE#{model}", run_id, condition, {":no": False})
 
     # Repairs.
 
@@ -225,4 +291,5 @@ def _line(run: StoredRun) -> dict[str, Any]:
         "outcome": run.outcome,
         "ended_at": run.ended_at,
         "reason": run.reason,
+        "goes_back": run.goes_back or None,
     }

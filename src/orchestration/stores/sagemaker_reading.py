@@ -1,4 +1,4 @@
-"""What the loop reads from SageMaker, and the one thing OrchestrationFunction may change there: stop a training."""
+"""What the loop reads from SageMaker, and what OrchestrationFunction may change there: stop a training, remove what is old."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from orchestration.domain.fence import EndpointSight
 from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing
 from orchestration.domain.promotion import Champion
 from orchestration.stores.service_errors import Meaning, meaning, transient
@@ -137,8 +138,11 @@ class SageMaker:
         described = self.endpoint(endpoint)
         if described is None or not described.get("EndpointConfigName"):
             return None
-        config_name = described["EndpointConfigName"]
-        config = _found(lambda: self._client.describe_endpoint_config(EndpointConfigName=config_name))
+        return self.configured(endpoint, described["EndpointConfigName"])
+
+    def configured(self, endpoint: str, config_name: str) -> Champion:
+        """The model that serves, or served, on an endpoint with this config; without ``config`` or ``model`` where one is gone."""
+        config = self._config(config_name)
         if config is None:
             return Champion(endpoint=endpoint, config_name=config_name, config={}, model={}, tags=[])
         names = [variant["ModelName"] for variant in config.get("ProductionVariants", []) if variant.get("ModelName")]
@@ -151,6 +155,46 @@ class SageMaker:
             model=model or {},
             tags=list(tags.get("Tags", [])),
         )
+
+    def missing_models(self, config: dict[str, Any]) -> list[str]:
+        """Models that a config names and that do not exist."""
+        names = dict.fromkeys(model_names(config))
+        return [
+            name for name in names if _found(functools.partial(self._client.describe_model, ModelName=name)) is None
+        ]
+
+    # What is old.
+
+    def used_names(self) -> set[str]:
+        """Names of every config and model that an endpoint of the account serves or is moving to; two reads an endpoint."""
+        used = set[str]()
+        for page in self._client.get_paginator("list_endpoints").paginate(PaginationConfig={"PageSize": 100}):
+            for listed in page["Endpoints"]:
+                seen = EndpointSight.of(self.endpoint(listed["EndpointName"]))
+                for config in {name for name in (seen.live, seen.pending) if name is not None} - used:
+                    used |= {config, *model_names(self._config(config) or {})}
+        return used
+
+    def tags_of_made(self, name: str) -> list[dict[str, str]]:
+        """Tags of the config and the model of this name, as many as there are of the two, each with its keys and values."""
+        described = (self._config(name), _found(lambda: self._client.describe_model(ModelName=name)))
+        arns = [each.get("EndpointConfigArn") or each.get("ModelArn") for each in described if each is not None]
+        answers = [_found(functools.partial(self._client.list_tags, ResourceArn=str(arn))) or {} for arn in arns]
+        return [{tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])} for answer in answers]
+
+    def remove(self, name: str) -> None:
+        """DeleteEndpointConfig and DeleteModel of this name; the artifacts stay. Idempotent."""
+        _found(lambda: self._client.delete_endpoint_config(EndpointConfigName=name))
+        _found(lambda: self._client.delete_model(ModelName=name))
+
+    def _config(self, name: str) -> dict[str, Any] | None:
+        return _found(lambda: self._client.describe_endpoint_config(EndpointConfigName=name))
+
+
+def model_names(config: dict[str, Any]) -> list[str]:
+    """Models that an endpoint config names, shadows too."""
+    variants = [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]
+    return [variant["ModelName"] for variant in variants if variant.get("ModelName")]
 
 
 def _found(call: Callable[[], Any]) -> dict[str, Any] | None:

@@ -64,16 +64,18 @@ def from_kept_request(
     if kept is None:
         return Rejection.of(
             Reason.REQUEST_UNKNOWN,
-            "The event names a request that no operator made, or one that is older than 90 days. Ask with make retrain.",
+            "The event names a request that no operator made, or one that is older than 90 days. Ask with make retrain or make "
+            "rollback.",
             run_id,
         )
+    wanted = f"the model of run {kept.to}" if kept.to else "the champion before"
     return Signal(
         signal_id=kept.signal_id,
         source=SignalSource.MANUAL_REQUEST,
-        kind=SignalKind.REQUEST,
+        kind=SignalKind.ROLLBACK if kept.takes_back else SignalKind.REQUEST,
         model=kept.model,
         severity=Severity.CRITICAL,
-        summary=f'{kept.by} asks for retraining: "{kept.reason}".',
+        summary=f'{kept.by} asks for {wanted if kept.takes_back else "retraining"}: "{kept.reason}".',
         observed_at=kept.at,
         requested_by=kept.by,
         proven_by=kept.by,

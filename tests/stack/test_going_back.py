@@ -1,0 +1,70 @@
+"""Days after a promotion the champion before serves again; what is older than the kept promotions is gone by then."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops import explain, history, switches
+from tests.stack.loop import Loop
+from tests.stack.moments import SWEEP
+
+
+@pytest.fixture(autouse=True)
+def signed_in(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of an operator who is signed in to the stack's account."""
+    for name, value in loop.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("STACK", loop.stack)
+
+
+def made(loop: Loop, model: str) -> tuple[set[str], set[str]]:
+    """Names of the configs and the models that are there of a model."""
+    sagemaker = loop.aws.client("sagemaker")
+    configs = sagemaker.list_endpoint_configs(NameContains=model, MaxResults=100)["EndpointConfigs"]
+    models = sagemaker.list_models(NameContains=model, MaxResults=100)["Models"]
+    return {each["EndpointConfigName"] for each in configs}, {each["ModelName"] for each in models}
+
+
+def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
+    loop: Loop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = loop.model(cooldown_hours=0, breaker={"drift_again_hours": 0})
+    endpoint = f"{model}-prod"
+    served = [loop.endpoint_config(endpoint)]
+    for observed in (0.9, 1.0, 1.1):
+        ended = loop.run(loop.drift(model, observed=observed))
+        assert ended.output["outcome"] == "PROMOTED", ended
+        served.append(loop.endpoint_config(endpoint))
+    loop.invoke(SWEEP)
+    kept = {served[0], served[2], served[3]}
+    loop.until(lambda: made(loop, model) == (kept, kept))
+
+    wanted = ["rollback", "--model", model, "--reason", "chargebacks doubled"]
+    with loop.listening(loop.outputs["OperationsTopicArn"]) as messages:
+        assert switches.main(wanted) == 0
+        assert "ROLL_BACK" in capsys.readouterr().out
+        record = loop.decisions(model)[-1]
+        ended = loop.ended(loop.execution_arn(record["run_id"]))
+        subjects = [message["Subject"] for message in messages(4)]
+    assert ended.output["outcome"] == "PROMOTED", ended
+    assert "EvaluateCandidate" not in loop.states(ended.arn)
+    assert loop.endpoint_config(endpoint) == served[2]
+    assert loop.statuses(ended.name) == ["ROLLBACK_DECIDED", "PROMOTION_STARTED", "PROMOTION_BAKED", "PROMOTED"]
+    assert subjects[0] == f"[{model}] rollback starts (GUARDS_PASSED)"
+    assert [each["kind"] for each in loop.chain(model)[-5:]] == [
+        "decision",
+        "manifest",
+        "verdict",
+        "verification",
+        "outcome",
+    ]
+    assert loop.unpublished() == {}
+    assert history.main(["--model", model]) == 0
+    assert "PROMOTED (rollback)" in capsys.readouterr().out
+    assert explain.main(["--run", ended.name]) == 0
+    assert "way_back" in capsys.readouterr().out
+
+    # One step further back the model is gone, and whoever asks is told so.
+    assert switches.main(wanted) == 1
+    assert "more than KeepChampions promotions came after it" in capsys.readouterr().out.replace("\n", " ")
+    assert loop.endpoint_config(endpoint) == served[2]
