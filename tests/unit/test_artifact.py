@@ -214,11 +214,9 @@ class Scripted:
         ("create_multipart_upload", "NoSuchUpload", Answer.NOT_YET),
         ("upload_part_copy", "SlowDown", Answer.NOT_YET),
         ("upload_part_copy", "PreconditionFailed", Answer.NOT_YET),
-        ("upload_part_copy", "412", Answer.NOT_YET),
         ("upload_part_copy", "NoSuchUpload", Answer.NOT_YET),
         ("upload_part_copy", "AccessDenied", Answer.REFUSED),
         ("complete_multipart_upload", "PreconditionFailed", Answer.EXISTS),
-        ("complete_multipart_upload", "412", Answer.EXISTS),
         ("complete_multipart_upload", "ConditionalRequestConflict", Answer.NOT_YET),
         ("complete_multipart_upload", "NoSuchUpload", Answer.NOT_YET),
         ("complete_multipart_upload", "InvalidPart", Answer.NOT_YET),
@@ -248,6 +246,7 @@ def test_what_an_endpoint_is_to_serve_is_copied_before_it_is_judged(world: World
     assert found.copies == (ArtifactCopy(MODEL_URI, world.bucket.version(MODEL_URI) or "", uri),)
     assert set(found.versions) == {uri, REPORT_URI}
     assert isinstance(found.plan, EndpointPlan)
+    assert found.plan.create_model is not None
     assert found.plan.create_model["PrimaryContainer"]["ModelDataUrl"] == uri
     (record,) = world.keys("evidence/fraud/run-1/evaluation")
     assert world.read(record)["answer"]["copies"] == [copy.as_record() for copy in found.copies]
@@ -286,6 +285,7 @@ def test_every_container_of_a_package_serves_copies(world: World) -> None:
     assert judged(world) == (Next.PROMOTE, None)
     plan = verdict(world).plan
     assert isinstance(plan, EndpointPlan)
+    assert plan.create_model is not None
     first, second, third, last = plan.create_model["Containers"]
     (words,) = first["AdditionalModelDataSources"]
     assert words["ChannelName"] == "words"

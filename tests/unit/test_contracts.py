@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestration.domain.contracts import OUTCOMES, RUN_TAG, Status
 
-CUT_SHORT = {Status.STOPPED, Status.SUPERSEDED}
+CUT_SHORT = {Status.STOPPED, Status.SUPERSEDED, Status.NO_CAPACITY}
 GOOD = {Status.PROMOTED, Status.TRAINED}
 
 
@@ -13,6 +13,7 @@ def test_people_have_to_act_on_what_the_loop_could_not_keep_by_itself() -> None:
         Status.STOPPED,
         Status.TRAINING_FAILED,
         Status.TRAINING_TIMED_OUT,
+        Status.NO_CAPACITY,
         Status.ROLLED_BACK,
         Status.ROLLBACK_FAILED,
         Status.FAILED,

@@ -247,7 +247,9 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
         case "model":
             del world.sagemaker.models[config]
         case "artifact":
-            world.bucket.put(stories.MODEL_URI.replace("candidate", "run-1"), b"other")
+            made = world.table.candidate_verdict("run-1")
+            assert made is not None
+            world.bucket.put(made.copies[0].uri, b"other")
         case "foreign":
             endpoint.live = "hotfix"
         case "moving":
@@ -264,8 +266,8 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
         case "registry":
             world.put("policies/fraud.json", policy(promotion={"kind": "registry"}))
         case "removing":
-            made = next(each for each in world.table.made("fraud") if each.run_id == "run-1")
-            assert world.table.begin_removing([made], [])
+            old = next(each for each in world.table.made("fraud") if each.run_id == "run-1")
+            assert world.table.begin_removing([old], [])
     answer = decide(world, "back-1", asked["signal_id"])
     assert (answer["decision"], answer["next"]) == ("OBSERVE" if spoil == "shadow" else "HOLD", "end")
     assert sentence in answer["output"]["reason"]

@@ -68,13 +68,16 @@ def keep_copies(ports: Ports, copies: Iterable[ArtifactCopy]) -> dict[str, str] 
 
 
 def champion_of(ports: Ports, endpoint: str | None, model: str) -> Champion | None:
-    """What serves a model, with where its data lay if it serves copies; None without an endpoint.
-
-    From there the model takes its data, unless ModelDataPrefixes says from where. The verdicts that had the copies made know it.
-    """
+    """What serves a model, ``with_sources``; None without an endpoint."""
     champion = ports.sagemaker.champion(endpoint) if endpoint else None
-    if champion is None:
-        return None
+    return None if champion is None else with_sources(ports, champion, model)
+
+
+def with_sources(ports: Ports, champion: Champion, model: str) -> Champion:
+    """A champion with where its data lay if it serves copies; the verdicts that had the copies made know it.
+
+    From there its model takes its data, unless ModelDataPrefixes says from where.
+    """
     found = list[str]()
     for uri, run_id in copies_used(containers_of(champion.model), ports.bucket.name, model):
         verdict = ports.table.candidate_verdict(run_id)

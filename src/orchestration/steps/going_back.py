@@ -15,6 +15,7 @@ from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.reasons import Reason
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
+from orchestration.steps.artifacts import with_sources
 
 if TYPE_CHECKING:
     from orchestration.domain.kept_request import KeptRequest
@@ -39,7 +40,7 @@ def verdict_on_way_back(ports: Ports, policy: Policy, kept: KeptRequest) -> Cand
     if isinstance(way, str):
         return way
     made = ports.table.candidate_verdict(way.made_by) if way.made_by else None
-    earlier = ports.sagemaker.configured(endpoint, way.config)
+    earlier = with_sources(ports, ports.sagemaker.configured(endpoint, way.config), policy.model)
     gone = _gone(ports, policy.model, way, earlier)
     if gone is not None:
         return gone

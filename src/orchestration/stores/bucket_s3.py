@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from orchestration.domain.artifact import ArtifactCopy
 
 CONFLICT_TRIES: Final = 4
-
-OVERTAKEN: Final = frozenset({"NoSuchUpload", "InvalidPart"})
-"""Errors of a copy that somebody else went on with or finished at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ class AutomationBucket:
         key = copy.uri.removeprefix(self.uri(""))
         begun = asked(lambda: self._begun(key), "ListParts")
         if begun.returned is None:
-            return replace(begun, answer=Answer.NOT_YET) if begun.code in OVERTAKEN else begun
+            return begun
         upload, parts = begun.returned["upload"], begun.returned["parts"]
         every = list(copy.parts())
         for number, span in every:
@@ -142,20 +139,15 @@ class AutomationBucket:
                 "UploadPartCopy",
             )
             if taken.returned is None:
-                # Written again since it was looked at: what is there now has a copy of its own.
-                changed = taken.code in {"PreconditionFailed", "412", *OVERTAKEN}
-                return replace(taken, answer=Answer.NOT_YET) if changed else taken
+                return taken
             parts[number] = taken.returned["CopyPartResult"]["ETag"]
         listed: Any = [{"PartNumber": number, "ETag": parts[number]} for number, _ in every]
-        taken = asked(
+        return asked(
             lambda: self._client.complete_multipart_upload(
                 Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": listed}, IfNoneMatch="*"
             ),
             "CompleteMultipartUpload",
         )
-        if taken.code in {"PreconditionFailed", "412"}:
-            return replace(taken, answer=Answer.EXISTS)
-        return replace(taken, answer=Answer.NOT_YET) if taken.code in OVERTAKEN else taken
 
     def _begun(self, key: str) -> dict[str, Any]:
         """The upload that makes an object, a new one if there is none, and the ETags of its parts by their number."""

@@ -143,6 +143,7 @@ _WRITE: Final = {
     "ConditionalCheckFailedException": Meaning.CONDITION,
     "ItemCollectionSizeLimitExceededException": Meaning.REFUSED,
 }
+_COPY: Final = {"NoSuchUpload": Meaning.AGAIN, "InvalidPart": Meaning.AGAIN}
 _QUEUE: Final = dict.fromkeys(
     ("QueueDoesNotExist", "UnsupportedOperation", "InvalidSecurity", "InvalidAddress"), Meaning.REFUSED
 )
@@ -167,6 +168,9 @@ OPERATIONS: Final[Mapping[str, Row]] = {
     "UpdateEndpoint": {**_QUOTA, "ValidationException": (*MOVES, *LATE)},
     "UpdateModelPackage": {"ConflictException": Meaning.AGAIN, "ValidationException": LATE},
     "UpdateMonitoringSchedule": {**_QUOTA, "ValidationException": MOVES, "ResourceNotFound": Meaning.REFUSED},
+    # What it removes; that it is gone already is what was wanted.
+    "DeleteModel": {"ValidationException": GONE},
+    "DeleteEndpointConfig": {"ValidationException": GONE},
     # What the loop stops.
     "StopTrainingJob": _STOPPED,
     "StopPipelineExecution": _STOPPED,
@@ -184,6 +188,7 @@ OPERATIONS: Final[Mapping[str, Row]] = {
     "ListTags": _READ,
     "ListPipelineExecutionSteps": {"ResourceNotFound": Meaning.REFUSED},
     "ListMonitoringExecutions": {},
+    "ListEndpoints": {},
     "DescribeExecution": _EXECUTION,
     "ListTagsForResource": {
         "InvalidArn": Meaning.REFUSED,
@@ -212,6 +217,17 @@ OPERATIONS: Final[Mapping[str, Row]] = {
         "TooManyParts": Meaning.REFUSED,
         "EncryptionTypeMismatch": Meaning.REFUSED,
     },
+    # The copies that endpoints serve. Another call may have gone on with the same one, or finished it; what was written again
+    # since it was looked at gets a copy of its own.
+    "ListMultipartUploads": {"NoSuchBucket": Meaning.REFUSED},
+    "ListParts": _COPY,
+    "CreateMultipartUpload": {"NoSuchBucket": Meaning.REFUSED},
+    "UploadPartCopy": {
+        **_COPY,
+        "PreconditionFailed": Meaning.AGAIN,
+        **dict.fromkeys(("NoSuchKey", "NoSuchBucket", "InvalidObjectState"), Meaning.REFUSED),
+    },
+    "CompleteMultipartUpload": {**_COPY, "PreconditionFailed": Meaning.DONE},
     # Whom it tells, and what it is told.
     "Publish": {
         **dict.fromkeys(
