@@ -369,10 +369,13 @@ def test_neither_a_start_nor_a_token_takes_more_than_256_kib(account: Account, q
         config=Config(parameter_validation=False),
     )
 
-    for call in (
-        lambda text: states.start_execution(stateMachineArn=machine, input=text),
-        lambda text: states.send_task_success(taskToken=token, output=text),
-    ):
+    def start(text: str) -> None:
+        states.start_execution(stateMachineArn=machine, input=text)
+
+    def answer(text: str) -> None:
+        states.send_task_success(taskToken=token, output=text)
+
+    for call in (start, answer):
         with pytest.raises(ClientError, match="less than or equal to 262144"):
             call(json.dumps("x" * LARGEST))
         call(json.dumps("x" * (LARGEST - 2)))
