@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id
-from ministack.services import cloudwatch, sns
+from ministack.services import cloudwatch
 
 from local.iam_calls import Call
 from local.iam_policies import lets_in
@@ -80,6 +80,9 @@ def install() -> None:
 
 def _takes(action_arn: str, alarm_arn: str) -> bool:
     """Whether a topic's policy lets CloudWatch publish for an alarm; what is no topic is not asked."""
+    # One of the modules that take long to import; a topic to ask means somebody already did.
+    from ministack.services import sns  # noqa: PLC0415 - see above
+
     if (found := sns.topic_policy_for_arn(action_arn)) is None:
         return True
     account = get_account_id()

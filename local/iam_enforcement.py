@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.core.router import extract_access_key_id
-from ministack.services import iam, sns, sqs
+from ministack.services import sqs
 from ministack.services import stepfunctions as sfn
 
 from local.api_calls import ApiCall
@@ -49,6 +49,11 @@ _OPTIMIZED_ERRORS = {
 _SDK_SERVICES = {"sfn": "states", "cloudwatchlogs": "logs", "eventbridge": "events", "sagemakerruntime": "sagemaker"}
 
 
+def install_topics(sns: Any) -> None:
+    """Have SNS leave its topics' policies to the authority; when its module has been loaded."""
+    sns._enforce_topic_policy = lambda *_: None
+
+
 class Authority:
     """Who may do what.
 
@@ -68,8 +73,7 @@ class Authority:
         # Nobody here speaks TLS; on AWS everybody does.
         ministack.pin_request_origin = lambda *_: None
         iam_evaluator._request_origin = contextvars.ContextVar("origin", default=("127.0.0.1", True))
-        # Their policies are among those a caller is judged by, and an administrator is by none.
-        sns._enforce_topic_policy = lambda *_: None
+        # Its policies are among those a caller is judged by, and an administrator is by none; so it is with topics.
         sqs._enforce_queue_policy = lambda *_: None
         for service, handler in ministack.SERVICE_HANDLERS.items():
             ministack.SERVICE_HANDLERS[service] = self._guarded(service, handler)
@@ -221,18 +225,24 @@ def caller_of_role(role_arn: str, session: str) -> Caller:
         principal=role_arn,
         account=account,
         policies=iam_evaluator._gather_role_policies(name, account),
-        limits=iam_evaluator._permissions_boundary(iam._roles, name, account),
+        limits=iam_evaluator._permissions_boundary(_roles(), name, account),
     )
 
 
 def trusts(role_arn: str, service: str, source_arn: str) -> bool:
     """Whether a role exists and lets a service assume it on behalf of a resource of this account."""
     account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-    role = iam._roles.get_scoped(account, None, name)
+    role = _roles().get_scoped(account, None, name)
     if role is None:
         return False
     keys = (("aws:SourceArn", source_arn), ("aws:SourceAccount", get_account_id()))
     return lets_in(role["AssumeRolePolicyDocument"], Call("sts:AssumeRole", role_arn, keys), service)
+
+
+def _roles() -> Any:
+    from ministack.services import iam  # noqa: PLC0415 - one of the modules that take long to import
+
+    return iam._roles
 
 
 def _caller(key: str) -> Caller:
@@ -248,7 +258,7 @@ def _principal(found: Any) -> str:
     if found.type != "AssumedRole":
         return str(found.arn)
     name = iam_evaluator._role_name_from_assumed_arn(found.arn)
-    role = iam._roles.get_scoped(found.account, None, name) or {}
+    role = _roles().get_scoped(found.account, None, name) or {}
     return str(role.get("Arn") or f"arn:aws:iam::{found.account}:role/{name}")
 
 

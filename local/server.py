@@ -281,16 +281,30 @@ def _install_at_first_use(ministack: Any) -> None:
         caller_identity.install_sts(sts)
 
     @functools.cache
+    def add_to_sns() -> None:
+        from ministack.services import sns
+
+        from local import iam_enforcement
+
+        iam_enforcement.install_topics(sns)
+
+    @functools.cache
     def add_to_cloudformation() -> None:
-        # Its provisioners call every other service, Lambda too.
+        # Its provisioners call every other service, Lambda and SNS too.
         add_to_lambda()
+        add_to_sns()
         from ministack.services.cloudformation import provisioners
 
         from local import cloudformation_types
 
         cloudformation_types.install(provisioners)
 
-    additions = {"lambda_svc": add_to_lambda, "sts": add_to_sts, "cloudformation": add_to_cloudformation}
+    additions = {
+        "lambda_svc": add_to_lambda,
+        "sts": add_to_sts,
+        "sns": add_to_sns,
+        "cloudformation": add_to_cloudformation,
+    }
 
     def get_with_additions(name: str) -> Any:
         if (add := additions.get(name)) is not None:

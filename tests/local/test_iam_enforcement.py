@@ -117,8 +117,8 @@ class TestSessions:
             assert message.endswith("with an explicit deny in a resource-based policy")
 
     def test_a_record_is_written_once_where_the_bucket_asks_for_it(self, account: Account) -> None:
-        once: dict[str, Any] = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{DATA}/*"}
-        once["Condition"] = {"Null": {"s3:if-none-match": "true"}}
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{DATA}/*"}
+        once = {**deny, "Condition": {"Null": {"s3:if-none-match": "true"}}}
         account.s3.put_bucket_policy(Bucket="data", Policy=json.dumps(document(once)))
         s3 = session(account, "s3", allow("s3:*"))
 

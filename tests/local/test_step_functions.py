@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -370,11 +369,13 @@ def test_neither_a_start_nor_a_token_takes_more_than_256_kib(account: Account, q
         config=Config(parameter_validation=False),
     )
 
-    calls: tuple[Callable[[str], Any], ...] = (
-        lambda text: states.start_execution(stateMachineArn=machine, input=text),
-        lambda text: states.send_task_success(taskToken=token, output=text),
-    )
-    for call in calls:
+    def start(text: str) -> None:
+        states.start_execution(stateMachineArn=machine, input=text)
+
+    def answer(text: str) -> None:
+        states.send_task_success(taskToken=token, output=text)
+
+    for call in (start, answer):
         with pytest.raises(ClientError, match="less than or equal to 262144"):
             call(json.dumps("x" * LARGEST))
         call(json.dumps("x" * (LARGEST - 2)))
