@@ -156,6 +156,8 @@ def test_a_quota_is_waited_for_and_told_once_and_no_sweep_takes_the_wait_for_a_f
     assert "'ml.p3.2xlarge for training job usage'" in told.sentence
     assert "until 2026-03-02 14:00 UTC" in told.sentence
     assert told.escalates is False
+    (row,) = [row for row in world.table.statuses("run-1") if row["status"] == "TRAINING_WAITING"]
+    assert row["severity"] == "critical"
     assert do(world, "train", token="t-3") == {"started": True}
     assert len(world.sagemaker.trainings) + len(world.sagemaker.pipelines) == 1
     assert world.table.slots().holder("run-1") is not None
@@ -283,6 +285,17 @@ def test_no_instances_until_the_policys_time_is_over_end_the_run(world: World) -
     assert next_of(world, "training") == "evaluate"
     assert do(world, "close")["outcome"] == Status.NO_CAPACITY
     assert world.told("TRAINING_WAITING") == []
+
+
+def test_the_time_that_is_waited_counts_from_the_first_try_and_not_from_the_last_that_was_taken(world: World) -> None:
+    stories.with_slot(world, training=PATIENT)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    world.clock.forward(hours=1.5)
+    assert do(world, "train", token="t-2") == {"started": True}
+    world.clock.forward(hours=0.6)
+    fails_for_capacity(world)
+    assert do(world, "close")["outcome"] == Status.NO_CAPACITY
 
 
 def test_a_training_that_had_to_wait_has_all_its_time_once_it_runs(world: World) -> None:
