@@ -15,6 +15,7 @@ import pytest
 from orchestration import handler
 from orchestration.domain.capacity import given_up, lacks_capacity, remedy, waiting_sentence
 from orchestration.domain.contracts import TRAINING_JOB_STATE_CHANGE, Next, Status, WaitKind
+from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, NotAcceptedYetError
 from orchestration.domain.intention import training_subject
 from orchestration.domain.results import execution_ended, step_failures, training_job_ended
@@ -489,3 +490,16 @@ def test_whoever_is_faster_than_the_giving_back_keeps_the_slot_whole(rival: str,
     assert give_way(world.ports, run, wait, ("drift_report",)) == ()
     assert line(world) == (["run-1"], ["run-2"])
     assert len(world.sagemaker.trainings) == (rival == "train")
+
+
+def test_whoever_is_given_the_slot_is_woken_soon_even_if_the_giver_dies(world: World) -> None:
+    stories.with_slot(world, training={**PATIENT, "slot_while_waiting": "give_back"})
+    behind(world)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    world.clock.forward(minutes=5)
+    run = world.table.run("run-1")
+    assert run is not None
+    (granted,) = give_way(world.ports, run, waiting(world), ("drift_report",))
+    due = [item.due_at for item in world.table.due_items() if item.subject == f"{granted.run_id}:slot"]
+    assert (world.clock() + GRACE).isoformat() in due
