@@ -15,6 +15,7 @@ import pytest
 from orchestration import handler
 from orchestration.domain.capacity import given_up, lacks_capacity, remedy, waiting_sentence
 from orchestration.domain.contracts import TRAINING_JOB_STATE_CHANGE, Next, Status, WaitKind
+from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, NotAcceptedYetError
 from orchestration.domain.intention import training_subject
 from orchestration.domain.results import execution_ended, step_failures, training_job_ended
@@ -156,6 +157,8 @@ def test_a_quota_is_waited_for_and_told_once_and_no_sweep_takes_the_wait_for_a_f
     assert "'ml.p3.2xlarge for training job usage'" in told.sentence
     assert "until 2026-03-02 14:00 UTC" in told.sentence
     assert told.escalates is False
+    (row,) = [row for row in world.table.statuses("run-1") if row["status"] == "TRAINING_WAITING"]
+    assert row["severity"] == "critical"
     assert do(world, "train", token="t-3") == {"started": True}
     assert len(world.sagemaker.trainings) + len(world.sagemaker.pipelines) == 1
     assert world.table.slots().holder("run-1") is not None
@@ -283,6 +286,17 @@ def test_no_instances_until_the_policys_time_is_over_end_the_run(world: World) -
     assert next_of(world, "training") == "evaluate"
     assert do(world, "close")["outcome"] == Status.NO_CAPACITY
     assert world.told("TRAINING_WAITING") == []
+
+
+def test_the_time_that_is_waited_counts_from_the_first_try_and_not_from_the_last_that_was_taken(world: World) -> None:
+    stories.with_slot(world, training=PATIENT)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    world.clock.forward(hours=1.5)
+    assert do(world, "train", token="t-2") == {"started": True}
+    world.clock.forward(hours=0.6)
+    fails_for_capacity(world)
+    assert do(world, "close")["outcome"] == Status.NO_CAPACITY
 
 
 def test_a_training_that_had_to_wait_has_all_its_time_once_it_runs(world: World) -> None:
@@ -476,3 +490,16 @@ def test_whoever_is_faster_than_the_giving_back_keeps_the_slot_whole(rival: str,
     assert give_way(world.ports, run, wait, ("drift_report",)) == ()
     assert line(world) == (["run-1"], ["run-2"])
     assert len(world.sagemaker.trainings) == (rival == "train")
+
+
+def test_whoever_is_given_the_slot_is_woken_soon_even_if_the_giver_dies(world: World) -> None:
+    stories.with_slot(world, training={**PATIENT, "slot_while_waiting": "give_back"})
+    behind(world)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    world.clock.forward(minutes=5)
+    run = world.table.run("run-1")
+    assert run is not None
+    (granted,) = give_way(world.ports, run, waiting(world), ("drift_report",))
+    due = [item.due_at for item in world.table.due_items() if item.subject == f"{granted.run_id}:slot"]
+    assert (world.clock() + GRACE).isoformat() in due

@@ -23,13 +23,14 @@ from orchestration.domain.results import (
     training_job_ended,
 )
 from orchestration.domain.training_output import read_training_output, trained_by_pipeline
-from orchestration.domain.training_target import TrainingTask
+from orchestration.domain.training_target import attempt_input, training_name
 from orchestration.domain.wait import Result, overdue
 from orchestration.steps.telling import record_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestration.domain.training_target import TrainingTask
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
@@ -118,11 +119,11 @@ def try_again(
     """
     data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
     again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
-    task = TrainingTask.of(manifest, again.attempt)
-    if task is None or overdue(again, hours, ports.now()):
+    if overdue(again, hours, ports.now()):
         return given_up(found.reason, hours, run.model)
     told_waiting(ports, run, wait, found.reason, hours)
-    names = [f"job:{task.name}"]
+    token = attempt_input(manifest["training"]["input"], again.attempt)["idempotency_token"]
+    names = [f"job:{training_name(token)}"]
     again = replace(again, data={**again.data, "names": names})
     # What was begun is over, and nothing is begun until the hand says so anew.
     ended = ports.table.ended_intention(training_subject(run.run_id), run.run_id)
