@@ -15,13 +15,16 @@ from ops.rebuilt_history import read_chain, rebuild
 from ops.stack import OperatorError
 from orchestration import approval_handler, handler
 from orchestration.domain.champions import Made, Promoted, WayBack, kept_promotions, plan_rollback, removable, way_back
-from orchestration.domain.contracts import DueKind
+from orchestration.domain.contracts import DueKind, Next
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.policy import Promotion, PromotionKind
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
+from orchestration.domain.verdict import CandidateVerdict
+from orchestration.domain.wait import Result
+from orchestration.steps.going_back import artifacts
 from orchestration.steps.keeping import AT_ONCE
 from tests.unit import stories
 from tests.unit.fake_services import client_error
@@ -114,7 +117,10 @@ def test_days_later_the_champion_before_serves_again_by_a_run_of_its_own(world: 
     assert world.statuses("back-1") == ["ROLLBACK_DECIDED", "PROMOTION_STARTED", "PROMOTION_BAKED", "PROMOTED"]
     said = f'{person("ops")} asked for config {config_of(world, "run-1")} of run run-1: "chargebacks doubled".'
     assert world.read("evidence/fraud/back-1/outcome.json")["reason"].startswith(said)
-    assert world.read("evidence/fraud/back-1/evaluation.json")["answer"]["plan"]["create_model"] is None
+    evaluation = world.read("evidence/fraud/back-1/evaluation.json")
+    assert evaluation["answer"]["plan"]["create_model"] is None
+    assert evaluation["versions"].keys() == {stories.MODEL_URI.replace("candidate", "run-1")}
+    assert (evaluation["verdict"]["passed"], evaluation["verdict"]["compared_with_champion"]) == (True, False)
     manifest = world.read("manifests/fraud/back-1.json")
     assert (manifest["training"], manifest["champion"]["endpoint_config"]) == (None, config_of(world, "run-2"))
     assert [message.title for message in world.told("ROLL_BACK")] == ["rollback starts (GUARDS_PASSED)"]
@@ -143,6 +149,10 @@ def test_a_named_run_serves_again_also_the_one_that_was_taken_back(world: World)
 def test_asked_twice_by_two_people_it_is_one_run(world: World) -> None:
     promoted(world, "run-1", "run-2")
     first, second = back(world, by="ana", swept=False), back(world, by="bob", swept=False)
+    kept = next(item.data["event"]["detail"]["request"] for item in world.due(DueKind.RAISE))
+    asked = world.table.kept_request(kept)
+    assert asked is not None
+    assert (asked.by, asked.takes_back, asked.to, asked.force) == (person("ana"), "run-2", None, False)
     assert (first["changed"], second) == (True, {**first, "changed": False})
     assert decide(world, "back-1", first["signal_id"])["decision"] == "ROLL_BACK"
     assert decide(world, "back-2", first["signal_id"])["decision"] == "SKIP"
@@ -171,6 +181,21 @@ def test_a_request_that_was_held_can_be_made_again_once_the_cause_is_gone(world:
     assert len(world.told("HOLD")) == 3
     operate(world, "unpause", scope="model:fraud")
     gone_back(world, "back-3")
+
+
+def test_an_artifact_written_over_after_the_decision_does_not_serve(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    decide(world, "back-1", back(world)["signal_id"])
+    world.bucket.put(stories.MODEL_URI.replace("candidate", "run-1"), b"other")
+    do(world, "promote", "back-1", token="promotion")
+    close(world, "back-1", "SUPERSEDED")
+    assert live(world) == config_of(world, "run-2")
+
+
+def test_what_serves_of_what_was_judged_is_the_artifacts_alone() -> None:
+    versions = {"arn:aws:sagemaker:x": "1", "s3://b/report.json": "2", "s3://b/model.tar.gz": "3"}
+    judged = CandidateVerdict(Result(Next.PROMOTE, ""), {}, evaluation_uri="s3://b/report.json", versions=versions)
+    assert artifacts(judged) == {"s3://b/model.tar.gz": "3"}
 
 
 def test_a_switch_thrown_after_the_decision_stops_it_before_anything_is_changed(world: World) -> None:
@@ -224,13 +249,14 @@ def test_a_bake_that_says_nothing_is_shown_to_people_and_another_than_who_asked_
         ("config", "was deleted, so there is nothing to go back to"),
         ("model", "which was deleted"),
         ("artifact", "was written again since it was judged"),
-        ("foreign", "somebody else deployed since"),
+        ("foreign", "serves config hotfix, not"),
         ("moving", "is moving to config hotfix"),
         ("gone", "does not exist"),
         ("remade", "is not what served before (image)"),
         ("owner", "belongs to churn"),
         ("shadow", "shadow mode"),
         ("registry", "promotes to no endpoint"),
+        ("compared", "promotes to no endpoint"),
         ("removing", "more than KeepChampions promotions"),
     ],
 )
@@ -265,6 +291,8 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
             world.put("policies/fraud.json", policy(**QUICK, mode="shadow"))
         case "registry":
             world.put("policies/fraud.json", policy(promotion={"kind": "registry"}))
+        case "compared":
+            world.put("policies/fraud.json", policy(promotion={"kind": "registry", "endpoint": ENDPOINT}))
         case "removing":
             old = next(each for each in world.table.made("fraud") if each.run_id == "run-1")
             assert world.table.begin_removing([old], [])
@@ -331,6 +359,7 @@ HISTORY = [promotion("r2", "c1", "c2"), promotion("r1", "c0", "c1"), promotion("
         ([promotion("b", "c2", "c1", back=True), *HISTORY], "c1", None, WayBack("c0", None, "r1")),
         ([promotion("b", "c1", "c0", back=True), *HISTORY[1:]], "c0", "r1", WayBack("c1", "r1", "b")),
         (HISTORY, "c2", "r2", "serves config c2 already"),
+        (HISTORY, "hotfix", None, "serves config hotfix, not c2 of run r2"),
         (HISTORY[2:], "y", None, "Another promotion than that of run elsewhere"),
         (HISTORY, "c2", "elsewhere", "promoted nothing to endpoint e"),
         ([promotion("b", "c1", "c0", back=True), *HISTORY[1:]], "c0", None, "none the loop made"),
@@ -371,6 +400,8 @@ def test_what_no_kept_promotion_brought_or_can_go_back_to_is_removable() -> None
     assert {each.name for each in removable(made, HISTORY[:1], began={"r2"})} == {"c0", "lost"}
     assert {each.name for each in removable(made, HISTORY[:1], began={"r2", "r-lost"})} == {"c0"}
     assert removable(made, HISTORY[:2], began={"r2", "r-lost", "r1"}) == ()
+    far_back = [promotion("b", "c2", "c0", back=True), HISTORY[0]]
+    assert {each.name for each in removable(made, far_back, began={"r2", "b"})} == {"lost"}
 
 
 def test_a_rollback_pushes_nothing_out_of_what_is_kept() -> None:

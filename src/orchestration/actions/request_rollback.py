@@ -25,7 +25,6 @@ from orchestration.steps.operators import ask_for_sweep, asked_text, request_due
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
-    from orchestration.domain.chain import Head
     from orchestration.domain.wait import Wait
     from orchestration.ports import OperatorPorts
 
@@ -77,7 +76,7 @@ def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
     head, stored = ports.table.chain_head(model), ports.table.model(model)
     run_id = stored.active_run_id
     if run_id is None:
-        return _ask_for_run(ports, asked, head, stored.version)
+        return _ask_for_run(ports, asked, stored.version)
     waits = ports.table.waits_of_run_without_tokens(run_id)
     bake = next((wait.result for wait in waits if wait.kind is WaitKind.BAKE), None)
     ruled = next((wait.result for wait in waits if wait.kind is WaitKind.APPROVAL and wait.subject == BAKE), None)
@@ -108,8 +107,11 @@ def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
     return {"run_id": run_id, "changed": changed}
 
 
-def _ask_for_run(ports: OperatorPorts, asked: _Asked, head: Head, version: int) -> dict[str, Any]:
-    """Keep a request that a run of its own decides; the same until anything is decided of the model, whoever asks."""
+def _ask_for_run(ports: OperatorPorts, asked: _Asked, version: int) -> dict[str, Any]:
+    """Keep a request that a run of its own decides; the same until anything is decided of the model, whoever asks.
+
+    What is decided meanwhile needs no condition here: the request says what it takes back, and is held when that is over.
+    """
     model = asked.model
     last = next(iter(ports.table.promoted_runs(model)), None)
     if last is None:
@@ -122,8 +124,7 @@ def _ask_for_run(ports: OperatorPorts, asked: _Asked, head: Head, version: int) 
     kept = KeptRequest(
         identity, model, asked.reason, asked.by, now.isoformat(), force=False, takes_back=last, to=asked.to
     )
-    writes = [ports.table.due_write(request_due(kept, now)), *ports.table.chain_writes(head, ())]
-    changed = ports.table.keep_request(kept, writes, at=now)
+    changed = ports.table.keep_request(kept, [ports.table.due_write(request_due(kept, now))], at=now)
     LOG.info("RollbackRequested", extra={"model": model, "signal_id": kept.signal_id, "kept_before": not changed})
     return {"signal_id": kept.signal_id, "changed": changed}
 

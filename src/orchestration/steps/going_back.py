@@ -31,8 +31,8 @@ def verdict_on_way_back(ports: Ports, policy: Policy, kept: KeptRequest) -> Cand
     What serves then has to be what served: the config names what the manifest of the run that replaced it says, and the
     artifacts are those that were judged.
     """
-    endpoint = policy.promotion.endpoint
-    if policy.promotion.kind is not PromotionKind.ENDPOINT or endpoint is None:
+    endpoint = str(policy.promotion.endpoint)
+    if policy.promotion.kind is not PromotionKind.ENDPOINT:
         return f"The policy of {policy.model} promotes to no endpoint: go back where its model is deployed."
     seen = EndpointSight.of(ports.sagemaker.endpoint(endpoint))
     promotions = ports.table.promotions(policy.model)
@@ -44,7 +44,7 @@ def verdict_on_way_back(ports: Ports, policy: Policy, kept: KeptRequest) -> Cand
     gone = _gone(ports, policy.model, way, earlier)
     if gone is not None:
         return gone
-    judged = {uri: version for uri, version in (made.versions if made else {}).items() if _is_artifact(uri, made)}
+    judged = artifacts(made) if made else {}
     refusal = changed_versions(judged, {uri: ports.bucket.version(uri) for uri in judged})
     if refusal is not None:
         return refusal.reason
@@ -66,9 +66,10 @@ def _wanted(verdict: CandidateVerdict) -> str | None:
     return verdict.plan.wanted_config if isinstance(verdict.plan, EndpointPlan) else None
 
 
-def _is_artifact(uri: str, made: CandidateVerdict | None) -> bool:
-    """Model packages and reports are where an artifact came from; what serves is made of the artifacts alone."""
-    return not uri.startswith("arn:") and made is not None and uri != made.evaluation_uri
+def artifacts(made: CandidateVerdict) -> dict[str, str]:
+    """What serves of what was judged, with its versions: neither the report nor the package it came from. Pure."""
+    found = {uri: version for uri, version in made.versions.items() if not uri.startswith("arn:")}
+    return {uri: version for uri, version in found.items() if uri != made.evaluation_uri}
 
 
 def _gone(ports: Ports, model: str, way: WayBack, earlier: Champion) -> str | None:
@@ -81,12 +82,11 @@ def _gone(ports: Ports, model: str, way: WayBack, earlier: Champion) -> str | No
     if missing:
         return f"Config {way.config} names model {', '.join(missing)}, which was deleted. {other}"
     replaced = ports.table.run(way.replaced_by)
-    served: dict[str, Any] = mapping(mapping(json.loads(replaced.manifest)).get("champion")) if replaced else {}
     now = earlier.as_record()
-    changed = sorted(name for name, value in served.items() if now.get(name) != value)
-    if not served or changed:
-        return (
-            f"Config {way.config} is not what served before ({', '.join(changed) or 'no manifest tells'}): somebody made it "
-            f"again. {other}"
-        )
+    champion = mapping(mapping(json.loads(replaced.manifest)).get("champion")) if replaced else {}
+    # A manifest of the release before does not say where else code came from.
+    served: dict[str, Any] = {"code_uris": now["code_uris"], **champion}
+    changed = sorted(name for name, value in now.items() if served.get(name) != value)
+    if changed:
+        return f"Config {way.config} is not what served before ({', '.join(changed)}): somebody made it again. {other}"
     return None
