@@ -101,8 +101,10 @@ class Reach:
         tests = {test for test in self.seconds if test in found or test.split("::")[0] in files}
         if not tests and not mutant.outermost:
             tests = {test for line in self.lines.get(module.path, {}).values() for test in line if test in self.seconds}
-        # Those that only may notice, since their file reaches the lines as it is imported, come last; slow ones late.
-        turns = [*self._in_turns(tests & found), *self._in_turns(tests - found)]
+        # First those of the module's own file, last those that only may notice, since their file reaches the lines as it is
+        # imported; slow ones late.
+        own = {test for test in tests & found if f"/test_{Path(module.path).stem}.py::" in test}
+        turns = [test for group in (own, (tests & found) - own, tests - found) for test in self._in_turns(group)]
         ordered = sorted(turns, key=lambda test: (test not in found, self.seconds[test] > SLOW))
         taken = accumulate(self.seconds[test] for test in ordered)
         chosen = [
