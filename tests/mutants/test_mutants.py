@@ -7,12 +7,16 @@ import contextlib
 import re
 import subprocess
 import sys
-from typing import Any
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.mutants.__main__ import accepted, main
 from tests.mutants.mutations import ROOT, Module, modules, weaker_and_stricter
+from tests.mutants.trials import IMPORT, Mentions, Reach
 from tests.unit.memory_dynamodb import ConditionalCheckFailedException, MemoryDynamoDB
 
 
@@ -109,6 +113,30 @@ def test_a_change_is_in_the_code_once_and_leaves_no_trace_in_the_next() -> None:
 
     assert sorted(map(value, module.mutants)) == [[True, True, False], [True, True, False]]
     assert value() == [True, False, False]
+
+
+def test_what_reaches_a_line_is_tried_before_what_only_may_and_its_own_file_first() -> None:
+    """Else many tests of a file that reaches the line as it is imported leave no time for the one that notices."""
+    module = Module("domain/x.py", "def f(a):\n    return a < 2\n", rules=True)
+    other = [f"tests/unit/test_other.py::test_{number}" for number in range(100)]
+    far, own = "tests/unit/test_far.py::test_reaches", "tests/unit/test_x.py::test_reaches"
+    lines = {"domain/x.py": {2: [f"{IMPORT}tests/unit/test_other.py", far, own]}}
+    reach = Reach(lines, dict.fromkeys([*other, far, own], 0.1), Counter({far: 10, own: 1000}))
+
+    tests, afresh = reach.of(module, module.mutants[0], Mentions({}), 1.0)
+
+    assert tests[:2] == [own, far]
+    assert (len(tests), afresh) == (10, True)
+
+
+def test_a_table_is_tried_with_the_tests_of_a_file_that_names_it_in_its_own_lines(tmp_path: Path) -> None:
+    file = tmp_path / "test_x.py"
+    file.write_text(
+        "from x import TABLE\nCASES = {'all': TABLE}\n\ndef test_a():\n    assert CASES\n", encoding="utf-8"
+    )
+    items = cast("Any", {"test_x.py::test_a": SimpleNamespace(path=file)})
+    assert Mentions(items).tests(frozenset({"TABLE"})) == {"test_x.py::test_a"}
+    assert Mentions(items).tests(frozenset({"test_a"})) == set()
 
 
 def test_no_reason_outlives_the_mutant_it_was_written_for() -> None:

@@ -101,11 +101,10 @@ class Reach:
         tests = {test for test in self.seconds if test in found or test.split("::")[0] in files}
         if not tests and not mutant.outermost:
             tests = {test for line in self.lines.get(module.path, {}).values() for test in line if test in self.seconds}
-        # The nearest reach the fewest lines, and are much alike: every other one comes from all over. Slow ones come late,
-        # and last those that only may notice, since their file reaches the lines as it is imported.
-        nearest = sorted(tests, key=lambda test: (self.counts[test], test))
-        mixed = sorted(tests, key=_digest_of)
-        turns = dict.fromkeys(itertools.chain.from_iterable(zip(nearest, mixed, strict=True)))
+        # First those of the module's own file, last those that only may notice, since their file reaches the lines as it is
+        # imported; slow ones late.
+        own = {test for test in tests & found if f"/test_{Path(module.path).stem}.py::" in test}
+        turns = [test for group in (own, (tests & found) - own, tests - found) for test in self._in_turns(group)]
         ordered = sorted(turns, key=lambda test: (test not in found, self.seconds[test] > SLOW))
         taken = accumulate(self.seconds[test] for test in ordered)
         chosen = [
@@ -115,9 +114,15 @@ class Reach:
         ]
         return chosen, bool(files) or not mutant.outermost
 
+    def _in_turns(self, tests: set[str]) -> dict[str, None]:
+        """In an order: the nearest reach the fewest lines, and are much alike, so every other one comes from all over."""
+        nearest = sorted(tests, key=lambda test: (self.counts[test], test))
+        mixed = sorted(tests, key=_digest_of)
+        return dict.fromkeys(itertools.chain.from_iterable(zip(nearest, mixed, strict=True)))
+
 
 class Mentions:
-    """Who names something: lines of the package's functions, and tests."""
+    """Who names something: lines of the package's functions, and tests, in themselves or in their file's own lines."""
 
     def __init__(self, items: Mapping[str, pytest.Item]) -> None:
         self._lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
@@ -127,6 +132,16 @@ class Mentions:
                 for code in _codes(item.function.__code__):
                     for name in code.co_names:
                         self._tests[name].add(test)
+        by_file: dict[Path, set[str]] = defaultdict(set)
+        for test, item in items.items():
+            by_file[item.path].add(test)
+        for file, tests in by_file.items():
+            for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+                # What stands in a file's own lines, as a table of cases does, may be what any test of it looks at.
+                if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                    for node in ast.walk(statement.value):
+                        if isinstance(node, ast.Name):
+                            self._tests[node.id] |= tests
         for file in PACKAGE.rglob("*.py"):
             path = file.relative_to(PACKAGE).as_posix()
             for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -505,8 +520,8 @@ def test_files() -> list[Path]:
 
 
 def digest_of_tests() -> str:
-    """A digest of the package and of all its tests."""
-    return _digest(*sorted(PACKAGE.rglob("*.py")), *sorted(TESTS.glob("*.py")))
+    """A digest of the package, of all its tests, and of how they are chosen."""
+    return _digest(*sorted(PACKAGE.rglob("*.py")), *sorted(TESTS.glob("*.py")), Path(__file__))
 
 
 def _digest_of(name: str) -> str:

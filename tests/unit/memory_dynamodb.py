@@ -194,13 +194,14 @@ class MemoryDynamoDB:
         return {}
 
     def _write(self, operation: str, kind: str, request: dict[str, Any], key: Key) -> None:
-        if self._too_large(kind, request, key):
-            raise _error("ValidationException", "Item size has exceeded the maximum allowed size", operation)
         if any(self._meets_another(key)):
             raise _error("TransactionConflictException", "Transaction is ongoing for the item", operation)
         if not self._holds(request, key):
             answer: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "failed"}}
             raise ConditionalCheckFailedException(answer, operation)
+        # After the condition, which may be what says that there is anything to change.
+        if self._too_large(kind, request, key):
+            raise _error("ValidationException", "Item size has exceeded the maximum allowed size", operation)
         self.commits += 1
         self._apply(kind, request, key)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
 
 import pytest
 
 from orchestration import approval_handler
+from orchestration.domain.chain import Head
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
-from orchestration.domain.errors import ContentionError, InvalidRequestError
+from orchestration.domain.errors import ContentionError, InvalidRequestError, OrchestrationError
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import deliver, look_due, resolve, settled, take_up
@@ -140,6 +142,28 @@ def test_a_retry_whose_predecessor_died_before_its_answer_is_answered_with_evide
     assert next_of(world, "bake-2") == "finish"
     assert stored(world, WaitKind.BAKE).answered
     assert world.read("evidence/fraud/run-1/verification.json")["answer"]["outcome"] == "PROMOTED"
+
+
+@pytest.mark.parametrize("kind", [WaitKind.BAKE, WaitKind.APPROVAL])
+def test_a_result_whose_record_was_written_over_in_the_table_is_never_answered(kind: WaitKind, world: World) -> None:
+    """By who may append to the model's chain: the wait keeps the seal of what was committed."""
+    if kind is WaitKind.BAKE:
+        stories.baking(world)
+        world.clock.forward(minutes=31)
+        before_its_answer(world, lambda: stories.tell_endpoint(world))
+    else:
+        stories.asked(world)
+        before_its_answer(world, lambda: stories.approve(world))
+    wait = stored(world, kind, "promotion" if kind is WaitKind.APPROVAL else "")
+    assert wait.record is not None
+    link = world.table.link("fraud", wait.record)
+    assert link is not None
+    forged = replace(link, record=link.record.replace("fraud", "freud"))
+    (write, *_) = world.table.chain_writes(Head("fraud", wait.record - 1), (forged,))[1:]
+    world.database.put_item(**write["Put"])
+    with pytest.raises(OrchestrationError, match="is not the one that was committed"):
+        deliver(world.ports, wait)
+    assert next_of(world, wait.tokens[0]) is None
 
 
 @pytest.mark.parametrize("kind", [WaitKind.SLOT, WaitKind.APPROVAL])

@@ -46,6 +46,10 @@ def test_what_is_copied_is_described_in_the_shape_in_which_it_is_given(what: str
     assert {name: described[name] for name in copied(fields)} == {name: created[name] for name in copied(fields)}
 
 
+def test_no_field_is_copied_both_of_a_package_and_of_the_champion() -> None:
+    assert not {*copied(PACKAGE_FIELDS)} & {*copied(CONTAINER_FIELDS)}
+
+
 def test_what_is_copied_whole_has_one_shape_in_both() -> None:
     """Variants with all their members, and a schedule's config but for its baseline, whose every field is decided on."""
     variants = answered("DescribeEndpointConfig")["ProductionVariants"]

@@ -331,6 +331,9 @@ def test_an_environment_that_no_model_takes_is_not_promoted(value: str, said: st
     trained(world, replace(MADE, environment=(("A", value), ("B", "b"))))
     if said is None:
         assert judged(world) == (Next.PROMOTE, None)
+        plan = verdict(world).plan
+        assert isinstance(plan, EndpointPlan)
+        assert plan.create_model["PrimaryContainer"]["Environment"] == {"A": value, "B": "b"}
         return
     assert judged(world) == (Next.RECORD, Status.FAILED)
     assert verdict(world).result.reason == (

@@ -113,6 +113,13 @@ def test_a_text_is_cut_before_it_is_looked_at() -> None:
     assert text("a" * 5_000_000) == "a" * 500
     assert text("\n\t" * 20 + " a\0b ") == "ab"
     assert text(10**5000) is None
+    assert text("\0" * 9 + "ab", 1) == "a"
+    assert text("\0" * 10 + "a", 1) is None
+
+
+@pytest.mark.parametrize("value", [None, True, [], ["a"], {"a": 1}])
+def test_what_is_neither_text_nor_number_is_no_text(value: Any) -> None:
+    assert text(value) is None
 
 
 @pytest.mark.parametrize("word", ["yeſ", "ＹＥＳ", "straße", "\u212aey"])  # noqa: RUF001 - letters that are folded to ASCII ones

@@ -202,6 +202,9 @@ def test_every_container_of_a_package_is_taken_in_its_order() -> None:
         {"RepositoryAccessMode": "Platform"},
         {"RepositoryAccessMode": "Vpc"},
     ]
+    in_turn = with_model(PrimaryContainer=None, Containers=[CONTAINER, like])
+    model = planned(output=OF_PACKAGE, champion=in_turn, package=described)["create_model"]
+    assert "InferenceExecutionConfig" not in model
 
 
 @pytest.mark.parametrize(
@@ -515,7 +518,7 @@ SERVERLESS = {
     "ModelName": "fraud-1",
     "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
 }
-TWO_VARIANTS = [VARIANT, {**VARIANT, "VariantName": "B", "ModelName": "fraud-b"}, {**VARIANT, "VariantName": "C"}]
+VARIANTS = [VARIANT, {**VARIANT, "VariantName": "B", "ModelName": "fraud-b"}, {**VARIANT, "VariantName": "C"}]
 ROLLING = replace(
     ENDPOINT,
     deployment={
@@ -526,12 +529,12 @@ KINDS: dict[str, tuple[Promotion, Champion, dict[str, Any]]] = {
     "one variant": (ENDPOINT, CHAMPION, {}),
     "several variants, some of another model": (
         ENDPOINT,
-        with_config(ProductionVariants=TWO_VARIANTS),
+        with_config(ProductionVariants=VARIANTS),
         {
             "ProductionVariants": [
                 {**VARIANT, "ModelName": "fraud-2"},
-                TWO_VARIANTS[1],
-                {**TWO_VARIANTS[2], "ModelName": "fraud-2"},
+                VARIANTS[1],
+                {**VARIANTS[2], "ModelName": "fraud-2"},
             ]
         },
     ),
@@ -557,9 +560,14 @@ KINDS: dict[str, tuple[Promotion, Champion, dict[str, Any]]] = {
     ),
     "config deleted while it serves": (ENDPOINT, replace(CHAMPION, config={}, model={}), {}),
     "model deleted while it serves": (ENDPOINT, replace(CHAMPION, model={}), {}),
-    "several variants, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=TWO_VARIANTS), {}),
+    "several variants, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=VARIANTS[:2]), {}),
     "serverless, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=[SERVERLESS]), {}),
 }
+
+
+def test_one_of_several_containers_that_holds_many_models_is_replaced_by_no_candidate() -> None:
+    many = with_model(PrimaryContainer=None, Containers=[CONTAINER, {**CONTAINER, "Mode": "MultiModel"}])
+    assert "holds many models in one container" in str(not_promotable(ENDPOINT, many))
 
 
 def rows() -> dict[str, list[str]]:

@@ -162,11 +162,11 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
         "$.training.request.VpcConfig.SecurityGroupIds: has 0 members; SageMaker takes 1 or more.",
     ),
     "a name for the job": (
-        of_job(TrainingJobName="mine"),
+        of_job(TrainingJobName="my_job"),  # which SageMaker would not take either, but that is not told
         "$.training.request.TrainingJobName: is the loop's to say: leave it out",
     ),
     "a place for the model": (
-        of_job(OutputDataConfig={"S3OutputPath": "s3://mine/out"}),
+        of_job(OutputDataConfig={"S3OutputPath": "mine/out"}),
         "$.training.request.OutputDataConfig.S3OutputPath: is the loop's to say: leave it out",
     ),
     "a text for where the model goes": (

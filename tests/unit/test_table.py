@@ -174,10 +174,12 @@ def test_a_wait_is_stored_and_resolved_with_the_item_that_has_somebody_look(worl
     assert parked.token == "token"
     third = replace(second, subject="run-3")
     written = [world.table.due_write(third)]
-    assert world.table.resolve_wait(settled(wait, Result(Next.TRAIN, "A slot is free.")), second, written)
+    result = replace(settled(wait, Result(Next.TRAIN, "A slot is free.")), record=4, seal="of record 4")
+    assert world.table.resolve_wait(result, second, written)
     assert world.table.due_items() == [first, second, third]
     over = world.table.wait("run-1", WaitKind.SLOT)
     assert over is not None
+    assert (over.record, over.seal) == (4, "of record 4")
     assert not world.table.change_wait(replace(over, state=WaitState.PARKED), replace(over, step=7))
 
 

@@ -53,6 +53,11 @@ def test_a_result_comes_back_from_what_is_kept_of_it(result: Result) -> None:
     assert Result.of(json.loads(canonical(result.as_record()))) == result
 
 
+def test_the_environment_of_what_was_trained_comes_back_as_the_pairs_it_was() -> None:
+    result = Result(Next.EVALUATE, "Over.", output=TrainingOutput(environment=(("A", "1"), ("B", ""))))
+    assert Result.of(json.loads(canonical(result.as_record()))) == result
+
+
 @pytest.mark.parametrize("word", ["again", "unsettled", "withdrawn"])
 def test_a_record_says_only_what_the_result_says(word: str) -> None:
     quiet = {"next": "record", "reason": "Over.", "outcome": None}

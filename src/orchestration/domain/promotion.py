@@ -312,7 +312,7 @@ def not_promotable(promotion: Promotion, champion: Champion) -> str | None:
             f"stand in for all of them; {otherwise}."
         )
     rolling = "RollingUpdatePolicy" in promotion.deployment
-    if rolling and (len(variants) > 1 or any("ServerlessConfig" in variant for variant in variants)):
+    if rolling and (len(variants) > 1 or "ServerlessConfig" in variants[0]):
         return (
             f"Endpoint {endpoint} has several variants or a serverless one, which SageMaker does not update with a "
             "RollingUpdatePolicy: take BlueGreenUpdatePolicy in promotion.deployment."

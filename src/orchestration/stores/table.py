@@ -189,7 +189,7 @@ def _refuse_for_good(items: Sequence[Write], reasons: Sequence[Any]) -> None:
             ((_, request),) = item.items()
             key = from_item({name: (request.get("Item") or request["Key"])[name] for name in ("pk", "sk")})
             raise OrchestrationError(
-                f"DynamoDB refuses the item {key['pk']} {key['sk']}: {reason.get('Message') or 'no reason given'}. An item "
+                f"DynamoDB refuses the item {key['pk']} {key['sk']}: {reason.get('Message', 'no reason given')}. An item "
                 "holds 400 KB: shorten what comes into it, an event, a policy or a report."
             )
 
