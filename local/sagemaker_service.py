@@ -101,6 +101,8 @@ class SageMaker:
             "DescribeModel": functools.partial(self._described, "DescribeModel"),
             "CreateEndpointConfig": self._create_endpoint_config,
             "DescribeEndpointConfig": functools.partial(self._described, "DescribeEndpointConfig"),
+            "DeleteModel": functools.partial(self._deleted, "DeleteModel"),
+            "DeleteEndpointConfig": functools.partial(self._deleted, "DeleteEndpointConfig"),
             "CreateModelPackageGroup": registry.create_group,
             "CreateModelPackage": registry.create_package,
             "DescribeModelPackage": registry.describe_package,
@@ -276,6 +278,13 @@ class SageMaker:
         """What moto describes with what the creation said: of a model and a configuration moto keeps half of the fields."""
         kind = action.removeprefix("Describe")
         return {**_call_moto(action, request), **(self._given.get(f"{kind}/{request[f'{kind}Name']}") or {})}
+
+    def _deleted(self, action: str, request: Document) -> Document:
+        """Forget, with moto, what the creation said; what is gone has no tags."""
+        kind = action.removeprefix("Delete")
+        answer = _call_moto(action, request)
+        self._given.remove(f"{kind}/{request[f'{kind}Name']}")
+        return answer
 
 
 def _has_own_tags(resource_arn: str) -> bool:

@@ -86,7 +86,7 @@ def test_a_candidate_on_trial_is_taken_back_in_the_operators_words(
     loop.put(f"policies/{model}.json", document, bucket=loop.bucket)
     wanted = ["rollback", "--model", model, "--reason", "chargebacks doubled"]
     assert switches.main(wanted) == 2
-    assert f"No candidate of {model} is on trial" in capsys.readouterr().err
+    assert f"No run of {model} was promoted" in capsys.readouterr().err
     champion = loop.endpoint_config(f"{model}-prod")
     arn = loop.start(loop.drift(model))
     parked(loop, arn, "bake")
