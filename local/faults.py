@@ -50,6 +50,8 @@ class Fault:
         after_effect: Whether the call is carried out before the error is answered.
         seconds: How long the answer takes.
         matching: Text that must be in the path, the query or the body.
+        message: The error's text; empty for the one that names this address.
+        answer: A body to answer with, and ``status``, instead of carrying the call out.
     """
 
     service: str
@@ -61,6 +63,8 @@ class Fault:
     after_effect: bool = False
     seconds: float = 0
     matching: str = ""
+    message: str = ""
+    answer: str | None = None
 
 
 class Faults:
@@ -144,8 +148,11 @@ class Faults:
 
             await application(scope, again, hold)
         await asyncio.sleep(fault.seconds)
-        if fault.code is not None:
-            headers, answer = _error(call.protocol, fault.code)
+        if fault.answer is not None:
+            kind = "text/xml" if call.protocol in {"query", "rest-xml"} else "application/x-amz-json-1.0"
+            await _send(send, fault.status, {"Content-Type": kind}, fault.answer.encode())
+        elif fault.code is not None:
+            headers, answer = _error(call.protocol, fault.code, fault.message or FAULT_MESSAGE)
             await _send(send, fault.status, headers, b"" if scope["method"] == "HEAD" else answer)
         elif fault.after_effect:
             for message in held:
@@ -226,16 +233,16 @@ def _routes(model: str) -> list[tuple[str, str, re.Pattern[str], frozenset[tuple
 # ---------------------------------------------------------------------- what is answered
 
 
-def _error(protocol: str, code: str) -> tuple[dict[str, str], bytes]:
-    """Give headers and body from which botocore reads the code in this protocol."""
+def _error(protocol: str, code: str, message: str) -> tuple[dict[str, str], bytes]:
+    """Give headers and body from which botocore reads code and message in this protocol."""
     if protocol == "cbor":
         headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
-        members = [_cbor_text("__type"), _cbor_text(code), _cbor_text("message"), _cbor_text(FAULT_MESSAGE)]
+        members = [_cbor_text("__type"), _cbor_text(code), _cbor_text("message"), _cbor_text(message)]
         return headers, b"\xa2" + b"".join(members)
     if protocol == "json":
-        document = {"__type": code, "message": FAULT_MESSAGE, "Message": FAULT_MESSAGE}
+        document = {"__type": code, "message": message, "Message": message}
         return {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, json.dumps(document).encode()
-    members_xml = f"<Code>{escape(code)}</Code><Message>{FAULT_MESSAGE}</Message>"
+    members_xml = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if protocol == "rest-xml":
         xml = f"<Error>{members_xml}<RequestId>fault</RequestId></Error>"
     else:
