@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
+from ops.aws_questions.account import PATIENCE_SECONDS
 from ops.aws_questions.question import DOCS, Answer, Question
 from ops.caller_proof import proven
 from ops.change_sets import until
@@ -63,16 +64,18 @@ def _sent_until_heard(account: Account, source: str, wanted: str, letters: str =
     """Send an event again and again, since rules and policies take a while; gives what came to each queue, '' for nothing."""
     events, letter = account.client("events"), ""
     entry = {"Source": source, "DetailType": "Verify", "Detail": json.dumps({"for": source})}
-    # A letter of the first seconds shows only that the policy was not known yet.
-    deadline = time.monotonic() + account.spread * 4
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while True:
+        waited = time.monotonic() - began
+        # A letter of the first seconds shows only that a policy was not known yet; a start of the function takes a while too.
+        if waited > (account.spread * 4 if letter or not letters else PATIENCE_SECONDS):
+            return "", letter
         events.put_events(Entries=[entry])
         time.sleep(account.spread / 20)
         if heard := next((body for body in account.messages(wanted) if source in body), ""):
             return heard, letter
         if letters:
             letter = next((body for body in account.messages(letters) if source in body), letter)
-    return "", letter
 
 
 def dead_letter(account: Account) -> Answer:

@@ -17,7 +17,9 @@ from ops.aws_questions.account import Account, State
 from ops.terminal import Terminal
 from orchestration.domain.contracts import ENDPOINT_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE
 
-Otherwise = Callable[[EmbeddedAws, Account], None]
+Otherwise = Callable[[EmbeddedAws, Account], Callable[[], Any] | None]
+"""Switches the embedded AWS to the other behaviour; gives what switches it back, where forgetting the faults does not."""
+
 BY_NAME = {each.name: each for each in QUESTIONS}
 DENIED: dict[str, Any] = {"code": "AccessDenied", "status": 403}
 INVALID: dict[str, Any] = {"code": "ValidationException"}
@@ -32,7 +34,10 @@ def enforce(aws: EmbeddedAws) -> None:
 
 
 def faulty(service: str, action: str, **rule: Any) -> Otherwise:
-    return lambda aws, _: aws.fail_next(service, action, **rule)
+    def begin(aws: EmbeddedAws, _: Account) -> None:
+        aws.fail_next(service, action, **rule)
+
+    return begin
 
 
 def answered(service: str, action: str, document: Any, **rule: Any) -> Otherwise:
@@ -82,7 +87,7 @@ def rolls_back(aws: EmbeddedAws, account: Account) -> None:
     aws.tell_endpoint(account.world()["endpoint"], "roll_back")
 
 
-def lock_settle_rule_out(aws: EmbeddedAws, account: Account) -> None:
+def lock_settle_rule_out(aws: EmbeddedAws, account: Account) -> Callable[[], Any]:
     """Take SettleRule's permission away, as if EventBridge asked for a role as well."""
     found = aws.client("cloudformation").list_stack_resources(StackName=account.state.seen["stack"])
     (function,) = (
@@ -94,15 +99,13 @@ def lock_settle_rule_out(aws: EmbeddedAws, account: Account) -> None:
     policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
     (statement,) = (each for each in policy["Statement"] if "SettleRule" in json.dumps(each))
     functions.remove_permission(FunctionName=function, StatementId=statement["Sid"])
-    # Given back once the event was refused: the stack is to be deleted as any other.
-    aws.after(
-        lambda: functions.add_permission(
-            FunctionName=function,
-            StatementId=statement["Sid"],
-            Principal="events.amazonaws.com",
-            Action="lambda:InvokeFunction",
-            SourceArn=statement["Condition"]["ArnLike"]["AWS:SourceArn"],
-        )
+    # Given back, so that the stack is deleted as any other.
+    return lambda: functions.add_permission(
+        FunctionName=function,
+        StatementId=statement["Sid"],
+        Principal="events.amazonaws.com",
+        Action="lambda:InvokeFunction",
+        SourceArn=statement["Condition"]["ArnLike"]["AWS:SourceArn"],
     )
 
 
@@ -230,7 +233,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
         EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded,
     ):
         key = embedded.key_of("verifier")
-        signed_in = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
+        signed_in = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": str(key.secret_key)}
         for name, value in (embedded.environment | signed_in).items():
             patch.setenv(name, value)
         patch.setattr(verify_aws, "FOLDER", tmp_path_factory.mktemp("verify-aws"))
@@ -275,9 +278,12 @@ def test_the_embedded_aws_answers_every_question_as_the_project_builds_on_it(aws
 def test_a_check_notices_the_other_behaviour(
     aws: EmbeddedAws, account: Account, name: str, otherwise: str, switch: Otherwise
 ) -> None:
-    switch(aws, account)
-
-    answer = BY_NAME[name].look(account)
+    switch_back = switch(aws, account)
+    try:
+        answer = BY_NAME[name].look(account)
+    finally:
+        if switch_back:
+            switch_back()
 
     assert not answer.holds, f"{otherwise}: {answer.saw}"
 
