@@ -12,6 +12,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *writing.QUESTIONS,
     *stack.QUESTIONS,
     *serving.QUESTIONS,
+    *stack.SERVING_QUESTIONS,
 )
 """Every question, the cheap ones first: an endpoint is made for the last ones only."""
 

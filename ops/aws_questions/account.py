@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from ops.terminal import Terminal
 
 PATIENCE_SECONDS: Final = 600.0
-"""How long anything that AWS does by itself may take: an endpoint update is the longest of them."""
+"""How long anything that AWS does by itself may take, but for an endpoint and a deletion."""
+
+UPDATE_SECONDS: Final = 1800.0
+"""How long an endpoint may take to change, and anything to be deleted."""
 
 SPREAD_SECONDS: Final = 90.0
 """How long a new role or policy may take until every service knows it. Source: IAM User Guide, eventual consistency."""
@@ -290,7 +293,7 @@ class Account:
         )
         return str(made["stateMachineArn"])
 
-    def ended(self, execution_arn: str) -> dict[str, Any]:
+    def ended(self, execution_arn: str, *, within: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The description of an execution that is over."""
         stepfunctions = self.client("stepfunctions")
 
@@ -298,7 +301,7 @@ class Account:
             found = stepfunctions.describe_execution(executionArn=execution_arn)
             return found if found["status"] != "RUNNING" else None
 
-        return dict(self.awaited(over, f"the end of {execution_arn}"))
+        return dict(self.awaited(over, f"the end of {execution_arn}", within=within))
 
     def probe(self) -> dict[str, str]:
         """The function of the checks: its ``name`` and ``arn``, and the ``queue_url`` it passes events on to."""
@@ -362,17 +365,12 @@ class Account:
             self.state.keep()
         return heard
 
-    def world(self) -> dict[str, str]:
-        """A trained model that serves: ``bucket``, ``role_arn``, ``endpoint``, ``name`` (job, model and config)."""
-        self.listening()
-        return dict(self.seen("world", self._make_world))
+    def serving(self) -> dict[str, str]:
+        """Name of the ``bucket`` of the model's data, which ``world`` makes, and ``role_arn`` of the model's own role."""
+        return dict(self.seen("serving", self._make_serving))
 
-    def _make_world(self) -> dict[str, str]:
-        image = image_of(self.region)
-        if image is None:
-            raise OperatorError(f"No scikit-learn container of AWS is known in {self.region}: REGION= names another.")
+    def _make_serving(self) -> dict[str, str]:
         bucket = self.noted("bucket", self.name("data"))
-        endpoint, name = self.name("prod"), self.name("champion")
         role_arn = self.role(
             "serving",
             "sagemaker.amazonaws.com",
@@ -399,6 +397,20 @@ class Account:
                 },
             ],
         )
+        return {"bucket": bucket, "role_arn": role_arn}
+
+    def world(self) -> dict[str, str]:
+        """A trained model that serves: ``bucket``, ``role_arn``, ``endpoint``, ``name`` (job, model and config)."""
+        self.listening()
+        return dict(self.seen("world", self._make_world))
+
+    def _make_world(self) -> dict[str, str]:
+        image = image_of(self.region)
+        if image is None:
+            raise OperatorError(f"No scikit-learn container of AWS is known in {self.region}: REGION= names another.")
+        serving = self.serving()
+        bucket, role_arn = serving["bucket"], serving["role_arn"]
+        endpoint, name = self.name("prod"), self.name("champion")
         with tempfile.TemporaryDirectory() as folder:
             world = CreditcardWorld(self.client, {}, bucket, Path(folder), endpoint=endpoint, image=image, rows=2000)
             world.make_data()
@@ -420,7 +432,7 @@ class Account:
             found = sagemaker.describe_endpoint(EndpointName=endpoint)
             return found if found["EndpointStatus"] in {"InService", "Failed"} else None
 
-        return dict(self.awaited(there, f"endpoint {endpoint}", within=1800))
+        return dict(self.awaited(there, f"endpoint {endpoint}", within=UPDATE_SECONDS))
 
     # ------------------------------------------------------------------ taking it away
 
@@ -442,7 +454,7 @@ class Account:
     def _deletion(self, kind: str, name: str) -> str:
         """Delete one thing; gives why it stays, empty when it is gone."""
         try:
-            ended = until(lambda: self._deleted(kind, name), within=1800)
+            ended = until(lambda: self._deleted(kind, name), within=UPDATE_SECONDS)
         except ClientError as error:
             return str(error)
         return "" if ended is True else str(ended or "it is busy still")

@@ -268,9 +268,60 @@ def error_names(account: Account) -> Answer:
     )
 
 
-def retried_names() -> set[str]:
-    """Error names that the workflow's retriers of functions have."""
-    states = json.loads((ROOT / "statemachine.asl.json").read_text(encoding="utf-8"))["States"]
+def unmodelled_error(account: Account) -> Answer:
+    """A request that SageMaker refuses has, in a workflow, the name that the example's retriers have for throttling."""
+    serving = account.serving()
+    rule = account.arn("events", "rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule")
+    role_arn = account.role(
+        "refused",
+        "states.amazonaws.com",
+        [
+            {
+                "Effect": "Allow",
+                "Action": ["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"],
+                "Resource": account.arn("sagemaker", f"training-job/{account.state.run}-*"),
+            },
+            {"Effect": "Allow", "Action": "iam:PassRole", "Resource": serving["role_arn"]},
+            {
+                "Effect": "Allow",
+                "Action": ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+                "Resource": rule,
+            },
+        ],
+    )
+    machine = account.machine(
+        "refused",
+        role_arn,
+        {
+            "Train": {
+                "Type": "Task",
+                "Resource": f"arn:{account.partition}:states:::sagemaker:createTrainingJob.sync",
+                "Arguments": {
+                    "TrainingJobName": account.name("refused"),
+                    "RoleArn": serving["role_arn"],
+                    "AlgorithmSpecification": {"TrainingImage": "no-image", "TrainingInputMode": "File"},
+                    "OutputDataConfig": {"S3OutputPath": f"s3://{serving['bucket']}/refused/"},
+                    # No instance has this name, so nothing starts.
+                    "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.nowhere.large", "VolumeSizeInGB": 1},
+                    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+                },
+                "End": True,
+            }
+        },
+    )
+    started = account.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+    ended = account.ended(started)
+    known = retried_names("examples/creditcard/training-pipeline.asl.json")
+    return Answer(
+        ended.get("error") in known,
+        f"It is {ended.get('error')} ({str(ended.get('cause'))[:200]}), which the example's retriers "
+        f"{'know' if ended.get('error') in known else 'do not know'}.",
+    )
+
+
+def retried_names(definition: str = "statemachine.asl.json") -> set[str]:
+    """Error names that a workflow's retriers have."""
+    states = json.loads((ROOT / definition).read_text(encoding="utf-8"))["States"]
     return {name for state in states.values() for retrier in state.get("Retry", []) for name in retrier["ErrorEquals"]}
 
 
@@ -372,6 +423,14 @@ QUESTIONS = (
         open="it was Lambda.Unknown and is Sandbox.Timedout in newer runtimes",
         built_on="the retriers of statemachine.asl.json",
         look=error_names,
+    ),
+    Question(
+        name="unmodelled-error-name",
+        asks="An error of SageMaker that its API does not name, as throttling, has the one name that retriers have for it.",
+        document=f"{DOCS}/step-functions/latest/dg/connect-sagemaker.html",
+        open="the names of errors of this integration",
+        built_on="examples/creditcard/training-pipeline.asl.json",
+        look=unmodelled_error,
     ),
     Question(
         name="signed-function-url",

@@ -197,6 +197,27 @@ def busy(account: Account) -> Answer:
     return Answer(said["answer"] == Said.NOT_YET, f"The second UpdateEndpoint: {_text(said)}.")
 
 
+def scaling(account: Account) -> Answer:
+    """An update while the variant's weight or count changes is refused in words that are tried again, or taken."""
+    world, sagemaker = account.world(), account.client("sagemaker")
+    reading, changes = SageMaker(sagemaker), SageMakerChanges(sagemaker)
+    variant = account.in_service(world["endpoint"])["ProductionVariants"][0]
+    plan = _plan(account, _champion(reading, world["endpoint"]))
+    _make(account, changes, plan)
+    weight = 1.0 if variant.get("DesiredWeight") == 2.0 else 2.0  # noqa: PLR2004 - any other than it has
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=world["endpoint"],
+        DesiredWeightsAndCapacities=[{"VariantName": variant["VariantName"], "DesiredWeight": weight}],
+    )
+    during = EndpointSight.of(reading.endpoint(world["endpoint"]))
+    said = changes.update_endpoint(plan.update_endpoint)
+    account.in_service(world["endpoint"])
+    return Answer(
+        said.answer in {Said.NOT_YET, Said.TAKEN},
+        f"While the weight changes the endpoint is {during.status}, and UpdateEndpoint: {said.sentence or said.answer}.",
+    )
+
+
 def shows_update(account: Account) -> Answer:
     """The description shows the update as soon as it was accepted."""
     seen = _moved(account)
@@ -416,6 +437,14 @@ QUESTIONS = (
         open="code and text of the error",
         built_on="MOVES in src/orchestration/stores/service_answers.py",
         look=busy,
+    ),
+    Question(
+        name="update-while-it-scales",
+        asks="An update while autoscaling changes the endpoint is taken, or refused in words that are tried again.",
+        document=f"{DOCS}/sagemaker/latest/dg/endpoint-scaling.html",
+        open="which of the two, and in which words",
+        built_on="MOVES in src/orchestration/stores/service_answers.py; docs/decisions/0012-known-limits.md, point 2",
+        look=scaling,
     ),
     Question(
         name="update-is-shown",

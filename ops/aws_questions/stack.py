@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from ops import change_sets, deploy, destroy, smoke
+from ops.aws_questions.account import UPDATE_SECONDS
 from ops.aws_questions.question import DOCS, Answer, Question
 from ops.stack import OperatorError, Stack
 from ops.template import kept, parse
@@ -41,8 +42,9 @@ def _stack(account: Account) -> Stack:
             else {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
         )
         account.client("s3").create_bucket(Bucket=bucket, **where)
+        parameters = f"SweepMinutes=60 SageMakerExecutionRoleArn={account.serving()['role_arn']}"
         options = deploy.arguments_of("verify-aws", None).parse_args(
-            ["--stack", stack, "--bucket", bucket, "--params", "SweepMinutes=60", "--yes"]
+            ["--stack", stack, "--bucket", bucket, "--params", parameters, "--yes"]
         )
         options.params_file = ""
         if deploy.command(options, account.session, account.terminal):
@@ -100,22 +102,77 @@ def settled(account: Account) -> Answer:
     return Answer(found == Status.STOPPED, f"After its execution was stopped the run is {found or 'not closed'}.")
 
 
+def promotion(account: Account) -> Answer:
+    """Have the loop itself promote: a drift report, a training that gives the champion's artifact back, a promotion."""
+    world, stack = account.world(), _stack(account)
+    sagemaker, model = account.client("sagemaker"), f"{account.state.run}-{uuid.uuid4().hex[:6]}"
+    account.in_service(world["endpoint"])
+    endpoint_arn = sagemaker.describe_endpoint(EndpointName=world["endpoint"])["EndpointArn"]
+    sagemaker.add_tags(ResourceArn=endpoint_arn, Tags=[{"Key": MODEL_TAG, "Value": model}])
+    artifact = sagemaker.describe_training_job(TrainingJobName=world["name"])["ModelArtifacts"]["S3ModelArtifacts"]
+    report = f"reports/{model}/evaluation.json"
+    measured = {"binary_classification_metrics": {"auc": {"value": 0.9, "standard_deviation": "NaN"}}}
+    account.client("s3").put_object(Bucket=world["bucket"], Key=report, Body=json.dumps(measured).encode())
+    output = {
+        "model_data_url": artifact,
+        "image": world["image"],
+        "evaluation_uri": f"s3://{world['bucket']}/{report}",
+    }
+    role_arn = account.role("candidate", "states.amazonaws.com", [_NOTHING])
+    target = account.machine("candidate", role_arn, {"Train": {"Type": "Pass", "Output": output, "End": True}})
+    run = _run(
+        account,
+        stack,
+        model,
+        target,
+        actions={"critical": "retrain"},
+        approval={"training": "never", "promotion": "never"},
+        evaluation={"metric": "auc", "minimum": 0.8},
+        promotion={"endpoint": world["endpoint"], "bake_minutes": 0},
+    )
+    account.say("  a promotion by the loop (some minutes)")
+    try:
+        ended = account.ended(run["execution_arn"], within=UPDATE_SECONDS)
+    finally:
+        # The loop names what it makes after the model.
+        for each in sagemaker.list_models(NameContains=model)["Models"]:
+            account.noted("model", each["ModelName"])
+        for each in sagemaker.list_endpoint_configs(NameContains=model)["EndpointConfigs"]:
+            account.noted("endpoint-config", each["EndpointConfigName"])
+    told = json.loads(ended.get("output") or "{}")
+    return Answer(
+        told.get("outcome") == Status.PROMOTED,
+        f"The run: {ended['status']}, {told.get('outcome')}: {told.get('reason') or ended.get('cause')}",
+    )
+
+
 def _waiting_run(account: Account, stack: Stack) -> dict[str, Any]:
     """A run that waits for people: its ``run_id`` and ``execution_arn``."""
     model = f"{account.state.run}-{uuid.uuid4().hex[:6]}"
-    target = account.seen("target", lambda: _target(account))
-    tags = [{"key": MODEL_TAG, "value": model}]
-    account.client("stepfunctions").tag_resource(resourceArn=target, tags=tags)
-    policy = {
-        "schema_version": 1,
-        "model": model,
-        "training": {"target": target},
-        "actions": {"critical": "approve"},
-        "approval": {"training": "always", "promotion": "never"},
-        "promotion": {"kind": "none"},
-    }
+    run = _run(
+        account,
+        stack,
+        model,
+        account.seen("target", lambda: _target(account)),
+        actions={"critical": "approve"},
+        approval={"training": "always", "promotion": "never"},
+        promotion={"kind": "none"},
+    )
+
+    def asked() -> bool:
+        waits = stack.table.waits_without_tokens()
+        return any(each.run_id == run["run_id"] and each.kind == "approval" for each in waits)
+
+    account.awaited(asked, f"run {run['run_id']} that asks people")
+    return run
+
+
+def _run(account: Account, stack: Stack, model: str, target: str, **policy: Any) -> dict[str, Any]:
+    """A run of a model of its own: its ``run_id`` and ``execution_arn``."""
+    account.client("stepfunctions").tag_resource(resourceArn=target, tags=[{"key": MODEL_TAG, "value": model}])
+    document = {"schema_version": 1, "model": model, "training": {"target": target}, **policy}
     stack.client("s3").put_object(
-        Bucket=stack.outputs["AutomationBucketName"], Key=f"policies/{model}.json", Body=json.dumps(policy).encode()
+        Bucket=stack.outputs["AutomationBucketName"], Key=f"policies/{model}.json", Body=json.dumps(document).encode()
     )
     detail = {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, "dedupe_key": uuid.uuid4().hex}
     answer = stack.client("events").put_events(
@@ -123,13 +180,11 @@ def _waiting_run(account: Account, stack: Stack) -> dict[str, Any]:
     )
     if answer["FailedEntryCount"]:
         raise OperatorError(f"EventBridge refused the signal: {answer['Entries']}")
-
-    def asked() -> Any:
-        waits = [each for each in stack.table.waits_without_tokens() if each.model == model and each.kind == "approval"]
-        runs = {each["run_id"]: each for each in stack.table.active_runs()}
-        return runs.get(waits[0].run_id) if waits else None
-
-    return dict(account.awaited(asked, f"a run of {model} that asks people", within=300))
+    found = account.awaited(lambda: stack.table.runs_of_model(model, limit=1), f"a run of {model}", within=300)
+    run = stack.table.run(found[0]["run_id"])
+    if run is None:
+        raise OperatorError(f"Run {found[0]['run_id']} is listed and not there.")
+    return {"run_id": run.run_id, "execution_arn": run.execution_arn}
 
 
 def _target(account: Account) -> str:
@@ -162,6 +217,17 @@ def destroyed(account: Account, stack: str) -> bool:
         raise OperatorError(f"Stack {stack} was not deleted; the lines above say why.")
     return True
 
+
+SERVING_QUESTIONS = (
+    Question(
+        name="promotion-under-its-role",
+        asks="A drift report ends in a promotion of the endpoint, under the roles of the template.",
+        document=f"{DOCS}/sagemaker/latest/dg/security_iam_service-with-iam.html",
+        open="what UpdateEndpoint, CreateModel and the tags on them ask of the caller besides",
+        built_on="PromotionFunctionPolicy; docs/promotion.md",
+        look=promotion,
+    ),
+)
 
 QUESTIONS = (
     Question(

@@ -125,6 +125,11 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
         "another name",
         answered("stepfunctions", "DescribeExecution", {"status": "FAILED", "error": "Lambda.Late"}, times=500),
     ),
+    (
+        "unmodelled-error-name",
+        "another name",
+        answered("stepfunctions", "DescribeExecution", {"status": "FAILED", "error": "SageMaker.Refused"}, times=500),
+    ),
     ("signed-function-url", "unsigned is let in", answered("", "", "null", matching="/_aws/lambda-url/")),
     (
         "signed-function-url",
@@ -192,6 +197,11 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
         promoting(faulty("sagemaker", "UpdateEndpoint", message="The endpoint is busy", skip=1, **INVALID)),
     ),
     (
+        "update-while-it-scales",
+        "in other words",
+        faulty("sagemaker", "UpdateEndpoint", message="The endpoint is busy", **INVALID),
+    ),
+    (
         "update-is-shown",
         "the description lags",
         promoting(answered("sagemaker", "DescribeEndpoint", described("InService", 2), skip=2)),
@@ -221,6 +231,11 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
         "config-deleted-while-it-serves",
         "in other words",
         faulty("sagemaker", "DescribeEndpointConfig", message="It is gone", skip=1, **INVALID),
+    ),
+    (
+        "promotion-under-its-role",
+        "the role may not make a model",
+        faulty("sagemaker", "CreateModel", code="AccessDeniedException", matching="retraining:run", times=500),
     ),
 ]
 
