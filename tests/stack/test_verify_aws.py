@@ -266,13 +266,11 @@ def asked(aws: EmbeddedAws) -> int:
     return verify_aws.main(["--yes", "--keep"])
 
 
-@pytest.fixture
-def account(aws: EmbeddedAws, asked: int) -> Iterator[Account]:
+@pytest.fixture(scope="module")
+def account(aws: EmbeddedAws, asked: int) -> Account:
     """The account after the run, with what the run had set up."""
     del asked
-    state = State.at(_state_file(aws), run="none", today="2026-01-01")
-    yield Account(boto3.Session(), state, Terminal())
-    aws.forget_faults()
+    return Account(boto3.Session(), State.at(_state_file(aws), run="none", today="2026-01-01"), Terminal())
 
 
 def test_every_question_has_a_case_of_the_other_behaviour() -> None:
@@ -297,6 +295,7 @@ def test_a_check_notices_the_other_behaviour(
     try:
         answer = BY_NAME[name].look(account)
     finally:
+        aws.forget_faults()
         if switch_back:
             switch_back()
 
