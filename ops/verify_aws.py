@@ -154,7 +154,12 @@ def _ask(question: Question, account: Account, unasked: dict[str, str], today: s
 def _clean_up(options: argparse.Namespace, account: Account, *, whole: bool) -> list[str]:
     """Delete what was made; gives what stays."""
     told, state = account.terminal, account.state
-    if options.keep or not _yes(told, f"Delete the {len(state.made)} thing(s) made? yes: ", yes=options.yes or whole):
+    asks = sys.stdin.isatty() or options.yes or whole
+    if (
+        options.keep
+        or not asks
+        or not _yes(told, f"Delete the {len(state.made)} thing(s) made? yes: ", yes=options.yes or whole)
+    ):
         told.say(
             f"{len(state.made)} thing(s) stay, and cost: make verify-aws REGION={account.region} goes on and deletes."
         )

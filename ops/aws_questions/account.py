@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -105,8 +105,8 @@ class State:
         """Write the file, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
-        document = {name: value for name, value in asdict(self).items() if name != "path"}
-        partial.write_text(json.dumps(document, indent=2, default=str) + "\n", encoding="utf-8")
+        document = {name: getattr(self, name) for name in ("run", "began", "made", "seen", "answers")}
+        partial.write_text(json.dumps(document, default=str) + "\n", encoding="utf-8")
         partial.replace(self.path)
 
     def forget(self) -> None:
@@ -455,7 +455,7 @@ class Account:
         """Delete one thing; gives why it stays, empty when it is gone."""
         try:
             ended = until(lambda: self._deleted(kind, name), within=UPDATE_SECONDS)
-        except ClientError as error:
+        except (ClientError, OperatorError) as error:
             return str(error)
         return "" if ended is True else str(ended or "it is busy still")
 

@@ -6,7 +6,9 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ops.aws_questions.account import PATIENCE_SECONDS
 from ops.aws_questions.question import DOCS, Answer, Question
+from ops.change_sets import until
 from ops.stack import OperatorError
 from orchestration.actions.resume import SUBJECTS
 from orchestration.domain.contracts import ENDPOINT_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE
@@ -340,11 +342,12 @@ def _told(account: Account, kind: str, name: str, field: str, statuses: set[str]
     arn = name.lower()
 
     def about() -> list[dict[str, Any]]:
-        found = [each for each in account.events() if any(str(of).endswith(arn) for of in each.get("resources", []))]
+        found = _about(account, arn)
         over = not statuses or any(each.get("detail", {}).get(field) in statuses for each in found)
         return found if over else []
 
-    heard = account.awaited(about, f"an event of {name}")
+    # Where the awaited status never comes, what did come is judged.
+    heard = until(about, within=PATIENCE_SECONDS) or _about(account, arn)
     of_kind = [each for each in heard if each.get("detail-type") == kind]
     named = [each for each in of_kind if each["detail"].get(SUBJECTS[kind][1]) == name]
     spelled = sorted({str(each["detail"].get(field)) for each in of_kind})
@@ -353,6 +356,11 @@ def _told(account: Account, kind: str, name: str, field: str, statuses: set[str]
         f"{len(heard)} event(s), {len(of_kind)} of them {kind}, {len(named)} with the name in {SUBJECTS[kind][1]}; {field} is "
         f"spelled {', '.join(spelled)}.",
     )
+
+
+def _about(account: Account, name: str) -> list[dict[str, Any]]:
+    """Events whose resource is of this name."""
+    return [each for each in account.events() if any(str(of).endswith(f"/{name}") for of in each.get("resources", []))]
 
 
 def processing_event(account: Account) -> Answer:
@@ -374,16 +382,16 @@ def processing_event(account: Account) -> Answer:
 
     name = account.seen("processing job", run)
     account.say("  a processing job (some minutes)")
-    about = account.awaited(
-        lambda: [
-            each
-            for each in account.events()
-            if any(str(of).endswith(f"/{name}") for of in each.get("resources", []))
-            and each.get("detail", {}).get("ProcessingJobStatus") not in {"InProgress", "Stopping"}
-        ],
-        f"an event of {name}",
-    )
-    last = about[-1]
+
+    def over() -> list[dict[str, Any]]:
+        going_on = {"InProgress", "Stopping"}
+        heard = _about(account, name)
+        return [each for each in heard if each.get("detail", {}).get("ProcessingJobStatus") not in going_on]
+
+    heard = until(over, within=PATIENCE_SECONDS)
+    if not heard:
+        return Answer(False, f"{PATIENCE_SECONDS:.0f} s after it was made, no event says that {name} ended.")
+    last = heard[-1]
     detail = last.get("detail", {})
     return Answer(
         last.get("detail-type") == PROCESSING_EVENT

@@ -169,19 +169,20 @@ def leading_keys(account: Account) -> Answer:
 
     # Outside of a transaction the same statements let it write: what is refused after this is refused for the transaction.
     account.spread_out(lambda: as_function.put_item(TableName=made["table"], Item=item(f"STATUS#{run}-0")))
+    votes, said = True, ""
     try:
         account.spread_out(vote)
-        votes = True
     except ClientError as error:
         votes, said = False, str(error)
     forged = account.refused(forge)
-    if votes and forged in {*DENIED, "TransactionCanceledException"}:
-        return Answer(
-            True, f"Each item is judged by its own action and key: the vote is taken, the forgery refused ({forged})."
-        )
-    if votes:
+    if not votes:
+        return Answer(False, f"Keys of all items are held against each statement: the vote is refused ({said}).")
+    if forged is None:
         return Answer(False, "The condition says nothing in a transaction: the vote is taken, and the forgery too.")
-    return Answer(False, f"Keys of all items are held against each statement: the vote is refused ({said}).")
+    return Answer(
+        forged in DENIED,
+        f"Each item is judged by its own action and key: the vote is taken, the forgery refused ({forged}).",
+    )
 
 
 def _table_and_role(account: Account) -> dict[str, str]:

@@ -12,8 +12,10 @@ import pytest
 
 from local.embedded_aws import EmbeddedAws
 from ops import verify_aws
-from ops.aws_questions import QUESTIONS
+from ops.aws_questions import QUESTIONS, Answer, Question, serving
 from ops.aws_questions.account import Account, State
+from ops.aws_questions.cost import total
+from ops.stack import OperatorError
 from ops.terminal import Terminal
 from orchestration.domain.contracts import ENDPOINT_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE
 
@@ -248,9 +250,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
         EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded,
     ):
         key = embedded.key_of("verifier")
-        signed_in = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": str(key.secret_key)}
+        signed_in = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
         for name, value in (embedded.environment | signed_in).items():
-            patch.setenv(name, value)
+            patch.setenv(name, str(value))
         patch.setattr(verify_aws, "FOLDER", tmp_path_factory.mktemp("verify-aws"))
         yield embedded
 
@@ -263,7 +265,16 @@ def _state_file(aws: EmbeddedAws) -> Path:
 def asked(aws: EmbeddedAws) -> int:
     """The exit status of the whole command, which leaves what it made."""
     enforce(aws)
-    return verify_aws.main(["--yes", "--keep"])
+    make_alarms = serving._alarms
+
+    def then_take_time(account: Account) -> tuple[str, str]:
+        # The update that follows goes on long enough to be looked at, whatever else this machine does.
+        aws.tell_endpoint(account.world()["endpoint"], None, seconds=1.5)
+        return make_alarms(account)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "_alarms", then_take_time)
+        return verify_aws.main(["--yes", "--keep"])
 
 
 @pytest.fixture(scope="module")
@@ -335,3 +346,61 @@ def remains(aws: EmbeddedAws) -> list[str]:
         aws.client("dynamodb").list_tables()["TableNames"],
     ]
     return [name for names in lists for name in names if "verify-aws" in name]
+
+
+def test_without_a_yes_nothing_is_made_and_the_cost_was_said(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del aws
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(Terminal, "ask", lambda *_: "no")
+    asked: list[str] = []
+    monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", lambda _: asked.append("one")),))
+
+    assert verify_aws.main([]) == 1
+
+    printed = capsys.readouterr().out
+    assert f"At most {total():.2f} USD and 2 hours" in printed
+    assert asked == []
+
+
+def test_an_interrupted_run_deletes_what_it_made_keeps_its_answers_and_goes_on(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def one(account: Account) -> None:
+        asked.append("one")
+        account.queue("left")
+
+    def two(_: Account) -> None:
+        asked.append("two")
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+
+    def three(_: Account) -> None:
+        asked.append("three")
+        if "again" not in asked:
+            raise OperatorError("AWS is tired.")
+
+    monkeypatch.setattr(
+        verify_aws, "QUESTIONS", (_question("one", one), _question("two", two), _question("three", three))
+    )
+
+    assert verify_aws.main(["--yes"]) == 1
+    assert json.loads(_state_file(aws).read_text())["made"] == []
+    assert remains(aws) == []
+    assert verify_aws.main(["--yes"]) == 1
+    assert "AWS is tired." in capsys.readouterr().out
+    asked.append("again")
+    assert verify_aws.main(["--yes"]) == 0
+    assert asked == ["one", "two", "two", "three", "again", "three"]
+    assert not _state_file(aws).exists()
+
+
+def _question(name: str, act: Callable[[Account], None]) -> Question:
+    def look(account: Account) -> Answer:
+        act(account)
+        return Answer(True, "It did.")
+
+    return Question(name, "Does it?", "https://docs.aws.amazon.com/x.html", "all", "everything", look)
