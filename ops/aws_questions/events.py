@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from ops.aws_questions.account import Account
 
+EXECUTIONS = 10
+"""How many executions are stopped until a new rule tells of one."""
+
 UNSIGNED = frozenset({401, 403})
 """HTTP statuses of a request that Lambda does not let through."""
 
@@ -37,13 +40,10 @@ def resource_policy(account: Account) -> Answer:
     """A rule whose target has no role invokes a function that lets it in as the template does."""
     probe, functions = account.probe(), account.client("lambda")
     source = f"verify.{uuid.uuid4().hex[:8]}"
-    rule = account.rule({"source": [source]}, {"Arn": probe["arn"]})
-    rule_arn = account.arn("events", f"rule/{rule}")
     letters, letters_arn = account.queue("letters")
+    rule = account.rule({"source": [source]}, {"Arn": probe["arn"], "DeadLetterConfig": {"Arn": letters_arn}})
+    rule_arn = account.arn("events", f"rule/{rule}")
     account.rule_may_send(letters, letters_arn, rule_arn)
-    account.client("events").put_targets(
-        Rule=rule, Targets=[{"Id": "verify", "Arn": probe["arn"], "DeadLetterConfig": {"Arn": letters_arn}}]
-    )
     allowed = sources()["Resources"]["WaitRulePermission"]["Properties"]
     functions.add_permission(
         FunctionName=probe["name"],
@@ -178,7 +178,7 @@ def _plain(value: Any, account: Account) -> Any:
 
 
 def redrive(account: Account) -> Answer:
-    """A redriven execution is described as that, and a token of before wakes nothing."""
+    """A redriven execution is described and told as that, and a token of before wakes nothing."""
     stepfunctions = account.client("stepfunctions")
     tokens, tokens_arn = account.queue("tokens")
     role_arn = account.role(
@@ -195,7 +195,7 @@ def redrive(account: Account) -> Answer:
                 "Resource": f"arn:{account.partition}:states:::sqs:sendMessage.waitForTaskToken",
                 "Arguments": {
                     "QueueUrl": tokens,
-                    "MessageBody": "{% $states.context.Task.Token %}",
+                    "MessageBody": "{% $states.context.Execution.Id & ' ' & $states.context.Task.Token %}",
                 },
                 "TimeoutSeconds": 900,
                 "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 6}],
@@ -203,22 +203,49 @@ def redrive(account: Account) -> Answer:
             }
         },
     )
-    arn = str(stepfunctions.start_execution(stateMachineArn=machine)["executionArn"])
-    before = account.awaited(lambda: account.messages(tokens), "a task token")[0]
-    stepfunctions.stop_execution(executionArn=arn)
-    stopped = account.ended(arn)
+    told, told_arn = account.queue("told")
+    rule = account.rule({"source": ["aws.states"], "detail": {"stateMachineArn": [machine]}}, {"Arn": told_arn})
+    account.rule_may_send(told, told_arn, account.arn("events", f"rule/{rule}"))
+
+    def token(arn: str) -> str:
+        def sent() -> str:
+            found = (each.partition(" ") for each in account.messages(tokens))
+            return next((text for of, _, text in found if of == arn), "")
+
+        return str(account.awaited(sent, f"a task token of {arn}"))
+
+    def stopped() -> str:
+        arn = str(stepfunctions.start_execution(stateMachineArn=machine)["executionArn"])
+        token_of[arn] = token(arn)
+        stepfunctions.stop_execution(executionArn=arn)
+        return arn
+
+    def heard(arn: str, until_status: str, within: float) -> bool:
+        def over() -> bool:
+            events.extend(json.loads(each)["detail"] for each in account.messages(told))
+            return any(each["executionArn"] == arn and each["status"] == until_status for each in events)
+
+        return bool(until(over, within=within))
+
+    token_of: dict[str, str] = {}
+    events: list[dict[str, Any]] = []
+    arn = stopped()
+    # A new rule takes a while: until its end is heard, another execution is stopped.
+    while len(token_of) < EXECUTIONS and not heard(arn, "ABORTED", 30):
+        arn = stopped()
     stepfunctions.redrive_execution(executionArn=arn)
-    after = account.awaited(lambda: account.messages(tokens), "the token after the redrive")[0]
+    after = token(arn)
     count = stepfunctions.describe_execution(executionArn=arn).get("redriveCount")
-    old = _sent(stepfunctions, before)
+    old = _sent(stepfunctions, token_of[arn])
     woken = stepfunctions.describe_execution(executionArn=arn)["status"] != "RUNNING"
     new = _sent(stepfunctions, after)
-    ended = account.ended(arn)
+    heard(arn, "SUCCEEDED", 60)
+    mine = [(each["status"], each.get("redriveCount")) for each in events if each["executionArn"] == arn]
     return Answer(
-        count == 1 and before != after and not woken and ended["status"] == "SUCCEEDED",
-        f"redriveCount is {stopped.get('redriveCount')} before and {count} after; the token of before is "
-        f"{'the same' if before == after else 'another'}, answered: {old}, and the execution {'ended' if woken else 'ran on'}; "
-        f"the new one: {new}, {ended['status']}.",
+        count == 1 and token_of[arn] != after and not woken and {("ABORTED", 0), ("SUCCEEDED", 1)} <= set(mine),
+        f"redriveCount is {count}; the token of before is {'the same' if token_of[arn] == after else 'another'}, answered: "
+        f"{old}, and the execution {'ended' if woken else 'ran on'}; the new one: {new}. Told, with redriveCount: "
+        f"{', '.join(f'{status} {number}' for status, number in mine)}.",
     )
 
 
@@ -410,9 +437,9 @@ QUESTIONS = (
     ),
     Question(
         name="redrive",
-        asks="A redriven execution has redriveCount 1 and a new token, and the token of before wakes nothing.",
+        asks="A redriven execution is described and told with redriveCount 1, and the token of before wakes nothing.",
         document=f"{DOCS}/step-functions/latest/dg/redrive-executions.html",
-        open="what the token of before is answered",
+        open="what the token of before is answered, and whether a redrive is told by an event of its own",
         built_on="src/orchestration/actions/settle.py; docs/reliability.md: a closed run changes nothing, however it is woken",
         look=redrive,
     ),

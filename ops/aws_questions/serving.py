@@ -122,6 +122,11 @@ def _promoted(account: Account) -> dict[str, Any]:
     after = account.in_service(endpoint)
     second = _plan(account, _champion(reading, endpoint))
     second_model, second_config = _make(account, changes, second)
+    tag = second.create_endpoint_config["Tags"][0]
+    twice = account.noted("endpoint-config", account.name("twice"))
+    tagged_twice = changes.create_endpoint_config(
+        {**second.create_endpoint_config, "EndpointConfigName": twice, "Tags": [tag, tag]}
+    )
     return {
         "model": _said(model),
         "config": _said(config),
@@ -135,6 +140,7 @@ def _promoted(account: Account) -> dict[str, Any]:
             "reason": after.get("FailureReason"),
         },
         "second": [_said(second_model), _said(second_config)],
+        "twice": _said(tagged_twice),
         "tags": second.create_endpoint_config["Tags"],
         "alarm": alarm,
         "composite": composite,
@@ -245,7 +251,8 @@ def second_config(account: Account) -> Answer:
     return Answer(
         all(each["answer"] == Said.TAKEN for each in (seen["model"], seen["config"], *seen["second"])),
         f"Model and config of the first promotion: {_text(seen['model'])}, {_text(seen['config'])}; of the second: "
-        f"{', '.join(map(_text, seen['second']))}, with the tags {sorted(tag['Key'] for tag in seen['tags'])}.",
+        f"{', '.join(map(_text, seen['second']))}, with the tags {sorted(tag['Key'] for tag in seen['tags'])}. A tag key that is "
+        f"there twice: {_text(seen['twice'])}.",
     )
 
 
