@@ -42,6 +42,15 @@ class Registry:
         self._deleted_groups.add(name)
         return {}
 
+    def list_groups(self, request: Document) -> Document:
+        """ListModelPackageGroups, without the deleted ones."""
+        answer = self._moto("ListModelPackageGroups", request)
+        listed = answer["ModelPackageGroupSummaryList"]
+        answer["ModelPackageGroupSummaryList"] = [
+            group for group in listed if group["ModelPackageGroupName"] not in self._deleted_groups
+        ]
+        return answer
+
     def create_package(self, request: Document) -> Document:
         """CreateModelPackage: the next version in its group."""
         group = request.get("ModelPackageGroupName")

@@ -101,6 +101,7 @@ class SageMaker:
             "CreateEndpointConfig": self._create_endpoint_config,
             "DescribeEndpointConfig": functools.partial(self._described, "DescribeEndpointConfig"),
             "CreateModelPackageGroup": registry.create_group,
+            "ListModelPackageGroups": registry.list_groups,
             "DeleteModelPackageGroup": registry.delete_group,
             "CreateModelPackage": registry.create_package,
             "DescribeModelPackage": registry.describe_package,

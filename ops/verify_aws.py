@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -47,7 +48,7 @@ STAYS: Final = (
     "the records of the training and the processing job, which SageMaker does not delete; what they logged to "
     "/aws/sagemaker/TrainingJobs and /aws/sagemaker/ProcessingJobs, which other jobs write to as well"
 )
-"""What a run leaves behind though nothing went wrong."""
+"""What a run with an endpoint leaves behind though nothing went wrong."""
 
 
 def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
@@ -71,8 +72,12 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
         told.say("Nothing was made.")
         return 1
     unasked: dict[str, str] = {}
+    began = time.monotonic()
     try:
         for question in questions:
+            if time.monotonic() - began > LONGEST_HOURS * 3600:
+                unasked[question.name] = f"{LONGEST_HOURS:.0f} hours are over; started again, it goes on here"
+                continue
             _ask(question, account, unasked, now.date().isoformat())
     except KeyboardInterrupt:
         told.say("Interrupted.")
@@ -164,6 +169,7 @@ def _clean_up(options: argparse.Namespace, account: Account, *, whole: bool) -> 
             f"{len(state.made)} thing(s) stay, and cost: make verify-aws REGION={account.region} goes on and deletes."
         )
         return [f"{kind} {name}" for kind, name in state.made]
+    jobs = [STAYS] if "world" in state.seen else []
     left = account.clean_up()
     # What was set up is gone; the answers are kept where some are missing still.
     state.seen.clear()
@@ -171,7 +177,7 @@ def _clean_up(options: argparse.Namespace, account: Account, *, whole: bool) -> 
         state.forget()
     else:
         state.keep()
-    for each in (*left, STAYS):
+    for each in (*left, *jobs):
         told.say(Styled("yellow", "stays:"), f" {each}")
     return left
 

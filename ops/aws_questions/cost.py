@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-PRICED: Final = "list prices of us-east-1, as of November 2026, rounded up; other Regions differ by up to a half"
+PRICED: Final = "upper bounds for us-east-1 of 2026, not read on the day; AWS's pages have today's, other Regions may be half dearer"
 SOURCES: Final = (
     "https://aws.amazon.com/sagemaker/pricing/",
     "https://aws.amazon.com/kms/pricing/",
     "https://aws.amazon.com/cloudwatch/pricing/",
 )
 LONGEST_HOURS: Final = 2.0
-"""A training (5 min), an endpoint (10 min), two changes of it (15 min each), a processing job (5 min), a stack (10 min),
-and every wait at its limit once."""
+"""After this nothing more is asked, and what was made is deleted. A run takes about half of it: a training (5 min), an endpoint
+(10 min), three updates of it (15 min each), a processing job (5 min), a stack (10 min)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Cost:
 
 
 COSTS: Final = (
-    Cost("endpoint, ml.m5.large: 2 instances, 4 while an update shifts traffic", 6.0, "instance-hour", 0.14),
+    Cost("endpoint, ml.m5.large: 2 instances, 4 while an update shifts traffic", 10.0, "instance-hour", 0.14),
     Cost("training job, ml.m5.large", 0.2, "instance-hour", 0.14),
     Cost("processing job, ml.m5.large", 0.2, "instance-hour", 0.14),
     Cost("KMS key, prorated; a whole month at most", 1.0, "key-month", 1.0),

@@ -364,6 +364,20 @@ def test_without_a_yes_nothing_is_made_and_the_cost_was_said(
     assert asked == []
 
 
+def test_after_the_longest_time_nothing_more_is_asked(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(verify_aws, "LONGEST_HOURS", -1)
+    monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", lambda _: asked.append("one")),))
+
+    assert verify_aws.main(["--yes"]) == 1
+
+    assert "hours are over" in capsys.readouterr().out
+    assert asked == []
+    _state_file(aws).unlink()
+
+
 def test_an_interrupted_run_deletes_what_it_made_keeps_its_answers_and_goes_on(
     aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
