@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SETTLED_SECONDS: Final = 240.0
 """How long SettleRule may take; the sweep, which would close the run as well, comes once an hour here."""
 
+SENDINGS: Final = 5
+"""How often a signal is sent, a minute apart: a new rule takes a while, and the same signal again is a duplicate."""
+
 KINDS: Final = {
     "AWS::S3::Bucket": "bucket",
     "AWS::DynamoDB::Table": "table",
@@ -175,12 +178,17 @@ def _run(account: Account, stack: Stack, model: str, target: str, **policy: Any)
         Bucket=stack.outputs["AutomationBucketName"], Key=f"policies/{model}.json", Body=json.dumps(document).encode()
     )
     detail = {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, "dedupe_key": uuid.uuid4().hex}
-    answer = stack.client("events").put_events(
-        Entries=[{"Source": DRIFT_SOURCE, "DetailType": DRIFT_DETECTED, "Detail": json.dumps(detail)}]
-    )
-    if answer["FailedEntryCount"]:
-        raise OperatorError(f"EventBridge refused the signal: {answer['Entries']}")
-    found = account.awaited(lambda: stack.table.runs_of_model(model, limit=1), f"a run of {model}", within=300)
+    entry = {"Source": DRIFT_SOURCE, "DetailType": DRIFT_DETECTED, "Detail": json.dumps(detail)}
+    for _ in range(SENDINGS):
+        answer = stack.client("events").put_events(Entries=[entry])
+        if answer["FailedEntryCount"]:
+            raise OperatorError(f"EventBridge refused the signal: {answer['Entries']}")
+        if found := change_sets.until(lambda: stack.table.runs_of_model(model, limit=1), within=60):
+            break
+    else:
+        raise OperatorError(
+            f"{SENDINGS} signals, and no run of {model}: make smoke STACK={stack.name} says where it stops."
+        )
     run = stack.table.run(found[0]["run_id"])
     if run is None:
         raise OperatorError(f"Run {found[0]['run_id']} is listed and not there.")
