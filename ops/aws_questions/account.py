@@ -133,7 +133,7 @@ class Account:
         self._clients: dict[str, Any] = {}
         self._identity: dict[str, str] = {}
         # The embedded AWS knows a role at once, so waiting for one to spread would only hide a refusal.
-        self.spread = 0.3 if embedded() else SPREAD_SECONDS
+        self.spread = 0.1 if embedded() else SPREAD_SECONDS
 
     # ------------------------------------------------------------------ asking
 

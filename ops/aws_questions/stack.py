@@ -101,7 +101,7 @@ def settled(account: Account) -> Answer:
         letters = account.messages(stack.outputs["DeadLetterQueueUrl"])
         return next((f"dead letter {each[:200]}" for each in letters if run["execution_arn"] in each), "")
 
-    found = change_sets.until(told, within=min(SETTLED_SECONDS, account.spread * 50))
+    found = change_sets.until(told, within=SETTLED_SECONDS)
     return Answer(found == Status.STOPPED, f"After its execution was stopped the run is {found or 'not closed'}.")
 
 

@@ -269,7 +269,7 @@ def asked(aws: EmbeddedAws) -> int:
 
     def then_take_time(account: Account) -> tuple[str, str]:
         # The update that follows goes on long enough to be looked at, whatever else this machine does.
-        aws.tell_endpoint(account.world()["endpoint"], None, seconds=1.5)
+        aws.tell_endpoint(account.world()["endpoint"], None, seconds=1)
         return make_alarms(account)
 
     with pytest.MonkeyPatch.context() as patch:
