@@ -171,9 +171,9 @@ def _clean_up(options: argparse.Namespace, account: Account, *, whole: bool) -> 
         return [f"{kind} {name}" for kind, name in state.made]
     jobs = [STAYS] if "world" in state.seen else []
     left = account.clean_up()
-    # What was set up is gone; the answers are kept where some are missing still.
+    # What was set up is gone; the file stays where answers are missing, or something could not be deleted.
     state.seen.clear()
-    if whole:
+    if whole and not state.made:
         state.forget()
     else:
         state.keep()

@@ -43,6 +43,9 @@ UPDATE_SECONDS: Final = 1800.0
 SPREAD_SECONDS: Final = 90.0
 """How long a new role or policy may take until every service knows it. Source: IAM User Guide, eventual consistency."""
 
+SCHEDULED: Final = "key"
+"""The kind that AWS deletes by itself some days later."""
+
 PROBE_SOURCE: Final = """
 import json, os, time
 import boto3
@@ -247,6 +250,14 @@ class Account:
         iam.put_role_policy(RoleName=name, PolicyName="verify", PolicyDocument=_policy(statements))
         return str(made["Role"]["Arn"])
 
+    def bucket(self, what: str, **more: Any) -> str:
+        """Make a bucket; gives its name."""
+        name = self.noted("bucket", self.name(what))
+        if self.region != "us-east-1":  # the one Region that must not be named
+            more["CreateBucketConfiguration"] = {"LocationConstraint": self.region}
+        self.client("s3").create_bucket(Bucket=name, **more)
+        return name
+
     def queue(self, what: str, attributes: Mapping[str, str] | None = None) -> tuple[str, str]:
         """Make a queue; gives its URL and ARN."""
         sqs, name = self.client("sqs"), self.noted("queue", self.name(what))
@@ -446,7 +457,7 @@ class Account:
                 stays = self._deletion(kind, name)
                 if stays:
                     left.append(f"{kind} {name}: {stays}")
-                else:
+                if not stays or kind == SCHEDULED:
                     self.state.made.remove((kind, name))
                     self.state.keep()
         return left

@@ -38,13 +38,7 @@ def _stack(account: Account) -> Stack:
 
     def make() -> str:
         stack = account.noted("stack", account.name("loop"))
-        bucket = account.noted("bucket", account.name("artifacts"))
-        where = (
-            {}
-            if account.region == "us-east-1"
-            else {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
-        )
-        account.client("s3").create_bucket(Bucket=bucket, **where)
+        bucket = account.bucket("artifacts")
         parameters = f"SweepMinutes=60 SageMakerExecutionRoleArn={account.serving()['role_arn']}"
         options = deploy.arguments_of("verify-aws", None).parse_args(
             ["--stack", stack, "--bucket", bucket, "--params", parameters, "--yes"]

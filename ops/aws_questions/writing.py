@@ -25,17 +25,11 @@ def _records(account: Account) -> str:
     """A bucket with Object Lock whose policy asks for If-None-Match under ``evidence/``, by the template's own statement."""
 
     def make() -> str:
-        s3, bucket = account.client("s3"), account.noted("bucket", account.name("records"))
-        where = (
-            {}
-            if account.region == "us-east-1"
-            else {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
-        )
-        s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True, **where)
+        bucket = account.bucket("records", ObjectLockEnabledForBucket=True)
         document = sources()["Resources"]["AutomationBucketPolicy"]["Properties"]["PolicyDocument"]
         (once,) = (each for each in document["Statement"] if each.get("Sid") == "RecordsAreWrittenOnce")
         statement = {**once, "Resource": f"arn:{account.partition}:s3:::{bucket}/evidence/*"}
-        s3.put_bucket_policy(
+        account.client("s3").put_bucket_policy(
             Bucket=bucket, Policy=json.dumps({"Version": document["Version"], "Statement": [statement]})
         )
         return bucket

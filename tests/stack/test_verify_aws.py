@@ -364,6 +364,25 @@ def test_without_a_yes_nothing_is_made_and_the_cost_was_said(
     assert asked == []
 
 
+def leave_a_queue(account: Account) -> None:
+    account.queue("left")
+
+
+def test_what_could_not_be_deleted_is_named_and_deleted_by_the_next_run(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", leave_a_queue),))
+    aws.fail_next("sqs", "DeleteQueue", code="AccessDenied", status=403)
+
+    assert verify_aws.main(["--yes"]) == 0
+
+    assert "stays: queue verify-aws-" in capsys.readouterr().out
+    assert remains(aws) != []
+    assert verify_aws.main(["--yes"]) == 0
+    assert remains(aws) == []
+    assert not _state_file(aws).exists()
+
+
 def test_after_the_longest_time_nothing_more_is_asked(
     aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
