@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
-HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
+HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON KEEP ONLY STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
 export $(HANDED_ON)
 $(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 
@@ -126,6 +126,9 @@ import: setup ## Bring existing resources under the stack (RESOURCES="Automation
 
 destroy: setup ## Say what is deleted and what is kept, ask, delete (FORCE=1 stops runs in progress, YES=1)
 	@$(OPS)destroy
+
+verify-aws: setup ## Ask AWS what no document says; says the cost first, deletes what it makes (REGION=, ONLY=, KEEP=1, YES=1, JSON=1)
+	@$(OPS)verify_aws
 
 taskcat: setup ## Lint with taskcat, and deploy in three regions where credentials are (ARGS=--lint-only)
 	@"$(PYTHON)" requirements/install.py taskcat

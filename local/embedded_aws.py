@@ -196,8 +196,9 @@ class EmbeddedAws:
         seconds: float = 0,
         matching: str = "",
         message: str = FAULT_MESSAGE,
+        answer: str | None = None,
     ) -> None:
-        """Make the next calls of an action fail, or take their time.
+        """Make the next calls of an action fail, take their time, or be answered otherwise.
 
         Args:
             service: boto3's name of the service.
@@ -210,8 +211,9 @@ class EmbeddedAws:
             seconds: How long the answer takes.
             matching: Text that must be in the path, the query or the body of the call.
             message: What the error says.
+            answer: A body to answer with, and ``status``, instead of carrying the call out.
         """
-        rule = Fault(service, action, code, status, times, skip, after_effect, seconds, matching, message)
+        rule = Fault(service, action, code, status, times, skip, after_effect, seconds, matching, message, answer)
         self._send("POST", CONTROL_PATH, [asdict(rule)])
 
     def faults_left(self) -> list[dict[str, Any]]:

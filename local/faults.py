@@ -43,6 +43,7 @@ class Fault:
         seconds: How long the answer takes.
         matching: Text that must be in the path, the query or the body.
         message: What the error says.
+        answer: A body to answer with, and ``status``, instead of carrying the call out.
     """
 
     service: str
@@ -55,6 +56,7 @@ class Fault:
     seconds: float = 0
     matching: str = ""
     message: str = FAULT_MESSAGE
+    answer: str | None = None
 
 
 class Faults:
@@ -141,7 +143,10 @@ class Faults:
 
             await application(scope, again, hold)
         await asyncio.sleep(fault.seconds)
-        if fault.code is not None:
+        if fault.answer is not None:
+            kind = "text/xml" if call.protocol in {"query", "rest-xml"} else "application/x-amz-json-1.0"
+            await _send(send, fault.status, {"Content-Type": kind}, fault.answer.encode())
+        elif fault.code is not None:
             error_headers, answer = _error(call.protocol, fault.code, fault.message)
             await _send(send, fault.status, error_headers, b"" if scope["method"] == "HEAD" else answer)
         elif fault.after_effect:
@@ -155,7 +160,7 @@ class Faults:
 
 
 def _error(protocol: str, code: str, message: str) -> tuple[dict[str, str], bytes]:
-    """Give headers and body from which botocore reads the code in this protocol."""
+    """Give headers and body from which botocore reads code and message in this protocol."""
     if protocol == "cbor":
         headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
         members = [_cbor_text("__type"), _cbor_text(code), _cbor_text("message"), _cbor_text(message)]

@@ -22,13 +22,34 @@ class Registry:
     def __init__(self, moto: _Call) -> None:
         self._moto = moto
         self._deleted: set[str] = set()
+        self._deleted_groups: set[str] = set()
 
     def create_group(self, request: Document) -> Document:
         """CreateModelPackageGroup; moto would replace a group of that name."""
         name = request["ModelPackageGroupName"]
         if self._group_exists(name):
             raise validation_error(f"Model Package Group already exists: {arn('model-package-group', name)}")
+        self._deleted_groups.discard(name)
         return self._moto("CreateModelPackageGroup", request)
+
+    def delete_group(self, request: Document) -> Document:
+        """DeleteModelPackageGroup of one without versions; moto cannot, so it is only no longer there for packages."""
+        name = request["ModelPackageGroupName"]
+        if not self._group_exists(name):
+            raise validation_error(f"Model Package Group {name} does not exist.")
+        if self.list_packages({"ModelPackageGroupName": name})["ModelPackageSummaryList"]:
+            raise ApiError("ConflictException", f"Model Package Group {name} has versions.")
+        self._deleted_groups.add(name)
+        return {}
+
+    def list_groups(self, request: Document) -> Document:
+        """ListModelPackageGroups, without the deleted ones."""
+        answer = self._moto("ListModelPackageGroups", request)
+        listed = answer["ModelPackageGroupSummaryList"]
+        answer["ModelPackageGroupSummaryList"] = [
+            group for group in listed if group["ModelPackageGroupName"] not in self._deleted_groups
+        ]
+        return answer
 
     def create_package(self, request: Document) -> Document:
         """CreateModelPackage: the next version in its group."""
@@ -71,10 +92,13 @@ class Registry:
         return answer
 
     def reset(self) -> None:
-        """Forget which packages were deleted."""
+        """Forget which packages and groups were deleted."""
         self._deleted.clear()
+        self._deleted_groups.clear()
 
     def _group_exists(self, name: str) -> bool:
+        if name in self._deleted_groups:
+            return False
         try:
             self._moto("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
         except ApiError:

@@ -104,6 +104,8 @@ class SageMaker:
             "DeleteModel": functools.partial(self._deleted, "DeleteModel"),
             "DeleteEndpointConfig": functools.partial(self._deleted, "DeleteEndpointConfig"),
             "CreateModelPackageGroup": registry.create_group,
+            "ListModelPackageGroups": registry.list_groups,
+            "DeleteModelPackageGroup": registry.delete_group,
             "CreateModelPackage": registry.create_package,
             "DescribeModelPackage": registry.describe_package,
             "UpdateModelPackage": registry.update_package,

@@ -26,8 +26,46 @@ MODEL: Final = "creditcard"
 ENDPOINT: Final = "creditcard-prod"
 SCHEDULE: Final = "creditcard-data-quality"
 CLUSTER: Final = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 10}
-IMAGE: Final = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-"""AWS's scikit-learn container in us-east-1; the embedded AWS runs its script-mode contract without the image."""
+REGISTRIES: Final = {
+    "af-south-1": "510948584623",
+    "ap-east-1": "651117190479",
+    "ap-northeast-1": "354813040037",
+    "ap-northeast-2": "366743142698",
+    "ap-northeast-3": "867004704886",
+    "ap-south-1": "720646828776",
+    "ap-south-2": "628508329040",
+    "ap-southeast-1": "121021644041",
+    "ap-southeast-2": "783357654285",
+    "ap-southeast-3": "951798379941",
+    "ap-southeast-4": "106583098589",
+    "ca-central-1": "341280168497",
+    "eu-central-1": "492215442770",
+    "eu-central-2": "680994064768",
+    "eu-north-1": "662702820516",
+    "eu-south-1": "978288397137",
+    "eu-south-2": "104374241257",
+    "eu-west-1": "141502667606",
+    "eu-west-2": "764974769150",
+    "eu-west-3": "659782779980",
+    "me-central-1": "272398656194",
+    "me-south-1": "801668240914",
+    "sa-east-1": "737474898029",
+    "us-east-1": "683313688378",
+    "us-east-2": "257758044811",
+    "us-west-1": "746614075791",
+    "us-west-2": "246618743249",
+}
+"""Account of AWS's scikit-learn container by Region. Source: AWS's SageMaker Python SDK, ``image_uri_config/sklearn.json``."""
+
+
+def image_of(region: str) -> str | None:
+    """AWS's scikit-learn container in a Region, None where none is known; the embedded AWS plays its script mode. Pure."""
+    account = REGISTRIES.get(region)
+    return account and f"{account}.dkr.ecr.{region}.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+
+
+IMAGE: Final = f"{REGISTRIES['us-east-1']}.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+"""The demo's container."""
 
 FRESH_ROWS: Final = 5000
 TRAINING_ROWS: Final = 20000
@@ -55,13 +93,27 @@ class CreditcardWorld:
         environment: variables for the AWS CLI.
         data_bucket: bucket of the team's data; created.
         folder: where its files are made before they are uploaded.
+        endpoint: name of the endpoint.
+        image: the container that trains and serves.
+        rows: of the champion's training data.
     """
 
     def __init__(
-        self, client: Callable[[str], Any], environment: Mapping[str, str], data_bucket: str, folder: Path
+        self,
+        client: Callable[[str], Any],
+        environment: Mapping[str, str],
+        data_bucket: str,
+        folder: Path,
+        *,
+        endpoint: str = ENDPOINT,
+        image: str = IMAGE,
+        rows: int = TRAINING_ROWS,
     ) -> None:
         self._client = client
         self._environment = environment
+        self._endpoint = endpoint
+        self._image = image
+        self._rows = rows
         self.data_bucket = data_bucket
         self._folder = folder
         if str(EXAMPLE) not in sys.path:
@@ -72,8 +124,11 @@ class CreditcardWorld:
     def make_data(self) -> None:
         """Write training data, its baseline and the code into the data bucket."""
         s3 = self._client("s3")
-        s3.create_bucket(Bucket=self.data_bucket)
-        training = self._transactions("training.csv", TRAINING_SEED, TRAINING_ROWS, 0.0)
+        region = s3.meta.region_name
+        # us-east-1 is the one Region that must not be named.
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=self.data_bucket, **where)
+        training = self._transactions("training.csv", TRAINING_SEED, self._rows, 0.0)
         self._upload(training, "creditcard/champion-data/training.csv")
         baseline = self._scripts["baseline"]
         columns = baseline.read_training_data(training, "is_fraud")
@@ -109,14 +164,22 @@ class CreditcardWorld:
         )
         return World(self.data_bucket, outputs["TrainingJobRoleArn"], outputs["TrainingPipelineArn"])
 
-    def train_champion(self, role_arn: str) -> str:
-        """Train the first champion with a SageMaker training job and let it serve. Gives its endpoint config's name."""
+    def train_champion(self, role_arn: str, name: str = "") -> str:
+        """Train the first champion with a SageMaker training job and let it serve.
+
+        Args:
+            role_arn: role of the job and of the model.
+            name: of job, model and endpoint config; one of its own when left out.
+
+        Returns:
+            That name.
+        """
         sagemaker = self._client("sagemaker")
         code = self._uri("creditcard/code/sourcedir.tar.gz")
-        name = f"creditcard-champion-{uuid.uuid4().hex[:8]}"
+        name = name or f"creditcard-champion-{uuid.uuid4().hex[:8]}"
         sagemaker.create_training_job(
             TrainingJobName=name,
-            AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+            AlgorithmSpecification={"TrainingImage": self._image, "TrainingInputMode": "File"},
             RoleArn=role_arn,
             InputDataConfig=[self._channel("train", "creditcard/champion-data/")],
             OutputDataConfig={"S3OutputPath": self._uri("creditcard/models/")},
@@ -129,7 +192,7 @@ class CreditcardWorld:
             ModelName=name,
             ExecutionRoleArn=role_arn,
             PrimaryContainer={
-                "Image": IMAGE,
+                "Image": self._image,
                 "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"],
                 "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": code},
             },
@@ -146,9 +209,9 @@ class CreditcardWorld:
             ],
         )
         sagemaker.create_endpoint(
-            EndpointName=ENDPOINT, EndpointConfigName=name, Tags=[{"Key": "retraining:model", "Value": MODEL}]
+            EndpointName=self._endpoint, EndpointConfigName=name, Tags=[{"Key": "retraining:model", "Value": MODEL}]
         )
-        self._await(lambda: sagemaker.describe_endpoint(EndpointName=ENDPOINT), "EndpointStatus")
+        self._await(lambda: sagemaker.describe_endpoint(EndpointName=self._endpoint), "EndpointStatus")
         return name
 
     def upload_policy(self, world: World, automation_bucket: str) -> None:
@@ -157,7 +220,7 @@ class CreditcardWorld:
             TrainingPipelineArn=world.pipeline_arn,
             DataBucket=world.data_bucket,
             TrainingJobRoleArn=world.role_arn,
-            TrainingImage=IMAGE,
+            TrainingImage=self._image,
         )
         self._client("s3").put_object(Bucket=automation_bucket, Key=f"policies/{MODEL}.json", Body=text.encode())
 
@@ -179,11 +242,11 @@ class CreditcardWorld:
                 "MonitoringType": "DataQuality",
                 "MonitoringJobDefinition": {
                     "MonitoringInputs": [
-                        {"EndpointInput": {"EndpointName": ENDPOINT, "LocalPath": f"{local}/input_data"}}
+                        {"EndpointInput": {"EndpointName": self._endpoint, "LocalPath": f"{local}/input_data"}}
                     ],
                     "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": output}]},
                     "MonitoringResources": {"ClusterConfig": CLUSTER},
-                    "MonitoringAppSpecification": {"ImageUri": IMAGE},
+                    "MonitoringAppSpecification": {"ImageUri": self._image},
                     "RoleArn": role_arn,
                 },
             },
@@ -211,7 +274,7 @@ class CreditcardWorld:
             "ProcessingJobName": name,
             "RoleArn": role_arn,
             "AppSpecification": {
-                "ImageUri": IMAGE,
+                "ImageUri": self._image,
                 "ContainerEntrypoint": ["python3", f"{local}/code/monitor.py"],
             },
             "ProcessingInputs": [
@@ -267,7 +330,7 @@ class CreditcardWorld:
         labels = [line.split(",", 1)[0] for line in lines]
         body = "\n".join(line.split(",", 1)[1] for line in lines)
         answer = self._client("sagemaker-runtime").invoke_endpoint(
-            EndpointName=ENDPOINT, ContentType="text/csv", Accept="application/json", Body=body.encode()
+            EndpointName=self._endpoint, ContentType="text/csv", Accept="application/json", Body=body.encode()
         )
         parsed = json.loads(answer["Body"].read())
         scores = parsed["predictions"] if isinstance(parsed, dict) else parsed
@@ -303,12 +366,12 @@ class CreditcardWorld:
     @staticmethod
     def _await(describe: Callable[[], dict[str, Any]], field: str, limit: float = 900.0) -> dict[str, Any]:
         """Ask until a job or an endpoint is there; this is the demo waiting, the loop itself never polls."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < limit:
             found = describe()
             if found[field] in {"Completed", "InService"}:
                 return found
             if found[field] in {"Failed", "Stopped", "OutOfService"}:
                 raise WorldError(f"{field} is {found[field]}: {found.get('FailureReason', 'no reason given')}")
-            time.sleep(0.1)
+            time.sleep(min(max(0.1, waited / 20), 10))
         raise WorldError(f"{field} did not settle within {limit:.0f} s.")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cfnlint.decode import cfn_yaml
 
+from ops.aws_questions import page
 from ops.region_schemas import as_text, region_data
 from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
 from ops.service_shapes import service_shapes
@@ -170,6 +171,16 @@ def demo_output() -> str:
     return "```text\n" + DEMO_OUTPUT.read_text(encoding="utf-8").rstrip() + "\n```"
 
 
+def verified_state() -> str:
+    """Whether anybody asked AWS what no document says, and what it said."""
+    return page.state_sentence(page.Results.kept())
+
+
+def verified_questions() -> str:
+    """What AWS is asked, and its answers."""
+    return page.questions_table(page.Results.kept())
+
+
 WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "src/orchestration/service_shapes.json": service_shapes,
@@ -177,12 +188,18 @@ WHOLE: Final[dict[str, Callable[[], str]]] = {
 }
 
 GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
-    "README.md": {"demo output": demo_output, "make targets": make_targets, "stack name": stack_name},
+    "README.md": {
+        "demo output": demo_output,
+        "make targets": make_targets,
+        "stack name": stack_name,
+        "verified on AWS": verified_state,
+    },
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
     "docs/workflow.md": {"graph": whole_graph, "states": states_table},
     "docs/policy.md": {"policy": policy_table},
     "docs/regions.md": {"regions": region_table, "features": feature_table},
     "docs/security.md": {"threats": threat_table},
+    "docs/verified-on-aws.md": {"state": verified_state, "questions": verified_questions},
 }
 
 

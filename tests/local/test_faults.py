@@ -217,3 +217,17 @@ def test_a_rule_that_is_none_is_refused(aws: EmbeddedAws) -> None:
     assert refused.value.code == 400
     assert "servce" in refused.value.read().decode()
     refused.value.close()
+
+
+def test_a_call_is_answered_with_another_text_or_another_body_instead(account: Account) -> None:
+    sagemaker, queues = account.aws.client("sagemaker"), account.aws.client("sqs")
+    account.aws.fail_next("sagemaker", "DescribeEndpoint", code="ValidationException", message="It <is> & was")
+    account.aws.fail_next("s3", "GetObject", code="NoSuchKey", status=404, message="It <is> & was")
+    account.aws.fail_next("sqs", "ListQueues", answer='{"QueueUrls": ["http://elsewhere"]}', status=200)
+
+    with pytest.raises(ClientError, match="It <is> & was"):
+        sagemaker.describe_endpoint(EndpointName="e")
+    with pytest.raises(ClientError, match="It <is> & was"):
+        account.aws.client("s3").get_object(Bucket="data", Key="k")
+    assert queues.list_queues()["QueueUrls"] == ["http://elsewhere"]
+    assert queues.list_queues().get("QueueUrls", []) == []

@@ -484,3 +484,27 @@ def test_a_schedule_can_be_given_a_new_baseline(account: Account) -> None:
     assert described["EndpointName"] == "fraud"
     with pytest.raises(sagemaker.exceptions.ResourceNotFound):
         sagemaker.describe_monitoring_schedule(MonitoringScheduleName="none")
+
+
+def test_a_package_group_goes_once_its_versions_are_gone(account: Account) -> None:
+    sagemaker, name = account.sagemaker, {"ModelPackageGroupName": "short-lived"}
+    sagemaker.create_model_package_group(**name)
+    version = sagemaker.create_model_package(
+        **name,
+        InferenceSpecification={
+            "Containers": [{"Image": "i", "ModelDataUrl": "s3://data/m.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )["ModelPackageArn"]
+
+    with pytest.raises(ClientError, match="ConflictException"):
+        sagemaker.delete_model_package_group(**name)
+    sagemaker.delete_model_package(ModelPackageName=version)
+    sagemaker.delete_model_package_group(**name)
+
+    assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+    with pytest.raises(ClientError, match="does not exist"):
+        sagemaker.delete_model_package_group(**name)
+    sagemaker.create_model_package_group(**name)
+    assert len(sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]) == 1

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 
-from tests.stack.loop import BETTER, CHAMPION, Loop
+from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP, parked, run_of
+from tests.stack.teams import held_training
 
 
 def test_a_training_and_an_endpoint_whose_events_were_lost_are_found_over_by_the_sweep(loop: Loop) -> None:
     rule = loop.rule("WaitRule")
     loop.aws.client("events").disable_rule(Name=rule)
     try:
-        training = loop.training(loop.evaluation(BETTER, CHAMPION))
-        model = loop.model(training=training)
+        held = held_training(loop)
+        model = loop.model(training=held.arn)
         # Long enough for the run to be parked before the endpoint is there.
         loop.aws.tell_endpoint(f"{model}-prod", None, seconds=2)
         arn = loop.start(loop.drift(model))
         parked(loop, arn, "training")
-        loop.until(lambda: "TRAINING_STARTED" in loop.statuses(run_of(arn)))
-        (child,) = loop.aws.client("stepfunctions").list_executions(stateMachineArn=training)["executions"]
+        held.until_it_runs()
+        loop.until(lambda: loop.aws.functions_running() == 0)
+        held.let_go()
+        (child,) = held.executions()
         assert loop.ended(child["executionArn"]).status == "SUCCEEDED"
 
         trained = loop.invoke(SWEEP)

@@ -333,6 +333,7 @@ def test_an_environment_that_no_model_takes_is_not_promoted(value: str, said: st
         assert judged(world) == (Next.PROMOTE, None)
         plan = verdict(world).plan
         assert isinstance(plan, EndpointPlan)
+        assert plan.create_model is not None
         assert plan.create_model["PrimaryContainer"]["Environment"] == {"A": value, "B": "b"}
         return
     assert judged(world) == (Next.RECORD, Status.FAILED)

@@ -1,0 +1,217 @@
+"""Ask AWS what no document says and this project builds on; say first what that costs, and delete everything made.
+
+make verify-aws                             every question, in your account; asks before it makes anything
+make verify-aws REGION=eu-west-1            in that Region
+make verify-aws ONLY="record-lock redrive"  these only; an endpoint or a stack is made where one of them needs it
+make verify-aws KEEP=1                      leave what was made, to look at it; started again it goes on and deletes
+make verify-aws YES=1                       without asking
+make verify-aws JSON=1                      the answers as JSON on standard output
+
+A run that was interrupted goes on where it stopped: build/verify-aws/ keeps what was made and seen.
+Exit status: 0 everything held, 1 something did not or could not be asked, 2 wrong usage, 3 AWS was not reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.aws_questions import QUESTIONS
+from ops.aws_questions.account import Account, State
+from ops.aws_questions.cost import COSTS, LONGEST_HOURS, PRICED, SOURCES, total
+from ops.aws_questions.page import RESULTS, Results
+from ops.creditcard_world import WorldError
+from ops.package import embedded
+from ops.stack import OperatorError, run_signed_in, truth, variable
+from ops.stack_deployment import ROOT, DeploymentError
+from ops.terminal import Column, Styled, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import boto3
+
+    from ops.aws_questions import Question
+
+FOLDER: Final = ROOT / "build" / "verify-aws"
+"""States of runs, one for an account and a Region."""
+
+NOT_REACHED: Final = 3
+
+STAYS: Final = (
+    "the records of the training and the processing job, which SageMaker does not delete; what they logged to "
+    "/aws/sagemaker/TrainingJobs and /aws/sagemaker/ProcessingJobs, which other jobs write to as well"
+)
+"""What a run with an endpoint leaves behind though nothing went wrong."""
+
+
+def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
+    """Ask, and clean up."""
+    questions = chosen(options.only)
+    told = Terminal(errors=True) if options.json else terminal
+    try:
+        account_id = str(session.client("sts").get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        told.say(Styled("red", "AWS was not reached:"), f" {error}")
+        return NOT_REACHED
+    now = datetime.now(UTC)
+    state = State.at(
+        FOLDER / f"{account_id}-{session.region_name}.json",
+        run=f"verify-aws-{uuid.uuid4().hex[:6]}",
+        today=now.date().isoformat(),
+    )
+    account = Account(session, state, told)
+    _announce(account_id, account, questions)
+    if not _yes(told, "Type yes to begin: ", yes=options.yes):
+        told.say("Nothing was made.")
+        return 1
+    unasked: dict[str, str] = {}
+    began = time.monotonic()
+    try:
+        for question in questions:
+            if time.monotonic() - began > LONGEST_HOURS * 3600:
+                unasked[question.name] = f"{LONGEST_HOURS:.0f} hours are over; started again, it goes on here"
+                continue
+            _ask(question, account, unasked, now.date().isoformat())
+    except KeyboardInterrupt:
+        told.say("Interrupted.")
+        unasked |= {each.name: "interrupted" for each in questions if each.name not in state.answers}
+    answers = {each.name: state.answers[each.name] for each in questions if each.name in state.answers}
+    left = _clean_up(options, account, whole=not unasked)
+    if not embedded() and answers:
+        before = Results.kept()
+        seen = {name: {**answer, "region": account.region} for name, answer in answers.items()}
+        Results({**(before.answers if before else {}), **seen}).keep()
+        told.say(f"wrote {RESULTS.relative_to(ROOT)}; make docs writes the page of it")
+    if options.json:
+        terminal.json({"answers": answers, "unasked": unasked, "left": left})
+    else:
+        _show(questions, answers, unasked, terminal)
+    return int(bool(unasked) or not all(each["holds"] for each in answers.values()))
+
+
+def chosen(only: str) -> tuple[Question, ...]:
+    """The questions of ONLY=, or all of them. Pure.
+
+    Raises:
+        OperatorError: there is no such question.
+    """
+    names = only.replace(",", " ").split()
+    unknown = sorted(set(names) - {each.name for each in QUESTIONS})
+    if unknown:
+        raise OperatorError(
+            f"ONLY= names no question: {', '.join(unknown)}. There are: {', '.join(each.name for each in QUESTIONS)}."
+        )
+    return tuple(each for each in QUESTIONS if not names or each.name in names)
+
+
+def _announce(account_id: str, account: Account, questions: tuple[Question, ...]) -> None:
+    told, state = account.terminal, account.state
+    told.say(f"account {account_id}, Region {account.region}, as {account.identity()['Arn']}")
+    if state.path.exists():
+        told.say(
+            f"Goes on with {state.run}, begun on {state.began}: {len(state.answers)} question(s) answered, "
+            f"{len(state.made)} thing(s) made."
+        )
+    told.say(f"{len(questions)} question(s). Everything made is named {state.run}-..., and deleted at the end.")
+    told.table(
+        ("what", Column("amount", right=True), "unit", Column("USD each", right=True), Column("USD", right=True)),
+        [(cost.what, f"{cost.amount:.3g}", cost.unit, f"{cost.price:.2f}", f"{cost.usd:.2f}") for cost in COSTS],
+    )
+    told.say(f"At most {total():.2f} USD and {LONGEST_HOURS:.0f} hours for all questions ({PRICED}).")
+    told.say(f"Prices: {', '.join(SOURCES)}")
+
+
+def _yes(terminal: Terminal, question: str, *, yes: bool) -> bool:
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise OperatorError("Nothing was done: there is no terminal to ask on. Add YES=1.")
+    try:
+        return terminal.ask(question).strip().lower() == "yes"
+    except EOFError:
+        return False
+
+
+def _ask(question: Question, account: Account, unasked: dict[str, str], today: str) -> None:
+    """Have one question answered, and keep the answer; what goes wrong on the way leaves it open."""
+    if question.name in account.state.answers:
+        return
+    account.terminal.say(Styled("bold", question.name), f"  {question.asks}")
+    try:
+        answer = question.look(account)
+    except (ClientError, BotoCoreError, OperatorError, WorldError, DeploymentError) as error:
+        unasked[question.name] = str(error)
+        account.terminal.say(Styled("yellow", "  could not be asked:"), f" {error}")
+        return
+    account.state.answers[question.name] = {"holds": answer.holds, "saw": answer.saw, "on": today}
+    account.state.keep()
+    said = Styled("green", "  holds:") if answer.holds else Styled("red", "  does not hold:")
+    account.terminal.say(said, f" {answer.saw}")
+
+
+def _clean_up(options: argparse.Namespace, account: Account, *, whole: bool) -> list[str]:
+    """Delete what was made; gives what stays."""
+    told, state = account.terminal, account.state
+    asks = sys.stdin.isatty() or options.yes or whole
+    if (
+        options.keep
+        or not asks
+        or not _yes(told, f"Delete the {len(state.made)} thing(s) made? yes: ", yes=options.yes or whole)
+    ):
+        told.say(
+            f"{len(state.made)} thing(s) stay, and cost: make verify-aws REGION={account.region} goes on and deletes."
+        )
+        return [f"{kind} {name}" for kind, name in state.made]
+    jobs = [STAYS] if "world" in state.seen else []
+    left = account.clean_up()
+    # What was set up is gone; the file stays where answers are missing, or something could not be deleted.
+    state.seen.clear()
+    if whole and not state.made:
+        state.forget()
+    else:
+        state.keep()
+    for each in (*left, *jobs):
+        told.say(Styled("yellow", "stays:"), f" {each}")
+    return left
+
+
+def _show(
+    questions: tuple[Question, ...], answers: dict[str, dict[str, object]], unasked: dict[str, str], terminal: Terminal
+) -> None:
+    rows = []
+    for each in questions:
+        answer = answers.get(each.name)
+        if answer is None:
+            rows.append((Styled("yellow", "open"), each.name, unasked.get(each.name, "")))
+        elif answer["holds"]:
+            rows.append((Styled("green", "holds"), each.name, str(answer["saw"])))
+        else:
+            rows.append((Styled("red", "does not hold"), each.name, f"{answer['saw']} Built on it: {each.built_on}."))
+    terminal.table(("", "question", "seen"), rows)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = argparse.ArgumentParser(
+        prog="make verify-aws", description=(__doc__ or "").split("\n\n", maxsplit=1)[0]
+    )
+    arguments.add_argument("--region", default=variable("REGION") or None, help="AWS region (REGION=)")
+    arguments.add_argument("--only", default=variable("ONLY"), help="names of questions (ONLY=)")
+    for name, meaning in (
+        ("keep", "leave what was made (KEEP=1)"),
+        ("yes", "without asking (YES=1)"),
+        ("json", "answers as JSON (JSON=1)"),
+    ):
+        arguments.add_argument(f"--{name}", action="store_true", default=truth(variable(name.upper())), help=meaning)
+    return run_signed_in(command, arguments, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
