@@ -194,7 +194,7 @@ def just_created(account: Account) -> Answer:
         _absent(lambda: SageMaker(sagemaker).training_job(account.name("missing"))),
     ]
     return Answer(
-        tries[-1]["answer"] == Said.TAKEN and missing.answer is Said.NOT_YET and all(each == "read" for each in absent),
+        tries[-1]["answer"] == Said.TAKEN and missing.answer.later and all(each == "read" for each in absent),
         f"UpdateEndpoint right after CreateEndpointConfig: {'; '.join(map(_text, tries))}. Of a config that is not there: "
         f"{missing.sentence or missing.answer}. A missing endpoint, a missing job: {', '.join(absent)}.",
     )
@@ -449,7 +449,7 @@ QUESTIONS = (
         asks="What was just created is found by the next call, or is said not to be there in words that are tried again.",
         document=f"{DOCS}/sagemaker/latest/APIReference/API_CreateEndpoint.html",
         open="the text of the error, and whether UpdateEndpoint reads as CreateEndpoint does",
-        built_on="NOT_YET_THERE in src/orchestration/stores/service_answers.py",
+        built_on="UNSEEN in src/orchestration/stores/service_errors.py",
         look=just_created,
     ),
     Question(
@@ -457,7 +457,7 @@ QUESTIONS = (
         asks="An update of an endpoint that is being updated is refused in words that are tried again.",
         document=f"{DOCS}/sagemaker/latest/APIReference/API_UpdateEndpoint.html",
         open="code and text of the error",
-        built_on="MOVES in src/orchestration/stores/service_answers.py",
+        built_on="MOVES in src/orchestration/stores/service_errors.py",
         look=busy,
     ),
     Question(
@@ -465,7 +465,7 @@ QUESTIONS = (
         asks="An update while autoscaling changes the endpoint is taken, or refused in words that are tried again.",
         document=f"{DOCS}/sagemaker/latest/dg/endpoint-scaling.html",
         open="which of the two, and in which words",
-        built_on="MOVES in src/orchestration/stores/service_answers.py; docs/decisions/0012-known-limits.md, point 2",
+        built_on="MOVES in src/orchestration/stores/service_errors.py; docs/decisions/0012-known-limits.md, point 2",
         look=scaling,
     ),
     Question(

@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from ops.aws_questions.question import DOCS, Answer, Question
 from ops.template import sources
+from orchestration.domain.artifact import artifact_copy
 from orchestration.stores.bucket_s3 import AutomationBucket, RecordLock
+from orchestration.stores.service_answers import Answer as Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +29,14 @@ def _records(account: Account) -> str:
     def make() -> str:
         bucket = account.bucket("records", ObjectLockEnabledForBucket=True)
         document = sources()["Resources"]["AutomationBucketPolicy"]["Properties"]["PolicyDocument"]
-        (once,) = (each for each in document["Statement"] if each.get("Sid") == "RecordsAreWrittenOnce")
-        statement = {**once, "Resource": f"arn:{account.partition}:s3:::{bucket}/evidence/*"}
+        folders = {"RecordsAreWrittenOnce": "evidence", "ArtifactsAreWrittenOnce": "artifacts"}
+        statements = [
+            {**each, "Resource": f"arn:{account.partition}:s3:::{bucket}/{folders[each['Sid']]}/*"}
+            for each in document["Statement"]
+            if each.get("Sid") in folders
+        ]
         account.client("s3").put_bucket_policy(
-            Bucket=bucket, Policy=json.dumps({"Version": document["Version"], "Statement": [statement]})
+            Bucket=bucket, Policy=json.dumps({"Version": document["Version"], "Statement": statements})
         )
         return bucket
 
@@ -179,6 +185,32 @@ def leading_keys(account: Account) -> Answer:
     )
 
 
+def copied_once(account: Account) -> Answer:
+    """Copy an artifact as the loop does, twice, and then write over the copy in the ways that could replace it."""
+    s3, bucket = account.client("s3"), _records(account)
+    source = f"data/{account.name('model')}.tar.gz"
+    put = s3.put_object(Bucket=bucket, Key=source, Body=b"model")
+    version = f"{put['ETag'].strip(chr(34))}/5"
+    copy = artifact_copy(f"s3://{bucket}/{source}", version, bucket=bucket, model="verify", run_id=account.name("copy"))
+    key = copy.uri.removeprefix(f"s3://{bucket}/")
+    copies = AutomationBucket(s3, bucket)
+    first, again = copies.copy(copy, lambda: True), copies.copy(copy, lambda: True)
+    naked = account.refused(lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"other"))
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"other")
+    parts: Any = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    ended = account.refused(
+        lambda: s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload=parts)
+    )
+    if ended is not None:
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+    return Answer(
+        first.answer is Said.TAKEN and again.answer is Said.EXISTS and naked in DENIED and ended in DENIED,
+        f"A copy in parts: {first.sentence or first.answer}; again: {again.sentence or again.answer}; a PUT onto it without the "
+        f"header: {naked or 'taken'}; parts onto it, ended without: {ended or 'taken'}.",
+    )
+
+
 def _table_and_role(account: Account) -> dict[str, str]:
     dynamodb, table = account.client("dynamodb"), account.noted("table", account.name("history"))
     dynamodb.create_table(
@@ -245,5 +277,13 @@ QUESTIONS = (
         open="whether beginning one counts as a PUT without the header",
         built_on="statement RecordsAreWrittenOnce; docs/security.md",
         look=multipart,
+    ),
+    Question(
+        name="copied-once",
+        asks="What an endpoint serves is copied in parts with If-None-Match, and nothing without it replaces the copy.",
+        document=f"{DOCS}/AmazonS3/latest/userguide/conditional-writes-enforce.html",
+        open="which value s3:ObjectCreationOperation has for each request, and whether ListMultipartUploads shows an upload at once",
+        built_on="statement ArtifactsAreWrittenOnce; docs/promotion.md; docs/decisions/0023-artifact-copy.md",
+        look=copied_once,
     ),
 )

@@ -35,9 +35,13 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
         ended = loop.run(loop.drift(model, observed=observed))
         assert ended.output["outcome"] == "PROMOTED", ended
         served.append(loop.endpoint_config(endpoint))
-    loop.invoke(SWEEP)
     kept = {served[0], served[2], served[3]}
-    loop.until(lambda: made(loop, model) == (kept, kept))
+
+    def only_kept() -> bool:
+        loop.invoke(SWEEP)
+        return made(loop, model) == (kept, kept)
+
+    loop.until(only_kept)
 
     wanted = ["rollback", "--model", model, "--reason", "chargebacks doubled"]
     with loop.listening(loop.outputs["OperationsTopicArn"]) as messages:

@@ -27,14 +27,6 @@ DENIED: dict[str, Any] = {"code": "AccessDenied", "status": 403}
 INVALID: dict[str, Any] = {"code": "ValidationException"}
 
 
-def enforce(aws: EmbeddedAws) -> None:
-    """Play the refusals of roles and bucket policies, which the embedded AWS does not enforce (local/README.md)."""
-    aws.fail_next("dynamodb", "TransactWriteItems", code="AccessDeniedException", matching="APPROVAL#forged")
-    aws.fail_next("s3", "PutObject", matching=".without-header", **DENIED)
-    aws.fail_next("s3", "CopyObject", matching=".copied-without-header", **DENIED)
-    aws.fail_next("s3", "CreateMultipartUpload", matching="parts-onto-a-record", **DENIED)
-
-
 def faulty(service: str, action: str, **rule: Any) -> Otherwise:
     def begin(aws: EmbeddedAws, _: Account) -> None:
         aws.fail_next(service, action, **rule)
@@ -47,8 +39,22 @@ def answered(service: str, action: str, document: Any, **rule: Any) -> Otherwise
     return faulty(service, action, answer=body, status=rule.pop("status", 200), **rule)
 
 
-def as_it_is(_: EmbeddedAws, __: Account) -> None:
-    """The embedded AWS as it is: it enforces neither roles nor bucket policies."""
+def without_bucket_policy(aws: EmbeddedAws, account: Account) -> Callable[[], Any]:
+    """Take the policy away that asks for If-None-Match, as if its condition never held."""
+    s3, bucket = aws.client("s3"), account.state.seen["records"]
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    s3.delete_bucket_policy(Bucket=bucket)
+    return lambda: s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+def allow_every_key(aws: EmbeddedAws, account: Account) -> Callable[[], Any]:
+    """Let the function's role write any key, as if a transaction had no keys for its conditions."""
+    iam, made = aws.client("iam"), account.state.seen["leading keys"]
+    role = made["role_arn"].rsplit("/", 1)[-1]
+    allowed = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName=role, PolicyName="every-key", PolicyDocument=document)
+    return lambda: iam.delete_role_policy(RoleName=role, PolicyName="every-key")
 
 
 def promoting(then: Otherwise) -> Otherwise:
@@ -149,15 +155,25 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
             matching="X-Amz-Signature",
         )(aws, account),
     ),
-    ("leading-keys-in-a-transaction", "no key is there", as_it_is),
+    (
+        "leading-keys-in-a-transaction",
+        "no key is there",
+        allow_every_key,
+    ),
     (
         "leading-keys-in-a-transaction",
         "all keys are there",
         faulty("dynamodb", "TransactWriteItems", code="AccessDeniedException", matching="CHAIN#verify", times=500),
     ),
     ("record-lock", "the checksum is none", faulty("s3", "PutObject", code="InvalidRequest", matching="locked")),
-    ("written-once", "the condition does not hold", as_it_is),
-    ("written-once-in-parts", "the condition does not hold", as_it_is),
+    ("written-once", "the condition does not hold", without_bucket_policy),
+    (
+        "written-once-in-parts",
+        "the condition does not hold",
+        without_bucket_policy,
+    ),
+    ("copied-once", "a part counts as an object", faulty("s3", "UploadPartCopy", **DENIED)),
+    ("copied-once", "a PUT replaces it", without_bucket_policy),
     ("signal-hops", "a policy is refused", faulty("s3", "PutObject", matching="policies/smoke-test", **DENIED)),
     (
         "vote-under-its-policy",
@@ -250,6 +266,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
         EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded,
     ):
         key = embedded.key_of("verifier")
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        embedded.client("iam").put_user_policy(
+            UserName="verifier",
+            PolicyName="administrator",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+        )
         signed_in = {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
         for name, value in (embedded.environment | signed_in).items():
             patch.setenv(name, str(value))
@@ -264,7 +286,6 @@ def _state_file(aws: EmbeddedAws) -> Path:
 @pytest.fixture(scope="module")
 def asked(aws: EmbeddedAws) -> int:
     """The exit status of the whole command, which leaves what it made."""
-    enforce(aws)
     make_alarms = serving._alarms
 
     def then_take_time(account: Account) -> tuple[str, str]:
