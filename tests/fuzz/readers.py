@@ -64,9 +64,10 @@ KEYS: Final = re.compile(
     r"|evidence/(churn|fraud|_loop|_anchors)/[A-Za-z0-9_./-]{1,120}\.json"
     r"|runs/(churn|fraud)/run-1/(inputs/event|outputs/evaluation)\.json"
     r"|rejected/([0-9a-f]{32}|run-1)\.json"
+    r"|artifacts/(churn|fraud)/run-1/[0-9a-f]{16}/model\.tar\.gz"
 )
 PARTITIONS: Final = re.compile(
-    r"SIGNAL#[0-9a-f]{32}|(MODEL|CHAIN)#[A-Za-z0-9_-]{1,63}|(RUN|STATUS|FINISH|WAIT|APPROVAL)#run-[01]"
+    r"SIGNAL#[0-9a-f]{32}|(MODEL|CHAIN|MADE)#[A-Za-z0-9_-]{1,63}|(RUN|STATUS|FINISH|WAIT|APPROVAL)#run-[01]"
     r"|(INTENT|SUBJECT)#[a-z]+:[^\x00-\x1f]{1,300}|DUE#(\d|APPROVALS|EVENTS)"
     r"|ACTIVE|CONTROLS|HEADS|LISTED|MODELS|REPAIRS|SLOTS"
 )

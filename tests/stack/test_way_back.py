@@ -21,8 +21,10 @@ def made(loop: Loop, model: str) -> tuple[set[str], set[str]]:
     """Names of the configs and the models that are there of a model."""
     sagemaker = loop.aws.client("sagemaker")
     configs = sagemaker.list_endpoint_configs(NameContains=model, MaxResults=100)["EndpointConfigs"]
-    models = sagemaker.list_models(NameContains=model, MaxResults=100)["Models"]
-    return {each["EndpointConfigName"] for each in configs}, {each["ModelName"] for each in models}
+    pages = sagemaker.get_paginator("list_models").paginate()
+    # moto's list knows no NameContains.
+    models = {each["ModelName"] for page in pages for each in page["Models"] if model in each["ModelName"]}
+    return {each["EndpointConfigName"] for each in configs}, models
 
 
 def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
