@@ -304,7 +304,8 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(desk: Desk, capsy
     assert desk.deploy("asked") == 2
 
     assert "Add YES=1" in capsys.readouterr().err
-    assert change_sets.described(desk.aws.client("cloudformation"), "asked") is None
+    # The empty stack that held the change set is deleted, which takes a moment.
+    wait_until(lambda: change_sets.described(desk.aws.client("cloudformation"), "asked") is None)
 
 
 @pytest.mark.threat("wrong-account")

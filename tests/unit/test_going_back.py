@@ -96,6 +96,13 @@ def gone_back(world: World, run_id: str = "back-1", **more: Any) -> None:
     close(world, run_id)
 
 
+def copy_of(world: World, run_id: str) -> str:
+    """Where what a run made lies that serves."""
+    made = world.table.candidate_verdict(run_id)
+    assert made is not None
+    return made.copies[0].uri
+
+
 def config_of(world: World, run_id: str) -> str:
     verdict = world.table.candidate_verdict(run_id)
     assert verdict is not None
@@ -119,7 +126,7 @@ def test_days_later_the_champion_before_serves_again_by_a_run_of_its_own(world: 
     assert world.read("evidence/fraud/back-1/outcome.json")["reason"].startswith(said)
     evaluation = world.read("evidence/fraud/back-1/evaluation.json")
     assert evaluation["answer"]["plan"]["create_model"] is None
-    assert evaluation["versions"].keys() == {stories.MODEL_URI.replace("candidate", "run-1")}
+    assert evaluation["versions"].keys() == {copy_of(world, "run-1")}
     assert (evaluation["verdict"]["passed"], evaluation["verdict"]["compared_with_champion"]) == (True, False)
     manifest = world.read("manifests/fraud/back-1.json")
     assert (manifest["training"], manifest["champion"]["endpoint_config"]) == (None, config_of(world, "run-2"))
@@ -187,6 +194,7 @@ def test_an_artifact_written_over_after_the_decision_does_not_serve(world: World
     promoted(world, "run-1", "run-2")
     decide(world, "back-1", back(world)["signal_id"])
     world.bucket.put(stories.MODEL_URI.replace("candidate", "run-1"), b"other")
+    world.bucket.put(copy_of(world, "run-1"), b"other")
     do(world, "promote", "back-1", token="promotion")
     close(world, "back-1", "SUPERSEDED")
     assert live(world) == config_of(world, "run-2")
@@ -273,9 +281,7 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
         case "model":
             del world.sagemaker.models[config]
         case "artifact":
-            made = world.table.candidate_verdict("run-1")
-            assert made is not None
-            world.bucket.put(made.copies[0].uri, b"other")
+            world.bucket.put(copy_of(world, "run-1"), b"other")
         case "foreign":
             endpoint.live = "hotfix"
         case "moving":
