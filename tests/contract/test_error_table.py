@@ -176,6 +176,11 @@ def test_what_names_something_just_made_is_never_refused_for_not_finding_it(oper
     assert answered(operation, "ValidationException", said) is Answer.LATE
 
 
+def test_an_image_that_is_not_there_is_no_model_that_comes_late() -> None:
+    said = "Requested image 111122223333.dkr.ecr.us-east-1.amazonaws.com/fraud:1 not found."
+    assert answered("CreateModel", "ValidationException", said) is Answer.REFUSED
+
+
 @pytest.mark.parametrize("operation", [name for name, service in CALLED.items() if service == "sagemaker"])
 def test_words_count_only_in_what_has_no_name_of_its_own(operation: str) -> None:
     assert meaning(error("AccessDeniedException", operation, "not found or not yours"), operation) is Meaning.REFUSED

@@ -252,6 +252,41 @@ def test_what_an_endpoint_is_to_serve_is_copied_before_it_is_judged(world: World
     assert world.read(record)["answer"]["copies"] == [copy.as_record() for copy in found.copies]
 
 
+def registered(world: World, uri: str) -> None:
+    """Let the candidate's package have one container of this data."""
+    world.sagemaker.packages[PACKAGE] = {
+        "ModelPackageArn": PACKAGE,
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {"Containers": [{"Image": "image", "ModelDataUrl": uri}]},
+    }
+
+
+@pytest.mark.parametrize("tail", [" ", "\u00a0", "\u00ad"])
+def test_what_is_judged_of_a_package_is_what_its_containers_name_to_the_letter(tail: str, world: World) -> None:
+    uri = f"s3://amzn-s3-demo-bucket/candidate/model.tar.gz{tail}"
+    pinned(world)
+    trained(world, REGISTERED)
+    world.bucket.put(uri, b"another object")
+    registered(world, uri)
+    judged(world)
+    (copy,) = copies(world)
+    assert world.bucket.objects[copy] == b"another object"
+    plan = verdict(world).plan
+    assert isinstance(plan, EndpointPlan)
+    assert plan.create_model is not None
+    assert plan.create_model["PrimaryContainer"]["ModelDataUrl"] == copy
+
+
+def test_of_a_package_only_what_it_is_served_by_is_judged(world: World) -> None:
+    """A pipeline also returns what its training wrote, which the package may hold repacked."""
+    pinned(world)
+    trained(world, replace(REGISTERED, model_data_uri="s3://amzn-s3-demo-bucket/raw/model.tar.gz"))
+    world.bucket.put("s3://amzn-s3-demo-bucket/raw/model.tar.gz", b"raw")
+    registered(world, MODEL_URI)
+    assert judged(world) == (Next.PROMOTE, None)
+    assert "s3://amzn-s3-demo-bucket/raw/model.tar.gz" not in verdict(world).versions
+
+
 def test_every_container_of_a_package_serves_copies(world: World) -> None:
     def source(name: str, **more: str) -> dict[str, Any]:
         where = {

@@ -455,6 +455,15 @@ def test_what_is_older_than_the_kept_promotions_is_removed_and_never_the_teams_o
     assert "more than KeepChampions promotions came after it" in answer["output"]["reason"]
 
 
+def test_what_a_decided_way_back_is_on_its_way_to_is_not_removed(short: World) -> None:
+    decide(short, "back-1", back(short, swept=False, to="run-1")["signal_id"])
+    short.clock.forward(minutes=10)
+    do(short, "sweep")
+    serve(short, "back-1")
+    close(short, "back-1")
+    assert live(short) == config_of(short, "run-1")
+
+
 def test_as_many_steps_back_as_are_kept_can_be_taken() -> None:
     world = World(keep_champions=2)
     promoted(world, "run-1", "run-2", "run-3")

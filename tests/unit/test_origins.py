@@ -66,6 +66,8 @@ DATA = {
     "s3://automation/artifacts/fraud/r-1/0123/model.tar.gz": True,
     "s3://automation/artifacts/spam/r-1/0123/model.tar.gz": False,
     "s3://automation/champions/model.tar.gz": True,
+    "s3://automation/policies/spam.json": False,
+    "s3://automation/evidence/spam/model.tar.gz": False,
     "": False,
 }
 

@@ -25,7 +25,6 @@ from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.promotion import (
     EndpointPlan,
-    artifact_uris,
     containers_of,
     package_version,
     plan_promotion,
@@ -241,13 +240,12 @@ def _versions(
     ports: Ports, output: TrainingOutput, package: dict[str, Any] | None, document: Document | None
 ) -> dict[str, str] | str:
     """What was judged, by its version: report and artifacts; or a sentence when an artifact cannot be looked at."""
-    uris = [output.model_data_uri] if output.model_data_uri else []
+    uris = served_artifacts(output, package)
     versions: dict[str, str] = {}
     if output.model_package_arn:
         if package is None:
             return f"Model package {output.model_package_arn} does not exist, so there is nothing to promote."
         versions[output.model_package_arn] = package_version(package)
-        uris += artifact_uris(package)
     if document is not None and document.body is not None:
         uris.append(document.uri)
     for uri in uris:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from orchestration.domain.artifact import ARTIFACTS
 from orchestration.domain.aws_images import is_aws_registry
 from orchestration.domain.json_values import mapping, s3_addresses, s3_uri, sequence, text
+from orchestration.domain.records import RECORD_FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +28,9 @@ IMAGE: Final = re.compile(r"[A-Za-z0-9._/:@-]{1,512}")
 
 OWN_FOLDERS: Final = ("runs", ARTIFACTS.rstrip("/"))
 """Folders of the AutomationBucket that have one of each model's own."""
+
+WRITTEN_FOLDERS: Final = ("policies", *(folder.rstrip("/") for folder in RECORD_FOLDERS))
+"""Folders of policies and records, other models' too, in which there is no model data."""
 
 DECODINGS: Final = 4
 """How often an address may be encoded and still be compared; one that goes deeper is refused."""
@@ -141,8 +145,9 @@ class Origins:
         bucket, *key = place
         if bucket == self.automation_bucket:
             # Every model's trainings write into this bucket, each into its own folder, and so does the loop with its copies.
-            owned = key[0] in OWN_FOLDERS
-            return _inside(key, [key[0], self.model]) if owned else not folder
+            if key[0] in OWN_FOLDERS:
+                return _inside(key, [key[0], self.model])
+            return not folder and key[0] not in WRITTEN_FOLDERS
         within = _inside if folder else _within
         return any(within(place, prefix.removeprefix("s3://").rstrip("/").split("/")) for prefix in self.data)
 

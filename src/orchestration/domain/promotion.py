@@ -323,8 +323,11 @@ def not_promotable(promotion: Promotion, champion: Champion) -> str | None:
 def artifact_uris(package: dict[str, Any]) -> list[str]:
     """Where the data of a package's containers lie, as s3:// addresses of single objects, which have versions."""
     sources = [source for container in packaged_containers(package) for source in _data_sources(container)]
-    found = [text(container.get("ModelDataUrl"), 1024) for container in packaged_containers(package)]
-    return [uri for uri in found if uri] + [str(source.get("S3Uri")) for source in sources if _is_object(source)]
+    # As they stand there: the model is made of these very letters.
+    found = [container.get("ModelDataUrl") for container in packaged_containers(package)]
+    return [uri for uri in found if isinstance(uri, str) and uri] + [
+        str(source.get("S3Uri")) for source in sources if _is_object(source)
+    ]
 
 
 def packaged_containers(package: dict[str, Any]) -> list[dict[str, Any]]:

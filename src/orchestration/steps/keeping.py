@@ -36,6 +36,9 @@ def remove_old(ports: Ports, item: DueItem) -> Worked:
     """
     # Read first: whatever is decided of the model from here on has it looked at again.
     head = ports.table.chain_head(item.model)
+    if ports.table.model(item.model).active_run_id is not None:
+        # It may be on its way to, or back to, what no promotion tells of yet.
+        return later(item, ports.now() + AGAIN)
     there = [each for each in ports.table.made(item.model) if each.removed_at is None]
     old = _old(ports, item.model, there)
     at_once = old[:AT_ONCE]

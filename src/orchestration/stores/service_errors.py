@@ -163,7 +163,8 @@ OPERATIONS: Final[Mapping[str, Row]] = {
         "StateMachineDeleting": Meaning.REFUSED,
         "ValidationException": Meaning.REFUSED,
     },
-    "CreateModel": {**_QUOTA, "ValidationException": (*TAKEN, *LATE)},
+    # An image is the team's, and was not made a moment ago.
+    "CreateModel": {**_QUOTA, "ValidationException": (*TAKEN, ("requested image", Meaning.REFUSED), *LATE)},
     "CreateEndpointConfig": {**_QUOTA, "ValidationException": (*TAKEN, *LATE)},
     "UpdateEndpoint": {**_QUOTA, "ValidationException": (*MOVES, *LATE)},
     "UpdateModelPackage": {"ConflictException": Meaning.AGAIN, "ValidationException": LATE},
