@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from orchestration.domain.promotion import EndpointPlan, deployment_config
+from orchestration.domain.promotion import EndpointPlan, endpoint_move
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -112,26 +112,7 @@ def plan_rollback(
         live: the config that serves now.
         made: the plan that made the config, which knows its baseline; None for the team's own.
     """
-    update: dict[str, object] = {
-        "EndpointName": endpoint,
-        "EndpointConfigName": way.config,
-        "RetainAllVariantProperties": promotion.retain_capacity,
-    }
-    deployment = deployment_config(promotion)
-    if deployment:
-        update["DeploymentConfig"] = deployment
-    plan = EndpointPlan(
-        endpoint=endpoint,
-        previous_config=live,
-        wanted_config=way.config,
-        create_model=None,
-        create_endpoint_config=None,
-        update_endpoint=update,
-        bake_seconds=int(promotion.bake_minutes * 60),
-        alarms=tuple(promotion.alarms),
-        inconclusive=promotion.inconclusive,
-        monitoring_schedule=promotion.monitoring_schedule,
-    )
+    plan = endpoint_move(promotion, endpoint=endpoint, live=live, wanted=way.config)
     if made is None:
         return plan
     return replace(

@@ -7,7 +7,7 @@ model get the candidate; a team's A/B variant or shadow keeps its own.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
@@ -243,29 +243,38 @@ def plan_promotion(
     for key in copied(CONFIG_FIELDS):
         if champion.config.get(key) not in (None, {}, []):
             create_config[key] = champion.config[key]
+    return replace(
+        endpoint_move(promotion, endpoint=champion.endpoint, live=champion.config_name, wanted=name),
+        create_model=create_model,
+        create_endpoint_config=create_config,
+        model_package_arn=output.model_package_arn,
+        baseline_statistics_uri=output.baseline_statistics_uri,
+        baseline_constraints_uri=output.baseline_constraints_uri,
+    )
+
+
+def endpoint_move(promotion: Promotion, *, endpoint: str, live: str, wanted: str) -> EndpointPlan:
+    """How an endpoint is moved from its ``live`` config to another and baked, by the policy; nothing is made for it."""
     # Else an autoscaled endpoint shrinks: a new config's own count is the one it was first made with.
     update: dict[str, Any] = {
-        "EndpointName": champion.endpoint,
-        "EndpointConfigName": name,
+        "EndpointName": endpoint,
+        "EndpointConfigName": wanted,
         "RetainAllVariantProperties": promotion.retain_capacity,
     }
     deployment = deployment_config(promotion)
     if deployment:
         update["DeploymentConfig"] = deployment
     return EndpointPlan(
-        endpoint=champion.endpoint,
-        previous_config=champion.config_name,
-        wanted_config=name,
-        create_model=create_model,
-        create_endpoint_config=create_config,
+        endpoint=endpoint,
+        previous_config=live,
+        wanted_config=wanted,
+        create_model=None,
+        create_endpoint_config=None,
         update_endpoint=update,
         bake_seconds=int(promotion.bake_minutes * 60),
         alarms=tuple(promotion.alarms),
         inconclusive=promotion.inconclusive,
-        model_package_arn=output.model_package_arn,
         monitoring_schedule=promotion.monitoring_schedule,
-        baseline_statistics_uri=output.baseline_statistics_uri,
-        baseline_constraints_uri=output.baseline_constraints_uri,
     )
 
 
