@@ -14,7 +14,7 @@ from orchestration.actions.resume import SUBJECTS
 from orchestration.domain.contracts import ENDPOINT_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.policy import Promotion, PromotionKind
-from orchestration.domain.promotion import Champion, EndpointPlan, plan_promotion
+from orchestration.domain.promotion import EndpointPlan, plan_promotion
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.stores.sagemaker_changes import SageMakerChanges
 from orchestration.stores.sagemaker_reading import SageMaker
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ops.aws_questions.account import Account
+    from orchestration.domain.serving import Champion
     from orchestration.stores.service_answers import Taken
 
 PROCESSING_EVENT = "SageMaker Processing Job State Change"

@@ -176,7 +176,9 @@ def test_a_quota_that_stays_ends_the_run_with_what_to_do_and_counts_as_no_fruitl
     world.sagemaker.refuse("CreateTrainingJob", QUOTA, QUOTA)
     tried(world, "t-1")
     world.clock.forward(hours=2)
-    assert do(world, "train", token="t-2") == {"started": False}
+    assert do(world, "train", token="t-2") == {"started": True}
+    assert next_of(world, "t-2") is None
+    do(world, "sweep")
     assert next_of(world, "t-2") == "evaluate"
     assert do(world, "evaluate")["next"] == "record"
     assert do(world, "close")["outcome"] == Status.NO_CAPACITY
@@ -455,9 +457,43 @@ def test_a_run_that_waits_gives_its_slot_to_the_next_and_goes_to_the_end_of_the_
 def test_a_run_that_gets_no_slot_back_within_its_policys_time_is_given_up(world: World) -> None:
     waits_with(world, "give_back")
     world.clock.forward(hours=2)
-    assert do(world, "train", token="t-2") == {"started": False}
+    assert do(world, "train", token="t-2") == {"started": True}
+    do(world, "sweep")
     assert do(world, "close")["outcome"] == Status.NO_CAPACITY
+    assert world.told("NO_CAPACITY")[0].sentence.count("ml.p3.2xlarge for training job usage") == 2
     assert line(world) == (["run-2"], [])
+
+
+def test_a_training_that_waited_as_long_as_it_may_is_begun_no_more(world: World) -> None:
+    """Its time would begin anew, and whoever began it late may die before that is noted."""
+    waits_with(world, "keep")
+    world.clock.forward(hours=2)
+    assert do(world, "train", token="t-2") == {"started": True}
+    assert world.sagemaker.trainings == {}
+
+
+def test_a_training_that_began_in_the_moment_its_time_was_over_says_nothing_of_the_model(world: World) -> None:
+    """Whoever began it died before that was noted: a sweep stops it, and the run ends as one that got no capacity."""
+    waits_with(world, "keep")
+    world.clock.forward(hours=1.8)
+    begin = world.sagemaker.create_training_job
+
+    def begun(**request: Any) -> None:
+        begin(**request)
+        raise ProcessDiedError
+
+    world.sagemaker.create_training_job = begun  # type: ignore[method-assign, assignment]
+    with pytest.raises(ProcessDiedError):
+        do(world, "train", token="t-2")
+    world.clock.forward(hours=0.2)
+    assert do(world, "train", token="t-3") == {"started": True}
+    do(world, "sweep")
+    assert world.sagemaker.trainings[NAME]["TrainingJobStatus"] == "Stopping"
+    world.sagemaker.trainings[NAME]["TrainingJobStatus"] = "Stopped"
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert do(world, "close")["outcome"] == Status.NO_CAPACITY
+    assert world.table.model("fraud").fruitless_runs == 0
 
 
 @pytest.mark.parametrize("thrown", [False, True])

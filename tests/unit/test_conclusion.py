@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,13 +172,6 @@ def test_facts_count_by_their_place_in_a_runs_life_and_not_by_the_order_they_are
     }
     for order in itertools.permutations(found):
         assert told({stage: found[stage] for stage in order}) == (Status.CANDIDATE_REJECTED, True)
-
-
-def test_a_promotion_given_up_while_its_change_may_still_show_is_not_known() -> None:
-    fact = Result(Next.RECORD, "Given up.", Status.FAILED, unsettled=True)
-
-    assert not conclude({"promotion": fact}, died=None, failure=None).known
-    assert conclude({"promotion": replace(fact, unsettled=False)}, died=None, failure=None).known
 
 
 def test_only_what_ended_by_itself_without_a_better_model_says_that_retraining_does_not_help() -> None:

@@ -126,7 +126,8 @@ def test_days_later_the_champion_before_serves_again_by_a_run_of_its_own(world: 
     assert world.read("evidence/fraud/back-1/outcome.json")["reason"].startswith(said)
     evaluation = world.read("evidence/fraud/back-1/evaluation.json")
     assert evaluation["answer"]["plan"]["create_model"] is None
-    assert evaluation["versions"].keys() == {copy_of(world, "run-1")}
+    arn = world.sagemaker.configs[config_of(world, "run-1")]["EndpointConfigArn"]
+    assert evaluation["versions"].keys() == {copy_of(world, "run-1"), arn}
     assert (evaluation["verdict"]["passed"], evaluation["verdict"]["compared_with_champion"]) == (True, False)
     manifest = world.read("manifests/fraud/back-1.json")
     assert (manifest["training"], manifest["champion"]["endpoint_config"]) == (None, config_of(world, "run-2"))
@@ -261,6 +262,9 @@ def test_a_bake_that_says_nothing_is_shown_to_people_and_another_than_who_asked_
         ("moving", "is moving to config hotfix"),
         ("gone", "does not exist"),
         ("remade", "is not what served before (image)"),
+        ("environment", "is not what served before (variants, environment, role or containers)"),
+        ("role", "is not what served before (variants, environment, role or containers)"),
+        ("variants", "is not what served before (variants, environment, role or containers)"),
         ("owner", "belongs to churn"),
         ("shadow", "shadow mode"),
         ("registry", "promotes to no endpoint"),
@@ -290,6 +294,12 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
             del world.sagemaker.endpoints[ENDPOINT]
         case "remade":
             world.sagemaker.models[config]["PrimaryContainer"]["Image"] = "other"
+        case "environment":
+            world.sagemaker.models[config]["PrimaryContainer"]["Environment"] = {"SAGEMAKER_PROGRAM": "other.py"}
+        case "role":
+            world.sagemaker.models[config]["ExecutionRoleArn"] = "arn:aws:iam::111122223333:role/other"
+        case "variants":
+            world.sagemaker.configs[config]["ProductionVariants"].append({"VariantName": "b", "ModelName": OLD})
         case "owner":
             arn = f"arn:aws:sagemaker:us-east-1:111122223333:endpoint/{ENDPOINT}"
             world.sagemaker.tags[arn] = {"retraining:model": "churn"}
@@ -308,6 +318,32 @@ def test_what_cannot_be_gone_back_to_is_held_with_a_sentence_and_nothing_is_chan
     assert world.told(answer["decision"])
     assert world.table.model("fraud").active_run_id is None
     assert len(world.sagemaker.asked("UpdateEndpoint")) == updates
+
+
+@pytest.mark.parametrize("spoil", ["made again", "deleted"])
+def test_what_was_made_again_since_the_decision_does_not_serve(spoil: str, world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    decide(world, "back-1", back(world)["signal_id"])
+    config = config_of(world, "run-1")
+    if spoil == "deleted":
+        del world.sagemaker.configs[config]
+    else:
+        world.sagemaker.models[config]["PrimaryContainer"]["Environment"] = {"SAGEMAKER_PROGRAM": "other.py"}
+    updates = len(world.sagemaker.asked("UpdateEndpoint"))
+    do(world, "promote", "back-1", token="promotion")
+    assert next_of(world, "promotion") == "record"
+    assert do(world, "close", "back-1")["outcome"] == "SUPERSEDED"
+    assert len(world.sagemaker.asked("UpdateEndpoint")) == updates
+
+
+def test_a_manifest_of_the_release_before_which_says_less_is_gone_back_by(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    key = ("RUN#run-2", "RUN")
+    manifest = json.loads(world.database.items[key]["manifest"]["S"])
+    del manifest["champion"]["make_up_sha256"], manifest["champion"]["code_uris"]
+    world.database.items[key]["manifest"] = {"S": json.dumps(manifest)}
+    gone_back(world)
+    assert live(world) == config_of(world, "run-1")
 
 
 def test_neither_a_report_that_was_written_again_nor_what_another_run_made_is_in_the_way(world: World) -> None:
@@ -563,6 +599,21 @@ def test_what_was_begun_to_be_removed_and_is_in_use_by_now_stays(short: World) -
     short.sagemaker.endpoints["elsewhere"].live = made.name
     swept(short)
     assert {made.name} <= there(short)
+    assert [each.removing for each in short.table.made("fraud") if each.run_id == "run-1"] == [False]
+
+
+def test_what_was_begun_to_be_removed_and_a_promotion_replaced_since_can_be_gone_back_to(world: World) -> None:
+    """A person set the endpoint back by hand to what a sweep could not delete, and a candidate came after it."""
+    promoted(world, "run-1", "run-2")
+    made = next(each for each in world.table.made("fraud") if each.run_id == "run-1")
+    assert world.table.begin_removing([made], [])
+    world.sagemaker.endpoints[ENDPOINT].live = made.name
+    promoted(world, "run-3", "run-4", "run-5")
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    assert made.name in world.sagemaker.configs
+    gone_back(world, to="run-1")
+    assert live(world) == made.name
 
 
 def test_nothing_is_removed_that_a_decision_of_the_same_moment_may_need(short: World) -> None:

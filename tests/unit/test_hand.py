@@ -265,8 +265,11 @@ def test_a_training_that_aws_may_take_later_is_asked_for_again_for_as_long_as_it
     with pytest.raises(NotAcceptedYetError):
         do(world, "train", token="t-2")
     world.clock.forward(hours=0.2)
-    assert do(world, "train", token="t-3") == {"started": False}
+    assert do(world, "train", token="t-3") == {"started": True}
+    assert world.sagemaker.trainings == {}
+    do(world, "sweep")
     assert next_of(world, "t-3") == "evaluate"
+    assert str(error).rpartition(": ")[2] in result_of(world, "training").reason
     assert outcome(world) == Status.NO_CAPACITY
     assert world.table.model("fraud").fruitless_runs == 0
 

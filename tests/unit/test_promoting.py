@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -34,8 +35,15 @@ AT = NOON.isoformat()
 UPDATE = {"EndpointName": ENDPOINT, "EndpointConfigName": NEW}
 PLAN = replace(
     ENDPOINT_PLAN,
-    create_model={"ModelName": NEW},
-    create_endpoint_config={"EndpointConfigName": NEW},
+    create_model={
+        "ModelName": NEW,
+        "PrimaryContainer": {"Image": "image", "ModelDataUrl": stories.MODEL_URI},
+        "ExecutionRoleArn": "arn:aws:iam::111122223333:role/serving",
+    },
+    create_endpoint_config={
+        "EndpointConfigName": NEW,
+        "ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": NEW, "InstanceType": "ml.m5.large"}],
+    },
     update_endpoint=UPDATE,
 )
 DEPLOYS = "retraining-deploy-1"
@@ -132,11 +140,19 @@ def test_a_package_that_a_person_approved_before_is_promoted_like_any_other(worl
     assert outcome(world, WaitKind.PROMOTION) is Status.PROMOTED
 
 
+def made(world: World) -> None:
+    """An earlier try got as far as that."""
+    for make, made_of in (("create_model", PLAN.create_model), ("create_endpoint_config", PLAN.create_endpoint_config)):
+        getattr(world.sagemaker, make)(**copy.deepcopy(made_of or {}))
+
+
 def serves(world: World) -> None:
+    made(world)
     world.sagemaker.endpoints[ENDPOINT] = Endpoint(NEW)
 
 
 def moves(world: World) -> None:
+    made(world)
     world.sagemaker.endpoints[ENDPOINT] = Endpoint(OLD, pending=NEW, status="Updating")
 
 
@@ -297,24 +313,74 @@ def test_a_model_that_is_refused_makes_no_config(world: World) -> None:
     assert world.sagemaker.asked("CreateEndpointConfig") == []
 
 
-def test_what_is_given_up_after_half_a_day_may_still_show(world: World) -> None:
+def test_what_was_asked_for_just_before_it_is_given_up_shows_first(world: World) -> None:
+    """The answer to the last try may be lost: nobody says that nothing was changed before it would show."""
+    ready(world)
+    world.sagemaker.refuse("UpdateEndpoint", LATER)
+    with pytest.raises(NotAcceptedYetError):
+        promote(world)
+    world.clock.forward(hours=11.99)
+    world.sagemaker.refuse("UpdateEndpoint", LATER)
+    with pytest.raises(NotAcceptedYetError):
+        promote(world)
+    world.clock.forward(hours=0.02)
+    with pytest.raises(NotAcceptedYetError, match="may still show"):
+        promote(world)
+    world.sagemaker.endpoints[ENDPOINT] = Endpoint(NEW)
+    assert promote(world) is True
+
+
+@pytest.mark.parametrize("shows", [serves, moves])
+def test_an_endpoint_that_somebody_else_moved_to_the_runs_name_is_not_followed(shows: Any, world: World) -> None:
     ready(world)
     parked(world, WaitKind.PROMOTION)
-    world.clock.forward(hours=12)
-    world.sagemaker.refuse("UpdateEndpoint", LATER)
+    shows(world)
+    world.sagemaker.models[NEW]["PrimaryContainer"]["Image"] = "evil"
     assert promote(world) is False
-    result = stored(world, WaitKind.PROMOTION).result
-    assert result is not None
-    assert (result.outcome, result.unsettled) == (Status.FAILED, True)
+    assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
+    assert "PROMOTION_STARTED" not in world.statuses("run-1")
 
 
-def test_what_was_refused_for_good_does_not_show_any_more(world: World) -> None:
+@pytest.mark.parametrize("missing", ["models", "configs"])
+def test_what_an_earlier_try_made_and_does_not_show_yet_is_asked_for_again(missing: str, world: World) -> None:
     ready(world)
-    world.sagemaker.refuse("UpdateEndpoint", REFUSED)
-    assert promote(world) is False
-    result = stored(world, WaitKind.PROMOTION).result
-    assert result is not None
-    assert (result.outcome, result.unsettled) == (Status.FAILED, False)
+    parked(world, WaitKind.PROMOTION)
+    serves(world)
+    gone = getattr(world.sagemaker, missing).pop(NEW)
+    with pytest.raises(NotAcceptedYetError, match="not to be seen yet"):
+        promote(world)
+    getattr(world.sagemaker, missing)[NEW] = gone
+    assert promote(world) is True
+
+
+def test_what_somebody_else_made_under_the_runs_name_is_not_promoted() -> None:
+    for spoil in ("model", "environment", "role", "config", "instances", "answer lost", "nothing"):
+        fresh = World()
+        ready(fresh)
+        model, config = copy.deepcopy((dict(PLAN.create_model or {}), dict(PLAN.create_endpoint_config or {})))
+        container, (variant,) = dict(model["PrimaryContainer"]), config["ProductionVariants"]
+        match spoil:
+            case "model":
+                model["PrimaryContainer"] = {**container, "ModelDataUrl": "s3://evil/model.tar.gz"}
+            case "environment":
+                model["PrimaryContainer"] = {**container, "Environment": {"SAGEMAKER_PROGRAM": "other.py"}}
+            case "role":
+                model["ExecutionRoleArn"] = "arn:aws:iam::111122223333:role/other"
+            case "config":
+                config["ProductionVariants"] = [{**variant, "ModelName": "evil"}]
+            case "instances":
+                config["ProductionVariants"] = [{**variant, "InstanceType": "ml.c5.large"}]
+        fresh.sagemaker.create_model(**{**model, "Tags": []})
+        if spoil != "answer lost":
+            fresh.sagemaker.create_endpoint_config(**{**config, "Tags": []})
+        harmless = spoil in {"answer lost", "nothing"}
+        assert promote(fresh) is harmless, spoil
+        assert updates(fresh) == ([NEW] if harmless else []), spoil
+        if not harmless:
+            result = stored(fresh, WaitKind.PROMOTION).result
+            assert result is not None
+            assert result.outcome is Status.FAILED
+            assert "is not what was judged" in result.reason
 
 
 def test_a_deployment_that_somebody_else_started_under_its_name_is_not_followed(world: World) -> None:

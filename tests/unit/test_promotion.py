@@ -14,13 +14,13 @@ from orchestration.domain.baseline import plan_baseline_refresh
 from orchestration.domain.policy import Promotion, PromotionKind
 from orchestration.domain.promotion import (
     NOT_PACKAGED,
-    Champion,
     EndpointPlan,
     artifact_uris,
     not_promotable,
     plan_of,
     plan_promotion,
 )
+from orchestration.domain.serving import Champion, make_up_version
 from orchestration.domain.training_output import TrainingOutput
 from tests.contract.template import ROOT
 
@@ -62,14 +62,16 @@ CHAMPION = Champion(
         "KmsKeyId": "key-1",
         "ShadowProductionVariants": [],
     },
-    model={
-        "ModelName": "fraud-1",
-        "PrimaryContainer": CONTAINER,
-        "ExecutionRoleArn": ROLE,
-        "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
-        "EnableNetworkIsolation": True,
-        "CreationTime": 1,
-        "ModelArn": "arn:aws:sagemaker:eu-west-1:111122223333:model/fraud-1",
+    models={
+        "fraud-1": {
+            "ModelName": "fraud-1",
+            "PrimaryContainer": CONTAINER,
+            "ExecutionRoleArn": ROLE,
+            "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+            "EnableNetworkIsolation": True,
+            "CreationTime": 1,
+            "ModelArn": "arn:aws:sagemaker:eu-west-1:111122223333:model/fraud-1",
+        }
     },
     tags=[{"Key": "team", "Value": "fraud"}, {"Key": "aws:cloudformation:stack-id", "Value": "x"}],
 )
@@ -114,7 +116,7 @@ def with_config(**fields: Any) -> Champion:
 
 
 def with_model(**fields: Any) -> Champion:
-    return replace(CHAMPION, model={**CHAMPION.model, **fields})
+    return replace(CHAMPION, models={"fraud-1": {**CHAMPION.model, **fields}})
 
 
 def test_the_config_is_the_live_one_with_only_the_model_changed() -> None:
@@ -307,6 +309,7 @@ def test_a_manifest_says_which_champion_served() -> None:
         "image": "old-image",
         "code_uris": [],
         "copied_from": [],
+        "make_up_sha256": make_up_version(CHAMPION.config, CHAMPION.models),
     }
     copied = replace(CHAMPION, copied_from=("s3://team/old.tar.gz",))
     assert copied.as_record()["copied_from"] == ["s3://team/old.tar.gz"]
@@ -554,12 +557,12 @@ KINDS: dict[str, tuple[Promotion, Champion, dict[str, Any]]] = {
     "inference components": (
         ENDPOINT,
         replace(
-            with_config(ProductionVariants=[{"VariantName": "AllTraffic", "InstanceType": "ml.g5.xlarge"}]), model={}
+            with_config(ProductionVariants=[{"VariantName": "AllTraffic", "InstanceType": "ml.g5.xlarge"}]), models={}
         ),
         {},
     ),
-    "config deleted while it serves": (ENDPOINT, replace(CHAMPION, config={}, model={}), {}),
-    "model deleted while it serves": (ENDPOINT, replace(CHAMPION, model={}), {}),
+    "config deleted while it serves": (ENDPOINT, replace(CHAMPION, config={}, models={}), {}),
+    "model deleted while it serves": (ENDPOINT, replace(CHAMPION, models={}), {}),
     "several variants, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=VARIANTS[:2]), {}),
     "serverless, with a `RollingUpdatePolicy`": (ROLLING, with_config(ProductionVariants=[SERVERLESS]), {}),
 }

@@ -341,7 +341,7 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             execution_ended,
             None,
-            Ended(succeeded=False, reason="The execution does not exist.", error="NeverStarted"),
+            Ended(succeeded=False, reason="The execution does not exist.", error="NeverStarted", absent=True),
         ),
         (
             execution_ended,
@@ -371,7 +371,9 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             pipeline_ended,
             None,
-            Ended(succeeded=False, reason="The pipeline execution does not exist.", error="PipelineFailed"),
+            Ended(
+                succeeded=False, reason="The pipeline execution does not exist.", error="PipelineFailed", absent=True
+            ),
         ),
         (
             pipeline_ended,
@@ -386,7 +388,7 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             training_job_ended,
             None,
-            Ended(succeeded=False, reason="The training job does not exist.", error="TrainingJobFailed"),
+            Ended(succeeded=False, reason="The training job does not exist.", error="TrainingJobFailed", absent=True),
         ),
         (
             training_job_ended,

@@ -43,7 +43,6 @@ results = st.builds(
     output=st.none() | outputs,
     ruling=st.none() | rulings,
     again=st.booleans(),
-    unsettled=st.booleans(),
     withdrawn=st.booleans(),
 )
 
@@ -58,7 +57,7 @@ def test_the_environment_of_what_was_trained_comes_back_as_the_pairs_it_was() ->
     assert Result.of(json.loads(canonical(result.as_record()))) == result
 
 
-@pytest.mark.parametrize("word", ["again", "unsettled", "withdrawn"])
+@pytest.mark.parametrize("word", ["again", "withdrawn"])
 def test_a_record_says_only_what_the_result_says(word: str) -> None:
     quiet = {"next": "record", "reason": "Over.", "outcome": None}
     assert Result(Next.RECORD, "Over.").as_record() == quiet

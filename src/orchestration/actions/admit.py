@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
     from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.monitor_run import RunListing
-    from orchestration.domain.promotion import Champion
+    from orchestration.domain.serving import Champion
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import Ports
     from orchestration.stores.table import Write

@@ -23,14 +23,10 @@ from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping
 from orchestration.domain.ownership import package_group, reach_finding
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.promotion import (
-    EndpointPlan,
-    containers_of,
-    package_version,
-    plan_promotion,
-)
+from orchestration.domain.promotion import EndpointPlan, package_version, plan_promotion
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.service_shapes import part_findings
+from orchestration.domain.serving import containers_of
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
 from orchestration.domain.verdict import CandidateVerdict
@@ -48,7 +44,7 @@ from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
     from orchestration.domain.documents import Document
-    from orchestration.domain.promotion import Champion
+    from orchestration.domain.serving import Champion
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
 

@@ -19,13 +19,14 @@ from orchestration.domain.fence import (
     refuse,
 )
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject, settles_at
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import mapping, text
 from orchestration.domain.ownership import Kind, Resource, package_group
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan, package_version
 from orchestration.domain.records import manifest_key
+from orchestration.domain.serving import make_up, make_up_version
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
-from orchestration.steps.hand import commit, noted, put_wait, refused
+from orchestration.steps.hand import commit, not_yet, noted, put_wait, refused
 from orchestration.steps.looking import approved_package, look_after
 from orchestration.steps.ownership import not_own, request_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
@@ -81,8 +82,10 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     plan = verdict.plan
     if wait is not None and _begun(ports, plan):
         # An earlier try was taken although its answer was lost. Whatever stops a run now comes after its effect.
+        if isinstance(plan, EndpointPlan) and not _accepted(ports, wait, _as_asked(ports, plan)):
+            return {"started": False}
         return {"started": _follow(ports, gathered, plan, wait)}
-    refusal = _refusal(ports, gathered, verdict)
+    refusal = _refusal(ports, gathered, verdict) or _given_up(ports, wait)
     if refusal is not None and wait is not None and ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
         raise NotAcceptedYetError(f"{refusal.reason} What an earlier try asked for may still show.")
     if refusal is not None and refusal.go is Next.ASK:
@@ -115,9 +118,12 @@ def _refusal(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict) ->
 
 
 def _version(ports: HandPorts, name: str) -> str | None:
-    """Version of something that was judged as it is now: a model package by its ARN, anything else by its address in S3."""
+    """Version of something that was judged as it is now: package and endpoint config by ARN, the rest by address in S3."""
     if not name.startswith("arn:"):
         return ports.bucket.version(name)
+    if ":endpoint-config/" in name:
+        config, models = ports.sagemaker.config_and_models(name.rpartition("/")[2])
+        return make_up_version(config, models) if config else None
     package = ports.sagemaker.model_package(name)
     return None if package is None else package_version(package)
 
@@ -269,12 +275,8 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
     else:
         wait = new = replace(wait, data={**wait.data, **place})
     wait = commit(ports, gathered, intention, wait, new)
-    for make, request in (
-        (ports.changes.create_model, plan.create_model),
-        (ports.changes.create_endpoint_config, plan.create_endpoint_config),
-    ):
-        if request is not None and not _accepted(ports, wait, make(request)):
-            return False
+    if not _made(ports, wait, plan):
+        return False
     # Look once more: a try before this one may have been taken although its answer was lost, and somebody else may have
     # deployed while model and config were made.
     seen = EndpointSight.of(ports.sagemaker.endpoint(name))
@@ -284,15 +286,54 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         return False
     if wanted not in {seen.live, seen.pending}:
         if seen.status != "InService":
-            return _busy(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
+            raise not_yet(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
         taken = ports.changes.update_endpoint(plan.update_endpoint)
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if wanted not in {seen.live, seen.pending}:
                 if not taken.answer.later and seen.status != "InService":
-                    return _busy(ports, wait, taken.sentence)
+                    raise not_yet(ports, wait, taken.sentence)
                 return _accepted(ports, wait, taken)
     return _follow(ports, gathered, plan, wait)
+
+
+def _made(ports: HandPorts, wait: Wait, plan: EndpointPlan) -> bool:
+    """Make a plan's model and config. False when that never will be; then the run's outcome says so.
+
+    Raises:
+        NotAcceptedYetError: they may be made later.
+    """
+    if plan.create_model is None or plan.create_endpoint_config is None:
+        return True
+    model = ports.changes.create_model(plan.create_model)
+    if not _accepted(ports, wait, model):
+        return False
+    config = ports.changes.create_endpoint_config(plan.create_endpoint_config)
+    if not _accepted(ports, wait, config):
+        return False
+    return Answer.EXISTS not in {model.answer, config.answer} or _accepted(ports, wait, _as_asked(ports, plan))
+
+
+def _as_asked(ports: HandPorts, plan: EndpointPlan) -> Taken:
+    """Whether what stands under the run's name is what the plan asks for; LATE while nothing is to be seen there.
+
+    Names are known from the verdict on, so that somebody else may have made a model or a config under one of them.
+    """
+    name = plan.wanted_config
+    if plan.create_model is None or plan.create_endpoint_config is None:
+        return Taken(Answer.TAKEN)
+    config, model = ports.sagemaker.config(name), ports.sagemaker.model(name)
+    if config is None or model is None:
+        return Taken(Answer.LATE, f"Config and model {name}, which an earlier try made, are not to be seen yet.")
+    asked, found = make_up(plan.create_endpoint_config, {name: plan.create_model}), make_up(config, {name: model})
+    differ = [where for where in asked | found if asked.get(where) != found.get(where)]
+    if not differ:
+        return Taken(Answer.TAKEN)
+    return Taken(
+        Answer.FOREIGN,
+        f"What stands under the name {name} is not what was judged ({text(', '.join(differ), 500)}): somebody else made it, and "
+        "it was not promoted. Find out who may create models and configs here, then retrain.",
+    )
 
 
 def _followed(now: datetime, names: list[str]) -> dict[str, Any]:
@@ -314,23 +355,18 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
         NotAcceptedYetError: it may take it later.
     """
     if taken.answer is Answer.QUOTA:
-        return _busy(ports, wait, f"{taken.sentence} {remedy(taken.sentence)}", Status.NO_CAPACITY)
+        raise not_yet(ports, wait, f"{taken.sentence} {remedy(taken.sentence)}", outcome=str(Status.NO_CAPACITY))
     if taken.answer.later:
-        return _busy(ports, wait, taken.sentence)
+        raise not_yet(ports, wait, taken.sentence)
     if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
-        return _given_up(ports, wait, taken.sentence)
+        resolve(ports, wait, Result(Next.RECORD, taken.sentence, Status.FAILED))
+        return False
     return True
 
 
-def _busy(ports: HandPorts, wait: Wait, sentence: str, outcome: Status = Status.FAILED) -> bool:
-    if overdue(wait, PATIENCE_HOURS, ports.now()):
-        # The last answer may have been lost: what was asked for may still show.
-        return _given_up(ports, wait, f"Given up after {PATIENCE_HOURS:g} h. {sentence}", outcome, unsettled=True)
-    raise NotAcceptedYetError(sentence)
-
-
-def _given_up(
-    ports: HandPorts, wait: Wait, sentence: str, outcome: Status = Status.FAILED, *, unsettled: bool = False
-) -> bool:
-    resolve(ports, wait, Result(Next.RECORD, sentence, outcome, unsettled=unsettled))
-    return False
+def _given_up(ports: HandPorts, wait: Wait | None) -> Refusal | None:
+    """Why nothing more is asked for: AWS did not take it for as long as the loop has patience."""
+    if wait is None or not overdue(wait, PATIENCE_HOURS, ports.now()):
+        return None
+    said = wait.data.get("said", "The loop could not ask.")
+    return Refusal(Status(wait.data.get("outcome", Status.FAILED)), f"Given up after {PATIENCE_HOURS:g} h. {said}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.capacity import given_up
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
 from orchestration.domain.fence import Refusal, closed, policy_changed, refuse
@@ -15,7 +13,7 @@ from orchestration.domain.policy import TargetKind
 from orchestration.domain.training_target import TrainingTask, attempt_input, target_request
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
-from orchestration.steps.hand import commit, noted, put_wait, refused
+from orchestration.steps.hand import commit, not_yet, noted, put_wait, refused
 from orchestration.steps.looking import look_after
 from orchestration.steps.ownership import policy_foreign
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
@@ -55,10 +53,11 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
         wait = take_up(ports, wait, token)
         if wait is None:
             return {"started": False}
+        if overdue(wait, gathered.policy.training.max_hours, ports.now()):
+            # Left to the sweep: the hand stops nothing, and past the limit it begins nothing.
+            return {"started": True}
         if wait.data.get("accepted"):
-            # One past its limit is left to the sweep, which stops it: the hand stops nothing.
-            if not overdue(wait, gathered.policy.training.max_hours, ports.now()):
-                look_after(ports, wait)
+            look_after(ports, wait)
             return {"started": True}
     refusal = _refusal(ports, gathered)
     if refusal is not None:
@@ -69,16 +68,18 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
             refusal = Refusal(Status.STOPPED, f"Run {run_id} holds no training slot; nothing was trained.")
             refused(ports, gathered, WaitKind.TRAINING, token, refusal, go=Next.EVALUATE)
             return {"started": False}
-        in_line = Taken(Answer.NOT_YET, f"Run {run_id} gave its slot back while it waited, and is in line for another.")
-        return {"started": _later(ports, gathered, wait, in_line)}
+        raise NotAcceptedYetError(f"Run {run_id} gave its slot back while it waited, and is in line for another.")
     task = TrainingTask.of(gathered.manifest, wait.attempt if wait else 1)
     if task is None:
         raise InvalidRequestError(f"The manifest of run {run_id} names no training target.")
     first = wait is None
     wait = _commit(ports, gathered, task, wait, token)
     taken = _start(ports, gathered, task, wait)
+    if taken.answer is Answer.QUOTA:
+        told_waiting(ports, gathered.run, wait, taken.sentence, gathered.policy.training.max_hours)
+        raise not_yet(ports, wait, taken.sentence, waiting=True)
     if taken.answer.later:
-        return {"started": _later(ports, gathered, wait, taken)}
+        raise not_yet(ports, wait, taken.sentence)
     if taken.answer is Answer.FOREIGN or (first and taken.answer is Answer.REFUSED):
         # Nothing of this run's trains, and no try before this one can have begun it: nothing is to be stopped at its end.
         ports.table.end_intention(training_subject(run_id), run_id)
@@ -142,23 +143,6 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
     if task.kind is TargetKind.SAGEMAKER_PIPELINE:
         return ports.changes.start_pipeline_execution(request)
     return _not_older(ports, task, run.started_at, ports.changes.create_training_job(request))
-
-
-def _later(ports: HandPorts, gathered: Gathered, wait: Wait, taken: Taken) -> bool:
-    """False when the policy's time is over; then nothing was trained, which says nothing of the model.
-
-    Raises:
-        NotAcceptedYetError: it is not over; the workflow asks again.
-    """
-    run, hours = gathered.run, gathered.policy.training.max_hours
-    if overdue(wait, hours, ports.now()):
-        resolve(ports, wait, given_up(taken.sentence, hours, run.model))
-        return False
-    if taken.answer is Answer.QUOTA:
-        told_waiting(ports, run, wait, taken.sentence, hours)
-        # A rival's change is as good: the next try notes it.
-        ports.table.change_wait(wait, replace(wait, data={**wait.data, "waiting": True}))
-    raise NotAcceptedYetError(taken.sentence)
 
 
 def _not_older(ports: HandPorts, task: TrainingTask, started_at: str, taken: Taken) -> Taken:

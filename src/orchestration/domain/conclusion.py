@@ -82,7 +82,7 @@ def conclude(
     latest = next((facts[stage] for stage in reversed(STAGES) if stage in facts), None)
     waits_for_rollback = latest is not None and latest.next is Next.ROLL_BACK
     if latest is not None and latest.outcome is not None and not waits_for_rollback:
-        known = latest.outcome is not Status.ROLLBACK_FAILED and not latest.unsettled
+        known = latest.outcome is not Status.ROLLBACK_FAILED
         return Conclusion(latest.outcome, latest.reason, error, known)
     told = failure.sentence if failure else "The workflow ended without a result."
     if latest is not None and waits_for_rollback:

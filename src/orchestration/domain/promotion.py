@@ -19,15 +19,17 @@ from orchestration.domain.copied_fields import (
     PACKAGE_FIELDS,
     copied,
 )
-from orchestration.domain.json_values import mapping, s3_addresses, sequence, text
+from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.records import sha256
+from orchestration.domain.serving import container_of, containers_of
 from orchestration.domain.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.domain.policy import Promotion
+    from orchestration.domain.serving import Champion
     from orchestration.domain.training_output import TrainingOutput
 
 NOT_PACKAGED: Final = {
@@ -38,48 +40,6 @@ NOT_PACKAGED: Final = {
     "IsCheckpoint": "it is a checkpoint of a training, not what is served",
 }
 """Fields of a package's container without which it is another model: why no model is made of one that has them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Champion:
-    """The model that serves now, as SageMaker describes it. Dictionaries are describe responses.
-
-    ``copied_from``: where its data lay that serve from the loop's own copies.
-    """
-
-    endpoint: str
-    config_name: str
-    config: dict[str, Any]
-    model: dict[str, Any]
-    tags: list[dict[str, str]]
-    copied_from: tuple[str, ...] = ()
-
-    @property
-    def model_name(self) -> str | None:
-        """Name of the SageMaker model that serves; None for an endpoint that serves inference components."""
-        return text(self.model.get("ModelName"), 63)
-
-    @property
-    def model_data_url(self) -> str | None:
-        """Where the champion's model.tar.gz lies, or None when its model comes from a package or a data source."""
-        return text(_container(self.model).get("ModelDataUrl"), 1024)
-
-    @property
-    def code_uris(self) -> list[str]:
-        """Where else its container takes something from: code of a framework's container, a model data source."""
-        return sorted({*s3_addresses(_container(self.model))} - {self.model_data_url})
-
-    def as_record(self) -> dict[str, Any]:
-        """The champion as it stands in the manifest."""
-        return {
-            "endpoint": self.endpoint,
-            "endpoint_config": self.config_name,
-            "model_name": self.model_name,
-            "model_data_uri": self.model_data_url,
-            "image": _container(self.model).get("Image"),
-            "code_uris": self.code_uris,
-            "copied_from": list(self.copied_from),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +359,7 @@ def _candidate_containers(
         return _of_package(output.model_package_arn, package or {}, champion)
     if output.model_data_uri is None:
         return "The training returned neither model_package_arn nor model_data_url; it has to name what it trained."
-    live = _container(champion.model)
+    live = container_of(champion.model)
     if (count := len(containers_of(champion.model))) > 1:
         return (
             f"The champion is an inference pipeline of {count} containers, so one model_data_url does not say which "
@@ -434,13 +394,3 @@ def _of_copy(source: dict[str, Any], copies: Mapping[str, str]) -> dict[str, Any
         return source
     made = {name: copies[value] if name == "S3Uri" else value for name, value in where.items() if name != "ETag"}
     return {**source, "S3DataSource": made}
-
-
-def containers_of(model: dict[str, Any]) -> list[dict[str, Any]]:
-    """The containers of a model, as DescribeModel and CreateModel have them: one, or several in their order."""
-    primary = mapping(model.get("PrimaryContainer"))
-    return [primary] if primary else [mapping(entry) for entry in sequence(model.get("Containers"))]
-
-
-def _container(model: dict[str, Any]) -> dict[str, Any]:
-    return next(iter(containers_of(model)), {})

@@ -32,7 +32,7 @@ class Result:
     """What a wait came to: where the workflow goes, why, and the run's outcome if it ends here.
 
     ``output`` is what a training gave, ``ruling`` what people decided. ``again``: the signal is to be decided anew.
-    ``unsettled``: what was asked for may still show. ``withdrawn``: nobody waited any more, so it says nothing of the run.
+    ``withdrawn``: nobody waited any more, so it says nothing of the run.
     """
 
     next: Next
@@ -41,7 +41,6 @@ class Result:
     output: TrainingOutput | None = None
     ruling: Ruling | None = None
     again: bool = False
-    unsettled: bool = False
     withdrawn: bool = False
 
     def as_record(self) -> dict[str, Any]:
@@ -51,7 +50,7 @@ class Result:
             record["output"] = asdict(self.output)
         if self.ruling is not None:
             record |= asdict(self.ruling)
-        return record | {name: True for name in ("again", "unsettled", "withdrawn") if getattr(self, name)}
+        return record | {name: True for name in ("again", "withdrawn") if getattr(self, name)}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Result:
@@ -63,7 +62,6 @@ class Result:
             output=TrainingOutput.of(record["output"]) if record.get("output") else None,
             ruling=Ruling.of(record) if record.get("decision") else None,
             again=bool(record.get("again")),
-            unsettled=bool(record.get("unsettled")),
             withdrawn=bool(record.get("withdrawn")),
         )
 

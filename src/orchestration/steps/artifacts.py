@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.artifact import artifact_copy, copies_used
 from orchestration.domain.errors import NotAcceptedYetError
-from orchestration.domain.promotion import artifact_uris, containers_of
+from orchestration.domain.promotion import artifact_uris
+from orchestration.domain.serving import containers_of
 from orchestration.stores.service_answers import Answer
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orchestration.domain.artifact import ArtifactCopy
-    from orchestration.domain.promotion import Champion
+    from orchestration.domain.serving import Champion
     from orchestration.domain.training_output import TrainingOutput
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun

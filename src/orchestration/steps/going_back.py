@@ -20,7 +20,7 @@ from orchestration.steps.artifacts import with_sources
 if TYPE_CHECKING:
     from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.policy import Policy
-    from orchestration.domain.promotion import Champion
+    from orchestration.domain.serving import Champion
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
 
@@ -48,6 +48,8 @@ def verdict_on_way_back(ports: Ports, policy: Policy, kept: KeptRequest) -> Cand
     refusal = changed_versions(judged, {uri: ports.bucket.version(uri) for uri in judged})
     if refusal is not None:
         return refusal.reason
+    # Looked at once more before it serves.
+    judged[earlier.config["EndpointConfigArn"]] = earlier.as_record()["make_up_sha256"]
     plan = made.plan if made and isinstance(made.plan, EndpointPlan) else None
     back = plan_rollback(policy.promotion, way, endpoint=endpoint, live=str(seen.live), made=plan)
     whose = f"run {way.made_by}" if way.made_by else "the team"
@@ -78,15 +80,16 @@ def _gone(ports: Ports, model: str, way: WayBack, earlier: Champion) -> str | No
         return f"Config {way.config} was removed: more than KeepChampions promotions came after it. {other}"
     if not earlier.config:
         return f"Config {way.config}, which served before, was deleted, so there is nothing to go back to. {other}"
-    missing = ports.sagemaker.missing_models(earlier.config)
-    if missing:
-        return f"Config {way.config} names model {', '.join(missing)}, which was deleted. {other}"
+    if earlier.missing:
+        return f"Config {way.config} names model {', '.join(earlier.missing)}, which was deleted. {other}"
     replaced = ports.table.run(way.replaced_by)
     now = earlier.as_record()
     champion = mapping(mapping(json.loads(replaced.manifest)).get("champion")) if replaced else {}
-    # A manifest of the release before does not say where else code came from.
-    served: dict[str, Any] = {"code_uris": now["code_uris"], **champion}
-    changed = sorted(name for name, value in now.items() if served.get(name) != value)
+    # A manifest of the release before says less.
+    served: dict[str, Any] = {name: now[name] for name in ("code_uris", "make_up_sha256")} | champion
+    changed = [name for name, value in now.items() if served.get(name) != value]
     if changed:
-        return f"Config {way.config} is not what served before ({', '.join(changed)}): somebody made it again. {other}"
+        # A fingerprint says that something changed, the fields before it what.
+        named = [name for name in changed if name != "make_up_sha256"] or ["variants, environment, role or containers"]
+        return f"Config {way.config} is not what served before ({', '.join(named)}): somebody made it again. {other}"
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import GRACE, due
-from orchestration.domain.errors import ContentionError
+from orchestration.domain.errors import ContentionError, NotAcceptedYetError
 from orchestration.domain.intention import settles_at
 from orchestration.domain.wait import Result, Wait, wait_id
 from orchestration.steps.answering import deliver, look_due, resolve, settled
@@ -85,6 +85,15 @@ def commit(ports: HandPorts, gathered: Gathered, intention: Intention | None, pa
     raise ContentionError(
         "Something changed at the moment of the effect; nothing was changed, the workflow asks again."
     )
+
+
+def not_yet(ports: HandPorts, wait: Wait, sentence: str, **more: Any) -> NotAcceptedYetError:
+    """Why the workflow has to ask again, noted in the wait with ``more`` for the day it is given up."""
+    said = {"said": sentence, **more}
+    if not said.items() <= wait.data.items():
+        # A rival's change is as good: the next try notes it.
+        ports.table.change_wait(wait, replace(wait, data={**wait.data, **said}))
+    return NotAcceptedYetError(sentence)
 
 
 def noted(ports: HandPorts, wait: Wait) -> None:

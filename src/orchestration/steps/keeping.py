@@ -42,24 +42,24 @@ def remove_old(ports: Ports, item: DueItem) -> Worked:
     there = [each for each in ports.table.made(item.model) if each.removed_at is None]
     old = _old(ports, item.model, there)
     at_once = old[:AT_ONCE]
-    if not at_once:
+    # What an earlier try has begun to remove, and is in use or needed again by now.
+    spared = [each for each in there if each.removing and each not in old][:AT_ONCE]
+    if not at_once and not spared:
         return DONE
-    if not ports.table.begin_removing(at_once, ports.table.chain_writes(head, ())):
+    if not ports.table.begin_removing(at_once, ports.table.chain_writes(head, ()), spared):
         return later(item, ports.now() + AGAIN)
     for each in at_once:
         ports.sagemaker.remove(each.name)
         ports.table.note_removed(each, ports.now())
         LOG.info("ModelRemoved", extra={"model": each.model, "run_id": each.run_id, "made": each.name})
-    return Worked(later(item, ports.now()).again if len(old) > AT_ONCE else None, REMOVED)
+    again = later(item, ports.now()).again if len(old) > AT_ONCE else None
+    return Worked(again, REMOVED if at_once else None)
 
 
 def _old(ports: Ports, model: str, there: list[Made]) -> list[Made]:
-    """What may be removed now. What an earlier try has begun to remove is looked at again: it may be in use by now."""
-    old = [each for each in there if each.removing]
+    """What may be removed now, what an earlier try has begun to remove as well: it may be in use or needed by now."""
     kept = kept_promotions(ports.table.promotions(model), ports.settings.keep_champions)
-    if kept:
-        whole = [each for each in there if not each.removing]
-        old += removable(whole, kept, began=ports.table.runs_since(model, kept[-1].run_id))
+    old = removable(there, kept, began=ports.table.runs_since(model, kept[-1].run_id)) if kept else ()
     # The endpoints of the account are looked at only where something would be removed.
     used = ports.sagemaker.used_names() if old else set()
     return [each for each in old if each.name not in used and _is_ours(ports, each)]

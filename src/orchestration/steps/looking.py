@@ -34,6 +34,7 @@ from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import give_way, held_slot
 from orchestration.steps.trainings import (
     have_asked_again,
+    never_began,
     seen_training,
     stop_training,
     training_result,
@@ -120,9 +121,11 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
         return Result(Next.EVALUATE, "The manifest names no training target.", Status.TRAINING_FAILED)
     training = mapping(manifest.get("training"))
     hours = number(training.get("max_hours"))
-    late = overdue(wait, hours, ports.now())
-    found = seen_training(ports, task, started_at=run.started_at, certain=_settled(ports, wait))
-    if found is not None and found.no_capacity and hours is not None:
+    late, accepted = overdue(wait, hours, ports.now()), bool(wait.data.get("accepted"))
+    # Past the limit the hand begins nothing, so that what does not show once it settled was never begun.
+    settled = (accepted or late) and _shows(ports, wait)
+    found = seen_training(ports, task, started_at=run.started_at, certain=settled)
+    if found is not None and hours is not None and (found.no_capacity or (late and never_began(wait, found))):
         return try_again(ports, run, wait, manifest, found, hours)
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
@@ -130,14 +133,14 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     if intention is not None and intention.wanted == task.name:
         cause = f"The training ran longer than the {hours:g} h its policy allows."
         stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
-    if wait.data.get("waiting") and not wait.data.get("accepted"):
+    if wait.data.get("waiting") and not accepted:
         _while_waiting(ports, wait, run, manifest)
     return None
 
 
 def _while_waiting(ports: Ports, wait: Wait, run: StoredRun, manifest: dict[str, Any]) -> None:
     """What a look does for a training that waits for a quota or for instances, unless the hand may be at work."""
-    if ports.now() < datetime.fromisoformat(wait.data["settles_at"]):
+    if not _shows(ports, wait):
         return
     # Whoever noted that it is to begin anew may have died before the workflow heard of it.
     have_asked_again(ports, wait)
@@ -273,7 +276,12 @@ def _settled(ports: Ports, wait: Wait) -> bool:
 
     Until it took what was asked, only the hand says that there is nothing: it asks for as long as its workflow lives.
     """
-    return bool(wait.data.get("accepted")) and ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
+    return bool(wait.data.get("accepted")) and _shows(ports, wait)
+
+
+def _shows(ports: Ports, wait: Wait) -> bool:
+    """True when what the hand last asked for would show by now."""
+    return ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
 
 
 def _moved(ports: Ports, wait: Wait, described: dict[str, Any] | None, since: str) -> bool:

@@ -23,7 +23,7 @@ from orchestration.domain.ownership import (
     told,
     unqualified,
 )
-from orchestration.domain.promotion import containers_of
+from orchestration.domain.serving import containers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -78,6 +78,15 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     return replace(found, output={**(trained_model(trained) if trained else {}), "model_package_arn": package})
 
 
+def never_began(wait: Wait, found: Ended) -> bool:
+    """Whether a training that AWS was not seen to take in its policy's time is none of the run's: nothing says it failed. Pure.
+
+    One that waited for capacity and began after all, in the moment its time was over, was stopped before it could do anything.
+    """
+    stopped = found.error == TRAINING_TIMED_OUT or found.error in STOPPED_ERRORS
+    return not wait.data.get("accepted") and (found.absent or (stopped and bool(wait.data.get("waiting"))))
+
+
 def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
     """The result of a training wait: the training's output, checked and bounded, or why there is none. Pure.
 
@@ -111,16 +120,17 @@ def told_waiting(ports: Ports, run: StoredRun, wait: Wait, said: str, hours: flo
 def try_again(
     ports: Ports, run: StoredRun, wait: Wait, manifest: Mapping[str, Any], found: Ended, hours: float
 ) -> Result | None:
-    """Go on after a training that AWS took and had no capacity for: the next attempt, or the end of the waiting.
+    """Go on after a training that had no capacity, or was never begun: the next attempt, or the end of the waiting.
 
     Returns:
         The result when the policy's time is over. None when the next attempt stands in the table and its workflow was told to
         ask for it.
     """
+    said = found.reason if found.no_capacity else wait.data.get("said", found.reason)
     data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
     again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
     if overdue(again, hours, ports.now()):
-        return given_up(found.reason, hours, run.model)
+        return given_up(said, hours, run.model)
     told_waiting(ports, run, wait, found.reason, hours)
     token = attempt_input(manifest["training"]["input"], again.attempt)["idempotency_token"]
     names = [f"job:{training_name(token)}"]

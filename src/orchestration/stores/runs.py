@@ -251,9 +251,11 @@ class Runs(Table):
         fields = {name: getattr(made, name) for name in ("name", "removing", "removed_at")}
         return self._put({"pk": f"MADE#{made.model}", "sk": made.run_id, **fields})
 
-    def begin_removing(self, made: Sequence[Made], writes: Sequence[Write]) -> bool:
-        """Note that they are about to be removed. False when ``writes``, which say that they may be, do not hold."""
-        return self._transact([*(self.made_write(replace(each, removing=True)) for each in made), *writes]) is None
+    def begin_removing(self, made: Sequence[Made], writes: Sequence[Write], spared: Sequence[Made] = ()) -> bool:
+        """Note that some are about to be removed and others are not any more. False when ``writes``, which say so, do not hold."""
+        marked = [(each, True) for each in made] + [(each, False) for each in spared]
+        noted = [self.made_write(replace(each, removing=removing)) for each, removing in marked]
+        return self._transact([*noted, *writes]) is None
 
     def note_removed(self, made: Made, at: datetime) -> None:
         """Note that they are gone."""

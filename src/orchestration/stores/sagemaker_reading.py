@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing
-from orchestration.domain.promotion import Champion
+from orchestration.domain.serving import Champion, model_names
 from orchestration.stores.service_errors import Meaning, meaning, transient
 
 if TYPE_CHECKING:
@@ -133,6 +133,14 @@ class SageMaker:
         answer = _found(lambda: self._client.list_tags(ResourceArn=arn)) or {}
         return next((tag["Value"] for tag in answer.get("Tags", []) if tag["Key"] == key), None)
 
+    def config(self, name: str) -> dict[str, Any] | None:
+        """DescribeEndpointConfig."""
+        return _found(lambda: self._client.describe_endpoint_config(EndpointConfigName=name))
+
+    def model(self, name: str) -> dict[str, Any] | None:
+        """DescribeModel."""
+        return _found(lambda: self._client.describe_model(ModelName=name))
+
     def champion(self, endpoint: str) -> Champion | None:
         """The model that serves on an endpoint, with its config and the tags a copy of the config keeps."""
         described = self.endpoint(endpoint)
@@ -142,26 +150,15 @@ class SageMaker:
 
     def configured(self, endpoint: str, config_name: str) -> Champion:
         """The model that serves, or served, on an endpoint with this config; without ``config`` or ``model`` where one is gone."""
-        config = self._config(config_name)
-        if config is None:
-            return Champion(endpoint=endpoint, config_name=config_name, config={}, model={}, tags=[])
-        names = [variant["ModelName"] for variant in config.get("ProductionVariants", []) if variant.get("ModelName")]
-        model = _found(lambda: self._client.describe_model(ModelName=names[0])) if names else None
-        tags = _found(lambda: self._client.list_tags(ResourceArn=config["EndpointConfigArn"])) or {}
-        return Champion(
-            endpoint=endpoint,
-            config_name=config_name,
-            config=config,
-            model=model or {},
-            tags=list(tags.get("Tags", [])),
-        )
+        config, models = self.config_and_models(config_name)
+        tags = _found(lambda: self._client.list_tags(ResourceArn=config["EndpointConfigArn"])) if config else None
+        return Champion(endpoint, config_name, config, models, list((tags or {}).get("Tags", [])))
 
-    def missing_models(self, config: dict[str, Any]) -> list[str]:
-        """Models that a config names and that do not exist."""
-        names = dict.fromkeys(model_names(config))
-        return [
-            name for name in names if _found(functools.partial(self._client.describe_model, ModelName=name)) is None
-        ]
+    def config_and_models(self, name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """A config, empty when there is none, and the models it names that exist, by name."""
+        config = self.config(name) or {}
+        found = {model: self.model(model) for model in dict.fromkeys(model_names(config))}
+        return config, {model: described for model, described in found.items() if described is not None}
 
     # What is old.
 
@@ -172,12 +169,12 @@ class SageMaker:
             for listed in page["Endpoints"]:
                 seen = EndpointSight.of(self.endpoint(listed["EndpointName"]))
                 for config in {name for name in (seen.live, seen.pending) if name is not None} - used:
-                    used |= {config, *model_names(self._config(config) or {})}
+                    used |= {config, *model_names(self.config(config) or {})}
         return used
 
     def tags_of_made(self, name: str) -> list[dict[str, str]]:
         """Tags of the config and the model of this name, as many as there are of the two, each with its keys and values."""
-        described = (self._config(name), _found(lambda: self._client.describe_model(ModelName=name)))
+        described = (self.config(name), self.model(name))
         arns = [each.get("EndpointConfigArn") or each.get("ModelArn") for each in described if each is not None]
         answers = [_found(functools.partial(self._client.list_tags, ResourceArn=str(arn))) or {} for arn in arns]
         return [{tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])} for answer in answers]
@@ -186,15 +183,6 @@ class SageMaker:
         """DeleteEndpointConfig and DeleteModel of this name; the artifacts stay. Idempotent."""
         _found(lambda: self._client.delete_endpoint_config(EndpointConfigName=name))
         _found(lambda: self._client.delete_model(ModelName=name))
-
-    def _config(self, name: str) -> dict[str, Any] | None:
-        return _found(lambda: self._client.describe_endpoint_config(EndpointConfigName=name))
-
-
-def model_names(config: dict[str, Any]) -> list[str]:
-    """Models that an endpoint config names, shadows too."""
-    variants = [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]
-    return [variant["ModelName"] for variant in variants if variant.get("ModelName")]
 
 
 def _found(call: Callable[[], Any]) -> dict[str, Any] | None:
