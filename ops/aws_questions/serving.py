@@ -15,6 +15,7 @@ from orchestration.domain.contracts import ENDPOINT_STATE_CHANGE, TRAINING_JOB_S
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.policy import Promotion, PromotionKind
 from orchestration.domain.promotion import EndpointPlan, plan_promotion
+from orchestration.domain.serving import differing, make_up
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.stores.sagemaker_changes import SageMakerChanges
 from orchestration.stores.sagemaker_reading import SageMaker
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 PROCESSING_EVENT = "SageMaker Processing Job State Change"
 INSTANCES = 2
 """Live count of the variant; its config says 1."""
+
+SHOWN_SECONDS = 60.0
+"""How long what was just created may not be described."""
 
 TRIES = 10
 """How often an update is asked for, 4.5 s apart: what was just created is there after seconds."""
@@ -117,6 +121,7 @@ def _promoted(account: Account) -> dict[str, Any]:
     alarm, composite = _alarms(account)
     plan = _plan(account, champion, alarms=(composite,))
     model, config = _make(account, changes, plan)
+    differ = _differ(reading, plan)
     tries = [changes.update_endpoint(plan.update_endpoint)]
     while tries[-1].answer in {Said.NOT_YET, Said.LATE} and len(tries) < TRIES:
         time.sleep(account.spread / 20)
@@ -124,7 +129,7 @@ def _promoted(account: Account) -> dict[str, Any]:
     if "ResourceLimit" in tries[-1].sentence:
         raise OperatorError(f"A quota is in the way of the update, which needs four instances: {tries[-1].sentence}")
     if tries[-1].answer is not Said.TAKEN:
-        return {"updates": [_said(each) for each in tries]}
+        return {"updates": [_said(each) for each in tries], "differ": differ}
     during = EndpointSight.of(reading.endpoint(endpoint))
     busy = changes.update_endpoint(plan.update_endpoint)
     account.say("  an update of the endpoint (some minutes)")
@@ -138,6 +143,7 @@ def _promoted(account: Account) -> dict[str, Any]:
     return {
         "model": _said(model),
         "config": _said(config),
+        "differ": differ,
         "updates": [_said(each) for each in tries],
         "during": asdict(during),
         "wanted": plan.wanted_config,
@@ -153,6 +159,16 @@ def _promoted(account: Account) -> dict[str, Any]:
         "alarm": alarm,
         "composite": composite,
     }
+
+
+def _differ(reading: SageMaker, plan: EndpointPlan) -> list[str]:
+    """Where the model and the config that were just made are described otherwise than they were asked for."""
+    name, (model, config) = plan.wanted_config, _requests(plan)
+    made = (
+        until(lambda: reading.config(name), within=SHOWN_SECONDS),
+        until(lambda: reading.model(name), within=SHOWN_SECONDS),
+    )
+    return differing(make_up(config, {name: model}), make_up(made[0] or {}, {name: made[1] or {}}))
 
 
 def _champion(reading: SageMaker, endpoint: str) -> Champion:
@@ -205,6 +221,12 @@ def _absent(read: Callable[[], dict[str, Any] | None]) -> str:
     """``read`` where what is not there is read as that."""
     found = asked(read, "Describe")
     return "read" if found.answer is Said.TAKEN and not found.returned else found.sentence
+
+
+def read_back(account: Account) -> Answer:
+    """Model and config are described as they were asked for."""
+    differ = _promotion(account)["differ"]
+    return Answer(not differ, f"Otherwise than asked for: {', '.join(differ) or 'nothing'}.")
 
 
 def busy(account: Account) -> Answer:
@@ -452,6 +474,14 @@ QUESTIONS = (
         open="the text of the error, and whether UpdateEndpoint reads as CreateEndpoint does",
         built_on="UNSEEN in src/orchestration/stores/service_errors.py",
         look=just_created,
+    ),
+    Question(
+        name="made-reads-back",
+        asks="A model and a config are described as they were asked for, but for the fields that mean nothing.",
+        document=f"{DOCS}/sagemaker/latest/APIReference/API_DescribeModel.html",
+        open="which fields that nobody asked for are filled in",
+        built_on="make_up in src/orchestration/domain/serving.py: what stands under a run's name, what an endpoint goes back to",
+        look=read_back,
     ),
     Question(
         name="update-during-an-update",

@@ -210,6 +210,11 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
         promoting(faulty("sagemaker", "UpdateEndpoint", message="Unknown endpoint configuration", **INVALID)),
     ),
     (
+        "made-reads-back",
+        "another variant is filled in",
+        promoting(answered("sagemaker", "DescribeEndpointConfig", {"ProductionVariants": []}, skip=1)),
+    ),
+    (
         "update-during-an-update",
         "in other words",
         promoting(faulty("sagemaker", "UpdateEndpoint", message="The endpoint is busy", skip=1, **INVALID)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.domain.serving import Champion, make_up, make_up_version
+from orchestration.domain.serving import Champion, differing, make_up, make_up_version, one_source
 
 MODEL: dict[str, Any] = {
     "ModelName": "m",
@@ -57,6 +57,7 @@ DESCRIBED_CONFIG = {
 def test_a_request_and_its_description_are_the_same() -> None:
     asked, described = make_up(CONFIG, {"m": MODEL}), make_up(DESCRIBED_CONFIG, {"m": DESCRIBED_MODEL})
     assert asked == described
+    assert differing(asked, described) == []
     assert make_up_version(CONFIG, {"m": MODEL}) == make_up_version(DESCRIBED_CONFIG, {"m": DESCRIBED_MODEL})
     assert asked["Environment of container 1 of model m"] == {"A": "", "ETag": "x"}
     assert asked["ProductionVariants of the config"] == [
@@ -110,8 +111,21 @@ SOURCE = {"S3DataSource": {"S3Uri": "s3://b/other", "S3DataType": "S3Prefix", "E
 def test_what_is_another_shows_where(where: str, model: dict[str, Any], config: dict[str, Any]) -> None:
     before = make_up(CONFIG, {"m": MODEL})
     after = make_up({**CONFIG, **config}, {"m": {**MODEL, **model}})
-    assert [name for name in before | after if before.get(name) != after.get(name)] == [where]
+    assert differing(before, after) == differing(after, before) == [where]
     assert make_up_version(CONFIG, {"m": MODEL}) != make_up_version({**CONFIG, **config}, {"m": {**MODEL, **model}})
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ({"S3Uri": "s3://b/model.tar.gz", "CompressionType": "Gzip"}, False),
+        ({"S3Uri": "s3://b/model.tar.gz", "CompressionType": "None"}, True),
+        ({"S3Uri": "s3://b/other", "CompressionType": "Gzip"}, True),
+    ],
+)
+def test_data_that_are_described_twice_are_named_once(source: dict[str, Any], kept: bool) -> None:
+    container = {"ModelDataUrl": "s3://b/model.tar.gz", "ModelDataSource": {"S3DataSource": source}}
+    assert ("ModelDataSource" in one_source(container)) is kept
 
 
 def test_every_model_a_config_names_counts_and_a_missing_one_is_told() -> None:

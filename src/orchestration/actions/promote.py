@@ -23,7 +23,7 @@ from orchestration.domain.json_values import mapping, text
 from orchestration.domain.ownership import Kind, Resource, package_group
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, RegistryPlan, package_version
 from orchestration.domain.records import manifest_key
-from orchestration.domain.serving import make_up, make_up_version
+from orchestration.domain.serving import differing, make_up, make_up_version
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import commit, not_yet, noted, put_wait, refused
@@ -325,8 +325,8 @@ def _as_asked(ports: HandPorts, plan: EndpointPlan) -> Taken:
     config, model = ports.sagemaker.config(name), ports.sagemaker.model(name)
     if config is None or model is None:
         return Taken(Answer.LATE, f"Config and model {name}, which an earlier try made, are not to be seen yet.")
-    asked, found = make_up(plan.create_endpoint_config, {name: plan.create_model}), make_up(config, {name: model})
-    differ = [where for where in asked | found if asked.get(where) != found.get(where)]
+    asked = make_up(plan.create_endpoint_config, {name: plan.create_model})
+    differ = differing(asked, make_up(config, {name: model}))
     if not differ:
         return Taken(Answer.TAKEN)
     return Taken(

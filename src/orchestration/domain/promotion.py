@@ -22,7 +22,7 @@ from orchestration.domain.copied_fields import (
 from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.records import sha256
-from orchestration.domain.serving import container_of, containers_of
+from orchestration.domain.serving import container_of, containers_of, one_source
 from orchestration.domain.training_target import nested_execution_arn
 
 if TYPE_CHECKING:
@@ -301,7 +301,8 @@ def artifact_uris(package: dict[str, Any]) -> list[str]:
 
 def packaged_containers(package: dict[str, Any]) -> list[dict[str, Any]]:
     """The containers a package says it is served by, in their order."""
-    return [mapping(entry) for entry in sequence(mapping(package.get("InferenceSpecification")).get("Containers"))]
+    containers = sequence(mapping(package.get("InferenceSpecification")).get("Containers"))
+    return [one_source(mapping(entry)) for entry in containers]
 
 
 def _data_sources(container: dict[str, Any]) -> list[dict[str, Any]]:

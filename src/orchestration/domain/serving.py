@@ -85,6 +85,13 @@ def container_of(model: Mapping[str, Any]) -> dict[str, Any]:
     return next(iter(containers_of(model)), {})
 
 
+def one_source(container: Mapping[str, Any]) -> dict[str, Any]:
+    """A container without a data source that says of its data what ModelDataUrl says: SageMaker may describe both."""
+    source = mapping(mapping(container.get("ModelDataSource")).get("S3DataSource"))
+    twice = source.get("CompressionType") == "Gzip" and source.get("S3Uri") == container.get("ModelDataUrl")
+    return {field: value for field, value in container.items() if not (twice and field == "ModelDataSource")}
+
+
 def make_up(config: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a config and the models it names are made of; the same for what was asked for and what AWS describes of it.
 
@@ -104,7 +111,7 @@ def make_up(config: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) 
         whole = {field: value for field, value in model.items() if field not in {"PrimaryContainer", "Containers"}}
         parts.append((f"model {name}", whole, MODEL_FIELDS))
         parts += [
-            (f"container {place} of model {name}", _one_source(container), CONTAINER_FIELDS)
+            (f"container {place} of model {name}", one_source(container), CONTAINER_FIELDS)
             for place, container in enumerate(containers_of(model), 1)
         ]
     found = {
@@ -113,15 +120,14 @@ def make_up(config: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) 
     return {where: value for where, value in found.items() if value is not None}
 
 
+def differing(asked: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Where two make-ups differ, for people; nothing where they are the same."""
+    return [where for where in {**asked, **found} if asked.get(where) != found.get(where)]
+
+
 def make_up_version(config: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> str:
     """What tells one make-up from another."""
     return sha256(canonical(make_up(config, models)))
-
-
-def _one_source(container: Mapping[str, Any]) -> dict[str, Any]:
-    source = mapping(mapping(container.get("ModelDataSource")).get("S3DataSource"))
-    twice = bool(source) and source.get("S3Uri") == container.get("ModelDataUrl")
-    return {field: value for field, value in container.items() if not (twice and field == "ModelDataSource")}
 
 
 def _said(name: str, value: Any) -> Any:
