@@ -109,7 +109,8 @@ def test_a_deployment_of_that_name_that_still_runs_is_no_promotion(loop: Loop) -
     assert "was not started by this run" in (ended.cause or "")
 
 
-def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop) -> None:
+def test_what_somebody_else_made_under_the_runs_name_does_not_serve(loop: Loop) -> None:
+    """An answer that was lost leaves them too; that those are the run's own, the fault matrix shows."""
     model = loop.model()
     name, _ = new_run(loop, model, measured=False)
     candidate = candidate_name(model, name)
@@ -129,8 +130,11 @@ def test_model_and_config_that_a_lost_response_left_are_the_runs_own(loop: Loop)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
-    assert ended.output["outcome"] == "PROMOTED", ended
-    assert loop.endpoint_config(f"{model}-prod") == candidate
+    assert ended.error == "RetrainingFailed"
+    assert f"What stands under the name {candidate} is not what was judged (" in (ended.cause or "")
+    assert "ModelDataUrl of container 1" in (ended.cause or "")
+    assert "ProductionVariants of the config" in (ended.cause or "")
+    assert loop.endpoint_config(f"{model}-prod") != candidate
 
 
 @pytest.mark.threat("artifact-overwritten")
