@@ -279,7 +279,8 @@ class SageMaker:
     def _described(self, action: str, request: Document) -> Document:
         """What moto describes with what the creation said: of a model and a configuration moto keeps half of the fields."""
         kind = action.removeprefix("Describe")
-        return {**_call_moto(action, request), **(self._given.get(f"{kind}/{request[f'{kind}Name']}") or {})}
+        described = {**_call_moto(action, request), **(self._given.get(f"{kind}/{request[f'{kind}Name']}") or {})}
+        return _filled_in(described) if kind == "Model" else described
 
     def _deleted(self, action: str, request: Document) -> Document:
         """Forget, with moto, what the creation said; what is gone has no tags."""
@@ -482,3 +483,22 @@ def _reset_moto() -> None:
     models = sys.modules.get("moto.sagemaker.models")
     if models is not None:
         models.sagemaker_backends.reset()
+
+
+def _filled_in(model: Document) -> Document:
+    """A model with the fields that SageMaker describes though nobody asked for them: what is meant without."""
+    filled = {"EnableNetworkIsolation": False, **model}
+    if primary := model.get("PrimaryContainer"):
+        filled["PrimaryContainer"] = _container_filled_in(primary)
+    if containers := model.get("Containers"):
+        filled["Containers"] = [_container_filled_in(container) for container in containers]
+        filled.setdefault("InferenceExecutionConfig", {"Mode": "Serial"})
+    return filled
+
+
+def _container_filled_in(container: Document) -> Document:
+    filled = {"Mode": "SingleModel", **container}
+    if url := container.get("ModelDataUrl"):
+        source = {"S3Uri": url, "S3DataType": "S3Object", "CompressionType": "Gzip"}
+        filled.setdefault("ModelDataSource", {"S3DataSource": source})
+    return filled

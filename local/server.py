@@ -281,6 +281,14 @@ def _install_at_first_use(ministack: Any) -> None:
         caller_identity.install_sts(sts)
 
     @functools.cache
+    def add_to_s3() -> None:
+        from ministack.services import s3
+
+        from local import s3_locks
+
+        s3_locks.install(s3)
+
+    @functools.cache
     def add_to_sns() -> None:
         from ministack.services import sns
 
@@ -302,6 +310,7 @@ def _install_at_first_use(ministack: Any) -> None:
     additions = {
         "lambda_svc": add_to_lambda,
         "sts": add_to_sts,
+        "s3": add_to_s3,
         "sns": add_to_sns,
         "cloudformation": add_to_cloudformation,
     }

@@ -93,7 +93,9 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
         terminal.json({"answers": answers, "unasked": unasked, "left": left})
     else:
         _show(questions, answers, unasked, terminal)
-    return int(bool(unasked) or not all(each["holds"] for each in answers.values()))
+    return int(
+        bool(unasked) or (bool(state.made) and not options.keep) or not all(each["holds"] for each in answers.values())
+    )
 
 
 def chosen(only: str) -> tuple[Question, ...]:
@@ -139,6 +141,10 @@ def _yes(terminal: Terminal, question: str, *, yes: bool) -> bool:
         return False
 
 
+EXPECTED: Final = (ClientError, BotoCoreError, OperatorError, WorldError, DeploymentError)
+"""What AWS or the account has against a question; anything else is a fault of the question's."""
+
+
 def _ask(question: Question, account: Account, unasked: dict[str, str], today: str) -> None:
     """Have one question answered, and keep the answer; what goes wrong on the way leaves it open."""
     if question.name in account.state.answers:
@@ -146,8 +152,8 @@ def _ask(question: Question, account: Account, unasked: dict[str, str], today: s
     account.terminal.say(Styled("bold", question.name), f"  {question.asks}")
     try:
         answer = question.look(account)
-    except (ClientError, BotoCoreError, OperatorError, WorldError, DeploymentError) as error:
-        unasked[question.name] = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, what was made has to be deleted all the same
+        unasked[question.name] = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
         account.terminal.say(Styled("yellow", "  could not be asked:"), f" {error}")
         return
     account.state.answers[question.name] = {"holds": answer.holds, "saw": answer.saw, "on": today}

@@ -6,6 +6,7 @@ interrupted goes on where it stopped, and what it left can be deleted.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     import boto3
     from botocore.credentials import ReadOnlyCredentials
+    from types_boto3_s3 import S3Client
 
     from ops.terminal import Terminal
 
@@ -499,17 +501,24 @@ def _policy(statements: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
+def _delete_version(s3: S3Client, bucket: str, each: Any) -> None:
+    version: Any = {"Bucket": bucket, "Key": each["Key"], "VersionId": each["VersionId"]}
+    try:
+        s3.delete_object(**version)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDenied":
+            raise
+        # Only a bucket with Object Lock takes the header, and only what is locked needs it.
+        s3.delete_object(**version, BypassGovernanceRetention=True)
+
+
 def _delete_bucket(account: Account, name: str) -> bool:
     s3 = account.client("s3")
     # The one thing the policies of these buckets deny nobody is to change them.
     s3.delete_bucket_policy(Bucket=name)
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
         for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
-            account.spread_out(
-                lambda each=each: s3.delete_object(  # type: ignore[misc] # bound
-                    Bucket=name, Key=each["Key"], VersionId=each["VersionId"], BypassGovernanceRetention=True
-                )
-            )
+            account.spread_out(functools.partial(_delete_version, s3, name, each))
     for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", []):
         s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
     s3.delete_bucket(Bucket=name)

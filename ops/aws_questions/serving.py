@@ -102,13 +102,18 @@ def _alarms(account: Account) -> tuple[str, str]:
 
 
 def _promotion(account: Account) -> dict[str, Any]:
-    """Two instances serve; promote as the loop does, and look at each step. Once in a run."""
-    return dict(account.seen("promotion", lambda: _promoted(account)))
+    """Two instances serve; promote as the loop does, and look at each step. Once in a run, unless no update was taken."""
+    seen = dict(account.seen("promotion", lambda: _promoted(account)))
+    if "after" not in seen:
+        account.state.seen.pop("promotion", None)
+    return seen
 
 
 def _promoted(account: Account) -> dict[str, Any]:
     world, sagemaker = account.world(), account.client("sagemaker")
     endpoint, reading, changes = world["endpoint"], SageMaker(sagemaker), SageMakerChanges(sagemaker)
+    # Who was stopped during an update goes on here.
+    account.in_service(endpoint)
     variant = sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"][0]
     if variant["DesiredInstanceCount"] != INSTANCES:
         account.say("  two instances (some minutes)")
@@ -121,7 +126,7 @@ def _promoted(account: Account) -> dict[str, Any]:
     alarm, composite = _alarms(account)
     plan = _plan(account, champion, alarms=(composite,))
     model, config = _make(account, changes, plan)
-    differ = _differ(reading, plan)
+    differ = [*_differ(reading, plan), *_several_differ(account, reading, changes, _requests(plan)[0])]
     tries = [changes.update_endpoint(plan.update_endpoint)]
     while tries[-1].answer in {Said.NOT_YET, Said.LATE} and len(tries) < TRIES:
         time.sleep(account.spread / 20)
@@ -169,6 +174,23 @@ def _differ(reading: SageMaker, plan: EndpointPlan) -> list[str]:
         until(lambda: reading.model(name), within=SHOWN_SECONDS),
     )
     return differing(make_up(config, {name: model}), make_up(made[0] or {}, {name: made[1] or {}}))
+
+
+def _several_differ(
+    account: Account, reading: SageMaker, changes: SageMakerChanges, model: dict[str, Any]
+) -> list[str]:
+    """The same of a model of two containers, as a package may have them."""
+    name, container = account.noted("model", account.name("two")), model["PrimaryContainer"]
+    two = {
+        "ModelName": name,
+        "Containers": [{**container, "ContainerHostname": each} for each in ("first", "second")],
+        "ExecutionRoleArn": model["ExecutionRoleArn"],
+    }
+    taken = changes.create_model(two)
+    if taken.answer not in {Said.TAKEN, Said.EXISTS}:
+        raise OperatorError(taken.sentence)
+    made = until(lambda: reading.model(name), within=SHOWN_SECONDS)
+    return differing(make_up({}, {name: two}), make_up({}, {name: made or {}}))
 
 
 def _champion(reading: SageMaker, endpoint: str) -> Champion:
@@ -342,27 +364,35 @@ def deleted_config(account: Account) -> Answer:
     """A config deleted under its endpoint is read as deleted, and made again under its name."""
     world, sagemaker = account.world(), account.client("sagemaker")
     reading, endpoint = SageMaker(sagemaker), world["endpoint"]
-    champion = _champion(reading, endpoint)
-    gone = asked(
-        lambda: sagemaker.delete_endpoint_config(EndpointConfigName=champion.config_name), "DeleteEndpointConfig"
-    )
-    if gone.answer is not Said.TAKEN:
-        return Answer(True, f"{gone.sentence}, so the case cannot come about.")
+    # Noted first: who is stopped in between makes it again.
+    before = account.seen("deleted config", lambda: _kept_config(_champion(reading, endpoint)))
+    name = before["EndpointConfigName"]
+    if reading.config(name) is not None:
+        gone = asked(lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name), "DeleteEndpointConfig")
+        if gone.answer is Said.REFUSED and gone.code == "ValidationException":
+            return Answer(True, f"{gone.sentence}, so the case cannot come about.")
+        if gone.answer is not Said.TAKEN:
+            raise OperatorError(gone.sentence)
     seen = asked(lambda: {"config": _champion(reading, endpoint).config}, "DescribeEndpoint")
     status = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"]
-    again = SageMakerChanges(sagemaker).create_endpoint_config(
-        {
-            "EndpointConfigName": champion.config_name,
-            "ProductionVariants": champion.config["ProductionVariants"],
-            **({"Tags": champion.tags} if champion.tags else {}),
-        }
-    )
+    again = SageMakerChanges(sagemaker).create_endpoint_config(before)
+    if again.answer is Said.TAKEN:
+        account.state.seen.pop("deleted config")
     read = seen.returned == {"config": {}}
     return Answer(
         read and again.answer is Said.TAKEN,
         f"The config was deleted and the endpoint is {status}; it is {'read as deleted' if read else f'not: {seen.sentence}'}; "
         f"made again under its name: {again.sentence or again.answer}.",
     )
+
+
+def _kept_config(champion: Champion) -> dict[str, Any]:
+    """The request that makes a champion's config again."""
+    return {
+        "EndpointConfigName": champion.config_name,
+        "ProductionVariants": champion.config["ProductionVariants"],
+        **({"Tags": champion.tags} if champion.tags else {}),
+    }
 
 
 def training_event(account: Account) -> Answer:

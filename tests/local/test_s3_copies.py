@@ -22,6 +22,14 @@ def refused(call: Any, **request: Any) -> str:
     return ""
 
 
+def test_only_a_bucket_with_object_lock_takes_the_header_that_passes_it(account: Account) -> None:
+    account.s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    for bucket, code in (("data", "InvalidArgument"), ("locked", "")):
+        account.s3.put_object(Bucket=bucket, Key="a", Body=b"a")
+        assert refused(account.s3.delete_object, Bucket=bucket, Key="a", BypassGovernanceRetention=True) == code
+    assert refused(account.s3.delete_object, Bucket="data", Key="a") == ""
+
+
 def test_a_copy_is_found_gone_on_with_and_made_once(account: Account) -> None:
     body = b"1" * 5 * MIB + b"2"
     etag = account.s3.put_object(Bucket="data", Key="model.tar.gz", Body=body)["ETag"]

@@ -15,9 +15,9 @@ from ops import verify_aws
 from ops.aws_questions import QUESTIONS, Answer, Question, serving
 from ops.aws_questions.account import Account, State
 from ops.aws_questions.cost import total
-from ops.stack import OperatorError
 from ops.terminal import Terminal
 from orchestration.domain.contracts import ENDPOINT_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE
+from orchestration.stores.sagemaker_changes import SageMakerChanges
 
 Otherwise = Callable[[EmbeddedAws, Account], Callable[[], Any] | None]
 """Switches the embedded AWS to the other behaviour; gives what switches it back, where forgetting the faults does not."""
@@ -227,12 +227,12 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
     (
         "update-is-shown",
         "the description lags",
-        promoting(answered("sagemaker", "DescribeEndpoint", described("InService", 2), skip=2)),
+        promoting(answered("sagemaker", "DescribeEndpoint", described("InService", 2), skip=3)),
     ),
     (
         "capacity-is-retained",
         "the config's count serves",
-        promoting(answered("sagemaker", "DescribeEndpoint", described("InService", 1), skip=3)),
+        promoting(answered("sagemaker", "DescribeEndpoint", described("InService", 1), skip=4)),
     ),
     (
         "second-promotion",
@@ -253,7 +253,7 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
     (
         "config-deleted-while-it-serves",
         "in other words",
-        faulty("sagemaker", "DescribeEndpointConfig", message="It is gone", skip=1, **INVALID),
+        faulty("sagemaker", "DescribeEndpointConfig", message="It is gone", skip=2, **INVALID),
     ),
     (
         "promotion-under-its-role",
@@ -339,6 +339,37 @@ def test_a_check_notices_the_other_behaviour(
     assert not answer.holds, f"{otherwise}: {answer.saw}"
 
 
+def test_who_was_stopped_with_the_config_deleted_makes_it_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedError(BaseException):
+        pass
+
+    def stopped(*_: Any) -> None:
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SageMakerChanges, "create_endpoint_config", stopped)
+        with pytest.raises(StoppedError):
+            BY_NAME["config-deleted-while-it-serves"].look(account)
+    answer = BY_NAME["config-deleted-while-it-serves"].look(account)
+    assert answer.holds, answer.saw
+    assert "made again under its name: TAKEN" in answer.saw
+
+
+def test_who_was_stopped_during_an_update_waits_for_its_end(aws: EmbeddedAws, account: Account) -> None:
+    endpoint = account.world()["endpoint"]
+    account.in_service(endpoint)
+    account.state.seen.pop("promotion", None)
+    described = aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    aws.tell_endpoint(endpoint, None, seconds=1)
+    aws.client("sagemaker").update_endpoint(
+        EndpointName=endpoint, EndpointConfigName=described["EndpointConfigName"], RetainAllVariantProperties=True
+    )
+    answer = BY_NAME["second-promotion"].look(account)
+    assert answer.holds, answer.saw
+
+
 def test_a_run_that_goes_on_asks_nothing_again_and_deletes_all_it_made(
     aws: EmbeddedAws, asked: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -400,7 +431,7 @@ def test_what_could_not_be_deleted_is_named_and_deleted_by_the_next_run(
     monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", leave_a_queue),))
     aws.fail_next("sqs", "DeleteQueue", code="AccessDenied", status=403)
 
-    assert verify_aws.main(["--yes"]) == 0
+    assert verify_aws.main(["--yes"]) == 1
 
     assert "stays: queue verify-aws-" in capsys.readouterr().out
     assert remains(aws) != []
@@ -440,7 +471,7 @@ def test_an_interrupted_run_deletes_what_it_made_keeps_its_answers_and_goes_on(
     def three(_: Account) -> None:
         asked.append("three")
         if "again" not in asked:
-            raise OperatorError("AWS is tired.")
+            raise KeyError("AWS is tired.")
 
     monkeypatch.setattr(
         verify_aws, "QUESTIONS", (_question("one", one), _question("two", two), _question("three", three))

@@ -280,7 +280,7 @@ class FakeSageMaker:
             name = request["TrainingJobName"]
             if name in self.trainings:
                 raise client_error("ResourceInUse", "Job name must be unique", "CreateTrainingJob")
-            self.trainings[name] = {"TrainingJobName": name, "TrainingJobStatus": "InProgress"}
+            self.trainings[name] = {**request, "TrainingJobStatus": "InProgress"}
         return {}
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -556,6 +557,26 @@ def test_what_somebody_uses_or_is_not_the_runs_stays(use: str, short: World) -> 
     # It is looked at again with the next promotion.
     assert short.due(DueKind.REMOVE) == []
     assert not any(each.removing for each in short.table.made("fraud"))
+
+
+def test_a_model_that_a_kept_config_names_beside_its_own_stays(world: World) -> None:
+    """The team served an older candidate as a second variant for a while, and candidates since copied that."""
+    promoted(world, "run-1", "run-2")
+    first, second = config_of(world, "run-1"), config_of(world, "run-2")
+    (variant,) = copy.deepcopy(world.sagemaker.configs[second]["ProductionVariants"])
+    both = [variant, {**variant, "VariantName": "B", "ModelName": first}]
+    world.sagemaker.create_endpoint_config(EndpointConfigName="team-ab", ProductionVariants=both)
+    world.sagemaker.endpoints[ENDPOINT].live = "team-ab"
+    promoted(world, "run-3", "run-4")
+    alone = copy.deepcopy(world.sagemaker.configs[config_of(world, "run-4")]["ProductionVariants"][:1])
+    world.sagemaker.create_endpoint_config(EndpointConfigName="team-solo", ProductionVariants=alone)
+    world.sagemaker.endpoints[ENDPOINT].live = "team-solo"
+    promoted(world, "run-5")
+    world.clock.forward(hours=1)
+    do(world, "sweep")
+    assert first in world.sagemaker.models
+    world.sagemaker.endpoints[ENDPOINT].live = config_of(world, "run-5")
+    gone_back(world, to="run-3")
 
 
 def test_what_does_not_fit_into_one_sweep_is_left_to_the_next(short: World) -> None:

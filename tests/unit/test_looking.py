@@ -163,7 +163,7 @@ def training(world: World) -> tuple[Wait, str]:
         training_subject("run-1"), "run-1", "fraud", RUN.execution_arn, RUN.started_at, RUN.started_at, 1, wanted=name
     )
     assert world.table.save_model(world.table.model("fraud"), [world.table.intention_write(intention)])
-    return parked(world, WaitKind.TRAINING), nested_execution_arn(TRAINING, name)
+    return parked(world, WaitKind.TRAINING, accepted=True), nested_execution_arn(TRAINING, name)
 
 
 @pytest.mark.parametrize(

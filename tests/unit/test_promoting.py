@@ -161,6 +161,10 @@ def approved(world: World) -> None:
 
 
 def deploys(world: World) -> None:
+    earlier = World()
+    ready(earlier, DEPLOYMENT_PLAN)
+    assert promote(earlier)
+    world.executions.started[DEPLOYS] = earlier.executions.started[DEPLOYS]
     world.executions.statuses[DEPLOYMENT] = "RUNNING"
 
 
@@ -172,11 +176,12 @@ def test_what_an_earlier_try_began_is_followed_whatever_stops_the_run_now(plan: 
     ready(world, plan)
     parked(world, WaitKind.PROMOTION)
     shows(world)
+    begun = dict(world.executions.started)
     pause(world)
     assert promote(world)
     wait = stored(world, WaitKind.PROMOTION)
     assert wait.result is None or wait.result.outcome is not Status.STOPPED
-    assert (updates(world), world.executions.started) == ([], {})
+    assert (updates(world), world.executions.started) == ([], begun)
 
 
 @pytest.mark.parametrize("plan", [PLAN, RegistryPlan(PACKAGE), DEPLOYMENT_PLAN])
@@ -337,8 +342,29 @@ def test_an_endpoint_that_somebody_else_moved_to_the_runs_name_is_not_followed(s
     shows(world)
     world.sagemaker.models[NEW]["PrimaryContainer"]["Image"] = "evil"
     assert promote(world) is False
-    assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
+    result = stored(world, WaitKind.PROMOTION).result
+    assert result is not None
+    assert (result.next, result.outcome) == (Next.ROLL_BACK, Status.ROLLED_BACK)
     assert "PROMOTION_STARTED" not in world.statuses("run-1")
+
+
+def test_an_endpoint_on_what_somebody_else_made_under_the_runs_name_is_brought_back(world: World) -> None:
+    stories.accepted(world)
+    assert do(world, "promote", token="p-1") == {"started": True}
+    wait = stored(world, WaitKind.PROMOTION)
+    # As if the function had died before it noted that the update was taken.
+    assert world.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": False}))
+    world.sagemaker.models[stories.candidate(world)]["PrimaryContainer"]["Image"] = "evil"
+    do(world, "promote", token="p-2")
+    assert next_of(world, "p-2") == "roll_back"
+    world.sagemaker.settle(ENDPOINT)
+    assert do(world, "roll_back", token="back") == {"started": True}
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    assert world.sagemaker.endpoints[ENDPOINT].live == OLD
+    closed = do(world, "close")
+    assert closed["outcome"] == Status.ROLLED_BACK
+    assert "is not what was judged" in world.read("evidence/fraud/run-1/outcome.json")["reason"]
 
 
 @pytest.mark.parametrize("missing", ["models", "configs"])
@@ -625,11 +651,115 @@ def test_only_a_training_that_no_try_before_can_have_begun_needs_no_stop(first: 
 def test_a_job_of_the_runs_name_that_is_older_than_the_run_is_not_followed(
     created: datetime | None, followed: bool, world: World
 ) -> None:
-    slotted(world, **JOB)
-    job = {"TrainingJobName": NAME, "TrainingJobStatus": "InProgress"}
+    job = begun_before(world)
     world.sagemaker.trainings[NAME] = job | ({} if created is None else {"CreationTime": created})
     assert train(world) is followed
     assert ("TRAINING_STARTED" in world.statuses("run-1")) == followed
+
+
+def begun_before(world: World) -> dict[str, Any]:
+    """The job that an earlier try began, whose answer was lost."""
+    earlier = World()
+    for each in (earlier, world):
+        slotted(each, **JOB)
+    assert train(earlier)
+    return dict(earlier.sagemaker.trainings[NAME])
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("image", {"AlgorithmSpecification": {"TrainingImage": "other"}}),
+        ("role", {"RoleArn": "arn:aws:iam::111122223333:role/other"}),
+        ("data", {"InputDataConfig": [{"DataSource": {"S3DataSource": {"S3Uri": "s3://evil/"}}}]}),
+        ("output", {"OutputDataConfig": {"S3OutputPath": "s3://evil/"}}),
+        ("parameters", {"HyperParameters": {"rounds": "1"}}),
+    ],
+)
+def test_a_job_of_the_runs_name_that_somebody_else_began_is_not_followed(
+    part: str, other: dict[str, Any], world: World
+) -> None:
+    world.sagemaker.trainings[NAME] = begun_before(world) | other | {"CreationTime": NOON}
+    assert train(world) is False
+    result = stored(world, WaitKind.TRAINING).result
+    assert result is not None
+    assert result.outcome is Status.TRAINING_FAILED
+    assert f"is not what the run asks for ({part})" in result.reason
+
+
+def test_a_deployment_that_somebody_else_began_after_a_first_try_is_not_followed(world: World) -> None:
+    ready(world, DEPLOYMENT_PLAN)
+    world.executions.refuse_start(LATER)
+    with pytest.raises(NotAcceptedYetError):
+        promote(world)
+    world.executions.start_execution(stateMachineArn=TRAINING, name=DEPLOYS, input=json.dumps({"by": "hand"}))
+    world.executions.end(DEPLOYMENT, "SUCCEEDED", output="{}")
+    stories.tell_ended(world, DEPLOYMENT)
+    assert stored(world, WaitKind.PROMOTION).result is None
+    assert promote(world) is False
+    assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
+
+
+def test_a_training_that_somebody_else_began_after_a_first_try_is_not_followed(world: World) -> None:
+    slotted(world)
+    world.executions.refuse_start(LATER)
+    with pytest.raises(NotAcceptedYetError):
+        train(world)
+    world.executions.start_execution(stateMachineArn=TRAINING, name=NAME, input=json.dumps({"by": "hand"}))
+    output = json.dumps({"model_data_url": "s3://evil/model.tar.gz", "image": "image"})
+    world.executions.end(stories.training_arn(), "SUCCEEDED", output=output)
+    stories.tell_ended(world, stories.training_arn())
+    assert stored(world, WaitKind.TRAINING).result is None
+    assert train(world) is False
+    assert outcome(world, WaitKind.TRAINING) is Status.TRAINING_FAILED
+
+
+def test_the_time_in_which_people_were_asked_is_not_awss(world: World) -> None:
+    """One refused try, a policy that changed, and a yes 13 hours later."""
+    stories.accepted(world)
+    world.sagemaker.refuse("UpdateEndpoint", LATER)
+    with pytest.raises(NotAcceptedYetError):
+        do(world, "promote", token="p-1")
+    world.put("policies/fraud.json", stories.policy(cooldown_hours=9))
+    world.clock.forward(minutes=2)
+    do(world, "promote", token="p-2")
+    do(world, "park", kind="approval", subject="promotion", token="approval")
+    world.clock.forward(hours=13)
+    stories.approve(world)
+    assert do(world, "promote", token="p-3") == {"started": True}
+
+
+def test_what_is_asked_for_in_vain_since_people_said_yes_is_given_up(world: World) -> None:
+    stories.accepted(world)
+    world.sagemaker.endpoints[ENDPOINT].status = "Updating"
+    with pytest.raises(NotAcceptedYetError):
+        do(world, "promote", token="p-1")
+    world.put("policies/fraud.json", stories.policy(cooldown_hours=9))
+    world.clock.forward(minutes=2)
+    do(world, "promote", token="p-2")
+    do(world, "park", kind="approval", subject="promotion", token="approval")
+    world.clock.forward(hours=13)
+    stories.approve(world)
+    for hours in (0, 11.9):
+        world.clock.forward(hours=hours)
+        with pytest.raises(NotAcceptedYetError):
+            do(world, "promote", token=f"p-{hours}")
+    world.clock.forward(hours=0.1)
+    do(world, "promote", token="p-9")
+    assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
+
+
+def test_a_quota_that_was_met_once_is_not_why_a_promotion_is_given_up(world: World) -> None:
+    ready(world)
+    world.sagemaker.refuse("CreateModel", QUOTA)
+    with pytest.raises(NotAcceptedYetError):
+        promote(world)
+    world.sagemaker.endpoints[ENDPOINT] = Endpoint(OLD, status="Updating")
+    with pytest.raises(NotAcceptedYetError, match="takes no update now"):
+        promote(world)
+    world.clock.forward(hours=12)
+    assert promote(world) is False
+    assert outcome(world, WaitKind.PROMOTION) is Status.FAILED
 
 
 def test_a_run_without_its_slot_keeps_none_for_a_training(world: World) -> None:

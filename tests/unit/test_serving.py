@@ -115,6 +115,15 @@ def test_what_is_another_shows_where(where: str, model: dict[str, Any], config: 
     assert make_up_version(CONFIG, {"m": MODEL}) != make_up_version({**CONFIG, **config}, {"m": {**MODEL, **model}})
 
 
+def test_several_containers_are_called_one_after_the_other_where_nobody_says_otherwise() -> None:
+    """Which SageMaker describes then. Source: the SageMaker Python SDK's integration test of a PipelineModel's model."""
+    asked = {"ModelName": "m", "Containers": [CONTAINER, {"Image": "two"}]}
+    described = {**asked, "InferenceExecutionConfig": {"Mode": "Serial"}}
+    assert make_up({}, {"m": asked}) == make_up({}, {"m": described})
+    direct = {**asked, "InferenceExecutionConfig": {"Mode": "Direct"}}
+    assert differing(make_up({}, {"m": asked}), make_up({}, {"m": direct})) == ["InferenceExecutionConfig of model m"]
+
+
 @pytest.mark.parametrize(
     ("source", "kept"),
     [

@@ -341,7 +341,7 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             execution_ended,
             None,
-            Ended(succeeded=False, reason="The execution does not exist.", error="NeverStarted", absent=True),
+            Ended(succeeded=False, reason="The execution does not exist.", error="NeverStarted"),
         ),
         (
             execution_ended,
@@ -372,7 +372,9 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
             pipeline_ended,
             None,
             Ended(
-                succeeded=False, reason="The pipeline execution does not exist.", error="PipelineFailed", absent=True
+                succeeded=False,
+                reason="The pipeline execution does not exist.",
+                error="PipelineFailed",
             ),
         ),
         (
@@ -388,7 +390,7 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             training_job_ended,
             None,
-            Ended(succeeded=False, reason="The training job does not exist.", error="TrainingJobFailed", absent=True),
+            Ended(succeeded=False, reason="The training job does not exist.", error="TrainingJobFailed"),
         ),
         (
             training_job_ended,

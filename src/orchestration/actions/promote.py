@@ -48,6 +48,11 @@ PATIENCE_HOURS: Final = 12.0
 """How long an endpoint may be busy, a quota used up, or what was just made not found, before the promotion is given up."""
 
 
+FAILED: Final = {"outcome": str(Status.FAILED)}
+NO_CAPACITY: Final = {"outcome": str(Status.NO_CAPACITY)}
+"""What a wait notes of the run's outcome should it be given up now."""
+
+
 def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     """Promote a run's candidate.
 
@@ -80,9 +85,9 @@ def promote(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
             look_after(ports, wait)
             return {"started": True}
     plan = verdict.plan
-    if wait is not None and _begun(ports, plan):
+    if wait is not None and _begun(ports, gathered, plan):
         # An earlier try was taken although its answer was lost. Whatever stops a run now comes after its effect.
-        if isinstance(plan, EndpointPlan) and not _accepted(ports, wait, _as_asked(ports, plan)):
+        if isinstance(plan, EndpointPlan) and not _is_own(ports, wait, plan):
             return {"started": False}
         return {"started": _follow(ports, gathered, plan, wait)}
     refusal = _refusal(ports, gathered, verdict) or _given_up(ports, wait)
@@ -193,13 +198,14 @@ def _not_agreed(ports: HandPorts, gathered: Gathered, verdict: CandidateVerdict)
 # The three ways to serve.
 
 
-def _begun(ports: HandPorts, plan: PromotionPlan) -> bool:
+def _begun(ports: HandPorts, gathered: Gathered, plan: PromotionPlan) -> bool:
     """True when what a promotion asks for is to be seen already."""
     if isinstance(plan, RegistryPlan):
         package = mapping(ports.sagemaker.model_package(plan.model_package_arn))
         return package.get("ModelApprovalStatus") == "Approved"
     if isinstance(plan, DeploymentPlan):
-        return ports.executions.describe(plan.execution_arn) is not None
+        # One of another input is somebody else's; asked to begin it, Step Functions says so.
+        return ports.executions.began(plan.execution_arn, _deployment_input(ports, gathered, plan))
     seen = EndpointSight.of(ports.sagemaker.endpoint(plan.endpoint))
     return plan.wanted_config in {seen.live, seen.pending}
 
@@ -238,15 +244,19 @@ def _approve_package(ports: HandPorts, gathered: Gathered, plan: RegistryPlan, w
 def _deploy(ports: HandPorts, gathered: Gathered, plan: DeploymentPlan, wait: Wait | None, token: str) -> bool:
     """The team's own deployment; its end comes by event."""
     wait = _parked(ports, gathered, wait, token, [f"job:{plan.execution_name}"])
+    linked = _deployment_input(ports, gathered, plan)
+    taken = ports.executions.begin(plan.target, plan.execution_name, linked)
+    return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
+
+
+def _deployment_input(ports: HandPorts, gathered: Gathered, plan: DeploymentPlan) -> dict[str, Any]:
     run = gathered.run
-    linked = {
+    return {
         **plan.input,
         "run_id": run.run_id,
         "manifest_uri": ports.bucket.uri(manifest_key(run.model, run.run_id)),
         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": run.execution_arn,
     }
-    taken = ports.executions.begin(plan.target, plan.execution_name, linked)
-    return _accepted(ports, wait, taken) and _follow(ports, gathered, plan, wait)
 
 
 def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, wait: Wait | None, token: str) -> bool:
@@ -286,13 +296,13 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         return False
     if wanted not in {seen.live, seen.pending}:
         if seen.status != "InService":
-            raise not_yet(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.")
+            raise not_yet(ports, wait, f"Endpoint {name} is {seen.status}; it takes no update now.", **FAILED)
         taken = ports.changes.update_endpoint(plan.update_endpoint)
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if wanted not in {seen.live, seen.pending}:
                 if not taken.answer.later and seen.status != "InService":
-                    raise not_yet(ports, wait, taken.sentence)
+                    raise not_yet(ports, wait, taken.sentence, **FAILED)
                 return _accepted(ports, wait, taken)
     return _follow(ports, gathered, plan, wait)
 
@@ -311,7 +321,22 @@ def _made(ports: HandPorts, wait: Wait, plan: EndpointPlan) -> bool:
     config = ports.changes.create_endpoint_config(plan.create_endpoint_config)
     if not _accepted(ports, wait, config):
         return False
-    return Answer.EXISTS not in {model.answer, config.answer} or _accepted(ports, wait, _as_asked(ports, plan))
+    return Answer.EXISTS not in {model.answer, config.answer} or _is_own(ports, wait, plan)
+
+
+def _is_own(ports: HandPorts, wait: Wait, plan: EndpointPlan) -> bool:
+    """True when what stands under the run's name is what it asked for. False when it is not; then the run's outcome says so.
+
+    Raises:
+        NotAcceptedYetError: it is not to be seen yet.
+    """
+    found = _as_asked(ports, plan)
+    seen = EndpointSight.of(ports.sagemaker.endpoint(plan.endpoint)) if found.answer is Answer.FOREIGN else None
+    if seen is None or plan.wanted_config not in {seen.live, seen.pending}:
+        return _accepted(ports, wait, found)
+    # It serves, or is about to: nobody judged it, so the champion comes back.
+    resolve(ports, wait, Result(Next.ROLL_BACK, found.sentence, Status.ROLLED_BACK))
+    return False
 
 
 def _as_asked(ports: HandPorts, plan: EndpointPlan) -> Taken:
@@ -331,8 +356,8 @@ def _as_asked(ports: HandPorts, plan: EndpointPlan) -> Taken:
         return Taken(Answer.TAKEN)
     return Taken(
         Answer.FOREIGN,
-        f"What stands under the name {name} is not what was judged ({text(', '.join(differ), 500)}): somebody else made it, and "
-        "it was not promoted. Find out who may create models and configs here, then retrain.",
+        f"What stands under the name {name} is not what was judged ({text(', '.join(differ), 500)}): somebody else made it. "
+        "Find out who may create models and configs here, then retrain.",
     )
 
 
@@ -355,9 +380,9 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
         NotAcceptedYetError: it may take it later.
     """
     if taken.answer is Answer.QUOTA:
-        raise not_yet(ports, wait, f"{taken.sentence} {remedy(taken.sentence)}", outcome=str(Status.NO_CAPACITY))
+        raise not_yet(ports, wait, f"{taken.sentence} {remedy(taken.sentence)}", **NO_CAPACITY)
     if taken.answer.later:
-        raise not_yet(ports, wait, taken.sentence)
+        raise not_yet(ports, wait, taken.sentence, **FAILED)
     if taken.answer in {Answer.REFUSED, Answer.FOREIGN}:
         resolve(ports, wait, Result(Next.RECORD, taken.sentence, Status.FAILED))
         return False
@@ -366,7 +391,13 @@ def _accepted(ports: HandPorts, wait: Wait, taken: Taken) -> bool:
 
 def _given_up(ports: HandPorts, wait: Wait | None) -> Refusal | None:
     """Why nothing more is asked for: AWS did not take it for as long as the loop has patience."""
-    if wait is None or not overdue(wait, PATIENCE_HOURS, ports.now()):
+    now = ports.now()
+    if wait is None or not overdue(wait, PATIENCE_HOURS, now):
+        return None
+    approval = ports.table.wait(wait.run_id, WaitKind.APPROVAL, "promotion")
+    ruling = approval.result.ruling if approval and approval.result else None
+    if ruling is not None and now - datetime.fromisoformat(ruling.decided_at) < timedelta(hours=PATIENCE_HOURS):
+        # People were asked in between; AWS was not.
         return None
     said = wait.data.get("said", "The loop could not ask.")
     return Refusal(Status(wait.data.get("outcome", Status.FAILED)), f"Given up after {PATIENCE_HOURS:g} h. {said}")

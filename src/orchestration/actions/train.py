@@ -10,7 +10,7 @@ from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
 from orchestration.domain.fence import Refusal, closed, policy_changed, refuse
 from orchestration.domain.intention import Intention, settles_at, training_subject
 from orchestration.domain.policy import TargetKind
-from orchestration.domain.training_target import TrainingTask, attempt_input, target_request
+from orchestration.domain.training_target import TrainingTask, attempt_input, job_made_of, target_request
 from orchestration.domain.wait import Result, Wait, overdue
 from orchestration.steps.answering import answer, resolve, take_up
 from orchestration.steps.hand import commit, not_yet, noted, put_wait, refused
@@ -142,14 +142,23 @@ def _start(ports: HandPorts, gathered: Gathered, task: TrainingTask, wait: Wait)
         return ports.executions.begin(task.target, task.name, linked)
     if task.kind is TargetKind.SAGEMAKER_PIPELINE:
         return ports.changes.start_pipeline_execution(request)
-    return _not_older(ports, task, run.started_at, ports.changes.create_training_job(request))
+    return _own_job(ports, request, run.started_at, ports.changes.create_training_job(request))
 
 
-def _not_older(ports: HandPorts, task: TrainingTask, started_at: str, taken: Taken) -> Taken:
-    """A job of that name that is older than the run was not started by it."""
+def _own_job(ports: HandPorts, request: dict[str, Any], started_at: str, taken: Taken) -> Taken:
+    """What a name in use stands for: an earlier try's own job, or one that is older than the run or made of something else."""
     if taken.answer is not Answer.EXISTS:
         return taken
-    created = (ports.sagemaker.training_job(task.name) or {}).get("CreationTime")
-    if created is None or created >= datetime.fromisoformat(started_at) - CLOCK_SKEW:
-        return taken
-    return Taken(Answer.FOREIGN, f"Training job {task.name} is older than the run, so it is not followed.")
+    name = request["TrainingJobName"]
+    job = ports.sagemaker.training_job(name) or {}
+    created = job.get("CreationTime")
+    if created is not None and created < datetime.fromisoformat(started_at) - CLOCK_SKEW:
+        return Taken(Answer.FOREIGN, f"Training job {name} is older than the run, so it is not followed.")
+    found = job_made_of(job)
+    differ = [part for part, value in job_made_of(request).items() if job and value != found[part]]
+    if differ:
+        told = (
+            f"Training job {name} is not what the run asks for ({', '.join(differ)}): it was not started by this run."
+        )
+        return Taken(Answer.FOREIGN, told)
+    return taken

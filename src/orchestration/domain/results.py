@@ -99,7 +99,7 @@ class Ended:
     """What a training or a deployment came to, by its target's own account.
 
     ``error`` names a failure. ``output`` is what it gave back: an object, or the JSON text of one. ``no_capacity``: it failed
-    for want of a quota or of instances, and may well go on another time. ``absent``: there is none of that name.
+    for want of a quota or of instances, and may well go on another time.
     """
 
     succeeded: bool
@@ -107,13 +107,12 @@ class Ended:
     error: str | None = None
     output: Any = None
     no_capacity: bool = False
-    absent: bool = False
 
 
 def execution_ended(described: dict[str, Any] | None) -> Ended | None:
     """What a nested execution came to, or None while it runs."""
     if described is None:
-        return Ended(False, "The execution does not exist.", "NeverStarted", absent=True)
+        return Ended(False, "The execution does not exist.", "NeverStarted")
     status = str(described.get("status"))
     if status == "SUCCEEDED":
         return Ended(succeeded=True, reason="The execution succeeded.", output=described.get("output") or "{}")
@@ -129,7 +128,7 @@ def execution_ended(described: dict[str, Any] | None) -> Ended | None:
 def pipeline_ended(described: dict[str, Any] | None) -> Ended | None:
     """What a SageMaker pipeline execution came to, or None while it goes on. It gives nothing back itself."""
     if described is None:
-        return Ended(False, "The pipeline execution does not exist.", "PipelineFailed", absent=True)
+        return Ended(False, "The pipeline execution does not exist.", "PipelineFailed")
     status = str(described.get("PipelineExecutionStatus"))
     if status == "Succeeded":
         return Ended(succeeded=True, reason="The pipeline succeeded.")
@@ -150,7 +149,7 @@ def step_failures(steps: list[dict[str, Any]]) -> str:
 def training_job_ended(described: dict[str, Any] | None) -> Ended | None:
     """What a training job came to, or None while it goes on; a completed one names the model it made."""
     if described is None:
-        return Ended(False, "The training job does not exist.", "TrainingJobFailed", absent=True)
+        return Ended(False, "The training job does not exist.", "TrainingJobFailed")
     status, name = described.get("TrainingJobStatus"), described.get("TrainingJobName")
     if status == "Completed":
         return Ended(succeeded=True, reason=f"Training job {name} completed.", output=trained_model(described))

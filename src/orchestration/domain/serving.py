@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.copied_fields import CONFIG_FIELDS, CONTAINER_FIELDS, MODEL_FIELDS
@@ -12,6 +12,9 @@ from orchestration.domain.records import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MEANT: Final = ("SingleModel", "Serial")
+"""Modes of a container and of several together that are described though nobody asked for them: what is meant without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,9 @@ def make_up_version(config: Mapping[str, Any], models: Mapping[str, Mapping[str,
 
 def _said(name: str, value: Any) -> Any:
     """A value of a request or a description without what says nothing; None when nothing is left."""
-    if value in (None, "", {}, []) or value is False or (name == "Mode" and value == "SingleModel"):
+    if value in (None, "", {}, []) or value is False:
+        return None
+    if name == "Mode" and value in MEANT:
         return None
     if isinstance(value, dict) and name != "Environment":
         # The ETag of a source is what S3 had when the model was made.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import mapping, number, sequence
+from orchestration.domain.json_values import mapping, number, s3_addresses, sequence
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.records import sha256
 
@@ -81,6 +81,18 @@ def _training_job_request(training: Training, training_input: dict[str, Any], ta
     if parameters:
         request["HyperParameters"] = {**mapping(asked.get("HyperParameters")), **parameters}
     return request
+
+
+def job_made_of(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells a run's training job from another of its name, by part: of a CreateTrainingJob request or of what is described."""
+    algorithm = mapping(job.get("AlgorithmSpecification"))
+    return {
+        "image": algorithm.get("TrainingImage") or algorithm.get("AlgorithmName"),
+        "role": job.get("RoleArn"),
+        "data": sorted(s3_addresses(job.get("InputDataConfig"))),
+        "output": mapping(job.get("OutputDataConfig")).get("S3OutputPath"),
+        "parameters": mapping(job.get("HyperParameters")),
+    }
 
 
 def mapped_parameters(wanted: Mapping[str, str], training_input: Mapping[str, Any]) -> dict[str, str]:

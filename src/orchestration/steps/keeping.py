@@ -62,6 +62,10 @@ def _old(ports: Ports, model: str, there: list[Made]) -> list[Made]:
     old = removable(there, kept, began=ports.table.runs_since(model, kept[-1].run_id)) if kept else ()
     # The endpoints of the account are looked at only where something would be removed.
     used = ports.sagemaker.used_names() if old else set()
+    if old:
+        # What is to come back may name a second model of ours.
+        for name in {name for each in kept for name in (each.plan.wanted_config, each.plan.previous_config)}:
+            used |= set(ports.sagemaker.config_and_models(name)[1])
     return [each for each in old if each.name not in used and _is_ours(ports, each)]
 
 

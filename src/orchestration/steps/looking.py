@@ -34,7 +34,6 @@ from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import give_way, held_slot
 from orchestration.steps.trainings import (
     have_asked_again,
-    never_began,
     seen_training,
     stop_training,
     training_result,
@@ -122,10 +121,12 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     training = mapping(manifest.get("training"))
     hours = number(training.get("max_hours"))
     late, accepted = overdue(wait, hours, ports.now()), bool(wait.data.get("accepted"))
-    # Past the limit the hand begins nothing, so that what does not show once it settled was never begun.
-    settled = (accepted or late) and _shows(ports, wait)
-    found = seen_training(ports, task, started_at=run.started_at, certain=settled)
-    if found is not None and hours is not None and (found.no_capacity or (late and never_began(wait, found))):
+    if not accepted and not late:
+        # What is to be seen under its name may be somebody else's: the hand compares.
+        found = None
+    else:
+        found = seen_training(ports, task, started_at=run.started_at, certain=_shows(ports, wait))
+    if found is not None and hours is not None and (found.no_capacity or not accepted):
         return try_again(ports, run, wait, manifest, found, hours)
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
@@ -156,7 +157,9 @@ def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
         return approved_package(plan) if package.get("ModelApprovalStatus") == "Approved" else None
     if isinstance(plan, DeploymentPlan):
         described = ports.executions.describe(plan.execution_arn)
-        found = execution_ended(described) if described is not None or _settled(ports, wait) else None
+        # Until it was taken, what runs under the name may be somebody else's: the hand compares.
+        told = bool(wait.data.get("accepted")) and (described is not None or _settled(ports, wait))
+        found = execution_ended(described) if told else None
         if found is None:
             return None
         if found.succeeded:

@@ -78,15 +78,6 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     return replace(found, output={**(trained_model(trained) if trained else {}), "model_package_arn": package})
 
 
-def never_began(wait: Wait, found: Ended) -> bool:
-    """Whether a training that AWS was not seen to take in its policy's time is none of the run's: nothing says it failed. Pure.
-
-    One that waited for capacity and began after all, in the moment its time was over, was stopped before it could do anything.
-    """
-    stopped = found.error == TRAINING_TIMED_OUT or found.error in STOPPED_ERRORS
-    return not wait.data.get("accepted") and (found.absent or (stopped and bool(wait.data.get("waiting"))))
-
-
 def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
     """The result of a training wait: the training's output, checked and bounded, or why there is none. Pure.
 

@@ -53,6 +53,10 @@ class Executions:
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
 
+    def began(self, execution_arn: str, value: dict[str, Any]) -> bool:
+        """True when there is an execution of this ARN with this input; whoever else takes its name has another."""
+        return json_object((self.describe(execution_arn) or {}).get("input") or "") == value
+
     def begin(self, state_machine_arn: str, name: str, value: dict[str, Any]) -> Taken:
         """Start an execution of somebody else's machine, and say what Step Functions made of it.
 
@@ -64,8 +68,7 @@ class Executions:
         )
         if taken.answer is not Answer.EXISTS:
             return taken
-        described = self.describe(nested_execution_arn(state_machine_arn, name)) or {}
-        if json_object(described.get("input") or "") == value:
+        if self.began(nested_execution_arn(state_machine_arn, name), value):
             return taken
         sentence = f"Execution {name} of {state_machine_arn} has another input: it was not started by this run."
         return Taken(Answer.FOREIGN, sentence)
