@@ -166,7 +166,7 @@ def _refuse_names_in_use(session: boto3.Session, document: Mapping[str, Any], st
             )
 
 
-PAST_THEIR_SLOT: Final = frozenset({Status.TRAINING_STARTED, Status.ROLLBACK_DECIDED})
+PAST_THEIR_SLOT: Final = frozenset({Status.TRAINING_WAITING, Status.TRAINING_STARTED, Status.ROLLBACK_DECIDED})
 """Statuses from which on a run changes something; one that goes back needs no slot."""
 
 

@@ -181,9 +181,17 @@ def verified_questions() -> str:
     return page.questions_table(page.Results.kept())
 
 
+def decisions_index() -> str:
+    """The decision records, in their order."""
+    files = sorted(path for path in (ROOT / "docs" / "decisions").glob("0*.md"))
+    titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") for path in files}
+    return "# Decisions\n\n" + "".join(f"- [{title}]({name})\n" for name, title in titles.items())
+
+
 WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "src/orchestration/service_shapes.json": service_shapes,
+    "docs/decisions/README.md": decisions_index,
     "ops/regions.json": lambda: as_text(region_data(sources())),
 }
 

@@ -45,6 +45,12 @@ def switch(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int
         if "signal_id" in answer:
             return told(stack, terminal, answer["signal_id"])
         run_id = answer["run_id"]
+        if answer.get("goes_back"):
+            terminal.say(
+                f"Run {run_id}, which was asked for before, puts the model before back. Follow it: make history RUN={run_id}\n"
+                f"To have the model stay that it takes away, end its bake with make pause SCOPE=model:{model}."
+            )
+            return 1
         terminal.say(
             f"The candidate of run {run_id} is taken back; the champion serves again when the endpoint has moved. "
             f"Follow it: make history RUN={run_id}"

@@ -58,7 +58,7 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
     try:
         account_id = str(session.client("sts").get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
-        told.say(Styled("red", "AWS was not reached:"), f" {error}")
+        told.say(Styled("red", "AWS was not reached:"), f" {error}. Sign in first: AWS_PROFILE=, aws sso login.")
         return NOT_REACHED
     now = datetime.now(UTC)
     state = State.at(
@@ -127,6 +127,8 @@ def _announce(account_id: str, account: Account, questions: tuple[Question, ...]
         [(cost.what, f"{cost.amount:.3g}", cost.unit, f"{cost.price:.2f}", f"{cost.usd:.2f}") for cost in COSTS],
     )
     told.say(f"At most {total():.2f} USD and {LONGEST_HOURS:.0f} hours for all questions ({PRICED}).")
+    if len(questions) < len(QUESTIONS):
+        told.say("The table is for all questions; some of them need only some of its rows, and at most all.")
     told.say(f"Prices: {', '.join(SOURCES)}")
 
 

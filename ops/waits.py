@@ -32,7 +32,7 @@ def waits(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
             wait.run_id,
             wait.parked_at[:19],
             wait.next_step_at[:19],
-            wait.deadline[:19],
+            str(wait.data.get("until") or wait.deadline)[:19],
             _why(wait),
         )
         for wait in found
@@ -47,7 +47,8 @@ def _names(wait: Wait) -> str:
 
 
 def _why(wait: Wait) -> str:
-    return str(wait.data.get("why") or "")
+    said = "" if wait.data.get("accepted") else wait.data.get("said", "")
+    return str(wait.data.get("why") or (said and f"AWS has not taken it yet: {said}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

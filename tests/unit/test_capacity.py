@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -85,7 +85,7 @@ def test_people_are_told_until_when_it_is_asked_for_and_what_to_do() -> None:
     assert given_up(LIMIT, 24.0, "fraud").reason == (
         f"AWS did not let the training run for 24 h, as long as the policy waits; nothing was trained. {LIMIT} Raise the "
         "quota 'ml.p3.2xlarge for training job usage' (console: Service Quotas, AWS services, Amazon SageMaker), or let the "
-        "target use another. Then: make retrain MODEL=fraud."
+        "target use another instance type. Then: make retrain MODEL=fraud."
     )
     assert given_up(LIMIT, 24.0, "fraud").next is Next.EVALUATE
 
@@ -422,6 +422,33 @@ def waits_with(world: World, slot: str, *, others: bool = True) -> None:
     assert line(world)[0] == ["run-1"], "the hand may be at work"
     world.clock.forward(minutes=5)
     do(world, "sweep")
+
+
+def test_a_pause_does_not_say_that_a_training_which_waits_goes_on(world: World) -> None:
+    waits_with(world, "keep")
+    paused = do(world, "pause", scope="model:fraud", by="ana", reason="No capacity.")
+    assert paused["in_flight"] == []
+    world.clock.forward(minutes=1)
+    assert do(world, "train", token="t-2") == {"started": False}
+    assert do(world, "close")["outcome"] == Status.STOPPED
+
+
+def test_a_pause_names_a_training_that_a_hand_may_be_about_to_begin(world: World) -> None:
+    stories.with_slot(world, training=PATIENT)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-1")
+    paused = do(world, "pause", scope="model:fraud", by="ana", reason="No capacity.")
+    assert paused["in_flight"] == ["training of run run-1 (fraud)"]
+
+
+def test_a_wait_for_capacity_says_why_and_until_when(world: World) -> None:
+    waits_with(world, "keep")
+    found = waiting(world)
+    assert found.data["said"].startswith("CreateTrainingJob was refused (ResourceLimitExceeded)")
+    parked = datetime.fromisoformat(found.parked_at)
+    assert datetime.fromisoformat(found.data["until"]) == parked + timedelta(hours=2)
+    (told,) = world.told("TRAINING_WAITING")
+    assert any("make pause SCOPE=model:fraud" in str(step) for step in told.next_steps)
 
 
 def test_a_run_that_waits_keeps_its_slot_unless_its_policy_says_otherwise(world: World) -> None:

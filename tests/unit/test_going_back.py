@@ -368,12 +368,28 @@ def test_while_a_run_is_in_progress_nothing_else_goes_back(world: World) -> None
     promoted(world, "run-1", "run-2")
     asked = back(world, swept=False)
     decide(world, "back-1", asked["signal_id"])
-    with pytest.raises(InvalidRequestError, match="run back-1 is in progress"):
-        back(world)
+    asked_before = {"run_id": "back-1", "changed": False, "goes_back": True}
+    assert back(world) == asked_before
     do(world, "promote", "back-1", token="promotion")
-    with pytest.raises(InvalidRequestError, match="without TO"):
+    assert back(world) == asked_before
+    with pytest.raises(InvalidRequestError, match="already, and one run at a time"):
         back(world, to="run-1")
-    assert back(world) == {"run_id": "back-1", "changed": True}
+    # Asked twice, it is not undone.
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    do(world, "park", "back-1", kind="bake", token="bake")
+    close(world, "back-1")
+    assert live(world) == config_of(world, "run-1")
+
+
+def test_while_a_candidate_is_on_trial_the_run_to_go_back_to_is_not_named_yet(world: World) -> None:
+    stories.accepted(world)
+    with pytest.raises(InvalidRequestError, match="is in progress: one run at a time"):
+        back(world)
+    do(world, "promote", token="promotion")
+    with pytest.raises(InvalidRequestError, match="without TO"):
+        back(world, to="run-0")
+    assert back(world) == {"run_id": "run-1", "changed": True}
 
 
 @pytest.mark.parametrize("wrong", [{"to": "no run!"}, {"to": 7}, {"model": "risk"}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import DueKind, WaitKind
@@ -16,6 +17,7 @@ from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
+    from orchestration.domain.wait import Wait
     from orchestration.ports import OperatorPorts
 
 BEGUN: Final = frozenset({WaitKind.TRAINING, WaitKind.PROMOTION, WaitKind.ROLLBACK})
@@ -54,9 +56,16 @@ def _throw(ports: OperatorPorts, switch: KillSwitch) -> bool:
     return True
 
 
+def _waits_for_capacity(wait: Wait, now: datetime) -> bool:
+    """True for a training that AWS did not take yet, while no hand is at work: the pause ends it at its next try."""
+    waits = bool(wait.data.get("waiting")) and not wait.data.get("accepted")
+    return waits and now >= datetime.fromisoformat(wait.data["settles_at"])
+
+
 def _in_flight(ports: OperatorPorts, scope: str) -> list[str]:
     """What goes on all the same: it was begun before. The hand of a run that is over may still be at work."""
-    begun = {(wait.run_id, wait.kind) for wait in ports.table.waits_without_tokens() if wait.kind in BEGUN}
+    waits, now = ports.table.waits_without_tokens(), ports.now()
+    begun = {(wait.run_id, wait.kind) for wait in waits if wait.kind in BEGUN and not _waits_for_capacity(wait, now)}
     for item in ports.table.every_item():
         if item.kind is DueKind.STOP and ports.table.intention(training_subject(item.subject)) is not None:
             begun.add((item.subject, WaitKind.TRAINING))

@@ -218,7 +218,7 @@ def _follow(ports: HandPorts, gathered: Gathered, plan: PromotionPlan, wait: Wai
     sentence = (
         f"Deployment {plan.execution_name} started at {plan.target}."
         if isinstance(plan, DeploymentPlan)
-        else f"Endpoint {plan.endpoint} is moving to config {plan.wanted_config}."
+        else f"Endpoint {plan.endpoint} is moving {'back ' if plan.goes_back else ''}to config {plan.wanted_config}."
     )
     # Before the note that ends the asking, so that a retry makes up for it.
     record_status(

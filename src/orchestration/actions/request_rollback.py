@@ -25,7 +25,6 @@ from orchestration.steps.operators import ask_for_sweep, asked_text, request_due
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
-    from orchestration.domain.wait import Wait
     from orchestration.ports import OperatorPorts
 
 LOG = logging.getLogger("orchestration")
@@ -43,8 +42,9 @@ def request_rollback(request: dict[str, Any], ports: OperatorPorts) -> dict[str,
         ports: the outside.
 
     Returns:
-        ``{"run_id", "changed"}`` of a candidate on trial; ``changed`` is False when it was asked for before, or the champion
-        comes back already. ``{"signal_id", "changed"}`` of a run of its own, which the decision on that signal begins.
+        ``{"run_id", "changed"}`` of a candidate on trial; ``changed`` is False when it was asked for before, the champion
+        comes back already, or the run itself is one that goes back, then with ``"goes_back": True``.
+        ``{"signal_id", "changed"}`` of a run of its own, which the decision on that signal begins.
 
     Raises:
         InvalidRequestError: the model, the reason or the run is missing or not legal, there is nothing to go back from, a
@@ -77,6 +77,16 @@ def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
     run_id = stored.active_run_id
     if run_id is None:
         return _ask_for_run(ports, asked, stored.version)
+    verdict = ports.table.candidate_verdict(run_id)
+    plan = verdict.plan if verdict is not None and isinstance(verdict.plan, EndpointPlan) else None
+    if plan is not None and plan.goes_back:
+        # What was asked for is on its way; taken for another request, it would be undone.
+        if asked.to is not None:
+            raise InvalidRequestError(
+                f"Run {run_id} puts endpoint {plan.endpoint} back to config {plan.wanted_config} already, and one run at a time "
+                f"changes an endpoint. Wait for its end: make history RUN={run_id}"
+            )
+        return {"run_id": run_id, "changed": False, "goes_back": True}
     waits = ports.table.waits_of_run_without_tokens(run_id)
     bake = next((wait.result for wait in waits if wait.kind is WaitKind.BAKE), None)
     ruled = next((wait.result for wait in waits if wait.kind is WaitKind.APPROVAL and wait.subject == BAKE), None)
@@ -87,11 +97,11 @@ def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
         )
     if any(over is not None and over.next is Next.ROLL_BACK for over in (bake, ruled)):
         return {"run_id": run_id, "changed": False}
-    if bake is not None or not _is_on_trial(ports, run_id, waits):
+    if bake is not None or plan is None or not any(wait.kind in ON_TRIAL for wait in waits):
         raise InvalidRequestError(
             f"No candidate of {model} is on trial on an endpoint, so there is nothing to take back, and run {run_id} is in "
             f"progress: one run at a time changes an endpoint. Wait for its end (make history RUN={run_id}), or stop it before "
-            f"it promotes with make pause SCOPE=model:{model}; then ask again."
+            f'it promotes with make pause SCOPE=model:{model} REASON="..."; then make resume SCOPE=model:{model}, and ask again.'
         )
     if asked.to is not None:
         raise InvalidRequestError(
@@ -127,9 +137,3 @@ def _ask_for_run(ports: OperatorPorts, asked: _Asked, version: int) -> dict[str,
     changed = ports.table.keep_request(kept, [ports.table.due_write(request_due(kept, now))], at=now)
     LOG.info("RollbackRequested", extra={"model": model, "signal_id": kept.signal_id, "kept_before": not changed})
     return {"signal_id": kept.signal_id, "changed": changed}
-
-
-def _is_on_trial(ports: OperatorPorts, run_id: str, waits: list[Wait]) -> bool:
-    verdict = ports.table.candidate_verdict(run_id)
-    moves = verdict is not None and isinstance(verdict.plan, EndpointPlan)
-    return moves and any(wait.kind in ON_TRIAL for wait in waits)

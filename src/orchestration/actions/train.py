@@ -77,7 +77,8 @@ def train(request: dict[str, Any], ports: HandPorts) -> dict[str, Any]:
     taken = _start(ports, gathered, task, wait)
     if taken.answer is Answer.QUOTA:
         told_waiting(ports, gathered.run, wait, taken.sentence, gathered.policy.training.max_hours)
-        raise not_yet(ports, wait, taken.sentence, waiting=True)
+        until = datetime.fromisoformat(wait.parked_at) + timedelta(hours=gathered.policy.training.max_hours)
+        raise not_yet(ports, wait, taken.sentence, waiting=True, until=until.isoformat())
     if taken.answer.later:
         raise not_yet(ports, wait, taken.sentence)
     if taken.answer is Answer.FOREIGN or (first and taken.answer is Answer.REFUSED):

@@ -122,7 +122,7 @@ def judge_bake(
     drift = returned_drift(pending, sequence, since)
     if drift is not None:
         return _bad(f"Drift came back during the bake: {drift}")
-    serves = f"Endpoint {endpoint} serves the candidate with config {wanted_config}."
+    serves = f"Endpoint {endpoint} serves with config {wanted_config}."
     if silent:
         names = ", ".join(silent)
         return BakeVerdict(BakeState.INCONCLUSIVE, f"{serves} {names} had no data, so nobody knows if it serves well.")

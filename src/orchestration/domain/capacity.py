@@ -37,7 +37,7 @@ def remedy(said: str) -> str:
     named = QUOTA_NAME.search(said)
     if any(words in said for words in QUOTA):
         quota = f"quota '{named[1]}'" if named else "quota that AWS names"
-        return f"Raise the {quota} (console: Service Quotas, AWS services, Amazon SageMaker), or let the target use another."
+        return f"Raise the {quota} (console: Service Quotas, AWS services, Amazon SageMaker), or let the target use another instance type."
     if any(words in said for words in CAPACITY):
         return "AWS has no such instances free in this Region: let the target use another instance type, or wait."
     return "AWS was asked again all the time; see whether its own words say what to change."

@@ -201,6 +201,9 @@ def status_message(
 ) -> Message:
     """The message on a status of a run; failures escalate and name their runbook section."""
     steps = next_steps
+    if status is Status.TRAINING_WAITING:
+        end = f'To end the wait: make pause SCOPE=model:{model} REASON="..."'
+        steps = (*steps, end, runbook(runbook_url, Status.NO_CAPACITY))
     if status.escalates:
         steps = (*steps, runbook(runbook_url, status))
     return Message(
