@@ -313,12 +313,12 @@ def _made(ports: HandPorts, wait: Wait, plan: EndpointPlan) -> bool:
     Raises:
         NotAcceptedYetError: they may be made later.
     """
-    if plan.create_model is None or plan.create_endpoint_config is None:
+    if plan.goes_back:
         return True
-    model = ports.changes.create_model(plan.create_model)
+    model = ports.changes.create_model(mapping(plan.create_model))
     if not _accepted(ports, wait, model):
         return False
-    config = ports.changes.create_endpoint_config(plan.create_endpoint_config)
+    config = ports.changes.create_endpoint_config(mapping(plan.create_endpoint_config))
     if not _accepted(ports, wait, config):
         return False
     return Answer.EXISTS not in {model.answer, config.answer} or _is_own(ports, wait, plan)
@@ -345,12 +345,12 @@ def _as_asked(ports: HandPorts, plan: EndpointPlan) -> Taken:
     Names are known from the verdict on, so that somebody else may have made a model or a config under one of them.
     """
     name = plan.wanted_config
-    if plan.create_model is None or plan.create_endpoint_config is None:
+    if plan.goes_back:
         return Taken(Answer.TAKEN)
     config, model = ports.sagemaker.config(name), ports.sagemaker.model(name)
     if config is None or model is None:
         return Taken(Answer.LATE, f"Config and model {name}, which an earlier try made, are not to be seen yet.")
-    asked = make_up(plan.create_endpoint_config, {name: plan.create_model})
+    asked = make_up(mapping(plan.create_endpoint_config), {name: mapping(plan.create_model)})
     differ = differing(asked, make_up(config, {name: model}))
     if not differ:
         return Taken(Answer.TAKEN)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MEANT: Final = ("SingleModel", "Serial")
 """Modes of a container and of several together that are described though nobody asked for them: what is meant without."""
 
+FILLED_IN: Final = ("ETag", "ManifestEtag")
+"""Of a data source: what S3 had when the model was made, which is described whether or not anybody asked for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Champion:
@@ -125,7 +128,7 @@ def make_up(config: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) 
 
 def differing(asked: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Where two make-ups differ, for people; nothing where they are the same."""
-    return [where for where in {**asked, **found} if asked.get(where) != found.get(where)]
+    return sorted(where for where in asked.keys() | found.keys() if asked.get(where) != found.get(where))
 
 
 def make_up_version(config: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> str:
@@ -135,14 +138,10 @@ def make_up_version(config: Mapping[str, Any], models: Mapping[str, Mapping[str,
 
 def _said(name: str, value: Any) -> Any:
     """A value of a request or a description without what says nothing; None when nothing is left."""
-    if value in (None, "", {}, []) or value is False:
+    if value is False or value == "" or (name == "Mode" and value in MEANT) or name in FILLED_IN:
         return None
-    if name == "Mode" and value in MEANT:
-        return None
-    if isinstance(value, dict) and name != "Environment":
-        # The ETag of a source is what S3 had when the model was made.
-        said = {key: _said(key, each) for key, each in value.items() if key not in {"ETag", "ManifestEtag"}}
+    if isinstance(value, dict):
+        # Of an environment each name says something, with whatever value.
+        said = value if name == "Environment" else {key: _said(key, each) for key, each in value.items()}
         return {key: each for key, each in said.items() if each is not None} or None
-    if isinstance(value, (list, tuple)):
-        return [_said(name, each) for each in value]
-    return value
+    return [_said(name, each) for each in value] or None if isinstance(value, list) else value
