@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from tests.mutants.__main__ import accepted, main
 from tests.mutants.mutations import ROOT, Module, modules, weaker_and_stricter
-from tests.mutants.trials import IMPORT, Mentions, Reach
+from tests.mutants.trials import IMPORT, Mentions, Reach, _functions
 from tests.unit.memory_dynamodb import ConditionalCheckFailedException, MemoryDynamoDB
 
 
@@ -139,6 +140,15 @@ def test_a_table_is_tried_with_the_tests_of_a_file_that_names_it_in_its_own_line
     assert Mentions(items).tests(frozenset({"test_a"})) == set()
 
 
+def test_a_function_is_found_though_what_was_collected_is_frozen() -> None:
+    """Else no mutant is put into a function that is there, and each trial imports everything again."""
+    gc.freeze()
+    there = _functions()
+    gc.freeze()
+
+    assert [function.__code__.co_qualname for function in there["domain/fence.py", "refuse"]] == ["refuse"]
+
+
 def test_no_reason_outlives_the_mutant_it_was_written_for() -> None:
     mutants = [mutant for module in modules([reason.module for reason in accepted()]) for mutant in module.mutants]
     assert [str(reason) for reason in accepted() if not any(reason.covers(mutant) for mutant in mutants)] == []
@@ -149,7 +159,7 @@ def test_known_faults_are_noticed_by_the_tests_that_are_there_for_them() -> None
     done = subprocess.run(
         [sys.executable, "-m", "tests.mutants", "--known"],
         cwd=ROOT,
-        env={"PYTHONPATH": "src", "PATH": ""},
+        env={"PYTHONPATH": "src", "PATH": "", "PYTHONPYCACHEPREFIX": sys.pycache_prefix or ""},
         capture_output=True,
         text=True,
         check=False,

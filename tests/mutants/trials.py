@@ -7,6 +7,7 @@ imported, so its fork imports everything again. A test that fails, a process tha
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import hashlib
 import importlib.abc
@@ -30,6 +31,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from coverage import Coverage
 
+from ops.record_schemas import SCHEMAS, schema_finding
 from tests.mutants.mutations import PACKAGE, ROOT, Key, Module, Mutant
 
 if TYPE_CHECKING:
@@ -125,7 +127,6 @@ class Mentions:
     """Who names something: lines of the package's functions, and tests, in themselves or in their file's own lines."""
 
     def __init__(self, items: Mapping[str, pytest.Item]) -> None:
-        self._lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self._tests: dict[str, set[str]] = defaultdict(set)
         for test, item in items.items():
             if isinstance(item, pytest.Function) and isinstance(item.function, FunctionType):
@@ -142,23 +143,30 @@ class Mentions:
                     for node in ast.walk(statement.value):
                         if isinstance(node, ast.Name):
                             self._tests[node.id] |= tests
-        for file in PACKAGE.rglob("*.py"):
-            path = file.relative_to(PACKAGE).as_posix()
-            for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(function, ast.FunctionDef):
-                    lines = {(path, line) for line in range(function.lineno, (function.end_lineno or 0) + 1)}
-                    for node in ast.walk(function):
-                        if isinstance(node, ast.Name | ast.Attribute):
-                            self._lines[node.id if isinstance(node, ast.Name) else node.attr] |= lines
-                    self._lines[function.name] |= lines
 
     def lines(self, names: frozenset[str]) -> set[tuple[str, int]]:
         """Lines of the functions that name one of these."""
-        return {line for name in names for line in self._lines.get(name, ())}
+        return {line for name in names for line in _lines_naming().get(name, ())}
 
     def tests(self, names: frozenset[str]) -> set[str]:
         """Tests that name one of these."""
         return {test for name in names for test in self._tests.get(name, ())}
+
+
+@functools.cache
+def _lines_naming() -> dict[str, set[tuple[str, int]]]:
+    """Lines of the package's functions by the names that stand in them; they do not change during a run."""
+    found: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for file in PACKAGE.rglob("*.py"):
+        path = file.relative_to(PACKAGE).as_posix()
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                lines = {(path, line) for line in range(function.lineno, (function.end_lineno or 0) + 1)}
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Name | ast.Attribute):
+                        found[node.id if isinstance(node, ast.Name) else node.attr] |= lines
+                found[function.name] |= lines
+    return found
 
 
 def try_all(
@@ -242,10 +250,13 @@ class _Trials(_Terse):
 
     def _loop(self, items: dict[str, pytest.Item]) -> None:
         if self._killers is None:
-            reach = _reach(items, _lines(self._watch))
+            reach, mentions = _reach(items, _lines(self._watch)), Mentions(items)
         else:
-            reach = Reach({}, dict.fromkeys(items, 0.0), Counter())
-        mentions, functions = Mentions(items), _functions()
+            reach, mentions = Reach({}, dict.fromkeys(items, 0.0), Counter()), None
+        functions = _functions()
+        for schema in SCHEMAS.glob("*.schema.json"):
+            # Each kind's validator is made when it is first asked, which most forks else would do for themselves.
+            schema_finding({"kind": schema.name.removesuffix(".schema.json")})
         # What is there before the forks is looked at by none of their collections, and so copied by none.
         gc.collect()
         gc.freeze()
@@ -253,6 +264,7 @@ class _Trials(_Terse):
         running: dict[int, tuple[Mutant, int, int, float]] = {}
         for module, mutant in self._tried:
             if self._killers is None:
+                assert mentions is not None
                 tests, afresh = reach.of(module, mutant, mentions, self._limit)
             else:
                 tests = [name for name in items if name.split("[")[0] == self._killers[mutant.key]]
@@ -534,6 +546,7 @@ def _digest(*files: Path) -> str:
 
 def _functions() -> dict[tuple[str, str], list[FunctionType]]:
     """Every function of the package that is there, by module and qualified name."""
+    gc.unfreeze()  # what is frozen is not among the objects, and the tests' own conftest.py freezes what was collected
     found: dict[tuple[str, str], list[FunctionType]] = defaultdict(list)
     for thing in gc.get_objects():
         if isinstance(thing, FunctionType) and thing.__code__.co_filename.startswith(str(PACKAGE)):
