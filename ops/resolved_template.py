@@ -116,9 +116,10 @@ class Template:
         return dict(self.document.get("Conditions") or {})
 
     @property
-    def resources(self) -> dict[str, dict[str, Any]]:
+    def resources(self) -> Mapping[str, dict[str, Any]]:
         """Resources as written, in the order of the file."""
-        return dict(self.document["Resources"])
+        resources: Mapping[str, dict[str, Any]] = self.document["Resources"]
+        return resources
 
     @cached_property
     def source(self) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
@@ -52,7 +53,7 @@ class Recorder:
         self.operations.add(xform_name(model.name))
         if "TransactItems" in params:
             self.transactions.append({**params, "why": self.outside.doing})
-        found = needed(service, model.name, params, self._place())
+        found = needed(service, model.name, params, self._place)
         self.calls += [replace(call, why=self.outside.doing) for call in found]
         self._asked = params
 
@@ -65,13 +66,14 @@ class Recorder:
             bucket = f"arn:{PARTITION}:s3:::{self._asked['Bucket']}"
             self.calls.append(Call("s3:ListBucket", bucket, why=self.outside.doing))
 
+    @cached_property
     def _place(self) -> Place:
-        ours = {self.stack.arn(MACHINE), self.stack.values["TrainingPipelineArn"]}
+        machine = self.stack.arn(MACHINE)
+        ours = {machine, self.stack.values["TrainingPipelineArn"]}
 
         def tags_of(arn: str) -> dict[str, str]:
             if OF_RUNS.search(arn):
                 return MADE
             return TAGS if OF_TEAMS.search(arn) and arn not in ours else {}
 
-        machine = self.stack.arn(MACHINE)
         return Place(ACCOUNT, REGION, PARTITION, tags_of=tags_of, machine_of=lambda _: machine)
