@@ -412,7 +412,7 @@ def resource_kinds(action: str) -> tuple[str, ...]:
         UnmappedCallError: AWS has no such action.
     """
     service, _, name = action.partition(":")
-    reference = _authorization_reference().get(service.lower(), {"Actions": {}})
+    reference = authorization_reference().get(service.lower(), {"Actions": {}})
     entry = reference["Actions"].get(name.lower())
     if entry is None:
         raise UnmappedCallError(action)
@@ -420,7 +420,8 @@ def resource_kinds(action: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _authorization_reference() -> dict[str, Any]:
+def authorization_reference() -> dict[str, Any]:
+    """AWS's Service Authorization Reference as cfn-lint carries it: by service, in lower case, its actions and resources."""
     # Its package takes seconds to import; the file is all that is read.
     package = importlib.util.find_spec("cfnlint")
     folders = [] if package is None else [*(package.submodule_search_locations or [])]

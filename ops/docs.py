@@ -21,8 +21,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cfnlint.decode import cfn_yaml
-
 from ops.aws_questions import page
 from ops.region_schemas import as_text, region_data
 from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-TEMPLATE: Final = ROOT / "automation-orchestration-pipeline.yaml"
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
 SCHEMA: Final = ROOT / "src" / "orchestration" / "policy.schema.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
@@ -44,7 +41,7 @@ DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
 
 def parameters_table() -> str:
     """The template's parameters, group by group."""
-    template = cfn_yaml.load(str(TEMPLATE))
+    template = sources()
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     lines = []
     for group in interface["ParameterGroups"]:
@@ -63,7 +60,7 @@ def parameters_table() -> str:
 
 def outputs_table() -> str:
     """The template's outputs."""
-    template = cfn_yaml.load(str(TEMPLATE))
+    template = sources()
     lines = ["| output | meaning |", "| --- | --- |"]
     lines += [f"| `{name}` | {_cell(str(output['Description']))} |" for name, output in template["Outputs"].items()]
     return "\n".join(lines)

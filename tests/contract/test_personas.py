@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-import cfnlint.data.AdditionalSpecs
 import pytest
 from ministack.core.iam_evaluator import (
     EvalContext,
@@ -18,6 +15,7 @@ from ministack.core.iam_evaluator import (
     parse_policy_document,
 )
 
+from local.iam_calls import authorization_reference
 from orchestration.domain.wait import Wait
 from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template
 
@@ -284,7 +282,7 @@ def test_the_policies_allow_what_the_security_page_says(deed: str, persona: str)
 
 def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_left_on_a_record() -> None:
     """Every action of the service that takes an object, the ones cfn-lint has learned since included."""
-    actions = json.loads(Path(cfnlint.data.AdditionalSpecs.__path__[0], "Policies.json").read_text())["s3"]["Actions"]
+    actions = authorization_reference()["s3"]["Actions"]
     changing = {
         name
         for name, about in actions.items()

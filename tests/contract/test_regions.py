@@ -8,11 +8,8 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from ops.region_schemas import as_text, region_data
+from ops.region_schemas import as_text, region_data, resource_schema
 from ops.regions import DATA, FEATURES, OPTIONAL, Gaps, fitted, known_gaps, missing
 from ops.resolved_template import Stack
 from ops.settled_template import settled
@@ -69,6 +66,8 @@ def test_cloudformation_takes_what_is_packaged_for_a_region() -> None:
 
     Only what no document before declares is looked at, with all it refers to; above it is said that the rest lacks nothing.
     """
+    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 - a second and a half, which only this test needs
+
     seen, new_in = set(parts(SOURCES)), []
     for lacks in sorted(ALIKE, key=len, reverse=True):
         made = document(ALIKE[lacks][0])
@@ -108,7 +107,7 @@ def excerpt(made: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("region", GAPS.lacks)
 def test_a_region_has_every_property_that_is_set(region: str) -> None:
     for logical_id, resource in document(region)["Resources"].items():
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, resource["Type"]).schema
+        schema = resource_schema(resource["Type"], region)
         assert resource.get("Properties", {}).keys() <= schema["properties"].keys(), logical_id
 
 

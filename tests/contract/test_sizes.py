@@ -11,9 +11,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from ops import asl_lint
+from ops.region_schemas import resource_schema
 from ops.resolved_template import Place
 from ops.stack_names import longest_stack_name
 from ops.template import sources
@@ -268,7 +268,7 @@ def too_large(schema: dict[str, Any], part: Any, value: Any, path: str) -> Itera
 
 def too_large_of(kind: str, given: Any, name: str) -> list[str]:
     """The same of a resource."""
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    schema = resource_schema(kind)
     return list(too_large(schema, schema, given, name))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from ops.docs import stack_name
+from ops.region_schemas import resource_schema
 from ops.stack import OperatorError
 from ops.stack_names import LIMITS, OF_A_STACK, STACK_NAME, Longest, longest_stack_name, refuse_long_name
 from ops.template import sources
@@ -14,8 +14,7 @@ from tests.contract.template import Template
 STATED = {
     key: int(schema["maxLength"])
     for key in LIMITS
-    if "maxLength"
-    in (schema := PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", key[0]).schema["properties"].get(key[1], {}))
+    if "maxLength" in (schema := resource_schema(key[0])["properties"].get(key[1], {}))
 }
 
 
