@@ -17,14 +17,12 @@ import tomllib
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import LicenseAcknowledgement
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from ops.package_zip import PackageError, package_bytes, vendored
@@ -65,6 +63,8 @@ def _written(about: Component, distributions: Iterable[importlib.metadata.Distri
     Raises:
         BomError: when it does not keep to the schema.
     """
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415 - a third of a second, as for the licences
+
     parts = {part.purl: part for part in map(_component, distributions)}
     bom = Bom(components=parts.values(), serial_number=uuid.UUID(int=0))
     bom.metadata.component = about
@@ -105,6 +105,8 @@ def _component(distribution: importlib.metadata.Distribution) -> Component:
 
 def _licence(name: str) -> License:
     """One of SPDX where the name is one, an expression where it is one, else the name as it stands."""
+    from cyclonedx.contrib.license.factories import LicenseFactory  # noqa: PLC0415 - reads all of SPDX's licences
+
     return LicenseFactory().make_from_string(name, license_acknowledgement=LicenseAcknowledgement.DECLARED)
 
 

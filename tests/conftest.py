@@ -29,6 +29,12 @@ def pytest_configure() -> None:
     UserAgentString.to_string = lambda _: "tests"  # type: ignore[method-assign]
 
 
+def pytest_collection() -> None:
+    """Leave what the imports make to no garbage collection: it stays until the end, and is looked through each time."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Leave what the imports made to no garbage collection: it stays until the end, and is looked through each time."""
+    """Begin to collect garbage, without what is there by now."""
     gc.freeze()
+    gc.enable()
