@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import gc
 import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.loaders import JSONFileLoader
 from botocore.useragent import UserAgentString
 
@@ -29,12 +35,29 @@ def pytest_configure() -> None:
     UserAgentString.to_string = lambda _: "tests"  # type: ignore[method-assign]
 
 
-def pytest_collection() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Leave what the imports make to no garbage collection: it stays until the end, and is looked through each time."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Begin to collect garbage, without what is there by now."""
+    with _one_worker_first(session.config):
+        collected = yield
     gc.freeze()
     gc.enable()
+    return collected
+
+
+@contextmanager
+def _one_worker_first(config: pytest.Config) -> Iterator[None]:
+    """Where no worker has collected with this bytecode before, let one do so alone: each would compile all modules itself."""
+    compiled = Path(sys.pycache_prefix or "", "all-tests-are-compiled")
+    if not hasattr(config, "workerinput") or not sys.pycache_prefix or compiled.exists():
+        yield
+        return
+    compiled.parent.mkdir(parents=True, exist_ok=True)
+    with compiled.with_name("compiling").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not compiled.exists():
+            yield
+            compiled.touch()
+            return
+    yield
