@@ -3,7 +3,7 @@
     with LambdaRuntime(zip_path, "orchestration.handler.orchestrate", {"TABLE_NAME": "..."}) as function:
         answer = function.invoke({"action": "admit"})
 
-The zip is unpacked into a folder that becomes LAMBDA_TASK_ROOT. Beside the standard library, the process can import
+The zip is unpacked into a folder that becomes LAMBDA_TASK_ROOT; a folder is one that was unpacked before. Beside the standard library, the process can import
 awslambdaric and the SDK that Lambda's Python runtimes carry (boto3, botocore and what they need), each linked from this
 environment; so a dependency that was left out of the zip fails here as it would there. The process starts
 without this environment's variables, so an endpoint or credentials come in through `environment` or not at all.
@@ -61,25 +61,28 @@ class LambdaRuntime:
 
     def __init__(
         self,
-        zip_path: Path,
+        package: Path,
         handler: str,
         environment: Mapping[str, str] | None = None,
         *,
         timeout_seconds: float = 15,
     ) -> None:
         self.handler = handler
-        self._zip_path = zip_path
+        self._package = package
         self._environment = dict(environment or {})
         self._timeout_seconds = timeout_seconds
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._answers: queue.Queue[Any] = queue.Queue()
 
     def __enter__(self) -> Self:
-        """Unpack the zip, serve the Runtime API on a free port and start the process."""
+        """Unpack the package unless it is a folder, serve the Runtime API on a free port and start the process."""
         self._folder = tempfile.TemporaryDirectory(prefix="lambda-")
         task, runtime = Path(self._folder.name, "task"), Path(self._folder.name, "runtime")
-        with zipfile.ZipFile(self._zip_path) as archive:
-            archive.extractall(task)
+        if self._package.is_dir():
+            task = self._package
+        else:
+            with zipfile.ZipFile(self._package) as archive:
+                archive.extractall(task)
         _link_runtime(runtime)
         self._log = Path(self._folder.name, "log").open("w+b")
         self._server = _RuntimeApi(self._events, self._answers, self._timeout_seconds)

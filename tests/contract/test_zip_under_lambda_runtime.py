@@ -24,8 +24,11 @@ from tests.contract.template import Template
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real package, built once."""
-    return package_zip.build(tmp_path_factory.mktemp("package") / "orchestration.zip")
+    """The real package, built and unpacked once, so that only its first start compiles it."""
+    folder = tmp_path_factory.mktemp("package")
+    with zipfile.ZipFile(package_zip.build(folder / "orchestration.zip")) as archive:
+        archive.extractall(folder / "task")
+    return folder / "task"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import jsonata
 import numpy as np
@@ -58,11 +58,17 @@ def largest_ratio(described: tuple[dict[str, Any], dict[str, Any]], seed: int, d
     return max(monitor.compare(fresh, *described)[1].values()) / 0.1
 
 
+SHARED: Final = {
+    name: os.environ[name] for name in ("PATH", "OMP_WAIT_POLICY", "PYTHONPYCACHEPREFIX") if name in os.environ
+}
+"""What a script of SageMaker's has of this process's environment, beside its contract."""
+
+
 def run_script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script as SageMaker does: as a file, with nothing but the contract in its environment."""
     return subprocess.run(  # noqa: S603  # the scripts of this repository
         [sys.executable, str(EXAMPLE / name), *arguments],
-        env={name: os.environ[name] for name in ("PATH", "OMP_WAIT_POLICY")} | environment,
+        env=SHARED | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -470,15 +476,23 @@ def test_the_monitor_job_reads_captured_requests_of_its_window_only(contract: di
     ],
 )
 def test_a_comparison_that_is_not_possible_fails_in_one_sentence(
-    files: dict[str, str | bytes], environment: dict[str, str], sentence: str, contract: dict[str, str], tmp_path: Path
+    files: dict[str, str | bytes],
+    environment: dict[str, str],
+    sentence: str,
+    contract: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """In this process: that the script ends so as a process too, the next test shows."""
     for name, content in files.items():
         (tmp_path / "data" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    done = run_script("monitor.py", **{**contract, **environment})
-    assert done.returncode == 1
+    for name, value in {**contract, **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert monitor.main() == 1
     message = (tmp_path / "ml" / "output" / "message").read_text()
     assert sentence in message
-    assert done.stderr.strip() == message
+    assert capsys.readouterr().err.strip() == message
     assert not (tmp_path / "out").exists()
 
 
@@ -555,7 +569,7 @@ def test_the_training_job_runs_from_the_packed_sources_and_survives_a_broken_cha
     (tmp_path / "champion" / "model.tar.gz").write_text("not an archive")
     transactions.main(["--seed", "1", "--count", "1500", "--out", str(tmp_path / "train" / "t.csv")])
     environment = {
-        **{name: os.environ[name] for name in ("PATH", "OMP_WAIT_POLICY")},
+        **SHARED,
         **job,
         "SM_CHANNEL_CHAMPION": str(tmp_path / "champion"),
     }
