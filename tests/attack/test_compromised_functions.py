@@ -107,10 +107,9 @@ def test_every_role_of_the_stack_is_tried() -> None:
 
 @pytest.mark.threat("role-misused")
 @pytest.mark.parametrize("deed", MAY)
-@pytest.mark.parametrize("who", ROLES)
-def test_a_role_does_its_own_work_and_nobody_elses(who: str, deed: str) -> None:
+def test_a_role_does_its_own_work_and_nobody_elses(deed: str) -> None:
     call, may = MAY[deed]
-    assert (allowing(STACK.policies(ROLES[who]), call) is not None) is (who in may)
+    assert {who for who, role in ROLES.items() if allowing(STACK.policies(role), call) is not None} == may
 
 
 @pytest.mark.threat("role-misused")
