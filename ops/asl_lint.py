@@ -38,9 +38,10 @@ from typing import TYPE_CHECKING, Any
 import botocore.exceptions
 import botocore.model
 import botocore.session
-import yaml
 from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
+
+from ops.template import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -642,16 +643,9 @@ def _is_number(value: Any) -> bool:
 # -- Templates ----------------------------------------------------------------------------------------------------
 
 
-class _TemplateLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short functions, whose values are of no interest here."""
-
-
-_TemplateLoader.add_multi_constructor("!", lambda _loader, _suffix, node: str(node.value))
-
-
 def substitutions_for(definition: Path, template: Path) -> frozenset[str] | None:
     """Return the DefinitionSubstitutions that `template` gives the machine made of this file, None when it has none."""
-    document = yaml.load(template.read_text(encoding="utf-8"), Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
+    document = parse(template.read_text(encoding="utf-8"))
     for resource in (document.get("Resources") or {}).values():
         properties = resource.get("Properties") or {}
         location = properties.get("DefinitionS3Location")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore  # noqa: F401 - before the AWS CLI, which has copies of these two and else puts them in their place
 import s3transfer  # noqa: F401 - the same
-from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
+import yaml
+from awscli.customizations.cloudformation.yamlhelper import intrinsics_multi_constructor, yaml_dump
 
 from ops.stack import OperatorError
 from ops.stack_deployment import TEMPLATE
@@ -29,9 +32,25 @@ def parse(text: str | Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=8)
 def _of_text(text: str) -> dict[str, Any]:
-    # A third of a second for each reading, and one command asks several times.
-    document: dict[str, Any] = yaml_parse(text)
+    document: dict[str, Any]
+    try:
+        document = json.loads(text, object_pairs_hook=OrderedDict)
+    except ValueError:
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     return document
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # which of the two, the platform says
+    """Reads as the AWS CLI's own loader does, in a quarter of its 0.2 s: libyaml's where it is there."""
+
+
+def _in_order(loader: Any, node: Any) -> OrderedDict[Any, Any]:
+    loader.flatten_mapping(node)  # for merge keys
+    return OrderedDict(loader.construct_pairs(node))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _in_order)
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def sources() -> dict[str, Any]:

@@ -49,9 +49,11 @@ def shown_by() -> dict[str, list[Shown]]:
     """Tests marked ``threat("name", ...)``, by threat, those of tests/attack first."""
     found: dict[str, list[Shown]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py"), key=lambda path: (path.parent.name != "attack", str(path))):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if f".{MARK}(" not in text:
+            continue
         where = path.relative_to(ROOT).as_posix()
-        for test, names in _marked(tree):
+        for test, names in _marked(ast.parse(text)):
             for name in names:
                 found[name].append(Shown(where, test))
     return dict(found)

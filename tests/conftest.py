@@ -32,7 +32,7 @@ def pytest_configure() -> None:
 
     JSONFileLoader._load_file = load_once  # type: ignore[attr-defined] # same
     # The name of the client, which nothing here reads and which takes a tenth of a call's time.
-    UserAgentString.to_string = lambda _: "tests"  # type: ignore[method-assign]
+    UserAgentString.to_string = lambda self: "tests"  # type: ignore[method-assign] # noqa: ARG005 - its name
 
 
 @pytest.hookimpl(wrapper=True)

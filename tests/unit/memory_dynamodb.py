@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -276,10 +277,15 @@ def _name(text: str, names: dict[str, str]) -> str:
 
 def _refuse_unused(request: dict[str, Any], expressions: str) -> None:
     """DynamoDB takes no name and no value that no expression uses."""
-    used = set(re.findall(r"[#:]\w+", f"{expressions} {request.get('ProjectionExpression', '')}"))
+    used = _placeholders(f"{expressions} {request.get('ProjectionExpression', '')}")
     given = {*request.get("ExpressionAttributeNames", {}), *request.get("ExpressionAttributeValues", {})}
     if used != given:
         raise _error("ValidationException", f"unused or undefined in expressions: {sorted(used ^ given)}", "Request")
+
+
+@cache
+def _placeholders(expressions: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[#:]\w+", expressions))
 
 
 def _refuse_old_looks(request: dict[str, Any]) -> None:

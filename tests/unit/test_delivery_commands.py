@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
 
 from ops import package, package_zip, regions
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
@@ -270,3 +272,19 @@ def test_what_cannot_be_left_out_is_answered_with_what_can() -> None:
         package.without_of("slck")
     with pytest.raises(OperatorError, match="no feature endpoints"):
         package.without_of("endpoints")
+
+
+# Templates.
+
+
+@pytest.mark.parametrize("again", [str, lambda text: json.dumps(yaml_parse(text))], ids=["YAML", "JSON"])
+def test_a_template_is_read_as_the_aws_cli_reads_it(again: Callable[[str], str]) -> None:
+    text = """
+Z: &z { !Ref A: 1, when: 2026-01-02, octal: 010, quoted: '010', on: yes, none: ~ }
+A: { <<: *z, C: !GetAtt R.Arn, D: !GetAtt R.Outputs.Arn, E: !Sub '${AWS::Region}-x', I: !If [Is, 1, !Ref AWS::NoValue] }
+B: [!Join [',', [a, !ImportValue b]], !Select [0, !GetAZs ''], !Equals [1.0, 1e3], !Condition Is, "\u00e9"]
+""".replace("{ !Ref A: 1, when: 2026-01-02,", "{")
+    made = parse(again(text))
+
+    assert made == yaml_parse(again(text))
+    assert yaml_dump(made) == yaml_dump(yaml_parse(again(text))), "in the same order"
