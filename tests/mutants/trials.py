@@ -228,7 +228,7 @@ class _Trials(_Terse):
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        if not isinstance(collector, pytest.Module):
+        if self._killers is not None or not isinstance(collector, pytest.Module):
             return (yield)
         self._watch.start()
         self._watch.switch_context(f"{IMPORT}{collector.nodeid}")
