@@ -31,6 +31,9 @@ def read_ahead() -> None:
     load = JSONFileLoader._load_file  # type: ignore[attr-defined] # private, and absent from the stubs
     read = functools.cache(lambda path, opener: load(JSONFileLoader(), path, opener))
     JSONFileLoader._load_file = lambda _self, path, opener: read(path, opener)  # type: ignore[attr-defined] # same
+    # By its path: a function may have a module of its own that is called as this package is.
+    connection = runpy.run_path(os.path.join(os.path.dirname(__file__), "lambda_connection.py"))  # noqa: PTH118, PTH120 - as below
+    connection["install"](os.environ["AWS_ENDPOINT_URL"])
     session = boto3.Session(aws_access_key_id="-", aws_secret_access_key="-", region_name="us-east-1")  # noqa: S106 - no call is made
     for service in SERVICES:
         session.client(service)
