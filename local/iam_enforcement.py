@@ -22,7 +22,7 @@ from ministack.services import stepfunctions as sfn
 
 from local.api_calls import ApiCall
 from local.iam_calls import Call, Place, UnmappedCallError, followed, needed
-from local.iam_policies import Caller, decided, lets_in
+from local.iam_policies import Caller, Statements, decided, lets_in
 from local.step_functions_executions import machine_of_token, role_of_task
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Authority:
         # ministack's own reading of requests knows no SageMaker, no partitions and no sources of events; it checks who signs.
         iam_actions.extract_iam_action = lambda *_, **__: None
         iam_evaluator.enforce = self._enforced
+        iam_evaluator.pin_request_caller = _pin_caller
         # Nobody here speaks TLS; on AWS everybody does.
         ministack.pin_request_origin = lambda *_: None
         iam_evaluator._request_origin = contextvars.ContextVar("origin", default=("127.0.0.1", True))
@@ -253,6 +254,13 @@ def _caller(key: str) -> Caller:
     return Caller(found.arn, _principal(found), found.account, found.policies or [], found.limits, found.keys)
 
 
+def _pin_caller(headers: Mapping[str, str], query: Mapping[str, list[str]] | None = None) -> None:
+    """Remember who calls, for the policies ministack's services look at; it gathers the caller's own to find the ARN."""
+    found = iam_evaluator.resolve_credential(extract_access_key_id(headers, query), get_account_id())
+    unknown = isinstance(found, iam_evaluator.CredentialResolutionError)
+    iam_evaluator._request_caller_arn.set(f"arn:aws:iam::{get_account_id()}:root" if unknown else found.principal_arn)
+
+
 def _principal(found: Any) -> str:
     """What aws:PrincipalArn is. Source: IAM User Guide, "AWS global condition context keys"."""
     if found.type != "AssumedRole":
@@ -269,8 +277,12 @@ def _denied(service: str, headers: Mapping[str, str], action: str, sentence: str
 def _parse_once() -> None:
     """Parse a policy's text once, however often its role calls."""
     parse = iam_evaluator.parse_policy_document
-    cached = functools.lru_cache(maxsize=256)(parse)
-    iam_evaluator.parse_policy_document = lambda document: (cached if isinstance(document, str) else parse)(document)
+
+    def parsed(document: str | Document) -> Statements:
+        return Statements(parse(document))
+
+    cached = functools.lru_cache(maxsize=256)(parsed)
+    iam_evaluator.parse_policy_document = lambda document: (cached if isinstance(document, str) else parsed)(document)
 
 
 def _resource_policy(service: str, arn: str) -> tuple[Document, str | None] | None:

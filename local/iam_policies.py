@@ -20,8 +20,24 @@ if TYPE_CHECKING:
 
     from local.iam_calls import Call
 
-Policies = list[list[Any]]
-"""The statements of each policy, parsed."""
+
+class Statements(list[Any]):
+    """The statements of a policy, parsed. Which of them are on an action is looked up once: callers make few, and often."""
+
+    def __init__(self, parsed: Sequence[Any] = ()) -> None:
+        super().__init__(parsed)
+        self._on: dict[str, list[Any]] = {}
+
+    def on(self, action: str) -> list[Any]:
+        """Those on an action."""
+        found = self._on.get(action)
+        if found is None:
+            named = iam_evaluator._action_matches
+            found = self._on[action] = [each for each in self if named(action, each.actions, each.not_actions)]
+        return found
+
+
+Policies = list[Statements]
 
 _VARIABLE: Final = re.compile(r"\$\{(aws:[^}]+)\}")
 
@@ -55,8 +71,8 @@ class Caller:
             arn=f"arn:aws:sts::{account}:assumed-role/role/session",
             principal=f"arn:aws:iam::{account}:role/role",
             account=account,
-            policies=[parse(document) for document in documents],
-            limits=() if boundary is None else ([parse(boundary)],),
+            policies=[Statements(parse(document)) for document in documents],
+            limits=() if boundary is None else ([Statements(parse(boundary))],),
         )
 
 
@@ -142,13 +158,12 @@ def lets_in(policy: Any, call: Call, service: str, region: str = "us-east-1") ->
     return bool(iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow")
 
 
-def _about(action: str, policies: Policies, keys: Mapping[str, Any]) -> Policies:
+def _about(action: str, policies: Policies, keys: Mapping[str, Any]) -> list[list[Any]]:
     """The statements on an action, with their variables replaced. One without a value stays, which no name ever matches."""
     return [
         [
             _with_values(statement, keys) if _has_variables(statement) else statement
-            for statement in statements
-            if iam_evaluator._action_matches(action, statement.actions, statement.not_actions)
+            for statement in statements.on(action)
         ]
         for statements in policies
     ]

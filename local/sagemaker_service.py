@@ -454,7 +454,6 @@ def _call_moto(action: str, request: Document) -> Document:
     """
     # Imported at the first call: moto is half a second of a start-up that should take less than that.
     from moto.core.request import Request  # noqa: PLC0415 - see above
-    from moto.sagemaker.responses import SageMakerResponse  # noqa: PLC0415 - see above
 
     region = get_region()
     http = Request.from_primitives(
@@ -469,7 +468,7 @@ def _call_moto(action: str, request: Document) -> Document:
         json.dumps(request).encode(),
     )
     try:
-        status, _, body = SageMakerResponse.dispatch(http, http.url, http.headers)
+        status, _, body = _moto().dispatch(http, http.url, http.headers)
     except NotImplementedError:
         raise ApiError("NotImplemented", f"The embedded AWS has no SageMaker {action}.", 501) from None
     document: Document = json.loads(body) if body else {}
@@ -477,6 +476,16 @@ def _call_moto(action: str, request: Document) -> Document:
         code = str(document.get("__type", "ValidationException")).rpartition("#")[2]
         raise ApiError(code, str(document.get("message") or document.get("Message") or document), status)
     return document
+
+
+@functools.cache
+def _moto() -> Any:
+    from moto.core import responses  # noqa: PLC0415 - as above
+    from moto.sagemaker.responses import SageMakerResponse  # noqa: PLC0415 - as above
+
+    # It looks through the hundreds of methods of the class for each request.
+    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
+    return SageMakerResponse
 
 
 def _reset_moto() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from local.faults import Application, Message, Receive, Scope, Send
 
@@ -44,22 +44,23 @@ def guarded(application: Application) -> Application:
     return answer
 
 
-def refusal(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     """Why a request is refused, or None.
 
     Args:
         headers: names in lower case, and values, as ASGI has them.
     """
-    values: dict[str, list[str]] = {}
-    for name, value in headers:
-        values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-    hosts = values.get("host", [])
+
+    def given(name: bytes) -> list[str]:
+        return [value.decode("latin-1") for each, value in headers if each == name]
+
+    hosts = given(b"host")
     if len(hosts) != 1 or not _loopback(hosts[0]):
         return f"Host {', '.join(hosts) or '(none)'} is not this machine: use 127.0.0.1 or localhost."
-    foreign = [origin for origin in values.get("origin", []) if urlsplit(origin).netloc != hosts[0]]
+    foreign = [origin for origin in given(b"origin") if urlsplit(origin).netloc != hosts[0]]
     if foreign:
         return f"A page of {foreign[0]} asks; only pages of {hosts[0]} may."
-    sites = [site for site in values.get("sec-fetch-site", []) if site not in OWN]
+    sites = [site for site in given(b"sec-fetch-site") if site not in OWN]
     if sites:
         return f"A {sites[0]} page asks; only pages of {hosts[0]} may."
     return None
