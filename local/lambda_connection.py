@@ -74,10 +74,10 @@ def install(endpoint_url: str) -> None:
             connection.close()
         else:
             idle.append(connection)
-        return AWSResponse(request.url, status, headers, Body(content))
+        return AWSResponse(request.url, status, headers, Body(content))  # type: ignore[arg-type] # any mapping will do
 
-    URLLib3Session.send = send
-    UserAgentString.to_string = lambda _: "Boto3"
+    URLLib3Session.send = send  # type: ignore[assignment, method-assign] # another way to do what it does
+    UserAgentString.to_string = lambda _: "Boto3"  # type: ignore[assignment, method-assign] # same
 
 
 def _head(request: Any, host: str, endpoint_url: str) -> bytes:
