@@ -297,10 +297,19 @@ def _install_at_first_use(ministack: Any) -> None:
         iam_enforcement.install_topics(sns)
 
     @functools.cache
+    def add_to_dynamodb() -> None:
+        from ministack.services import dynamodb
+
+        from local import dynamodb_expressions
+
+        dynamodb_expressions.install(dynamodb)
+
+    @functools.cache
     def add_to_cloudformation() -> None:
-        # Its provisioners call every other service, Lambda and SNS too.
+        # Its provisioners call every other service, Lambda, SNS and DynamoDB too.
         add_to_lambda()
         add_to_sns()
+        add_to_dynamodb()
         from ministack.services.cloudformation import provisioners
 
         from local import cloudformation_types
@@ -312,6 +321,7 @@ def _install_at_first_use(ministack: Any) -> None:
         "sts": add_to_sts,
         "s3": add_to_s3,
         "sns": add_to_sns,
+        "dynamodb": add_to_dynamodb,
         "cloudformation": add_to_cloudformation,
     }
 
