@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from local.sagemaker_records import Document
 
-_POLL_SECONDS = 0.02
+_LOOK_SECONDS = 0.02
+_NOTICE_SECONDS = 0.1
+"""How late a task notices that its time or its execution is over. Each parked one looks as often: 30 of them took a twentieth
+of a processor at 0.02."""
 _Response = tuple[int, dict[str, str], Any]
 
 
@@ -86,17 +89,18 @@ def wait_while_running(
     """
     deadline = None if limit is None else time.monotonic() + limit
     while True:
+        left = _NOTICE_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
         if isinstance(done, threading.Event):
-            if done.wait(_POLL_SECONDS):
+            if done.wait(min(_NOTICE_SECONDS, left)):
                 return True
         elif done():
             return True
         else:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(min(_LOOK_SECONDS, left))
         if task_is_over():
             on_end()
             raise ExecutionEnded
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline is not None and time.monotonic() >= deadline:
             return False
 
 
@@ -351,7 +355,7 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
     if not wait_while_running(done, on_end=lambda: None, limit=timeout):
         attempt.timed_out.set()
         # A moment for the child or the job to be told to stop; a Lambda function cannot be told.
-        done.wait(5 * _POLL_SECONDS)
+        done.wait(2 * _NOTICE_SECONDS)
         raise sfn._ExecutionError("States.Timeout", f"Task timed out after {timeout} seconds")
     if failure:
         raise failure[0]
