@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import boto3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,13 @@ def deploy(
 
 def outputs(stack: str, *, environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Outputs of a stack by name."""
-    described = json.loads(
-        aws("cloudformation", "describe-stacks", "--stack-name", stack, "--output", "json", environment=environment)
+    given = (environment or {}).get
+    cloudformation = boto3.client(
+        "cloudformation",
+        endpoint_url=given("AWS_ENDPOINT_URL"),
+        region_name=given("AWS_REGION"),
+        aws_access_key_id=given("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=given("AWS_SECRET_ACCESS_KEY"),
     )
+    described = cloudformation.describe_stacks(StackName=stack)
     return {entry["OutputKey"]: entry["OutputValue"] for entry in described["Stacks"][0].get("Outputs", [])}
