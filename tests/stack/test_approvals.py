@@ -40,6 +40,20 @@ def linked(link_loop: Loop) -> Reviewer:
     return Reviewer(link_loop)
 
 
+@pytest.fixture(scope="module")
+def waiting(loop: Loop) -> tuple[str, str]:
+    """A run that waits for its approval, for the stories in which nobody decides: model and run."""
+    model = loop.model(**ASKS)
+    return model, Reviewer(loop).asked(model)[1]
+
+
+@pytest.fixture(scope="module")
+def waiting_by_link(link_loop: Loop) -> tuple[str, str, str]:
+    """The same with its link: model, run and nonce."""
+    model = link_loop.model(**ASKS)
+    return model, *Reviewer(link_loop).asked_by_link(model)[1:]
+
+
 class TestFromATerminal:
     def test_an_approved_run_trains_and_leaves_who_when_how_and_why(
         self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
@@ -107,8 +121,10 @@ class TestFromATerminal:
 
         assert terminal.terminal(monkeypatch, "approve", "--run", "")[0] == 2
 
-    def test_a_malformed_invocation_is_an_error_and_decides_nothing(self, terminal: Reviewer) -> None:
-        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+    def test_a_malformed_invocation_is_an_error_and_decides_nothing(
+        self, terminal: Reviewer, waiting: tuple[str, str]
+    ) -> None:
+        _, run_id = waiting
         for request in (
             {"decision": "MAYBE"},
             {"subject": "slot"},
@@ -349,9 +365,10 @@ class TestThePage:
         assert (over.status, "This was decided" in over.body, "<form" in over.body) == (200, True, False)
         assert linked.post(run_id, "REJECTED", nonce).status == 409
 
-    def test_a_page_says_what_a_reviewer_needs_and_allows_nothing_else(self, linked: Reviewer) -> None:
-        model = linked.loop.model(**ASKS)
-        _, run_id, nonce = linked.asked_by_link(model)
+    def test_a_page_says_what_a_reviewer_needs_and_allows_nothing_else(
+        self, linked: Reviewer, waiting_by_link: tuple[str, str, str]
+    ) -> None:
+        model, run_id, nonce = waiting_by_link
 
         page = linked.get(run_id, nonce)
 
@@ -363,8 +380,10 @@ class TestThePage:
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
 
-    def test_a_program_gets_json_without_the_nonce(self, linked: Reviewer) -> None:
-        _, run_id, nonce = linked.asked_by_link(linked.loop.model(**ASKS))
+    def test_a_program_gets_json_without_the_nonce(
+        self, linked: Reviewer, waiting_by_link: tuple[str, str, str]
+    ) -> None:
+        _, run_id, nonce = waiting_by_link
 
         told = linked.get(run_id, nonce, headers={"Accept": "application/json"})
 
@@ -372,9 +391,10 @@ class TestThePage:
         assert told.document["run_id"] == run_id
         assert nonce not in told.body
 
-    def test_forged_truncated_missing_and_foreign_links_open_and_decide_nothing(self, linked: Reviewer) -> None:
-        model = linked.loop.model(**ASKS)
-        _, run_id, nonce = linked.asked_by_link(model)
+    def test_forged_truncated_missing_and_foreign_links_open_and_decide_nothing(
+        self, linked: Reviewer, waiting_by_link: tuple[str, str, str]
+    ) -> None:
+        model, run_id, nonce = waiting_by_link
         _, _, foreign = linked.asked_by_link(linked.loop.model(**ASKS))
 
         no_nonces = [nonce[:-1], nonce + "A", "", "\x00é", foreign[:-1]]
@@ -481,10 +501,8 @@ class TestThePage:
 
 
 class TestSignedAccess:
-    def test_an_unsigned_request_is_not_let_in(self, terminal: Reviewer) -> None:
-        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
-
-        assert terminal.get(run_id).status == 403
+    def test_an_unsigned_request_is_not_let_in(self, terminal: Reviewer, waiting: tuple[str, str]) -> None:
+        assert terminal.get(waiting[1]).status == 403
 
     def test_a_signed_request_sees_the_page_without_any_nonce(self, terminal: Reviewer) -> None:
         model = terminal.loop.model(**ASKS)
@@ -515,9 +533,11 @@ class TestSignedAccess:
         (vote,) = terminal.evidence(model, run_id)["votes"]
         assert (vote["by"], vote["via"], vote["proven_by"]) == (ADA, "iam identity", "IAM user")
 
-    def test_nobody_decides_in_the_shape_of_the_page_from_a_terminal(self, terminal: Reviewer) -> None:
+    def test_nobody_decides_in_the_shape_of_the_page_from_a_terminal(
+        self, terminal: Reviewer, waiting: tuple[str, str]
+    ) -> None:
         """Who may invoke a function directly can write into its event what Lambda writes: who signed it."""
-        _, run_id = terminal.asked(terminal.loop.model(**ASKS))
+        _, run_id = waiting
         forged = url_event("POST", f"run={run_id}", "subject=training&decision=APPROVED")
         forged["requestContext"]["authorizer"] = {"iam": {"userArn": ADA}}
 

@@ -20,14 +20,18 @@ def throw_switch(loop: Loop, scope: str) -> None:
     )
 
 
-def test_a_loser_is_rejected_in_the_registry_with_the_reason(loop: Loop) -> None:
+def test_a_loser_never_serves_and_is_rejected_in_the_registry_with_the_reason(loop: Loop) -> None:
     package = model_package(loop)
-    worse = loop.evaluation({"auc": 0.7, "recall": 0.8}, CHAMPION)
+    worse = loop.evaluation({"auc": 0.84, "recall": 0.8}, CHAMPION)
     model = loop.model(training=loop.training(worse, model_package_arn=package), package=package)
+    before = loop.endpoint_config(f"{model}-prod")
 
     ended = loop.run(loop.drift(model))
 
-    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
+    assert (ended.status, ended.output["outcome"]) == ("SUCCEEDED", "CANDIDATE_REJECTED")
+    assert loop.states(ended.arn)[-1] == "CandidateRejected"
+    assert "0.8400 is not >= 0.8600" in ended.output["reason"]
+    assert loop.endpoint_config(f"{model}-prod") == before
     assert loop.statuses(ended.name)[-1] == "CANDIDATE_REJECTED"
     assert approval_of(loop, package) == "Rejected"
     described = loop.aws.client("sagemaker").describe_model_package(ModelPackageName=package)
@@ -61,6 +65,7 @@ def test_a_champion_that_changed_meanwhile_ends_the_comparison_and_is_nobodys_fa
 
     assert ended.output["outcome"] == "SUPERSEDED"
     assert "The champion changed" in ended.output["reason"]
+    assert loop.endpoint_config(f"{model}-prod") == f"{model}-hand"
     state = loop.item(f"MODEL#{model}", "STATE") or {}
     assert state["fruitless_runs"] == {"N": "0"}
     assert "cooldown_until" not in state
@@ -80,6 +85,8 @@ def test_a_kill_switch_thrown_while_the_candidate_trains_stops_the_run_before_it
     assert ended.output["outcome"] == "STOPPED"
     assert loop.states(arn)[-1] == "RetrainingStopped"
     assert loop.endpoint_config(f"{model}-prod") == f"{model}-first"
+    names = {entry["ModelName"] for entry in loop.aws.client("sagemaker").list_models(MaxResults=100)["Models"]}
+    assert {name for name in names if name.startswith(model)} == {f"{model}-first"}
     # A good candidate that was stopped is no loser.
     assert approval_of(loop, package) == "PendingManualApproval"
 

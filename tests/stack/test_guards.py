@@ -4,25 +4,65 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import dataclass
 
 import pytest
 
-from tests.stack.loop import Loop
+from tests.stack.loop import Ended, Loop
 from tests.stack.moments import parked
 
 
-def test_the_same_event_again_changes_nothing(loop: Loop) -> None:
-    model = loop.model()
-    event = loop.drift(model)
-    first = loop.run(event)
+@dataclass(frozen=True)
+class Signals:
+    """What came of the signals of one model: a mild one, a bad one, that one once more, another in the cooldown."""
 
-    again = loop.run(event)
+    loop: Loop
+    model: str
+    mild: Ended
+    trained: Ended
+    again: Ended
+    cooling: Ended
+
+
+@pytest.fixture(scope="module")
+def signals(loop: Loop) -> Signals:
+    """One model's signals, each sent when the one before was over."""
+    model = loop.model()
+    mild, bad = loop.run(loop.drift(model, observed=0.25)), loop.drift(model)
+    trained, again = loop.run(bad), loop.run(bad)
+    return Signals(loop, model, mild, trained, again, loop.run(loop.drift(model, observed=1.2)))
+
+
+def test_a_mild_drift_is_observed(signals: Signals) -> None:
+    assert signals.mild.output["outcome"] == "OBSERVE"
+    assert "1.25 times its threshold" in signals.mild.output["reason"]
+
+
+def test_the_same_event_again_changes_nothing(signals: Signals) -> None:
+    again = signals.again
 
     assert again.output["retraining_required"] == "NO"
-    assert first.name in again.output["reason"]
-    assert loop.states(again.arn) == ["ReadRetrainingDecision", "DecisionChoice", "NoRetrainingNeeded"]
-    assert len(loop.decisions(model)) == 1
-    assert len(loop.keys(f"manifests/{model}/")) == 1
+    assert signals.trained.name in again.output["reason"]
+    assert signals.loop.states(again.arn) == ["ReadRetrainingDecision", "DecisionChoice", "NoRetrainingNeeded"]
+    decided = [record["run_id"] for record in signals.loop.decisions(signals.model)]
+    assert decided == [ended.name for ended in (signals.mild, signals.trained, signals.cooling)]
+
+
+def test_a_signal_in_the_cooldown_is_kept_and_does_not_train(signals: Signals) -> None:
+    loop, cooling = signals.loop, signals.cooling
+
+    assert cooling.output["outcome"] == "COALESCE"
+    assert "cooldown" in cooling.output["reason"]
+    assert loop.keys(f"manifests/{signals.model}/") == [f"manifests/{signals.model}/{signals.trained.name}.json"]
+    record = loop.decisions(signals.model)[-1]
+    assert record["reason"] == "COOLDOWN"
+    assert [guard["guard"] for guard in record["guards"] if not guard["passed"]] == ["cooldown"]
+
+
+def test_every_record_of_a_model_is_linked_to_the_one_before(signals: Signals) -> None:
+    kinds = [record["kind"] for record in signals.loop.chain(signals.model)]
+
+    assert kinds == ["decision", "decision", "manifest", "verdict", "verification", "outcome", "decision"]
 
 
 def test_a_report_with_a_dedupe_key_is_one_signal_however_often_it_is_sent(loop: Loop) -> None:
@@ -34,29 +74,6 @@ def test_a_report_with_a_dedupe_key_is_one_signal_however_often_it_is_sent(loop:
 
     assert again.output["outcome"] == "SKIP"
     assert len(loop.decisions(model)) == 1
-
-
-def test_a_signal_in_the_cooldown_is_kept_and_does_not_train(loop: Loop) -> None:
-    model = loop.model()
-    loop.run(loop.drift(model))
-
-    second = loop.run(loop.drift(model, observed=1.2))
-
-    assert second.output["outcome"] == "COALESCE"
-    assert "cooldown" in second.output["reason"]
-    assert len(loop.keys(f"manifests/{model}/")) == 1
-    record = loop.decisions(model)[-1]
-    assert record["reason"] == "COOLDOWN"
-    assert [guard["guard"] for guard in record["guards"] if not guard["passed"]] == ["cooldown"]
-
-
-def test_a_mild_drift_is_observed(loop: Loop) -> None:
-    model = loop.model()
-
-    ended = loop.run(loop.drift(model, observed=0.25))
-
-    assert ended.output["outcome"] == "OBSERVE"
-    assert "1.25 times its threshold" in ended.output["reason"]
 
 
 def test_a_second_signal_during_a_run_is_kept(loop: Loop) -> None:
@@ -72,19 +89,9 @@ def test_a_second_signal_during_a_run_is_kept(loop: Loop) -> None:
     loop.aws.client("stepfunctions").stop_execution(executionArn=first)
 
 
-def test_a_signal_through_eventbridge_starts_the_loop(loop: Loop) -> None:
-    model = loop.model()
-    before = loop.executions()
-
-    event = loop.drift(model)
-    loop.send(event["detail"], detail_type="Drift Detected")
-
-    (arn,) = loop.until(lambda: [arn for arn in loop.executions() - before if model in loop.input_of(arn)])
-    assert loop.ended(arn).output["outcome"] == "PROMOTED"
-
-
 @pytest.mark.threat("foreign-account-event")
 def test_an_event_of_another_account_starts_nothing_though_the_bus_takes_it(loop: Loop) -> None:
+    """And one of this account starts the loop."""
     model, events = loop.model(), loop.aws.client("events")
     before = loop.executions()
     bus = f"arn:aws:events:{loop.aws.region}:{loop.aws.account}:event-bus/default"
@@ -116,13 +123,3 @@ def test_a_harmless_report_under_the_same_key_is_in_no_real_drifts_way(loop: Loo
     real = loop.run(loop.drift(model, severity="info", dedupe_key=key))
 
     assert (harmless.output["outcome"], real.output["outcome"]) == ("OBSERVE", "PROMOTED")
-
-
-def test_every_record_of_a_model_is_linked_to_the_one_before(loop: Loop) -> None:
-    model = loop.model()
-    for observed in (0.25, 0.9, 1.0):
-        loop.run(loop.drift(model, observed=observed))
-
-    kinds = [record["kind"] for record in loop.chain(model)]
-
-    assert kinds == ["decision", "decision", "manifest", "verdict", "verification", "outcome", "decision"]

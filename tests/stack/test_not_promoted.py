@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stack.loop import CHAMPION, Loop
+from tests.stack.loop import Loop
 from tests.stack.moments import parked
-
-
-def test_a_worse_candidate_never_serves(loop: Loop) -> None:
-    model = loop.model(evaluation=loop.evaluation({"auc": 0.84, "recall": 0.8}, CHAMPION))
-    before = loop.endpoint_config(f"{model}-prod")
-
-    ended = loop.run(loop.drift(model))
-
-    assert ended.status == "SUCCEEDED"
-    assert loop.states(ended.arn)[-1] == "CandidateRejected"
-    assert ended.output["outcome"] == "CANDIDATE_REJECTED"
-    assert "0.8400 is not >= 0.8600" in ended.output["reason"]
-    assert loop.endpoint_config(f"{model}-prod") == before
-    assert loop.statuses(ended.name)[-1] == "CANDIDATE_REJECTED"
 
 
 def test_a_candidate_that_was_not_measured_never_serves(loop: Loop) -> None:
@@ -29,11 +15,13 @@ def test_a_candidate_that_was_not_measured_never_serves(loop: Loop) -> None:
     assert "wrote no evaluation report" in ended.output["reason"]
 
 
-def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot(loop: Loop) -> None:
+def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot_and_pages_people(loop: Loop) -> None:
     model = loop.model(training=loop.failing_training())
     before = loop.endpoint_config(f"{model}-prod")
 
-    ended = loop.run(loop.drift(model))
+    with loop.listening(loop.outputs["EscalationTopicArn"]) as messages:
+        ended = loop.run(loop.drift(model))
+        (message,) = messages(1)
 
     assert (ended.status, ended.error) == ("FAILED", "TrainingFailed")
     assert "the training data is gone" in (ended.cause or "")
@@ -46,14 +34,6 @@ def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot(l
     slots = loop.item("SLOTS", "LEDGER")
     assert slots is not None
     assert ended.name not in slots["holders"]["S"]
-
-
-def test_a_failed_run_pages_people_with_its_runbook_section(loop: Loop) -> None:
-    model = loop.model(training=loop.failing_training())
-    with loop.listening(loop.outputs["EscalationTopicArn"]) as messages:
-        loop.run(loop.drift(model))
-        (message,) = messages(1)
-
     assert model in message["Subject"]
     assert "training failed" in message["Subject"]
     assert "#training-failed" in message["Message"]
@@ -73,16 +53,3 @@ def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> 
     assert "active_run_id" not in state
     loop.until(lambda: loop.keys(f"evidence/{model}/{name}/outcome.json"))
     assert "wrong data" in loop.read(f"evidence/{model}/{name}/outcome.json")["reason"]
-
-
-def test_a_run_stopped_while_its_endpoint_changes_freezes_the_model_until_people_looked(loop: Loop) -> None:
-    model = loop.model()
-    loop.aws.tell_endpoint(f"{model}-prod", None, seconds=3)
-    arn = loop.start(loop.drift(model))
-    parked(loop, arn, "promotion")
-
-    loop.aws.client("stepfunctions").stop_execution(executionArn=arn, cause="a person stops it")
-
-    frozen = loop.until(lambda: (loop.item(f"MODEL#{model}", "STATE") or {}).get("frozen_reason"))
-    assert "no bake has judged" in frozen["S"]
-    assert loop.run(loop.drift(model)).output["outcome"] == "HOLD"

@@ -40,7 +40,7 @@ def test_explain_of_an_unknown_signal_says_where_records_are(capsys: pytest.Capt
     assert "decisions/<model>/" in capsys.readouterr().err
 
 
-def test_a_manual_request_retrains_and_in_the_cooldown_only_with_force(
+def test_a_manual_request_retrains_and_in_the_cooldown_only_with_force_and_history_lists_the_runs(
     loop: Loop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = loop.model()
@@ -56,6 +56,13 @@ def test_a_manual_request_retrains_and_in_the_cooldown_only_with_force(
     loop.ended(loop.execution_arn(forced["run_id"]))
     assert forced["reason"] == "FORCED"
     assert any(guard["reason"] == "COOLDOWN_OVERRIDDEN" for guard in forced["guards"])
+
+    capsys.readouterr()
+    assert history.main(["--model", model]) == 0
+    assert "PROMOTED" in capsys.readouterr().out
+    assert history.main(["--run", first["run_id"]]) == 0
+    out = capsys.readouterr().out
+    assert out.index("TRAINING_STARTED") < out.index("PROMOTED")
 
 
 def test_a_manual_request_without_a_reason_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,17 +112,6 @@ def test_a_candidate_on_trial_is_taken_back_in_the_operators_words(
 def test_an_illegal_scope_is_refused_with_the_legal_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert switches.main(["pause", "--scope", "everything", "--reason", "x"]) == 2
     assert "Use global, model:<model>, or source:" in capsys.readouterr().err
-
-
-def test_history_lists_runs_and_the_statuses_of_one(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
-    model = loop.model()
-    ended = loop.run(loop.drift(model))
-
-    assert history.main(["--model", model]) == 0
-    assert "PROMOTED" in capsys.readouterr().out
-    assert history.main(["--run", ended.name]) == 0
-    out = capsys.readouterr().out
-    assert out.index("TRAINING_STARTED") < out.index("PROMOTED")
 
 
 def test_waits_shows_what_is_parked_without_its_token(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:

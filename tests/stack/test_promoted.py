@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
-from tests.stack.loop import CHAMPION, Loop
+import pytest
+
+from tests.stack.loop import CHAMPION, Ended, Loop
 
 
-def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(loop: Loop) -> None:
+@dataclass(frozen=True)
+class Promoted:
+    """A promoted run, with what served before it."""
+
+    loop: Loop
+    model: str
+    before: str
+    ended: Ended
+
+
+@pytest.fixture(scope="module")
+def promoted(loop: Loop) -> Promoted:
+    """A drift report of a model, and what came of it."""
     model = loop.model()
     before = loop.endpoint_config(f"{model}-prod")
+    return Promoted(loop, model, before, loop.run(loop.drift(model)))
 
-    ended = loop.run(loop.drift(model))
+
+def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(promoted: Promoted) -> None:
+    loop, model, before, ended = promoted.loop, promoted.model, promoted.before, promoted.ended
 
     assert ended.status == "SUCCEEDED", ended
     assert loop.states(ended.arn)[-1] == "ModelPromoted"
@@ -43,14 +61,13 @@ def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(loop
     assert loop.read(f"runs/{model}/{ended.name}/inputs/event.json")["detail"]["model"] == model
 
 
-def test_the_new_config_is_the_champions_with_only_the_model_changed(loop: Loop) -> None:
-    model = loop.model()
-    sagemaker = loop.aws.client("sagemaker")
-    before = sagemaker.describe_endpoint_config(EndpointConfigName=loop.endpoint_config(f"{model}-prod"))
+def test_the_new_config_is_the_champions_with_only_the_model_changed(promoted: Promoted) -> None:
+    sagemaker = promoted.loop.aws.client("sagemaker")
+    before = sagemaker.describe_endpoint_config(EndpointConfigName=promoted.before)
 
-    loop.run(loop.drift(model))
-
-    after = sagemaker.describe_endpoint_config(EndpointConfigName=loop.endpoint_config(f"{model}-prod"))
+    after = sagemaker.describe_endpoint_config(
+        EndpointConfigName=promoted.loop.endpoint_config(f"{promoted.model}-prod")
+    )
     (old,), (new,) = before["ProductionVariants"], after["ProductionVariants"]
     assert old.pop("ModelName") != new.pop("ModelName")
     assert new == old

@@ -135,6 +135,7 @@ def test_the_sweep_settles_a_dead_run_whose_event_was_lost(one_slot: Loop) -> No
     state = loop.item(f"MODEL#{model}", "STATE")
     assert state is not None
     assert "active_run_id" not in state
+    assert f"RUN#{name}" not in [item["sk"]["S"] for item in partition(loop, "ACTIVE")]
 
 
 def test_a_paused_model_keeps_its_place_and_gets_a_slot_when_it_is_resumed(one_slot: Loop) -> None:

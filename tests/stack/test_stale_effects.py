@@ -37,12 +37,11 @@ def change_policy(loop: Loop, model: str, section: str, **values: Any) -> dict[s
     return before
 
 
-@pytest.mark.parametrize("scope", ["model", "source:drift_report"])
-def test_a_switch_thrown_while_it_trains_stops_the_promotion(loop: Loop, unpaused: list[str], scope: str) -> None:
+def test_a_switch_on_a_source_thrown_while_it_trains_stops_the_promotion(loop: Loop, unpaused: list[str]) -> None:
+    """One on its model: tests/stack/test_candidate_rejected.py."""
     model, arn, held = training_now(loop)
-    scope = f"model:{model}" if scope == "model" else scope
-    pause(loop, scope)
-    unpaused.append(scope)
+    pause(loop, "source:drift_report")
+    unpaused.append("source:drift_report")
 
     held.let_go()
 
@@ -63,16 +62,6 @@ def test_a_switch_thrown_in_a_bake_ends_it_and_the_champion_serves_again(loop: L
 
     assert loop.ended(arn).output["outcome"] == "STOPPED"
     assert serving(loop, model) == f"{model}-first"
-
-
-def test_a_hotfix_deployed_while_it_trained_is_not_overwritten(loop: Loop) -> None:
-    model, arn, held = training_now(loop)
-    hotfix = deploy_hotfix(loop, model)
-
-    held.let_go()
-
-    assert loop.ended(arn).output["outcome"] == "SUPERSEDED"
-    assert serving(loop, model) == hotfix
 
 
 def test_a_hotfix_deployed_after_the_evaluation_is_not_overwritten_and_nobodys_failure(loop: Loop) -> None:
@@ -104,18 +93,6 @@ def test_a_hotfix_that_is_still_being_deployed_is_seen_too(loop: Loop) -> None:
 
     assert loop.ended(arn).output["outcome"] == "SUPERSEDED"
     loop.until(lambda: serving(loop, model) == f"{model}-fix")
-
-
-def test_a_hotfix_in_the_bake_is_left_alone(loop: Loop) -> None:
-    model = loop.model()
-    change_policy(loop, model, "promotion", bake_minutes=60)
-    arn = loop.start(loop.drift(model))
-    parked(loop, arn, "bake")
-
-    hotfix = deploy_hotfix(loop, model)
-
-    assert loop.ended(arn).output["outcome"] == "SUPERSEDED"
-    assert serving(loop, model) == hotfix
 
 
 def test_gates_loosened_during_the_training_do_not_count(loop: Loop) -> None:

@@ -33,26 +33,6 @@ def serving_data(loop: Loop, model: str) -> dict[str, Any]:
     return container
 
 
-def test_a_sagemaker_pipeline_trains_and_what_it_trained_serves(loop: Loop) -> None:
-    pipeline = sagemaker_pipeline(loop)
-    model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
-    name, training = new_run(loop, model)
-
-    ended = loop.ended(loop.start(loop.drift(model), name=name))
-
-    assert ended.output["outcome"] == "PROMOTED", ended
-    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/artifacts/{model}/{name}/")
-    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
-    assert copy["source"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
-    sagemaker = loop.aws.client("sagemaker")
-    (execution,) = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
-    assert execution["PipelineExecutionDisplayName"] == training
-    parameters = sagemaker.list_pipeline_parameters_for_execution(
-        PipelineExecutionArn=execution["PipelineExecutionArn"]
-    )["PipelineParameters"]
-    assert parameters == [{"Name": "OutputUri", "Value": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}]
-
-
 def test_a_package_that_a_sagemaker_pipeline_registered_serves_and_is_approved(loop: Loop) -> None:
     group, arn = group_of_packages(loop)
     training = {"target": sagemaker_pipeline(loop, group=group), "parameters": {"OutputUri": "output_uri"}}
@@ -90,28 +70,6 @@ def test_a_parameter_the_sagemaker_pipeline_does_not_know_fails_the_training_by_
 
     assert ended.error == "TrainingFailed"
     assert "Seed" in (ended.cause or "")
-
-
-def test_a_training_job_of_the_policy_trains_and_carries_its_run(loop: Loop) -> None:
-    request = job_request(loop) | {"Tags": [{"Key": "team", "Value": "fraud"}], "HyperParameters": {"epochs": "3"}}
-    target = {"target": "training-job", "request": request, "parameters": {"evaluation-uri": "evaluation_uri"}}
-    model = loop.model(policy={"training": target})
-    name, training = new_run(loop, model)
-
-    ended = loop.ended(loop.start(loop.drift(model), name=name))
-
-    assert ended.output["outcome"] == "PROMOTED", ended
-    sagemaker = loop.aws.client("sagemaker")
-    job = sagemaker.describe_training_job(TrainingJobName=training)
-    assert job["HyperParameters"] == {
-        "epochs": "3",
-        "evaluation-uri": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/evaluation.json",
-    }
-    tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]}
-    assert tags == {"team": "fraud", "retraining:model": model, "retraining:run": name}
-    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
-    assert copy["source"] == job["ModelArtifacts"]["S3ModelArtifacts"]
-    assert serving_data(loop, model)["ModelDataUrl"] == copy["uri"]
 
 
 # A start whose response was lost is one training.
@@ -162,20 +120,33 @@ def test_a_foreign_execution_under_the_runs_name_is_never_taken_for_its_training
         loop.aws.client("stepfunctions").stop_execution(executionArn=foreign)
 
 
-def test_a_training_job_that_a_lost_start_left_running_is_awaited(loop: Loop) -> None:
+def test_a_training_job_that_a_lost_start_left_running_is_awaited_and_carries_its_run(loop: Loop) -> None:
     slow = f"import time; time.sleep(0.7); {TRAIN}"
-    model = loop.model(policy={"training": {"target": "training-job", "request": job_request(loop, slow)}})
+    request = job_request(loop, slow)
+    request |= {"Tags": [{"Key": "team", "Value": "fraud"}], "HyperParameters": {"epochs": "3"}}
+    target = {"target": "training-job", "request": request, "parameters": {"evaluation-uri": "evaluation_uri"}}
+    model = loop.model(policy={"training": target})
     name, training = new_run(loop, model)
     lose_answer(loop, "sagemaker", "CreateTrainingJob", training)
 
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    listed = loop.aws.client("sagemaker").list_training_jobs(NameContains=training)["TrainingJobSummaries"]
-    assert len(listed) == 1
+    sagemaker = loop.aws.client("sagemaker")
+    assert len(sagemaker.list_training_jobs(NameContains=training)["TrainingJobSummaries"]) == 1
+    job = sagemaker.describe_training_job(TrainingJobName=training)
+    assert job["HyperParameters"] == {
+        "epochs": "3",
+        "evaluation-uri": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/evaluation.json",
+    }
+    tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]}
+    assert tags == {"team": "fraud", "retraining:model": model, "retraining:run": name}
+    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert copy["source"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert serving_data(loop, model)["ModelDataUrl"] == copy["uri"]
 
 
-def test_a_sagemaker_pipeline_that_a_lost_start_began_is_the_one_that_is_awaited(loop: Loop) -> None:
+def test_a_sagemaker_pipeline_that_a_lost_start_began_is_awaited_and_what_it_trained_serves(loop: Loop) -> None:
     pipeline = sagemaker_pipeline(loop)
     model = loop.model(policy={"training": {"target": pipeline, "parameters": {"OutputUri": "output_uri"}}})
     name, training = new_run(loop, model)
@@ -184,8 +155,16 @@ def test_a_sagemaker_pipeline_that_a_lost_start_began_is_the_one_that_is_awaited
     ended = loop.ended(loop.start(loop.drift(model), name=name))
 
     assert ended.output["outcome"] == "PROMOTED", ended
-    listed = loop.aws.client("sagemaker").list_pipeline_executions(PipelineName=pipeline)
-    assert [entry["PipelineExecutionDisplayName"] for entry in listed["PipelineExecutionSummaries"]] == [training]
+    assert serving_data(loop, model)["ModelDataUrl"].startswith(f"s3://{loop.bucket}/artifacts/{model}/{name}/")
+    (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
+    assert copy["source"].startswith(f"s3://{loop.bucket}/runs/{model}/{name}/outputs/")
+    sagemaker = loop.aws.client("sagemaker")
+    (execution,) = sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]
+    assert execution["PipelineExecutionDisplayName"] == training
+    parameters = sagemaker.list_pipeline_parameters_for_execution(
+        PipelineExecutionArn=execution["PipelineExecutionArn"]
+    )["PipelineParameters"]
+    assert parameters == [{"Name": "OutputUri", "Value": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}]
 
 
 # Stopping the run stops the training; a training that hangs is stopped.
@@ -226,9 +205,9 @@ def under_way(loop: Loop, kind: str, **training: Any) -> tuple[str, str, dict[st
     return model, arn, section, started
 
 
-@pytest.mark.parametrize("kind", ["state machine", "SageMaker pipeline", "training job"])
-def test_stopping_the_run_stops_the_training(loop: Loop, kind: str) -> None:
-    model, arn, section, started = under_way(loop, kind)
+def test_stopping_the_run_stops_the_training(loop: Loop) -> None:
+    """Of a state machine; how each kind is stopped: below, and in tests/stack/test_lost_facts.py."""
+    model, arn, section, started = under_way(loop, "state machine")
 
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn, error="Operator", cause="wrong data")
 
