@@ -145,14 +145,16 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             s3.put_object(Bucket="team-data", Key=f"models/{name}.tar.gz", Body=name.encode())
         role = teams_role(aws, "team")
 
-        def deployed(template: Path, name: str, **more: str) -> dict[str, str]:
-            made = package(template, "artifacts", packaged / name, environment=aws.environment)
+        def made(template: Path, name: str) -> Path:
+            return package(template, "artifacts", packaged / name, environment=aws.environment)
+
+        def deployed(release: Path, **more: str) -> dict[str, str]:
             parameters = {"SageMakerExecutionRoleArn": role, "MaxConcurrentTrainings": str(len(TRAINS)), **more}
-            return deploy(made, "upgraded", parameters, bucket="artifacts", environment=aws.environment)
+            return deploy(release, "upgraded", parameters, bucket="artifacts", environment=aws.environment)
 
         # The role of 0.1.0 starts only what its teams have given to it by a tag.
         given = {"retraining:target": "true"}
-        outputs = deployed(before, "before.yaml")
+        outputs = deployed(made(before, "before.yaml"))
         loop = Loop(aws, outputs, "team-data", role, stack="upgraded", pipeline_tags=given)
         # Its rules have a role for the function and no resource policy, which one of AWS's pages takes and this AWS does not.
         function = {"FunctionName": loop.outputs["OrchestrationFunctionName"], "StatementId": "as-by-its-role"}
@@ -172,10 +174,11 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         decisions = {model: len(loop.decisions(model)) for model in models.values()}
         aws.client("lambda").remove_permission(**function)
         package_zip.build()
+        after = made(TEMPLATE, "after.yaml")
 
         # Passes the form's pattern; EventBridge alone knows that one of the two days must be a question mark.
         with pytest.raises(DeploymentError):
-            deployed(TEMPLATE, "fails.yaml", ScheduleExpression="cron(0 3 * * MON *)")
+            deployed(after, ScheduleExpression="cron(0 3 * * MON *)")
         found = aws.client("cloudformation").describe_stacks(StackName="upgraded")["Stacks"][0]["StackStatus"]
         assert found == "UPDATE_ROLLBACK_COMPLETE"
         # Nothing was lost by it: each run waits as before, and the functions of before decide.
@@ -183,7 +186,7 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         assert loop.run(loop.drift(models["job"], observed=0.1)).status == "SUCCEEDED"
         decisions[models["job"]] += 1
 
-        loop.outputs = deployed(TEMPLATE, "after.yaml")
+        loop.outputs = deployed(after)
         with loop.listening(loop.outputs["EscalationTopicArn"]) as messages:
             # A piece that meets another at the same moment is put off to the next sweep.
             for arn in runs.values():
