@@ -219,7 +219,24 @@ def test_a_configuration_and_a_model_are_described_with_every_field_they_were_gi
     container = {"Image": "i", "Environment": {"A": "b"}, "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
     account.sagemaker.create_model(ModelName="isolated", PrimaryContainer=container, **run)
     model = account.sagemaker.describe_model(ModelName="isolated")
-    assert model.items() >= {"ModelName": "isolated", "PrimaryContainer": container, **run}.items()
+    whole = {**container, "Mode": "SingleModel"}
+    assert model.items() >= {"ModelName": "isolated", "PrimaryContainer": whole, **run}.items()
+
+
+def test_a_model_is_described_with_what_is_meant_where_nobody_asked_for_it(account: Account) -> None:
+    account.s3.put_object(Bucket="data", Key="model.tar.gz", Body=b"1")
+    containers: Any = [
+        {"Image": "i", "ModelDataUrl": "s3://data/model.tar.gz", "ContainerHostname": "first"},
+        {"Image": "j", "ContainerHostname": "second"},
+    ]
+    account.sagemaker.create_model(ModelName="two", Containers=containers, ExecutionRoleArn=ROLE)
+    model = account.sagemaker.describe_model(ModelName="two")
+    source = {"S3Uri": "s3://data/model.tar.gz", "S3DataType": "S3Object", "CompressionType": "Gzip"}
+    assert model["Containers"] == [
+        {**containers[0], "Mode": "SingleModel", "ModelDataSource": {"S3DataSource": source}},
+        {**containers[1], "Mode": "SingleModel"},
+    ]
+    assert (model["InferenceExecutionConfig"], model["EnableNetworkIsolation"]) == ({"Mode": "Serial"}, False)
 
 
 def test_a_value_of_more_lines_is_refused_where_the_pattern_has_a_dot(account: Account) -> None:
