@@ -29,6 +29,7 @@ from ops.stack_names import longest_stack_name
 from ops.template import sources
 from ops.threats import threat_table
 from ops.workflow_picture import draw
+from orchestration.domain.metrics import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,6 +186,38 @@ def decisions_index() -> str:
     return "# Decisions\n\n" + "".join(f"- [{title}]({name})\n" for name, title in titles.items())
 
 
+def metrics_table() -> str:
+    """The metrics of models that the catalogue knows."""
+    return _catalogue_table("metrics", "better")
+
+
+def drift_measures_table() -> str:
+    """The measures of drift that the catalogue knows."""
+    return _catalogue_table("drift_measures", "more drift")
+
+
+def _catalogue_table(kind: str, way: str) -> str:
+    data = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+    lines = [f"| metric | {way} when it is | possible | also written | known from |", "| --- | --- | --- | --- | --- |"]
+    for entry in data[kind]:
+        least, most = ("no bound" if each is None else f"{each:g}" for each in entry["range"])
+        direction = entry.get("better") or entry["worse"]
+        aliases = ", ".join(f"`{name}`" for name in entry["aliases"]) or "-"
+        lines.append(
+            f"| `{entry['name']}` | {direction} | {least} to {most} | {aliases} | {', '.join(entry['sources'])} |"
+        )
+    return "\n".join(lines)
+
+
+def metric_sources() -> str:
+    """Where the catalogue's names are from."""
+    found = json.loads(CATALOGUE.read_text(encoding="utf-8"))["sources"]
+    return "\n".join(
+        f"- {name}: " + (f"[{each['title']}]({each['url']})" if each["url"] else each["title"])
+        for name, each in found.items()
+    )
+
+
 WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "src/orchestration/service_shapes.json": service_shapes,
@@ -201,6 +234,11 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     },
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
     "docs/workflow.md": {"graph": whole_graph, "states": states_table},
+    "docs/metrics.md": {
+        "metrics": metrics_table,
+        "drift measures": drift_measures_table,
+        "sources": metric_sources,
+    },
     "docs/policy.md": {"policy": policy_table},
     "docs/regions.md": {"regions": region_table, "features": feature_table},
     "docs/security.md": {"threats": threat_table},

@@ -398,7 +398,9 @@ def _training(world: World, text: str) -> None:
 def _metrics(world: World, text: str) -> None:
     text = _legal(text)
     report = {"binary_classification_metrics": {"auc": {"value": 0.1}, text: {"value": 0.2}}}
-    stories.trained(world, report=report, evaluation={"metric": text[:60] or "x", "minimum": 0.7})
+    stories.trained(
+        world, report=report, evaluation={"metric": text[:60] or "x", "minimum": 0.7, "lower_is_better": False}
+    )
     stories.do(world, "evaluate")
     stories.do(world, "close")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.domain.evaluation import EvaluationVerdict, direction, evaluate, metric_values
+from orchestration.domain.evaluation import EvaluationVerdict, evaluate, metric_values
 from orchestration.domain.policy import Evaluation, GuardMetric
 
 GROUP = "binary_classification_metrics"
@@ -98,32 +98,46 @@ def test_the_direction_follows_the_metrics_name(group: str, metric: str, better:
 
 
 @pytest.mark.parametrize(
-    ("metric", "lower"),
+    ("metric", "value", "words"),
     [
-        ("auc", False),
-        ("RMSE", True),
-        ("validation:logloss", True),
-        ("validation:auc", False),
-        ("hinge_loss", True),
-        ("false-negative-rate", True),
-        ("false_positive_rate_best_constant_classifier", True),
-        ("accuracy_best_constant_classifier", False),
-        ("true_positive_rate", False),
-        ("false_negative_rate", True),
-        ("lossless", False),
-        ("validation:error", True),
-        ("relative_error_rate", True),
-        ("median_absolute_error", True),
-        # As SageMaker's reports, scikit-learn and XGBoost spell them.
-        *((name, True) for name in ("mae", "mse", "rmse", "rmsle", "mape", "smape", "wape", "loss", "perplexity")),
-        *((name, True) for name in ("mean_absolute_error", "mean_squared_error", "root_mean_squared_error")),
-        *((name, True) for name in ("log_loss", "logloss", "mlogloss", "merror", "error", "error_rate")),
-        *((name, True) for name in ("cross_entropy", "brier_score", "expected_calibration_error")),
+        ("auc", 2.0, "no auc is above 1"),
+        ("auc", 99, "no auc is above 1"),
+        ("auc", 1e308, "no auc is above 1"),
+        ("auc", -0.1, "no auc is below 0"),
+        ("rmse", -9, "no rmse is below 0"),
+        ("neg_mean_squared_error", 3, "no negated mse is above 0"),
     ],
 )
-def test_directions(metric: str, lower: bool) -> None:
-    assert direction(metric, None) is lower
-    assert direction(metric, not lower) is not lower
+def test_a_value_that_there_cannot_be_is_never_good(metric: str, value: float, words: str) -> None:
+    asked: list[dict[str, Any]] = [{"minimum": value}, {"min_improvement": 0.0}, {}]
+    for wanted in asked:
+        verdict = judged(report({metric: value}, {metric: value}), metric=metric, **wanted)
+        assert not verdict.passed, wanted
+        assert words in verdict.sentence
+    assert not judged(report({metric: value}), metric=metric, champion_expected=False, min_improvement=0.0).passed
+
+
+def test_a_champions_value_that_there_cannot_be_is_compared_with_nothing() -> None:
+    verdict = judged(report({"rmse": 9.0}, {"rmse": -2.1}), metric="rmse", min_improvement=0.0)
+    assert not verdict.passed
+    assert "the champion's rmse is -2.1, and no rmse is below 0" in verdict.sentence
+
+
+def test_errors_that_are_reported_with_their_sign_changed_are_judged_once_the_policy_says_so() -> None:
+    wanted: dict[str, Any] = {"metric": "rmse", "lower_is_better": False, "min_improvement": 0.0}
+    assert judged(report({"rmse": -2.0}, {"rmse": -2.1}), **wanted).passed
+    assert not judged(report({"rmse": -2.2}, {"rmse": -2.1}), **wanted).passed
+
+
+def test_a_metric_nobody_knows_is_judged_only_as_the_policy_says() -> None:
+    """A policy that is in force says it; one that a run began with under the release before may not."""
+    asked: list[dict[str, Any]] = [{"minimum": 0.1}, {"min_improvement": 0.0}, {}]
+    for wanted in asked:
+        verdict = judged(report({"lift": 0.9}, {"lift": 0.8}), metric="lift", **wanted)
+        assert not verdict.passed
+        assert "nothing says whether more or less lift is better" in verdict.sentence
+    assert judged(report({"lift": 0.9}, {"lift": 0.8}), metric="lift", lower_is_better=False).passed
+    assert not judged(report({"lift": 0.9}, {"lift": 0.8}), metric="lift", lower_is_better=True).passed
 
 
 def test_a_guard_on_the_metric_itself_shares_its_direction() -> None:
@@ -154,7 +168,7 @@ def test_every_gate_says_what_was_compared_with_what() -> None:
         "auc bound: 0.8000 is >= 0.8000.",
         "No champion serves, so auc stands alone.",
     ]
-    assert said(report({"recall": 0.8})) == ["auc is missing or not a number."]
+    assert said(report({"recall": 0.8})) == ["auc against the champion: auc is missing or not a number."]
     alone = judged(report({"rmse": 0.8}), champion_expected=False, metric="rmse", min_improvement=0.0)
     assert [gate.comparison for gate in alone.gates] == ["<="]
 
@@ -265,7 +279,10 @@ def test_a_policy_without_a_metric_asks_for_nothing() -> None:
 
 def test_of_many_metrics_a_verdict_holds_the_first_and_every_one_its_policy_asks_for() -> None:
     many = {f"m{place}": 0.5 for place in range(2_000)}
-    guards = (GuardMetric("m1999", minimum=0.6), GuardMetric("m1800", minimum=0.4))
+    guards = (
+        GuardMetric("m1999", minimum=0.6, lower_is_better=False),
+        GuardMetric("m1800", minimum=0.4, lower_is_better=False),
+    )
     verdict = judged(report({**many, "auc": 0.9}, {"auc": 0.8}), minimum=0.7, guards=guards)
 
     assert [gate.passed for gate in verdict.gates] == [True, True, False, True]

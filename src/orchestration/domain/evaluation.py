@@ -14,46 +14,23 @@ import itertools
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import ascii_lower, json_object, mapping, number, text
+from orchestration.domain.json_values import json_object, mapping, number, text
+from orchestration.domain.metrics import judged_as
 from orchestration.domain.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from orchestration.domain.metrics import Metric
     from orchestration.domain.policy import Evaluation, GuardMetric
 
 METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics")
 """Top-level keys of SageMaker's model-quality report, one for each problem type."""
 
-LOWER_IS_BETTER: Final = frozenset(
-    {
-        "mae",
-        "mse",
-        "rmse",
-        "rmsle",
-        "mape",
-        "smape",
-        "wape",
-        "logloss",
-        "mlogloss",
-        "merror",
-        "loss",
-        "cross_entropy",
-        "brier_score",
-        "perplexity",
-        "error",
-        "error_rate",
-        "false_positive_rate",
-        "false_negative_rate",
-    }
+OTHERWISE: Final = (
+    "The report is wrong, or means another metric: name it as it is, or set lower_is_better (docs/metrics.md)."
 )
-"""Metrics that are better when they are smaller. Everything else is better when it is greater."""
-
-LOWER_IS_BETTER_ENDINGS: Final = ("_loss", "_error", "_error_rate")
-"""Endings of metric names that say the same."""
-
-CONSTANT_CLASSIFIER: Final = "_best_constant_classifier"
-"""Ending of SageMaker's metrics of the best classifier that always says the same; the direction is the metric's."""
+"""What to do about a value that there cannot be."""
 
 METRICS_KEPT: Final = 200
 """Metrics of a report that a verdict holds beside those its policy asks for. A table item has 400 KB, a reader less time."""
@@ -152,17 +129,6 @@ def evaluate(
     )
 
 
-def direction(metric: str, override: bool | None) -> bool:
-    """True when lower is better for this metric, unless the policy says otherwise.
-
-    Names are compared without case, prefix (``validation:auc``) and the ending of SageMaker's constant classifier.
-    """
-    if override is not None:
-        return override
-    name = ascii_lower(metric).rpartition(":")[2].replace("-", "_").removesuffix(CONSTANT_CLASSIFIER)
-    return name in LOWER_IS_BETTER or name.endswith(LOWER_IS_BETTER_ENDINGS)
-
-
 def metric_values(document: dict[str, Any], asked: Iterable[str]) -> dict[str, float]:
     """Metric name to value: the metrics a policy asks for, and beside them the first of a report, finite numbers all."""
     names = dict.fromkeys(asked)
@@ -188,11 +154,11 @@ def _gates_of_metric(
     wanted: Evaluation, candidate: dict[str, float], champion: dict[str, float], *, champion_expected: bool
 ) -> list[Gate]:
     metric = wanted.metric or ""
-    lower = direction(metric, wanted.lower_is_better)
+    of = judged_as(metric, wanted.lower_is_better)
     value = candidate.get(metric)
     gates = []
     if wanted.minimum is not None:
-        gates.append(_gate(f"{metric} bound", metric, value, wanted.minimum, lower=lower))
+        gates.append(_gate(f"{metric} bound", metric, value, wanted.minimum, of=of))
     if wanted.min_improvement is not None or metric in champion:
         gates.append(
             _against_champion(
@@ -201,11 +167,11 @@ def _gates_of_metric(
                 value,
                 champion.get(metric),
                 wanted.min_improvement or 0.0,
-                lower=lower,
+                of=of,
                 champion_expected=champion_expected,
             )
         )
-    return gates or [_gate(f"{metric} measured", metric, value, None, lower=lower)]
+    return gates or [_gate(f"{metric} measured", metric, value, None, of=of)]
 
 
 def _gates_of_guard(
@@ -221,11 +187,11 @@ def _gates_of_guard(
     override = guard.lower_is_better
     if override is None and metric == wanted.metric:
         override = wanted.lower_is_better
-    lower = direction(metric, override)
+    of = judged_as(metric, override)
     name = f"guard {metric}" + (f" in slice {guard.slice}" if guard.slice else "")
     gates = []
     if guard.minimum is not None:
-        gates.append(_gate(name, metric, value, guard.minimum, lower=lower))
+        gates.append(_gate(name, metric, value, guard.minimum, of=of))
     if guard.max_regression is not None or guard.minimum is None:
         gates.append(
             _against_champion(
@@ -234,7 +200,7 @@ def _gates_of_guard(
                 value,
                 champion,
                 -(guard.max_regression or 0.0),
-                lower=lower,
+                of=of,
                 champion_expected=champion_expected,
             )
         )
@@ -248,15 +214,14 @@ def _against_champion(
     champion: float | None,
     improvement: float,
     *,
-    lower: bool,
+    of: Metric | None,
     champion_expected: bool,
 ) -> Gate:
-    comparison = "<=" if lower else ">="
+    if of is None or value is None or of.impossible(value) is not None:
+        return _gate(name, metric, value, None, of=of)
+    comparison = "<=" if of.lower else ">="
     if champion is None and not champion_expected:
-        told = f"No champion serves, so {metric} stands alone."
-        if value is None:
-            told = f"{metric} is missing or not a number."
-        return Gate(name, metric, value, comparison, None, value is not None, told)
+        return Gate(name, metric, value, comparison, None, True, f"No champion serves, so {metric} stands alone.")
     if champion is None:
         return Gate(
             name,
@@ -267,18 +232,29 @@ def _against_champion(
             False,
             f"The report lacks the champion's {metric} on the same data, so better cannot be told from worse.",
         )
-    bound = champion - improvement if lower else champion + improvement
-    return _gate(name, metric, value, bound, lower=lower)
+    if (why := of.impossible(champion)) is not None:
+        told = f"{name}: the champion's {metric} is {champion:g}, and {why}. {OTHERWISE}"
+        return Gate(name, metric, value, comparison, None, False, told)
+    bound = champion - improvement if of.lower else champion + improvement
+    return _gate(name, metric, value, bound, of=of)
 
 
-def _gate(name: str, metric: str, value: float | None, bound: float | None, *, lower: bool) -> Gate:
-    comparison = "<=" if lower else ">="
+def _gate(name: str, metric: str, value: float | None, bound: float | None, *, of: Metric | None) -> Gate:
     bound = None if bound is None else round(bound, DECIMALS)
+    if of is None:
+        told = (
+            f"{name}: nothing says whether more or less {metric} is better, so it is not judged. Set lower_is_better."
+        )
+        return Gate(name, metric, value, ">=", bound, False, told)
+    comparison = "<=" if of.lower else ">="
     if value is None:
         return Gate(name, metric, None, comparison, bound, False, f"{name}: {metric} is missing or not a number.")
+    if (why := of.impossible(value)) is not None:
+        told = f"{name}: {metric} is {value:g}, and {why}. {OTHERWISE}"
+        return Gate(name, metric, value, comparison, bound, False, told)
     if bound is None:
         return Gate(name, metric, value, comparison, None, True, f"{name}: {metric} is {value:.4f}.")
-    passed = value <= bound if lower else value >= bound
+    passed = value <= bound if of.lower else value >= bound
     shown, limit = f"{value:.4f}", f"{bound:.4f}"
     if shown == limit and value != bound:
         shown, limit = f"{value:.12g}", f"{bound:.12g}"

@@ -19,6 +19,7 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import json_object, text
+from orchestration.domain.metrics import judged_as, near
 from orchestration.domain.policy_requests import deployment_findings, job_findings, pipeline_findings
 
 if TYPE_CHECKING:
@@ -307,6 +308,7 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     evaluation = document.get("evaluation", {})
     if evaluation and "metric" not in evaluation:
         findings.append("$.evaluation.metric: is needed; name the metric the gates compare, such as auc.")
+    findings += _undirected(evaluation)
     approval = document.get("approval", {})
     ladder = [approval.get(name) for name in ("remind_hours", "escalate_hours", "expire_hours")]
     given = [hours for hours in ladder if hours is not None]
@@ -315,6 +317,26 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     if approval.get("training") == "never" and "approve" in document.get("actions", {}).values():
         findings.append("$.approval.training: is 'never', but $.actions asks for approval; say 'by-severity'.")
     return tuple(findings)
+
+
+def _undirected(evaluation: dict[str, Any]) -> Iterator[str]:
+    """Metrics of which neither the catalogue nor the file says which way is better."""
+    asked = [
+        ("$.evaluation", evaluation),
+        *((f"$.evaluation.guards[{place}]", guard) for place, guard in enumerate(evaluation.get("guards", ()))),
+    ]
+    for where, wanted in asked:
+        name = wanted.get("metric")
+        own = wanted.get(
+            "lower_is_better", evaluation.get("lower_is_better") if name == evaluation.get("metric") else None
+        )
+        if name is None or judged_as(name, own) is not None:
+            continue
+        meant = near(name)
+        hint = f"; did you mean {' or '.join(meant)}?" if meant else ""
+        yield _finding(
+            f"{where}.metric", f"is {name}, which docs/metrics.md does not know: set lower_is_better beside it{hint}"
+        )
 
 
 def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,341 @@
+"""Names of metrics, as the libraries write them: which way is better, and which values there can be."""
+
+from __future__ import annotations
+
+import json
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.domain.metrics import CATALOGUE, Metric, _letters, drift_measure, judged_as, metric, near
+
+DATA = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+
+LOWER = [
+    "binary_logloss",
+    "multi_logloss",
+    "logloss",
+    "mlogloss",
+    "log_loss",
+    "l1",
+    "l2",
+    "mae",
+    "mse",
+    "rmse",
+    "rmsle",
+    "mape",
+    "mphe",
+    "poisson-nloglik",
+    "gamma-nloglik",
+    "cox-nloglik",
+    "tweedie-nloglik",
+    "tweedie-nloglik@1.5",
+    "aft-nloglik",
+    "gamma-deviance",
+    "error",
+    "error@0.7",
+    "merror",
+    "binary_error",
+    "multi_error",
+    "huber",
+    "fair",
+    "quantile",
+    "gamma_deviance",
+    "cross_entropy",
+    "xentropy",
+    "cross_entropy_lambda",
+    "kullback_leibler",
+    "kldiv",
+    "l2_root",
+    "root_mean_squared_error",
+    "mean_wQuantileLoss",
+    "test:mean_wQuantileLoss",
+    "AverageWeightedQuantileLoss",
+    "MASE",
+    "MAPE",
+    "WAPE",
+    "RMSE",
+    "MSE",
+    "MAE",
+    "LogLoss",
+    "test:RMSE",
+    "test:msd",
+    "test:ssd",
+    "validation:rmse",
+    "train:mae",
+    "test:absolute_loss",
+    "test:objective_loss",
+    "validation:total_loss",
+    "train:final_loss",
+    "test:binary_classification_cross_entropy",
+    "test:cross_entropy",
+    "validation:perplexity",
+    "Logloss",
+    "CrossEntropy",
+    "MultiClass",
+    "MultiClassOneVsAll",
+    "MedianAbsoluteError",
+    "MSLE",
+    "SMAPE",
+    "RMSEWithUncertainty",
+    "QueryRMSE",
+    "HammingLoss",
+    "HingeLoss",
+    "ZeroOneLoss",
+    "BrierScore",
+    "Quantile:alpha=0.1",
+    "LogCosh",
+    "Expectile",
+    "Lq",
+    "msle",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+    "val_loss",
+    "eval_loss",
+    "loss",
+    "mean_absolute_percentage_error",
+    "kl_divergence",
+    "RootMeanSquaredError",
+    "hinge",
+    "squared_hinge",
+    "wer",
+    "cer",
+    "ter",
+    "mer",
+    "der",
+    "eer",
+    "brier",
+    "brier_score",
+    "ece",
+    "expected_calibration_error",
+    "MCE",
+    "fpr",
+    "fnr",
+    "false_positive_rate",
+    "false_negative_rate",
+    "nll",
+    "perplexity",
+    "crps",
+    "pinball_loss",
+    "WQL",
+    "SQL",
+    "RMSSE",
+    "false_discovery_rate",
+    "coverage_error",
+    "label_ranking_loss",
+    "davies_bouldin_score",
+    "fid",
+]
+
+HIGHER = [
+    "auc",
+    "AUC",
+    "roc_auc",
+    "validation:auc",
+    "test:roc_auc_score",
+    "aucpr",
+    "auc_mu",
+    "au_prc",
+    "PRAUC",
+    "average_precision",
+    "map",
+    "map@5",
+    "mAP",
+    "ndcg",
+    "ndcg@10",
+    "ndcg-",
+    "NDCG:top=10;type=Base",
+    "AUC:type=Mu",
+    "pre@3",
+    "interval-regression-accuracy",
+    "accuracy",
+    "Accuracy",
+    "BalancedAccuracy",
+    "multiclass_accuracy",
+    "binary_classification_accuracy",
+    "validation:mIOU",
+    "pixel_accuracy",
+    "precision",
+    "recall",
+    "precision_weighted",
+    "weighted_f1",
+    "weighted_f0_5",
+    "weighted_recall",
+    "accuracy_best_constant_classifier",
+    "f1",
+    "F1",
+    "F1macro",
+    "PrecisionMacro",
+    "RecallMacro",
+    "f2",
+    "f0_5",
+    "total_F1",
+    "test:binary_f_beta",
+    "validation:f1_binary",
+    "MCC",
+    "mcc",
+    "matthews_correlation",
+    "kappa",
+    "WKappa",
+    "quadratic_kappa",
+    "r2",
+    "R2",
+    "explained_variance",
+    "neg_mean_squared_error",
+    "neg_log_loss",
+    "neg_root_mean_squared_error",
+    "neg_brier_score",
+    "NormalizedGini",
+    "PFound",
+    "mrr",
+    "MRR",
+    "hit_rate@10",
+    "recall_at_5",
+    "precision_at_k",
+    "true_positive_rate",
+    "specificity",
+    "bleu",
+    "sacrebleu",
+    "rouge1",
+    "rougeL",
+    "RougeL-Sum",
+    "exact_match",
+    "meteor",
+    "chrf",
+    "mean_iou",
+    "jaccard",
+    "spearmanr",
+    "pearsonr",
+    "train:mean_rho",
+    "test:pwll",
+    "validation:discriminator_auc",
+    "c_index",
+    "silhouette_score",
+    "adjusted_rand_score",
+    "dcg",
+    "val_accuracy",
+    "eval_f1",
+    "test_auc-mean",
+    "LogLikelihoodOfPrediction",
+    "pac_score",
+    "top_k_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "CosineSimilarity",
+]
+
+
+@pytest.mark.parametrize("name", LOWER)
+def test_less_is_better(name: str) -> None:
+    found = metric(name)
+    assert found is not None
+    assert found.lower
+
+
+@pytest.mark.parametrize("name", HIGHER)
+def test_more_is_better(name: str) -> None:
+    found = metric(name)
+    assert found is not None
+    assert not found.lower
+
+
+@pytest.mark.parametrize(
+    "name", ["", "lift", "my_loss", "err", "value", "score", "validation:", "neg_", "@10", "latency", "auc_std"]
+)
+def test_a_name_that_says_nothing_is_known_as_nothing(name: str) -> None:
+    assert metric(name) is None
+    assert judged_as(name, None) is None
+    assert judged_as(name, True) == Metric(name, True, None, None)
+
+
+def test_every_metric_of_scikit_learn_is_known_with_its_direction() -> None:
+    """A scorer is better when it is greater; of an error it is the error with its sign changed."""
+    import sklearn.metrics  # noqa: PLC0415 - takes a second, which no other test has to pay
+
+    scorers = sklearn.metrics.get_scorer_names()
+    assert len(scorers) > 50
+    assert [name for name in scorers if (found := metric(name)) is None or found.lower] == []
+    measures = [name for name in sklearn.metrics.__all__ if name.endswith(("_score", "_loss", "_error", "_deviance"))]
+    assert len(measures) > 40
+    assert [name for name in measures if metric(name) is None] == []
+    wrong = [
+        name
+        for name in measures
+        if (found := metric(name)) and found.lower != name.endswith(("_loss", "_error", "_deviance"))
+    ]
+    # A score is better when it is greater, but for one.
+    assert wrong == ["davies_bouldin_score"]
+
+
+def test_ranges_are_those_of_the_definition() -> None:
+    auc, rmse, r2 = metric("auc"), metric("validation:rmse"), metric("r2")
+    assert auc is not None
+    assert rmse is not None
+    assert r2 is not None
+    assert [auc.impossible(value) for value in (0.0, 0.5, 1.0)] == [None] * 3
+    assert auc.impossible(1.0001) == "no auc is above 1"
+    assert rmse.impossible(-0.1) == "no rmse is below 0"
+    assert rmse.impossible(1e308) is None
+    assert (r2.impossible(-1e9), r2.impossible(1.1)) == (None, "no r2 is above 1")
+    negated = metric("neg_mean_absolute_error")
+    assert negated == Metric("negated mae", lower=False, least=None, most=-0.0)
+    assert negated.negated() == Metric("negated negated mae", lower=True, least=0.0, most=None)
+
+
+def test_a_policy_that_contradicts_the_catalogue_means_something_else() -> None:
+    assert judged_as("rmse", True) == judged_as("rmse", None) == metric("rmse")
+    assert judged_as("rmse", False) == Metric("rmse", False, None, None)
+
+
+MORE_IS_DRIFT = """
+psi PSI ks_statistic Kolmogorov-Smirnov wasserstein|Wasserstein distance (normed)|Jensen-Shannon distance|Kullback-Leibler divergence|
+Hellinger distance|chi2_statistic|L-infinity distance|share_of_drifted_columns|drift_share|domain_classifier_auroc
+"""
+LESS_IS_DRIFT = (
+    "K-S p_value|chi-square p_value|Z-test p_value|ks_p_value|p_value|Mann-Whitney U-rank test p_value|"
+    "Fisher's Exact test p_value|attribution_ndcg"
+)
+
+
+def test_which_way_a_measure_of_drift_says_more_drift() -> None:
+    more = [name for part in MORE_IS_DRIFT.split("|") for name in (part.split() if "psi" in part else [part.strip()])]
+    for name in more:
+        found = drift_measure(name)
+        assert found is not None, name
+        assert not found.lower, name
+    for name in LESS_IS_DRIFT.split("|"):
+        found = drift_measure(name)
+        assert found is not None, name
+        assert found.lower, name
+    assert drift_measure("auc") is None
+
+
+def test_no_name_means_two_things_and_each_says_where_it_is_from() -> None:
+    for kind in ("metrics", "drift_measures"):
+        letters = [_letters(name) for entry in DATA[kind] for name in {entry["name"], *entry["aliases"]}]
+        spelled = {name for entry in DATA[kind] for name in (entry["name"], *entry["aliases"])}
+        assert len(letters) == len(spelled)
+        owners: dict[str, set[str]] = {}
+        for entry in DATA[kind]:
+            for name in (entry["name"], *entry["aliases"]):
+                owners.setdefault(_letters(name), set()).add(entry["name"])
+        assert {name: of for name, of in owners.items() if len(of) > 1} == {}
+        for entry in DATA[kind]:
+            assert entry["sources"], entry
+            assert set(entry["sources"]) <= DATA["sources"].keys()
+            least, most = entry["range"]
+            assert least is None or most is None or least < most
+
+
+def test_who_misspells_a_metric_is_told_what_it_may_have_meant() -> None:
+    assert near("roc_acu") == ["roc_auc"]
+    assert "rmse" in near("rmsee")
+    assert near("zzzzzz") == []
+
+
+@given(st.text(string.printable, max_size=60))
+def test_no_name_is_too_odd_to_be_looked_up(name: str) -> None:
+    assert metric(name) is None or isinstance(metric(name), Metric)
+    assert drift_measure(name) is None or isinstance(drift_measure(name), Metric)
