@@ -27,7 +27,7 @@ from orchestration import approval_handler, handler, operator_handler, promotion
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import RETRAINING_SOURCE, WaitKind
 from orchestration.domain.errors import OrchestrationError, PolicyError
-from orchestration.domain.evaluation import evaluate
+from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.policy import (
     Evaluation,
     GuardMetric,
@@ -366,7 +366,7 @@ WANTED: Final = (
 def play_report(given: bytes) -> None:
     """An evaluation report. A pass needs the metric itself in the report, as a finite number on the right side."""
     for wanted in WANTED:
-        verdict = evaluate(given, wanted, champion_expected=True)
+        verdict = evaluate(given, wanted, Standing(True, "A champion serves"))
         written = canonical(verdict.as_record())
         must(len(written) < 300_000, f"a verdict of {len(written)} characters")
         json.dumps(verdict.as_record(), allow_nan=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
+from orchestration.stores.runs import _line
 from tests.unit import stories
 from tests.unit.fakes import NOON, TRAINING, World, asking
 from tests.unit.stories import ALARM, ENDPOINT, MODEL_URI, OLD, REPORT, do
@@ -191,14 +193,32 @@ def test_a_candidate_that_no_gate_asks_a_report_of_is_kept_by_its_artifact(uri: 
     assert set(verdict(world).versions) == {MODEL_URI}
 
 
-@pytest.mark.parametrize(("champion", "outcome"), [(OLD, REJECTED), (None, (Next.RECORD, Status.TRAINED))])
-def test_a_candidate_is_compared_with_the_champion_where_there_was_one(
-    champion: str | None, outcome: Any, world: World
-) -> None:
-    evaluation = {"metric": "auc", "minimum": 0.7, "min_improvement": 0.01}
-    pinned(world, evaluation=evaluation, promotion={"kind": "none"}, champion=champion)
+TRAINED = (Next.RECORD, Status.TRAINED)
+COMPARED: dict[str, Any] = {"metric": "auc", "minimum": 0.7, "min_improvement": 0.01}
+
+
+def test_a_candidate_of_no_endpoint_is_compared_with_what_was_promoted_last() -> None:
+    """And with nothing only where the policy writes that down."""
+    assert by_policy(COMPARED) == REJECTED
+    assert by_policy({"metric": "auc", "minimum": 0.7}) == TRAINED
+    assert by_policy({"metric": "auc", "minimum": 0.7, "champion": "none"}) == TRAINED
+    assert by_policy(COMPARED, last=0.93) == REJECTED
+    assert by_policy(COMPARED, last=0.7) == TRAINED
+    assert by_policy(COMPARED, last=0.7, outcome="STOPPED") == REJECTED
+
+
+def by_policy(evaluation: dict[str, Any], *, last: float | None = None, outcome: str = "PROMOTED") -> Any:
+    """What becomes of a candidate that is promoted nowhere; ``last``: AUC of the run before it."""
+    world = World()
+    pinned(world, evaluation=evaluation, promotion={"kind": "none"}, champion=None)
+    if last is not None:
+        table = world.table
+        line = _line(replace(RUN, run_id="run-0", started_at=(NOON - timedelta(days=7)).isoformat()))
+        table._write(table._put({**line, "outcome": outcome}))
+        measured = {"gates": [], "candidate_metrics": {"auc": last}}
+        assert table.store_candidate_verdict("run-0", CandidateVerdict(Result(Next.PROMOTE, "Good."), measured), [])
     trained(world)
-    assert judged(world) == outcome
+    return judged(world)
 
 
 def test_a_candidate_whose_artifact_cannot_be_looked_at_is_rejected(world: World) -> None:

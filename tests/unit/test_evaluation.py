@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.domain.evaluation import EvaluationVerdict, evaluate, metric_values
+from orchestration.domain.evaluation import EvaluationVerdict, Standing, evaluate, metric_values
 from orchestration.domain.policy import Evaluation, GuardMetric
 
 GROUP = "binary_classification_metrics"
@@ -37,8 +37,12 @@ def report(
     return json.dumps(document).encode()
 
 
+SERVES = Standing(True, "A champion serves")
+NOTHING_SERVES = Standing(False, "No champion serves")
+
+
 def judged(raw: bytes | None, *, champion_expected: bool = True, **wanted: Any) -> EvaluationVerdict:
-    return evaluate(raw, Evaluation(**{"metric": "auc", **wanted}), champion_expected=champion_expected)
+    return evaluate(raw, Evaluation(**{"metric": "auc", **wanted}), SERVES if champion_expected else NOTHING_SERVES)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,57 @@ def test_a_value_that_there_cannot_be_is_never_good(metric: str, value: float, w
 def test_a_champions_value_that_there_cannot_be_is_compared_with_nothing() -> None:
     verdict = judged(report({"rmse": 9.0}, {"rmse": -2.1}), metric="rmse", min_improvement=0.0)
     assert not verdict.passed
-    assert "the champion's rmse is -2.1, and no rmse is below 0" in verdict.sentence
+    assert "rmse against the champion: the other rmse is -2.1, and no rmse is below 0" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    "champion", ["v3", 7, [1], {"auc": 0.93}, {"metrics": {"auc": 0.93}}, {GROUP: {"auc": {"value": "NaN"}}}]
+)
+@pytest.mark.parametrize("wanted", [{"min_improvement": 0.0}, {"minimum": 0.5}, {}])
+def test_a_champion_that_cannot_be_read_is_compared_with_nothing(champion: Any, wanted: dict[str, Any]) -> None:
+    raw = json.dumps({**metrics({"auc": 0.81}), "champion": champion}).encode()
+    verdict = judged(raw, champion_expected=False, **wanted)
+    assert not verdict.passed
+    assert "The report's champion has no number for auc" in verdict.sentence
+
+
+@pytest.mark.parametrize("champion", [None, {}, []])
+def test_a_report_may_say_that_it_has_no_champion(champion: Any) -> None:
+    raw = json.dumps({**metrics({"auc": 0.81}), "champion": champion}).encode()
+    assert judged(raw, champion_expected=False, min_improvement=0.0).passed
+    assert not judged(raw, min_improvement=0.0).passed
+
+
+def test_where_no_endpoint_says_what_serves_a_candidate_is_held_against_what_was_promoted_last() -> None:
+    wanted = Evaluation(
+        "auc", min_improvement=0.0, guards=(GuardMetric("recall", slice="young"),), champion="last_promoted"
+    )
+    last = Standing(True, "", "run-7", {"auc": 0.93, "recall in slice young": 0.5})
+
+    def said(
+        auc: float, recall: float, standing: Standing = last, champion: dict[str, Any] | None = None
+    ) -> EvaluationVerdict:
+        return evaluate(report({"auc": auc}, champion, slices={"young": {"recall": recall}}), wanted, standing)
+
+    worse = said(0.81, 0.6)
+    assert worse.sentence == "1 of 2 gates failed: auc against run run-7: 0.8100 is not >= 0.9300."
+    assert (worse.champion_run, worse.compared_with_champion) == ("run-7", False)
+    assert worse.champion_metrics == {"auc": 0.93, "recall in slice young": 0.5}
+    assert said(0.93, 0.5).passed
+    assert "guard recall in slice young against run run-7: 0.4000 is not >= 0.5000" in said(0.94, 0.4).sentence
+    unmeasured = said(0.94, 0.6, Standing(True, "", "run-7", {"f1": 0.9}))
+    assert "Run run-7, the last that was promoted, has no auc on record" in unmeasured.sentence
+    first = said(0.94, 0.6, Standing(True, "No run of fraud was promoted yet"))
+    assert "No run of fraud was promoted yet, and the report lacks the champion's auc" in first.sentence
+    assert "evaluation.champion: none" in first.sentence
+    # What was measured on the same data is the better comparison.
+    assert not said(0.94, 0.6, champion={"auc": 0.95}).passed
+
+
+def test_nothing_is_compared_only_where_the_policy_writes_that_down() -> None:
+    verdict = judged(report({"auc": 0.8}, {"auc": 0.9}), minimum=0.7, champion="none")
+    assert verdict.passed
+    assert (verdict.champion_metrics, verdict.compared_with_champion) == ({}, False)
 
 
 def test_errors_that_are_reported_with_their_sign_changed_are_judged_once_the_policy_says_so() -> None:
@@ -143,7 +197,7 @@ def test_a_metric_nobody_knows_is_judged_only_as_the_policy_says() -> None:
 def test_a_guard_on_the_metric_itself_shares_its_direction() -> None:
     wanted = Evaluation("latency", lower_is_better=True, guards=(GuardMetric("latency", minimum=50),))
 
-    assert evaluate(report({"latency": 40.0}), wanted, champion_expected=False).passed
+    assert evaluate(report({"latency": 40.0}), wanted, NOTHING_SERVES).passed
 
 
 def test_a_guards_own_direction_wins_and_another_metrics_direction_is_its_own() -> None:
@@ -152,8 +206,8 @@ def test_a_guards_own_direction_wins_and_another_metrics_direction_is_its_own() 
     )
     other = Evaluation("latency", lower_is_better=True, guards=(GuardMetric("recall", minimum=0.5),))
 
-    assert evaluate(report({"latency": 40.0}), own, champion_expected=False).passed
-    assert evaluate(report({"latency": 40.0, "recall": 0.9}), other, champion_expected=False).passed
+    assert evaluate(report({"latency": 40.0}), own, NOTHING_SERVES).passed
+    assert evaluate(report({"latency": 40.0, "recall": 0.9}), other, NOTHING_SERVES).passed
 
 
 def test_a_champion_in_the_report_is_compared_with_also_where_none_was_expected() -> None:
@@ -266,13 +320,13 @@ def test_what_was_not_measured_never_serves(raw: bytes | None, reason: str, word
 
 
 def test_a_report_that_may_not_be_read_says_so() -> None:
-    verdict = evaluate(None, Evaluation("auc"), champion_expected=True, unreadable="its report may not be read")
+    verdict = evaluate(None, Evaluation("auc"), SERVES, unreadable="its report may not be read")
 
     assert "its report may not be read" in verdict.sentence
 
 
 def test_a_policy_without_a_metric_asks_for_nothing() -> None:
-    verdict = evaluate(None, Evaluation(None), champion_expected=True)
+    verdict = evaluate(None, Evaluation(None), SERVES)
 
     assert (verdict.passed, verdict.reason, verdict.compared_with_champion) == (True, "NO_EVALUATION_ASKED", False)
 
@@ -291,17 +345,20 @@ def test_of_many_metrics_a_verdict_holds_the_first_and_every_one_its_policy_asks
     assert verdict.champion_metrics == {"auc": 0.8}
 
 
-def test_a_guard_on_a_slice_asks_for_no_metric_of_the_whole() -> None:
+def test_a_guard_on_a_slice_asks_for_the_slice_and_for_no_metric_of_the_whole() -> None:
     many = {f"m{place}": 0.5 for place in range(200)}
     raw = report({**many, "auc": 0.9, "recall": 0.5}, slices={"young": {"recall": 0.8}})
     verdict = judged(raw, champion_expected=False, guards=(GuardMetric("recall", minimum=0.7, slice="young"),))
 
     assert verdict.passed
-    assert verdict.candidate_metrics.keys() == {"auc", *many}
+    assert verdict.candidate_metrics.keys() == {"auc", *many, "recall in slice young"}
 
 
 def test_a_name_no_page_could_show_is_kept_only_if_it_is_asked_for() -> None:
-    assert metric_values(metrics({"a" * 256: 1, "a\u202eb": 2, "ok": 3}), ["a\u202eb"]) == {"a\u202eb": 2.0, "ok": 3.0}
+    assert metric_values(metrics({"a" * 256: 1, "a\u202eb": 2, "ok": 3}), [("a\u202eb", None)]) == {
+        "a\u202eb": 2.0,
+        "ok": 3.0,
+    }
 
 
 @pytest.mark.parametrize("value", ["٩٩", "1_0", "1e999", "0x1", True, [1]])
@@ -352,7 +409,7 @@ WANTED = Evaluation(
 @settings(deadline=None)
 @given(JSON | st.fixed_dictionaries({GROUP: JSON, "champion": JSON, "slices": JSON}), st.booleans())
 def test_no_report_raises_and_none_passes_without_its_numbers(document: Any, champion_expected: bool) -> None:
-    verdict = evaluate(json.dumps(document).encode(), WANTED, champion_expected=champion_expected)
+    verdict = evaluate(json.dumps(document).encode(), WANTED, SERVES if champion_expected else NOTHING_SERVES)
 
     assert not verdict.passed or {"auc", "recall"} <= verdict.candidate_metrics.keys()
     json.dumps(verdict.as_record(), allow_nan=False)

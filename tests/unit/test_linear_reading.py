@@ -17,7 +17,7 @@ from orchestration.domain.channel_text import chat_line, plain_line
 from orchestration.domain.conclusion import Failure
 from orchestration.domain.documents import Document
 from orchestration.domain.errors import PolicyError
-from orchestration.domain.evaluation import evaluate
+from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.json_values import json_object, model_name, number, s3_uri, text
 from orchestration.domain.policy import Evaluation, GuardMetric, parse_policy, target_kind
 from orchestration.domain.signal import Violation
@@ -108,7 +108,7 @@ def report(size: int) -> Read:
     metrics = ",".join(f'"m{place}": {{"value": 0.{place}}}' for place in range(size // 200))
     body = f'{{"binary_classification_metrics": {{{metrics}}}}}'.encode()
     wanted = Evaluation("m1", guards=tuple(GuardMetric(f"m{place}", minimum=0.1) for place in range(500)))
-    return lambda: evaluate(body, wanted, champion_expected=False)
+    return lambda: evaluate(body, wanted, Standing(False, "No champion serves"))
 
 
 def said(name: str, place: Callable[[dict[str, Any], str], object], adapter: Any, pattern: str) -> Kind:

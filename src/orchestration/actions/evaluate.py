@@ -17,7 +17,7 @@ from orchestration.domain.chain import chained
 from orchestration.domain.contracts import MODEL_TAG, RUN_TAG, Next, Status, WaitKind
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.evaluation import EvaluationVerdict, evaluate
+from orchestration.domain.evaluation import EvaluationVerdict, Standing, evaluate
 from orchestration.domain.fence import closed, policy_changed
 from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping
@@ -147,7 +147,7 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
     found = evaluate(
         document.body if document else None,
         policy.evaluation,
-        champion_expected=manifest["champion"] is not None,
+        _standing(ports, gathered),
         unreadable=_unreadable(document),
     )
     refused = Next.FINISH if output.model_package_arn else Next.RECORD
@@ -192,6 +192,19 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
             return replace(verdict, result=replace(verdict.result, reason=kept), plan=None)
         verdict = replace(verdict, versions=served_from(versions, copies, kept), copies=copies)
     return replace(verdict, result=_asks_or_promotes(gathered, found))
+
+
+def _standing(ports: Ports, gathered: Gathered) -> Standing:
+    """What a candidate is held against where its report names no champion."""
+    model = gathered.run.model
+    if gathered.policy.evaluation.champion != "last_promoted":
+        serves = gathered.manifest["champion"] is not None
+        return Standing(serves, "A champion serves" if serves else "No champion serves")
+    last = next(ports.table.promoted_runs(model), None)
+    verdict = ports.table.candidate_verdict(last) if last else None
+    if verdict is None:
+        return Standing(True, f"No run of {model} was promoted yet")
+    return Standing(True, "", last, mapping(verdict.evaluation.get("candidate_metrics")))
 
 
 def _asks_or_promotes(gathered: Gathered, found: EvaluationVerdict) -> Result:

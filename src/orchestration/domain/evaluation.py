@@ -11,7 +11,7 @@ with it even when the policy asks for no improvement: worse than what serves is 
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.json_values import json_object, mapping, number, text
@@ -19,10 +19,10 @@ from orchestration.domain.metrics import judged_as
 from orchestration.domain.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orchestration.domain.metrics import Metric
-    from orchestration.domain.policy import Evaluation, GuardMetric
+    from orchestration.domain.policy import Evaluation
 
 METRIC_GROUPS: Final = ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics")
 """Top-level keys of SageMaker's model-quality report, one for each problem type."""
@@ -31,6 +31,11 @@ OTHERWISE: Final = (
     "The report is wrong, or means another metric: name it as it is, or set lower_is_better (docs/metrics.md)."
 )
 """What to do about a value that there cannot be."""
+
+COMPARED: Final = (
+    "Write its numbers into the report under champion (docs/policy.md#what-a-candidate-is-compared-with), or set evaluation.champion: none."
+)
+"""What to do where a comparison is asked for and there is nothing to compare with."""
 
 METRICS_KEPT: Final = 200
 """Metrics of a report that a verdict holds beside those its policy asks for. A table item has 400 KB, a reader less time."""
@@ -56,8 +61,25 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a candidate is held against where its report names no champion.
+
+    ``expected``: something serves, so that the report has to name it. ``run_id`` and ``metrics`` are of the run that was promoted
+    last, where the policy compares with that. ``why`` begins the sentence that says how it is.
+    """
+
+    expected: bool
+    why: str
+    run_id: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationVerdict:
-    """All gates, and whether the candidate may go on. ``compared_with_champion`` says if both saw the same data."""
+    """All gates, and whether the candidate may go on. ``compared_with_champion`` says if both saw the same data.
+
+    ``champion_run`` is the run whose numbers of then the champion's are, None where the report has them.
+    """
 
     passed: bool
     reason: Reason
@@ -66,6 +88,7 @@ class EvaluationVerdict:
     candidate_metrics: dict[str, float]
     champion_metrics: dict[str, float]
     compared_with_champion: bool
+    champion_run: str | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The verdict as reviewers and the evidence see it."""
@@ -73,50 +96,32 @@ class EvaluationVerdict:
 
 
 def evaluate(
-    report: bytes | None, wanted: Evaluation, *, champion_expected: bool, unreadable: str | None = None
+    report: bytes | None, wanted: Evaluation, standing: Standing, *, unreadable: str | None = None
 ) -> EvaluationVerdict:
     """Judge a candidate. No content of the report raises.
 
     Args:
         report: the bytes of evaluation.json, or None when there is none that could be read.
         wanted: the policy's gates; ``metric`` None asks for none.
-        champion_expected: True when a champion serves, so that its numbers should be in the report.
+        standing: what the candidate is held against where the report does not say.
         unreadable: why there are no bytes, unless the training simply wrote none.
     """
     if wanted.metric is None:
-        return EvaluationVerdict(
-            True,
-            Reason.NO_EVALUATION_ASKED,
-            "The policy asks for no evaluation.",
-            (),
-            {},
-            {},
-            compared_with_champion=False,
-        )
+        return _unjudged(True, Reason.NO_EVALUATION_ASKED, "The policy asks for no evaluation.")
     document = "" if report is None else _parse(report)
     if isinstance(document, str):
         why = unreadable or "the training wrote no evaluation report"
         if report is not None:
             why = f"the training wrote a report that is not model-quality JSON: it {document}"
-        return EvaluationVerdict(
+        return _unjudged(
             False,
             Reason.NO_EVALUATION if report is None else Reason.EVALUATION_UNREADABLE,
             f"The candidate was not measured, and what was not measured never serves: {why}.",
-            (),
-            {},
-            {},
-            compared_with_champion=False,
         )
-    asked = [wanted.metric, *(guard.metric for guard in wanted.guards if not guard.slice)]
-    candidate, champion = metric_values(document, asked), metric_values(mapping(document.get("champion")), asked)
-    gates = [
-        *_gates_of_metric(wanted, candidate, champion, champion_expected=champion_expected),
-        *(
-            gate
-            for guard in wanted.guards
-            for gate in _gates_of_guard(guard, wanted, document, champion_expected=champion_expected)
-        ),
-    ]
+    asked = [(wanted.metric, None), *((guard.metric, guard.slice) for guard in wanted.guards)]
+    candidate = metric_values(document, asked)
+    against = _against(document, wanted, standing, asked)
+    gates = [gate for each in _comparisons(wanted, against) for gate in each.gates(candidate, against)]
     failed = [gate for gate in gates if not gate.passed]
     value = candidate.get(wanted.metric)
     shown = "not measured" if value is None else f"{value:.4f}"
@@ -125,19 +130,140 @@ def evaluate(
     else:
         reason, sentence = Reason.GATES_PASSED, f"All {len(gates)} gates passed; {wanted.metric} is {shown}."
     return EvaluationVerdict(
-        not failed, reason, sentence, tuple(gates), candidate, champion, compared_with_champion=bool(champion)
+        not failed,
+        reason,
+        sentence,
+        tuple(gates),
+        candidate,
+        against.metrics,
+        compared_with_champion=against.same_data and bool(against.metrics),
+        champion_run=against.run_id,
     )
 
 
-def metric_values(document: dict[str, Any], asked: Iterable[str]) -> dict[str, float]:
-    """Metric name to value: the metrics a policy asks for, and beside them the first of a report, finite numbers all."""
-    names = dict.fromkeys(asked)
+def _unjudged(passed: bool, reason: Reason, sentence: str) -> EvaluationVerdict:
+    return EvaluationVerdict(passed, reason, sentence, (), {}, {}, compared_with_champion=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Champion:
+    """What the candidate is compared with. ``lacks`` says why a number is missing, None where there need be none.
+
+    ``asked``: compare the metric although the policy asks for no improvement.
+    """
+
+    metrics: dict[str, float]
+    lacks: str | None
+    alone: str = ""
+    asked: bool = False
+    same_data: bool = False
+    run_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As gates call it."""
+        return f"run {self.run_id}" if self.run_id else "the champion"
+
+
+def _against(
+    document: dict[str, Any], wanted: Evaluation, standing: Standing, asked: Iterable[tuple[str, str | None]]
+) -> _Champion:
+    if wanted.champion == "none":
+        return _Champion({}, None, "The policy compares with no champion")
+    named = document.get("champion")
+    if named:
+        # Whoever names a champion means it to be compared with; one of another shape hides what it is.
+        block = mapping(named)
+        groups = [mapping(block[group]) for group in METRIC_GROUPS if group in block]
+        told = not groups or any(wanted.metric in group for group in groups)
+        lacks = "The report's champion has no number for {metric}, on the same data and in the candidate's form"
+        return _Champion(metric_values(block, asked), lacks, asked=told, same_data=True)
+    if standing.run_id is not None:
+        lacks = f"Run {standing.run_id}, the last that was promoted, has no {{metric}} on record"
+        return _Champion(dict(standing.metrics), lacks, run_id=standing.run_id)
+    if standing.expected:
+        return _Champion({}, f"{standing.why}, and the report lacks the champion's {{metric}} on the same data")
+    return _Champion({}, None, standing.why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """One metric with what is asked of it. ``improvement`` None: it is held against no champion."""
+
+    name: str
+    metric: str
+    key: str
+    of: Metric | None
+    minimum: float | None
+    improvement: float | None
+
+    def gates(self, candidate: dict[str, float], champion: _Champion) -> list[Gate]:
+        """Its gates: bound, comparison, or that it was measured at all."""
+        value, found = candidate.get(self.key), []
+        if self.minimum is not None:
+            found.append(_gate(self.name, self.metric, value, self.minimum, of=self.of))
+        if self.improvement is not None:
+            found.append(self._compared(value, champion, self.improvement))
+        return found or [_gate(self.name, self.metric, value, None, of=self.of)]
+
+    def _compared(self, value: float | None, champion: _Champion, improvement: float) -> Gate:
+        name, metric, of = f"{self.name.removesuffix(' bound')} against {champion.name}", self.metric, self.of
+        if of is None or value is None or of.impossible(value) is not None:
+            return _gate(name, metric, value, None, of=of)
+        comparison, other = "<=" if of.lower else ">=", champion.metrics.get(self.key)
+        if other is None:
+            told = f"{champion.alone}, so {metric} stands alone."
+            if champion.lacks is not None:
+                told = f"{champion.lacks.format(metric=self.key)}, so better cannot be told from worse. {COMPARED}"
+            return Gate(name, metric, value, comparison, None, champion.lacks is None, told)
+        if (why := of.impossible(other)) is not None:
+            told = f"{name}: the other {metric} is {other:g}, and {why}. {OTHERWISE}"
+            return Gate(name, metric, value, comparison, None, False, told)
+        return _gate(name, metric, value, other - improvement if of.lower else other + improvement, of=of)
+
+
+def _comparisons(wanted: Evaluation, champion: _Champion) -> Iterator[_Comparison]:
+    """What a policy asks; a guard with a name only must not fall below the champion."""
+    metric = wanted.metric or ""
+    improvement = 0.0 if wanted.min_improvement is None and champion.asked else wanted.min_improvement
+    measured = "bound" if wanted.minimum is not None or improvement is not None else "measured"
+    yield _Comparison(
+        f"{metric} {measured}", metric, metric, judged_as(metric, wanted.lower_is_better), wanted.minimum, improvement
+    )
+    for guard in wanted.guards:
+        override = guard.lower_is_better
+        if override is None and guard.metric == wanted.metric:
+            override = wanted.lower_is_better
+        falls = guard.max_regression if guard.minimum is not None else guard.max_regression or 0.0
+        key = _key(guard.metric, guard.slice)
+        yield _Comparison(
+            f"guard {key}",
+            guard.metric,
+            key,
+            judged_as(guard.metric, override),
+            guard.minimum,
+            None if falls is None else -falls,
+        )
+
+
+def _key(metric: str, part: str | None) -> str:
+    """A metric in a verdict: by its name, or with the slice it was measured on."""
+    return f"{metric} in slice {part}" if part else metric
+
+
+def metric_values(document: dict[str, Any], asked: Iterable[tuple[str, str | None]]) -> dict[str, float]:
+    """Value by metric: what a policy asks for, by name and slice, and beside it the first of a report, finite numbers all."""
+    slices = mapping(document.get("slices"))
+    found = {
+        _key(metric, part): metric_value(mapping(slices.get(part)) if part else document, metric)
+        for metric, part in asked
+    }
     first = itertools.islice(
         (name for group in METRIC_GROUPS for name in mapping(document.get(group)) if text(name, NAME_LIMIT) == name),
         METRICS_KEPT,
     )
-    values = {name: metric_value(document, name) for name in (*names, *first)}
-    return {name: value for name, value in values.items() if value is not None}
+    found |= {name: metric_value(document, name) for name in first if name not in found}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def metric_value(document: dict[str, Any], name: str) -> float | None:
@@ -148,95 +274,6 @@ def metric_value(document: dict[str, Any], name: str) -> float | None:
         if value is not None:
             return value
     return None
-
-
-def _gates_of_metric(
-    wanted: Evaluation, candidate: dict[str, float], champion: dict[str, float], *, champion_expected: bool
-) -> list[Gate]:
-    metric = wanted.metric or ""
-    of = judged_as(metric, wanted.lower_is_better)
-    value = candidate.get(metric)
-    gates = []
-    if wanted.minimum is not None:
-        gates.append(_gate(f"{metric} bound", metric, value, wanted.minimum, of=of))
-    if wanted.min_improvement is not None or metric in champion:
-        gates.append(
-            _against_champion(
-                f"{metric} against the champion",
-                metric,
-                value,
-                champion.get(metric),
-                wanted.min_improvement or 0.0,
-                of=of,
-                champion_expected=champion_expected,
-            )
-        )
-    return gates or [_gate(f"{metric} measured", metric, value, None, of=of)]
-
-
-def _gates_of_guard(
-    guard: GuardMetric, wanted: Evaluation, document: dict[str, Any], *, champion_expected: bool
-) -> list[Gate]:
-    """Gates of one guard metric; one with a name only must not fall below the champion."""
-    own, other = document, mapping(document.get("champion"))
-    if guard.slice:
-        own = mapping(mapping(own.get("slices")).get(guard.slice))
-        other = mapping(mapping(other.get("slices")).get(guard.slice))
-    metric = guard.metric
-    value, champion = metric_value(own, metric), metric_value(other, metric)
-    override = guard.lower_is_better
-    if override is None and metric == wanted.metric:
-        override = wanted.lower_is_better
-    of = judged_as(metric, override)
-    name = f"guard {metric}" + (f" in slice {guard.slice}" if guard.slice else "")
-    gates = []
-    if guard.minimum is not None:
-        gates.append(_gate(name, metric, value, guard.minimum, of=of))
-    if guard.max_regression is not None or guard.minimum is None:
-        gates.append(
-            _against_champion(
-                f"{name} against the champion",
-                metric,
-                value,
-                champion,
-                -(guard.max_regression or 0.0),
-                of=of,
-                champion_expected=champion_expected,
-            )
-        )
-    return gates
-
-
-def _against_champion(
-    name: str,
-    metric: str,
-    value: float | None,
-    champion: float | None,
-    improvement: float,
-    *,
-    of: Metric | None,
-    champion_expected: bool,
-) -> Gate:
-    if of is None or value is None or of.impossible(value) is not None:
-        return _gate(name, metric, value, None, of=of)
-    comparison = "<=" if of.lower else ">="
-    if champion is None and not champion_expected:
-        return Gate(name, metric, value, comparison, None, True, f"No champion serves, so {metric} stands alone.")
-    if champion is None:
-        return Gate(
-            name,
-            metric,
-            value,
-            comparison,
-            None,
-            False,
-            f"The report lacks the champion's {metric} on the same data, so better cannot be told from worse.",
-        )
-    if (why := of.impossible(champion)) is not None:
-        told = f"{name}: the champion's {metric} is {champion:g}, and {why}. {OTHERWISE}"
-        return Gate(name, metric, value, comparison, None, False, told)
-    bound = champion - improvement if of.lower else champion + improvement
-    return _gate(name, metric, value, bound, of=of)
 
 
 def _gate(name: str, metric: str, value: float | None, bound: float | None, *, of: Metric | None) -> Gate:

@@ -91,12 +91,16 @@ class GuardMetric:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The gates a candidate has to pass. ``metric`` None means that the policy asks for no evaluation."""
+    """The gates a candidate has to pass. ``metric`` None means that the policy asks for no evaluation.
+
+    ``champion`` is what it is compared with: what serves on the endpoint, what was promoted last, or nothing.
+    """
 
     metric: str | None
     minimum: float | None = None
     min_improvement: float | None = None
     lower_is_better: bool | None = None
+    champion: str = "endpoint"
     guards: tuple[GuardMetric, ...] = ()
 
 
@@ -175,6 +179,7 @@ LATER_KEYS: Final = {
     ("voters",): (),
     ("promotion", "retain_capacity"): True,
     ("training", "slot_while_waiting"): "keep",
+    ("evaluation", "champion"): "endpoint",
 }
 """Keys that came after the first manifests, with what those mean. A value that changes nothing is not written: so the digest
 of a policy that was pinned before stays, and code of before reads what is pinned now."""
@@ -308,7 +313,7 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     evaluation = document.get("evaluation", {})
     if evaluation and "metric" not in evaluation:
         findings.append("$.evaluation.metric: is needed; name the metric the gates compare, such as auc.")
-    findings += _undirected(evaluation)
+    findings += [*_undirected(evaluation), *_uncompared(evaluation, promotion)]
     approval = document.get("approval", {})
     ladder = [approval.get(name) for name in ("remind_hours", "escalate_hours", "expire_hours")]
     given = [hours for hours in ladder if hours is not None]
@@ -337,6 +342,26 @@ def _undirected(evaluation: dict[str, Any]) -> Iterator[str]:
         yield _finding(
             f"{where}.metric", f"is {name}, which docs/metrics.md does not know: set lower_is_better beside it{hint}"
         )
+
+
+def _uncompared(evaluation: dict[str, Any], promotion: dict[str, Any]) -> Iterator[str]:
+    """Comparisons that are asked for and not to be made."""
+    champion = evaluation.get("champion")
+    if champion == "endpoint" and "endpoint" not in promotion:
+        yield "$.evaluation.champion: is endpoint, but $.promotion.endpoint names none; say last_promoted."
+    if champion == "last_promoted" and "endpoint" in promotion:
+        yield "$.evaluation.champion: is last_promoted, but $.promotion.endpoint says what serves; say endpoint."
+    if champion == "none":
+        guards = enumerate(evaluation.get("guards", ()))
+        asked = [
+            f"$.evaluation.guards[{place}]"
+            for place, guard in guards
+            if "max_regression" in guard or "minimum" not in guard
+        ]
+        if "min_improvement" in evaluation:
+            asked.insert(0, "$.evaluation.min_improvement")
+        for where in asked[:FINDINGS_LIMIT]:
+            yield f"{where}: compares with a champion, but $.evaluation.champion is none; give it a minimum only."
 
 
 def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -409,6 +434,9 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             minimum=evaluation.get("minimum"),
             min_improvement=evaluation.get("min_improvement"),
             lower_is_better=evaluation.get("lower_is_better"),
+            champion=evaluation.get(
+                "champion", "last_promoted" if evaluation and not promotion.get("endpoint") else "endpoint"
+            ),
             guards=tuple(GuardMetric(**guard) for guard in evaluation.get("guards", ())),
         ),
         approval=Approval(
