@@ -462,7 +462,9 @@ def test_a_paused_model_is_not_frozen_and_keeps_no_wrong_reason() -> None:
         (signal(threshold=Threshold("auc", 0.7, 0.8, lower_is_worse=True)), Severity.WARNING),
         (signal(threshold=Threshold("auc", 0.4, 0.8, lower_is_worse=True)), Severity.CRITICAL),
         (signal(threshold=Threshold("auc", 0.0, 0.8, lower_is_worse=True)), Severity.CRITICAL),
-        (signal(threshold=Threshold("errors", 1.0, 0.0)), Severity.CRITICAL),
+        # What cannot be computed is no more than a warning.
+        (signal(threshold=Threshold("errors", 1.0, 0.0)), Severity.WARNING),
+        (signal(threshold=Threshold("errors", 1e308, 1e-308)), Severity.WARNING),
         (signal(threshold=Threshold("log_likelihood", -5.0, -2.0, lower_is_worse=True)), Severity.CRITICAL),
         # Its own word raises and never lowers.
         (signal(observed=0.9, severity=Severity.INFO), Severity.CRITICAL),
@@ -488,6 +490,19 @@ def test_severity_is_how_far_the_value_is_past_its_threshold_or_what_the_signal_
     sent: Signal, severity: Severity
 ) -> None:
     assert severity_of(sent, DEFAULT) is severity
+
+
+@pytest.mark.parametrize(("observed", "threshold"), [(1.0, 0.0), (1e308, 1e-308), (0.5, -0.5)])
+def test_what_cannot_be_computed_asks_people_and_says_why(observed: float, threshold: float) -> None:
+    sent = signal(threshold=Threshold("errors", observed, threshold), severity=Severity.CRITICAL)
+    found = decide(sent, policy(), FREE, NOON)
+    assert (found.decision, found.approval_needed) == (Decision.RETRAIN, True)
+    assert "How bad that is cannot be computed, since the two numbers have no ratio" in found.sentence
+    assert sent.as_record()["threshold"]["ratio"] is None
+    worst = signal(threshold=Threshold("ks_p_value", 0.0, 0.05, lower_is_worse=True))
+    assert severity_of(worst, DEFAULT) is Severity.CRITICAL
+    assert worst.as_record()["threshold"]["ratio"] == 1e6
+    assert not decide(worst, policy(), FREE, NOON).approval_needed
 
 
 @pytest.mark.parametrize(
@@ -597,7 +612,7 @@ def test_a_model_of_which_nothing_is_known_had_no_fruitless_run() -> None:
 def test_a_sentence_says_how_far_past_its_threshold_a_value_is() -> None:
     watching = policy(actions=WATCHING)
     assert "At 0.50 times its threshold it is info" in decide(signal(observed=0.1), watching, FREE, NOON).sentence
-    assert "At without numbers it is warning" in decide(signal(threshold=None), watching, FREE, NOON).sentence
+    assert "Without a ratio it is warning" in decide(signal(threshold=None), watching, FREE, NOON).sentence
 
 
 def test_what_is_retrained_freezes_nothing() -> None:

@@ -30,6 +30,7 @@ from orchestration.domain.contracts import (
     SignalKind,
     SignalSource,
 )
+from orchestration.domain.decision import severity_of
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.kept_request import KeptRequest
 from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
@@ -37,6 +38,7 @@ from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
 from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
+from tests.unit.test_decision import DEFAULT
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "s3://amzn-s3-demo-bucket/reports/churn-prod/churn-prod-schedule/2026/03/02/11/"
@@ -751,6 +753,81 @@ def reported(**detail: Any) -> dict[str, Any]:
 )
 def test_a_report_says_whether_lower_is_worse(comparison: str | None, *, lower: bool) -> None:
     assert taken(drift(comparison=comparison)).threshold == Threshold("psi", 0.9, 0.2, lower_is_worse=lower)
+
+
+@pytest.mark.parametrize(
+    ("metric", "lower"),
+    [
+        ("ks_p_value", True),
+        ("K-S p_value", True),
+        ("age_ks_pvalue", True),
+        ("roc_auc", True),
+        ("f1", True),
+        ("rmse", False),
+        ("log_loss", False),
+        ("psi_tenure", False),
+        ("wasserstein", False),
+        ("our own", False),
+        (None, False),
+    ],
+)
+def test_where_a_report_does_not_say_whether_lower_is_worse_its_metric_does(metric: str | None, *, lower: bool) -> None:
+    found = taken(reported(model="churn", metric=metric, observed=0.4, threshold=0.5)).threshold
+    assert found is not None
+    assert found.lower_is_worse is lower
+    said = taken(reported(model="churn", metric=metric, observed=0.4, threshold=0.5, comparison=">")).threshold
+    assert said is not None
+    assert not said.lower_is_worse
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"drift_detected": False, "share_of_drifted_columns": 0.0},
+        {"dataset_drift_detected": False, "share_of_drifted_columns": 0.1},
+        {"alert_type": "DATA_DRIFT_CHECK", "drift_share": 0.0, "drifted_features": []},
+        {"drifted_columns_share": 0.0},
+        {"drift_detected": False, "metric": "psi", "observed": 0.1},
+        {"is_drift": False, "severity": "none"},
+    ],
+)
+def test_what_says_that_nothing_drifted_is_no_drift(detail: dict[str, Any]) -> None:
+    found = taken(reported(model="m", **detail))
+    assert found.kind is SignalKind.NO_DRIFT
+    assert severity_of(found, DEFAULT) is Severity.INFO
+
+
+def test_one_word_that_it_drifted_outweighs_all_that_it_did_not() -> None:
+    found = taken(
+        reported(model="m", data_drift_detected=False, model_drift_detected=True, share_of_drifted_columns=0.0)
+    )
+    assert found.kind is SignalKind.DRIFT
+
+
+SAMPLE = {
+    "endpoint_name": "m",
+    "data_drift_detected": True,
+    "drifted_columns_share": 0.4,
+    "model_drift_detected": True,
+    "baseline_roc_auc": 0.92,
+    "current_roc_auc": 0.81,
+}
+
+
+def test_what_the_monitor_of_awss_sample_sends_is_read_with_the_worse_of_its_numbers() -> None:
+    found = taken(reported(**{**SAMPLE, "model": "m"}))
+    assert found.threshold == Threshold("roc_auc", 0.81, 0.92, lower_is_worse=True)
+    assert (found.kind, found.endpoint) == (SignalKind.DRIFT, "m")
+    rmse = taken(reported(model="m", model_drift_detected=True, baseline_rmse=2.0, current_rmse=5.0))
+    assert rmse.threshold == Threshold("rmse", 5.0, 2.0, lower_is_worse=False)
+    calm = {
+        **SAMPLE,
+        "model": "m",
+        "data_drift_detected": False,
+        "model_drift_detected": False,
+        "current_roc_auc": 0.92,
+    }
+    assert taken(reported(**calm)).kind is SignalKind.NO_DRIFT
 
 
 @pytest.mark.parametrize(
@@ -1527,8 +1604,8 @@ def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
         (0.1, 0.2, False, 0.5),
         (0.3, 0.6, True, 2.0),
         (0.9, 0.6, True, 2 / 3),
-        (0.0, 0.6, True, float("inf")),
-        (0.1, 0.0, False, float("inf")),
+        (0.0, 0.6, True, 1e6),
+        (0.1, 0.0, False, None),
         (0.0, 0.0, False, None),
         (-1.0, -2.0, False, 2.0),
         (-5.0, -2.0, True, 2.5),
@@ -1537,7 +1614,7 @@ def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:
         (0.0, 0.2, False, 0.0),
         (0.0, -0.1, False, None),
         (0.5, -0.1, False, None),
-        (1e308, 1e-308, False, float("inf")),
+        (1e308, 1e-308, False, None),
         (None, 0.2, False, None),
         (0.2, None, False, None),
     ],

@@ -173,12 +173,13 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
 def _asks_people(signal: Signal, policy: Policy, severity: Severity) -> bool:
     """Whether people are asked before this training.
 
-    What a monitor is said to have found, and SageMaker does not confirm, trains nothing unasked, whatever the policy says.
+    What a monitor is said to have found, and SageMaker does not confirm, trains nothing unasked, whatever the policy says; nor
+    does what is measured in numbers that have no ratio.
     What asks for a retraining and measures nothing trains unasked only where the policy itself retrains at its severity;
     so where the policy only observes, people are asked. Two are exempt: a decision file that the policy trusts, and, where
     the policy asks nobody at that severity, somebody whom the loop knows.
     """
-    if policy.approval.training == "always" or signal.unproven:
+    if policy.approval.training == "always" or signal.unproven or signal.unclear:
         return True
     if signal.kind is SignalKind.RETRAINING_DECISION and policy.decision_file == "trusted":
         return False
@@ -205,6 +206,11 @@ def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, ap
         return (
             f"{signal.summary} Severity {severity}; every guard passed, and since SageMaker does not confirm the monitoring "
             f"run, people are asked first. If the monitor of {policy.model} did run, approve; if not, reject."
+        )
+    if signal.unclear:
+        return (
+            f"{signal.summary} How bad that is cannot be computed, since the two numbers have no ratio: it counts as {severity}, "
+            "every guard passed, and people are asked first."
         )
     then = "asks people first" if approval_needed else "retrains"
     return f"{signal.summary} Severity {severity}; every guard passed, so the policy of {policy.model} {then}."
@@ -299,17 +305,17 @@ def _severity(signal: Signal, policy: Policy, state: ModelState, severity: Sever
     if signal.kind in ASKED_FOR:
         return _passes("severity", Reason.ASKED_FOR, f"{signal.summary} Retraining was asked for.")
     ratio = signal.threshold.ratio if signal.threshold else None
-    shown = "without numbers" if ratio is None else f"{ratio:.2f} times its threshold"
+    shown = "Without a ratio" if ratio is None else f"At {ratio:.2f} times its threshold"
     if policy.actions[severity] is PolicyAction.OBSERVE:
         return GuardVerdict(
             "severity",
             Decision.OBSERVE,
             Reason.BELOW_ACTION,
-            f"{signal.summary} At {shown} it is {severity}, which the policy only observes "
+            f"{signal.summary} {shown} it is {severity}, which the policy only observes "
             f"(warning from {policy.warning_ratio:g}, critical from {policy.critical_ratio:g}).",
         )
     return _passes(
-        "severity", Reason[f"SEVERITY_{severity.name}"], f"At {shown} it is {severity}: {policy.actions[severity]}."
+        "severity", Reason[f"SEVERITY_{severity.name}"], f"{shown} it is {severity}: {policy.actions[severity]}."
     )
 
 

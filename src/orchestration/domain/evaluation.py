@@ -32,9 +32,7 @@ OTHERWISE: Final = (
 )
 """What to do about a value that there cannot be."""
 
-COMPARED: Final = (
-    "Write its numbers into the report under champion (docs/policy.md#what-a-candidate-is-compared-with), or set evaluation.champion: none."
-)
+COMPARED: Final = "Write its numbers into the report under champion (docs/policy.md#what-a-candidate-is-compared-with), or set evaluation.champion: none."
 """What to do where a comparison is asked for and there is nothing to compare with."""
 
 METRICS_KEPT: Final = 200

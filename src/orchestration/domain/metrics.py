@@ -72,9 +72,9 @@ def judged_as(name: str, lower_is_better: bool | None) -> Metric | None:
 
 
 def drift_measure(name: str) -> Metric | None:
-    """A measure of drift by its name, read as a metric's is; of a test it is known by the p-value, whatever the test."""
+    """A measure of drift by its name, read as a metric's is; a p-value is one of whatever test, of whatever column."""
     known = _known()["drift_measures"]
-    return known["pvalue"] if _letters(name).endswith(("pvalue", "pval")) else _looked_up(name, known)
+    return known["pvalue"] if "pval" in _letters(name) else _looked_up(name, known)
 
 
 def near(name: str) -> list[str]:

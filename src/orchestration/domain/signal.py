@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
@@ -25,13 +25,17 @@ class Dataset:
     window_end: str | None = None
 
 
+WORST: Final = 1e6
+"""Ratio of a 0 where lower is worse: past every mark."""
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """The measurement behind a signal.
 
     ``ratio`` is how bad it is: observed / threshold, or the other way round when lower is worse or when both are
-    negative; 1.0 is just at the threshold, below it is not past it. None when it cannot be computed (no numbers, or
-    numbers on two sides of zero).
+    negative; 1.0 is just at the threshold, below it is not past it. None when it cannot be computed: no numbers, numbers on
+    two sides of zero, nothing to divide by, or a quotient beyond all numbers.
     """
 
     metric: str | None
@@ -48,9 +52,15 @@ class Threshold:
         if high < 0:
             # Below zero the smaller number is the larger distance; a limit that is not negative is not reached at all.
             high, low = max(0.0, -low), -high
-        if low > 0:
+        if low > 0 and math.isfinite(high / low):
             return high / low
-        return math.inf if low == 0 and high > 0 else None
+        # Nothing is lower than nothing; where more is worse, a threshold of 0 is none to divide by.
+        return WORST if self.lower_is_worse and low == 0 < high else None
+
+    @property
+    def unclear(self) -> bool:
+        """True when there are both numbers and no ratio of them."""
+        return self.observed is not None and self.threshold is not None and self.ratio is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,11 @@ class Signal:
     muted: bool = False
     context: str = ""
     origin: SignalSource | None = None
+
+    @property
+    def unclear(self) -> bool:
+        """True when its numbers do not say how bad it is: then people do."""
+        return self.threshold is not None and self.threshold.unclear
 
     @property
     def unproven(self) -> bool:
@@ -137,7 +152,7 @@ class Signal:
         record["asked_by"] = list(self.asked_by)
         if self.threshold is not None:
             ratio = self.threshold.ratio
-            record["threshold"]["ratio"] = None if ratio is None or math.isinf(ratio) else round(ratio, 6)
+            record["threshold"]["ratio"] = None if ratio is None else round(ratio, 6)
         return record
 
 

@@ -1,4 +1,4 @@
-"""Drift reports: our ``Drift Detected`` event, the alert of AWS's MLOps sample, and Evidently's report summary."""
+"""Drift reports: our ``Drift Detected`` event, the alerts of AWS's MLOps sample, and Evidently's report summary."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, number, s3_uri, sequence, text
+from orchestration.domain.metrics import drift_measure
+from orchestration.domain.metrics import metric as known_metric
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold
 
@@ -33,6 +35,25 @@ SEVERITIES: Final = {
     "severe": Severity.CRITICAL,
 }
 """Words senders use for severity, in the policy's words."""
+
+WORDS: Final = (
+    "drift_detected",
+    "dataset_drift",
+    "dataset_drift_detected",
+    "data_drift_detected",
+    "model_drift_detected",
+    "concept_drift_detected",
+    "target_drift_detected",
+    "prediction_drift_detected",
+    "is_drift",
+    "is_drifted",
+    "has_drift",
+    "drifted",
+)
+"""Names under which senders say themselves whether it is drift."""
+
+CURRENT, BASELINE = "current_", "baseline_"
+"""Beginnings of the names of a metric now and when the model was trained, in the alert that AWS's sample sends."""
 
 _DRIFT_SHARE: Final = re.compile(r"drift_share=([0-9.]+)")
 
@@ -88,7 +109,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     # The sender chooses the shape, so numbers that lie outside of it count as well: the worst of them all.
     numbered = [reading for reading in readings if reading.threshold.observed is not None]
     threshold = max(numbered or readings, key=lambda reading: reading.badness).threshold
-    words = {reading.drifted for reading in readings}
+    words = {reading.drifted for reading in readings} | {_word(detail.get(name)) for name in WORDS}
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
     if threshold.observed is None and threshold.threshold is None and not any(reading.told for reading in readings):
         return Rejection.of(
@@ -104,7 +125,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     return Signal(
         signal_id="",
         source=SignalSource.DRIFT_REPORT,
-        kind=SignalKind.NO_DRIFT if False in words and True not in words else SignalKind.DRIFT,
+        kind=SignalKind.DRIFT if True in words or not (False in words or _nothing(threshold)) else SignalKind.NO_DRIFT,
         model=model,
         endpoint=endpoint,
         dataset=Dataset(
@@ -123,22 +144,39 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     ).named(*key)
 
 
+def _nothing(threshold: Threshold) -> bool:
+    """True for a share of drifted columns that is 0, with no threshold to hold it against."""
+    measure = drift_measure(threshold.metric or "")
+    return (
+        measure is not None and measure.name == "drift_share" and (threshold.observed, threshold.threshold) == (0, None)
+    )
+
+
+def _worse_when_lower(metric: str | None, comparison: object) -> bool:
+    """What the sender says; else what the catalogue knows of the metric; else more is drift."""
+    if comparison:
+        return str(comparison).lower() in LOWER_IS_WORSE
+    measure, performance = drift_measure(metric or ""), known_metric(metric or "")
+    return measure.lower if measure is not None else performance is not None and not performance.lower
+
+
 def _readings(detail: dict[str, Any]) -> list[_Reading]:
     """The detail in every shape it has, first in the one that names it."""
     return [
         *([_from_alert(detail)] if _is_alert(detail) else []),
         *(_from_evidently(detail) if _is_evidently(detail) else []),
+        *_from_sample(detail),
         _from_report(detail),
     ]
 
 
 def _from_report(detail: dict[str, Any]) -> _Reading:
-    lower = str(detail.get("comparison") or "").lower() in LOWER_IS_WORSE
+    metric = text(detail.get("metric"), 255)
     threshold = Threshold(
-        metric=text(detail.get("metric"), 255),
+        metric=metric,
         observed=number(detail.get("observed")),
         threshold=number(detail.get("threshold")),
-        lower_is_worse=lower,
+        lower_is_worse=_worse_when_lower(metric, detail.get("comparison")),
     )
     return _Reading(threshold, told=str(detail.get("severity") or "").lower() in SEVERITIES)
 
@@ -165,6 +203,22 @@ def _from_alert(detail: dict[str, Any]) -> _Reading:
     return _Reading(
         Threshold(named, observed, limit, lower_is_worse=lower), told=True, drifted=_word(detail.get("drift_detected"))
     )
+
+
+def _from_sample(detail: dict[str, Any]) -> list[_Reading]:
+    """What the monitoring function of AWS's sample sends: a share of drifted columns, and metrics now and at the training."""
+    found = []
+    if "drifted_columns_share" in detail:
+        share = Threshold("drifted_columns_share", number(detail["drifted_columns_share"]), None)
+        found.append(_Reading(share, told=False, drifted=_word(detail.get("data_drift_detected"))))
+    for name, value in detail.items():
+        metric = name.removeprefix(CURRENT)
+        now, before = number(value), number(detail.get(f"{BASELINE}{metric}"))
+        if name.startswith(CURRENT) and now is not None and before is not None:
+            told = _word(detail.get("model_drift_detected"))
+            measured = Threshold(text(metric, 255), now, before, lower_is_worse=_worse_when_lower(metric, None))
+            found.append(_Reading(measured, told=told is not None, drifted=told))
+    return found
 
 
 def _is_evidently(detail: dict[str, Any]) -> bool:
