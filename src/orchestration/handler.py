@@ -1,7 +1,8 @@
 """Entry point of OrchestrationFunction.
 
 A request is ``{"action": <name>, ...}`` from the state machine or a rule, or a bare EventBridge event, which is routed by
-its detail-type. Nobody else calls it: people have functions of their own. The answer is a JSON object; errors are Lambda errors with one of the classes of
+its detail-type. ``{}``, the test event of whoever looks at the function, is told what the decision file says. Nobody else calls
+it: people have functions of their own. The answer is a JSON object; errors are Lambda errors with one of the classes of
 ``errors`` as their type.
 """
 
@@ -13,6 +14,7 @@ from orchestration.actions.admit import admit
 from orchestration.actions.close import close
 from orchestration.actions.evaluate import evaluate_candidate
 from orchestration.actions.park import park
+from orchestration.actions.read_decision import read_decision
 from orchestration.actions.resume import resume
 from orchestration.actions.settle import settle
 from orchestration.actions.sweep import sweep
@@ -41,6 +43,7 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
     "close": close,
     "settle": settle,
     "sweep": sweep,
+    "read_decision": read_decision,
 }
 """What can be asked for, by name; the state machine uses the same names."""
 
@@ -78,4 +81,6 @@ def run_action(event: Any, ports: Ports) -> dict[str, Any]:
         if event.get("detail-type") == EXECUTION_STATUS_CHANGE:
             machine = mapping(event.get("detail")).get("stateMachineArn")
             name = "settle" if machine == ports.settings.state_machine_arn else name
+        if not event:
+            name = "read_decision"
     return dispatch(str(name), ACTIONS, event, ports)

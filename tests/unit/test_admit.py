@@ -366,6 +366,9 @@ def test_what_asks_for_a_retraining_is_asked_about_where_the_policy_asks_about_c
         world.put("policies/churn.json", policy)
     answer = admit(request(sent), world.ports)
     assert (answer["decision"], answer["next"]) == ("RETRAIN", way)
+    training = world.read("manifests/churn/run-1.json")["training"]["input"]
+    # The contract of the weekly workflow's pipeline, but for what a person asked for.
+    assert training["triggered_by"] == ("monitoring" if sent is SCHEDULED else "person")
 
 
 @pytest.mark.parametrize("first", ["harmless", "real"])

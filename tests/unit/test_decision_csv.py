@@ -116,6 +116,33 @@ def test_the_file_is_read_for_every_event_that_asks_for_it(name: str) -> None:
     assert negative.kind is SignalKind.NO_DRIFT
 
 
+@pytest.mark.parametrize(
+    ("file", "warning"),
+    [
+        (
+            b"retraining_required\nYES\nNO\n",
+            "1 row(s) follow, and the last decision there is NO: only the first counts",
+        ),
+        (b"retraining_required\nNO\nNO\nyes\n\n", "2 row(s) follow, and the last decision there is YES"),
+        (
+            b"retraining_required\nYES\nNO\nwritten by the monitor\n",
+            "2 row(s) follow, and the last decision there is NO",
+        ),
+        (b"retraining_required\nYES\nNO\nYES\n", None),
+        (b"retraining_required\nYES\nb\n", None),
+        (b"retraining_required\nYES\n", None),
+        (b"retraining_required\nYES\n" + b"x" * 200_000, None),
+    ],
+)
+def test_a_file_to_which_decisions_are_appended_is_warned_of(file: bytes, warning: str | None) -> None:
+    found = read("decision_file/start", file=file)
+    assert isinstance(found, Signal)
+    if warning is None:
+        assert found.summary in ("The decision file says YES.", "The decision file says NO.")
+    else:
+        assert warning in found.summary
+
+
 def test_a_version_of_the_file_is_one_signal_for_s3_and_the_schedule() -> None:
     created, scheduled = read("decision_file/object_created", "run-1"), read("decision_file/scheduled_event", "run-2")
     assert isinstance(created, Signal)

@@ -10,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError, ParamValidationError, R
 
 from orchestration import handler, promotion_handler
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
+from orchestration.domain.signals.decision_file import decision_uri
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import MACHINE, TRAINING, World
 
@@ -58,6 +59,22 @@ def test_an_error_that_stays_keeps_its_own_name(monkeypatch: pytest.MonkeyPatch,
         handler.run_action({"action": "sweep"}, cast("Any", None))
 
 
+def test_the_test_event_of_the_weekly_workflow_is_told_what_the_decision_file_says_and_nothing_is_written(
+    world: World,
+) -> None:
+    uri = decision_uri(world.ports.settings)
+    with pytest.raises(InvalidRequestError, match="There is no decision file at"):
+        handler.run_action({}, world.ports)
+    for word in ("YES", "NO"):
+        world.bucket.put(uri, f"retraining_required\n{word.lower()}\n".encode())
+        objects, items = dict(world.bucket.objects), dict(world.database.items)
+        assert handler.run_action({}, world.ports) == {"retraining_required": word}
+        assert (world.bucket.objects, world.database.items) == (objects, items)
+    world.bucket.put(uri, b"retraining_required\nmaybe\n")
+    with pytest.raises(InvalidRequestError, match="Write YES or NO"):
+        handler.run_action({}, world.ports)
+
+
 def test_an_unknown_action_is_told_the_known_ones() -> None:
     with pytest.raises(InvalidRequestError, match="Known actions: admit"):
         handler.run_action({"action": "train"}, cast("Any", None))
@@ -72,7 +89,7 @@ def test_each_function_takes_only_its_own_actions(entry: Any) -> None:
             entry.run_action({"action": action}, cast("Any", None))
 
 
-@pytest.mark.parametrize("request_", [None, [], "admit", {}, {"action": None}, {"detail-type": "Object Created"}])
+@pytest.mark.parametrize("request_", [None, [], "admit", {"action": None}, {"detail-type": "Object Created"}])
 def test_a_request_that_names_no_action_is_refused(request_: Any) -> None:
     for entry in (handler, promotion_handler):
         with pytest.raises(InvalidRequestError, match="There is no action"):

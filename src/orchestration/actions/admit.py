@@ -369,7 +369,7 @@ def _manifest(
     now: datetime,
 ) -> dict[str, Any]:
     """The immutable plan of a run; it pins the policy it was decided under."""
-    training = _training(ports, asked, policy, champion) if verdict.decision is Decision.RETRAIN else None
+    training = _training(ports, asked, signal, policy, champion) if verdict.decision is Decision.RETRAIN else None
     record = signal.as_record()
     return {
         "run_id": asked.run_id,
@@ -396,14 +396,14 @@ def _manifest(
     }
 
 
-def _training(ports: Ports, asked: _Asked, policy: Policy, champion: Champion | None) -> dict[str, Any]:
+def _training(ports: Ports, asked: _Asked, signal: Signal, policy: Policy, champion: Champion | None) -> dict[str, Any]:
     return {
         "kind": policy.training.kind,
         "target": policy.training.target,
         "input": {
             **policy.training.input,
             "run": "all",
-            "triggered_by": "monitoring",
+            "triggered_by": "person" if signal.kind is SignalKind.REQUEST else "monitoring",
             "reason": "auto_retraining",
             "run_id": asked.run_id,
             "model": policy.model,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
@@ -18,8 +18,15 @@ from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestration.domain.signals import SignalReader
     from orchestration.settings import Settings
+
+
+WORDS: Final = ("YES", "NO")
+ROWS_READ: Final = 1000
+"""Rows that are looked through for a later decision."""
 
 
 def from_start(event: dict[str, Any], reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection:
@@ -50,10 +57,15 @@ def from_object_created(
     return _read(reader, settings, observed_at=text(event.get("time"), 40) or "", identity=None)
 
 
+def decision_uri(settings: Settings) -> str:
+    """Where the decision file lies."""
+    return f"s3://{settings.decision_bucket}/{settings.decision_key}"
+
+
 def _read(
     reader: SignalReader, settings: Settings, *, observed_at: str, identity: tuple[str, str] | None
 ) -> Signal | Rejection:
-    uri = f"s3://{settings.decision_bucket}/{settings.decision_key}"
+    uri = decision_uri(settings)
     document = reader.read_document(uri)
     # A missing file has no version, so the hour it was missed stands for it.
     seen = (str(document.unreadable), observed_at[:13]) if document.unreadable else (document.version,)
@@ -75,7 +87,7 @@ def _read(
         source=SignalSource.DECISION_FILE,
         kind=SignalKind.RETRAINING_DECISION if yes else SignalKind.NO_DRIFT,
         model=model,
-        summary=f"The decision file says {word}.",
+        summary=f"The decision file says {word}.{_history(document, word)}",
         observed_at=observed_at,
         threshold=Threshold(metric="retraining_decision", observed=None, threshold=None),
         report_uri=uri,
@@ -111,9 +123,8 @@ def parse_decision(document: Document) -> str | Rejection:
             Reason.DECISION_FILE_UNREADABLE, f"The decision file {document.uri} is too large to be a decision file."
         )
     try:
-        lines = csv.reader(io.StringIO(_decode(document.body), newline=""))
-        # The header and the row that decides; what follows is nobody's business, and may be millions of rows.
-        rows = list(itertools.islice((row for row in lines if any(map(str.strip, row))), 2))
+        # The header and the row that decides; what follows may be millions of rows.
+        rows = list(itertools.islice(_rows(document), 2))
     except (UnicodeError, csv.Error) as error:
         return reject(
             Reason.DECISION_FILE_UNREADABLE,
@@ -125,14 +136,36 @@ def parse_decision(document: Document) -> str | Rejection:
             f"The decision file {document.uri} has {'only a header' if rows else 'no'} row. "
             "Write a header row and one row whose first column is YES or NO.",
         )
-    word = ascii_upper(rows[1][0].strip().strip("\"'").strip())
-    if word not in {"YES", "NO"}:
+    word = _word(rows[1][0])
+    if word not in WORDS:
         return reject(
             Reason.DECISION_FILE_NOT_YES_OR_NO,
             f"The decision file {document.uri} says {text(word, 40) or ''!r} in its first data row, first column. "
             "Write YES or NO.",
         )
     return word
+
+
+def _history(document: Document, word: str) -> str:
+    """A warning for a file to which decisions are appended: only its first counts."""
+    try:
+        firsts = [row[0] for row in itertools.islice(_rows(document), 2, ROWS_READ)]
+    except csv.Error:
+        # Beyond the row that decides a file may hold anything.
+        return ""
+    last = next((said for first in reversed(firsts) if (said := _word(first)) in WORDS), word)
+    if last == word:
+        return ""
+    return f" {len(firsts)} row(s) follow, and the last decision there is {last}: only the first counts, so write the newest first."
+
+
+def _word(cell: str) -> str:
+    return ascii_upper(cell.strip().strip("\"'").strip())
+
+
+def _rows(document: Document) -> Iterator[list[str]]:
+    lines = csv.reader(io.StringIO(_decode(document.body or b""), newline=""))
+    return (row for row in lines if any(map(str.strip, row)))
 
 
 def _decode(body: bytes) -> str:
