@@ -270,6 +270,32 @@ def test_a_pipeline_that_is_listed_is_what_its_description_says(
     assert since == [NOON - timedelta(minutes=5)]
 
 
+@pytest.mark.parametrize(
+    ("age", "cached", "told"),
+    [
+        (timedelta(minutes=5), None, None),
+        (timedelta(minutes=5, seconds=1), None, "training job job-1, which is older than the run"),
+        (timedelta(), {"SourcePipelineExecutionArn": "last month's"}, "Step Train took an earlier result"),
+    ],
+)
+def test_a_pipeline_that_trained_nothing_new_has_failed(
+    age: timedelta, cached: Any, told: str | None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SageMaker, "pipeline_execution_named", lambda *_: RUNNING_PIPELINE)
+    world.sagemaker.pipelines[RUNNING_PIPELINE] = {"PipelineExecutionStatus": "Succeeded"}
+    step = {"StepName": "Train", "StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": "job-1"}}}
+    world.sagemaker.steps[RUNNING_PIPELINE] = [{**step, "CacheHitResult": cached}]
+    world.sagemaker.trainings["job-1"] = {"TrainingJobStatus": "Completed", "CreationTime": NOON - age}
+    found = seen(world, BY_PIPELINE, certain=True)
+    assert found is not None
+    assert found.succeeded is (told is None)
+    assert told is None or told in found.reason
+    assert told is None or says(training_result(found, output_uri="s3://out/", overdue=True)) == (
+        Next.EVALUATE,
+        Status.TRAINING_FAILED,
+    )
+
+
 def test_a_training_that_failed_without_a_word_says_so() -> None:
     result = training_result(Ended(succeeded=False, reason="", error="Boom"), output_uri="s3://out/", overdue=False)
     assert result.reason == "no reason given"

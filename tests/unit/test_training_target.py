@@ -18,7 +18,12 @@ from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.results import Ended, execution_ended, pipeline_ended, training_job_ended
-from orchestration.domain.training_output import TrainingOutput, read_training_output, trained_by_pipeline
+from orchestration.domain.training_output import (
+    TrainingOutput,
+    read_training_output,
+    taken_from_cache,
+    trained_by_pipeline,
+)
 from orchestration.domain.training_target import (
     TrainingTask,
     deployment_name,
@@ -167,26 +172,41 @@ PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/fraud/7"
 
 
 def test_an_output_is_read_with_care() -> None:
+    given = {"image": " image ", "environment": {"A": 1, "B": None}, "evaluation_uri": "", "model_package_arn": None}
     output = read_training_output(
-        json.dumps(
-            {
-                "model_package_arn": PACKAGE,
-                "model_data_url": "s3://data/model.tar.gz",
-                "image": " image ",
-                "environment": {"A": 1, "B": None, "not legal": "x"},
-                "evaluation_uri": "http://elsewhere/e.json",
-                "baseline_constraints_uri": "s3://data/../c.json",
-                "baseline_statistics_uri": "s3://data/s.json",
-            }
-        ),
-        output_uri="s3://out/",
+        json.dumps({"model_data_url": "s3://data/model.tar.gz", **given}), output_uri="s3://out/"
     )
 
     assert isinstance(output, TrainingOutput)
-    assert output.model_package_arn == PACKAGE
-    assert output.environment == (("A", "1"),)
+    assert (output.image, output.environment) == ("image", (("A", "1"),))
     assert output.evaluation_uri == "s3://out/evaluation.json"
-    assert (output.baseline_constraints_uri, output.baseline_statistics_uri) == (None, "s3://data/s.json")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"model_data_url": "https://data.s3.amazonaws.com/model.tar.gz"}, "names model_data_url 'https://data.s3.am"),
+        (
+            {"model_data_uri": "s3://b/model.tar.gz"},
+            "names model_data_uri 's3://b/model.tar.gz', which is not an s3://",
+        ),
+        ({"evaluation_uri": "http://elsewhere/e.json"}, "names evaluation_uri 'http://elsewhere/e.json'"),
+        ({"baseline_constraints_uri": "s3://data/../c.json"}, "names baseline_constraints_uri"),
+        ({"baseline_statistics_uri": ["s3://data/s.json"]}, "names baseline_statistics_uri 'list'"),
+        (
+            {"environment": {"not legal": "x"}},
+            "names environment 'dict', which is not an object whose names CreateModel takes",
+        ),
+        ({"environment": ["A=1"]}, "names environment 'list'"),
+        ({"image": "i" * 256}, "which is not the name of an image, of 255 characters at most"),
+        ({"image": 7}, "names image '7'"),
+        ({"model_package_arn": "arn:aws:s3:::fraud"}, "which is not the ARN of a model package"),
+    ],
+)
+def test_what_an_output_names_and_cannot_be_taken_is_told(given: dict[str, Any], told: str) -> None:
+    found = read_training_output(given, output_uri="s3://out/")
+    assert isinstance(found, str)
+    assert told in found
 
 
 @pytest.mark.parametrize("name", ["model_data_url", "model_data_uri"])
@@ -209,10 +229,38 @@ def test_an_output_is_taken_with_all_it_says(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("package", ["arn:aws:s3:::fraud", f"{PACKAGE} ", 7, None, [PACKAGE]])
-def test_what_is_no_package_names_none(package: Any) -> None:
-    output = read_training_output({"model_package_arn": package}, output_uri="s3://out/")
-    assert output == TrainingOutput(evaluation_uri="s3://out/evaluation.json")
+@pytest.mark.parametrize(
+    "package", ["arn:aws:s3:::fraud", f"{PACKAGE} ", 7, [PACKAGE], PACKAGE.replace("2222", "٢٢٢٢")]
+)
+def test_what_is_no_package_is_told(package: Any) -> None:
+    found = read_training_output({"model_package_arn": package}, output_uri="s3://out/")
+    assert isinstance(found, str)
+    assert "which is not the ARN of a model package" in found
+
+
+@pytest.mark.parametrize(
+    ("steps", "cached"),
+    [
+        (
+            [{"Metadata": {"TrainingJob": {"Arn": "job"}}, "CacheHitResult": {"SourcePipelineExecutionArn": "a"}}],
+            "Train",
+        ),
+        (
+            [{"Metadata": {"RegisterModel": {"Arn": PACKAGE}}, "CacheHitResult": {"SourcePipelineExecutionArn": "a"}}],
+            "Train",
+        ),
+        (
+            [{"Metadata": {"ProcessingJob": {"Arn": "job"}}, "CacheHitResult": {"SourcePipelineExecutionArn": "a"}}],
+            None,
+        ),
+        ([{"Metadata": {"TrainingJob": {"Arn": "job"}}, "CacheHitResult": {}}], None),
+        ([{"Metadata": {"TrainingJob": {"Arn": "job"}}}], None),
+        ([], None),
+    ],
+)
+def test_a_step_that_took_an_earlier_result_trained_nothing(steps: list[dict[str, Any]], cached: str | None) -> None:
+    assert taken_from_cache([{"StepName": "Train", "StepStatus": "Succeeded", **step} for step in steps]) == cached
+    assert taken_from_cache([{"StepName": "Train", "StepStatus": "Failed", **step} for step in steps]) is None
 
 
 def test_a_step_after_the_registration_leaves_its_package() -> None:
@@ -235,11 +283,6 @@ def test_an_output_that_says_two_things_fails_the_training_and_a_text_that_is_no
         assert result(text).output == TrainingOutput(evaluation_uri="s3://out/evaluation.json")
 
 
-def test_digits_of_other_scripts_are_no_part_of_a_package() -> None:
-    found = read_training_output({"model_package_arn": PACKAGE.replace("2222", "٢٢٢٢")}, output_uri="s3://out/")
-    assert found == TrainingOutput(evaluation_uri="s3://out/evaluation.json")
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
@@ -259,6 +302,7 @@ JSON = st.recursive(
 def test_no_output_and_no_step_raises(raw: Any) -> None:
     read_training_output(raw, output_uri="s3://out/")
     trained_by_pipeline([raw, raw])
+    taken_from_cache([raw, raw])
 
 
 def step(status: str, **metadata: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.json_values import json_object, mapping, s3_uri, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 MODEL_PACKAGE_ARN: Final = re.compile(
     r"arn:[a-z-]+:sagemaker:[a-z0-9-]+:[0-9]{12}:model-package/[A-Za-z0-9-]{1,63}(/[0-9]{1,9})?"
@@ -17,6 +17,9 @@ MODEL_PACKAGE_ARN: Final = re.compile(
 
 ENVIRONMENT_KEY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}")
 """Names CreateModel takes for a container's environment. Source: SageMaker API, ContainerDefinition$Environment."""
+
+IMAGE_CHARACTERS: Final = 255
+"""Of an image's name. Source: SageMaker API, ContainerDefinition$Image."""
 
 ENVIRONMENT_ENTRIES: Final = 100
 ENVIRONMENT_BYTES: Final = 32 * 1024
@@ -43,7 +46,7 @@ class TrainingOutput:
 
 
 def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
-    """Check a target's output. What is not legal is left out; the evaluation and the plan then say what is missing.
+    """Check a target's output. What is there and not legal is told, since nothing else would say why it is missing.
 
     Args:
         raw: the output: an object, a JSON text of one, or anything else a state machine can return.
@@ -55,23 +58,56 @@ def read_training_output(raw: Any, *, output_uri: str) -> TrainingOutput | str:
     output = json_object(raw) if isinstance(raw, str) and raw.lstrip().startswith("{") else mapping(raw)
     if isinstance(output, str):
         return output
-    package = output.get("model_package_arn")
-    environment = tuple(
-        (str(key), str(value))
-        for key, value in sorted(mapping(output.get("environment")).items())
-        if value is not None and ENVIRONMENT_KEY.fullmatch(str(key))
-    )
+    found = {name: read(output[name]) for name, (read, _) in READ.items() if output.get(name) not in NOTHING}
+    for name, value in found.items():
+        if value is None:
+            return (
+                f"names {name} {text(output[name], 200) or type(output[name]).__name__!r}, which is not {READ[name][1]}"
+            )
+    environment = found.get("environment", ())
     if (large := _too_large(environment)) is not None:
         return large
     return TrainingOutput(
-        model_package_arn=package if isinstance(package, str) and MODEL_PACKAGE_ARN.fullmatch(package) else None,
-        model_data_uri=s3_uri(output.get("model_data_url") or output.get("model_data_uri")),
-        image=text(output.get("image"), 255),
+        model_package_arn=found.get("model_package_arn"),
+        model_data_uri=found.get("model_data_url") or found.get("model_data_uri"),
+        image=found.get("image"),
         environment=environment,
-        evaluation_uri=s3_uri(output.get("evaluation_uri")) or f"{output_uri}evaluation.json",
-        baseline_statistics_uri=s3_uri(output.get("baseline_statistics_uri")),
-        baseline_constraints_uri=s3_uri(output.get("baseline_constraints_uri")),
+        evaluation_uri=found.get("evaluation_uri") or f"{output_uri}evaluation.json",
+        baseline_statistics_uri=found.get("baseline_statistics_uri"),
+        baseline_constraints_uri=found.get("baseline_constraints_uri"),
     )
+
+
+def _package_arn(value: Any) -> str | None:
+    return value if isinstance(value, str) and MODEL_PACKAGE_ARN.fullmatch(value) else None
+
+
+def _image(value: Any) -> str | None:
+    return text(value, IMAGE_CHARACTERS) if isinstance(value, str) and len(value.strip()) <= IMAGE_CHARACTERS else None
+
+
+def _environment(value: Any) -> tuple[tuple[str, str], ...] | None:
+    given = {str(key): each for key, each in mapping(value).items() if each is not None}
+    if not isinstance(value, dict) or not all(map(ENVIRONMENT_KEY.fullmatch, given)):
+        return None
+    return tuple((key, str(each)) for key, each in sorted(given.items()))
+
+
+NOTHING: Final = (None, "")
+"""Values of a key that say the same as its absence."""
+
+_S3: Final = (s3_uri, "an s3:// address of an object")
+READ: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
+    "model_package_arn": (_package_arn, "the ARN of a model package"),
+    "model_data_url": _S3,
+    "model_data_uri": _S3,
+    "image": (_image, "the name of an image, of 255 characters at most"),
+    "environment": (_environment, "an object whose names CreateModel takes: letters, digits and _, no digit first"),
+    "evaluation_uri": _S3,
+    "baseline_statistics_uri": _S3,
+    "baseline_constraints_uri": _S3,
+}
+"""How each key of an output is read, and what it has to be."""
 
 
 def _too_large(environment: tuple[tuple[str, str], ...]) -> str | None:
@@ -83,6 +119,18 @@ def _too_large(environment: tuple[tuple[str, str], ...]) -> str | None:
     elif size <= ENVIRONMENT_BYTES:
         return None
     return f"has an environment of {what}; SageMaker takes {most}. Put what is large into the model's archive"
+
+
+def taken_from_cache(steps: Iterable[Any]) -> str | None:
+    """Name of a step that should have trained or registered and took an earlier result from the pipeline's cache; None if none.
+
+    Source: SageMaker developer guide, "Caching pipeline steps"; ``CacheHitResult`` of PipelineExecutionStep.
+    """
+    made = (
+        step for step in map(mapping, steps) if step.get("StepStatus") == "Succeeded" and step.get("CacheHitResult")
+    )
+    trains = (step for step in made if {"TrainingJob", "RegisterModel"} & mapping(step.get("Metadata")).keys())
+    return next((text(step.get("StepName"), 100) or "" for step in trains), None)
 
 
 def trained_by_pipeline(steps: Iterable[Any]) -> tuple[str | None, str | None]:

@@ -22,7 +22,7 @@ from orchestration.domain.results import (
     trained_model,
     training_job_ended,
 )
-from orchestration.domain.training_output import read_training_output, trained_by_pipeline
+from orchestration.domain.training_output import read_training_output, taken_from_cache, trained_by_pipeline
 from orchestration.domain.training_target import attempt_input, training_name
 from orchestration.domain.wait import Result, overdue
 from orchestration.steps.telling import record_status
@@ -73,8 +73,15 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     if not found.succeeded:
         why = step_failures(steps)
         return replace(found, reason=f"{found.reason} {why}".strip(), no_capacity=lacks_capacity(why))
+    if (cached := taken_from_cache(steps)) is not None:
+        told = f"Step {cached} took an earlier result from its pipeline's cache, so nothing was trained. Switch its CacheConfig off."
+        return Ended(succeeded=False, reason=told, error="NothingTrained")
     job_arn, package = trained_by_pipeline(steps)
     trained = ports.sagemaker.training_job(job_arn.rsplit("/", 1)[-1]) if job_arn else None
+    created = trained.get("CreationTime") if trained else None
+    if created is not None and created < datetime.fromisoformat(started_at) - CLOCK_SKEW:
+        told = f"The pipeline names training job {job_arn}, which is older than the run, so nothing was trained."
+        return Ended(succeeded=False, reason=told, error="NothingTrained")
     return replace(found, output={**(trained_model(trained) if trained else {}), "model_package_arn": package})
 
 
