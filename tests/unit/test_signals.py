@@ -74,6 +74,13 @@ ATTRIBUTION = {
     "constraint_check_type": "feature_attribution_drift_check",
     "description": "Feature attribution drift 0.75 exceeds threshold 0.9",
 }
+BIAS = {
+    "facet": "Age",
+    "facet_value": "40",
+    "metric_name": "CDDPL",
+    "constraint_check_type": "bias_drift_check",
+    "description": "Metric value -36.7 doesn't meet the baseline constraint requirement -0.53",
+}
 PENDING = {
     "first_signal_id": "0" * 32,
     "count": 3,
@@ -380,6 +387,20 @@ def test_the_worst_violation_is_the_one_furthest_past_its_threshold() -> None:
     assert worst() is None
 
 
+def test_a_bias_names_its_facet() -> None:
+    named: list[tuple[dict[str, str], str]] = [
+        (BIAS, "CDDPL (Age)"),
+        ({"facet": "Age"}, "Age"),
+        ({"metric_name": "auc"}, "auc"),
+        ({"feature_name": "x", "metric_name": "m", "facet": "f"}, "x"),
+        ({}, "(unnamed)"),
+    ]
+    for entry, name in named:
+        (violation,) = parse_violations(report(entry))
+        assert isinstance(violation, Violation)
+        assert violation.feature == name
+
+
 @pytest.mark.parametrize(
     ("violation", "observed", "threshold", "ratio"),
     [
@@ -398,6 +419,15 @@ def test_the_worst_violation_is_the_one_furthest_past_its_threshold() -> None:
         ({**DRIFTED, "description": "0.5 was less than or equal to the threshold 1.0"}, 0.5, 1.0, 2.0),
         ({**DRIFTED, "description": "0.5 is lower than threshold 1.0"}, 0.5, 1.0, 2.0),
         (ATTRIBUTION, 0.75, 0.9, 1.2),
+        (BIAS, -36.7, -0.53, 69.245283),
+        ({**BIAS, "description": "Value 0.6 doesn't meet the baseline constraint requirement 0.2"}, 0.6, 0.2, 3.0),
+        ({**DRIFTED, "description": "27.5 is above threshold 25.5"}, 27.5, 25.5, 1.078431),
+        ({**DRIFTED, "description": "2.5 is below the threshold: 5"}, 2.5, 5.0, 2.0),
+        ({**DRIFTED, "description": "2.5 was under 5"}, 2.5, 5.0, 2.0),
+        ({**DRIFTED, "description": "6 is over 5"}, 6.0, 5.0, 1.2),
+        ({**WORSE_AUC, "description": "0.61 is less than validation_accuracy: 0.87"}, 0.61, 0.87, 1.42623),
+        ({**DRIFTED, "description": "drift 0.25 (threshold: 0.1)"}, 0.25, 0.1, 2.5),
+        ({**DRIFTED, "description": "drift 0.25 (Threshold 0.1)"}, 0.25, 0.1, 2.5),
     ],
 )
 def test_the_numbers_of_a_violation_are_read_from_its_description(

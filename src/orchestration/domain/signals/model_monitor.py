@@ -40,6 +40,7 @@ Source: SageMaker developer guide, "Schema for Violations".
 """
 
 ATTRIBUTION_CHECK: Final = "feature_attribution_drift_check"
+BIAS_CHECK: Final = "bias_drift_check"
 """Clarify's check of SHAP values. It compares rankings (nDCG), so a value *below* the threshold is drift, although its
 description says "exceeds". Source: SageMaker developer guide, "Violations" of feature attribution drift."""
 
@@ -50,11 +51,19 @@ VIOLATIONS_LIMIT: Final = 10_000
 _NUMBER: Final = r"([-+]?(?<![\d.])(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?)"
 _EXCEEDS: Final = re.compile(rf"{_NUMBER}\s++exceeds threshold:?\s++'?{_NUMBER}", re.ASCII)
 _COMPARED: Final = re.compile(
-    rf"{_NUMBER}(?:\s++\+/-\s++\S++)?\s++(?:is|was)\s++(?:less|greater|lower|higher)"
-    rf"(?:\s*+than)?(?:\s*+or\s*+equal\s*+to)?\s*+(?:the\s++)?(?:threshold)?:?\s*+'?{_NUMBER}",
+    rf"{_NUMBER}(?:\s++\+/-\s++\S++)?\s++(?:is|was)\s++(?:less|greater|lower|higher|above|below|over|under)"
+    rf"(?:\s*+than)?(?:\s*+or\s*+equal\s*+to)?\s*+(?:the\s++)?(?:threshold|[A-Za-z_][\w.-]{{0,99}}+:)?:?\s*+'?{_NUMBER}",
     re.ASCII | re.IGNORECASE,
 )
 """Both the words and the names of comparison operators: "Metric auc with 0.6 was LessThanThreshold 0.7"."""
+
+_REQUIRED: Final = re.compile(rf"{_NUMBER}\s++doesn't meet the baseline constraint requirement\s++{_NUMBER}", re.ASCII)
+"""What Clarify writes of bias."""
+
+_LIMITED: Final = re.compile(rf"{_NUMBER}\s*+\(threshold:?\s*+{_NUMBER}", re.ASCII | re.IGNORECASE)
+_SENTENCES: Final = (_EXCEEDS, _COMPARED, _REQUIRED, _LIMITED)
+
+_LOWER: Final = re.compile(r"lessthan|lowerthan|below|under")
 
 
 def from_event(
@@ -256,13 +265,20 @@ def parse_violations(body: bytes) -> tuple[Violation, ...] | str:
         return f"holds {len(parsed['violations'])} violations; at most {VIOLATIONS_LIMIT} are read"
     return tuple(
         Violation(
-            feature=text(entry.get("feature_name"), 200) or text(entry.get("metric_name"), 200) or "(unnamed)",
+            feature=_feature(entry),
             check=text(entry.get("constraint_check_type"), 100) or "(unnamed)",
             description=text(entry.get("description")) or "",
         )
         for entry in parsed["violations"]
         if isinstance(entry, dict)
     )
+
+
+def _feature(entry: dict[str, Any]) -> str:
+    """What a violation is of: a feature, or a metric, of bias with its facet."""
+    metric, facet = text(entry.get("metric_name"), 200), text(entry.get("facet"), 100)
+    about = f"{metric} ({facet})" if metric and facet else metric or facet
+    return text(entry.get("feature_name"), 200) or about or "(unnamed)"
 
 
 def worst_threshold(violations: tuple[Violation, ...]) -> Threshold | None:
@@ -281,16 +297,15 @@ def worst_threshold(violations: tuple[Violation, ...]) -> Threshold | None:
 def _threshold(violation: Violation) -> Threshold | None:
     if violation.check in DATA_QUALITY_CHECKS:
         return None
-    match = _EXCEEDS.search(violation.description) or _COMPARED.search(violation.description)
+    match = next((found for each in _SENTENCES if (found := each.search(violation.description))), None)
     if match is None:
         return Threshold(metric=violation.feature, observed=None, threshold=None)
     wording = re.sub(r"[\s_]", "", f"{violation.check} {match[0]}").lower()
-    return Threshold(
-        metric=violation.feature,
-        observed=number(match[1]),
-        threshold=number(match[2]),
-        lower_is_worse=violation.check == ATTRIBUTION_CHECK or "lessthan" in wording or "lowerthan" in wording,
-    )
+    observed, limit = number(match[1]), number(match[2])
+    # A bias is worse the further it is from 0, on its side.
+    negative = violation.check == BIAS_CHECK and limit is not None and limit < 0
+    lower = violation.check == ATTRIBUTION_CHECK or _LOWER.search(wording) is not None or negative
+    return Threshold(metric=violation.feature, observed=observed, threshold=limit, lower_is_worse=lower)
 
 
 def _report(job: dict[str, Any], reader: SignalReader) -> Document | None:
