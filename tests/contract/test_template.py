@@ -519,9 +519,9 @@ def test_a_scheduled_input_names_an_action_of_the_function(full_form: Stack) -> 
 
 # -- Event patterns -----------------------------------------------------------------------------------------------
 
+ANY = "whatever its detail-type"
 STARTS_THE_LOOP = {
-    (contracts.DRIFT_SOURCE, contracts.DRIFT_DETECTED),
-    (contracts.DRIFT_SOURCE, contracts.RETRAINING_REQUESTED),
+    (contracts.DRIFT_SOURCE, ANY),
     ("aws.sagemaker", contracts.PROCESSING_JOB_STATE_CHANGE),
     ("aws.cloudwatch", contracts.ALARM_STATE_CHANGE),
     ("aws.s3", contracts.OBJECT_CREATED),
@@ -551,7 +551,7 @@ def subjects(pattern: Mapping[str, Any]) -> set[tuple[str, str]]:
         (source, kind)
         for part in pattern.get("$or", [pattern])
         for source in part["source"]
-        for kind in part["detail-type"]
+        for kind in part.get("detail-type", [ANY])
     }
 
 
@@ -627,7 +627,7 @@ DELIVERIES: list[tuple[str, dict[str, Any], str | None]] = [
     ("an alarm that has the prefix inside", alarm("no-drift/x", "ALARM"), None),
     ("a drift report", event("mlops.drift", "Drift Detected", {"model": "fraud"}), "DriftReportRule"),
     ("a request", event("mlops.drift", "Retraining Requested", {"model": "fraud"}), "DriftReportRule"),
-    ("an unknown detail-type", event("mlops.drift", "Drift Imagined", {"model": "fraud"}), None),
+    ("a detail-type nobody understands", event("mlops.drift", "Drift Imagined", {"model": "fraud"}), "DriftReportRule"),
     ("another source", event("mlops.other", "Drift Detected", {"model": "fraud"}), None),
     ("our own status event", event(contracts.RETRAINING_SOURCE, contracts.RETRAINING_STATUS_CHANGE, {}), None),
     ("the decision file", written(OWN_BUCKET, DECISION_KEY), "DecisionFileRule"),

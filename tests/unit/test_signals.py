@@ -834,6 +834,21 @@ def test_one_word_that_it_drifted_outweighs_all_that_it_did_not() -> None:
     assert found.kind is SignalKind.DRIFT
 
 
+@pytest.mark.parametrize("key", ["treshold", "Threshold", "threshhold", "thresh"])
+def test_a_report_whose_threshold_is_mistyped_trains_nothing(key: str) -> None:
+    sent = reported(model="m", metric="psi", observed=0.9, **{key: 0.2})
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert found.reason == "NO_MEASUREMENT"
+    assert f"has a key '{key}' and none 'threshold'" in found.sentence
+    assert taken(reported(model="m", metric="psi", observed=0.9, threshold=0.2, **{key: 0.3}))
+
+
+@pytest.mark.parametrize("detail_type", ["Drift detected", "drift detected", "DRIFT DETECTED"])
+def test_a_detail_type_is_read_whichever_letters_are_capitals(detail_type: str) -> None:
+    assert taken({**drift(), "detail-type": detail_type}).kind is SignalKind.DRIFT
+
+
 SAMPLE = {
     "endpoint_name": "m",
     "data_drift_detected": True,

@@ -19,7 +19,7 @@ from orchestration.domain.contracts import (
     RETRAINING_SOURCE,
     SCHEDULED_EVENT,
 )
-from orchestration.domain.json_values import text
+from orchestration.domain.json_values import ascii_lower, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
@@ -97,6 +97,10 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
     return adapter(event, reader, settings, run_id)
 
 
+DETAIL_TYPES: Final = {ascii_lower(name): name for name in (DRIFT_DETECTED, RETRAINING_REQUESTED)}
+"""What people send themselves, whichever letters are capitals."""
+
+
 def _adapter_for(
     event: dict[str, Any],
 ) -> Callable[[dict[str, Any], SignalReader, Settings, str], Signal | Rejection | Ignored] | None:
@@ -104,6 +108,8 @@ def _adapter_for(
         # A person's start: nothing, or what inputs of the workflow this one grew from hold.
         return decision_file.from_start
     source, detail_type = event.get("source"), event.get("detail-type")
+    if source == DRIFT_SOURCE and isinstance(detail_type, str):
+        detail_type = DETAIL_TYPES.get(ascii_lower(detail_type), detail_type)
     return (
         {
             ("aws.sagemaker", PROCESSING_JOB_STATE_CHANGE): model_monitor.from_event,

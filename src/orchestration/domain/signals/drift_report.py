@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +52,10 @@ WORDS: Final = (
     "drifted",
 )
 """Names under which senders say themselves whether it is drift."""
+
+KEYS_READ: Final = 100
+ALIKE: Final = 0.8
+"""Keys of a report that are looked through for a mistyped one, and how like they have to be, by difflib's ratio."""
 
 CURRENT, BASELINE = "current_", "baseline_"
 """Beginnings of the names of a metric now and when the model was trained, in the alert that AWS's sample sends."""
@@ -118,6 +123,14 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
             *fact,
             model=model,
         )
+    meant = _misspelt(detail) if threshold.threshold is None else None
+    if meant is not None:
+        return Rejection.of(
+            Reason.NO_MEASUREMENT,
+            f"The drift report has a key {text(meant[0], 80)!r} and none {meant[1]!r}: did you mean that? Correct it and send it again.",
+            *fact,
+            model=model,
+        )
     severity = SEVERITIES.get(str(detail.get("severity") or "").lower())
     dataset = mapping(detail.get("dataset"))
     shown = "unknown" if threshold.observed is None else f"{threshold.observed:g}"
@@ -142,6 +155,16 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         observed_at=text(event.get("time"), 40) or "",
         context=text(detail.get("message") or detail.get("description"), 300) or "",
     ).named(*key)
+
+
+def _misspelt(detail: dict[str, Any]) -> tuple[str, str] | None:
+    """A key that somebody may have mistyped, with what it may have been; without its threshold a report would train."""
+    import difflib  # noqa: PLC0415 - few reports have no threshold
+
+    for name in itertools.islice(detail, KEYS_READ):
+        if name != "threshold" and difflib.get_close_matches(name.lower(), ["threshold"], cutoff=ALIKE):
+            return name, "threshold"
+    return None
 
 
 def _nothing(threshold: Threshold) -> bool:
