@@ -815,7 +815,7 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
         status = sent["detail"].get("ProcessingJobStatus") if isinstance(sent["detail"], dict) else None
         ended = any(word in {"Completed", "Failed"} for word in as_list(status))  # one match in a list is a match
         return {}, "DriftRule" if ended else None
-    return {}, "DriftReportRule" if subject in STARTS_THE_LOOP else None
+    return {}, "DriftReportRule" if at("source") == contracts.DRIFT_SOURCE else None
 
 
 # -- The template against the code it deploys ---------------------------------------------------------------------------
