@@ -524,6 +524,24 @@ def test_an_alarm_whose_event_was_lost_is_raised_once_and_again_while_every_exec
     assert world.due(DueKind.RAISE) == []
 
 
+@pytest.mark.parametrize(("days", "raised"), [(2, 1), (2.01, 0)])
+def test_an_alarm_that_was_red_long_before_the_stack_is_no_event_that_was_lost(
+    days: float, raised: int, world: World
+) -> None:
+    red = alarm()
+    red["detail"]["state"]["timestamp"] = (NOON - timedelta(days=days)).isoformat()
+    world.alarms.alarms = [red]
+    sweep({}, world.ports)
+    swept(world)
+    assert len(world.executions.started) == raised
+    # Later ones are, however long nobody listed.
+    world.clock.forward(days=30)
+    world.alarms.alarms = [red, {**alarm("drift/other"), "resources": ["arn:aws:cloudwatch:us-east-1:1:alarm:other"]}]
+    swept(world)
+    swept(world)
+    assert len(world.executions.started) == raised + 1
+
+
 def test_an_alarm_that_was_decided_is_not_raised(world: World) -> None:
     world.alarms.alarms = [alarm()]
     sweep({}, world.ports)

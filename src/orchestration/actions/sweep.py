@@ -69,7 +69,7 @@ OVERLAP: Final = timedelta(minutes=10)
 """Monitor runs are listed again from this long before the last listing: lists are consistent a little later."""
 
 FIRST_LISTING: Final = timedelta(days=2)
-"""How far back the first listing of monitor runs looks; longer than any rule retries."""
+"""How far back the first listing of monitor runs and of alarms looks; longer than any rule retries."""
 
 NOTED_AT_ONCE: Final = 40
 """Lost signals noted in one transaction, which may write 100 items; the next sweep notes the rest."""
@@ -213,7 +213,8 @@ def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
     for alarm in ports.alarms.in_alarm(ports.settings.alarm_name_prefix):
         since = datetime.fromisoformat(alarm["detail"]["state"]["timestamp"])
         identities = transition_ids(alarm["resources"][0], since)
-        new = identities[0] not in known
+        # What was red long before the stack heard of any alarm is no event that was lost.
+        new = identities[0] not in known and (listed is not None or now - since <= FIRST_LISTING)
         if identities[0] in seen or (new and (len(items) == NOTED_AT_ONCE or len(known) + len(items) >= ALARMS_KNOWN)):
             continue
         seen.add(identities[0])
