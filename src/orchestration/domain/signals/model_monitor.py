@@ -40,9 +40,11 @@ Source: SageMaker developer guide, "Schema for Violations".
 """
 
 ATTRIBUTION_CHECK: Final = "feature_attribution_drift_check"
-BIAS_CHECK: Final = "bias_drift_check"
 """Clarify's check of SHAP values. It compares rankings (nDCG), so a value *below* the threshold is drift, although its
 description says "exceeds". Source: SageMaker developer guide, "Violations" of feature attribution drift."""
+
+BIAS_CHECK: Final = "bias_drift_check"
+"""Clarify's check of bias, of which a constraint may be negative."""
 
 VIOLATIONS_LIMIT: Final = 10_000
 """Violations read. A data set of a thousand columns that all break every check has some thousands."""
