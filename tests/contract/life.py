@@ -210,6 +210,7 @@ class World:
     def ask(self, doing: str, request: Any) -> Any:
         """Have OrchestrationFunction do something."""
         name = str(request.get("action") or "event") if isinstance(request, dict) else "event"
+        name = name if request else "read_decision"
         return self._act(ORCHESTRATION, doing, name, lambda: handler.run_action(request, self.ports))
 
     def act(self, doing: str, request: dict[str, Any]) -> Any:
@@ -468,6 +469,7 @@ def signed(method: str, run_id: str, body: str | None = None, who: str = "ada") 
 def play_signals(world: World) -> None:
     """Every kind of event that starts an execution."""
     world.admit("read the decision file", {})
+    world.ask("say what the decision file says", {})
     world.admit("read the decision file by schedule", world.event("aws.events", "Scheduled Event", {}))
     key = world.ports.settings.decision_key
     detail = {"bucket": {"name": DECISION_BUCKET}, "object": {"key": key}}
