@@ -310,11 +310,13 @@ def _install_at_first_use(ministack: Any) -> None:
         add_to_lambda()
         add_to_sns()
         add_to_dynamodb()
+        from ministack.services import cloudformation
         from ministack.services.cloudformation import provisioners
 
-        from local import cloudformation_types
+        from local import cloudformation_types, stack_progress
 
         cloudformation_types.install(provisioners)
+        stack_progress.install(cloudformation)
 
     additions = {
         "lambda_svc": add_to_lambda,

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+from local import stack_progress
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -17,6 +24,32 @@ METRIC = {
 }
 THRESHOLD = {"EvaluationPeriods": 1, "Threshold": 0.2, "ComparisonOperator": "GreaterThanThreshold"}
 ALARMS = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}
+
+
+@pytest.mark.parametrize("named", ["loop", "arn:aws:cloudformation:us-east-1:1:stack/loop/0a1b"])
+def test_a_stack_that_changes_is_described_when_it_is_through(named: str) -> None:
+    """``aws cloudformation deploy`` asks every 30 s, and would let a stack of two seconds take thirty."""
+    looks: list[str] = []
+
+    def status(name: str) -> dict[str, str]:
+        looks.append(name)
+        return {"StackStatus": "CREATE_IN_PROGRESS" if len(looks) < 3 else "CREATE_COMPLETE"}
+
+    async def handle_request(*request: Any) -> Any:
+        return len(looks), request[3]
+
+    ministack = SimpleNamespace(_stacks=SimpleNamespace(get=status), handle_request=handle_request)
+    stack_progress.install(ministack)
+
+    def asked(**what: str) -> Any:
+        looks.clear()
+        return asyncio.run(ministack.handle_request("POST", "/", {}, urlencode(what).encode(), {}))
+
+    assert asked(Action="DescribeStacks", StackName=named)[0] == 3
+    assert set(looks) == {"loop"}
+    assert asked(StackName=named, Action="DescribeStacks")[0] == 3
+    for other in ({"Action": "DescribeStacks"}, {"Action": "DescribeStackEvents", "StackName": named}):
+        assert asked(**other)[0] == 0
 
 
 def test_an_alarm_speaks_on_change_only(account: Account) -> None:
