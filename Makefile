@@ -137,6 +137,9 @@ taskcat: setup ## Lint with taskcat, and deploy in three regions where credentia
 validate: setup ## Check policy files as the loop checks them (POLICY=path, STACK= also whose the resources are)
 	@$(OPS)validate $(POLICY)
 
+try: setup ## Say what the loop would make of a file: event, drift report, decision CSV, violations, training output, evaluation report (FILE=, POLICY=, JSON=1)
+	@$(OPS)try_out
+
 ##@ Operate (STACK=retraining, REGION=)
 
 status: setup ## Kill switches, models, runs in progress, slots, waits

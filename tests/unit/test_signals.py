@@ -819,6 +819,7 @@ def test_where_a_report_does_not_say_whether_lower_is_worse_its_metric_does(metr
         {"drifted_columns_share": 0.0},
         {"drift_detected": False, "metric": "psi", "observed": 0.1},
         {"is_drift": False, "severity": "none"},
+        {"drift_detected": False},
     ],
 )
 def test_what_says_that_nothing_drifted_is_no_drift(detail: dict[str, Any]) -> None:

@@ -116,10 +116,11 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     threshold = max(numbered or readings, key=lambda reading: reading.badness).threshold
     words = {reading.drifted for reading in readings} | {_word(detail.get(name)) for name in WORDS}
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
-    if threshold.observed is None and threshold.threshold is None and not any(reading.told for reading in readings):
+    told = words != {None} or any(reading.told for reading in readings)
+    if threshold.observed is None and threshold.threshold is None and not told:
         return Rejection.of(
             Reason.NO_MEASUREMENT,
-            "The drift report has no numbers: send metric, observed and threshold as JSON numbers, or a severity.",
+            "The drift report has no numbers: send metric, observed and threshold as JSON numbers, a severity, or drift_detected.",
             *fact,
             model=model,
         )
