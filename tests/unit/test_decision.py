@@ -492,6 +492,12 @@ def test_severity_is_how_far_the_value_is_past_its_threshold_or_what_the_signal_
     assert severity_of(sent, DEFAULT) is severity
 
 
+def test_only_two_numbers_without_a_ratio_are_unclear() -> None:
+    assert Threshold("m", 1.0, 0.0).unclear
+    given = [(None, 0.0), (1.0, None), (None, None), (1.0, 2.0)]
+    assert [Threshold("m", *numbers).unclear for numbers in given] == [False] * 4
+
+
 @pytest.mark.parametrize(("observed", "threshold"), [(1.0, 0.0), (1e308, 1e-308), (0.5, -0.5)])
 def test_what_cannot_be_computed_asks_people_and_says_why(observed: float, threshold: float) -> None:
     sent = signal(threshold=Threshold("errors", observed, threshold), severity=Severity.CRITICAL)

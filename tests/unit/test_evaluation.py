@@ -171,6 +171,24 @@ def test_where_no_endpoint_says_what_serves_a_candidate_is_held_against_what_was
     assert not said(0.94, 0.6, champion={"auc": 0.95}).passed
 
 
+def test_a_gate_says_what_it_asks_for() -> None:
+    assert [gate.name for gate in judged(report({"auc": 0.8}), champion_expected=False).gates] == ["auc measured"]
+    assert [gate.name for gate in judged(report({"auc": 0.8}), champion_expected=False, minimum=0.5).gates] == [
+        "auc bound"
+    ]
+    both = judged(report({}), champion_expected=False, minimum=0.5, min_improvement=0.0).gates
+    assert [gate.name for gate in both] == ["auc bound", "auc against the champion"]
+
+
+def test_a_champion_is_compared_with_whichever_group_of_its_report_names_the_metric() -> None:
+    champion = {GROUP: {"f1": {"value": 0.9}}, "regression_metrics": {"auc": {"value": 0.9}}}
+    raw = json.dumps({**metrics({"auc": 0.8}), "champion": champion}).encode()
+    assert not judged(raw, minimum=0.5).passed
+    without = json.dumps({**metrics({"auc": 0.8}), "champion": metrics({})}).encode()
+    verdict = judged(without, minimum=0.5)
+    assert (verdict.passed, verdict.compared_with_champion) == (True, False)
+
+
 def test_nothing_is_compared_only_where_the_policy_writes_that_down() -> None:
     verdict = judged(report({"auc": 0.8}, {"auc": 0.9}), minimum=0.7, champion="none")
     assert verdict.passed

@@ -501,6 +501,113 @@ def test_people_are_asked_when_the_file_or_else_the_stack_says_so(
     assert policy.actions[Severity.INFO] is PolicyAction.OBSERVE
 
 
+TARGETED = {"kind": "pipeline", "target": "arn:aws:states:us-east-1:111122223333:stateMachine:deploy"}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "found"),
+    [
+        ({"metric": "auc"}, []),
+        ({"metric": "lift", "lower_is_better": False}, []),
+        (
+            {"metric": "lift"},
+            ["$.evaluation.metric: is lift, which docs/metrics.md does not know: set lower_is_better beside it."],
+        ),
+        (
+            {"metric": "roc_acu"},
+            [
+                "$.evaluation.metric: is roc_acu, which docs/metrics.md does not know: set lower_is_better beside it, or name roc_auc "
+                "if that is meant."
+            ],
+        ),
+        (
+            {"metric": "auc", "guards": [{"metric": "recall"}, {"metric": "lift"}]},
+            [
+                "$.evaluation.guards[1].metric: is lift, which docs/metrics.md does not know: set lower_is_better beside it."
+            ],
+        ),
+        ({"metric": "auc", "guards": [{"metric": "lift", "lower_is_better": True}]}, []),
+        # A guard on the metric itself shares its direction, and no other guard does.
+        ({"metric": "lift", "lower_is_better": True, "guards": [{"metric": "lift"}]}, []),
+        (
+            {"metric": "lift", "lower_is_better": True, "guards": [{"metric": "zq"}]},
+            [
+                "$.evaluation.guards[0].metric: is zq, which docs/metrics.md does not know: set lower_is_better beside it."
+            ],
+        ),
+    ],
+)
+def test_a_metric_that_nobody_knows_needs_a_direction(evaluation: dict[str, Any], found: list[str]) -> None:
+    assert list(validate_policy({**BARE, "evaluation": evaluation})) == found
+
+
+ENDPOINT_ONLY = {"endpoint": "churn-prod"}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "promotion", "found"),
+    [
+        ({"champion": "endpoint"}, ENDPOINT_ONLY, []),
+        (
+            {"champion": "endpoint"},
+            TARGETED,
+            ["$.evaluation.champion: is endpoint, but $.promotion.endpoint names none; say last_promoted."],
+        ),
+        ({"champion": "last_promoted"}, TARGETED, []),
+        (
+            {"champion": "last_promoted"},
+            ENDPOINT_ONLY,
+            ["$.evaluation.champion: is last_promoted, but $.promotion.endpoint says what serves; say endpoint."],
+        ),
+        ({"champion": "none"}, ENDPOINT_ONLY, []),
+        ({"champion": "none", "guards": [{"metric": "recall", "minimum": 0.5}]}, TARGETED, []),
+        (
+            {
+                "champion": "none",
+                "min_improvement": 0.0,
+                "guards": [
+                    {"metric": "recall", "minimum": 0.5},
+                    {"metric": "f1"},
+                    {"metric": "recall", "minimum": 0.5, "max_regression": 0.1},
+                ],
+            },
+            TARGETED,
+            [
+                f"{where}: compares with a champion, but $.evaluation.champion is none; give it a minimum only."
+                for where in ("$.evaluation.min_improvement", "$.evaluation.guards[1]", "$.evaluation.guards[2]")
+            ],
+        ),
+        ({"min_improvement": 0.0, "guards": [{"metric": "f1"}]}, TARGETED, []),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_no_policy(
+    evaluation: dict[str, Any], promotion: dict[str, Any], found: list[str]
+) -> None:
+    assert (
+        list(validate_policy({**BARE, "evaluation": {"metric": "auc", **evaluation}, "promotion": promotion})) == found
+    )
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "promotion", "champion"),
+    [
+        ({"metric": "auc"}, ENDPOINT_ONLY, "endpoint"),
+        ({"metric": "auc"}, {"kind": "registry", "endpoint": "churn-prod"}, "endpoint"),
+        ({"metric": "auc"}, {"kind": "registry"}, "last_promoted"),
+        ({"metric": "auc"}, TARGETED, "last_promoted"),
+        ({"metric": "auc"}, {"kind": "none"}, "last_promoted"),
+        ({"metric": "auc", "champion": "none"}, {"kind": "registry"}, "none"),
+        ({"metric": "auc", "champion": "none"}, ENDPOINT_ONLY, "none"),
+    ],
+)
+def test_what_a_candidate_is_compared_with(
+    evaluation: dict[str, Any], promotion: dict[str, Any], champion: str
+) -> None:
+    policy = parse({"evaluation": evaluation, "promotion": promotion})
+    assert policy.evaluation.champion == champion
+    assert pinned(policy) == policy
+
+
 @pytest.mark.parametrize(
     ("mode", "actions"),
     [

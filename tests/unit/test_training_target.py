@@ -27,6 +27,7 @@ from orchestration.domain.training_output import (
 from orchestration.domain.training_target import (
     TrainingTask,
     deployment_name,
+    job_made_of,
     mapped_parameters,
     nested_execution_arn,
     target_request,
@@ -236,6 +237,28 @@ def test_what_is_no_package_is_told(package: Any) -> None:
     found = read_training_output({"model_package_arn": package}, output_uri="s3://out/")
     assert isinstance(found, str)
     assert "which is not the ARN of a model package" in found
+
+
+def test_a_job_is_told_from_another_by_what_it_is_made_of() -> None:
+    source = {"DataSource": {"S3DataSource": {"S3Uri": "s3://data/b/"}}}
+    asked = {
+        "AlgorithmSpecification": {"AlgorithmName": "own", "TrainingInputMode": "File"},
+        "RoleArn": "role",
+        "InputDataConfig": [source, {"DataSource": {"S3DataSource": {"S3Uri": "s3://data/a/"}}}],
+        "OutputDataConfig": {"S3OutputPath": "s3://out/"},
+        "HyperParameters": {"a": "1"},
+        "Tags": [],
+    }
+    assert job_made_of(asked) == {
+        "image": "own",
+        "role": "role",
+        "data": ["s3://data/a/", "s3://data/b/"],
+        "output": "s3://out/",
+        "parameters": {"a": "1"},
+    }
+    image = {"TrainingImage": "image", "AlgorithmName": None}
+    assert job_made_of({**asked, "AlgorithmSpecification": image})["image"] == "image"
+    assert job_made_of({}) == {"image": None, "role": None, "data": [], "output": None, "parameters": {}}
 
 
 @pytest.mark.parametrize(

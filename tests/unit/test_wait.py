@@ -122,3 +122,9 @@ def test_a_wait_is_overdue_from_its_hours_on_and_without_any_never() -> None:
     assert not overdue(PARKED, 2, NOON + timedelta(hours=2, microseconds=-1))
     assert overdue(PARKED, 2, NOON + timedelta(hours=2))
     assert not overdue(PARKED, None, NOON + timedelta(days=365))
+
+
+def test_what_aws_took_later_has_its_hours_from_then_on() -> None:
+    taken = replace(PARKED, data={"accepted_at": (NOON + timedelta(hours=5)).isoformat()})
+    assert not overdue(taken, 2, NOON + timedelta(hours=7, microseconds=-1))
+    assert overdue(taken, 2, NOON + timedelta(hours=7))

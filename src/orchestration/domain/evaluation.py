@@ -260,7 +260,7 @@ def metric_values(document: dict[str, Any], asked: Iterable[tuple[str, str | Non
         (name for group in METRIC_GROUPS for name in mapping(document.get(group)) if text(name, NAME_LIMIT) == name),
         METRICS_KEPT,
     )
-    found |= {name: metric_value(document, name) for name in first if name not in found}
+    found = {name: metric_value(document, name) for name in first} | found
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -338,7 +338,7 @@ def _undirected(evaluation: dict[str, Any]) -> Iterator[str]:
         if name is None or judged_as(name, own) is not None:
             continue
         meant = near(name)
-        hint = f"; did you mean {' or '.join(meant)}?" if meant else ""
+        hint = f", or name {' or '.join(meant)} if that is meant" if meant else ""
         yield _finding(
             f"{where}.metric", f"is {name}, which docs/metrics.md does not know: set lower_is_better beside it{hint}"
         )
