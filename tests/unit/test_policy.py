@@ -516,8 +516,10 @@ TARGETED = {"kind": "pipeline", "target": "arn:aws:states:us-east-1:111122223333
         (
             {"metric": "roc_acu"},
             [
-                "$.evaluation.metric: is roc_acu, which docs/metrics.md does not know: set lower_is_better beside it, or name roc_auc "
-                "if that is meant."
+                (
+                    "$.evaluation.metric: is roc_acu, which docs/metrics.md does not know: set lower_is_better beside it, or name "
+                    "roc_auc if that is meant."
+                )
             ],
         ),
         (

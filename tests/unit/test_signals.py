@@ -828,6 +828,41 @@ def test_what_says_that_nothing_drifted_is_no_drift(detail: dict[str, Any]) -> N
     assert severity_of(found, DEFAULT) is Severity.INFO
 
 
+WORDS = [
+    "drift_detected",
+    "dataset_drift",
+    "dataset_drift_detected",
+    "data_drift_detected",
+    "model_drift_detected",
+    "concept_drift_detected",
+    "target_drift_detected",
+    "prediction_drift_detected",
+    "is_drift",
+    "is_drifted",
+    "has_drift",
+    "drifted",
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_senders_own_word_is_read_under_each_of_its_usual_names(word: str) -> None:
+    assert taken(reported(model="m", **{word: False})).kind is SignalKind.NO_DRIFT
+    assert taken(reported(model="m", **{word: True})).kind is SignalKind.DRIFT
+    # What is no word says nothing.
+    assert (
+        taken(reported(model="m", metric="psi", observed=0.1, threshold=0.2, **{word: "no"})).kind is SignalKind.DRIFT
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind"), [("psi", SignalKind.NO_DRIFT), ("p_value", SignalKind.DRIFT), ("x", SignalKind.DRIFT)]
+)
+def test_a_distance_of_nothing_is_no_drift_and_a_p_value_of_nothing_is(metric: str, kind: SignalKind) -> None:
+    assert taken(reported(model="m", metric=metric, observed=0)).kind is kind
+    assert taken(reported(model="m", metric=metric, observed=0, threshold=0.1)).kind is SignalKind.DRIFT
+    assert taken(reported(model="m", metric=metric, observed=0.1)).kind is SignalKind.DRIFT
+
+
 def test_one_word_that_it_drifted_outweighs_all_that_it_did_not() -> None:
     found = taken(
         reported(model="m", data_drift_detected=False, model_drift_detected=True, share_of_drifted_columns=0.0)
@@ -842,12 +877,21 @@ def test_a_report_whose_threshold_is_mistyped_trains_nothing(key: str) -> None:
     assert isinstance(found, Rejection)
     assert found.reason == "NO_MEASUREMENT"
     assert f"has a key '{key}' and none 'threshold'" in found.sentence
+    assert found.model == "m"
     assert taken(reported(model="m", metric="psi", observed=0.9, threshold=0.2, **{key: 0.3}))
+    assert taken(reported(model="m", metric="psi", observed=0.9, baseline_threshold=0.2))
 
 
 @pytest.mark.parametrize("detail_type", ["Drift detected", "drift detected", "DRIFT DETECTED"])
 def test_a_detail_type_is_read_whichever_letters_are_capitals(detail_type: str) -> None:
     assert taken({**drift(), "detail-type": detail_type}).kind is SignalKind.DRIFT
+    asked = {**event("manual_request/request"), "detail-type": "retraining Requested"}
+    assert taken(asked).kind is SignalKind.REQUEST
+    other = {**drift(), "detail-type": detail_type, "source": "aws.sagemaker"}
+    assert isinstance(read_signal(other, reader=FakeReader(), settings=SETTINGS, run_id="r"), Rejection)
+    assert isinstance(
+        read_signal({**drift(), "detail-type": 7}, reader=FakeReader(), settings=SETTINGS, run_id="r"), Rejection
+    )
 
 
 SAMPLE = {

@@ -169,11 +169,10 @@ def _misspelt(detail: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _nothing(threshold: Threshold) -> bool:
-    """True for a share of drifted columns that is 0, with no threshold to hold it against."""
+    """True for a distance or a share of 0, with no threshold to hold it against."""
     measure = drift_measure(threshold.metric or "")
-    return (
-        measure is not None and measure.name == "drift_share" and (threshold.observed, threshold.threshold) == (0, None)
-    )
+    none = (threshold.observed, threshold.threshold) == (0, None)
+    return none and measure is not None and not measure.lower
 
 
 def _worse_when_lower(metric: str | None, comparison: object) -> bool:
