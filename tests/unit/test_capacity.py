@@ -67,6 +67,7 @@ def test_capacity_is_what_aws_says_and_not_what_a_training_prints(said: str, lac
             "Raise the quota 'ml.p3.2xlarge for training job usage' (console: Service Quotas, AWS services, Amazon",
         ),
         ("ResourceLimitExceeded", "Raise the quota that AWS names (console: Service Quotas, AWS services, Amazon"),
+        ("ThrottlingException: Rate exceeded", "AWS was asked again all the time; see whether its own words say what"),
         (
             NO_INSTANCES,
             "AWS has no such instances free in this Region: let the target use another instance type, or wait.",

@@ -421,6 +421,9 @@ def test_a_bias_names_its_facet() -> None:
         (ATTRIBUTION, 0.75, 0.9, 1.2),
         (BIAS, -36.7, -0.53, 69.245283),
         ({**BIAS, "description": "Value 0.6 doesn't meet the baseline constraint requirement 0.2"}, 0.6, 0.2, 3.0),
+        ({**BIAS, "description": "Value 0.5 doesn't meet the baseline constraint requirement 0"}, 0.5, 0.0, None),
+        ({**BIAS, "description": "Value 0.5 doesn't meet the baseline constraint requirement 1e999"}, 0.5, None, None),
+        ({**DRIFTED, "description": "-1 is above threshold -2"}, -1.0, -2.0, 2.0),
         ({**DRIFTED, "description": "27.5 is above threshold 25.5"}, 27.5, 25.5, 1.078431),
         ({**DRIFTED, "description": "2.5 is below the threshold: 5"}, 2.5, 5.0, 2.0),
         ({**DRIFTED, "description": "2.5 was under 5"}, 2.5, 5.0, 2.0),
@@ -431,14 +434,14 @@ def test_a_bias_names_its_facet() -> None:
     ],
 )
 def test_the_numbers_of_a_violation_are_read_from_its_description(
-    violation: dict[str, str], observed: float, threshold: float, ratio: float
+    violation: dict[str, str], observed: float, threshold: float | None, ratio: float | None
 ) -> None:
     parsed = parse_violations(report(violation))
     assert not isinstance(parsed, str)
     found = worst_threshold(parsed)
     assert found is not None
     assert (found.observed, found.threshold) == (observed, threshold)
-    assert found.ratio == pytest.approx(ratio, abs=1e-5)
+    assert found.ratio == (None if ratio is None else pytest.approx(ratio, abs=1e-5))
 
 
 @pytest.mark.parametrize(
@@ -910,6 +913,15 @@ def test_what_the_monitor_of_awss_sample_sends_is_read_with_the_worse_of_its_num
     assert (found.kind, found.endpoint) == (SignalKind.DRIFT, "m")
     rmse = taken(reported(model="m", model_drift_detected=True, baseline_rmse=2.0, current_rmse=5.0))
     assert rmse.threshold == Threshold("rmse", 5.0, 2.0, lower_is_worse=False)
+    halves: list[dict[str, Any]] = [
+        {"current_auc": 0.8},
+        {"baseline_auc": 0.9},
+        {"auc": 0.8, "baseline_auc": 0.9},
+        {"current_auc": "x", "baseline_auc": 1},
+    ]
+    for half in halves:
+        read_half = read_signal(reported(model="m", **half), reader=FakeReader(), settings=SETTINGS, run_id="r")
+        assert isinstance(read_half, Rejection), half
     calm = {
         **SAMPLE,
         "model": "m",

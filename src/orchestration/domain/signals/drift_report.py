@@ -232,16 +232,14 @@ def _from_sample(detail: dict[str, Any]) -> list[_Reading]:
     """What the monitoring function of AWS's sample sends: a share of drifted columns, and metrics now and at the training."""
     found = []
     if "drifted_columns_share" in detail:
-        share = Threshold("drifted_columns_share", number(detail["drifted_columns_share"]), None)
-        found.append(_Reading(share, told=False, drifted=_word(detail.get("data_drift_detected"))))
+        found.append(Threshold("drifted_columns_share", number(detail["drifted_columns_share"]), None))
     for name, value in detail.items():
         metric = name.removeprefix(CURRENT)
         now, before = number(value), number(detail.get(f"{BASELINE}{metric}"))
-        if name.startswith(CURRENT) and now is not None and before is not None:
-            told = _word(detail.get("model_drift_detected"))
-            measured = Threshold(text(metric, 255), now, before, lower_is_worse=_worse_when_lower(metric, None))
-            found.append(_Reading(measured, told=told is not None, drifted=told))
-    return found
+        if metric != name and now is not None and before is not None:
+            lower = _worse_when_lower(metric, None)
+            found.append(Threshold(text(metric, 255), now, before, lower_is_worse=lower))
+    return [_Reading(threshold, told=False) for threshold in found]
 
 
 def _is_evidently(detail: dict[str, Any]) -> bool:
