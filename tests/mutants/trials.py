@@ -369,7 +369,16 @@ def _swap(module: Module, mutant: Mutant, code: CodeType, functions: dict[tuple[
             function.__code__ = by_line[function.__code__.co_firstlineno]
     except ValueError:
         return False
+    _forget(module)
     return True
+
+
+def _forget(module: Module) -> None:
+    """Have the functions of a mutant's module find out anew what they found out before it was one."""
+    name = ".".join([PACKAGE.name, *Path(module.path).with_suffix("").parts])
+    for thing in vars(sys.modules[name]).values():
+        if (clear := getattr(thing, "cache_clear", None)) is not None:
+            clear()
 
 
 def _afresh(module: Module, code: CodeType, tests: list[str]) -> str | None:

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.domain.metrics import CATALOGUE, Metric, _letters, drift_measure, judged_as, metric, near
+from orchestration.domain.metrics import (
+    CATALOGUE,
+    Metric,
+    _catalogue,
+    _known,
+    _letters,
+    drift_measure,
+    judged_as,
+    metric,
+    near,
+)
 
 DATA = json.loads(CATALOGUE.read_text(encoding="utf-8"))
 
@@ -267,6 +277,23 @@ def test_every_metric_of_scikit_learn_is_known_with_its_direction() -> None:
     ]
     # A score is better when it is greater, but for one.
     assert wrong == ["davies_bouldin_score"]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["validation", "valid", "val", "test", "training", "train", "eval", "holdout", "oob", "cv", "mean"]
+)
+def test_a_name_may_say_on_which_data_it_was_measured(prefix: str) -> None:
+    assert metric(f"{prefix}_auc") == metric("auc")
+    assert metric(f"{prefix}Auc") == metric("auc")
+
+
+def test_the_catalogue_is_read_when_the_first_name_is_looked_up() -> None:
+    for cached in (_known, _catalogue):
+        cached.cache_clear()
+    assert metric("auc") == Metric("auc", lower=False, least=0, most=1)
+    assert metric("l1") == metric("mae") == Metric("mae", lower=True, least=0, most=None)
+    assert drift_measure("p_value") == Metric("p_value", lower=True, least=0, most=1)
+    assert drift_measure("population_stability_index") == Metric("psi", lower=False, least=0, most=None)
 
 
 def test_ranges_are_those_of_the_definition() -> None:

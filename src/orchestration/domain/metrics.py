@@ -82,7 +82,7 @@ def near(name: str) -> list[str]:
     import difflib  # noqa: PLC0415 - a policy that is legal never needs it
 
     names = {_letters(each): each for each in _names("metrics")}
-    return [names[each] for each in difflib.get_close_matches(_letters(name), names, n=3, cutoff=0.7)]
+    return [names[each] for each in difflib.get_close_matches(_letters(name), names, cutoff=0.7)]
 
 
 def _looked_up(name: str, known: dict[str, Metric]) -> Metric | None:
@@ -100,7 +100,7 @@ def _spelled(letters: str, known: dict[str, Metric]) -> Metric | None:
     if letters.startswith(NEGATED) and (found := _spelled(letters.removeprefix(NEGATED), known)) is not None:
         return found.negated()
     shorter = ENDINGS.sub("", letters)
-    return _spelled(shorter, known) if shorter not in {"", letters} else None
+    return _spelled(shorter, known) if shorter != letters else None
 
 
 def _letters(name: str) -> str:
