@@ -458,6 +458,24 @@ def test_a_run_that_waits_keeps_its_slot_unless_its_policy_says_otherwise(world:
     assert do(world, "train", token="t-2") == {"started": True}
 
 
+def test_only_a_training_that_waits_for_capacity_gives_its_slot(world: World) -> None:
+    """Neither one that was throttled, nor one that waited and trains by now."""
+    stories.with_slot(world, training={**PATIENT, "slot_while_waiting": "give_back"})
+    behind(world)
+    throttled = client_error("ThrottlingException", "Rate exceeded", "CreateTrainingJob")
+    world.sagemaker.refuse("CreateTrainingJob", throttled)
+    tried(world, "t-1")
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert line(world) == (["run-1"], ["run-2"])
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-2")
+    assert do(world, "train", token="t-3") == {"started": True}
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert line(world) == (["run-1"], ["run-2"])
+
+
 def test_a_run_that_waits_keeps_its_slot_while_nobody_is_behind_it(world: World) -> None:
     waits_with(world, "give_back", others=False)
     assert line(world) == (["run-1"], [])

@@ -492,6 +492,14 @@ def test_severity_is_how_far_the_value_is_past_its_threshold_or_what_the_signal_
     assert severity_of(sent, DEFAULT) is severity
 
 
+def test_what_would_have_been_done_in_shadow_mode_is_said_by_its_name() -> None:
+    for sent, word in ((signal(), "retrained"), (ROLLBACK, "rolled back")):
+        found = decide(sent, policy(mode="shadow"), FREE, NOON)
+        assert found.decision is Decision.OBSERVE
+        assert f"it would have been {word}, and nothing was started." in found.sentence
+    assert severity_of(replace(ROLLBACK, severity=None, threshold=None), DEFAULT) is Severity.CRITICAL
+
+
 def test_only_two_numbers_without_a_ratio_are_unclear() -> None:
     assert Threshold("m", 1.0, 0.0).unclear
     given = [(None, 0.0), (1.0, None), (None, None), (1.0, 2.0)]

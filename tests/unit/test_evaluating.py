@@ -207,6 +207,19 @@ def test_a_candidate_of_no_endpoint_is_compared_with_what_was_promoted_last() ->
     assert by_policy(COMPARED, last=0.7, outcome="STOPPED") == REJECTED
 
 
+def test_what_serves_says_whether_a_report_has_to_name_it(world: World) -> None:
+    alone = World()
+    promotion = {"kind": "registry", "endpoint": ENDPOINT}
+    for each, champion in ((world, OLD), (alone, None)):
+        pinned(each, evaluation=COMPARED, promotion=promotion, champion=champion)
+        trained(each, replace(MADE, model_package_arn=PACKAGE) if MADE else None)
+        each.sagemaker.packages[PACKAGE] = {"ModelPackageArn": PACKAGE}
+        judged(each)
+    assert "A champion serves, and the report lacks the champion's auc" in verdict(world).result.reason
+    stands = [gate["sentence"] for gate in verdict(alone).evaluation["gates"]]
+    assert "No champion serves, so auc stands alone." in stands
+
+
 def by_policy(evaluation: dict[str, Any], *, last: float | None = None, outcome: str = "PROMOTED") -> Any:
     """What becomes of a candidate that is promoted nowhere; ``last``: AUC of the run before it."""
     world = World()

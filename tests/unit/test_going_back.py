@@ -20,7 +20,7 @@ from orchestration.domain.contracts import DueKind, Next
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.policy import Promotion, PromotionKind
-from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.promotion import EndpointPlan, RegistryPlan
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.training_target import nested_execution_arn, training_name
 from orchestration.domain.verdict import CandidateVerdict
@@ -140,6 +140,57 @@ def test_days_later_the_champion_before_serves_again_by_a_run_of_its_own(world: 
     assert len(world.chain("fraud")) == 3
 
 
+def test_a_line_of_history_says_which_run_was_a_rollback(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    gone_back(world)
+    lines = {line["run_id"]: line.get("goes_back") for line in world.table.runs_of_model("fraud", 10)}
+    assert lines == {"run-1": None, "run-2": None, "back-1": True}
+    assert [each.run_id for each in world.table.promotions("fraud")] == ["back-1", "run-2", "run-1"]
+    assert world.table.runs_since("fraud", "run-2") == {"run-2", "back-1"}
+    assert world.table.runs_since("fraud", "run-0") == {"run-0", "run-1", "run-2", "back-1"}
+    assert world.table.statuses("back-1")[0]["status"] == "ROLLBACK_DECIDED"
+
+
+def test_only_promotions_to_endpoints_can_be_gone_back_from(world: World) -> None:
+    """A run without a verdict, and one that was promoted in the registry, are none."""
+    promoted(world, "run-1")
+    for run_id, plan in (("run-2", RegistryPlan("arn")), ("run-3", None)):
+        line = {"pk": "MODEL#fraud", "sk": f"RUN#2027#{run_id}", "run_id": run_id, "outcome": "PROMOTED"}
+        world.table._write(world.table._put(line))
+        if plan is not None:
+            verdict = CandidateVerdict(Result(Next.PROMOTE, "It passed."), {"gates": []}, plan=plan)
+            assert world.table.store_candidate_verdict(run_id, verdict, [])
+    assert [each.run_id for each in world.table.promotions("fraud")] == ["run-1"]
+
+
+def test_a_way_back_is_told_as_one_from_its_start(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    gone_back(world)
+    rows = {row["status"]: row for row in world.table.statuses("back-1")}
+    assert "is moving back to config" in str(rows["PROMOTION_STARTED"])
+    before = {row["status"]: row for row in world.table.statuses("run-2")}
+    assert "is moving to config" in str(before["PROMOTION_STARTED"])
+
+
+def test_rollbacks_that_fail_freeze_nothing(world: World) -> None:
+    """The breaker counts trainings; a rollback that its bake takes back is none."""
+    promoted(world, "run-1", "run-2")
+    state = world.table.model("fraud")
+    world.table.save_model(replace(state, fruitless_runs=3))
+    decide(world, "back-1", back(world)["signal_id"])
+    do(world, "promote", "back-1", token="promotion")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    world.alarms.states[stories.ALARM] = "ALARM"
+    do(world, "park", "back-1", kind="bake", token="bake")
+    do(world, "roll_back", "back-1", token="rollback")
+    world.sagemaker.settle(ENDPOINT)
+    stories.tell_endpoint(world)
+    close(world, "back-1", "ROLLED_BACK")
+    after = world.table.model("fraud")
+    assert (after.fruitless_runs, after.frozen_reason) == (3, None)
+
+
 def test_going_back_twice_is_two_steps_and_not_there_and_back_again(world: World) -> None:
     promoted(world, "run-1", "run-2")
     gone_back(world, "back-1")
@@ -232,6 +283,20 @@ def test_a_bake_that_fails_brings_the_champion_back_and_counts_against_no_traini
     close(world, "back-1", "ROLLED_BACK")
     assert live(world) == config_of(world, "run-2")
     assert world.table.model("fraud").fruitless_runs == 0
+
+
+def test_a_way_back_whose_bake_goes_on_is_looked_at_again(world: World) -> None:
+    promoted(world, "run-1", "run-2")
+    longer = policy(promotion={"endpoint": ENDPOINT, "bake_minutes": 30, "alarms": [stories.ALARM]})
+    world.put("policies/fraud.json", longer)
+    decide(world, "back-1", back(world)["signal_id"])
+    serve(world, "back-1")
+    world.clock.forward(minutes=10)
+    do(world, "sweep")
+    assert next_of(world, "back-1-bake") is None
+    world.clock.forward(minutes=21)
+    do(world, "sweep")
+    assert next_of(world, "back-1-bake") == "finish"
 
 
 def test_a_bake_that_says_nothing_is_shown_to_people_and_another_than_who_asked_keeps_it(world: World) -> None:
@@ -567,6 +632,7 @@ def test_what_somebody_uses_or_is_not_the_runs_stays(use: str, short: World) -> 
             sagemaker.tags[arn]["retraining:run"] = "run-9"
         case "untagged":
             sagemaker.tags[arn] = {}
+    short.table.begin_removing = None  # type: ignore[method-assign,assignment] # nobody asks for it
     swept(short)
     assert {old} <= there(short)
     assert sagemaker.asked("DeleteModel") == sagemaker.asked("DeleteEndpointConfig") == []

@@ -290,6 +290,7 @@ def test_a_pipeline_that_trained_nothing_new_has_failed(
     assert found is not None
     assert found.succeeded is (told is None)
     assert told is None or told in found.reason
+    assert found.error == (None if told is None else "NothingTrained")
     assert told is None or says(training_result(found, output_uri="s3://out/", overdue=True)) == (
         Next.EVALUATE,
         Status.TRAINING_FAILED,

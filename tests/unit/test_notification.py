@@ -125,6 +125,7 @@ def test_a_subject_is_cut_to_99_characters_and_says_so() -> None:
     ("status", "mark"),
     [
         ("RETRAIN", ":arrows_counterclockwise:"),
+        ("ROLL_BACK", ":leftwards_arrow_with_hook:"),
         ("HOLD", ":raised_hand:"),
         ("REJECT", ":no_entry:"),
         ("PROMOTED", ":white_check_mark:"),

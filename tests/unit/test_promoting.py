@@ -380,24 +380,35 @@ def test_what_an_earlier_try_made_and_does_not_show_yet_is_asked_for_again(missi
 
 
 def test_what_somebody_else_made_under_the_runs_name_is_not_promoted() -> None:
-    for spoil in ("model", "environment", "role", "config", "instances", "answer lost", "nothing"):
+    for spoil in (
+        "model",
+        "model alone",
+        "environment",
+        "role",
+        "config",
+        "config alone",
+        "instances",
+        "answer lost",
+        "nothing",
+    ):
         fresh = World()
         ready(fresh)
         model, config = copy.deepcopy((dict(PLAN.create_model or {}), dict(PLAN.create_endpoint_config or {})))
         container, (variant,) = dict(model["PrimaryContainer"]), config["ProductionVariants"]
         match spoil:
-            case "model":
+            case "model" | "model alone":
                 model["PrimaryContainer"] = {**container, "ModelDataUrl": "s3://evil/model.tar.gz"}
             case "environment":
                 model["PrimaryContainer"] = {**container, "Environment": {"SAGEMAKER_PROGRAM": "other.py"}}
             case "role":
                 model["ExecutionRoleArn"] = "arn:aws:iam::111122223333:role/other"
-            case "config":
+            case "config" | "config alone":
                 config["ProductionVariants"] = [{**variant, "ModelName": "evil"}]
             case "instances":
                 config["ProductionVariants"] = [{**variant, "InstanceType": "ml.c5.large"}]
-        fresh.sagemaker.create_model(**{**model, "Tags": []})
-        if spoil != "answer lost":
+        if spoil != "config alone":
+            fresh.sagemaker.create_model(**{**model, "Tags": []})
+        if spoil not in {"answer lost", "model alone"}:
             fresh.sagemaker.create_endpoint_config(**{**config, "Tags": []})
         harmless = spoil in {"answer lost", "nothing"}
         assert promote(fresh) is harmless, spoil

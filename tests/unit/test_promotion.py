@@ -300,6 +300,12 @@ def test_a_champion_in_a_list_of_one_container_is_copied_as_it_is_run() -> None:
     assert container["ContainerMetricsConfig"] == listed["ContainerMetricsConfig"]
 
 
+def test_only_addresses_of_a_packages_containers_are_artifacts() -> None:
+    urls = ["s3://data/a.tar.gz", "", None, 7, ["s3://data/b.tar.gz"]]
+    package = {"InferenceSpecification": {"Containers": [{"ModelDataUrl": url} for url in urls]}}
+    assert artifact_uris(package) == ["s3://data/a.tar.gz"]
+
+
 def test_a_manifest_says_which_champion_served() -> None:
     assert CHAMPION.as_record() == {
         "endpoint": "fraud-prod",

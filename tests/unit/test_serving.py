@@ -143,6 +143,12 @@ def test_data_that_are_described_twice_are_named_once(source: dict[str, Any], ke
     assert ("ModelDataSource" in one_source(container)) is kept
 
 
+def test_a_name_may_be_what_a_mode_is_called() -> None:
+    """Only as a mode it says nothing."""
+    named = {"ProductionVariants": [{"VariantName": "Serial"}]}
+    assert make_up(named, {})["ProductionVariants of the config"] == [{"VariantName": "Serial"}]
+
+
 @pytest.mark.parametrize("field", ["ETag", "ManifestEtag"])
 def test_what_s3_had_when_a_model_was_made_does_not_count(field: str) -> None:
     asked = {"PrimaryContainer": {"ModelDataSource": SOURCE}}

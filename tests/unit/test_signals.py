@@ -1405,6 +1405,9 @@ def test_a_request_that_was_kept_is_of_who_was_proven_to_make_it_whatever_the_ev
     assert (found.model, found.observed_at, found.force) == ("churn", KEPT.at, True)
     assert (found.requested_by, found.proven_by) == (KEPT.by, KEPT.by)
     assert found.summary == f'{KEPT.by} asks for retraining: "New labels.".'
+    for to, wanted in ((None, "the champion before"), ("run-7", "the model of run run-7")):
+        back = replace(KEPT, takes_back="run-9", to=to)
+        assert taken(told, FakeReader(requests=[back])).summary == f'{KEPT.by} asks for {wanted}: "New labels.".'
 
 
 def test_a_request_that_was_kept_is_one_signal_however_often_it_is_told_of() -> None:

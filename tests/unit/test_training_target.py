@@ -183,6 +183,16 @@ def test_an_output_is_read_with_care() -> None:
     assert output.evaluation_uri == "s3://out/evaluation.json"
 
 
+def test_a_name_of_an_image_is_as_long_as_createmodel_takes_it() -> None:
+    found = read_training_output({"image": "i" * 255}, output_uri="s3://out/")
+    assert isinstance(found, TrainingOutput)
+    assert found.image == "i" * 255
+    assert (
+        taken_from_cache([{"StepStatus": "Succeeded", "Metadata": {"TrainingJob": {}}, "CacheHitResult": {"a": 1}}])
+        == ""
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -198,6 +208,7 @@ def test_an_output_is_read_with_care() -> None:
             {"environment": {"not legal": "x"}},
             "names environment 'dict', which is not an object whose names CreateModel takes",
         ),
+        ({"environment": {"LEGAL": "y", "not legal": "x"}}, "names environment 'dict'"),
         ({"environment": ["A=1"]}, "names environment 'list'"),
         ({"image": "i" * 256}, "which is not the name of an image, of 255 characters at most"),
         ({"image": 7}, "names image '7'"),

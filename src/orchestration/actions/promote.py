@@ -301,7 +301,7 @@ def _update_endpoint(ports: HandPorts, gathered: Gathered, plan: EndpointPlan, w
         if taken.answer is not Answer.TAKEN:
             seen = EndpointSight.of(ports.sagemaker.endpoint(name))
             if wanted not in {seen.live, seen.pending}:
-                if not taken.answer.later and seen.status != "InService":
+                if seen.status != "InService":
                     raise not_yet(ports, wait, taken.sentence, **FAILED)
                 return _accepted(ports, wait, taken)
     return _follow(ports, gathered, plan, wait)

@@ -64,7 +64,7 @@ def _old(ports: Ports, model: str, there: list[Made]) -> list[Made]:
     used = ports.sagemaker.used_names() if old else set()
     if old:
         # What is to come back may name a second model of ours.
-        for name in {name for each in kept for name in (each.plan.wanted_config, each.plan.previous_config)}:
+        for name in {each.plan.wanted_config for each in kept}:
             used |= set(ports.sagemaker.config_and_models(name)[1])
     return [each for each in old if each.name not in used and _is_ours(ports, each)]
 

@@ -158,7 +158,7 @@ def _promotion(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     if isinstance(plan, DeploymentPlan):
         described = ports.executions.describe(plan.execution_arn)
         # Until it was taken, what runs under the name may be somebody else's: the hand compares.
-        told = bool(wait.data.get("accepted")) and (described is not None or _settled(ports, wait))
+        told = bool(wait.data.get("accepted")) and (described is not None or _shows(ports, wait))
         found = execution_ended(described) if told else None
         if found is None:
             return None
@@ -274,16 +274,8 @@ def _judged(ports: Ports, run: StoredRun, plan: EndpointPlan, bake: Wait) -> Bak
     )
 
 
-def _settled(ports: Ports, wait: Wait) -> bool:
-    """True when AWS would show by now what it took: its lists and descriptions lag behind its answers.
-
-    Until it took what was asked, only the hand says that there is nothing: it asks for as long as its workflow lives.
-    """
-    return bool(wait.data.get("accepted")) and _shows(ports, wait)
-
-
 def _shows(ports: Ports, wait: Wait) -> bool:
-    """True when what the hand last asked for would show by now."""
+    """True when what the hand last asked for would show by now: AWS's lists and descriptions lag behind its answers."""
     return ports.now() >= datetime.fromisoformat(wait.data["settles_at"])
 
 
@@ -291,7 +283,7 @@ def _moved(ports: Ports, wait: Wait, described: dict[str, Any] | None, since: st
     """True when an endpoint that is as it was before can be judged: it was moved since, or would show it by now."""
     changed = (described or {}).get("LastModifiedTime")
     shows = changed is not None and changed >= datetime.fromisoformat(since)
-    return bool(wait.data.get("accepted")) and (shows or _settled(ports, wait))
+    return bool(wait.data.get("accepted")) and (shows or _shows(ports, wait))
 
 
 LOOKS: Final[dict[WaitKind, Callable[[Ports, Wait, StoredRun], Result | None]]] = {
