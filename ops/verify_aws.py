@@ -208,7 +208,12 @@ def _show(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = argparse.ArgumentParser(
-        prog="make verify-aws", description=(__doc__ or "").split("\n\n", maxsplit=1)[0]
+        prog="make verify-aws",
+        description=(__doc__ or "").split("\n\n", maxsplit=1)[0],
+        epilog=(
+            f"Questions: {', '.join(each.name for each in QUESTIONS)}. Exit status: 0 all hold, 1 one does not, is open or "
+            "something stays that costs, 2 wrong call, 3 AWS was not reached."
+        ),
     )
     arguments.add_argument("--region", default=variable("REGION") or None, help="AWS region (REGION=)")
     arguments.add_argument("--only", default=variable("ONLY"), help="names of questions (ONLY=)")
