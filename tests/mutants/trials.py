@@ -375,8 +375,8 @@ def _swap(module: Module, mutant: Mutant, code: CodeType, functions: dict[tuple[
 
 def _forget(module: Module) -> None:
     """Have the functions of a mutant's module find out anew what they found out before it was one."""
-    name = ".".join([PACKAGE.name, *Path(module.path).with_suffix("").parts])
-    for thing in vars(sys.modules[name]).values():
+    parts = [part for part in Path(module.path).with_suffix("").parts if part != "__init__"]
+    for thing in vars(sys.modules[".".join([PACKAGE.name, *parts])]).values():
         if (clear := getattr(thing, "cache_clear", None)) is not None:
             clear()
 
