@@ -108,7 +108,7 @@ def _adapter_for(
         # A person's start: nothing, or what inputs of the workflow this one grew from hold.
         return decision_file.from_start
     source, detail_type = event.get("source"), event.get("detail-type")
-    if source == DRIFT_SOURCE and isinstance(detail_type, str):
+    if isinstance(detail_type, str):
         detail_type = DETAIL_TYPES.get(ascii_lower(detail_type), detail_type)
     return (
         {

@@ -39,7 +39,6 @@ SEVERITIES: Final = {
 
 WORDS: Final = (
     "drift_detected",
-    "dataset_drift",
     "dataset_drift_detected",
     "data_drift_detected",
     "model_drift_detected",
@@ -51,7 +50,7 @@ WORDS: Final = (
     "has_drift",
     "drifted",
 )
-"""Names under which senders say themselves whether it is drift."""
+"""Names under which senders say themselves whether it is drift, besides Evidently's ``dataset_drift``."""
 
 KEYS_READ: Final = 100
 ALIKE: Final = 0.8
