@@ -78,6 +78,28 @@ def test_the_remedy_names_the_quota_and_where_it_is_raised(said: str, advice: st
     assert remedy(said).startswith(advice)
 
 
+def test_the_error_of_an_execution_says_that_there_was_no_capacity_as_well_as_its_cause_does() -> None:
+    for error, cause in (
+        ("SageMaker.ResourceLimitExceededException", "x"),
+        ("x", "SageMaker.ResourceLimitExceededException"),
+    ):
+        ended = execution_ended({"status": "FAILED", "error": error, "cause": cause})
+        assert ended is not None
+        assert ended.no_capacity
+    steps = [{"StepName": "a", "StepStatus": "Executing", "FailureReason": "CapacityError"}]
+    assert step_failures(steps) == ""
+
+
+def test_a_training_that_waited_and_trains_is_named_by_a_pause(world: World) -> None:
+    waits_with(world, "keep")
+    assert do(world, "train", token="t-2") == {"started": True}
+    world.clock.forward(minutes=5)
+    paused = do(world, "pause", scope="model:fraud", by="ana", reason="Incident 7.")
+    assert paused["in_flight"] == ["training of run run-1 (fraud)"]
+    rows = {row["status"]: row for row in world.table.statuses("run-1")}
+    assert rows["TRAINING_STARTED"]["severity"] == world.table.run("run-1").severity  # type: ignore[union-attr]
+
+
 def test_people_are_told_until_when_it_is_asked_for_and_what_to_do() -> None:
     assert waiting_sentence(f"{NO_INSTANCES}", datetime(2026, 3, 3, 12, 0, tzinfo=UTC)) == (
         f"The training waits: {NO_INSTANCES} It is asked for again until 2026-03-03 12:00 UTC, and this is told only once. "

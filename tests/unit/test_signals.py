@@ -33,7 +33,7 @@ from orchestration.domain.contracts import (
 from orchestration.domain.decision import severity_of
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.kept_request import KeptRequest
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, identify
+from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, asker_of, identify
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
@@ -447,7 +447,7 @@ def test_the_numbers_of_a_violation_are_read_from_its_description(
 @pytest.mark.parametrize(
     "description",
     [
-        *("", "Something drifted.", "NaN", "auc ٩.٩ was less than ٩.٩"),
+        *("", "Something drifted.", "NaN", "auc ٩.٩ was less than ٩.٩", "٩ (threshold: ٩)"),
         *("distance: --- exceeds threshold: eee", "distance: 0.3 exceeds threshold: e"),
     ],
 )
@@ -1392,6 +1392,12 @@ KEPT = KeptRequest(
 
 def named_request(**detail: Any) -> dict[str, Any]:
     return {"source": RETRAINING_SOURCE, "detail-type": RETRAINING_REQUESTED, "detail": detail}
+
+
+def test_who_asked_is_told_of_what_asks_only() -> None:
+    for kind, asker in (("request", "ana"), ("rollback", "ana"), ("drift", None)):
+        assert asker_of({"kind": kind, "proven_by": "ana"}) == asker
+    assert asker_of({"kind": "request", "proven_by": ""}) is None
 
 
 def test_a_request_that_was_kept_is_of_who_was_proven_to_make_it_whatever_the_event_says() -> None:
