@@ -885,6 +885,16 @@ def test_a_report_whose_threshold_is_mistyped_trains_nothing(key: str) -> None:
     assert taken(reported(model="m", metric="psi", observed=0.9, baseline_threshold=0.2))
 
 
+@pytest.mark.parametrize("key", ["observd", "Observed", "obseved"])
+def test_a_report_whose_observed_value_is_mistyped_trains_nothing(key: str) -> None:
+    sent = reported(model="m", metric="psi", threshold=0.2, **{key: 0.9})
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert f"has a key '{key}' and none 'observed'" in found.sentence
+    # What is there and is no number is not mistyped.
+    assert taken(reported(model="m", metric="psi", threshold=0.2, observed="n/a")).kind is SignalKind.DRIFT
+
+
 @pytest.mark.parametrize("detail_type", ["Drift detected", "drift detected", "DRIFT DETECTED"])
 def test_a_detail_type_is_read_whichever_letters_are_capitals(detail_type: str) -> None:
     assert taken({**drift(), "detail-type": detail_type}).kind is SignalKind.DRIFT

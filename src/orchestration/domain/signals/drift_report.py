@@ -123,7 +123,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
             *fact,
             model=model,
         )
-    meant = _misspelt(detail) if threshold.threshold is None else None
+    meant = _misspelt(detail, threshold)
     if meant is not None:
         return Rejection.of(
             Reason.NO_MEASUREMENT,
@@ -157,13 +157,17 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     ).named(*key)
 
 
-def _misspelt(detail: dict[str, Any]) -> tuple[str, str] | None:
-    """A key that somebody may have mistyped, with what it may have been; without its threshold a report would train."""
-    import difflib  # noqa: PLC0415 - few reports have no threshold
+def _misspelt(detail: dict[str, Any], measured: Threshold) -> tuple[str, str] | None:
+    """A key that somebody may have mistyped, with what it may have been; with half of its numbers a report would train."""
+    missing = [name for name in ("observed", "threshold") if getattr(measured, name) is None]
+    if not missing:
+        return None
+    import difflib  # noqa: PLC0415 - few reports lack a number
 
     for name in itertools.islice(detail, KEYS_READ):
-        if name != "threshold" and difflib.get_close_matches(name.lower(), ["threshold"], cutoff=ALIKE):
-            return name, "threshold"
+        meant = difflib.get_close_matches(name.lower(), missing, n=1, cutoff=ALIKE)
+        if meant and name not in missing:
+            return name, meant[0]
     return None
 
 
@@ -222,9 +226,7 @@ def _from_alert(detail: dict[str, Any]) -> _Reading:
     )
     named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
     lower = share is None and number(detail.get("current_value")) is not None and "baseline_value" in detail
-    return _Reading(
-        Threshold(named, observed, limit, lower_is_worse=lower), told=True, drifted=_word(detail.get("drift_detected"))
-    )
+    return _Reading(Threshold(named, observed, limit, lower_is_worse=lower), told=True)
 
 
 def _from_sample(detail: dict[str, Any]) -> list[_Reading]:
