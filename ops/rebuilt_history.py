@@ -28,6 +28,7 @@ from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approvals import ladder_due
 from orchestration.steps.pending import pending_due
+from orchestration.steps.silence import listened
 from orchestration.steps.telling import DECIDED
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import StoredModel
@@ -270,6 +271,7 @@ class _Replay:
         self.now = now
         self.head = Head(chain)
         self.state = StoredModel(chain)
+        self.expected_hours = 0.0
         self.stateless = False
         self.runs: dict[str, StoredRun] = {}
         self.reached: dict[str, str] = {}
@@ -317,6 +319,10 @@ class _Replay:
         if self.state.pending is not None:
             until = self.state.cooldown_until
             self.table.add_due(pending_due(self.state.model, datetime.fromisoformat(until) if until else self.now))
+        watch, expected = listened(self.state.model, None, self.expected_hours, self.now)
+        if watch is not None:
+            # When the monitor spoke stands in no record: it is listened for anew.
+            self.table.keep_watch(watch, None, [self.table.due_write(item) for item in expected])
         scope = scope_of(self.head.chain)
         if paused and scope is not None:
             reason = "The history was restored from records that are not whole; see what it listed."
@@ -354,6 +360,8 @@ class _Replay:
 
     def _decision(self, link: Link, record: dict[str, Any], entailed: Sequence[Link]) -> None:
         before, after = self.state, self._after(record)
+        effective = mapping(mapping(mapping(record.get("inputs")).get("policy")).get("effective"))
+        self.expected_hours = float(effective.get("expect_every_hours", 0.0))
         run = [self._run(record, manifest) for manifest in entailed[:1]]
         first = DECIDED.get(Decision(record["decision"]), Status.RETRAINING_DECIDED)
         decided = StatusRow(first, record["decided_at"], record["sentence"], record["severity"])

@@ -98,6 +98,10 @@ class _Reader:
         """Nobody asked."""
         del request_id
 
+    def silence(self, model: str) -> None:
+        """Nobody listens."""
+        del model
+
 
 def defaults() -> Settings:
     """What the function of a stack with an empty form is told; what the stack would make has its own name instead."""

@@ -408,7 +408,7 @@ QUESTIONS = (
         asks="A rule invokes a function by the function's resource policy alone, without a role and without SourceAccount.",
         document=f"{DOCS}/eventbridge/latest/userguide/eb-use-resource-based.html",
         open="it takes a role or a resource policy, the text of PutTargets knows the policy only",
-        built_on="WaitRule, SettleRule and SweepRule",
+        built_on="WaitRule, SettleRule, SweepRule and PolicyRule",
         look=resource_policy,
     ),
     Question(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.admit import admit
+from orchestration.actions.check_policy import check_policy
 from orchestration.actions.close import close
 from orchestration.actions.evaluate import evaluate_candidate
 from orchestration.actions.park import park
@@ -24,6 +25,7 @@ from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     ENDPOINT_STATE_CHANGE,
     EXECUTION_STATUS_CHANGE,
+    OBJECT_CREATED,
     PIPELINE_STATE_CHANGE,
     SWEEP_REQUESTED,
     TRAINING_JOB_STATE_CHANGE,
@@ -44,6 +46,7 @@ ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
     "settle": settle,
     "sweep": sweep,
     "read_decision": read_decision,
+    "check_policy": check_policy,
 }
 """What can be asked for, by name; the state machine uses the same names."""
 
@@ -54,6 +57,7 @@ EVENT_ACTIONS: Final = {
     ALARM_STATE_CHANGE: "resume",
     EXECUTION_STATUS_CHANGE: "resume",
     SWEEP_REQUESTED: "sweep",
+    OBJECT_CREATED: "check_policy",
 }
 """What an event is about; the end of an execution of the loop itself is settled instead."""
 

@@ -262,7 +262,8 @@ class World:
 
     def drift(self, model: str = "fraud", **detail: Any) -> dict[str, Any]:
         """A drift report, past critical."""
-        report = {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, **detail}
+        measured = next(self._numbers)
+        report = {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, "measured": measured, **detail}
         return self.event("mlops.drift", "Drift Detected", report)
 
     def admit(self, doing: str, event: Any, execution: dict[str, str] | None = None) -> dict[str, Any]:
@@ -924,10 +925,31 @@ def play_policies(world: World) -> None:
     world.park(run, "slot")
     world.hand(run, "train")
     world.close(run)
+    written = {"bucket": {"name": world.ports.bucket.name}, "object": {"key": "policies/fraud.json"}}
+    world.ask("tell a broken policy", world.event("aws.s3", "Object Created", written))
     world.write_policy("tagged", promotion={"endpoint": ENDPOINT})
     assert world.admit("share an endpoint", world.drift("tagged"))["decision"] == "HOLD"
     world.s3.delete_object(Bucket=world.ports.bucket.name, Key="policies/fraud.json")
     world.admit("take over an endpoint", world.drift("tagged"))
+
+
+def play_silent(world: World) -> None:
+    """A policy is written, and the monitor that it expects never speaks; then one speaks, and is silent again."""
+    policy = {"schema_version": 1, "model": "silent"}
+    expecting = policy | {"monitoring": {"expect_every_hours": 2}}
+    key = "policies/silent.json"
+    world.s3.put_object(Bucket=world.ports.bucket.name, Key=key, Body=json.dumps(expecting).encode())
+    written = {"bucket": {"name": world.ports.bucket.name}, "object": {"key": key}}
+    assert world.ask("read a policy", world.event("aws.s3", "Object Created", written))["model"] == "silent"
+    world.forward(hours=3)
+    assert world.sweep()["silence_told"] == 1
+    silent = world.event("mlops.retraining", "Monitor Silent", {"model": "silent"})
+    assert world.admit("hold for a silence", silent)["decision"] == "HOLD"
+    assert world.admit("hear a monitor", world.drift("silent", observed=0.1))["decision"] == "OBSERVE"
+    assert world.admit("ignore a silence that is over", silent)["decision"] == "SKIP"
+    world.s3.put_object(Bucket=world.ports.bucket.name, Key=key, Body=json.dumps(policy).encode())
+    world.forward(hours=3)
+    world.sweep()
 
 
 def play_taken_over(world: World) -> None:
@@ -997,6 +1019,7 @@ PLAYS: Final = (
     play_kept,
     play_lost,
     play_policies,
+    play_silent,
     play_taken_over,
     play_reviewed,
 )

@@ -87,7 +87,9 @@ def test_every_function_of_the_template_lives_here() -> None:
 
 
 def test_every_action_of_every_handler_was_run(life: World) -> None:
-    assert set(handler.ACTIONS) - life.asked[ORCHESTRATION] == {"settle", "resume"}, "these come by event"
+    assert set(handler.ACTIONS) - life.asked[ORCHESTRATION] == {"settle", "resume", "check_policy"}, (
+        "these come by event"
+    )
     assert set(promotion_handler.ACTIONS) == life.asked[HAND]
     assert set(operator_handler.ACTIONS) == life.asked[OPERATOR]
 

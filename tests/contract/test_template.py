@@ -505,6 +505,7 @@ def test_an_arn_made_of_the_stacks_name_is_of_something_that_the_template_names(
         "rule/${AWS::StackName}-WaitRule",
         "rule/${AWS::StackName}-SettleRule",
         "rule/${AWS::StackName}-SweepRule",
+        "rule/${AWS::StackName}-PolicyRule",
         "rule/${EventBusName}/${AWS::StackName}-DriftReportRule",
     }
     properties = template.resources["RetrainingStateMachine"]["Properties"]
@@ -533,6 +534,7 @@ WAKES_THE_FUNCTION = {
     ("aws.cloudwatch", contracts.ALARM_STATE_CHANGE),
     ("aws.states", contracts.EXECUTION_STATUS_CHANGE),
     (contracts.RETRAINING_SOURCE, contracts.SWEEP_REQUESTED),
+    ("aws.s3", contracts.OBJECT_CREATED),
 }
 
 

@@ -199,7 +199,8 @@ class Loop:
     # Events in, executions out.
 
     def drift(self, model: str, **detail: Any) -> dict[str, Any]:
-        """A drift report event as EventBridge delivers it."""
+        """A drift report event as EventBridge delivers it; each is measured anew, so none is taken for one that was sent twice."""
+        measured = str(uuid.uuid4())
         return {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -209,7 +210,14 @@ class Loop:
             "region": self.aws.region,
             "time": "2026-03-02T11:09:41Z",
             "resources": [],
-            "detail": {"model": model, "metric": "psi", "observed": 0.9, "threshold": 0.2, **detail},
+            "detail": {
+                "model": model,
+                "metric": "psi",
+                "observed": 0.9,
+                "threshold": 0.2,
+                "measured": measured,
+                **detail,
+            },
         }
 
     def start(self, event: Any, *, name: str | None = None) -> str:

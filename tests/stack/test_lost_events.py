@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import uuid
+from datetime import datetime, timedelta
 
+import pytest
+
+from ops import signals
 from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP, parked, run_of
 from tests.stack.teams import held_training
@@ -145,3 +150,57 @@ def test_a_run_without_end_is_not_touched_by_the_sweep(loop: Loop) -> None:
 
     assert loop.aws.client("stepfunctions").describe_execution(executionArn=arn)["status"] == "RUNNING"
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def test_a_monitor_that_does_not_speak_is_told_of_from_the_day_its_policy_expects_it_to(loop: Loop) -> None:
+    """The policy is written, S3 tells the rule, and no signal ever comes."""
+    model = f"m{uuid.uuid4().hex[:10]}"
+    loop.policy(model, monitoring={"expect_every_hours": 2})
+    loop.until(lambda: loop.item(f"MODEL#{model}", "WATCH") is not None)
+    watch = loop.item(f"MODEL#{model}", "WATCH") or {}
+    before = loop.executions()
+    loop.invoke({"action": "sweep", "ahead_seconds": 2 * 3600 + 60})
+    assert not [arn for arn in loop.executions() - before if model in loop.input_of(arn)]
+
+    # Three hours pass without a word.
+    since = datetime.fromisoformat(watch["since"]["S"]) - timedelta(hours=3)
+    loop.aws.client("dynamodb").update_item(
+        TableName=loop.table,
+        Key={"pk": {"S": f"MODEL#{model}"}, "sk": {"S": "WATCH"}},
+        UpdateExpression="SET since = :since",
+        ExpressionAttributeValues={":since": {"S": since.isoformat()}},
+    )
+    loop.invoke({"action": "sweep", "ahead_seconds": 2 * 3600 + 60})
+
+    (arn,) = [arn for arn in loop.executions() - before if model in loop.input_of(arn)]
+    assert loop.ended(arn).output["outcome"] == "HOLD"
+    (record,) = loop.decisions(model)
+    assert (record["reason"], record["signal"]["source"]) == ("MONITOR_SILENT", "silence")
+    assert "its policy expects one every 2 h" in record["sentence"]
+
+
+def test_what_is_sent_twice_under_two_ids_trains_once_and_what_is_ignored_is_found(
+    loop: Loop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loop.model(cooldown_hours=0)
+    event = loop.drift(model)
+    assert loop.run(event).output["outcome"] == "PROMOTED"
+    again = loop.run({**event, "id": str(uuid.uuid4())})
+    assert again.output["outcome"] == "SKIP"
+    assert "began run" in again.output["reason"]
+    foreign = loop.run(
+        {
+            "source": "aws.sagemaker",
+            "detail-type": "SageMaker Processing Job State Change",
+            "id": f"foreign-{model}",
+            "detail": {"ProcessingJobName": "somebody-s-job", "ProcessingJobStatus": "Completed"},
+        }
+    )
+    assert foreign.output["outcome"] == "SKIP"
+
+    for name, value in loop.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    assert signals.main(["--stack", loop.stack, "--region", loop.aws.region, "--id", f"foreign-{model}", "--json"]) == 0
+
+    listed = json.loads(capsys.readouterr().out)
+    assert [(each["decision"], each["run_id"]) for each in listed] == [("IGNORED", foreign.name)]

@@ -46,6 +46,7 @@ from tests.unit.memory_dynamodb import AskedAgain, Enter, MemoryDynamoDB
 if TYPE_CHECKING:
     from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.notification import Message
+    from orchestration.domain.silence import Silence
 
 EVENTS: Final = Path(__file__).parent.parent / "events"
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -152,6 +153,7 @@ class FakeReader:
         self.pending = pending or {}
         self.requests = {kept.request_id: kept for kept in requests}
         self.by_hand: set[str] = set()
+        self.silences: dict[str, Silence] = {}
         self.refused: str | None = None
 
     def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
@@ -181,6 +183,9 @@ class FakeReader:
 
     def kept_request(self, request_id: str) -> KeptRequest | None:
         return self.requests.get(request_id)
+
+    def silence(self, model: str) -> Silence | None:
+        return self.silences.get(model)
 
 
 class FakeChannels(Channels):

@@ -205,3 +205,73 @@ def test_the_workflow_is_told_where_to_go(event: Any, decision: str, go: str, re
     assert (answer["decision"], answer["next"]) == (decision, go)
     assert answer["run"]["approval_needed"] is False
     assert answer["output"]["retraining_required"] == required
+
+
+# What was answered.
+
+
+def again(event_id: str, **detail: Any) -> dict[str, Any]:
+    """A report that nothing but its event's id names."""
+    return {**drift(**detail), "id": event_id}
+
+
+def ended(world: World) -> None:
+    """The run is over, and so is its cooldown."""
+    stored(world, active_run_id=None, cooldown_until=None)
+
+
+def test_what_is_sent_twice_under_two_ids_trains_once(world: World) -> None:
+    assert admitted(world, again("one"), "run-1") == "RETRAIN"
+    assert admitted(world, again("two"), "run-2") == "SKIP"
+    ended(world)
+    world.clock.forward(hours=5.99)
+    assert admitted(world, again("three"), "run-3") == "SKIP"
+    (record,) = [each for each in world.chain("churn") if each.get("run_id") == "run-3"]
+    assert record["reason"] == "ANSWERED"
+    assert "was said 6.0 h ago and began run run-1" in record["sentence"]
+    world.clock.forward(hours=0.02)
+    assert admitted(world, again("four"), "run-4") == "RETRAIN"
+
+
+def test_what_was_kept_and_began_a_run_is_remembered_as_well(world: World) -> None:
+    assert admitted(world, again("one", observed=0.7), "run-1") == "RETRAIN"
+    assert admitted(world, again("two", observed=0.8), "run-2") == "COALESCE"
+    ended(world)
+    assert admitted(world, pending(), "run-3") == "RETRAIN"
+    ended(world)
+    assert admitted(world, again("three", observed=0.8), "run-4") == "SKIP"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"observed": 0.91},
+        {"dedupe_key": "new"},
+        {"dataset": {"uri": "s3://data/x", "window_end": "2026-03-02T12:00:00Z"}},
+        {"note": "another"},
+    ],
+)
+def test_what_says_anything_else_is_another_signal(more: dict[str, Any], world: World) -> None:
+    assert admitted(world, again("one"), "run-1") == "RETRAIN"
+    ended(world)
+    assert admitted(world, again("two", **more), "run-2") == "RETRAIN"
+
+
+def test_the_same_of_another_account_or_what_its_sender_names_is_no_repetition(world: World) -> None:
+    assert admitted(world, again("one", dedupe_key="monday"), "run-1") == "RETRAIN"
+    ended(world)
+    assert admitted(world, again("two", dedupe_key="tuesday"), "run-2") == "RETRAIN"
+    ended(world)
+    assert admitted(world, again("three"), "run-3") == "RETRAIN"
+    ended(world)
+    assert admitted(world, {**again("four"), "account": "444455556666"}, "run-4") == "RETRAIN"
+
+
+def test_a_request_that_is_sent_twice_under_two_ids_trains_once(world: World) -> None:
+    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", "approval": {"training": "never"}})
+    assert admitted(world, {**asked(), "id": "one"}, "run-1") == "RETRAIN"
+    ended(world)
+    assert admitted(world, {**asked(), "id": "two"}, "run-2") == "SKIP"
+    assert admitted(world, {**asked(dedupe_key="again"), "id": "three"}, "run-3") == "RETRAIN"
+    ended(world)
+    assert admitted(world, {**asked(reason="Other data."), "id": "four"}, "run-4") == "RETRAIN"

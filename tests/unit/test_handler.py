@@ -89,7 +89,7 @@ def test_each_function_takes_only_its_own_actions(entry: Any) -> None:
             entry.run_action({"action": action}, cast("Any", None))
 
 
-@pytest.mark.parametrize("request_", [None, [], "admit", {"action": None}, {"detail-type": "Object Created"}])
+@pytest.mark.parametrize("request_", [None, [], "admit", {"action": None}, {"detail-type": "Object Deleted"}])
 def test_a_request_that_names_no_action_is_refused(request_: Any) -> None:
     for entry in (handler, promotion_handler):
         with pytest.raises(InvalidRequestError, match="There is no action"):

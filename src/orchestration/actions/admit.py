@@ -53,8 +53,9 @@ from orchestration.steps.pending import merge_pending, pending_due, unanswered
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
+from orchestration.steps.silence import listened, silence_of
 from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
-from orchestration.stores.models import Commit, SeenSignal, StoredModel
+from orchestration.stores.models import Commit, IgnoredEvent, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.monitor_run import RunListing
     from orchestration.domain.serving import Champion
+    from orchestration.domain.silence import Silence, Watch
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
@@ -100,6 +102,9 @@ class _Reader:
     def kept_request(self, request_id: str) -> KeptRequest | None:
         return self._ports.table.kept_request(request_id)
 
+    def silence(self, model: str) -> Silence | None:
+        return silence_of(self._ports, model)
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -122,6 +127,7 @@ class _Known:
     head: Head
     champion: Champion | None
     state: ModelState
+    watch: Watch | None
     rollback: CandidateVerdict | None = None
 
 
@@ -157,6 +163,7 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     found = read_signal(asked.event, reader=_Reader(ports), settings=ports.settings, run_id=asked.run_id)
     if isinstance(found, Ignored):
         LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": asked.run_id})
+        ports.table.note_ignored(_ignored(asked, found, ports.now()))
         return _answer(asked.run_id, found.model, Decision.SKIP, found.sentence)
     loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
     if isinstance(found, Signal) and loaded is None:
@@ -221,20 +228,22 @@ def _gather(ports: Ports, asked: _Asked, signal: Signal, loaded: LoadedPolicy) -
         fruitless_runs=stored.fruitless_runs,
         frozen_reason=stored.frozen_reason,
         promoted_at=_time(stored.promoted_at),
+        answered=stored.answered,
         # No other's: each record of a decision holds them, and an item of the table 400 KB.
         kill_switches=switches_over(ports.table.kill_switches(), signal.model, signal.source, signal.origin),
         promotion_endpoint_exists=endpoint is None or champion is not None,
         endpoint_finding=None if endpoint is None or champion is None else not_promotable(policy.promotion, champion),
         policy_findings=loaded.findings,
     )
+    watch = ports.table.watch(signal.model) if policy.expect_every_hours else None
     if signal.kind is not SignalKind.ROLLBACK:
-        return _Known(stored, head, champion, state)
+        return _Known(stored, head, champion, state, watch)
     kept = ports.table.kept_request(str(mapping(asked.event.get("detail")).get("request")))
     assert kept is not None  # noqa: S101 - the signal was read from it, and requests are kept for 90 days
     back = verdict_on_way_back(ports, policy, kept)
     if isinstance(back, str):
-        return _Known(stored, head, champion, replace(state, rollback_finding=back))
-    return _Known(stored, head, champion, state, back)
+        return _Known(stored, head, champion, replace(state, rollback_finding=back), watch)
+    return _Known(stored, head, champion, state, watch, back)
 
 
 def _unknown(signal: Signal) -> Rejection:
@@ -255,7 +264,10 @@ def _plan(
     stored = known.stored
     sequence = known.head.sequence + 1
     state, told = _next_state(stored, signal, verdict, now, sequence)
-    writes: list[Write] = []
+    watch, expected = listened(signal.model, known.watch, policy.expect_every_hours, now, signal)
+    writes: list[Write] = [ports.table.due_write(each) for each in expected]
+    if watch is not None and watch != known.watch:
+        writes.append(ports.table.watch_write(watch, known.watch))
     manifest: dict[str, Any] | None = None
     if verdict.decision is Decision.RETRAIN:
         state = replace(
@@ -263,6 +275,9 @@ def _plan(
             active_run_id=asked.run_id,
             run_starts=(*stored.run_starts, now.isoformat()),
             pending=unanswered(stored.pending, signal, verdict.severity),
+            answered={"content": signal.content, "run": asked.run_id, "at": now.isoformat()}
+            if signal.content
+            else stored.answered,
         )
     elif verdict.decision is Decision.ROLL_BACK:
         state = replace(state, active_run_id=asked.run_id)
@@ -305,6 +320,13 @@ def _plan(
 
 def _run(asked: _Asked, signal: Signal, verdict: DecisionVerdict, manifest: str, now: datetime) -> StoredRun:
     return StoredRun(asked.run_id, signal.model, now.isoformat(), asked.execution_arn, manifest, verdict.severity)
+
+
+def _ignored(asked: _Asked, found: Ignored, now: datetime) -> IgnoredEvent:
+    source, detail_type = (text(mapping(asked.event).get(name), 100) for name in ("source", "detail-type"))
+    return IgnoredEvent(
+        asked.run_id, found.model, now.isoformat(), found.reason, found.sentence, asked.event_id, source, detail_type
+    )
 
 
 def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:

@@ -31,6 +31,7 @@ from orchestration.steps.earlier_release import take_over
 from orchestration.steps.keeping import REMOVED, remove_old
 from orchestration.steps.looking import look, wake
 from orchestration.steps.pending import raise_pending, raise_signal
+from orchestration.steps.silence import TOLD, see_silence
 from orchestration.steps.switches import switch_changed
 from orchestration.steps.telling import tell
 from orchestration.steps.training_slots import change_slots
@@ -56,6 +57,7 @@ WORKERS: Final[dict[DueKind, Callable[[Ports, DueItem], Worked]]] = {
     DueKind.RAISE: raise_signal,
     DueKind.SWITCH: switch_changed,
     DueKind.REMOVE: remove_old,
+    DueKind.SILENCE: see_silence,
 }
 """Who works off what."""
 
@@ -86,7 +88,15 @@ REFUSED_FOR: Final = (Reason.NO_MODEL, Reason.UNKNOWN_MODEL, Reason.VIOLATIONS_U
 """Reasons an alarm or a monitor run may have been rejected for; raised again it would be rejected again."""
 
 DUE_WORK: Final = frozenset(
-    {"approval_advanced", "approval_withdrawn", "pending_signal_raised", "request_raised", "event_replayed", REMOVED}
+    {
+        "approval_advanced",
+        "approval_withdrawn",
+        "pending_signal_raised",
+        "request_raised",
+        "event_replayed",
+        REMOVED,
+        TOLD,
+    }
 )
 """Repairs that are none: their time came. Every other one makes up for something that was lost."""
 

@@ -17,6 +17,7 @@ DRIFT_DETECTED: Final = "Drift Detected"
 RETRAINING_REQUESTED: Final = "Retraining Requested"
 RETRAINING_STATUS_CHANGE: Final = "Retraining Status Change"
 PENDING_SIGNAL_DUE: Final = "Pending Signal Due"
+MONITOR_SILENT: Final = "Monitor Silent"
 SWEEP_REQUESTED: Final = "Sweep Requested"
 
 PROCESSING_JOB_STATE_CHANGE: Final = "SageMaker Processing Job State Change"
@@ -89,6 +90,7 @@ class SignalSource(StrEnum):
     DECISION_FILE = "decision_file"
     MANUAL_REQUEST = "manual_request"
     PENDING = "pending"
+    SILENCE = "silence"
 
 
 class SignalKind(StrEnum):
@@ -102,6 +104,7 @@ class SignalKind(StrEnum):
     RETRAINING_DECISION = "retraining_decision"
     REQUEST = "request"
     ROLLBACK = "rollback"
+    SILENCE = "silence"
 
 
 class Next(StrEnum):
@@ -153,6 +156,8 @@ class DueKind(StrEnum):
     """A kill switch was thrown or lifted: end the bakes under it, hand out what waited for it."""
     REMOVE = "remove"
     """After a promotion: remove the models and configs of the model's runs that are KeepChampions promotions old."""
+    SILENCE = "silence"
+    """Has the model's monitor spoken as often as the policy says?"""
 
 
 class Status(StrEnum):

@@ -27,6 +27,11 @@ ASKED_FOR: Final = frozenset({SignalKind.REQUEST, SignalKind.RETRAINING_DECISION
 """Kinds of signals that ask for something and measure nothing."""
 
 
+REPEATED_FOR: Final = timedelta(hours=6)
+"""How long the same content under another event id is taken for the same event. Lambda tries an asynchronous invocation again
+for up to 6 hours (AWS Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation"), and so sends what it sends anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """What is known of a model when its signal is decided. Times are aware datetimes in UTC."""
@@ -37,6 +42,8 @@ class ModelState:
     fruitless_runs: int = 0
     frozen_reason: str | None = None
     promoted_at: datetime | None = None
+    answered: dict[str, str] | None = None
+    """Content of the last signal that nothing but its event's id names and that began a run, with ``run`` and ``at``."""
     kill_switches: tuple[KillSwitch, ...] = ()
     promotion_endpoint_exists: bool = True
     endpoint_finding: str | None = None
@@ -279,6 +286,14 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
             Reason.RUN_UNCONFIRMED,
             f"{signal.summary} If the monitor of {policy.model} did run, see to it; if not, there is nothing to repair.",
         )
+    if signal.kind is SignalKind.SILENCE:
+        return GuardVerdict(
+            "data_quality",
+            Decision.HOLD,
+            Reason.MONITOR_SILENT,
+            f"{signal.summary} Not knowing is not the same as no drift: see why the monitor does not run, or have it send "
+            'its "no drift" too.',
+        )
     if signal.kind is SignalKind.MONITOR_FAILURE:
         return GuardVerdict(
             "data_quality",
@@ -347,7 +362,18 @@ def _training_target(
 def _run_in_progress(
     signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime
 ) -> GuardVerdict:
-    del signal, severity, now
+    del severity
+    answered = state.answered
+    if answered is not None and answered["content"] == signal.content:
+        age = now - datetime.fromisoformat(answered["at"])
+        if age < REPEATED_FOR:
+            return GuardVerdict(
+                "run_in_progress",
+                Decision.SKIP,
+                Reason.ANSWERED,
+                f"The same to the last digit was said {_hours(age)} ago and began run {answered['run']}: an event that is sent "
+                "twice. One that is meant anew says so by a dedupe_key, or by its dataset's window_end.",
+            )
     if state.active_run_id:
         return GuardVerdict(
             "run_in_progress",

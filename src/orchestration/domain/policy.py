@@ -150,7 +150,10 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One model's policy. ``version`` is the file's S3 version, or ``defaults`` when there is no file."""
+    """One model's policy. ``version`` is the file's S3 version, or ``defaults`` when there is no file.
+
+    ``expect_every_hours``: hours in which a monitor of the model speaks at least once; 0: nothing is expected.
+    """
 
     model: str
     version: str
@@ -169,12 +172,14 @@ class Policy:
     approval: Approval
     promotion: Promotion
     decision_file: str = "critical"
+    expect_every_hours: float = 0.0
     stack_budget_runs: int = 0
     voters: tuple[str, ...] = ()
 
 
 LATER_KEYS: Final = {
     ("decision_file",): "critical",
+    ("expect_every_hours",): 0.0,
     ("stack_budget_runs",): 0,
     ("voters",): (),
     ("promotion", "retain_capacity"): True,
@@ -461,6 +466,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             retain_capacity=promotion.get("retain_capacity", True),
         ),
         decision_file=document.get("decision_file", "critical"),
+        expect_every_hours=float(document.get("monitoring", {}).get("expect_every_hours", 0.0)),
         voters=tuple(document.get("voters", ())),
         stack_budget_runs=settings.run_budget if settings.policy_floor else 0,
     )

@@ -78,7 +78,8 @@ class Signal:
 
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
     name that the sender gives; ``proven_by`` is who asks, or which schedule measured, as the loop itself knows it, never
-    taken from an event. ``asked_by`` are all who asked, of signals that were kept as one.
+    taken from an event. ``asked_by`` are all who asked, of signals that were kept as one. ``content`` names what the sender
+    said, to the last digit, where nothing but the event's id tells two deliveries apart.
     """
 
     signal_id: str
@@ -100,6 +101,7 @@ class Signal:
     muted: bool = False
     context: str = ""
     origin: SignalSource | None = None
+    content: str | None = None
 
     @property
     def unclear(self) -> bool:
@@ -129,8 +131,9 @@ class Signal:
         dataset, threshold = record["dataset"], record["threshold"]
         return cls(
             **{
-                **{name: record[name] for name in cls.__slots__ if name not in {"proven_by", "asked_by"}},
+                **{name: record[name] for name in cls.__slots__ if name not in {"proven_by", "asked_by", "content"}},
                 "proven_by": record.get("proven_by"),
+                "content": record.get("content"),
                 "asked_by": tuple(record.get("asked_by", ())),
                 "source": SignalSource(record["source"]),
                 "kind": SignalKind(record["kind"]),

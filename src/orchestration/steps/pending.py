@@ -68,7 +68,7 @@ def raise_pending(ports: Ports, item: DueItem) -> Worked:
         "detail": {"model": model, "count": state.pending["count"]},
     }
     tries = int(item.data.get("tries", 0)) if item.data.get("identity") == identity else 0
-    worked = _start(ports, item, f"pending-{model[:40]}-{identity}", event, tries, "pending_signal_raised")
+    worked = start(ports, item, f"pending-{model[:40]}-{identity}", event, tries, "pending_signal_raised")
     if worked.again is None:
         if ports.table.model(model).pending is None:
             return DONE
@@ -94,11 +94,15 @@ def raise_signal(ports: Ports, item: DueItem) -> Worked:
     if now - datetime.fromisoformat(data["since"]) > RAISED_FOR:
         LOG.error("SignalGivenUp", extra={"subject": item.subject})
         return DONE
-    return _start(ports, item, data["name"], data["event"], int(data.get("tries", 0)), str(data["repair"]))
+    return start(ports, item, data["name"], data["event"], int(data.get("tries", 0)), str(data["repair"]))
 
 
-def _start(ports: Ports, item: DueItem, name: str, event: dict[str, Any], tries: int, repair: str) -> Worked:
-    """Start an execution, or see what became of the one that was started: one that failed is followed by another."""
+def start(ports: Ports, item: DueItem, name: str, event: dict[str, Any], tries: int, repair: str) -> Worked:
+    """Start an execution, or see what became of the one that was started: one that failed is followed by another.
+
+    Returns:
+        The item again, or ``DONE`` once an execution ended well.
+    """
     machine = ports.settings.state_machine_arn
     if tries:
         last = f"{machine.replace(':stateMachine:', ':execution:')}:{name}-{tries}"

@@ -11,7 +11,7 @@ pk                  sk                       item
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.chain import Head, Link, RecordKind, head_after
 from orchestration.domain.errors import OrchestrationError
@@ -60,14 +60,23 @@ class Chains(Table):
         item = self._get(f"CHAIN#{chain}", _place(sequence))
         if item is None:
             return None
-        fields = {name: item[name] for name in Link.__slots__}
-        link = Link(**{**fields, "sequence": int(item["sequence"]), "kind": RecordKind(item["kind"])})
+        link = _link(item)
         if seal is not None and link.seal != seal:
             raise OrchestrationError(
                 f"Record {sequence} of chain {chain} is not the one that was committed: somebody wrote over it in the table. "
                 "make verify-audit shows where the chain breaks."
             )
         return link
+
+    def latest(self, chain: str) -> Iterator[Link]:
+        """A chain's links, newest first, page by page; nobody checks them here."""
+        for item in self._query(f"CHAIN#{chain}", newest_first=True):
+            yield _link(item)
+
+
+def _link(item: dict[str, Any]) -> Link:
+    fields = {name: item[name] for name in Link.__slots__}
+    return Link(**{**fields, "sequence": int(item["sequence"]), "kind": RecordKind(item["kind"])})
 
 
 def _place(sequence: int) -> str:

@@ -6,9 +6,12 @@ pk                  sk                       item
 ``MODEL#<model>``   ``STATE``                the model's state, its pending signal
 ``MODEL#<model>``   ``RUN#<started>#<run>``  one line for each run of the model
 ``MODEL#<model>``   ``POLICY``               the last good policy file
+``MODEL#<model>``   ``WATCH``                since when its monitor is silent, where its policy expects one to speak
 ``MODEL#<model>``   ``BAD_POLICY``           the version of the policy file that operators were told is not valid
 ``RUN#<run>``       ``DECISION``             the signal this execution decided (expires)
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
+``RUN#<run>``       ``IGNORED``              the event this execution ignored (expires)
+``MODEL#<model>``   ``IGNORED#<at>#<run>``   the same, for its model or ``_unattributed`` (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
 ``REQUEST#<id>``    ``REQUEST``              a retraining, or a way back, an operator asked for, and who (expires)
 ``REQUEST#<run>``   ``ROLLBACK``             that an operator wants a run's candidate taken back, and who (expires)
@@ -26,10 +29,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import UNATTRIBUTED
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
+from orchestration.domain.silence import Watch
 from orchestration.stores.chains import Chains
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestration.stores.table import Write
 
@@ -63,6 +67,7 @@ class StoredModel:
     pending: dict[str, Any] | None = None
     told_reason: str | None = None
     told_at: str | None = None
+    answered: dict[str, str] | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The state as records keep it: with the last of them, and the switches, it can be built again."""
@@ -94,6 +99,25 @@ class SeenSignal:
     event: str | None = None
     record: str | None = None
     seals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredEvent:
+    """An event that was understood and says nothing about any model. ``run_id`` is the execution; ``at`` ISO-8601 in UTC."""
+
+    run_id: str
+    model: str | None
+    at: str
+    reason: str
+    sentence: str
+    event_id: str | None
+    source: str | None
+    detail_type: str | None
+
+
+def _ignored(item: dict[str, Any]) -> IgnoredEvent:
+    fields: dict[str, Any] = {name: item.get(name) for name in IgnoredEvent.__slots__}
+    return IgnoredEvent(**fields)
 
 
 class Models(Chains):
@@ -225,6 +249,28 @@ class Models(Chains):
         """Condition of a transaction: nobody wants the run's candidate taken back."""
         return self._check(f"REQUEST#{run_id}", "ROLLBACK", "attribute_not_exists(pk)")
 
+    # Monitors that are expected to speak.
+
+    def watch(self, model: str) -> Watch | None:
+        """Since when the model's monitor is silent; None where nobody listens for it."""
+        item = self._get(f"MODEL#{model}", "WATCH")
+        if item is None:
+            return None
+        fields = {name: item[name] for name in Watch.__slots__ if name != "model"}
+        return Watch(model, **{**fields, "hours": float(fields["hours"])})
+
+    def watch_write(self, watch: Watch, before: Watch | None) -> Write:
+        """The write of a watch, over the one that was read."""
+        item = {"pk": f"MODEL#{watch.model}", "sk": "WATCH", **asdict(watch)}
+        if before is None:
+            return self._put(item, "attribute_not_exists(pk)")
+        values = {":since": before.since, ":watch_id": before.watch_id}
+        return self._put(item, "#since = :since AND watch_id = :watch_id", values, names=["since"])
+
+    def keep_watch(self, watch: Watch, before: Watch | None, writes: Sequence[Write]) -> bool:
+        """Write a watch, with what must follow it. False when somebody wrote since it was read."""
+        return self._transact([self.watch_write(watch, before), *writes]) is None
+
     # Policies.
 
     def good_policy(self, model: str) -> tuple[str, bytes] | None:
@@ -247,6 +293,30 @@ class Models(Chains):
         self._write(self._put({"pk": f"MODEL#{model}", "sk": "BAD_POLICY", "version_id": version}))
 
     # Executions that decided nothing.
+
+    def note_ignored(self, ignored: IgnoredEvent) -> bool:
+        """Remember an event that says nothing about any model. False when it was noted before.
+
+        Raises:
+            ContentionError: see ``_once``.
+        """
+        at = datetime.fromisoformat(ignored.at)
+        row = {**asdict(ignored), "expires_at": int((at + SIGNAL_MEMORY).timestamp())}
+        line = self._put(
+            {"pk": f"MODEL#{ignored.model or UNATTRIBUTED}", "sk": f"IGNORED#{ignored.at}#{ignored.run_id}", **row}
+        )
+        item = {"pk": f"RUN#{ignored.run_id}", "sk": "IGNORED", **row}
+        return self._once(self._put(item, "attribute_not_exists(pk)"), [line])
+
+    def ignored_event(self, run_id: str) -> IgnoredEvent | None:
+        """The event that an execution ignored, if it ignored one."""
+        item = self._get(f"RUN#{run_id}", "IGNORED")
+        return None if item is None else _ignored(item)
+
+    def ignored_events(self, model: str) -> Iterator[IgnoredEvent]:
+        """Events about a model that were ignored, newest first, page by page; ``_unattributed``: about none."""
+        for item in self._query(f"MODEL#{model}", "IGNORED#", newest_first=True):
+            yield _ignored(item)
 
     def note_undecided(self, run_id: str, writes: Sequence[Write], *, at: datetime) -> bool:
         """Note that an execution failed before its decision, with what must follow. False when it was noted before.

@@ -12,6 +12,7 @@ from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     DRIFT_DETECTED,
     DRIFT_SOURCE,
+    MONITOR_SILENT,
     OBJECT_CREATED,
     PENDING_SIGNAL_DUE,
     PROCESSING_JOB_STATE_CHANGE,
@@ -22,7 +23,15 @@ from orchestration.domain.contracts import (
 from orchestration.domain.json_values import ascii_lower, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal
-from orchestration.domain.signals import alarm, decision_file, drift_report, manual_request, model_monitor, pending
+from orchestration.domain.signals import (
+    alarm,
+    decision_file,
+    drift_report,
+    manual_request,
+    model_monitor,
+    pending,
+    silence,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.kept_request import KeptRequest
     from orchestration.domain.monitor_run import RunListing
+    from orchestration.domain.silence import Silence
     from orchestration.settings import Settings
 
 EVENT_BYTES_LIMIT: Final = 200_000
@@ -57,6 +67,9 @@ class SignalReader(Protocol):
 
     def kept_request(self, request_id: str) -> KeptRequest | None:
         """A request that an operator made, or None."""
+
+    def silence(self, model: str) -> Silence | None:
+        """The silence of the model's monitor that is longer than its policy says, or None."""
 
 
 def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id: str) -> Signal | Rejection | Ignored:
@@ -119,6 +132,7 @@ def _adapter_for(
             (DRIFT_SOURCE, DRIFT_DETECTED): drift_report.from_event,
             (DRIFT_SOURCE, RETRAINING_REQUESTED): manual_request.from_event,
             (RETRAINING_SOURCE, PENDING_SIGNAL_DUE): pending.from_event,
+            (RETRAINING_SOURCE, MONITOR_SILENT): silence.from_event,
             (RETRAINING_SOURCE, RETRAINING_REQUESTED): manual_request.from_kept_request,
         }.get((source, detail_type))
         if isinstance(source, str) and isinstance(detail_type, str)

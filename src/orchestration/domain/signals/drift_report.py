@@ -13,7 +13,7 @@ from orchestration.domain.json_values import mapping, model_name, number, s3_uri
 from orchestration.domain.metrics import drift_measure
 from orchestration.domain.metrics import metric as known_metric
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold
+from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, identify
 
 if TYPE_CHECKING:
     from orchestration.domain.signals import SignalReader
@@ -154,6 +154,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         summary=f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}.",
         observed_at=text(event.get("time"), 40) or "",
         context=text(detail.get("message") or detail.get("description"), 300) or "",
+        content=None if _named_by_sender(detail) else identify(key[0], canonical(detail)),
     ).named(*key)
 
 
@@ -299,10 +300,11 @@ def _feature(item: Any) -> str | None:
 
 def _key(event: dict[str, Any], run_id: str) -> str:
     """What makes two deliveries the same fact: the sender's key, else window or report, else the event's id."""
-    detail = mapping(event.get("detail"))
+    return _named_by_sender(mapping(event.get("detail"))) or text(event.get("id"), 100) or run_id
+
+
+def _named_by_sender(detail: dict[str, Any]) -> str | None:
+    """What of a detail says which fact it is of, or None."""
     dedupe_key = text(detail.get("dedupe_key"), 200)
-    if dedupe_key:
-        return dedupe_key
-    if mapping(detail.get("dataset")).get("window_end") or detail.get("report_uri"):
-        return canonical(detail)
-    return text(event.get("id"), 100) or run_id
+    whole = mapping(detail.get("dataset")).get("window_end") or detail.get("report_uri")
+    return dedupe_key or (canonical(detail) if whole else None)

@@ -8,7 +8,7 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, text
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Rejection, Signal
+from orchestration.domain.signal import Rejection, Signal, identify
 
 if TYPE_CHECKING:
     from orchestration.domain.signals import SignalReader
@@ -51,6 +51,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         observed_at=text(event.get("time"), 40) or "",
         requested_by=requested_by,
         force=detail.get("force") is True,
+        content=None if text(detail.get("dedupe_key"), 200) else identify(key[0], canonical(detail)),
     ).named(*key)
 
 
