@@ -50,7 +50,14 @@ from orchestration.steps.evidence import kept_event, verdict_record
 from orchestration.steps.going_back import made_check, verdict_on_way_back
 from orchestration.steps.ownership import not_own, policy_foreign
 from orchestration.steps.pending import merge_pending, pending_due, unanswered
-from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
+from orchestration.steps.pipeline_checks import pipeline_check
+from orchestration.steps.policies import (
+    LoadedPolicy,
+    effective_policy,
+    load_policy,
+    model_of_endpoint,
+    model_of_schedule,
+)
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
 from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
@@ -64,7 +71,7 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
     from orchestration.domain.kept_request import KeptRequest
-    from orchestration.domain.monitor_run import RunListing
+    from orchestration.domain.monitor_run import PipelineCheck, RunListing
     from orchestration.domain.serving import Champion
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import Ports
@@ -85,14 +92,20 @@ class _Reader:
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         return self._ports.sagemaker.processing_job(name)
 
-    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
         return self._ports.sagemaker.monitor_run(schedule, endpoint, job_arn)
+
+    def pipeline_check(self, job_arn: str) -> PipelineCheck | None:
+        return pipeline_check(self._ports, job_arn)
 
     def read_document(self, uri: str) -> Document:
         return self._ports.bucket.read(uri)
 
     def model_of_endpoint(self, endpoint: str) -> str | None:
         return model_of_endpoint(self._ports, endpoint)
+
+    def model_of_schedule(self, schedule: str) -> str | None:
+        return model_of_schedule(self._ports, schedule)
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         return self._ports.table.model(model).pending

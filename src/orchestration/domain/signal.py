@@ -73,6 +73,19 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class DataCheck:
+    """What a monitor run says of one kind of broken data: the worst share, 0 to 1, of the data that is as it should be.
+
+    ``worst`` is None where the description of one violation does not say it. Kept beside the violations, of which records
+    keep the first fifty.
+    """
+
+    check: str
+    violations: int
+    worst: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """One signal. ``signal_id`` is the same for every delivery of the same fact.
 
@@ -92,6 +105,7 @@ class Signal:
     threshold: Threshold | None = None
     severity: Severity | None = None
     violations: tuple[Violation, ...] = ()
+    data_checks: tuple[DataCheck, ...] = ()
     report_uri: str | None = None
     requested_by: str | None = None
     proven_by: str | None = None
@@ -129,8 +143,11 @@ class Signal:
         dataset, threshold = record["dataset"], record["threshold"]
         return cls(
             **{
-                **{name: record[name] for name in cls.__slots__ if name not in {"proven_by", "asked_by"}},
+                **{
+                    name: record[name] for name in cls.__slots__ if name not in {"proven_by", "asked_by", "data_checks"}
+                },
                 "proven_by": record.get("proven_by"),
+                "data_checks": tuple(DataCheck(**check) for check in record.get("data_checks", ())),
                 "asked_by": tuple(record.get("asked_by", ())),
                 "source": SignalSource(record["source"]),
                 "kind": SignalKind(record["kind"]),
@@ -149,6 +166,10 @@ class Signal:
         record = asdict(self)
         record["violations"] = [asdict(violation) for violation in self.violations[:50]]
         record["violation_count"] = len(self.violations)
+        if self.data_checks:
+            record["data_checks"] = [asdict(check) for check in self.data_checks]
+        else:
+            del record["data_checks"]  # a record of before had none
         record["asked_by"] = list(self.asked_by)
         if self.threshold is not None:
             ratio = self.threshold.ratio
