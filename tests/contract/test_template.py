@@ -814,7 +814,9 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
         return {"AlarmNamePrefix": name[:1] or "drift/"}, "DriftRule" if ours else None
     if subject == ("aws.sagemaker", contracts.PROCESSING_JOB_STATE_CHANGE):
         status = sent["detail"].get("ProcessingJobStatus") if isinstance(sent["detail"], dict) else None
-        ended = any(word in {"Completed", "Failed", "Stopped"} for word in as_list(status))  # one match in a list is a match
+        ended = any(
+            word in {"Completed", "Failed", "Stopped"} for word in as_list(status)
+        )  # one match in a list is a match
         return {}, "DriftRule" if ended else None
     return {}, "DriftReportRule" if at("source") == contracts.DRIFT_SOURCE else None
 

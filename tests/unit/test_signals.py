@@ -36,7 +36,17 @@ from orchestration.domain.documents import Unreadable
 from orchestration.domain.kept_request import KeptRequest
 from orchestration.domain.monitor_run import ListedStep, PipelineCheck, StepListing
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, asker_of, identify
+from orchestration.domain.signal import (
+    DataCheck,
+    Dataset,
+    Ignored,
+    Rejection,
+    Signal,
+    Threshold,
+    Violation,
+    asker_of,
+    identify,
+)
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
@@ -243,6 +253,63 @@ def test_a_sentence_on_broken_data_is_cut_after_500_characters() -> None:
 def test_each_of_these_checks_speaks_of_broken_data(check: str) -> None:
     found = monitored({**BROKEN, "constraint_check_type": check})
     assert (found.kind, found.threshold) == (SignalKind.DATA_QUALITY, None)
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "worst"),
+    [
+        ("data_type_check", [BROKEN["description"]], 0.97),
+        (
+            "data_type_check",
+            ["Expected match: 100.0%. Observed: Only 99.71751412429379% of data is Integral."],
+            0.997175141243,
+        ),
+        ("data_type_check", ["Observed: Only 99.3% of data is Integral."], 0.993),
+        ("data_type_check", ["Observed: Only 0.0% of data is Integral."], 0.0),
+        ("completeness_check", ["Expected completeness: 100.0%. Observed: Only 98.5% of values are present."], 0.985),
+        ("completeness_check", ["Observed completeness: 98%", "observed 97 % of it"], 0.97),
+        ("completeness_check", ["Observed: 98%", "Nobody knows."], None),
+        ("completeness_check", ["Nobody knows.", "Observed: 98%"], None),
+        (
+            "categorical_values_check",
+            ["There are unknown values in the data. Observed: Only 94.1% of data matches."],
+            0.941,
+        ),
+        (
+            "missing_column_check",
+            ["Number of columns in current dataset: 3, Number of columns in baseline constraints: 4"],
+            None,
+        ),
+        ("data_type_check", ["Expected match: 99%."], None),
+        ("data_type_check", ["Observed: Only 100.1% of data is Integral."], None),
+        ("data_type_check", ["Observed: Only 100% of data is Integral."], 1.0),
+        ("data_type_check", ["Unobserved 7%"], None),
+        ("data_type_check", ["Observed: 3 of 7%"], None),
+        ("data_type_check", ["Observed: ٩%"], None),
+        ("data_type_check", ["Observed: " + "9" * 480 + "%"], None),
+    ],
+)
+def test_a_run_keeps_the_worst_share_of_each_kind_of_broken_data(
+    check: str, said: list[str], worst: float | None
+) -> None:
+    found = monitored(*({**BROKEN, "constraint_check_type": check, "description": each} for each in said), DRIFTED)
+    assert found.data_checks == (DataCheck(check, len(said), worst),)
+
+
+def test_the_worst_share_counts_every_violation_although_a_record_keeps_fifty() -> None:
+    sound = {**BROKEN, "description": "Observed: Only 99.9% of data is Integral."}
+    extra = {**BROKEN, "constraint_check_type": "extra_column_check", "description": "There are extra columns."}
+    found = monitored(*[sound] * 60, extra, BROKEN)
+    record = json.loads(json.dumps(found.as_record()))
+    assert len(record["violations"]) == 50
+    kept = (DataCheck("data_type_check", 61, 0.97), DataCheck("extra_column_check", 1, None))
+    assert found.data_checks == Signal.of(record).data_checks == kept
+
+
+def test_a_record_without_broken_data_is_written_as_before() -> None:
+    record = monitored(DRIFTED).as_record()
+    assert "data_checks" not in record
+    assert Signal.of(record).data_checks == ()
 
 
 def test_the_time_of_a_monitoring_run_is_its_events() -> None:

@@ -25,7 +25,7 @@ from orchestration.domain.contracts import (
     SignalKind,
     SignalSource,
 )
-from orchestration.domain.decision import DecisionVerdict, ModelState, decide
+from orchestration.domain.decision import DecisionVerdict, ModelState, as_tolerated, decide
 from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.ownership import Kind, Resource
@@ -172,8 +172,8 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": asked.run_id})
         return _answer(asked.run_id, found.model, Decision.SKIP, found.sentence)
     loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
-    if isinstance(found, Signal) and loaded is None:
-        found = _unknown(found)
+    if isinstance(found, Signal):
+        found = as_tolerated(found, loaded.policy) if loaded is not None else _unknown(found)
     elif isinstance(found, Rejection) and found.model and effective_policy(ports, found.model) is None:
         # A name somebody sent begins no chain.
         found = replace(found, model=None)

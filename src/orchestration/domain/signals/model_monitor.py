@@ -87,7 +87,7 @@ _SENTENCES: Final = (_EXCEEDS, _COMPARED, _REQUIRED, _LIMITED)
 _LOWER: Final = re.compile(r"lessthan|lowerthan|below|under")
 
 
-_SHARE: Final = re.compile(r"observed\b[^%\d]{0,60}+(\d++(?:\.\d*+)?+)\s*+%", re.ASCII | re.IGNORECASE)
+_SHARE: Final = re.compile(r"\bobserved\b[^%\d]{0,60}+(\d++(?:\.\d*+)?+)\s*+%", re.ASCII | re.IGNORECASE)
 """Share of the data that is as it should be: "Observed: Only 99.6% of data is Integral." """
 
 
