@@ -90,7 +90,7 @@ class Signal:
     """One signal. ``signal_id`` is the same for every delivery of the same fact.
 
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
-    name that the sender gives; ``proven_by`` is who asks, or which schedule measured, as the loop itself knows it, never
+    name that the sender gives; ``proven_by`` is who asks, or which schedule or step measured, as the loop itself knows it, never
     taken from an event. ``asked_by`` are all who asked, of signals that were kept as one.
     """
 
