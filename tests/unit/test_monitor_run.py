@@ -42,7 +42,11 @@ def test_what_sagemaker_lists_as_it_is_said_is_proven_by_its_schedule() -> None:
     ("claim", "listing", "why"),
     [
         (CLAIM, RunListing(), "SageMaker does not list that schedule fraud-schedule ran this job on fraud-prod"),
-        (CLAIM, RunListing(refused="AccessDeniedException"), "SageMaker does not say (AccessDeniedException)"),
+        (
+            CLAIM,
+            RunListing(refused="AccessDeniedException"),
+            "SageMaker does not say (AccessDeniedException): allow the orchestration function's role sagemaker:ListMonitoringExecutions.",
+        ),
         (CLAIM, RunListing(LISTED, refused="AccessDeniedException"), "SageMaker does not say"),
         (CLAIM, RunListing(replace(LISTED, job_arn="arn:other")), "not that schedule fraud-schedule"),
         (CLAIM, RunListing(replace(LISTED, schedule="other")), "as a run of other on fraud-prod"),
@@ -118,6 +122,11 @@ def test_a_check_is_proven_by_the_step_that_lists_it() -> None:
         StepListing(refused="AccessDeniedException"),
     ):
         assert prove_check(replace(check, listing=listing)).proven_by is None
+    refused = prove_check(replace(check, listing=StepListing(refused="AccessDeniedException"))).reason
+    assert (
+        "(AccessDeniedException): allow the orchestration function's role sagemaker:ListPipelineExecutionSteps. "
+        in refused
+    )
 
 
 @pytest.mark.parametrize(

@@ -441,6 +441,11 @@ def test_an_address_that_cannot_be_taken_is_told_and_not_taken_for_no_report(pla
     assert f"writes to {str(place)[:200]!r}, which is no s3:// address" in found.sentence
 
 
+def test_an_address_that_is_no_text_is_told_without_it() -> None:
+    found = monitored(ProcessingOutputConfig={"Outputs": [{"S3Output": {"S3Uri": {"Bucket": "b"}}}]})
+    assert "writes to '(unnamed)', which is no s3:// address" in found.sentence
+
+
 def test_an_address_that_cannot_be_taken_hides_no_report_of_another_output() -> None:
     outputs = [{"S3Output": {"S3Uri": "s3://b/x"}}, {"S3Output": {"S3Uri": REPORT}}]
     assert monitored(DRIFTED, ProcessingOutputConfig={"Outputs": outputs}).kind is SignalKind.DRIFT

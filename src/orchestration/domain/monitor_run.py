@@ -111,7 +111,7 @@ def prove_run(claim: RunClaim, listing: RunListing) -> RunProof:
 
 def prove_check(check: PipelineCheck) -> RunProof:
     """Judge whether a pipeline ran a job as a check of its own. What cannot be known is not proven."""
-    pipeline, listing = check.pipeline.rsplit("/", 1)[-1], check.listing
+    pipeline, listing = check.pipeline.rpartition("/")[2], check.listing
     said = f"a step of pipeline {pipeline} ran this job as its check"
     if listing.refused is not None:
         return _refused(said, listing.refused, "sagemaker:ListPipelineExecutionSteps")

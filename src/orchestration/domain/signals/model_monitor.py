@@ -196,7 +196,7 @@ def _monitored(job: dict[str, Any], job_name: str, reader: SignalReader) -> _Mon
     """Whose monitor a job is, and whether SageMaker confirms it."""
     environment = mapping(job.get("Environment"))
     image = str(mapping(job.get("AppSpecification")).get("ImageUri") or "")
-    repository = re.split("[:@]", image.rstrip("/").rsplit("/", 1)[-1])[0]
+    repository = re.split("[:@]", image.rstrip("/").rpartition("/")[2])[0]
     if repository == MERGER:
         return Ignored(Reason.MERGE_JOB, f"Processing job {job_name} merges ground truth; it checks nothing.")
     arn = text(job.get("ProcessingJobArn"), 300)
@@ -233,7 +233,7 @@ def _checked(job_name: str, job_arn: str | None, reader: SignalReader) -> _Monit
             Reason.NOT_A_MONITOR_RUN,
             f"Processing job {job_name} belongs to no monitoring schedule (a baseline job, or somebody's own job).",
         )
-    pipeline, step = f"pipeline {check.pipeline.rsplit('/', 1)[-1]}", check.listing.step
+    pipeline, step = f"pipeline {check.pipeline.rpartition('/')[2]}", check.listing.step
     if check.model is None:
         return Ignored(
             Reason.UNMANAGED_MONITOR,
@@ -275,7 +275,7 @@ def _from_report(run: _Run, reader: SignalReader) -> Signal | Rejection:
             f"Monitoring run {run.name} writes to {document!r}, which is no s3:// address of a bucket with 3 to 255 characters and a "
             "key that can be read, so nobody knows what it found. Correct the address in the monitor's output."
         )
-    if document is None or document.unreadable is Unreadable.MISSING:
+    if document is None:
         if found_some:
             return run.unreadable(
                 f"Monitoring run {run.name} says {exit_message!r}, but its output holds no {VIOLATION_FILES[0]}. "
@@ -369,8 +369,9 @@ def data_checks(broken: tuple[Violation, ...]) -> tuple[DataCheck, ...]:
     shares: dict[str, list[float | None]] = {}
     for violation in broken:
         shares.setdefault(violation.check, []).append(_share(violation.description))
+    known = {check: [share for share in found if share is not None] for check, found in shares.items()}
     return tuple(
-        DataCheck(check, len(found), None if None in found else min(share for share in found if share is not None))
+        DataCheck(check, len(found), min(known[check]) if len(known[check]) == len(found) else None)
         for check, found in sorted(shares.items())
     )
 
@@ -418,11 +419,10 @@ def _threshold(violation: Violation) -> Threshold | None:
 
 
 def _report(job: dict[str, Any], reader: SignalReader) -> Document | str | None:
-    """The violations document of the job: the first that is there, else the last reason why not; None without an output.
+    """The violations document of the job, which may be unreadable; None when no output holds one.
 
     An address that cannot be read is given as a text, unless another output has the document.
     """
-    last: Document | None = None
     address: str | None = None
     for output in sequence(mapping(job.get("ProcessingOutputConfig")).get("Outputs")):
         given = mapping(mapping(output).get("S3Output")).get("S3Uri")
@@ -433,10 +433,10 @@ def _report(job: dict[str, Any], reader: SignalReader) -> Document | str | None:
             address = address or text(given, 200) or "(unnamed)"
             continue
         for name in VIOLATION_FILES:
-            last = reader.read_document(folder + name)
-            if last.unreadable is not Unreadable.MISSING:
-                return last
-    return address or last
+            document = reader.read_document(folder + name)
+            if document.unreadable is not Unreadable.MISSING:
+                return document
+    return address
 
 
 def _dataset_uri(job: dict[str, Any]) -> str | None:
