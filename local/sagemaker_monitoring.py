@@ -5,6 +5,7 @@ Only what a schedule ran is listed: a job whose environment names a schedule is 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from local.sagemaker_records import ApiError, Document, Records, arn, list_page, now, validation_error
@@ -75,7 +76,8 @@ class MonitoringSchedules:
 
         Args:
             name: The schedule.
-            request: The job, as in CreateProcessingJob; schedule and endpoint are added to its environment.
+            request: The job, as in CreateProcessingJob; to its environment are added the schedule, and the endpoint or, on batch
+                transforms, where their captured data would lie and in which format.
 
         Raises:
             ApiError: There is no such schedule, or the job's name is taken.
@@ -84,6 +86,9 @@ class MonitoringSchedules:
         named = {"sagemaker_monitoring_schedule_name": name}
         if endpoint := record.get("EndpointName"):
             named["sagemaker_endpoint_name"] = endpoint
+        for item in _inputs(record["MonitoringScheduleConfig"]):
+            if batch := item.get("BatchTransformInput"):
+                named |= {"dataset_source": batch["LocalPath"], "dataset_format": json.dumps(batch["DatasetFormat"])}
         environment = {**request.get("Environment", {}), **named}
         return self._jobs.start_processing({**request, "Environment": environment}, record)
 
@@ -136,11 +141,21 @@ class MonitoringSchedules:
 def _configure(record: Document, config: Document) -> None:
     if not ({"MonitoringJobDefinition", "MonitoringJobDefinitionName"} & set(config)):
         raise validation_error("A schedule needs a MonitoringJobDefinition or a MonitoringJobDefinitionName.")
+    for item in _inputs(config):
+        if len({"EndpointInput", "BatchTransformInput"} & set(item)) != 1:
+            raise validation_error("A MonitoringInput is either an EndpointInput or a BatchTransformInput.")
     record["MonitoringScheduleConfig"] = config
     record["MonitoringType"] = config.get("MonitoringType", "DataQuality")
-    for item in config.get("MonitoringJobDefinition", {}).get("MonitoringInputs", []):
+    # Only a monitor of an endpoint has one.
+    record.pop("EndpointName", None)
+    for item in _inputs(config):
         if "EndpointInput" in item:
             record["EndpointName"] = item["EndpointInput"]["EndpointName"]
+
+
+def _inputs(config: Document) -> list[Document]:
+    found: list[Document] = config.get("MonitoringJobDefinition", {}).get("MonitoringInputs", [])
+    return found
 
 
 def _execution(job: Job, schedule: Document) -> Document:

@@ -1,4 +1,4 @@
-"""SageMaker Pipelines that run: the Training, Processing and RegisterModel steps of a definition, one after another.
+"""SageMaker Pipelines that run: Training, Processing, QualityCheck, ClarifyCheck and RegisterModel steps, one after another.
 
 The order is that of DependsOn and of the references between steps. A step of another type fails the execution with a
 reason that says so.
@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 _VERSION = "2020-12-01"
 _ID_ALPHABET = string.ascii_lowercase + string.digits
-_JOBS = {"Training": "TrainingJob", "Processing": "ProcessingJob"}
+_CHECKS = ("QualityCheck", "ClarifyCheck")
+_JOBS = {"Training": "TrainingJob", "Processing": "ProcessingJob", **dict.fromkeys(_CHECKS, "ProcessingJob")}
+_SAID = ("CheckType", "SkipCheck", "RegisterNewBaseline", "ModelPackageGroupName", "FailOnViolation")
+_VIOLATIONS = "CompletedWithViolations"
 _STEP_REFERENCE = re.compile(r"^Steps\.([A-Za-z0-9-]+)\.(.+)$")
 _PATH_PART = re.compile(r"\['?([^\]']+)'?\]|([^.\[]+)")
 _NAME_LENGTH = 63
@@ -243,7 +246,10 @@ class Pipelines:
         try:
             arguments = _resolved(step.get("Arguments", {}), values, execution.outputs)
             if kind in _JOBS:
-                execution.outputs[name] = self._run_job(execution, name, kind, arguments, shown)
+                said = (
+                    _resolved({key: step[key] for key in _SAID if key in step}, values, {}) if kind in _CHECKS else {}
+                )
+                execution.outputs[name] = self._run_job(execution, step, arguments, shown, said)
             elif kind == "RegisterModel":
                 package = self._call("CreateModelPackage", arguments)["ModelPackageArn"]
                 shown["Metadata"] = {"RegisterModel": {"Arn": package}}
@@ -257,12 +263,21 @@ class Pipelines:
             raise _StepError(f"Step failure: One or multiple steps failed. {name}: {reason}") from None
         shown |= {"StepStatus": "Succeeded", "EndTime": now()}
 
-    def _run_job(self, execution: Execution, step: str, kind: str, arguments: Document, shown: Document) -> Document:
-        job = _JOBS[kind]
-        identifier = execution.record["PipelineExecutionArn"].rpartition("/")[2]
-        name = f"pipelines-{identifier}-{step[:24]}-{secrets.token_hex(5)}"[:_NAME_LENGTH]
-        answer = self._call(f"Create{job}", {**arguments, f"{job}Name": name})
-        shown["Metadata"] = {job: {"Arn": answer[f"{job}Arn"]}}
+    def _run_job(
+        self, execution: Execution, step: Document, arguments: Document, shown: Document, said: Document
+    ) -> Document:
+        """Run a step's job to its end; ``said`` is what a check's step says beside its arguments."""
+        kind, job, execution_arn = step["Type"], _JOBS[step["Type"]], execution.record["PipelineExecutionArn"]
+        name = f"pipelines-{execution_arn.rpartition('/')[2]}-{step['Name'][:24]}-{secrets.token_hex(5)}"[:_NAME_LENGTH]
+        of = {"sagemaker:pipeline-execution-arn": execution_arn, "sagemaker:pipeline-step-name": step["Name"]}
+        tags = [*arguments.get("Tags", []), *({"Key": key, "Value": value} for key, value in of.items())]
+        answer = self._call(f"Create{job}", {**arguments, f"{job}Name": name, "Tags": tags})
+        fails = said.pop("FailOnViolation", True)
+        shown["Metadata"] = (
+            {kind: {**said, "CheckJobArn": answer[f"{job}Arn"]}}
+            if kind in _CHECKS
+            else {job: {"Arn": answer[f"{job}Arn"]}}
+        )
         execution.running = (job, name)
         if execution.stop_requested.is_set():
             self._stop_job(job, name)
@@ -271,6 +286,9 @@ class Pipelines:
         described = self._call(f"Describe{job}", {f"{job}Name": name})
         if described[f"{job}Status"] != "Completed":
             raise _StepError(described.get("FailureReason") or f"{job} {name} is {described[f'{job}Status']}")
+        found = kind in _CHECKS and described.get("ExitMessage", "").startswith(_VIOLATIONS)
+        if found and fails and not said.get("SkipCheck"):
+            raise _StepError(described["ExitMessage"])
         return described
 
     def _stop_job(self, job: str, name: str) -> None:

@@ -96,7 +96,10 @@ def policy_table() -> str:
     def walk(prefix: str, node: dict[str, Any]) -> None:
         for name, child in node.get("properties", {}).items():
             path = f"{prefix}{name}"
-            kind = child.get("type") or ("one of " + ", ".join(map(str, child.get("enum", [child.get("const")]))))
+            types = child.get("type", [])
+            kind = (types if isinstance(types, str) else " or ".join(types)) or (
+                "one of " + ", ".join(map(str, child.get("enum", [child.get("const")])))
+            )
             bounds = [
                 f"{label} {child[key]}"
                 for key, label in (("minimum", "at least"), ("maximum", "at most"), ("exclusiveMinimum", "above"))

@@ -74,10 +74,14 @@ class _Reader:
         del name
         return None
 
-    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
         """Nobody asks SageMaker."""
         del schedule, endpoint, job_arn
         return RunListing()
+
+    def pipeline_check(self, job_arn: str) -> None:
+        """Nobody asks SageMaker."""
+        del job_arn
 
     def read_document(self, uri: str) -> Document:
         """The file that is tried, where it is the decision file."""
@@ -87,6 +91,11 @@ class _Reader:
     def model_of_endpoint(self, endpoint: str) -> str | None:
         """Every endpoint is the policy's model's."""
         del endpoint
+        return self.model
+
+    def model_of_schedule(self, schedule: str) -> str | None:
+        """Every schedule is the policy's model's."""
+        del schedule
         return self.model
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:

@@ -301,3 +301,145 @@ def test_a_job_whose_run_is_superseded_waits_and_is_no_drift_to_a_bake(world: Wo
     assert run.outcome == "SUPERSEDED"
     assert state.pending is not None
     assert "drift" not in state.pending
+
+
+def without_endpoint(made: dict[str, Any], schedule: str) -> dict[str, Any]:
+    """The job, as one that checked batch transforms."""
+    environment = {key: value for key, value in made["Environment"].items() if key != "sagemaker_endpoint_name"}
+    return {**made, "Environment": {**environment, "sagemaker_monitoring_schedule_name": schedule}}
+
+
+def batch(world: World, schedule: str = "fraud-batch") -> dict[str, Any]:
+    """A model that serves nowhere, whose batch transforms a schedule monitors; gives the job in the schedule's name."""
+    world.put("policies/fraud.json", stories.policy(promotion={"kind": "registry"}))
+    world.sagemaker.schedules["fraud-batch"] = {}
+    return without_endpoint(job(world), schedule)
+
+
+@pytest.mark.threat("forged-job")
+def test_a_job_in_the_name_of_a_batch_monitor_trains_nothing_unasked(world: World) -> None:
+    made = batch(world)
+    world.sagemaker.jobs["evil"] = made
+
+    answer = admitted(world, told(made))
+
+    assert (answer["decision"], answer["next"]) == ("RETRAIN", "ask")
+    assert "does not list that schedule fraud-batch ran this job" in answer["output"]["reason"]
+
+
+def test_what_a_batch_monitor_found_trains_as_an_endpoints_does(world: World) -> None:
+    made = batch(world)
+    world.sagemaker.run_schedule(made, at=world.clock())
+
+    assert admitted(world, told(made))["next"] == "train"
+    (record,) = world.chain("fraud")
+    assert record["signal"]["proven_by"] == "monitoring schedule fraud-batch"
+    assert record["signal"]["endpoint"] is None
+
+
+@pytest.mark.threat("forged-job")
+def test_an_endpoints_run_is_no_batch_monitors_run(world: World) -> None:
+    """A schedule of one's own on one's own endpoint, tagged by its name: the job then leaves the endpoint out."""
+    made = batch(world)
+    world.sagemaker.run_schedule(made, at=world.clock())
+    world.sagemaker.monitor_runs[0]["EndpointName"] = "mallorys-endpoint"
+
+    assert admitted(world, told(made))["next"] == "ask"
+
+
+SCORING: Final = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/fraud-scoring"
+EXECUTION: Final = f"{SCORING}/execution/abcdefghij12"
+
+
+def check(world: World, execution: str = EXECUTION, **changes: Any) -> dict[str, Any]:
+    """A job with the analyzer's image and the tag that pipelines set, which no schedule ran."""
+    made = job(world)
+    del made["MonitoringScheduleArn"]
+    made = {**made, "Environment": {}, **changes}
+    world.sagemaker.jobs["evil"] = made
+    world.sagemaker.tags[made["ProcessingJobArn"]] = {"sagemaker:pipeline-execution-arn": execution}
+    return told(made)
+
+
+def ran(world: World, sent: dict[str, Any], kind: str = "QualityCheck", execution: str = EXECUTION) -> dict[str, Any]:
+    """The pipeline's execution lists the job as a step of this kind."""
+    field = "Arn" if kind == "ProcessingJob" else "CheckJobArn"
+    step = {"StepName": "Scores", "Metadata": {kind: {field: sent["detail"]["ProcessingJobArn"]}}}
+    world.sagemaker.steps[execution] = [step]
+    return sent
+
+
+@pytest.mark.parametrize("kind", ["QualityCheck", "ClarifyCheck"])
+def test_what_a_models_pipeline_checked_trains_as_its_monitor_does(kind: str, world: World) -> None:
+    eager(world)
+
+    assert admitted(world, ran(world, check(world), kind))["next"] == "train"
+    (record,) = world.chain("fraud")
+    assert record["signal"]["proven_by"] == "step Scores of pipeline fraud-scoring"
+
+
+@pytest.mark.threat("forged-job")
+def test_a_job_with_the_tag_of_a_models_pipeline_trains_nothing_unasked(world: World) -> None:
+    eager(world)
+
+    answer = admitted(world, check(world))
+
+    assert (answer["decision"], answer["next"]) == ("RETRAIN", "ask")
+    assert "does not list that a step of pipeline fraud-scoring ran this job as its check" in answer["output"]["reason"]
+
+
+@pytest.mark.threat("forged-job")
+def test_a_list_of_steps_that_sagemaker_does_not_give_confirms_nothing(world: World) -> None:
+    eager(world)
+    sent = ran(world, check(world))
+    world.sagemaker.refuse(
+        "list_pipeline_execution_steps", client_error("AccessDeniedException", "no", "ListPipelineExecutionSteps")
+    )
+
+    answer = admitted(world, sent)
+
+    assert answer["next"] == "ask"
+    assert "sagemaker:ListPipelineExecutionSteps" in answer["output"]["reason"]
+
+
+@pytest.mark.threat("forged-job")
+@pytest.mark.parametrize(
+    "execution",
+    [
+        "",
+        SCORING,
+        EXECUTION.replace("111122223333", "999988887777"),
+        EXECUTION.replace("us-east-1", "eu-west-1"),
+        f"{EXECUTION}/x",
+        EXECUTION.replace("fraud-scoring", "mallory-pipeline"),
+    ],
+)
+def test_a_tag_that_leads_elsewhere_is_of_no_model_here(execution: str, world: World) -> None:
+    eager(world)
+    sent = ran(world, check(world, execution), execution=execution)
+
+    assert admitted(world, sent)["decision"] in {"SKIP", "REJECT"}
+    assert world.chain("fraud") == []
+
+
+@pytest.mark.parametrize("target", [SCORING, SCORING.replace("fraud-scoring", "Fraud-Scoring")])
+def test_a_pipeline_that_trains_the_model_raises_nothing_about_its_own_candidate(target: str, world: World) -> None:
+    eager(world, training={"target": target})
+
+    assert admitted(world, ran(world, check(world)))["decision"] == "SKIP"
+    assert world.chain("fraud") == []
+
+
+def test_a_pipelines_plain_processing_step_is_a_baseline_job_and_no_check(world: World) -> None:
+    eager(world)
+
+    assert admitted(world, ran(world, check(world), "ProcessingJob"))["decision"] == "SKIP"
+    assert world.chain("fraud") == []
+
+
+def test_a_pipeline_without_a_tag_is_of_no_model(world: World) -> None:
+    eager(world)
+    world.sagemaker.tags[SCORING] = {}
+
+    assert admitted(world, ran(world, check(world)))["decision"] == "SKIP"
+    assert world.chain("fraud") == []

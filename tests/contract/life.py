@@ -54,6 +54,7 @@ from orchestration.settings import ApprovalAccess
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
 from tests.contract.outside import (
+    CHECK_JOB,
     CLEAN_JOB,
     ENDPOINT,
     JOB,
@@ -480,6 +481,15 @@ def play_signals(world: World) -> None:
     for name in (JOB, CLEAN_JOB):
         job = {"ProcessingJobName": name, "ProcessingJobStatus": "Completed"}
         world.admit("confirm a monitor run", world.event("aws.sagemaker", "SageMaker Processing Job State Change", job))
+    scoring = arn("pipeline", "fraud-scoring")
+    world.outside.tags |= {
+        arn("processing-job", CHECK_JOB): [
+            {"Key": "sagemaker:pipeline-execution-arn", "Value": f"{scoring}/execution/abcdefghij12"}
+        ],
+        scoring: [{"Key": "retraining:model", "Value": "fraud"}],
+    }
+    checked = {"ProcessingJobName": CHECK_JOB, "ProcessingJobStatus": "Completed"}
+    world.admit("confirm a check step", world.event("aws.sagemaker", "SageMaker Processing Job State Change", checked))
     state = {"value": "ALARM", "timestamp": "2026-03-02T11:20:48.554+0000", "reason": "Threshold Crossed"}
     alarm = {"alarmName": "drift/fraud/auc", "state": state, "configuration": {}}
     world.admit("hear an alarm", world.event("aws.cloudwatch", ALARM_STATE_CHANGE, alarm))

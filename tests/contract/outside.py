@@ -21,6 +21,9 @@ TEAM_BUCKET: Final = "team-data"
 ENDPOINT: Final = "fraud-prod"
 TAGGED_ENDPOINT: Final = "tagged-prod"
 JOB: Final = "data-quality-monitoring-202603021100-de32d8acceeef6a1626b8fa6"
+CHECK_JOB: Final = "pipelines-abcdefghij12-Scores-monitoring-0123456789"
+"""A check step's: no schedule ran it, and its tag names the pipeline."""
+
 CLEAN_JOB: Final = "data-quality-monitoring-202603021300-fedcba98765432100123abcd"
 LOST_JOB: Final = "data-quality-monitoring-202603021200-0011223344556677889900aa"
 ROLE: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:role/sagemaker"
@@ -120,7 +123,9 @@ class Outside:
             "AppSpecification": {
                 "ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer"
             },
-            "Environment": {
+            "Environment": {}
+            if name == CHECK_JOB
+            else {
                 "sagemaker_endpoint_name": TAGGED_ENDPOINT,
                 "sagemaker_monitoring_schedule_name": "fraud-schedule",
             },

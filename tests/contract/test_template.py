@@ -621,7 +621,8 @@ DELIVERIES: list[tuple[str, dict[str, Any], str | None]] = [
     ("a finished monitor run", job("Completed"), "DriftRule"),
     ("a failed monitor run", job("Failed"), "DriftRule"),
     ("a running job", job("InProgress"), None),
-    ("a stopped job", job("Stopped"), None),
+    ("a monitor run that was stopped", job("Stopped"), "DriftRule"),
+    ("a job that is being stopped", job("Stopping"), None),
     ("an alarm of ours", alarm("drift/fraud/auc", "ALARM"), "DriftRule"),
     ("an alarm of ours that is over", alarm("drift/fraud/auc", "OK"), None),
     ("an alarm without data", alarm("drift/fraud/auc", "INSUFFICIENT_DATA"), None),
@@ -815,7 +816,9 @@ def form_and_rule_for(sent: Mapping[str, Any]) -> tuple[dict[str, str], str | No
         return {"AlarmNamePrefix": name[:1] or "drift/"}, "DriftRule" if ours else None
     if subject == ("aws.sagemaker", contracts.PROCESSING_JOB_STATE_CHANGE):
         status = sent["detail"].get("ProcessingJobStatus") if isinstance(sent["detail"], dict) else None
-        ended = any(word in {"Completed", "Failed"} for word in as_list(status))  # one match in a list is a match
+        ended = any(
+            word in {"Completed", "Failed", "Stopped"} for word in as_list(status)
+        )  # one match in a list is a match
         return {}, "DriftRule" if ended else None
     return {}, "DriftReportRule" if at("source") == contracts.DRIFT_SOURCE else None
 

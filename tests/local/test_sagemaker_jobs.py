@@ -265,6 +265,37 @@ def test_a_processing_job_runs_its_command_and_tells_what_it_found(account: Acco
     )
 
 
+def test_a_run_on_batch_transforms_has_no_endpoint(account: Account) -> None:
+    monitored(account)
+    captured = {"DataCapturedDestinationS3Uri": "s3://data/captured", "LocalPath": "/opt/ml/processing/input"}
+    batch = {**captured, "DatasetFormat": {"Csv": {"Header": True}}}
+    config = account.sagemaker.describe_monitoring_schedule(MonitoringScheduleName="fraud-schedule")[
+        "MonitoringScheduleConfig"
+    ]
+    (given,) = config["MonitoringJobDefinition"]["MonitoringInputs"]
+    for wrong in ({}, {**given, "BatchTransformInput": batch}):
+        config["MonitoringJobDefinition"]["MonitoringInputs"] = [wrong]
+        with pytest.raises(ClientError, match="either an EndpointInput or a BatchTransformInput"):
+            account.sagemaker.update_monitoring_schedule(
+                MonitoringScheduleName="fraud-schedule", MonitoringScheduleConfig=config
+            )
+    config["MonitoringJobDefinition"]["MonitoringInputs"] = [{"BatchTransformInput": batch}]
+    account.sagemaker.update_monitoring_schedule(
+        MonitoringScheduleName="fraud-schedule", MonitoringScheduleConfig=config
+    )
+    account.aws.run_schedule("fraud-schedule", processing_request(account, "0"))
+
+    environment = account.processed("monitor")["Environment"]
+
+    assert "sagemaker_endpoint_name" not in environment
+    assert environment["dataset_source"] == "/opt/ml/processing/input"
+    assert json.loads(environment["dataset_format"]) == {"Csv": {"Header": True}}
+    assert "EndpointName" not in account.sagemaker.describe_monitoring_schedule(MonitoringScheduleName="fraud-schedule")
+    assert account.sagemaker.list_monitoring_executions(EndpointName="fraud")["MonitoringExecutionSummaries"] == []
+    (listed,) = account.sagemaker.list_monitoring_executions()["MonitoringExecutionSummaries"]
+    assert (listed["MonitoringScheduleName"], "EndpointName" in listed) == ("fraud-schedule", False)
+
+
 def test_a_job_that_no_schedule_ran_is_no_run_of_the_schedule_that_it_names(account: Account) -> None:
     monitored(account)
     request = processing_request(account, "0")

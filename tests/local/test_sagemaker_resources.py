@@ -429,6 +429,49 @@ def finished(account: Account, execution: str) -> Any:
     )
 
 
+@pytest.mark.parametrize(
+    ("step", "status"),
+    [
+        ({}, "Failed"),
+        ({"FailOnViolation": False}, "Succeeded"),
+        ({"SkipCheck": {"Get": "Parameters.Skip"}}, "Succeeded"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["QualityCheck", "ClarifyCheck"])
+def test_a_check_step_lists_its_job_and_fails_by_what_it_found(
+    kind: str, step: dict[str, Any], status: str, account: Account
+) -> None:
+    write = "import os, pathlib; pathlib.Path(os.environ['OPT_ML'], 'output/message').write_text('CompletedWithViolations: 1')"
+    arguments = {
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}
+        },
+        "RoleArn": ROLE,
+        "AppSpecification": {"ImageUri": "i", "ContainerEntrypoint": ["python3", "-c", write]},
+    }
+    definition = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "Skip", "Type": "Boolean", "DefaultValue": True}],
+        "Steps": [{"Name": "Check", "Type": kind, "CheckType": "DATA_QUALITY", "Arguments": arguments, **step}],
+    }
+    sagemaker = account.sagemaker
+    sagemaker.create_pipeline(
+        PipelineName="p", PipelineDefinition=json.dumps(definition), RoleArn=ROLE, ClientRequestToken="c" * 32
+    )
+    execution = sagemaker.start_pipeline_execution(PipelineName="p", ClientRequestToken="t" * 32)[
+        "PipelineExecutionArn"
+    ]
+
+    assert finished(account, execution)["PipelineExecutionStatus"] == status
+    (shown,) = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
+    check = shown["Metadata"][kind]
+    assert (check["CheckType"], check.get("SkipCheck", False)) == ("DATA_QUALITY", "SkipCheck" in step)
+    job = check["CheckJobArn"]
+    assert {"Key": "sagemaker:pipeline-execution-arn", "Value": execution} in sagemaker.list_tags(ResourceArn=job)[
+        "Tags"
+    ]
+
+
 def test_a_pipeline_runs_its_steps_in_the_order_of_their_references(account: Account) -> None:
     url = account.listen({"detail-type": ["SageMaker Model Building Pipeline Execution Status Change"]})
     script = "import sys\nassert sys.argv[1:] == ['--depth', '7'], sys.argv\n"

@@ -150,12 +150,13 @@ class FakeSageMaker:
         return [request for name, request in self.requests if name == operation]
 
     def run_schedule(self, job: dict[str, Any], *, at: datetime | None = None) -> None:
-        """Let a monitoring schedule run a job, the one that its environment names."""
+        """Let a monitoring schedule run a job, the one that its environment names; without an endpoint, on batch transforms."""
         self.jobs[job["ProcessingJobName"]] = job
+        endpoint = job["Environment"].get("sagemaker_endpoint_name")
         self.monitor_runs.append(
             {
                 "MonitoringScheduleName": job["Environment"]["sagemaker_monitoring_schedule_name"],
-                "EndpointName": job["Environment"]["sagemaker_endpoint_name"],
+                **({"EndpointName": endpoint} if endpoint else {}),
                 "ProcessingJobArn": job["ProcessingJobArn"],
                 "MonitoringExecutionStatus": "CompletedWithViolations",
                 "LastModifiedTime": at or datetime(2026, 3, 2, 11, 9, tzinfo=UTC),
@@ -233,6 +234,7 @@ class FakeSageMaker:
                 self._refuse(operation)
                 yield {"Endpoints": [{"EndpointName": name} for name in self.endpoints]}
             else:
+                self._refuse(operation)
                 yield {"PipelineExecutionSteps": self.steps.get(asked["PipelineExecutionArn"], [])}
 
         return Pages(pages)

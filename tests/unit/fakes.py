@@ -27,7 +27,7 @@ from orchestration.domain.decision import decided_again
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
 from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT
-from orchestration.domain.monitor_run import ListedRun, RunListing
+from orchestration.domain.monitor_run import ListedRun, PipelineCheck, RunListing
 from orchestration.domain.records import sha256
 from orchestration.ports import HandPorts
 from orchestration.settings import ApprovalAccess, Settings
@@ -152,14 +152,16 @@ class FakeReader:
         self.models = models or {}
         self.pending = pending or {}
         self.requests = {kept.request_id: kept for kept in requests}
+        self.schedules: dict[str, str] = {}
+        self.checks: dict[str, PipelineCheck] = {}
         self.by_hand: set[str] = set()
         self.silences: dict[str, Silence] = {}
         self.refused: str | None = None
 
-    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
         """Every job that says so is its schedule's, but those that somebody started by hand."""
         assert schedule
-        assert endpoint
+        assert endpoint != ""
         assert job_arn
         if self.refused is not None:
             return RunListing(refused=self.refused)
@@ -177,6 +179,12 @@ class FakeReader:
 
     def model_of_endpoint(self, endpoint: str) -> str | None:
         return self.models.get(endpoint)
+
+    def model_of_schedule(self, schedule: str) -> str | None:
+        return self.schedules.get(schedule)
+
+    def pipeline_check(self, job_arn: str) -> PipelineCheck | None:
+        return self.checks.get(job_arn)
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         return self.pending.get(model)

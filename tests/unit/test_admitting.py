@@ -124,6 +124,30 @@ def test_what_a_monitor_is_only_said_to_have_found_is_not_kept_as_drift(listed: 
     assert ("drift" in (world.table.model("churn").pending or {})) == listed
 
 
+@pytest.mark.parametrize(("needed", "decision", "kind"), [(0.99, "COALESCE", "drift"), (0.999, "HOLD", "data_quality")])
+def test_drift_beside_broken_data_that_the_policy_tolerates_is_recorded_and_kept_as_drift(
+    needed: float, decision: str, kind: str, world: World
+) -> None:
+    finished = event("model_monitor/drifted")
+    (output,) = finished["detail"]["ProcessingOutputConfig"]["Outputs"]
+    types = {"constraint_check_type": "data_type_check", "description": "Observed: Only 99.6% of data is Integral."}
+    drifted = {"constraint_check_type": "drift", "feature_name": "age", "description": "0.9 exceeds threshold: 0.1"}
+    world.bucket.put(
+        f"{output['S3Output']['S3Uri']}/constraint_violations.json",
+        json.dumps({"violations": [types, drifted]}).encode(),
+    )
+    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", "data_quality": {"data_type": needed}})
+    world.sagemaker.serve("churn-prod", "churn-1")
+    world.sagemaker.run_schedule(finished["detail"])
+    admitted(world, drift())
+    assert admitted(world, finished, "run-2") == decision
+    record = world.chain("churn")[-1]
+    assert (record["signal"]["kind"], record["severity"]) == (kind, "critical")
+    assert record["signal"]["data_checks"] == [{"check": "data_type_check", "violations": 1, "worst": 0.996}]
+    assert record["inputs"]["policy"]["effective"]["hold_on_data_quality"] == {"data_type_check": needed}
+    assert ("drift" in (world.table.model("churn").pending or {})) == (kind == "drift")
+
+
 @pytest.mark.parametrize(
     ("state", "scope", "decision", "waits"),
     [

@@ -14,9 +14,17 @@ from hypothesis import strategies as st
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
-from orchestration.domain.decision import GUARDS, ROLLBACK_GUARDS, ModelState, decide, severity_of
+from orchestration.domain.decision import (
+    GUARDS,
+    ROLLBACK_GUARDS,
+    ModelState,
+    as_tolerated,
+    decide,
+    severity_of,
+)
 from orchestration.domain.policy import Policy, parse_policy
-from orchestration.domain.signal import Signal, Threshold
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import DataCheck, Signal, Threshold
 from orchestration.domain.switches import KillSwitch
 from tests.unit.fakes import NOON, SETTINGS
 
@@ -790,3 +798,103 @@ def test_a_state_is_read_from_a_record_of_before_tags_said_whose_an_endpoint_is(
     record = {**FREE.as_record(), "endpoint_owner": "fraud"}
     del record["foreign_findings"]
     assert ModelState.of(record) == FREE
+
+
+TYPES, COLUMNS = DataCheck("data_type_check", 1, 0.996), DataCheck("missing_column_check", 2, None)
+TOLERANT = policy(hold_on_data_quality={"data_type_check": 0.99})
+
+
+def broken(*checks: DataCheck, **fields: Any) -> Signal:
+    given: dict[str, Any] = {"source": SignalSource.MODEL_MONITOR, "proven_by": "monitoring schedule x", **fields}
+    return signal(SignalKind.DATA_QUALITY, data_checks=checks, **given)
+
+
+@pytest.mark.parametrize(
+    ("held", "checks", "tolerated"),
+    [
+        (True, (TYPES,), False),
+        (False, (TYPES, COLUMNS), True),
+        ({"data_type_check": 0.99}, (TYPES,), True),
+        ({"data_type_check": 0.996}, (TYPES,), True),
+        ({"data_type_check": 0.9961}, (TYPES,), False),
+        ({"data_type_check": 0.99}, (TYPES, COLUMNS), False),
+        ({"data_type_check": 0.99}, (COLUMNS,), False),
+        ({"data_type_check": 0.99, "missing_column_check": 0.0}, (TYPES, COLUMNS), True),
+        ({"missing_column_check": 0.0}, (COLUMNS,), True),
+        ({"data_type_check": 0.01}, (replace(TYPES, worst=None),), False),
+        ({"data_type_check": 0.0}, (replace(TYPES, worst=None),), True),
+        ({"completeness_check": 0.5}, (TYPES,), False),
+    ],
+)
+@pytest.mark.parametrize(("observed", "kind"), [(0.9, SignalKind.DRIFT), (None, SignalKind.NO_DRIFT)])
+def test_broken_data_that_the_policy_tolerates_leaves_the_drift_beside_it(
+    observed: float | None, kind: SignalKind, held: Any, checks: tuple[DataCheck, ...], *, tolerated: bool
+) -> None:
+    threshold = Threshold("psi", observed, 0.2) if observed else None
+    sent, given = broken(*checks, threshold=threshold), policy(hold_on_data_quality=held)
+    assert as_tolerated(sent, given) == (replace(sent, kind=kind) if tolerated else sent)
+    verdict = decide(sent, given, FREE, NOON)
+    guard = next(each for each in verdict.guards if each.guard == "data_quality")
+    if not tolerated:
+        assert (verdict.decision, verdict.reason, guard.reason) == (
+            Decision.HOLD,
+            Reason.BROKEN_DATA,
+            Reason.BROKEN_DATA,
+        )
+    elif kind is SignalKind.DRIFT:
+        assert (verdict.decision, verdict.severity, guard.reason) == (
+            Decision.RETRAIN,
+            Severity.CRITICAL,
+            Reason.DATA_TOLERATED,
+        )
+    else:
+        assert (verdict.decision, verdict.reason, guard.reason) == (
+            Decision.SKIP,
+            Reason.NO_DRIFT,
+            Reason.DATA_TOLERATED,
+        )
+    # What is decided again on a record, which holds the signal as it was decided, is the same.
+    assert decide(as_tolerated(sent, given), given, FREE, NOON) == verdict
+
+
+def test_drift_without_numbers_beside_tolerated_data_is_a_warning() -> None:
+    sent = broken(TYPES, threshold=Threshold("psi", None, None))
+    assert decide(sent, TOLERANT, FREE, NOON).severity is Severity.WARNING
+
+
+def test_drift_beside_tolerated_data_freezes_a_model_as_drift_does() -> None:
+    given = replace(TOLERANT, drift_again_hours=48.0)
+    state = ModelState(promoted_at=NOON - timedelta(hours=1))
+    assert decide(broken(TYPES), given, state, NOON).freezes
+    assert not decide(broken(COLUMNS), given, state, NOON).freezes
+
+
+def test_a_hold_says_which_broken_data_the_policy_does_not_tolerate() -> None:
+    given = policy(hold_on_data_quality={"data_type_check": 0.9999, "completeness_check": 0.5})
+    checks = (TYPES, replace(TYPES, check="completeness_check"), COLUMNS)
+    assert (
+        "The policy does not tolerate data_type_check at 99.6 % where 99.99 % are needed, missing_column_check of an unknown share. "
+        "Training on broken data"
+    ) in decide(broken(*checks), given, FREE, NOON).sentence
+    assert "does not tolerate" not in decide(broken(*checks), DEFAULT, FREE, NOON).sentence
+
+
+def test_a_guard_that_lets_broken_data_pass_says_what_was_tolerated() -> None:
+    given = policy(hold_on_data_quality={"data_type_check": 0.99, "missing_column_check": 0.0})
+    guard = next(
+        each for each in decide(broken(TYPES, COLUMNS), given, FREE, NOON).guards if each.guard == "data_quality"
+    )
+    assert guard.sentence == (
+        "The policy tolerates what is broken: data_type_check at 99.6 %, missing_column_check of an unknown share."
+    )
+
+
+def test_a_record_that_kept_no_shares_is_decided_as_before() -> None:
+    old = broken()
+    assert as_tolerated(old, policy(hold_on_data_quality=False)) == old
+    assert decide(old, TOLERANT, FREE, NOON).reason == Reason.BROKEN_DATA
+
+
+def test_tolerated_drift_of_a_run_that_nobody_confirms_is_asked_about() -> None:
+    assert decide(broken(TYPES, proven_by=None), TOLERANT, FREE, NOON).approval_needed
+    assert decide(broken(COLUMNS, proven_by=None), TOLERANT, FREE, NOON).reason == Reason.RUN_UNCONFIRMED

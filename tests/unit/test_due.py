@@ -651,6 +651,35 @@ def test_a_monitor_run_of_an_endpoint_of_no_model_is_not_raised(world: World) ->
     assert (world.executions.started, world.due(DueKind.RAISE)) == ({}, [])
 
 
+def batch_run(schedule: str) -> dict[str, Any]:
+    run = {**monitor_run(NOON), "MonitoringScheduleName": schedule}
+    del run["EndpointName"]
+    return run
+
+
+def test_a_batch_monitors_run_whose_event_was_lost_is_raised_when_its_schedule_is_a_models(world: World) -> None:
+    """The fake says that a schedule is the model's with whose name its own begins."""
+    world.sagemaker.schedules["churn-batch"] = {}
+    world.sagemaker.monitor_runs = [batch_run("churn-batch")]
+    sweep({}, world.ports)
+    assert swept(world)["repairs"] == {"monitor_run_without_decision": 1}
+    (sent,) = world.executions.started.values()
+    assert sent["resources"] == [monitor_run(NOON)["ProcessingJobArn"]]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_batch_monitors_run_of_a_schedule_of_no_model_is_not_raised(exists: bool, world: World) -> None:
+    if exists:
+        world.sagemaker.schedules["other"] = {}
+        world.sagemaker.tags["arn:aws:sagemaker:us-east-1:111122223333:monitoring-schedule/other"] = {}
+    world.sagemaker.monitor_runs = [batch_run("other")]
+    sweep({}, world.ports)
+    (item,) = world.due(DueKind.RAISE)
+    assert item.model == "other"
+    swept(world)
+    assert (world.executions.started, world.due(DueKind.RAISE)) == ({}, [])
+
+
 def test_a_monitor_run_whose_event_was_lost_is_raised_once(world: World) -> None:
     world.sagemaker.monitor_runs = [monitor_run(NOON)]
     sweep({}, world.ports)

@@ -23,7 +23,7 @@ from orchestration.domain.policy import Evaluation, GuardMetric, parse_policy, t
 from orchestration.domain.signal import Violation
 from orchestration.domain.signals import alarm, drift_report, model_monitor, read_signal
 from orchestration.domain.signals.decision_file import parse_decision
-from orchestration.domain.signals.model_monitor import parse_violations, worst_threshold
+from orchestration.domain.signals.model_monitor import data_checks, parse_violations, worst_threshold
 from orchestration.domain.training_output import read_training_output
 from orchestration.domain.votes import clean_comment
 from tests.unit.fakes import SETTINGS, FakeReader, World, drift, event
@@ -52,6 +52,16 @@ def sentence(pattern: str) -> Kind:
     def of(size: int) -> Read:
         violation = Violation("age", "baseline_drift_check", fill(pattern, size // SLOW))
         return lambda: worst_threshold((violation,))
+
+    return of
+
+
+def share(pattern: str) -> Kind:
+    """One violation of broken data, read past every limit."""
+
+    def of(size: int) -> Read:
+        violation = Violation("age", "data_type_check", fill(pattern, size // SLOW))
+        return lambda: data_checks((violation,))
 
     return of
 
@@ -158,6 +168,8 @@ READERS: Final[dict[str, Kind]] = {
     "comparisons without end in a violation": sentence("1 was less than or equal to the threshold "),
     "comparisons of nothing in a violation": sentence("1 is lessorequalto  "),
     "exponents in a violation": sentence("1e1"),
+    "shares without end": share("observed: only 1"),
+    "shares of nothing": share("observed " + "." * 60),
     "violations of digits": violations("1"),
     "violations of near comparisons": violations("1.1e1 +/- 1 was less than "),
     "descriptions without end": document('{"violations": [{"description": "1.', parse_violations),

@@ -10,7 +10,18 @@ import pytest
 from ops.audit.facts import decision_again
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
 from orchestration.domain.decision import ModelState, decide
-from orchestration.domain.monitor_run import ListedRun, RunClaim, RunListing, prove_run
+from orchestration.domain.monitor_run import (
+    ListedRun,
+    ListedStep,
+    PipelineCheck,
+    RunClaim,
+    RunListing,
+    RunProof,
+    StepListing,
+    listed_step,
+    prove_check,
+    prove_run,
+)
 from orchestration.domain.policy import parse_policy, policy_record, policy_sha256
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Signal, Threshold, asker_of, record_unproven
@@ -31,7 +42,11 @@ def test_what_sagemaker_lists_as_it_is_said_is_proven_by_its_schedule() -> None:
     ("claim", "listing", "why"),
     [
         (CLAIM, RunListing(), "SageMaker does not list that schedule fraud-schedule ran this job on fraud-prod"),
-        (CLAIM, RunListing(refused="AccessDeniedException"), "SageMaker does not say (AccessDeniedException)"),
+        (
+            CLAIM,
+            RunListing(refused="AccessDeniedException"),
+            "SageMaker does not say (AccessDeniedException): allow the orchestration function's role sagemaker:ListMonitoringExecutions.",
+        ),
         (CLAIM, RunListing(LISTED, refused="AccessDeniedException"), "SageMaker does not say"),
         (CLAIM, RunListing(replace(LISTED, job_arn="arn:other")), "not that schedule fraud-schedule"),
         (CLAIM, RunListing(replace(LISTED, schedule="other")), "as a run of other on fraud-prod"),
@@ -40,7 +55,17 @@ def test_what_sagemaker_lists_as_it_is_said_is_proven_by_its_schedule() -> None:
         (CLAIM, RunListing(replace(LISTED, endpoint=None)), "not that schedule fraud-schedule"),
         (replace(CLAIM, job_arn=None), RunListing(LISTED), "does not name itself"),
         (replace(CLAIM, schedule=None), RunListing(LISTED), "does not name itself"),
-        (replace(CLAIM, endpoint=None), RunListing(LISTED), "does not name itself"),
+        (
+            replace(CLAIM, endpoint=None),
+            RunListing(LISTED),
+            "as a run of fraud-schedule on fraud-prod, not that schedule",
+        ),
+        (
+            replace(CLAIM, endpoint=None),
+            RunListing(),
+            "SageMaker does not list that schedule fraud-schedule ran this job (looked",
+        ),
+        (CLAIM, RunListing(replace(LISTED, endpoint=None)), "as a run of fraud-schedule on no endpoint, not that"),
     ],
 )
 def test_what_is_not_known_is_not_proven_and_says_why_and_what_to_do(
@@ -50,6 +75,58 @@ def test_what_is_not_known_is_not_proven_and_says_why_and_what_to_do(
     assert proof.proven_by is None
     assert why in proof.reason
     assert "see in CloudTrail who created the job" in proof.reason
+
+
+def test_a_run_on_batch_transforms_is_proven_by_its_schedule_too() -> None:
+    proof = prove_run(replace(CLAIM, endpoint=None), RunListing(replace(LISTED, endpoint=None)))
+    assert proof == RunProof(
+        "monitoring schedule fraud-schedule", "SageMaker lists that schedule fraud-schedule ran this job."
+    )
+
+
+def step(name: str | None = "Check", **metadata: Any) -> dict[str, Any]:
+    return {"StepName": name, "Metadata": metadata}
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        ([], None),
+        ([{}], None),
+        ([step(QualityCheck={"CheckJobArn": "arn:other"})], None),
+        ([step(QualityCheck={"CheckJobArn": "arn:job"})], ListedStep("Check", checks=True)),
+        ([step(ClarifyCheck={"CheckJobArn": "arn:job", "SkipCheck": False})], ListedStep("Check", checks=True)),
+        ([step(QualityCheck={"CheckJobArn": "arn:job", "SkipCheck": True})], ListedStep("Check", checks=False)),
+        ([step(ProcessingJob={"Arn": "arn:job"})], ListedStep("Check", checks=False)),
+        (
+            [step(ProcessingJob={"Arn": "arn:other"}), step("B", ClarifyCheck={"CheckJobArn": "arn:job"})],
+            ListedStep("B", checks=True),
+        ),
+        ([step(None, QualityCheck={"CheckJobArn": "arn:job"})], ListedStep("(unnamed)", checks=True)),
+        ([step(TrainingJob={"Arn": "arn:job"})], None),
+    ],
+)
+def test_a_pipelines_step_says_which_job_was_its_check(steps: list[dict[str, Any]], found: ListedStep | None) -> None:
+    assert listed_step(steps, "arn:job") == found
+
+
+def test_a_check_is_proven_by_the_step_that_lists_it() -> None:
+    check = PipelineCheck(
+        "arn:aws:sagemaker:us-east-1:1:pipeline/scoring", "fraud", listing=StepListing(ListedStep("Check", checks=True))
+    )
+    said = "step Check of pipeline scoring"
+    assert prove_check(check) == RunProof(said, f"SageMaker lists that {said} ran this job.")
+    for listing in (
+        StepListing(),
+        StepListing(ListedStep("Check", checks=False)),
+        StepListing(refused="AccessDeniedException"),
+    ):
+        assert prove_check(replace(check, listing=listing)).proven_by is None
+    refused = prove_check(replace(check, listing=StepListing(refused="AccessDeniedException"))).reason
+    assert (
+        "(AccessDeniedException): allow the orchestration function's role sagemaker:ListPipelineExecutionSteps. "
+        in refused
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from orchestration.domain.monitor_run import ListedRun, RunListing
+from orchestration.domain.monitor_run import ListedRun, ListedStep, RunListing, StepListing
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_reading import SageMaker
@@ -86,7 +86,7 @@ def test_the_steps_of_every_page_are_those_of_a_pipeline_execution(service: Serv
 
 
 @pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
-def test_monitor_runs_are_those_of_both_statuses_and_of_every_page(service: Service) -> None:
+def test_monitor_runs_are_those_of_three_statuses_and_of_every_page(service: Service) -> None:
     def run(name: str, **more: Any) -> dict[str, Any]:
         shown = {
             "MonitoringScheduleName": "fraud",
@@ -98,7 +98,7 @@ def test_monitor_runs_are_those_of_both_statuses_and_of_every_page(service: Serv
         }
         return {"MonitoringExecutionSummaries": [shown | ({"ProcessingJobArn": f"arn:{name}"} if name else {})]}
 
-    for status, names in {"CompletedWithViolations": ("a", "b"), "Failed": ("c", "", "d")}.items():
+    for status, names in {"CompletedWithViolations": ("a", "b"), "Failed": ("c", "", "d"), "Stopped": ("e",)}.items():
         service.answers(
             "list_monitoring_executions",
             *(run(name, EndpointName="fraud-prod") for name in names),
@@ -106,7 +106,7 @@ def test_monitor_runs_are_those_of_both_statuses_and_of_every_page(service: Serv
             token="NextToken",
         )
     runs = list(SageMaker(service.client).monitor_runs(since=NOON))
-    assert runs == [(f"arn:{name}", NOON, "fraud-prod") for name in "abcd"]
+    assert runs == [(ListedRun(f"arn:{name}", "fraud", "fraud-prod"), NOON) for name in "abcde"]
 
 
 def run_of(name: str) -> dict[str, Any]:
@@ -134,6 +134,40 @@ def test_a_job_is_looked_for_among_the_newest_runs_of_its_schedule_and_no_furthe
     )
     found = SageMaker(service.client).monitor_run("fraud", "fraud-prod", f"arn:{name}")
     assert found == RunListing(None if name == "c" else ListedRun(f"arn:{name}", "fraud", "fraud-prod"))
+
+
+@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
+def test_a_run_on_batch_transforms_is_looked_for_without_an_endpoint(service: Service) -> None:
+    (shown,) = run_of("a")["MonitoringExecutionSummaries"]
+    del shown["EndpointName"]
+    service.answers(
+        "list_monitoring_executions",
+        {"MonitoringExecutionSummaries": [shown]},
+        asked={
+            "MonitoringScheduleName": "fraud",
+            "SortBy": "CreationTime",
+            "SortOrder": "Descending",
+            "MaxResults": 100,
+        },
+        token="NextToken",
+    )
+    found = SageMaker(service.client).monitor_run("fraud", None, "arn:a")
+    assert found == RunListing(ListedRun("arn:a", "fraud", None))
+
+
+@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
+@pytest.mark.parametrize(("name", "found"), [("b", ListedStep("Check", checks=True)), ("c", None)])
+def test_a_check_is_looked_for_among_the_steps_of_every_page(
+    name: str, found: ListedStep | None, service: Service
+) -> None:
+    service.answers(
+        "list_pipeline_execution_steps",
+        {"PipelineExecutionSteps": [{"StepName": "Prepare", "Metadata": {"ProcessingJob": {"Arn": "arn:a"}}}]},
+        {"PipelineExecutionSteps": [{"StepName": "Check", "Metadata": {"QualityCheck": {"CheckJobArn": "arn:b"}}}]},
+        asked={"PipelineExecutionArn": f"{PIPELINE}/execution/1", "SortOrder": "Ascending"},
+        token="NextToken",
+    )
+    assert SageMaker(service.client).pipeline_step(f"{PIPELINE}/execution/1", f"arn:{name}") == StepListing(found)
 
 
 def alarm(name: str, state: str) -> dict[str, Any]:

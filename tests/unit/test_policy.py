@@ -217,6 +217,49 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
     assert record == {"model": "churn", "version": "v1", **said}
 
 
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        ("hold", True),
+        ("ignore", False),
+        ({}, True),
+        ({"data_type": "hold", "missing_column_check": "hold"}, True),
+        ({"data_type_check": 0.99, "missing_column_check": "hold"}, {"data_type_check": 0.99}),
+        ({"data_type": 1, "completeness": 0}, {"data_type_check": 1.0, "completeness_check": 0.0}),
+        (
+            {"extra_column": "ignore", "categorical_values": 0.5},
+            {"extra_column_check": 0.0, "categorical_values_check": 0.5},
+        ),
+    ],
+)
+def test_broken_data_is_held_or_tolerated_by_check(said: Any, held: Any) -> None:
+    policy = parse({"data_quality": said})
+    assert policy.hold_on_data_quality == held
+    record = json.loads(json.dumps(policy_record(policy)))
+    assert pinned_policy(record).hold_on_data_quality == held
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        ("tolerate", "$.data_quality"),
+        (True, "$.data_quality"),
+        ([], "$.data_quality"),
+        ({"data_type": 99}, "$.data_quality.data_type"),
+        ({"data_type": -0.1}, "$.data_quality.data_type"),
+        ({"data_type": True}, "$.data_quality.data_type"),
+        ({"data_type": "0.99"}, "$.data_quality.data_type"),
+        ({"missing_column": 0.99}, "$.data_quality.missing_column"),
+        ({"extra_column_check": 0.5}, "$.data_quality.extra_column_check"),
+        ({"baseline_drift_check": "ignore"}, "$.data_quality"),
+        ({"data_type": 0.9, "data_type_check": 0.8}, "$.data_quality: names data_type twice"),
+    ],
+)
+def test_what_says_nothing_of_broken_data_is_refused(said: Any, finding: str) -> None:
+    (found,) = validate_policy({**BARE, "data_quality": said})
+    assert found.startswith(finding), found
+
+
 def test_what_nobody_says_is_cautious() -> None:
     record = policy_record(parse(None))
 

@@ -26,18 +26,31 @@ from orchestration.domain.contracts import (
     RETRAINING_REQUESTED,
     RETRAINING_SOURCE,
     SCHEDULED_EVENT,
+    Decision,
     Severity,
     SignalKind,
     SignalSource,
 )
-from orchestration.domain.decision import severity_of
+from orchestration.domain.decision import ModelState, decide, severity_of
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.kept_request import KeptRequest
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold, Violation, asker_of, identify
+from orchestration.domain.monitor_run import ListedStep, PipelineCheck, StepListing
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import (
+    DataCheck,
+    Dataset,
+    Ignored,
+    Rejection,
+    Signal,
+    Threshold,
+    Violation,
+    asker_of,
+    identify,
+)
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.alarm import transition_ids
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
-from tests.unit.fakes import EVENTS, SETTINGS, FakeReader, drift, event
+from tests.unit.fakes import EVENTS, NOON, SETTINGS, FakeReader, drift, event
 from tests.unit.test_decision import DEFAULT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,7 +230,11 @@ JOB = "Monitoring run " + event("model_monitor/drifted")["detail"]["ProcessingJo
         ([{**DRIFTED, "description": "Something drifted."}], "found 1 violation(s)."),
         ([{**DRIFTED, "description": "1e999 exceeds threshold: 0.1"}], "found 1 violation(s)."),
         ([{**DRIFTED, "description": "0.3 exceeds threshold: 1e999"}], "found 1 violation(s)."),
-        (["no object"], "found 0 violation(s)."),
+        (
+            [DRIFTED, BROKEN],
+            "found 2 violation(s), worst tenure: 0.37 against a threshold of 0.1, 1 of them broken data, first plan: "
+            + BROKEN["description"],
+        ),
         ([], "found no violations."),
     ],
 )
@@ -236,6 +253,63 @@ def test_a_sentence_on_broken_data_is_cut_after_500_characters() -> None:
 def test_each_of_these_checks_speaks_of_broken_data(check: str) -> None:
     found = monitored({**BROKEN, "constraint_check_type": check})
     assert (found.kind, found.threshold) == (SignalKind.DATA_QUALITY, None)
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "worst"),
+    [
+        ("data_type_check", [BROKEN["description"]], 0.97),
+        (
+            "data_type_check",
+            ["Expected match: 100.0%. Observed: Only 99.71751412429379% of data is Integral."],
+            0.997175141243,
+        ),
+        ("data_type_check", ["Observed: Only 99.3% of data is Integral."], 0.993),
+        ("data_type_check", ["Observed: Only 0.0% of data is Integral."], 0.0),
+        ("completeness_check", ["Expected completeness: 100.0%. Observed: Only 98.5% of values are present."], 0.985),
+        ("completeness_check", ["Observed completeness: 98%", "observed 97 % of it"], 0.97),
+        ("completeness_check", ["Observed: 98%", "Nobody knows."], None),
+        ("completeness_check", ["Nobody knows.", "Observed: 98%"], None),
+        (
+            "categorical_values_check",
+            ["There are unknown values in the data. Observed: Only 94.1% of data matches."],
+            0.941,
+        ),
+        (
+            "missing_column_check",
+            ["Number of columns in current dataset: 3, Number of columns in baseline constraints: 4"],
+            None,
+        ),
+        ("data_type_check", ["Expected match: 99%."], None),
+        ("data_type_check", ["Observed: Only 100.1% of data is Integral."], None),
+        ("data_type_check", ["Observed: Only 100% of data is Integral."], 1.0),
+        ("data_type_check", ["Unobserved 7%"], None),
+        ("data_type_check", ["Observed: 3 of 7%"], None),
+        ("data_type_check", ["Observed: ٩%"], None),
+        ("data_type_check", ["Observed: " + "9" * 480 + "%"], None),
+    ],
+)
+def test_a_run_keeps_the_worst_share_of_each_kind_of_broken_data(
+    check: str, said: list[str], worst: float | None
+) -> None:
+    found = monitored(*({**BROKEN, "constraint_check_type": check, "description": each} for each in said), DRIFTED)
+    assert found.data_checks == (DataCheck(check, len(said), worst),)
+
+
+def test_the_worst_share_counts_every_violation_although_a_record_keeps_fifty() -> None:
+    sound = {**BROKEN, "description": "Observed: Only 99.9% of data is Integral."}
+    extra = {**BROKEN, "constraint_check_type": "extra_column_check", "description": "There are extra columns."}
+    found = monitored(*[sound] * 60, extra, BROKEN)
+    record = json.loads(json.dumps(found.as_record()))
+    assert len(record["violations"]) == 50
+    kept = (DataCheck("data_type_check", 61, 0.97), DataCheck("extra_column_check", 1, None))
+    assert found.data_checks == Signal.of(record).data_checks == kept
+
+
+def test_a_record_without_broken_data_is_written_as_before() -> None:
+    record = monitored(DRIFTED).as_record()
+    assert "data_checks" not in record
+    assert Signal.of(record).data_checks == ()
 
 
 def test_the_time_of_a_monitoring_run_is_its_events() -> None:
@@ -295,9 +369,255 @@ def test_a_job_without_an_arn_is_known_by_its_name() -> None:
     assert monitored(DRIFTED, ProcessingJobArn=None).signal_id == job_signal_ids(name, proven=False)[0]
 
 
-def test_a_run_without_a_report_and_without_a_word_of_violations_found_none() -> None:
-    assert monitored(ExitMessage=None).kind is SignalKind.NO_DRIFT
-    assert monitored(ExitMessage=None, ProcessingOutputConfig={"Outputs": []}).kind is SignalKind.NO_DRIFT
+@pytest.mark.parametrize(
+    "said", ["Completed", "Completed: Job completed successfully with no violations.", "Completed."]
+)
+def test_a_run_without_a_report_that_says_it_found_none_found_none(said: str) -> None:
+    assert monitored(ExitMessage=said).kind is SignalKind.NO_DRIFT
+    assert monitored(ExitMessage=said, ProcessingOutputConfig={"Outputs": []}).kind is SignalKind.NO_DRIFT
+
+
+@pytest.mark.parametrize("outputs", [None, [], [{"FeatureStoreOutput": {"FeatureGroupName": "f"}}]])
+@pytest.mark.parametrize("said", [None, "", "Done.", "Completed 3 checks, 2 failed", "completed", "Failed: Completed"])
+def test_a_run_without_a_report_and_without_that_word_is_not_known_to_have_found_none(
+    said: str | None, outputs: list[Any] | None
+) -> None:
+    changed: dict[str, Any] = {} if outputs is None else {"ProcessingOutputConfig": {"Outputs": outputs}}
+    found = monitored(ExitMessage=said, ProcessingJobArn="arn:job", **changed)
+    assert found.kind is SignalKind.MONITOR_FAILURE
+    told = f"with the exit message {said!r}" if said else "without an exit message"
+    assert found.summary.startswith(f"{JOB} completed {told} and without constraint_violations.json")
+    # It completed: told again by the list, or once more by EventBridge, it is the same signal.
+    assert found.signal_id == job_signal_ids("arn:job")[0]
+    verdict = decide(found, DEFAULT, ModelState(), NOON)
+    assert (verdict.decision, verdict.reason) == (Decision.HOLD, Reason.MONITOR_FAILED)
+    assert "Not knowing is not the same as no drift" in verdict.sentence
+
+
+def test_a_run_that_says_it_found_violations_and_lists_none_is_told() -> None:
+    reader = reader_for("model_monitor/drifted", report())
+    found = read("model_monitor/drifted", reader)
+    assert isinstance(found, Rejection)
+    assert (found.reason, found.model) == ("VIOLATIONS_UNREADABLE", "churn")
+    assert "2 violations.', but s3://amzn-s3-demo-bucket" in found.sentence
+    assert "lists no violation" in found.sentence
+    (job,) = reader.jobs.values()
+    job["ExitMessage"] = None
+    assert signal_of("model_monitor/drifted", reader).kind is SignalKind.NO_DRIFT
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "s3://My_Old.Bucket/reports",
+        "s3://" + "B" * 255 + "/reports/",
+        "s3://abc",
+    ],
+)
+def test_a_report_in_a_bucket_of_any_name_that_s3_knows_is_read(place: str) -> None:
+    reader = reader_for("model_monitor/drifted")
+    reader.documents = {f"{place.rstrip('/')}/constraint_violations.json": report(DRIFTED)}
+    (job,) = reader.jobs.values()
+    job["ProcessingOutputConfig"] = {"Outputs": [{"S3Output": {"S3Uri": place}}]}
+    assert signal_of("model_monitor/drifted", reader).kind is SignalKind.DRIFT
+
+
+UNTAKEN = [
+    "s3://b/reports",
+    "s3://" + "b" * 256 + "/x",
+    "https://bucket.s3.amazonaws.com/x",
+    "s3://bucket/a'b",
+    "s3://bucket/../x",
+    7,
+]
+
+
+@pytest.mark.parametrize("place", UNTAKEN)
+@pytest.mark.parametrize("said", ["Completed: no violations", "CompletedWithViolations: 1", None])
+def test_an_address_that_cannot_be_taken_is_told_and_not_taken_for_no_report(place: Any, said: str | None) -> None:
+    found = monitored(ExitMessage=said, ProcessingOutputConfig={"Outputs": [{"S3Output": {"S3Uri": place}}]})
+    assert isinstance(found, Rejection)
+    assert (found.reason, found.model) == ("VIOLATIONS_UNREADABLE", "churn")
+    assert f"writes to {str(place)[:200]!r}, which is no s3:// address" in found.sentence
+
+
+def test_an_address_that_is_no_text_is_told_without_it() -> None:
+    found = monitored(ProcessingOutputConfig={"Outputs": [{"S3Output": {"S3Uri": {"Bucket": "b"}}}]})
+    assert "writes to '(unnamed)', which is no s3:// address" in found.sentence
+
+
+def test_an_address_that_cannot_be_taken_hides_no_report_of_another_output() -> None:
+    outputs = [{"S3Output": {"S3Uri": "s3://b/x"}}, {"S3Output": {"S3Uri": REPORT}}]
+    assert monitored(DRIFTED, ProcessingOutputConfig={"Outputs": outputs}).kind is SignalKind.DRIFT
+    first = monitored(ProcessingOutputConfig={"Outputs": [*outputs, {"S3Output": {"S3Uri": "s3://c/x"}}]})
+    assert "'s3://b/x'" in first.sentence
+
+
+def test_a_run_that_was_stopped_found_nothing_out_and_is_one_signal_with_its_failure() -> None:
+    found = monitored(ProcessingJobStatus="Stopped", ProcessingJobArn="arn:job", ExitMessage="MaxRuntimeExceeded")
+    assert (found.kind, found.summary) == (SignalKind.MONITOR_FAILURE, f"{JOB} was stopped: MaxRuntimeExceeded")
+    assert found.signal_id == job_signal_ids("arn:job")[1]
+    sent = {**event("model_monitor/drifted")}
+    sent["detail"] = {**sent["detail"], "ProcessingJobStatus": "Stopped"}
+    reader = reader_for("model_monitor/drifted", report(DRIFTED))
+    assert isinstance(read_signal(sent, reader=reader, settings=SETTINGS, run_id="run-1"), Signal)
+
+
+def test_a_run_that_sagemaker_describes_as_going_on_has_not_found_nothing() -> None:
+    for status in ("InProgress", "Stopping", None):
+        found = monitored(ProcessingJobStatus=status, ExitMessage="Completed")
+        assert isinstance(found, Ignored)
+        assert found.reason == "JOB_NOT_FINISHED"
+
+
+# Monitors of batch transforms: the schedule's tag says the model.
+
+BATCH = {"sagemaker_monitoring_schedule_name": "churn-batch", "start_time": "2026-03-02T10:00:00Z"}
+
+
+def batch(*violations: Any, tagged: str | None = "churn", environment: Any = BATCH, **job: Any) -> Any:
+    """What a finished job gives whose environment names no endpoint."""
+    reader = reader_for("model_monitor/drifted", report(*violations) if violations else Unreadable.MISSING)
+    reader.schedules = {"churn-batch": tagged} if tagged else {}
+    (described,) = reader.jobs.values()
+    described |= {"Environment": environment, **job}
+    return read("model_monitor/drifted", reader)
+
+
+@pytest.mark.parametrize("environment", [BATCH, {**BATCH, "sagemaker_endpoint_name": ""}])
+def test_a_monitor_of_batch_transforms_is_of_the_model_its_schedules_tag_names(environment: Any) -> None:
+    found = batch(DRIFTED, environment=environment)
+    assert (found.model, found.endpoint, found.kind) == ("churn", None, SignalKind.DRIFT)
+    assert found.proven_by == "monitoring schedule churn-batch"
+    assert found.summary.endswith(
+        "of schedule churn-batch found 1 violation(s), worst tenure: 0.37 against a threshold of 0.1."
+    )
+    assert found.dataset == Dataset(CAPTURE.uri, "2026-03-02T10:00:00Z")
+
+
+def test_a_batch_monitor_that_fails_or_finds_nothing_is_heard_as_well() -> None:
+    assert batch(ProcessingJobStatus="Failed").kind is SignalKind.MONITOR_FAILURE
+    assert batch(ExitMessage="Completed").kind is SignalKind.NO_DRIFT
+
+
+@pytest.mark.parametrize(
+    ("tagged", "environment"),
+    [
+        (None, BATCH),
+        ("churn", {"sagemaker_monitoring_schedule_name": "other"}),
+        ("churn", {"sagemaker_monitoring_schedule_name": "x y"}),
+    ],
+)
+def test_a_batch_monitor_of_a_schedule_without_the_tag_is_of_no_model_and_says_which_tag(
+    tagged: Any, environment: Any
+) -> None:
+    found = batch(DRIFTED, tagged=tagged, environment=environment)
+    assert isinstance(found, Ignored)
+    assert found.reason == "UNMANAGED_MONITOR"
+    assert "names no endpoint and has no tag retraining:model" in found.sentence
+
+
+def test_a_schedules_tag_does_not_say_the_model_of_a_run_that_names_an_endpoint() -> None:
+    environment = {**BATCH, "sagemaker_endpoint_name": "of-another-team"}
+    found = batch(DRIFTED, environment=environment)
+    assert isinstance(found, Ignored)
+    assert found.reason == "UNMANAGED_ENDPOINT"
+
+
+# Checks of a SageMaker pipeline: no schedule ran them, the pipeline's list of steps does.
+
+PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/churn-scoring"
+ANALYZER = "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer"
+CHECKED = PipelineCheck(PIPELINE, "churn", listing=StepListing(ListedStep("Scores-monitoring", checks=True)))
+
+
+def checked(check: PipelineCheck | None, *violations: Any, image: str = ANALYZER, **job: Any) -> Any:
+    """What a finished job gives that no schedule ran, with the pipeline that its tag names."""
+    reader = reader_for("model_monitor/drifted", report(*violations) if violations else Unreadable.MISSING)
+    (described,) = reader.jobs.values()
+    del described["MonitoringScheduleArn"]
+    described |= {"Environment": {"dataset_source": "/opt/ml"}, "AppSpecification": {"ImageUri": image}, **job}
+    described["ProcessingInputs"] = [{"InputName": "baseline_dataset_input", "S3Input": {"S3Uri": "s3://scores/today"}}]
+    if check is not None and described["ProcessingJobArn"]:
+        reader.checks = {described["ProcessingJobArn"]: check}
+    return read("model_monitor/drifted", reader)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        ANALYZER,
+        f"{ANALYZER}:latest",
+        f"{ANALYZER}@sha256:{'0' * 64}",
+        "1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-clarify-processing:1.0",
+    ],
+)
+def test_a_check_step_of_a_models_pipeline_is_a_signal_that_the_step_proves(image: str) -> None:
+    found = checked(CHECKED, DRIFTED, image=image)
+    assert (found.model, found.endpoint, found.kind) == ("churn", None, SignalKind.DRIFT)
+    assert found.proven_by == "step Scores-monitoring of pipeline churn-scoring"
+    assert "of pipeline churn-scoring found 1 violation(s)" in found.summary
+    assert found.dataset == Dataset("s3://scores/today")
+
+
+@pytest.mark.parametrize(
+    ("listing", "why"),
+    [
+        (StepListing(), "SageMaker does not list that a step of pipeline churn-scoring ran this job as its check"),
+        (StepListing(refused="AccessDeniedException"), "role sagemaker:ListPipelineExecutionSteps"),
+    ],
+)
+def test_a_job_that_only_says_a_pipeline_ran_it_is_not_proven_and_says_why(listing: StepListing, why: str) -> None:
+    found = checked(replace(CHECKED, listing=listing), DRIFTED, ProcessingJobArn="arn:job")
+    assert (found.model, found.proven_by, found.unproven) == ("churn", None, True)
+    assert why in found.summary
+    assert "can name any schedule or pipeline" in found.summary
+    assert found.signal_id == job_signal_ids("arn:job", proven=False)[0]
+    assert decide(found, DEFAULT, ModelState(), NOON).approval_needed
+
+
+@pytest.mark.parametrize(
+    ("check", "reason", "why"),
+    [
+        (None, "NOT_A_MONITOR_RUN", "belongs to no monitoring schedule"),
+        (
+            replace(CHECKED, model=None),
+            "UNMANAGED_MONITOR",
+            "pipeline churn-scoring, which has no tag retraining:model",
+        ),
+        (replace(CHECKED, trains=True), "NOT_A_MONITOR_RUN", "which trains churn: what it checks is its own candidate"),
+        (
+            replace(CHECKED, listing=StepListing(ListedStep("Baseline", checks=False))),
+            "NOT_A_MONITOR_RUN",
+            "step Baseline of pipeline churn-scoring, which compares nothing with a baseline",
+        ),
+    ],
+)
+def test_a_pipelines_job_that_says_nothing_of_what_serves_is_ignored(check: Any, reason: str, why: str) -> None:
+    found = checked(check, DRIFTED)
+    assert isinstance(found, Ignored)
+    assert (found.reason, why in found.sentence) == (reason, True)
+    assert found.model == (check.model if check and reason == "NOT_A_MONITOR_RUN" else None)
+
+
+@pytest.mark.parametrize("image", ["team/own-image", f"{ANALYZER}-of-a-team", "sagemaker-clarify-processing/own", ""])
+def test_no_other_image_is_a_pipelines_check(image: str) -> None:
+    found = checked(CHECKED, DRIFTED, image=image)
+    assert isinstance(found, Ignored)
+    assert found.reason == "NOT_A_MONITOR_RUN"
+
+
+def test_a_job_without_an_arn_is_no_pipelines_check() -> None:
+    assert isinstance(checked(CHECKED, DRIFTED, ProcessingJobArn=None), Ignored)
+
+
+def test_a_merge_job_is_known_by_its_image_however_that_is_written() -> None:
+    for suffix in ("", ":1", f"@sha256:{'0' * 64}", "/"):
+        found = monitored(
+            AppSpecification={"ImageUri": f"1.dkr.ecr/sagemaker-model-monitor-groundtruth-merger{suffix}"}
+        )
+        assert isinstance(found, Ignored)
+        assert found.reason == "MERGE_JOB"
 
 
 def test_the_report_lies_in_the_first_output_that_has_it() -> None:
@@ -332,6 +652,7 @@ def test_the_data_of_a_run_is_the_input_that_is_no_baseline(name: str | None, en
         (b"{}", "has no list 'violations'"),
         (b'{"violations": {}}', "has no list 'violations'"),
         (b'{"violations": [], "violations": [{}]}', "has the key 'violations' twice"),
+        (b'{"violations": [{}, 7]}', "lists something that is no object"),
         (b'{"violations": [' + b"{}," * 10_000 + b"{}]}", "holds 10001 violations; at most 10000 are read"),
     ],
 )
@@ -369,7 +690,7 @@ def test_an_endpoint_whose_name_would_have_to_be_cut_is_nobodys() -> None:
 
 
 def test_a_violation_keeps_what_it_has() -> None:
-    body = json.dumps({"violations": [{}, 7, {"metric_name": "auc"}, {"feature_name": "age", "metric_name": "x"}]})
+    body = json.dumps({"violations": [{}, {"metric_name": "auc"}, {"feature_name": "age", "metric_name": "x"}]})
     assert parse_violations(body.encode()) == (
         Violation("(unnamed)", "(unnamed)", ""),
         Violation("auc", "(unnamed)", ""),
@@ -382,7 +703,10 @@ def test_the_worst_violation_is_the_one_furthest_past_its_threshold() -> None:
         return worst_threshold(tuple(Violation("f", "drift", description) for description in descriptions))
 
     assert worst("0 exceeds threshold: 0.1", "0.05 exceeds threshold: 0.1") == Threshold("f", 0.05, 0.1)
-    assert worst("Something drifted.", "0 exceeds threshold: 0.1") == Threshold("f", 0.0, 0.1)
+    assert worst("Something drifted.", "0.2 exceeds threshold: 0.1") == Threshold("f", 0.2, 0.1)
+    assert worst("Something drifted.", "0.1 exceeds threshold: 0.1") == Threshold("f", 0.1, 0.1)
+    # What is past its threshold by an unknown measure is not hidden by what is not.
+    assert worst("0 exceeds threshold: 0.1", "Something drifted.") == Threshold("f", None, None)
     assert worst("Something drifted.") == Threshold("f", None, None)
     assert worst() is None
 

@@ -25,7 +25,7 @@ from orchestration.domain.contracts import (
     SignalKind,
     SignalSource,
 )
-from orchestration.domain.decision import DecisionVerdict, ModelState, decide
+from orchestration.domain.decision import DecisionVerdict, ModelState, as_tolerated, decide
 from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.ownership import Kind, Resource
@@ -50,7 +50,14 @@ from orchestration.steps.evidence import kept_event, verdict_record
 from orchestration.steps.going_back import made_check, verdict_on_way_back
 from orchestration.steps.ownership import not_own, policy_foreign
 from orchestration.steps.pending import merge_pending, pending_due, unanswered
-from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, model_of_endpoint
+from orchestration.steps.pipeline_checks import pipeline_check
+from orchestration.steps.policies import (
+    LoadedPolicy,
+    effective_policy,
+    load_policy,
+    model_of_endpoint,
+    model_of_schedule,
+)
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
 from orchestration.steps.silence import listened, silence_of
@@ -65,7 +72,7 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
     from orchestration.domain.kept_request import KeptRequest
-    from orchestration.domain.monitor_run import RunListing
+    from orchestration.domain.monitor_run import PipelineCheck, RunListing
     from orchestration.domain.serving import Champion
     from orchestration.domain.silence import Silence, Watch
     from orchestration.domain.verdict import CandidateVerdict
@@ -87,14 +94,20 @@ class _Reader:
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         return self._ports.sagemaker.processing_job(name)
 
-    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
         return self._ports.sagemaker.monitor_run(schedule, endpoint, job_arn)
+
+    def pipeline_check(self, job_arn: str) -> PipelineCheck | None:
+        return pipeline_check(self._ports, job_arn)
 
     def read_document(self, uri: str) -> Document:
         return self._ports.bucket.read(uri)
 
     def model_of_endpoint(self, endpoint: str) -> str | None:
         return model_of_endpoint(self._ports, endpoint)
+
+    def model_of_schedule(self, schedule: str) -> str | None:
+        return model_of_schedule(self._ports, schedule)
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         return self._ports.table.model(model).pending
@@ -166,8 +179,8 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         ports.table.note_ignored(_ignored(asked, found, ports.now()))
         return _answer(asked.run_id, found.model, Decision.SKIP, found.sentence)
     loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
-    if isinstance(found, Signal) and loaded is None:
-        found = _unknown(found)
+    if isinstance(found, Signal):
+        found = as_tolerated(found, loaded.policy) if loaded is not None else _unknown(found)
     elif isinstance(found, Rejection) and found.model and effective_policy(ports, found.model) is None:
         # A name somebody sent begins no chain.
         found = replace(found, model=None)

@@ -247,7 +247,7 @@ def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
 
 
 def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
-    """Note monitor runs that found violations or failed since the last listing."""
+    """Note monitor runs that found violations, failed or were stopped since the last listing."""
     now = ports.now()
     since = now - FIRST_LISTING if listed is None else datetime.fromisoformat(listed["until"])
     known = set((listed or {}).get("seen", ()))
@@ -255,8 +255,8 @@ def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
     seen: set[str] = set()
     items: list[DueItem] = []
     complete = True
-    for job_arn, ended_at, endpoint in found:
-        job_name, identities = job_arn.rsplit("/", 1)[-1], job_signal_ids(job_arn)
+    for run, ended_at in found:
+        job_name, identities = run.job_arn.rsplit("/", 1)[-1], job_signal_ids(run.job_arn)
         if identities[0] in seen:
             continue
         if identities[0] not in known and len(items) == NOTED_AT_ONCE:
@@ -268,18 +268,19 @@ def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
                 due(
                     DueKind.RAISE,
                     f"monitor:{job_name}",
-                    endpoint or job_name,
+                    run.endpoint or run.schedule or job_name,
                     max(now, ended_at + GRACE),
                     event={
                         "source": "aws.sagemaker",
                         "detail-type": PROCESSING_JOB_STATE_CHANGE,
                         "time": ended_at.isoformat(),
-                        "resources": [job_arn],
+                        "resources": [run.job_arn],
                         "detail": {"ProcessingJobName": job_name, "ProcessingJobStatus": "Completed"},
                     },
                     identities=answered_ids(identities),
                     name=f"sweep-monitor-{identities[0]}",
-                    endpoint=endpoint,
+                    endpoint=run.endpoint,
+                    schedule=run.schedule,
                     since=now.isoformat(),
                     repair="monitor_run_without_decision",
                 )

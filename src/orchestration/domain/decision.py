@@ -6,7 +6,7 @@ so that a reader sees everything that stood in the way.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.domain.policy import Policy
+    from orchestration.domain.signal import DataCheck
 
 
 ASKED_FOR: Final = frozenset({SignalKind.REQUEST, SignalKind.RETRAINING_DECISION, SignalKind.ROLLBACK})
@@ -147,8 +148,22 @@ def _measured(signal: Signal, policy: Policy) -> Severity:
     return Severity.WARNING if ratio >= policy.warning_ratio else Severity.INFO
 
 
+def as_tolerated(signal: Signal, policy: Policy) -> Signal:
+    """The signal without the broken data that the policy tolerates: then it is the drift beside it, or no drift.
+
+    One of a record of before keeps no shares and stays what it was.
+    """
+    if signal.kind is not SignalKind.DATA_QUALITY or not signal.data_checks:
+        return signal
+    if not all(map(policy.tolerates, signal.data_checks)):
+        return signal
+    # Whatever is no broken data among the violations has a threshold, with or without numbers.
+    return replace(signal, kind=SignalKind.NO_DRIFT if signal.threshold is None else SignalKind.DRIFT)
+
+
 def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> DecisionVerdict:
     """Decide one signal. Pure: the same arguments give the same verdict."""
+    signal = as_tolerated(signal, policy)
     severity = severity_of(signal, policy)
     # Looked at last, and only for a signal that every other guard lets pass: one that is not acted on reads nobody's tags.
     chain = ROLLBACK_GUARDS if signal.kind is SignalKind.ROLLBACK else GUARDS
@@ -277,7 +292,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
 
 def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del state, severity, now
-    broken = signal.kind is SignalKind.DATA_QUALITY and policy.hold_on_data_quality
+    broken = signal.kind is SignalKind.DATA_QUALITY and policy.hold_on_data_quality is not False
     if signal.unproven and (broken or signal.kind is SignalKind.MONITOR_FAILURE):
         # Of a reason of its own: people are told of a reason once a day, and a forged run must not use that up.
         return GuardVerdict(
@@ -306,9 +321,29 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
             "data_quality",
             Decision.HOLD,
             Reason.BROKEN_DATA,
-            f"{signal.summary} Training on broken data makes a worse model: tell the data owners.",
+            f"{signal.summary} {_untolerated(signal, policy)}Training on broken data makes a worse model: tell the data owners.",
         )
+    if signal.data_checks:
+        tolerated = ", ".join(map(_shown, signal.data_checks))
+        return _passes("data_quality", Reason.DATA_TOLERATED, f"The policy tolerates what is broken: {tolerated}.")
     return _passes("data_quality", Reason.DATA_SOUND, "The signal reports no broken data.")
+
+
+def _untolerated(signal: Signal, policy: Policy) -> str:
+    """What a policy that tolerates some broken data does not tolerate; nothing to say where it holds every kind."""
+    needed = policy.hold_on_data_quality
+    if isinstance(needed, bool):
+        return ""
+    held = [check for check in signal.data_checks if not policy.tolerates(check)]
+    shown = (
+        f"{_shown(check)}{f' where {100 * needed[check.check]:g} % are needed' if check.check in needed else ''}"
+        for check in held
+    )
+    return f"The policy does not tolerate {', '.join(shown)}. " if held else ""
+
+
+def _shown(broken: DataCheck) -> str:
+    return f"{broken.check} {'of an unknown share' if broken.worst is None else f'at {100 * broken.worst:g} %'}"
 
 
 def _severity(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:

@@ -23,7 +23,11 @@ MODEL_NAME: Final = re.compile(r"[a-zA-Z0-9]([\-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 Source: the pattern of ``ModelName`` in SageMaker's API, ``[a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?``, at most 63.
 """
 
-S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f\"'<>\\`{}|^]{0,1024}")
+S3_URI: Final = re.compile(r"s3://[A-Za-z0-9._-]{3,255}/[^\x00-\x1f\x7f\"'<>\\`{}|^]{0,1024}")
+"""Bucket and key. Buckets of us-east-1 made before March 2018 have up to 255 characters, capitals and underscores.
+
+Source: Amazon S3 User Guide, "General purpose bucket naming rules"; botocore takes such names too.
+"""
 
 EXECUTION_NAME: Final = re.compile(
     r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U0010ffff]{1,80}"

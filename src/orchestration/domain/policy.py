@@ -18,13 +18,14 @@ import fastjsonschema
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
-from orchestration.domain.json_values import json_object, text
+from orchestration.domain.json_values import json_object, mapping, text
 from orchestration.domain.metrics import judged_as, near
 from orchestration.domain.policy_requests import deployment_findings, job_findings, pipeline_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from orchestration.domain.signal import DataCheck
     from orchestration.settings import Settings
 
 ACTIONS_BY_APPROVAL_MODE: Final = {
@@ -161,7 +162,9 @@ class Policy:
     warning_ratio: float
     critical_ratio: float
     actions: dict[Severity, PolicyAction]
-    hold_on_data_quality: bool
+    hold_on_data_quality: bool | dict[str, float]
+    """Whether broken data holds a signal; or by check the share of good data, 0 to 1, from which it does not. A check that is
+    not named holds, and 0 is one that is ignored."""
     cooldown_hours: float
     budget_runs: int
     budget_days: float
@@ -175,6 +178,14 @@ class Policy:
     expect_every_hours: float = 0.0
     stack_budget_runs: int = 0
     voters: tuple[str, ...] = ()
+
+    def tolerates(self, broken: DataCheck) -> bool:
+        """Whether a kind of broken data is taken for sound. A share that nobody knows meets no bound."""
+        held = self.hold_on_data_quality
+        if isinstance(held, bool):
+            return not held
+        needed = held.get(broken.check)
+        return needed is not None and (needed == 0 or (broken.worst is not None and broken.worst >= needed))
 
 
 LATER_KEYS: Final = {
@@ -300,6 +311,11 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     severity = document.get("severity", {})
     if severity.get("warning", 1.0) > severity.get("critical", CRITICAL_RATIO):
         findings.append("$.severity: warning must not be greater than critical (defaults 1.0 and 2.0).")
+    checks = [name.removesuffix("_check") for name in mapping(document.get("data_quality"))]
+    findings += [
+        f"$.data_quality: names {check} twice, as {check} and as {check}_check."
+        for check in sorted({check for check in checks if checks.count(check) > 1})
+    ]
     target = document.get("training", {}).get("target")
     if target is not None and target_kind(target) is None:
         findings.append(
@@ -419,7 +435,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
         warning_ratio=float(severity.get("warning", 1.0)),
         critical_ratio=critical_ratio,
         actions={Severity(name): PolicyAction(action) for name, action in actions.items()},
-        hold_on_data_quality=document.get("data_quality", "hold") == "hold",
+        hold_on_data_quality=_held(document.get("data_quality", "hold")),
         cooldown_hours=cooldown_hours,
         budget_runs=int(budget.get("runs", settings.run_budget)),
         budget_days=float(budget.get("days", STACK_BUDGET_DAYS)),
@@ -470,6 +486,14 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
         voters=tuple(document.get("voters", ())),
         stack_budget_runs=settings.run_budget if settings.policy_floor else 0,
     )
+
+
+def _held(said: str | dict[str, Any]) -> bool | dict[str, float]:
+    """What a file says of broken data. Where it names only what holds, it says no more than ``hold``."""
+    if isinstance(said, str):
+        return said == "hold"
+    named = {f"{name.removesuffix('_check')}_check": share for name, share in said.items() if share != "hold"}
+    return {check: 0.0 if share == "ignore" else float(share) for check, share in named.items()} or True
 
 
 def _floored(actions: dict[Any, str], approval_mode: str, critical_ratio: float) -> dict[Any, str]:

@@ -73,11 +73,28 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class DataCheck:
+    """What a monitor run says of one kind of broken data: the worst share, 0 to 1, of the data that is as it should be.
+
+    ``worst`` is None where the description of one violation does not say it. Kept beside the violations, of which records
+    keep the first fifty.
+    """
+
+    check: str
+    violations: int
+    worst: float | None
+
+
+LATER_FIELDS: Final = frozenset({"proven_by", "asked_by", "content", "data_checks"})
+"""Fields that records of releases before do not have."""
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """One signal. ``signal_id`` is the same for every delivery of the same fact.
 
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
-    name that the sender gives; ``proven_by`` is who asks, or which schedule measured, as the loop itself knows it, never
+    name that the sender gives; ``proven_by`` is who asks, or which schedule or step measured, as the loop itself knows it, never
     taken from an event. ``asked_by`` are all who asked, of signals that were kept as one. ``content`` names what the sender
     said, to the last digit, where nothing but the event's id tells two deliveries apart.
     """
@@ -93,6 +110,7 @@ class Signal:
     threshold: Threshold | None = None
     severity: Severity | None = None
     violations: tuple[Violation, ...] = ()
+    data_checks: tuple[DataCheck, ...] = ()
     report_uri: str | None = None
     requested_by: str | None = None
     proven_by: str | None = None
@@ -131,9 +149,10 @@ class Signal:
         dataset, threshold = record["dataset"], record["threshold"]
         return cls(
             **{
-                **{name: record[name] for name in cls.__slots__ if name not in {"proven_by", "asked_by", "content"}},
+                **{name: record[name] for name in cls.__slots__ if name not in LATER_FIELDS},
                 "proven_by": record.get("proven_by"),
                 "content": record.get("content"),
+                "data_checks": tuple(DataCheck(**check) for check in record.get("data_checks", ())),
                 "asked_by": tuple(record.get("asked_by", ())),
                 "source": SignalSource(record["source"]),
                 "kind": SignalKind(record["kind"]),
@@ -152,6 +171,10 @@ class Signal:
         record = asdict(self)
         record["violations"] = [asdict(violation) for violation in self.violations[:50]]
         record["violation_count"] = len(self.violations)
+        if self.data_checks:
+            record["data_checks"] = [asdict(check) for check in self.data_checks]
+        else:
+            del record["data_checks"]  # a record of before had none
         record["asked_by"] = list(self.asked_by)
         if self.threshold is not None:
             ratio = self.threshold.ratio

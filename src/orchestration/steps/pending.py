@@ -23,7 +23,7 @@ from orchestration.domain.records import sha256
 from orchestration.domain.signal import asker_of, record_unproven
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later
-from orchestration.steps.policies import effective_policy, model_of_endpoint
+from orchestration.steps.policies import effective_policy, model_of_endpoint, model_of_schedule
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
@@ -82,14 +82,17 @@ def raise_pending(ports: Ports, item: DueItem) -> Worked:
 def raise_signal(ports: Ports, item: DueItem) -> Worked:
     """Work off a RAISE item: start an execution for a signal whose event was lost, unless it was decided.
 
-    Its data: ``{"event", "identities", "name", "endpoint"?, "since", "repair"}``; an endpoint no model of ours has is foreign. An
-    event that is replayed has no identities: until it is judged again nobody knows which signal it is.
+    Its data: ``{"event", "identities", "name", "endpoint"?, "schedule"?, "since", "repair"}``; an endpoint no model of ours has is
+    foreign, and so is a schedule without an endpoint that no tag gives to one. An event that is replayed has no identities: until it
+    is judged again nobody knows which signal it is.
     """
     data, now = item.data, ports.now()
     if any(ports.table.signal(identity) is not None for identity in data["identities"]):
         return DONE
-    endpoint = model_name(data.get("endpoint"))
+    endpoint, schedule = model_name(data.get("endpoint")), model_name(data.get("schedule"))
     if endpoint is not None and model_of_endpoint(ports, endpoint) is None:
+        return DONE
+    if endpoint is None and schedule is not None and model_of_schedule(ports, schedule) is None:
         return DONE
     if now - datetime.fromisoformat(data["since"]) > RAISED_FOR:
         LOG.error("SignalGivenUp", extra={"subject": item.subject})

@@ -122,6 +122,12 @@ def policy_written(ports: OperatorPorts, model: str) -> str:
     return f"version {document.version} of {document.written_at or 'an unknown time'}{by}"
 
 
+def model_of_schedule(ports: Ports, schedule: str) -> str | None:
+    """The model that a monitoring schedule's tag names; nothing else says whose the monitor of batch transforms is."""
+    described = ports.sagemaker.monitoring_schedule(schedule)
+    return model_name(ports.sagemaker.tag(described["MonitoringScheduleArn"], MODEL_TAG)) if described else None
+
+
 def model_of_endpoint(ports: Ports, endpoint: str) -> str | None:
     """The model an endpoint serves: by its tag, else the policy of the same name, else the default model's endpoint.
 

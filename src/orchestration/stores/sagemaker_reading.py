@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from orchestration.domain.fence import EndpointSight
-from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing
+from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing, StepListing, listed_step
 from orchestration.domain.serving import Champion, model_names
 from orchestration.stores.service_errors import Meaning, meaning, transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from types_boto3_sagemaker import SageMakerClient
@@ -42,26 +42,31 @@ class SageMaker:
         """DescribePipelineExecution."""
         return _found(lambda: self._client.describe_pipeline_execution(PipelineExecutionArn=arn))
 
-    def monitor_runs(self, *, since: datetime) -> Iterator[tuple[str, datetime, str | None]]:
-        """Processing job ARN, end and endpoint of monitor runs that found violations or failed since ``since``."""
-        for status in ("CompletedWithViolations", "Failed"):
+    def monitor_runs(self, *, since: datetime) -> Iterator[tuple[ListedRun, datetime]]:
+        """Monitor runs that found violations, failed or were stopped since ``since``, each with its end."""
+        for status in ("CompletedWithViolations", "Failed", "Stopped"):
             pages = self._client.get_paginator("list_monitoring_executions").paginate(
                 StatusEquals=status, LastModifiedTimeAfter=since, PaginationConfig={"PageSize": 100}
             )
             for page in pages:
                 for run in page["MonitoringExecutionSummaries"]:
                     if run.get("ProcessingJobArn"):
-                        yield run["ProcessingJobArn"], run["LastModifiedTime"], run.get("EndpointName")
+                        yield _listed_run(run), run["LastModifiedTime"]
 
-    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
-        """The run of a schedule on an endpoint that was this job, by ListMonitoringExecutions, whatever its status.
+    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
+        """The run of a schedule that was this job, by ListMonitoringExecutions, whatever its status.
+
+        Args:
+            schedule: its name.
+            endpoint: the one it is said to have checked, None for batch transforms.
+            job_arn: the processing job's ARN.
 
         Raises:
             ClientError: a passing fault; every other refusal is told as ``refused``.
         """
+        asked: Any = {"MonitoringScheduleName": schedule, **({"EndpointName": endpoint} if endpoint else {})}
         pages = self._client.get_paginator("list_monitoring_executions").paginate(
-            MonitoringScheduleName=schedule,
-            EndpointName=endpoint,
+            **asked,
             SortBy="CreationTime",
             SortOrder="Descending",
             PaginationConfig={"PageSize": 100, "MaxItems": RUNS_LOOKED_AT},
@@ -70,14 +75,21 @@ class SageMaker:
             for page in pages:
                 for run in page["MonitoringExecutionSummaries"]:
                     if run.get("ProcessingJobArn") == job_arn:
-                        return RunListing(
-                            ListedRun(job_arn, run.get("MonitoringScheduleName"), run.get("EndpointName"))
-                        )
+                        return RunListing(_listed_run(run))
         except ClientError as error:
-            if transient(error):
-                raise
-            return RunListing(refused=str(error.response["Error"]["Code"]))
+            return RunListing(refused=_refused(error))
         return RunListing()
+
+    def pipeline_step(self, execution_arn: str, job_arn: str) -> StepListing:
+        """The step of a pipeline's execution whose processing job this was, by ListPipelineExecutionSteps.
+
+        Raises:
+            ClientError: a passing fault; every other refusal is told as ``refused``.
+        """
+        try:
+            return StepListing(listed_step(self.pipeline_steps(execution_arn), job_arn))
+        except ClientError as error:
+            return StepListing(refused=_refused(error))
 
     def training_job(self, name: str) -> dict[str, Any] | None:
         """DescribeTrainingJob."""
@@ -183,6 +195,22 @@ class SageMaker:
         """DeleteEndpointConfig and DeleteModel of this name; the artifacts stay. Idempotent."""
         _found(lambda: self._client.delete_endpoint_config(EndpointConfigName=name))
         _found(lambda: self._client.delete_model(ModelName=name))
+
+
+def _listed_run(run: Mapping[str, Any]) -> ListedRun:
+    """A run of ListMonitoringExecutions that has a job."""
+    return ListedRun(run["ProcessingJobArn"], run.get("MonitoringScheduleName"), run.get("EndpointName"))
+
+
+def _refused(error: ClientError) -> str:
+    """Why a list is not given for good.
+
+    Raises:
+        ClientError: it is, when asked again.
+    """
+    if transient(error):
+        raise error
+    return str(error.response["Error"]["Code"])
 
 
 def _found(call: Callable[[], Any]) -> dict[str, Any] | None:

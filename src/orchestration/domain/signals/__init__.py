@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from orchestration.domain.documents import Document
     from orchestration.domain.kept_request import KeptRequest
-    from orchestration.domain.monitor_run import RunListing
+    from orchestration.domain.monitor_run import PipelineCheck, RunListing
     from orchestration.domain.silence import Silence
     from orchestration.settings import Settings
 
@@ -53,14 +53,20 @@ class SignalReader(Protocol):
     def describe_processing_job(self, name: str) -> dict[str, Any] | None:
         """SageMaker's description of the job, or None when there is no such job."""
 
-    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
-        """What SageMaker lists of a job that says this schedule ran it on this endpoint."""
+    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
+        """What SageMaker lists of a job that says this schedule ran it, on this endpoint or on batch transforms."""
+
+    def pipeline_check(self, job_arn: str) -> PipelineCheck | None:
+        """The pipeline that a job says it is a step of, or None when it says none."""
 
     def read_document(self, uri: str) -> Document:
         """The object behind an S3 URI, or the reason why it cannot be read."""
 
     def model_of_endpoint(self, endpoint: str) -> str | None:
         """The model an endpoint serves, or None when no policy and no tag claims it."""
+
+    def model_of_schedule(self, schedule: str) -> str | None:
+        """The model that a monitoring schedule's tag names, or None."""
 
     def pending_signal(self, model: str) -> dict[str, Any] | None:
         """The coalesced signal that waits in the model's state, or None."""
