@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ops.stack import Stack
     from orchestration.domain.chain import Head, Link
+    from orchestration.domain.monitor_run import RunListing
     from orchestration.domain.notification import Message
     from orchestration.stores.table import Write
 
@@ -78,7 +79,7 @@ def reading_ports(stack: Stack) -> Ports:
         settings=settings,
         table=HistoryTable(reading_client(stack, "dynamodb"), settings.history_table),
         bucket=AutomationBucket(reading_client(stack, "s3"), settings.automation_bucket),
-        sagemaker=SageMaker(reading_client(stack, "sagemaker")),
+        sagemaker=AskedSageMaker(reading_client(stack, "sagemaker")),
         alarms=Alarms(reading_client(stack, "cloudwatch")),
         channels=Unheard(),
         executions=Executions(reading_client(stack, "stepfunctions")),
@@ -132,6 +133,21 @@ class UnwrittenTable(HistoryTable):
 
 class NotKnownError(Exception):
     """Whoever asks may not look at what the answer hangs on; the message says at what."""
+
+
+class AskedSageMaker(SageMaker):
+    """SageMaker for whoever asks, whose rights are none of the loop's."""
+
+    def monitor_run(self, schedule: str, endpoint: str, job_arn: str) -> RunListing:
+        """What is listed.
+
+        Raises:
+            NotKnownError: whoever asks may not list it; the loop would count the run as unproven.
+        """
+        found = super().monitor_run(schedule, endpoint, job_arn)
+        if found.refused is not None:
+            raise NotKnownError(f"the runs of {schedule} may not be listed by you ({found.refused})")
+        return found
 
 
 class UnwrittenBucket(AutomationBucket):
