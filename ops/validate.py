@@ -11,7 +11,7 @@ whose they are, that the endpoint can be promoted to, that the functions may pas
 "not known", never passed.
 
 Exit status: 0 valid, and every check passes; 1 not valid, or a check fails; 2 wrong usage; 3 valid and nothing fails, but something
-is not known.
+is not known. make itself ends with 2 whenever it is not 0; JSON=1 has the status of each file.
 """
 
 from __future__ import annotations
