@@ -93,7 +93,8 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
     if error.validator == "additionalProperties" and error.validator_value is False:
         known = error.schema.get("properties", {})
         for name in error.instance.keys() - known.keys():
-            yield _unknown(place, name, known.keys(), error.instance.keys())
+            if not _of_a_pattern(error.schema, name):
+                yield _unknown(place, name, known.keys(), error.instance.keys())
     elif error.validator == "required":
         for name in [name for name in error.validator_value if name not in error.instance]:
             yield Finding((*place, name), MISSING)
@@ -108,12 +109,18 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
 MISSING: Final = "is missing."
 
 
+def _of_a_pattern(schema: dict[str, Any], name: str) -> list[Any]:
+    """What a schema says of a key by the look of its name."""
+    return [part for pattern, part in schema.get("patternProperties", {}).items() if re.search(pattern, name)]
+
+
 def _unknown(place: Place, name: str, known: Iterable[str], there: Iterable[str]) -> Finding:
     """A key that is not read; what was meant is not there under its own name."""
     missing = sorted(set(known) - set(there))
     meant = next(iter(difflib.get_close_matches(name.lower(), missing, n=1)), None)
     if meant is None:
-        return Finding((*place, name), f"is not read. Read are, besides those given: {', '.join(missing)}.")
+        others = f" Read are, besides those given: {', '.join(missing)}." if missing else ""
+        return Finding((*place, name), f"is not read.{others}")
     return Finding((*place, name), f"is not read: did you mean {meant}?", (*place, meant))
 
 
@@ -130,6 +137,7 @@ def _rule(error: ValidationError) -> str:
         "minimum": lambda: f"must be at least {wanted}",
         "maximum": lambda: f"must be at most {wanted}",
         "exclusiveMinimum": lambda: f"must be above {wanted}",
+        "exclusiveMaximum": lambda: f"must be below {wanted}",
         "minLength": lambda: "must not be empty" if wanted == 1 else f"must have at least {wanted} characters",
         "maxLength": lambda: f"must have at most {wanted} characters",
         "maxItems": lambda: f"must have at most {wanted} entries",
@@ -190,8 +198,9 @@ def _mistyped_in(root: dict[str, Any], schemas: list[dict[str, Any]], value: Any
     is_open = not any("additionalProperties" in part for part in parts)
     missing = sorted(known.keys() - value.keys())
     for name, member in value.items():
-        if name in known:
-            yield from _mistyped_in(root, known[name], member, (*place, name))
+        patterned = [found for part in parts for found in _of_a_pattern(part, name)]
+        if name in known or patterned:
+            yield from _mistyped_in(root, [*known.get(name, ()), *patterned], member, (*place, name))
         elif others:
             yield from _mistyped_in(root, others, member, (*place, name))
         elif is_open:

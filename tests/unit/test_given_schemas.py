@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
+from ops import given_schemas
 from ops.given_files import FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.given_schemas import FILES, schema_findings, schema_of
 from orchestration.domain.contracts import Decision
@@ -327,3 +328,23 @@ def test_a_schema_is_published_where_the_docs_say() -> None:
     for path in FILES.values():
         (link,) = re.findall(rf"\(([^()]*{re.escape(path.name)})\)", linked)
         assert (page.parent / link).resolve() == path.resolve()
+
+
+def test_keys_that_a_schema_knows_by_their_look_are_neither_unknown_nor_mistyped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No schema here has both yet; a policy's may, with keys of checks."""
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"model": {}},
+        "patternProperties": {"^[a-z]+_check$": {"type": "number", "exclusiveMaximum": 1}},
+    }
+    monkeypatch.setattr(given_schemas, "schema_of", lambda _: schema)
+    given_schemas._validator.cache_clear()
+    try:
+        found = schema_findings(FileKind.POLICY, {"model": 1, "type_check": 0.5, "size_check": 1, "modl": 1})
+    finally:
+        given_schemas._validator.cache_clear()
+    assert [str(finding) for finding in found] == ["$.modl: is not read.", "$.size_check: must be below 1, and is 1."]

@@ -222,6 +222,14 @@ def test_the_command_and_the_loop_agree_on_every_mutation_of_a_good_policy(
                 )
             ],
         ),
+        # An alert without numbers is a warning, as the loop reads it.
+        ("r.json", {"model": "fraud", "drift_share": None}, "drift report", []),
+        (
+            "r.json",
+            {"model": "fraud", "drift_share": [1]},
+            "drift report",
+            ["$.drift_share: must be a number, or a text that is one, and is a list of 1."],
+        ),
         ("q.json", {"model": "fraud", "reason": "x", "requested_by": "ana"}, "retraining request", []),
         ("q.json", {"model": "fraud", "reason": "x"}, "retraining request", ["$.requested_by: is missing."]),
         (
