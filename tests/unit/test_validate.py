@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops import validate
-from ops.given_files import FileKind, Given
+from ops.given_files import FileKind, Given, recognised
 from ops.stack_checks import Check, Outcome
 from orchestration.domain.ownership import Resource
 from orchestration.domain.policy import read_policy, rule_findings, validate_policy
@@ -173,6 +173,33 @@ def test_the_command_and_the_loop_agree_on_every_mutation_of_a_good_policy(
     name = document["model"] if isinstance(document.get("model"), str) and "/" not in document["model"] else "fraud"
     found = validate.policy_findings(f"{name.strip()}.json", body)
     assert (found == ()) == isinstance(read_policy(body), dict), said(found)
+
+
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    document=st.dictionaries(
+        st.sampled_from([*RICH, GROUP, "champion", "slices", "observed", "violations", "environment", "detail-type"]),
+        JSON | st.sampled_from([*RICH.values()]),
+        max_size=6,
+    )
+)
+def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, Any]) -> None:
+    """An event that is none of ours is refused with a sentence; nothing else stops the command."""
+    body = json.dumps(document).encode()
+    found = recognised("x.json", body)
+    assert isinstance(found, Given)
+    if found.kind is FileKind.EVENT:
+        return
+    told = validate._given_findings(found)
+    assert all(str(finding).startswith("$") for finding in told)
+    assert validate.policy_findings("x.json", body) or isinstance(read_policy(body), dict)
 
 
 @pytest.mark.parametrize(
