@@ -134,10 +134,10 @@ taskcat: setup ## Lint with taskcat, and deploy in three regions where credentia
 	@"$(PYTHON)" requirements/install.py taskcat
 	@$(OPS)taskcat_tests $(ARGS)
 
-validate: setup ## Check policy files as the loop checks them (POLICY=path, STACK= also whose the resources are)
-	@$(OPS)validate $(POLICY)
+validate: setup ## Say all that is wrong with a policy, report, request, training output or evaluation (FILE=, POLICY=, STACK= looks live, JSON=1)
+	@$(OPS)validate $(FILE) $(if $(POLICY),--policy $(POLICY))
 
-try: setup ## Say what the loop would make of a file: event, drift report, decision CSV, violations, training output, evaluation report (FILE=, POLICY=, JSON=1)
+try: setup ## Say what the loop would make of a file, without effect (FILE=, POLICY= or STACK= and its state now, MODEL=, JSON=1)
 	@$(OPS)try_out
 
 ##@ Operate (STACK=retraining, REGION=)

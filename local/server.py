@@ -289,6 +289,14 @@ def _install_at_first_use(ministack: Any) -> None:
         s3_locks.install(s3)
 
     @functools.cache
+    def add_to_iam() -> None:
+        from ministack.services import iam
+
+        from local import iam_simulation
+
+        iam_simulation.install(iam)
+
+    @functools.cache
     def add_to_sns() -> None:
         from ministack.services import sns
 
@@ -320,6 +328,7 @@ def _install_at_first_use(ministack: Any) -> None:
 
     additions = {
         "lambda_svc": add_to_lambda,
+        "iam": add_to_iam,
         "sts": add_to_sts,
         "s3": add_to_s3,
         "sns": add_to_sns,

@@ -1,11 +1,19 @@
-"""Say what the loop would make of a file, without a stack and without effect.
+"""Say what the loop would make of a file, without effect: by a policy file, or by what a stack has in force now.
 
 make try FILE=report.json POLICY=policies/fraud.json
 make try FILE=evaluation.json POLICY=policies/fraud.json JSON=1
+make try FILE=report.json STACK=retraining
+make try FILE=evaluation.json STACK=retraining MODEL=fraud
 
-FILE is an EventBridge event; the detail of a drift report; a decision file (.csv); a monitor's constraint_violations.json; what a
-training gives back; or an evaluation report. Without POLICY= a model has the defaults of an empty form; a model that has
-neither cooldown nor history is looked at, and nobody asks AWS whose the resources are.
+FILE is an EventBridge event; the detail of a drift report or of a request; a decision file (.csv); a monitor's
+constraint_violations.json; what a training gives back; or an evaluation report. Without STACK= a model has neither cooldown nor
+history, nobody asks AWS whose the resources are, and without POLICY= it has the defaults of an empty form.
+
+With STACK= the loop's own decision is made with what the stack has now, read with the rights of whoever asks: the policy in
+force, cooldown, active run, budget, breaker, kill switches, champion, tags, and the processing job that an event names. Nothing is
+written, sent or started: the clients refuse everything but questions.
+
+Exit status: 0 it would go on, 1 it would not, 2 wrong usage, 3 whoever asks may not look at what the answer hangs on.
 """
 
 from __future__ import annotations
@@ -13,41 +21,51 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ops.explain import COLOURS
-from ops.stack import USAGE_ERROR, OperatorError, truth, variable
-from ops.template import sources
+from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
+from ops.stack import USAGE_ERROR, OperatorError, Stack, truth, variable
+from ops.stack_reading import NotKnownError, UnwrittenTable, reading_client, reading_ports, without_effect
 from ops.terminal import Styled, Terminal
-from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision, SignalKind, SignalSource
+from orchestration.actions.admit import admit
+from orchestration.actions.evaluate import standing
+from orchestration.domain.contracts import Decision, SignalKind, SignalSource
 from orchestration.domain.decision import ModelState, decide, severity_of
-from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.errors import PolicyError
-from orchestration.domain.evaluation import METRIC_GROUPS, Standing, evaluate
-from orchestration.domain.json_values import json_object
-from orchestration.domain.monitor_run import RunListing
+from orchestration.domain.evaluation import Standing, evaluate
+from orchestration.domain.json_values import json_object, mapping
 from orchestration.domain.policy import Policy, parse_policy
+from orchestration.domain.promotion import plan_promotion
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.decision_file import decision_uri
 from orchestration.domain.signals.model_monitor import parse_violations, worst_threshold
 from orchestration.domain.training_output import TrainingOutput, read_training_output
-from orchestration.settings import Settings
+from orchestration.steps.artifacts import champion_of, served_artifacts
+from orchestration.steps.ownership import output_foreign
+from orchestration.steps.policies import effective_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestration.ports import Ports
+    from orchestration.settings import Settings
+
 DEFAULTS: Final = "defaults"
 """Version of the policy of a model that has no file."""
 
-TRIED: Final = "try-out"
-"""Name of the execution that an event would start."""
+NOT_KNOWN: Final = 3
+"""Exit status where whoever asks may not look."""
 
-OUTPUT_KEYS: Final = frozenset({"model_data_url", "model_data_uri", "model_package_arn", "evaluation_uri"})
-"""Keys by which a training's output is known."""
+SIGNALS: Final = frozenset({FileKind.EVENT, FileKind.DRIFT_REPORT, FileKind.REQUEST, FileKind.DECISION_FILE})
+"""What the loop decides on; everything else is judged by a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,109 +80,50 @@ class Tried:
     lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """What an event refers to, as far as there is something without a stack: the decision file that is tried."""
-
-    model: str
-    documents: dict[str, bytes]
-
-    def describe_processing_job(self, name: str) -> dict[str, Any] | None:
-        """Nobody asks SageMaker."""
-        del name
-        return None
-
-    def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
-        """Nobody asks SageMaker."""
-        del schedule, endpoint, job_arn
-        return RunListing()
-
-    def pipeline_check(self, job_arn: str) -> None:
-        """Nobody asks SageMaker."""
-        del job_arn
-
-    def read_document(self, uri: str) -> Document:
-        """The file that is tried, where it is the decision file."""
-        body = self.documents.get(uri)
-        return Document(uri, body, "try") if body is not None else Document(uri, unreadable=Unreadable.MISSING)
-
-    def model_of_endpoint(self, endpoint: str) -> str | None:
-        """Every endpoint is the policy's model's."""
-        del endpoint
-        return self.model
-
-    def model_of_schedule(self, schedule: str) -> str | None:
-        """Every schedule is the policy's model's."""
-        del schedule
-        return self.model
-
-    def pending_signal(self, model: str) -> dict[str, Any] | None:
-        """Nothing waits."""
-        del model
-        return None
-
-    def kept_request(self, request_id: str) -> Any:
-        """Nobody asked."""
-        del request_id
-
-    def silence(self, model: str) -> None:
-        """Nobody listens."""
-        del model
-
-
-def defaults() -> Settings:
-    """What the function of a stack with an empty form is told; what the stack would make has its own name instead."""
-    template = sources()
-    given = template["Resources"]["OrchestrationFunction"]["Properties"]["Environment"]["Variables"]
-    parameters = template["Parameters"]
-
-    def value(name: str, source: Any) -> str:
-        if isinstance(source, dict) and source.get("Ref") in parameters:
-            return str(parameters[source["Ref"]].get("Default", ""))
-        return "0" if name == "EVIDENCE_LOCK_DAYS" else name.lower().replace("_", "-")
-
-    return Settings.from_env({name: value(name, source) for name, source in given.items()})
-
-
-def try_file(name: str, body: bytes, policy: Policy, settings: Settings, now: datetime) -> Tried:
-    """What the loop would make of a file, by its name and its bytes. Pure.
+def given_file(name: str, body: bytes) -> Given:
+    """The file that is tried.
 
     Raises:
         OperatorError: it is none of the kinds that can be tried.
     """
-    if name.endswith(".csv"):
-        reader = _Reader(policy.model, {decision_uri(settings): body})
-        return _signal("decision file", {}, reader, policy, settings, now)
-    document = json_object(body, nan=True)
-    if isinstance(document, str):
-        raise OperatorError(f"{name} {document}.")
-    if isinstance(document.get("violations"), list):
-        return _violations(body, policy)
-    if any(group in document for group in METRIC_GROUPS):
-        return _report(body, policy)
-    if OUTPUT_KEYS & document.keys():
-        return _output(document)
-    reader = _Reader(policy.model, {})
-    if "detail-type" in document:
-        return _signal(f"event {document['detail-type']!r}", document, reader, policy, settings, now)
-    event = {
-        "source": DRIFT_SOURCE,
-        "detail-type": DRIFT_DETECTED,
-        "time": now.isoformat(),
-        "id": TRIED,
-        "detail": document,
-    }
-    return _signal("drift report", event, reader, policy, settings, now)
+    given = recognised(name, body)
+    if isinstance(given, str):
+        raise OperatorError(f"{name} {given}.")
+    if given.kind is FileKind.POLICY:
+        raise OperatorError(
+            f"{name} is a policy, under which others are tried (POLICY=); make validate FILE={name} checks it."
+        )
+    return given
 
 
-def _signal(
-    kind: str, event: dict[str, Any], reader: _Reader, policy: Policy, settings: Settings, now: datetime
-) -> Tried:
-    found = read_signal(event, reader=reader, settings=settings, run_id=TRIED)
+# Without a stack.
+
+
+def try_file(given: Given, policy: Policy, settings: Settings, now: datetime) -> Tried:
+    """What the loop would make of a file under a policy. Pure.
+
+    Raises:
+        OperatorError: the file is of another model.
+    """
+    if given.kind in SIGNALS:
+        return _signal(given, policy, settings, now)
+    if given.kind is FileKind.EVALUATION:
+        why = (
+            "A champion serves"
+            if policy.evaluation.champion == "endpoint"
+            else f"No run of {policy.model} was promoted yet"
+        )
+        return _report(given, policy, Standing(True, why))
+    return _violations(given, policy) if given.kind is FileKind.VIOLATIONS else _output(given)
+
+
+def _signal(given: Given, policy: Policy, settings: Settings, now: datetime) -> Tried:
+    reader = FileReader(policy.model, _decision_file(given, settings))
+    found = read_signal(event_of(given, now), reader=reader, settings=settings, run_id=TRIED)
     if isinstance(found, Rejection):
-        return Tried(kind, Decision.REJECT, found.sentence, good=False, facts={"reason": found.reason})
+        return Tried(given.read_as, Decision.REJECT, found.sentence, good=False, facts={"reason": found.reason})
     if isinstance(found, Ignored):
-        return Tried(kind, "IGNORED", found.sentence, good=False, facts={"reason": found.reason})
+        return Tried(given.read_as, "IGNORED", found.sentence, good=False, facts={"reason": found.reason})
     if found.model != policy.model:
         if policy.version != DEFAULTS:
             raise OperatorError(
@@ -172,28 +131,45 @@ def _signal(
             )
         policy = parse_policy(found.model, None, version=DEFAULTS, settings=settings)
     verdict = decide(found, policy, ModelState(), now)
-    measured = found.threshold
-    facts = {
+    record = {
+        "signal": found.as_record(),
         "model": found.model,
-        "kind": found.kind,
-        "metric": measured and measured.metric,
-        "observed": measured and measured.observed,
-        "threshold": measured and measured.threshold,
-        "ratio": measured and measured.ratio,
-        "severity": verdict.severity,
-        "asks people": "yes" if verdict.approval_needed else "no",
-        "policy": policy.version,
+        "policy_version": policy.version,
+        **verdict.as_record(),
+    }
+    return _decided(given, record)
+
+
+def _decision_file(given: Given, settings: Settings) -> dict[str, bytes]:
+    return {decision_uri(settings): given.body} if given.kind is FileKind.DECISION_FILE else {}
+
+
+def _decided(given: Given, record: dict[str, Any]) -> Tried:
+    """A decision by its record."""
+    signal = mapping(record.get("signal"))
+    measured = mapping(signal.get("threshold"))
+    facts = {
+        "model": record["model"],
+        "kind": signal.get("kind"),
+        "metric": measured.get("metric"),
+        "observed": measured.get("observed"),
+        "threshold": measured.get("threshold"),
+        "ratio": measured.get("ratio"),
+        "severity": record.get("severity"),
+        "asks people": "yes" if mapping(record.get("approval")).get("needed") else "no",
+        "policy": record.get("policy_version"),
     }
     lines = tuple(
-        f"{'pass' if guard.decision is None else 'stop'} {guard.guard}: {guard.sentence}" for guard in verdict.guards
+        f"{'pass' if guard['passed'] else 'stop'} {guard['guard']}: {guard['sentence']}" for guard in record["guards"]
     )
-    return Tried(kind, verdict.decision, verdict.sentence, verdict.decision is Decision.RETRAIN, facts, lines)
+    decision = Decision(record["decision"])
+    return Tried(given.read_as, decision, record["sentence"], decision.begins_run, facts, lines)
 
 
-def _violations(body: bytes, policy: Policy) -> Tried:
-    kind, found = "violations of a monitor", parse_violations(body)
+def _violations(given: Given, policy: Policy) -> Tried:
+    found = parse_violations(given.body)
     if isinstance(found, str):
-        return Tried(kind, Decision.REJECT, f"The report {found}.", good=False)
+        return Tried(given.read_as, Decision.REJECT, f"The report {found}.", good=False)
     worst = worst_threshold(found)
     signal = Signal(
         "", SignalSource.MODEL_MONITOR, SignalKind.DRIFT, policy.model, "", "", threshold=worst, proven_by="try"
@@ -210,30 +186,104 @@ def _violations(body: bytes, policy: Policy) -> Tried:
     sentence = (
         f"{len(found)} violation(s) count as {severity}, which the policy answers with {policy.actions[severity]}."
     )
-    return Tried(kind, str(severity), sentence, bool(found), facts, lines)
+    return Tried(given.read_as, str(severity), sentence, bool(found), facts, lines)
 
 
-def _report(body: bytes, policy: Policy) -> Tried:
-    why = (
-        "A champion serves"
-        if policy.evaluation.champion == "endpoint"
-        else f"No run of {policy.model} was promoted yet"
-    )
-    verdict = evaluate(body, policy.evaluation, Standing(True, why))
+def _report(given: Given, policy: Policy, against: Standing) -> Tried:
+    verdict = evaluate(given.body, policy.evaluation, against)
     lines = tuple(f"{'pass' if gate.passed else 'fail'} {gate.sentence}" for gate in verdict.gates)
-    return Tried("evaluation report", verdict.reason, verdict.sentence, verdict.passed, {}, lines)
+    return Tried(given.read_as, verdict.reason, verdict.sentence, verdict.passed, {}, lines)
 
 
-def _output(document: dict[str, Any]) -> Tried:
-    kind, found = "output of a training", read_training_output(document, output_uri="s3://output-uri/")
+def _output(given: Given) -> Tried:
+    found = read_training_output(given.document, output_uri="s3://output-uri/")
     if not isinstance(found, TrainingOutput):
-        return Tried(kind, "FAILED", f"The training's output {found}.", good=False)
+        return Tried(given.read_as, "FAILED", f"The training's output {found}.", good=False)
     names = ("model_data_uri", "model_package_arn", "image", "evaluation_uri")
     facts = {name: getattr(found, name) for name in names} | {"environment": dict(found.environment) or None}
     if found.model_data_uri is None and found.model_package_arn is None:
         told = "It names neither model_data_url nor model_package_arn, so there is nothing to serve or to register."
-        return Tried(kind, "FAILED", told, good=False, facts=facts)
-    return Tried(kind, "TAKEN", "The evaluation goes on with this.", good=True, facts=facts)
+        return Tried(given.read_as, "FAILED", told, good=False, facts=facts)
+    return Tried(given.read_as, "TAKEN", "The evaluation goes on with this.", good=True, facts=facts)
+
+
+# With what a stack has now.
+
+
+def try_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) -> Tried:
+    """What the loop would make of a file now, by its own code on ports that only read.
+
+    Args:
+        given: the file.
+        model: of a file that names none; empty for the stack's DefaultModel.
+        ports: the stack's.
+        table: of that stack, which writes nothing.
+
+    Raises:
+        NotKnownError: whoever asks may not read what it hangs on.
+        OperatorError: the stack does not know the model.
+    """
+    ports = without_effect(ports, table, _decision_file(given, ports.settings))
+    if given.kind in SIGNALS:
+        return _decided_now(given, model, ports, table)
+    model = model or ports.settings.default_model
+    loaded = effective_policy(ports, model)
+    if loaded is None:
+        raise OperatorError(f"The stack does not know {model}: name the model with MODEL=.")
+    policy = loaded.policy
+    if given.kind is FileKind.VIOLATIONS:
+        return _by(policy, _violations(given, policy))
+    champion = champion_of(ports, policy.promotion.endpoint, model)
+    if given.kind is FileKind.EVALUATION:
+        return _by(policy, _report(given, policy, standing(ports, policy, serves=champion is not None)))
+    tried = _output(given)
+    if not tried.good:
+        return _by(policy, tried)
+    refused = _unusable(given, policy, ports)
+    return _by(policy, replace(tried, answer="FAILED", sentence=refused, good=False) if refused else tried)
+
+
+def _by(policy: Policy, tried: Tried) -> Tried:
+    return replace(tried, facts={"model": policy.model, "policy": policy.version, **tried.facts})
+
+
+def _decided_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) -> Tried:
+    event, run_id = event_of(given, ports.now()), f"{TRIED}-{uuid.uuid4()}"
+    if given.kind in {FileKind.DRIFT_REPORT, FileKind.REQUEST}:
+        # An event that was not sent has no id, so that no other has the same.
+        named = (
+            {"model": model}
+            if model and not {"model", "model_name", "endpoint", "endpoint_name"} & given.document.keys()
+            else {}
+        )
+        event |= {"id": run_id, "detail": {**event["detail"], **named}}
+    machine = ports.settings.state_machine_arn.replace(":stateMachine:", ":execution:")
+    answer = admit({"event": event, "execution": {"id": f"{machine}:{run_id}", "name": run_id}}, ports)
+    if table.appended:
+        return _decided(given, json.loads(table.appended[0].record))
+    # An event that is ignored, or that was decided before, leaves no record.
+    output = answer["output"]
+    return Tried(given.read_as, output["outcome"], output["reason"], good=False, facts={"model": output["model"]})
+
+
+def _unusable(given: Given, policy: Policy, ports: Ports) -> str | None:
+    """Why nothing of a training's output could serve, whatever it measures; None when it could."""
+    output = read_training_output(given.document, output_uri="s3://output-uri/")
+    assert isinstance(output, TrainingOutput)  # noqa: S101 - what is not one was told before
+    champion = champion_of(ports, policy.promotion.endpoint, policy.model)
+    package = ports.sagemaker.model_package(output.model_package_arn) if output.model_package_arn else None
+    if output.model_package_arn and package is None:
+        return f"Model package {output.model_package_arn} does not exist, so there is nothing to promote."
+    serves = policy.promotion.kind != "none"
+    record = champion.as_record() if champion else None
+    foreign = output_foreign(ports, policy.model, output, package, record, serves=serves)
+    if foreign:
+        return f"The candidate would not be used. {' '.join(foreign)}"
+    for uri in served_artifacts(output, package):
+        if ports.bucket.version(uri) is None:
+            return f"{uri} does not exist, or may not be listed."
+    plan = plan_promotion(policy.promotion, output, champion, model=policy.model, name=TRIED, tags={}, package=package)
+    return plan if isinstance(plan, str) else None
 
 
 def _policy(options: argparse.Namespace, settings: Settings) -> Policy:
@@ -246,15 +296,19 @@ def _policy(options: argparse.Namespace, settings: Settings) -> Policy:
     try:
         return parse_policy(str(options.model or named or path.stem), body, version=path.name, settings=settings)
     except PolicyError as error:
-        raise OperatorError(f"{error} make validate POLICY={path} says all of it.") from None
+        raise OperatorError(f"{error} make validate FILE={path} says all of it.") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status 0 it would go on, 1 it would not, 2 wrong usage."""
-    arguments = argparse.ArgumentParser(prog="make try", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    """Exit status as the module says."""
+    arguments = argparse.ArgumentParser(
+        prog="make try", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--file", default=variable("FILE"), help="what is tried (FILE=)")
     arguments.add_argument("--policy", default=variable("POLICY"), help="the policy it is tried under (POLICY=)")
-    arguments.add_argument("--model", default=variable("MODEL"), help="the model, where neither names it (MODEL=)")
+    arguments.add_argument("--model", default=variable("MODEL"), help="the model, where the file names none (MODEL=)")
+    arguments.add_argument("--stack", default=variable("STACK"), help="the stack whose state counts (STACK=)")
+    arguments.add_argument("--region", default=variable("REGION") or None, help="its AWS region (REGION=)")
     arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")
     options = arguments.parse_args(argv)
     terminal, errors = Terminal(), Terminal(errors=True)
@@ -262,19 +316,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors.say("FILE= is missing. Example: make try FILE=report.json POLICY=policies/fraud.json")
         return USAGE_ERROR
     try:
-        settings = defaults()
-        path, policy = Path(options.file), _policy(options, settings)
-        # What names no model is DefaultModel's, here the policy's.
-        settings = replace(settings, default_model=policy.model)
-        found = try_file(path.name, path.read_bytes(), policy, settings, datetime.now(UTC))
+        found = _tried(options)
     except OSError as error:
         errors.say(Styled("red", f"{error.filename} cannot be read: {error.strerror}."))
         return USAGE_ERROR
     except OperatorError as error:
         errors.say(Styled("red", str(error)))
         return USAGE_ERROR
+    except (NotKnownError, BotoCoreError, ClientError) as error:
+        errors.say(Styled("yellow", "not known:"), f" {error}. Nothing was decided.")
+        return NOT_KNOWN
     _say(found, terminal, as_json=options.json)
     return 0 if found.good else 1
+
+
+def _tried(options: argparse.Namespace) -> Tried:
+    path = Path(options.file)
+    given = given_file(path.name, path.read_bytes())
+    if not options.stack:
+        settings = default_settings()
+        policy = _policy(options, settings)
+        # What names no model is DefaultModel's, here the policy's.
+        return try_file(given, policy, replace(settings, default_model=policy.model), datetime.now(UTC))
+    if options.policy:
+        raise OperatorError("STACK= has a policy in force: leave POLICY= out, or leave STACK= out to try another one.")
+    stack = Stack(options.stack, options.region)
+    ports = reading_ports(stack)
+    return try_now(
+        given, options.model, ports, UnwrittenTable(reading_client(stack, "dynamodb"), ports.settings.history_table)
+    )
 
 
 def _say(found: Tried, terminal: Terminal, *, as_json: bool) -> None:

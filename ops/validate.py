@@ -1,56 +1,239 @@
-"""Check a policy file before it is uploaded, with the same rules the loop applies, and against the files beside it.
+"""Check what you write for the loop before it is sent, and say everything that is wrong with it at once.
 
-make validate POLICY=policies/fraud.json
-make validate POLICY=policies/fraud.json STACK=retraining
+make validate FILE=policies/fraud.json                     a policy; POLICY= takes several, and takes them for nothing else
+make validate FILE=report.json                             a drift report, a retraining request, or an event with either
+make validate FILE=evaluation.json                         an evaluation report, a training's output, a decision file (.csv), a
+                                                           monitor's violations
+make validate POLICY=policies/fraud.json STACK=retraining  what only the account can show as well
 
-With STACK= it is asked as well, of that stack and with the rights of whoever asks, whose the resources are that the file
-names, and whether its data and images are from where the stack takes them: what the loop asks before it acts on a signal.
+With STACK= what a policy names is looked up with the rights of whoever asks: that target, endpoint, schedule and alarms are there,
+whose they are, that the endpoint can be promoted to, that the functions may pass the roles. What the asker may not look at is
+"not known", never passed.
+
+Exit status: 0 valid, and every check passes; 1 not valid, or a check fails; 2 wrong usage; 3 valid and nothing fails, but something
+is not known. make itself ends with 2 whenever it is not 0; JSON=1 has the status of each file.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import re
 import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.stack import USAGE_ERROR, OperatorError, Stack, variable
+from ops.given_files import FileKind, FileReader, Given, default_settings, event_of, recognised
+from ops.given_schemas import Finding, path, schema_findings
+from ops.stack import USAGE_ERROR, OperatorError, Stack, truth, variable
+from ops.stack_checks import Check, Outcome, StackAccount, model_checks, policy_checks
+from ops.stack_reading import reading_ports
 from ops.terminal import Styled, Terminal
-from orchestration.composition import compose
-from orchestration.domain.policy import parse_policy, read_policy
-from orchestration.steps.artifacts import champion_of
-from orchestration.steps.ownership import policy_foreign
+from orchestration.domain.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
+from orchestration.domain.documents import Document
+from orchestration.domain.evaluation import METRIC_GROUPS, Standing, evaluate, metric_value
+from orchestration.domain.json_values import json_object, mapping
+from orchestration.domain.metrics import metric
+from orchestration.domain.policy import POLICY_FILE_LIMIT, Evaluation, parse_policy, read_policy, rule_findings
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import Rejection
+from orchestration.domain.signals import read_signal
+from orchestration.domain.signals.decision_file import parse_decision
+from orchestration.domain.signals.model_monitor import parse_violations
+from orchestration.domain.training_output import read_training_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from ops.given_schemas import Place
+    from ops.stack_checks import Account
+    from ops.terminal import Style
     from orchestration.ports import Ports
 
-
-def findings_of(path: Path) -> tuple[str, ...]:
-    """Findings on a policy file, each starting with the JSON path; empty when it is valid."""
-    document = _read(path)
-    if isinstance(document, tuple):
-        return document
-    findings = places_named(document)
-    if not findings and path.stem not in {document["model"], "policy"}:
-        findings = (f"$.model: is {document['model']!r}, but the file is named {path.name}; both must be the same.",)
-    return findings
+NOT_KNOWN: Final = 3
+"""Exit status where nothing is wrong as far as anybody could look."""
 
 
-def _read(path: Path) -> dict[str, Any] | tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of a file. ``checks`` are what a stack was asked."""
+
+    file: Path
+    read_as: str
+    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def status(self) -> int:
+        """Exit status of this file alone."""
+        outcomes = {check.outcome for check in self.checks}
+        if self.findings or Outcome.FAILED in outcomes:
+            return 1
+        return NOT_KNOWN if Outcome.UNKNOWN in outcomes else 0
+
+
+# What a file alone shows.
+
+
+def findings_of(file: Path, *, policy: bool = False) -> tuple[Finding, ...]:
+    """All that is wrong with a file, each with its place; empty when the loop takes it.
+
+    Args:
+        file: what is looked at.
+        policy: it is a policy, whatever it looks like.
+
+    Raises:
+        OperatorError: it is an event that AWS sends, or one that nobody writes a file of.
+    """
+    given = _given(file, policy=policy)
+    return given if isinstance(given, tuple) else _given_findings(given)
+
+
+def _given(file: Path, *, policy: bool) -> Given | tuple[Finding, ...]:
     try:
-        return read_policy(path.read_bytes())
+        body = file.read_bytes()
     except OSError as error:
-        return (f"$: cannot be read: {error.strerror}.",)
+        return (Finding((), f"cannot be read: {error.strerror}."),)
+    if policy:
+        return Given(FileKind.POLICY, file.name, body, {})
+    found = recognised(file.name, body)
+    return (Finding((), f"{found}."),) if isinstance(found, str) else found
 
 
-def places_named(document: dict[str, dict[str, str]]) -> tuple[str, ...]:
+def _given_findings(given: Given) -> tuple[Finding, ...]:
+    if given.kind is FileKind.POLICY:
+        return policy_findings(given.name, given.body)
+    place: Place = ()
+    kind, document = given.kind, given.document
+    if kind is FileKind.EVENT:
+        if document.get("source") != DRIFT_SOURCE:
+            raise OperatorError(
+                f"{given.name} is an event that AWS or the loop sends. make try FILE={given.name} says what comes of it."
+            )
+        asks = str(document.get("detail-type")).lower() == RETRAINING_REQUESTED.lower()
+        kind, place = (FileKind.REQUEST if asks else FileKind.DRIFT_REPORT), ("detail",)
+        document = mapping(document.get("detail"))
+    found: list[Finding] = []
+    if kind not in {FileKind.DECISION_FILE, FileKind.VIOLATIONS}:
+        found = [
+            Finding((*place, *each.place), each.sentence, each.meant and (*place, *each.meant))
+            for each in schema_findings(kind, document)
+        ]
+    if kind is FileKind.EVALUATION:
+        found += _impossible(document)
+    refused = _refused(given)
+    if kind is FileKind.DRIFT_REPORT and refused is None:
+        # Whose a report is and what it measures, in whichever library's words, is the reader's to say; the parts are the schema's.
+        found = [each for each in found if each.place != place]
+    # The reader says one thing at a time, and what the schema says has its place.
+    return tuple(found) if found or refused is None else (Finding(place, refused),)
+
+
+def _refused(given: Given) -> str | None:
+    """Why the loop's own reader does not take a file that is no policy; None when it does."""
+    if given.kind is FileKind.DECISION_FILE:
+        word = parse_decision(Document(given.name, given.body))
+        return word.sentence if isinstance(word, Rejection) else None
+    if given.kind is FileKind.VIOLATIONS:
+        violations = parse_violations(given.body)
+        return f"The report {violations}." if isinstance(violations, str) else None
+    if given.kind is FileKind.OUTPUT:
+        output = read_training_output(given.document, output_uri="s3://output-uri/")
+        return f"The output {output}." if isinstance(output, str) else None
+    if given.kind is FileKind.EVALUATION:
+        verdict = evaluate(given.body, Evaluation("auc"), Standing(expected=False, why=""))
+        return verdict.sentence if verdict.reason is Reason.EVALUATION_UNREADABLE else None
+    # Any endpoint may be a model's; a stack is asked whose it is.
+    signal = read_signal(
+        event_of(given, datetime.now(UTC)),
+        reader=FileReader("some", {}),
+        settings=default_settings(),
+        run_id="validate",
+    )
+    return signal.sentence if isinstance(signal, Rejection) else None
+
+
+def _impossible(report: dict[str, Any]) -> Iterator[Finding]:
+    """Values that a metric of that name cannot have, wherever the report has them."""
+    parts: list[tuple[Place, dict[str, Any]]] = []
+    for place, part in (((), report), (("champion",), mapping(report.get("champion")))):
+        slices = mapping(part.get("slices"))
+        parts += [(place, part), *(((*place, "slices", name), mapping(slices[name])) for name in slices)]
+    for where, part in parts:
+        for group in METRIC_GROUPS:
+            for name in mapping(part.get(group)):
+                known, value = metric(name), metric_value({group: part[group]}, name)
+                if known is not None and value is not None and (why := known.impossible(value)) is not None:
+                    yield Finding((*where, group, name), f"is {value:g}, and {why}; such a value fails its gate.")
+
+
+# A policy.
+
+
+def policy_findings(name: str, body: bytes) -> tuple[Finding, ...]:
+    """All that is wrong with a policy file. Whether it is valid the loop's reader says; the schema says what else is wrong."""
+    taken = read_policy(body)
+    document = json_object(body, at_most=POLICY_FILE_LIMIT)
+    if isinstance(document, str):
+        return (Finding((), f"{document}."),)
+    found: list[Finding] = []
+    if isinstance(taken, tuple):
+        found = schema_findings(FileKind.POLICY, document)
+        whole = _without(document, found)
+        unsure = [path(place) for each in found for place in (each.place, each.meant) if place]
+        found += [each for each in map(_rule, rule_findings(whole)) if not _touches(str(each), unsure)]
+        found = found or [_rule(each) for each in taken]
+    else:
+        whole = taken
+    found += map(_rule, _places_named(whole))
+    model = whole.get("model")
+    if model and Path(name).stem not in {model, "policy"}:
+        found.append(
+            Finding(("model",), f"is {model!r}, but the file is named {name}; both must be the same, in policies/ too.")
+        )
+    return tuple(found)
+
+
+def _rule(told: str) -> Finding:
+    """A finding of the loop's own, which begins with its JSON path."""
+    place, _, sentence = told.partition(": ")
+    parts = re.findall(r"\[(\d+)\]|\.([^.\[]+)", place)
+    return Finding(tuple(int(index) if index else key for index, key in parts), sentence)
+
+
+def _without(document: dict[str, Any], findings: Iterable[Finding]) -> dict[str, Any]:
+    """What is left when everything that breaks the schema is taken out; a member of a list leaves an empty object behind."""
+    return mapping(_part_without(document, {finding.place for finding in findings}, ()))
+
+
+def _part_without(value: Any, places: set[Place], place: Place) -> Any:
+    if isinstance(value, dict):
+        kept = {key: member for key, member in value.items() if (*place, key) not in places}
+        return {key: _part_without(member, places, (*place, key)) for key, member in kept.items()}
+    if isinstance(value, list):
+        return [
+            {} if (*place, index) in places else _part_without(member, places, (*place, index))
+            for index, member in enumerate(value)
+        ]
+    return value
+
+
+def _touches(told: str, places: Iterable[str]) -> bool:
+    """Whether a finding speaks of a place that was taken out, or of what lies around or in it."""
+    named = [name.rstrip(".") for name in re.findall(r"\$[\w.\[\]-]+", told)]
+    return any(_within(name, place) or _within(place, name) for name in named for place in places)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
+
+
+def _places_named(document: dict[str, Any]) -> tuple[str, ...]:
     """Findings on targets that cannot be one stack's, which works in one account and Region."""
-    targets = {section: document.get(section, {}).get("target") or "" for section in ("training", "promotion")}
+    targets = {section: mapping(document.get(section)).get("target") or "" for section in ("training", "promotion")}
     places = {f"$.{name}.target": arn.split(":")[3:5] for name, arn in targets.items() if arn.startswith("arn:")}
     if len({tuple(place) for place in places.values()}) < 2:  # noqa: PLR2004 - two differ
         return ()
@@ -58,87 +241,120 @@ def places_named(document: dict[str, dict[str, str]]) -> tuple[str, ...]:
     return (f"$: names {shown}: the loop starts targets of its own account and Region only.",)
 
 
-def not_own(path: Path, ports: Ports) -> tuple[str, ...]:
-    """Findings on a valid file that only the stack and its account can show: whose is what it names?"""
-    document = _read(path)
-    if isinstance(document, tuple):
-        return document
-    policy = parse_policy(document["model"], path.read_bytes(), version="file", settings=ports.settings)
-    champion = champion_of(ports, policy.promotion.endpoint, policy.model)
-    return policy_foreign(ports, policy, champion.as_record() if champion else None)
-
-
-def ports_of(stack: str, region: str) -> Ports:
-    """What the stack's deciding function has, with the credentials of whoever asks.
-
-    Raises:
-        OperatorError: there is no such stack, or it may not be looked at.
-    """
-    if region:
-        os.environ["AWS_DEFAULT_REGION"] = region
-    found = Stack(stack, region or None)
-    try:
-        described = found.client("lambda").get_function_configuration(
-            FunctionName=found.outputs["OrchestrationFunctionName"]
-        )
-    except (BotoCoreError, ClientError) as error:
-        raise OperatorError(f"What stack {stack} allows cannot be read: {error}") from None
-    return compose(described["Environment"]["Variables"])
-
-
-def shared_endpoints(paths: Sequence[Path]) -> dict[Path, str]:
-    """Findings on files that promote to the endpoint of another file, given or in the same folder."""
-    beside = {path.resolve() for given in paths for path in given.resolve().parent.glob("*.json")}
+def shared_endpoints(policies: Sequence[Path]) -> dict[Path, Finding]:
+    """Findings on policies that promote to the endpoint of another one, given or in the same folder."""
+    beside = {file.resolve() for given in policies for file in given.resolve().parent.glob("*.json")}
     owners: dict[str, dict[str, Path]] = {}
-    for path in sorted(beside | {path.resolve() for path in paths}):
-        document = _read(path)
-        if isinstance(document, tuple) or findings_of(path):
+    for file in sorted(beside | {file.resolve() for file in policies}):
+        document = read_policy(file.read_bytes())
+        if isinstance(document, tuple):
             continue
-        endpoint = document.get("promotion", {}).get("endpoint")
-        if endpoint and document.get("promotion", {}).get("kind", "endpoint") == "endpoint":
-            owners.setdefault(endpoint, {})[document["model"]] = path
+        promotion = document.get("promotion", {})
+        endpoint = promotion.get("endpoint")
+        if endpoint and promotion.get("kind", "endpoint") == "endpoint":
+            owners.setdefault(endpoint, {})[document["model"]] = file
     return {
-        path: (
-            f"$.promotion.endpoint: {endpoint} is the endpoint of {', '.join(sorted(set(models) - {model}))} as well: two "
-            "models would promote over each other. Give each model an endpoint of its own."
+        file: Finding(
+            ("promotion", "endpoint"),
+            f"{endpoint} is the endpoint of {', '.join(sorted(set(models) - {model}))} as well: two models would promote over "
+            "each other. Give each model an endpoint of its own.",
         )
         for endpoint, models in owners.items()
         if len(models) > 1
-        for model, path in models.items()
+        for model, file in models.items()
     }
 
 
+# What a stack shows.
+
+
+def checks_of(given: Given, ports: Ports, account: Account) -> tuple[Check, ...]:
+    """What a stack and its account say of a valid file: all of a policy, of a report or request whether the model is known."""
+    if given.kind is FileKind.POLICY:
+        document = read_policy(given.body)
+        assert isinstance(document, dict)  # noqa: S101 - only what is valid is asked about
+        policy = parse_policy(document["model"], given.body, version="file", settings=ports.settings)
+        return policy_checks(ports, account, policy)
+    if given.kind in {FileKind.DRIFT_REPORT, FileKind.REQUEST, FileKind.EVENT}:
+        return model_checks(ports, event_of(given, ports.now()))
+    return ()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status 0 valid, 1 not valid, 2 wrong usage."""
-    arguments = argparse.ArgumentParser(prog="make validate", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    arguments.add_argument("policies", nargs="*", type=Path, help="policy files (POLICY=)")
+    """Exit status as the module says."""
+    arguments = argparse.ArgumentParser(
+        prog="make validate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("files", nargs="*", type=Path, help="files of any kind (FILE=)")
+    arguments.add_argument("--policy", nargs="*", type=Path, default=[], help="files that are policies (POLICY=)")
     arguments.add_argument("--stack", default=variable("STACK"), help="a stack to check them against as well (STACK=)")
-    arguments.add_argument("--region", default=variable("REGION"), help="its AWS region (REGION=)")
+    arguments.add_argument("--region", default=variable("REGION") or None, help="its AWS region (REGION=)")
+    arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")
     options = arguments.parse_args(argv)
-    if not options.policies:
-        Terminal(errors=True).say("POLICY= is missing. Example: make validate POLICY=policies/fraud.json")
+    errors = Terminal(errors=True)
+    if not options.files and not options.policy:
+        errors.say("FILE= is missing. Example: make validate FILE=policies/fraud.json")
         return USAGE_ERROR
     try:
-        ports = ports_of(options.stack, options.region) if options.stack else None
-        return _say(options.policies, ports, Terminal())
-    except (OperatorError, BotoCoreError, ClientError) as error:
-        Terminal(errors=True).say(Styled("red", str(error)))
+        stack = Stack(options.stack, options.region) if options.stack else None
+        checked = _checked(options.files, options.policy, stack)
+    except OperatorError as error:
+        errors.say(Styled("red", str(error)))
         return USAGE_ERROR
+    except (BotoCoreError, ClientError) as error:
+        errors.say(Styled("red", "AWS refused:"), f" {error}")
+        return USAGE_ERROR
+    _say(checked, Terminal(), as_json=options.json)
+    statuses = {each.status for each in checked}
+    return 1 if 1 in statuses else max(statuses)
 
 
-def _say(policies: Sequence[Path], ports: Ports | None, terminal: Terminal) -> int:
-    bad, shared = 0, shared_endpoints(policies)
-    for path in policies:
-        findings = findings_of(path)
-        if path.resolve() in shared:
-            findings = (*findings, shared[path.resolve()])
-        if not findings and ports is not None:
-            findings = not_own(path, ports)
-        bad += bool(findings)
-        terminal.say(f"{path}: {'valid' if not findings else 'NOT VALID'}")
-        for finding in findings:
+def _checked(files: Sequence[Path], policies: Sequence[Path], stack: Stack | None) -> list[Checked]:
+    asked = (reading_ports(stack), StackAccount(stack)) if stack else None
+    given = [(file, _given(file, policy=file in policies)) for file in dict.fromkeys((*files, *policies))]
+    readable = [file for file, each in given if isinstance(each, Given) and each.kind is FileKind.POLICY]
+    shared = shared_endpoints(readable)
+    checked = []
+    for file, each in given:
+        if isinstance(each, tuple):
+            checked.append(Checked(file, "nothing that is known", each))
+            continue
+        found = _given_findings(each)
+        if file.resolve() in shared:
+            found = (*found, shared[file.resolve()])
+        checks = checks_of(each, *asked) if asked and not found else ()
+        checked.append(Checked(file, each.read_as, found, checks))
+    return checked
+
+
+COLOURS: Final[dict[Outcome, Style]] = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
+
+
+def _say(checked: Sequence[Checked], terminal: Terminal, *, as_json: bool) -> None:
+    if as_json:
+        terminal.json([_as_record(each) for each in checked])
+        return
+    for each in checked:
+        terminal.say(f"{each.file}: {'NOT VALID' if each.findings else 'valid'}, read as {each.read_as}")
+        for finding in each.findings:
             terminal.say(f"  {finding}")
-    return int(bad > 0)
+        for check in each.checks:
+            terminal.say(
+                "  ", Styled(COLOURS[check.outcome], f"{check.outcome:<9}"), f" {check.name}: {check.sentence}"
+            )
+
+
+def _as_record(each: Checked) -> dict[str, Any]:
+    return {
+        "file": str(each.file),
+        "read_as": each.read_as,
+        "valid": not each.findings,
+        "findings": [{"path": path(finding.place), "sentence": finding.sentence} for finding in each.findings],
+        "checks": [
+            {"check": check.name, "outcome": str(check.outcome), "sentence": check.sentence} for check in each.checks
+        ],
+        "status": each.status,
+    }
 
 
 if __name__ == "__main__":

@@ -385,3 +385,24 @@ def test_a_stack_with_roles_asks_for_the_capability(account: Account) -> None:
         "InsufficientCapabilitiesException"
     )
     stacks.create_stack(StackName="s", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+
+
+def test_a_simulation_of_a_role_is_decided_by_the_conditions_it_is_told_of(account: Account) -> None:
+    """``make validate STACK=`` asks so whether the hand may pass a role."""
+    to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    one, other = ("arn:aws:iam::000000000000:role/one", "arn:aws:iam::000000000000:role/other")
+    role = account.role("hand", document(allow("iam:PassRole", one, Condition=to_sagemaker)), PEOPLE)
+
+    def simulated(service: str | None) -> dict[str, str]:
+        entries = [
+            {"ContextKeyName": "iam:PassedToService", "ContextKeyValues": [service], "ContextKeyType": "string"}
+            for _ in range(service is not None)
+        ]
+        answer = account.aws.client("iam").simulate_principal_policy(
+            PolicySourceArn=role, ActionNames=["iam:PassRole"], ResourceArns=[one, other], ContextEntries=entries
+        )
+        return {found["EvalResourceName"]: found["EvalDecision"] for found in answer["EvaluationResults"]}
+
+    assert simulated("sagemaker.amazonaws.com") == {one: "allowed", other: "implicitDeny"}
+    assert simulated("ec2.amazonaws.com") == {one: "implicitDeny", other: "implicitDeny"}
+    assert simulated(None) == {one: "implicitDeny", other: "implicitDeny"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-from ops import explain, history, replay, retrain, status, switches, validate, waits
+from ops import explain, history, replay, retrain, status, switches, try_out, validate, waits
 from tests.stack.loop import Loop
 from tests.stack.moments import parked, run_of, stop
 from tests.stack.teams import alarm
@@ -225,15 +227,117 @@ def test_a_dead_letter_is_replayed_and_leaves_the_queue(loop: Loop, capsys: pyte
     loop.until(lambda: loop.decisions(model))
 
 
-def test_validate_names_the_path_and_what_was_expected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good = tmp_path / "fraud.json"
-    good.write_text(json.dumps({"schema_version": 1, "model": "fraud"}))
-    assert validate.main([str(good)]) == 0
-    bad = tmp_path / "churn.json"
-    bad.write_text(json.dumps({"schema_version": 1, "model": "churn", "severity": {"warning": "high"}}))
+READER: Final = (
+    *("cloudformation:DescribeStacks", "lambda:GetFunctionConfiguration", "dynamodb:GetItem", "dynamodb:Query"),
+    *(
+        "s3:GetObject",
+        "s3:ListBucket",
+        "sagemaker:Describe*",
+        "sagemaker:List*",
+        "states:Describe*",
+        "states:ListTags*",
+    ),
+    "cloudwatch:DescribeAlarms",
+)
+"""What an asker needs for all but the question about roles."""
 
-    assert validate.main([str(bad)]) == 1
-    assert "$.severity.warning: must be number" in capsys.readouterr().out
+
+@pytest.fixture
+def reader(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sign in somebody who may do this and nothing else."""
+
+    def signed_in_as(name: str, *actions: str) -> None:
+        key = loop.aws.key_of(name)
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        loop.aws.client("iam").put_user_policy(
+            UserName=name,
+            PolicyName="reads",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", str(key.access_key))
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", str(key.secret_key))
+
+    return signed_in_as
+
+
+def test_validate_looks_up_all_that_a_policy_names_with_the_rights_of_who_asks(
+    loop: Loop, reader: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = loop.model()
+    path = tmp_path / f"{model}.json"
+    path.write_bytes(loop.read_bytes(f"policies/{model}.json"))
+    assert validate.main([str(path), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert {check["check"].split()[0]: check["outcome"] for check in told["checks"]} == dict.fromkeys(
+        ("State", "Endpoint", "places", "serving", "role"), "passes"
+    )
+
+    document = json.loads(path.read_text())
+    gone = {"target": document["training"]["target"] + "-gone"}
+    path.write_text(
+        json.dumps({**document, "training": gone, "promotion": {**document["promotion"], "alarms": ["none"]}})
+    )
+    assert validate.main([str(path)]) == 1
+    out = capsys.readouterr().out
+    assert "fails     promotion.alarms: There is no alarm none." in out
+    assert f"fails     State machine {gone['target']}: " in out
+
+    path.write_bytes(loop.read_bytes(f"policies/{model}.json"))
+    reader("analyst", *READER)
+    assert validate.main([str(path)]) == 3
+    out = capsys.readouterr().out
+    assert "not known role of the champion's model: not checked: SimulatePrincipalPolicy was refused to you" in out
+    assert out.count("passes") == 4
+
+    path.write_text(json.dumps({**document, "mode": "actve", "severity": {"warning": "high"}}))
+    assert validate.main([str(path)]) == 1
+    out = capsys.readouterr().out
+    assert "$.severity.warning: must be a number" in out
+    assert "Did you mean active?" in out
+
+
+def test_try_says_what_the_stack_decides_next_and_leaves_it_as_it_is(
+    loop: Loop, reader: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def everything() -> Any:
+        items = loop.aws.client("dynamodb").get_paginator("scan").paginate(TableName=loop.table)
+        objects = loop.aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=loop.bucket)
+        return (
+            sorted(json.dumps(item, sort_keys=True) for page in items for item in page["Items"]),
+            sorted(version["VersionId"] for page in objects for version in page["Versions"]),
+            loop.executions(),
+        )
+
+    def tried(content: Any, *more: str) -> tuple[int, dict[str, Any]]:
+        path = tmp_path / "file.json"
+        path.write_text(json.dumps(content))
+        before = everything()
+        status = try_out.main(["--file", str(path), "--json", *more])
+        assert everything() == before
+        return status, json.loads(capsys.readouterr().out)
+
+    model = loop.model()
+    event = loop.drift(model)
+    status, said = tried(event)
+    assert (status, said["answer"]) == (0, "RETRAIN")
+
+    loop.run(event)
+    (decided, *_) = loop.decisions(model)
+    assert (decided["decision"], decided["sentence"]) == (said["answer"], said["sentence"])
+    assert tried(event)[1]["answer"] == "SKIP"
+
+    reader("analyst", *READER)
+    assert loop.item(f"MODEL#{model}", "STATE") is not None
+    status, said = tried(event["detail"])
+    assert (status, said["answer"]) == (1, "COALESCE")
+    assert any(line.startswith("stop cooldown") for line in said["lines"])
+    report = {"binary_classification_metrics": {"auc": 0.99, "recall": 0.9}}
+    assert "report lacks the champion's auc" in tried(report, "--model", model)[1]["sentence"]
+
+    reader("outsider", *(action for action in READER if not action.startswith("dynamodb")))
+    (tmp_path / "event.json").write_text(json.dumps(loop.drift(model)))
+    assert try_out.main(["--file", str(tmp_path / "event.json")]) == 3
+    assert "not known" in capsys.readouterr().err
 
 
 def test_a_missing_stack_says_how_to_name_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,7 @@ from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
     from orchestration.domain.documents import Document
+    from orchestration.domain.policy import Policy
     from orchestration.domain.serving import Champion
     from orchestration.ports import Ports
     from orchestration.stores.runs import StoredRun
@@ -147,7 +148,7 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
     found = evaluate(
         document.body if document else None,
         policy.evaluation,
-        _standing(ports, gathered),
+        standing(ports, policy, serves=manifest["champion"] is not None),
         unreadable=_unreadable(document),
     )
     refused = Next.FINISH if output.model_package_arn else Next.RECORD
@@ -194,11 +195,10 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
     return replace(verdict, result=_asks_or_promotes(gathered, found))
 
 
-def _standing(ports: Ports, gathered: Gathered) -> Standing:
-    """What a candidate is held against where its report names no champion."""
-    model = gathered.run.model
-    if gathered.policy.evaluation.champion != "last_promoted":
-        serves = gathered.manifest["champion"] is not None
+def standing(ports: Ports, policy: Policy, *, serves: bool) -> Standing:
+    """What a candidate is held against where its report names no champion; ``serves``: whether one did at the decision."""
+    model = policy.model
+    if policy.evaluation.champion != "last_promoted":
         return Standing(serves, "A champion serves" if serves else "No champion serves")
     last = next(ports.table.promoted_runs(model), None)
     verdict = ports.table.candidate_verdict(last) if last else None

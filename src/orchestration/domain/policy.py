@@ -277,6 +277,13 @@ def validate_policy(document: Any) -> tuple[str, ...]:
     )
 
 
+def rule_findings(document: dict[str, Any]) -> Iterator[str]:
+    """All that is wrong with a document which the schema takes, each with its JSON path; a decision stops at the first kind."""
+    yield from _unfit(document)
+    yield from _contradictions(document)
+    yield from itertools.starmap(_finding, _untaken(document))
+
+
 def _unfit(document: dict[str, Any]) -> tuple[str, ...]:
     """What no record could hold as it is written: each run pins its policy, twice with its training's input."""
     size = len(canonical(document).encode())
@@ -389,7 +396,7 @@ def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What SageMaker would not take of what the file writes into requests: path and rule of each."""
     training = document.get("training", {})
     kind, parameters = target_kind(training.get("target", "")), training.get("parameters", {})
-    if kind is TargetKind.TRAINING_JOB:
+    if kind is TargetKind.TRAINING_JOB and training.get("request"):
         yield from job_findings(training["request"], parameters)
     elif kind is TargetKind.SAGEMAKER_PIPELINE:
         yield from pipeline_findings(parameters)
