@@ -10,8 +10,9 @@ Out: SM_MODEL_DIR (``model.joblib``, ``code/inference.py``), SM_OUTPUT_DATA_DIR 
      file at ``--evaluation-uri``, and on failure the reason in ``<OPT_ML>/output/failure``.
 
 ``evaluation.json`` is in SageMaker's model-quality format ("Model quality metrics" in the developer guide); its
-``champion`` object holds the same metrics for the champion and is absent when none could be evaluated. ``difference`` says then how
-far the difference of the two areas under the curve may be off, which a policy with ``evaluation.confidence`` asks for.
+``champion`` object holds the same metrics for the champion and is absent when none could be evaluated. ``difference``
+says then how far the difference of the two areas under the curve may be off, which a policy with
+``evaluation.confidence`` asks for.
 """
 
 from __future__ import annotations
@@ -175,9 +176,9 @@ def difference(
 ) -> dict[str, Any]:
     """Candidate's metrics less the champion's on the same rows, with the bounds of what the true difference may be.
 
-    Of the area under the curve only, by DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), 837; a class with a single row
-    has no variance. For a metric that has no formula draw rows with replacement, score both models on them, and take the quantiles
-    1 - CONFIDENCE and CONFIDENCE of the differences.
+    Of the area under the curve only, by DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), 837; a class with a
+    single row has no variance. For a metric that has no formula draw rows with replacement, score both models on
+    them, and take the quantiles 1 - CONFIDENCE and CONFIDENCE of the differences.
     """
     changes = [
         mine - theirs for mine, theirs in zip(placements(labels, candidate), placements(labels, champion), strict=True)

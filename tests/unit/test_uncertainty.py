@@ -301,7 +301,8 @@ CHANCE = 4 * math.sqrt(0.05 * 0.95 / TRIALS)
 def rows_right(seed: int, *, truth: float, shared: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Which rows each model gets right, both of shape ``(TRIALS, ROWS)``.
 
-    The champion gets 0.8 of them, the candidate ``truth`` more. On a share of the rows, ``shared``, the same luck decides for both.
+    The champion gets 0.8 of them, the candidate ``truth`` more. On a share of the rows, ``shared``, the same luck
+    decides for both.
     """
     rng = np.random.default_rng(seed)
     luck, other = rng.random((TRIALS, ROWS)), rng.random((TRIALS, ROWS))
@@ -360,7 +361,7 @@ def test_paired_intervals_find_an_improvement_that_is_there() -> None:
 
 @pytest.mark.parametrize(("replace", "ddof"), [(False, 0), (False, 1), (True, 0)])
 def test_standard_deviations_let_chance_pass_no_more_often_than_the_confidence_says(replace: bool, ddof: int) -> None:
-    """Whichever way SageMaker draws and divides, and even for models whose errors have nothing to do with each other."""
+    """Whichever way SageMaker draws and divides, even for models whose errors have nothing to do with each other."""
     apart = passes(0.0, deviation_reports(*rows_right(3, truth=0.0, shared=0.0), replace=replace, ddof=ddof))
     assert apart < 0.05 + CHANCE
     if not replace and ddof == 0:

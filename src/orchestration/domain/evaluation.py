@@ -2,8 +2,8 @@
 
 Reads SageMaker's model-quality JSON (``binary_classification_metrics``, ``multiclass_classification_metrics`` or
 ``regression_metrics``, each metric ``{"value": x, "standard_deviation": y}``). The champion measured on the same data
-stands beside it under ``champion``, candidate - champion row by row under ``difference``; slices under ``slices.<name>``, each
-in the same format.
+stands beside it under ``champion``, candidate - champion row by row under ``difference``; slices under
+``slices.<name>``, each in the same format.
 
 A value that is missing, not a number or NaN is a failed gate, never a pass. A report that names the champion is compared
 with it even when the policy asks for no improvement: worse than what serves is worse.
@@ -11,12 +11,14 @@ with it even when the policy asks for no improvement: worse than what serves is 
 A policy that names a ``confidence`` has bounds take the place of values (one-sided, ``domain/uncertainty.py``):
 
 - ``minimum``: lower(candidate) > minimum;
-- ``min_improvement``: lower(candidate - champion) > min_improvement. That is superiority by a margin; with a negative one it is
-  non-inferiority, as it is with a guard's ``max_regression``: lower(candidate - champion) > -max_regression.
+- ``min_improvement``: lower(candidate - champion) > min_improvement. That is superiority by a margin; with a negative
+  one it is non-inferiority, as it is with a guard's ``max_regression``: lower(candidate - champion) >
+  -max_regression.
 
-Where lower is better it is upper(...) < with the sign of the improvement changed. Source: ICH E9, Statistical principles for clinical
-trials (1998), 3.3.2: the bound of a confidence interval against a margin that was written down before. A candidate that is not as
-good as asked then passes such a gate with a probability of at most 1 - confidence.
+Where lower is better it is upper(...) < with the sign of the improvement changed. Source: ICH E9, Statistical
+principles for clinical trials (1998), 3.3.2: the bound of a confidence interval against a margin that was written
+down before. Where a report's bounds are what they say, a candidate that is not as good as asked passes such a gate
+with a probability of at most 1 - confidence.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ UNSURE: Final = "Write that into the report (docs/policy.md#how-sure-a-gate-is).
 """What to do where a policy names a confidence and a report does not say how far its numbers may be off."""
 
 SAME_NUMBER: Final = 2**-10
-"""Share of a metric's value by which a report's difference may be off that of its two numbers, which it may have rounded."""
+"""Share of a metric's value by which a report's difference may be off that of its two numbers, being rounded."""
 
 METRICS_KEPT: Final = 200
 """Metrics of a report that a verdict holds beside those its policy asks for. A table item has 400 KB, a reader less time."""
@@ -270,7 +272,7 @@ class _Comparison:
     improvement: float | None
 
     def gates(self, candidate: dict[str, float], champion: _Champion, report: _Report | None) -> list[Gate]:
-        """Its gates: bound, comparison, or that it was measured at all; held against bounds where there is a ``report`` to ask."""
+        """Its gates: bound, comparison, or that it was measured. A ``report`` is asked how far values may be off."""
         value, found = candidate.get(_key(self.metric, self.part)), []
         if self.minimum is not None:
             doubt = None if report is None else report.of_value(self.metric, self.part, self.minimum)
@@ -385,7 +387,7 @@ def _gate(
 
 
 def _doubted(name: str, metric: str, value: float, bound: float, doubt: _Doubt, *, lower: bool) -> Gate:
-    """A gate whose bound is as much stricter as the value may be off: value > bound where doubt's lower bound is > asked."""
+    """A gate whose bound is as much stricter as its value may be off: value > bound where known.lower > asked."""
     comparison, known = "<" if lower else ">", doubt.known
     if not isinstance(known, str):
         stricter = round(value + doubt.asked - (known.upper if lower else known.lower), DECIMALS)
@@ -395,8 +397,9 @@ def _doubted(name: str, metric: str, value: float, bound: float, doubt: _Doubt, 
         return Gate(name, metric, value, comparison, bound, False, told)
     passed = value < stricter if lower else value > stricter
     told = (
-        f"{_said(name, value, comparison, stricter, passed=passed)} With confidence {doubt.confidence:g} {doubt.subject} of {known.value:.4f} "
-        f"is {known.lower:.4f} at least and {known.upper:.4f} at most ({known.source}), and has to be {'below' if lower else 'above'} {doubt.asked:.4f}."
+        f"{_said(name, value, comparison, stricter, passed=passed)} With confidence {doubt.confidence:g} {doubt.subject} "
+        f"of {known.value:.4f} is {known.lower:.4f} at least and {known.upper:.4f} at most ({known.source}), "
+        f"and has to be {'below' if lower else 'above'} {doubt.asked:.4f}."
     )
     return Gate(name, metric, value, comparison, stricter, passed, told)
 

@@ -93,8 +93,8 @@ class GuardMetric:
 class Evaluation:
     """The gates a candidate has to pass. ``metric`` None means that the policy asks for no evaluation.
 
-    ``champion`` is what it is compared with: what serves on the endpoint, what was promoted last, or nothing. ``confidence`` is that
-    of the bounds that gates hold instead of values; None: values.
+    ``champion`` is what it is compared with: what serves on the endpoint, what was promoted last, or nothing.
+    ``confidence`` is that of the bounds that gates hold instead of values; None: values.
     """
 
     metric: str | None
@@ -379,7 +379,10 @@ def _marginless(evaluation: dict[str, Any]) -> Iterator[str]:
     if "min_improvement" not in evaluation:
         asked.insert(0, "$.evaluation.min_improvement")
     for where in asked[:FINDINGS_LIMIT]:
-        yield f"{where}: is needed with $.evaluation.confidence; say how much worse a candidate may be, or how much better it has to be."
+        yield (
+            f"{where}: is needed with $.evaluation.confidence; "
+            "say how much worse a candidate may be, or how much better it has to be."
+        )
 
 
 def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,10 +15,10 @@ from orchestration.domain.json_values import mapping, number
 DEVIATION_TO_ERROR: Final = math.sqrt(5 / 4 * 0.8 / 0.2)
 """Standard error of a metric by its ``standard_deviation`` in SageMaker's model-quality report.
 
-That is the standard deviation of the metric over five random samples of 80 % of the rows (SageMaker developer guide, "Model quality
-metrics"). Samples of a share f, drawn without replacement, vary by (1 - f) / f of the variance of the whole (Cochran, Sampling
-Techniques, 1977, theorem 2.2). Whether SageMaker draws without replacement, and whether it divides by 5 or by 4, AWS does not say: this
-is the widest of the four readings.
+That is the standard deviation of the metric over five random samples of 80 % of the rows (SageMaker developer guide,
+"Model quality metrics"). Samples of a share f, drawn without replacement, vary by (1 - f) / f of the variance of the
+whole (Cochran, Sampling Techniques, 1977, theorem 2.2). Whether SageMaker draws without replacement, and whether it
+divides by 5 or by 4, AWS does not say: this is the widest of the four readings.
 """
 
 
@@ -35,9 +35,10 @@ class Interval:
 def interval(entry: Any, confidence: float) -> Interval | str:
     """Bounds of an entry of a report, or what it lacks, to follow the entry's name.
 
-    An entry with ``lower``, ``upper`` and ``confidence`` (of each bound) says itself; one of a higher confidence is wider and so is taken.
-    Else ``standard_deviation`` counts: value -+ t * DEVIATION_TO_ERROR * standard_deviation, t of Student's distribution with the four
-    degrees of freedom that five samples leave. One of 0 says that five samples agreed, not that others would.
+    An entry with ``lower``, ``upper`` and ``confidence`` (of each bound) says itself; one of a higher confidence is
+    wider and so is taken. Else ``standard_deviation`` counts: value -+ t * DEVIATION_TO_ERROR * standard_deviation, t
+    of Student's distribution with the four degrees of freedom that five samples leave. One of 0 says that five
+    samples agreed, not that others would.
     """
     given = mapping(entry)
     value, lower, upper, level = (number(given.get(name)) for name in ("value", "lower", "upper", "confidence"))
@@ -59,9 +60,10 @@ def interval(entry: Any, confidence: float) -> Interval | str:
 def difference(one: Interval, other: Interval) -> Interval:
     """Bounds of ``one - other`` for two numbers whose errors do not depend on each other.
 
-    d - sqrt((one - one.lower)^2 + (other.upper - other)^2) is the lower one; the upper one the other way round. Source: Zou and
-    Donner, Statistics in Medicine 27 (2008), 1693 (MOVER). Errors that go together, as those of two models on the same rows do, make
-    the difference vary less, and these bounds wider than they need be; errors that go against each other make them too narrow.
+    d - sqrt((one - one.lower)^2 + (other.upper - other)^2) is the lower one; the upper one the other way round.
+    Source: Zou and Donner, Statistics in Medicine 27 (2008), 1693 (MOVER). Errors that go together, as those of two
+    models on the same rows do, make the difference vary less, and these bounds wider than they need be; errors that
+    go against each other make them too narrow.
     """
     value = one.value - other.value
     return Interval(
