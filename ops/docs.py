@@ -99,7 +99,12 @@ def policy_table() -> str:
             kind = child.get("type") or ("one of " + ", ".join(map(str, child.get("enum", [child.get("const")]))))
             bounds = [
                 f"{label} {child[key]}"
-                for key, label in (("minimum", "at least"), ("maximum", "at most"), ("exclusiveMinimum", "above"))
+                for key, label in (
+                    ("minimum", "at least"),
+                    ("maximum", "at most"),
+                    ("exclusiveMinimum", "above"),
+                    ("exclusiveMaximum", "below"),
+                )
                 if key in child
             ]
             lines.append(
