@@ -102,7 +102,12 @@ def policy_table() -> str:
             )
             bounds = [
                 f"{label} {child[key]}"
-                for key, label in (("minimum", "at least"), ("maximum", "at most"), ("exclusiveMinimum", "above"))
+                for key, label in (
+                    ("minimum", "at least"),
+                    ("maximum", "at most"),
+                    ("exclusiveMinimum", "above"),
+                    ("exclusiveMaximum", "below"),
+                )
                 if key in child
             ]
             lines.append(

@@ -360,6 +360,7 @@ WANTED: Final = (
     Evaluation("auc", minimum=0.8, guards=(GuardMetric("recall", minimum=0.5, slice="new"), GuardMetric("rmse"))),
     Evaluation("auc"),
     Evaluation("rmse", min_improvement=0.0, lower_is_better=True),
+    Evaluation("auc", minimum=0.8, min_improvement=-0.1, confidence=0.95),
 )
 
 
@@ -398,7 +399,13 @@ def reports() -> list[bytes]:
     }
     champion = {"binary_classification_metrics": {**metrics, "auc": {"value": 0.9}}}
     slices = {"new": {"binary_classification_metrics": {"recall": {"value": 0.7}}}}
-    full = {"binary_classification_metrics": metrics, "champion": champion, "slices": slices}
+    paired = {"auc": {"value": 0.03, "lower": 0.01, "upper": 0.05, "confidence": 0.95}}
+    full = {
+        "binary_classification_metrics": {**metrics, "auc": {"value": 0.93, "standard_deviation": 0.001}},
+        "champion": champion,
+        "difference": {"binary_classification_metrics": paired},
+        "slices": slices,
+    }
     return [
         json.dumps(full).encode(),
         json.dumps({"regression_metrics": metrics, "champion": {"regression_metrics": metrics}}).encode(),

@@ -22,6 +22,10 @@ import jsonata
 import numpy as np
 import pytest
 
+from orchestration.domain.evaluation import Standing
+from orchestration.domain.evaluation import evaluate as judge
+from orchestration.domain.policy import Evaluation
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "creditcard"
 # The example's scripts import each other as plain modules, because SageMaker runs them from one directory.
 sys.path.append(str(EXAMPLE))
@@ -188,6 +192,13 @@ def test_on_drifted_data_a_retrained_candidate_beats_the_champion(train: Any, tm
     assert value(after, "recall") >= 0.6
     assert value(after, "auc") - value(after["champion"], "auc") >= 0.2
     assert value(before, "auc") - value(after["champion"], "auc") >= 0.2
+    assert "difference" not in before
+    improved = after["difference"]["binary_classification_metrics"]["auc"]["lower"]
+    for asked, passed in ((improved - 1e-6, True), (improved + 1e-6, False)):
+        wanted = Evaluation("auc", minimum=0.8, min_improvement=asked, confidence=0.95)
+        verdict = judge((second / "evaluation.json").read_bytes(), wanted, Standing(True, "A champion serves"))
+        assert verdict.passed is passed, verdict.sentence
+        assert "(paired)" in verdict.gates[1].sentence
 
 
 # --- baseline -----------------------------------------------------------------------------------------------
@@ -536,6 +547,36 @@ def test_standard_deviations_are_given_from_200_rows_on(train: Any) -> None:
 def test_a_classifier_that_flags_nothing_has_metrics_too(train: Any) -> None:
     metrics = train.quality(np.array([0, 1.0]), np.array([0.1, 0.2]), 0)
     assert (metrics["precision"]["value"], metrics["recall"]["value"], metrics["f1"]["value"]) == (0.0, 0.0, 0.0)
+
+
+def test_the_difference_of_two_areas_has_the_bounds_of_a_paired_bootstrap(train: Any) -> None:
+    rng = np.random.default_rng(5)
+    labels = (rng.random(400) < 0.3).astype(np.float64)
+    shared = labels * 0.6 + rng.random(400)
+    # Rounded, so that scores tie.
+    candidate, champion = (np.round(shared + share * rng.random(400), 1) for share in (0.2, 0.8))
+    found = train.difference(labels, candidate, champion)["auc"]
+    areas = [train.point_metrics(labels, scores)["auc"] for scores in (candidate, champion)]
+    assert found["value"] == pytest.approx(areas[0] - areas[1])
+    assert (found["upper"] - found["value"], found["confidence"]) == (
+        pytest.approx(found["value"] - found["lower"]),
+        0.95,
+    )
+    drawn = [rng.integers(0, 400, 400) for _ in range(600)]
+    differences = [
+        train.placements(labels[rows], candidate[rows])[0].mean()
+        - train.placements(labels[rows], champion[rows])[0].mean()
+        for rows in drawn
+    ]
+    # 1.645 standard errors; of 600 bootstrap samples their deviation is good to a few percent.
+    assert found["upper"] - found["value"] == pytest.approx(1.645 * np.std(differences), rel=0.12)
+    assert train.difference(labels, candidate, candidate)["auc"]["upper"] == 0.0
+
+
+def test_a_class_with_a_single_row_has_no_bounds(train: Any) -> None:
+    scores = np.array([0.1, 0.2, 0.3])
+    assert train.difference(np.array([0.0, 0, 1]), scores, scores) == {}
+    assert train.difference(np.array([0.0, 1, 1]), scores, scores) == {}
 
 
 def test_the_holdout_shares_no_row_with_the_training_rows_and_keeps_the_classes(train: Any) -> None:

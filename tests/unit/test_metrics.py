@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import string
+from pathlib import Path
 
 import pytest
+from botocore import loaders
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.domain.metrics import (
     CATALOGUE,
+    ENDINGS,
+    NEGATED,
+    PREFIXES,
     Metric,
     _catalogue,
     _known,
@@ -139,6 +144,21 @@ LOWER = [
     "davies_bouldin_score",
     "fid",
 ]
+# No library lists these; the literature has them.
+LOWER_BESIDES = """
+    abs_error ace adaptive_calibration_error bce brier_loss character_error_rate circle_loss classification_error
+    cross_entropy_loss ctc_loss cvrmse d2_tweedie_deviance diarization_error_rate dists equal_error_rate ergas
+    false_acceptance_rate false_alarm_rate false_omission_rate false_rejection_rate far fdr frr huber_loss inertia
+    js_divergence kullback_leibler_divergence levenshtein_distance lpips max_calibration_error
+    maximum_calibration_error maximum_error mean_absolute_loss mean_pseudo_huber_error
+    mean_relative_absolute_error mean_square_error mean_squared_distance medae median_ae misclassification_rate
+    miss_rate nd neg_log_likelihood nll_loss normalized_rmse nrmse per phoneme_error_rate poisson_deviance
+    poisson_loss ppl pseudo_huber rae reconstruction_error relative_absolute_error rmsd root_mean_square_error
+    root_mean_squared_percentage_error root_relative_squared_error rrse rse sce sentence_error_rate ser
+    squared_loss static_calibration_error sum_of_squared_distances test_loss train_loss training_loss
+    validation_loss w_quantile_loss wil wmape
+"""
+LOWER += LOWER_BESIDES.split()
 
 HIGHER = [
     "auc",
@@ -235,6 +255,20 @@ HIGHER = [
     "sparse_top_k_categorical_accuracy",
     "CosineSimilarity",
 ]
+# No library lists these; the literature has them.
+HIGHER_BESIDES = """
+    adjusted_r2 ami area_under_pr area_under_roc ari auc_roc auc_score bleurt ccc ciou
+    coefficient_of_determination cohens_kappa comet concordance dice_coefficient diou dnsmos elbo em
+    expected_reciprocal_rank gini_coefficient giou gleu google_bleu harrell_c informedness kendall_tau kendalltau
+    ks_score linear_kappa lrap macro_f1 map50 map50_95 masked_accuracy matthews_correlation_coefficient
+    mean_average_precision_at_iou mean_reciprocal_rank micro_f1 mos ms_ssim nisqa nist_mt nmi
+    normalized_discounted_cumulative_gain npv overall_f1 overall_precision overall_recall pass_at pass_rate
+    pearson per_word_log_likelihood phi_coefficient positive_predictive_value ppv precision_at_target_recall psnr
+    purity quadratic_weighted_kappa qwk r_squared reciprocal_rank rouge2 rsquared sdr selectivity sensitivity
+    si_snr snr spearman spearman_correlation subset_accuracy threat_score tnr top5_accuracy tpr true_negative_rate
+    v_measure weighted_auc weighted_f2 weighted_kappa weighted_precision wip youdens_j
+"""
+HIGHER += HIGHER_BESIDES.split()
 
 
 @pytest.mark.parametrize("name", LOWER)
@@ -277,6 +311,111 @@ def test_every_metric_of_scikit_learn_is_known_with_its_direction() -> None:
     ]
     # A score is better when it is greater, but for one.
     assert wrong == ["davies_bouldin_score"]
+
+
+RECORDED = {
+    path.parent.parent.name: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((Path(__file__).parents[1] / "dialects").glob("*/recorded/metrics.json"))
+}
+
+# Names that a library lists and the catalogue leaves out: a policy that means one of them has to say lower_is_better.
+NO_MEASURE_OF_QUALITY = {
+    "a table or a curve, not a number": """
+        ConfusionMatrix BinaryConfusionMatrix MulticlassConfusionMatrix MultilabelConfusionMatrix ROC BinaryROC MulticlassROC
+        MultilabelROC PrecisionRecallCurve BinaryPrecisionRecallCurve MulticlassPrecisionRecallCurve MultilabelPrecisionRecallCurve
+        RetrievalPrecisionRecallCurve StatScores BinaryStatScores MulticlassStatScores MultilabelStatScores""",
+    "several numbers under one name": "BinaryFairness BinaryGroupStatRates SQuAD",
+    "holds or changes other metrics": """
+        Metric MetricCollection MetricTracker BootStrapper ClasswiseWrapper MinMaxMetric MultioutputWrapper MultitaskWrapper Running
+        FeatureShare PermutationInvariantTraining MetricInputTransformer LambdaInputTransformer BinaryTargetTransformer
+        MeanMetricWrapper Combination UserPerObjMetric UserQuerywiseMetric""",
+    "sums or averages whatever it is given": "Mean Sum CatMetric MaxMetric MeanMetric MinMetric SumMetric RunningMean RunningSum",
+    "a count that grows with the data": "TruePositives TrueNegatives",
+    "best between its ends": "BIAS CtrFactor",
+    "its direction depends on its parameter": "InfoLM",
+    "an objective, which the library takes for a metric of its own choice": """
+        binary regression softmax ova ovr multiclass_ova multiclassova lambdarank rank_xendcg xendcg xendcg_mart xe_ndcg xe_ndcg_mart""",
+    "the library's direction is not that of its definition": """
+        ams SpectralDistortionIndex PerceptualPathLength""",
+    "one name, two directions: a loss here and a coefficient elsewhere": "Dice dice Tversky tversky",
+    "an error rate to most, the expected reciprocal rank to CatBoost": "ERR",
+    "an association of two columns here and an error of forecasts elsewhere": "TheilsU",
+    "a property of an image": "TotalVariation",
+    "how fast, not how well": "InferenceLatency",
+}  # fmt: skip
+LEFT_OUT = {name for names in NO_MEASURE_OF_QUALITY.values() for name in names.split()}
+
+# What a library says of its own metric, and the catalogue does not.
+CONTRADICTED = {
+    ("lightgbm", "r2"): "what its names do not begin with auc, ndcg@, map@ or average_precision, it takes for an error",
+    ("xgboost", "interval-regression-accuracy"): "what its early stopping does not list, it takes for an error",
+    (
+        "torchmetrics",
+        "DaviesBouldinScore",
+    ): "Davies and Bouldin (1979), and scikit-learn: the clusters are better when it is lower",
+    ("torchmetrics", "WordInfoPreserved"): "1 - WordInfoLost, of which it says the same",
+}
+
+
+@pytest.mark.parametrize("library", RECORDED)
+def test_every_metric_that_a_library_lists_is_known_with_its_direction_or_left_out_for_a_reason(library: str) -> None:
+    listed = {each["name"]: each["lower_is_better"] for each in RECORDED[library]["metrics"]}
+    assert len(listed) > 20
+    unknown = {name for name in listed if metric(name) is None}
+    assert unknown - LEFT_OUT == set()
+    wrong = {
+        (library, name)
+        for name, lower in listed.items()
+        if (found := metric(name)) is not None and lower is not None and found.lower is not lower
+    }
+    assert wrong == {pair for pair in CONTRADICTED if pair[0] == library}
+
+
+def test_every_metric_of_autopilot_is_known() -> None:
+    shapes = loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
+    names = {name for shape in ("AutoMLMetricEnum", "AutoMLMetricExtendedEnum") for name in shapes[shape]["enum"]}
+    assert len(names) > 20
+    assert {name for name in names if metric(name) is None} - LEFT_OUT == set()
+
+
+def test_what_is_left_out_is_listed_by_a_library_and_known_as_nothing() -> None:
+    listed = {each["name"] for library in RECORDED.values() for each in library["metrics"]} | {"InferenceLatency"}
+    assert LEFT_OUT - listed == set()
+    assert {name for name in LEFT_OUT if metric(name) is not None} == set()
+    assert RECORDED.keys() >= {
+        "autogluon",
+        "catboost",
+        "keras",
+        "lightgbm",
+        "sagemaker_built_in",
+        "torchmetrics",
+        "xgboost",
+    }
+
+
+def test_a_name_may_say_its_task() -> None:
+    for name in ("BinaryAUROC", "multilabel_auroc", "AUCMulticlass", "val_binary_auroc"):
+        assert metric(name) == metric("auc")
+    assert metric("RetrievalMRR") == metric("mrr")
+    assert metric("multiclass") == metric("log_loss")
+
+
+def shorter(letters: str) -> set[str]:
+    """A name's letters, and what is left of them without what may stand before and after."""
+    begun = [letters.removeprefix(each) for each in (*PREFIXES, NEGATED) if letters.startswith(each)]
+    left = {each for each in (*begun, ENDINGS.sub("", letters)) if each != letters}
+    return {letters}.union(*map(shorter, left))
+
+
+def test_every_name_of_the_catalogue_is_some_librarys_or_is_written_here_too() -> None:
+    """A misspelt alias is nobody's name."""
+    import sklearn.metrics  # noqa: PLC0415 - takes a second, which no other test has to pay
+
+    listed = [each["name"] for library in RECORDED.values() for each in library["metrics"]]
+    written = [*listed, *sklearn.metrics.__all__, *sklearn.metrics.get_scorer_names(), *LOWER, *HIGHER]
+    parts = {_letters(part) for name in written for part in (name, name.rpartition(":")[2], name.partition(":")[0])}
+    said = set().union(*map(shorter, parts))
+    assert {name for entry in DATA["metrics"] for name in entry["aliases"] if _letters(name) not in said} == set()
 
 
 @pytest.mark.parametrize(

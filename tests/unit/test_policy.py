@@ -173,6 +173,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "minimum": 0.8,
             "min_improvement": 0.01,
             "lower_is_better": False,
+            "confidence": 0.95,
             "guards": [
                 {"metric": "recall", "minimum": 0.5, "max_regression": 0.1, "slice": "eu", "lower_is_better": True}
             ],
@@ -633,6 +634,53 @@ def test_a_comparison_that_cannot_be_made_is_no_policy(
     )
 
 
+NEEDED = (
+    "is needed with $.evaluation.confidence; say how much worse a candidate may be, or how much better it has to be."
+)
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "found"),
+    [
+        ({"min_improvement": -0.01}, []),
+        ({}, ["$.evaluation.min_improvement"]),
+        ({"champion": "none", "minimum": 0.8, "guards": [{"metric": "recall", "minimum": 0.5}]}, []),
+        (
+            {
+                "min_improvement": 0.0,
+                "guards": [
+                    {"metric": "recall", "minimum": 0.5},
+                    {"metric": "recall"},
+                    {"metric": "f1", "max_regression": 0},
+                ],
+            },
+            ["$.evaluation.guards[1].max_regression"],
+        ),
+        (
+            {"guards": [{"metric": "recall"}] * 20},
+            ["$.evaluation.min_improvement", *(f"$.evaluation.guards[{place}].max_regression" for place in range(9))],
+        ),
+    ],
+)
+def test_a_policy_that_names_a_confidence_says_its_margins(evaluation: dict[str, Any], found: list[str]) -> None:
+    """No interval shows that a candidate is not worse at all."""
+    asked = {"metric": "auc", "confidence": 0.95, **evaluation}
+    told = list(validate_policy({**BARE, "evaluation": asked, "promotion": ENDPOINT_ONLY}))
+    assert told == [f"{where}: {NEEDED}" for where in found]
+    del asked["confidence"]
+    assert validate_policy({**BARE, "evaluation": asked, "promotion": ENDPOINT_ONLY}) == ()
+
+
+@pytest.mark.parametrize(("confidence", "legal"), [(0.5, False), (0.51, True), (0.999, True), (1, False), (95, False)])
+def test_a_confidence_is_more_than_a_coin_and_less_than_certainty(confidence: float, legal: bool) -> None:
+    policy = {**BARE, "evaluation": {"metric": "auc", "min_improvement": 0, "confidence": confidence}}
+    assert (validate_policy(policy) == ()) is legal
+
+
+def test_a_policy_without_a_confidence_is_pinned_as_before_there_was_one() -> None:
+    assert "confidence" not in policy_record(parse({"evaluation": {"metric": "auc"}}))["evaluation"]
+
+
 @pytest.mark.parametrize(
     ("evaluation", "promotion", "champion"),
     [
@@ -748,6 +796,7 @@ RICH = {
         "minimum": 0.8,
         "min_improvement": 0.01,
         "lower_is_better": False,
+        "confidence": 0.9,
         "guards": [{"metric": "recall", "minimum": 0.5, "slice": "young"}, {"metric": "rmse", "max_regression": 0}],
     },
     "approval": {"training": "by-severity", "promotion": "always", "approvals_needed": 2, "expire_hours": 6},

@@ -2,21 +2,36 @@
 
 Reads SageMaker's model-quality JSON (``binary_classification_metrics``, ``multiclass_classification_metrics`` or
 ``regression_metrics``, each metric ``{"value": x, "standard_deviation": y}``). The champion measured on the same data
-stands beside it under ``champion``; slices under ``slices.<name>``, each in the same format.
+stands beside it under ``champion``, candidate - champion row by row under ``difference``; slices under
+``slices.<name>``, each in the same format.
 
 A value that is missing, not a number or NaN is a failed gate, never a pass. A report that names the champion is compared
 with it even when the policy asks for no improvement: worse than what serves is worse.
+
+A policy that names a ``confidence`` has bounds take the place of values (one-sided, ``domain/uncertainty.py``):
+
+- ``minimum``: lower(candidate) > minimum;
+- ``min_improvement``: lower(candidate - champion) > min_improvement. That is superiority by a margin; with a negative
+  one it is non-inferiority, as it is with a guard's ``max_regression``: lower(candidate - champion) >
+  -max_regression.
+
+Where lower is better it is upper(...) < with the sign of the improvement changed. Source: ICH E9, Statistical
+principles for clinical trials (1998), 3.3.2: the bound of a confidence interval against a margin that was written
+down before. Where a report's bounds are what they say, a candidate that is not as good as asked passes such a gate
+with a probability of at most 1 - confidence.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.json_values import json_object, mapping, number, text
 from orchestration.domain.metrics import judged_as
 from orchestration.domain.reasons import Reason
+from orchestration.domain.uncertainty import Interval, difference, interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +50,12 @@ OTHERWISE: Final = (
 COMPARED: Final = "Write its numbers into the report under champion (docs/policy.md#what-a-candidate-is-compared-with), or set evaluation.champion: none."
 """What to do where a comparison is asked for and there is nothing to compare with."""
 
+UNSURE: Final = "Write that into the report (docs/policy.md#how-sure-a-gate-is)."
+"""What to do where a policy names a confidence and a report does not say how far its numbers may be off."""
+
+SAME_NUMBER: Final = 2**-10
+"""Share of a metric's value by which a report's difference may be off that of its two numbers, being rounded."""
+
 METRICS_KEPT: Final = 200
 """Metrics of a report that a verdict holds beside those its policy asks for. A table item has 400 KB, a reader less time."""
 
@@ -47,7 +68,10 @@ DECIMALS: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate. ``bound`` is what ``value`` is compared with, ``comparison`` is ``>=`` or ``<=``."""
+    """One gate. ``bound`` is what ``value`` is compared with, ``comparison`` is ``>=`` or ``<=``.
+
+    Under a confidence ``bound`` holds as much as the value may be off besides, and ``comparison`` is ``>`` or ``<``.
+    """
 
     name: str
     metric: str
@@ -119,7 +143,8 @@ def evaluate(
     asked = [(wanted.metric, None), *((guard.metric, guard.slice) for guard in wanted.guards)]
     candidate = metric_values(document, asked)
     against = _against(document, wanted, standing, asked)
-    gates = [gate for each in _comparisons(wanted, against) for gate in each.gates(candidate, against)]
+    asks = None if wanted.confidence is None else _Report(document, wanted.confidence)
+    gates = [gate for each in _comparisons(wanted, against) for gate in each.gates(candidate, against, asks)]
     failed = [gate for gate in gates if not gate.passed]
     value = candidate.get(wanted.metric)
     shown = "not measured" if value is None else f"{value:.4f}"
@@ -185,39 +210,94 @@ def _against(
 
 
 @dataclass(frozen=True, slots=True)
+class _Doubt:
+    """How far what a gate holds may be off: its bounds, or what the report lacks. They have to be beyond ``asked``."""
+
+    subject: str
+    known: Interval | str
+    asked: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """The report, asked how far its numbers may be off."""
+
+    document: dict[str, Any]
+    confidence: float
+
+    def of_value(self, metric: str, part: str | None, minimum: float) -> _Doubt:
+        """Of the candidate's value."""
+        return _Doubt(metric, self._interval(self.document, metric, part, metric), minimum, self.confidence)
+
+    def of_change(
+        self, metric: str, part: str | None, champion: _Champion, values: tuple[float, float], asked: float
+    ) -> _Doubt:
+        """Of candidate - champion, whose ``values`` these are."""
+        known: Interval | str = f"the {metric} of {champion.name} was measured on other data"
+        if champion.same_data:
+            known = self._change(metric, part, values)
+        return _Doubt("the difference", known, asked, self.confidence)
+
+    def _change(self, metric: str, part: str | None, values: tuple[float, float]) -> Interval | str:
+        paired = mapping(self.document.get("difference"))
+        if _entry(_part(paired, part), metric) is None:
+            one = self._interval(self.document, metric, part, metric)
+            other = self._interval(mapping(self.document.get("champion")), metric, part, "champion")
+            if isinstance(one, Interval) and isinstance(other, Interval):
+                return difference(one, other)
+            return f"the report has no difference of {metric}, and {one if isinstance(one, str) else other}"
+        found = self._interval(paired, metric, part, f"difference of {metric}")
+        if isinstance(found, str):
+            return found
+        change = values[0] - values[1]
+        if abs(found.value - change) > SAME_NUMBER * max(map(abs, values)):
+            return f"the report's difference of {metric} is {found.value:g}, and that of its two numbers {change:g}"
+        return replace(found, source="paired")
+
+    def _interval(self, document: dict[str, Any], metric: str, part: str | None, name: str) -> Interval | str:
+        found = interval(_entry(_part(document, part), metric), self.confidence)
+        return f"the report's {name} {found}" if isinstance(found, str) else found
+
+
+@dataclass(frozen=True, slots=True)
 class _Comparison:
     """One metric with what is asked of it. ``improvement`` None: it is held against no champion."""
 
     name: str
     metric: str
-    key: str
+    part: str | None
     of: Metric | None
     minimum: float | None
     improvement: float | None
 
-    def gates(self, candidate: dict[str, float], champion: _Champion) -> list[Gate]:
-        """Its gates: bound, comparison, or that it was measured at all."""
-        value, found = candidate.get(self.key), []
+    def gates(self, candidate: dict[str, float], champion: _Champion, report: _Report | None) -> list[Gate]:
+        """Its gates: bound, comparison, or that it was measured. A ``report`` is asked how far values may be off."""
+        value, found = candidate.get(_key(self.metric, self.part)), []
         if self.minimum is not None:
-            found.append(_gate(self.name, self.metric, value, self.minimum, of=self.of))
+            doubt = None if report is None else report.of_value(self.metric, self.part, self.minimum)
+            found.append(_gate(self.name, self.metric, value, self.minimum, of=self.of, doubt=doubt))
         if self.improvement is not None:
-            found.append(self._compared(value, champion, self.improvement))
+            found.append(self._compared(value, champion, self.improvement, report))
         return found or [_gate(self.name, self.metric, value, None, of=self.of)]
 
-    def _compared(self, value: float | None, champion: _Champion, improvement: float) -> Gate:
+    def _compared(self, value: float | None, champion: _Champion, improvement: float, report: _Report | None) -> Gate:
         name, metric, of = f"{self.name.removesuffix(' bound')} against {champion.name}", self.metric, self.of
         if of is None or value is None or of.impossible(value) is not None:
             return _gate(name, metric, value, None, of=of)
-        comparison, other = "<=" if of.lower else ">=", champion.metrics.get(self.key)
+        key = _key(metric, self.part)
+        comparison, other = "<=" if of.lower else ">=", champion.metrics.get(key)
         if other is None:
             told = f"{champion.alone}, so {metric} stands alone."
             if champion.lacks is not None:
-                told = f"{champion.lacks.format(metric=self.key)}, so better cannot be told from worse. {COMPARED}"
+                told = f"{champion.lacks.format(metric=key)}, so better cannot be told from worse. {COMPARED}"
             return Gate(name, metric, value, comparison, None, champion.lacks is None, told)
         if (why := of.impossible(other)) is not None:
             told = f"{name}: the other {metric} is {other:g}, and {why}. {OTHERWISE}"
             return Gate(name, metric, value, comparison, None, False, told)
-        return _gate(name, metric, value, other - improvement if of.lower else other + improvement, of=of)
+        asked = -improvement if of.lower else improvement
+        doubt = None if report is None else report.of_change(metric, self.part, champion, (value, other), asked)
+        return _gate(name, metric, value, other + asked, of=of, doubt=doubt)
 
 
 def _comparisons(wanted: Evaluation, champion: _Champion) -> Iterator[_Comparison]:
@@ -226,18 +306,17 @@ def _comparisons(wanted: Evaluation, champion: _Champion) -> Iterator[_Compariso
     improvement = 0.0 if wanted.min_improvement is None and champion.asked else wanted.min_improvement
     measured = "bound" if wanted.minimum is not None or improvement is not None else "measured"
     yield _Comparison(
-        f"{metric} {measured}", metric, metric, judged_as(metric, wanted.lower_is_better), wanted.minimum, improvement
+        f"{metric} {measured}", metric, None, judged_as(metric, wanted.lower_is_better), wanted.minimum, improvement
     )
     for guard in wanted.guards:
         override = guard.lower_is_better
         if override is None and guard.metric == wanted.metric:
             override = wanted.lower_is_better
         falls = guard.max_regression if guard.minimum is not None else guard.max_regression or 0.0
-        key = _key(guard.metric, guard.slice)
         yield _Comparison(
-            f"guard {key}",
+            f"guard {_key(guard.metric, guard.slice)}",
             guard.metric,
-            key,
+            guard.slice,
             judged_as(guard.metric, override),
             guard.minimum,
             None if falls is None else -falls,
@@ -251,11 +330,7 @@ def _key(metric: str, part: str | None) -> str:
 
 def metric_values(document: dict[str, Any], asked: Iterable[tuple[str, str | None]]) -> dict[str, float]:
     """Value by metric: what a policy asks for, by name and slice, and beside it the first of a report, finite numbers all."""
-    slices = mapping(document.get("slices"))
-    found = {
-        _key(metric, part): metric_value(mapping(slices.get(part)) if part else document, metric)
-        for metric, part in asked
-    }
+    found = {_key(metric, part): metric_value(_part(document, part), metric) for metric, part in asked}
     first = itertools.islice(
         (name for group in METRIC_GROUPS for name in mapping(document.get(group)) if text(name, NAME_LIMIT) == name),
         METRICS_KEPT,
@@ -266,15 +341,31 @@ def metric_values(document: dict[str, Any], asked: Iterable[tuple[str, str | Non
 
 def metric_value(document: dict[str, Any], name: str) -> float | None:
     """A metric of a report if it is a finite number; the last group that has it counts."""
-    for group in reversed(METRIC_GROUPS):
-        entry = mapping(document.get(group)).get(name)
-        value = number(entry.get("value") if isinstance(entry, dict) else entry)
-        if value is not None:
-            return value
-    return None
+    return _value(_entry(document, name))
 
 
-def _gate(name: str, metric: str, value: float | None, bound: float | None, *, of: Metric | None) -> Gate:
+def _entry(document: dict[str, Any], name: str) -> Any:
+    entries = (mapping(document.get(group)).get(name) for group in reversed(METRIC_GROUPS))
+    return next((entry for entry in entries if _value(entry) is not None), None)
+
+
+def _value(entry: Any) -> float | None:
+    return number(entry.get("value") if isinstance(entry, dict) else entry)
+
+
+def _part(document: dict[str, Any], part: str | None) -> dict[str, Any]:
+    return mapping(mapping(document.get("slices")).get(part)) if part else document
+
+
+def _gate(
+    name: str,
+    metric: str,
+    value: float | None,
+    bound: float | None,
+    *,
+    of: Metric | None,
+    doubt: _Doubt | None = None,
+) -> Gate:
     bound = None if bound is None else round(bound, DECIMALS)
     if of is None:
         told = (
@@ -289,19 +380,35 @@ def _gate(name: str, metric: str, value: float | None, bound: float | None, *, o
         return Gate(name, metric, value, comparison, bound, False, told)
     if bound is None:
         return Gate(name, metric, value, comparison, None, True, f"{name}: {metric} is {value:.4f}.")
+    if doubt is not None:
+        return _doubted(name, metric, value, bound, doubt, lower=of.lower)
     passed = value <= bound if of.lower else value >= bound
+    return Gate(name, metric, value, comparison, bound, passed, _said(name, value, comparison, bound, passed=passed))
+
+
+def _doubted(name: str, metric: str, value: float, bound: float, doubt: _Doubt, *, lower: bool) -> Gate:
+    """A gate whose bound is as much stricter as its value may be off: value > bound where known.lower > asked."""
+    comparison, known = "<" if lower else ">", doubt.known
+    if not isinstance(known, str):
+        stricter = round(value + doubt.asked - (known.upper if lower else known.lower), DECIMALS)
+        known = known if math.isfinite(stricter) else f"the report's {metric} may be anything"
+    if isinstance(known, str):
+        told = f"{name}: how far {doubt.subject} may be off cannot be told, since {known}. {UNSURE}"
+        return Gate(name, metric, value, comparison, bound, False, told)
+    passed = value < stricter if lower else value > stricter
+    told = (
+        f"{_said(name, value, comparison, stricter, passed=passed)} With confidence {doubt.confidence:g} {doubt.subject} "
+        f"of {known.value:.4f} is {known.lower:.4f} at least and {known.upper:.4f} at most ({known.source}), "
+        f"and has to be {'below' if lower else 'above'} {doubt.asked:.4f}."
+    )
+    return Gate(name, metric, value, comparison, stricter, passed, told)
+
+
+def _said(name: str, value: float, comparison: str, bound: float, *, passed: bool) -> str:
     shown, limit = f"{value:.4f}", f"{bound:.4f}"
     if shown == limit and value != bound:
         shown, limit = f"{value:.12g}", f"{bound:.12g}"
-    return Gate(
-        name,
-        metric,
-        value,
-        comparison,
-        bound,
-        passed,
-        f"{name}: {shown} {'is' if passed else 'is not'} {comparison} {limit}.",
-    )
+    return f"{name}: {shown} {'is' if passed else 'is not'} {comparison} {limit}."
 
 
 def _parse(report: bytes) -> dict[str, Any] | str:

@@ -18,11 +18,14 @@ from orchestration.domain.json_values import ascii_lower
 
 CATALOGUE: Final = Path(__file__).parent.parent / "metric_catalogue.json"
 
-SETS: Final = ("validation", "valid", "val", "test", "training", "train", "eval", "holdout", "oob", "cv", "mean")
-"""What a name may begin with without being another metric: the data it was measured on, or that it is their mean."""
+PREFIXES: Final = (
+    *("validation", "valid", "val", "test", "training", "train", "eval", "holdout", "oob", "cv", "mean"),
+    *("binary", "multiclass", "multilabel", "retrieval"),
+)
+"""What a name may begin with without being another metric: the data it was measured on, a mean, or the task."""
 
-ENDINGS: Final = re.compile(r"(?:bestconstantclassifier|mean|avg|average|(?:at)?(?:k|\d+))$")
-"""What a name may end with: SageMaker's constant classifier, the mean of folds, the place of a ranking."""
+ENDINGS: Final = re.compile(r"(?:bestconstantclassifier|multiclass|mean|avg|average|(?:at)?(?:k|\d+))$")
+"""What a name may end with: SageMaker's constant classifier, the task, the mean of folds, the place of a ranking."""
 
 NEGATED: Final = "neg"
 """scikit-learn's scorers of errors, which it negates so that greater is better."""
@@ -94,7 +97,7 @@ def _looked_up(name: str, known: dict[str, Metric]) -> Metric | None:
 def _spelled(letters: str, known: dict[str, Metric]) -> Metric | None:
     if letters in known:
         return known[letters]
-    for prefix in SETS:
+    for prefix in PREFIXES:
         if letters.startswith(prefix) and (found := _spelled(letters.removeprefix(prefix), known)) is not None:
             return found
     if letters.startswith(NEGATED) and (found := _spelled(letters.removeprefix(NEGATED), known)) is not None:

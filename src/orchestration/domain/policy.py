@@ -95,6 +95,7 @@ class Evaluation:
     """The gates a candidate has to pass. ``metric`` None means that the policy asks for no evaluation.
 
     ``champion`` is what it is compared with: what serves on the endpoint, what was promoted last, or nothing.
+    ``confidence`` is that of the bounds that gates hold instead of values; None: values.
     """
 
     metric: str | None
@@ -103,6 +104,7 @@ class Evaluation:
     lower_is_better: bool | None = None
     champion: str = "endpoint"
     guards: tuple[GuardMetric, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ LATER_KEYS: Final = {
     ("promotion", "retain_capacity"): True,
     ("training", "slot_while_waiting"): "keep",
     ("evaluation", "champion"): "endpoint",
+    ("evaluation", "confidence"): None,
 }
 """Keys that came after the first manifests, with what those mean. A value that changes nothing is not written: so the digest
 of a policy that was pinned before stays, and code of before reads what is pinned now."""
@@ -341,7 +344,7 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     evaluation = document.get("evaluation", {})
     if evaluation and "metric" not in evaluation:
         findings.append("$.evaluation.metric: is needed; name the metric the gates compare, such as auc.")
-    findings += [*_undirected(evaluation), *_uncompared(evaluation, promotion)]
+    findings += [*_undirected(evaluation), *_uncompared(evaluation, promotion), *_marginless(evaluation)]
     approval = document.get("approval", {})
     ladder = [approval.get(name) for name in ("remind_hours", "escalate_hours", "expire_hours")]
     given = [hours for hours in ladder if hours is not None]
@@ -390,6 +393,24 @@ def _uncompared(evaluation: dict[str, Any], promotion: dict[str, Any]) -> Iterat
             asked.insert(0, "$.evaluation.min_improvement")
         for where in asked[:FINDINGS_LIMIT]:
             yield f"{where}: compares with a champion, but $.evaluation.champion is none; give it a minimum only."
+
+
+def _marginless(evaluation: dict[str, Any]) -> Iterator[str]:
+    """Comparisons under a confidence that do not say by how much: no interval shows that two models are equal."""
+    if "confidence" not in evaluation or evaluation.get("champion") == "none":
+        return
+    asked = [
+        f"$.evaluation.guards[{place}].max_regression"
+        for place, guard in enumerate(evaluation.get("guards", ()))
+        if "max_regression" not in guard and "minimum" not in guard
+    ]
+    if "min_improvement" not in evaluation:
+        asked.insert(0, "$.evaluation.min_improvement")
+    for where in asked[:FINDINGS_LIMIT]:
+        yield (
+            f"{where}: is needed with $.evaluation.confidence; "
+            "say how much worse a candidate may be, or how much better it has to be."
+        )
 
 
 def _untaken(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -466,6 +487,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
                 "champion", "last_promoted" if evaluation and not promotion.get("endpoint") else "endpoint"
             ),
             guards=tuple(GuardMetric(**guard) for guard in evaluation.get("guards", ())),
+            confidence=evaluation.get("confidence"),
         ),
         approval=Approval(
             training=asked,
