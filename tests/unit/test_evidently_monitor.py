@@ -30,7 +30,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 EXAMPLE: Final = ROOT / "examples" / "monitors" / "evidently"
 DIALECT: Final = ROOT / "tests" / "dialects" / "evidently_monitor"
 RECORDED: Final = {
-    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (DIALECT / "recorded").glob("*drift*.json")
+    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (DIALECT / "recorded").glob("*.json")
 }
 DEFINITION: Final = json.loads((EXAMPLE / "monitor.asl.json").read_text(encoding="utf-8"))
 GIVEN: Final = {
@@ -73,7 +73,7 @@ def test_what_evidently_said_is_sent_as_it_was_when_it_was_recorded(name: str) -
     said = monitor.run({**ENVIRONMENT, **kept["data"]}, **account.clients)
 
     (entry,) = account.entries
-    assert json.loads(entry["Detail"]) == kept["sent"]
+    assert {**entry, "Detail": json.loads(entry["Detail"])} == kept["event"]
     assert (entry["Source"], entry["DetailType"], entry["EventBusName"]) == ("mlops.drift", "Drift Detected", "default")
     assert said == kept["said"]
 
@@ -93,17 +93,19 @@ def test_what_evidently_said_is_sent_as_it_was_when_it_was_recorded(name: str) -
     ],
 )
 def test_the_loop_reads_what_is_sent(name: str, threshold: Threshold, kind: SignalKind, severity: Severity) -> None:
-    found = signal(RECORDED[name]["sent"])
+    found = signal(RECORDED[name]["event"]["Detail"])
 
     assert (found.threshold, found.kind, found.model) == (threshold, kind, "creditcard")
     assert severity_of(found, DEFAULT) is severity
     ends = ("2026-03-02T00:00:00+00:00", "2026-03-03T00:00:00+00:00")
-    assert found.dataset == Dataset(RECORDED[name]["sent"]["dataset"]["uri"], *ends)
-    assert (found.report_uri, found.context) == (REPORT, RECORDED[name]["sent"]["message"])
+    assert found.dataset == Dataset(RECORDED[name]["event"]["Detail"]["dataset"]["uri"], *ends)
+    assert (found.report_uri, found.context) == (REPORT, RECORDED[name]["event"]["Detail"]["message"])
 
 
 def test_no_drift_is_decided_too_so_silence_is_not_health() -> None:
-    found = decide(signal(RECORDED["no_drift"]["sent"]), DEFAULT, ModelState(), datetime(2026, 3, 3, tzinfo=UTC))
+    found = decide(
+        signal(RECORDED["no_drift"]["event"]["Detail"]), DEFAULT, ModelState(), datetime(2026, 3, 3, tzinfo=UTC)
+    )
 
     assert (found.decision, found.reason) == (Decision.SKIP, Reason.NO_DRIFT)
 
@@ -112,8 +114,8 @@ def test_the_marks_of_a_policy_tell_a_mild_drift_from_a_strong_one() -> None:
     """The README's table; the share says how many columns moved, so its ratio ends at 1 / DriftShare."""
     policy = replace(DEFAULT, critical_ratio=2.5)
 
-    assert severity_of(signal(RECORDED["mild_drift"]["sent"]), policy) is Severity.WARNING
-    assert severity_of(signal(RECORDED["strong_drift"]["sent"]), policy) is Severity.CRITICAL
+    assert severity_of(signal(RECORDED["mild_drift"]["event"]["Detail"]), policy) is Severity.WARNING
+    assert severity_of(signal(RECORDED["strong_drift"]["event"]["Detail"]), policy) is Severity.CRITICAL
 
 
 # -- Done again ---------------------------------------------------------------------------------------------------
@@ -320,12 +322,13 @@ def test_the_image_has_what_the_recording_was_made_with() -> None:
     wanted = (EXAMPLE / "requirements.txt").read_text(encoding="utf-8")
 
     assert wanted == (DIALECT / "requirements.txt").read_text(encoding="utf-8")
-    assert {kept["evidently"] for kept in RECORDED.values()} == set(re.findall(r"^evidently==(\S+)", wanted))
+    assert {kept["version"] for kept in RECORDED.values()} == set(re.findall(r"^evidently==(\S+)", wanted))
 
 
 def test_what_cannot_be_compared_says_why_in_a_sentence() -> None:
     """Recorded like the reports: each was refused before anything was written or sent."""
-    refused = json.loads((DIALECT / "recorded" / "refused.json").read_text(encoding="utf-8"))
+    lines = (DIALECT / "recorded" / "refused.txt").read_text(encoding="utf-8").splitlines()
+    refused = dict(line.split(": ", 1) for line in lines)
 
     assert refused.keys() == {"no data", "too few rows", "a column less", "a field more"}
     assert refused["a column less"] == "The data lacks columns of the baseline: amount, hour"

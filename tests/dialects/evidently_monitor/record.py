@@ -13,7 +13,6 @@ import warnings
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -87,9 +86,17 @@ def main(folder: Path) -> None:
         report = json.loads(account.objects[REPORT])
         page = account.objects[REPORT.replace(".json", ".html")].decode()
         assert "<html" in page
-        sent = json.loads(account.entries[0]["Detail"])
-        kept = {"evidently": version("evidently"), "said": said, "data": more, "sent": sent, "report": report}
-        write(folder / f"{name}.json", kept)
+        (entry,) = account.entries
+        kept = {
+            "library": "evidently",
+            "version": version("evidently"),
+            "seed": FRESH_SEED,
+            "data": more,
+            "report": report,
+            "event": {**entry, "Detail": json.loads(entry["Detail"])},
+            "said": said,
+        }
+        (folder / f"{name}.json").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     data = "s3://data/fresh/2026-03-02/a.csv"
     unnamed = {hour.format("05"): captured(strong, named=False)}
     narrow = {ENVIRONMENT["BASELINE"]: csv(transactions(TRAINING_SEED, 100, 0.0).drop(columns="hour"))}
@@ -99,7 +106,8 @@ def main(folder: Path) -> None:
         "a column less": ({**champion, data: csv(strong.drop(columns=["hour", "amount"]))}, {}),
         "a field more": ({**narrow, **unnamed}, CAPTURE),
     }
-    write(folder / "refused.json", {name: refusal(objects, more) for name, (objects, more) in refused.items()})
+    lines = [f"{name}: {refusal(objects, more)}\n" for name, (objects, more) in refused.items()]
+    (folder / "refused.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def refusal(objects: dict[str, bytes], more: dict[str, str]) -> str:
@@ -112,11 +120,6 @@ def refusal(objects: dict[str, bytes], more: dict[str, str]) -> str:
         assert not account.entries
         return str(error)
     raise AssertionError(account.entries)
-
-
-def write(path: Path, document: dict[str, Any]) -> None:
-    """Keep a fixture."""
-    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
