@@ -51,7 +51,7 @@ def carried(body: dict[str, Any]) -> dict[str, Any]:
     record = {"messageId": "1", "body": json.dumps(body), "attributes": {"SenderId": "AIDA"}, "eventSource": "aws:sqs"}
     template = pipe["TargetParameters"]["InputTemplate"]
     assert template == "<$.body>"
-    detail = json.loads(record[template.removeprefix("<$.").removesuffix(">")])
+    detail = json.loads(str(record[template.removeprefix("<$.").removesuffix(">")]))
     said = pipe["TargetParameters"]["EventBridgeEventBusParameters"]
     return {
         "id": "1",
