@@ -36,8 +36,8 @@ $(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eva
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
 
-TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml)
-DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json)
+TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
+DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))

@@ -74,6 +74,7 @@ def run_demo(story: Story, *, verbose: bool) -> None:
     with (
         EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.5"}, verbose=verbose) as aws,
         TemporaryDirectory(prefix="retraining-demo-") as folder,
+        ThreadPoolExecutor(1) as aside,
     ):
         story.line(f"embedded AWS ready at {aws.endpoint_url}")
         package_zip.build()
@@ -101,6 +102,8 @@ def run_demo(story: Story, *, verbose: bool) -> None:
                 environment=aws.environment,
             )
             story.line("the loop is deployed with the AWS CLI: cloudformation package, cloudformation deploy")
+            # Needed last, so it is made while the story goes on.
+            evidently = aside.submit(world_of.deploy_monitor, "demo-artifacts", outputs["AutomationBucketName"])
             first_config = champion.result()
             world_of.make_schedule(world.role_arn)
         story.line(f"a first champion was trained and serves on {ENDPOINT} with config {first_config}")
@@ -111,6 +114,7 @@ def run_demo(story: Story, *, verbose: bool) -> None:
         _drift(story, aws, world_of, world.role_arn, outputs, first_config)
         _same_event_again(story, aws, outputs)
         _mild_drift(story, aws, world_of, world.role_arn, outputs)
+        _without_model_monitor(story, aws, world_of, evidently.result(), outputs)
 
 
 def _drift(
@@ -204,6 +208,33 @@ def _mild_drift(
     story.promise("it ended in NoRetrainingNeeded", kept=states[-1:] == ["NoRetrainingNeeded"])
 
 
+def _without_model_monitor(
+    story: Story, aws: EmbeddedAws, world_of: CreditcardWorld, machine: str, outputs: dict[str, str]
+) -> None:
+    story.chapter(
+        "Another door, for those whom AWS gives no Model Monitor: a scheduled Evidently job looks at the first day"
+    )
+    bucket, window_end = outputs["AutomationBucketName"], f"{_day(2)}T00:15:00Z"
+    baseline = world_of.play_evidently(bucket, window_end)
+    story.line(f"it compares with what the model that serves was trained on: {baseline}")
+    story.line("what Evidently says of such a day is a recording; the library has a gigabyte (make dialects runs it)")
+    before, client = len(_records(aws, bucket)), aws.client("stepfunctions")
+    started = client.start_execution(stateMachineArn=machine, input=json.dumps({"window_end": window_end}))
+    states = _follow(story, aws, started["executionArn"])
+    record = _until(lambda: next(iter(_records(aws, bucket)[before:]), None))
+    story.line("decision ", Styled("bold", record["decision"]), f" ({record['reason']})")
+    story.line(record["sentence"])
+    story.promise(
+        "the drift that was cured is not found again, and that is said",
+        kept=(record["decision"], states) == ("SKIP", ["CompareWindow"]),
+    )
+    run_id = next(key.split("/")[2].removesuffix(".json") for key in _keys(aws, bucket, f"manifests/{MODEL}/"))
+    story.promise(
+        "the baseline is the one of the run that was promoted",
+        kept=baseline.endswith(f"/{run_id}/outputs/baseline.csv"),
+    )
+
+
 def _monitor(
     story: Story,
     aws: EmbeddedAws,
@@ -221,7 +252,7 @@ def _monitor(
     with story.working("SageMaker Model Monitor is comparing them with the baseline"):
         job = world_of.run_monitor(role_arn, day, aws.run_schedule)
     story.line(f"monitor run {job['ProcessingJobName']}: {job.get('ExitMessage', job['ProcessingJobStatus'])}")
-    return _until(lambda: next(iter(set(_executions(aws, outputs["StateMachineArn"])) - before), None))
+    return str(_until(lambda: next(iter(set(_executions(aws, outputs["StateMachineArn"])) - before), None)))
 
 
 def _follow(story: Story, aws: EmbeddedAws, arn: str) -> list[str]:
@@ -285,13 +316,13 @@ def _executions(aws: EmbeddedAws, machine: str) -> list[str]:
     return sorted(arns, key=lambda arn: client.describe_execution(executionArn=arn)["startDate"])
 
 
-def _until(condition: Callable[[], str | None], within: float = 30.0) -> str:
+def _until(condition: Callable[[], Any], within: float = 30.0) -> Any:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.05)
-    raise WorldError(f"The monitor's event started no execution within {within:.0f} s.")
+    raise WorldError(f"Nothing came of the monitor's event within {within:.0f} s.")
 
 
 def _day(number: int) -> str:

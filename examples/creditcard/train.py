@@ -6,13 +6,14 @@ the same rows neither of them has seen, because only that makes their numbers co
 
 In:  SM_CHANNEL_TRAIN (``*.csv`` with a header row, label ``is_fraud``), optional SM_CHANNEL_CHAMPION
      (``model.tar.gz`` of the serving model), hyperparameters as options.
-Out: SM_MODEL_DIR (``model.joblib``, ``code/inference.py``), SM_OUTPUT_DATA_DIR (``evaluation.json``), the same
-     file at ``--evaluation-uri``, and on failure the reason in ``<OPT_ML>/output/failure``.
+Out: SM_MODEL_DIR (``model.joblib``, ``code/inference.py``), SM_OUTPUT_DATA_DIR (``evaluation.json``, ``baseline.csv``), the
+     same files at ``--evaluation-uri`` and ``--baseline-uri``, and on failure the reason in ``<OPT_ML>/output/failure``.
 
 ``evaluation.json`` is in SageMaker's model-quality format ("Model quality metrics" in the developer guide); its
 ``champion`` object holds the same metrics for the champion and is absent when none could be evaluated. ``difference``
 says then how far the difference of the two areas under the curve may be off, which a policy with
-``evaluation.confidence`` asks for.
+``evaluation.confidence`` asks for. ``baseline.csv`` are the features it was trained on: what a monitor compares requests with once
+this model serves.
 """
 
 from __future__ import annotations
@@ -202,21 +203,20 @@ def champion_scores(folder: Path, features: NDArray[np.float64]) -> NDArray[np.f
         return None
 
 
-def upload(path: Path, uri: str) -> None:
-    """Copy a file to ``s3://bucket/key``."""
+def upload(path: Path, what: str, uri: str) -> None:
+    """Copy a file, the evaluation or the baseline, to ``s3://bucket/key``."""
     import boto3  # noqa: PLC0415  # half a second that a run without an upload need not pay
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # same
 
     target = urlsplit(uri)
     key = target.path.lstrip("/")
     if target.scheme != "s3" or not target.netloc or not key:
-        raise TrainingError(f"--evaluation-uri must look like s3://bucket/key, not {uri!r}.")
+        raise TrainingError(f"--{what}-uri must look like s3://bucket/key, not {uri!r}.")
+    kind = "text/csv" if path.suffix == ".csv" else "application/json"
     try:
-        boto3.client("s3").put_object(
-            Bucket=target.netloc, Key=key, Body=path.read_bytes(), ContentType="application/json"
-        )
+        boto3.client("s3").put_object(Bucket=target.netloc, Key=key, Body=path.read_bytes(), ContentType=kind)
     except (BotoCoreError, ClientError) as error:
-        raise TrainingError(f"The evaluation could not be written to {uri}: {error}") from error
+        raise TrainingError(f"The {what} could not be written to {uri}: {error}") from error
 
 
 def run(options: argparse.Namespace) -> None:
@@ -254,8 +254,15 @@ def run(options: argparse.Namespace) -> None:
     output_dir.mkdir(parents=True, exist_ok=True)
     report = output_dir / "evaluation.json"
     report.write_text(json.dumps(evaluation, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    if options.evaluation_uri:
-        upload(report, options.evaluation_uri)
+    trained_on = output_dir / "baseline.csv"
+    header = ",".join(inference.FEATURES)
+    np.savetxt(trained_on, x[training], fmt="%.10g", delimiter=",", header=header, comments="")
+    for path, what, uri in (
+        (report, "evaluation", options.evaluation_uri),
+        (trained_on, "baseline", options.baseline_uri),
+    ):
+        if uri:
+            upload(path, what, uri)
     print(f"Trained on {len(training)} transactions, evaluated on {len(holdout)}.")
     for who, part in (("candidate", evaluation), ("champion", evaluation.get("champion"))):
         if part:
@@ -270,6 +277,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--holdout-fraction", type=float, default=0.3)
     parser.add_argument("--evaluation-uri", default="", help="s3://bucket/key to write evaluation.json to as well")
+    parser.add_argument("--baseline-uri", default="", help="s3://bucket/key to write baseline.csv to as well")
     parser.add_argument("--train", default=os.environ.get("SM_CHANNEL_TRAIN", "/opt/ml/input/data/train"))
     parser.add_argument("--champion", default=os.environ.get("SM_CHANNEL_CHAMPION", ""))
     parser.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))

@@ -660,8 +660,9 @@ class ObjectStore(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(("bucket", "code"), [("automation", 0), ("missing", 1)])
-def test_the_evaluation_is_uploaded_or_the_job_fails(
-    train: Any, bucket: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("what", "name"), [("evaluation", "evaluation.json"), ("baseline", "baseline.csv")])
+def test_evaluation_and_baseline_are_uploaded_or_the_job_fails(
+    train: Any, what: str, name: str, bucket: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transactions.main(["--seed", "1", "--count", "500", "--out", str(tmp_path / "t.csv")])
     ObjectStore.objects.clear()
@@ -675,17 +676,30 @@ def test_the_evaluation_is_uploaded_or_the_job_fails(
             "AWS_CONFIG_FILE": os.devnull,
             "OPT_ML": str(tmp_path),
         }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
+        for variable, value in settings.items():
+            monkeypatch.setenv(variable, value)
         folders = ["--train", str(tmp_path), "--model-dir", str(tmp_path), "--output-data-dir", str(tmp_path)]
-        uri = f"s3://{bucket}/runs/creditcard/r1/outputs/evaluation.json"
-        assert train.main(["--max-iter", "2", *folders, "--evaluation-uri", uri]) == code
+        uri = f"s3://{bucket}/runs/creditcard/r1/outputs/{name}"
+        assert train.main(["--max-iter", "2", *folders, f"--{what}-uri", uri]) == code
         server.shutdown()
     if code:
-        assert f"The evaluation could not be written to {uri}" in (tmp_path / "output" / "failure").read_text()
+        assert f"The {what} could not be written to {uri}" in (tmp_path / "output" / "failure").read_text()
     else:
-        uploaded = ObjectStore.objects["/automation/runs/creditcard/r1/outputs/evaluation.json"]
-        assert uploaded == (tmp_path / "evaluation.json").read_bytes()
+        uploaded = ObjectStore.objects[f"/automation/runs/creditcard/r1/outputs/{name}"]
+        assert uploaded == (tmp_path / name).read_bytes()
+
+
+def test_the_baseline_is_what_was_trained_on_without_its_label(train: Any, tmp_path: Path) -> None:
+    transactions.main(["--seed", "1", "--count", "500", "--out", str(tmp_path / "data" / "t.csv")])
+    folders = ["--train", str(tmp_path / "data"), "--model-dir", str(tmp_path), "--output-data-dir", str(tmp_path)]
+    assert train.main(["--max-iter", "2", *folders]) == 0
+    header, *rows = (tmp_path / "baseline.csv").read_text().splitlines()
+    assert header == ",".join(inference.FEATURES)
+    trained_on = {
+        tuple(map(float, line.split(",")[1:])) for line in (tmp_path / "data" / "t.csv").read_text().split()[1:]
+    }
+    assert len(rows) == 350
+    assert {tuple(map(float, row.split(","))) for row in rows} <= trained_on
 
 
 @pytest.mark.parametrize(
@@ -708,6 +722,11 @@ def test_the_evaluation_is_uploaded_or_the_job_fails(
             {"t.csv": f"is_fraud,{','.join(inference.FEATURES)}\n" + "0,1,1,1,1,1,1\n" * 50 + "1,9,1,1,1,1,1\n" * 50},
             ["--evaluation-uri", "https://example.com/evaluation.json"],
             "--evaluation-uri must look like s3://bucket/key",
+        ),
+        (
+            {"t.csv": f"is_fraud,{','.join(inference.FEATURES)}\n" + "0,1,1,1,1,1,1\n" * 50 + "1,9,1,1,1,1,1\n" * 50},
+            ["--baseline-uri", "s3://bucket"],
+            "--baseline-uri must look like s3://bucket/key",
         ),
     ],
 )
@@ -859,6 +878,7 @@ def test_hyperparameters_are_strings_the_training_script_knows(train: Any) -> No
         for part in (f"--{name}", value)
     ]
     assert train.parse(options).evaluation_uri == parameters["evaluation-uri"]
+    assert train.parse(options).baseline_uri == "s3://automation/runs/creditcard/r1/outputs/baseline.csv"
     assert (EXAMPLE / parameters["sagemaker_program"]).is_file()
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -1219,6 +1219,39 @@ def test_a_report_whose_observed_value_is_mistyped_trains_nothing(key: str) -> N
     assert taken(reported(model="m", metric="psi", threshold=0.2, observed="n/a")).kind is SignalKind.DRIFT
 
 
+@pytest.mark.parametrize(
+    "said", [{}, {"drift_detected": False}, {"observed": None}, {"threshold": 0.2}, {"thresold": 0.2}]
+)
+def test_a_monitor_that_could_not_measure_is_no_drift_and_not_its_absence(said: dict[str, Any]) -> None:
+    found = taken(reported(model="m", error="ClientError: no objects below s3://data/2026-03-02/", **said))
+    assert found.kind is SignalKind.MONITOR_FAILURE
+    assert found.summary == "The monitor of m failed: ClientError: no objects below s3://data/2026-03-02/"
+    verdict = decide(found, DEFAULT, ModelState(), datetime(2026, 3, 2, tzinfo=UTC))
+    assert (verdict.decision, verdict.reason) == (Decision.HOLD, Reason.MONITOR_FAILED)
+
+
+@pytest.mark.parametrize("said", [{"observed": 0.9, "threshold": 0.2}, {"drift_detected": True}])
+def test_what_was_measured_counts_whatever_failed_besides(said: dict[str, Any]) -> None:
+    assert taken(reported(model="m", error="one column was text", **said)).kind is SignalKind.DRIFT
+
+
+@pytest.mark.parametrize("error", ["", "  ", None, 0.4, True, ["x"], {"x": 1}])
+def test_an_error_is_a_reason_in_words(error: Any) -> None:
+    found = read_signal(reported(model="m", error=error), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert "or error if nothing could be measured" in found.sentence
+
+
+def test_of_a_reason_300_characters_are_kept() -> None:
+    assert taken(reported(model="m", error="x" * 301)).summary == f"The monitor of m failed: {'x' * 300}"
+
+
+def test_a_window_that_is_measured_after_it_failed_is_another_signal() -> None:
+    failed = reported(model="m", dedupe_key="monday", error="no data")
+    measured = reported(model="m", dedupe_key="monday", drift_detected=False)
+    assert identity(failed) == identity(failed) != identity(measured)
+
+
 @pytest.mark.parametrize("detail_type", ["Drift detected", "drift detected", "DRIFT DETECTED"])
 def test_a_detail_type_is_read_whichever_letters_are_capitals(detail_type: str) -> None:
     assert taken({**drift(), "detail-type": detail_type}).kind is SignalKind.DRIFT
@@ -1435,6 +1468,7 @@ def test_no_other_of_evidentlys_metrics_is_a_share_of_drifted_columns() -> None:
     ("one", "another"),
     [
         ({"dedupe_key": "monday"}, {"dedupe_key": "tuesday"}),
+        ({"monitoring_run_id": "drift-1"}, {"monitoring_run_id": "drift-2"}),
         ({"dedupe_key": "monday"}, {"dedupe_key": "monday", "model": "fraud"}),
         ({"dedupe_key": "monday"}, {"dedupe_key": "monday", "model": None, "endpoint": "churn-prod", "metric": "auc"}),
         ({"dataset": {"window_end": "11"}}, {"dataset": {"window_end": "12"}}),

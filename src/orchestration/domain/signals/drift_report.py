@@ -115,16 +115,18 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     threshold = max(numbered or readings, key=lambda reading: reading.badness).threshold
     words = {reading.drifted for reading in readings} | {_word(detail.get(name)) for name in WORDS}
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
-    told = words != {None} or any(reading.told for reading in readings)
+    failure = _failure(detail) if threshold.observed is None and True not in words else None
+    told = words != {None} or any(reading.told for reading in readings) or failure is not None
     if threshold.observed is None and threshold.threshold is None and not told:
         return Rejection.of(
             Reason.NO_MEASUREMENT,
-            "The drift report has no numbers: send metric, observed and threshold as JSON numbers, a severity, or drift_detected.",
+            "The drift report has no numbers: send metric, observed and threshold as JSON numbers, a severity, drift_detected, or "
+            "error if nothing could be measured.",
             *fact,
             model=model,
         )
     meant = _misspelt(detail, threshold)
-    if meant is not None:
+    if failure is None and meant is not None:
         return Rejection.of(
             Reason.NO_MEASUREMENT,
             f"The drift report has a key {text(meant[0], 80)!r} and none {meant[1]!r}: did you mean that? Correct it and send it again.",
@@ -135,10 +137,15 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     dataset = mapping(detail.get("dataset"))
     shown = "unknown" if threshold.observed is None else f"{threshold.observed:g}"
     limit = "an unknown threshold" if threshold.threshold is None else f"a threshold of {threshold.threshold:g}"
+    summary = f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}."
+    drifted = True in words or not (False in words or _nothing(threshold))
+    kind = SignalKind.DRIFT if drifted else SignalKind.NO_DRIFT
+    if failure is not None:
+        kind, summary = SignalKind.MONITOR_FAILURE, f"The monitor of {model} failed: {failure}"
     return Signal(
         signal_id="",
         source=SignalSource.DRIFT_REPORT,
-        kind=SignalKind.DRIFT if True in words or not (False in words or _nothing(threshold)) else SignalKind.NO_DRIFT,
+        kind=kind,
         model=model,
         endpoint=endpoint,
         dataset=Dataset(
@@ -151,11 +158,17 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         threshold=threshold,
         severity=severity,
         report_uri=report_uri,
-        summary=f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}.",
+        summary=summary,
         observed_at=text(event.get("time"), 40) or "",
         context=text(detail.get("message") or detail.get("description"), 300) or "",
         content=None if _named_by_sender(detail) else identify(key[0], canonical(detail)),
     ).named(*key)
+
+
+def _failure(detail: dict[str, Any]) -> str | None:
+    """Why a monitor could not measure, in its words. A number is no reason: it is somebody's metric of that name."""
+    error = detail.get("error")
+    return text(error, 300) if isinstance(error, str) else None
 
 
 def _misspelt(detail: dict[str, Any], measured: Threshold) -> tuple[str, str] | None:
@@ -299,12 +312,15 @@ def _feature(item: Any) -> str | None:
 
 
 def _key(event: dict[str, Any], run_id: str) -> str:
-    """What makes two deliveries the same fact: the sender's key, else window or report, else the event's id."""
+    """What makes two deliveries the same fact: the sender's key, else window or report, else the event's id.
+
+    AWS's sample names each of its runs: ``monitoring_run_id``.
+    """
     return _named_by_sender(mapping(event.get("detail"))) or text(event.get("id"), 100) or run_id
 
 
 def _named_by_sender(detail: dict[str, Any]) -> str | None:
     """What of a detail says which fact it is of, or None."""
-    dedupe_key = text(detail.get("dedupe_key"), 200)
+    dedupe_key = text(detail.get("dedupe_key") or detail.get("monitoring_run_id"), 200)
     whole = mapping(detail.get("dataset")).get("window_end") or detail.get("report_uri")
     return dedupe_key or (canonical(detail) if whole else None)
