@@ -258,7 +258,7 @@ def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
                 due(
                     DueKind.RAISE,
                     f"monitor:{job_name}",
-                    run.endpoint or run.schedule or job_name,
+                    job_name,
                     max(now, ended_at + GRACE),
                     event={
                         "source": "aws.sagemaker",
