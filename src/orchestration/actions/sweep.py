@@ -247,7 +247,7 @@ def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
 
 
 def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
-    """Note monitor runs that found violations, failed or were stopped since the last listing."""
+    """Note monitor runs that found violations or failed since the last listing."""
     now = ports.now()
     since = now - FIRST_LISTING if listed is None else datetime.fromisoformat(listed["until"])
     known = set((listed or {}).get("seen", ()))
@@ -268,7 +268,7 @@ def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
                 due(
                     DueKind.RAISE,
                     f"monitor:{job_name}",
-                    run.endpoint or run.schedule or job_name,
+                    job_name,
                     max(now, ended_at + GRACE),
                     event={
                         "source": "aws.sagemaker",

@@ -43,8 +43,8 @@ class SageMaker:
         return _found(lambda: self._client.describe_pipeline_execution(PipelineExecutionArn=arn))
 
     def monitor_runs(self, *, since: datetime) -> Iterator[tuple[ListedRun, datetime]]:
-        """Monitor runs that found violations, failed or were stopped since ``since``, each with its end."""
-        for status in ("CompletedWithViolations", "Failed", "Stopped"):
+        """Monitor runs that found violations or failed since ``since``, each with its end."""
+        for status in ("CompletedWithViolations", "Failed"):
             pages = self._client.get_paginator("list_monitoring_executions").paginate(
                 StatusEquals=status, LastModifiedTimeAfter=since, PaginationConfig={"PageSize": 100}
             )
