@@ -44,6 +44,7 @@ SAMPLES: Final[Mapping[str, str]] = {
     "SageMakerExecutionRoleArn": f"arn:{PARTITION}:iam::{ACCOUNT}:role/sagemaker",
     "DecisionBucket": "team-decisions",
     "PermissionsBoundaryArn": f"arn:{PARTITION}:iam::{ACCOUNT}:policy/boundary",
+    "QueueArn": f"arn:{PARTITION}:sqs:{REGION}:{ACCOUNT}:monitoring-results",
     "KmsKeyArn": f"arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/7a1b2c3d-0000-0000-0000-000000000000",
     "ReviewerPrincipals": f"arn:{PARTITION}:iam::{ACCOUNT}:role/reviewers",
     "AutomationPrincipals": f"arn:{PARTITION}:iam::{ACCOUNT}:role/training",
