@@ -36,6 +36,14 @@ ENVIRONMENTS: Final = ROOT / "build" / "dialects"
 PIN: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([A-Za-z0-9.+!_]+)")
 """A requirement of one version. Source: PEP 508, the version identifiers of PEP 440."""
 
+SILENT: Final = {
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "NML_DISABLE_USAGE_LOGGING": "1",
+    "WHYLOGS_NO_ANALYTICS": "True",
+}
+"""Tells the libraries not to tell their makers who uses them."""
+
 
 def dialects(folder: Path = DIALECTS) -> list[str]:
     """Names of the dialects that can be recorded."""
@@ -93,7 +101,7 @@ def _environment(requirements: Path, environments: Path) -> Path:
 
 def _run(command: Sequence[str | Path], what: str) -> None:
     # What a library prints is kept from the terminal unless it fails; the same hashes in every run keep fixtures alike.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, **SILENT, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
     command = [str(part) for part in command]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode:
