@@ -56,6 +56,8 @@ def record(folder: str) -> None:
         ("data_drift_preset", Report([DataDriftPreset()]), ("drift", "no_drift", "few_columns", "prediction_drift")),
         ("value_drift", Report([ValueDrift(column="prediction")]), ("no_drift", "prediction_drift")),
         ("value_drift_psi", Report([ValueDrift(column="amount", method="psi")]), ("drift", "no_drift")),
+        ("value_drift_ks", Report([ValueDrift(column="amount", method="ks")]), ("drift", "no_drift")),
+        ("value_drift_anderson", Report([ValueDrift(column="amount", method="anderson")]), ("drift", "no_drift")),
         ("drift_tests", Report([DataDriftPreset()], include_tests=True), ("drift", "no_drift")),
         ("quality_tests", Report(complete), ("no_drift", "gaps")),
         ("performance_tests", Report([ClassificationPreset()], include_tests=True), ("drift", "no_drift")),

@@ -167,7 +167,8 @@ def _refused(detail: dict[str, Any], reports: list[Report]) -> str | None:
 def _worst(reports: list[Report]) -> Threshold:
     findings = [finding for report in reports for finding in report.findings]
     numbered = [finding for finding in findings if finding.threshold.observed is not None]
-    worst = max(numbered or findings, key=lambda finding: finding.badness, default=None)
+    # Of those as bad as each other, one whose writer says that it drifted.
+    worst = max(numbered or findings, key=lambda finding: (finding.badness, finding.drifted is True), default=None)
     return Threshold(None, None, None) if worst is None else worst.threshold
 
 

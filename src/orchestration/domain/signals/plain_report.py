@@ -56,9 +56,8 @@ def read(body: Any) -> Report | None:
         lower_is_worse=str(comparison).lower() in LOWER_IS_WORSE if comparison else is_worse_when_lower(metric),
     )
     measured = Finding(threshold, told=severity_of(body) is not None)
-    nothing_but_a_word = Threshold(None, None, None)
     words = (body[name] for name in WORDS if isinstance(body.get(name), bool))
-    return Report((measured, *(Finding(nothing_but_a_word, told=True, drifted=word) for word in words)))
+    return Report((measured, *(Finding(threshold, told=True, drifted=word) for word in words)))
 
 
 def severity_of(body: dict[str, Any]) -> Severity | None:
