@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
-HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON KEEP ONLY STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
+HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON KEEP LIBRARY ONLY STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
 export $(HANDED_ON)
 $(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 
@@ -87,6 +87,9 @@ faults: setup ## Play every case of the fault matrix that was not played yet, an
 
 fuzz: setup ## Feed every reader of what others write broken and hostile inputs (SECONDS=60, SEED=, CASE=one)
 	@$(IN_VENV) -m tests.fuzz $(ARGS)
+
+dialects: setup ## Run the libraries whose reports and metrics are read, each in an environment of its own, and keep what they say (LIBRARY=one)
+	@$(OPS)dialects
 
 tamper: setup ## Tamper with a history in so many ways, one and two at a time, and see each found (COUNT=1000, CASE=one)
 	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $(ARGS)

@@ -498,6 +498,8 @@ def play_signals(world: World) -> None:
     world.admit("hear of a pending signal", world.event(RETRAINING_SOURCE, "Pending Signal Due", {"model": "fraud"}))
     by_endpoint = {"endpoint": TAGGED_ENDPOINT, "metric": "psi", "observed": 0.9, "threshold": 0.2}
     world.admit("find the model of an endpoint", world.event("mlops.drift", "Drift Detected", by_endpoint))
+    kept = {"model": "fraud", "report_uri": f"s3://{TEAM_BUCKET}/reports/drift_report.json"}
+    world.admit("read a drift report in S3", world.event("mlops.drift", "Drift Detected", kept))
     world.admit("hear of a model without a policy", world.drift("stranger"))
     world.admit("reject an event", {"no": "event"})
 
@@ -1097,5 +1099,6 @@ def _deploy(stack: Stack) -> None:
     decision = b"retraining_required\nNO\n"
     s3.put_object(Bucket=DECISION_BUCKET, Key=stack.values["DecisionKey"], Body=decision)
     s3.put_object(Bucket=TEAM_BUCKET, Key=f"reports/{JOB}/constraint_violations.json", Body=json.dumps(VIOLATIONS))
+    s3.put_object(Bucket=TEAM_BUCKET, Key="reports/drift_report.json", Body=json.dumps({"dataset_drift": True}))
     s3.put_object(Bucket=TEAM_BUCKET, Key="reports/evaluation.json", Body=json.dumps(REPORT))
     s3.put_object(Bucket=TEAM_BUCKET, Key="candidate.tar.gz", Body=b"a model")

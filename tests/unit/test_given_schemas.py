@@ -23,7 +23,7 @@ from orchestration.domain.evaluation import METRIC_GROUPS, Standing, evaluate
 from orchestration.domain.policy import Evaluation, GuardMetric, parse_policy, read_policy
 from orchestration.domain.signal import Rejection, Signal
 from orchestration.domain.signals import read_signal
-from orchestration.domain.signals.drift_report import LOWER_IS_WORSE, SEVERITIES, WORDS
+from orchestration.domain.signals.plain_report import LOWER_IS_WORSE, SEVERITIES, WORDS
 from orchestration.domain.training_output import READ, TrainingOutput, read_training_output
 from tests.unit.fakes import EVENTS, NOON, TRAINING
 

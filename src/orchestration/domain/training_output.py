@@ -88,7 +88,8 @@ def _image(value: Any) -> str | None:
 
 def _environment(value: Any) -> tuple[tuple[str, str], ...] | None:
     given = {str(key): each for key, each in mapping(value).items() if each is not None}
-    if not isinstance(value, dict) or not all(map(ENVIRONMENT_KEY.fullmatch, given)):
+    plain = all(isinstance(each, (str, int, float)) for each in given.values())
+    if not isinstance(value, dict) or not plain or not all(map(ENVIRONMENT_KEY.fullmatch, given)):
         return None
     return tuple((key, str(each)) for key, each in sorted(given.items()))
 
@@ -102,7 +103,10 @@ READ: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "model_data_url": _S3,
     "model_data_uri": _S3,
     "image": (_image, "the name of an image, of 255 characters at most"),
-    "environment": (_environment, "an object whose names CreateModel takes: letters, digits and _, no digit first"),
+    "environment": (
+        _environment,
+        "an object of texts whose names CreateModel takes: letters, digits and _, no digit first",
+    ),
     "evaluation_uri": _S3,
     "baseline_statistics_uri": _S3,
     "baseline_constraints_uri": _S3,

@@ -101,7 +101,7 @@ def read_signal(event: Any, *, reader: SignalReader, settings: Settings, run_id:
         return Rejection.of(
             Reason.EVENT_TOO_LARGE,
             f"The event has {size} bytes; at most {EVENT_BYTES_LIMIT} are taken. "
-            "Put the report into S3 and send its address as report_uri.",
+            f"Put the report into S3 as {drift_report.REPORT_NAME} and send its address as report_uri.",
             text(event.get("id")) or run_id,
         )
     adapter = _adapter_for(event)

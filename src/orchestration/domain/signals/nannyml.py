@@ -1,0 +1,110 @@
+"""NannyML's results: drift of one and of many columns, estimated and realised performance, checks of data. Pure.
+
+A result as a table, ``to_df()``, has a row for each chunk, and for each thing measured the columns ``<what>_value``,
+``<what>_upper_threshold``, ``<what>_lower_threshold`` and ``<what>_alert``; of a table of several levels pandas writes the names
+as "('amount', 'jensen_shannon', 'alert')". Every chunk that is sent counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from orchestration.domain.json_values import number, sequence, text
+from orchestration.domain.metrics import metric as known_metric
+from orchestration.domain.signal import Threshold, Violation
+from orchestration.domain.signals.finding import Finding, Report, failed_checks, shown
+
+ALERT: Final = "_alert"
+
+CHECK: Final = "nannyml_alert"
+
+DRIFT_METHODS: Final = (
+    "jensen_shannon",
+    "kolmogorov_smirnov",
+    "hellinger",
+    "wasserstein",
+    "l_infinity",
+    "chi2",
+    "reconstruction_error",
+    "domain_classifier_auroc",
+)
+"""How the name of what measures drift ends. Source: nannyml.drift, 0.13."""
+
+PERFORMANCE: Final = ("true_", "false_", "business_value")
+"""How the names of what is measured of a model begin that are no metric with a better side. Source: nannyml.performance_calculation."""
+
+
+def read(body: Any) -> Report | None:
+    """The findings of a list of rows, of one row, or of a table as pandas writes it by default; None for anything else."""
+    rows = _rows(body)
+    measured = [(row, what) for row in rows for what in _measures(row)]
+    if not measured:
+        return None
+    known = [(row, what) for row, what in measured if isinstance(row[f"{what}{ALERT}"], bool)]
+    of_data = [(row, what) for row, what in known if not _is_of_model_or_drift(what)]
+    checked = failed_checks([_violation(*each) for each in of_data if _alert(*each)], len(of_data))
+    findings = (*(_finding(*each) for each in known if each not in of_data), *checked.findings)
+    alerts = (_violation(*each) for each in known if each not in of_data and _alert(*each))
+    unread = None if known else "NannyML's rows have no alert that is true or false: send chunks of the analysis."
+    return Report(findings, (*checked.violations, *alerts), unread)
+
+
+def _rows(body: Any) -> list[dict[str, Any]]:
+    """The rows, with names of one level."""
+    if isinstance(body, dict) and any(isinstance(body[name], dict) for name in body if _flat(name).endswith(ALERT)):
+        columns = {name: column for name, column in body.items() if isinstance(column, dict)}
+        indices = list(dict.fromkeys(index for column in columns.values() for index in column))
+        rows = [{name: column.get(index) for name, column in columns.items()} for index in indices]
+    else:
+        rows = [row for row in ([body] if isinstance(body, dict) else sequence(body)) if isinstance(row, dict)]
+    return [{_flat(name): value for name, value in row.items()} for row in rows]
+
+
+def _flat(name: str) -> str:
+    return "_".join(name[2:-2].split("', '")) if name.startswith("('") else name
+
+
+def _measures(row: dict[str, Any]) -> list[str]:
+    names = (name.removesuffix(ALERT) for name in row if name.endswith(ALERT))
+    return [name for name in names if f"{name}_value" in row]
+
+
+def _alert(row: dict[str, Any], what: str) -> bool:
+    return row[f"{what}{ALERT}"] is True
+
+
+def _numbers(row: dict[str, Any], what: str) -> tuple[float | None, float | None, float | None]:
+    """The value, the upper and the lower threshold."""
+    value, upper, lower = (
+        number(row.get(f"{what}_{name}")) for name in ("value", "upper_threshold", "lower_threshold")
+    )
+    return value, upper, lower
+
+
+def _finding(row: dict[str, Any], what: str) -> Finding:
+    threshold = _passed(text(what, 200) or "(unnamed)", *_numbers(row, what))
+    return Finding(threshold, told=True, drifted=_alert(row, what))
+
+
+def _violation(row: dict[str, Any], what: str) -> Violation:
+    value, upper, lower = _numbers(row, what)
+    chunk = text(row.get("chunk_key") or row.get("chunk_chunk_key"), 60) or "?"
+    limits = f"{'-' if lower is None else shown(lower)} to {'-' if upper is None else shown(upper)}"
+    return Violation(text(what, 200) or "(unnamed)", CHECK, f"{shown(value)} in chunk {chunk}, expected {limits}")
+
+
+def _passed(name: str, value: float | None, upper: float | None, lower: float | None) -> Threshold:
+    """The value against the limit that it is past; a metric of models only against that of its bad side.
+
+    A model that is better than expected raises an alert too, and is not one to retrain.
+    """
+    known = None if name.endswith(DRIFT_METHODS) else known_metric(name)
+    if known is not None:
+        below = not known.lower
+    else:
+        below = value is not None and lower is not None and (value < lower or upper is None)
+    return Threshold(name, value, lower if below else upper, lower_is_worse=below)
+
+
+def _is_of_model_or_drift(name: str) -> bool:
+    return name.endswith(DRIFT_METHODS) or name.startswith(PERFORMANCE) or known_metric(name) is not None
