@@ -668,3 +668,35 @@ def test_a_ratio_of_clarify_has_no_bias_at_one() -> None:
 )
 def test_an_analysis_of_clarify_that_nothing_is_held_against_is_refused(report: dict[str, Any]) -> None:
     assert "Clarify's analysis has no verdict: send metric" in refused(report)
+
+
+# Which values are bad.
+
+
+@pytest.mark.parametrize("word", ["lower", "below", "LowerIsWorse", 3, ["<"]])
+def test_a_word_that_says_nobody_which_values_are_bad_is_refused(word: Any) -> None:
+    """Half of the numbers there are would train on no drift."""
+    told = refused(metric="ks_p_value", observed=0.4, threshold=0.05, comparison=word)
+    assert "is no word for which values are bad: send lower_is_worse or higher_is_worse" in told
+    assert refused(metric="psi", observed=0.4, threshold=0.2, comparison=word, drift_detected=False)
+
+
+def test_a_monitor_that_says_itself_that_it_drifted_is_heard_whatever_its_comparison_is() -> None:
+    found = taken(metric="psi", observed=0.4, threshold=0.2, comparison="lower", drift_detected=True)
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("psi", None, None))
+
+
+@pytest.mark.parametrize(
+    ("word", "lower"),
+    [
+        ("<=", True),
+        ("LessThanThreshold", True),
+        (">", False),
+        ("GreaterThanOrEqualToThreshold", False),
+        ("", True),
+        (None, True),
+    ],
+)
+def test_a_word_that_is_known_wins_over_the_metrics_name(word: str | None, lower: bool) -> None:
+    found = taken(metric="ks_p_value", observed=0.4, threshold=0.05, comparison=word)
+    assert found.threshold == Threshold("ks_p_value", 0.4, 0.05, lower_is_worse=lower)

@@ -36,6 +36,7 @@ from ops import (  # fmt: skip
     verify_audit,
     waits,
 )
+from ops.given_schemas import Finding
 from ops.stack import OperatorError
 from ops.terminal import Column, Styled, Terminal
 from orchestration.domain.channel_text import shown
@@ -242,7 +243,7 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
 
 
 def validated(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(validate, "findings_of", lambda _: (f"$.mode{NASTY}",))
+    patch.setattr(validate, "_given", lambda *_, **__: (Finding(("mode",), NASTY),))
     return validate.main(["policy.json"])
 
 

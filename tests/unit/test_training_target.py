@@ -206,7 +206,7 @@ def test_a_name_of_an_image_is_as_long_as_createmodel_takes_it() -> None:
         ({"baseline_statistics_uri": ["s3://data/s.json"]}, "names baseline_statistics_uri 'list'"),
         (
             {"environment": {"not legal": "x"}},
-            "names environment 'dict', which is not an object whose names CreateModel takes",
+            "names environment 'dict', which is not an object of texts whose names CreateModel takes",
         ),
         ({"environment": {"LEGAL": "y", "not legal": "x"}}, "names environment 'dict'"),
         ({"environment": ["A=1"]}, "names environment 'list'"),
@@ -654,3 +654,13 @@ def test_a_result_that_somebody_else_fixed_first_stays(world: World) -> None:
     kept = world.table.wait("run-1", WaitKind.TRAINING)
     assert kept is not None
     assert (kept.result, kept.token) == (first, None)
+
+
+@pytest.mark.parametrize("value", [{"A": {"B": 1}}, {"A": ["x"]}, ["A"], "A=1"])
+def test_an_environment_that_is_no_object_of_texts_is_told(value: Any) -> None:
+    found = read_training_output({"environment": value}, output_uri="s3://b/o/")
+    assert isinstance(found, str)
+    assert "which is not an object of texts" in found
+    taken = read_training_output({"environment": {"A": 1, "B": True, "C": "x", "D": None}}, output_uri="s3://b/o/")
+    assert isinstance(taken, TrainingOutput)
+    assert taken.environment == (("A", "1"), ("B", "True"), ("C", "x"))

@@ -70,7 +70,7 @@ def test_everything_that_is_wrong_with_a_policy_is_told_at_once_each_with_its_pl
             ("$.cooldown_hours", 'must be a number, and is "24".'),
             (
                 "$.endpoint",
-                "is not read. Read are, besides those given: actions, budget, data_quality, decision_file, voters.",
+                "is not read. Read are, besides those given: actions, budget, data_quality, decision_file, monitoring, voters.",
             ),
             ("$.evaluation.guards[0].max_regression", "must be at least 0, and is -1."),
             ("$.evaluation.guards[1].metic", "is not read: did you mean metric?"),
