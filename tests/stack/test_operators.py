@@ -317,6 +317,8 @@ def test_try_says_what_the_stack_decides_next_and_leaves_it_as_it_is(
         return status, json.loads(capsys.readouterr().out)
 
     model = loop.model()
+    # The loop reads a policy as it is written.
+    loop.until(lambda: loop.item(f"MODEL#{model}", "POLICY") is not None)
     event = loop.drift(model)
     status, said = tried(event)
     assert (status, said["answer"]) == (0, "RETRAIN")
@@ -328,7 +330,7 @@ def test_try_says_what_the_stack_decides_next_and_leaves_it_as_it_is(
 
     reader("analyst", *READER)
     assert loop.item(f"MODEL#{model}", "STATE") is not None
-    status, said = tried(event["detail"])
+    status, said = tried({**event["detail"], "observed": 0.95})
     assert (status, said["answer"]) == (1, "COALESCE")
     assert any(line.startswith("stop cooldown") for line in said["lines"])
     report = {"binary_classification_metrics": {"auc": 0.99, "recall": 0.9}}
