@@ -36,8 +36,8 @@ from ops.stack_reading import NotKnownError, UnwrittenTable, reading_client, rea
 from ops.terminal import Styled, Terminal
 from orchestration.actions.admit import admit
 from orchestration.actions.evaluate import standing
-from orchestration.domain.contracts import Decision, SignalKind, SignalSource
-from orchestration.domain.decision import ModelState, decide, severity_of
+from orchestration.domain.contracts import Decision, SignalSource
+from orchestration.domain.decision import ModelState, as_tolerated, decide
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.json_values import json_object, mapping
@@ -46,7 +46,7 @@ from orchestration.domain.promotion import plan_promotion
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.decision_file import decision_uri
-from orchestration.domain.signals.model_monitor import parse_violations, worst_threshold
+from orchestration.domain.signals.model_monitor import found_in, parse_violations
 from orchestration.domain.training_output import TrainingOutput, read_training_output
 from orchestration.steps.artifacts import champion_of, served_artifacts
 from orchestration.steps.ownership import output_foreign
@@ -114,7 +114,7 @@ def try_file(given: Given, policy: Policy, settings: Settings, now: datetime) ->
             else f"No run of {policy.model} was promoted yet"
         )
         return _report(given, policy, Standing(True, why))
-    return _violations(given, policy) if given.kind is FileKind.VIOLATIONS else _output(given)
+    return _violations(given, policy, now) if given.kind is FileKind.VIOLATIONS else _output(given)
 
 
 def _signal(given: Given, policy: Policy, settings: Settings, now: datetime) -> Tried:
@@ -130,14 +130,7 @@ def _signal(given: Given, policy: Policy, settings: Settings, now: datetime) -> 
                 f"The file is of {found.model}, and the policy of {policy.model}: give the policy of {found.model}."
             )
         policy = parse_policy(found.model, None, version=DEFAULTS, settings=settings)
-    verdict = decide(found, policy, ModelState(), now)
-    record = {
-        "signal": found.as_record(),
-        "model": found.model,
-        "policy_version": policy.version,
-        **verdict.as_record(),
-    }
-    return _decided(given, record)
+    return _decided(given, _decision(found, policy, now))
 
 
 def _decision_file(given: Given, settings: Settings) -> dict[str, bytes]:
@@ -166,27 +159,39 @@ def _decided(given: Given, record: dict[str, Any]) -> Tried:
     return Tried(given.read_as, decision, record["sentence"], decision.begins_run, facts, lines)
 
 
-def _violations(given: Given, policy: Policy) -> Tried:
-    found = parse_violations(given.body)
-    if isinstance(found, str):
-        return Tried(given.read_as, Decision.REJECT, f"The report {found}.", good=False)
-    worst = worst_threshold(found)
+def _violations(given: Given, policy: Policy, now: datetime) -> Tried:
+    """Of a run that SageMaker confirms."""
+    violations = parse_violations(given.body)
+    if isinstance(violations, str):
+        return Tried(given.read_as, Decision.REJECT, f"The report {violations}.", good=False)
+    found = found_in(violations)
     signal = Signal(
-        "", SignalSource.MODEL_MONITOR, SignalKind.DRIFT, policy.model, "", "", threshold=worst, proven_by="try"
+        signal_id=TRIED,
+        source=SignalSource.MODEL_MONITOR,
+        kind=found.kind,
+        model=policy.model,
+        summary=f"A monitoring run found {len(violations)} violation(s).",
+        observed_at=now.isoformat(),
+        threshold=found.threshold,
+        violations=violations,
+        data_checks=found.data_checks,
+        proven_by=TRIED,
     )
-    severity = severity_of(signal, policy)
-    facts = {
-        "violations": len(found),
-        "worst": worst and worst.metric,
-        "observed": worst and worst.observed,
-        "threshold": worst and worst.threshold,
-        "ratio": worst and worst.ratio,
+    tried = _decided(given, _decision(signal, policy, now))
+    lines = tuple(f"{each.feature}: {each.check}: {each.description}" for each in violations[:20])
+    return replace(tried, facts=tried.facts | {"violations": len(violations)}, lines=(*lines, *tried.lines))
+
+
+def _decision(signal: Signal, policy: Policy, now: datetime) -> dict[str, Any]:
+    """What the record of a decision says, of a model that has neither cooldown nor history."""
+    signal = as_tolerated(signal, policy)
+    verdict = decide(signal, policy, ModelState(), now)
+    return {
+        "signal": signal.as_record(),
+        "model": signal.model,
+        "policy_version": policy.version,
+        **verdict.as_record(),
     }
-    lines = tuple(f"{each.feature}: {each.check}: {each.description}" for each in found[:20])
-    sentence = (
-        f"{len(found)} violation(s) count as {severity}, which the policy answers with {policy.actions[severity]}."
-    )
-    return Tried(given.read_as, str(severity), sentence, bool(found), facts, lines)
 
 
 def _report(given: Given, policy: Policy, against: Standing) -> Tried:
@@ -232,7 +237,7 @@ def try_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) -> Tr
         raise OperatorError(f"The stack does not know {model}: name the model with MODEL=.")
     policy = loaded.policy
     if given.kind is FileKind.VIOLATIONS:
-        return _by(policy, _violations(given, policy))
+        return _by(policy, _violations(given, policy, ports.now()))
     champion = champion_of(ports, policy.promotion.endpoint, model)
     if given.kind is FileKind.EVALUATION:
         return _by(policy, _report(given, policy, standing(ports, policy, serves=champion is not None)))

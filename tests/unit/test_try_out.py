@@ -48,6 +48,12 @@ def tried(
 
 REPORT = {"model": "fraud", "metric": "ks_p_value", "observed": 0.0004, "threshold": 0.05}
 SERVED = {GROUP: {"auc": {"value": 0.9}}, "champion": {GROUP: {"auc": {"value": 0.85}}}}
+TYPES = {
+    "feature_name": "age",
+    "constraint_check_type": "data_type_check",
+    "description": "Data type match requirement is not met. Expected data type: Integral, Expected match: 100.0%. "
+    "Observed: Only 99.6% of data is Integral.",
+}
 VIOLATIONS = {
     "violations": [
         {
@@ -71,8 +77,9 @@ VIOLATIONS = {
         ("d.csv", "a\nYES\n", 0, "decision file", "RETRAIN", "The decision file says YES."),
         ("d.csv", "a\nNO\n", 1, "decision file", "SKIP", "The decision file says NO."),
         ("d.csv", "a\n", 1, "decision file", "REJECT", "only a header row"),
-        ("v.json", VIOLATIONS, 0, "violations of a monitor", "warning", "1 violation(s) count as warning"),
-        ("v.json", {"violations": []}, 1, "violations of a monitor", "warning", "0 violation(s)"),
+        ("v.json", VIOLATIONS, 0, "violations of a monitor", "RETRAIN", "1 violation(s). Severity warning; every guard"),
+        ("v.json", {"violations": []}, 1, "violations of a monitor", "SKIP", "0 violation(s). Nothing to retrain for."),
+        ("v.json", {"violations": [TYPES]}, 1, "violations of a monitor", "HOLD", "1 violation(s). Training on broken data"),
         (
             "m.json",
             {"model": "fraud", "reason": "new labels", "requested_by": "ana"},
@@ -373,3 +380,13 @@ def test_a_client_that_only_reads_sends_no_change(service: str, call: Any) -> No
     client = reading_client(cast("Any", Signed()), service)
     with pytest.raises(OperatorError, match="would change something"):
         call(client)
+
+
+def test_broken_data_that_the_policy_tolerates_leaves_the_drift_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = {"violations": [TYPES, *VIOLATIONS["violations"]]}
+    assert tried(tmp_path, capsys, "v.json", both)[1]["answer"] == "HOLD"
+    status, said = tried(tmp_path, capsys, "v.json", both, policy=POLICY | {"data_quality": {"data_type_check": 0.99}})
+    assert (status, said["answer"], said["facts"]["ratio"], said["facts"]["violations"]) == (0, "RETRAIN", 1.5, 2)
+    assert "pass data_quality: The policy tolerates what is broken: data_type_check at 99.6 %." in said["lines"]

@@ -306,17 +306,32 @@ def _from_report(run: _Run, reader: SignalReader) -> Signal | Rejection:
         return run.unreadable(
             f"Monitoring run {run.name} says {exit_message!r}, but {document.uri} lists no violation. Look at the job's logs."
         )
-    broken = tuple(violation for violation in violations if violation.check in DATA_QUALITY_CHECKS)
-    worst = worst_threshold(violations)
-    kind = SignalKind.DATA_QUALITY if broken else SignalKind.DRIFT if violations else SignalKind.NO_DRIFT
+    found = found_in(violations)
     return run.signal(
-        kind,
-        _sentence(run, violations, broken, worst),
-        threshold=worst,
+        found.kind,
+        _sentence(run, violations, found.broken, found.threshold),
+        threshold=found.threshold,
         violations=violations,
-        data_checks=data_checks(broken),
+        data_checks=found.data_checks,
         report_uri=document.uri,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What violations come to. ``broken`` are those that speak of broken data rather than of drift."""
+
+    kind: SignalKind
+    threshold: Threshold | None
+    broken: tuple[Violation, ...]
+    data_checks: tuple[DataCheck, ...]
+
+
+def found_in(violations: tuple[Violation, ...]) -> Found:
+    """What a monitor's violations say: broken data before drift, and of drift the worst. Pure."""
+    broken = tuple(violation for violation in violations if violation.check in DATA_QUALITY_CHECKS)
+    kind = SignalKind.DATA_QUALITY if broken else SignalKind.DRIFT if violations else SignalKind.NO_DRIFT
+    return Found(kind, worst_threshold(violations), broken, data_checks(broken))
 
 
 def _sentence(
