@@ -6,6 +6,7 @@ What a library says is read by a module of its own, one of ``READERS``. A report
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,16 +16,7 @@ from orchestration.domain.json_values import json_document, mapping, model_name,
 from orchestration.domain.metrics import drift_measure
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, Violation, identify
-from orchestration.domain.signals import (
-    aws_sample,
-    clarify,
-    deequ,
-    evidently,
-    great_expectations,
-    nannyml,
-    plain_report,
-    whylogs,
-)
+from orchestration.domain.signals import aws_sample, plain_report
 from orchestration.domain.signals.finding import FAILED_CHECKS
 
 if TYPE_CHECKING:
@@ -34,18 +26,25 @@ if TYPE_CHECKING:
     from orchestration.domain.signals.finding import Report
     from orchestration.settings import Settings
 
-READERS: Final[tuple[Callable[[Any], Report | None], ...]] = (
-    aws_sample.read,
-    evidently.read,
-    nannyml.read,
-    whylogs.read,
-    great_expectations.read,
-    deequ.read,
-    clarify.read,
-    plain_report.read,
-)
-"""Each gives what a report says in one dialect, or None for what is none of its dialect. All are asked, since the sender
-chooses the shape: numbers that lie outside of it count as well."""
+
+@functools.cache
+def _readers() -> tuple[Callable[[Any], Report | None], ...]:
+    """Each gives what a report says in one dialect, or None for what is none of its dialect.
+
+    All are asked, since the sender chooses the shape: numbers that lie outside of it count as well.
+    """
+    from orchestration.domain.signals import (  # noqa: PLC0415 - no start but that of a drift report pays for them
+        clarify,
+        deequ,
+        evidently,
+        great_expectations,
+        nannyml,
+        whylogs,
+    )
+
+    libraries = (aws_sample, evidently, nannyml, whylogs, great_expectations, deequ, clarify, plain_report)
+    return tuple(library.read for library in libraries)
+
 
 REPORT_NAME: Final = "drift_report.json"
 """What a report in S3 is called. OrchestrationFunction may read files of this name in the account's buckets and no others."""
@@ -140,7 +139,7 @@ def _failure(detail: dict[str, Any], reports: list[Report]) -> str | None:
 
 def _reports(body: Any) -> list[Report]:
     """A report in every dialect it has."""
-    return [report for read in READERS if (report := read(body)) is not None]
+    return [report for read in _readers() if (report := read(body)) is not None]
 
 
 def _kept_report(uri: str, reader: SignalReader) -> list[Report] | str:
