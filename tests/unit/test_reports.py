@@ -700,3 +700,23 @@ def test_a_monitor_that_says_itself_that_it_drifted_is_heard_whatever_its_compar
 def test_a_word_that_is_known_wins_over_the_metrics_name(word: str | None, lower: bool) -> None:
     found = taken(metric="ks_p_value", observed=0.4, threshold=0.05, comparison=word)
     assert found.threshold == Threshold("ks_p_value", 0.4, 0.05, lower_is_worse=lower)
+
+
+# What cannot be taken.
+
+
+def test_what_a_report_names_and_cannot_be_taken_is_said() -> None:
+    measured: dict[str, Any] = {"metric": "psi", "observed": 0.4, "threshold": 0.2}
+    found = taken(**measured, dataset={"uri": "https://x/data"}, report_uri="file:///r.html", endpoint="a/b")
+    assert (found.report_uri, found.endpoint) == (None, None)
+    assert found.dataset is not None
+    assert found.dataset.uri is None
+    assert found.summary.endswith(
+        " Left out, since it is no address in S3 or no name: dataset.uri 'https://x/data', report_uri 'file:///r.html', endpoint 'a/b'."
+    )
+    assert (
+        "Left out"
+        not in taken(**measured, dataset={"uri": "s3://bucket/data/", "window_end": ""}, endpoint="e").summary
+    )
+    assert "report_uri 'https://x/r.json'." in refused(report_uri="https://x/r.json")
+    assert "dataset.uri \"['s3://b']\"" in taken(**measured, dataset={"uri": ["s3://b"]}).summary

@@ -97,9 +97,10 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         if isinstance(kept, str):
             return Rejection.of(Reason.NO_MEASUREMENT, kept, *fact, model=model)
         reports = kept
+    left_out = _left_out(detail)
     refused = None if failure is not None else _refused(detail, reports)
     if refused is not None:
-        return Rejection.of(Reason.NO_MEASUREMENT, refused, *fact, model=model)
+        return Rejection.of(Reason.NO_MEASUREMENT, f"{refused}{left_out}", *fact, model=model)
     kind, threshold = _kind(reports), _worst(reports)
     violations = tuple(violation for report in reports for violation in report.violations)
     dataset = mapping(detail.get("dataset"))
@@ -123,11 +124,26 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         severity=plain_report.severity_of(detail),
         violations=violations,
         report_uri=report_uri,
-        summary=summary,
+        summary=f"{summary}{left_out}",
         observed_at=text(event.get("time"), 40) or "",
         context=text(detail.get("message") or detail.get("description"), 300) or "",
         content=None if _named_by_sender(detail) else identify(key[0], canonical(detail)),
     ).named(*key)
+
+
+def _left_out(detail: dict[str, Any]) -> str:
+    """What is named and cannot be taken, as a sentence: nobody else would say why a record does not have it."""
+    named = {
+        "dataset.uri": (mapping(detail.get("dataset")).get("uri"), s3_uri),
+        "report_uri": (detail.get("report_uri") or detail.get("report_s3_uri"), s3_uri),
+        "endpoint": (detail.get("endpoint") or detail.get("endpoint_name"), model_name),
+    }
+    shown = [
+        f"{name} {text(value, 80) or str(value)[:80]!r}"
+        for name, (value, read) in named.items()
+        if value and not read(value)
+    ]
+    return f" Left out, since it is no address in S3 or no name: {', '.join(shown)}." if shown else ""
 
 
 def _failure(detail: dict[str, Any], reports: list[Report]) -> str | None:
