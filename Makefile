@@ -154,7 +154,7 @@ waits: setup ## What is parked, for whom, since when, until when
 history: setup ## Latest runs of a model, or every status of a run (MODEL= or RUN=)
 	@$(OPS)history
 
-signals: setup ## What came in and what was made of it, ignored events too (MODEL=, SINCE=24h, ID=, JSON=1)
+signals: setup ## What came in and what was made of it, ignored events too (MODEL=, SINCE=24h, ID=, LIMIT=100, JSON=1)
 	@$(OPS)signals
 
 explain: setup ## The decision on a signal, every guard with its reason (SIGNAL= or RUN=)

@@ -67,24 +67,26 @@ def signals(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
     found = heard(stack.table, options.model, since)
     if wanted:
         found = (each for each in found if wanted in each.ids)
-    shown = list(itertools.islice(found, options.limit))
+    shown = list(itertools.islice(found, options.limit + 1))
+    more, shown = len(shown) > options.limit, shown[: options.limit]
     if options.json:
         terminal.json([asdict(each) for each in shown])
     elif not shown:
         of = f"of {options.model} " if options.model else ""
-        terminal.say(
-            f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}. SINCE=30d looks further back."
-        )
+        further = "" if wanted else " SINCE=30d looks further back."
+        terminal.say(f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}.{further}")
     else:
         for each in shown:
             _print(each, terminal)
+        if more:
+            terminal.say(f"and more: LIMIT={10 * options.limit}")
     return int(bool(wanted) and not shown)
 
 
 def heard(table: HistoryTable, model: str, since: str) -> Iterator[Heard]:
     """What came in since a time, newest first; of one model, or with an empty name of all and of none."""
     chains = [model] if model else [*table.models(), UNATTRIBUTED]
-    lists = [source(table, chain, since) for chain in chains for source in (_decided, _ignored)]
+    lists = [*(_decided(table, chain, since) for chain in chains), _ignored(table, model or UNATTRIBUTED, since)]
     return heapq.merge(*lists, key=lambda each: each.at, reverse=True)
 
 
@@ -149,7 +151,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--model", default=variable("MODEL"), help="of this model only (MODEL=)")
     arguments.add_argument("--since", default=variable("SINCE"), help="24h, 7d or a time (SINCE=, 7d; 90d with an id)")
     arguments.add_argument("--id", default=variable("ID"), help="signal, execution or event id (ID=)")
-    arguments.add_argument("--limit", type=int, default=100, help="shown at most (default 100)")
+    arguments.add_argument(
+        "--limit", type=int, default=int(variable("LIMIT") or 100), help="shown at most (LIMIT=, default 100)"
+    )
     arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")
     return run(signals, arguments, argv)
 

@@ -260,10 +260,53 @@ def test_what_is_sent_twice_under_two_ids_trains_once(world: World) -> None:
 def test_what_was_kept_and_began_a_run_is_remembered_as_well(world: World) -> None:
     assert admitted(world, again("one", observed=0.7), "run-1") == "RETRAIN"
     assert admitted(world, again("two", observed=0.8), "run-2") == "COALESCE"
+    assert admitted(world, again("three", observed=0.9), "run-3") == "COALESCE"
     ended(world)
-    assert admitted(world, pending(), "run-3") == "RETRAIN"
+    assert admitted(world, pending(), "run-4") == "RETRAIN"
     ended(world)
-    assert admitted(world, again("three", observed=0.8), "run-4") == "SKIP"
+    for number, observed in enumerate((0.7, 0.8, 0.9), start=5):
+        assert admitted(world, again(f"event-{number}", observed=observed), f"run-{number}") == "SKIP"
+
+
+def test_what_was_kept_is_decided_whatever_its_latest_part_says(world: World) -> None:
+    """A stronger signal waits, a weaker one trains beside it, and came once more meanwhile."""
+    warning = {"observed": 0.25, "threshold": 0.2}
+    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", "approval": {"training": "never"}})
+    assert admitted(world, again("one", observed=0.7), "run-1") == "RETRAIN"
+    assert admitted(world, again("two", observed=0.9), "run-2") == "COALESCE"
+    assert admitted(world, again("three", **warning), "run-3") == "COALESCE"
+    ended(world)
+    assert admitted(world, again("four", **warning), "run-4") == "RETRAIN"
+    ended(world)
+    assert admitted(world, pending(), "run-5") == "RETRAIN"
+
+
+def test_the_same_words_after_a_promotion_began_are_about_another_model(world: World) -> None:
+    assert admitted(world, again("one"), "run-1") == "RETRAIN"
+    world.database.items[("STATUS#run-1", "STATUS#PROMOTION_STARTED")] = {
+        "pk": {"S": "STATUS#run-1"},
+        "sk": {"S": "STATUS#PROMOTION_STARTED"},
+        "status": {"S": "PROMOTION_STARTED"},
+        "at": {"S": AT},
+    }
+    assert admitted(world, again("two"), "run-2") == "COALESCE"
+    (record,) = [each for each in world.chain("churn") if each.get("run_id") == "run-2"]
+    assert record["inputs"]["state"]["answered"] is None
+
+
+def test_of_contents_that_began_runs_the_newest_twenty_of_six_hours_are_remembered(world: World) -> None:
+    world.put("policies/churn.json", {"schema_version": 1, "model": "churn", "budget": {"runs": 0}})
+    for number in range(22):
+        assert admitted(world, again(f"event-{number}", observed=1 + number), f"run-{number}") == "RETRAIN"
+        ended(world)
+        world.clock.forward(minutes=1)
+    assert admitted(world, again("a", observed=1), "run-a") == "RETRAIN"
+    ended(world)
+    assert admitted(world, again("b", observed=22), "run-b") == "SKIP"
+    assert len(world.table.model("churn").answered or {}) == 20
+    world.clock.forward(hours=7)
+    assert admitted(world, again("c", observed=50), "run-c") == "RETRAIN"
+    assert len(world.table.model("churn").answered or {}) == 1
 
 
 @pytest.mark.parametrize(

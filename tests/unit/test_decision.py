@@ -898,3 +898,23 @@ def test_a_record_that_kept_no_shares_is_decided_as_before() -> None:
 def test_tolerated_drift_of_a_run_that_nobody_confirms_is_asked_about() -> None:
     assert decide(broken(TYPES, proven_by=None), TOLERANT, FREE, NOON).approval_needed
     assert decide(broken(COLUMNS, proven_by=None), TOLERANT, FREE, NOON).reason == Reason.RUN_UNCONFIRMED
+
+
+@pytest.mark.parametrize("data_quality", ["hold", "ignore", {"data_type_check": 0.9}])
+@pytest.mark.parametrize("metric", ["failed_checks", "psi"])
+def test_failed_checks_of_a_library_are_held_or_left_out_of_account(data_quality: Any, metric: str) -> None:
+    """A library's checks have no shares, so a tolerance by share is none of them."""
+    checks = Signal(
+        "id",
+        SignalSource.DRIFT_REPORT,
+        SignalKind.DATA_QUALITY,
+        "churn",
+        "One failed.",
+        "",
+        threshold=Threshold(metric, 3.0, 1.0 if metric == "psi" else None),
+    )
+    body = json.dumps({"schema_version": 1, "model": "churn", "data_quality": data_quality}).encode()
+    policy = parse_policy("churn", body, version="v", settings=SETTINGS)
+    verdict = decide(checks, policy, ModelState(), NOON)
+    ignored = Decision.RETRAIN if metric == "psi" else Decision.SKIP
+    assert verdict.decision is (ignored if data_quality == "ignore" else Decision.HOLD)

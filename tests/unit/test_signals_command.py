@@ -157,3 +157,28 @@ def test_what_is_noted_of_ignored_events_goes_after_ninety_days(heard: World) ->
     ends = {key: int(item["expires_at"]["N"]) for key, item in heard.database.items.items() if "IGNORED" in key[1]}
     at = datetime.fromisoformat(listed(heard)[1][0]["at"])
     assert list(ends.values()) == [int((at + timedelta(days=90)).timestamp())] * 2
+
+
+def test_a_delivery_that_came_again_is_found_by_its_own_ids(heard: World) -> None:
+    do(heard, "admit", "run-9", event={**drift(dedupe_key="two", observed=0.1), "id": "event-again"})
+    for asked in ("event-again", "run-9"):
+        (found,) = listed(heard, id=asked)[1]
+        assert (found["decision"], found["reason"], found["model"]) == ("IGNORED", "DUPLICATE", "churn")
+        assert "was decided at" in found["sentence"]
+
+
+def test_an_ignored_event_of_a_model_that_had_no_signal_is_in_the_list_of_all(heard: World) -> None:
+    pending = {
+        "source": "mlops.retraining",
+        "detail-type": "Pending Signal Due",
+        "id": "event-p",
+        "detail": {"model": "risk"},
+    }
+    do(heard, "admit", "run-p", event=pending)
+    for options in ({"id": "event-p"}, {"model": "risk"}, {"limit": 1}):
+        assert [each["run_id"] for each in listed(heard, **options)[1]] == ["run-p"]
+
+
+def test_a_list_that_is_cut_says_so(heard: World) -> None:
+    assert listed(heard, limit=2, json=False)[1].endswith("and more: LIMIT=20\n")
+    assert "and more" not in listed(heard, limit=4, json=False)[1]

@@ -12,6 +12,7 @@ from orchestration import handler
 from orchestration.domain.contracts import DueKind, SignalKind, SignalSource
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.signal import Signal
+from orchestration.domain.signals.decision_file import decision_uri
 from orchestration.domain.silence import Silence, Watch
 from orchestration.steps.due_work import DONE
 from orchestration.steps.silence import listen, listened, see_silence, silence_of
@@ -87,8 +88,9 @@ WATCH = Watch("fraud", (NOON - HOUR).isoformat(), 26.0, "w")
         (WATCH, 26.0, replace(SIGNAL, source=SignalSource.DECISION_FILE), NOON, None),
         (WATCH, 26.0, replace(SIGNAL, source=SignalSource.MODEL_MONITOR), NOON - HOUR, None),
         (WATCH, 26.0, replace(SIGNAL, source=SignalSource.MODEL_MONITOR, proven_by="schedule s"), NOON, None),
-        (WATCH, 2.0, None, NOON - HOUR, 1),
-        (WATCH, 0.0, None, NOON - HOUR, None),
+        (WATCH, 2.0, None, NOON, 2),
+        (WATCH, 0.0, None, NOON, None),
+        (WATCH, 26.0, replace(SIGNAL, observed_at=""), NOON - HOUR, None),
         (replace(WATCH, hours=0.0), 26.0, None, NOON, 26),
     ],
 )
@@ -149,7 +151,7 @@ def test_a_policy_that_expects_nothing_begins_nothing_and_one_that_expects_it_no
     written(world, 2)
     world.clock.forward(hours=1)
     written(world, None)
-    assert world.table.watch("fraud") == Watch("fraud", AT, 0.0, (NOON + HOUR).isoformat())
+    assert world.table.watch("fraud") == Watch("fraud", (NOON + HOUR).isoformat(), 0.0, (NOON + HOUR).isoformat())
     assert swept(world, hours=2) == {}
     assert (world.due(DueKind.SILENCE), raised(world)) == ([], [])
 
@@ -206,8 +208,8 @@ def test_a_policy_that_was_changed_unheard_counts_from_when_its_item_is_due(worl
     world.put("policies/fraud.json", {"schema_version": 1, "model": "fraud", "monitoring": {"expect_every_hours": 20}})
     assert swept(world, hours=8) == {}
     (item,) = world.due(DueKind.SILENCE)
-    assert item.due_at == (NOON + 20 * HOUR).isoformat()
-    assert swept(world, hours=12) == {"silence_told": 1}
+    assert item.due_at == (NOON + 28 * HOUR).isoformat()
+    assert swept(world, hours=20) == {"silence_told": 1}
 
 
 def test_a_model_that_was_taken_out_is_listened_for_no_more(world: World) -> None:
@@ -264,3 +266,33 @@ def test_an_event_without_a_legal_model_is_refused(world: World) -> None:
     answer = do(world, "admit", "run-1", event=forged)
     assert answer["decision"] == "REJECT"
     assert "'../x' is not a legal model name" in answer["output"]["reason"]
+
+
+def test_a_monitor_that_says_the_same_each_day_speaks_all_the_same(world: World) -> None:
+    written(world, 26)
+    same = drift("fraud", observed=0.1, report_uri="s3://bucket/latest.html")
+    for number in range(3):
+        expected = "OBSERVE" if number == 0 else "SKIP"
+        assert do(world, "admit", f"run-{number}", event={**same, "id": f"event-{number}"})["decision"] == expected
+        assert swept(world, hours=25) == {}
+    assert swept(world, hours=2) == {"silence_told": 1}
+
+
+def test_a_decision_file_that_is_only_read_again_is_no_sign_of_life(world: World) -> None:
+    """Each start by hand is a signal of its own, whoever wrote the file and when."""
+    model = world.settings.default_model
+    world.put(f"policies/{model}.json", {"schema_version": 1, "model": model, "monitoring": {"expect_every_hours": 26}})
+    told(world, f"policies/{model}.json")
+    world.bucket.put(decision_uri(world.settings), b"d\nNO\n")
+    for number in range(2):
+        world.clock.forward(hours=13)
+        assert do(world, "admit", f"run-{number}", event={})["decision"] == "SKIP"
+    assert swept(world, hours=0.1) == {"silence_told": 1}
+
+
+def test_a_frozen_model_is_told_of_as_silent(world: World) -> None:
+    written(world, 8)
+    assert world.table.save_model(replace(world.table.model("fraud"), frozen_reason="3 runs."))
+    assert swept(world, hours=8) == {"silence_told": 1}
+    assert decided(world) == ["HOLD"]
+    assert world.chain("fraud")[0]["reason"] == "MONITOR_SILENT"

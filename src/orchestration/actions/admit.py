@@ -24,10 +24,11 @@ from orchestration.domain.contracts import (
     Next,
     SignalKind,
     SignalSource,
+    Status,
 )
-from orchestration.domain.decision import DecisionVerdict, ModelState, as_tolerated, decide
+from orchestration.domain.decision import REPEATED_FOR, DecisionVerdict, ModelState, as_tolerated, decide
 from orchestration.domain.due import AGAIN, GRACE, due
-from orchestration.domain.json_values import mapping, text
+from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.ownership import Kind, Resource
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.promotion import not_promotable
@@ -49,7 +50,7 @@ from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import kept_event, verdict_record
 from orchestration.steps.going_back import made_check, verdict_on_way_back
 from orchestration.steps.ownership import not_own, policy_foreign
-from orchestration.steps.pending import merge_pending, pending_due, unanswered
+from orchestration.steps.pending import CONTENTS_KEPT, merge_pending, pending_due, unanswered
 from orchestration.steps.pipeline_checks import pipeline_check
 from orchestration.steps.policies import (
     LoadedPolicy,
@@ -60,7 +61,7 @@ from orchestration.steps.policies import (
 )
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
-from orchestration.steps.silence import listened, silence_of
+from orchestration.steps.silence import listen, listened, silence_of
 from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
 from orchestration.stores.models import Commit, IgnoredEvent, SeenSignal, StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
@@ -194,7 +195,11 @@ def _decide_once(
     """Decide by what is read now and commit it; None when another signal of the model was committed meanwhile."""
     seen = ports.table.signal(found.signal_id)
     if seen is not None and seen.run_id != asked.run_id:
-        return _duplicate(ports, seen, asked.run_id)
+        # A monitor may say the same each day, and speaks all the same; a decision file that is read again was not written.
+        said_again = isinstance(found, Signal) and found.source is SignalSource.DRIFT_REPORT and found
+        if said_again and loaded is not None and not listen(ports, said_again, loaded.policy.expect_every_hours):
+            return None
+        return _duplicate(ports, asked, seen)
     if seen is not None:
         return _answered(ports, seen, None)
     if isinstance(found, Signal) and loaded is not None:
@@ -241,7 +246,7 @@ def _gather(ports: Ports, asked: _Asked, signal: Signal, loaded: LoadedPolicy) -
         fruitless_runs=stored.fruitless_runs,
         frozen_reason=stored.frozen_reason,
         promoted_at=_time(stored.promoted_at),
-        answered=stored.answered,
+        answered=_answers(ports, stored, signal),
         # No other's: each record of a decision holds them, and an item of the table 400 KB.
         kill_switches=switches_over(ports.table.kill_switches(), signal.model, signal.source, signal.origin),
         promotion_endpoint_exists=endpoint is None or champion is not None,
@@ -288,9 +293,7 @@ def _plan(
             active_run_id=asked.run_id,
             run_starts=(*stored.run_starts, now.isoformat()),
             pending=unanswered(stored.pending, signal, verdict.severity),
-            answered={"content": signal.content, "run": asked.run_id, "at": now.isoformat()}
-            if signal.content
-            else stored.answered,
+            answered=_answered_by(asked.run_id, stored, signal, now),
         )
     elif verdict.decision is Decision.ROLL_BACK:
         state = replace(state, active_run_id=asked.run_id)
@@ -329,6 +332,25 @@ def _plan(
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)
     return _Plan(state, seen, (*writes, ports.table.due_write(item)), item, now)
+
+
+def _answers(ports: Ports, stored: StoredModel, signal: Signal) -> dict[str, str] | None:
+    """The run that the same content began, unless that has begun to promote."""
+    found = (stored.answered or {}).get(signal.content or "")
+    if found is None or any(row["status"] == Status.PROMOTION_STARTED for row in ports.table.statuses(found["run"])):
+        return None
+    return found
+
+
+def _answered_by(run_id: str, stored: StoredModel, signal: Signal, now: datetime) -> dict[str, dict[str, str]] | None:
+    """What is remembered of contents that began runs: those of a signal, and of what waited and is answered with it."""
+    waited = sequence(mapping(stored.pending).get("contents")) if signal.source is SignalSource.PENDING else []
+    contents = [*map(str, waited), *([signal.content] if signal.content else [])]
+    since = (now - REPEATED_FOR).isoformat()
+    known = {content: by for content, by in (stored.answered or {}).items() if by["at"] > since}
+    known |= {content: {"run": run_id, "at": now.isoformat()} for content in contents}
+    newest = sorted(known.items(), key=lambda each: (each[1]["at"], each[0]))[-CONTENTS_KEPT:]
+    return dict(newest) or None
 
 
 def _run(asked: _Asked, signal: Signal, verdict: DecisionVerdict, manifest: str, now: datetime) -> StoredRun:
@@ -518,13 +540,15 @@ def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, g
     }
 
 
-def _duplicate(ports: Ports, seen: SeenSignal, run_id: str) -> dict[str, Any]:
-    record = ports.table.record_of(seen)
+def _duplicate(ports: Ports, asked: _Asked, seen: SeenSignal) -> dict[str, Any]:
+    record, run_id = ports.table.record_of(seen), asked.run_id
     LOG.info("SignalDuplicate", extra={"signal_id": seen.signal_id, "run_id": run_id, "model": record["model"]})
     sentence = (
         f"Signal {seen.signal_id} was decided at {record['decided_at']} as {record['decision']} ({record['reason']}) "
         f"by execution {seen.run_id}; the same signal again changes nothing."
     )
+    ignored = Ignored(Reason.DUPLICATE, sentence, record["model"])
+    ports.table.note_ignored(_ignored(asked, ignored, ports.now()))
     return _answer(run_id, record["model"], Decision.SKIP, sentence)
 
 

@@ -14,7 +14,7 @@ from orchestration.domain.bake import RETURNING
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
 from orchestration.domain.policy import STACK_BUDGET_DAYS, pinned_policy
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Signal
+from orchestration.domain.signal import FAILED_CHECKS, Signal
 from orchestration.domain.switches import KillSwitch, paused_sentence, switch_over
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class ModelState:
     frozen_reason: str | None = None
     promoted_at: datetime | None = None
     answered: dict[str, str] | None = None
-    """Content of the last signal that nothing but its event's id names and that began a run, with ``run`` and ``at``."""
+    """The ``run`` that the same content began, and when (``at``); None once that run has begun to promote, since then the same
+    words are about another model."""
     kill_switches: tuple[KillSwitch, ...] = ()
     promotion_endpoint_exists: bool = True
     endpoint_finding: str | None = None
@@ -153,12 +154,16 @@ def as_tolerated(signal: Signal, policy: Policy) -> Signal:
 
     One of a record of before keeps no shares and stays what it was.
     """
-    if signal.kind is not SignalKind.DATA_QUALITY or not signal.data_checks:
+    if signal.kind is not SignalKind.DATA_QUALITY:
         return signal
-    if not all(map(policy.tolerates, signal.data_checks)):
+    if not signal.data_checks and (SignalSource.DRIFT_REPORT not in {signal.source, signal.origin}):
+        return signal
+    ignored = policy.hold_on_data_quality is False
+    if not ignored and not (signal.data_checks and all(map(policy.tolerates, signal.data_checks))):
         return signal
     # Whatever is no broken data among the violations has a threshold, with or without numbers.
-    return replace(signal, kind=SignalKind.NO_DRIFT if signal.threshold is None else SignalKind.DRIFT)
+    drifted = signal.threshold is not None and signal.threshold.metric != FAILED_CHECKS
+    return replace(signal, kind=SignalKind.DRIFT if drifted else SignalKind.NO_DRIFT)
 
 
 def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> DecisionVerdict:
@@ -267,7 +272,8 @@ def _policy_valid(signal: Signal, policy: Policy, state: ModelState, severity: S
 
 
 def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
-    if state.frozen_reason:
+    # A frozen model goes on serving, and whether it drifts is to be known.
+    if state.frozen_reason and signal.kind is not SignalKind.SILENCE:
         return GuardVerdict(
             "breaker",
             Decision.HOLD,
@@ -397,10 +403,9 @@ def _training_target(
 def _run_in_progress(
     signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime
 ) -> GuardVerdict:
-    del severity
-    answered = state.answered
-    if answered is not None and answered["content"] == signal.content:
-        age = now - datetime.fromisoformat(answered["at"])
+    del signal, severity
+    if state.answered is not None:
+        answered, age = state.answered, now - datetime.fromisoformat(state.answered["at"])
         if age < REPEATED_FOR:
             return GuardVerdict(
                 "run_in_progress",

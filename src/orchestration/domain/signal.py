@@ -25,6 +25,9 @@ class Dataset:
     window_end: str | None = None
 
 
+FAILED_CHECKS: Final = "failed_checks"
+"""What is counted of a library's checks of data, under the name of a metric."""
+
 WORST: Final = 1e6
 """Ratio of a 0 where lower is worse: past every mark."""
 

@@ -35,6 +35,9 @@ LOG = logging.getLogger("orchestration")
 RAISED_FOR: Final = timedelta(days=14)
 """How long a lost signal is raised again and again while every execution fails; people were told of each failure."""
 
+CONTENTS_KEPT: Final = 20
+"""Contents that are remembered of signals kept as one, and of those that began runs in the last hours."""
+
 UNKNOWN_AGAIN: Final = timedelta(hours=6)
 """Rhythm of looking if a model that was taken out has its policy again."""
 
@@ -170,6 +173,9 @@ def merge_pending(
         "severity": str(worst),
         "signal": before["signal"] if pending is not None and (again or weaker) else signal,
     }
+    contents = {*before.get("contents", ()), *([signal["content"]] if signal.get("content") else [])}
+    if contents:
+        merged["contents"] = sorted(contents)[-CONTENTS_KEPT:]
     asker = asker_of(signal)
     asked_by = {*before.get("asked_by", ()), *([asker] if asker else [])}
     if asked_by:

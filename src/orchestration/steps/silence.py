@@ -36,18 +36,19 @@ def listened(
 ) -> tuple[Watch | None, list[DueItem]]:
     """What follows for a model's watch from a signal of it, or from its policy alone. Pure.
 
-    A monitoring run that nobody confirms is no sign of life: whoever may create jobs could keep a dead monitor hidden.
+    A monitoring run that nobody confirms is no sign of life: whoever may create jobs could keep a dead monitor hidden. Nor is
+    what came without a time: a person has a decision file read that may have been written long ago. Another number of hours
+    counts from now.
 
     Returns:
         The watch, None where nothing was ever expected; and an item, where none waits yet for what is expected now.
     """
     if before is None and not hours:
         return None, []
-    spoke = signal is not None and signal.source in SPEAKS and not signal.unproven
-    since = now.isoformat() if before is None or spoke or not before.hours else before.since
+    spoke = signal is not None and signal.source in SPEAKS and not signal.unproven and signal.observed_at != ""
     if before is not None and before.hours == hours:
-        return replace(before, since=since), []
-    watch = Watch(model, since, hours, now.isoformat())
+        return replace(before, since=now.isoformat()) if spoke else before, []
+    watch = Watch(model, now.isoformat(), hours, now.isoformat())
     return watch, [_due(watch)] if hours else []
 
 
@@ -56,10 +57,11 @@ def _due(watch: Watch) -> DueItem:
     return due(DueKind.SILENCE, watch.model, watch.model, at, watch_id=watch.watch_id)
 
 
-def listen(ports: Ports, model: str, hours: float) -> bool:
-    """Keep what a policy says of a monitor that has not spoken yet. False when a rival wrote first."""
+def listen(ports: Ports, heard: Signal | str, hours: float) -> bool:
+    """Keep what a policy says of a model's monitor, and that it spoke where a signal is given. False when a rival wrote first."""
+    signal, model = (None, heard) if isinstance(heard, str) else (heard, heard.model)
     before = ports.table.watch(model)
-    watch, items = listened(model, before, hours, ports.now())
+    watch, items = listened(model, before, hours, ports.now(), signal)
     if watch is None or watch == before:
         return True
     return ports.table.keep_watch(watch, before, [ports.table.due_write(item) for item in items])

@@ -11,7 +11,7 @@ pk                  sk                       item
 ``RUN#<run>``       ``DECISION``             the signal this execution decided (expires)
 ``RUN#<run>``       ``UNDECIDED``            people were told that this execution decided nothing (expires)
 ``RUN#<run>``       ``IGNORED``              the event this execution ignored (expires)
-``MODEL#<model>``   ``IGNORED#<at>#<run>``   the same, for its model or ``_unattributed`` (expires)
+``MODEL#<model>``   ``IGNORED#<at>#<run>``   the same, for its model and for ``_unattributed`` (expires)
 ``SIGNAL#<id>``     ``SIGNAL``               the decision on a signal (expires)
 ``REQUEST#<id>``    ``REQUEST``              a retraining, or a way back, an operator asked for, and who (expires)
 ``REQUEST#<run>``   ``ROLLBACK``             that an operator wants a run's candidate taken back, and who (expires)
@@ -67,7 +67,7 @@ class StoredModel:
     pending: dict[str, Any] | None = None
     told_reason: str | None = None
     told_at: str | None = None
-    answered: dict[str, str] | None = None
+    answered: dict[str, dict[str, str]] | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The state as records keep it: with the last of them, and the switches, it can be built again."""
@@ -302,11 +302,13 @@ class Models(Chains):
         """
         at = datetime.fromisoformat(ignored.at)
         row = {**asdict(ignored), "expires_at": int((at + SIGNAL_MEMORY).timestamp())}
-        line = self._put(
-            {"pk": f"MODEL#{ignored.model or UNATTRIBUTED}", "sk": f"IGNORED#{ignored.at}#{ignored.run_id}", **row}
-        )
+        lists = {UNATTRIBUTED, ignored.model or UNATTRIBUTED}
+        lines = [
+            self._put({"pk": f"MODEL#{name}", "sk": f"IGNORED#{ignored.at}#{ignored.run_id}", **row})
+            for name in sorted(lists)
+        ]
         item = {"pk": f"RUN#{ignored.run_id}", "sk": "IGNORED", **row}
-        return self._once(self._put(item, "attribute_not_exists(pk)"), [line])
+        return self._once(self._put(item, "attribute_not_exists(pk)"), lines)
 
     def ignored_event(self, run_id: str) -> IgnoredEvent | None:
         """The event that an execution ignored, if it ignored one."""
@@ -314,7 +316,7 @@ class Models(Chains):
         return None if item is None else _ignored(item)
 
     def ignored_events(self, model: str) -> Iterator[IgnoredEvent]:
-        """Events about a model that were ignored, newest first, page by page; ``_unattributed``: about none."""
+        """Events about a model that were ignored, newest first, page by page; ``_unattributed``: all of them."""
         for item in self._query(f"MODEL#{model}", "IGNORED#", newest_first=True):
             yield _ignored(item)
 

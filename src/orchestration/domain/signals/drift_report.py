@@ -15,9 +15,8 @@ from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.json_values import json_document, mapping, model_name, s3_uri, text
 from orchestration.domain.metrics import drift_measure
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Dataset, Rejection, Signal, Threshold, Violation, identify
+from orchestration.domain.signal import FAILED_CHECKS, Dataset, Rejection, Signal, Threshold, Violation, identify
 from orchestration.domain.signals import aws_sample, plain_report
-from orchestration.domain.signals.finding import FAILED_CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.metrics import drift_measure
 from orchestration.domain.metrics import metric as known_metric
-from orchestration.domain.signal import Threshold
+from orchestration.domain.signal import FAILED_CHECKS, Threshold
 
 if TYPE_CHECKING:
     from orchestration.domain.signal import Violation
@@ -51,10 +51,6 @@ class Report:
     def tells(self) -> bool:
         """True when something in it says whether anything drifted or failed, or has a number that does."""
         return any(finding.told or finding.threshold.observed is not None for finding in self.findings)
-
-
-FAILED_CHECKS: Final = "failed_checks"
-"""What is counted of checks of data, under the name of a metric."""
 
 
 def is_worse_when_lower(name: str | None) -> bool:

@@ -64,5 +64,4 @@ def from_event(
         # The loop kept it itself; the event says only which model.
         proven_by=text(signal.get("proven_by"), 200),
         asked_by=tuple(map(str, sequence(stored.get("asked_by")))),
-        content=text(signal.get("content"), 64),
     ).named(run_id)
