@@ -1,7 +1,7 @@
 """Print the decision on a signal as a person reads it.
 
 make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50     by signal id
-make explain RUN=4ba7853c-6065-46b7-b604-d19d58dc29c6    by run (execution name)
+make explain RUN=4ba7853c-6065-46b7-b604-d19d58dc29c6    by run, or execution that decided
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ops.record_hashes import hash_of
 from ops.stack import OperatorError, Stack, parser, required, run, variable
 from ops.terminal import Styled
-from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.contracts import UNATTRIBUTED, Decision
 
 if TYPE_CHECKING:
     import argparse
@@ -52,7 +52,7 @@ def explain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
         "threshold": threshold.get("threshold"),
         "severity": record["severity"],
         "policy": record["policy_version"],
-        "run": record["run_id"],
+        "run" if decided in {Decision.RETRAIN, Decision.ROLL_BACK} else "execution": record["run_id"],
         "event kept at": record.get("event_uri"),
     }
     for name, value in facts.items():
@@ -76,10 +76,12 @@ def explain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
 def _record(options: argparse.Namespace, stack: Stack) -> Any:
     signal_id = options.signal
     if not signal_id and options.run:
-        run_ = stack.table.run(options.run)
-        if run_ is None:
-            raise OperatorError(f"There is no run {options.run}. make history MODEL=<model> lists a model's runs.")
-        signal_id = json.loads(run_.manifest)["signal"]["signal_id"]
+        decided, run_ = stack.table.decision_of(options.run), stack.table.run(options.run)
+        if decided is None and run_ is None:
+            raise OperatorError(
+                f"There is no run {options.run}. make signals ID={options.run} shows what an execution made of its event."
+            )
+        signal_id = decided.signal_id if decided else json.loads(run_.manifest)["signal"]["signal_id"] if run_ else ""
     signal_id = required(signal_id, "SIGNAL", "make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50, or RUN=<run id>")
     seen = stack.table.signal(signal_id)
     if seen is not None:

@@ -73,7 +73,14 @@ def signals(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> in
         terminal.json([asdict(each) for each in shown])
     elif not shown:
         of = f"of {options.model} " if options.model else ""
-        further = "" if wanted else " SINCE=30d looks further back."
+        further = "" if wanted else " SINCE=30d looks further back"
+        further += (
+            "; MODEL=_unattributed lists what named no model that is known."
+            if options.model
+            else "."
+            if further
+            else ""
+        )
         terminal.say(f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}.{further}")
     else:
         for each in shown:

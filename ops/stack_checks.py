@@ -260,8 +260,12 @@ def model_checks(ports: Ports, event: dict[str, Any]) -> tuple[Check, ...]:
             return _Wrong(f"The stack does not know {model}: upload policies/{model}.json to the AutomationBucket.")
         if loaded.unreadable:
             return _Wrong(f"not checked: the policy of {model} may not be read by you.", Outcome.UNKNOWN)
-        if loaded.findings:
-            return _Wrong(f"The policy of {model} is not valid: {' '.join(loaded.findings)}")
-        return f"{model} is known; version {loaded.policy.version} of its policy is in force."
+        wrong = (
+            f"The newest policy file of {model} is not valid: {' '.join(loaded.findings)}" if loaded.findings else ""
+        )
+        if wrong and loaded.policy.version == "defaults":
+            return _Wrong(f"{wrong} There is no good version, so every signal is held.")
+        known = f"{model} is known; version {loaded.policy.version} of its policy is in force."
+        return f"{known} {wrong}".strip()
 
     return (_checked("model", look),)

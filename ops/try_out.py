@@ -256,16 +256,14 @@ def _decided_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) 
     event, run_id = event_of(given, ports.now()), f"{TRIED}-{uuid.uuid4()}"
     if given.kind in {FileKind.DRIFT_REPORT, FileKind.REQUEST}:
         # An event that was not sent has no id, so that no other has the same.
-        named = (
-            {"model": model}
-            if model and not {"model", "model_name", "endpoint", "endpoint_name"} & given.document.keys()
-            else {}
-        )
-        event |= {"id": run_id, "detail": {**event["detail"], **named}}
+        event |= {"id": run_id}
     machine = ports.settings.state_machine_arn.replace(":stateMachine:", ":execution:")
     answer = admit({"event": event, "execution": {"id": f"{machine}:{run_id}", "name": run_id}}, ports)
     if table.appended:
-        return _decided(given, json.loads(table.appended[0].record))
+        record = json.loads(table.appended[0].record)
+        if model and record["model"] not in {model, None}:
+            raise OperatorError(f"The file is of {record['model']}: leave MODEL= out, or name that one.")
+        return _decided(given, record)
     # An event that is ignored, or that was decided before, leaves no record.
     output = answer["output"]
     return Tried(given.read_as, output["outcome"], output["reason"], good=False, facts={"model": output["model"]})
@@ -311,7 +309,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments.add_argument("--file", default=variable("FILE"), help="what is tried (FILE=)")
     arguments.add_argument("--policy", default=variable("POLICY"), help="the policy it is tried under (POLICY=)")
-    arguments.add_argument("--model", default=variable("MODEL"), help="the model, where the file names none (MODEL=)")
+    arguments.add_argument(
+        "--model",
+        default=variable("MODEL"),
+        help="the model of an evaluation report, a training's output or violations, which name none (MODEL=)",
+    )
     arguments.add_argument("--stack", default=variable("STACK"), help="the stack whose state counts (STACK=)")
     arguments.add_argument("--region", default=variable("REGION") or None, help="its AWS region (REGION=)")
     arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")

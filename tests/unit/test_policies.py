@@ -45,7 +45,7 @@ def test_a_bad_file_leaves_the_last_good_one_in_force_and_is_told_of_once(world:
     (told,) = world.told("POLICY_INVALID")
     assert (told.model, told.title) == ("fraud", "policy file is not valid")
     findings = " ".join(found.findings)
-    assert told.sentence == f"{URI} is not valid, so the last good version stays in force: {findings}"
+    assert told.sentence == f"{URI} is not valid, so version v1, the last good one, stays in force: {findings}"
     assert told.next_steps[1] == runbook("https://example.com/runbook", "policy-invalid")
     world.put(KEY, b"[")
     loaded(world)

@@ -249,7 +249,7 @@ STATES: dict[str, tuple[Callable[[World], None], str, str]] = {
     "a kill switch is thrown": (paused, "HOLD", "incident"),
     "the endpoint is missing": (without_endpoint, "HOLD", "does not exist"),
     "the target is another's": (with_a_foreign_target, "HOLD", "spam-training"),
-    "the policy is broken": (with_a_broken_policy, "HOLD", "must not contain {'mod'}"),
+    "the policy is broken": (with_a_broken_policy, "HOLD", "has keys that no policy has: 'mod'"),
     "nobody knows the model": (lambda _: None, "REJECT", "does not know the model fraud"),
 }
 
@@ -282,7 +282,11 @@ def test_what_was_decided_before_is_said_to_be_that(world: World) -> None:
 def test_a_report_that_was_never_sent_is_a_signal_of_its_own_each_time(world: World) -> None:
     in_use(world)
     assert now(world, "r.json", REPORT).answer == "RETRAIN"
-    assert now(world, "r.json", {key: REPORT[key] for key in REPORT if key != "model"}, "fraud").answer == "RETRAIN"
+    nameless = {key: REPORT[key] for key in REPORT if key != "model"}
+    assert now(world, "r.json", nameless, "fraud").answer == "REJECT", "as it is when it is sent"
+    assert now(world, "r.json", REPORT, "fraud").answer == "RETRAIN"
+    with pytest.raises(OperatorError, match="The file is of fraud: leave MODEL= out"):
+        now(world, "r.json", REPORT, "churn")
     assert now(world, "m.json", {"model": "fraud", "reason": "x", "requested_by": "ana"}).answer == "RETRAIN"
 
 

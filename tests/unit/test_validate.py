@@ -532,7 +532,7 @@ def test_the_decision_file_of_the_default_model_is_read(
         ({"endpoint": ENDPOINT, "severity": "info"}, Outcome.PASSED, "fraud is known"),
         ({"model": "spam", "severity": "info"}, Outcome.FAILED, "upload policies/spam.json"),
         ({"endpoint": "other", "severity": "info"}, Outcome.FAILED, "whose endpoint other is"),
-        ({"model": "broken", "severity": "info"}, Outcome.FAILED, "The policy of broken is not valid"),
+        ({"model": "broken", "severity": "info"}, Outcome.FAILED, "The newest policy file of broken is not valid"),
         ({"model": "closed", "severity": "info"}, Outcome.UNKNOWN, "the policy of closed may not be read by you"),
     ],
 )

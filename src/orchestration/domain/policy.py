@@ -270,9 +270,12 @@ def validate_policy(document: Any) -> tuple[str, ...]:
     try:
         _schema_validator()(document)
     except fastjsonschema.JsonSchemaValueException as error:
-        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
+        # A pattern's names stand in the path with a dot of the library's own.
+        parts = [part for part in error.path[1:] if part != "."]
+        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
         rule = error.message.removeprefix(error.name or "").strip()
-        return (_finding(path, rule),)
+        unknown = _UNKNOWN.fullmatch(rule)
+        return (_finding(path, f"has keys that no policy has: {unknown[1]}" if unknown else rule),)
     return (
         _unfit(document)
         or _contradictions(document)
@@ -285,6 +288,10 @@ def rule_findings(document: dict[str, Any]) -> Iterator[str]:
     yield from _unfit(document)
     yield from _contradictions(document)
     yield from itertools.starmap(_finding, _untaken(document))
+
+
+_UNKNOWN: Final = re.compile(r"must not contain \{(.*)\} properties", re.DOTALL)
+"""What the library says of a key that the schema does not have."""
 
 
 def _unfit(document: dict[str, Any]) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
     if loaded is None:
         return None
     if loaded.findings:
-        _tell_once(ports, model, document.version or str(document.unreadable), loaded.findings)
+        _tell_once(ports, model, document.version or str(document.unreadable), loaded)
     elif document.body is not None:
         kept = ports.table.good_policy(model)
         if kept is None or kept[0] != document.version:
@@ -89,7 +89,13 @@ def _effective(ports: OperatorPorts, model: str, document: Document) -> LoadedPo
         return LoadedPolicy(defaults(), older, unreadable)
 
 
-def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]) -> None:
+def _instead(loaded: LoadedPolicy) -> str:
+    if loaded.policy.version == "defaults":
+        return "every signal is held, since no version of it was ever good"
+    return f"version {loaded.policy.version}, the last good one, stays in force"
+
+
+def _tell_once(ports: Ports, model: str, version: str, loaded: LoadedPolicy) -> None:
     """Tell operators of a policy file that is not valid, once for each version of the file.
 
     The item that tells comes before the note: a process that dies in between tells twice rather than never.
@@ -101,9 +107,9 @@ def _tell_once(ports: Ports, model: str, version: str, findings: tuple[str, ...]
         model=model,
         status="POLICY_INVALID",
         title="policy file is not valid",
-        sentence=f"{uri} is not valid, so the last good version stays in force: {' '.join(findings)}",
+        sentence=f"{uri} is not valid, so {_instead(loaded)}: {' '.join(loaded.findings)}",
         next_steps=(
-            "Correct the file, check it with make validate POLICY=<file>, upload it again.",
+            "Correct the file, check it with make validate FILE=<file>, which says all that is wrong, and upload it again.",
             runbook(ports.settings.runbook_url, "policy-invalid"),
         ),
     )
