@@ -332,7 +332,8 @@ class FakeSageMaker:
     def _deleted(self, operation: str, known: dict[str, dict[str, Any]], field: str, name: str) -> dict[str, Any]:
         with self._change(operation, {field: name}):
             if known.pop(name, None) is None:
-                raise client_error("ValidationException", f'Could not find {field} "{name}".', operation)
+                # What is not there has no tag, by which alone the loop may delete.
+                raise client_error("AccessDeniedException", f'not authorized on {field} "{name}"', operation)
         return {}
 
     def _described(self, operation: str, known: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:

@@ -153,6 +153,12 @@ class Promises:
 
     def _effect(self, actor: Actor, operation: str, request: dict[str, Any]) -> None:
         sight, does = self._sights.get(actor), f"{actor.name} made {operation}"
+        if operation in {"DeleteEndpointConfig", "DeleteModel"}:
+            # Old champions are removed by a sweep, which has no run.
+            name = request.get("EndpointConfigName") or request.get("ModelName")
+            live = {each.live for each in self._world.sagemaker.endpoints.values()}
+            promised(name not in live, f"removed: {does} on what serves")
+            return
         promised(sight is not None, f"hand: {does}, and only the hand may")
         assert sight is not None
         run = self._world.table.run(sight.run_id)

@@ -74,7 +74,7 @@ SAFEGUARDS: Final = {
         ("the intention a closed run leaves", lambda: patch.object(closing, "_open_intention", _none), "served left"),
         ("the slot ledger's version", lambda: _conditions("SLOTS", "LEDGER"), "slots left quiet"),
         ("one decision a signal", lambda: _conditions("SIGNAL#"), "facts records"),
-        ("one result a wait", lambda: _conditions("WAIT#"), "facts"),
+        ("one result a wait", lambda: _conditions("WAIT#"), "facts records"),
         ("the hand's look at the endpoint", lambda: patch.object(promote, "foreign_deployment", _none), "foreign"),
         ("the hand's look at its run", lambda: patch.object(promote, "refuse", _none), "switch policy"),
         ("what a pause names", lambda: patch.object(pause, "_in_flight", lambda *_: []), "in-flight"),

@@ -153,7 +153,9 @@ class StackInMotion:
                     self._go_on(execution)
             self._answers = len(answers)
         if len(started) != self._started:
-            for name in [name for name in started if name.startswith("pending-") and name not in self.executions]:
+            # What is nested in a run, the outsiders end.
+            own = [name for name in started if not name.startswith("retraining-") and name not in self.executions]
+            for name in own:
                 self._execute(name, started[name])
             self._started = len(started)
 

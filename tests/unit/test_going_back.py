@@ -797,3 +797,13 @@ def test_another_release_is_not_deployed_while_a_run_goes_back(world: World) -> 
     found = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
     with pytest.raises(OperatorError, match="fraud run back-1"):
         _refuse_runs_past_their_slot(cast("Any", session), document, found)
+
+
+def test_what_was_never_made_is_not_asked_to_go(world: World) -> None:
+    """A run was stopped before it made what it had noted; what is not there has no tag by which it may be deleted."""
+    world.ports.sagemaker.remove("never-made")
+    assert not [name for name in world.outside.calls if name.startswith("Delete")]
+    world.sagemaker.create_model(ModelName="half-made")
+    world.ports.sagemaker.remove("half-made")
+    assert [name for name in world.outside.calls if name.startswith("Delete")] == ["DeleteModel"]
+    assert "half-made" not in world.sagemaker.models

@@ -192,9 +192,14 @@ class SageMaker:
         return [{tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])} for answer in answers]
 
     def remove(self, name: str) -> None:
-        """DeleteEndpointConfig and DeleteModel of this name; the artifacts stay. Idempotent."""
-        _found(lambda: self._client.delete_endpoint_config(EndpointConfigName=name))
-        _found(lambda: self._client.delete_model(ModelName=name))
+        """DeleteEndpointConfig and DeleteModel of this name; the artifacts stay. Idempotent.
+
+        What is not there is not asked to go: it has no tag that would allow it, so AWS would refuse, not find it missing.
+        """
+        if self.config(name) is not None:
+            _found(lambda: self._client.delete_endpoint_config(EndpointConfigName=name))
+        if self.model(name) is not None:
+            _found(lambda: self._client.delete_model(ModelName=name))
 
 
 def _listed_run(run: Mapping[str, Any]) -> ListedRun:
