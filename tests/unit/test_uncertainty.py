@@ -272,10 +272,14 @@ def test_bounds_that_are_missing_are_told_by_the_metrics_name() -> None:
         (0.0004, 0.8996, 0.9, False),
         (-0.4, 1000.4, 1000.0, False),
         (1e-9, 0.9, 0.900000001, False),
+        # As near as rounding would be, but rounding turns no sign.
+        (0.00003, 0.9, 0.9001, False),
+        (-1e-11, 18.01465169, 18.01465168, False),
         # Zero as sums of doubles leave it.
         (1e-17, 0.9, 0.9, True),
         (-1e-14, 0.9000000000000001, 0.9, True),
         (0.0, 0.0, 0.0, True),
+        (0.0004, 0.0, 0.0, False),
         # To a thousandth of itself where the numbers are not rounded.
         (0.0100009, 0.9123456789, 0.9023456789, True),
         (0.0099991, 0.9123456789, 0.9023456789, True),
@@ -284,6 +288,7 @@ def test_bounds_that_are_missing_are_told_by_the_metrics_name() -> None:
         (0.0118, 0.9123, 0.9006, True),
         (0.0119, 0.9123, 0.9006, False),
         (0.01178, 0.9123, 0.9006, True),
+        (0.01184, 0.9123, 0.9006, False),
         (0.0008, 0.9001, 0.9, False),
         (-0.06, 12.34, 12.39, True),
         (-0.07, 12.34, 12.39, False),

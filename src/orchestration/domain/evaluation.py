@@ -253,7 +253,7 @@ class _Champion:
 
     def value(self, metric: str, part: str | None) -> float | None:
         """Its number for a metric."""
-        return self.metrics.get(_key(metric, part)) if self.block is None else self.block.measured(metric, part).value
+        return self.metrics.get(_key(metric, part))
 
     def lacking(self, metric: str, part: str | None) -> str | None:
         """Why it has no number for a metric, as the beginning of a sentence."""
