@@ -166,7 +166,8 @@ def _numbers_that_fail(report: dict[str, Any]) -> Iterator[Finding]:
             yield from _entries_that_fail(part, where, of_a_model=key != "difference")
         has_groups = any(group in block for group in METRIC_GROUPS)
         if key and has_groups and not _has_numbers(block):
-            yield Finding((key,), "has no number, which fails each comparison; null says that there is none.")
+            fails = "each comparison" if key == "champion" else "each comparison under a policy's confidence"
+            yield Finding((key,), f"has no number, which fails {fails}; null says that there is none.")
     yield from _wrong_differences(report)
 
 

@@ -331,7 +331,7 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
             "evaluation report",
             [
                 "$.champion: has no number, which fails each comparison; null says that there is none.",
-                "$.difference: has no number, which fails each comparison; null says that there is none.",
+                "$.difference: has no number, which fails each comparison under a policy's confidence; null says that there is none.",
             ],
         ),
         ("v.json", {GROUP: {"auc": 0.9}, "champion": {}, "difference": None}, "evaluation report", []),
