@@ -34,7 +34,7 @@ from ops.stack_reading import reading_ports
 from ops.terminal import Styled, Terminal
 from orchestration.domain.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
 from orchestration.domain.documents import Document
-from orchestration.domain.evaluation import METRIC_GROUPS, Standing, evaluate, metric_value
+from orchestration.domain.evaluation import METRIC_GROUPS, Standing, evaluate, metric_value, metric_values, told_twice
 from orchestration.domain.json_values import json_object, mapping
 from orchestration.domain.metrics import metric
 from orchestration.domain.policy import POLICY_FILE_LIMIT, Evaluation, parse_policy, read_policy, rule_findings
@@ -44,6 +44,7 @@ from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.decision_file import parse_decision
 from orchestration.domain.signals.model_monitor import parse_violations
 from orchestration.domain.training_output import read_training_output
+from orchestration.domain.uncertainty import interval, is_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -123,7 +124,7 @@ def _given_findings(given: Given) -> tuple[Finding, ...]:
             for each in schema_findings(kind, document)
         ]
     if kind is FileKind.EVALUATION:
-        found += _impossible(document)
+        found += _numbers_that_fail(document)
     refused = _refused(given)
     if kind is FileKind.DRIFT_REPORT and refused is None:
         # Whose a report is and what it measures, in whichever library's words, is the reader's to say; the parts are the schema's.
@@ -156,18 +157,63 @@ def _refused(given: Given) -> str | None:
     return signal.sentence if isinstance(signal, Rejection) else None
 
 
-def _impossible(report: dict[str, Any]) -> Iterator[Finding]:
-    """Values that a metric of that name cannot have, wherever the report has them."""
-    parts: list[tuple[Place, dict[str, Any]]] = []
-    for place, part in (((), report), (("champion",), mapping(report.get("champion")))):
-        slices = mapping(part.get("slices"))
-        parts += [(place, part), *(((*place, "slices", name), mapping(slices[name])) for name in slices)]
-    for where, part in parts:
+def _numbers_that_fail(report: dict[str, Any]) -> Iterator[Finding]:
+    """Numbers of an evaluation report that fail a gate whatever a policy asks of them, wherever the report has them."""
+    for key in ("", "champion", "difference"):
+        block, place = mapping(report.get(key)) if key else report, (key,) if key else ()
+        slices = mapping(block.get("slices"))
+        for where, part in ((place, block), *(((*place, "slices", name), mapping(slices[name])) for name in slices)):
+            yield from _entries_that_fail(part, where, of_a_model=key != "difference")
+        has_groups = any(group in block for group in METRIC_GROUPS)
+        if key and has_groups and not _has_numbers(block):
+            fails = "each comparison" if key == "champion" else "each comparison under a policy's confidence"
+            yield Finding((key,), f"has no number, which fails {fails}; null says that there is none.")
+    yield from _wrong_differences(report)
+
+
+def _entries_that_fail(part: dict[str, Any], where: Place, *, of_a_model: bool) -> Iterator[Finding]:
+    for group, name in told_twice(part):
+        yield Finding(
+            (*where, group, name), "is there more than once, with different numbers, and so counts as missing."
+        )
+    for group in METRIC_GROUPS:
+        for name, entry in mapping(part.get(group)).items():
+            known, value = metric(name), metric_value(entry)
+            if of_a_model and known is not None and value is not None and (why := known.impossible(value)) is not None:
+                yield Finding((*where, group, name), f"is {value:g}, and {why}; such a value fails its gate.")
+            if mapping(entry).keys() & {"lower", "upper", "confidence"}:
+                # A policy's confidence is 0.5 at least.
+                bounds = interval(entry, 0.5)
+                if isinstance(bounds, str):
+                    yield Finding((*where, group, name), f"{bounds}; a gate with a confidence fails by it.")
+
+
+def _has_numbers(part: dict[str, Any]) -> bool:
+    return any(
+        metric_value(entry) is not None for group in METRIC_GROUPS for entry in mapping(part.get(group)).values()
+    )
+
+
+def _wrong_differences(report: dict[str, Any]) -> Iterator[Finding]:
+    """Differences that are not those of the two numbers that the report has."""
+    paired, champion = mapping(report.get("difference")), mapping(report.get("champion"))
+    parts: list[tuple[Place, dict[str, Any], dict[str, Any], dict[str, Any]]] = [((), report, champion, paired)]
+    for name, part in mapping(paired.get("slices")).items():
+        one, other = (mapping(mapping(each.get("slices")).get(name)) for each in (report, champion))
+        parts.append((("slices", name), one, other, mapping(part)))
+    for where, candidate, other, part in parts:
+        asked = [(name, None) for group in METRIC_GROUPS for name in mapping(part.get(group))]
+        mine, theirs = metric_values(candidate, asked), metric_values(other, asked)
         for group in METRIC_GROUPS:
-            for name in mapping(part.get(group)):
-                known, value = metric(name), metric_value({group: part[group]}, name)
-                if known is not None and value is not None and (why := known.impossible(value)) is not None:
-                    yield Finding((*where, group, name), f"is {value:g}, and {why}; such a value fails its gate.")
+            for name, entry in mapping(part.get(group)).items():
+                value = metric_value(entry)
+                both = value is not None and name in mine and name in theirs
+                if value is not None and both and not is_difference(value, mine[name], theirs[name]):
+                    yield Finding(
+                        ("difference", *where, group, name),
+                        f"is {value:g}, and the difference of its two numbers is {mine[name] - theirs[name]:g}; a gate with a "
+                        "confidence fails by it.",
+                    )
 
 
 # A policy.

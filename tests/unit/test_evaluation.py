@@ -61,7 +61,9 @@ def judged(raw: bytes | None, *, champion_expected: bool = True, **wanted: Any) 
         # A measured champion is compared with, asked or not.
         ({"auc": 0.84}, {"auc": 0.85}, {"minimum": 0.8}, False),
         ({"auc": 0.85}, {"auc": 0.85}, {"minimum": 0.8}, True),
-        ({"auc": 0.85}, {}, {"minimum": 0.8}, True),
+        ({"auc": 0.85}, {}, {"minimum": 0.8}, False),
+        ({"auc": 0.85}, {"f1": 0.1}, {"minimum": 0.8}, False),
+        ({"auc": 0.85}, None, {"minimum": 0.8}, True),
         # What is not a number is not a pass.
         ({"auc": "NaN"}, {"auc": 0.1}, {}, False),
         ({"auc": float("nan")}, {"auc": 0.1}, {}, False),
@@ -75,7 +77,7 @@ def judged(raw: bytes | None, *, champion_expected: bool = True, **wanted: Any) 
     ],
 )
 def test_the_metric_passes_only_at_its_bounds(
-    candidate: dict[str, Any], champion: dict[str, Any], wanted: dict[str, Any], passed: bool
+    candidate: dict[str, Any], champion: dict[str, Any] | None, wanted: dict[str, Any], passed: bool
 ) -> None:
     verdict = judged(report(candidate, champion), **wanted)
 
@@ -128,14 +130,18 @@ def test_a_champions_value_that_there_cannot_be_is_compared_with_nothing() -> No
 
 
 @pytest.mark.parametrize(
-    "champion", ["v3", 7, [1], {"auc": 0.93}, {"metrics": {"auc": 0.93}}, {GROUP: {"auc": {"value": "NaN"}}}]
+    "champion",
+    [
+        *("v3", 7, 0, False, [1], {"auc": 0.93}, {"metrics": {"auc": 0.93}}, {GROUP: {"auc": {"value": "NaN"}}}),
+        *({GROUP: {}}, {GROUP: None}, {"slices": {}}),
+    ],
 )
 @pytest.mark.parametrize("wanted", [{"min_improvement": 0.0}, {"minimum": 0.5}, {}])
 def test_a_champion_that_cannot_be_read_is_compared_with_nothing(champion: Any, wanted: dict[str, Any]) -> None:
     raw = json.dumps({**metrics({"auc": 0.81}), "champion": champion}).encode()
     verdict = judged(raw, champion_expected=False, **wanted)
-    assert not verdict.passed
-    assert "The report's champion has no number for auc" in verdict.sentence
+    assert (verdict.passed, verdict.compared_with_champion) == (False, False)
+    assert "The report names a champion without numbers in the candidate's form, so better cannot" in verdict.sentence
 
 
 @pytest.mark.parametrize("champion", [None, {}, []])
@@ -184,9 +190,68 @@ def test_a_champion_is_compared_with_whichever_group_of_its_report_names_the_met
     champion = {GROUP: {"f1": {"value": 0.9}}, "regression_metrics": {"auc": {"value": 0.9}}}
     raw = json.dumps({**metrics({"auc": 0.8}), "champion": champion}).encode()
     assert not judged(raw, minimum=0.5).passed
-    without = json.dumps({**metrics({"auc": 0.8}), "champion": metrics({})}).encode()
-    verdict = judged(without, minimum=0.5)
-    assert (verdict.passed, verdict.compared_with_champion) == (True, False)
+
+
+def test_a_champion_without_the_metric_says_what_it_has() -> None:
+    verdict = judged(report({"auc": 0.75}, {"f1": 0.9, "roc_auc": 0.95, "recall": "NaN"}), minimum=0.7)
+    assert (verdict.passed, verdict.compared_with_champion) == (False, False)
+    assert (
+        "The report's champion has no number for auc (auc is missing or not a number; there are numbers of roc_auc, f1, and "
+        "roc_auc may be meant), so better cannot be told from worse. " in verdict.sentence
+    )
+    guard = GuardMetric("recall", slice="eu")
+    parts = {"eu": {"recall": 0.9}}
+    missing = judged(report({"auc": 0.9}, {"auc": 0.8}, slices=parts), guards=(guard,))
+    assert "The report names a champion without numbers in slice eu in the candidate's form" in missing.sentence
+    other = judged(
+        report({"auc": 0.9}, {"auc": 0.8}, slices=parts, champion_slices={"eu": {"f1": 0.7}}), guards=(guard,)
+    )
+    assert (
+        "no number for recall in slice eu (recall in slice eu is missing or not a number; there are numbers of f1)"
+        in (other.sentence)
+    )
+
+
+@pytest.mark.parametrize("spelled", ["AUC", "Auc", "a_u-c", "auc "])
+def test_a_metric_is_found_however_its_name_is_spelled(spelled: str) -> None:
+    """By the candidate, the champion and a slice alike; the verdict calls it as the policy does."""
+    worse = judged(report({"auc": 0.75}, {spelled: 0.95}), minimum=0.7)
+    assert (worse.passed, worse.compared_with_champion, worse.champion_metrics) == (False, True, {"auc": 0.95})
+    assert "auc against the champion: 0.7500 is not >= 0.9500" in worse.sentence
+    better = judged(report({spelled: 0.96}, {"auc": 0.95}), minimum=0.7)
+    assert (better.passed, better.candidate_metrics) == (True, {"auc": 0.96})
+    guard = GuardMetric("auc", minimum=0.5, max_regression=0.0, slice="eu")
+    for own, other in ((spelled, "auc"), ("auc", spelled)):
+        for value, passed in ((0.8, True), (0.7, False)):
+            raw = report({"auc": 1}, {"auc": 1}, slices={"eu": {own: value}}, champion_slices={"eu": {other: 0.75}})
+            assert judged(raw, guards=(guard,)).passed is passed
+
+
+@pytest.mark.parametrize(("asked", "there"), [("recall", "specificity"), ("auc", "auc_best_constant_classifier")])
+def test_another_metric_of_the_same_row_of_the_catalogue_is_not_taken_for_it(asked: str, there: str) -> None:
+    assert not judged(report({there: 0.9}), champion_expected=False, metric=asked).passed
+    both = judged(report({asked: 0.9, there: 0.5}, {asked: 0.8, there: 0.4}), metric=asked, min_improvement=0.0)
+    assert both.passed
+    assert both.candidate_metrics == {asked: 0.9, there: 0.5}
+
+
+@pytest.mark.parametrize("entry", [0.95, "NaN", None, {"value": 0.75, "standard_deviation": 0.1}])
+@pytest.mark.parametrize(("group", "name"), [(GROUP, "AUC"), ("regression_metrics", "auc")])
+@pytest.mark.parametrize("where", ["candidate", "champion"])
+def test_of_two_numbers_under_one_name_none_counts(entry: Any, group: str, name: str, where: str) -> None:
+    document = {**metrics({"auc": 0.75}), "champion": metrics({"auc": 0.75})}
+
+    def added(entry: Any) -> EvaluationVerdict:
+        block = dict(document if where == "candidate" else document["champion"])
+        block[group] = {**block.get(group, {}), name: entry}
+        whole = block if where == "candidate" else {**document, "champion": block}
+        return judged(json.dumps(whole).encode(), minimum=0.7)
+
+    verdict = added(entry)
+    assert (verdict.passed, verdict.compared_with_champion) == (False, False)
+    assert f"auc is there more than once, with different numbers (auc, {name})" in verdict.sentence
+    # The same number twice says one thing.
+    assert added(0.75).passed
 
 
 def test_nothing_is_compared_only_where_the_policy_writes_that_down() -> None:
@@ -240,7 +305,10 @@ def test_every_gate_says_what_was_compared_with_what() -> None:
         "auc bound: 0.8000 is >= 0.8000.",
         "No champion serves, so auc stands alone.",
     ]
-    assert said(report({"recall": 0.8})) == ["auc against the champion: auc is missing or not a number."]
+    assert said(report({"recall": "NaN"})) == ["auc against the champion: auc is missing or not a number."]
+    assert said(report({"recall": 0.8})) == [
+        "auc against the champion: auc is missing or not a number; there are numbers of recall."
+    ]
     alone = judged(report({"rmse": 0.8}), champion_expected=False, metric="rmse", min_improvement=0.0)
     assert [gate.comparison for gate in alone.gates] == ["<="]
 
@@ -284,6 +352,14 @@ def test_a_slice_is_judged_by_its_own_numbers() -> None:
     missing = verdict(None, good)
     assert not missing.passed
     assert "guard recall in slice new customers" in missing.sentence
+
+
+def test_a_metric_named_as_one_of_a_slice_is_not_that_slices() -> None:
+    guard = GuardMetric("recall", slice="eu")
+    named = {"auc": 0.9, "recall in slice eu": 0.1}
+    verdict = judged(report({"auc": 0.9}, named, slices={"eu": {"recall": 0.5}}), guards=(guard,))
+    assert not verdict.passed
+    assert verdict.champion_metrics == {"auc": 0.9}
 
 
 def test_without_a_champion_the_candidate_stands_alone() -> None:

@@ -284,6 +284,57 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
                 f"$.champion.slices.DE.{GROUP}.f1: is -1, and no f1 is below 0; such a value fails its gate.",
             ],
         ),
+        (
+            "v.json",
+            {
+                GROUP: {
+                    "auc": {"value": 0.8996, "lower": 0.89, "upper": 0.91, "confidence": 95},
+                    "recall": 0.9,
+                    "RECALL": 0.7,
+                },
+                "champion": {GROUP: {"AUC": 0.9, "f1": {"value": 0.5, "lower": 0.5, "upper": 0.5, "confidence": 0.9}}},
+                "difference": {
+                    GROUP: {
+                        "auc": {"value": 0.0004, "lower": 0.0001, "upper": 0.0007, "confidence": 0.95},
+                        "f1": {"lower": -0.1},
+                    },
+                    "slices": {"DE": {GROUP: {"auc": 0.2}}},
+                },
+                "slices": {"DE": {GROUP: {"auc": 0.9}}},
+            },
+            "evaluation report",
+            [
+                f"$.{GROUP}.RECALL: is there more than once, with different numbers, and so counts as missing.",
+                f"$.{GROUP}.auc: has bounds of confidence 95; a confidence is below 1, 0.95 for 95 %; a gate with a confidence fails by it.",
+                (
+                    f"$.champion.{GROUP}.f1: has 0.5 as both bounds: samples that agree do not say that others would; a gate with "
+                    "a confidence fails by it."
+                ),
+                (
+                    f"$.difference.{GROUP}.f1: has no number for each of value, lower, upper and confidence; a gate with a "
+                    "confidence fails by it."
+                ),
+                (
+                    f"$.difference.{GROUP}.auc: is 0.0004, and the difference of its two numbers is -0.0004; a gate with a "
+                    "confidence fails by it."
+                ),
+            ],
+        ),
+        (
+            "v.json",
+            {
+                GROUP: {"auc": 0.9},
+                "champion": {GROUP: {"auc": "NaN"}},
+                "difference": {GROUP: {}, "slices": {"DE": {GROUP: {"auc": 0.3}}}},
+                "slices": {"DE": {GROUP: {"auc": 0.9}}},
+            },
+            "evaluation report",
+            [
+                "$.champion: has no number, which fails each comparison; null says that there is none.",
+                "$.difference: has no number, which fails each comparison under a policy's confidence; null says that there is none.",
+            ],
+        ),
+        ("v.json", {GROUP: {"auc": 0.9}, "champion": {}, "difference": None}, "evaluation report", []),
         ("v.json", {"violations": []}, "violations of a monitor", []),
         ("d.csv", "decision\nYES\n", "decision file", []),
         (

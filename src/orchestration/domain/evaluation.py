@@ -6,7 +6,11 @@ stands beside it under ``champion``, candidate - champion row by row under ``dif
 ``slices.<name>``, each in the same format.
 
 A value that is missing, not a number or NaN is a failed gate, never a pass. A report that names the champion is compared
-with it even when the policy asks for no improvement: worse than what serves is worse.
+with it even when the policy asks for no improvement: worse than what serves is worse. A champion without a number for the
+metric, and a difference without one under a confidence, fail: what a report names is not passed over.
+
+A metric is found under its name in any case, with or without hyphens, underscores and blanks, in each part of a report
+alike (``_Block``).
 
 A policy that names a ``confidence`` has bounds take the place of values (one-sided, ``domain/uncertainty.py``):
 
@@ -25,13 +29,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import json_object, mapping, number, text
+from orchestration.domain.json_values import ascii_lower, json_object, mapping, number, text
 from orchestration.domain.metrics import judged_as
+from orchestration.domain.metrics import metric as catalogued
 from orchestration.domain.reasons import Reason
-from orchestration.domain.uncertainty import Interval, difference, interval
+from orchestration.domain.uncertainty import Interval, difference, interval, is_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,14 +59,17 @@ COMPARED: Final = "Write its numbers into the report under champion (docs/policy
 UNSURE: Final = "Write that into the report (docs/policy.md#how-sure-a-gate-is)."
 """What to do where a policy names a confidence and a report does not say how far its numbers may be off."""
 
-SAME_NUMBER: Final = 2**-10
-"""Share of a metric's value by which a report's difference may be off that of its two numbers, being rounded."""
+NAMES_TOLD: Final = 5
+"""Metrics that a sentence names where the one that is asked for is missing."""
 
 METRICS_KEPT: Final = 200
 """Metrics of a report that a verdict holds beside those its policy asks for. A table item has 400 KB, a reader less time."""
 
 NAME_LIMIT: Final = 255
 """Characters of the name of a metric that a verdict holds unasked."""
+
+SEPARATORS: Final = re.compile(r"[-_\s]")
+"""What libraries write between the words of a metric's name, or leave out."""
 
 DECIMALS: Final = 12
 """Bounds are rounded to this many decimals: 0.1 + 0.2 is 0.3 to whoever wrote the policy."""
@@ -98,7 +107,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationVerdict:
-    """All gates, and whether the candidate may go on. ``compared_with_champion`` says if both saw the same data.
+    """All gates, and whether the candidate may go on. ``compared_with_champion``: a gate held both numbers, of the same data.
 
     ``champion_run`` is the run whose numbers of then the champion's are, None where the report has them.
     """
@@ -143,8 +152,11 @@ def evaluate(
     asked = [(wanted.metric, None), *((guard.metric, guard.slice) for guard in wanted.guards)]
     candidate = metric_values(document, asked)
     against = _against(document, wanted, standing, asked)
-    asks = None if wanted.confidence is None else _Report(document, wanted.confidence)
-    gates = [gate for each in _comparisons(wanted, against) for gate in each.gates(candidate, against, asks)]
+    numbers = _Block.of(document, asked)
+    paired = _Block.of(document["difference"], asked) if _says(document, "difference") else None
+    asks = None if wanted.confidence is None else _Bounds(numbers, paired, wanted.confidence)
+    comparisons = list(_comparisons(wanted, against))
+    gates = [gate for each in comparisons for gate in each.gates(numbers, against, asks)]
     failed = [gate for gate in gates if not gate.passed]
     value = candidate.get(wanted.metric)
     shown = "not measured" if value is None else f"{value:.4f}"
@@ -159,7 +171,7 @@ def evaluate(
         tuple(gates),
         candidate,
         against.metrics,
-        compared_with_champion=against.same_data and bool(against.metrics),
+        compared_with_champion=against.same_data and any(each.holds_both(numbers, against) for each in comparisons),
         champion_run=against.run_id,
     )
 
@@ -169,17 +181,64 @@ def _unjudged(passed: bool, reason: Reason, sentence: str) -> EvaluationVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a block has of a metric: its entry and its number, or why there is none, as a clause."""
+
+    entry: Any = None
+    value: float | None = None
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Metrics of one model, or of a difference, by slice; None is the whole.
+
+    ``entries`` are names and entries by spelling. Other names of a metric's row in the catalogue are other metrics:
+    recall and specificity are in one. ``names`` are the first metrics that have a number.
+    """
+
+    entries: dict[str | None, dict[str, list[tuple[str, Any]]]]
+    names: dict[str | None, list[str]]
+
+    @classmethod
+    def of(cls, document: Any, asked: Iterable[tuple[str, str | None]]) -> _Block:
+        """Of what stands in a report, whatever it is; read are the slices that are asked for."""
+        parts = {part: _part(mapping(document), part) for part in {None, *(each for _, each in asked)}}
+        entries: dict[str | None, dict[str, list[tuple[str, Any]]]] = {part: {} for part in parts}
+        for part, measured in parts.items():
+            for name, entry in _named_entries(measured):
+                entries[part].setdefault(_spelled(name), []).append((name, entry))
+        return cls(entries, {part: list(_first_numbers(measured)) for part, measured in parts.items()})
+
+    def measured(self, metric: str, part: str | None) -> _Measured:
+        """A metric; it is not measured where the block has it twice with different numbers, of bounds too."""
+        key, found = _key(metric, part), self.entries[part].get(_spelled(metric), [])
+        if len({_numbers(entry) for _, entry in found}) > 1:
+            twice = ", ".join(name for name, _ in found[:NAMES_TOLD])
+            return _Measured(lacks=f"{key} is there more than once, with different numbers ({twice})")
+        if found and (value := metric_value(found[0][1])) is not None:
+            return _Measured(found[0][1], value)
+        lacks, there = f"{key} is missing or not a number", self.names[part]
+        if there:
+            of = catalogued(metric)
+            meant = [name for name in there if of is not None and catalogued(name) == of]
+            lacks += f"; there are numbers of {', '.join(list(dict.fromkeys((*meant, *there)))[:NAMES_TOLD])}"
+            lacks += f", and {meant[0]} may be meant" if meant else ""
+        return _Measured(lacks=lacks)
+
+
+@dataclass(frozen=True, slots=True)
 class _Champion:
     """What the candidate is compared with. ``lacks`` says why a number is missing, None where there need be none.
 
-    ``asked``: compare the metric although the policy asks for no improvement.
+    ``block`` is the report's champion, measured on the same data: compared with although the policy asks for no
+    improvement.
     """
 
     metrics: dict[str, float]
     lacks: str | None
     alone: str = ""
-    asked: bool = False
-    same_data: bool = False
+    block: _Block | None = None
     run_id: str | None = None
 
     @property
@@ -187,20 +246,34 @@ class _Champion:
         """As gates call it."""
         return f"run {self.run_id}" if self.run_id else "the champion"
 
+    @property
+    def same_data(self) -> bool:
+        """Whether its numbers are of the candidate's data."""
+        return self.block is not None
+
+    def value(self, metric: str, part: str | None) -> float | None:
+        """Its number for a metric."""
+        return self.metrics.get(_key(metric, part))
+
+    def lacking(self, metric: str, part: str | None) -> str | None:
+        """Why it has no number for a metric, as the beginning of a sentence."""
+        if self.block is None:
+            return None if self.lacks is None else self.lacks.format(metric=_key(metric, part))
+        if not self.block.names[part]:
+            return f"The report names a champion without numbers{f' in slice {part}' if part else ''} in the candidate's form"
+        why = self.block.measured(metric, part).lacks
+        return f"The report's champion has no number for {_key(metric, part)} ({why})"
+
 
 def _against(
     document: dict[str, Any], wanted: Evaluation, standing: Standing, asked: Iterable[tuple[str, str | None]]
 ) -> _Champion:
     if wanted.champion == "none":
         return _Champion({}, None, "The policy compares with no champion")
-    named = document.get("champion")
-    if named:
+    if _says(document, "champion"):
         # Whoever names a champion means it to be compared with; one of another shape hides what it is.
-        block = mapping(named)
-        groups = [mapping(block[group]) for group in METRIC_GROUPS if group in block]
-        told = not groups or any(wanted.metric in group for group in groups)
-        lacks = "The report's champion has no number for {metric}, on the same data and in the candidate's form"
-        return _Champion(metric_values(block, asked), lacks, asked=told, same_data=True)
+        named = document["champion"]
+        return _Champion(metric_values(mapping(named), asked), None, block=_Block.of(named, asked))
     if standing.run_id is not None:
         lacks = f"Run {standing.run_id}, the last that was promoted, has no {{metric}} on record"
         return _Champion(dict(standing.metrics), lacks, run_id=standing.run_id)
@@ -220,43 +293,47 @@ class _Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Report:
-    """The report, asked how far its numbers may be off."""
+class _Bounds:
+    """A report, asked how far its numbers may be off. ``difference`` None: it has none."""
 
-    document: dict[str, Any]
+    candidate: _Block
+    difference: _Block | None
     confidence: float
 
     def of_value(self, metric: str, part: str | None, minimum: float) -> _Doubt:
         """Of the candidate's value."""
-        return _Doubt(metric, self._interval(self.document, metric, part, metric), minimum, self.confidence)
+        return _Doubt(metric, self._interval(self.candidate, metric, part, metric), minimum, self.confidence)
 
     def of_change(
         self, metric: str, part: str | None, champion: _Champion, values: tuple[float, float], asked: float
     ) -> _Doubt:
         """Of candidate - champion, whose ``values`` these are."""
         known: Interval | str = f"the {metric} of {champion.name} was measured on other data"
-        if champion.same_data:
-            known = self._change(metric, part, values)
+        if champion.block is not None:
+            known = self._change(metric, part, champion.block, values)
         return _Doubt("the difference", known, asked, self.confidence)
 
-    def _change(self, metric: str, part: str | None, values: tuple[float, float]) -> Interval | str:
-        paired = mapping(self.document.get("difference"))
-        if _entry(_part(paired, part), metric) is None:
-            one = self._interval(self.document, metric, part, metric)
-            other = self._interval(mapping(self.document.get("champion")), metric, part, "champion")
+    def _change(self, metric: str, part: str | None, champion: _Block, values: tuple[float, float]) -> Interval | str:
+        if self.difference is None:
+            one = self._interval(self.candidate, metric, part, metric)
+            other = self._interval(champion, metric, part, "champion")
             if isinstance(one, Interval) and isinstance(other, Interval):
                 return difference(one, other)
             return f"the report has no difference of {metric}, and {one if isinstance(one, str) else other}"
-        found = self._interval(paired, metric, part, f"difference of {metric}")
+        measured = self.difference.measured(metric, part)
+        if measured.value is None:
+            # Bounds of both numbers would say nothing of what stands there.
+            return f"in the report's difference {measured.lacks}"
+        found = self._interval(self.difference, metric, part, f"difference of {metric}")
         if isinstance(found, str):
             return found
-        change = values[0] - values[1]
-        if abs(found.value - change) > SAME_NUMBER * max(map(abs, values)):
+        if not is_difference(found.value, *values):
+            change = values[0] - values[1]
             return f"the report's difference of {metric} is {found.value:g}, and that of its two numbers {change:g}"
         return replace(found, source="paired")
 
-    def _interval(self, document: dict[str, Any], metric: str, part: str | None, name: str) -> Interval | str:
-        found = interval(_entry(_part(document, part), metric), self.confidence)
+    def _interval(self, block: _Block, metric: str, part: str | None, name: str) -> Interval | str:
+        found = interval(block.measured(metric, part).entry, self.confidence)
         return f"the report's {name} {found}" if isinstance(found, str) else found
 
 
@@ -271,39 +348,44 @@ class _Comparison:
     minimum: float | None
     improvement: float | None
 
-    def gates(self, candidate: dict[str, float], champion: _Champion, report: _Report | None) -> list[Gate]:
-        """Its gates: bound, comparison, or that it was measured. A ``report`` is asked how far values may be off."""
-        value, found = candidate.get(_key(self.metric, self.part)), []
+    def gates(self, candidate: _Block, champion: _Champion, asks: _Bounds | None) -> list[Gate]:
+        """Its gates: bound, comparison, or that it was measured. ``asks`` None: nobody asks how far values may be off."""
+        measured, found = candidate.measured(self.metric, self.part), []
         if self.minimum is not None:
-            doubt = None if report is None else report.of_value(self.metric, self.part, self.minimum)
-            found.append(_gate(self.name, self.metric, value, self.minimum, of=self.of, doubt=doubt))
+            doubt = None if asks is None else asks.of_value(self.metric, self.part, self.minimum)
+            found.append(_gate(self.name, self.metric, measured, self.minimum, of=self.of, doubt=doubt))
         if self.improvement is not None:
-            found.append(self._compared(value, champion, self.improvement, report))
-        return found or [_gate(self.name, self.metric, value, None, of=self.of)]
+            found.append(self._compared(measured, champion, self.improvement, asks))
+        return found or [_gate(self.name, self.metric, measured, None, of=self.of)]
 
-    def _compared(self, value: float | None, champion: _Champion, improvement: float, report: _Report | None) -> Gate:
+    def holds_both(self, candidate: _Block, champion: _Champion) -> bool:
+        """Whether it compares a number of the candidate with one of the champion."""
+        values = candidate.measured(self.metric, self.part).value, champion.value(self.metric, self.part)
+        return self.improvement is not None and self.of is not None and None not in values
+
+    def _compared(self, measured: _Measured, champion: _Champion, improvement: float, asks: _Bounds | None) -> Gate:
         name, metric, of = f"{self.name.removesuffix(' bound')} against {champion.name}", self.metric, self.of
+        value = measured.value
         if of is None or value is None or of.impossible(value) is not None:
-            return _gate(name, metric, value, None, of=of)
-        key = _key(metric, self.part)
-        comparison, other = "<=" if of.lower else ">=", champion.metrics.get(key)
+            return _gate(name, metric, measured, None, of=of)
+        comparison, other = "<=" if of.lower else ">=", champion.value(metric, self.part)
         if other is None:
-            told = f"{champion.alone}, so {metric} stands alone."
-            if champion.lacks is not None:
-                told = f"{champion.lacks.format(metric=key)}, so better cannot be told from worse. {COMPARED}"
-            return Gate(name, metric, value, comparison, None, champion.lacks is None, told)
+            told, lacking = f"{champion.alone}, so {metric} stands alone.", champion.lacking(metric, self.part)
+            if lacking is not None:
+                told = f"{lacking}, so better cannot be told from worse. {COMPARED}"
+            return Gate(name, metric, value, comparison, None, lacking is None, told)
         if (why := of.impossible(other)) is not None:
             told = f"{name}: the other {metric} is {other:g}, and {why}. {OTHERWISE}"
             return Gate(name, metric, value, comparison, None, False, told)
         asked = -improvement if of.lower else improvement
-        doubt = None if report is None else report.of_change(metric, self.part, champion, (value, other), asked)
-        return _gate(name, metric, value, other + asked, of=of, doubt=doubt)
+        doubt = None if asks is None else asks.of_change(metric, self.part, champion, (value, other), asked)
+        return _gate(name, metric, measured, other + asked, of=of, doubt=doubt)
 
 
 def _comparisons(wanted: Evaluation, champion: _Champion) -> Iterator[_Comparison]:
     """What a policy asks; a guard with a name only must not fall below the champion."""
     metric = wanted.metric or ""
-    improvement = 0.0 if wanted.min_improvement is None and champion.asked else wanted.min_improvement
+    improvement = 0.0 if wanted.min_improvement is None and champion.same_data else wanted.min_improvement
     measured = "bound" if wanted.minimum is not None or improvement is not None else "measured"
     yield _Comparison(
         f"{metric} {measured}", metric, None, judged_as(metric, wanted.lower_is_better), wanted.minimum, improvement
@@ -330,26 +412,55 @@ def _key(metric: str, part: str | None) -> str:
 
 def metric_values(document: dict[str, Any], asked: Iterable[tuple[str, str | None]]) -> dict[str, float]:
     """Value by metric: what a policy asks for, by name and slice, and beside it the first of a report, finite numbers all."""
-    found = {_key(metric, part): metric_value(_part(document, part), metric) for metric, part in asked}
-    first = itertools.islice(
-        (name for group in METRIC_GROUPS for name in mapping(document.get(group)) if text(name, NAME_LIMIT) == name),
-        METRICS_KEPT,
-    )
-    found = {name: metric_value(document, name) for name in first} | found
-    return {name: value for name, value in found.items() if value is not None}
+    asked = list(asked)
+    block = _Block.of(document, asked)
+    whole = {_spelled(metric) for metric, part in asked if part is None}
+    found = {name: value for name, value in _first_numbers(document).items() if _spelled(name) not in whole}
+    for metric, part in asked:
+        # A metric of the report may be named as one in a slice is here.
+        found.pop(_key(metric, part), None)
+        if (value := block.measured(metric, part).value) is not None:
+            found[_key(metric, part)] = value
+    return found
 
 
-def metric_value(document: dict[str, Any], name: str) -> float | None:
-    """A metric of a report if it is a finite number; the last group that has it counts."""
-    return _value(_entry(document, name))
+def told_twice(block: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Group and name of each metric that a part of a report has before already, with other numbers."""
+    before: dict[str, tuple[float | None, ...]] = {}
+    for group in METRIC_GROUPS:
+        for name, entry in mapping(block.get(group)).items():
+            if before.setdefault(_spelled(name), _numbers(entry)) != _numbers(entry):
+                yield group, name
 
 
-def _entry(document: dict[str, Any], name: str) -> Any:
-    entries = (mapping(document.get(group)).get(name) for group in reversed(METRIC_GROUPS))
-    return next((entry for entry in entries if _value(entry) is not None), None)
+def _says(document: dict[str, Any], key: str) -> bool:
+    """Whether a report names something there; null and an empty object say that there is none."""
+    return document.get(key) not in (None, {}, [])
 
 
-def _value(entry: Any) -> float | None:
+def _named_entries(part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, entry) for group in METRIC_GROUPS for name, entry in mapping(part.get(group)).items())
+
+
+def _first_numbers(part: dict[str, Any]) -> dict[str, float]:
+    """The first metrics that have a number, and a name that a page can show."""
+    numbers = ((name, metric_value(entry)) for name, entry in _named_entries(part))
+    shown = ((name, value) for name, value in numbers if value is not None and text(name, NAME_LIMIT) == name)
+    return dict(itertools.islice(shown, METRICS_KEPT))
+
+
+def _spelled(name: str) -> str:
+    return SEPARATORS.sub("", ascii_lower(name))
+
+
+def _numbers(entry: Any) -> tuple[float | None, ...]:
+    """All that an entry says that a gate reads."""
+    others = ("lower", "upper", "confidence", "standard_deviation")
+    return (metric_value(entry), *(number(mapping(entry).get(name)) for name in others))
+
+
+def metric_value(entry: Any) -> float | None:
+    """The number of a metric's entry in a report, if it is a finite one."""
     return number(entry.get("value") if isinstance(entry, dict) else entry)
 
 
@@ -360,13 +471,13 @@ def _part(document: dict[str, Any], part: str | None) -> dict[str, Any]:
 def _gate(
     name: str,
     metric: str,
-    value: float | None,
+    measured: _Measured,
     bound: float | None,
     *,
     of: Metric | None,
     doubt: _Doubt | None = None,
 ) -> Gate:
-    bound = None if bound is None else round(bound, DECIMALS)
+    value, bound = measured.value, None if bound is None else round(bound, DECIMALS)
     if of is None:
         told = (
             f"{name}: nothing says whether more or less {metric} is better, so it is not judged. Set lower_is_better."
@@ -374,7 +485,7 @@ def _gate(
         return Gate(name, metric, value, ">=", bound, False, told)
     comparison = "<=" if of.lower else ">="
     if value is None:
-        return Gate(name, metric, None, comparison, bound, False, f"{name}: {metric} is missing or not a number.")
+        return Gate(name, metric, None, comparison, bound, False, f"{name}: {measured.lacks}.")
     if (why := of.impossible(value)) is not None:
         told = f"{name}: {metric} is {value:g}, and {why}. {OTHERWISE}"
         return Gate(name, metric, value, comparison, bound, False, told)
@@ -390,8 +501,10 @@ def _doubted(name: str, metric: str, value: float, bound: float, doubt: _Doubt, 
     """A gate whose bound is as much stricter as its value may be off: value > bound where known.lower > asked."""
     comparison, known = "<" if lower else ">", doubt.known
     if not isinstance(known, str):
-        stricter = round(value + doubt.asked - (known.upper if lower else known.lower), DECIMALS)
+        stricter = round(value + doubt.asked - known.towards(lower=lower), DECIMALS)
         known = known if math.isfinite(stricter) else f"the report's {metric} may be anything"
+    if not isinstance(known, str) and known.towards(lower=lower) == known.value:
+        known = f"its {'upper' if lower else 'lower'} bound is the number itself"
     if isinstance(known, str):
         told = f"{name}: how far {doubt.subject} may be off cannot be told, since {known}. {UNSURE}"
         return Gate(name, metric, value, comparison, bound, False, told)
