@@ -182,9 +182,9 @@ def test_a_monitor_that_does_not_speak_is_told_of_from_the_day_its_policy_expect
 def test_what_is_sent_twice_under_two_ids_trains_once_and_what_is_ignored_is_found(
     loop: Loop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = loop.model(cooldown_hours=0)
+    model = loop.model(cooldown_hours=0, evaluation=loop.evaluation({"auc": 0.5, "recall": 0.5}, {"auc": 0.9}))
     event = loop.drift(model)
-    assert loop.run(event).output["outcome"] == "PROMOTED"
+    assert loop.run(event).output["outcome"] == "CANDIDATE_REJECTED"
     again = loop.run({**event, "id": str(uuid.uuid4())})
     assert again.output["outcome"] == "SKIP"
     assert "began run" in again.output["reason"]

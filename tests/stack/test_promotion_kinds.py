@@ -194,7 +194,8 @@ def test_a_promotion_that_cannot_be_carried_out_creates_nothing(loop: Loop) -> N
 
 
 def test_a_policy_that_asks_for_what_sagemaker_does_not_take_trains_nothing(loop: Loop) -> None:
-    model = loop.model()
+    model = f"m{uuid.uuid4().hex[:10]}"
+    # No version of its policy was ever good.
     loop.policy(model, **promoting(loop, model, deployment={"BlueGreenUpdatePolicy": {"Trafic": 1}}))
     ended = loop.run(loop.drift(model))
 
