@@ -478,6 +478,39 @@ def test_which_way_a_measure_of_drift_says_more_drift() -> None:
     assert drift_measure("auc") is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["shap_value_drift", "gap_value", "map_value", "top_value_share", "step_value", "p99", "latency:p95", "p50_ms"],
+)
+def test_a_name_with_the_letters_of_a_p_value_is_none(name: str) -> None:
+    assert drift_measure(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["p", "pval", "p-value", "PValue", "age_ks_pvalue", "KS p-value (age)", "log_income_p_value"]
+)
+def test_a_p_value_is_one_of_whatever_test_and_column(name: str) -> None:
+    assert drift_measure(name) == Metric("p_value", lower=True, least=0, most=1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1-p_value",
+        "1 - ks_p_value",
+        "one_minus_p_value",
+        "neg_log10_p_value",
+        "-log10(p_value)",
+        "log_p_value",
+        "neg_p_value",
+    ],
+)
+def test_of_the_complement_or_the_logarithm_of_a_p_value_more_is_drift(name: str) -> None:
+    found = drift_measure(name)
+    assert found is not None
+    assert not found.lower
+
+
 def test_no_name_means_two_things_and_each_says_where_it_is_from() -> None:
     for kind in ("metrics", "drift_measures"):
         letters = [_letters(name) for entry in DATA[kind] for name in {entry["name"], *entry["aliases"]}]

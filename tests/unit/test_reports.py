@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
-from orchestration.domain.contracts import SignalKind
+from orchestration.domain.contracts import Severity, SignalKind
+from orchestration.domain.decision import severity_of
 from orchestration.domain.documents import Unreadable
+from orchestration.domain.policy import parse_policy
 from orchestration.domain.signal import Rejection, Signal, Threshold, Violation
-from orchestration.domain.signals import read_signal
+from orchestration.domain.signals import plain_report, read_signal
 from tests.unit.fakes import SETTINGS, FakeReader, drift
 
 URI = "s3://amzn-s3-demo-bucket/reports/drift_report.json"
+
+POLICY = parse_policy("churn", None, version="defaults", settings=SETTINGS)
 
 
 def read(report: Any = None, reader: FakeReader | None = None, **detail: Any) -> Any:
@@ -362,6 +366,43 @@ def test_a_test_of_evidently_that_ended_in_an_error_is_never_no_drift() -> None:
     assert taken({"tests": [error, check("y", "FAIL")]}).kind is SignalKind.DRIFT
 
 
+@pytest.mark.parametrize(
+    "other", [check("x", "FAILED"), check("x", "PASSED"), {"name": "x", "status": None}, {"name": "x"}, 7]
+)
+def test_a_status_that_evidently_does_not_have_is_never_no_drift(other: Any) -> None:
+    assert "which is none of Evidently's" in refused({"tests": [other, check("y", "SUCCESS")]})
+    assert taken({"tests": [other, check("y", "FAIL")]}).kind is SignalKind.DRIFT
+
+
+@pytest.mark.parametrize("failed", [check("x", "TestStatus.FAIL"), {"status": "FAIL", "group": "data_drift"}])
+def test_a_test_of_evidently_that_failed_counts_however_it_is_written(failed: dict[str, Any]) -> None:
+    assert taken({"tests": [failed, check("y", "TestStatus.SUCCESS")]}).kind is SignalKind.DRIFT
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        of_one_column("age", drifted=False, drift_score=None),
+        of_one_column("age", drifted=False, drift_detected="False"),
+        {"result": {"dataset_drift": "False", "share_of_drifted_columns": 0.0}},
+        value_drift("prediction", None),
+        value_drift("prediction", 0.4, threshold=None),
+    ],
+)
+def test_a_part_of_evidentlys_report_that_says_nothing_is_never_no_drift(lost: dict[str, Any]) -> None:
+    assert refused({"metrics": [share(0.1), lost]}).startswith("Evidently's report ")
+    assert taken({"metrics": [share(0.6), lost]}).kind is SignalKind.DRIFT
+
+
+@pytest.mark.parametrize("method", ["psi", "K-S p_value", "Wasserstein distance (normed)"])
+def test_what_evidently_was_given_is_read_from_the_metrics_name_where_nothing_else_says_it(method: str) -> None:
+    named = {"metric_id": f"ValueDrift(column=age,method={method},threshold=0.1)", "value": 0.4}
+    lower = method == "K-S p_value"
+    found = taken({"metrics": [named]})
+    assert found.threshold == Threshold(f"age ({method})", 0.4, 0.1, lower_is_worse=lower)
+    assert found.kind is (SignalKind.NO_DRIFT if lower else SignalKind.DRIFT)
+
+
 def test_a_test_of_evidently_that_was_skipped_says_nothing() -> None:
     assert "has no verdict on drift" in refused({"tests": [check("x", "SKIPPED")]})
     assert taken({"tests": [check("x", "SKIPPED"), check("y", "SUCCESS")]}).kind is SignalKind.NO_DRIFT
@@ -463,12 +504,49 @@ def test_names_of_several_levels_are_those_of_one() -> None:
     assert taken([row]).violations == (violation,)
 
 
-def test_rows_of_nannyml_whose_alerts_say_nothing_are_refused() -> None:
-    assert "no alert that is true or false" in refused([chunk("roc_auc", None, alert=None)])
-    assert (
-        taken([chunk("roc_auc", None, alert=None), chunk("f1", 0.8, alert=False, lower=0.7)]).kind
-        is SignalKind.NO_DRIFT
-    )
+@pytest.mark.parametrize(
+    "lost",
+    [
+        chunk("roc_auc", None, alert=None),
+        chunk("roc_auc", None, alert=False),
+        chunk("roc_auc", 0.5, alert="maybe"),
+        chunk("roc_auc", 0.5, alert=[True]),
+        chunk("amount", None, alert=False),
+        {"chunk_key": "[0:9]", "amount_hellinger_alert": None},
+    ],
+)
+def test_a_row_of_nannyml_whose_alert_says_nothing_is_never_no_drift(lost: dict[str, Any]) -> None:
+    quiet, loud = (chunk("f1", value, alert=value < 0.7, lower=0.7) for value in (0.8, 0.3))
+    for report in ([lost, chunk("f1", 0.8, alert=False)], [quiet, lost], {**lost, **quiet}):
+        assert "in chunk [0:9] has no alert that is true or false of a value" in refused(report)
+    assert taken([lost, loud]).kind is SignalKind.DRIFT
+
+
+@pytest.mark.parametrize("alert", ["True", "true", 1])
+def test_an_alert_of_nannyml_may_be_a_text_or_a_number(alert: Any) -> None:
+    quiet = chunk("b_hellinger", 0.01, alert="False", upper=0.1)
+    found = taken([chunk("a_hellinger", 0.5, alert=alert, upper=0.1), quiet])
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("a_hellinger", 0.5, 0.1))
+    assert taken([quiet]).kind is SignalKind.NO_DRIFT
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [('"o\'a"', "o'a"), ("'o\\'a\"'", "o'a\""), ("0", "0"), ("'a, b'", "a, b"), ("'a\\\\b'", "a\\b")],
+)
+def test_a_column_of_any_name_is_one_of_the_names_of_several_levels(column: str, name: str) -> None:
+    """Python writes a text in either of its quotes."""
+    row = {f"({column}, 'hellinger', 'value')": 0.5, f"({column}, 'hellinger', 'alert')": True}
+    (violation,) = taken([{**row, **chunk("b_hellinger", 0.01, alert=False, upper=0.1)}]).violations
+    assert violation.feature == f"{name}_hellinger"
+
+
+@pytest.mark.parametrize("column", ["recall", "loss", "false_calls", "true_amount", "purity"])
+def test_missing_values_of_a_column_are_checks_of_the_data_whatever_its_name_is(column: str) -> None:
+    row = chunk(column, 0.2, alert=True, upper=0, lower=0, **{f"{column}_lower_confidence_boundary": 0.2})
+    assert taken([row]).kind is SignalKind.DATA_QUALITY
+    assert taken([{**row, f"{column}_realized": None}]).kind is SignalKind.DRIFT
+    assert taken([{**row, "chunk_targets_missing_rate": 0.0}]).kind is SignalKind.DRIFT
 
 
 # whylogs.
@@ -512,6 +590,11 @@ def test_scores_of_whylogs_without_categories_are_never_no_drift() -> None:
     )
     found = taken({"a": score(None), "b": score("DRIFT", p=0.01)})
     assert found.violations == (Violation("b", "ks", "drift score 0.01 against a threshold of 0.05"),)
+
+
+def test_a_column_of_whylogs_without_a_category_among_others_is_never_no_drift() -> None:
+    lost = {"algorithm": "ks", "pvalue": 0.5, "thresholds": {}}
+    assert "gave no drift category for 'b'" in refused({"a": score("NO_DRIFT", p=0.5), "b": lost})
 
 
 @pytest.mark.parametrize("form", [["whole", 1, 0], {"name": "whole", "passed": 1, "failed": 0}, ["whole", 1, 0, None]])
@@ -603,7 +686,13 @@ def test_an_expectation_that_could_not_be_looked_at_failed(information: dict[str
 def test_a_result_of_great_expectations_that_was_cut_is_never_sound() -> None:
     counted = {"statistics": {"evaluated_expectations": 3}}
     assert "has no expectation: send it whole" in refused({"success": True, **counted})
-    assert taken({"success": False, **counted}).kind is SignalKind.DATA_QUALITY
+    cut = taken({"success": False, **counted})
+    assert cut.kind is SignalKind.DATA_QUALITY
+    assert cut.summary == "Checks of the data of churn: failed, and the report names none of them."
+    runs = {"a": validation(expectation(success=True)), "b": {"success": True, "results": []}}
+    assert "has no expectation" in refused({"success": True, "run_results": runs})
+    runs["b"] = validation(expectation(success=True), success=False)
+    assert taken({"success": True, "run_results": runs}).kind is SignalKind.DATA_QUALITY
     assert "1 expectation(s) of the result say neither" in refused(
         validation(expectation(success=True), expectation(success="?"), success=True)
     )
@@ -633,7 +722,7 @@ def test_a_status_of_deequ_that_nobody_knows_is_never_sound() -> None:
     assert "has no numbers" in refused([row("Failure"), {"constraint": "x"}])
 
 
-def analysis(name: str, *values: float, part: str = "post_training_bias_metrics") -> dict[str, Any]:
+def analysis(name: str, *values: Any, part: str = "post_training_bias_metrics") -> dict[str, Any]:
     groups = [
         {"value_or_threshold": str(place), "metrics": [{"name": name, "value": value}]}
         for place, value in enumerate(values)
@@ -656,6 +745,12 @@ def test_a_ratio_of_clarify_has_no_bias_at_one() -> None:
     assert taken({**analysis("DI", 1.0), "metric": "DI", "threshold": 0.2}).kind is SignalKind.NO_DRIFT
 
 
+@pytest.mark.parametrize("value", [None, "Infinity", "n/a"])
+def test_a_facet_of_clarify_without_a_number_is_never_no_bias(value: Any) -> None:
+    assert "Clarify's DPL of sex 0 is no number" in refused(analysis("DPL", value, 0.01), metric="DPL", threshold=0.1)
+    assert taken(analysis("DPL", value, 0.3), metric="DPL", threshold=0.1).kind is SignalKind.DRIFT
+
+
 @pytest.mark.parametrize(
     "report",
     [
@@ -668,6 +763,167 @@ def test_a_ratio_of_clarify_has_no_bias_at_one() -> None:
 )
 def test_an_analysis_of_clarify_that_nothing_is_held_against_is_refused(report: dict[str, Any]) -> None:
     assert "Clarify's analysis has no verdict: send metric" in refused(report)
+
+
+# Data that are broken beside what drifted.
+
+
+FAILED_CHECK = check("x", "FAIL", group="data_quality")
+
+
+@pytest.mark.parametrize(
+    ("beside", "threshold"),
+    [
+        (check("y", "FAIL", **condition(3, lt=2)), Threshold("y", 3.0, 2.0)),
+        (check("y", "FAIL"), Threshold("y", None, None)),
+        (check("y", "FAIL", **condition(1, lt=2)), Threshold("y", 1.0, 2.0)),
+        (check("y", "SUCCESS", **condition(1, lt=2)), Threshold("failed_checks", 1.0, None)),
+        (check("y", "SUCCESS"), Threshold("failed_checks", 1.0, None)),
+    ],
+)
+def test_broken_data_have_the_numbers_of_what_drifted_beside_them_and_else_their_own(
+    beside: dict[str, Any], threshold: Threshold
+) -> None:
+    """A policy that tolerates broken data decides by the rest of the report."""
+    for tests in ([FAILED_CHECK, beside], [beside, FAILED_CHECK]):
+        found = taken({"tests": tests})
+        assert (found.kind, found.threshold) == (SignalKind.DATA_QUALITY, threshold)
+
+
+# Half of what is needed.
+
+
+@pytest.mark.parametrize("observed", ["NaN", "1%", [0.01], True])
+def test_a_value_that_is_no_number_is_refused_and_never_no_drift(observed: Any) -> None:
+    cases: tuple[dict[str, Any], ...] = ({}, {"drift_detected": False})
+    for more in cases:
+        assert "observed" in refused(metric="psi", observed=observed, threshold=0.2, **more)
+        assert "threshold" in refused(metric="psi", observed=0.1, threshold=observed, **more)
+
+
+@pytest.mark.parametrize(
+    ("half", "told"),
+    [
+        ({"threshold": 0.2}, "has a threshold and no observed value: send metric, observed"),
+        ({"threshold": 0.2, "observed": None, "value": 0.01}, "has a threshold and no observed value"),
+        ({"observed": 0.9}, "has an observed value and no threshold: send both"),
+        ({"observed": 0.9, "report": {"dataset_drift": False}}, "has an observed value and no threshold"),
+        ({"drifted_columns_share": 0.4}, "has no threshold: send metric"),
+        ({"threshold": 0.2, "is_drift": "false"}, "is_drift 'false' is neither true nor false"),
+        ({"is_drift": [True]}, "neither true nor false"),
+    ],
+)
+def test_half_of_what_is_needed_is_refused_with_what_is_missing(half: dict[str, Any], told: str) -> None:
+    assert told in refused(metric="psi", **half)
+    # A word or a severity of the sender's needs no numbers.
+    assert taken(metric="psi", **{**half, "drift_detected": True}).kind is SignalKind.DRIFT
+    assert taken(metric="psi", **{**half, "report": None, "severity": "critical"}).kind is SignalKind.DRIFT
+
+
+def test_the_result_of_alibi_detect_is_read_with_its_number_and_its_word() -> None:
+    calm: dict[str, Any] = {"is_drift": 0, "distance": 0.02, "p_val": 0.62, "threshold": 0.05}
+    assert taken(calm).threshold == taken(**calm).threshold == Threshold("p_val", 0.62, 0.05, lower_is_worse=True)
+    assert taken(calm).kind is SignalKind.NO_DRIFT
+    found = taken({**calm, "is_drift": 1, "p_val": 0.0001})
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("p_val", 0.0001, 0.05, lower_is_worse=True))
+    several = {"is_drift": 1, "p_val": [0.4, 0.001], "threshold": 0.025}
+    assert (taken(several).kind, taken({**several, "is_drift": 0}).kind) == (SignalKind.DRIFT, SignalKind.NO_DRIFT)
+
+
+@pytest.mark.parametrize("comparison", [None, ">"])
+def test_what_an_event_says_of_the_numbers_completes_its_report(comparison: str | None) -> None:
+    beside: dict[str, Any] = {"metric": "auc", "threshold": 0.8, "comparison": comparison}
+    whole = Threshold("auc", 0.7, 0.8, lower_is_worse=comparison is None)
+    assert taken({"observed": 0.7}, **beside).threshold == whole
+    assert taken(reader=in_s3({"observed": 0.7}), report_uri=URI, **beside).threshold == whole
+    assert taken(reader=in_s3({"report": {"observed": 0.7}}), report_uri=URI, **beside).threshold == whole
+    assert taken(
+        reader=in_s3({"metric": "psi", "observed": 0.7}), report_uri=URI, threshold=0.2
+    ).threshold == Threshold("psi", 0.7, 0.2)
+    assert "has a threshold and no observed value" in refused({"metric": ["psi"], "threshold": 0.1}, **beside)
+    assert refused({"metric": "psi", "observed": 0.7}, **beside)
+
+
+def test_a_bias_of_clarify_is_held_against_the_threshold_of_the_event() -> None:
+    beside: dict[str, Any] = {"metric": "DPL", "threshold": 0.2}
+    assert taken(analysis("DPL", 0.3), **beside).threshold == Threshold("DPL (sex 0)", 0.3, 0.2)
+    assert taken(analysis("DPL", 0.1), **beside).kind is SignalKind.NO_DRIFT
+    assert taken(reader=in_s3(analysis("DPL", 0.1)), report_uri=URI, **beside).kind is SignalKind.NO_DRIFT
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"error": {"message": "boom"}}, '{"message":"boom"}'),
+        ({"error": True}, "it does not say why."),
+        ({"errors": ["boom"]}, '["boom"]'),
+        ({"status": "FAILED"}, "its status is FAILED."),
+        ({"error": "no data"}, "no data"),
+    ],
+)
+def test_an_error_is_a_monitor_that_failed_wherever_its_report_stands(said: dict[str, Any], told: str) -> None:
+    half = {"metric": "psi", "observed": None, "threshold": 0.2, **said}
+    for body in (said, half, {**said, "drift_detected": False}, {**half, "observed": 0.1}):
+        for found in (taken(**body), taken(body), taken(reader=in_s3(body), report_uri=URI)):
+            assert (found.kind, found.summary) == (SignalKind.MONITOR_FAILURE, f"The monitor of churn failed: {told}")
+    assert taken({**said, "drift_detected": True}).kind is SignalKind.DRIFT
+    assert taken({**half, "observed": 0.3}).kind is SignalKind.DRIFT
+    assert taken({"tests": [FAILED_CHECK]}, **said).kind is SignalKind.DATA_QUALITY
+
+
+def test_a_column_of_whylogs_that_is_called_error_is_no_error() -> None:
+    assert taken({"error": score("NO_DRIFT", p=0.5)}).kind is SignalKind.NO_DRIFT
+
+
+def test_the_worst_severity_of_an_event_and_its_report_counts() -> None:
+    critical = {"drift_detected": True, "severity": "critical"}
+    for found in (taken(critical), taken(critical, severity="info"), taken(reader=in_s3(critical), report_uri=URI)):
+        assert (found.kind, found.severity) == (SignalKind.DRIFT, "critical")
+    assert taken(reader=in_s3({"observed": 9, "threshold": 1}), report_uri=URI, severity="info").threshold == Threshold(
+        None, 9.0, 1.0
+    )
+    # A severity needs no report that can be read, unless it is none.
+    assert taken(reader=in_s3(Unreadable.MISSING), report_uri=URI, severity="high").severity == "critical"
+    assert "cannot be read" in refused(reader=in_s3(Unreadable.MISSING), report_uri=URI, severity="none")
+
+
+# Calm words.
+
+
+@pytest.mark.parametrize(
+    "calm",
+    [
+        {"drift_detected": False, "severity": "critical"},
+        {"drift_detected": False, "severity": "critical", "metric": "psi", "observed": 0.1, "threshold": 0.2},
+        {"severity": "none"},
+        {"severity": "info", "metric": "psi"},
+        {"severity": "low", "metric": "psi", "observed": 0.3},
+        {"alert_type": "success", "title": "Recovered"},
+        {"alert_type": "Success", "metric": "psi", "observed": 0.01, "threshold": 0.2},
+        {"status": "resolved", "severity": "critical"},
+        {"status": "OK", "threshold": 0.2},
+    ],
+)
+def test_a_calm_word_trains_nothing_however_severe_it_would_be(calm: dict[str, Any]) -> None:
+    for found in (taken(**calm), taken(calm)):
+        assert found.kind is SignalKind.NO_DRIFT
+        assert severity_of(found, POLICY) is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    "loud",
+    [
+        {"status": "ok", "drift_detected": True, "severity": "critical"},
+        {"status": "ok", "severity": "critical", "metric": "psi", "observed": 0.9, "threshold": 0.2},
+        {"severity": "info", "metric": "psi", "observed": 0.9, "threshold": 0.2},
+        {"alert_type": "data_drift", "severity": "low", "drift_share": 0.4},
+        {"status": "firing", "severity": "warning"},
+    ],
+)
+def test_a_calm_word_hides_nothing_that_drifted(loud: dict[str, Any]) -> None:
+    found = taken(**loud)
+    assert severity_of(found, POLICY) is not Severity.INFO
+    assert found.severity == (plain_report.severity_of(loud))
 
 
 # Which values are bad.

@@ -1181,13 +1181,18 @@ def test_a_senders_own_word_is_read_under_each_of_its_usual_names(word: str) -> 
     )
 
 
-@pytest.mark.parametrize(
-    ("metric", "kind"), [("psi", SignalKind.NO_DRIFT), ("p_value", SignalKind.DRIFT), ("x", SignalKind.DRIFT)]
-)
-def test_a_distance_of_nothing_is_no_drift_and_a_p_value_of_nothing_is(metric: str, kind: SignalKind) -> None:
-    assert taken(reported(model="m", metric=metric, observed=0)).kind is kind
-    assert taken(reported(model="m", metric=metric, observed=0, threshold=0.1)).kind is SignalKind.DRIFT
-    assert taken(reported(model="m", metric=metric, observed=0.1)).kind is SignalKind.DRIFT
+@pytest.mark.parametrize(("metric", "calm"), [("psi", True), ("p_value", False), ("x", False)])
+def test_a_distance_of_nothing_is_no_drift_and_no_other_number_says_anything_without_a_threshold(
+    metric: str, calm: bool
+) -> None:
+    def read(**measured: float) -> Any:
+        sent = reported(model="m", metric=metric, **measured)
+        return read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+
+    nothing = read(observed=0)
+    assert nothing.kind is SignalKind.NO_DRIFT if calm else isinstance(nothing, Rejection)
+    assert read(observed=0, threshold=0.1).kind is SignalKind.DRIFT
+    assert isinstance(read(observed=0.1), Rejection)
 
 
 def test_one_word_that_it_drifted_outweighs_all_that_it_did_not() -> None:
@@ -1206,7 +1211,10 @@ def test_a_report_whose_threshold_is_mistyped_trains_nothing(key: str) -> None:
     assert f"has a key '{key}' and none 'threshold'" in found.sentence
     assert found.model == "m"
     assert taken(reported(model="m", metric="psi", observed=0.9, threshold=0.2, **{key: 0.3}))
-    assert taken(reported(model="m", metric="psi", observed=0.9, baseline_threshold=0.2))
+    other = reported(model="m", metric="psi", observed=0.9, baseline_threshold=0.2)
+    found = read_signal(other, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert "did you mean" not in found.sentence
 
 
 @pytest.mark.parametrize("key", ["observd", "Observed", "obseved"])
@@ -1216,7 +1224,10 @@ def test_a_report_whose_observed_value_is_mistyped_trains_nothing(key: str) -> N
     assert isinstance(found, Rejection)
     assert f"has a key '{key}' and none 'observed'" in found.sentence
     # What is there and is no number is not mistyped.
-    assert taken(reported(model="m", metric="psi", threshold=0.2, observed="n/a")).kind is SignalKind.DRIFT
+    sent = reported(model="m", metric="psi", threshold=0.2, observed="n/a")
+    found = read_signal(sent, reader=FakeReader(), settings=SETTINGS, run_id="run-1")
+    assert isinstance(found, Rejection)
+    assert "observed 'n/a' is no number" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -1235,8 +1246,8 @@ def test_what_was_measured_counts_whatever_failed_besides(said: dict[str, Any]) 
     assert taken(reported(model="m", error="one column was text", **said)).kind is SignalKind.DRIFT
 
 
-@pytest.mark.parametrize("error", ["", "  ", None, 0.4, True, ["x"], {"x": 1}])
-def test_an_error_is_a_reason_in_words(error: Any) -> None:
+@pytest.mark.parametrize("error", ["", "  ", None, 0.4, False, [], {}])
+def test_no_error_is_no_reason(error: Any) -> None:
     found = read_signal(reported(model="m", error=error), reader=FakeReader(), settings=SETTINGS, run_id="run-1")
     assert isinstance(found, Rejection)
     assert "or error if nothing could be measured" in found.sentence
@@ -1323,14 +1334,9 @@ def test_a_known_severity_stands_for_a_measurement_and_an_unknown_one_does_not()
     assert (refused.reason, refused.model) == ("NO_MEASUREMENT", "churn")
 
 
-def test_one_number_is_a_measurement() -> None:
-    assert taken(reported(model="churn", observed=0.3)).threshold == Threshold(None, 0.3, None)
-    assert taken(reported(model="churn", threshold=0.2)).threshold == Threshold(None, None, 0.2)
-
-
 def test_a_report_names_model_endpoint_and_place_by_either_word() -> None:
     found = taken(
-        reported(model_name="fraud", endpoint_name="fraud-prod", report_s3_uri="s3://bucket/r.json", observed=0.3)
+        reported(model_name="fraud", endpoint_name="fraud-prod", report_s3_uri="s3://bucket/r.json", drifted=True)
     )
     assert (found.model, found.endpoint, found.report_uri) == ("fraud", "fraud-prod", "s3://bucket/r.json")
 
@@ -1383,13 +1389,43 @@ FEATURES = [*({"feature": name} for name in "abc"), "d", {"feature_name": "e"}, 
             Threshold(None, 0.2, 0.3, lower_is_worse=True),
         ),
         (
+            {
+                "alert_type": "x",
+                "metric_name": "roc_auc",
+                "current_value": 0.45,
+                "baseline_value": 0.9,
+                "threshold": 0.05,
+            },
+            Threshold("roc_auc", 0.45, 0.9, lower_is_worse=True),
+        ),
+        (
+            {"alert_type": "x", "metric_name": "rmse", "current_value": 5, "baseline_value": 10},
+            Threshold("rmse", 5.0, 10.0),
+        ),
+        (
+            {"alert_type": "x", "metric_name": "our own", "current_value": 5, "baseline_value": 10},
+            Threshold("our own", 5.0, 10.0, lower_is_worse=True),
+        ),
+        (
             {"drift_share": 0.36, "current_value": 0.2, "baseline_value": 0.3},
-            Threshold("drift_share", 0.36, 0.3),
+            Threshold(None, 0.2, 0.3, lower_is_worse=True),
         ),
     ],
 )
 def test_an_alert_is_measured_by_its_share_or_its_degraded_metric(detail: dict[str, Any], threshold: Threshold) -> None:
     assert taken(reported(**detail)).threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("metric", "now", "drifts"),
+    [("roc_auc", 0.45, True), ("roc_auc", 0.95, False), ("rmse", 20, True), ("rmse", 0.5, False)],
+)
+def test_the_words_of_an_alert_on_a_metric_are_read_without_its_type(metric: str, now: float, drifts: bool) -> None:
+    sent = reported(model="churn", metric_name=metric, current_value=now, baseline_value=0.9)
+    threshold = taken(sent).threshold
+    assert threshold == Threshold(metric, now, 0.9, lower_is_worse=metric == "roc_auc")
+    assert threshold.ratio is not None
+    assert (threshold.ratio > 1) is drifts
 
 
 @pytest.mark.parametrize(
@@ -1406,7 +1442,7 @@ def test_an_alert_is_drift_unless_it_says_otherwise(said: bool | None, kind: Sig
         ({"dataset_drift": True}, (None, None), SignalKind.DRIFT),
         ({"dataset_drift": False}, (None, None), SignalKind.NO_DRIFT),
         ({"share_of_drifted_columns": 0.6, "drift_share": 0.5}, (0.6, 0.5), SignalKind.DRIFT),
-        ({"share_of_drifted_columns": 0.6}, (0.6, None), SignalKind.DRIFT),
+        ({"share_of_drifted_columns": 0}, (0.0, None), SignalKind.NO_DRIFT),
     ],
 )
 def test_evidentlys_result_is_understood_alone_and_in_a_report_whichever_half_it_has(
@@ -1435,7 +1471,7 @@ def column_share(name: str | None, share: float | None, **more: Any) -> dict[str
             0.7,
             SignalKind.NO_DRIFT,
         ),
-        ([column_share("DriftedColumnsCount()", 0.6)], 0.6, None, SignalKind.DRIFT),
+        ([column_share("DriftedColumnsCount()", 0)], 0, None, SignalKind.NO_DRIFT),
         (
             [
                 column_share(None, 0.1),

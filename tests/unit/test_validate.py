@@ -211,6 +211,10 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
             {"model": "fraud", "observed": 0.4, "treshold": 0.2, "severty": "bad"},
             "drift report",
             [
+                (
+                    "$: must be a report that says what was measured: observed and threshold as numbers, a severity, "
+                    "drift_detected, an error, or one of the shapes of others."
+                ),
                 "$.severty: is not read: did you mean severity?",
                 "$.treshold: is not read: did you mean threshold?",
             ],
@@ -222,7 +226,7 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
             [
                 (
                     "$.detail: must be a report that says what was measured: observed and threshold as numbers, a severity, "
-                    "drift_detected, or one of the shapes of others."
+                    "drift_detected, an error, or one of the shapes of others."
                 ),
                 '$.detail.model: must be 1 to 63 letters, digits and inner hyphens, and is "a b".',
                 '$.detail.observed: must be a number, or a text that is one, and is "x".',

@@ -27,6 +27,14 @@ PREFIXES: Final = (
 ENDINGS: Final = re.compile(r"(?:bestconstantclassifier|multiclass|mean|avg|average|(?:at)?(?:k|\d+))$")
 """What a name may end with: SageMaker's constant classifier, the task, the mean of folds, the place of a ranking."""
 
+_P_VALUE: Final = re.compile(r"(?<![a-z0-9])p[\s_.-]?val(?:ue)?s?(?![a-z0-9])")
+"""A p-value as a word of its own, in whichever test's or column's name; "shap_value" and "gap_value" are none."""
+
+_TURNED: Final = re.compile(
+    r"(?<![a-z0-9])(?:1|one)[\s_]*(?:-|minus)|(?:neg|negative|minus|-)[\s_]*log|(?<![a-z0-9])log(?:2|10)?[\s_(-]*$"
+)
+"""What stands before a p-value whose complement or logarithm is meant: then more is more drift."""
+
 NEGATED: Final = "neg"
 """scikit-learn's scorers of errors, which it negates so that greater is better."""
 
@@ -77,7 +85,13 @@ def judged_as(name: str, lower_is_better: bool | None) -> Metric | None:
 def drift_measure(name: str) -> Metric | None:
     """A measure of drift by its name, read as a metric's is; a p-value is one of whatever test, of whatever column."""
     known = _known()["drift_measures"]
-    return known["pvalue"] if "pval" in _letters(name) else _looked_up(name, known)
+    found = _looked_up(name, known)
+    said = _P_VALUE.search(ascii_lower(name)) if found is None else None
+    if said is None:
+        return found
+    if _TURNED.search(ascii_lower(name)[: said.start()]) is None:
+        return known["pvalue"]
+    return Metric(f"turned {known['pvalue'].name}", lower=False, least=None, most=None)
 
 
 def near(name: str) -> list[str]:
@@ -103,7 +117,8 @@ def _spelled(letters: str, known: dict[str, Metric]) -> Metric | None:
     if letters.startswith(NEGATED) and (found := _spelled(letters.removeprefix(NEGATED), known)) is not None:
         return found.negated()
     shorter = ENDINGS.sub("", letters)
-    return _spelled(shorter, known) if shorter != letters else None
+    # Of one letter and a number the number is the name: "p99" is no p-value.
+    return _spelled(shorter, known) if shorter != letters and len(shorter) > 1 else None
 
 
 def _letters(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from orchestration.domain.json_values import number, sequence, text
 from orchestration.domain.signal import Threshold
 from orchestration.domain.signals import evidently
-from orchestration.domain.signals.finding import Finding, Report, is_worse_when_lower
+from orchestration.domain.signals.finding import Finding, Report, is_over, is_worse_when_lower
 
 CURRENT: Final = "current_"
 BASELINE: Final = "baseline_"
@@ -15,11 +16,11 @@ BASELINE: Final = "baseline_"
 
 
 def read(body: Any) -> Report | None:
-    """The alert's share of drifted features or its degraded metric; then the shares and metrics beside it."""
+    """The alert, the degraded metric it may carry, then the shares and metrics beside it."""
     if not isinstance(body, dict):
         return None
     alert = [_alert(body)] if is_alert(body) else []
-    return Report((*alert, *_measurements(body)))
+    return Report((*alert, *(Finding(threshold, told=False) for threshold in _measurements(body))))
 
 
 def is_alert(body: dict[str, Any]) -> bool:
@@ -29,28 +30,43 @@ def is_alert(body: dict[str, Any]) -> bool:
 
 def _alert(body: dict[str, Any]) -> Finding:
     """``alert_type``, ``severity``, ``drift_share``; one of a model's performance carries the degraded metric instead."""
-    features = [name for item in sequence(body.get("drifted_features")) if (name := _feature(item))]
+    over = False if is_over(body.get("alert_type")) else None
     share = number(body.get("drift_share"))
-    observed = _first_number(body, "drift_share", "current_value", "degradation")
-    limit = _first_number(body, "drift_threshold", "threshold", "baseline_value")
-    metric = text(body.get("metric") or body.get("metric_name"), 100) or ("drift_share" if share is not None else None)
+    metric = "drift_share" if share is not None else _metric(body)
+    features = [name for item in sequence(body.get("drifted_features")) if (name := _feature(item))]
     named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
-    lower = share is None and number(body.get("current_value")) is not None and "baseline_value" in body
-    return Finding(Threshold(named, observed, limit, lower_is_worse=lower), told=True)
+    if share is None and (degraded := _degraded(body)) is not None:
+        return Finding(replace(degraded, metric=named), told=True, drifted=over)
+    observed = _first_number(body, "drift_share", "current_value", "degradation")
+    limit = _first_number(body, "drift_threshold", "threshold", *(["baseline_value"] if share is None else []))
+    return Finding(Threshold(named, observed, limit), told=True, drifted=over)
 
 
-def _measurements(body: dict[str, Any]) -> list[Finding]:
+def _metric(body: dict[str, Any]) -> str | None:
+    return text(body.get("metric") or body.get("metric_name"), 100)
+
+
+def _degraded(body: dict[str, Any]) -> Threshold | None:
+    """A metric now against its value at the training; of one that nobody knows less is worse, as of what AWS's sample watches."""
+    now, before = number(body.get(f"{CURRENT}value")), number(body.get(f"{BASELINE}value"))
+    if now is None or before is None:
+        return None
+    metric = _metric(body)
+    return Threshold(metric, now, before, lower_is_worse=is_worse_when_lower(metric, unknown=True))
+
+
+def _measurements(body: dict[str, Any]) -> list[Threshold]:
     """A share of drifted columns, and each metric now and at the training."""
-    found = []
+    found = [degraded] if (degraded := _degraded(body)) is not None else []
     if "drifted_columns_share" in body:
         found.append(Threshold("drifted_columns_share", number(body["drifted_columns_share"]), None))
     for name, value in body.items():
         metric = name.removeprefix(CURRENT)
         now, before = number(value), number(body.get(f"{BASELINE}{metric}"))
-        if metric != name and now is not None and before is not None:
+        if metric not in {name, "value"} and now is not None and before is not None:
             lower = is_worse_when_lower(metric)
             found.append(Threshold(text(metric, 255), now, before, lower_is_worse=lower))
-    return [Finding(threshold, told=False) for threshold in found]
+    return found
 
 
 def _first_number(body: dict[str, Any], *names: str) -> float | None:

@@ -29,18 +29,19 @@ def read(body: Any) -> Report | None:
     ):
         return None
     wanted, limit = text(body.get("metric"), 100), number(body.get("threshold"))
-    values = [
-        (name, value)
+    named = [
+        (name, number(value))
         for part in PARTS
         for name, metric, value in _values(mapping(body.get(part)))
         if wanted is not None and metric.lower() == wanted.lower()
     ]
-    if not values or wanted is None or limit is None:
+    if not named or wanted is None or limit is None:
         return Report(
-            unread="Clarify's analysis has no verdict: send metric, the name of one of its bias metrics, and threshold beside it."
+            unjudged="Clarify's analysis has no verdict: send metric, the name of one of its bias metrics, and threshold beside it."
         )
     center = 1.0 if wanted.upper() in RATIOS else 0.0
-    biases = [(name, value, abs(value - center)) for name, value in values]
+    biases = [(name, value, abs(value - center)) for name, value in named if value is not None]
+    missing = next((name for name, value in named if value is None), None)
     findings = (
         Finding(Threshold(f"{wanted} ({name})", bias, limit), told=True, drifted=bias > limit)
         for name, _, bias in biases
@@ -50,16 +51,24 @@ def read(body: Any) -> Report | None:
         for name, value, bias in biases
         if bias > limit
     )
-    return Report(tuple(findings), tuple(violations))
+    unread = (
+        None
+        if missing is None
+        else f"Clarify's {wanted} of {missing} is no number: measure it, or leave the facet out."
+    )
+    return Report(tuple(findings), tuple(violations), unread)
 
 
-def _values(part: dict[str, Any]) -> list[tuple[str, str, float]]:
-    """Facet with its value, metric and value of each that has one."""
+def _values(part: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """Facet with its value, metric and what stands as the metric's value."""
     return [
-        (f"{text(facet, 100)} {text(mapping(group).get('value_or_threshold'), 60) or ''}".strip(), name, value)
+        (
+            f"{text(facet, 100)} {text(mapping(group).get('value_or_threshold'), 60) or ''}".strip(),
+            name,
+            mapping(entry).get("value"),
+        )
         for facet, groups in mapping(part.get("facets")).items()
         for group in sequence(groups)
         for entry in sequence(mapping(group).get("metrics"))
         if (name := text(mapping(entry).get("name"), 100)) is not None
-        and (value := number(mapping(entry).get("value"))) is not None
     ]

@@ -11,9 +11,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import SignalKind, SignalSource
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import json_document, mapping, model_name, s3_uri, text
-from orchestration.domain.metrics import drift_measure
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import FAILED_CHECKS, Dataset, Rejection, Signal, Threshold, Violation, identify
 from orchestration.domain.signals import aws_sample, plain_report
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.signals import SignalReader
-    from orchestration.domain.signals.finding import Report
+    from orchestration.domain.signals.finding import Finding, Report
     from orchestration.settings import Settings
 
 
@@ -47,6 +46,12 @@ def _readers() -> tuple[Callable[[Any], Report | None], ...]:
 
 REPORT_NAME: Final = "drift_report.json"
 """What a report in S3 is called. OrchestrationFunction may read files of this name in the account's buckets and no others."""
+
+COMPLETED: Final = ("metric", "observed", "threshold", "comparison")
+"""What an event may say of the numbers of its report."""
+
+FAILED: Final = frozenset({"failed", "error"})
+"""Statuses of a monitor that could not measure."""
 
 KEYS_READ: Final = 100
 ALIKE: Final = 0.8
@@ -89,18 +94,27 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
             *fact,
         )
     report_uri = s3_uri(detail.get("report_uri") or detail.get("report_s3_uri"))
-    reports = [*_reports(detail), *_reports(detail.get("report"))]
-    failure = _failure(detail, reports)
-    if failure is None and report_uri is not None and not any(report.tells for report in reports):
+    bodies = _bodies(detail)
+    reports, failure = _reports(bodies), _failure(bodies)
+    if failure is None and report_uri is not None and not any(finding.says for finding in _findings(reports)):
         kept = _kept_report(report_uri, reader)
-        if isinstance(kept, str):
+        if not isinstance(kept, str):
+            inside = _bodies(kept, detail)
+            bodies, reports, failure = [detail, *inside], _reports(inside), _failure(inside)
+        elif _severity(bodies) in {None, Severity.INFO}:
             return Rejection.of(Reason.NO_MEASUREMENT, kept, *fact, model=model)
-        reports = kept
+    severity = _severity(bodies)
+    if any(finding.says and finding.drifts for finding in _findings(reports)):
+        # What drifted is known whatever failed besides.
+        failure = None
     left_out = _left_out(detail)
-    refused = None if failure is not None else _refused(detail, reports)
+    refused = None if failure is not None else _refused(detail, reports, severity)
     if refused is not None:
         return Rejection.of(Reason.NO_MEASUREMENT, f"{refused}{left_out}", *fact, model=model)
-    kind, threshold = _kind(reports), _worst(reports)
+    kind, threshold = _kind(reports, severity), _worst(reports)
+    if kind is SignalKind.NO_DRIFT and (threshold.ratio or 0) < 1:
+        # How bad it would be says nothing of what is not there.
+        severity = None
     violations = tuple(violation for report in reports for violation in report.violations)
     dataset = mapping(detail.get("dataset"))
     summary = _sentence(model, kind, threshold, violations)
@@ -120,7 +134,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         if dataset
         else None,
         threshold=threshold,
-        severity=plain_report.severity_of(detail),
+        severity=severity,
         violations=violations,
         report_uri=report_uri,
         summary=f"{summary}{left_out}",
@@ -145,20 +159,57 @@ def _left_out(detail: dict[str, Any]) -> str:
     return f" Left out, since it is no address in S3 or no name: {', '.join(shown)}." if shown else ""
 
 
-def _failure(detail: dict[str, Any], reports: list[Report]) -> str | None:
+def _bodies(body: Any, beside: dict[str, Any] | None = None) -> list[Any]:
+    """A report and the one under its key ``report``, each completed by what stands ``beside`` it."""
+    whole = body if beside is None else _completed(body, beside)
+    inner = mapping(whole).get("report")
+    return [whole] if inner is None else [whole, _completed(inner, mapping(whole))]
+
+
+def _completed(body: Any, beside: dict[str, Any]) -> Any:
+    """A report with what is said beside it of its numbers, unless that is of another metric."""
+    if not isinstance(body, dict):
+        return body
+    metrics = [given["metric"] for given in (body, beside) if given.get("metric") is not None]
+    if any(metric != metrics[0] for metric in metrics):
+        return body
+    return {**{name: beside[name] for name in COMPLETED if name in beside}, **body}
+
+
+def _reports(bodies: list[Any]) -> list[Report]:
+    """Reports in every dialect they have."""
+    return [report for body in bodies for read in _readers() if (report := read(body)) is not None]
+
+
+def _findings(reports: list[Report]) -> list[Finding]:
+    return [finding for report in reports for finding in report.findings]
+
+
+def _severity(bodies: list[Any]) -> Severity | None:
+    """The worst that they give themselves."""
+    given = [severity for body in bodies if (severity := plain_report.severity_of(mapping(body))) is not None]
+    return max(given, key=lambda severity: severity.rank, default=None)
+
+
+def _failure(bodies: list[Any]) -> str | None:
     """Why a monitor could not measure, in its words. A number is no reason: it is somebody's metric of that name."""
-    error = detail.get("error")
-    drifted = any(finding.drifted for report in reports for finding in report.findings)
-    return text(error, 300) if isinstance(error, str) and _worst(reports).observed is None and not drifted else None
+    for body in map(mapping, bodies):
+        for error in (body.get("error"), body.get("errors")):
+            if isinstance(error, str) and (reason := text(error, 300)) is not None:
+                return reason
+            # What has an algorithm is whylogs' score of a column of that name.
+            if isinstance(error, (dict, list)) and error and "algorithm" not in error:
+                return text(canonical(error), 300)
+            if error is True:
+                return "it does not say why."
+        status = body.get("status")
+        if isinstance(status, str) and status.lower() in FAILED:
+            return f"its status is {status}."
+    return None
 
 
-def _reports(body: Any) -> list[Report]:
-    """A report in every dialect it has."""
-    return [report for read in _readers() if (report := read(body)) is not None]
-
-
-def _kept_report(uri: str, reader: SignalReader) -> list[Report] | str:
-    """What a report in S3 says, or a sentence why it cannot be read."""
+def _kept_report(uri: str, reader: SignalReader) -> Any:
+    """A report in S3, an object or an array; or a sentence why it cannot be read."""
     if not uri.endswith(f"/{REPORT_NAME}"):
         return (
             f"The drift report has no numbers, and {text(uri, 200)} is not read: only files named {REPORT_NAME} are. "
@@ -171,53 +222,56 @@ def _kept_report(uri: str, reader: SignalReader) -> list[Report] | str:
             "Write it before the event is sent, into a bucket of the stack's account."
         )
     parsed = json_document(document.body, nan=True)
-    return f"The drift report at {text(uri, 200)} {parsed}." if isinstance(parsed, str) else _reports(parsed)
+    return f"The drift report at {text(uri, 200)} {parsed}." if isinstance(parsed, str) else parsed
 
 
-def _refused(detail: dict[str, Any], reports: list[Report]) -> str | None:
+def _refused(detail: dict[str, Any], reports: list[Report], severity: Severity | None) -> str | None:
     """Why nothing is made of these reports, as a sentence that says what to fix; None when something is."""
     measured = _worst(reports)
-    told = any(finding.told for report in reports for finding in report.findings)
-    unread = [report for report in reports if report.unread is not None]
-    if measured.observed is None and measured.threshold is None and not told:
-        return next((report.unread for report in unread), None) or (
-            "The drift report has no numbers: send metric, observed and threshold as JSON numbers, a severity, drift_detected, or "
-            "error if nothing could be measured."
-        )
-    meant = _misspelt(detail, measured)
+    numbers = (measured.observed, measured.threshold)
+    said = severity is not None or any(finding.says for finding in _findings(reports))
+    meant = _misspelt(detail, measured) if said or numbers != (None, None) else None
     if meant is not None:
         return f"The drift report has a key {text(meant[0], 80)!r} and none {meant[1]!r}: did you mean that? Correct it and send it again."
-    partly = (report.unread for report in unread if report.tells)
-    return next(partly, None) if _kind(reports) is SignalKind.NO_DRIFT else None
+    unread = next((report.unread for report in reports if report.unread is not None), None)
+    if said:
+        return unread if _kind(reports, severity) is SignalKind.NO_DRIFT else None
+    lacking = {(True, False): "no threshold", (False, True): "a threshold and no observed value"}
+    has = lacking.get((numbers[0] is not None, numbers[1] is not None), "no numbers")
+    return (
+        unread
+        or next((report.unjudged for report in reports if report.unjudged is not None), None)
+        or f"The drift report has {has}: send metric, observed and threshold as JSON numbers, a severity, drift_detected, or "
+        "error if nothing could be measured."
+    )
 
 
 def _worst(reports: list[Report]) -> Threshold:
-    findings = [finding for report in reports for finding in report.findings]
+    findings = _findings(reports)
+    of_model = [finding for finding in findings if not finding.broken]
+    if any(finding.says and finding.drifts for finding in of_model):
+        # What drifted is known beside data that are broken.
+        findings = of_model
     numbered = [finding for finding in findings if finding.threshold.observed is not None]
     # Of those as bad as each other, one whose writer says that it drifted.
     worst = max(numbered or findings, key=lambda finding: (finding.badness, finding.drifted is True), default=None)
     return Threshold(None, None, None) if worst is None else worst.threshold
 
 
-def _kind(reports: list[Report]) -> SignalKind:
-    findings = [finding for report in reports for finding in report.findings]
+def _kind(reports: list[Report], severity: Severity | None) -> SignalKind:
+    findings = [finding for finding in _findings(reports) if finding.says]
     if any(finding.broken and finding.drifted for finding in findings):
         return SignalKind.DATA_QUALITY
+    if not findings:
+        return SignalKind.NO_DRIFT if severity is Severity.INFO else SignalKind.DRIFT
     words = {finding.drifted for finding in findings}
-    drifted = True in words or not (False in words or _nothing(_worst(reports)))
-    return SignalKind.DRIFT if drifted else SignalKind.NO_DRIFT
-
-
-def _nothing(threshold: Threshold) -> bool:
-    """True for a distance or a share of 0, with no threshold to hold it against."""
-    measure = drift_measure(threshold.metric or "")
-    none = (threshold.observed, threshold.threshold) == (0, None)
-    return none and measure is not None and not measure.lower
+    nothing = max(findings, key=lambda finding: finding.badness).nothing
+    return SignalKind.DRIFT if True in words or not (False in words or nothing) else SignalKind.NO_DRIFT
 
 
 def _sentence(model: str, kind: SignalKind, threshold: Threshold, violations: tuple[Violation, ...]) -> str:
     if kind is SignalKind.DATA_QUALITY or threshold.metric == FAILED_CHECKS:
-        return f"Checks of the data of {model}: {_counted(violations)}"[:500]
+        return f"Checks of the data of {model}: {_counted(violations, failed=kind is SignalKind.DATA_QUALITY)}"[:500]
     names = list(dict.fromkeys(violation.feature for violation in violations))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     named = f" Past their thresholds: {', '.join(names[:NAMED])}{more}." if names else ""
@@ -226,11 +280,11 @@ def _sentence(model: str, kind: SignalKind, threshold: Threshold, violations: tu
     return f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}.{named}"
 
 
-def _counted(failed: tuple[Violation, ...]) -> str:
-    if not failed:
-        return "none failed."
-    first = failed[0]
-    return f"{len(failed)} failed, first {first.check} of {first.feature}: {first.description.rstrip('.')}."
+def _counted(violations: tuple[Violation, ...], *, failed: bool) -> str:
+    if not violations:
+        return "failed, and the report names none of them." if failed else "none failed."
+    first = violations[0]
+    return f"{len(violations)} failed, first {first.check} of {first.feature}: {first.description.rstrip('.')}."
 
 
 def _misspelt(detail: dict[str, Any], measured: Threshold) -> tuple[str, str] | None:

@@ -29,8 +29,10 @@ BROKEN_GROUPS: Final = frozenset({"data_integrity", "data_quality"})
 FAILED: Final = frozenset({"FAIL", "WARNING"})
 """Statuses of a test that did not hold; WARNING is one that is not critical. Source: TestStatus, evidently 0.4 and 0.7."""
 
-UNDECIDED: Final = frozenset({"ERROR", "SKIPPED"})
-"""Statuses of a test that says nothing."""
+DECIDED: Final = FAILED | {"SUCCESS"}
+
+SKIPPED: Final = "SKIPPED"
+"""The status of a test that says nothing."""
 
 P_VALUES: Final = frozenset(
     {
@@ -46,17 +48,24 @@ UPPER: Final = frozenset({"lt", "lte", "LessThanMetricTest", "LessOrEqualMetricT
 LOWER: Final = frozenset({"gt", "gte", "GreaterThanMetricTest", "GreaterOrEqualMetricTest"})
 """Conditions with a limit that a value may not be over, or under, until 0.6 and since 0.7."""
 
+UNJUDGED: Final = (
+    "Evidently's report has no verdict on drift: add DataDriftPreset, the drift of a column, or tests "
+    "(include_tests=True, or a TestSuite)."
+)
+
 NAME_LIMIT: Final = 500
 """Characters looked at of a metric's or a test's name."""
 
-_DRIFT_SHARE: Final = re.compile(r"drift_share=([0-9.]+)")
+_GIVEN: Final = re.compile(r"[(,]\s*(\w+)=(.*?)(?=,\s*\w+=|\)$)")
+"""What a metric since 0.7 was given, as its name says it: "ValueDrift(column=age,method=psi,threshold=0.1)"."""
+
 _EXPECTED: Final = re.compile(r"Actual value ([-+.0-9e]+) ,? ?(?:but )?expected ([-+.0-9e]+)(?: . ([.0-9e]+))?")
 """The numbers of a test since 0.7 that expects a value within a range; they stand in its description only."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """How one column drifted: ``drifted`` is Evidently's word, None where it gives none."""
+    """How one column drifted: ``drifted`` is Evidently's word, None where it gives none or there is no score to say it of."""
 
     name: str
     method: str
@@ -97,10 +106,10 @@ def read(body: Any) -> Report | None:
     # A bare result stands beside the list, if there is one.
     verdicts = [_verdict(result) for entry in entries if (result := _dataset_result(entry))] + [_verdict(body)]
     in_table, alone = _columns(entries)
-    whole = any(verdict.told or verdict.threshold.observed is not None for verdict in verdicts)
+    whole = any(verdict.says for verdict in verdicts)
     counted = [column for column in (*alone, *in_table) if not whole or column in alone or column.name in OWN_COLUMNS]
     drifted = {column: column.violation for column in (*in_table, *alone) if column.drifted}
-    tests = [test for test in _tests(body) if _status(test) not in UNDECIDED]
+    tests = [test for test in _tests(body) if _status(test) in DECIDED]
     of_data = [test for test in tests if _is_of_data(test)]
     failed = [_violation(test) for test in of_data if _status(test) in FAILED]
     checked = failed_checks(failed, len(of_data), all_passed=not failed)
@@ -111,7 +120,9 @@ def read(body: Any) -> Report | None:
         *checked.findings,
     )
     missed = [_violation(test) for test in tests if test not in of_data and _status(test) in FAILED]
-    return Report(findings, (*checked.violations, *missed, *drifted.values()), _unread(body, findings))
+    unjudged = None if any(finding.says for finding in findings) else UNJUDGED
+    unread = _unread_test(body) or _unread_word(body, entries, counted)
+    return Report(findings, (*checked.violations, *missed, *drifted.values()), unread, unjudged)
 
 
 def _verdict(result: dict[str, Any]) -> Finding:
@@ -133,14 +144,21 @@ def _dataset_result(entry: dict[str, Any]) -> dict[str, Any] | None:
     share = number(mapping(entry.get("value")).get("share"))
     if not name.startswith("DriftedColumnsCount") or share is None:
         return None
-    named = _DRIFT_SHARE.search(name)
-    limit = number(mapping(entry.get("config")).get("drift_share") or (named and named[1]))
+    limit = number(_given(entry).get("drift_share"))
     drifted = None if limit is None else share >= limit
     return {SHARE: share, "drift_share": limit, "dataset_drift": drifted}
 
 
 def _name(entry: dict[str, Any]) -> str:
     return text(entry.get("metric_name") or entry.get("metric_id"), NAME_LIMIT) or ""
+
+
+def _given(entry: dict[str, Any]) -> dict[str, Any]:
+    """What a metric since 0.7 was given: its ``config``, and what only its name says."""
+    name, config = _name(entry), mapping(entry.get("config"))
+    # Of a name that was cut each beginning would be looked for to its end.
+    named = dict(_GIVEN.findall(name)) if name.endswith(")") else {}
+    return {**named, **{key: value for key, value in config.items() if value is not None}}
 
 
 def _columns(entries: list[dict[str, Any]]) -> tuple[list[_Column], list[_Column]]:
@@ -150,7 +168,7 @@ def _columns(entries: list[dict[str, Any]]) -> tuple[list[_Column], list[_Column
         result = mapping(entry.get("result"))
         for name, column in mapping(result.get("drift_by_columns")).items():
             table.append(_column({"column_name": name, **mapping(column)}))
-        if isinstance(result.get("drift_detected"), bool):
+        if result.get("drift_detected") is not None:
             alone.append(_column(result))
         # Since 0.7 nothing says whether a column was asked for by itself.
         table += [column] if (column := _value_drift(entry)) is not None else []
@@ -158,13 +176,14 @@ def _columns(entries: list[dict[str, Any]]) -> tuple[list[_Column], list[_Column
 
 
 def _column(result: dict[str, Any]) -> _Column:
-    said = result.get("drift_detected")
+    said, score = result.get("drift_detected"), number(result.get("drift_score"))
     return _Column(
         text(result.get("column_name") or result.get("embeddings_name"), 200) or "(unnamed)",
         text(result.get("stattest_name") or result.get("method_name"), 100) or "drift_score",
-        number(result.get("drift_score")),
+        score,
         number(result.get("stattest_threshold")),
-        said if isinstance(said, bool) else None,
+        # What is no number is not below its threshold either.
+        said if isinstance(said, bool) and (said or score is not None) else None,
     )
 
 
@@ -172,20 +191,21 @@ def _value_drift(entry: dict[str, Any]) -> _Column | None:
     """One of 0.7, which gives the score and leaves the comparing to its tests: a p-value drifted up to its limit, else from it on."""
     if not _name(entry).startswith("ValueDrift"):
         return None
-    config = mapping(entry.get("config"))
-    method = text(config.get("method"), 100) or "drift_score"
-    score, limit, lower = number(entry.get("value")), number(config.get("threshold")), _is_p_value(method)
+    given = _given(entry)
+    method = text(given.get("method"), 100) or "drift_score"
+    score, limit, lower = number(entry.get("value")), number(given.get("threshold")), _is_p_value(method)
     drifted = None if score is None or limit is None or lower is None else score <= limit if lower else score >= limit
-    return _Column(text(config.get("column"), 200) or _name(entry), method, score, limit, drifted)
+    return _Column(text(given.get("column"), 200) or _name(entry), method, score, limit, drifted)
 
 
 def _tests(body: dict[str, Any]) -> list[dict[str, Any]]:
     tests = [mapping(test) for test in sequence(body.get("tests"))]
-    return [test for test in tests if isinstance(test.get("status"), str) and isinstance(test.get("name"), str)]
+    return tests if any("status" in test for test in tests) else []
 
 
 def _status(test: dict[str, Any]) -> str:
-    return str(test["status"]).upper()
+    """A status by its name, whichever letters are capitals; "TestStatus.FAIL" is what Python writes of it."""
+    return str(test.get("status")).rpartition(".")[2].upper()
 
 
 def _finding(test: dict[str, Any], entries: list[dict[str, Any]]) -> Finding:
@@ -199,7 +219,7 @@ def _violation(test: dict[str, Any]) -> Violation:
 
 def _check(test: dict[str, Any]) -> str:
     """What a test is called whatever its numbers are; since 0.7 they stand in its name."""
-    return _kind(test) or text(test["name"], 200) or "(unnamed)"
+    return _kind(test) or text(test.get("name"), 200) or "(unnamed)"
 
 
 def _is_of_data(test: dict[str, Any]) -> bool:
@@ -273,14 +293,25 @@ def _bound(given: Any, *, over: bool) -> float | None:
     return value + margin if over else value - margin
 
 
-def _unread(body: dict[str, Any], findings: tuple[Finding, ...]) -> str | None:
-    error = next((test for test in _tests(body) if _status(test) == "ERROR"), None)
-    if error is not None:
-        told = text(error.get("description"), 200) or ""
-        return f"Evidently's test {text(error['name'], 100)!r} ended in an error: {told} Mend it and send the report again."
-    if any(finding.told or finding.threshold.observed is not None for finding in findings):
+def _unread_test(body: dict[str, Any]) -> str | None:
+    other = next((test for test in _tests(body) if _status(test) not in DECIDED | {SKIPPED}), None)
+    if other is None:
         return None
-    return (
-        "Evidently's report has no verdict on drift: add DataDriftPreset, the drift of a column, or tests "
-        "(include_tests=True, or a TestSuite)."
-    )
+    named = f"Evidently's test {text(other.get('name'), 100)!r}"
+    if _status(other) == "ERROR":
+        told = text(other.get("description"), 200) or ""
+        return f"{named} ended in an error: {told} Mend it and send the report again."
+    return f"{named} has the status {text(other.get('status'), 40)!r}, which is none of Evidently's."
+
+
+def _unread_word(body: dict[str, Any], entries: list[dict[str, Any]], counted: list[_Column]) -> str | None:
+    """What says of the data set or of a column that counts neither that it drifted nor that it did not."""
+    results = [body, *(mapping(entry.get("result")) for entry in entries)]
+    words = [result.get(name) for result in results for name in ("dataset_drift", "drift_detected")]
+    other = next((word for word in words if word is not None and not isinstance(word, bool)), None)
+    if other is not None:
+        return f"Evidently's report says {text(other, 40)!r} of drift, which is neither true nor false."
+    silent = next((column for column in counted if not column.finding.says), None)
+    if silent is None:
+        return None
+    return f"Evidently's report has no verdict on drift of {silent.name!r}: send its score, its threshold and a method that is known."

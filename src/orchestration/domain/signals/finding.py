@@ -27,6 +27,26 @@ class Finding:
     broken: bool = False
 
     @property
+    def says(self) -> bool:
+        """True when it says anything about drift: a word, a number with its threshold, a distance of nothing."""
+        both = self.threshold.observed is not None and self.threshold.threshold is not None
+        return self.told or both or self.nothing
+
+    @property
+    def nothing(self) -> bool:
+        """True for a distance or a share of 0, with no threshold to hold it against."""
+        measure = drift_measure(self.threshold.metric or "")
+        none = (self.threshold.observed, self.threshold.threshold) == (0, None)
+        return none and measure is not None and not measure.lower
+
+    @property
+    def drifts(self) -> bool:
+        """True when a word or a number of it says that something drifted; a ratio that is unknown does not say it did not."""
+        ratio = self.threshold.ratio
+        unknown = self.says and self.drifted is None and not self.nothing
+        return self.drifted is True or (unknown if ratio is None else ratio >= 1)
+
+    @property
     def badness(self) -> float:
         """Its ratio; without one it counts as at its threshold, unless its writer says that this number is no drift."""
         ratio = self.threshold.ratio
@@ -39,24 +59,35 @@ class Finding:
 class Report:
     """What one reader makes of a report: its findings, a violation for each column or check that is past its limit.
 
-    ``unread`` says what of it cannot be taken, as a sentence with what to do; None when all of it could be. Such a report may
-    be drift, it is not "no drift".
+    Attributes:
+        findings: what it says, measured or in words.
+        violations: what of it is past its limit.
+        unread: what of it is not understood, as a sentence with what to do; None when all of it is. Such a report may be
+            drift, it is never "no drift".
+        unjudged: what to add, as a sentence, where all of it is understood and nothing judges.
     """
 
     findings: tuple[Finding, ...] = ()
     violations: tuple[Violation, ...] = ()
     unread: str | None = None
-
-    @property
-    def tells(self) -> bool:
-        """True when something in it says whether anything drifted or failed, or has a number that does."""
-        return any(finding.told or finding.threshold.observed is not None for finding in self.findings)
+    unjudged: str | None = None
 
 
-def is_worse_when_lower(name: str | None) -> bool:
-    """What the catalogue knows of a measure of drift, else of a metric of models; else more is worse."""
+OVER: Final = frozenset({"resolved", "ok", "success", "recovered"})
+"""What an alert that is over calls its status or itself."""
+
+
+def is_worse_when_lower(name: str | None, *, unknown: bool = False) -> bool:
+    """What the catalogue knows of a measure of drift, else of a metric of models; else ``unknown``."""
     measure, performance = drift_measure(name or ""), known_metric(name or "")
-    return measure.lower if measure is not None else performance is not None and not performance.lower
+    if measure is not None:
+        return measure.lower
+    return unknown if performance is None else not performance.lower
+
+
+def is_over(word: Any) -> bool:
+    """True for the status of an alert that is over."""
+    return isinstance(word, str) and word.lower() in OVER
 
 
 def failed_checks(

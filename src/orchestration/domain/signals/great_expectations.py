@@ -27,10 +27,10 @@ def read(body: Any) -> Report | None:
     violations = [violation for known, violation in expectations if known and violation is not None]
     unknown = sum(not known for known, _ in expectations)
     unread = None if not unknown else f"{unknown} expectation(s) of the result say neither success nor failure."
-    if not expectations:
+    if not all(map(_entries, validations)):
         unread = "The result of Great Expectations has no expectation: send it whole, to_json_dict()."
-    checks = 1 if body["success"] is False else len(expectations) - unknown
-    return failed_checks(violations, checks, all_passed=body["success"], unread=unread)
+    passed = body["success"] and all(validation.get("success") is not False for validation in validations)
+    return failed_checks(violations, len(expectations) - unknown if passed else 1, all_passed=passed, unread=unread)
 
 
 def _validations(body: dict[str, Any]) -> list[dict[str, Any]]:

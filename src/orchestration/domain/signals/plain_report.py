@@ -7,7 +7,7 @@ from typing import Any, Final
 from orchestration.domain.contracts import Severity
 from orchestration.domain.json_values import number, text
 from orchestration.domain.signal import Threshold
-from orchestration.domain.signals.finding import Finding, Report, is_worse_when_lower
+from orchestration.domain.signals.finding import Finding, Report, is_over, is_worse_when_lower
 
 LOWER_IS_WORSE: Final = frozenset(
     {"less_than", "lower_is_worse", "lessthanthreshold", "lessthanorequaltothreshold", "<", "<="}
@@ -33,6 +33,7 @@ SEVERITIES: Final = {
 
 WORDS: Final = (
     "drift_detected",
+    "dataset_drift",
     "dataset_drift_detected",
     "data_drift_detected",
     "model_drift_detected",
@@ -44,7 +45,7 @@ WORDS: Final = (
     "has_drift",
     "drifted",
 )
-"""Names under which senders say themselves whether it is drift, besides Evidently's ``dataset_drift``."""
+"""Names under which senders say themselves whether it is drift: true or false, or 1 or 0 as Alibi Detect does."""
 
 
 def read(body: Any) -> Report | None:
@@ -52,20 +53,45 @@ def read(body: Any) -> Report | None:
     if not isinstance(body, dict):
         return None
     threshold, unread = _measured(body)
-    measured = Finding(threshold, told=severity_of(body) is not None)
-    words = (body[name] for name in WORDS if isinstance(body.get(name), bool))
-    return Report((measured, *(Finding(threshold, told=True, drifted=word) for word in words)), unread=unread)
+    said = {name: body[name] for name in WORDS if body.get(name) is not None}
+    words = [bool(word) for word in said.values() if word in (0, 1)]
+    if is_over(body.get("status")):
+        words.append(False)
+    unknown = next((name for name, word in said.items() if word not in (0, 1)), None)
+    if unknown is not None and unread is None:
+        unread = f"The drift report's {unknown} {_shown(said[unknown])} is neither true nor false: send one of them."
+    findings = (Finding(threshold, told=False), *(Finding(threshold, told=True, drifted=word) for word in words))
+    if unread is None and threshold.observed is not None and not any(finding.says for finding in findings):
+        alone = severity_of(body) is None
+        unread = "The drift report has an observed value and no threshold: send both, a severity, or drift_detected."
+        return Report(findings, unread=unread if alone else None)
+    return Report(findings, unread=unread)
 
 
 def _measured(body: dict[str, Any]) -> tuple[Threshold, str | None]:
     """The numbers of a report; without them, and why, where nobody knows which of two is the worse one."""
-    metric, comparison = text(body.get("metric"), 255), body.get("comparison") or None
+    metric, observed = text(body.get("metric"), 255), body.get("observed")
+    if observed is None and metric is None and number(body.get("p_val")) is not None:
+        # Alibi Detect's result has its p-value under a name of its own, and a threshold for it.
+        metric, observed = "p_val", body["p_val"]
+    comparison = body.get("comparison") or None
     word = str(comparison).lower()
     if comparison is not None and word not in LOWER_IS_WORSE | HIGHER_IS_WORSE:
-        told = f"The drift report's comparison {text(comparison, 80) or str(comparison)[:80]!r} is no word for which values are bad: "
+        told = f"The drift report's comparison {_shown(comparison)} is no word for which values are bad: "
         return Threshold(metric, None, None), f"{told}send lower_is_worse or higher_is_worse, or leave it out."
     lower = is_worse_when_lower(metric) if comparison is None else word in LOWER_IS_WORSE
-    return Threshold(metric, number(body.get("observed")), number(body.get("threshold")), lower_is_worse=lower), None
+    given = {"observed": observed, "threshold": body.get("threshold")}
+    wrong = next((name for name, value in given.items() if value is not None and number(value) is None), None)
+    unread = (
+        None
+        if wrong is None
+        else f"The drift report's {wrong} {_shown(given[wrong])} is no number: send observed and threshold as JSON numbers."
+    )
+    return Threshold(metric, number(observed), number(given["threshold"]), lower_is_worse=lower), unread
+
+
+def _shown(value: Any) -> str:
+    return repr(text(value, 80) or str(value)[:80])
 
 
 def severity_of(body: dict[str, Any]) -> Severity | None:

@@ -23,12 +23,8 @@ def read(body: Any) -> Report | None:
 
 
 def _scores(body: dict[str, Any]) -> Report | None:
-    columns = {
-        name: score
-        for name, score in body.items()
-        if isinstance(score, dict) and "algorithm" in score and "drift_category" in score
-    }
-    if not columns:
+    columns = {name: score for name, score in body.items() if isinstance(score, dict) and "algorithm" in score}
+    if not any("drift_category" in score for score in columns.values()):
         return None
     found = [(name, score, _score(name, score)) for name, score in columns.items()]
     violations = tuple(
@@ -56,7 +52,7 @@ def _score(name: str, score: dict[str, Any]) -> Finding:
         threshold = Threshold(metric, number(score.get("statistic")), limits[0])
     else:
         threshold = Threshold(metric, p_value, limits[1], lower_is_worse=True)
-    drifted = CATEGORIES.get(str(score["drift_category"]))
+    drifted = CATEGORIES.get(str(score.get("drift_category")))
     return Finding(threshold, told=drifted is not None, drifted=drifted)
 
 
