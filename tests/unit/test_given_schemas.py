@@ -136,7 +136,9 @@ def loops() -> Any:
 def read(kind: FileKind, document: Any, loops: Any) -> Signal | Rejection | Any:
     """What the loop reads in a report or request."""
     event = event_of(Given(kind, "file.json", b"", document), NOON)
-    return read_signal(event, reader=FileReader("fraud", {}), settings=loops, run_id="run-1")
+    # What lies in S3 is another document, which can be read.
+    kept = {"s3://amzn-s3-demo-bucket/2026-11-25/drift_report.json": b'{"drift_detected": true}'}
+    return read_signal(event, reader=FileReader("fraud", kept), settings=loops, run_id="run-1")
 
 
 def takes(kind: FileKind, document: Any, loops: Any) -> bool:

@@ -213,7 +213,7 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
             [
                 (
                     "$: must be a report that says what was measured: observed and threshold as numbers, a severity, "
-                    "drift_detected, an error, or one of the shapes of others."
+                    "drift_detected, an error, a report of a library, a report_uri of a drift_report.json, or one of the shapes of others."
                 ),
                 "$.severty: is not read: did you mean severity?",
                 "$.treshold: is not read: did you mean threshold?",
@@ -226,7 +226,7 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
             [
                 (
                     "$.detail: must be a report that says what was measured: observed and threshold as numbers, a severity, "
-                    "drift_detected, an error, or one of the shapes of others."
+                    "drift_detected, an error, a report of a library, a report_uri of a drift_report.json, or one of the shapes of others."
                 ),
                 '$.detail.model: must be 1 to 63 letters, digits and inner hyphens, and is "a b".',
                 '$.detail.observed: must be a number, or a text that is one, and is "x".',
