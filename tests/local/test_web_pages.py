@@ -120,6 +120,7 @@ def test_functions_and_jobs_see_nothing_of_the_environment_the_server_was_starte
 
 ASKS: Final = {
     "cloudformation": "list-stacks",
+    "ecr": "describe-repositories",
     "dynamodb": "list-tables",
     "events": "list-rules",
     "lambda": "list-functions",
