@@ -284,8 +284,9 @@ class Loop:
         return wait_until(condition, within=within)
 
     @contextmanager
-    def listening(self, topic: str) -> Iterator[Callable[[int], list[dict[str, Any]]]]:
-        """Subscribe to a topic; what is yielded gives the first so many messages published meanwhile."""
+    def listening(self, topic: str) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+        """Subscribe to a topic; what is yielded gives the first so many messages published meanwhile, ``about`` in
+        their subject."""
         sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
         url = sqs.create_queue(
             QueueName=f"listener-{uuid.uuid4().hex[:8]}", Attributes={"Policy": json.dumps(TAKES_FROM_TOPICS)}
@@ -294,15 +295,18 @@ class Loop:
         subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
         heard: list[dict[str, Any]] = []
 
-        def messages(count: int) -> list[dict[str, Any]]:
+        def messages(count: int, about: str = "") -> list[dict[str, Any]]:
+            def found() -> list[dict[str, Any]]:
+                return [message for message in heard if about in message.get("Subject", "")]
+
             def enough() -> bool:
                 for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                     heard.append(json.loads(message["Body"]))
-                return len(heard) >= count
+                return len(found()) >= count
 
             wait_until(enough)
-            return heard[:count]
+            return found()[:count]
 
         try:
             yield messages

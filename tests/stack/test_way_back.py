@@ -51,7 +51,7 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
         assert "ROLL_BACK" in capsys.readouterr().out
         record = loop.decisions(model)[-1]
         ended = loop.ended(loop.execution_arn(record["run_id"]))
-        subjects = [message["Subject"] for message in messages(4)]
+        subjects = [message["Subject"] for message in messages(4, model)]
     assert ended.output["outcome"] == "PROMOTED", ended
     assert "EvaluateCandidate" not in loop.states(ended.arn)
     assert loop.endpoint_config(endpoint) == served[2]
