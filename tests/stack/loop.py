@@ -285,8 +285,10 @@ class Loop:
 
     @contextmanager
     def listening(self, topic: str) -> Iterator[Callable[..., list[dict[str, Any]]]]:
-        """Subscribe to a topic; what is yielded gives the first so many messages published meanwhile, ``about`` in
-        their subject."""
+        """Subscribe to a topic; what is yielded gives the first so many messages published meanwhile.
+
+        With ``about`` those count that have it in their subject: others of the stack may be told of something too.
+        """
         sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
         url = sqs.create_queue(
             QueueName=f"listener-{uuid.uuid4().hex[:8]}", Attributes={"Policy": json.dumps(TAKES_FROM_TOPICS)}
