@@ -15,7 +15,7 @@ from orchestration.domain.contracts import Severity, SignalKind, SignalSource
 from orchestration.domain.json_values import json_document, mapping, model_name, s3_uri, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import FAILED_CHECKS, Dataset, Rejection, Signal, Threshold, Violation, identify
-from orchestration.domain.signals import aws_sample, plain_report
+from orchestration.domain.signals import plain_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ def _readers() -> tuple[Callable[[Any], Report | None], ...]:
     All are asked, since the sender chooses the shape: numbers that lie outside of it count as well.
     """
     from orchestration.domain.signals import (  # noqa: PLC0415 - no start but that of a drift report pays for them
+        aws_sample,
         clarify,
         deequ,
         evidently,
@@ -42,6 +43,12 @@ def _readers() -> tuple[Callable[[Any], Report | None], ...]:
 
     libraries = (aws_sample, evidently, nannyml, whylogs, great_expectations, deequ, clarify, plain_report)
     return tuple(library.read for library in libraries)
+
+
+def _is_of_the_sample(detail: dict[str, Any]) -> bool:
+    from orchestration.domain.signals import aws_sample  # noqa: PLC0415 - as the readers
+
+    return aws_sample.is_alert(detail)
 
 
 REPORT_NAME: Final = "drift_report.json"
@@ -84,7 +91,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         )
     if model is None and endpoint:
         model = reader.model_of_endpoint(endpoint)
-    if model is None and endpoint is None and aws_sample.is_alert(detail):
+    if model is None and endpoint is None and _is_of_the_sample(detail):
         # The alert of AWS's sample names neither; who sends it runs one model.
         model = model_name(settings.default_model)
     if model is None:
