@@ -918,3 +918,14 @@ def test_failed_checks_of_a_library_are_held_or_left_out_of_account(data_quality
     verdict = decide(checks, policy, ModelState(), NOON)
     ignored = Decision.RETRAIN if metric == "psi" else Decision.SKIP
     assert verdict.decision is (ignored if data_quality == "ignore" else Decision.HOLD)
+
+
+@pytest.mark.parametrize("summary", ["The monitor of churn failed: no data", "The monitor of churn failed: no data."])
+def test_a_failure_in_the_words_of_others_ends_as_a_sentence(summary: str) -> None:
+    failed = Signal("id", SignalSource.DRIFT_REPORT, SignalKind.MONITOR_FAILURE, "churn", summary, "")
+    policy = parse_policy("churn", None, version="defaults", settings=SETTINGS)
+    sentence = decide(failed, policy, ModelState(), NOON).sentence
+    assert (
+        sentence
+        == "The monitor of churn failed: no data. Not knowing is not the same as no drift: repair the monitoring run."
+    )

@@ -320,7 +320,7 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
             "data_quality",
             Decision.HOLD,
             Reason.MONITOR_FAILED,
-            f"{signal.summary} Not knowing is not the same as no drift: repair the monitoring run.",
+            f"{signal.summary.rstrip('.')}. Not knowing is not the same as no drift: repair the monitoring run.",
         )
     if broken:
         return GuardVerdict(
