@@ -195,10 +195,12 @@ def _decide_once(
     """Decide by what is read now and commit it; None when another signal of the model was committed meanwhile."""
     seen = ports.table.signal(found.signal_id)
     if seen is not None and seen.run_id != asked.run_id:
+        expected = loaded.policy.expect_every_hours if loaded is not None else 0.0
         # A monitor may say the same each day, and speaks all the same; a decision file that is read again was not written.
-        said_again = isinstance(found, Signal) and found.source is SignalSource.DRIFT_REPORT and found
-        if said_again and loaded is not None and not listen(ports, said_again, loaded.policy.expect_every_hours):
-            return None
+        if expected and isinstance(found, Signal) and found.source is SignalSource.DRIFT_REPORT:
+            heard = listen(ports, found, expected)
+            if not heard:
+                return None
         return _duplicate(ports, asked, seen)
     if seen is not None:
         return _answered(ports, seen, None)
