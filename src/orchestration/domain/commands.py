@@ -1,0 +1,31 @@
+"""Commands as they are written for people: whole, so that they reach the stack that speaks of them. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A deployed stack, as a command names it."""
+
+    stack: str
+    region: str
+    profile: str = ""
+    """Of the AWS configuration, where whoever reads it named one."""
+
+    def command(self, name: str, *arguments: str, **options: str | bool | None) -> str:
+        """A command line that can be pasted into a shell.
+
+        Args:
+            name: the subcommand of ``retraining``.
+            arguments: what stands behind it, in their order.
+            options: ``to="r1"`` is written ``--to r1``, ``force=True`` is ``--force``; None, False and empty are left out.
+        """
+        words = ["retraining", name, *arguments]
+        given = {**options, "stack": self.stack, "region": self.region, "profile": self.profile}
+        for key, value in given.items():
+            if value:
+                words += [f"--{key.replace('_', '-')}", *([] if value is True else [value])]
+        return shlex.join(words)

@@ -1,0 +1,26 @@
+import shlex
+
+from orchestration.domain.commands import Place
+
+HERE = Place("retraining", "eu-west-1")
+
+
+def test_a_command_ends_in_the_stack_and_region_it_is_about() -> None:
+    assert HERE.command("resume", scope="model:fraud") == (
+        "retraining resume --scope model:fraud --stack retraining --region eu-west-1"
+    )
+
+
+def test_what_a_person_wrote_stays_one_word_of_the_shell() -> None:
+    reason = "it's $(late); rm -rf /"
+    line = HERE.command("reject", "run 1", comment=reason)
+    assert shlex.split(line)[:5] == ["retraining", "reject", "run 1", "--comment", reason]
+
+
+def test_an_option_without_a_value_is_a_flag_or_nothing() -> None:
+    line = HERE.command("retrain", model="fraud", force=True, to=None, dead_letters=False)
+    assert line == "retraining retrain --model fraud --force --stack retraining --region eu-west-1"
+
+
+def test_a_profile_is_named_where_one_was_given() -> None:
+    assert Place("a", "b", "prod").command("status") == "retraining status --stack a --region b --profile prod"
