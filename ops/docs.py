@@ -22,13 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.aws_questions import page
+from ops.given_files import FileKind
+from ops.given_schemas import schema_of
 from ops.region_schemas import as_text, region_data
 from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
+from ops.schema_reference import contract, example, policy_reference, told_contract
 from ops.service_shapes import service_shapes
 from ops.stack_names import longest_stack_name
 from ops.template import sources
 from ops.threats import threat_table
 from ops.workflow_picture import draw
+from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.metrics import CATALOGUE
 
 if TYPE_CHECKING:
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
-SCHEMA: Final = ROOT / "src" / "orchestration" / "policy.schema.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
 
 
@@ -88,37 +91,22 @@ def whole_graph() -> str:
     return "\n".join([*lines, "```"])
 
 
-def policy_table() -> str:
-    """Every key of a policy file."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    lines = ["| key | type | meaning |", "| --- | --- | --- |"]
-
-    def walk(prefix: str, node: dict[str, Any]) -> None:
-        for name, child in node.get("properties", {}).items():
-            path = f"{prefix}{name}"
-            types = child.get("type", [])
-            kind = (types if isinstance(types, str) else " or ".join(types)) or (
-                "one of " + ", ".join(map(str, child.get("enum", [child.get("const")])))
-            )
-            bounds = [
-                f"{label} {child[key]}"
-                for key, label in (
-                    ("minimum", "at least"),
-                    ("maximum", "at most"),
-                    ("exclusiveMinimum", "above"),
-                    ("exclusiveMaximum", "below"),
-                )
-                if key in child
-            ]
-            lines.append(
-                f"| `{path}` | {kind}{', ' + ', '.join(bounds) if bounds else ''} | {_cell(child.get('description', ''))} |"
-            )
-            walk(f"{path}.", child)
-            if child.get("type") == "array":
-                walk(f"{path}[].", child.get("items", {}))
-
-    walk("", schema)
+def statuses_table() -> str:
+    """Every status that a run can have and that a program can hear of."""
+    lines = ["| status | ends the run | pages people |", "| --- | --- | --- |"]
+    for status in Status:
+        section = str(status).lower().replace("_", "-")
+        pages = f"[yes](../runbook.md#{section})" if status.escalates else ""
+        lines.append(f"| `{status}` | {'yes' if status.final else ''} | {pages} |")
+    lines += [f"| `SIGNAL_{decision}` | no run was begun |  |" for decision in Decision if not decision.begins_run]
     return "\n".join(lines)
+
+
+def failures_table() -> str:
+    """Ends of an execution that fail it."""
+    states = json.loads(WORKFLOW.read_text(encoding="utf-8"))["States"]
+    rows = (f"| `{state['Error']}` | {state['Comment']} |" for state in states.values() if state["Type"] == "Fail")
+    return "\n".join(["| error | what it says |", "| --- | --- |", *rows])
 
 
 def region_table() -> str:
@@ -247,7 +235,22 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "drift measures": drift_measures_table,
         "sources": metric_sources,
     },
-    "docs/policy.md": {"policy": policy_table},
+    "docs/policy.md": {
+        "policy example": functools.partial(example, schema_of(FileKind.POLICY), 1),
+        "policy": policy_reference,
+    },
+    "docs/reference/drift-report.md": contract(schema_of(FileKind.DRIFT_REPORT), 1),
+    "docs/reference/retraining-request.md": contract(schema_of(FileKind.REQUEST), 1),
+    "docs/reference/training.md": {
+        **told_contract("training-input", 0, part="input "),
+        **contract(schema_of(FileKind.OUTPUT), 1, name="output "),
+    },
+    "docs/reference/evaluation-report.md": contract(schema_of(FileKind.EVALUATION), 1),
+    "docs/reference/status-event.md": {**told_contract("status-change", 0), "statuses": statuses_table},
+    "docs/reference/execution-output.md": {
+        **told_contract("execution-output", 0),
+        "failures": failures_table,
+    },
     "docs/regions.md": {"regions": region_table, "features": feature_table},
     "docs/security.md": {"threats": threat_table},
     "docs/verified-on-aws.md": {"state": verified_state, "questions": verified_questions},
