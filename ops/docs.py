@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
+EXCERPT: Final = ("What the loop decided", "Candidate against champion", "What serves now")
+"""How the chapters of the demo begin of which the README shows the first lines."""
+EXCERPT_LINES: Final = 15
 
 
 def parameters_table() -> str:
@@ -160,9 +163,12 @@ def make_targets() -> str:
     return "```text\n" + printed.rstrip() + "\n```"
 
 
-def demo_output() -> str:
-    """The output of the last demo run with ``make docs DEMO=1``."""
-    return "```text\n" + DEMO_OUTPUT.read_text(encoding="utf-8").rstrip() + "\n```"
+def demo_excerpt() -> str:
+    """Lines of the last demo run with ``make docs DEMO=1``: the chapters that say what it decided and why it was right."""
+    chapters = DEMO_OUTPUT.read_text(encoding="utf-8").strip().split("\n\n")
+    shown = [chapter for chapter in chapters if chapter.startswith(EXCERPT)]
+    lines = "\n\n".join(shown).splitlines()[:EXCERPT_LINES]
+    return "```text\n" + "\n".join(lines) + "\n```"
 
 
 def verified_state() -> str:
@@ -223,11 +229,11 @@ WHOLE: Final[dict[str, Callable[[], str]]] = {
 
 GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "README.md": {
-        "demo output": demo_output,
-        "make targets": make_targets,
-        "stack name": stack_name,
+        "demo excerpt": demo_excerpt,
         "verified on AWS": verified_state,
     },
+    "docs/deploy.md": {"stack name": stack_name, "verified on AWS": verified_state},
+    "docs/extend.md": {"make targets": make_targets},
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
     "docs/workflow.md": {"graph": whole_graph, "states": states_table},
     "docs/metrics.md": {

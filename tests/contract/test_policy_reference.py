@@ -135,7 +135,7 @@ def test_a_stated_default_is_what_the_loop_takes_without_the_key(key: Key) -> No
     assert parsed(joined(bare, within(key.path, key.node["default"]))) == parsed(bare)
 
 
-@pytest.mark.parametrize("path", NEEDED)
+@pytest.mark.parametrize("path", sorted(NEEDED))
 def test_a_file_is_refused_without_a_key_that_says_so(path: str) -> None:
     key = next(key for key in KEYS if key.path == path)
     given = joined(document(key), within(path, key.node["examples"][0]))
