@@ -267,12 +267,13 @@ class CreditcardWorld:
         )
         self._client("s3").put_object(Bucket=automation_bucket, Key=f"policies/{MODEL}.json", Body=text.encode())
 
-    def new_transactions(self, drift: float, seed: int, day: str) -> None:
-        """A day's fresh transactions arrive: for the monitor without labels to trust, for training with them."""
+    def new_transactions(self, drift: float, seed: int, day: str, *, labelled: bool = True) -> None:
+        """A day's fresh transactions arrive: for the monitor without labels to trust, for training with them, where they come."""
         fresh = self._transactions(f"{day}.csv", seed, FRESH_ROWS, drift)
         self._upload(fresh, f"creditcard/fresh/{day}/transactions.csv")
-        labelled = self._transactions(f"{day}-labelled.csv", seed + 1, TRAINING_ROWS, drift)
-        self._upload(labelled, "creditcard/training/training.csv")
+        if labelled:
+            known = self._transactions(f"{day}-labelled.csv", seed + 1, TRAINING_ROWS, drift)
+            self._upload(known, "creditcard/training/training.csv")
 
     def make_schedule(self, role_arn: str) -> None:
         """Have SageMaker monitor the endpoint."""
