@@ -31,13 +31,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.__main__ import AWS_STAYS_INSIDE
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError, wait_until
 from ops import package_zip
-from ops.creditcard_world import ENDPOINT, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, World, WorldError
+from ops.creditcard_world import ENDPOINT, FRESH_ROWS, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, World, WorldError
 from ops.signals import heard
 from ops.stack import OperatorError, Stack, truth, variable
 from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
 from ops.workflow_picture import LANES
-from orchestration.domain.votes import Answer
+from orchestration.domain.votes import COMMENT_LIMIT, Answer
 from orchestration.steps.approvals import PROMOTION
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ MISSPELT: Final = "credit-card"
 """A model that nobody has: what the typo of a team's job names."""
 
 PATIENCE_SECONDS: Final = 60.0
-"""How long anything of the loop's own may take; a training has SageMaker's limit."""
+"""How long anything of the loop's own may take."""
+
+LOOK_SECONDS: Final = 0.1
+"""Between two looks at an execution, by the one who watches; the loop itself never polls."""
+
+TRAINING_SECONDS: Final = 900.0
+"""How long an execution may take, training included."""
 
 PHASES: Final = {state: lane for lane, states, ends in LANES for state in (*states, *ends)}
 """Phase of each state that is shown; choices are none."""
@@ -67,7 +73,12 @@ LABEL: Final = max(map(len, PHASES.values())) + 2
 
 ENDINGS: Final = {
     f"Execution{how}": status
-    for how, status in (("Succeeded", "SUCCEEDED"), ("Failed", "FAILED"), ("Aborted", "ABORTED"), ("TimedOut", "TIMED_OUT"))
+    for how, status in (
+        ("Succeeded", "SUCCEEDED"),
+        ("Failed", "FAILED"),
+        ("Aborted", "ABORTED"),
+        ("TimedOut", "TIMED_OUT"),
+    )
 }
 """Status of an execution by the event that ends its history."""
 
@@ -79,6 +90,7 @@ class Story:
         self.terminal = terminal
         self._began = time.monotonic()
         self._waited = 0.0
+        self._chapters = 0
         self.promises = 0
         self.failures: list[str] = []
 
@@ -89,7 +101,9 @@ class Story:
 
     def chapter(self, title: str) -> None:
         """A new part of the story."""
-        self.terminal.say()
+        if self._chapters:
+            self.terminal.say()
+        self._chapters += 1
         self.terminal.say(Styled("bold", title))
 
     def line(self, *parts: Part) -> None:
@@ -112,10 +126,6 @@ class Story:
     def table(self, columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> None:
         """A table."""
         self.terminal.table(columns, rows)
-
-    def facts(self, facts: Iterable[tuple[str, Cell | None]]) -> None:
-        """Names and values."""
-        self.terminal.facts(facts)
 
     def working(self, text: str) -> Any:
         """A spinner on a terminal while something takes its time; nothing in a file."""
@@ -155,7 +165,12 @@ class Execution:
         return found
 
     def follow(self, until: str = "") -> None:
-        """Tell its phases until it ends, or has come to a state."""
+        """Tell its phases until it ends, or has come to a state.
+
+        Raises:
+            WorldError: neither came within 15 minutes.
+        """
+        began = time.monotonic()
         with self._story.working("the loop is at work") as spinner:
             while True:
                 self._look()
@@ -166,7 +181,9 @@ class Execution:
                 self._tell(shown, whole=bool(over))
                 if over:
                     return
-                time.sleep(0.1)
+                if time.monotonic() - began > TRAINING_SECONDS:
+                    raise WorldError(f"Execution {self.name} is in {self.states[-1:]} after {TRAINING_SECONDS:.0f} s.")
+                time.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
         events: list[dict[str, Any]] = []
@@ -183,9 +200,7 @@ class Execution:
         """Print the phases that are over; with ``whole`` the last one, too."""
         while self._told < len(shown):
             phase = PHASES[shown[self._told]]
-            end = next(
-                (index for index in range(self._told, len(shown)) if PHASES[shown[index]] != phase), len(shown)
-            )
+            end = next((index for index in range(self._told, len(shown)) if PHASES[shown[index]] != phase), len(shown))
             if end == len(shown) and not whole:
                 return
             self._story.line(f"{phase:<{LABEL}}", Styled("cyan", " > ".join(shown[self._told : end])))
@@ -290,42 +305,39 @@ def run_demo(story: Story, *, yes: bool, keep: bool, verbose: bool) -> None:
         keep: stay up afterwards until Ctrl-C.
         verbose: have the embedded AWS log every call.
     """
-    with (
-        # Left last: what still works for it when something fails ends with the embedded AWS.
-        ThreadPoolExecutor(4) as pool,
-        TemporaryDirectory(prefix="retraining-demo-") as folder,
-        EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.5"}, verbose=verbose) as aws,
-    ):
-        os.environ.update(aws.environment)
-        scene, prepared = _set_up(story, aws, pool, Path(folder), person="demo" if yes else "reviewer")
-        prepared.result()
-        outcome = _drift(scene, pool, yes=yes)
-        transitions = len(outcome.run.states) + _noes(scene, pool, outcome)
-        if outcome.promoted:
-            transitions += _way_back(scene, outcome)
-        _summary(scene, outcome, transitions)
-        if keep:
-            _stay(scene, outcome)
+    # The threads are left last: what still works for the demo when something fails ends with the embedded AWS.
+    with ThreadPoolExecutor(4) as pool, TemporaryDirectory(prefix="retraining-demo-") as folder:
+        built = pool.submit(package_zip.build)
+        with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.5"}, verbose=verbose) as aws:
+            os.environ.update(aws.environment)
+            scene = _set_up(story, aws, pool, built, Path(folder), person="demo" if yes else "reviewer")
+            outcome = _drift(scene, pool, yes=yes)
+            transitions = len(outcome.run.states) + _noes(scene, pool, outcome)
+            if outcome.promoted:
+                transitions += _way_back(scene, outcome)
+            _summary(scene, outcome, transitions, keep=keep)
+            if keep:
+                _stay(scene, outcome)
 
 
 def _set_up(
-    story: Story, aws: EmbeddedAws, pool: ThreadPoolExecutor, folder: Path, *, person: str
-) -> tuple[Scene, Future[None]]:
+    story: Story, aws: EmbeddedAws, pool: ThreadPoolExecutor, built: Future[Path], folder: Path, *, person: str
+) -> Scene:
     story.chapter("A model serves; the loop is deployed")
     story.line(f"embedded AWS ready at {aws.endpoint_url}")
     aws.client("s3").create_bucket(Bucket="demo-artifacts")
     world_of = CreditcardWorld(aws.client, aws.environment, "creditcard-data", folder)
 
     def packaged() -> Path:
-        package_zip.build()
+        built.result()
         return package(TEMPLATE, "demo-artifacts", folder / "packaged.yaml", environment=aws.environment)
 
     with story.working("making data, deploying, training the first champion"):
         template, data = pool.submit(packaged), pool.submit(world_of.make_data)
         world = world_of.deploy_pipeline("demo-artifacts", "")
-        story.line("the team's own training pipeline is deployed (creditcard-training)")
+        story.line("the team's own training pipeline is deployed")
         data.result()
-        story.line("20,000 card transactions, their baseline and the training code are in S3")
+        story.line("20,000 card transactions and their baseline are in S3")
         champion = pool.submit(world_of.train_champion, world.role_arn)
         outputs = deploy(
             template.result(),
@@ -344,8 +356,9 @@ def _set_up(
         stack = _signed_in(aws, outputs, person)
         first_config = champion.result()
         world_of.make_schedule(world.role_arn)
+        prepared.result()
     story.line(f"a first champion was trained and serves on {ENDPOINT}")
-    return Scene(story, aws, world_of, world, stack, first_config), prepared
+    return Scene(story, aws, world_of, world, stack, first_config)
 
 
 def _signed_in(aws: EmbeddedAws, outputs: dict[str, str], person: str) -> Stack:
@@ -353,18 +366,17 @@ def _signed_in(aws: EmbeddedAws, outputs: dict[str, str], person: str) -> Stack:
     key = aws.key_of(person)
     for policy in ("ReviewerPolicyArn", "OperatorPolicyArn"):
         aws.client("iam").attach_user_policy(UserName=person, PolicyArn=outputs[policy])
-    os.environ.update(AWS_ACCESS_KEY_ID=key.access_key, AWS_SECRET_ACCESS_KEY=key.secret_key)
+    os.environ.update(AWS_ACCESS_KEY_ID=key.access_key or "", AWS_SECRET_ACCESS_KEY=key.secret_key or "")
     return Stack(STACK, aws.region)
 
 
 def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
     story = scene.story
     story.chapter("The world drifts: other customers, other fraud")
-    story.line(f"5,000 transactions of {_day(1)} arrive")
     scored = pool.submit(scene.score)
     with story.working("SageMaker Model Monitor is comparing them with the baseline"):
         job, run = scene.monitor(_day(1))
-    story.line(f"Model Monitor: {job.get('ExitMessage', job['ProcessingJobStatus'])}")
+    story.line(_said(job, 1))
     run.follow(until="AcquireTrainingSlot")
     record = scene.records()[-1]
     story.line(Styled("bold", record["decision"]), f" ({record['reason']}): {record['sentence']}")
@@ -413,7 +425,9 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
     story, stack = scene.story, scene.stack
     wait: Wait = _awaited(
         # Without the token, which reviewers may not read.
-        lambda: next((each for each in stack.table.waits_of_run_without_tokens(run_id) if each.subject == PROMOTION), None),
+        lambda: next(
+            (each for each in stack.table.waits_of_run_without_tokens(run_id) if each.subject == PROMOTION), None
+        ),
         "a request for approval",
     )
     verdict = wait.data["verdict"]
@@ -421,7 +435,7 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
     for gate in verdict["gates"]:
         story.line(Styled("green", "pass") if gate["passed"] else Styled("red", "fail"), f"  {gate['sentence']}")
     change = verdict["promotion"]
-    story.line(f"{change['endpoint']}: {change['previous_config']} -> {change['wanted_config']}")
+    story.line(f"{change['endpoint']} would serve {change['wanted_config']}")
     who = stack.client("sts").get_caller_identity()["Arn"]
     story.line(
         f"{wait.data['approvals_needed']} approval of whoever has the stack's ReviewerPolicy decides; without an answer until "
@@ -429,17 +443,19 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
     )
     if yes:
         answer, comment = Answer.APPROVED, "given by the demo itself"
-        story.line(f"nobody is asked here: the demo approves under its own identity, {who}")
+        story.line("nobody is asked here: the demo approves under its own identity")
     else:
         story.line(f"you answer as {who}")
         said = ""
         while said not in {"y", "yes", "n", "no"}:
             said = story.ask("  Promote it? y approves, n rejects, Enter alone approves: ").lower() or "y"
         answer = Answer.APPROVED if said.startswith("y") else Answer.REJECTED
-        comment = story.ask("  Comment, kept as evidence (Enter for none): ")
+        comment = story.ask("  Comment, kept as evidence (Enter for none): ")[:COMMENT_LIMIT]
     told = stack.decide(
         {"action": "decide", "run_id": run_id, "decision": answer, "comment": comment, "subject": PROMOTION}
     )
+    if not told["counted"]:
+        raise WorldError(f"The answer was not counted: {told['reason']}")
     story.line(told["reason"])
     return str(who)
 
@@ -453,24 +469,27 @@ def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
         scene.world_of.new_transactions(MILD_DRIFT, MILD_SEED, _day(2), labelled=False)
         return scene.monitor(_day(2))
 
-    monitored = pool.submit(mild)
     runs, before = scene.keys("manifests/"), len(scene.records())
+    monitored = pool.submit(mild)
 
     story.chapter("The same event again: EventBridge delivers at least once")
     event = states.describe_execution(executionArn=outcome.run.arn)["input"]
     again = scene.execution(states.start_execution(stateMachineArn=machine, input=event)["executionArn"])
     again.follow()
     story.line(again.output["reason"])
-    story.promise("no second run, no second decision", kept=again.states[-1] == "NoRetrainingNeeded")
+    same = [record for record in scene.records() if record["signal_id"] == outcome.record["signal_id"]]
+    story.promise(
+        "no second run, no second decision",
+        kept=(again.states[-1], len(same), scene.keys("manifests/")) == ("NoRetrainingNeeded", 1, runs),
+    )
 
     story.chapter("A mild drift the next day: a warning, which this policy only observes")
     with story.working("SageMaker Model Monitor is comparing the next day with the baseline"):
         job, next_day = monitored.result()
-    story.line(f"Model Monitor: {job.get('ExitMessage', job['ProcessingJobStatus'])}")
+    story.line(_said(job, 2))
     next_day.follow()
     record = scene.records()[-1]
-    story.line(Styled("bold", record["decision"]), f" ({record['reason']}): {record['sentence']}")
-    story.line("every guard of that decision:")
+    story.line(Styled("bold", record["decision"]), f" ({record['reason']}), {record['severity']}: {_drifted(record)}")
     story.command(place.command("explain", record["signal_id"]))
     story.promise(
         "one decision more, no run",
@@ -489,7 +508,6 @@ def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
     typo = scene.begun_by(event_id)
     typo.follow()
     story.line(typo.output["reason"])
-    story.line("found again by the id that put-events gave its sender:")
     story.command(place.command("signals", id=event_id))
     story.promise(
         "rejected, kept, and found by that id",
@@ -516,39 +534,74 @@ def _way_back(scene: Scene, outcome: Outcome) -> int:
     return len(back.states)
 
 
-def _summary(scene: Scene, outcome: Outcome, transitions: int) -> None:
-    story, run_id = scene.story, outcome.run.name
+def _summary(scene: Scene, outcome: Outcome, transitions: int, *, keep: bool) -> None:
+    story, run_id, terminal = scene.story, outcome.run.name, scene.story.terminal
     story.chapter("What it left behind")
     story.line(f"in s3://{scene.bucket}/")
-    for prefix in (f"manifests/{MODEL}/", f"decisions/{MODEL}/", f"evidence/{MODEL}/{run_id}/", f"runs/{MODEL}/{run_id}/"):
-        found = scene.keys(prefix)
-        story.line(f"{len(found):>3} in {prefix}")
-        story.promise(f"something lies in {prefix}", kept=bool(found)) if not found else None
+    left = {
+        prefix: len(scene.keys(prefix))
+        for prefix in (
+            f"manifests/{MODEL}/",
+            f"decisions/{MODEL}/",
+            f"evidence/{MODEL}/{run_id}/",
+            f"runs/{MODEL}/{run_id}/",
+        )
+    }
+    for prefix, count in left.items():
+        story.line(f"{count:>3} in {prefix}")
+    story.promise("plan, decisions, evidence and what was trained are there", kept=all(left.values()))
     report = _report(scene, run_id)
-    threshold, verdict = outcome.record["signal"]["threshold"], outcome.verdict
-    gates = verdict["gates"]
-    served = scene.serving()
+
+    verdict = outcome.verdict
+    gates, metric = verdict["gates"], verdict["gates"][0]["metric"]
+    champion, candidate = (verdict[f"{which}_metrics"][metric] for which in ("champion", "candidate"))
     story.chapter("In short")
-    story.facts(
+    terminal.facts(
         (
-            ("drift", f"{threshold['metric']} {threshold['observed']:.2f} against {threshold['threshold']:g}: {outcome.record['decision']}"),
+            ("drift", f"{_drifted(outcome.record)}: {outcome.record['decision']}"),
             (
-                "training",
-                f"auc {verdict['champion_metrics']['auc']:.3f} -> {verdict['candidate_metrics']['auc']:.3f} on the same held-out rows; "
-                f"{sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed",
+                "trained",
+                f"{metric} {champion:.3f} -> {candidate:.3f}, {sum(map(_passed, gates))} of {len(gates)} gates passed",
             ),
-            ("approval", f"{'given' if outcome.promoted else 'refused'} by {outcome.person}"),
+            ("approval", f"{'given' if outcome.promoted else 'refused'} by {outcome.person.rpartition(':')[2]}"),
             ("promoted", outcome.serves if outcome.promoted else "nothing"),
-            ("no's", "the same event again, a mild drift, a model that nobody has"),
-            ("rolled back", served if outcome.promoted else None),
+            ("no to", f"the same event again, a mild drift, the unknown model {MISSPELT}"),
+            (
+                "rolled back",
+                f"{scene.serving()} serves again" if outcome.promoted else "nothing, for nothing was promoted",
+            ),
             ("price", f"{transitions} state transitions, ${transitions * PRICE_PER_TRANSITION:.5f} in us-east-1"),
             ("report", str(report.relative_to(ROOT)) if report else None),
         )
     )
+    terminal.say()
+    if story.failures:
+        terminal.say(Styled("red", f"{len(story.failures)} of {story.promises} promises did not come true."))
+    else:
+        terminal.say(Styled("green", f"All {story.promises} promises came true"), f" in {story.seconds:.0f} s.")
+    if not keep:
+        terminal.say("The embedded AWS ends with all that is in it; make demo KEEP=1 keeps it up.")
+    if (
+        report
+        and terminal.is_terminal
+        and (sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
+    ):
+        # Nowhere else: a browser of the terminal would take the terminal.
+        webbrowser.open(report.as_uri())
+
+
+def _drifted(record: dict[str, Any]) -> str:
+    """What was measured against its threshold."""
+    threshold = record["signal"]["threshold"]
+    return f"{threshold['metric']} {threshold['observed']:.2f} against {threshold['threshold']:g}"
+
+
+def _passed(gate: dict[str, Any]) -> bool:
+    return bool(gate["passed"])
 
 
 def _report(scene: Scene, run_id: str) -> Path | None:
-    """Take the report of a run out of the embedded AWS, which forgets it."""
+    """Take the report of a run out of the embedded AWS, which forgets it; None where the loop wrote none."""
     found = next(iter(scene.keys(f"evidence/{MODEL}/{run_id}/report.html")), None)
     if found is None:
         return None
@@ -562,9 +615,8 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
     """Say what can be tried, and stay up until Ctrl-C."""
     terminal, place, run_id = scene.story.terminal, scene.stack.place, outcome.run.name
     scene.story.chapter("The embedded AWS stays up. In another terminal:")
-    terminal.command(f"export AWS_ENDPOINT_URL={scene.aws.endpoint_url}")
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
-    terminal.command("export " + " ".join(f"{name}={scene.aws.environment[name]}" for name in names))
+    for names in (("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")):
+        terminal.command("export " + " ".join(f"{name}={scene.aws.environment[name]}" for name in names))
     terminal.say(f'  export PATH="{Path(sys.executable).parent}:$PATH"')
     terminal.say(f"  {AWS_STAYS_INSIDE}")
     terminal.say()
@@ -583,9 +635,15 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
         threading.Event().wait()
 
 
+def _said(job: dict[str, Any], day: int) -> str:
+    """What Model Monitor says of a day: the word its run ends with."""
+    word = str(job.get("ExitMessage") or job["ProcessingJobStatus"]).partition(":")[0]
+    return f"{FRESH_ROWS:,} transactions of {_day(day)}: {word}"
+
+
 def _metrics_table(story: Story, verdict: dict[str, Any]) -> None:
     rows = []
-    for name in ("auc", "recall", "precision", "f1"):
+    for name in ("auc", "recall"):
         pair = (verdict["champion_metrics"].get(name), verdict["candidate_metrics"].get(name))
         rows.append((f"           {name}", *("-" if value is None else f"{value:.3f}" for value in pair)))
     story.table(("           on held-out rows", Column("champion", right=True), Column("candidate", right=True)), rows)
@@ -608,8 +666,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="make demo", description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--yes", action="store_true", default=truth(variable("YES")), help="approve without asking (YES=1)")
-    parser.add_argument("--keep", action="store_true", default=truth(variable("KEEP")), help="stay up at the end (KEEP=1)")
+    parser.add_argument(
+        "--yes", action="store_true", default=truth(variable("YES")), help="approve without asking (YES=1)"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", default=truth(variable("KEEP")), help="stay up at the end (KEEP=1)"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every call the embedded AWS gets")
     options = parser.parse_args(argv)
     terminal = Terminal()
@@ -623,7 +685,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run_demo(story, yes=not asks, keep=options.keep, verbose=options.verbose)
     except (
-        WorldError, DeploymentError, package_zip.PackageError, EmbeddedAwsError, OperatorError, BotoCoreError, ClientError
+        WorldError,
+        DeploymentError,
+        package_zip.PackageError,
+        EmbeddedAwsError,
+        OperatorError,
+        BotoCoreError,
+        ClientError,
     ) as error:
         terminal.say()
         terminal.say(Styled("red", "The demo stopped:"), f" {error}")
