@@ -27,8 +27,6 @@ PATIENCE = 150.0
 
 pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
-WORKER = "-m local --port 0"
-
 
 @dataclass
 class Kept:
@@ -108,14 +106,13 @@ def test_the_commands_it_prints_find_what_it_speaks_of(kept: Kept) -> None:
 
 
 def test_ctrl_c_ends_what_was_kept_and_nothing_is_left(kept: Kept) -> None:
-    address = re.search(r"export AWS_ENDPOINT_URL=http://127\.0\.0\.1:(\d+)", kept.printed)
-    assert address is not None
-    assert _servers(kept.process.pid)
+    begun = _begun_by(kept.process.pid)
+    assert begun
 
     kept.process.send_signal(signal.SIGINT)
 
     assert kept.process.wait(30) == 0
-    assert _servers(kept.process.pid) == []
+    assert _alive(begun) == set()
     assert [path.name for path in kept.temporary.iterdir()] == []
 
 
@@ -153,13 +150,15 @@ def test_a_demo_that_is_killed_half_way_leaves_nothing_running(tmp_path: Path) -
     assert process.stdout is not None
     while "embedded AWS ready" not in process.stdout.readline():
         assert process.poll() is None
+    begun = _begun_by(process.pid)
+    assert begun
 
     process.terminate()
 
     printed = process.stdout.read()
     assert process.wait(60) == 130
     assert "everything the demo started has ended" in printed
-    assert _servers(process.pid) == []
+    assert _alive(begun) == set()
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
@@ -192,15 +191,25 @@ def _environment(temporary: Path) -> dict[str, str]:
     return here | {"PYTHONPATH": "src", "TMPDIR": str(temporary), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
 
 
-def _servers(parent: int) -> list[int]:
-    """Processes of the embedded AWS that a demo started: its children, or what outlived it with its pipe."""
-    found = []
+def _begun_by(parent: int) -> set[int]:
+    """Every process that a demo has started and that lives, and those that they started."""
+    parents: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         with suppress(OSError, ValueError):
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if WORKER in command and f"PPid:\t{parent}\n" in (folder / "status").read_text():
-                found.append(int(folder.name))
-    return found
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found, more = {parent}, {parent}
+    while more:
+        more = {each for each, of in parents.items() if of in more}
+        found |= more
+    return found - {parent}
+
+
+def _alive(processes: set[int], within: float = 10.0) -> set[int]:
+    """Those that are still there after so many seconds."""
+    deadline = time.monotonic() + within
+    while (left := {each for each in processes if Path(f"/proc/{each}").exists()}) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
 
 
 def _at_a_terminal(temporary: Path) -> tuple[subprocess.Popen[bytes], int]:
