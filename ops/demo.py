@@ -1,11 +1,13 @@
-"""The whole loop on this machine: a model's world drifts, the loop retrains, people approve, a bad champion goes back.
+"""The whole loop on this machine: drift, retraining, approval, and a way back.
 
-    make demo                 asks you, at a terminal, to approve the promotion
-    make demo YES=1           approves it itself; so it does where nobody could answer, as in a pipe
-    make demo KEEP=1          leaves the embedded AWS up at the end, for commands of your own; Ctrl-C ends it
+    make demo           asks you, at a terminal, to approve the promotion
+    make demo YES=1     approves it itself; so it does where nobody can answer
+    make demo KEEP=1    leaves the embedded AWS up at the end, for commands of
+                        your own; Ctrl-C ends it
 
-No AWS account, no Docker. What it leaves on this machine is the report of its run, in .demo/. Exit status: 0 when all it
-promises came true, also when you rejected the promotion; 1 when something did not; 2 for a wrong call.
+No AWS account, no Docker. What it leaves on this machine is the report of its
+run, in .demo/. Exit status: 0 when all it promises came true, also when you
+rejected the promotion; 1 when something did not; 2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -664,7 +666,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo from the command line."""
     summary, _, rest = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
-        prog="make demo", description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m ops.demo",
+        description=summary,
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--yes", action="store_true", default=truth(variable("YES")), help="approve without asking (YES=1)"

@@ -173,7 +173,7 @@ def test_a_wrong_call_and_help_say_what_there_is(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     for option in ("--yes", "--keep", "YES=1", "KEEP=1"):
         assert option in said
-    assert max(map(len, said.splitlines())) <= 130
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
