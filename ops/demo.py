@@ -381,7 +381,7 @@ def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
     story.line(_said(job, 1))
     run.follow(until="AcquireTrainingSlot")
     record = scene.records()[-1]
-    story.line(Styled("bold", record["decision"]), f" ({record['reason']}): {record['sentence']}")
+    _tell(scene, record)
     run.follow(until="RequestPromotionApproval")
     before = scored.result()
 
@@ -396,11 +396,10 @@ def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
     if promoted:
         frauds, honest = scene.score()
         story.line(
-            f"200 fresh transactions, mean score of frauds and of honest ones: {before[0]:.2f} and {before[1]:.2f} before, "
-            f"{frauds:.2f} and {honest:.2f} now"
+            f"mean score of frauds against honest: {before[0]:.2f} to {before[1]:.2f}, now {frauds:.2f} to {honest:.2f}"
         )
     else:
-        story.line(f"{ENDPOINT} serves what it served: {after}")
+        story.line(f"{ENDPOINT} serves {after}, as before")
     outcome = Outcome(run, record, verdict, person, after)
     if promoted or not person or yes:
         story.promise("the run ended SUCCEEDED in ModelPromoted", kept=promoted and run.status == "SUCCEEDED")
@@ -444,7 +443,7 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
         f"{wait.deadline[:16]} UTC it is a no"
     )
     if yes:
-        answer, comment = Answer.APPROVED, "given by the demo itself"
+        answer, comment = Answer.APPROVED, "given by the demo"
         story.line("nobody is asked here: the demo approves under its own identity")
     else:
         story.line(f"you answer as {who}")
@@ -491,8 +490,7 @@ def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
     story.line(_said(job, 2))
     next_day.follow()
     record = scene.records()[-1]
-    story.line(Styled("bold", record["decision"]), f" ({record['reason']}), {record['severity']}: {_drifted(record)}")
-    story.command(place.command("explain", record["signal_id"]))
+    _tell(scene, record)
     story.promise(
         "one decision more, no run",
         kept=(len(scene.records()), scene.keys("manifests/"), record["decision"]) == (before + 1, runs, "OBSERVE"),
@@ -522,7 +520,7 @@ def _way_back(scene: Scene, outcome: Outcome) -> int:
     """Have an operator put the champion before back. Gives the number of state transitions."""
     story = scene.story
     story.chapter("An operator has doubts: the champion before serves again")
-    reason = "chargebacks doubled"
+    reason = "chargebacks"
     story.command(scene.stack.place.command("rollback", model=MODEL, reason=reason))
     asked = scene.stack.operate({"action": "rollback", "model": MODEL, "reason": reason})
     seen = _awaited(lambda: scene.stack.table.signal(asked["signal_id"]), "the decision on the rollback")
@@ -531,7 +529,7 @@ def _way_back(scene: Scene, outcome: Outcome) -> int:
     back = scene.execution(f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}")
     back.follow()
     serves = scene.serving()
-    story.line(f"{ENDPOINT}: {outcome.serves} -> {serves}")
+    story.line(f"{ENDPOINT} serves {serves}")
     story.promise("the first champion serves again, nothing was trained", kept=serves == scene.first_config)
     return len(back.states)
 
@@ -590,6 +588,13 @@ def _summary(scene: Scene, outcome: Outcome, transitions: int, *, keep: bool) ->
     ):
         # Nowhere else: a browser of the terminal would take the terminal.
         webbrowser.open(report.as_uri())
+
+
+def _tell(scene: Scene, record: dict[str, Any]) -> None:
+    """Tell a decision, and the command that explains it."""
+    facts = f" ({record['reason']}), {record['severity']}: {_drifted(record)}"
+    scene.story.line(Styled("bold", record["decision"]), facts)
+    scene.story.command(scene.stack.place.command("explain", record["signal_id"]))
 
 
 def _drifted(record: dict[str, Any]) -> str:
