@@ -93,6 +93,7 @@ class Story:
         self._began = time.monotonic()
         self._waited = 0.0
         self._chapters = 0
+        self._today = datetime.now(UTC)
         self.promises = 0
         self.failures: list[str] = []
 
@@ -100,6 +101,10 @@ class Story:
     def seconds(self) -> float:
         """Seconds since the start, less those of the person."""
         return time.monotonic() - self._began - self._waited
+
+    def day(self, number: int) -> str:
+        """A day of the story, the first one today; the same day also past midnight."""
+        return f"{self._today + timedelta(days=number - 1):%Y-%m-%d}"
 
     def chapter(self, title: str) -> None:
         """A new part of the story."""
@@ -353,7 +358,7 @@ def _set_up(
             environment=aws.environment,
         )
         story.line("the loop is deployed with the AWS CLI: cloudformation package, deploy")
-        prepared = pool.submit(world_of.new_transactions, STRONG_DRIFT, FRESH_SEED, _day(1))
+        prepared = pool.submit(world_of.new_transactions, STRONG_DRIFT, FRESH_SEED, story.day(1))
         world_of.upload_policy(world, outputs["AutomationBucketName"])
         stack = _signed_in(aws, outputs, person)
         first_config = champion.result()
@@ -377,8 +382,8 @@ def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
     story.chapter("The world drifts: other customers, other fraud")
     scored = pool.submit(scene.score)
     with story.working("SageMaker Model Monitor is comparing them with the baseline"):
-        job, run = scene.monitor(_day(1))
-    story.line(_said(job, 1))
+        job, run = scene.monitor(story.day(1))
+    story.line(_said(job, story.day(1)))
     run.follow(until="AcquireTrainingSlot")
     record = scene.records()[-1]
     _tell(scene, record)
@@ -467,8 +472,8 @@ def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
     client, machine = scene.aws.client("events"), scene.stack.outputs["StateMachineArn"]
 
     def mild() -> tuple[dict[str, Any], Execution]:
-        scene.world_of.new_transactions(MILD_DRIFT, MILD_SEED, _day(2), labelled=False)
-        return scene.monitor(_day(2))
+        scene.world_of.new_transactions(MILD_DRIFT, MILD_SEED, story.day(2), labelled=False)
+        return scene.monitor(story.day(2))
 
     runs, before = scene.keys("manifests/"), len(scene.records())
     monitored = pool.submit(mild)
@@ -487,7 +492,7 @@ def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
     story.chapter("A mild drift the next day: a warning, which this policy only observes")
     with story.working("SageMaker Model Monitor is comparing the next day with the baseline"):
         job, next_day = monitored.result()
-    story.line(_said(job, 2))
+    story.line(_said(job, story.day(2)))
     next_day.follow()
     record = scene.records()[-1]
     _tell(scene, record)
@@ -520,7 +525,7 @@ def _way_back(scene: Scene, outcome: Outcome) -> int:
     """Have an operator put the champion before back. Gives the number of state transitions."""
     story = scene.story
     story.chapter("An operator has doubts: the champion before serves again")
-    reason = "chargebacks"
+    reason, served = "chargebacks", scene.serving()
     story.command(scene.stack.place.command("rollback", model=MODEL, reason=reason))
     asked = scene.stack.operate({"action": "rollback", "model": MODEL, "reason": reason})
     seen = _awaited(lambda: scene.stack.table.signal(asked["signal_id"]), "the decision on the rollback")
@@ -530,7 +535,10 @@ def _way_back(scene: Scene, outcome: Outcome) -> int:
     back.follow()
     serves = scene.serving()
     story.line(f"{ENDPOINT} serves {serves}")
-    story.promise("the first champion serves again, nothing was trained", kept=serves == scene.first_config)
+    story.promise(
+        "the first champion serves again, nothing was trained",
+        kept=served == outcome.serves and serves == scene.first_config and "TriggerTrainingPipeline" not in back.states,
+    )
     return len(back.states)
 
 
@@ -642,10 +650,10 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
         threading.Event().wait()
 
 
-def _said(job: dict[str, Any], day: int) -> str:
+def _said(job: dict[str, Any], day: str) -> str:
     """What Model Monitor says of a day: the word its run ends with."""
     word = str(job.get("ExitMessage") or job["ProcessingJobStatus"]).partition(":")[0]
-    return f"{FRESH_ROWS:,} transactions of {_day(day)}: {word}"
+    return f"{FRESH_ROWS:,} transactions of {day}: {word}"
 
 
 def _metrics_table(story: Story, verdict: dict[str, Any]) -> None:
@@ -661,10 +669,6 @@ def _awaited(condition: Callable[[], Any], what: str) -> Any:
         return wait_until(condition, within=PATIENCE_SECONDS)
     except TimeoutError:
         raise WorldError(f"There was not {what} within {PATIENCE_SECONDS:.0f} s.") from None
-
-
-def _day(number: int) -> str:
-    return f"{datetime.now(UTC) + timedelta(days=number - 1):%Y-%m-%d}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
