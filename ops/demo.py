@@ -138,14 +138,14 @@ class Story:
         """A spinner on a terminal while something takes its time; nothing in a file."""
         return self.terminal.working(text)
 
-    def ask(self, question: str) -> str:
-        """What the person types; a question that is left with Ctrl-D is answered with no."""
+    def ask(self, question: str, *, left: str = "") -> str:
+        """What the person types; ``left`` where the question is left with Ctrl-D."""
         began = time.monotonic()
         try:
             return self.terminal.ask(question).strip()
         except EOFError:
             self.terminal.say()
-            return "n"
+            return left
         finally:
             self._waited += time.monotonic() - began
 
@@ -295,6 +295,7 @@ class Outcome:
     record: dict[str, Any]
     verdict: dict[str, Any]
     person: str
+    answer: Answer
     serves: str
 
     @property
@@ -389,12 +390,14 @@ def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
     _tell(scene, record)
     run.follow(until="RequestPromotionApproval")
     before = scored.result()
+    if run.status != "RUNNING":
+        raise WorldError(
+            f"The run ended in {run.states[-1]} before people were asked: {run.output.get('reason', run.status)}"
+        )
 
     verdict = scene.read(f"evidence/{MODEL}/{run.name}/evaluation.json")["verdict"]
-    person = ""
-    if run.status == "RUNNING":
-        story.chapter("The policy asks people before the new model serves")
-        person = _approval(scene, run.name, yes=yes)
+    story.chapter("The policy asks people before the new model serves")
+    person, answer = _approval(scene, run.name, yes=yes)
     run.follow()
     after = scene.serving()
     promoted = run.states[-1] == "ModelPromoted"
@@ -405,8 +408,7 @@ def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
         )
     else:
         story.line(f"{ENDPOINT} serves {after}, as before")
-    outcome = Outcome(run, record, verdict, person, after)
-    if promoted or not person or yes:
+    if answer is Answer.APPROVED:
         story.promise("the run ended SUCCEEDED in ModelPromoted", kept=promoted and run.status == "SUCCEEDED")
         story.promise("the endpoint serves another config than before", kept=after != scene.first_config)
         story.promise(
@@ -418,16 +420,13 @@ def _drift(scene: Scene, pool: ThreadPoolExecutor, *, yes: bool) -> Outcome:
             "the run ended APPROVAL_REJECTED, and the champion serves on",
             kept=run.output.get("outcome") == "APPROVAL_REJECTED" and after == scene.first_config,
         )
-    approval = scene.read(f"evidence/{MODEL}/{run.name}/approval-{PROMOTION}.json") if person else {"votes": []}
-    story.promise(
-        "the evidence names who decided",
-        kept=[vote["by"] for vote in approval["votes"]] == [person],
-    )
-    return outcome
+    votes = scene.read(f"evidence/{MODEL}/{run.name}/approval-{PROMOTION}.json")["votes"]
+    story.promise("the evidence names who decided", kept=[vote["by"] for vote in votes] == [person])
+    return Outcome(run, record, verdict, person, answer, after)
 
 
-def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
-    """Show what is asked, take the answer, and have it counted. Gives who answered."""
+def _approval(scene: Scene, run_id: str, *, yes: bool) -> tuple[str, Answer]:
+    """Show what is asked, take the answer, and have it counted. Gives who answered, and what."""
     story, stack = scene.story, scene.stack
     wait: Wait = _awaited(
         # Without the token, which reviewers may not read.
@@ -454,7 +453,7 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
         story.line(f"you answer as {who}")
         said = ""
         while said not in {"y", "yes", "n", "no"}:
-            said = story.ask("  Promote it? y approves, n rejects, Enter alone approves: ").lower() or "y"
+            said = story.ask("  Promote it? y approves, n rejects, Enter alone approves: ", left="n").lower() or "y"
         answer = Answer.APPROVED if said.startswith("y") else Answer.REJECTED
         comment = story.ask("  Comment, kept as evidence (Enter for none): ")[:COMMENT_LIMIT]
     told = stack.decide(
@@ -463,7 +462,7 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> str:
     if not told["counted"]:
         raise WorldError(f"The answer was not counted: {told['reason']}")
     story.line(told["reason"])
-    return str(who)
+    return str(who), answer
 
 
 def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
@@ -571,7 +570,7 @@ def _summary(scene: Scene, outcome: Outcome, transitions: int, *, keep: bool) ->
                 "trained",
                 f"{metric} {champion:.3f} -> {candidate:.3f}, {sum(map(_passed, gates))} of {len(gates)} gates passed",
             ),
-            ("approval", f"{'given' if outcome.promoted else 'refused'} by {outcome.person.rpartition(':')[2]}"),
+            ("approval", f"{outcome.answer.lower()} by {outcome.person.rpartition(':')[2]}"),
             ("promoted", outcome.serves if outcome.promoted else "nothing"),
             ("no to", f"the same event again, a mild drift, the unknown model {MISSPELT}"),
             (

@@ -69,7 +69,7 @@ def test_every_promise_comes_true_and_the_story_has_a_yes_a_way_back_and_a_no(ke
     assert re.search(r"^All \d+ promises came true in \d+ s\.$", kept.printed, re.MULTILINE)
     short = kept.printed.partition("\nIn short\n")[2]
     assert re.search(r"drift +amount 0\.62 against 0\.1: RETRAIN", short)
-    assert re.search(r"approval +given by user/demo\n", short)
+    assert re.search(r"approval +approved by user/demo\n", short)
     promoted, back = (re.search(rf"{name} +(\S+)", short) for name in ("promoted", "rolled back"))
     assert promoted is not None
     assert back is not None
@@ -133,6 +133,7 @@ def test_a_person_who_says_no_sees_the_run_end_and_the_demo_go_on(tmp_path: Path
     assert "ok the run ended APPROVAL_REJECTED, and the champion serves on" in said
     assert re.search(r"All \d+ promises came true", said)
     assert "NOT TRUE" not in said
+    assert "approval rejected by user/reviewer" in said
     assert "An operator has doubts" not in said
     told = [line for line in plain.replace("\r", "\n").splitlines() if "Promote it?" not in line]
     assert [line for line in told if len(line.rstrip()) > 80] == []
