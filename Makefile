@@ -58,7 +58,7 @@ setup: ## Make .venv from the lock file (about 10 s), or leave it alone when it 
 	@"$(PYTHON)" requirements/install.py dev
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(VENV) is ready: $$($(PYTHON_VENV) --version)",:)
 
-demo: setup ## Show the loop on this machine: drift, decision, real training, evaluation, promotion, evidence
+demo: setup ## Show the loop on this machine: drift, real training, your approval, promotion, way back (YES=1 asks nobody, KEEP=1 stays up)
 	@$(OPS)demo $(ARGS)
 
 local: setup ## Run the embedded AWS in the foreground and say what to export (PORT=4566)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from examples.monitors.evidently import monitor
 from ops.stack_deployment import ROOT, deploy, package
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLE: Final = ROOT / "examples" / "creditcard"
-MONITOR: Final = ROOT / "examples" / "monitors" / "evidently"
-RECORDED: Final = ROOT / "tests" / "dialects" / "evidently_monitor" / "recorded" / "strong_drift_after_a_promotion.json"
 MODEL: Final = "creditcard"
 ENDPOINT: Final = "creditcard-prod"
 SCHEDULE: Final = "creditcard-data-quality"
@@ -167,46 +164,6 @@ class CreditcardWorld:
         )
         return World(self.data_bucket, outputs["TrainingJobRoleArn"], outputs["TrainingPipelineArn"])
 
-    def deploy_monitor(self, artifact_bucket: str, automation_bucket: str) -> str:
-        """Deploy the monitor of those who have no Model Monitor; gives the ARN of its state machine."""
-        packaged = package(
-            MONITOR / "monitor.yaml",
-            artifact_bucket,
-            self._folder / "monitor.packaged.yaml",
-            environment=self._environment,
-        )
-        self._upload(MONITOR / "monitor.py", "monitors/evidently/monitor.py")
-        parameters = {
-            "Model": MODEL,
-            "EndpointName": self._endpoint,
-            "AutomationBucket": automation_bucket,
-            "DataBucket": self.data_bucket,
-            "DataPrefix": "creditcard/fresh/%Y-%m-%d/",
-            "BaselineKey": "creditcard/champion-data/training.csv",
-            "IgnoredColumns": "is_fraud",
-            "Image": self._image,
-            "ScheduleState": "DISABLED",
-        }
-        outputs = deploy(packaged, "creditcard-monitor", parameters, environment=self._environment)
-        return outputs["MonitorStateMachineArn"]
-
-    def play_evidently(self, automation_bucket: str, window_end: str) -> str:
-        """Leave what Evidently said of such a window, as a job leaves it that died before it sent it.
-
-        The library is a gigabyte and not installed here. Gives the address of the baseline, which the monitor's script finds
-        by what serves.
-        """
-        environment = {
-            "ENDPOINT": self._endpoint,
-            "RUNS": f"s3://{automation_bucket}/runs/{MODEL}/",
-            "BASELINE": self._uri("creditcard/champion-data/training.csv"),
-        }
-        baseline = monitor.baseline_address(self._client("sagemaker"), self._client("s3"), environment)
-        report = {**json.loads(RECORDED.read_text(encoding="utf-8"))["report"], "baseline": baseline}
-        key = f"drift-reports/{MODEL}/{window_end[:13]}/report.json"
-        self._client("s3").put_object(Bucket=self.data_bucket, Key=key, Body=json.dumps(report).encode())
-        return baseline
-
     def train_champion(self, role_arn: str, name: str = "") -> str:
         """Train the first champion with a SageMaker training job and let it serve.
 
@@ -267,12 +224,13 @@ class CreditcardWorld:
         )
         self._client("s3").put_object(Bucket=automation_bucket, Key=f"policies/{MODEL}.json", Body=text.encode())
 
-    def new_transactions(self, drift: float, seed: int, day: str) -> None:
-        """A day's fresh transactions arrive: for the monitor without labels to trust, for training with them."""
+    def new_transactions(self, drift: float, seed: int, day: str, *, labelled: bool = True) -> None:
+        """A day's fresh transactions arrive: for the monitor without labels to trust, for training with them, where they come."""
         fresh = self._transactions(f"{day}.csv", seed, FRESH_ROWS, drift)
         self._upload(fresh, f"creditcard/fresh/{day}/transactions.csv")
-        labelled = self._transactions(f"{day}-labelled.csv", seed + 1, TRAINING_ROWS, drift)
-        self._upload(labelled, "creditcard/training/training.csv")
+        if labelled:
+            known = self._transactions(f"{day}-labelled.csv", seed + 1, TRAINING_ROWS, drift)
+            self._upload(known, "creditcard/training/training.csv")
 
     def make_schedule(self, role_arn: str) -> None:
         """Have SageMaker monitor the endpoint."""

@@ -8,10 +8,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
 
 from ops.caller_proof import proven
 from ops.terminal import Styled, Terminal
+from orchestration.domain.commands import Place
 from orchestration.domain.json_values import json_object
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
@@ -27,27 +28,45 @@ USAGE_ERROR = 2
 class OperatorError(Exception):
     """The command cannot be carried out; the message says what to do."""
 
+    status = 1
+    """Exit status of the command: the answer is no."""
+
+
+class CallError(OperatorError):
+    """Something was given that no command takes."""
+
+    status = 2
+
+
+class NotReachedError(OperatorError):
+    """What is to be asked is not there, cannot be reached, or does not answer whoever asks."""
+
+    status = 3
+
 
 class Stack:
     """The deployed stack.
 
     Args:
         name: the CloudFormation stack's name.
-        region: AWS region; None takes the one of the environment.
+        region: AWS Region; None takes the one of the AWS configuration.
+        profile: of the AWS configuration; None takes the one of the environment.
 
     Raises:
-        OperatorError: there is no such stack, or nobody is signed in.
+        NotReachedError: there is no such stack, or nobody is signed in.
     """
 
-    def __init__(self, name: str, region: str | None = None) -> None:
+    def __init__(self, name: str, region: str | None = None, profile: str | None = None) -> None:
         self.name = name
-        self._session = boto3.Session(region_name=region)
+        self._session = session_in(region, profile)
+        self.place = Place(name, str(self._session.region_name), profile or "")
+        """For the commands that are printed."""
         try:
             described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except (BotoCoreError, ClientError) as error:
-            raise OperatorError(
-                f"Stack {name} was not found ({error}). Name it with STACK=, its region with REGION=; for the embedded "
-                "AWS export what `make local` prints."
+            raise NotReachedError(
+                f"Stack {name} was not found in {self.place.region} ({error}). Name it with --stack, its Region with "
+                "--region; for the embedded AWS export what `make local` prints."
             ) from None
         self.outputs: dict[str, str] = {
             output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])
@@ -56,7 +75,7 @@ class Stack:
         self.event_bus = str(parameters.get("EventBusName") or "default")
         """Where drift reports and requests come in."""
         if "StateMachineArn" not in self.outputs:
-            raise OperatorError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
+            raise NotReachedError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client in the stack's region."""
@@ -93,7 +112,7 @@ class Stack:
             raise OperatorError(f"Stack {self.name} has no output {function}: deploy its newest template.")
         credentials = self._session.get_credentials()
         if credentials is None:
-            raise OperatorError("Nobody is signed in to AWS: aws configure, aws sso login.")
+            raise NotReachedError("Nobody is signed in to AWS: aws configure, aws sso login.")
         sts = self.client("sts").meta
         signed = proven(
             request,
@@ -166,7 +185,7 @@ def run_signed_in(
     options = arguments.parse_args(argv)
     terminal, errors = Terminal(), Terminal(errors=True)
     try:
-        return command(options, _session(options.region), terminal)
+        return command(options, session_in(options.region), terminal)
     except OperatorError as error:
         errors.say(Styled("red", str(error)))
         return USAGE_ERROR
@@ -185,10 +204,18 @@ def run_signed_in(
         return 1
 
 
-def _session(region: str | None) -> boto3.Session:
-    session = boto3.Session(region_name=region)
+def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
+    """AWS as whoever is signed in sees it.
+
+    Raises:
+        CallError: it is not known in which Region, or there is no such profile.
+    """
+    try:
+        session = boto3.Session(region_name=region, profile_name=profile)
+    except ProfileNotFound as error:
+        raise CallError(f"{error}. Those there are: aws configure list-profiles") from None
     if not session.region_name:
-        raise OperatorError("Which region? Name it: REGION=eu-west-1")
+        raise CallError("Which Region? Name it: --region eu-west-1")
     return session
 
 

@@ -3,16 +3,23 @@ r"""The one way to the terminal: every command prints through here, and what it 
 Names, reasons, metrics and comments come from events and from people. So there is no markup that they could imitate:
 colour comes with a ``Styled`` piece, every text is shown as it is, and what a terminal would obey, hide or turn around is
 shown as an escape, such as ``\x1b``. A line break in a text is shown too, so that nobody writes a line of their own.
+
+Lines are broken between words at the width of the terminal. A word is never broken: an ARN, an address or an id is there
+to be copied. A command that is too long goes on after a backslash, as a shell reads it.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -28,8 +35,14 @@ if TYPE_CHECKING:
 TEXT_LIMIT: Final = 10_000
 """Characters printed of one text; ``JSON=1`` has all of them."""
 
-WIDTH: Final = 160
-"""Columns where the output goes to a file: wide enough for an ARN."""
+WIDTH: Final = 80
+"""Columns where the output goes to a file or a pipe and ``COLUMNS`` says nothing else."""
+
+NARROWEST_CELL: Final = 16
+"""Columns a cell of sentences needs; a table that has fewer for one is printed as cards."""
+
+GAP: Final = 2
+"""Spaces between two columns of a table."""
 
 Style = Literal[
     "bold", "dim", "red", "green", "yellow", "cyan", "white", "bold red", "bold green", "bold yellow", "bold cyan"
@@ -46,7 +59,7 @@ class Styled:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. A ``whole`` one is never broken over lines, since its cells are there to be copied."""
+    """A column of a table. A ``whole`` one is never folded, since its cells are there to be copied."""
 
     title: str
     whole: bool = False
@@ -64,20 +77,33 @@ class Step(Protocol):
         """Move on."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the one who called end: whoever reads, such as ``head``, has seen enough."""
+        raise BrokenPipeError
+
+
 class Terminal:
     """Where a command prints and asks.
 
     Args:
         errors: print to standard error.
         file: print there instead.
+        colour: False prints without, whatever the terminal can.
+        json: print the document of ``answer`` and nothing else.
     """
 
-    def __init__(self, *, errors: bool = False, file: TextIO | None = None) -> None:
+    def __init__(
+        self, *, errors: bool = False, file: TextIO | None = None, colour: bool = True, json: bool = False
+    ) -> None:
         stream = file or (sys.stderr if errors else sys.stdout)
-        self._console = Console(
+        self._json = json
+        self._console = _Console(
             file=file,
             stderr=errors,
-            width=None if stream.isatty() else WIDTH,
+            width=None if stream.isatty() else _columns(),
+            no_color=not colour or None,
+            color_system="auto" if colour else None,
             soft_wrap=True,
             highlight=False,
             markup=False,
@@ -89,24 +115,118 @@ class Terminal:
         """Whether a person looks at it while it is printed."""
         return self._console.is_terminal
 
-    def say(self, *parts: Part) -> None:
-        """Print one line, an empty one of no parts."""
-        self._console.print(self._text(parts))
+    @property
+    def width(self) -> int:
+        """Columns of a line."""
+        return self._console.width
+
+    def say(self, *parts: Part, hang: int = 0) -> None:
+        """Print one line, an empty one of no parts; what is too long goes on below its first word.
+
+        Args:
+            parts: the pieces of the line; spaces at its start indent what goes on, too.
+            hang: further spaces before what goes on.
+        """
+        if not self._json:
+            self._print(_wrapped(self._text(parts), self.width, hang))
+
+    def command(self, line: str, indent: int = 2) -> None:
+        """Print a command that can be copied: whole, or going on after backslashes.
+
+        Args:
+            line: as a shell reads it.
+            indent: spaces before it.
+        """
+        if self._json:
+            return
+        lines, room = [""], self.width - indent - 2
+        for piece in _pieces(line):
+            if lines[-1] and cell_len(f"{lines[-1]} {piece}") > room:
+                lines.append(f"  {piece}")
+            else:
+                lines[-1] = f"{lines[-1]} {piece}".lstrip() if len(lines) == 1 else f"{lines[-1]} {piece}"
+        for position, each in enumerate(lines):
+            more = " \\" if position < len(lines) - 1 else ""
+            self._console.print(self._text((f"{' ' * indent}{each}{more}",)))
+
+    def facts(self, facts: Iterable[tuple[str, Cell | None]], indent: int = 2) -> None:
+        """Print names and values, the values below each other; None is left out.
+
+        Args:
+            facts: name and value, in their order.
+            indent: spaces before each.
+        """
+        given = [(name, value) for name, value in facts if value is not None]
+        widest = max((cell_len(name) for name, _ in given), default=0) + GAP
+        beside = self.width - indent - widest >= 3 * NARROWEST_CELL
+        for name, value in given:
+            parts = value if isinstance(value, tuple) else (value,)
+            if beside:
+                self.say(f"{' ' * indent}{name:<{widest}}", *parts, hang=widest)
+            else:
+                self.say(f"{' ' * indent}{name}:")
+                self.say(" " * (indent + 2), *parts)
 
     def table(self, columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> None:
-        """Print a table; what is too wide for its column is folded."""
-        table = Table(show_edge=False, pad_edge=False)
-        for each in columns:
-            column = Column(each) if isinstance(each, str) else each
+        """Print a table, or one card a row where the terminal is too narrow for it."""
+        if self._json:
+            return
+        made = [Column(each) if isinstance(each, str) else each for each in columns]
+        texts = [[self._text(cell if isinstance(cell, tuple) else (cell,)) for cell in row] for row in rows]
+        widths = [
+            max(cell_len(column.title), *(row[position].cell_len for row in texts), 1)
+            for position, column in enumerate(made)
+        ]
+        needed = [
+            width if column.whole else max(min(width, NARROWEST_CELL), _longest_word(row[position] for row in texts))
+            for position, (column, width) in enumerate(zip(made, widths, strict=True))
+        ]
+        if sum(needed) + GAP * (len(made) - 1) > self.width:
+            self._cards(made, texts)
+            return
+        table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        for column, width in zip(made, needed, strict=True):
             table.add_column(
                 self._text((column.title,)),
                 overflow="fold",
                 no_wrap=column.whole,
+                min_width=width,
                 justify="right" if column.right else "left",
             )
-        for row in rows:
-            table.add_row(*(self._text(cell if isinstance(cell, tuple) else (cell,)) for cell in row))
-        self._console.print(table)
+        for row in texts:
+            table.add_row(*row)
+        # Rendered here, since a table fills its lines with spaces.
+        for line in self._console.render_lines(table, pad=False):
+            text = Text()
+            for segment in line:
+                text.append(segment.text, segment.style)
+            text.rstrip()
+            self._console.print(text)
+
+    def _cards(self, columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> None:
+        for position, row in enumerate(rows):
+            if position:
+                self._console.print(Text())
+            for column, cell in zip(columns, row, strict=True):
+                if column is columns[0]:
+                    title = cell.copy()
+                    title.stylize("bold")
+                    self._print(_wrapped(title, self.width, 2))
+                elif cell.plain.strip():
+                    start = Text(f"  {self._plain(column.title)}: ", "dim")
+                    self._print(_wrapped(start.append_text(cell), self.width, 2))
+
+    def clear(self) -> None:
+        """Begin again at the top of a terminal; elsewhere an empty line parts what was from what comes."""
+        if self.is_terminal:
+            self._console.clear()
+        else:
+            self.say()
+
+    def answer(self, document: Any) -> None:
+        """Print what the command found, for programs that asked for it with ``--json``; its texts are as they are."""
+        if self._json:
+            self.json(document)
 
     def json(self, document: Any) -> None:
         """Print a document for programs, with its texts as they are; JSON has escapes of its own."""
@@ -142,6 +262,10 @@ class Terminal:
         """A spinner while something takes its time; nothing where nobody looks."""
         return self._console.status(self._text((text,))) if self.is_terminal else nullcontext()
 
+    def _print(self, lines: Iterable[Text]) -> None:
+        for line in lines:
+            self._console.print(line)
+
     def _text(self, parts: Iterable[Part]) -> Text:
         text = Text()
         for part in parts:
@@ -159,3 +283,40 @@ class Terminal:
             .encode(self._console.encoding, "backslashreplace")
             .decode(self._console.encoding)
         )
+
+
+def _columns() -> int:
+    """What ``COLUMNS`` says, or the usual width of a terminal."""
+    given = os.environ.get("COLUMNS", "")
+    return max(int(given[:6]), NARROWEST_CELL) if given.isdecimal() else WIDTH
+
+
+def _longest_word(texts: Iterable[Text]) -> int:
+    return max((cell_len(word) for text in texts for word in text.plain.split()), default=0)
+
+
+def _wrapped(text: Text, width: int, hang: int) -> list[Text]:
+    """A text as lines, broken between words only."""
+    plain = text.plain
+    indent = len(plain) - len(plain.lstrip(" "))
+    lines: list[Text] = []
+    start, end, room = 0, 0, width
+    for word in re.finditer(r"\S+", plain):
+        if end and cell_len(plain[start : word.end()]) > room and word.start() > start + (0 if lines else indent):
+            lines.append(text[start:end])
+            start, room = word.start(), width - indent - hang
+        end = word.end()
+    lines.append(text[start:end] if end else text)
+    return [lines[0], *(Text(" " * (indent + hang)).append_text(line) for line in lines[1:])]
+
+
+def _pieces(line: str) -> list[str]:
+    """A command in the pieces that stay on one line: the words before its options, and each option with its value."""
+    pieces: list[str] = []
+    for word in shlex.split(line):
+        quoted = shlex.quote(word)
+        if word.startswith("--") or not pieces:
+            pieces.append(quoted)
+        else:
+            pieces[-1] = f"{pieces[-1]} {quoted}"
+    return pieces

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from ops.stack import Stack, parser, run
+from ops.invocation import stack_command
 from ops.terminal import Column
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
+    from ops.stack import Stack
     from ops.terminal import Terminal
     from orchestration.domain.wait import Wait
 
 
-def waits(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Print the waits; task tokens never leave the table."""
-    del options
+@stack_command("waits", watch=True)
+def waits(stack: Stack, terminal: Terminal) -> int:
+    """Print what is parked: what it waits for, since when, until when."""
     found = sorted(stack.table.waits_without_tokens(), key=lambda wait: wait.parked_at)
     if not found:
         terminal.say("Nothing is parked.")
@@ -49,12 +46,3 @@ def _names(wait: Wait) -> str:
 def _why(wait: Wait) -> str:
     said = "" if wait.data.get("accepted") else wait.data.get("said", "")
     return str(wait.data.get("why") or (said and f"AWS has not taken it yet: {said}"))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    return run(waits, parser("waits", __doc__), argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

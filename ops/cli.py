@@ -1,0 +1,94 @@
+"""``retraining``: the one command for everything around a deployed loop.
+
+    retraining status --stack fraud --region eu-west-1
+    retraining --help
+
+Exit status: 0 done, 1 the answer is no, 2 wrong call, 3 AWS could not be reached or does not allow it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from ops.invocation import PREFIX, finished
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "Look": {
+        "waits": ("ops.waits:waits", "What is parked, for whom, since when, until when."),
+    },
+}
+"""By section, each command: where it is, and what it does in a line. Nothing is imported before it is called."""
+
+_PLACES: Final = {name: place for section in COMMANDS.values() for name, (place, _) in section.items()}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all, in their order."""
+        del ctx
+        return list(_PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        del ctx
+        if cmd_name not in _PLACES:
+            return None
+        module, _, attribute = _PLACES[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the one that is called, or say which was meant."""
+        if args and args[0] not in _PLACES:
+            near = get_close_matches(args[0], _PLACES, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"There is no command {args[0]}.{meant} All: retraining --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them by section."""
+        del ctx
+        for section, commands in COMMANDS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, sentence) for name, (_, sentence) in commands.items()])
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["--help", "-h"]})
+@click.option("--stack", help="Stack, by its name; this and the next three may stand before or after the command.")
+@click.option("--region", help="AWS Region, else the one of your AWS configuration.")
+@click.option("--profile", help="Profile of your AWS configuration.")
+@click.option("--no-color", is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same.")
+@click.version_option(package_name="retraining-loop")
+@click.pass_context
+def retraining(ctx: click.Context, **given: Any) -> None:
+    """Watch and steer the loop from model drift to retraining, as it runs in your AWS account.
+
+    Exit status: 0 done, 1 the answer is no, 2 wrong call, 3 AWS could not be reached or does not allow it.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        return
+    ctx.default_map = {ctx.invoked_subcommand: {name: value for name, value in given.items() if value}}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    return finished(
+        lambda: retraining.main(
+            None if argv is None else list(argv), "retraining", standalone_mode=False, auto_envvar_prefix=PREFIX
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

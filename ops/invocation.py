@@ -1,0 +1,167 @@
+"""How a command of ``retraining`` is called: the options all share, exit statuses, and errors that name the next step.
+
+Every option can also be given as ``RETRAINING_<OPTION>`` in the environment, which is how the Makefile hands on what it
+was given, so that no shell reads it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from ops.stack import OperatorError, Stack, session_in
+from ops.terminal import Styled, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREFIX: Final = "RETRAINING"
+"""Of the environment variables that stand for options."""
+
+DEFAULT_STACK: Final = "retraining"
+
+WATCH_SECONDS: Final = 3.0
+"""Between two looks of ``--watch``."""
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+SIGN_IN: Final = "Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
+
+
+class Exit(IntEnum):
+    """What an exit status says."""
+
+    DONE = 0
+    NO = 1
+    """The answer is no: it was not done, or what was checked does not hold."""
+    WRONG_CALL = 2
+    NOT_REACHED = 3
+    """AWS could not be asked, or whoever asks is not allowed to."""
+
+
+class Command(click.Command):
+    """A subcommand. Its options may stand in the environment, and what it raises becomes an exit status."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options["context_settings"] = {"auto_envvar_prefix": PREFIX, **(options.get("context_settings") or {})}
+        super().__init__(*arguments, **options)
+
+
+def stack_command(
+    name: str, *, watch: bool = False, stack: str | None = DEFAULT_STACK
+) -> Callable[[Callable[..., int]], Command]:
+    """Make a command of ``function(stack, terminal, **options) -> exit status``, whose docstring is its help.
+
+    Args:
+        name: of the subcommand.
+        watch: whether ``--watch`` has it look again and again.
+        stack: the stack it asks when none is named; None hands None on instead of a `Stack` then.
+    """
+
+    def call(function: Callable[..., int], terminal: Terminal, shared: dict[str, Any], options: dict[str, Any]) -> int:
+        named = shared["stack"]
+        found = Stack(named, shared["region"], shared["profile"]) if named else None
+        return int(function(found, terminal, **options))
+
+    return functools.partial(_command, name=name, watch=watch, stack=stack, call=call)
+
+
+def account_command(name: str) -> Callable[[Callable[..., int]], Command]:
+    """Make a command of ``function(session, stack_name, terminal, **options)``, for a stack that need not be there."""
+
+    def call(function: Callable[..., int], terminal: Terminal, shared: dict[str, Any], options: dict[str, Any]) -> int:
+        session = session_in(shared["region"], shared["profile"])
+        return int(function(session, shared["stack"], terminal, **options))
+
+    return functools.partial(_command, name=name, watch=False, stack=DEFAULT_STACK, call=call)
+
+
+def _command(
+    function: Callable[..., int],
+    *,
+    name: str,
+    watch: bool,
+    stack: str | None,
+    call: Callable[[Callable[..., int], Terminal, dict[str, Any], dict[str, Any]], int],
+) -> Command:
+    declared = list(reversed(getattr(function, "__click_params__", [])))
+
+    def callback(**given: Any) -> int:
+        shared = {key: given.pop(key) for key in ("stack", "region", "profile", "json", "no_color")}
+        again = given.pop("watch", False)
+        terminal = Terminal(json=shared["json"], colour=not shared["no_color"])
+        return _answered(
+            terminal,
+            Terminal(errors=True, colour=not shared["no_color"]),
+            lambda: _looks(again, terminal, shared, given),
+        )
+
+    def _looks(again: bool, terminal: Terminal, shared: dict[str, Any], options: dict[str, Any]) -> int:
+        if not again:
+            return call(function, terminal, shared, options)
+        while True:
+            terminal.clear()
+            call(function, terminal, shared, options)
+            time.sleep(WATCH_SECONDS)
+
+    return Command(name, callback=callback, params=[*declared, *_shared(stack, watch=watch)], help=function.__doc__)
+
+
+def _shared(stack: str | None, *, watch: bool) -> list[click.Parameter]:
+    said = "Stack, by its name." if stack else "Stack to look at, by its name; without it nothing is asked of AWS."
+    options: list[click.Parameter] = [
+        click.Option(["--stack"], default=stack, show_default=bool(stack), help=said),
+        click.Option(["--region"], help="AWS Region, else the one of your AWS configuration."),
+        click.Option(["--profile"], help="Profile of your AWS configuration."),
+        click.Option(["--json"], is_flag=True, help="One JSON document, for programs."),
+        click.Option(["--no-color"], is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same."),
+    ]
+    if watch:
+        options.append(click.Option(["--watch"], is_flag=True, help="Look again every 3 s, until Ctrl-C."))
+    return options
+
+
+def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> int:
+    """The exit status of an answer, or of the error it ended in."""
+    try:
+        return ask()
+    except OperatorError as error:
+        said, status = str(error), Exit(error.status)
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        said, status = f"{error}. {SIGN_IN}", Exit.NOT_REACHED
+    except (BotoCoreError, ClientError) as error:
+        said, status = f"AWS refused: {error}", Exit.NOT_REACHED
+    terminal.answer({"error": said, "status": int(status)})
+    errors.say(Styled("red", said))
+    return status
+
+
+def finished(run: Callable[[], int]) -> int:
+    """The exit status of a call, whatever ends it."""
+    try:
+        status = int(run() or 0)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print(file=sys.stderr)
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has seen enough; at its end Python would try to write the rest once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.DONE)
+    if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
+        print(
+            f"Exit status {status}; make has its own for it. In a script call `retraining` instead.",
+            file=sys.stderr,
+        )
+    return status
