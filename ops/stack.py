@@ -71,8 +71,10 @@ class Stack:
         self.outputs: dict[str, str] = {
             output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])
         }
-        parameters = {each["ParameterKey"]: each.get("ParameterValue") for each in described.get("Parameters", [])}
-        self.event_bus = str(parameters.get("EventBusName") or "default")
+        self.parameters: dict[str, str] = {
+            each["ParameterKey"]: str(each.get("ParameterValue") or "") for each in described.get("Parameters", [])
+        }
+        self.event_bus = self.parameters.get("EventBusName") or "default"
         """Where drift reports and requests come in."""
         if "StateMachineArn" not in self.outputs:
             raise NotReachedError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
@@ -90,6 +92,12 @@ class Stack:
     def bucket(self) -> AutomationBucket:
         """The stack's AutomationBucket."""
         return AutomationBucket(self.client("s3"), self.outputs["AutomationBucketName"])
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of the AutomationBucket under a prefix."""
+        pages = self.client("s3").get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.outputs["AutomationBucketName"], Prefix=prefix)
+        return [entry["Key"] for page in found for entry in page.get("Contents", [])]
 
     def operate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask OperatorFunction, under the identity of whoever is signed in.

@@ -103,7 +103,10 @@ class SeenSignal:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredEvent:
-    """An event that was understood and says nothing about any model. ``run_id`` is the execution; ``at`` ISO-8601 in UTC."""
+    """An event that was understood and says nothing about any model. ``run_id`` is the execution; ``at`` ISO-8601 in UTC.
+
+    ``signal_id`` is the signal it says again, of a delivery that came before.
+    """
 
     run_id: str
     model: str | None
@@ -113,6 +116,7 @@ class IgnoredEvent:
     event_id: str | None
     source: str | None
     detail_type: str | None
+    signal_id: str | None = None
 
 
 def _ignored(item: dict[str, Any]) -> IgnoredEvent:
