@@ -63,7 +63,7 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
             "hash_is_right": None if record is None else whole,
         }
     )
-    _say_heard(stack, terminal, found.heard, hint)
+    _say_heard(terminal, found.heard, hint)
     if record is not None:
         _say_record(terminal, record, whole=whole)
     _say_next(stack, terminal, found)
@@ -119,7 +119,7 @@ def model_hint(stack: Stack, heard: Heard) -> str | None:
     return unknown_model(named[1], known_models(stack)) if named else None
 
 
-def _say_heard(stack: Stack, terminal: Terminal, heard: Heard, hint: str | None) -> None:
+def _say_heard(terminal: Terminal, heard: Heard, hint: str | None) -> None:
     decision = Styled(COLOURS.get(heard.decision, "bold cyan"), heard.decision)
     terminal.say(decision, f" {heard.reason}  {heard.at[:19]}")
     terminal.say(heard.sentence)
