@@ -54,7 +54,9 @@ def _runs(stack: Stack, terminal: Terminal, model: str, limit: int) -> int:
     if not lines and model not in (models := known_models(stack)):
         raise OperatorError(unknown_model(model, models))
     names = ("run_id", "started_at", "ended_at", "severity", "outcome", "reason")
-    runs = [{**{name: line.get(name) for name in names}, "goes_back": bool(line.get("goes_back"))} for line in lines]
+    runs: list[dict[str, Any]] = [
+        {**{name: line.get(name) for name in names}, "goes_back": bool(line.get("goes_back"))} for line in lines
+    ]
     terminal.answer({"model": model, "runs": runs})
     for run in runs:
         terminal.say(f"{run['started_at'][:19]}  ", _outcome(run["outcome"], goes_back=run["goes_back"]), hang=2)
@@ -86,7 +88,7 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
     run, waits = stack.table.run(run_id), stack.table.waits_of_run_without_tokens(run_id)
     life = lived(statuses, waits)
     manifest = json.loads(run.manifest) if run is not None else {}
-    about = {
+    about: dict[str, Any] = {
         "run_id": run_id,
         "model": run.model if run else None,
         "started_at": run.started_at if run else None,
@@ -168,10 +170,8 @@ def _moments(wait: Wait) -> list[Moment]:
         )
         for vote in sequence(wait.data.get("votes"))
     ]
-    ruling = wait.result.ruling if wait.result is not None else None
-    ended = (
-        []
-        if ruling is None
-        else [Moment(ruling.decided_at, f"{subject} {ruling.decision}".lower(), wait.result.reason)]
-    )  # type: ignore[union-attr] # the ruling is of the result
-    return [asked, *votes, *ended]
+    result = wait.result
+    if result is None or result.ruling is None:
+        return [asked, *votes]
+    ended = Moment(result.ruling.decided_at, f"{subject} {result.ruling.decision}".lower(), result.reason)
+    return [asked, *votes, ended]

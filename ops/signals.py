@@ -69,9 +69,10 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
 def _say(terminal: Terminal, each: Heard, hint: str | None) -> None:
     decision = Styled(COLOURS.get(each.decision, "bold cyan"), each.decision)
     terminal.say(f"{each.at[:19]}  ", decision, f"  {each.reason}  {each.model or ''}", hang=2)
-    facts = [each.said, each.source if each.source not in (each.said or "") else None, each.severity]
-    if any(facts):
-        terminal.say(f"  {', '.join(filter(None, facts))}")
+    told = (each.said, None if each.source and each.source in (each.said or "") else each.source, each.severity)
+    facts = ", ".join(filter(None, told))
+    if facts:
+        terminal.say(f"  {facts}")
     terminal.say(f"  {each.sentence}")
     if hint:
         terminal.say("  ", Styled("yellow", hint))

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.explain import COLOURS
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
+from ops.heard_signals import COLOURS
 from ops.stack import USAGE_ERROR, OperatorError, Stack, truth, variable
 from ops.stack_reading import NotKnownError, UnwrittenTable, reading_client, reading_ports, without_effect
 from ops.terminal import Styled, Terminal
