@@ -29,12 +29,15 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
-HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON KEEP LIBRARY ONLY STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
+HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO ID JSON KEEP LIBRARY LIMIT ONLY STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SINCE SUBJECT TABLE TO WATCH WITHOUT YES
 export $(HANDED_ON)
 $(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
+# `retraining` reads NAME as RETRAINING_NAME.
+$(foreach name,$(HANDED_ON),$(if $(value $(name)),$(eval export RETRAINING_$(name) := $$(value $(name)))))
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
+RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops.cli
 
 TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
 DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)
@@ -145,47 +148,47 @@ try: setup ## Say what the loop would make of a file, without effect (FILE=, POL
 
 ##@ Operate (STACK=retraining, REGION=)
 
-status: setup ## Kill switches, models, runs in progress, slots, waits
-	@$(OPS)status
+status: setup ## Mode, switches, models and what serves, what is missing, runs, slots (CHECK=1, JSON=1, WATCH=1)
+	@$(RETRAINING) status
 
-waits: setup ## What is parked, for whom, since when, until when
-	@$(OPS)waits
+waits: setup ## What is parked, for whom, since when, until when (JSON=1, WATCH=1)
+	@$(RETRAINING) waits
 
-history: setup ## Latest runs of a model, or every status of a run (MODEL= or RUN=)
-	@$(OPS)history
+history: setup ## Latest runs of a model, or the life of a run (MODEL= or RUN=, LIMIT=20, JSON=1, WATCH=1)
+	@$(RETRAINING) history
 
-signals: setup ## What came in and what was made of it, ignored events too (MODEL=, SINCE=24h, ID=, LIMIT=100, JSON=1)
-	@$(OPS)signals
+signals: setup ## What came in and what was made of it, ignored events too (MODEL=, SINCE=24h, ID=, LIMIT=100, JSON=1, WATCH=1)
+	@$(RETRAINING) signals
 
-explain: setup ## The decision on a signal, every guard with its reason (SIGNAL= or RUN=)
-	@$(OPS)explain
+explain: setup ## What was made of one event, every guard with its reason (ID= of a signal, execution, run or event)
+	@$(RETRAINING) explain
 
 approve: setup ## Approve what a run waits for (RUN= COMMENT=)
-	@$(OPS)approval approve
+	@$(RETRAINING) approve
 
 reject: setup ## Reject what a run waits for, which ends the run (RUN= COMMENT=)
-	@$(OPS)approval reject
+	@$(RETRAINING) reject
 
 retrain: setup ## Ask for a retraining by hand (MODEL= REASON=, FORCE=1 passes the cooldown)
-	@$(OPS)retrain
+	@$(RETRAINING) retrain
 
 pause: setup ## Throw a kill switch (SCOPE=global, model:<model> or source:<source>, REASON=; both needed)
-	@$(OPS)switches pause
+	@$(RETRAINING) pause
 
 resume: setup ## Lift a kill switch (SCOPE=global, model:<model> or source:<source>; needed)
-	@$(OPS)switches resume
+	@$(RETRAINING) resume
 
 unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
-	@$(OPS)switches unfreeze
+	@$(RETRAINING) unfreeze
 
 rollback: setup ## Have the champion before serve again (MODEL= REASON=, TO=<run> for an older one)
-	@$(OPS)switches rollback
+	@$(RETRAINING) rollback
 
 sweep: setup ## Have what is due, or will be within ten minutes, done now
-	@$(OPS)switches sweep
+	@$(RETRAINING) sweep
 
 replay: setup ## Have an event raised again that came to nothing (EVENT=rejected/<name>.json, DEAD_LETTERS=1)
-	@$(OPS)replay
+	@$(RETRAINING) replay
 
 verify-audit: setup ## Check every record against bucket, table and executions (MODEL= narrows, ANCHOR=root, JSON=1)
 	@$(OPS)verify_audit

@@ -49,7 +49,8 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
     if found is None:
         raise OperatorError(
             f"Nothing has the id {identity}: no signal, execution, run or event of the last {MEMORY.days} days, and no decision "
-            f"record. What came in: {stack.place.command('signals', since='7d')}"
+            "record. What came in:",
+            stack.place.command("signals", since="7d"),
         )
     record = found.record
     whole = record is None or hash_of(record) == record["chain"]["hash"]
@@ -63,9 +64,9 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
             "hash_is_right": None if record is None else whole,
         }
     )
-    _say_heard(terminal, found.heard, hint)
+    _say_heard(terminal, found, hint)
     if record is not None:
-        _say_record(terminal, record, whole=whole)
+        _say_guards(terminal, record, whole=whole)
     _say_next(stack, terminal, found)
     return 0 if whole else 1
 
@@ -119,7 +120,8 @@ def model_hint(stack: Stack, heard: Heard) -> str | None:
     return unknown_model(named[1], known_models(stack)) if named else None
 
 
-def _say_heard(terminal: Terminal, heard: Heard, hint: str | None) -> None:
+def _say_heard(terminal: Terminal, found: Found, hint: str | None) -> None:
+    heard = found.heard
     decision = Styled(COLOURS.get(heard.decision, "bold cyan"), heard.decision)
     terminal.say(decision, f" {heard.reason}  {heard.at[:19]}")
     terminal.say(heard.sentence)
@@ -134,6 +136,7 @@ def _say_heard(terminal: Terminal, heard: Heard, hint: str | None) -> None:
             ("signal", heard.signal_id),
             ("run" if begun else "execution", heard.run_id),
             ("event", heard.event_id),
+            *(_recorded(found.record) if found.record is not None else []),
         ]
     )
     if heard.repeats:
@@ -143,21 +146,25 @@ def _say_heard(terminal: Terminal, heard: Heard, hint: str | None) -> None:
             terminal.say(f"  {repeat.at[:19]}  execution {repeat.run_id}", hang=2)
 
 
-def _say_record(terminal: Terminal, record: dict[str, Any], *, whole: bool) -> None:
+def _recorded(record: dict[str, Any]) -> list[tuple[str, str | None]]:
     signal = mapping(record.get("signal"))
     dataset = mapping(signal.get("dataset"))
     threshold = mapping(signal.get("threshold"))
+    window = " to ".join(filter(None, (dataset.get("window_start"), dataset.get("window_end"))))
     facts = [
         ("source", signal.get("source")),
         ("endpoint", signal.get("endpoint")),
         ("dataset", dataset.get("uri")),
-        ("window", " to ".join(filter(None, (dataset.get("window_start"), dataset.get("window_end")))) or None),
+        ("window", window or None),
         *((name, threshold.get(name)) for name in ("metric", "observed", "threshold")),
         ("severity", record.get("severity")),
         ("policy", record.get("policy_version")),
         ("kept at", record.get("event_uri")),
     ]
-    terminal.facts([(name, None if value is None else str(value)) for name, value in facts])
+    return [(name, None if value is None else str(value)) for name, value in facts]
+
+
+def _say_guards(terminal: Terminal, record: dict[str, Any], *, whole: bool) -> None:
     if record["guards"]:
         terminal.say()
         terminal.say("guards, in their order:")

@@ -35,7 +35,13 @@ class Moment:
 
 @stack_command("history", watch=True)
 @click.option("--model", default="", help="Latest runs of this model.")
-@click.option("--run", "identity", default="", help="This run, by its id; an execution or a signal will do.")
+@click.option(
+    "--run",
+    "identity",
+    default="",
+    envvar="RETRAINING_RUN",
+    help="This run, by its id; an execution or a signal will do.",
+)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Runs shown.")
 def history(stack: Stack, terminal: Terminal, *, model: str, identity: str, limit: int) -> int:
     """Print the latest runs of a model, or the life of one run.
@@ -67,7 +73,8 @@ def _runs(stack: Stack, terminal: Terminal, model: str, limit: int) -> int:
             terminal.say(f"  {run['reason']}")
         terminal.say()
     if runs:
-        terminal.say("The life of one of them: ", stack.place.command("history", run="RUN"), hang=2)
+        terminal.say("The life of one of them:")
+        terminal.command(stack.place.command("history", run="RUN"))
     else:
         terminal.say(f"{model} has had no run. What came in of it:")
         terminal.command(stack.place.command("signals", model=model))
@@ -102,9 +109,8 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
     terminal.answer({**about, "moments": [asdict(each) for each in life]})
     terminal.say(f"run {run_id}")
     names = (("model", "model"), ("signal", "signal_id"), ("severity", "severity"))
-    terminal.facts([(name, about[key]) for name, key in names])
-    if run is not None:
-        terminal.facts([("outcome", (_outcome(run.outcome, goes_back=run.goes_back),))])
+    outcome = _outcome(run.outcome, goes_back=run.goes_back) if run is not None else None
+    terminal.facts([*((name, about[key]) for name, key in names), ("outcome", outcome)])
     terminal.say()
     for each in life:
         terminal.say(f"{each.at[:19]}  ", Styled("bold", each.what), hang=2)
@@ -126,14 +132,14 @@ def _run_of(stack: Stack, identity: str) -> str:
     found = find(stack, identity)
     if found is None:
         raise OperatorError(
-            f"There is no run {identity}. The runs of a model: {stack.place.command('history', model='MODEL')}"
+            f"There is no run {identity}. The runs of a model:", stack.place.command("history", model="MODEL")
         )
     heard = found.heard
     if stack.table.run(heard.run_id) is not None:
         return heard.run_id
     raise OperatorError(
-        f"{identity} began no run: {heard.decision} ({heard.reason}). {heard.sentence} More: "
-        f"{stack.place.command('explain', heard.signal_id or heard.run_id)}"
+        f"{identity} began no run: {heard.decision} ({heard.reason}). {heard.sentence} More:",
+        stack.place.command("explain", heard.signal_id or heard.run_id),
     )
 
 
@@ -148,9 +154,10 @@ def lived(statuses: list[dict[str, Any]], waits: Iterable[Wait]) -> list[Moment]
         latest = max(latest, row["at"])
         sentence = details.get("sentence") or details.get("reason") or ""
         placed.append((latest, Moment(row["at"], str(row["status"]), sentence)))
-    said = {moment.sentence for _, moment in placed}
+    said = {moment.sentence for _, moment in placed} | {moment.what for _, moment in placed}
     for wait in waits:
-        moments = _moments(wait)
+        asked = f"{wait.subject}_APPROVAL_REQUESTED".upper() in said
+        moments = _moments(wait)[1:] if asked and wait.kind is WaitKind.APPROVAL else _moments(wait)
         placed += [(moment.at, moment) for moment in moments if moment.sentence not in said]
     return [moment for _, moment in sorted(placed, key=lambda each: each[0])]
 

@@ -131,16 +131,19 @@ def _shared(stack: str | None, *, watch: bool) -> list[click.Parameter]:
 
 def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> int:
     """The exit status of an answer, or of the error it ended in."""
+    command = ""
     try:
         return ask()
     except OperatorError as error:
-        said, status = str(error), Exit(error.status)
+        said, status, command = str(error), Exit(error.status), error.command
     except (NoCredentialsError, PartialCredentialsError) as error:
         said, status = f"{error}. {SIGN_IN}", Exit.NOT_REACHED
     except (BotoCoreError, ClientError) as error:
         said, status = f"AWS refused: {error}", Exit.NOT_REACHED
-    terminal.answer({"error": said, "status": int(status)})
+    terminal.answer({"error": said, "status": int(status), "command": command or None})
     errors.say(Styled("red", said))
+    if command:
+        errors.command(command)
     return status
 
 

@@ -52,12 +52,18 @@ def replay(stack: Stack, terminal: Terminal, *, key: str | None, dead_letters: b
 def _dead_letters(stack: Stack, terminal: Terminal) -> dict[str, Any]:
     """Ask until the queue gives nothing, or only letters that were left in it before."""
     replayed, left = list[dict[str, Any]](), dict[str, dict[str, Any]]()
-    with terminal.progress("Dead letters") as step:
-        while True:
-            answer = stack.operate({"action": "replay", "dead_letters": True})
-            fresh = {letter["what"]: letter for letter in answer["left"] if letter["what"] not in left}
-            replayed += answer["replayed"]
-            left |= fresh
-            step(len(replayed))
-            if not answer["more"] or not (answer["replayed"] or fresh):
-                return {"replayed": replayed, "left": list(left.values())}
+    try:
+        with terminal.progress("Dead letters") as step:
+            while True:
+                answer = stack.operate({"action": "replay", "dead_letters": True})
+                fresh = {letter["what"]: letter for letter in answer["left"] if letter["what"] not in left}
+                replayed += answer["replayed"]
+                left |= fresh
+                step(len(replayed))
+                if not answer["more"] or not (answer["replayed"] or fresh):
+                    return {"replayed": replayed, "left": list(left.values())}
+    except KeyboardInterrupt:
+        terminal.say(
+            f"{len(replayed)} event(s) were taken from the queue and are decided all the same; the others stay in it."
+        )
+        raise

@@ -29,7 +29,7 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 @stack_command("signals", watch=True)
 @click.option("--model", default="", help="Of this model only; _unattributed: what named no known model.")
 @click.option("--since", default="", help="24h, 7d or a time; 7d when nothing is said, 90d with --id.")
-@click.option("--id", "identity", default="", help="By signal, execution or event.")
+@click.option("--id", "identity", default="", envvar="RETRAINING_ID", help="By signal, execution or event.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Shown at most.")
 def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identity: str, limit: int) -> int:
     """List what came in and what was made of it, ignored events too, newest first.
@@ -62,7 +62,8 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
     if not shown:
         _say_nothing(stack, terminal, model=model, wanted=wanted, since=start)
     elif not wanted:
-        terminal.say("Every guard of one of them: ", f"{stack.place.command('explain', 'ID')}", hang=2)
+        terminal.say("Every guard of one of them:")
+        terminal.command(stack.place.command("explain", "ID"))
     return int(bool(wanted) and not shown)
 
 

@@ -26,10 +26,19 @@ USAGE_ERROR = 2
 
 
 class OperatorError(Exception):
-    """The command cannot be carried out; the message says what to do."""
+    """The command cannot be carried out; the message says what to do.
+
+    Args:
+        said: the message.
+        command: a command that helps, to be copied from a line of its own.
+    """
 
     status = 1
     """Exit status of the command: the answer is no."""
+
+    def __init__(self, said: str, command: str = "") -> None:
+        super().__init__(said)
+        self.command = command
 
 
 class CallError(OperatorError):

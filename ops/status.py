@@ -57,7 +57,7 @@ class Champion:
     @property
     def sentence(self) -> str:
         """It as people read it."""
-        whose = f"run {self.run_id}" if self.run_id else "no run of the loop: the team's own"
+        whose = f"run {self.run_id}" if self.run_id else "what the team deployed itself"
         said = [f"the candidate of run {self.run_id}, on trial" if self.on_trial else whose]
         if self.brought_back_by:
             said.append(f"brought back by run {self.brought_back_by}")

@@ -26,8 +26,8 @@ AHEAD_SECONDS: Final = 600
 SCOPES: Final = f"global (everything), model:<model>, or source:<one of {', '.join(SignalSource)}>"
 
 
-def _scope(_: click.Context, __: click.Parameter, given: str) -> str:
-    """A scope. It is never guessed: a switch of one model is not the switch of everything.
+def legal_scope(given: str) -> str:
+    """A scope as it was given. It is never guessed: a switch of one model is not the switch of everything.
 
     Raises:
         CallError: it is none; the sentence names the scopes.
@@ -47,7 +47,7 @@ def _scope(_: click.Context, __: click.Parameter, given: str) -> str:
     raise CallError(f"{given} is no scope.{meant} Use {SCOPES}.")
 
 
-SCOPE: Final = click.option("--scope", required=True, callback=_scope, help=f"{SCOPES}.")
+SCOPE: Final = click.option("--scope", required=True, help=f"{SCOPES}.")
 
 
 @stack_command("pause")
@@ -55,7 +55,7 @@ SCOPE: Final = click.option("--scope", required=True, callback=_scope, help=f"{S
 @click.option("--reason", required=True, help="Why; kept as evidence.")
 def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
     """Throw a kill switch: no training and no promotion starts under it. Exit status 1: it was thrown before."""
-    answer = stack.operate({"action": "pause", "scope": scope, "reason": reason})
+    answer = stack.operate({"action": "pause", "scope": legal_scope(scope), "reason": reason})
     lift = stack.place.command("resume", scope=answer["scope"])
     unknown = _unknown(stack, scope)
     terminal.answer({**_changed(answer), "in_flight": list(answer["in_flight"]), "warning": unknown, "lift": lift})
@@ -81,7 +81,7 @@ def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
 @SCOPE
 def resume(stack: Stack, terminal: Terminal, *, scope: str) -> int:
     """Lift a kill switch. Exit status 1: it was not thrown."""
-    answer = stack.operate({"action": "unpause", "scope": scope})
+    answer = stack.operate({"action": "unpause", "scope": legal_scope(scope)})
     terminal.answer(_changed(answer))
     if answer["changed"]:
         terminal.say(f"{answer['scope']} goes on. What waited for it:")

@@ -164,8 +164,7 @@ class Terminal:
             if beside:
                 self.say(f"{' ' * indent}{name:<{widest}}", *parts, hang=widest)
             else:
-                self.say(f"{' ' * indent}{name}:")
-                self.say(" " * (indent + 2), *parts)
+                self.say(f"{' ' * indent}{name}: ", *parts, hang=2)
 
     def table(self, columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> None:
         """Print a table, or one card a row where the terminal is too narrow for it."""
