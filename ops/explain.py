@@ -90,6 +90,9 @@ def find(stack: Stack, identity: str) -> Found | None:
         return Found(ignored_of(ignored))
     since = (datetime.now(UTC) - MEMORY).isoformat()
     by_event = next((each for each in gathered(heard(table, "", since)) if asked in each.ids), None)
+    if by_event is not None and by_event.signal_id == asked:
+        # The table has forgotten the decision that this one repeats.
+        return _in_bucket(stack, asked) or Found(by_event)
     if by_event is not None:
         record = _record(stack, by_event.signal_id)[0] if by_event.record and by_event.signal_id else None
         return Found(by_event, record)
