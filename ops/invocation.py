@@ -153,18 +153,19 @@ def finished(run: Callable[[], int]) -> int:
         status = int(run() or 0)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        errors, context = Terminal(errors=True), getattr(error, "ctx", None)
+        errors.say(Styled("red", error.format_message()))
+        if context is not None:
+            errors.say(f"How it is called: {context.command_path} --help")
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        print(file=sys.stderr)
+        Terminal(errors=True).say()
         status = INTERRUPTED
     except BrokenPipeError:
         # Whoever reads has seen enough; at its end Python would try to write the rest once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
     if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
-        print(
-            f"Exit status {status}; make has its own for it. In a script call `retraining` instead.",
-            file=sys.stderr,
-        )
+        said = f"Exit status {status}; make has its own for it. In a script call `retraining` instead."
+        Terminal(errors=True).say(said)
     return status

@@ -54,7 +54,7 @@ class WorldStack:
         return self.world.keys(prefix)
 
     def read_json(self, key: str) -> Any:
-        return self.world.read(key) if key in self.world.keys() else None
+        return self.world.read(key) if self.world.keys(key) else None
 
     def operate(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._asked(operator_handler, request)

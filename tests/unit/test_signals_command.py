@@ -16,6 +16,8 @@ from tests.unit.commands import retraining, signed_in
 from tests.unit.fakes import World, drift
 from tests.unit.stories import do
 
+pytestmark = pytest.mark.usefixtures("heard")
+
 FOREIGN = {
     "source": "aws.sagemaker",
     "detail-type": "SageMaker Processing Job State Change",
@@ -63,7 +65,7 @@ def words(found: Any) -> list[str]:
     return [f"{each['decision']} {each['reason']}" for each in found]
 
 
-def test_everything_that_came_in_is_listed_newest_first(heard: World) -> None:
+def test_everything_that_came_in_is_listed_newest_first() -> None:
     status, found = listed()
     assert status == 0
     assert words(found) == [
@@ -91,12 +93,12 @@ def test_everything_that_came_in_is_listed_newest_first(heard: World) -> None:
     assert found[3]["record"].startswith("decisions/churn/")
 
 
-def test_of_one_model_its_own_is_listed_only(heard: World) -> None:
+def test_of_one_model_its_own_is_listed_only() -> None:
     _, found = listed(model="churn")
     assert [each["run_id"] for each in found] == ["run-1", "run-0"]
 
 
-def test_what_is_older_than_asked_for_is_left_out(heard: World) -> None:
+def test_what_is_older_than_asked_for_is_left_out() -> None:
     _, found = listed(since="59m")
     assert [each["run_id"] for each in found] == ["run-3", "run-2"]
     assert [each["run_id"] for each in listed(limit=1)[1]] == ["run-3"]
@@ -111,7 +113,7 @@ def test_what_is_older_than_asked_for_is_left_out(heard: World) -> None:
         ("two", "run-1"),
     ],
 )
-def test_it_is_found_by_event_execution_and_its_arn(asked: str, run_id: str, heard: World) -> None:
+def test_it_is_found_by_event_execution_and_its_arn(asked: str, run_id: str) -> None:
     status, (found,) = listed(id=asked)
     assert (status, found["run_id"]) == (0, run_id)
     assert found["signal_id"] is None or listed(id=found["signal_id"])[1] == [found]
@@ -127,7 +129,7 @@ def test_an_id_that_nothing_has_is_said_and_is_no_success(heard: World) -> None:
     assert text.startswith("Nothing of risk since ")
 
 
-def test_people_read_what_came_in_the_reason_and_an_id_of_each(heard: World) -> None:
+def test_people_read_what_came_in_the_reason_and_an_id_of_each() -> None:
     lines = said()[1].splitlines()
     assert lines[0].split()[1:] == ["IGNORED", "JOB_UNKNOWN"]
     assert lines[1:4] == [
@@ -207,7 +209,6 @@ def test_an_ignored_event_of_a_model_that_had_no_signal_is_in_the_list_of_all(he
         assert [each["run_id"] for each in listed(**options)[1]] == ["run-p"]
 
 
-def test_a_list_that_is_cut_says_so_with_the_command_that_shows_more(heard: World) -> None:
-    del heard
+def test_a_list_that_is_cut_says_so_with_the_command_that_shows_more() -> None:
     assert "There are more:\n  retraining signals --limit 20 " in said(limit=2)[1]
     assert "There are more" not in said(limit=4)[1]
