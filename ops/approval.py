@@ -8,7 +8,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.invocation import stack_command
-from ops.stack import OperatorError
+from ops.stack import CallError, OperatorError
 from orchestration.domain.contracts import WaitKind
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def reject(stack: Stack, terminal: Terminal, **given: Any) -> int:
 def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, comment: str, subject: str | None) -> int:
     """Have VoteFunction count the answer, and look up what it was counted as."""
     run_id = run.strip().rpartition(":")[2]
+    if not run_id:
+        raise CallError("Which run? What is open, each with its run:", stack.place.command("waits"))
     told = stack.decide(
         {"action": "decide", "run_id": run_id, "decision": decision, "comment": comment, "subject": subject}
     )

@@ -20,6 +20,7 @@ from orchestration.domain.contracts import Decision, WaitKind
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.policy import POLICY_FILE_LIMIT, Policy, PromotionKind, TargetKind, parse_policy
+from orchestration.domain.promotion import EndpointPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,11 +267,12 @@ def _champion(stack: Stack, name: str, policy: Policy | None, active: str | None
     promotions = stack.table.promotions(name)
     endpoint = policy.promotion.endpoint if policy is not None else promotions[0].plan.endpoint if promotions else None
     live = _serving(stack, endpoint) if endpoint else None
-    made = {each.name: each.run_id for each in stack.table.made(name)} if live else {}
+    trial = stack.table.candidate_verdict(active) if active and live else None
+    wanted = trial.plan.wanted_config if trial is not None and isinstance(trial.plan, EndpointPlan) else None
     if endpoint is None:
         run = stack.table.run(last) if last else None
         return Champion(run.run_id, since=run.ended_at) if run is not None else None
-    found = champion(promotions, endpoint=endpoint, live=live, made=made, active=active)
+    found = champion(promotions, endpoint=endpoint, live=live, trial=(active, wanted))
     if found is None or found.run_id is None:
         return found
     run = stack.table.run(found.brought_back_by or found.run_id)
@@ -287,7 +289,7 @@ def _serving(stack: Stack, endpoint: str) -> str | None:
 
 
 def champion(
-    promotions: Sequence[Promoted], *, endpoint: str, live: str | None, made: dict[str, str], active: str | None
+    promotions: Sequence[Promoted], *, endpoint: str, live: str | None, trial: tuple[str | None, str | None]
 ) -> Champion | None:
     """What serves on an endpoint: as it says itself, else as the last promotion left it; None where neither is known.
 
@@ -295,17 +297,17 @@ def champion(
         promotions: of the model, the newest first.
         endpoint: the policy's.
         live: the config it serves, None when nobody could look.
-        made: the run that made each config of the loop's.
-        active: the model's run in progress.
+        trial: the model's run in progress and the config it promotes, None where it promotes none.
     """
     own = [each for each in promotions if each.plan.endpoint == endpoint]
     config = live or (own[0].plan.wanted_config if own else None)
     if config is None:
         return None
     by = {each.plan.wanted_config: each.run_id for each in reversed(own) if not each.plan.goes_back}
-    run_id = by.get(config) or made.get(config)
+    active, wanted = trial
+    on_trial = active is not None and config == wanted
+    run_id = active if on_trial else by.get(config)
     back = own[0].run_id if own and own[0].plan.goes_back and own[0].plan.wanted_config == config else None
-    on_trial = run_id is not None and run_id == active
     return Champion(run_id, endpoint, config, brought_back_by=back, looked=live is not None, on_trial=on_trial)
 
 
