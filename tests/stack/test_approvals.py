@@ -64,7 +64,7 @@ class TestFromATerminal:
         status, printed = terminal.terminal(monkeypatch, "approve", run_id, "--comment", "seen with the team")
 
         assert status == 0, printed
-        assert "Approved by arn:aws:" in printed
+        assert "Approved by arn:aws:" in " ".join(printed.split())
         ended = terminal.loop.ended(arn)
         assert ended.output["outcome"] == "PROMOTED"
         statuses = terminal.loop.statuses(run_id)
@@ -107,7 +107,7 @@ class TestFromATerminal:
         status, printed = terminal.terminal(monkeypatch, "reject", run_id)
 
         assert status == 1
-        assert f"decided before: Approved by {ADA}" in printed
+        assert f"decided before: Approved by {ADA}" in " ".join(printed.split())
         assert terminal.evidence(model, run_id)["decision"] == "APPROVED"
 
     def test_a_run_nobody_knows_and_a_stack_nobody_knows_are_told_apart(

@@ -88,7 +88,7 @@ def commands_in(printed: str) -> list[str]:
     return [" ".join(line.split()) for line in lines if line.strip().startswith("retraining ")]
 
 
-def understood(command: str) -> None:
+def understood(command: str, stack: str = "retraining") -> None:
     """Fail unless the command line is one that ``retraining`` takes, and names its stack and Region."""
     name, *arguments = shlex.split(command)[1:]
     found = cli.retraining.get_command(click.Context(cli.retraining), name)
@@ -99,5 +99,5 @@ def understood(command: str) -> None:
         context = found.make_context(name, list(arguments))
     except (click.ClickException, CallError) as error:
         pytest.fail(f"{command}: {error}")
-    assert context.params["stack"] == "retraining", command
+    assert context.params["stack"] == stack, command
     assert context.params["region"], command
