@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.given_files import default_settings
 from ops.heard_signals import COLOURS, Heard, gathered, heard
 from ops.invocation import stack_command
 from ops.known_models import PolicyFiles, policy_files
@@ -21,6 +20,7 @@ from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.policy import POLICY_FILE_LIMIT, Policy, PromotionKind, TargetKind, parse_policy
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ops.stack import Stack
     from ops.terminal import Terminal
     from orchestration.domain.champions import Promoted
-    from orchestration.settings import Settings
     from orchestration.stores.models import StoredModel
 
 RECENT: Final = timedelta(hours=24)
@@ -185,16 +184,12 @@ def _refused(each: Heard) -> dict[str, Any]:
 
 
 def _settings(stack: Stack) -> Settings:
-    """What the deciding function is told, as far as a policy's reading hangs on it, from the stack's parameters."""
-    given = stack.parameters
-    defaults = default_settings()
-    return replace(
-        defaults,
-        mode=given.get("Mode") or defaults.mode,
-        default_model=given.get("DefaultModel", defaults.default_model),
-        training_pipeline_arn=given.get("TrainingPipelineArn", ""),
-        approval_mode=given.get("ApprovalMode") or defaults.approval_mode,
-    )
+    """What the loop's functions are told, from the stack's parameters: whoever asks may read these, and no function's environment."""
+    told = {"APPROVAL_ACCESS": "OFF", "APPROVAL_MODE": "by-severity"}
+    for each in fields(Settings):
+        given = stack.parameters.get(each.name.title().replace("_", ""))
+        told[each.name.upper()] = given or told.get(each.name.upper(), "0" if each.type in {"int", "float"} else "")
+    return Settings.from_env(told)
 
 
 def _model(stack: Stack, name: str, files: PolicyFiles, settings: Settings, now: datetime) -> ModelStatus:
