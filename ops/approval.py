@@ -63,21 +63,17 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     counted, about = bool(told["counted"]), _counted_as(stack, run_id, told) if told["subject"] else None
     command = stack.place.command
     show = command("history", run=run_id) if told["subject"] else command("waits")
-    follows = None
-    if counted:
-        missing = about["needed"] - about["counted"] if about else None
-        open_still = not told.get("decided", True)
-        follows = (
-            f"{missing if missing is not None else 'Another'} more person(s) have to approve: {command('approve', run_id)}"
-            if open_still
-            else FOLLOWS.get((told["subject"], decision == "APPROVED"))
-        )
+    another = command("approve", run_id, comment="...") if counted and not told["decided"] else None
+    follows = FOLLOWS.get((told["subject"], decision == "APPROVED")) if counted else None
+    if another:
+        missing = f"{about['needed'] - about['counted']} more" if about else "More"
+        follows = f"{missing} of other people have to approve:"
     terminal.answer(
         {
             "run_id": run_id,
             "subject": told["subject"],
             "counted": counted,
-            "decided": bool(told.get("decided")),
+            "decided": bool(told["decided"]),
             "code": told.get("code"),
             "sentence": told["reason"],
             "counted_as": about,
@@ -98,6 +94,8 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
         )
     if follows:
         terminal.say(follows)
+    if another:
+        terminal.command(another)
     terminal.say("See it:" if told["subject"] else "What is open:")
     terminal.command(show)
     return 0 if counted else 1

@@ -397,6 +397,56 @@ def test_an_approval_that_is_one_of_two_says_who_was_counted_and_how_many_are_mi
     assert "The run goes on: the candidate is promoted." in said
 
 
+@pytest.mark.usefixtures("stack")
+def test_whoever_stops_waiting_for_a_decision_is_told_that_it_comes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def left(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retrain, "_decided", left)
+    assert retraining("retrain", "--model", "fraud", "--reason", "new labels") == 130
+    said = capsys.readouterr().out
+    assert "The request is kept and will be decided all the same." in said
+    assert commands_in(said)[0].startswith("retraining explain ")
+
+
+def test_whoever_stops_a_replay_is_told_what_was_raised_before(
+    stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([{"replayed": [{"what": "letter", "execution": None, "why": None}], "left": [], "more": True}])
+
+    def asked(_: dict[str, Any]) -> dict[str, Any]:
+        answer = next(answers, None)
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(stack, "operate", asked)
+    assert retraining("replay", "--dead-letters") == 130
+    assert "1 event(s) were taken from the queue and are decided all the same" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_watch_looks_again_until_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = iter([None, None])
+
+    def wait(_: float) -> None:
+        if next(looks, 0) == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.invocation.time.sleep", wait)
+    for name in ("status", "waits", "signals", "history"):
+        looks = iter([None, None])
+        more = ["--model", "fraud"] if name == "history" else []
+        assert retraining(name, "--watch", *more) == 130
+        assert capsys.readouterr().out.count("run-1") >= 3
+
+
 def test_make_names_what_stands_behind_a_command(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -125,7 +125,8 @@ class FakeStack:
         }
 
     def decide(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"subject": f"training{NASTY}", "reason": f"Since{NASTY}", "counted": request["decision"] == "APPROVED"}
+        counted = request["decision"] == "APPROVED"
+        return {"subject": f"training{NASTY}", "reason": f"Since{NASTY}", "counted": counted, "decided": counted}
 
     def keys(self, prefix: str) -> list[str]:
         return [f"{key}{NASTY}" for key in self.world.keys(prefix)]
