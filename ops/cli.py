@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ops.invocation import PREFIX, finished
+from ops.project import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ class _Commands(click.Group):
 @click.option("--region", help="AWS Region, else the one of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration.")
 @click.option("--no-color", is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same.")
-@click.version_option(package_name="retraining-loop")
+@click.version_option(version())
 @click.pass_context
 def retraining(ctx: click.Context, /, **given: Any) -> None:
     """Watch and steer the loop from model drift to retraining, as it runs in your AWS account.

@@ -16,7 +16,8 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 from examples.monitors.evidently import monitor
-from ops.stack_deployment import ROOT, deploy, package
+from ops.project import ROOT
+from ops.stack_deployment import deploy, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ import venv
 from typing import TYPE_CHECKING, Final
 
 from ops.stack import USAGE_ERROR, OperatorError, variable
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:

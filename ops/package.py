@@ -23,7 +23,8 @@ from ops import package_zip, regions
 from ops.assignments import assignments, refuse_unknown
 from ops.settled_template import settled
 from ops.stack import OperatorError, parser, run_signed_in, variable
-from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError
+from ops.project import ROOT, TEMPLATE
+from ops.stack_deployment import DeploymentError
 from ops.stack_deployment import package as cli_package
 from ops.stack_names import refuse_long_name
 from ops.template import dump, parse, sources

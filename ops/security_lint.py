@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.resolved_template import ACCOUNT, PARTITION, REGION, Stack, Template
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ import yaml
 from awscli.customizations.cloudformation.yamlhelper import intrinsics_multi_constructor, yaml_dump
 
 from ops.stack import OperatorError
-from ops.stack_deployment import TEMPLATE
+from ops.project import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -18,7 +18,7 @@ from ops.aws_questions.question import DOCS, Answer, Question
 from ops.caller_proof import proven
 from ops.change_sets import until
 from ops.stack import OperatorError
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 from ops.template import sources
 from orchestration.domain.caller_proof import binding
 from orchestration.domain.people import person_of

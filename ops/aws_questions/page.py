@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.aws_questions import QUESTIONS
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local.embedded_aws import wait_until
 from ops.resolved_template import ACCOUNT, Template
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 from tests.local.conftest import EVERYTHING
 
 if TYPE_CHECKING:

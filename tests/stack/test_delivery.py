@@ -16,7 +16,7 @@ from local.embedded_aws import EmbeddedAws, wait_until
 from ops import change_sets, deploy, destination, destroy, import_resources, package, package_zip, smoke
 from ops.change_sets import ChangeSet
 from ops.package import Package
-from ops.stack_deployment import TEMPLATE
+from ops.project import TEMPLATE
 from ops.terminal import Terminal
 from orchestration.domain.contracts import MODEL_TAG
 from tests.stack.loop import teams_role
