@@ -22,8 +22,8 @@ import sys
 import venv
 from typing import TYPE_CHECKING, Final
 
-from ops.stack import USAGE_ERROR, OperatorError, variable
 from ops.project import ROOT
+from ops.stack import USAGE_ERROR, OperatorError, variable
 from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:

@@ -121,6 +121,11 @@ class Terminal:
         return self._console.width
 
     @property
+    def is_document(self) -> bool:
+        """Whether a program reads the answer, as one document."""
+        return self._json
+
+    @property
     def aside(self) -> Terminal:
         """Where people follow what goes on: here, or standard error when this one prints a document alone."""
         return Terminal(errors=True, colour=self._colour) if self._json else self

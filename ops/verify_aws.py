@@ -28,8 +28,8 @@ from ops.aws_questions.cost import COSTS, LONGEST_HOURS, PRICED, SOURCES, total
 from ops.aws_questions.page import RESULTS, Results
 from ops.creditcard_world import WorldError
 from ops.package import embedded
-from ops.stack import OperatorError, run_signed_in, truth, variable
 from ops.project import ROOT
+from ops.stack import OperatorError, run_signed_in, truth, variable
 from ops.stack_deployment import DeploymentError
 from ops.terminal import Column, Styled, Terminal
 

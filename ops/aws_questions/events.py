@@ -17,8 +17,8 @@ from ops.aws_questions.account import PATIENCE_SECONDS
 from ops.aws_questions.question import DOCS, Answer, Question
 from ops.caller_proof import proven
 from ops.change_sets import until
-from ops.stack import OperatorError
 from ops.project import ROOT
+from ops.stack import OperatorError
 from ops.template import sources
 from orchestration.domain.caller_proof import binding
 from orchestration.domain.people import person_of
