@@ -40,6 +40,20 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "sweep": ("ops.switches:sweep", "Have what is due, or will be within ten minutes, done now."),
         "replay": ("ops.replay:replay", "Have an event raised again that came to nothing."),
     },
+    "Check": {
+        "validate": ("ops.validate:command", "Say all that is wrong with a file you wrote."),
+        "try": ("ops.try_out:command", "Say what the loop would make of a file."),
+        "smoke": ("ops.smoke:command", "Send a signal that cannot train, report each hop."),
+        "verify-audit": ("ops.verify_audit:command", "Check every record against table and runs."),
+        "verify-aws": ("ops.verify_aws:command", "Ask AWS what no document says."),
+    },
+    "Change the stack": {
+        "package": ("ops.package:command", "Build and upload; print the console's link."),
+        "deploy": ("ops.deploy:command", "Show the change set, ask, deploy, follow."),
+        "import": ("ops.import_resources:command", "Bring existing resources under the stack."),
+        "destroy": ("ops.destroy:command", "Say what goes and what stays, ask, delete."),
+        "restore-history": ("ops.restore_history:command", "Rebuild a lost HistoryTable."),
+    },
 }
 """By section, each command: where it is, and what it does in a line. Nothing is imported before it is called."""
 

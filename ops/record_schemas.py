@@ -12,6 +12,7 @@ from ops.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from orchestration.domain.chain import RecordKind
 

@@ -117,7 +117,7 @@ def _key(account: Account) -> str:
         .replace("arn:aws:", f"arn:{account.partition}:")
     )
     made = account.client("kms").create_key(
-        Description="make verify-aws", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements})
+        Description="retraining verify-aws", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements})
     )
     return account.noted("key", str(made["KeyMetadata"]["KeyId"]))
 
