@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from local.embedded_aws import EmbeddedAws, wait_until
-from ops import change_sets, deploy, destination, destroy, import_resources, package, package_zip, smoke
+from ops import change_sets, cli, deploy, destination, import_resources, package, package_zip, smoke
 from ops.change_sets import ChangeSet
 from ops.package import Package
 from ops.project import TEMPLATE
@@ -86,7 +86,7 @@ class Desk:
 
     def deploy(self, stack: str, *arguments: str) -> int:
         self.shown.clear()
-        return deploy.main(["--stack", stack, *arguments])
+        return cli.main(["deploy", "--stack", stack, *arguments])
 
     def surely_changed(self) -> dict[str, set[str]]:
         """Resources of the last change set by logical id, with the properties that change whatever else does."""
@@ -194,7 +194,7 @@ def test_unchanged_sources_upload_nothing_and_give_the_same_template(
 
 
 def test_a_bucket_that_is_not_there_is_not_guessed_at(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert package.main(["--bucket", "no-such-bucket"]) == 2
+    assert cli.main(["package", "--bucket", "no-such-bucket"]) == 2
 
     assert "aws s3 mb s3://no-such-bucket" in capsys.readouterr().err
     assert "no-such-bucket" not in {each["Name"] for each in desk.aws.client("s3").list_buckets()["Buckets"]}
@@ -277,7 +277,7 @@ def test_a_failed_update_is_rolled_back_and_says_what_failed_first(
     assert "runs as before" in said
     assert desk.status(stack) == "UPDATE_ROLLBACK_COMPLETE"
     assert desk.names(stack) == before
-    assert smoke.main(["--stack", stack]) == 0
+    assert cli.main(["smoke", "--stack", stack]) == 0
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_smoke_reports_every_hop_and_leaves_only_its_records(
     desk: Desk, stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     s3, sqs = desk.aws.client("s3"), desk.aws.client("sqs")
-    assert smoke.main(["--stack", stack]) == 0
+    assert cli.main(["smoke", "--stack", stack]) == 0
 
     said = capsys.readouterr().out
     for hop in ("rule", "execution", "decision", "evidence", "notification"):
@@ -386,7 +386,7 @@ def test_smoke_says_which_hop_did_not_happen_and_cleans_up(
     events = desk.aws.client("events")
     events.disable_rule(Name=rule, EventBusName=BUS)
     try:
-        assert smoke.main(["--stack", stack]) == 1
+        assert cli.main(["smoke", "--stack", stack]) == 1
     finally:
         events.enable_rule(Name=rule, EventBusName=BUS)
 
@@ -403,11 +403,11 @@ def test_destroy_refuses_during_a_run_keeps_the_data_and_import_brings_it_back(
     arn = _run_that_waits(desk, found)
     capsys.readouterr()
 
-    assert destroy.main(["--stack", "goner", "--yes"]) == 2
+    assert cli.main(["destroy", "--stack", "goner", "--yes"]) == 2
     assert arn in capsys.readouterr().out
     assert desk.status("goner") == "CREATE_COMPLETE"
 
-    assert destroy.main(["--stack", "goner", "--yes", "--force"]) == 0
+    assert cli.main(["destroy", "--stack", "goner", "--yes", "--force"]) == 0
     said = capsys.readouterr().out
     assert change_sets.described(desk.aws.client("cloudformation"), "goner") is None
     assert {
@@ -419,14 +419,14 @@ def test_destroy_refuses_during_a_run_keeps_the_data_and_import_brings_it_back(
     assert "make import STACK=goner" in capsys.readouterr().err
 
     again = said.split('RESOURCES="')[1].split('"')[0]
-    assert import_resources.main(["--stack", "goner", "--yes", "--resources", again]) == 0
+    assert cli.main(["import", "--stack", "goner", "--yes", "--resources", again]) == 0
 
     after = desk.names("goner")
     assert {name: after[name] for name in KEPT_DATA} == {name: before[name] for name in KEPT_DATA}
     assert "finds no difference" in capsys.readouterr().out
     runs = desk.aws.client("dynamodb").scan(TableName=after["HistoryTable"])["Items"]
     assert any(item["pk"]["S"] == f"RUN#{arn.rsplit(':', 1)[-1]}" for item in runs)
-    assert smoke.main(["--stack", "goner"]) == 0
+    assert cli.main(["smoke", "--stack", "goner"]) == 0
     assert desk.deploy("goner", "--yes") == 0
     assert desk.shown == []
 
@@ -477,11 +477,11 @@ def test_a_bucket_and_a_table_of_ones_own_come_under_a_new_stack_untouched(
     dynamodb.put_item(TableName="our-history", Item={"pk": {"S": "old"}, "sk": {"S": "row"}})
     s3.put_bucket_policy(Bucket="our-evidence", Policy=json.dumps({"Version": "2012-10-17", "Statement": []}))
     wanted = "AutomationBucket=our-evidence HistoryTable=our-history"
-    assert import_resources.main(["--stack", "adopted", "--yes", "--resources", wanted]) == 2
+    assert cli.main(["import", "--stack", "adopted", "--yes", "--resources", wanted]) == 2
     assert "has a bucket policy" in capsys.readouterr().err
     s3.delete_bucket_policy(Bucket="our-evidence")
 
-    assert import_resources.main(["--stack", "adopted", "--yes", "--resources", wanted]) == 0
+    assert cli.main(["import", "--stack", "adopted", "--yes", "--resources", wanted]) == 0
 
     said = capsys.readouterr().out
     assert {change["Action"] for change in desk.shown[0].changes} == {"Import"}
@@ -505,10 +505,10 @@ def test_a_bucket_is_added_to_a_stack_that_is_there_and_nothing_else_changes(
     before = desk.names("there")
     desk.aws.client("s3").create_bucket(Bucket="added-evidence")
 
-    assert import_resources.main(["--stack", "there", "--yes", "--resources", "AutomationBucket=added-evidence"]) == 0
+    assert cli.main(["import", "--stack", "there", "--yes", "--resources", "AutomationBucket=added-evidence"]) == 0
 
     assert desk.names("there") == {**before, "AutomationBucket": "added-evidence"}
-    assert import_resources.main(["--stack", "there", "--yes", "--resources", "AutomationBucket=added-evidence"]) == 2
+    assert cli.main(["import", "--stack", "there", "--yes", "--resources", "AutomationBucket=added-evidence"]) == 2
     assert "already in the stack" in capsys.readouterr().err
 
 
@@ -525,6 +525,6 @@ def test_a_bucket_is_added_to_a_stack_that_is_there_and_nothing_else_changes(
 )
 @pytest.mark.usefixtures("desk")
 def test_an_import_that_cannot_be_says_why(capsys: pytest.CaptureFixture[str], resources: str, said: str) -> None:
-    assert import_resources.main(["--stack", "no", "--yes", "--resources", resources]) == 2
+    assert cli.main(["import", "--stack", "no", "--yes", "--resources", resources]) == 2
 
     assert said in capsys.readouterr().err

@@ -11,15 +11,15 @@ from typing import Any, Final
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import deploy, destination, destroy, import_resources
+from ops import cli, deploy, destination, import_resources
 from tests.unit.delivery import ACCOUNT, ARN, REGION, FakeCloudFormation, FakePackage, FakeSession
 
 OTHER: Final = "444455556666"
 ENDS: Final = {"deploy": "UPDATE_COMPLETE", "destroy": "DELETE_COMPLETE", "import": "IMPORT_COMPLETE"}
 COMMANDS: Final[dict[str, Callable[..., int]]] = {
-    "deploy": lambda *more: deploy.main(["--stack", "fraud", *more]),
-    "destroy": lambda *more: destroy.main(["--stack", "fraud", *more]),
-    "import": lambda *more: import_resources.main(["--stack", "fraud", "--resources", "HistoryTable=history", *more]),
+    "deploy": lambda *more: cli.main(["deploy", "--stack", "fraud", *more]),
+    "destroy": lambda *more: cli.main(["destroy", "--stack", "fraud", *more]),
+    "import": lambda *more: cli.main(["import", "--stack", "fraud", "--resources", "HistoryTable=history", *more]),
 }
 
 
@@ -41,7 +41,7 @@ class Desk:
         self.packaged, self.cloudformation = 0, FakeCloudFormation()
         self.cloudformation.add("fraud")
         session = FakeSession(self.cloudformation, account, ARN.replace(ACCOUNT, account))
-        self._patch.setattr("ops.stack._session", lambda _: session)
+        self._patch.setattr("ops.invocation.session_in", lambda *_: session)
 
     def run(self, command: str, *arguments: str) -> int:
         self.cloudformation.ends = ENDS[command]
@@ -76,7 +76,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def desk(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk in a checkout that has deployed nothing yet."""
     assert not kept.exists()
-    for name in ("AWS_ENDPOINT_URL", "ACCOUNT", "YES"):
+    for name in ("AWS_ENDPOINT_URL", "RETRAINING_ACCOUNT", "RETRAINING_YES"):
         monkeypatch.delenv(name, raising=False)
     return Desk(monkeypatch)
 
@@ -159,7 +159,7 @@ def test_other_stacks_and_the_embedded_aws_have_accounts_of_their_own(
 ) -> None:
     assert desk.run("deploy", "--yes") == 0
     desk.sign_in(OTHER)
-    assert deploy.main(["--stack", "churn", "--yes"]) == 0
+    assert cli.main(["deploy", "--stack", "churn", "--yes"]) == 0
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     assert desk.run("deploy", "--yes") == 0
     monkeypatch.delenv("AWS_ENDPOINT_URL")

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from ops import try_out
+from ops import cli, try_out
 from ops.stack import OperatorError
 from ops.stack_reading import READS, AskedSageMaker, NotKnownError, UnwrittenTable, reading_client
 from orchestration import handler
@@ -41,7 +41,7 @@ def tried(
     if policy is not None:
         (folder / "fraud.json").write_text(json.dumps(policy))
         given += ["--policy", str(folder / "fraud.json")]
-    status = try_out.main(given)
+    status = cli.main(["try", *given])
     said = capsys.readouterr()
     return status, json.loads(said.out) if said.out else said.err
 
@@ -157,16 +157,16 @@ def test_a_policy_is_what_others_are_tried_under(tmp_path: Path, capsys: Any) ->
 
 
 def test_what_is_missing_is_said(tmp_path: Path, capsys: Any) -> None:
-    assert try_out.main([]) == 2
+    assert cli.main(["try"]) == 2
     assert "FILE= is missing" in capsys.readouterr().err
-    assert try_out.main(["--file", str(tmp_path / "none.json")]) == 2
+    assert cli.main(["try", "--file", str(tmp_path / "none.json")]) == 2
     assert "none.json cannot be read: No such file" in capsys.readouterr().err
 
 
 def test_a_person_reads_it_line_by_line(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "r.json").write_text(json.dumps(REPORT))
     (tmp_path / "fraud.json").write_text(json.dumps(POLICY))
-    assert try_out.main(["--file", str(tmp_path / "r.json"), "--policy", str(tmp_path / "fraud.json")]) == 0
+    assert cli.main(["try", "--file", str(tmp_path / "r.json"), "--policy", str(tmp_path / "fraud.json")]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "read as drift report"
     assert said[1].startswith("RETRAIN  Drift report on fraud: ks_p_value is 0.0004")
@@ -372,7 +372,7 @@ def test_an_output_that_no_plan_can_be_made_of_is_told(world: World) -> None:
 def test_a_policy_file_is_not_tried_against_a_stack_that_has_its_own(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "r.json").write_text(json.dumps(REPORT))
     given = ["--file", str(tmp_path / "r.json"), "--policy", "fraud.json", "--stack", "retraining"]
-    assert try_out.main(given) == 2
+    assert cli.main(["try", *given]) == 2
     assert "leave POLICY= out" in capsys.readouterr().err
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import verify_aws
+from ops import cli, verify_aws
 from ops.aws_questions import QUESTIONS
 from ops.aws_questions.account import State
 from ops.aws_questions.cost import COSTS, LONGEST_HOURS, total
@@ -109,7 +109,7 @@ def test_an_aws_that_is_not_reached_ends_with_three_before_anything_is_said_to_b
     }.items():
         monkeypatch.setenv(name, value)
 
-    assert verify_aws.main(["--region", "eu-west-1", "--yes"]) == 3
+    assert cli.main(["verify-aws", "--region", "eu-west-1", "--yes"]) == 3
     assert "AWS was not reached" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
