@@ -1,4 +1,4 @@
-"""``make validate``: everything wrong with a file at once, never valid what the loop refuses, and what only the account shows."""
+"""``retraining validate``: everything wrong with a file at once, never valid what the loop refuses, and what only the account shows."""
 
 from __future__ import annotations
 
@@ -355,7 +355,7 @@ def test_a_file_of_any_kind_is_recognised_and_told_all_of(
     path = write(name, content)
     assert said(validate.findings_of(path)) == findings
     assert cli.main(["validate", str(path), "--json"]) == int(bool(findings))
-    (told,) = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(capsys.readouterr().out)["files"]
     assert (told["read_as"], told["valid"], told["status"]) == (read_as, not findings, int(bool(findings)))
     assert [f"{each['path']}: {each['sentence']}" for each in told["findings"]] == findings
     assert told["checks"] == []
@@ -373,9 +373,9 @@ def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(write: Any, c
 def test_what_aws_sends_is_tried_and_not_validated(capsys: Any) -> None:
     path = EVENTS / "alarm" / "metric.json"
     assert cli.main(["validate", str(path)]) == 2
-    assert "make try FILE=metric.json says what comes of it" in capsys.readouterr().err
+    assert "This says what comes of it: retraining try metric.json" in capsys.readouterr().err
     assert cli.main(["validate"]) == 2
-    assert "FILE= is missing" in capsys.readouterr().err
+    assert "Which file? Example: retraining validate policies/fraud.json" in capsys.readouterr().err
 
 
 def test_two_policies_in_a_folder_do_not_promote_to_one_endpoint(write: Any) -> None:
