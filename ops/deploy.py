@@ -136,7 +136,7 @@ def deploy_packaged(
     if found is not None and found["StackStatus"] == "REVIEW_IN_PROGRESS":
         found = None  # only a change set that nobody carried out
     if found is not None and found["StackStatus"].endswith(("_IN_PROGRESS", "_FAILED")):
-        raise OperatorError(_not_now(where.place, found["StackStatus"]))
+        raise OperatorError(*_not_now(where.place, found["StackStatus"]))
     if found is None:
         _refuse_names_in_use(session, made.document(), where.place)
     else:
@@ -175,7 +175,9 @@ def deploy_packaged(
     terminal.say()
     if not ending.well:
         terminal.say(Styled("red", "Not deployed"), f" ({ending.status}). {ending.first_failure()}")
-        terminal.say(_what_runs(where.place, ending.status))
+        said, command = _what_runs(where.place, ending.status)
+        terminal.say(said)
+        terminal.command(command)
         for name in _left_over(cloudformation, change_set.stack_id) if found is None else []:
             terminal.say(f"  left, because it is protected: {name}")
         return Deployed(change_set, ending)
@@ -264,24 +266,26 @@ def named_log_group(resource: Mapping[str, Any], stack: str) -> str | None:
     return name.replace("${AWS::StackName}", stack) if isinstance(name, str) else None
 
 
-def _not_now(place: Place, status: str) -> str:
-    again = place.command("deploy")
+def _not_now(place: Place, status: str) -> tuple[str, str]:
+    """Sentence and command of a stack that cannot be deployed as it is."""
     if status.endswith("_IN_PROGRESS"):
-        return f"Stack {place.stack} is being changed right now ({status}). Wait, then deploy again: {again}"
+        return f"Stack {place.stack} is being changed right now ({status}). Wait, then:", place.command("deploy")
     if status == "UPDATE_ROLLBACK_FAILED":
+        go_on = shlex.join(("--stack-name", place.stack, "--region", place.region))
         return (
-            f"Stack {place.stack} is in {status}: repair what its events name, then aws cloudformation "
-            f"continue-update-rollback --stack-name {place.stack} --region {place.region}, then {again}"
+            f"Stack {place.stack} is in {status}: repair what its events name, then deploy again after:",
+            f"aws cloudformation continue-update-rollback {go_on}",
         )
-    return f"Stack {place.stack} is in {status}: {place.command('destroy')}, then {again}"
+    return f"Stack {place.stack} is in {status}. Delete it, then deploy again:", place.command("destroy")
 
 
-def _what_runs(place: Place, status: str) -> str:
-    again = f"Mend the cause, then deploy again with the same parameters: {place.command('deploy')}"
+def _what_runs(place: Place, status: str) -> tuple[str, str]:
+    """Sentence and command after a deployment that failed."""
+    again = "Mend the cause, then deploy again with the same parameters:"
     if status == "UPDATE_ROLLBACK_COMPLETE":
-        return f"It was rolled back: {place.stack} runs as before. {again}"
+        return f"It was rolled back: {place.stack} runs as before. {again}", place.command("deploy")
     if status == "ROLLBACK_COMPLETE":
-        return f"It was rolled back: nothing of {place.stack} is left but its name. {again}"
+        return f"It was rolled back: nothing of {place.stack} is left but its name. {again}", place.command("deploy")
     return _not_now(place, status)
 
 

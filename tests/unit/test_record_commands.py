@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import shlex
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
@@ -17,9 +16,8 @@ from ops import cli
 from ops.audit.findings import Fault, Finding
 from ops.audit.gathered import Report
 from ops.rebuilt_history import OpenRun
-from ops.replay import replay
 from ops.restore_history import _what_to_do
-from ops.stack import CallError, OperatorError, Stack
+from ops.stack import CallError, OperatorError
 from ops.terminal import Terminal
 from ops.verify_audit import _print
 from orchestration.domain.commands import Place
@@ -116,9 +114,10 @@ class _Function:
         }
 
 
-def replayed(function: _Function, **options: str) -> int:
-    stack = cast("Stack", SimpleNamespace(outputs={"AutomationBucketName": "automation"}, operate=function.operate))
-    return replay(argparse.Namespace(**{"event": "", "dead_letters": "", **options}), stack, Terminal())
+def replayed(function: _Function, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    stack = SimpleNamespace(place=PLACE, outputs={"AutomationBucketName": "automation"}, operate=function.operate)
+    monkeypatch.setattr("ops.invocation.Stack", lambda *_: stack)
+    return cli.main(["replay", *arguments])
 
 
 @pytest.mark.parametrize(
@@ -126,10 +125,15 @@ def replayed(function: _Function, **options: str) -> int:
     [(0, (), 1, 0), (1, (), 2, 0), (25, (), 4, 0), (11, ("m-1",), 3, 1), (0, ("m-1",), 2, 1)],
 )
 def test_dead_letters_are_asked_for_until_nothing_new_comes(
-    good: int, bad: tuple[str, ...], calls: int, left: int, capsys: pytest.CaptureFixture[str]
+    good: int,
+    bad: tuple[str, ...],
+    calls: int,
+    left: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     function = _Function(good, *bad)
-    assert replayed(function, dead_letters="1") == left
+    assert replayed(function, monkeypatch, "--dead-letters") == left
     assert function.asked == [{"action": "replay", "dead_letters": True}] * calls
     out = capsys.readouterr().out
     assert f"{good} event(s) replayed; {left} left" in out
@@ -138,7 +142,7 @@ def test_dead_letters_are_asked_for_until_nothing_new_comes(
 
 
 @pytest.mark.parametrize("place", ["rejected/a.json", "s3://automation/rejected/a.json"])
-def test_a_kept_event_is_named_and_never_sent(place: str) -> None:
+def test_a_kept_event_is_named_and_never_sent(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     function = _Function(0)
-    assert replayed(function, event=place) == 0
+    assert replayed(function, monkeypatch, place) == 0
     assert function.asked == [{"action": "replay", "key": "rejected/a.json"}]

@@ -292,7 +292,7 @@ def test_a_report_that_was_never_sent_is_a_signal_of_its_own_each_time(world: Wo
     nameless = {key: REPORT[key] for key in REPORT if key != "model"}
     assert now(world, "r.json", nameless, "fraud").answer == "REJECT", "as it is when it is sent"
     assert now(world, "r.json", REPORT, "fraud").answer == "RETRAIN"
-    with pytest.raises(OperatorError, match="The file is of fraud: leave MODEL= out"):
+    with pytest.raises(OperatorError, match="The file is of fraud: leave --model out"):
         now(world, "r.json", REPORT, "churn")
     assert now(world, "m.json", {"model": "fraud", "reason": "x", "requested_by": "ana"}).answer == "RETRAIN"
 
@@ -380,7 +380,7 @@ def test_a_policy_file_is_not_tried_against_a_stack_that_has_its_own(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "r.json").write_text(json.dumps(REPORT))
-    monkeypatch.setattr("ops.invocation.Stack", lambda *_: None)
+    monkeypatch.setattr("ops.invocation.Stack", lambda *_: object())
     monkeypatch.setattr("ops.try_out.reading_ports", lambda *_: pytest.fail("nothing is asked"))
     given = [str(tmp_path / "r.json"), "--policy", "fraud.json", "--stack", "retraining"]
     assert cli.main(["try", *given]) == 2
