@@ -67,6 +67,8 @@ def command(
     Each change set is shown first. What to look at before, and how it is done in the console: docs/import.md.
     """
     wanted = assignments(resources, "--resources")
+    if not wanted:
+        raise CallError("--resources names nothing. Example: --resources AutomationBucket=my-evidence")
     given = given_parameters(params, params_file)
     known = sources()["Resources"]
     refuse_unknown(wanted, known, what="resource")
