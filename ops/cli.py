@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ops.invocation import PREFIX, finished
+from ops.project import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,20 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "rollback": ("ops.rollback:rollback", "Have the champion before serve again."),
         "sweep": ("ops.switches:sweep", "Have what is due, or will be within ten minutes, done now."),
         "replay": ("ops.replay:replay", "Have an event raised again that came to nothing."),
+    },
+    "Check": {
+        "validate": ("ops.validate:command", "Say all that is wrong with a file you wrote."),
+        "try": ("ops.try_out:command", "Say what the loop would make of a file."),
+        "smoke": ("ops.smoke:command", "Send a signal that cannot train, report each hop."),
+        "verify-audit": ("ops.verify_audit:command", "Check every record against table and runs."),
+        "verify-aws": ("ops.verify_aws:command", "Ask AWS what no document says."),
+    },
+    "Change the stack": {
+        "package": ("ops.package:command", "Build and upload; print the console's link."),
+        "deploy": ("ops.deploy:command", "Show the change set, ask, deploy, follow."),
+        "import": ("ops.import_resources:command", "Bring existing resources under the stack."),
+        "destroy": ("ops.destroy:command", "Say what goes and what stays, ask, delete."),
+        "restore-history": ("ops.restore_history:command", "Rebuild a lost HistoryTable."),
     },
 }
 """By section, each command: where it is, and what it does in a line. Nothing is imported before it is called."""
@@ -83,7 +98,7 @@ class _Commands(click.Group):
 @click.option("--region", help="AWS Region, else the one of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration.")
 @click.option("--no-color", is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same.")
-@click.version_option(package_name="retraining-loop")
+@click.version_option(version())
 @click.pass_context
 def retraining(ctx: click.Context, /, **given: Any) -> None:
     """Watch and steer the loop from model drift to retraining, as it runs in your AWS account.

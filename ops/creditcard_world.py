@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from examples.monitors.evidently import monitor
-from ops.stack_deployment import ROOT, deploy, package
+from ops.project import ROOT
+from ops.stack_deployment import deploy, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -201,6 +201,8 @@ class CreditcardWorld:
             "RUNS": f"s3://{automation_bucket}/runs/{MODEL}/",
             "BASELINE": self._uri("creditcard/champion-data/training.csv"),
         }
+        from examples.monitors.evidently import monitor  # noqa: PLC0415 - an installed `retraining` has no examples
+
         baseline = monitor.baseline_address(self._client("sagemaker"), self._client("s3"), environment)
         report = {**json.loads(RECORDED.read_text(encoding="utf-8"))["report"], "baseline": baseline}
         key = f"drift-reports/{MODEL}/{window_end[:13]}/report.json"

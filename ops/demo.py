@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, WorldError
-from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
+from ops.project import TEMPLATE
+from ops.stack_deployment import DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
 from orchestration.stores.history_table import HistoryTable
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from ops.stack import OperatorError, Stack, session_in
 from ops.terminal import Styled, Terminal
+from orchestration.domain.commands import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +76,12 @@ def stack_command(
 
 
 def account_command(name: str) -> Callable[[Callable[..., int]], Command]:
-    """Make a command of ``function(session, stack_name, terminal, **options)``, for a stack that need not be there."""
+    """Make a command of ``function(session, place, terminal, **options)``, for a stack that need not be there."""
 
     def call(function: Callable[..., int], terminal: Terminal, shared: dict[str, Any], options: dict[str, Any]) -> int:
         session = session_in(shared["region"], shared["profile"])
-        return int(function(session, shared["stack"], terminal, **options))
+        place = Place(shared["stack"], str(session.region_name), shared["profile"] or "")
+        return int(function(session, place, terminal, **options))
 
     return functools.partial(_command, name=name, watch=False, stack=DEFAULT_STACK, call=call)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from ops import cli, try_out, validate
+from ops import cli
 from tests.stack.loop import Loop
 from tests.stack.moments import parked, run_of, stop
 from tests.stack.teams import alarm
@@ -319,7 +319,7 @@ def test_validate_looks_up_all_that_a_policy_names_with_the_rights_of_who_asks(
     model = loop.model()
     path = tmp_path / f"{model}.json"
     path.write_bytes(loop.read_bytes(f"policies/{model}.json"))
-    assert validate.main([str(path), "--json"]) == 0
+    assert cli.main(["validate", str(path), "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert {check["check"].split()[0]: check["outcome"] for check in told["checks"]} == dict.fromkeys(
         ("State", "Endpoint", "places", "serving", "role"), "passes"
@@ -330,20 +330,20 @@ def test_validate_looks_up_all_that_a_policy_names_with_the_rights_of_who_asks(
     path.write_text(
         json.dumps({**document, "training": gone, "promotion": {**document["promotion"], "alarms": ["none"]}})
     )
-    assert validate.main([str(path)]) == 1
+    assert cli.main(["validate", str(path)]) == 1
     out = capsys.readouterr().out
     assert "fails     promotion.alarms: There is no alarm none." in out
     assert f"fails     State machine {gone['target']}: " in out
 
     path.write_bytes(loop.read_bytes(f"policies/{model}.json"))
     reader("analyst", *READER)
-    assert validate.main([str(path)]) == 3
+    assert cli.main(["validate", str(path)]) == 3
     out = capsys.readouterr().out
     assert "not known role of the champion's model: not checked: SimulatePrincipalPolicy was refused to you" in out
     assert out.count("passes") == 4
 
     path.write_text(json.dumps({**document, "mode": "actve", "severity": {"warning": "high"}}))
-    assert validate.main([str(path)]) == 1
+    assert cli.main(["validate", str(path)]) == 1
     out = capsys.readouterr().out
     assert "$.severity.warning: must be a number" in out
     assert "Did you mean active?" in out
@@ -365,7 +365,7 @@ def test_try_says_what_the_stack_decides_next_and_leaves_it_as_it_is(
         path = tmp_path / "file.json"
         path.write_text(json.dumps(content))
         before = everything()
-        status = try_out.main(["--file", str(path), "--json", *more])
+        status = cli.main(["try", "--file", str(path), "--json", *more])
         assert everything() == before
         return status, json.loads(capsys.readouterr().out)
 
@@ -391,7 +391,7 @@ def test_try_says_what_the_stack_decides_next_and_leaves_it_as_it_is(
 
     reader("outsider", *(action for action in READER if not action.startswith("dynamodb")))
     (tmp_path / "event.json").write_text(json.dumps(loop.drift(model)))
-    assert try_out.main(["--file", str(tmp_path / "event.json")]) == 3
+    assert cli.main(["try", "--file", str(tmp_path / "event.json")]) == 3
     assert "not known" in capsys.readouterr().err
 
 

@@ -92,8 +92,6 @@ def understood(command: str, stack: str = "retraining") -> None:
     """Fail unless the command line is one that ``retraining`` takes, and names its stack and Region."""
     name, *arguments = shlex.split(command)[1:]
     found = cli.retraining.get_command(click.Context(cli.retraining), name)
-    if found is None and name in {"deploy", "validate"}:
-        return
     assert found is not None, command
     try:
         context = found.make_context(name, list(arguments))

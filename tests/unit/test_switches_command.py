@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from ops.restore_history import Report, _show
 from ops.terminal import Terminal
 from orchestration import handler
 from orchestration.approval_handler import answer
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import SignalSource, WaitKind
 from orchestration.domain.switches import KillSwitch, resume_command
 from tests.unit import stories
@@ -156,10 +158,13 @@ def test_a_restored_chain_that_is_paused_is_listed_with_the_command_that_lifts_i
     report.chains.append({**chain, "chain": "whole", "findings": []})
     out = io.StringIO()
 
-    _show(report, Terminal(file=out))
+    _show(report, Place("retraining", "us-east-1"), Terminal(file=out))
 
-    commands = [line for line in out.getvalue().splitlines() if "make resume" in line]
-    assert [line.rpartition("make ")[2] for line in commands] == ["resume SCOPE=global", "resume SCOPE=model:fraud"]
+    said = " ".join(out.getvalue().split())
+    assert re.findall(r"retraining resume --scope (\S+) --stack retraining --region us-east-1", said) == [
+        "global",
+        "model:fraud",
+    ]
 
 
 # What people are told of something that a switch stopped.

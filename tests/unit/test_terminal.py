@@ -19,16 +19,14 @@ from botocore.exceptions import ClientError
 
 import bench
 import ops
-from ops import (  # fmt: skip
+from ops import (
     cli,
     deploy,
     destroy,
     import_resources,
-    restore_history,
     retrain,
     smoke,
     validate,
-    verify_audit,
 )
 from ops.given_schemas import Finding
 from ops.stack import OperatorError
@@ -166,7 +164,7 @@ def status_of_everything(stack: FakeStack, patch: pytest.MonkeyPatch) -> int:
 def audited(stack: FakeStack, *arguments: str) -> int:
     stack.scene.s3.put(BUCKET, f"decisions/fraud/2026/{NASTY}.json", b"{}")
     stack.scene.s3.put(BUCKET, f"decisions/{NASTY}/1.json", b"{}")
-    return verify_audit.main(list(arguments))
+    return cli.main(["verify-audit", *arguments])
 
 
 def restored(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
@@ -179,7 +177,7 @@ def restored(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
     stack.clients["dynamodb"] = SimpleNamespace(
         scan=lambda **_: {"Items": []}, put_item=put_item, get_item=lambda **_: {"Item": {}}, exceptions=exceptions
     )
-    return restore_history.main(["--yes"])
+    return cli.main(["restore-history", "--yes"])
 
 
 def answered(answer: str) -> Command:
@@ -227,9 +225,12 @@ def smoked(error: Exception | None) -> Command:
         for name, answer in patches.items():
             patch.setattr(smoke, name, lambda *_, answer=answer: answer)
         patch.setattr(smoke, "_decision", decision)
-        return smoke.main([])
+        return cli.main(["smoke"])
 
     return command
+
+
+NAMES: Final = {deploy: "deploy", destroy: "destroy", import_resources: "import"}
 
 
 def delivered(module: Any, ends: str, *arguments: str) -> Command:
@@ -238,17 +239,17 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
         cloudformation.add("fraud")
         patch.setattr("ops.destination.REMEMBERED", Path("deployed.json").absolute())
         arn = f"arn:aws:sts::111122223333:assumed-role/admin/{NASTY}"
-        patch.setattr("ops.stack._session", lambda _: FakeSession(cloudformation, arn=arn))
+        patch.setattr("ops.invocation.session_in", lambda *_: FakeSession(cloudformation, arn=arn))
         if module is not destroy:
             patch.setattr(module, "package", lambda *_, **__: FakePackage())
-        return int(module.main(["--stack", "fraud", "--yes", *arguments]))
+        return cli.main([NAMES[module], "--stack", "fraud", "--yes", *arguments])
 
     return command
 
 
 def validated(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
     patch.setattr(validate, "_given", lambda *_, **__: (Finding(("mode",), NASTY),))
-    return validate.main(["policy.json"])
+    return cli.main(["validate", "policy.json"])
 
 
 IMPORTED: Final = ("--resources", "HistoryTable=history")

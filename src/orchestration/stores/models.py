@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.contracts import SMOKE_MODEL, UNATTRIBUTED
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.domain.silence import Watch
 from orchestration.stores.chains import Chains
@@ -137,8 +137,8 @@ class Models(Chains):
         return StoredModel(model, **fields)
 
     def models(self) -> list[str]:
-        """Names of all models that had a signal."""
-        return [item["sk"] for item in self._query("MODELS") if item["sk"] != UNATTRIBUTED]
+        """Names of all models that had a signal; the one that tests a stack is none."""
+        return [item["sk"] for item in self._query("MODELS") if item["sk"] not in {UNATTRIBUTED, SMOKE_MODEL}]
 
     def signal(self, signal_id: str) -> SeenSignal | None:
         """The decision on this signal, if it was decided."""
