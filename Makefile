@@ -32,8 +32,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...). `retraining` reads each as
 # RETRAINING_<NAME>, as it does without make.
 OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY PARAMS PARAMS_FILE \
-	POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK TABLE TO WATCH WITHOUT YES
-DEVELOPED_WITH := CASE CHECK COUNT DEMO LIBRARY SECONDS SEED SUBJECT
+	POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
+DEVELOPED_WITH := CASE CHECK COUNT DEMO LIBRARY SECONDS SEED
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 $(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
 export $(DEVELOPED_WITH)
