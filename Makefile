@@ -4,7 +4,8 @@
 #                                  newest of 3.13, 3.12, 3.11); another minor version rebuilds .venv
 #   make test TESTS=rollback       only the tests whose names contain the word, stopping at the first failure
 #
-# An operator target is one line: `name: setup ## What it does` and `@$(OPS)name`.
+# A target that is a command of `retraining` is one line: `name: setup ## What it does` and `@$(RETRAINING) name`. In a
+# script call `retraining` itself (.venv/bin/retraining, or installed with pipx): make has exit statuses of its own.
 
 VENV        := .venv
 PYTHON_VENV := $(VENV)/bin/python
@@ -28,13 +29,18 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
-# would else expand a $ in a reason or a comment, and run what stands in $(shell ...).
-HANDED_ON := ACCOUNT ANCHOR CASE CHECK COUNT DEMO JSON KEEP LIBRARY ONLY STACK REGION MODEL REASON SCOPE SIGNAL RUN EVENT DEAD_LETTERS FORCE COMMENT BUCKET PARAMS PARAMS_FILE RESOURCES SECONDS SEED SUBJECT TABLE TO WITHOUT YES
-export $(HANDED_ON)
-$(foreach name,$(HANDED_ON),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
+# would else expand a $ in a reason or a comment, and run what stands in $(shell ...). `retraining` reads each as
+# RETRAINING_<NAME>, as it does without make.
+OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY PARAMS PARAMS_FILE \
+	POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
+DEVELOPED_WITH := CASE CHECK COUNT DEMO LIBRARY SECONDS SEED
+$(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
+$(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
+export $(DEVELOPED_WITH)
 
 IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 OPS = $(IN_VENV) -m ops.
+RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops.cli
 
 TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
 DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)
@@ -53,26 +59,26 @@ help: ## Show this help
 		/^##@ / { printf "\n%s%s%s\n", bold, substr($$0, 5), off } \
 		/^[a-z][a-z-]*:.*## / { printf "  %s%-15s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Make .venv from the lock file (about 10 s), or leave it alone when it is up to date
+setup: ## Make .venv from the lock file, or leave it if up to date
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
 	@"$(PYTHON)" requirements/install.py dev
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(VENV) is ready: $$($(PYTHON_VENV) --version)",:)
 
-demo: setup ## Show the loop on this machine: drift, real training, your approval, promotion, way back (YES=1 asks nobody, KEEP=1 stays up)
+demo: setup ## Show the loop here, start to end (YES=1 asks nobody, KEEP=1 stays)
 	@$(OPS)demo $(ARGS)
 
-local: setup ## Run the embedded AWS in the foreground and say what to export (PORT=4566)
+local: setup ## Run the embedded AWS and say what to export (PORT=4566)
 	@PYTHONPATH=src exec $(PYTHON_VENV) -m local --port $(PORT)
 
 ##@ Develop
 
-test: setup ## Run the tests: unit, contract, local and stack (TESTS=word narrows, JOBS=3)
+test: setup ## Run the tests (TESTS=word narrows, JOBS=3)
 	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
-mutants: setup ## Break the rules and writes of the package in small ways, and see a test notice each (FILES=word narrows)
+mutants: setup ## Break the code in small ways; a test notices? (FILES=word)
 	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
 
-lint: setup ## Check code, types, templates, their permissions and state machines; change nothing
+lint: setup ## Check code, types, templates, permissions, state machines
 	@"$(PYTHON)" requirements/install.py node scanners
 	$(PYTHON_VENV) -m ruff check
 	$(PYTHON_VENV) -m ruff format --check
@@ -82,113 +88,113 @@ lint: setup ## Check code, types, templates, their permissions and state machine
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
 	$(OPS)docs --check
 
-faults: setup ## Play every case of the fault matrix that was not played yet, and write its table (CASE=one, ARGS=--help)
+faults: setup ## Play the fault matrix, write its table (CASE=one, ARGS=)
 	@$(IN_VENV) -m tests.faults $(ARGS)
 
-fuzz: setup ## Feed every reader of what others write broken and hostile inputs (SECONDS=60, SEED=, CASE=one)
+fuzz: setup ## Feed every reader hostile inputs (SECONDS=60, SEED=, CASE=)
 	@$(IN_VENV) -m tests.fuzz $(ARGS)
 
-dialects: setup ## Run the libraries whose reports and metrics are read, each in an environment of its own, and keep what they say (LIBRARY=one)
+dialects: setup ## Keep what others' libraries report (LIBRARY=one)
 	@$(OPS)dialects
 
-tamper: setup ## Tamper with a history in so many ways, one and two at a time, and see each found (COUNT=1000, CASE=one)
+tamper: setup ## Tamper with a history, see it found (COUNT=1000, CASE=one)
 	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $(ARGS)
 
-bench: setup ## Measure what the loop costs in time and write the table of bench/
+bench: setup ## Measure what the loop costs in time, write bench/
 	@$(IN_VENV) -m bench $(ARGS)
 
-docs: setup ## Rewrite the parts of README.md and docs/ that come from the template, the state machine and the demo
+docs: setup ## Rewrite what is generated in README.md and docs/
 	@$(OPS)docs $(ARGS)
 
-sbom: setup ## Write what is deployed, and what it is developed with, as CycloneDX files under build/
+sbom: setup ## Write what is deployed and developed with, as CycloneDX
 	@$(OPS)sbom
 
-lock: setup ## Resolve requirements/*.in again and write the locks (UPGRADE=1 takes newer releases)
+lock: setup ## Resolve requirements/*.in again (UPGRADE=1 takes newer)
 	@for name in uv dev scanners taskcat; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
-clean: ## Remove what was built and cached (ALL=1: the environments too)
+clean: ## Remove what was built and cached (ALL=1: environments too)
 	@rm -rf build $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-taskcat requirements/node/node_modules,:)
 
-##@ Deploy (STACK=retraining, REGION=, BUCKET=, ACCOUNT= refuses any other account)
+##@ Deploy (STACK=retraining, REGION=, ACCOUNT= refuses any other account)
 
-package: setup ## Build and upload zip, state machine and template; print the console's quick-create link (WITHOUT=)
-	@$(OPS)package
+package: setup ## Build, upload, print the console's link (WITHOUT=)
+	@$(RETRAINING) package
 
-deploy: setup ## Show the change set, ask, deploy, follow (PARAMS="Name=Value ...", PARAMS_FILE=, WITHOUT=, YES=1)
-	@$(OPS)deploy
+deploy: setup ## Show the change set, ask, deploy, follow (PARAMS=, YES=1)
+	@$(RETRAINING) deploy
 
-smoke: setup ## Send a signal that cannot train through the deployed stack and report each hop
-	@$(OPS)smoke
+smoke: setup ## Send a signal that cannot train, report each hop
+	@$(RETRAINING) smoke
 
-import: setup ## Bring existing resources under the stack (RESOURCES="AutomationBucket=name ...", PARAMS=, YES=1)
-	@$(OPS)import_resources
+import: setup ## Bring resources under the stack (RESOURCES=, YES=1)
+	@$(RETRAINING) import
 
-destroy: setup ## Say what is deleted and what is kept, ask, delete (FORCE=1 stops runs in progress, YES=1)
-	@$(OPS)destroy
+destroy: setup ## Say what goes and stays, ask, delete (FORCE=1, YES=1)
+	@$(RETRAINING) destroy
 
-verify-aws: setup ## Ask AWS what no document says; says the cost first, deletes what it makes (REGION=, ONLY=, KEEP=1, YES=1, JSON=1)
-	@$(OPS)verify_aws
+verify-aws: setup ## Ask AWS what no document says (ONLY=, KEEP=1, YES=1)
+	@$(RETRAINING) verify-aws
 
-taskcat: setup ## Lint with taskcat, and deploy in three regions where credentials are (ARGS=--lint-only)
+taskcat: setup ## Lint with taskcat, deploy in 3 Regions (ARGS=--lint-only)
 	@"$(PYTHON)" requirements/install.py taskcat
 	@$(OPS)taskcat_tests $(ARGS)
 
-validate: setup ## Say all that is wrong with a policy, report, request, training output or evaluation (FILE=, POLICY=, STACK= looks live, JSON=1)
-	@$(OPS)validate $(FILE) $(if $(POLICY),--policy $(POLICY))
+validate: setup ## Say all that is wrong with a file (FILE=, POLICY=, STACK=)
+	@$(RETRAINING) validate
 
-try: setup ## Say what the loop would make of a file, without effect (FILE=, POLICY= or STACK= and its state now, MODEL=, JSON=1)
-	@$(OPS)try_out
+try: setup ## Say what the loop makes of a file (FILE=, POLICY=, STACK=)
+	@$(RETRAINING) try
 
 ##@ Operate (STACK=retraining, REGION=)
 
-status: setup ## Kill switches, models, runs in progress, slots, waits
-	@$(OPS)status
+status: setup ## Mode, switches, models, runs, what is missing (CHECK=1)
+	@$(RETRAINING) status
 
-waits: setup ## What is parked, for whom, since when, until when
-	@$(OPS)waits
+waits: setup ## What is parked, for whom, until when (WATCH=1)
+	@$(RETRAINING) waits
 
-history: setup ## Latest runs of a model, or every status of a run (MODEL= or RUN=)
-	@$(OPS)history
+history: setup ## Runs of a model, or a run's life (MODEL= or RUN=, LIMIT=20)
+	@$(RETRAINING) history
 
-signals: setup ## What came in and what was made of it, ignored events too (MODEL=, SINCE=24h, ID=, LIMIT=100, JSON=1)
-	@$(OPS)signals
+signals: setup ## What came in and came of it (MODEL=, SINCE=24h, ID=)
+	@$(RETRAINING) signals
 
-explain: setup ## The decision on a signal, every guard with its reason (SIGNAL= or RUN=)
-	@$(OPS)explain
+explain: setup ## What was made of an event, guard by guard (ID=)
+	@$(RETRAINING) explain
 
-approve: setup ## Approve what a run waits for (RUN= COMMENT=)
-	@$(OPS)approval approve
+approve: setup ## Approve what a run waits for (RUN=, COMMENT=)
+	@$(RETRAINING) approve
 
-reject: setup ## Reject what a run waits for, which ends the run (RUN= COMMENT=)
-	@$(OPS)approval reject
+reject: setup ## Reject what a run waits for, ending it (RUN=, COMMENT=)
+	@$(RETRAINING) reject
 
-retrain: setup ## Ask for a retraining by hand (MODEL= REASON=, FORCE=1 passes the cooldown)
-	@$(OPS)retrain
+retrain: setup ## Ask for a retraining (MODEL=, REASON=, FORCE=1)
+	@$(RETRAINING) retrain
 
-pause: setup ## Throw a kill switch (SCOPE=global, model:<model> or source:<source>, REASON=; both needed)
-	@$(OPS)switches pause
+pause: setup ## Throw a kill switch (SCOPE=model:<model>, REASON=)
+	@$(RETRAINING) pause
 
-resume: setup ## Lift a kill switch (SCOPE=global, model:<model> or source:<source>; needed)
-	@$(OPS)switches resume
+resume: setup ## Lift a kill switch (SCOPE=model:<model>)
+	@$(RETRAINING) resume
 
-unfreeze: setup ## Close the breaker of a model (MODEL= REASON=)
-	@$(OPS)switches unfreeze
+unfreeze: setup ## Close the breaker of a model (MODEL=, REASON=)
+	@$(RETRAINING) unfreeze
 
-rollback: setup ## Have the champion before serve again (MODEL= REASON=, TO=<run> for an older one)
-	@$(OPS)switches rollback
+rollback: setup ## Have the champion before serve (MODEL=, REASON=, TO=<run>)
+	@$(RETRAINING) rollback
 
-sweep: setup ## Have what is due, or will be within ten minutes, done now
-	@$(OPS)switches sweep
+sweep: setup ## Have what is due within ten minutes done now
+	@$(RETRAINING) sweep
 
-replay: setup ## Have an event raised again that came to nothing (EVENT=rejected/<name>.json, DEAD_LETTERS=1)
-	@$(OPS)replay
+replay: setup ## Raise an event again (EVENT=rejected/KEY, DEAD_LETTERS=1)
+	@$(RETRAINING) replay
 
-verify-audit: setup ## Check every record against bucket, table and executions (MODEL= narrows, ANCHOR=root, JSON=1)
-	@$(OPS)verify_audit
+verify-audit: setup ## Check every record (MODEL= narrows, ANCHOR=root)
+	@$(RETRAINING) verify-audit
 
-restore-history: setup ## Rebuild a lost HistoryTable from the records, for administrators (TABLE=, YES=1, JSON=1)
-	@$(OPS)restore_history
+restore-history: setup ## Rebuild a lost HistoryTable (TABLE=, YES=1)
+	@$(RETRAINING) restore-history

@@ -1,58 +1,122 @@
-"""Approve or reject what a run waits for, under your own AWS identity; the same rules and record as on the page.
-
-make approve RUN=<run id> COMMENT="seen with the team"
-make reject RUN=<run id> COMMENT="labels are late"
-"""
+"""Approve or reject what a run waits for, under your own AWS identity; the same rules and record as on the page."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack import Stack, parser, required, run, variable
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.invocation import stack_command
+from ops.stack import CallError, OperatorError
+from orchestration.domain.contracts import WaitKind
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
+    from ops.stack import Stack
     from ops.terminal import Terminal
 
+SUBJECTS: Final = ("training", "promotion", "bake")
 
-DECISIONS: Final = {"approve": "APPROVED", "reject": "REJECTED"}
+FOLLOWS: Final = {
+    ("training", True): "The run goes on: it takes a training slot and trains.",
+    ("promotion", True): "The run goes on: the candidate is promoted.",
+    ("bake", True): "The candidate stays; the run ends PROMOTED.",
+    ("training", False): "The run ends APPROVAL_REJECTED; nothing is trained.",
+    ("promotion", False): "The run ends APPROVAL_REJECTED; what serves stays.",
+    ("bake", False): "The champion comes back; the run ends ROLLED_BACK when the endpoint has moved.",
+}
+"""What a decided approval has the run do, by what it is of and whether it is a yes."""
 
 
-def decide(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Have ApprovalFunction count the answer. Exit status 1 when it was not counted."""
-    run_id = required(options.run.strip(), "RUN", f"make {options.answer} RUN=<run id>; make waits shows what is open")
+def _run_and_comment(function: Callable[..., int]) -> Callable[..., int]:
+    made = click.argument("run", envvar="RETRAINING_RUN")(function)
+    made = click.option("--comment", default="", help="Why; kept as evidence.")(made)
+    return click.option("--subject", type=click.Choice(SUBJECTS), help="Of what; what is open when nothing is said.")(
+        made
+    )
+
+
+@stack_command("approve")
+@_run_and_comment
+def approve(stack: Stack, terminal: Terminal, **given: Any) -> int:
+    """Approve what RUN waits for. Exit status 1: it was not counted."""
+    return _decide(stack, terminal, "APPROVED", **given)
+
+
+@stack_command("reject")
+@_run_and_comment
+def reject(stack: Stack, terminal: Terminal, **given: Any) -> int:
+    """Reject what RUN waits for, which ends the run. Exit status 1: it was not counted."""
+    return _decide(stack, terminal, "REJECTED", **given)
+
+
+def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, comment: str, subject: str | None) -> int:
+    """Have VoteFunction count the answer, and look up what it was counted as."""
+    run_id = run.strip().rpartition(":")[2]
+    if not run_id:
+        raise CallError("Which run? What is open, each with its run:", stack.place.command("waits"))
     told = stack.decide(
+        {"action": "decide", "run_id": run_id, "decision": decision, "comment": comment, "subject": subject}
+    )
+    counted, about = bool(told["counted"]), _counted_as(stack, run_id, told) if told["subject"] else None
+    command = stack.place.command
+    show = command("history", run=run_id) if told["subject"] else command("waits")
+    another = command("approve", run_id, comment="...") if counted and not told["decided"] else None
+    follows = FOLLOWS.get((told["subject"], decision == "APPROVED")) if counted else None
+    if another:
+        missing = f"{about['needed'] - about['counted']} more" if about else "More"
+        follows = f"{missing} of other people have to approve:"
+    terminal.answer(
         {
-            "action": "decide",
             "run_id": run_id,
-            "decision": DECISIONS[options.answer],
-            "comment": options.comment,
-            "subject": options.subject or None,
+            "subject": told["subject"],
+            "counted": counted,
+            "decided": bool(told["decided"]),
+            "code": told.get("code"),
+            "sentence": told["reason"],
+            "counted_as": about,
+            "follows": follows,
+            "show": show,
         }
     )
-    subject = f"{told['subject']} of run {run_id}: " if told["subject"] else ""
-    said = f"{subject}{told['reason']}"
-    terminal.say(said if told["counted"] else f"Nothing was decided. {said}")
-    return 0 if told["counted"] else 1
+    of = f"{told['subject']} of run {run_id}: " if told["subject"] else ""
+    terminal.say(f"{of}{told['reason']}" if counted else f"Nothing was decided. {of}{told['reason']}")
+    if counted and about:
+        terminal.facts(
+            [
+                ("counted as", about["by"]),
+                ("proven by", about["proven_by"]),
+                ("your ARN", about["arn"]),
+                ("approvals", f"{about['counted']} of {about['needed']}" if decision == "APPROVED" else None),
+            ]
+        )
+    if follows:
+        terminal.say(follows)
+    if another:
+        terminal.command(another)
+    terminal.say("See it:" if told["subject"] else "What is open:")
+    terminal.command(show)
+    return 0 if counted else 1
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("approve|reject", __doc__)
-    arguments.add_argument("answer", choices=tuple(DECISIONS))
-    arguments.add_argument("--run", default=variable("RUN"), help="run id (RUN=)")
-    arguments.add_argument("--comment", default=variable("COMMENT"), help="why; kept as evidence (COMMENT=)")
-    arguments.add_argument(
-        "--subject",
-        default=variable("SUBJECT"),
-        choices=("", "training", "promotion", "bake"),
-        help="default: what is open",
-    )
-    return run(decide, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _counted_as(stack: Stack, run_id: str, told: dict[str, Any]) -> dict[str, Any] | None:
+    """As whom the last vote was counted, and how many there are; None where that cannot be read."""
+    try:
+        waits = stack.table.waits_of_run_without_tokens(run_id)
+    except (BotoCoreError, ClientError, OperatorError):
+        return None
+    asked = next((w for w in waits if w.kind is WaitKind.APPROVAL and w.subject == told["subject"]), None)
+    votes = asked.data.get("votes", []) if asked is not None else []
+    if asked is None or not votes:
+        return None
+    last = votes[-1]
+    approvals = [vote for vote in votes if vote["answer"] == "APPROVED"]
+    return {
+        "by": last["by"],
+        "arn": last.get("arn") or None,
+        "proven_by": last.get("proven_by") or None,
+        "counted": len(approvals),
+        "needed": int(asked.data.get("approvals_needed", 1)),
+    }

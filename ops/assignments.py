@@ -1,9 +1,9 @@
-"""``Name=Value`` pairs as people write them on a make line or into a file. Pure, but for reading the file.
+"""``Name=Value`` pairs as people write them on a command line or into a file. Pure, but for reading the file.
 
 A value may hold spaces, commas and quotes: it ends where the next ``Name=`` begins. One that holds such a text
 itself is put in quotes.
 
->>> assignments("ScheduleExpression=cron(0 3 ? * MON *) Mode=shadow", "PARAMS")
+>>> assignments("ScheduleExpression=cron(0 3 ? * MON *) Mode=shadow", "--params")
 {'ScheduleExpression': 'cron(0 3 ? * MON *)', 'Mode': 'shadow'}
 """
 
@@ -13,7 +13,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack import OperatorError
+from ops.stack import CallError
 from orchestration.domain.json_values import json_document
 
 if TYPE_CHECKING:
@@ -28,24 +28,24 @@ _PAIR: Final = re.compile(
 )
 
 
-def assignments(text: str, variable_name: str) -> dict[str, str]:
+def assignments(text: str, option: str) -> dict[str, str]:
     """Read ``Name=Value`` pairs from one line.
 
     Raises:
-        OperatorError: something in it is no pair, or a name stands in it twice.
+        CallError: something in it is no pair, or a name stands in it twice.
     """
     found: dict[str, str] = {}
     position = 0
     while text[position:].strip():
         match = _PAIR.match(text, position)
         if match is None:
-            raise OperatorError(
-                f"{variable_name}= holds {text[position:].strip()!r}, which is no Name=Value. "
-                f'Example: {variable_name}="Mode=shadow CooldownHours=12"'
+            raise CallError(
+                f"{option} holds {text[position:].strip()!r}, which is no Name=Value. "
+                f'Example: {option} "Mode=shadow CooldownHours=12"'
             )
         name = match[1]
         if name in found:
-            raise OperatorError(f"{variable_name}= gives {name} twice; give it once.")
+            raise CallError(f"{option} gives {name} twice; give it once.")
         found[name] = next(value for value in match.groups()[1:] if value is not None)
         position = match.end()
     return found
@@ -55,12 +55,12 @@ def assignments_of_file(path: Path) -> dict[str, str]:
     """Read a parameter file: a JSON object, the AWS CLI's or CodePipeline's JSON, or one ``Name=Value`` a line.
 
     Raises:
-        OperatorError: it cannot be read, or is none of these.
+        CallError: it cannot be read, or is none of these.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"PARAMS_FILE={path} cannot be read: {error}.") from None
+        raise CallError(f"--params-file {path} cannot be read: {error}.") from None
     if text.lstrip()[:1] in {"{", "["}:
         try:
             document = json_document(text)
@@ -68,8 +68,8 @@ def assignments_of_file(path: Path) -> dict[str, str]:
                 raise ValueError(f"it {document}")  # noqa: TRY004, TRY301 - like a document of another form
             return _of_json(document)
         except (ValueError, KeyError, TypeError) as error:
-            raise OperatorError(
-                f'PARAMS_FILE={path} is no parameter file ({error}). Write {{"Mode": "shadow"}}, the list of '
+            raise CallError(
+                f'{path} is no parameter file ({error}). Write {{"Mode": "shadow"}}, the list of '
                 "ParameterKey and ParameterValue that the AWS CLI reads, or lines of Name=Value."
             ) from None
     found: dict[str, str] = {}
@@ -82,7 +82,7 @@ def assignments_of_file(path: Path) -> dict[str, str]:
 def _only_one(line: str, path: Path) -> dict[str, str]:
     name, equals, value = line.strip().partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", name.strip()):
-        raise OperatorError(f"PARAMS_FILE={path} holds {line.strip()!r}, which is no Name=Value line.")
+        raise CallError(f"{path} holds {line.strip()!r}, which is no Name=Value line.")
     return {name.strip(): value.strip()}
 
 
@@ -95,7 +95,7 @@ def _of_json(document: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in document:
         if isinstance(entry, str):
-            found |= assignments(entry, "PARAMS_FILE")
+            found |= assignments(entry, "--params-file")
         else:
             found[entry["ParameterKey"]] = _text(entry["ParameterValue"])
     return found
@@ -109,11 +109,11 @@ def refuse_unknown(given: Mapping[str, str], known: Iterable[str], *, what: str)
     """Refuse names the template does not have, with the one that was probably meant.
 
     Raises:
-        OperatorError: a name is unknown.
+        CallError: a name is unknown.
     """
     known = sorted(known)
     for name in given:
         if name not in known:
             meant = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {meant[0]}?" if meant else f"There are: {', '.join(known)}."
-            raise OperatorError(f"The template has no {what} {name}. {hint}")
+            raise CallError(f"The template has no {what} {name}. {hint}")

@@ -5,6 +5,7 @@ Every change to a stack goes this way, so that what happens was on the screen be
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 import uuid
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.stack import OperatorError
+from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from types_boto3_cloudformation import CloudFormationClient
 
-    from ops.terminal import Cell, Style, Terminal
+    from ops.terminal import Style, Terminal
 
 _EMPTY: Final = ("didn't contain changes", "No updates are to be performed", "no changes", "contain at least one new")
 """How CloudFormation says that a change set would change nothing. Source: its StatusReason texts."""
@@ -38,6 +39,9 @@ _COLOURS: Final[dict[str, Style]] = {
 }
 
 
+_REPLACED: Final = {"True": "REPLACED", "Conditional": "may be REPLACED"}
+
+
 @dataclass(frozen=True)
 class ChangeSet:
     """A change set that waits to be carried out."""
@@ -47,6 +51,41 @@ class ChangeSet:
     arn: str
     changes: tuple[dict[str, Any], ...]
     creates: bool
+
+    def as_record(self) -> list[dict[str, Any]]:
+        """What it would do, for programs."""
+        return [
+            {
+                "action": change["Action"],
+                "logical_id": change["LogicalResourceId"],
+                "type": change["ResourceType"],
+                "replacement": change.get("Replacement", ""),
+                "because_of": sorted(set(_causes(change))),
+            }
+            for change in self.in_order()
+        ]
+
+    def in_order(self) -> list[dict[str, Any]]:
+        """Its changes by action and name."""
+        return sorted(self.changes, key=lambda each: (each["Action"], each["LogicalResourceId"]))
+
+
+NEXT_STEPS: Final = (
+    (
+        ("not authorized", "accessdenied", "access denied", "not allowed"),
+        "Deploy as somebody who has the permission that it names, or have it given to you.",
+    ),
+    (
+        ("already exists",),
+        "Something of that name is there: bring it under the stack with retraining import, or remove it.",
+    ),
+    (
+        ("limit exceeded", "limitexceeded", "quota", "too many"),
+        "Ask for a higher quota in Service Quotas, or remove what is not used any more.",
+    ),
+    (("rate exceeded", "throttl"), "AWS was busy: deploy again."),
+)
+"""What to do about a reason of CloudFormation's that has one of the words in it."""
 
 
 @dataclass
@@ -62,18 +101,30 @@ class Ending:
         return self.status.endswith("_COMPLETE") and "ROLLBACK" not in self.status
 
     def first_failure(self) -> str:
-        """The resource that failed first, with CloudFormation's reason."""
+        """Sentences: the resource that failed first, CloudFormation's reason, and what to do about it."""
         causes = [
             event
             for event in self.failures
             if not any(word in event.get("ResourceStatusReason", "").lower() for word in _NOT_THE_CAUSE)
         ]
         if not causes:
-            return "CloudFormation names no resource that failed."
+            return "CloudFormation names no resource that failed: its console shows the stack's events."
         cause = causes[0]
-        return (
-            f"{cause['LogicalResourceId']} ({cause['ResourceType']}): {cause.get('ResourceStatusReason', 'no reason')}"
-        )
+        reason = str(cause.get("ResourceStatusReason") or "without a reason").strip().rstrip(".")
+        step = next((step for words, step in NEXT_STEPS if any(word in reason.lower() for word in words)), "")
+        said = f"{cause['LogicalResourceId']} ({cause['ResourceType']}) failed first: {reason}."
+        return f"{said} {step}".strip()
+
+    def failed(self) -> list[dict[str, str]]:
+        """What failed, for programs."""
+        return [
+            {
+                "logical_id": event["LogicalResourceId"],
+                "type": event["ResourceType"],
+                "reason": event.get("ResourceStatusReason", ""),
+            }
+            for event in self.failures
+        ]
 
 
 def described(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any] | None:
@@ -111,7 +162,7 @@ def create(
         OperatorError: CloudFormation refused; nothing was changed.
     """
     # A name of its own for each: those carried out are kept by some, and two can be made within one second.
-    name = f"make-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    name = f"retraining-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
     try:
         made = cloudformation.create_change_set(
             StackName=stack,
@@ -168,18 +219,28 @@ def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None
 
 def show(terminal: Terminal, change_set: ChangeSet) -> None:
     """Print what a change set would do, one row a resource."""
-    rows: list[tuple[Cell, ...]] = []
-    for change in sorted(change_set.changes, key=lambda each: (each["Action"], each["LogicalResourceId"])):
-        replacement = change.get("Replacement", "")
-        row = (
-            Styled(_COLOURS.get(change["Action"], "white"), change["Action"]),
-            change["LogicalResourceId"],
-            change["ResourceType"],
-            Styled("red", replacement) if replacement in {"True", "Conditional"} else replacement,
-            ", ".join(sorted(set(_causes(change)))),
+    rows, whys = [], []
+    for change in change_set.in_order():
+        replaced = _REPLACED.get(change.get("Replacement", ""), "")
+        why = "; ".join(filter(None, (replaced, ", ".join(sorted(set(_causes(change)))))))
+        becomes = f"{change['Action']} {kind_of(change['ResourceType'])}"
+        whys.append(why)
+        rows.append(
+            (
+                change["LogicalResourceId"],
+                Styled(_COLOURS.get(change["Action"], "white"), becomes),
+                Styled("red", why) if replaced else why,
+            )
         )
-        rows.append(row)
-    terminal.table(("action", "logical id", "type", "replacement", "because of"), rows)
+    if any(whys):
+        terminal.table(("resource", "change", "because of"), rows)
+    else:
+        terminal.table(("resource", "change"), [row[:2] for row in rows])
+
+
+def kind_of(resource_type: str) -> str:
+    """A resource's type in short, for people."""
+    return resource_type.removeprefix("AWS::")
 
 
 def _causes(change: Mapping[str, Any]) -> Iterator[str]:
@@ -200,12 +261,12 @@ def confirmed(terminal: Terminal, question: str, *, yes: bool) -> bool:
     """Ask on a terminal.
 
     Raises:
-        OperatorError: there is none to ask on.
+        CallError: there is none to ask on.
     """
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise OperatorError("Nothing was changed: there is no terminal to ask on. Add YES=1 to carry it out.")
+        raise CallError("Nothing was changed: there is no terminal to ask on. Add --yes to carry it out.")
     return answer(terminal, f"{question} [y/N] ").lower() in {"y", "yes"}
 
 
@@ -238,7 +299,20 @@ def _newest_event(cloudformation: CloudFormationClient, stack_id: str) -> str | 
 
 
 def follow(cloudformation: CloudFormationClient, stack_id: str, terminal: Terminal, *, since: str | None) -> Ending:
-    """Print the events after one until the stack is at rest."""
+    """Print the events after one until the stack is at rest. Ctrl-C leaves CloudFormation to it, and says so."""
+    try:
+        return _followed(cloudformation, stack_id, terminal, since=since)
+    except KeyboardInterrupt:
+        terminal.say()
+        terminal.say("Stopped watching; CloudFormation goes on with what it has begun. How far it is:")
+        terminal.command(
+            "aws cloudformation describe-stack-events --max-items 10 "
+            f"--stack-name {shlex.quote(stack_id)} --region {cloudformation.meta.region_name}"
+        )
+        raise
+
+
+def _followed(cloudformation: CloudFormationClient, stack_id: str, terminal: Terminal, *, since: str | None) -> Ending:
     began = time.monotonic()
     ending = Ending("")
     for _ in _pauses():

@@ -16,13 +16,43 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ops.invocation import PREFIX, finished
+from ops.project import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "Look": {
+        "status": ("ops.status:status", "Mode, switches, models and what serves, what is missing, runs, slots."),
         "waits": ("ops.waits:waits", "What is parked, for whom, since when, until when."),
+        "signals": ("ops.signals:signals", "What came in and what was made of it, ignored events too."),
+        "history": ("ops.history:history", "Latest runs of a model, or the life of one run."),
+        "explain": ("ops.explain:explain", "What was made of one event: the decision, every guard with its reason."),
+    },
+    "Steer": {
+        "approve": ("ops.approval:approve", "Approve what a run waits for."),
+        "reject": ("ops.approval:reject", "Reject what a run waits for, which ends the run."),
+        "retrain": ("ops.retrain:retrain", "Ask for a retraining by hand."),
+        "pause": ("ops.switches:pause", "Throw a kill switch over everything, a model or a source."),
+        "resume": ("ops.switches:resume", "Lift a kill switch."),
+        "unfreeze": ("ops.switches:unfreeze", "Close the breaker of a model."),
+        "rollback": ("ops.rollback:rollback", "Have the champion before serve again."),
+        "sweep": ("ops.switches:sweep", "Have what is due, or will be within ten minutes, done now."),
+        "replay": ("ops.replay:replay", "Have an event raised again that came to nothing."),
+    },
+    "Check": {
+        "validate": ("ops.validate:command", "Say all that is wrong with a file you wrote."),
+        "try": ("ops.try_out:command", "Say what the loop would make of a file."),
+        "smoke": ("ops.smoke:command", "Send a signal that cannot train, report each hop."),
+        "verify-audit": ("ops.verify_audit:command", "Check every record against table and runs."),
+        "verify-aws": ("ops.verify_aws:command", "Ask AWS what no document says."),
+    },
+    "Change the stack": {
+        "package": ("ops.package:command", "Build and upload; print the console's link."),
+        "deploy": ("ops.deploy:command", "Show the change set, ask, deploy, follow."),
+        "import": ("ops.import_resources:command", "Bring existing resources under the stack."),
+        "destroy": ("ops.destroy:command", "Say what goes and what stays, ask, delete."),
+        "restore-history": ("ops.restore_history:command", "Rebuild a lost HistoryTable."),
     },
 }
 """By section, each command: where it is, and what it does in a line. Nothing is imported before it is called."""
@@ -68,9 +98,9 @@ class _Commands(click.Group):
 @click.option("--region", help="AWS Region, else the one of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration.")
 @click.option("--no-color", is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same.")
-@click.version_option(package_name="retraining-loop")
+@click.version_option(version())
 @click.pass_context
-def retraining(ctx: click.Context, **given: Any) -> None:
+def retraining(ctx: click.Context, /, **given: Any) -> None:
     """Watch and steer the loop from model drift to retraining, as it runs in your AWS account.
 
     Exit status: 0 done, 1 the answer is no, 2 wrong call, 3 AWS could not be reached or does not allow it.

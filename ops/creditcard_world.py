@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack_deployment import ROOT, deploy, package
+from ops.project import ROOT
+from ops.stack_deployment import deploy, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

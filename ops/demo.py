@@ -34,9 +34,10 @@ from local.__main__ import AWS_STAYS_INSIDE
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError, wait_until
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_ROWS, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, World, WorldError
-from ops.signals import heard
-from ops.stack import OperatorError, Stack, truth, variable
-from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError, deploy, package
+from ops.heard_signals import heard
+from ops.project import ROOT, TEMPLATE
+from ops.stack import OperatorError, Stack
+from ops.stack_deployment import DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
 from ops.workflow_picture import LANES
 from orchestration.domain.votes import COMMENT_LIMIT, Answer
@@ -670,6 +671,11 @@ def _awaited(condition: Callable[[], Any], what: str) -> Any:
         raise WorldError(f"There was not {what} within {PATIENCE_SECONDS:.0f} s.") from None
 
 
+def _given(name: str) -> bool:
+    """Whether a variable of make says yes."""
+    return os.environ.get(f"RETRAINING_{name}", "").strip().lower() in {"1", "true", "yes"}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo from the command line."""
     summary, _, rest = (__doc__ or "").partition("\n\n")
@@ -679,12 +685,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=rest,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--yes", action="store_true", default=truth(variable("YES")), help="approve without asking (YES=1)"
-    )
-    parser.add_argument(
-        "--keep", action="store_true", default=truth(variable("KEEP")), help="stay up at the end (KEEP=1)"
-    )
+    parser.add_argument("--yes", action="store_true", default=_given("YES"), help="approve without asking (YES=1)")
+    parser.add_argument("--keep", action="store_true", default=_given("KEEP"), help="stay up at the end (KEEP=1)")
     parser.add_argument("--verbose", action="store_true", help="log every call the embedded AWS gets")
     options = parser.parse_args(argv)
     terminal = Terminal()

@@ -1,28 +1,22 @@
-"""Deploy the stack: package it, show the change set, ask, carry it out, follow it to its end.
-
-make deploy                                                     the stack `retraining` with every default
-make deploy STACK=fraud REGION=eu-west-1 PARAMS="Mode=shadow ScheduleExpression=cron(0 3 ? * MON *)"
-make deploy PARAMS_FILE=production.json YES=1                   without asking, as a pipeline does
-make deploy ACCOUNT=111122223333                                into this account and no other
-make deploy REGION=eusc-de-east-1 WITHOUT=slack                 where nobody knows what the Region has
-
-Without ACCOUNT= another account is refused than the one the stack was last deployed to from this checkout
-(build/deployed.json). Parameters that are not given keep their values. Exit status: 0 deployed or nothing to change, 1 not deployed, 2 wrong
-usage or refused before anything was changed.
-"""
+"""Deploy the stack: package it, show the change set, ask, carry it out, follow it to its end."""
 
 from __future__ import annotations
 
-import sys
+import functools
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from ops import change_sets
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
-from ops.destination import add_account, destination
-from ops.package import Package, add_without, package, without_of
+from ops.destination import account_option, destination
+from ops.invocation import account_command
+from ops.package import Package, bucket_option, package, without_of, without_option
 from ops.slack_channel import refuse_taken_channel
-from ops.stack import OperatorError, parser, run_signed_in, truth, variable
+from ops.stack import OperatorError
 from ops.stack_names import refuse_long_name
 from ops.template import kept, sources
 from ops.terminal import Styled
@@ -30,34 +24,93 @@ from orchestration.domain.contracts import Status
 from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     import boto3
 
+    from ops.change_sets import ChangeSet, Ending
     from ops.destination import Destination
     from ops.terminal import Terminal
+    from orchestration.domain.commands import Place
 
 
-def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
-    """Deploy."""
-    given = given_parameters(options)
-    refuse_long_name(options.stack, sources())
-    where = destination(session, terminal, options.stack, options.account)
-    made = package(session, terminal, options.bucket, given=given, without=without_of(options.without))
-    return deploy_packaged(session, terminal, made, where, given, yes=options.yes)
+yes_option: Final = click.option("--yes", is_flag=True, help="Carry it out without asking, as a pipeline does.")
 
 
-def given_parameters(options: argparse.Namespace) -> dict[str, str]:
-    """Parameters of PARAMS_FILE= and PARAMS=; the line wins over the file.
+def deploying(function: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of those that deploy."""
+    options = (
+        click.option("--params", default="", help='"Name=Value ..."; what is not given keeps its value.'),
+        click.option("--params-file", default="", help="File of parameters; --params wins over it."),
+        bucket_option,
+        without_option,
+        account_option,
+        yes_option,
+    )
+    return functools.reduce(lambda made, option: option(made), reversed(options), function)
+
+
+@account_command("deploy")
+@deploying
+def command(
+    session: boto3.Session,
+    place: Place,
+    terminal: Terminal,
+    params: str,
+    params_file: str,
+    bucket: str,
+    without: str,
+    account: str,
+    yes: bool,
+) -> int:
+    """Show the change set, ask, deploy, follow it to its end.
+
+    Without --account another account is refused than the one the stack was last deployed to from here.
+    """
+    given = given_parameters(params, params_file)
+    refuse_long_name(place.stack, sources())
+    told = terminal.aside
+    where = destination(session, told, place, account)
+    made = package(session, told, bucket, given=given, without=without_of(without))
+    deployed = deploy_packaged(session, told, made, where, given, yes=yes)
+    terminal.answer({**where.as_record(), **deployed.as_record()})
+    return deployed.status
+
+
+def given_parameters(params: str, params_file: str) -> dict[str, str]:
+    """Parameters of ``--params-file`` and ``--params``; the line wins over the file.
 
     Raises:
-        OperatorError: one cannot be read, or names a parameter that the template does not have.
+        CallError: one cannot be read, or names a parameter that the template does not have.
     """
-    of_file = assignments_of_file(Path(options.params_file)) if options.params_file else {}
-    given = {**of_file, **assignments(options.params, "PARAMS")}
+    of_file = assignments_of_file(Path(params_file)) if params_file else {}
+    given = {**of_file, **assignments(params, "--params")}
     refuse_unknown(given, sources()["Parameters"], what="parameter")
     return given
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What came of it. ``change_set`` is None when there was nothing to change, ``ending`` when nobody carried it out."""
+
+    change_set: ChangeSet | None = None
+    ending: Ending | None = None
+    outputs: Mapping[str, str] | None = None
+
+    @property
+    def status(self) -> int:
+        """Exit status."""
+        return int(self.change_set is not None and (self.ending is None or not self.ending.well))
+
+    def as_record(self) -> dict[str, Any]:
+        """It, for programs."""
+        return {
+            "deployed": not self.status,
+            "stack_status": self.ending.status if self.ending else None,
+            "changes": self.change_set.as_record() if self.change_set else [],
+            "failures": self.ending.failed() if self.ending else [],
+            "outputs": dict(self.outputs or {}),
+        }
 
 
 def deploy_packaged(
@@ -68,7 +121,7 @@ def deploy_packaged(
     given: Mapping[str, str],
     *,
     yes: bool,
-) -> int:
+) -> Deployed:
     """Create or update a stack with a packaged template.
 
     Raises:
@@ -83,11 +136,11 @@ def deploy_packaged(
     if found is not None and found["StackStatus"] == "REVIEW_IN_PROGRESS":
         found = None  # only a change set that nobody carried out
     if found is not None and found["StackStatus"].endswith(("_IN_PROGRESS", "_FAILED")):
-        raise OperatorError(_not_now(stack, found["StackStatus"]))
+        raise OperatorError(*_not_now(where.place, found["StackStatus"]))
     if found is None:
-        _refuse_names_in_use(session, made.document(), stack)
+        _refuse_names_in_use(session, made.document(), where.place)
     else:
-        _refuse_runs_past_their_slot(session, made.document(), found)
+        _refuse_runs_past_their_slot(session, made.document(), found, where.place)
     has = {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in (found or {}).get("Parameters", [])}
     refuse_taken_channel(session, made.document(), stack=stack, has=has, given=given)
     change_set = change_sets.create(
@@ -101,7 +154,7 @@ def deploy_packaged(
     if change_set is None:
         where.remember()
         terminal.say(f"Nothing to change: stack {stack} is what the sources and parameters say.")
-        return 0
+        return Deployed(outputs=_outputs(cloudformation, stack))
     terminal.say()
     terminal.say(
         Styled("bold", f"{'Create' if found is None else 'Update'} {stack} in {where}"),
@@ -116,19 +169,26 @@ def deploy_packaged(
     if not go_on:
         change_sets.discard(cloudformation, change_set)
         terminal.say("Nothing was changed.")
-        return 1
+        return Deployed(change_set)
     where.remember()
     ending = change_sets.carry_out(cloudformation, change_set, terminal)
     terminal.say()
     if not ending.well:
-        terminal.say(Styled("red", "Not deployed"), f" ({ending.status}). First failure: {ending.first_failure()}")
-        terminal.say(_what_runs(ending.status, stack))
+        terminal.say(Styled("red", "Not deployed"), f" ({ending.status}). {ending.first_failure()}")
+        said, command = _what_runs(where.place, ending.status)
+        terminal.say(said)
+        terminal.command(command)
         for name in _left_over(cloudformation, change_set.stack_id) if found is None else []:
             terminal.say(f"  left, because it is protected: {name}")
-        return 1
+        return Deployed(change_set, ending)
     terminal.say(Styled("green", "Deployed"), f" ({ending.status}).")
-    _print_outputs(cloudformation, stack, terminal)
-    return 0
+    outputs = _outputs(cloudformation, stack)
+    terminal.facts(outputs.items())
+    if "StateMachineArn" in outputs:
+        terminal.say()
+        terminal.say("Try it:")
+        terminal.command(where.place.command("smoke"))
+    return Deployed(change_set, ending, outputs)
 
 
 def parameters_of(
@@ -150,19 +210,19 @@ def capabilities_of(cloudformation: Any, url: str) -> list[str]:
     return list(cloudformation.get_template_summary(TemplateURL=url).get("Capabilities", [])) or ["CAPABILITY_IAM"]
 
 
-def _refuse_names_in_use(session: boto3.Session, document: Mapping[str, Any], stack: str) -> None:
+def _refuse_names_in_use(session: boto3.Session, document: Mapping[str, Any], place: Place) -> None:
     """Refuse a new stack whose named log groups an earlier stack of that name left: their creation would fail."""
     logs = session.client("logs")
     for logical_id, resource in kept(document).items():
-        name = named_log_group(resource, stack)
+        name = named_log_group(resource, place.stack)
         if name is None:
             continue
         groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         if any(group["logGroupName"] == name for group in groups):
             raise OperatorError(
-                f"Log group {name} is there, left by an earlier stack {stack}. Bring it back under the stack, with what "
-                f'else was retained: make import STACK={stack} RESOURCES="{logical_id}={name} ..."; or delete it: '
-                f"aws logs delete-log-group --log-group-name {name}"
+                f"Log group {name} is there, left by an earlier stack {place.stack}. Bring it back under the stack, with "
+                f"what else was retained: {place.command('import', resources=f'{logical_id}={name} ...')}; or delete it: "
+                f"aws logs delete-log-group --log-group-name {shlex.quote(name)} --region {place.region}"
             )
 
 
@@ -170,7 +230,9 @@ PAST_THEIR_SLOT: Final = frozenset({Status.TRAINING_WAITING, Status.TRAINING_STA
 """Statuses from which on a run changes something; one that goes back needs no slot."""
 
 
-def _refuse_runs_past_their_slot(session: boto3.Session, document: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _refuse_runs_past_their_slot(
+    session: boto3.Session, document: Mapping[str, Any], found: Mapping[str, Any], place: Place
+) -> None:
     """Refuse another version of the template while a run trains or promotes under the one before.
 
     An execution keeps its definition and meets new functions. A run that waits for people or a slot is taken over; one
@@ -191,8 +253,8 @@ def _refuse_runs_past_their_slot(session: boto3.Session, document: Mapping[str, 
         runs = " ".join(f"{run['model']} run {run['run_id']} ({run['execution_arn']})." for run in past[:10])
         raise OperatorError(
             f"{len(past)} run(s) train or promote under template {outputs.get('TemplateVersion')}; nothing was changed. "
-            f"{runs} Await their end (make status), or stop them (aws stepfunctions stop-execution --execution-arn ...), "
-            "then make deploy again. Runs that wait for an approval or a slot need no draining."
+            f"{runs} Await their end ({place.command('status')}), or stop them (aws stepfunctions stop-execution "
+            f"--execution-arn ... --region {place.region}), then deploy again. Runs that wait for an approval or a slot need no draining."
         )
 
 
@@ -204,23 +266,27 @@ def named_log_group(resource: Mapping[str, Any], stack: str) -> str | None:
     return name.replace("${AWS::StackName}", stack) if isinstance(name, str) else None
 
 
-def _not_now(stack: str, status: str) -> str:
+def _not_now(place: Place, status: str) -> tuple[str, str]:
+    """Sentence and command of a stack that cannot be deployed as it is."""
     if status.endswith("_IN_PROGRESS"):
-        return f"Stack {stack} is being changed right now ({status}). Wait, then make deploy again."
+        return f"Stack {place.stack} is being changed right now ({status}). Wait, then:", place.command("deploy")
     if status == "UPDATE_ROLLBACK_FAILED":
+        go_on = shlex.join(("--stack-name", place.stack, "--region", place.region))
         return (
-            f"Stack {stack} is in {status}: repair what its events name, then "
-            f"aws cloudformation continue-update-rollback --stack-name {stack}, then make deploy."
+            f"Stack {place.stack} is in {status}: repair what its events name, then deploy again after:",
+            f"aws cloudformation continue-update-rollback {go_on}",
         )
-    return f"Stack {stack} is in {status}: make destroy STACK={stack}, then make deploy."
+    return f"Stack {place.stack} is in {status}. Delete it, then deploy again:", place.command("destroy")
 
 
-def _what_runs(status: str, stack: str) -> str:
+def _what_runs(place: Place, status: str) -> tuple[str, str]:
+    """Sentence and command after a deployment that failed."""
+    again = "Mend the cause, then deploy again with the same parameters:"
     if status == "UPDATE_ROLLBACK_COMPLETE":
-        return f"It was rolled back: {stack} runs as before. Mend the cause, then make deploy again."
+        return f"It was rolled back: {place.stack} runs as before. {again}", place.command("deploy")
     if status == "ROLLBACK_COMPLETE":
-        return f"It was rolled back: nothing of {stack} is left but its name. Mend the cause, then make deploy again."
-    return _not_now(stack, status)
+        return f"It was rolled back: nothing of {place.stack} is left but its name. {again}", place.command("deploy")
+    return _not_now(place, status)
 
 
 def _left_over(cloudformation: Any, stack_id: str) -> list[str]:
@@ -234,34 +300,6 @@ def _left_over(cloudformation: Any, stack_id: str) -> list[str]:
     ]
 
 
-def _print_outputs(cloudformation: Any, stack: str, terminal: Terminal) -> None:
+def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     found = change_sets.described(cloudformation, stack) or {}
-    outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
-    width = max((len(name) for name in outputs), default=0)
-    for name, value in outputs.items():
-        terminal.say(f"  {name:<{width}}  {value}")
-    if "StateMachineArn" in outputs:
-        terminal.say(f"Try it: make smoke STACK={stack} REGION={cloudformation.meta.region_name}")
-
-
-def arguments_of(program: str, description: str | None) -> argparse.ArgumentParser:
-    """Arguments of the commands that change a stack."""
-    arguments = parser(program, description)
-    add_account(arguments)
-    arguments.add_argument("--bucket", default=variable("BUCKET"), help="bucket for the artifacts (BUCKET=)")
-    arguments.add_argument("--params", default=variable("PARAMS"), help='"Name=Value ..." (PARAMS=)')
-    arguments.add_argument("--params-file", default=variable("PARAMS_FILE"), help="a parameter file (PARAMS_FILE=)")
-    add_without(arguments)
-    arguments.add_argument(
-        "--yes", action="store_true", default=truth(variable("YES")), help="carry out without asking (YES=1)"
-    )
-    return arguments
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    return run_signed_in(command, arguments_of("deploy", __doc__), argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}

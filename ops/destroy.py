@@ -1,10 +1,5 @@
 """Delete the stack: say what goes and what stays, refuse while runs are in progress, ask for its name, follow.
 
-make destroy STACK=fraud
-make destroy STACK=fraud FORCE=1     stops the runs in progress first, each is recorded as stopped
-make destroy STACK=fraud YES=1       without asking, as a pipeline does
-make destroy ACCOUNT=111122223333    in this account and no other; without it, as with make deploy
-
 Evidence, history, topics, logs and dead letters stay; what it prints last brings them under a stack again.
 """
 
@@ -13,69 +8,102 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from ops import change_sets
-from ops.destination import add_account, destination
+from ops.destination import account_option, destination
 from ops.import_resources import IDENTIFIERS
-from ops.stack import OperatorError, Stack, parser, run_signed_in, truth, variable
+from ops.invocation import account_command
+from ops.stack import CallError, NotReachedError, OperatorError, Stack
 from ops.template import kept, parse
 from ops.terminal import Styled
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     import boto3
 
     from ops.destination import Destination
-    from ops.terminal import Cell, Terminal
+    from ops.terminal import Terminal
+    from orchestration.domain.commands import Place
 
 PATIENCE_SECONDS: Final = 30.0
 """How long stopped runs have to be recorded before the function that records them is deleted."""
 
 
-def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
-    """Delete."""
-    where = destination(session, terminal, options.stack, options.account)
-    cloudformation = session.client("cloudformation")
-    found = change_sets.described(cloudformation, options.stack)
+@account_command("destroy")
+@click.option("--force", is_flag=True, help="Stop runs in progress first; each is recorded as stopped.")
+@account_option
+@click.option("--yes", is_flag=True, help="Delete without asking for the stack's name, as a pipeline does.")
+def command(session: boto3.Session, place: Place, terminal: Terminal, force: bool, account: str, yes: bool) -> int:
+    """Say what is deleted and what is kept, ask for the stack's name, delete.
+
+    Evidence, history, topics, logs and dead letters stay; what it prints last brings them under a stack again.
+    """
+    told = terminal.aside
+    where = destination(session, told, place, account)
+    retained = destroy(session, told, where, force=force, yes=yes)
+    terminal.answer(
+        {
+            **where.as_record(),
+            "deleted": retained is not None,
+            "retained": [
+                {"logical_id": logical_id, "type": kind, "name": name}
+                for logical_id, (kind, name) in (retained or {}).items()
+            ],
+        }
+    )
+    return int(retained is None)
+
+
+def destroy(
+    session: boto3.Session, terminal: Terminal, where: Destination, *, force: bool, yes: bool
+) -> dict[str, tuple[str, str]] | None:
+    """Delete a stack; gives type and name of what is retained by logical id, None when it was not deleted.
+
+    Raises:
+        NotReachedError: there is no such stack.
+        OperatorError: it may not be deleted now; nothing was deleted.
+    """
+    cloudformation, place = session.client("cloudformation"), where.place
+    found = change_sets.described(cloudformation, place.stack)
     if found is None:
-        raise OperatorError(f"There is no stack {options.stack} in {where}. STACK= and REGION= name it.")
+        raise NotReachedError(f"There is no stack {place.stack} in {where}. Name it: --stack, --region.")
     if found.get("EnableTerminationProtection"):
         raise OperatorError(
-            f"Stack {options.stack} is protected. Who may, lifts that: aws cloudformation update-termination-protection "
-            f"--no-enable-termination-protection --stack-name {options.stack}"
+            f"Stack {place.stack} is protected. Who may, lifts that: aws cloudformation update-termination-protection "
+            f"--no-enable-termination-protection --stack-name {place.stack} --region {place.region}"
         )
     is_loop = any(output["OutputKey"] == "StateMachineArn" for output in found.get("Outputs", []))
-    loop = Stack(options.stack, session.region_name) if is_loop else None
+    loop = Stack(place.stack, place.region, place.profile or None) if is_loop else None
     running = _running(loop) if loop else []
-    if running and not options.force:
+    if running and not force:
         for arn in running:
             terminal.say(f"  in progress: {arn}")
         raise OperatorError(
-            f"{len(running)} run(s) are in progress; nothing was deleted. Wait for them (make status), or add FORCE=1 "
-            "to stop them."
+            f"{len(running)} run(s) are in progress; nothing was deleted. Wait for them ({place.command('status')}), or "
+            "add --force to stop them."
         )
-    retained = _show(cloudformation, options.stack, terminal)
-    if not _confirmed(terminal, where, yes=options.yes):
+    retained = _show(cloudformation, place.stack, terminal)
+    if not _confirmed(terminal, where, yes=yes):
         terminal.say("Nothing was deleted.")
-        return 1
+        return None
     if loop and running:
         _stop(loop, running, terminal)
     ending = change_sets.delete(cloudformation, found["StackId"], terminal)
     terminal.say()
     if not ending.well:
         terminal.say(Styled("red", "Not deleted"), f" ({ending.status}). {ending.first_failure()}")
-        terminal.say("Mend what it names, then make destroy again; what is gone stays gone.")
-        return 1
+        terminal.say("What is gone stays gone. Mend what it names, then:")
+        terminal.command(place.command("destroy", force=force))
+        return None
     terminal.say(Styled("green", "Deleted"), f". {len(retained)} resource(s) are retained:")
-    for logical_id, (_, physical_id) in retained.items():
-        terminal.say(f"  {logical_id:<32} {physical_id}")
-    again = " ".join(
-        f"{logical_id}={physical_id}" for logical_id, (kind, physical_id) in retained.items() if kind in IDENTIFIERS
-    )
+    terminal.facts((logical_id, name) for logical_id, (_, name) in retained.items())
+    again = " ".join(f"{logical_id}={name}" for logical_id, (kind, name) in retained.items() if kind in IDENTIFIERS)
     if again:
-        terminal.say(f'Under a stack again: make import STACK={options.stack} RESOURCES="{again}"')
-    return 0
+        terminal.say("Under a stack again:")
+        terminal.command(place.command("import", resources=again))
+    return retained
 
 
 def _running(stack: Stack) -> list[str]:
@@ -97,15 +125,15 @@ def _show(cloudformation: Any, stack: str, terminal: Terminal) -> dict[str, tupl
         if each.get("PhysicalResourceId") and each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     keeps = kept(parse(cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]))
-    rows: list[tuple[Cell, ...]] = []
+    rows = []
     retained: dict[str, tuple[str, str]] = {}
     for each in sorted(resources, key=lambda each: (each["LogicalResourceId"] in keeps, each["LogicalResourceId"])):
         logical_id, kind, name = each["LogicalResourceId"], each["ResourceType"], each["PhysicalResourceId"]
         if logical_id in keeps:
             retained[logical_id] = (kind, name)
         becomes = Styled("green", "retained") if logical_id in keeps else Styled("red", "deleted")
-        rows.append((becomes, logical_id, kind, name))
-    terminal.table(("", "logical id", "type", "name"), rows)
+        rows.append((logical_id, (becomes, f" {change_sets.kind_of(kind)}")))
+    terminal.table(("resource", "becomes"), rows)
     return retained
 
 
@@ -113,7 +141,7 @@ def _confirmed(terminal: Terminal, where: Destination, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise OperatorError("Nothing was deleted: there is no terminal to ask on. Add YES=1 to delete.")
+        raise CallError("Nothing was deleted: there is no terminal to ask on. Add --yes to delete.")
     question = f"Type the stack's name, {where.stack}, to delete it in {where}: "
     return change_sets.answer(terminal, question) == where.stack
 
@@ -122,7 +150,9 @@ def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
     """Stop executions, and wait until the loop has recorded them and given their locks back."""
     stepfunctions = stack.client("stepfunctions")
     for arn in running:
-        stepfunctions.stop_execution(executionArn=arn, error="StackDeleted", cause="make destroy deletes the stack.")
+        stepfunctions.stop_execution(
+            executionArn=arn, error="StackDeleted", cause="retraining destroy deletes the stack."
+        )
         terminal.say(f"  stopped: {arn}")
     names = {arn.rsplit(":", 1)[-1] for arn in running}
     table = stack.table
@@ -147,20 +177,3 @@ def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
         terminal.say(
             Styled("yellow", "Not every training of a stopped run is known to be over; look at it at its target.")
         )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("destroy", __doc__)
-    add_account(arguments)
-    arguments.add_argument(
-        "--force", action="store_true", default=truth(variable("FORCE")), help="stop runs in progress (FORCE=1)"
-    )
-    arguments.add_argument(
-        "--yes", action="store_true", default=truth(variable("YES")), help="delete without asking (YES=1)"
-    )
-    return run_signed_in(command, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,8 +22,8 @@ import sys
 import venv
 from typing import TYPE_CHECKING, Final
 
-from ops.stack import USAGE_ERROR, OperatorError, variable
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
+from ops.stack import CallError, OperatorError
 from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
@@ -118,13 +118,13 @@ def _differences(before: Path, after: Path) -> list[str]:
 def main(argv: Sequence[str] | None = None, *, folder: Path = DIALECTS, environments: Path = ENVIRONMENTS) -> int:
     """Exit status 0 all recorded, 1 one could not be, 2 there is no such library."""
     parser = argparse.ArgumentParser(prog="make dialects", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--library", default=variable("LIBRARY"), help="only the dialect of this name")
+    parser.add_argument("--library", default=os.environ.get("LIBRARY", ""), help="only the dialect of this name")
     options = parser.parse_args(argv)
     terminal = Terminal()
     known = dialects(folder)
     if options.library and options.library not in known:
         terminal.say(Styled("red", f"No dialect {options.library!r}; there are {', '.join(known)}."))
-        return USAGE_ERROR
+        return CallError.status
     chosen = [options.library] if options.library else known
     failed = 0
     for place, name in enumerate(chosen, start=1):

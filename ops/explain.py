@@ -1,111 +1,195 @@
-"""Print the decision on a signal as a person reads it.
-
-make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50     by signal id
-make explain RUN=4ba7853c-6065-46b7-b604-d19d58dc29c6    by run, or execution that decided
-"""
+"""Print what was made of one event, as a person reads it: the decision with every guard, or why the event was ignored."""
 
 from __future__ import annotations
 
 import json
-import sys
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
+from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard, heard_of, ignored_of
+from ops.invocation import stack_command
+from ops.known_models import known_models, unknown_model
 from ops.record_hashes import hash_of
-from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.stack import OperatorError
 from ops.terminal import Styled
 from orchestration.domain.contracts import UNATTRIBUTED, Decision
+from orchestration.domain.json_values import mapping
+from orchestration.domain.reasons import Reason
+from orchestration.domain.signal import rejection_id
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from ops.stack import Stack
+    from ops.terminal import Terminal
 
-    from ops.terminal import Style, Terminal
-
-
-COLOURS: Final[dict[str, Style]] = {
-    "RETRAIN": "bold green",
-    "ROLL_BACK": "bold green",
-    "REJECT": "bold red",
-    "HOLD": "bold yellow",
-}
+MODEL_NAMED: Final = re.compile(r"policies/([^/\s]+)\.json")
+"""Where the sentence on an unknown model has its name; the record of a rejection has no other place for it."""
 
 
-def explain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Print one decision record with every guard."""
-    record = _record(options, stack)
-    decided = record["decision"]
-    terminal.say(Styled(COLOURS.get(decided, "bold cyan"), decided), f" {record['reason']}  {record['decided_at']}")
-    terminal.say(record["sentence"])
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an id belongs to. ``record`` is None for an event that was ignored."""
+
+    heard: Heard
+    record: dict[str, Any] | None = None
+
+
+@stack_command("explain")
+@click.argument("identity", metavar="ID", envvar=["RETRAINING_ID", "RETRAINING_SIGNAL", "RETRAINING_RUN"])
+def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
+    """Print what was made of one event: the decision with every guard, or why it was ignored.
+
+    ID is of a signal, an execution (its name or ARN), a run or an event. Exit status 1: nothing has it, or the record was
+    edited.
+    """
+    found = find(stack, identity)
+    if found is None:
+        raise OperatorError(
+            f"Nothing has the id {identity}: no signal, execution, run or event of the last {MEMORY.days} days, and no decision "
+            "record. What came in:",
+            stack.place.command("signals", since="7d"),
+        )
+    record = found.record
+    whole = record is None or hash_of(record) == record["chain"]["hash"]
+    hint = model_hint(stack, found.heard)
+    terminal.answer(
+        {
+            "found": "decision" if record else "ignored event",
+            **asdict(found.heard),
+            "hint": hint,
+            "decision_record": record,
+            "hash_is_right": None if record is None else whole,
+        }
+    )
+    _say_heard(terminal, found, hint)
+    if record is not None:
+        _say_guards(terminal, record, whole=whole)
+    _say_next(stack, terminal, found)
+    return 0 if whole else 1
+
+
+def find(stack: Stack, identity: str) -> Found | None:
+    """What an id belongs to: of a signal, an execution, a run, a request or an event."""
+    asked, table = identity.strip().rpartition(":")[2], stack.table
+    if not asked:
+        return None
+    decided, ignored, run = table.decision_of(asked), table.ignored_event(asked), table.run(asked)
+    signals = [asked, rejection_id(Reason.UNKNOWN_MODEL, asked)]
+    if decided is not None:
+        signals = [decided.signal_id]
+    elif run is not None:
+        signals = [str(json.loads(run.manifest)["signal"]["signal_id"])]
+    for signal_id in signals:
+        record, key = _record(stack, signal_id)
+        if record is not None:
+            return Found(heard_of(record, key), record)
+    if ignored is not None:
+        return Found(ignored_of(ignored))
+    since = (datetime.now(UTC) - MEMORY).isoformat()
+    by_event = next((each for each in gathered(heard(table, "", since)) if asked in each.ids), None)
+    if by_event is not None and by_event.signal_id == asked:
+        # The table has forgotten the decision that this one repeats.
+        return _in_bucket(stack, asked) or Found(by_event)
+    if by_event is not None:
+        record = _record(stack, by_event.signal_id)[0] if by_event.record and by_event.signal_id else None
+        return Found(by_event, record)
+    return _in_bucket(stack, asked)
+
+
+def _record(stack: Stack, signal_id: str) -> tuple[dict[str, Any] | None, str | None]:
+    seen = stack.table.signal(signal_id)
+    if seen is None:
+        return None, None
+    return stack.read_json(seen.record_key) or stack.table.record_of(seen), seen.record_key
+
+
+def _in_bucket(stack: Stack, signal_id: str) -> Found | None:
+    """A decision older than the table's memory of signals: the bucket keeps the record, its key ends in the id."""
+    for key in stack.keys("decisions/"):
+        if key.endswith(f"/{signal_id}.json"):
+            record = stack.read_json(key)
+            return None if record is None else Found(heard_of(record, key), record)
+    return None
+
+
+def model_hint(stack: Stack, heard: Heard) -> str | None:
+    """Which model was meant, of an event that named one nobody knows."""
+    if heard.reason != Reason.UNKNOWN_MODEL:
+        return None
+    named = MODEL_NAMED.search(heard.sentence)
+    return unknown_model(named[1], known_models(stack)) if named else None
+
+
+def _say_heard(terminal: Terminal, found: Found, hint: str | None) -> None:
+    heard = found.heard
+    decision = Styled(COLOURS.get(heard.decision, "bold cyan"), heard.decision)
+    terminal.say(decision, f" {heard.reason}  {heard.at[:19]}")
+    terminal.say(heard.sentence)
+    if hint:
+        terminal.say(Styled("yellow", hint))
     terminal.say()
-    signal = record.get("signal") or {}
-    threshold, dataset = signal.get("threshold") or {}, signal.get("dataset") or {}
-    facts = {
-        "signal": record["signal_id"],
-        "model": record["model"],
-        "source": signal.get("source"),
-        "asked by": signal.get("proven_by") if signal.get("kind") in {"request", "rollback"} else None,
-        "endpoint": signal.get("endpoint"),
-        "dataset": dataset.get("uri"),
-        "window": " to ".join(filter(None, (dataset.get("window_start"), dataset.get("window_end")))) or None,
-        "metric": threshold.get("metric"),
-        "observed": threshold.get("observed"),
-        "threshold": threshold.get("threshold"),
-        "severity": record["severity"],
-        "policy": record["policy_version"],
-        "run" if decided in {Decision.RETRAIN, Decision.ROLL_BACK} else "execution": record["run_id"],
-        "event kept at": record.get("event_uri"),
-    }
-    for name, value in facts.items():
-        if value is not None:
-            terminal.say(f"  {name:<14} {value}")
+    begun = heard.decision in {Decision.RETRAIN, Decision.ROLL_BACK}
+    terminal.facts(
+        [
+            ("model", heard.model or "none that is known"),
+            ("came in", heard.said),
+            ("signal", heard.signal_id),
+            ("run" if begun else "execution", heard.run_id),
+            ("event", heard.event_id),
+            *(_recorded(found.record) if found.record is not None else []),
+        ]
+    )
+    if heard.repeats:
+        terminal.say()
+        terminal.say(f"came again {len(heard.repeats)} time(s), which changed nothing:")
+        for repeat in heard.repeats:
+            terminal.say(f"  {repeat.at[:19]}  execution {repeat.run_id}", hang=2)
+
+
+def _recorded(record: dict[str, Any]) -> list[tuple[str, str | None]]:
+    signal = mapping(record.get("signal"))
+    dataset = mapping(signal.get("dataset"))
+    threshold = mapping(signal.get("threshold"))
+    window = " to ".join(filter(None, (dataset.get("window_start"), dataset.get("window_end"))))
+    facts = [
+        ("source", signal.get("source")),
+        ("endpoint", signal.get("endpoint")),
+        ("dataset", dataset.get("uri")),
+        ("window", window or None),
+        *((name, threshold.get(name)) for name in ("metric", "observed", "threshold")),
+        ("severity", record.get("severity")),
+        ("policy", record.get("policy_version")),
+        ("kept at", record.get("event_uri")),
+    ]
+    return [(name, None if value is None else str(value)) for name, value in facts]
+
+
+def _say_guards(terminal: Terminal, record: dict[str, Any], *, whole: bool) -> None:
     if record["guards"]:
         terminal.say()
         terminal.say("guards, in their order:")
     for guard in record["guards"]:
         mark = Styled("green", "pass") if guard["passed"] else Styled("yellow", "stop")
-        terminal.say("  ", mark, f"  {guard['guard']:<16} {guard['sentence']}")
-    whole = hash_of(record) == record["chain"]["hash"]
+        terminal.say("  ", mark, f"  {guard['guard']}: {guard['sentence']}", hang=6)
     terminal.say()
     terminal.say(
         f"record {record['chain']['sequence']} of the chain of {record['model'] or UNATTRIBUTED}: ",
         "its hash is right" if whole else Styled("red", "ITS HASH IS WRONG, it was edited"),
     )
-    return 0 if whole else 1
 
 
-def _record(options: argparse.Namespace, stack: Stack) -> Any:
-    signal_id = options.signal
-    if not signal_id and options.run:
-        decided, run_ = stack.table.decision_of(options.run), stack.table.run(options.run)
-        if decided is None and run_ is None:
-            raise OperatorError(
-                f"There is no run {options.run}. make signals ID={options.run} shows what an execution made of its event."
-            )
-        signal_id = decided.signal_id if decided else json.loads(run_.manifest)["signal"]["signal_id"] if run_ else ""
-    signal_id = required(signal_id, "SIGNAL", "make explain SIGNAL=14f5d41096dc3ee07ad92b66de04cc50, or RUN=<run id>")
-    seen = stack.table.signal(signal_id)
-    if seen is not None:
-        return stack.read_json(seen.record_key) or stack.table.record_of(seen)
-    # Older than the table's memory of signals: the bucket keeps the record, its key ends in the id.
-    pages = (
-        stack.client("s3")
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=stack.outputs["AutomationBucketName"], Prefix="decisions/")
-    )
-    for page in pages:
-        for entry in page.get("Contents", []):
-            if entry["Key"].endswith(f"/{signal_id}.json"):
-                return stack.read_json(entry["Key"])
-    raise OperatorError(f"No decision on signal {signal_id} was found. Decision records lie under decisions/<model>/.")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("explain", __doc__)
-    arguments.add_argument("--signal", default=variable("SIGNAL"), help="signal id (SIGNAL=)")
-    arguments.add_argument("--run", default=variable("RUN"), help="run id (RUN=)")
-    return run(explain, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _say_next(stack: Stack, terminal: Terminal, found: Found) -> None:
+    each, command = found.heard, stack.place.command
+    if each.decision in {Decision.RETRAIN, Decision.ROLL_BACK}:
+        terminal.say("What came of the run:")
+        terminal.command(command("history", run=each.run_id))
+    elif each.repeats_one:
+        terminal.say("The decision on it:")
+        terminal.command(command("explain", str(each.signal_id)))
+    elif each.decision == Decision.REJECT and found.record is not None and found.record.get("event_uri"):
+        terminal.say("Once its cause is mended, have it decided:")
+        key = f"rejected/{str(found.record['event_uri']).rpartition('/rejected/')[2]}"
+        terminal.command(command("replay", key))

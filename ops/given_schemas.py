@@ -17,6 +17,7 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from ops.given_files import FileKind
+from ops.project import SOURCE
 from ops.record_schemas import SCHEMAS
 from orchestration.domain.json_values import text
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES: Final[dict[FileKind, Path]] = {
-    FileKind.POLICY: SCHEMAS.parent.parent / "src" / "orchestration" / "policy.schema.json",
+    FileKind.POLICY: SOURCE / "orchestration" / "policy.schema.json",
     FileKind.DRIFT_REPORT: SCHEMAS / "drift-report.schema.json",
     FileKind.REQUEST: SCHEMAS / "retraining-request.schema.json",
     FileKind.OUTPUT: SCHEMAS / "training-output.schema.json",

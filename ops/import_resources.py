@@ -1,38 +1,37 @@
 """Bring existing resources under the stack: a bucket, a table, topics, a queue, log groups. Nothing in them changes.
 
-make import RESOURCES="AutomationBucket=my-evidence HistoryTable=my-history"
-make import STACK=fraud RESOURCES="OperationsTopic=arn:aws:sns:..." PARAMS="LogsRetentionInDays=30" YES=1
-
 A new stack is begun with the imported resources alone and then completed by an update with the whole template; a
-stack that is there gets them added. Each change set is shown first. ACCOUNT= is as with make deploy. Drift detection then says where a resource
+stack that is there gets them added. Each change set is shown first. Drift detection then says where a resource
 differs from the template. By hand, in the console: docs/import.md.
 """
 
 from __future__ import annotations
 
-import sys
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 from botocore.exceptions import ClientError
 
 from ops import change_sets
 from ops.assignments import assignments, refuse_unknown
-from ops.deploy import arguments_of, deploy_packaged, given_parameters, named_log_group, parameters_of
+from ops.deploy import Deployed, deploy_packaged, deploying, given_parameters, named_log_group, parameters_of
 from ops.destination import destination
+from ops.invocation import account_command
 from ops.package import Package, package, without_of
-from ops.stack import OperatorError, required, run_signed_in, variable
+from ops.stack import CallError, OperatorError
 from ops.stack_names import refuse_long_name
 from ops.template import dump, import_template, parse, sources
 from ops.terminal import Styled
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
     import boto3
 
     from ops.destination import Destination
     from ops.terminal import Terminal
+    from orchestration.domain.commands import Place
 
 IDENTIFIERS: Final = {
     "AWS::S3::Bucket": "BucketName",
@@ -47,43 +46,84 @@ IDENTIFIERS: Final = {
 INLINE_LIMIT: Final = 51_200
 """Bytes of a template in a request. Source: CloudFormation quotas."""
 
-EXAMPLE: Final = 'make import RESOURCES="AutomationBucket=my-evidence HistoryTable=my-history"'
 
+@account_command("import")
+@click.option("--resources", required=True, help='"LogicalId=name-or-ARN ...".')
+@deploying
+def command(
+    session: boto3.Session,
+    place: Place,
+    terminal: Terminal,
+    resources: str,
+    params: str,
+    params_file: str,
+    bucket: str,
+    without: str,
+    account: str,
+    yes: bool,
+) -> int:
+    """Bring existing resources under the stack, complete it, look for drift. Nothing in them changes.
 
-def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
-    """Import, complete the stack, look for drift."""
-    wanted = assignments(required(options.resources, "RESOURCES", EXAMPLE), "RESOURCES")
-    given = given_parameters(options)
-    resources = sources()["Resources"]
-    refuse_unknown(wanted, resources, what="resource")
-    imports = [
-        _to_import(resources[logical_id], logical_id, name, options.stack) for logical_id, name in wanted.items()
-    ]
-    refuse_long_name(options.stack, sources())
-    where = destination(session, terminal, options.stack, options.account)
-    made = package(session, terminal, options.bucket, given=given, without=without_of(options.without))
+    Each change set is shown first. What to look at before, and how it is done in the console: docs/import.md.
+    """
+    wanted = assignments(resources, "--resources")
+    if not wanted:
+        raise CallError("--resources names nothing. Example: --resources AutomationBucket=my-evidence")
+    given = given_parameters(params, params_file)
+    known = sources()["Resources"]
+    refuse_unknown(wanted, known, what="resource")
+    imports = [_to_import(known[logical_id], logical_id, name, place.stack) for logical_id, name in wanted.items()]
+    refuse_long_name(place.stack, sources())
+    told = terminal.aside
+    where = destination(session, told, place, account)
+    made = package(session, told, bucket, given=given, without=without_of(without))
     cloudformation = session.client("cloudformation")
-    found = change_sets.described(cloudformation, options.stack)
+    found = change_sets.described(cloudformation, place.stack)
     if found is not None and found["StackStatus"] in {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}:
-        cloudformation.delete_stack(StackName=options.stack)  # an empty shell: nobody carried it out, or it failed
+        cloudformation.delete_stack(StackName=place.stack)  # an empty shell: nobody carried it out, or it failed
         found = None
     if found is None:
         _refuse_bucket_with_a_policy(session, wanted)
-    if not _import(session, terminal, made, found, where, imports=imports, given=given, yes=options.yes):
-        return 1
-    terminal.say()
-    terminal.say(Styled("green", "Imported"), f" {', '.join(wanted)}.")
-    if found is None:
-        terminal.say("The rest of the stack comes with an update:")
-        if deploy_packaged(session, terminal, made, where, given, yes=options.yes):
-            terminal.say(
-                f"The imported resources are in the stack and safe; make deploy STACK={options.stack} goes on."
-            )
-            return 1
-    else:
-        terminal.say(f"Other changes of the template come with make deploy STACK={options.stack}.")
-    _drift(cloudformation, options.stack, list(wanted), terminal)
-    return 0
+    imported = _import(session, told, made, found, where, imports=imports, given=given, yes=yes)
+    deployed, differences = None, None
+    if imported:
+        told.say()
+        told.say(Styled("green", "Imported"), f" {', '.join(wanted)}.")
+        deployed = _completed(session, told, made, found, where, given=given, yes=yes)
+        if deployed is None or not deployed.status:
+            differences = _drift(cloudformation, place, list(wanted), told)
+    terminal.answer(
+        {
+            **where.as_record(),
+            "imported": sorted(wanted) if imported else [],
+            "deployment": deployed.as_record() if deployed else None,
+            "differences": differences,
+        }
+    )
+    return int(not imported or (deployed is not None and bool(deployed.status)))
+
+
+def _completed(
+    session: boto3.Session,
+    terminal: Terminal,
+    made: Package,
+    found: Mapping[str, Any] | None,
+    where: Destination,
+    *,
+    given: Mapping[str, str],
+    yes: bool,
+) -> Deployed | None:
+    """Give a new stack the rest of the template; None for one that was there."""
+    if found is not None:
+        terminal.say("Other changes of the template come with:")
+        terminal.command(where.place.command("deploy"))
+        return None
+    terminal.say("The rest of the stack comes with an update:")
+    deployed = deploy_packaged(session, terminal, made, where, given, yes=yes)
+    if deployed.status:
+        terminal.say("The imported resources are in the stack and safe; this goes on:")
+        terminal.command(where.place.command("deploy"))
+    return deployed
 
 
 def _import(
@@ -132,7 +172,7 @@ def _import(
     ending = change_sets.carry_out(cloudformation, change_set, terminal)
     if not ending.well:
         terminal.say()
-        terminal.say(Styled("red", "Not imported"), f" ({ending.status}). First failure: {ending.first_failure()}")
+        terminal.say(Styled("red", "Not imported"), f" ({ending.status}). {ending.first_failure()}")
         terminal.say("The resources are untouched and outside the stack, as before.")
     return ending.well
 
@@ -140,12 +180,12 @@ def _import(
 def _to_import(resource: Mapping[str, Any], logical_id: str, name: str, stack: str) -> dict[str, Any]:
     kind = resource["Type"]
     if kind not in IDENTIFIERS or "DeletionPolicy" not in resource:
-        raise OperatorError(f"{logical_id} ({kind}) cannot be imported: CloudFormation makes it anew for each stack.")
+        raise CallError(f"{logical_id} ({kind}) cannot be imported: CloudFormation makes it anew for each stack.")
     if IDENTIFIERS[kind] in {"TopicArn", "QueueUrl"} and not name.startswith(("arn:", "http")):
-        raise OperatorError(f"{logical_id}={name} must be the {IDENTIFIERS[kind]}, as the console shows it.")
+        raise CallError(f"{logical_id}={name} must be the {IDENTIFIERS[kind]}, as the console shows it.")
     fixed = named_log_group(resource, stack)
     if fixed is not None and fixed != name:
-        raise OperatorError(
+        raise CallError(
             f"{logical_id} is named {fixed} in stack {stack}, so only that log group can be imported, not {name}."
         )
     return {"ResourceType": kind, "LogicalResourceId": logical_id, "ResourceIdentifier": {IDENTIFIERS[kind]: name}}
@@ -176,15 +216,20 @@ def _inline_or_uploaded(session: boto3.Session, made: Package, text: str) -> dic
     return {"TemplateURL": made.url.replace(made.key, key)}
 
 
-def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], terminal: Terminal) -> None:
-    """Run drift detection and print where the imported resources differ from the template."""
+def _drift(
+    cloudformation: Any, place: Place, logical_ids: Iterable[str], terminal: Terminal
+) -> list[dict[str, str]] | None:
+    """Where the imported resources differ from the template, by drift detection; None when that was refused."""
     logical_ids = set(logical_ids)
     try:
-        detection = cloudformation.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
+        detection = cloudformation.detect_stack_drift(StackName=place.stack)["StackDriftDetectionId"]
     except ClientError as error:
-        terminal.say(f"Drift was not detected now ({error}).")
-        terminal.say(f"Later: aws cloudformation detect-stack-drift --stack-name {stack}")
-        return
+        terminal.say(f"Drift was not detected now ({error}). Later:")
+        terminal.command(
+            "aws cloudformation detect-stack-drift "
+            f"--stack-name {shlex.quote(place.stack)} --region {shlex.quote(place.region)}"
+        )
+        return None
     change_sets.until(
         lambda: (
             cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)["DetectionStatus"]
@@ -194,7 +239,7 @@ def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], terminal
     )
     rows: list[tuple[str, ...]] = []
     unchecked: list[str] = sorted(logical_ids)
-    for each in _drifts(cloudformation, stack):
+    for each in _drifts(cloudformation, place.stack):
         logical_id, status = each["LogicalResourceId"], each["StackResourceDriftStatus"]
         if logical_id not in logical_ids or status == "NOT_CHECKED":
             continue
@@ -215,6 +260,7 @@ def _drift(cloudformation: Any, stack: str, logical_ids: Iterable[str], terminal
         terminal.say("Drift detection finds no difference between the imported resources and the template.")
     if unchecked:
         terminal.say(f"Not checked, since CloudFormation cannot: {', '.join(unchecked)}.")
+    return [dict(zip(("resource", "property", "is", "template_says"), row, strict=True)) for row in rows]
 
 
 def _drifts(cloudformation: Any, stack: str) -> list[dict[str, Any]]:
@@ -224,16 +270,3 @@ def _drifts(cloudformation: Any, stack: str) -> list[dict[str, Any]]:
         answer = cloudformation.describe_stack_resource_drifts(StackName=stack, NextToken=answer["NextToken"])
         found += answer["StackResourceDrifts"]
     return found
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = arguments_of("import", __doc__)
-    arguments.add_argument(
-        "--resources", default=variable("RESOURCES"), help='"LogicalId=name-or-ARN ..." (RESOURCES=)'
-    )
-    return run_signed_in(command, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from ops.stack import OperatorError, Stack, session_in
 from ops.terminal import Styled, Terminal
+from orchestration.domain.commands import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +76,12 @@ def stack_command(
 
 
 def account_command(name: str) -> Callable[[Callable[..., int]], Command]:
-    """Make a command of ``function(session, stack_name, terminal, **options)``, for a stack that need not be there."""
+    """Make a command of ``function(session, place, terminal, **options)``, for a stack that need not be there."""
 
     def call(function: Callable[..., int], terminal: Terminal, shared: dict[str, Any], options: dict[str, Any]) -> int:
         session = session_in(shared["region"], shared["profile"])
-        return int(function(session, shared["stack"], terminal, **options))
+        place = Place(shared["stack"], str(session.region_name), shared["profile"] or "")
+        return int(function(session, place, terminal, **options))
 
     return functools.partial(_command, name=name, watch=False, stack=DEFAULT_STACK, call=call)
 
@@ -131,16 +133,19 @@ def _shared(stack: str | None, *, watch: bool) -> list[click.Parameter]:
 
 def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> int:
     """The exit status of an answer, or of the error it ended in."""
+    command = ""
     try:
         return ask()
     except OperatorError as error:
-        said, status = str(error), Exit(error.status)
+        said, status, command = str(error), Exit(error.status), error.command
     except (NoCredentialsError, PartialCredentialsError) as error:
         said, status = f"{error}. {SIGN_IN}", Exit.NOT_REACHED
     except (BotoCoreError, ClientError) as error:
         said, status = f"AWS refused: {error}", Exit.NOT_REACHED
-    terminal.answer({"error": said, "status": int(status)})
+    terminal.answer({"error": said, "status": int(status), "command": command or None})
     errors.say(Styled("red", said))
+    if command:
+        errors.command(command)
     return status
 
 
@@ -150,18 +155,19 @@ def finished(run: Callable[[], int]) -> int:
         status = int(run() or 0)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        errors, context = Terminal(errors=True), getattr(error, "ctx", None)
+        errors.say(Styled("red", error.format_message()))
+        if context is not None:
+            errors.say(f"How it is called: {context.command_path} --help")
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        print(file=sys.stderr)
+        Terminal(errors=True).say()
         status = INTERRUPTED
     except BrokenPipeError:
         # Whoever reads has seen enough; at its end Python would try to write the rest once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
     if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
-        print(
-            f"Exit status {status}; make has its own for it. In a script call `retraining` instead.",
-            file=sys.stderr,
-        )
+        said = f"Exit status {status}; make has its own for it. In a script call `retraining` instead."
+        Terminal(errors=True).say(said)
     return status

@@ -1,9 +1,5 @@
 """Build the Lambda package, upload it with the state machine and the packaged template, print the console's link.
 
-make package                                       into retraining-artifacts-<account>-<region>, made when missing
-make package BUCKET=my-artifacts REGION=eu-west-1  into a bucket of yours, in the region of the stack
-make package REGION=eusc-de-east-1 WITHOUT=slack   where nobody knows what the Region has (docs/regions.md)
-
 The uploading is `aws cloudformation package`: its keys are hashes of the content, so unchanged sources upload nothing
 and give the same build/packaged.yaml. The packaged template goes beside them under its own SHA-256.
 """
@@ -12,32 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import package_zip, regions
 from ops.assignments import assignments, refuse_unknown
+from ops.invocation import account_command
+from ops.project import BUILD, IN_CHECKOUT, TEMPLATE, WORKFLOW, shown
 from ops.settled_template import settled
-from ops.stack import OperatorError, parser, run_signed_in, variable
-from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError
+from ops.stack import CallError, NotReachedError, OperatorError
+from ops.stack_deployment import DeploymentError
 from ops.stack_deployment import package as cli_package
 from ops.stack_names import refuse_long_name
 from ops.template import dump, parse, sources
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     import boto3
 
     from ops.terminal import Terminal
+    from orchestration.domain.commands import Place
 
-PACKAGED: Final = ROOT / "build" / "packaged.yaml"
+PACKAGED: Final = BUILD / "packaged.yaml"
 PREFIX: Final = "retraining"
 BUCKET_PREFIX: Final = "retraining-artifacts"
 
@@ -46,6 +45,15 @@ _CONSOLES: Final = {
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
+
+bucket_option: Final = click.option(
+    "--bucket",
+    default="",
+    help=f"Bucket for what is uploaded; else {BUCKET_PREFIX}-<account>-<region>, made when missing.",
+)
+without_option: Final = click.option(
+    "--without", default="", help=f"Leave out what the Region lacks: {', '.join(regions.OPTIONAL)}."
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Package:
     key: str
     url: str
     template: Path
+    uploaded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The template as data."""
@@ -69,7 +79,7 @@ def package(
     *,
     given: Mapping[str, str] | None = None,
     without: frozenset[str] = frozenset(),
-    template: Path = TEMPLATE,
+    template: Path | None = None,
     packaged: Path = PACKAGED,
 ) -> Package:
     """Build, upload, write the packaged template as it fits the session's Region, and say what that costs.
@@ -80,7 +90,7 @@ def package(
         bucket: where it is uploaded to; empty takes the default one.
         given: parameters of the stack to come.
         without: features to leave out that the Region may have.
-        template: the template in the sources.
+        template: another template than the project's, with what it refers to beside it.
         packaged: where the packaged one is written to.
 
     Raises:
@@ -88,7 +98,7 @@ def package(
             another region or cannot be made; the sources cannot be built.
     """
     region = str(session.region_name)
-    source = parse(template.read_text(encoding="utf-8"))
+    source = parse((template or TEMPLATE).read_text(encoding="utf-8"))
     fit = regions.fitted(source, region, regions.known_gaps(), without=without)
     for note in fit.notes:
         terminal.say(note)
@@ -99,12 +109,12 @@ def package(
         archive = package_zip.build()
     except package_zip.PackageError as error:
         raise OperatorError(str(error)) from None
-    terminal.say(f"built {archive.relative_to(ROOT)} ({archive.stat().st_size:,} bytes)")
+    terminal.say(f"built {shown(archive)} ({archive.stat().st_size:,} bytes)")
     s3 = session.client("s3")
     bucket = _bucket(session, s3, bucket, terminal)
     before = _keys(s3, bucket)
     try:
-        cli_package(template, bucket, packaged, prefix=PREFIX, environment=_environment(session))
+        cli_package(template or _laid_out(), bucket, packaged, prefix=PREFIX, environment=_environment(session))
     except DeploymentError as error:
         raise OperatorError(str(error)) from None
     if fit.settled:
@@ -119,9 +129,17 @@ def package(
         terminal.say(f"uploaded s3://{bucket}/{each}")
     if not new:
         terminal.say(f"nothing to upload: s3://{bucket}/{PREFIX}/ holds all of it")
-    shown = packaged.relative_to(ROOT) if packaged.is_relative_to(ROOT) else packaged
-    terminal.say(f"wrote {shown} ({len(content):,} bytes)")
-    return Package(bucket, key, template_url(session, bucket, key), packaged)
+    terminal.say(f"wrote {shown(packaged)} ({len(content):,} bytes)")
+    return Package(bucket, key, template_url(session, bucket, key), packaged, tuple(new), tuple(fit.notes))
+
+
+def _laid_out() -> Path:
+    """The template with build/ and the state machine beside it, as its paths have them."""
+    if IN_CHECKOUT:
+        return TEMPLATE
+    for file in (TEMPLATE, WORKFLOW):
+        shutil.copyfile(file, BUILD.parent / file.name)
+    return BUILD.parent / TEMPLATE.name
 
 
 def _refuse_left_out(given: Mapping[str, str], fit: regions.Fit, region: str) -> None:
@@ -134,15 +152,15 @@ def _refuse_left_out(given: Mapping[str, str], fit: regions.Fit, region: str) ->
     if lost:
         raise OperatorError(
             f"{' and '.join(lost)} cannot be given in {region}: what it is for is left out there. Nothing was built; "
-            "take it out of PARAMS= and PARAMS_FILE=."
+            "take it out of --params and --params-file."
         )
 
 
 def without_of(text: str) -> frozenset[str]:
-    """Features of WITHOUT=, separated by spaces or commas. Pure.
+    """Features of ``--without``, separated by spaces or commas. Pure.
 
     Raises:
-        OperatorError: there is no such feature to leave out.
+        CallError: there is no such feature to leave out.
     """
     names = frozenset(text.replace(",", " ").split())
     refuse_unknown(dict.fromkeys(sorted(names), ""), regions.OPTIONAL, what="feature")
@@ -160,13 +178,13 @@ def _bucket(session: boto3.Session, s3: Any, bucket: str, terminal: Terminal) ->
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status != 404:  # noqa: PLR2004 - HTTP
-            raise OperatorError(
+            raise NotReachedError(
                 f"Bucket {named} cannot be used (HTTP {status}): it is not this account's, in another region, or closed "
-                "to you. Name another: BUCKET="
+                "to you. Name another: --bucket"
             ) from None
         if bucket:
-            raise OperatorError(
-                f"There is no bucket {bucket}. Make it (aws s3 mb s3://{bucket} --region {region}), or leave BUCKET= "
+            raise CallError(
+                f"There is no bucket {bucket}. Make it (aws s3 mb s3://{bucket} --region {region}), or leave --bucket "
                 f"out to have {default} made."
             ) from None
         terminal.say(f"making the private bucket {named} in {region} for zip, state machine and template")
@@ -174,9 +192,9 @@ def _bucket(session: boto3.Session, s3: Any, bucket: str, terminal: Terminal) ->
         return named
     there = found.get("BucketRegion") or region
     if there != region:
-        raise OperatorError(
+        raise CallError(
             f"Bucket {named} is in {there}, and Lambda takes code only from the stack's own region, {region}. "
-            "Name a bucket there, or leave BUCKET= out."
+            "Name a bucket there, or leave --bucket out."
         )
     return named
 
@@ -196,7 +214,7 @@ def _make(s3: Any, bucket: str, region: str) -> None:
             },
         )
     except ClientError as error:
-        raise OperatorError(f"Bucket {bucket} could not be made: {error}. Name one you have: BUCKET=") from None
+        raise OperatorError(f"Bucket {bucket} could not be made: {error}. Name one you have: --bucket") from None
 
 
 def _keys(s3: Any, bucket: str) -> set[str]:
@@ -230,45 +248,42 @@ def quick_create_link(partition: str, region: str, url: str, stack: str, paramet
     return f"https://{console}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"
 
 
-def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
-    """Package and print the link."""
-    parameters = assignments(options.params, "PARAMS")
+@account_command("package")
+@bucket_option
+@click.option("--params", default="", help='"Name=Value ...", which fill the console\'s form in.')
+@without_option
+def command(session: boto3.Session, place: Place, terminal: Terminal, bucket: str, params: str, without: str) -> int:
+    """Build and upload zip, state machine and template; print the console's link.
+
+    Unchanged sources upload nothing. In a checkout build/ lies there, else in the folder that the output names.
+    """
+    parameters = assignments(params, "--params")
     refuse_unknown(parameters, sources()["Parameters"], what="parameter")
-    refuse_long_name(options.stack, sources())
+    refuse_long_name(place.stack, sources())
     try:
-        made = package(session, terminal, options.bucket, given=parameters, without=without_of(options.without))
+        made = package(session, terminal, bucket, given=parameters, without=without_of(without))
     except (BotoCoreError, ClientError):
-        terminal.say("The zip is built; nothing was uploaded.")
+        terminal.aside.say("The zip is built; nothing was uploaded.")
         raise
+    link = None
     if embedded():
-        terminal.say("The embedded AWS has no console. Deploy it: make deploy")
-        return 0
-    region = str(session.region_name)
-    partition = session.get_partition_for_region(region)
-    link = quick_create_link(partition, region, made.url, options.stack, parameters)
-    terminal.say()
-    terminal.say("Deploy it in the console, as somebody who may read that bucket:")
-    terminal.say(link)
-    return 0
-
-
-def add_without(arguments: argparse.ArgumentParser) -> None:
-    """Let a command take WITHOUT=."""
-    arguments.add_argument(
-        "--without",
-        default=variable("WITHOUT"),
-        help=f"leave out what a Region lacks: {', '.join(regions.OPTIONAL)} (WITHOUT=)",
+        terminal.say("The embedded AWS has no console. Deploy it:")
+        terminal.command(place.command("deploy", params=params))
+    else:
+        partition = session.get_partition_for_region(place.region)
+        link = quick_create_link(partition, place.region, made.url, place.stack, parameters)
+        terminal.say()
+        terminal.say("Deploy it in the console, as somebody who may read that bucket:")
+        terminal.say(link)
+    terminal.answer(
+        {
+            "bucket": made.bucket,
+            "key": made.key,
+            "template_url": made.url,
+            "template": str(made.template),
+            "uploaded": list(made.uploaded),
+            "notes": list(made.notes),
+            "quick_create_link": link,
+        }
     )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("package", __doc__)
-    arguments.add_argument("--bucket", default=variable("BUCKET"), help="bucket for the artifacts (BUCKET=)")
-    arguments.add_argument("--params", default=variable("PARAMS"), help="fills the console's form in (PARAMS=)")
-    add_without(arguments)
-    return run_signed_in(command, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return 0

@@ -26,12 +26,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.project import BUILD, SOURCE, shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src"
-TARGET = ROOT / "build" / "orchestration.zip"
+TARGET = BUILD / "orchestration.zip"
 
 PACKAGE = "orchestration"
 VENDORED = frozenset({"fastjsonschema"})
@@ -160,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PackageError as error:
         print(f"package: {error}", file=sys.stderr)
         return 1
-    print(f"{hashlib.sha256(content).hexdigest()}  {TARGET.relative_to(ROOT)}  ({len(content):,} bytes)")
+    print(f"{hashlib.sha256(content).hexdigest()}  {shown(TARGET)}  ({len(content):,} bytes)")
     return 0
 
 

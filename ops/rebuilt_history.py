@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 Item = dict[str, Any]
 
-BY: Final = "make restore-history"
+BY: Final = "retraining restore-history"
 
 SENTENCE: Final = "Restored from the outcome record, which keeps no sentence of it."
 """Sentence of a status between a run's first and its last."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import fastjsonschema
 
+from ops.project import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from orchestration.domain.chain import RecordKind
 
-SCHEMAS: Final = Path(__file__).resolve().parent.parent / "docs" / "schemas"
+SCHEMAS: Final = ROOT / "docs" / "schemas"
 
 
 def schema_finding(record: Any) -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack_deployment import TEMPLATE
+from ops.project import TEMPLATE
 from ops.template import parse
 
 if TYPE_CHECKING:

@@ -1,28 +1,25 @@
 """Rebuild the HistoryTable from the records in the AutomationBucket, after the table was lost. For administrators.
 
-make restore-history                     into the stack's table, which has to be empty
-make restore-history TABLE=history-2     the same, by its name, whatever it holds: what is there stays as it is
-make restore-history JSON=1              the plan as JSON; nothing is written without YES=1
-
-Shows what it found, asks (or YES=1), writes what is not there yet. It can be repeated. docs/runbook.md says when and how.
+Shows what it found, asks, writes what is not there yet. It can be repeated. docs/runbook.md says when and how.
 """
 
 from __future__ import annotations
 
 import shlex
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import change_sets
 from ops.audit.reading import ANCHORS, RECORD_BYTES
 from ops.audit.records import ANCHOR_BYTES
+from ops.invocation import stack_command
 from ops.rebuilt_history import (
     NOT_REBUILT,
     Item,
@@ -34,20 +31,20 @@ from ops.rebuilt_history import (
     scope_of,
     undecided_items,
 )
-from ops.stack import OperatorError, Stack, parser, run, truth, variable
+from ops.stack import CallError, NotReachedError, OperatorError
 from ops.terminal import Styled, Terminal
-from orchestration.domain.switches import resume_command
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
 
     from ops.rebuilt_history import OpenRun
+    from ops.stack import Stack
     from ops.terminal import Cell
     from orchestration.domain.chain import Head
+    from orchestration.domain.commands import Place
 
 FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
 MADE_NOW: Final = frozenset({"opened_at", "settles_at", "since"})
@@ -57,37 +54,45 @@ THREADS: Final = 16
 """Reads or writes at a time."""
 
 
-def restore_history(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Rebuild the table. Exit status 1 when records are not whole, the table holds something else, or nobody said yes."""
+@stack_command("restore-history")
+@click.option("--table", default="", help="The stack's table by its name, to write into it though it holds something.")
+@click.option("--yes", is_flag=True, help="Write without asking.")
+def command(stack: Stack, terminal: Terminal, table: str, yes: bool) -> int:
+    """Rebuild a lost HistoryTable from the records, for administrators.
+
+    What is in the table stays as it is, and the command can be repeated. With --json nothing is written without --yes.
+    When and how: docs/runbook.md, Table lost.
+    """
     try:
-        return _restored(options, stack, terminal)
+        return _restored(stack, terminal, table=table, yes=yes)
     except (BotoCoreError, ClientError) as error:
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
         if code == "ResourceNotFoundException":
-            raise OperatorError(
+            raise NotReachedError(
                 f"There is no table {stack.outputs['HistoryTableName']}. Make an empty one of this name first: "
                 "docs/runbook.md, Table lost, step 2."
             ) from None
         # Not 1, which says that the records were looked at and are not all there.
-        raise OperatorError(
-            f"AWS refused: {error}. What was written stays; once it is mended, repeat the command "
-            f"(TABLE={stack.outputs['HistoryTableName']}, if it had begun to write)."
+        again = stack.place.command("restore-history", table=stack.outputs["HistoryTableName"])
+        raise NotReachedError(
+            f"AWS refused: {error}. What was written stays; once it is mended, repeat the command, if it had begun to "
+            f"write: {again}"
         ) from None
 
 
-def _restored(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
+def _restored(stack: Stack, terminal: Terminal, *, table: str, yes: bool) -> int:
     name = stack.outputs["HistoryTableName"]
-    if options.table not in {"", None, name}:
-        raise OperatorError(
-            f"TABLE= repeats the name of the stack's table, {name}, when it holds something already; {options.table} is none of "
+    if table not in {"", name}:
+        raise CallError(
+            f"--table repeats the name of the stack's table, {name}, when it holds something already; {table} is none of "
             f"stack {stack.name}."
         )
     config = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "max_attempts": 10})
     target = _Target(stack.client("dynamodb", config), name)
-    if not options.table and target.holds_items():
+    if not table and target.holds_items():
         raise OperatorError(
             f"Table {name} is not empty, so it is not lost. If it holds only what came after the loss, or this command was "
-            f"interrupted, name it: make restore-history TABLE={name}. What is there stays as it is."
+            f"interrupted, name it; what is there stays as it is: {stack.place.command('restore-history', table=name)}"
         )
     source, now = _Source(stack.client("s3", config), stack.outputs["AutomationBucketName"]), datetime.now(UTC)
     report = Report(name)
@@ -95,24 +100,28 @@ def _restored(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> 
         for rebuilt in source.chains(now, progress):
             report.found(rebuilt)
         report.undecided = undecided_items(source.rejected(), now)
-    if not options.json:
-        _show(report, terminal)
-    if options.json and not options.yes:
-        terminal.json(report.as_record())
+    _show(report, stack.place, terminal)
+    if terminal.is_document and not yes:
+        terminal.answer(report.as_record())
         return int(not report.whole)
     question = f"Write these {report.items} items into {name}?"
-    if not change_sets.confirmed(terminal, question, yes=options.yes):
+    if not change_sets.confirmed(terminal, question, yes=yes):
         terminal.say("Nothing was written.")
         return 1
-    with Terminal(errors=True).progress("records") as progress:
-        for rebuilt in source.chains(now, progress):
-            target.write(rebuilt.items)
-        target.write(report.undecided)
+    try:
+        with Terminal(errors=True).progress("records") as progress:
+            for rebuilt in source.chains(now, progress):
+                target.write(rebuilt.items)
+            target.write(report.undecided)
+    except KeyboardInterrupt:
+        told = terminal.aside
+        told.say()
+        told.say("Interrupted; what was written stays. This goes on:")
+        told.command(stack.place.command("restore-history", table=name))
+        raise
     report.written, report.kept = dict(target.counts), target.kept
-    if options.json:
-        terminal.json(report.as_record())
-    else:
-        _show_written(report, terminal)
+    _show_written(report, stack.place, terminal)
+    terminal.answer(report.as_record())
     return int(not report.whole or bool(report.kept))
 
 
@@ -259,7 +268,7 @@ def _without_times(item: Mapping[str, Any]) -> dict[str, Any]:
 # Showing.
 
 
-def _show(report: Report, terminal: Terminal) -> None:
+def _show(report: Report, place: Place, terminal: Terminal) -> None:
     rows: list[tuple[Cell, ...]] = []
     for chain in report.chains:
         mark = Styled("red", "not whole") if chain["findings"] else Styled("green", "whole")
@@ -269,32 +278,36 @@ def _show(report: Report, terminal: Terminal) -> None:
     else:
         terminal.say("The bucket holds no record.")
     _list(
-        terminal, "Not trusted, and not restored; what is paused stays so until somebody resumes it:", _findings(report)
+        terminal,
+        "Not trusted, and not restored; what is paused stays so until somebody resumes it:",
+        _findings(report, place),
     )
     _list(
-        terminal, "Runs without an outcome; nobody can answer what they wait for:", map(_what_to_do, report.open_runs)
+        terminal,
+        "Runs without an outcome; nobody can answer what they wait for:",
+        (_what_to_do(each, place) for each in report.open_runs),
     )
     _list(terminal, "What the records do not tell:", NOT_REBUILT)
 
 
-def _findings(report: Report) -> Iterator[str]:
+def _findings(report: Report, place: Place) -> Iterator[str]:
     for chain in report.chains:
         yield from (f"{chain['chain']}: {finding}" for finding in chain["findings"])
         scope = scope_of(chain["chain"])
         if chain["findings"] and scope is not None:
-            yield f"{chain['chain']}: paused; when you have looked at it, {resume_command(scope)}"
+            yield f"{chain['chain']}: paused; when you have looked at it, {place.command('resume', scope=scope)}"
 
 
-def _what_to_do(left: OpenRun) -> str:
+def _what_to_do(left: OpenRun, place: Place) -> str:
     training = f" If it trains, {left.training} is its training; closing the run stops it." if left.training else ""
     return (
         f"{left.model} run {left.run_id}, since {left.started_at[:19]}. Last: {left.reached}{training} Stop it with "
-        f"aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} and then "
-        f'make retrain MODEL={shlex.quote(left.model)} REASON="..." FORCE=1'
+        f"aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} "
+        f"--region {place.region} and then {place.command('retrain', model=left.model, reason='...', force=True)}"
     )
 
 
-def _show_written(report: Report, terminal: Terminal) -> None:
+def _show_written(report: Report, place: Place, terminal: Terminal) -> None:
     counts = report.written or {}
     terminal.say()
     terminal.say(f"{counts['written']} items written, {counts['there']} were there before.")
@@ -303,7 +316,9 @@ def _show_written(report: Report, terminal: Terminal) -> None:
         terminal.say(
             "If the table holds nothing newer than the records: empty it and restore again, and these are as they say."
         )
-    terminal.say("Next: make verify-audit, make status, then let the loop run again (docs/runbook.md, Table lost).")
+    terminal.say("Next these two, then let the loop run again (docs/runbook.md, Table lost):")
+    terminal.command(place.command("verify-audit"))
+    terminal.command(place.command("status"))
 
 
 def _list(terminal: Terminal, title: str, lines: Iterable[str]) -> None:
@@ -313,20 +328,3 @@ def _list(terminal: Terminal, title: str, lines: Iterable[str]) -> None:
         terminal.say(title)
     for line in found:
         terminal.say(f"  - {line}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("restore-history", __doc__)
-    arguments.add_argument("--table", default=variable("TABLE"), help="a table that may hold something (TABLE=)")
-    arguments.add_argument(
-        "--json", action="store_true", default=truth(variable("JSON")), help="report as JSON (JSON=1)"
-    )
-    arguments.add_argument(
-        "--yes", action="store_true", default=truth(variable("YES")), help="write without asking (YES=1)"
-    )
-    return run(restore_history, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

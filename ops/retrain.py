@@ -1,61 +1,88 @@
-"""Ask for the retraining of a model by hand; FORCE=1 passes the cooldown, which is recorded as an override.
-
-make retrain MODEL=fraud REASON="new labels" [FORCE=1]
-"""
+"""Ask for the retraining of a model by hand, and say what was decided on it."""
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack import Stack, parser, required, run, variable
+import click
+
+from ops.explain import model_hint
+from ops.heard_signals import COLOURS, heard_of
+from ops.invocation import stack_command
 from ops.terminal import Styled
 from orchestration.domain.contracts import Decision
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import rejection_id
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
+    from ops.stack import Stack
     from ops.terminal import Terminal
 
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS: Final = 60.0
 
 
-def retrain(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Send the request and print what was decided. Exit status 0 when it retrains, 1 when the guards said no."""
-    example = 'make retrain MODEL=fraud REASON="new labels"'
-    model, reason = required(options.model, "MODEL", example), required(options.reason, "REASON", example)
-    asked = stack.operate(
-        {
-            "action": "retrain",
-            "model": model,
-            "reason": reason,
-            "force": options.force in {"1", "true", "yes"},
-            "key": uuid.uuid4().hex,
-        }
-    )
+@stack_command("retrain")
+@click.option("--model", required=True, help="Model to retrain.")
+@click.option("--reason", required=True, help="Why; kept as evidence.")
+@click.option("--force", is_flag=True, help="Pass the cooldown, which is recorded as an override.")
+def retrain(stack: Stack, terminal: Terminal, *, model: str, reason: str, force: bool) -> int:
+    """Ask for a retraining by hand. Exit status 1: the guards said no, or nothing was decided within 60 s."""
+    key = uuid.uuid4().hex
+    asked = stack.operate({"action": "retrain", "model": model, "reason": reason, "force": force, "key": key})
     return told(stack, terminal, asked["signal_id"])
 
 
 def told(stack: Stack, terminal: Terminal, signal_id: str) -> int:
     """Print what was decided on a request. Exit status 0 when a run follows, 1 when the guards said no or nothing yet."""
-    record = _decided(stack, signal_id)
+    explained = stack.place.command("explain", signal_id)
+    try:
+        with terminal.working("The request is kept; the loop decides on it"):
+            record = _decided(stack, signal_id)
+    except KeyboardInterrupt:
+        terminal.say("The request is kept and will be decided all the same. Look again:")
+        terminal.command(explained)
+        raise
     if record is None:
-        terminal.say(
-            f"The request is kept; no decision within {PATIENCE_SECONDS:.0f} s, so a sweep raises it. Look again: "
-            f"make explain SIGNAL={signal_id}"
-        )
+        said = f"The request is kept; no decision within {PATIENCE_SECONDS:.0f} s, so a sweep raises it."
+        terminal.answer(asked_document(signal_id, said))
+        terminal.say(f"{said} Look again:")
+        terminal.command(explained)
         return 1
-    terminal.say(Styled("bold", record["decision"]), f" {record['sentence']}")
     begun = record["decision"] in {decision for decision in Decision if decision.begins_run}
-    follow = f", make history RUN={record['run_id']}" if begun else ""
-    terminal.say(f"make explain SIGNAL={record['signal_id']}{follow}")
+    hint = model_hint(stack, heard_of(record, None))
+    terminal.answer(
+        {
+            **asked_document(record["signal_id"], record["sentence"]),
+            "decision": record["decision"],
+            "reason": record["reason"],
+            "hint": hint,
+            "run_id": record["run_id"] if begun else None,
+        }
+    )
+    terminal.say(Styled(COLOURS.get(record["decision"], "bold"), record["decision"]), f" {record['sentence']}")
+    if hint:
+        terminal.say(Styled("yellow", hint))
+    terminal.say("Every guard:")
+    terminal.command(stack.place.command("explain", record["signal_id"]))
+    if begun:
+        terminal.say("Follow the run:")
+        terminal.command(stack.place.command("history", run=record["run_id"], watch=True))
     return 0 if begun else 1
+
+
+def asked_document(signal_id: str | None, sentence: str) -> dict[str, Any]:
+    """What `retrain` and `rollback` answer while nothing more is known."""
+    return {
+        "signal_id": signal_id,
+        "decision": None,
+        "reason": None,
+        "sentence": sentence,
+        "hint": None,
+        "run_id": None,
+    }
 
 
 def _decided(stack: Stack, signal_id: str) -> dict[str, Any] | None:
@@ -67,16 +94,3 @@ def _decided(stack: Stack, signal_id: str) -> dict[str, Any] | None:
                 return stack.table.record_of(seen)
         time.sleep(0.3)
     return None
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("retrain", __doc__)
-    arguments.add_argument("--model", default=variable("MODEL"), help="model name (MODEL=)")
-    arguments.add_argument("--reason", default=variable("REASON"), help="why; kept as evidence (REASON=)")
-    arguments.add_argument("--force", default=variable("FORCE"), help="1 passes the cooldown (FORCE=1)")
-    return run(retrain, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -26,7 +26,7 @@ from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
 
 from ops.package_zip import PackageError, package_bytes, vendored
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

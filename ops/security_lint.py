@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ops.project import ROOT
 from ops.resolved_template import ACCOUNT, PARTITION, REGION, Stack, Template
-from ops.stack_deployment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,169 +1,112 @@
-"""List what came in and what was made of it: decisions, rejections, and events that were ignored.
-
-make signals                                   of all models, the last 7 days
-make signals MODEL=fraud SINCE=24h
-make signals ID=4ba7853c-6065-46b7-b604-d19d58dc29c6     by signal, execution or event
-"""
+"""List what came in and what was made of it: decisions, rejections, and events that were ignored."""
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import json
 import re
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from ops.explain import COLOURS
-from ops.stack import OperatorError, Stack, parser, run, truth, variable
+import click
+
+from ops.explain import model_hint
+from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard
+from ops.invocation import stack_command
+from ops.known_models import known_models, unknown_model
+from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
-from orchestration.domain.chain import RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Sequence
-
+    from ops.stack import Stack
     from ops.terminal import Terminal
-    from orchestration.stores.history_table import HistoryTable
-
-IGNORED: Final = "IGNORED"
-"""What is said of an event that was understood and says nothing about any model."""
-
-MEMORY: Final = timedelta(days=90)
-"""How long what is not in a chain is remembered."""
 
 _AGE: Final = re.compile(r"([0-9]{1,6})\s*([hdm])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One event and what was made of it. ``signal_id`` is None for what was ignored."""
+@stack_command("signals", watch=True)
+@click.option("--model", default="", help="Of this model only; _unattributed: what named no known model.")
+@click.option("--since", default="", help="24h, 7d or a time; 7d when nothing is said, 90d with --id.")
+@click.option("--id", "identity", default="", envvar="RETRAINING_ID", help="By signal, execution or event.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Shown at most.")
+def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identity: str, limit: int) -> int:
+    """List what came in and what was made of it, ignored events too, newest first.
 
-    at: str
-    decision: str
-    reason: str
-    model: str | None
-    sentence: str
-    run_id: str
-    signal_id: str | None
-    event_id: str | None
-    record: str | None
-
-    @property
-    def ids(self) -> set[str | None]:
-        """What it can be asked for by."""
-        return {self.run_id, self.signal_id, self.event_id}
-
-
-def signals(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Print the list. Exit status 1 when an id is asked for and nothing has it."""
-    now = datetime.now(UTC)
-    wanted = options.id.rpartition(":")[2]
-    since = _since(options.since or ("" if not wanted else f"{MEMORY.days}d"), now)
-    found = heard(stack.table, options.model, since)
+    Exit status 1: an id is asked for and nothing has it, or there is no such model.
+    """
+    now, wanted = datetime.now(UTC), identity.strip().rpartition(":")[2]
+    start = since_of(since or (f"{MEMORY.days}d" if wanted else ""), now)
+    found = gathered(heard(stack.table, model, start))
     if wanted:
         found = (each for each in found if wanted in each.ids)
-    shown = list(itertools.islice(found, options.limit + 1))
-    more, shown = len(shown) > options.limit, shown[: options.limit]
-    if options.json:
-        terminal.json([asdict(each) for each in shown])
-    elif not shown:
-        of = f"of {options.model} " if options.model else ""
-        further = "" if wanted else " SINCE=30d looks further back"
-        further += (
-            "; MODEL=_unattributed lists what named no model that is known."
-            if options.model
-            else "."
-            if further
-            else ""
-        )
-        terminal.say(f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}.{further}")
-    else:
-        for each in shown:
-            _print(each, terminal)
-        if more:
-            terminal.say(f"and more: LIMIT={10 * options.limit}")
+    shown = list(itertools.islice(found, limit + 1))
+    more, shown = len(shown) > limit, sorted(shown[:limit], key=lambda each: each.at, reverse=True)
+    if not shown and model and model != UNATTRIBUTED and model not in (models := known_models(stack)):
+        raise OperatorError(unknown_model(model, models))
+    hints = [model_hint(stack, each) for each in shown]
+    terminal.answer(
+        {
+            "since": start,
+            "more": more,
+            "signals": [{**asdict(each), "hint": hint} for each, hint in zip(shown, hints, strict=True)],
+        }
+    )
+    for each, hint in zip(shown, hints, strict=True):
+        _say(terminal, each, hint)
+    if more:
+        terminal.say("There are more:")
+        asked = {"model": model, "since": since, "id": identity, "limit": str(10 * limit)}
+        terminal.command(stack.place.command("signals", **asked))
+    if not shown:
+        _say_nothing(stack, terminal, model=model, wanted=wanted, since=start)
+    elif not wanted:
+        terminal.say("Every guard of one of them:")
+        terminal.command(stack.place.command("explain", "ID"))
     return int(bool(wanted) and not shown)
 
 
-def heard(table: HistoryTable, model: str, since: str) -> Iterator[Heard]:
-    """What came in since a time, newest first; of one model, or with an empty name of all and of none."""
-    chains = [model] if model else [*table.models(), UNATTRIBUTED]
-    lists = [*(_decided(table, chain, since) for chain in chains), _ignored(table, model or UNATTRIBUTED, since)]
-    return heapq.merge(*lists, key=lambda each: each.at, reverse=True)
-
-
-def _decided(table: HistoryTable, chain: str, since: str) -> Iterator[Heard]:
-    for link in table.latest(chain):
-        record = json.loads(link.record)
-        at = _at(record)
-        if at is not None and at < since:
-            return
-        if link.kind is RecordKind.DECISION:
-            yield Heard(
-                at=record["decided_at"],
-                decision=record["decision"],
-                reason=record["reason"],
-                model=record["model"],
-                sentence=record["sentence"],
-                run_id=record["run_id"],
-                signal_id=record["signal_id"],
-                event_id=record.get("event_id"),
-                record=link.key,
-            )
-
-
-def _at(record: dict[str, Any]) -> str | None:
-    return next((record[name] for name in ("decided_at", "created_at", "ended_at", "at") if record.get(name)), None)
-
-
-def _ignored(table: HistoryTable, chain: str, since: str) -> Iterator[Heard]:
-    events = itertools.takewhile(lambda each: each.at >= since, table.ignored_events(chain))
-    for each in events:
-        yield Heard(
-            each.at, IGNORED, each.reason, each.model, each.sentence, each.run_id, None, each.event_id, record=None
-        )
-
-
-def _print(each: Heard, terminal: Terminal) -> None:
+def _say(terminal: Terminal, each: Heard, hint: str | None) -> None:
     decision = Styled(COLOURS.get(each.decision, "bold cyan"), each.decision)
-    terminal.say(f"{each.at[:19]}  ", decision, f"  {each.reason}  {each.model or ''}")
+    terminal.say(f"{each.at[:19]}  ", decision, f"  {each.reason}  {each.model or ''}", hang=2)
+    told = (each.said, None if each.source and each.source in (each.said or "") else each.source, each.severity)
+    facts = ", ".join(filter(None, told))
+    if facts:
+        terminal.say(f"  {facts}")
     terminal.say(f"  {each.sentence}")
+    if hint:
+        terminal.say("  ", Styled("yellow", hint))
     terminal.say(f"  signal {each.signal_id}" if each.signal_id else f"  execution {each.run_id}")
+    if each.record:
+        terminal.say(f"  record {each.record}")
+    if each.repeats:
+        terminal.say(f"  came again {len(each.repeats)} time(s), last {each.repeats[0].at[:19]}, which changed nothing")
+    terminal.say()
 
 
-def _since(given: str, now: datetime) -> str:
+def _say_nothing(stack: Stack, terminal: Terminal, *, model: str, wanted: str, since: str) -> None:
+    of = f"of {model} " if model else ""
+    terminal.say(f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}.")
+    if not wanted:
+        terminal.say("Further back:")
+        terminal.command(stack.place.command("signals", model=model, since="30d"))
+    if model and model != UNATTRIBUTED:
+        terminal.say("What named no model that is known:")
+        terminal.command(stack.place.command("signals", model=UNATTRIBUTED))
+
+
+def since_of(given: str, now: datetime) -> str:
     """A time from an age (``24h``, ``7d``) or as it is written, ISO-8601 in UTC.
 
     Raises:
-        OperatorError: it is neither.
+        CallError: it is neither.
     """
     age = _AGE.fullmatch(given.strip().lower() or "7d")
-    if age is not None:
-        return (now - timedelta(**{_UNITS[age[2]]: int(age[1])})).isoformat()
     try:
+        if age is not None:
+            return (now - timedelta(**{_UNITS[age[2]]: int(age[1])})).isoformat()
         at = datetime.fromisoformat(given.strip())
-    except ValueError:
-        raise OperatorError(f"SINCE={given} is no time: write 24h, 7d or 2026-03-02T12:00.") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("signals", __doc__)
-    arguments.add_argument("--model", default=variable("MODEL"), help="of this model only (MODEL=)")
-    arguments.add_argument("--since", default=variable("SINCE"), help="24h, 7d or a time (SINCE=, 7d; 90d with an id)")
-    arguments.add_argument("--id", default=variable("ID"), help="signal, execution or event id (ID=)")
-    arguments.add_argument(
-        "--limit", type=int, default=int(variable("LIMIT") or 100), help="shown at most (LIMIT=, default 100)"
-    )
-    arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")
-    return run(signals, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise CallError(f"--since {given} is no time: write 24h, 7d or 2026-03-02T12:00.") from None

@@ -84,8 +84,8 @@ def taken(
             if not has.get("SlackChannelId"):
                 return (
                     f"A chat configuration {name} is in this account already, of a stack of the same name in another "
-                    "Region or left by hand, and AWS takes a name once over all Regions. Nothing was changed; take another "
-                    "STACK=, or delete that configuration."
+                    "Region or left by hand, and AWS takes a name once over all Regions. Nothing was changed; give the "
+                    "stack another name (--stack), or delete that configuration."
                 )
         elif (each["SlackTeamId"], each["SlackChannelId"]) == (workspace, given["SlackChannelId"]):
             return (

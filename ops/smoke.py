@@ -1,17 +1,15 @@
 """Send a signal that cannot train through the deployed stack and report each hop with its time.
 
-make smoke STACK=fraud
-
 The signal is a drift report on a model of its own, `smoke-test`, behind two locks: its policy says shadow, and its kill
 switch is thrown, which holds every signal whatever else is set. Policy, switch and the queue that listens to
-OperationsTopic are there for the moment only. What stays is the decision record, chained like every other, and the
-model's row in `make status`; people who subscribed to OperationsTopic hear of the switch.
+OperationsTopic are there for the moment only. What stays is the decision record, chained like every other, which an audit
+needs; the model counts as none (`SMOKE_MODEL`), so that no list of models has it. People who subscribed to
+OperationsTopic hear of the switch.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 import uuid
 from contextlib import ExitStack
@@ -20,19 +18,17 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from ops.change_sets import until
+from ops.invocation import stack_command
 from ops.record_hashes import hash_of
-from ops.stack import Stack, parser, run
 from ops.terminal import Styled
-from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, Decision
+from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, SMOKE_MODEL, Decision
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
+    from ops.stack import Stack
     from ops.terminal import Terminal
 
 
-MODEL: Final = "smoke-test"
+MODEL: Final = SMOKE_MODEL
 SCOPE: Final = f"model:{MODEL}"
 POLICY_KEY: Final = f"policies/{MODEL}.json"
 PATIENCE_SECONDS: Final = 90.0
@@ -44,22 +40,33 @@ class HopError(Exception):
 
 
 class _Journey:
-    """Prints one line for each hop and keeps the time."""
+    """Prints each hop and keeps the time."""
 
     def __init__(self, terminal: Terminal) -> None:
+        self.hops: list[dict[str, Any]] = []
         self._terminal = terminal
         self._last = time.monotonic()
 
     def arrived(self, hop: str, what: str) -> None:
         """A hop happened."""
         now = time.monotonic()
-        self._terminal.say(Styled("green", "ok"), f"    {hop:<13} {now - self._last:6.2f} s  {what}")
+        self._terminal.say(Styled("green", "ok"), f"  {hop:<12} {now - self._last:6.2f} s  {what}", hang=27)
+        self.hops.append({"hop": hop, "seconds": round(now - self._last, 3), "what": what})
         self._last = now
 
 
-def smoke(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
+@stack_command("smoke")
+def command(stack: Stack, terminal: Terminal) -> int:
+    """Send a signal that cannot train through the deployed stack and report each hop.
+
+    The decision on it stays in the records. People who subscribed to OperationsTopic hear of a kill switch of the model
+    smoke-test, which no list of models has.
+    """
+    return smoke(stack, terminal)
+
+
+def smoke(stack: Stack, terminal: Terminal) -> int:
     """Send the signal and follow it. Exit status 0 when every hop happened."""
-    del options
     journey = _Journey(terminal)
     key = uuid.uuid4().hex
     with ExitStack() as cleanup:
@@ -83,14 +90,15 @@ def smoke(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
         except ClientError as error:
             terminal.say(Styled("red", "NOT OK"), f" after the last hop above: {error}")
             terminal.say("Where ReviewerPrincipals is set, only they may write a policy: run it as one of them.")
+            terminal.answer({"works": False, "hops": journey.hops, "said": str(error), "signal_id": None})
             return 1
         except HopError as error:
             terminal.say(Styled("red", "NOT OK"), f" {error}")
+            terminal.answer({"works": False, "hops": journey.hops, "said": str(error), "signal_id": None})
             return 1
-    terminal.say(
-        Styled("green", "Every hop works."),
-        f" What stays: the decision record (make explain SIGNAL={record['signal_id']})",
-    )
+    terminal.say(Styled("green", "Every hop works."), " What stays is the decision record:")
+    terminal.command(stack.place.command("explain", record["signal_id"]))
+    terminal.answer({"works": True, "hops": journey.hops, "said": None, "signal_id": record["signal_id"]})
     return 0
 
 
@@ -100,7 +108,7 @@ def _lock(stack: Stack, cleanup: ExitStack) -> None:
     policy = {"schema_version": 1, "model": MODEL, "mode": "shadow"}
     s3.put_object(Bucket=bucket, Key=POLICY_KEY, Body=json.dumps(policy).encode(), ContentType="application/json")
     cleanup.callback(s3.delete_object, Bucket=bucket, Key=POLICY_KEY)
-    stack.operate({"action": "pause", "scope": SCOPE, "reason": "make smoke: no signal may train."})
+    stack.operate({"action": "pause", "scope": SCOPE, "reason": "retraining smoke: no signal may train."})
     cleanup.callback(stack.operate, {"action": "unpause", "scope": SCOPE})
 
 
@@ -131,7 +139,7 @@ def _send(stack: Stack, key: str) -> None:
         "observed": 2.0,
         "threshold": 1.0,
         "dedupe_key": key,
-        "message": "make smoke",
+        "message": "retraining smoke",
     }
     entry = {"Source": DRIFT_SOURCE, "DetailType": DRIFT_DETECTED, "Detail": json.dumps(detail)}
     answer = stack.client("events").put_events(Entries=[{**entry, "EventBusName": stack.event_bus}])
@@ -160,14 +168,14 @@ def _end(stack: Stack, arn: str) -> dict[str, Any]:
         found = stepfunctions.describe_execution(executionArn=arn)
         return found if found["status"] != "RUNNING" else None
 
-    found = _awaited(over, "execution", f"{arn} still runs. Look at it in the console, or: make status")
+    found = _awaited(over, "execution", f"{arn} still runs. Look at it: {stack.place.command('status')}")
     if found["status"] != "SUCCEEDED":
         raise HopError(f"execution: {found['status']}: {found.get('error')}: {found.get('cause')}. {arn}")
     output: dict[str, Any] = json.loads(found["output"])
     if output["retraining_required"] != "NO":
         raise HopError(
             f"execution: it says retraining is required, behind two locks: {output}. "
-            'Stop everything: make pause SCOPE=global REASON="smoke test"'
+            f"Stop everything: {stack.place.command('pause', scope='global', reason='smoke test')}"
         )
     return output
 
@@ -187,7 +195,7 @@ def _check_evidence(stack: Stack, record: dict[str, Any], key: str) -> None:
     if kept is None:
         raise HopError(f"evidence: there is no {key} in the AutomationBucket, though the decision is in the table.")
     if kept != record or hash_of(kept) != kept["chain"]["hash"]:
-        raise HopError(f"evidence: {key} is not what was decided. make verify-audit MODEL={MODEL}")
+        raise HopError(f"evidence: {key} is not what was decided. {stack.place.command('verify-audit', model=MODEL)}")
 
 
 def _heard(stack: Stack, queue: str) -> str | None:
@@ -224,12 +232,3 @@ def _no_execution(stack: Stack) -> str:
 
 def _no_message(stack: Stack) -> str:
     return f"Nothing came from {stack.outputs['OperationsTopicArn']}: may the function publish to it, and to its key?"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    return run(smoke, parser("smoke", __doc__), argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

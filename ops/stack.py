@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from ops.caller_proof import proven
-from ops.terminal import Styled, Terminal
 from orchestration.domain.commands import Place
 from orchestration.domain.json_values import json_object
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from botocore.config import Config
-
-USAGE_ERROR = 2
 
 
 class OperatorError(Exception):
-    """The command cannot be carried out; the message says what to do."""
+    """The command cannot be carried out; the message says what to do.
+
+    Args:
+        said: the message.
+        command: a command that helps, to be copied from a line of its own.
+    """
 
     status = 1
     """Exit status of the command: the answer is no."""
+
+    def __init__(self, said: str, command: str = "") -> None:
+        super().__init__(said)
+        self.command = command
 
 
 class CallError(OperatorError):
@@ -71,8 +73,10 @@ class Stack:
         self.outputs: dict[str, str] = {
             output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])
         }
-        parameters = {each["ParameterKey"]: each.get("ParameterValue") for each in described.get("Parameters", [])}
-        self.event_bus = str(parameters.get("EventBusName") or "default")
+        self.parameters: dict[str, str] = {
+            each["ParameterKey"]: str(each.get("ParameterValue") or "") for each in described.get("Parameters", [])
+        }
+        self.event_bus = self.parameters.get("EventBusName") or "default"
         """Where drift reports and requests come in."""
         if "StateMachineArn" not in self.outputs:
             raise NotReachedError(f"Stack {name} is no retraining stack: it has no output StateMachineArn.")
@@ -90,6 +94,12 @@ class Stack:
     def bucket(self) -> AutomationBucket:
         """The stack's AutomationBucket."""
         return AutomationBucket(self.client("s3"), self.outputs["AutomationBucketName"])
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of the AutomationBucket under a prefix."""
+        pages = self.client("s3").get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.outputs["AutomationBucketName"], Prefix=prefix)
+        return [entry["Key"] for page in found for entry in page.get("Contents", [])]
 
     def operate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask OperatorFunction, under the identity of whoever is signed in.
@@ -150,60 +160,6 @@ def json_given(name: str, given: bytes | str) -> dict[str, Any]:
     return found
 
 
-def parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """The argument parser every operator command starts from."""
-    made = argparse.ArgumentParser(prog=f"make {program}", description=(description or "").split("\n\n", maxsplit=1)[0])
-    made.add_argument("--stack", default=variable("STACK") or "retraining", help="stack name (STACK=)")
-    made.add_argument("--region", default=variable("REGION") or None, help="AWS region (REGION=)")
-    return made
-
-
-def run(
-    command: Callable[[argparse.Namespace, Stack, Terminal], int],
-    arguments: argparse.ArgumentParser,
-    argv: Sequence[str] | None,
-) -> int:
-    """Parse, find the stack, run the command. Exit status 0 done, 1 not done, 2 wrong usage or no such stack."""
-    options = arguments.parse_args(argv)
-    terminal, errors = Terminal(), Terminal(errors=True)
-    try:
-        return command(options, Stack(options.stack, options.region), terminal)
-    except OperatorError as error:
-        errors.say(Styled("red", str(error)))
-        return USAGE_ERROR
-    except (BotoCoreError, ClientError) as error:
-        errors.say(Styled("red", "AWS refused:"), f" {error}")
-        return 1
-
-
-def run_signed_in(
-    command: Callable[[argparse.Namespace, boto3.Session, Terminal], int],
-    arguments: argparse.ArgumentParser,
-    argv: Sequence[str] | None,
-) -> int:
-    """Parse and run a command that makes or removes the stack itself. Exit status as with ``run``."""
-    options = arguments.parse_args(argv)
-    terminal, errors = Terminal(), Terminal(errors=True)
-    try:
-        return command(options, session_in(options.region), terminal)
-    except OperatorError as error:
-        errors.say(Styled("red", str(error)))
-        return USAGE_ERROR
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        errors.say(
-            Styled("red", f"{error}."),
-            " Sign in to AWS (aws configure, aws sso login), or export what `make local` prints.",
-        )
-        return USAGE_ERROR
-    except (BotoCoreError, ClientError) as error:
-        errors.say(Styled("red", "AWS refused:"), f" {error}")
-        return 1
-    except KeyboardInterrupt:
-        errors.say()
-        errors.say("Stopped watching; CloudFormation goes on with what it has begun.")
-        return 1
-
-
 def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
     """AWS as whoever is signed in sees it.
 
@@ -217,24 +173,3 @@ def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
     if not session.region_name:
         raise CallError("Which Region? Name it: --region eu-west-1")
     return session
-
-
-def truth(value: str | None) -> bool:
-    """Whether a make variable says yes: 1, true or yes."""
-    return (value or "").strip().lower() in {"1", "true", "yes"}
-
-
-def variable(name: str) -> str:
-    """A make variable, which the Makefile hands on in the environment so that no shell reads its content."""
-    return os.environ.get(name, "")
-
-
-def required(value: str | None, name: str, example: str) -> str:
-    """The value of a make variable that has to be given.
-
-    Raises:
-        OperatorError: it was not.
-    """
-    if not value:
-        raise OperatorError(f"{name}= is missing. Example: {example}")
-    return value

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from ops.project import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = ROOT / "automation-orchestration-pipeline.yaml"
 
 
 class DeploymentError(Exception):

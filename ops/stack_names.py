@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.stack import OperatorError
+from ops.stack import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,14 +71,14 @@ def refuse_long_name(stack: str, document: Mapping[str, Any]) -> None:
     """Refuse a stack's name of which the template's names could not be made.
 
     Raises:
-        OperatorError: it is too long; nothing was changed.
+        CallError: it is too long; nothing was changed.
     """
     longest = longest_stack_name(document)
     if len(stack) > longest.characters:
         made = longest.name.replace(STACK_NAME, "<stack>") or "the stack's own name"
-        raise OperatorError(
+        raise CallError(
             f"Stack name {stack} has {len(stack)} characters; {longest.characters} fit: {made} may have "
-            f"{longest.limit}. Nothing was changed. Shorten it: STACK={stack[: longest.characters].rstrip('-')}"
+            f"{longest.limit}. Nothing was changed. Shorten it: --stack {stack[: longest.characters].rstrip('-')}"
         )
 
 

@@ -21,8 +21,8 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.package import BUCKET_PREFIX, embedded, package
+from ops.project import ROOT
 from ops.stack import OperatorError
-from ops.stack_deployment import ROOT
 from ops.template import KEEPS, dump
 from ops.terminal import Styled, Terminal
 

@@ -13,8 +13,8 @@ import s3transfer  # noqa: F401 - the same
 import yaml
 from awscli.customizations.cloudformation.yamlhelper import intrinsics_multi_constructor, yaml_dump
 
+from ops.project import TEMPLATE
 from ops.stack import OperatorError
-from ops.stack_deployment import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 TEXT_LIMIT: Final = 10_000
-"""Characters printed of one text; ``JSON=1`` has all of them."""
+"""Characters printed of one text; ``--json`` has all of them."""
 
 WIDTH: Final = 80
 """Columns where the output goes to a file or a pipe and ``COLUMNS`` says nothing else."""
@@ -97,7 +97,7 @@ class Terminal:
         self, *, errors: bool = False, file: TextIO | None = None, colour: bool = True, json: bool = False
     ) -> None:
         stream = file or (sys.stderr if errors else sys.stdout)
-        self._json = json
+        self._json, self._colour = json, colour
         self._console = _Console(
             file=file,
             stderr=errors,
@@ -119,6 +119,16 @@ class Terminal:
     def width(self) -> int:
         """Columns of a line."""
         return self._console.width
+
+    @property
+    def is_document(self) -> bool:
+        """Whether a program reads the answer, as one document."""
+        return self._json
+
+    @property
+    def aside(self) -> Terminal:
+        """Where people follow what goes on: here, or standard error when this one prints a document alone."""
+        return Terminal(errors=True, colour=self._colour) if self._json else self
 
     def say(self, *parts: Part, hang: int = 0) -> None:
         """Print one line, an empty one of no parts; what is too long goes on below its first word.
@@ -164,8 +174,7 @@ class Terminal:
             if beside:
                 self.say(f"{' ' * indent}{name:<{widest}}", *parts, hang=widest)
             else:
-                self.say(f"{' ' * indent}{name}:")
-                self.say(" " * (indent + 2), *parts)
+                self.say(f"{' ' * indent}{name}: ", *parts, hang=2)
 
     def table(self, columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> None:
         """Print a table, or one card a row where the terminal is too narrow for it."""

@@ -1,39 +1,32 @@
 """Say what the loop would make of a file, without effect: by a policy file, or by what a stack has in force now.
 
-make try FILE=report.json POLICY=policies/fraud.json
-make try FILE=evaluation.json POLICY=policies/fraud.json JSON=1
-make try FILE=report.json STACK=retraining
-make try FILE=evaluation.json STACK=retraining MODEL=fraud
+A file is an EventBridge event; the detail of a drift report or of a request; a decision file (.csv); a monitor's
+constraint_violations.json; what a training gives back; or an evaluation report. Without a stack a model has neither cooldown nor
+history, nobody asks AWS whose the resources are, and without a policy it has the defaults of an empty form.
 
-FILE is an EventBridge event; the detail of a drift report or of a request; a decision file (.csv); a monitor's
-constraint_violations.json; what a training gives back; or an evaluation report. Without STACK= a model has neither cooldown nor
-history, nobody asks AWS whose the resources are, and without POLICY= it has the defaults of an empty form.
-
-With STACK= the loop's own decision is made with what the stack has now, read with the rights of whoever asks: the policy in
+With a stack the loop's own decision is made with what the stack has now, read with the rights of whoever asks: the policy in
 force, cooldown, active run, budget, breaker, kill switches, champion, tags, and the processing job that an event names. Nothing is
 written, sent or started: the clients refuse everything but questions.
-
-Exit status: 0 it would go on, 1 it would not, 2 wrong usage, 3 whoever asks may not look at what the answer hangs on.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
+import shlex
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+import click
 
-from ops.explain import COLOURS
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
-from ops.stack import USAGE_ERROR, OperatorError, Stack, truth, variable
+from ops.heard_signals import COLOURS
+from ops.invocation import PREFIX, Exit, stack_command
+from ops.stack import CallError, NotReachedError
 from ops.stack_reading import NotKnownError, UnwrittenTable, reading_client, reading_ports, without_effect
-from ops.terminal import Styled, Terminal
+from ops.terminal import Styled
 from orchestration.actions.admit import admit
 from orchestration.actions.evaluate import standing
 from orchestration.domain.contracts import Decision, SignalSource
@@ -53,16 +46,13 @@ from orchestration.steps.ownership import output_foreign
 from orchestration.steps.policies import effective_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from ops.stack import Stack
+    from ops.terminal import Terminal
     from orchestration.ports import Ports
     from orchestration.settings import Settings
 
 DEFAULTS: Final = "defaults"
 """Version of the policy of a model that has no file."""
-
-NOT_KNOWN: Final = 3
-"""Exit status where whoever asks may not look."""
 
 SIGNALS: Final = frozenset({FileKind.EVENT, FileKind.DRIFT_REPORT, FileKind.REQUEST, FileKind.DECISION_FILE})
 """What the loop decides on; everything else is judged by a policy."""
@@ -84,14 +74,14 @@ def given_file(name: str, body: bytes) -> Given:
     """The file that is tried.
 
     Raises:
-        OperatorError: it is none of the kinds that can be tried.
+        CallError: it is none of the kinds that can be tried.
     """
     given = recognised(name, body)
     if isinstance(given, str):
-        raise OperatorError(f"{name} {given}.")
+        raise CallError(f"{name} {given}.")
     if given.kind is FileKind.POLICY:
-        raise OperatorError(
-            f"{name} is a policy, under which others are tried (POLICY=); make validate FILE={name} checks it."
+        raise CallError(
+            f"{name} is a policy, under which others are tried (--policy). This checks it: retraining validate {shlex.quote(name)}"
         )
     return given
 
@@ -103,7 +93,7 @@ def try_file(given: Given, policy: Policy, settings: Settings, now: datetime) ->
     """What the loop would make of a file under a policy. Pure.
 
     Raises:
-        OperatorError: the file is of another model.
+        CallError: the file is of another model.
     """
     if given.kind in SIGNALS:
         return _signal(given, policy, settings, now)
@@ -126,7 +116,7 @@ def _signal(given: Given, policy: Policy, settings: Settings, now: datetime) -> 
         return Tried(given.read_as, "IGNORED", found.sentence, good=False, facts={"reason": found.reason})
     if found.model != policy.model:
         if policy.version != DEFAULTS:
-            raise OperatorError(
+            raise CallError(
                 f"The file is of {found.model}, and the policy of {policy.model}: give the policy of {found.model}."
             )
         policy = parse_policy(found.model, None, version=DEFAULTS, settings=settings)
@@ -226,7 +216,7 @@ def try_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) -> Tr
 
     Raises:
         NotKnownError: whoever asks may not read what it hangs on.
-        OperatorError: the stack does not know the model.
+        CallError: the stack does not know the model.
     """
     ports = without_effect(ports, table, _decision_file(given, ports.settings))
     if given.kind in SIGNALS:
@@ -234,7 +224,7 @@ def try_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) -> Tr
     model = model or ports.settings.default_model
     loaded = effective_policy(ports, model)
     if loaded is None:
-        raise OperatorError(f"The stack does not know {model}: name the model with MODEL=.")
+        raise CallError(f"The stack does not know {model}: name the model with --model.")
     policy = loaded.policy
     if given.kind is FileKind.VIOLATIONS:
         return _by(policy, _violations(given, policy, ports.now()))
@@ -262,7 +252,7 @@ def _decided_now(given: Given, model: str, ports: Ports, table: UnwrittenTable) 
     if table.appended:
         record = json.loads(table.appended[0].record)
         if model and record["model"] not in {model, None}:
-            raise OperatorError(f"The file is of {record['model']}: leave MODEL= out, or name that one.")
+            raise CallError(f"The file is of {record['model']}: leave --model out, or name that one.")
         return _decided(given, record)
     # An event that is ignored, or that was decided before, leaves no record.
     output = answer["output"]
@@ -289,84 +279,76 @@ def _unusable(given: Given, policy: Policy, ports: Ports) -> str | None:
     return plan if isinstance(plan, str) else None
 
 
-def _policy(options: argparse.Namespace, settings: Settings) -> Policy:
-    if not options.policy:
-        return parse_policy(options.model or settings.default_model, None, version=DEFAULTS, settings=settings)
-    path = Path(options.policy)
-    body = path.read_bytes()
+def _policy(file: Path | None, model: str, settings: Settings) -> Policy:
+    if file is None:
+        return parse_policy(model or settings.default_model, None, version=DEFAULTS, settings=settings)
+    body = _read(file)
     document = json_object(body)
     named = document.get("model") if isinstance(document, dict) else None
     try:
-        return parse_policy(str(options.model or named or path.stem), body, version=path.name, settings=settings)
+        return parse_policy(str(model or named or file.stem), body, version=file.name, settings=settings)
     except PolicyError as error:
-        raise OperatorError(f"{error} make validate FILE={path} says all of it.") from None
+        raise CallError(f"{error} This says all of it: retraining validate {shlex.quote(str(file))}") from None
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status as the module says."""
-    arguments = argparse.ArgumentParser(
-        prog="make try", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("--file", default=variable("FILE"), help="what is tried (FILE=)")
-    arguments.add_argument("--policy", default=variable("POLICY"), help="the policy it is tried under (POLICY=)")
-    arguments.add_argument(
-        "--model",
-        default=variable("MODEL"),
-        help="the model of an evaluation report, a training's output or violations, which name none (MODEL=)",
-    )
-    arguments.add_argument("--stack", default=variable("STACK"), help="the stack whose state counts (STACK=)")
-    arguments.add_argument("--region", default=variable("REGION") or None, help="its AWS region (REGION=)")
-    arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")
-    options = arguments.parse_args(argv)
-    terminal, errors = Terminal(), Terminal(errors=True)
-    if not options.file:
-        errors.say("FILE= is missing. Example: make try FILE=report.json POLICY=policies/fraud.json")
-        return USAGE_ERROR
+def _read(file: Path) -> bytes:
     try:
-        found = _tried(options)
+        return file.read_bytes()
     except OSError as error:
-        errors.say(Styled("red", f"{error.filename} cannot be read: {error.strerror}."))
-        return USAGE_ERROR
-    except OperatorError as error:
-        errors.say(Styled("red", str(error)))
-        return USAGE_ERROR
-    except (NotKnownError, BotoCoreError, ClientError) as error:
-        errors.say(Styled("yellow", "not known:"), f" {error}. Nothing was decided.")
-        return NOT_KNOWN
-    _say(found, terminal, as_json=options.json)
-    return 0 if found.good else 1
+        raise CallError(f"{file} cannot be read: {error.strerror}. Name a file that is there.") from None
 
 
-def _tried(options: argparse.Namespace) -> Tried:
-    path = Path(options.file)
-    given = given_file(path.name, path.read_bytes())
-    if not options.stack:
+@stack_command("try", stack=None)
+@click.argument("file", envvar=f"{PREFIX}_FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="Policy it is tried under; without it that of an empty form."
+)
+@click.option("--model", default="", help="Model of a file that names none: an evaluation, an output, violations.")
+def command(stack: Stack | None, terminal: Terminal, file: Path, policy: Path | None, model: str) -> int:
+    """Say what the loop would make of a file, without effect.
+
+    A file is an event, a drift report, a request, a decision file (.csv), a monitor's violations, a training's output or
+    an evaluation. With --stack the policy and state of that stack count, and nothing is written, sent or started. Exit
+    status: 0 it would go on, 1 it would not, 3 you may not look at what the answer hangs on.
+    """
+    given = given_file(file.name, _read(file))
+    try:
+        found = _tried(given, stack, policy, model)
+    except NotKnownError as error:
+        raise NotReachedError(f"Not known: {error}. Nothing was decided.") from None
+    _say(found, terminal)
+    terminal.answer(
+        {
+            "read_as": found.kind,
+            "answer": found.answer,
+            "sentence": found.sentence,
+            "goes_on": found.good,
+            "facts": json.loads(json.dumps(_facts(found))),
+            "lines": list(found.lines),
+        }
+    )
+    return int(Exit.DONE if found.good else Exit.NO)
+
+
+def _tried(given: Given, stack: Stack | None, policy_file: Path | None, model: str) -> Tried:
+    if stack is None:
         settings = default_settings()
-        policy = _policy(options, settings)
+        policy = _policy(policy_file, model, settings)
         # What names no model is DefaultModel's, here the policy's.
         return try_file(given, policy, replace(settings, default_model=policy.model), datetime.now(UTC))
-    if options.policy:
-        raise OperatorError("STACK= has a policy in force: leave POLICY= out, or leave STACK= out to try another one.")
-    stack = Stack(options.stack, options.region)
+    if policy_file is not None:
+        raise CallError("The stack has a policy in force: leave --policy out, or leave --stack out to try another one.")
     ports = reading_ports(stack)
-    return try_now(
-        given, options.model, ports, UnwrittenTable(reading_client(stack, "dynamodb"), ports.settings.history_table)
-    )
+    return try_now(given, model, ports, UnwrittenTable(reading_client(stack, "dynamodb"), ports.settings.history_table))
 
 
-def _say(found: Tried, terminal: Terminal, *, as_json: bool) -> None:
-    facts = {name: value for name, value in found.facts.items() if value is not None}
-    if as_json:
-        told = {"read_as": found.kind, "answer": found.answer, "sentence": found.sentence, "goes_on": found.good}
-        terminal.json({**told, "facts": json.loads(json.dumps(facts)), "lines": list(found.lines)})
-        return
+def _facts(found: Tried) -> dict[str, Any]:
+    return {name: value for name, value in found.facts.items() if value is not None}
+
+
+def _say(found: Tried, terminal: Terminal) -> None:
     terminal.say(f"read as {found.kind}")
     terminal.say(Styled(COLOURS.get(found.answer, "bold cyan"), str(found.answer)), f"  {found.sentence}")
-    for name, value in facts.items():
-        terminal.say(f"  {name:<14} {value}")
+    terminal.facts((name, str(value)) for name, value in _facts(found).items())
     for line in found.lines:
-        terminal.say(f"  {line}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        terminal.say(f"  {line}", hang=5)

@@ -1,37 +1,28 @@
 """Check what you write for the loop before it is sent, and say everything that is wrong with it at once.
 
-make validate FILE=policies/fraud.json                     a policy; POLICY= takes several, and takes them for nothing else
-make validate FILE=report.json                             a drift report, a retraining request, or an event with either
-make validate FILE=evaluation.json                         an evaluation report, a training's output, a decision file (.csv), a
-                                                           monitor's violations
-make validate POLICY=policies/fraud.json STACK=retraining  what only the account can show as well
-
-With STACK= what a policy names is looked up with the rights of whoever asks: that target, endpoint, schedule and alarms are there,
-whose they are, that the endpoint can be promoted to, that the functions may pass the roles. What the asker may not look at is
+Against a stack, what a policy names is looked up with the rights of whoever asks: that target, endpoint, schedule and alarms are
+there, whose they are, that the endpoint can be promoted to, that the functions may pass the roles. What the asker may not look at is
 "not known", never passed.
-
-Exit status: 0 valid, and every check passes; 1 not valid, or a check fails; 2 wrong usage; 3 valid and nothing fails, but something
-is not known. make itself ends with 2 whenever it is not 0; JSON=1 has the status of each file.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+import click
 
 from ops.given_files import FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.given_schemas import Finding, path, schema_findings
-from ops.stack import USAGE_ERROR, OperatorError, Stack, truth, variable
+from ops.invocation import PREFIX, stack_command
+from ops.stack import CallError
 from ops.stack_checks import Check, Outcome, StackAccount, model_checks, policy_checks
 from ops.stack_reading import reading_ports
-from ops.terminal import Styled, Terminal
+from ops.terminal import Styled
 from orchestration.domain.contracts import DRIFT_SOURCE, RETRAINING_REQUESTED
 from orchestration.domain.documents import Document
 from orchestration.domain.evaluation import METRIC_GROUPS, Standing, evaluate, metric_value, metric_values, told_twice
@@ -50,8 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ops.given_schemas import Place
+    from ops.stack import Stack
     from ops.stack_checks import Account
-    from ops.terminal import Style
+    from ops.terminal import Style, Terminal
     from orchestration.ports import Ports
 
 NOT_KNOWN: Final = 3
@@ -87,7 +79,7 @@ def findings_of(file: Path, *, policy: bool = False) -> tuple[Finding, ...]:
         policy: it is a policy, whatever it looks like.
 
     Raises:
-        OperatorError: it is an event that AWS sends, or one that nobody writes a file of.
+        CallError: it is an event that AWS sends, or one that nobody writes a file of.
     """
     given = _given(file, policy=policy)
     return given if isinstance(given, tuple) else _given_findings(given)
@@ -111,8 +103,8 @@ def _given_findings(given: Given) -> tuple[Finding, ...]:
     kind, document = given.kind, given.document
     if kind is FileKind.EVENT:
         if document.get("source") != DRIFT_SOURCE:
-            raise OperatorError(
-                f"{given.name} is an event that AWS or the loop sends. make try FILE={given.name} says what comes of it."
+            raise CallError(
+                f"{given.name} is an event that AWS or the loop sends. This says what comes of it: retraining try {shlex.quote(given.name)}"
             )
         asks = str(document.get("detail-type")).lower() == RETRAINING_REQUESTED.lower()
         kind, place = (FileKind.REQUEST if asks else FileKind.DRIFT_REPORT), ("detail",)
@@ -332,31 +324,35 @@ def checks_of(given: Given, ports: Ports, account: Account) -> tuple[Check, ...]
     return ()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status as the module says."""
-    arguments = argparse.ArgumentParser(
-        prog="make validate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("files", nargs="*", type=Path, help="files of any kind (FILE=)")
-    arguments.add_argument("--policy", nargs="*", type=Path, default=[], help="files that are policies (POLICY=)")
-    arguments.add_argument("--stack", default=variable("STACK"), help="a stack to check them against as well (STACK=)")
-    arguments.add_argument("--region", default=variable("REGION") or None, help="its AWS region (REGION=)")
-    arguments.add_argument("--json", action="store_true", default=truth(variable("JSON")), help="as JSON (JSON=1)")
-    options = arguments.parse_args(argv)
-    errors = Terminal(errors=True)
-    if not options.files and not options.policy:
-        errors.say("FILE= is missing. Example: make validate FILE=policies/fraud.json")
-        return USAGE_ERROR
-    try:
-        stack = Stack(options.stack, options.region) if options.stack else None
-        checked = _checked(options.files, options.policy, stack)
-    except OperatorError as error:
-        errors.say(Styled("red", str(error)))
-        return USAGE_ERROR
-    except (BotoCoreError, ClientError) as error:
-        errors.say(Styled("red", "AWS refused:"), f" {error}")
-        return USAGE_ERROR
-    _say(checked, Terminal(), as_json=options.json)
+class _OneFile(click.Path):
+    """A file. In the environment stands one, whatever its name holds."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Give the value whole."""
+        return [rv]
+
+
+@stack_command("validate", stack=None)
+@click.argument("files", nargs=-1, envvar=f"{PREFIX}_FILE", type=_OneFile(path_type=Path))
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    envvar=f"{PREFIX}_POLICY",
+    type=_OneFile(path_type=Path),
+    help=("A file that is a policy, whatever it looks like; can be given again."),
+)
+def command(stack: Stack | None, terminal: Terminal, files: tuple[Path, ...], policies: tuple[Path, ...]) -> int:
+    """Say all that is wrong with policies, reports, requests, training outputs or evaluations.
+
+    With --stack what a policy names is looked up in the account, with your rights. Exit status: 0 all are valid and
+    every check passes, 1 one is not, 3 nothing fails, but something could not be looked at.
+    """
+    if not files and not policies:
+        raise CallError("Which file? Example: retraining validate policies/fraud.json")
+    checked = _checked(files, policies, stack)
+    _say(checked, terminal)
+    terminal.answer({"files": [_as_record(each) for each in checked]})
     statuses = {each.status for each in checked}
     return 1 if 1 in statuses else max(statuses)
 
@@ -382,17 +378,14 @@ def _checked(files: Sequence[Path], policies: Sequence[Path], stack: Stack | Non
 COLOURS: Final[dict[Outcome, Style]] = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
 
 
-def _say(checked: Sequence[Checked], terminal: Terminal, *, as_json: bool) -> None:
-    if as_json:
-        terminal.json([_as_record(each) for each in checked])
-        return
+def _say(checked: Sequence[Checked], terminal: Terminal) -> None:
     for each in checked:
         terminal.say(f"{each.file}: {'NOT VALID' if each.findings else 'valid'}, read as {each.read_as}")
         for finding in each.findings:
-            terminal.say(f"  {finding}")
+            terminal.say(f"  {finding}", hang=2)
         for check in each.checks:
             terminal.say(
-                "  ", Styled(COLOURS[check.outcome], f"{check.outcome:<9}"), f" {check.name}: {check.sentence}"
+                "  ", Styled(COLOURS[check.outcome], f"{check.outcome:<9}"), f" {check.name}: {check.sentence}", hang=2
             )
 
 
@@ -407,7 +400,3 @@ def _as_record(each: Checked) -> dict[str, Any]:
         ],
         "status": each.status,
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

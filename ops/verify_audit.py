@@ -1,42 +1,32 @@
-"""Check everything the loop recorded: nothing edited, removed, added or put in another order, and all of it true.
-
-make verify-audit                      everything: every object and version, the table, the executions AWS knows
-make verify-audit MODEL=fraud          one chain, and its decisions' executions
-make verify-audit ANCHOR=<hex root>    and that every record up to that anchor is still the one that was anchored
-make verify-audit JSON=1               the report as one JSON object on standard output
-
-Exit status: 0 whole, 1 broken, 2 the call was wrong or could not be carried out. Warnings and notes break nothing.
-"""
+"""Check everything the loop recorded: nothing edited, removed, added or put in another order, and all of it true."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.audit.findings import Level, first_breaks
 from ops.audit.reading import Reading
 from ops.audit.records import HASH
 from ops.audit.walk import NOT_PROVEN, Audit, UnknownChainError
-from ops.stack import OperatorError, Stack, parser, run, truth, variable
+from ops.invocation import stack_command
+from ops.stack import CallError
 from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from ops.audit.gathered import Report
+    from ops.stack import Stack
     from ops.terminal import Style
 
 REPORT_VERSION: Final = 1
 
 SHOWN: Final = 20
-"""Findings of a chain that are printed of each level, so that notes hide no break; ``JSON=1`` has all."""
+"""Findings of a chain that are printed of each level, so that notes hide no break; ``--json`` has all."""
 
 NEXT: Final = (
     "What each word means, and what can be done: docs/security.md, What an audit proves. "
@@ -52,13 +42,19 @@ COLOURS: Final[dict[Level, Style]] = {Level.BREAK: "red", Level.WARNING: "yellow
 COUNTED: Final = ("chains", "records", "objects", "runs", "executions", "anchors", "earlier", "foreign")
 
 
-def verify_audit(options: argparse.Namespace, stack: Stack, terminal: Terminal) -> int:
-    """Walk everything. Exit status 1 when something is broken."""
-    anchor = options.anchor.strip().lower() or None
-    if anchor and not HASH.fullmatch(anchor):
-        raise OperatorError(
-            "ANCHOR= is the root of an anchor: 64 hexadecimal digits, from a message of records anchored."
-        )
+@stack_command("verify-audit")
+@click.option("--model", help="Only this model's chain, and the executions of its decisions.")
+@click.option(
+    "--anchor", default="", help="Root of an anchor that was kept outside: is every record up to it still the one?"
+)
+def command(stack: Stack, terminal: Terminal, model: str | None, anchor: str) -> int:
+    """Check every record against bucket, table and executions.
+
+    Warnings and notes break nothing. What each word means: docs/security.md, What an audit proves.
+    """
+    root = anchor.strip().lower() or None
+    if root and not HASH.fullmatch(root):
+        raise CallError("--anchor is the root of an anchor: 64 hexadecimal digits, from a message of records anchored.")
     config = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "max_attempts": 10})
     reading = Reading(
         stack.client("s3", config),
@@ -74,20 +70,16 @@ def verify_audit(options: argparse.Namespace, stack: Stack, terminal: Terminal) 
                 reading,
                 pool,
                 now=datetime.now(UTC),
-                model=options.model or None,
-                anchor=anchor,
+                model=model or None,
+                anchor=root,
                 progress=progress,
             ).run()
     except UnknownChainError:
-        raise OperatorError(
-            f"There is no model {options.model}: no signal of it was ever decided. make status lists models."
+        raise CallError(
+            f"There is no model {model}: no signal of it was ever decided. Those there are: {stack.place.command('status')}"
         ) from None
-    except (BotoCoreError, ClientError) as error:
-        raise OperatorError(f"AWS refused, so nothing is known: {error}") from None
-    if truth(options.json):
-        terminal.json(report_record(report))
-    else:
-        _print(report, terminal)
+    _print(report, terminal)
+    terminal.answer(report_record(report))
     return 0 if is_whole(report) else 1
 
 
@@ -128,7 +120,7 @@ def _print(report: Report, terminal: Terminal) -> None:
         terminal.say(f"         {finding.subject}")
     for (chain, level), count in shown.items():
         if count > SHOWN:
-            terminal.say(f"         {count - SHOWN} more {level}s of {chain or 'no chain'}; JSON=1 shows all")
+            terminal.say(f"         {count - SHOWN} more {level}s of {chain or 'no chain'}; --json shows all")
     terminal.say(
         Styled("green", "whole") if is_whole(report) else Styled("red", "BROKEN"),
         f"  {report.records + report.earlier:,} records in {report.chains:,} chain(s), {report.objects:,} objects, "
@@ -143,16 +135,3 @@ def _print(report: Report, terminal: Terminal) -> None:
     terminal.say("Not proven by this:")
     for sentence in NOT_PROVEN:
         terminal.say(f"  {sentence}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = parser("verify-audit", __doc__)
-    arguments.add_argument("--model", default=variable("MODEL"), help="only this chain (MODEL=)")
-    arguments.add_argument("--anchor", default=variable("ANCHOR"), help="a root kept outside (ANCHOR=)")
-    arguments.add_argument("--json", nargs="?", const="1", default=variable("JSON"), help="print JSON (JSON=1)")
-    return run(verify_audit, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,25 +1,17 @@
 """Ask AWS what no document says and this project builds on; say first what that costs, and delete everything made.
 
-make verify-aws                             every question, in your account; asks before it makes anything
-make verify-aws REGION=eu-west-1            in that Region
-make verify-aws ONLY="record-lock redrive"  these only; an endpoint or a stack is made where one of them needs it
-make verify-aws KEEP=1                      leave what was made, to look at it; started again it goes on and deletes
-make verify-aws YES=1                       without asking
-make verify-aws JSON=1                      the answers as JSON on standard output
-
 A run that was interrupted goes on where it stopped: build/verify-aws/ keeps what was made and seen.
-Exit status: 0 everything held, 1 something did not or could not be asked, 2 wrong usage, 3 AWS was not reached.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws_questions import QUESTIONS
@@ -27,22 +19,22 @@ from ops.aws_questions.account import Account, State
 from ops.aws_questions.cost import COSTS, LONGEST_HOURS, PRICED, SOURCES, total
 from ops.aws_questions.page import RESULTS, Results
 from ops.creditcard_world import WorldError
+from ops.invocation import account_command
 from ops.package import embedded
-from ops.stack import OperatorError, run_signed_in, truth, variable
-from ops.stack_deployment import ROOT, DeploymentError
-from ops.terminal import Column, Styled, Terminal
+from ops.project import BUILD, IN_CHECKOUT, shown
+from ops.stack import CallError, NotReachedError, OperatorError
+from ops.stack_deployment import DeploymentError
+from ops.terminal import Column, Styled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import boto3
 
     from ops.aws_questions import Question
+    from ops.terminal import Terminal
+    from orchestration.domain.commands import Place
 
-FOLDER: Final = ROOT / "build" / "verify-aws"
+FOLDER: Final = BUILD / "verify-aws"
 """States of runs, one for an account and a Region."""
-
-NOT_REACHED: Final = 3
 
 STAYS: Final = (
     "the records of the training and the processing job, which SageMaker does not delete; what they logged to "
@@ -51,15 +43,25 @@ STAYS: Final = (
 """What a run with an endpoint leaves behind though nothing went wrong."""
 
 
-def command(options: argparse.Namespace, session: boto3.Session, terminal: Terminal) -> int:
-    """Ask, and clean up."""
-    questions = chosen(options.only)
-    told = Terminal(errors=True) if options.json else terminal
+@account_command("verify-aws")
+@click.option("--only", default="", help=f"Names of questions: {', '.join(each.name for each in QUESTIONS)}.")
+@click.option("--keep", is_flag=True, help="Leave what was made, to look at it; started again it goes on and deletes.")
+@click.option("--yes", is_flag=True, help="Without asking.")
+def command(session: boto3.Session, place: Place, terminal: Terminal, only: str, keep: bool, yes: bool) -> int:
+    """Ask AWS what no document says and this project builds on; delete what it makes.
+
+    It says first what that costs, and needs a checkout. An endpoint or a stack is made where a question needs one. Exit
+    status 1: a question does not hold or is open, or something stays that costs.
+    """
+    del place  # it makes a stack of its own
+    if not IN_CHECKOUT:
+        raise CallError("verify-aws needs the project's examples: call it in a checkout of the project.")
+    questions = chosen(only)
+    told = terminal.aside
     try:
         account_id = str(session.client("sts").get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
-        told.say(Styled("red", "AWS was not reached:"), f" {error}. Sign in first: AWS_PROFILE=, aws sso login.")
-        return NOT_REACHED
+        raise NotReachedError(f"AWS was not reached: {error}. Sign in first: --profile, aws sso login.") from None
     now = datetime.now(UTC)
     state = State.at(
         FOLDER / f"{account_id}-{session.region_name}.json",
@@ -68,7 +70,7 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
     )
     account = Account(session, state, told)
     _announce(account_id, account, questions)
-    if not _yes(told, "Type yes to begin: ", yes=options.yes):
+    if not _yes(told, "Type yes to begin: ", yes=yes):
         told.say("Nothing was made.")
         return 1
     unasked: dict[str, str] = {}
@@ -83,32 +85,28 @@ def command(options: argparse.Namespace, session: boto3.Session, terminal: Termi
         told.say("Interrupted.")
         unasked |= {each.name: "interrupted" for each in questions if each.name not in state.answers}
     answers = {each.name: state.answers[each.name] for each in questions if each.name in state.answers}
-    left = _clean_up(options, account, whole=not unasked)
+    left = _clean_up(account, keep=keep, yes=yes, whole=not unasked)
     if not embedded() and answers:
         before = Results.kept()
         seen = {name: {**answer, "region": account.region} for name, answer in answers.items()}
         Results({**(before.answers if before else {}), **seen}).keep()
-        told.say(f"wrote {RESULTS.relative_to(ROOT)}; make docs writes the page of it")
-    if options.json:
-        terminal.json({"answers": answers, "unasked": unasked, "left": left})
-    else:
-        _show(questions, answers, unasked, terminal)
-    return int(
-        bool(unasked) or (bool(state.made) and not options.keep) or not all(each["holds"] for each in answers.values())
-    )
+        told.say(f"wrote {shown(RESULTS)}; make docs writes the page of it")
+    _show(questions, answers, unasked, terminal)
+    terminal.answer({"answers": answers, "unasked": unasked, "left": left})
+    return int(bool(unasked) or (bool(state.made) and not keep) or not all(each["holds"] for each in answers.values()))
 
 
 def chosen(only: str) -> tuple[Question, ...]:
-    """The questions of ONLY=, or all of them. Pure.
+    """The questions of ``--only``, or all of them. Pure.
 
     Raises:
-        OperatorError: there is no such question.
+        CallError: there is no such question.
     """
     names = only.replace(",", " ").split()
     unknown = sorted(set(names) - {each.name for each in QUESTIONS})
     if unknown:
-        raise OperatorError(
-            f"ONLY= names no question: {', '.join(unknown)}. There are: {', '.join(each.name for each in QUESTIONS)}."
+        raise CallError(
+            f"--only names no question: {', '.join(unknown)}. There are: {', '.join(each.name for each in QUESTIONS)}."
         )
     return tuple(each for each in QUESTIONS if not names or each.name in names)
 
@@ -136,7 +134,7 @@ def _yes(terminal: Terminal, question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise OperatorError("Nothing was done: there is no terminal to ask on. Add YES=1.")
+        raise CallError("Nothing was done: there is no terminal to ask on. Add --yes.")
     try:
         return terminal.ask(question).strip().lower() == "yes"
     except EOFError:
@@ -164,17 +162,13 @@ def _ask(question: Question, account: Account, unasked: dict[str, str], today: s
     account.terminal.say(said, f" {answer.saw}")
 
 
-def _clean_up(options: argparse.Namespace, account: Account, *, whole: bool) -> list[str]:
+def _clean_up(account: Account, *, keep: bool, yes: bool, whole: bool) -> list[str]:
     """Delete what was made; gives what stays."""
     told, state = account.terminal, account.state
-    asks = sys.stdin.isatty() or options.yes or whole
-    if (
-        options.keep
-        or not asks
-        or not _yes(told, f"Delete the {len(state.made)} thing(s) made? yes: ", yes=options.yes or whole)
-    ):
+    asks = sys.stdin.isatty() or yes or whole
+    if keep or not asks or not _yes(told, f"Delete the {len(state.made)} thing(s) made? yes: ", yes=yes or whole):
         told.say(
-            f"{len(state.made)} thing(s) stay, and cost: make verify-aws REGION={account.region} goes on and deletes."
+            f"{len(state.made)} thing(s) stay, and cost: retraining verify-aws --region {account.region} goes on and deletes."
         )
         return [f"{kind} {name}" for kind, name in state.made]
     jobs = [STAYS] if "world" in state.seen else []
@@ -203,28 +197,3 @@ def _show(
         else:
             rows.append((Styled("red", "does not hold"), each.name, f"{answer['saw']} Built on it: {each.built_on}."))
     terminal.table(("", "question", "seen"), rows)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    arguments = argparse.ArgumentParser(
-        prog="make verify-aws",
-        description=(__doc__ or "").split("\n\n", maxsplit=1)[0],
-        epilog=(
-            f"Questions: {', '.join(each.name for each in QUESTIONS)}. Exit status: 0 all hold, 1 one does not, is open or "
-            "something stays that costs, 2 wrong call, 3 AWS was not reached."
-        ),
-    )
-    arguments.add_argument("--region", default=variable("REGION") or None, help="AWS region (REGION=)")
-    arguments.add_argument("--only", default=variable("ONLY"), help="names of questions (ONLY=)")
-    for name, meaning in (
-        ("keep", "leave what was made (KEEP=1)"),
-        ("yes", "without asking (YES=1)"),
-        ("json", "answers as JSON (JSON=1)"),
-    ):
-        arguments.add_argument(f"--{name}", action="store_true", default=truth(variable(name.upper())), help=meaning)
-    return run_signed_in(command, arguments, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

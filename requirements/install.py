@@ -5,6 +5,8 @@
     python requirements/install.py taskcat            # .venv-taskcat from requirements/taskcat.txt
     python requirements/install.py node               # requirements/node/node_modules from package-lock.json
 
+.venv gets a `retraining` that runs this checkout, from whichever folder it is called.
+
 Only the standard library, since nothing is installed yet. The interpreter that runs this file is the
 interpreter of the environment: run with another minor version, the environment is rebuilt.
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -47,6 +50,8 @@ def main(argv: list[str]) -> int:
         else:
             try:
                 install_environment(ROOT / ENVIRONMENTS[name], HERE / f"{name}.txt")
+                if name == "dev" and os.name != "nt":
+                    write_command(ROOT / ENVIRONMENTS[name] / "bin" / "retraining")
             except subprocess.CalledProcessError as error:
                 print(f"Could not set up {ENVIRONMENTS[name]}: {error}")
                 return 1
@@ -71,6 +76,17 @@ def install_environment(environment: Path, lock: Path) -> None:
         print("uv could not install the lock here; pip does it instead (about a minute)", flush=True)
         _run(python, "-m", "pip", "install", *PIP_QUIETLY, "--no-deps", "--require-hashes", "-r", lock)
     stamp.write_text(wanted)
+
+
+def write_command(file: Path) -> None:
+    """Have `file` run this checkout's `retraining` with the interpreter beside it; left alone when it does already."""
+    path = shlex.quote(os.pathsep.join((str(ROOT), str(ROOT / "src"))))
+    python = shlex.quote(str(file.parent / "python"))
+    # -P: nothing of the folder it is called in is imported.
+    text = f'#!/bin/sh\nPYTHONPATH={path} exec {python} -P -m ops.cli "$@"\n'
+    if not file.is_file() or file.read_text() != text:
+        file.write_text(text)
+        file.chmod(0o755)
 
 
 PIP_QUIETLY = ("--quiet", "--quiet", "--disable-pip-version-check", "--no-input")

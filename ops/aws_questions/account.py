@@ -103,7 +103,7 @@ class State:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise OperatorError(
-                f"{path} is no state of make verify-aws ({error}); look at it, then remove it."
+                f"{path} is no state of retraining verify-aws ({error}); look at it, then remove it."
             ) from None
 
     def keep(self) -> None:

@@ -1,4 +1,4 @@
-"""What a run of ``make verify-aws`` costs at most, and how long it takes at most."""
+"""What a run of ``retraining verify-aws`` costs at most, and how long it takes at most."""
 
 from __future__ import annotations
 

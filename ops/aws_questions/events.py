@@ -17,8 +17,8 @@ from ops.aws_questions.account import PATIENCE_SECONDS
 from ops.aws_questions.question import DOCS, Answer, Question
 from ops.caller_proof import proven
 from ops.change_sets import until
+from ops.project import ROOT
 from ops.stack import OperatorError
-from ops.stack_deployment import ROOT
 from ops.template import sources
 from orchestration.domain.caller_proof import binding
 from orchestration.domain.people import person_of
@@ -117,7 +117,7 @@ def _key(account: Account) -> str:
         .replace("arn:aws:", f"arn:{account.partition}:")
     )
     made = account.client("kms").create_key(
-        Description="make verify-aws", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements})
+        Description="retraining verify-aws", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements})
     )
     return account.noted("key", str(made["KeyMetadata"]["KeyId"]))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.aws_questions import QUESTIONS
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def state_sentence(results: Results | None) -> str:
     """Whether anybody ran it, and what came out."""
     if results is None:
         return (
-            "Nobody ran `make verify-aws` yet: nothing of this project was ever seen on AWS itself, and all "
+            "Nobody ran `retraining verify-aws` yet: nothing of this project was ever seen on AWS itself, and all "
             f"{len(QUESTIONS)} questions it asks are open."
         )
     known = [results.answers[each.name] for each in QUESTIONS if each.name in results.answers]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, Final
@@ -10,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ops import change_sets, deploy, destroy, smoke
 from ops.aws_questions.account import UPDATE_SECONDS
 from ops.aws_questions.question import DOCS, Answer, Question
+from ops.destination import destination
+from ops.package import package
 from ops.stack import OperatorError, Stack
 from ops.template import kept, parse
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, MODEL_TAG, Status
 
 if TYPE_CHECKING:
@@ -40,11 +42,11 @@ def _stack(account: Account) -> Stack:
         stack = account.noted("stack", account.name("loop"))
         bucket = account.bucket("artifacts")
         parameters = f"SweepMinutes=60 SageMakerExecutionRoleArn={account.serving()['role_arn']}"
-        options = deploy.arguments_of("verify-aws", None).parse_args(
-            ["--stack", stack, "--bucket", bucket, "--params", parameters, "--yes"]
-        )
-        options.params_file = ""
-        if deploy.command(options, account.session, account.terminal):
+        given = deploy.given_parameters(parameters, "")
+        where = destination(account.session, account.terminal, Place(stack, account.region), "")
+        made = package(account.session, account.terminal, bucket, given=given)
+        deployed = deploy.deploy_packaged(account.session, account.terminal, made, where, given, yes=True)
+        if deployed.status:
             raise OperatorError(f"Stack {stack} was not deployed; the lines above say why.")
         return stack
 
@@ -54,8 +56,8 @@ def _stack(account: Account) -> Stack:
 def hops(account: Account) -> Answer:
     """Deploy the stack and follow a signal that cannot train through every hop."""
     stack = _stack(account)
-    status = smoke.smoke(argparse.Namespace(), stack, account.terminal)
-    return Answer(status == 0, f"Deployed; make smoke ended with {status}.")
+    status = smoke.smoke(stack, account.terminal)
+    return Answer(status == 0, f"Deployed; the smoke test ended with {status}.")
 
 
 def vote(account: Account) -> Answer:
@@ -68,7 +70,7 @@ def vote(account: Account) -> Answer:
                 "action": "decide",
                 "run_id": run["run_id"],
                 "decision": "REJECTED",
-                "comment": "make verify-aws",
+                "comment": "retraining verify-aws",
                 "subject": None,
             }
         )
@@ -86,7 +88,7 @@ def settled(account: Account) -> Answer:
     stack = _stack(account)
     run = _waiting_run(account, stack)
     account.client("stepfunctions").stop_execution(
-        executionArn=run["execution_arn"], error="Verify", cause="make verify-aws"
+        executionArn=run["execution_arn"], error="Verify", cause="retraining verify-aws"
     )
 
     def told() -> str:
@@ -181,7 +183,7 @@ def _run(account: Account, stack: Stack, model: str, target: str, **policy: Any)
             break
     else:
         raise OperatorError(
-            f"{SENDINGS} signals, and no run of {model}: make smoke STACK={stack.name} says where it stops."
+            f"{SENDINGS} signals, and no run of {model}: {stack.place.command('smoke')} says where it stops."
         )
     run = stack.table.run(found[0]["run_id"])
     if run is None:
@@ -199,7 +201,7 @@ _NOTHING: Final = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*"
 
 
 def destroyed(account: Account, stack: str) -> bool:
-    """Delete the stack as ``make destroy`` does, and note what it retains so that it is deleted as well.
+    """Delete the stack as ``retraining destroy`` does, and note what it retains so that it is deleted as well.
 
     Raises:
         OperatorError: CloudFormation did not delete it.
@@ -214,8 +216,8 @@ def destroyed(account: Account, stack: str) -> bool:
         name = each.get("PhysicalResourceId")
         if each["LogicalResourceId"] in keeps and kind and name and (kind, name) not in account.state.made:
             account.noted(kind, name)
-    options = argparse.Namespace(stack=stack, account="", force=True, yes=True)
-    if destroy.command(options, account.session, account.terminal):
+    where = destination(account.session, account.terminal, Place(stack, account.region), "")
+    if destroy.destroy(account.session, account.terminal, where, force=True, yes=True) is None:
         raise OperatorError(f"Stack {stack} was not deleted; the lines above say why.")
     return True
 

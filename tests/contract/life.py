@@ -10,13 +10,12 @@ every way that an action has, so that what they need together is what the functi
 
 from __future__ import annotations
 
-import argparse
 import copy
 import io
 import itertools
 import json
 import logging
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -26,18 +25,16 @@ from unittest.mock import patch
 import boto3
 import pytest
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.s3.models import FakeKey
 
+from ops import cli
 from ops.audit.gathered import Report
 from ops.audit.reading import Reading
 from ops.audit.walk import Audit
-from ops.explain import explain
-from ops.history import history
-from ops.status import status
-from ops.terminal import Terminal
-from ops.waits import waits
 from orchestration import approval_handler, composition, handler, operator_handler, promotion_handler
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
     ENDPOINT_STATE_CHANGE,
@@ -420,11 +417,20 @@ class World:
         self.s3.put_object(Bucket=self.ports.bucket.name, Key=f"policies/{model}.json", Body=body)
 
     def terminal(self) -> Any:
-        """The deployed stack as the operators' commands see it."""
+        """The deployed stack as the operators' commands see it, of a reviewer, who may look neither at policies nor at endpoints."""
+
+        def refused(asked: str) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": asked}}, "List")
+
         session, name = self.recorders[REVIEWER].listen(boto3.Session()), self.stack.name
         bucket = AutomationBucket(session.client("s3"), name("AutomationBucket"))
         return SimpleNamespace(
+            place=Place("retraining", "us-east-1"),
+            parameters={},
+            keys=refused,
+            client=refused,
             table=HistoryTable(session.client("dynamodb"), name("HistoryTable")),
+            bucket=bucket,
             read_json=lambda key: json.loads(bucket.read(bucket.uri(key)).body or b"null"),
         )
 
@@ -991,16 +997,19 @@ def play_reviewed(world: World) -> None:
     world.served(serving)
     for model, kind in (("tagged", "slot"), ("shipped", "slot"), ("asked", "approval")):
         world.park(world.admitted(model), kind, "training")
-    stack, terminal = world.terminal(), Terminal(file=io.StringIO())
-    for command, asked in (
-        (status, {}),
-        (waits, {}),
-        (history, {"model": "fraud", "run": "", "limit": 20}),
-        (history, {"model": "", "run": serving.name}),
-        (explain, {"signal": "", "run": serving.name}),
+    stack = world.terminal()
+    for asked in (
+        ("status",),
+        ("waits",),
+        ("signals",),
+        ("history", "--model", "fraud"),
+        ("history", "--run", serving.name),
+        ("explain", serving.name),
+        ("explain", serving.execution_arn),
     ):
-        world.outside.doing = f"make {command.__name__}"
-        assert command(argparse.Namespace(**asked), stack, terminal) == int(command is status), command
+        world.outside.doing = f"retraining {asked[0]}"
+        with patch("ops.invocation.Stack", lambda *_: stack), redirect_stdout(io.StringIO()):
+            assert cli.main(asked) == 0, asked
     world.outside.doing = "make verify-audit"
     assert world.audited().records > 0
     kept = [json.dumps(asdict(item)) for item in world.ports.table.due_items()]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from local.iam_calls import Call, applies, resource_kinds
 from local.iam_policies import Caller, decided
+from ops.project import ROOT, TEMPLATE
 from ops.resolved_template import ACCOUNT, PARTITION, REGION, STACK, Stack, Template
-from ops.stack_deployment import ROOT, TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

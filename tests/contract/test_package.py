@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ops import package_zip
+from ops.project import ROOT, SOURCE
 
 LARGEST_PACKAGE_BYTES = 1_200_000
 """Far below Lambda's limit; a package that grows past this has taken in something it should not."""
@@ -36,7 +37,7 @@ def names(content: bytes) -> list[str]:
 
 
 def test_two_copies_made_in_another_order_at_other_times_with_other_modes_give_identical_bytes(tmp_path: Path) -> None:
-    original = package_zip.SOURCE / "orchestration"
+    original = SOURCE / "orchestration"
     files = sorted(
         file.relative_to(original)
         for file in original.rglob("*")
@@ -67,11 +68,11 @@ def test_a_checkout_that_would_write_other_line_ends_gives_the_same_package(tmp_
 
     written, cloned = tmp_path / "written", tmp_path / "cloned"
     shutil.copytree(
-        package_zip.SOURCE / "orchestration",
+        SOURCE / "orchestration",
         written / "src" / "orchestration",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    shutil.copyfile(package_zip.ROOT / ".gitattributes", written / ".gitattributes")
+    shutil.copyfile(ROOT / ".gitattributes", written / ".gitattributes")
     git("init", str(written))
     git("-C", str(written), "add", ".")
     git("-C", str(written), "commit", "-m", "Write it")

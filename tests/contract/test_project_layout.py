@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from ops.cli import COMMANDS, retraining
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -105,6 +110,58 @@ def test_make_alone_prints_every_target_with_its_sentence() -> None:
         assert re.search(rf"^  {re.escape(name)} +{re.escape(sentence)}$", printed, re.MULTILINE), name
 
 
+def test_help_fits_eighty_columns() -> None:
+    assert [line for line in make("help").stdout.splitlines() if len(line) > 80] == []
+
+
+def test_every_command_of_retraining_is_a_target_of_one_line() -> None:
+    for name in (name for section in COMMANDS.values() for name in section):
+        assert re.search(rf"^{name}: setup ## .*\n\t@\$\(RETRAINING\) {name}\n", MAKEFILE, re.MULTILINE), name
+
+
+def test_every_option_that_help_names_is_handed_on() -> None:
+    """`make x NAME=` reaches the option --name, or the argument, of the command."""
+    listed = re.search(r"^OPTIONS := ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+    assert listed is not None
+    handed_on = set(listed[1].replace("\\", " ").split())
+    for name in (name for section in COMMANDS.values() for name in section):
+        command = retraining.get_command(click.Context(retraining), name)
+        assert command is not None
+        context = command.make_context(name, [], resilient_parsing=True)
+        taken = {each.removeprefix("RETRAINING_") for param in command.params for each in _variables(param, context)}
+        for variable in set(re.findall(r"[A-Z_]{2,}(?==)", dict(RULE.findall(MAKEFILE))[name])):
+            assert variable in handed_on & taken, f"make {name} {variable}="
+
+
+def _variables(param: click.Parameter, context: click.Context) -> list[str]:
+    of_name = [f"RETRAINING_{(param.name or '').upper()}"] if isinstance(param, click.Option) else []
+    given = [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or ())
+    assert context.auto_envvar_prefix == "RETRAINING"
+    return given or of_name
+
+
+def test_setup_gives_a_command_that_works_in_any_folder(tmp_path: Path) -> None:
+    specification = importlib.util.spec_from_file_location("install", ROOT / "requirements" / "install.py")
+    assert specification is not None
+    assert specification.loader is not None
+    install = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(install)
+    folder = tmp_path / "it's a folder" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    (folder / "python").chmod(0o755)
+
+    install.write_command(folder / "retraining")
+    written = (folder / "retraining").stat().st_mtime_ns
+    install.write_command(folder / "retraining")
+    called = subprocess.run(  # noqa: S603 - the command that was written
+        [folder / "retraining", "validate"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (folder / "retraining").stat().st_mtime_ns == written
+    assert (called.returncode, called.stderr.startswith("Which file?")) == (2, True), called.stderr
+
+
 def test_help_has_no_colour_when_it_is_not_printed_on_a_terminal() -> None:
     assert "\x1b" not in make("help").stdout
 
@@ -130,7 +187,7 @@ def test_a_python_that_is_too_old_is_refused_before_anything_is_installed(tmp_pa
 )
 def test_make_hands_on_what_people_write_as_it_was_written(text: str, given: str, tmp_path: Path) -> None:
     touched, more = tmp_path / "touched", tmp_path / "more.mk"
-    more.write_text("told: ; @printenv COMMENT\n", encoding="utf-8")
+    more.write_text("told: ; @printenv RETRAINING_COMMENT\n", encoding="utf-8")
     said = text.format(touched)
     asked = ["-f", "Makefile", "-f", str(more), "told"]
     told = make(*asked, f"COMMENT={said}") if given == "argument" else make(*asked, COMMENT=said)

@@ -14,7 +14,7 @@ from cyclonedx.model.component import Component
 
 from ops import sbom
 from ops.package_zip import package_bytes, vendored
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 
 LOCKED = re.compile(r"^([a-z0-9.-]+)==([^ ]+)", re.MULTILINE)
 

@@ -87,7 +87,7 @@ def test_a_stack_name_that_is_too_long_is_refused_with_the_reason_and_one_that_f
 
     assert str(refused.value) == (
         f"Stack name {'s' * 48} has 48 characters; 47 fit: <stack>-DecisionFileRule may have 64. Nothing was changed. "
-        f"Shorten it: STACK={'s' * 47}"
+        f"Shorten it: --stack {'s' * 47}"
     )
     assert "may have 47 characters" in stack_name()
 

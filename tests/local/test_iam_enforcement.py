@@ -11,8 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import wait_until
+from ops.project import ROOT
 from ops.resolved_template import ACCOUNT, Template
-from ops.stack_deployment import ROOT
 from tests.local.conftest import EVERYTHING
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import rfc8785
 from local.embedded_aws import EmbeddedAws, wait_until
 from ops import package_zip
 from ops.caller_proof import proven
+from ops.project import TEMPLATE
 from ops.record_schemas import schema_finding
-from ops.stack_deployment import TEMPLATE, deploy, package
+from ops.stack_deployment import deploy, package
 from orchestration.domain.contracts import MODEL_TAG, Status
 from orchestration.domain.ownership import SHARED, package_group
 

@@ -21,7 +21,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
-from ops import approval
+from ops import cli
 from orchestration.composition import compose
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.due import DueItem
@@ -156,7 +156,7 @@ class Reviewer:
             monkeypatch.setenv(name, value)
         printed = io.StringIO()
         with redirect_stdout(printed), redirect_stderr(printed):
-            status = approval.main([*arguments, "--stack", stack])
+            status = cli.main([*arguments, "--stack", stack])
         return status, printed.getvalue()
 
     def claim(self, run_id: str, decision: str, by: str, **more: Any) -> dict[str, Any]:

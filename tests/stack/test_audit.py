@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops import verify_audit
+from ops import cli
 from tests.stack.loop import Loop
 
 
@@ -21,7 +21,7 @@ def signed_in(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def verified(capsys: pytest.CaptureFixture[str], model: str, *more: str) -> tuple[int, dict[str, Any]]:
     """Exit status and JSON of ``make verify-audit MODEL= JSON=1``."""
-    status = verify_audit.main(["--model", model, "--json", *more])
+    status = cli.main(["verify-audit", "--model", model, "--json", *more])
     return status, json.loads(capsys.readouterr().out)
 
 
@@ -47,7 +47,7 @@ def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
     assert report["looked_at"] | {"executions": 0, "anchors": 0} == {
         "chains": 1, "records": 7, "objects": 7, "runs": 1, "executions": 0, "anchors": 0, "earlier": 0, "foreign": 0,
     }  # fmt: skip
-    assert verify_audit.main(["--model", model]) == 0
+    assert cli.main(["verify-audit", "--model", model]) == 0
     out = capsys.readouterr().out
     assert "whole  7 records in 1 chain(s)" in out
     assert "rewrites table, bucket and anchors together" in out.split("Not proven by this:")[1]
@@ -76,7 +76,7 @@ def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
         ("missing", manifest),
     }
     assert report["first_break"][model]["sequence"] == link
-    assert verify_audit.main(["--model", model]) == 1
+    assert cli.main(["verify-audit", "--model", model]) == 1
     out = capsys.readouterr().out
     assert f"{model} {link} (first)" in out
     assert "BROKEN" in out
@@ -85,9 +85,9 @@ def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
 
 
 def test_a_wrong_call_says_what_is_wrong_with_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify_audit.main(["--anchor", "abc"]) == 2
+    assert cli.main(["verify-audit", "--anchor", "abc"]) == 2
     assert "64 hexadecimal digits" in capsys.readouterr().err
-    assert verify_audit.main(["--model", "nobody"]) == 2
+    assert cli.main(["verify-audit", "--model", "nobody"]) == 2
     assert "no model nobody" in capsys.readouterr().err
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ops import demo
-from ops.stack_deployment import ROOT
+from ops.project import ROOT
 from ops.terminal import Terminal
 
 PATIENCE = 150.0

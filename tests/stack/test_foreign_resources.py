@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import validate
+from ops import cli
 from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.moments import serving
 from tests.stack.teams import approval_of, model_package, sagemaker_pipeline
@@ -47,7 +47,7 @@ def test_a_policy_reaches_nothing_of_another_models(
     path.write_text(json.dumps(document))
     for name, value in loop.aws.environment.items():
         monkeypatch.setenv(name, value)
-    assert validate.main([str(path), "--stack", loop.stack]) == 1
+    assert cli.main(["validate", str(path), "--stack", loop.stack]) == 1
     said = capsys.readouterr().out.replace("\n", " ")
     assert [name for name in named if name not in said] == []
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ops import signals
+from ops import cli
 from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP, parked, run_of
 from tests.stack.teams import held_training
@@ -200,7 +200,8 @@ def test_what_is_sent_twice_under_two_ids_trains_once_and_what_is_ignored_is_fou
 
     for name, value in loop.aws.environment.items():
         monkeypatch.setenv(name, value)
-    assert signals.main(["--stack", loop.stack, "--region", loop.aws.region, "--id", f"foreign-{model}", "--json"]) == 0
+    asked = ["signals", "--stack", loop.stack, "--region", loop.aws.region, "--id", f"foreign-{model}", "--json"]
+    assert cli.main(asked) == 0
 
-    listed = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)["signals"]
     assert [(each["decision"], each["run_id"]) for each in listed] == [("IGNORED", foreign.name)]

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from ops.stack_deployment import ROOT, deploy, package
+from ops.project import ROOT
+from ops.stack_deployment import deploy, package
 from tests.stack.loop import Ended, Loop
 
 EXAMPLE: Final = ROOT / "examples" / "monitors" / "evidently"

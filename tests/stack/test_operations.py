@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import EmbeddedAws, wait_until
-from ops.stack_deployment import TEMPLATE, DeploymentError, deploy, package
+from ops.project import TEMPLATE
+from ops.stack_deployment import DeploymentError, deploy, package
 from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop
 

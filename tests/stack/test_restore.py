@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.embedded_aws import EmbeddedAws
-from ops import restore_history, verify_audit
+from ops import cli
 from orchestration.domain.chain import Head
 from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop, deployed
@@ -55,7 +55,7 @@ def heads(loop: Loop) -> list[Head]:
 def restored(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
     """Run the command; give its exit status and report."""
     capsys.readouterr()
-    status = restore_history.main(["--json", *arguments])
+    status = cli.main(["restore-history", "--json", *arguments])
     return status, json.loads(capsys.readouterr().out)
 
 
@@ -80,7 +80,7 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
     kept = lasting(loop)
 
     # A table that is not lost is left alone.
-    assert restore_history.main([]) == 2
+    assert cli.main(["restore-history"]) == 2
     assert "not empty" in capsys.readouterr().err
     assert lasting(loop) == kept
 
@@ -90,11 +90,11 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
         chain["findings"] for chain in planned["chains"]
     ]
     assert {chain["chain"] for chain in planned["chains"]} == {head.chain for head in before}
-    assert restore_history.main([]) == 2
+    assert cli.main(["restore-history"]) == 2
     assert "no terminal to ask on" in capsys.readouterr().err
     assert items(loop) == []
 
-    assert restore_history.main(["--yes"]) == 0
+    assert cli.main(["restore-history", "--yes"]) == 0
     told = capsys.readouterr().out
     assert f"{planned['items']} items written" in told
     assert f"stop-execution --execution-arn {waiting}" in told
@@ -102,10 +102,10 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
     assert loop.item(f"MODEL#{promoted}", "STATE") == state
 
     # Again, as after an interruption: the table has to be named, and nothing is written twice.
-    assert restore_history.main(["--yes"]) == 2
+    assert cli.main(["restore-history", "--yes"]) == 2
     status, again = restored(capsys, "--yes", "--table", loop.table)
     assert (status, again["written"]) == (0, {"written": 0, "there": planned["items"]})
-    assert verify_audit.main([]) == 0, capsys.readouterr().out
+    assert cli.main(["verify-audit"]) == 0, capsys.readouterr().out
 
     # The loop goes on: cooldown, duplicate, switch, and the run that waited ends.
     config = serving(loop, promoted)
@@ -119,7 +119,7 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
     assert serving(loop, promoted) == config
     loop.until(lambda: f"evidence/{asked}/{run_of(waiting)}/outcome.json" in loop.keys(f"evidence/{asked}/"))
     assert [len(loop.chain(model)) for model in (promoted, paused)] == [6, 2]
-    loop.until(lambda: verify_audit.main([]) == 0)
+    loop.until(lambda: cli.main(["verify-audit"]) == 0)
 
 
 def test_a_chain_that_was_edited_ends_before_the_edit_and_its_model_is_paused(

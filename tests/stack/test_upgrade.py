@@ -17,7 +17,8 @@ import pytest
 
 from local.embedded_aws import EmbeddedAws
 from ops import package_zip
-from ops.stack_deployment import ROOT, TEMPLATE, DeploymentError, deploy, package
+from ops.project import ROOT, TEMPLATE
+from ops.stack_deployment import DeploymentError, deploy, package
 from tests.stack.loop import Loop, teams_role
 from tests.stack.moments import SWEEP, holders, outcome, parked, run_of, serving
 from tests.stack.teams import HANG, Held, alarm, held_training, job_request, sagemaker_pipeline, set_alarm

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from local.embedded_aws import EmbeddedAws
-from ops import verify_aws
+from ops import cli, verify_aws
 from ops.aws_questions import QUESTIONS, Answer, Question, serving
 from ops.aws_questions.account import Account, State
 from ops.aws_questions.cost import total
@@ -300,7 +300,7 @@ def asked(aws: EmbeddedAws) -> int:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving, "_alarms", then_take_time)
-        return verify_aws.main(["--yes", "--keep"])
+        return cli.main(["verify-aws", "--yes", "--keep"])
 
 
 @pytest.fixture(scope="module")
@@ -375,7 +375,7 @@ def test_a_run_that_goes_on_asks_nothing_again_and_deletes_all_it_made(
 ) -> None:
     del asked
 
-    status = verify_aws.main(["--yes", "--json"])
+    status = cli.main(["verify-aws", "--yes", "--json"])
 
     told = json.loads(capsys.readouterr().out)
     assert (status, told["unasked"]) == (0, {})
@@ -414,7 +414,7 @@ def test_without_a_yes_nothing_is_made_and_the_cost_was_said(
     asked: list[str] = []
     monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", lambda _: asked.append("one")),))
 
-    assert verify_aws.main([]) == 1
+    assert cli.main(["verify-aws"]) == 1
 
     printed = capsys.readouterr().out
     assert f"At most {total():.2f} USD and 2 hours" in printed
@@ -431,11 +431,11 @@ def test_what_could_not_be_deleted_is_named_and_deleted_by_the_next_run(
     monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", leave_a_queue),))
     aws.fail_next("sqs", "DeleteQueue", code="AccessDenied", status=403)
 
-    assert verify_aws.main(["--yes"]) == 1
+    assert cli.main(["verify-aws", "--yes"]) == 1
 
     assert "stays: queue verify-aws-" in capsys.readouterr().out
     assert remains(aws) != []
-    assert verify_aws.main(["--yes"]) == 0
+    assert cli.main(["verify-aws", "--yes"]) == 0
     assert remains(aws) == []
     assert not _state_file(aws).exists()
 
@@ -447,7 +447,7 @@ def test_after_the_longest_time_nothing_more_is_asked(
     monkeypatch.setattr(verify_aws, "LONGEST_HOURS", -1)
     monkeypatch.setattr(verify_aws, "QUESTIONS", (_question("one", lambda _: asked.append("one")),))
 
-    assert verify_aws.main(["--yes"]) == 1
+    assert cli.main(["verify-aws", "--yes"]) == 1
 
     assert "hours are over" in capsys.readouterr().out
     assert asked == []
@@ -477,13 +477,13 @@ def test_an_interrupted_run_deletes_what_it_made_keeps_its_answers_and_goes_on(
         verify_aws, "QUESTIONS", (_question("one", one), _question("two", two), _question("three", three))
     )
 
-    assert verify_aws.main(["--yes"]) == 1
+    assert cli.main(["verify-aws", "--yes"]) == 1
     assert json.loads(_state_file(aws).read_text())["made"] == []
     assert remains(aws) == []
-    assert verify_aws.main(["--yes"]) == 1
+    assert cli.main(["verify-aws", "--yes"]) == 1
     assert "AWS is tired." in capsys.readouterr().out
     asked.append("again")
-    assert verify_aws.main(["--yes"]) == 0
+    assert cli.main(["verify-aws", "--yes"]) == 0
     assert asked == ["one", "two", "two", "three", "again", "three"]
     assert not _state_file(aws).exists()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops import explain, history, switches
+from ops import cli
 from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP
 
@@ -14,7 +14,7 @@ def signed_in(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of an operator who is signed in to the stack's account."""
     for name, value in loop.aws.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("STACK", loop.stack)
+    monkeypatch.setenv("RETRAINING_STACK", loop.stack)
 
 
 def made(loop: Loop, model: str) -> tuple[set[str], set[str]]:
@@ -47,7 +47,7 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
 
     wanted = ["rollback", "--model", model, "--reason", "chargebacks doubled"]
     with loop.listening(loop.outputs["OperationsTopicArn"]) as messages:
-        assert switches.main(wanted) == 0
+        assert cli.main(wanted) == 0
         assert "ROLL_BACK" in capsys.readouterr().out
         record = loop.decisions(model)[-1]
         ended = loop.ended(loop.execution_arn(record["run_id"]))
@@ -64,12 +64,12 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
         "verification",
         "outcome",
     ]
-    assert history.main(["--model", model]) == 0
+    assert cli.main(["history", "--model", model]) == 0
     assert "PROMOTED (rollback)" in capsys.readouterr().out
-    assert explain.main(["--run", ended.name]) == 0
+    assert cli.main(["explain", ended.name]) == 0
     assert "way_back" in capsys.readouterr().out
 
     # One step further back the model is gone, and whoever asks is told so.
-    assert switches.main(wanted) == 1
+    assert cli.main(wanted) == 1
     assert "more than KeepChampions promotions came after it" in capsys.readouterr().out.replace("\n", " ")
     assert loop.endpoint_config(endpoint) == served[2]

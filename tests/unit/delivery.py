@@ -125,6 +125,9 @@ class FakeSession:
     def __init__(self, cloudformation: FakeCloudFormation, account: str = ACCOUNT, arn: str = ARN) -> None:
         self.cloudformation, self.account, self.arn = cloudformation, account, arn
 
+    def get_partition_for_region(self, _: str) -> str:
+        return "aws"
+
     def client(self, service: str, **_: Any) -> Any:
         if service == "cloudformation":
             return self.cloudformation

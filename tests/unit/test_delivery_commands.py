@@ -40,13 +40,13 @@ from ops.terminal import Terminal
     ],
 )  # fmt: skip
 def test_assignments_take_spaces_commas_and_quotes(text: str, found: dict[str, str]) -> None:
-    assert assignments(text, "PARAMS") == found
+    assert assignments(text, "--params") == found
 
 
 @pytest.mark.parametrize("text", ["shadow", "=shadow", "Mode:shadow", "- Mode=x", "Mode=a Mode=b"])
 def test_what_is_no_assignment_is_refused_with_an_example_or_the_name(text: str) -> None:
-    with pytest.raises(OperatorError, match=r"PARAMS="):
-        assignments(text, "PARAMS")
+    with pytest.raises(OperatorError, match=r"--params "):
+        assignments(text, "--params")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_parameter_file_that_cannot_be_read_is_named(content: str | None, tmp_
     if content is not None:
         file.write_text(content)
 
-    with pytest.raises(OperatorError, match=r"PARAMS_FILE=.*parameters\.json"):
+    with pytest.raises(OperatorError, match=r"parameters\.json"):
         assignments_of_file(file)
 
 
@@ -126,7 +126,22 @@ def test_the_first_failure_is_the_cause_and_not_what_was_cancelled_with_it() -> 
     )
 
     assert not ending.well
-    assert ending.first_failure() == "Topic (T): no such key"
+    assert ending.first_failure() == "Topic (T) failed first: no such key."
+
+
+@pytest.mark.parametrize(
+    ("reason", "step"),
+    [
+        ("User: x is not authorized to perform: iam:CreateRole", "somebody who has the permission"),
+        ("/aws/lambda/x already exists in stack y", "retraining import"),
+        ("Limit exceeded for resource of type", "Service Quotas"),
+        ("Rate exceeded", "deploy again"),
+    ],
+)
+def test_a_failure_of_a_usual_kind_says_what_to_do(reason: str, step: str) -> None:
+    event = {"LogicalResourceId": "Role", "ResourceType": "T", "ResourceStatusReason": reason}
+
+    assert step in Ending("UPDATE_ROLLBACK_COMPLETE", [event]).first_failure()
 
 
 def test_an_import_holds_the_resources_with_what_they_refer_to_and_nothing_else() -> None:

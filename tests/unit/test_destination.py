@@ -11,15 +11,15 @@ from typing import Any, Final
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import deploy, destination, destroy, import_resources
+from ops import cli, deploy, destination, import_resources
 from tests.unit.delivery import ACCOUNT, ARN, REGION, FakeCloudFormation, FakePackage, FakeSession
 
 OTHER: Final = "444455556666"
 ENDS: Final = {"deploy": "UPDATE_COMPLETE", "destroy": "DELETE_COMPLETE", "import": "IMPORT_COMPLETE"}
 COMMANDS: Final[dict[str, Callable[..., int]]] = {
-    "deploy": lambda *more: deploy.main(["--stack", "fraud", *more]),
-    "destroy": lambda *more: destroy.main(["--stack", "fraud", *more]),
-    "import": lambda *more: import_resources.main(["--stack", "fraud", "--resources", "HistoryTable=history", *more]),
+    "deploy": lambda *more: cli.main(["deploy", "--stack", "fraud", *more]),
+    "destroy": lambda *more: cli.main(["destroy", "--stack", "fraud", *more]),
+    "import": lambda *more: cli.main(["import", "--stack", "fraud", "--resources", "HistoryTable=history", *more]),
 }
 
 
@@ -41,7 +41,7 @@ class Desk:
         self.packaged, self.cloudformation = 0, FakeCloudFormation()
         self.cloudformation.add("fraud")
         session = FakeSession(self.cloudformation, account, ARN.replace(ACCOUNT, account))
-        self._patch.setattr("ops.stack._session", lambda _: session)
+        self._patch.setattr("ops.invocation.session_in", lambda *_: session)
 
     def run(self, command: str, *arguments: str) -> int:
         self.cloudformation.ends = ENDS[command]
@@ -64,6 +64,12 @@ class Desk:
         return asked
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sentence is broken."""
+    monkeypatch.setenv("COLUMNS", "20000")
+
+
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where it is kept what was deployed to which account."""
@@ -76,7 +82,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def desk(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk in a checkout that has deployed nothing yet."""
     assert not kept.exists()
-    for name in ("AWS_ENDPOINT_URL", "ACCOUNT", "YES"):
+    for name in ("AWS_ENDPOINT_URL", "RETRAINING_ACCOUNT", "RETRAINING_YES"):
         monkeypatch.delenv(name, raising=False)
     return Desk(monkeypatch)
 
@@ -102,11 +108,11 @@ def test_account_region_and_caller_are_said_before_it_is_asked(
 def test_another_account_than_the_one_that_was_named_is_refused_before_anything_is_changed(
     command: str, desk: Desk, kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert desk.run(command, "--yes", "--account", OTHER) == 2
+    assert desk.run(command, "--yes", "--account", OTHER) == 1
 
     printed = capsys.readouterr()
     assert f"as {ARN}" in printed.out
-    assert f"ACCOUNT= names account {OTHER}" in printed.err
+    assert f"--account names account {OTHER}" in printed.err
     assert f"Sign in to {OTHER}" in printed.err
     assert (desk.cloudformation.done, desk.packaged, kept.exists()) == ([], 0, False)
 
@@ -121,11 +127,11 @@ def test_another_account_than_the_last_one_is_refused_until_it_is_named(
     desk.sign_in(OTHER)
     capsys.readouterr()
 
-    assert desk.run(command, "--yes") == 2
+    assert desk.run(command, "--yes") == 1
 
     said = capsys.readouterr().err
-    assert f"last deployed to account {ACCOUNT} from this checkout" in said
-    assert f"ACCOUNT={OTHER}" in said
+    assert f"last deployed to account {ACCOUNT} from here" in said
+    assert f"--account {OTHER}" in said
     assert (desk.cloudformation.done, desk.packaged) == ([], 0)
     assert desk.run(command, "--yes", "--account", OTHER) == 0
     assert desk.cloudformation.done
@@ -139,7 +145,7 @@ def test_the_account_that_was_named_is_the_last_one_from_then_on(desk: Desk, kep
     assert json.loads(kept.read_text()) == {"fraud": {"account": OTHER, "region": REGION}}
     assert desk.run("deploy", "--yes") == 0
     desk.sign_in(ACCOUNT)
-    assert desk.run("deploy", "--yes") == 2
+    assert desk.run("deploy", "--yes") == 1
 
 
 def test_a_stack_in_which_there_was_nothing_to_change_is_remembered_too(
@@ -159,11 +165,11 @@ def test_other_stacks_and_the_embedded_aws_have_accounts_of_their_own(
 ) -> None:
     assert desk.run("deploy", "--yes") == 0
     desk.sign_in(OTHER)
-    assert deploy.main(["--stack", "churn", "--yes"]) == 0
+    assert cli.main(["deploy", "--stack", "churn", "--yes"]) == 0
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     assert desk.run("deploy", "--yes") == 0
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    assert desk.run("deploy", "--yes") == 2
+    assert desk.run("deploy", "--yes") == 1
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"fraud": 1}', '{"fraud": {}}', "\udc80"])
@@ -173,8 +179,8 @@ def test_a_memory_that_cannot_be_read_asks_for_the_account(
     kept.parent.mkdir()
     kept.write_bytes(content.encode(errors="surrogateescape"))
 
-    assert desk.run("deploy", "--yes") == 2
-    assert "Name the account you mean: ACCOUNT=" in capsys.readouterr().err
+    assert desk.run("deploy", "--yes") == 1
+    assert "Name the account you mean: --account" in capsys.readouterr().err
     assert desk.cloudformation.done == []
     assert desk.run("deploy", "--yes", "--account", ACCOUNT) == 0
     assert desk.run("deploy", "--yes") == 0

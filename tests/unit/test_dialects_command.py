@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops import dialects
-from ops.stack import USAGE_ERROR, OperatorError
+from ops.stack import CallError, OperatorError
 
 REQUIREMENTS = "# as it is on the shelf\nlibrary==1.2  # the newest\n"
 
@@ -78,7 +78,7 @@ def test_a_library_that_fails_keeps_its_fixtures_and_stops_no_other(
 def test_a_library_that_nobody_recorded_is_a_usage_error_that_says_which_there_are(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(folder, "--library", "librarian") == USAGE_ERROR
+    assert run(folder, "--library", "librarian") == CallError.status
     assert "No dialect 'librarian'; there are library." in capsys.readouterr().out
 
 

@@ -16,6 +16,7 @@ from ops.rebuilt_history import read_chain, rebuild
 from ops.stack import OperatorError
 from orchestration import approval_handler, handler
 from orchestration.domain.champions import Made, Promoted, WayBack, kept_promotions, plan_rollback, removable, way_back
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import DueKind, Next
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.fence import EndpointSight
@@ -796,7 +797,7 @@ def test_another_release_is_not_deployed_while_a_run_goes_back(world: World) -> 
     outputs = {"TemplateVersion": "8", "HistoryTableName": "history"}
     found = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
     with pytest.raises(OperatorError, match="fraud run back-1"):
-        _refuse_runs_past_their_slot(cast("Any", session), document, found)
+        _refuse_runs_past_their_slot(cast("Any", session), document, found, Place("retraining", "us-east-1"))
 
 
 def test_what_was_never_made_is_not_asked_to_go(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops import validate
+from ops import cli, validate
 from ops.given_files import FileKind, Given
 from ops.stack_checks import Outcome
 from orchestration import handler
@@ -614,4 +614,4 @@ def test_validate_shows_targets_of_two_accounts_without_a_stack(path: Path) -> N
     path.write_text(json.dumps(stories.policy(training={"target": OTHERS}, promotion=promotion)))
     (finding,) = validate.findings_of(path)
     assert "account 999922223333" in str(finding)
-    assert validate.main([str(path)]) == 1
+    assert cli.main(["validate", str(path)]) == 1

@@ -403,7 +403,7 @@ def test_a_record_that_is_not_trusted_is_named_and_the_chain_ends_before_it_with
     assert [link.key for link in chain.links] == keys[: len(chain.links)]
     assert made.findings == chain.findings != ()
     assert any(key in finding for finding in chain.findings for key in (*keys, "record 4", "copy.json"))
-    assert from_item(made.items["CONTROLS", "model:fraud"])["by"] == "make restore-history"
+    assert from_item(made.items["CONTROLS", "model:fraud"])["by"] == "retraining restore-history"
     assert [key for key in made.items if key[0] == "CHAIN#fraud"] == [
         ("CHAIN#fraud", f"{number:012d}") for number in range(1, len(chain.links) + 1)
     ]

@@ -4,148 +4,148 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import status, switches
 from ops.restore_history import Report, _show
 from ops.terminal import Terminal
-from orchestration import handler, operator_handler
+from orchestration import handler
 from orchestration.approval_handler import answer
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import SignalSource, WaitKind
-from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.switches import KillSwitch, resume_command
 from tests.unit import stories
-from tests.unit.fakes import World, drift, proven, request
+from tests.unit.commands import WorldStack, commands_in, retraining, signed_in
+from tests.unit.fakes import World, drift, request
 from tests.unit.history import signal
 from tests.unit.test_approval_page import signed
 
 REASON = ("--reason", "incident 42")
 WARNING = "may be a typo"
-
-
-class Operator:
-    """A deployed stack as the commands see it, with the functions behind it."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.table, self.bucket = world.table, world.bucket
-
-    def operate(self, request: dict[str, Any]) -> dict[str, Any]:
-        return operator_handler.run_action(proven(request, "ana", self.world.clock()), self.world.ports)
+HERE = "--stack retraining --region us-east-1"
 
 
 @pytest.fixture
-def operator(world: World, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def operator(world: World, monkeypatch: pytest.MonkeyPatch) -> WorldStack:
     """Whoever runs the commands on the world's stack."""
-    made = Operator(world)
-    monkeypatch.setattr("ops.stack.Stack", lambda *_: made)
-    for name in ("SCOPE", "REASON", "MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    return made
+    return signed_in(world, monkeypatch)
 
 
 def paused(world: World) -> list[str]:
     return [each.scope for each in world.table.kill_switches()]
 
 
-@pytest.mark.parametrize("command", ["pause", "resume"])
-@pytest.mark.parametrize("scope", [None, ""])
-def test_without_a_scope_nothing_is_changed_and_the_scopes_are_named(
-    command: str,
+@pytest.mark.parametrize("command", [("pause", *REASON), ("resume",)])
+@pytest.mark.parametrize("scope", [None, "", "everything", "fraud", "model:", "source:alarms"])
+def test_without_a_legal_scope_nothing_is_changed_and_the_scopes_are_named(
+    command: tuple[str, ...],
     scope: str | None,
-    operator: Operator,
+    operator: WorldStack,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if scope is not None:
-        monkeypatch.setenv("SCOPE", scope)  # as the Makefile hands on what was not given
+        monkeypatch.setenv("RETRAINING_SCOPE", scope)  # as the Makefile hands it on
     for each in ("global", "model:fraud"):
         operator.table.throw_switch(KillSwitch(each, "bo", "Incident.", "2026-03-02T12:00:00+00:00"))
 
-    assert switches.main([command, *REASON]) == 2
+    assert retraining(*command) == 2
 
-    said = capsys.readouterr().err
-    assert said.startswith("SCOPE= is missing: global (everything), model:<model>, or source:<one of ")
-    assert all(source in said for source in SignalSource)
-    assert f"make {command} SCOPE=model:fraud" in said
+    said = " ".join(capsys.readouterr().err.split())
+    if scope:
+        assert "Use global (everything), model:<model>, or source:<one of " in said
+        assert all(source in said for source in SignalSource)
+    else:
+        assert "Missing option '--scope'" in said
     assert sorted(paused(operator.world)) == ["global", "model:fraud"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("everything", "global"), ("fraud", "model:fraud"), ("source:alarms", "source:alarm")]
+)
+@pytest.mark.usefixtures("operator")
+def test_the_scope_that_was_meant_is_said(given: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("resume", "--scope", given) == 2
+    assert f"{given} is no scope. Did you mean {meant}? " in capsys.readouterr().err
 
 
 def test_the_scope_of_the_make_line_is_the_one_that_is_paused_and_resumed(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    operator: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stories.decided(operator.world)
     operator.table.throw_switch(KillSwitch("global", "bo", "Incident.", "2026-03-02T12:00:00+00:00"))
-    monkeypatch.setenv("SCOPE", "model:fraud")
+    monkeypatch.setenv("RETRAINING_SCOPE", "model:fraud")
 
-    assert switches.main(["pause", *REASON]) == 0
-    assert switches.main(["pause", *REASON]) == 1
-    said = capsys.readouterr().out
-    assert [line for line in said.splitlines() if "make resume SCOPE=model:fraud" not in line] == []
+    for expected in (0, 1):
+        assert retraining("pause", *REASON) == expected
+        assert commands_in(capsys.readouterr().out) == [f"retraining resume --scope model:fraud {HERE}"]
     assert sorted(paused(operator.world)) == ["global", "model:fraud"]
 
-    assert switches.main(["resume"]) == 0
+    assert retraining("resume") == 0
     assert paused(operator.world) == ["global"]
-    assert switches.main(["resume"]) == 1
-    assert "model:fraud was not paused. make status shows what is" in capsys.readouterr().out
+    assert retraining("resume") == 1
+    assert "model:fraud was not paused. What is, each with its scope" in capsys.readouterr().out
 
 
-def test_a_model_nobody_knows_is_paused_with_a_warning(operator: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pause_says_what_was_begun_before_and_goes_on(
+    operator: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stories.training(operator.world)
+    assert retraining("pause", "--scope", "model:fraud", *REASON) == 0
+    assert "Begun before, goes on to its end:\n  training of run run-1 (fraud)\n" in capsys.readouterr().out
+
+
+def test_a_model_nobody_knows_is_paused_with_a_warning(
+    operator: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
     for status_of_call in (0, 1):
-        assert switches.main(["pause", "--scope", "model:fruad", *REASON]) == status_of_call
+        assert retraining("pause", "--scope", "model:fruad", *REASON) == status_of_call
         said = capsys.readouterr().out
         assert "Unknown model: no signal of fruad ever came" in said
-        assert WARNING in said
-        assert "undo: make resume SCOPE=model:fruad" in said
+        assert WARNING in " ".join(said.split())
+        assert commands_in(said) == [f"retraining resume --scope model:fruad {HERE}"]
     assert paused(operator.world) == ["model:fruad"]
 
 
 @pytest.mark.parametrize("scope", ["model:with-signal", "model:with-policy", "global", "source:alarm"])
 def test_what_is_known_is_paused_without_a_warning(
-    scope: str, operator: Operator, capsys: pytest.CaptureFixture[str]
+    scope: str, operator: WorldStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator.world.put("policies/with-policy.json", b"not even valid")
     operator.world.put("policies/with-signal.json", stories.policy(model="with-signal"))
     signal(operator.world, "run-9", "with-signal")
     operator.world.remove("policies/with-signal.json")
 
-    assert switches.main(["pause", "--scope", scope, *REASON]) == 0
-    assert WARNING not in capsys.readouterr().out
+    assert retraining("pause", "--scope", scope, *REASON) == 0
+    assert WARNING not in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_model_is_paused_also_where_nobody_may_look_whether_it_is_known(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    operator: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator.bucket.forbidden.add(operator.bucket.uri("policies/fraud.json"))
-    assert switches.main(["pause", "--scope", "model:fraud", *REASON]) == 0
+    assert retraining("pause", "--scope", "model:fraud", *REASON) == 0
 
     def refused(_: str) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
 
     monkeypatch.setattr(operator.bucket, "read", refused)
-    assert switches.main(["pause", "--scope", "model:fraud", *REASON]) == 1
-    assert WARNING not in capsys.readouterr().out
+    assert retraining("pause", "--scope", "model:fraud", *REASON) == 1
+    assert WARNING not in " ".join(capsys.readouterr().out.split())
     assert paused(operator.world) == ["model:fraud"]
-
-
-def test_an_illegal_scope_stays_refused(operator: Operator) -> None:
-    with pytest.raises(InvalidRequestError, match="Use global, model:<model>, or source:"):
-        switches.main(["resume", "--scope", "fraud"])
-    assert paused(operator.world) == []
 
 
 @pytest.mark.parametrize("scope", ["global", "model:fraud", "source:alarm"])
 @pytest.mark.usefixtures("operator")
 def test_status_names_the_command_that_lifts_a_switch(scope: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert switches.main(["pause", "--scope", scope, *REASON]) == 0
+    assert retraining("pause", "--scope", scope, *REASON) == 0
     capsys.readouterr()
 
-    assert status.main([]) == 1
-    assert f"go on: make resume SCOPE={scope}\n" in capsys.readouterr().out
+    assert retraining("status", "--check") == 1
+    assert f"retraining resume --scope {scope} {HERE}" in commands_in(capsys.readouterr().out)
 
 
 def test_a_command_that_is_to_be_copied_is_one_command() -> None:
@@ -158,10 +158,13 @@ def test_a_restored_chain_that_is_paused_is_listed_with_the_command_that_lifts_i
     report.chains.append({**chain, "chain": "whole", "findings": []})
     out = io.StringIO()
 
-    _show(report, Terminal(file=out))
+    _show(report, Place("retraining", "us-east-1"), Terminal(file=out))
 
-    commands = [line for line in out.getvalue().splitlines() if "make resume" in line]
-    assert [line.rpartition("make ")[2] for line in commands] == ["resume SCOPE=global", "resume SCOPE=model:fraud"]
+    said = " ".join(out.getvalue().split())
+    assert re.findall(r"retraining resume --scope (\S+) --stack retraining --region us-east-1", said) == [
+        "global",
+        "model:fraud",
+    ]
 
 
 # What people are told of something that a switch stopped.

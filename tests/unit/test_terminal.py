@@ -19,27 +19,20 @@ from botocore.exceptions import ClientError
 
 import bench
 import ops
-from ops import (  # fmt: skip
-    approval,
+from ops import (
+    cli,
     deploy,
     destroy,
-    explain,
-    history,
     import_resources,
-    replay,
-    restore_history,
     retrain,
     smoke,
-    status,
-    switches,
     validate,
-    verify_audit,
-    waits,
 )
 from ops.given_schemas import Finding
 from ops.stack import OperatorError
 from ops.terminal import Column, Styled, Terminal
 from orchestration.domain.channel_text import shown
+from orchestration.domain.commands import Place
 from orchestration.domain.switches import KillSwitch
 from tests.unit import stories
 from tests.unit.delivery import FakeCloudFormation, FakePackage, FakeSession
@@ -60,6 +53,8 @@ HARMLESS: Final = (
 
 def soiled(value: Any) -> Any:
     """The value with the nasty text behind every text in it."""
+    if isinstance(value, str) and value.startswith("{"):
+        return json.dumps(soiled(json.loads(value)))
     if isinstance(value, str):
         return value + NASTY
     if isinstance(value, dict):
@@ -92,12 +87,14 @@ class FakeStack:
 
     name = "retraining"
     refuses = False
+    place = Place(f"retraining{NASTY}", "us-east-1")
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.table, self.bucket = Soiled(world.table), world.bucket
         self.scene = Scene.of(world)
         machine = world.settings.state_machine_arn
+        self.parameters = {"Mode": f"active{NASTY}", "DefaultModel": "churn", "TrainingPipelineArn": NASTY}
         self.outputs = {
             "AutomationBucketName": BUCKET,
             "HistoryTableName": "history",
@@ -126,7 +123,11 @@ class FakeStack:
         }
 
     def decide(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"subject": f"training{NASTY}", "reason": f"Since{NASTY}", "counted": request["decision"] == "APPROVED"}
+        counted = request["decision"] == "APPROVED"
+        return {"subject": f"training{NASTY}", "reason": f"Since{NASTY}", "counted": counted, "decided": counted}
+
+    def keys(self, prefix: str) -> list[str]:
+        return [f"{key}{NASTY}" for key in self.world.keys(prefix)]
 
     def read_json(self, key: str) -> Any:
         key = key.removesuffix(NASTY)
@@ -149,7 +150,7 @@ def fake(answers: dict[str, Any]) -> Any:
 
 def explained(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
     signal_id = next(link.document["signal_id"] for link in stack.scene.links() if link.kind == "decision")
-    return explain.main(["--signal", signal_id])
+    return cli.main(["explain", signal_id])
 
 
 def status_of_everything(stack: FakeStack, patch: pytest.MonkeyPatch) -> int:
@@ -157,13 +158,13 @@ def status_of_everything(stack: FakeStack, patch: pytest.MonkeyPatch) -> int:
     state = dataclasses.replace(stack.world.table.model("fraud"), frozen_reason="frozen", pending=None)
     model = Soiled(SimpleNamespace(model=lambda _: state)).model
     patch.setattr(stack.table, "model", model, raising=False)
-    return status.main([])
+    return cli.main(["status", "--check"])
 
 
 def audited(stack: FakeStack, *arguments: str) -> int:
     stack.scene.s3.put(BUCKET, f"decisions/fraud/2026/{NASTY}.json", b"{}")
     stack.scene.s3.put(BUCKET, f"decisions/{NASTY}/1.json", b"{}")
-    return verify_audit.main(list(arguments))
+    return cli.main(["verify-audit", *arguments])
 
 
 def restored(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
@@ -176,28 +177,29 @@ def restored(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
     stack.clients["dynamodb"] = SimpleNamespace(
         scan=lambda **_: {"Items": []}, put_item=put_item, get_item=lambda **_: {"Item": {}}, exceptions=exceptions
     )
-    return restore_history.main(["--yes"])
+    return cli.main(["restore-history", "--yes"])
 
 
 def answered(answer: str) -> Command:
-    return lambda *_: approval.main([answer, "--run", f"run-1{NASTY}"])
+    return lambda *_: cli.main([answer, f"run-1{NASTY}"])
 
 
-def requested(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
-    record = soiled({"decision": "RETRAIN", "sentence": "It drifted.", "signal_id": "1"})
+def requested(stack: FakeStack, patch: pytest.MonkeyPatch) -> int:
+    links = (link.document for link in stack.scene.links() if link.kind == "decision")
+    record = soiled(next(links))
     patch.setattr(retrain, "_decided", lambda *_: record)
-    return retrain.main(["--model", "fraud", "--reason", "x"])
+    return cli.main(["retrain", "--model", "fraud", "--reason", "x"])
 
 
 def refused(stack: FakeStack, _: pytest.MonkeyPatch) -> int:
     stack.refuses = True
-    return retrain.main(["--model", "fraud", "--reason", "x"])
+    return cli.main(["retrain", "--model", "fraud", "--reason", "x"])
 
 
 def replayed(stack: FakeStack, patch: pytest.MonkeyPatch) -> int:
     nasty = dict.fromkeys(("what", "execution", "why", "sentence"), NASTY)
     patch.setattr(stack, "operate", lambda _: {"replayed": [nasty], "left": [nasty], "more": False})
-    return replay.main(["--dead-letters", "1"])
+    return cli.main(["replay", "--dead-letters"])
 
 
 def smoked(error: Exception | None) -> Command:
@@ -223,9 +225,12 @@ def smoked(error: Exception | None) -> Command:
         for name, answer in patches.items():
             patch.setattr(smoke, name, lambda *_, answer=answer: answer)
         patch.setattr(smoke, "_decision", decision)
-        return smoke.main([])
+        return cli.main(["smoke"])
 
     return command
+
+
+NAMES: Final = {deploy: "deploy", destroy: "destroy", import_resources: "import"}
 
 
 def delivered(module: Any, ends: str, *arguments: str) -> Command:
@@ -234,41 +239,41 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
         cloudformation.add("fraud")
         patch.setattr("ops.destination.REMEMBERED", Path("deployed.json").absolute())
         arn = f"arn:aws:sts::111122223333:assumed-role/admin/{NASTY}"
-        patch.setattr("ops.stack._session", lambda _: FakeSession(cloudformation, arn=arn))
+        patch.setattr("ops.invocation.session_in", lambda *_: FakeSession(cloudformation, arn=arn))
         if module is not destroy:
             patch.setattr(module, "package", lambda *_, **__: FakePackage())
-        return int(module.main(["--stack", "fraud", "--yes", *arguments]))
+        return cli.main([NAMES[module], "--stack", "fraud", "--yes", *arguments])
 
     return command
 
 
 def validated(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
     patch.setattr(validate, "_given", lambda *_, **__: (Finding(("mode",), NASTY),))
-    return validate.main(["policy.json"])
+    return cli.main(["validate", "policy.json"])
 
 
 IMPORTED: Final = ("--resources", "HistoryTable=history")
 COMMANDS: Final[dict[str, tuple[Command, int]]] = {
     "explain": (explained, 1),
-    "history of a model": (lambda *_: history.main(["--model", "fraud"]), 0),
-    "history of a model without runs": (lambda *_: history.main(["--model", f"no{NASTY}"]), 0),
-    "history of a run": (lambda *_: history.main(["--run", "run-1"]), 0),
-    "history of no run": (lambda *_: history.main(["--run", f"no{NASTY}"]), 2),
-    "waits": (lambda *_: waits.main([]), 0),
+    "history of a model": (lambda *_: cli.main(["history", "--model", "fraud"]), 0),
+    "history of no model": (lambda *_: cli.main(["history", "--model", f"no{NASTY}"]), 1),
+    "signals": (lambda *_: cli.main(["signals"]), 0),
+    "signals of no model": (lambda *_: cli.main(["signals", "--model", f"no{NASTY}"]), 1),
+    "explain of nothing": (lambda *_: cli.main(["explain", f"no{NASTY}"]), 1),
+    "history of a run": (lambda *_: cli.main(["history", "--run", "run-1"]), 0),
+    "history of no run": (lambda *_: cli.main(["history", "--run", f"no{NASTY}"]), 1),
+    "waits": (lambda *_: cli.main(["waits"]), 0),
     "status": (status_of_everything, 1),
     "verify-audit": (lambda stack, _: audited(stack), 1),
     "restore-history": (restored, 1),
     "approve": (answered("approve"), 0),
     "reject": (answered("reject"), 1),
-    "pause": (lambda *_: switches.main(["pause", "--scope", "model:fraud", "--reason", "x"]), 0),
-    "pause of a model nobody knows": (
-        lambda *_: switches.main(["pause", "--scope", f"model:{NASTY}", "--reason", "x"]),
-        0,
-    ),
-    "resume": (lambda *_: switches.main(["resume", "--scope", "model:fraud"]), 0),
-    "unfreeze": (lambda *_: switches.main(["unfreeze", "--model", f"m{NASTY}", "--reason", "x"]), 0),
+    "pause": (lambda *_: cli.main(["pause", "--scope", "model:fraud", "--reason", "x"]), 0),
+    "pause of no scope": (lambda *_: cli.main(["pause", "--scope", f"model:{NASTY}", "--reason", "x"]), 2),
+    "resume": (lambda *_: cli.main(["resume", "--scope", "model:fraud"]), 0),
+    "unfreeze": (lambda *_: cli.main(["unfreeze", "--model", f"m{NASTY}", "--reason", "x"]), 0),
     "retrain": (requested, 1),
-    "retrain, refused": (refused, 2),
+    "retrain, refused": (refused, 1),
     "replay": (replayed, 1),
     "smoke": (smoked(None), 0),
     "smoke, a hop": (smoked(smoke.HopError(NASTY)), 1),
@@ -288,7 +293,8 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake
     """The stack that every command finds; whatever folder it looks into is an empty one."""
     played(world)
     made = FakeStack(world)
-    monkeypatch.setattr("ops.stack.Stack", lambda *_: made)
+    for place in ("ops.stack.Stack", "ops.invocation.Stack"):
+        monkeypatch.setattr(place, lambda *_: made)
     monkeypatch.setattr("ops.terminal.WIDTH", 20_000)  # no cell is folded
     monkeypatch.chdir(tmp_path)
     return made
@@ -319,7 +325,10 @@ def printed(show: Callable[[Terminal], None]) -> str:
     return out.getvalue()
 
 
-def test_a_text_is_shown_as_it_is_with_escapes_for_what_is_not_simply_printed() -> None:
+def test_a_text_is_shown_as_it_is_with_escapes_for_what_is_not_simply_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
     assert shown("Änderung: 数 [x] \\ 1") == "Änderung: 数 [x] \\ 1"
     assert shown(NASTY) == HARMLESS
     assert printed(lambda terminal: terminal.say(f"a {NASTY}", Styled("red", NASTY))) == f"a {HARMLESS}{HARMLESS}\n"
@@ -391,7 +400,8 @@ def test_an_error_is_text(
         raise error
 
     monkeypatch.setattr("ops.stack.Stack", refuse)
-    assert status.main([]) in {1, 2}
+    monkeypatch.setattr("ops.invocation.Stack", refuse)
+    assert cli.main(["status"]) in {1, 3}
     assert HARMLESS in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from ops import try_out
+from ops import cli, try_out
 from ops.stack import OperatorError
 from ops.stack_reading import READS, AskedSageMaker, NotKnownError, UnwrittenTable, reading_client
 from orchestration import handler
@@ -32,18 +32,25 @@ POLICY = {
 GROUP = "binary_classification_metrics"
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sentence is broken."""
+    monkeypatch.setenv("COLUMNS", "20000")
+
+
 def tried(
     folder: Path, capsys: pytest.CaptureFixture[str], name: str, content: Any, *more: str, policy: Any = POLICY
 ) -> tuple[int, Any]:
     """Exit status of the command and what it said as JSON; without a policy file where ``policy`` is None."""
     (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
-    given = ["--file", str(folder / name), "--json", *more]
+    given = [str(folder / name), "--json", *more]
     if policy is not None:
         (folder / "fraud.json").write_text(json.dumps(policy))
         given += ["--policy", str(folder / "fraud.json")]
-    status = try_out.main(given)
+    status = cli.main(["try", *given])
     said = capsys.readouterr()
-    return status, json.loads(said.out) if said.out else said.err
+    found = json.loads(said.out)
+    return status, found.get("error", found)
 
 
 REPORT = {"model": "fraud", "metric": "ks_p_value", "observed": 0.0004, "threshold": 0.05}
@@ -153,20 +160,20 @@ def test_a_policy_that_is_not_valid_is_named(tmp_path: Path, capsys: Any) -> Non
 def test_a_policy_is_what_others_are_tried_under(tmp_path: Path, capsys: Any) -> None:
     status, said = tried(tmp_path, capsys, "fraud.json", POLICY, policy=None)
     assert status == 2
-    assert "make validate FILE=fraud.json checks it" in said
+    assert "retraining validate fraud.json" in said
 
 
 def test_what_is_missing_is_said(tmp_path: Path, capsys: Any) -> None:
-    assert try_out.main([]) == 2
-    assert "FILE= is missing" in capsys.readouterr().err
-    assert try_out.main(["--file", str(tmp_path / "none.json")]) == 2
+    assert cli.main(["try"]) == 2
+    assert "Missing argument 'FILE'" in capsys.readouterr().err
+    assert cli.main(["try", str(tmp_path / "none.json")]) == 2
     assert "none.json cannot be read: No such file" in capsys.readouterr().err
 
 
 def test_a_person_reads_it_line_by_line(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "r.json").write_text(json.dumps(REPORT))
     (tmp_path / "fraud.json").write_text(json.dumps(POLICY))
-    assert try_out.main(["--file", str(tmp_path / "r.json"), "--policy", str(tmp_path / "fraud.json")]) == 0
+    assert cli.main(["try", str(tmp_path / "r.json"), "--policy", str(tmp_path / "fraud.json")]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "read as drift report"
     assert said[1].startswith("RETRAIN  Drift report on fraud: ks_p_value is 0.0004")
@@ -285,7 +292,7 @@ def test_a_report_that_was_never_sent_is_a_signal_of_its_own_each_time(world: Wo
     nameless = {key: REPORT[key] for key in REPORT if key != "model"}
     assert now(world, "r.json", nameless, "fraud").answer == "REJECT", "as it is when it is sent"
     assert now(world, "r.json", REPORT, "fraud").answer == "RETRAIN"
-    with pytest.raises(OperatorError, match="The file is of fraud: leave MODEL= out"):
+    with pytest.raises(OperatorError, match="The file is of fraud: leave --model out"):
         now(world, "r.json", REPORT, "churn")
     assert now(world, "m.json", {"model": "fraud", "reason": "x", "requested_by": "ana"}).answer == "RETRAIN"
 
@@ -369,11 +376,15 @@ def test_an_output_that_no_plan_can_be_made_of_is_told(world: World) -> None:
     assert (found.good, "no model_package_arn" in found.sentence) == (False, True)
 
 
-def test_a_policy_file_is_not_tried_against_a_stack_that_has_its_own(tmp_path: Path, capsys: Any) -> None:
+def test_a_policy_file_is_not_tried_against_a_stack_that_has_its_own(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "r.json").write_text(json.dumps(REPORT))
-    given = ["--file", str(tmp_path / "r.json"), "--policy", "fraud.json", "--stack", "retraining"]
-    assert try_out.main(given) == 2
-    assert "leave POLICY= out" in capsys.readouterr().err
+    monkeypatch.setattr("ops.invocation.Stack", lambda *_: object())
+    monkeypatch.setattr("ops.try_out.reading_ports", lambda *_: pytest.fail("nothing is asked"))
+    given = [str(tmp_path / "r.json"), "--policy", "fraud.json", "--stack", "retraining"]
+    assert cli.main(["try", *given]) == 2
+    assert "leave --policy out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``make validate``: everything wrong with a file at once, never valid what the loop refuses, and what only the account shows."""
+"""``retraining validate``: everything wrong with a file at once, never valid what the loop refuses, and what only the account shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops import validate
+from ops import cli, validate
 from ops.given_files import FileKind, Given, recognised
 from ops.stack_checks import Check, Outcome
 from orchestration.domain.ownership import Resource
@@ -354,8 +354,8 @@ def test_a_file_of_any_kind_is_recognised_and_told_all_of(
 ) -> None:
     path = write(name, content)
     assert said(validate.findings_of(path)) == findings
-    assert validate.main([str(path), "--json"]) == int(bool(findings))
-    (told,) = json.loads(capsys.readouterr().out)
+    assert cli.main(["validate", str(path), "--json"]) == int(bool(findings))
+    (told,) = json.loads(capsys.readouterr().out)["files"]
     assert (told["read_as"], told["valid"], told["status"]) == (read_as, not findings, int(bool(findings)))
     assert [f"{each['path']}: {each['sentence']}" for each in told["findings"]] == findings
     assert told["checks"] == []
@@ -363,8 +363,8 @@ def test_a_file_of_any_kind_is_recognised_and_told_all_of(
 
 def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(write: Any, capsys: Any) -> None:
     path = write("fraud.json", {GROUP: {"auc": 0.9}})
-    assert validate.main([str(path)]) == 0
-    assert validate.main(["--policy", str(path)]) == 1
+    assert cli.main(["validate", str(path)]) == 0
+    assert cli.main(["validate", "--policy", str(path)]) == 1
     out = capsys.readouterr().out
     assert "valid, read as evaluation report" in out
     assert f"NOT VALID, read as policy\n  $.{GROUP}: is not read." in out
@@ -372,10 +372,10 @@ def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(write: Any, c
 
 def test_what_aws_sends_is_tried_and_not_validated(capsys: Any) -> None:
     path = EVENTS / "alarm" / "metric.json"
-    assert validate.main([str(path)]) == 2
-    assert "make try FILE=metric.json says what comes of it" in capsys.readouterr().err
-    assert validate.main([]) == 2
-    assert "FILE= is missing" in capsys.readouterr().err
+    assert cli.main(["validate", str(path)]) == 2
+    assert "This says what comes of it: retraining try metric.json" in " ".join(capsys.readouterr().err.split())
+    assert cli.main(["validate"]) == 2
+    assert "Which file? Example: retraining validate policies/fraud.json" in capsys.readouterr().err
 
 
 def test_two_policies_in_a_folder_do_not_promote_to_one_endpoint(write: Any) -> None:
@@ -383,9 +383,9 @@ def test_two_policies_in_a_folder_do_not_promote_to_one_endpoint(write: Any) -> 
     write("report.json", {GROUP: {}})
     found = validate.shared_endpoints([one])
     assert f"{ENDPOINT} is the endpoint of churn as well" in str(found[one.resolve()])
-    assert validate.main([str(one)]) == 1
+    assert cli.main(["validate", str(one)]) == 1
     other.unlink()
-    assert validate.main([str(one)]) == 0
+    assert cli.main(["validate", str(one)]) == 0
 
 
 # With a stack.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import verify_aws
+from ops import cli, verify_aws
 from ops.aws_questions import QUESTIONS
 from ops.aws_questions.account import State
 from ops.aws_questions.cost import COSTS, LONGEST_HOURS, total
@@ -79,7 +79,7 @@ def test_the_page_says_first_that_nobody_ran_it_and_then_what_came_out() -> None
     first, second = QUESTIONS[0].name, QUESTIONS[1].name
     results = Results({first: HELD, second: {**HELD, "holds": False, "saw": "It | did not."}})
 
-    assert state_sentence(None).startswith("Nobody ran `make verify-aws` yet")
+    assert state_sentence(None).startswith("Nobody ran `retraining verify-aws` yet")
     assert questions_table(None).count("| open |") == len(QUESTIONS)
     assert f"Of {len(QUESTIONS)} questions 1 hold and 1 do not, as seen in eu-west-1 on 2026-11-26" in state_sentence(
         results
@@ -109,8 +109,8 @@ def test_an_aws_that_is_not_reached_ends_with_three_before_anything_is_said_to_b
     }.items():
         monkeypatch.setenv(name, value)
 
-    assert verify_aws.main(["--region", "eu-west-1", "--yes"]) == 3
-    assert "AWS was not reached" in capsys.readouterr().out
+    assert cli.main(["verify-aws", "--region", "eu-west-1", "--yes"]) == 3
+    assert "AWS was not reached" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

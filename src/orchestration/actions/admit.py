@@ -550,7 +550,7 @@ def _duplicate(ports: Ports, asked: _Asked, seen: SeenSignal) -> dict[str, Any]:
         f"by execution {seen.run_id}; the same signal again changes nothing."
     )
     ignored = Ignored(Reason.DUPLICATE, sentence, record["model"])
-    ports.table.note_ignored(_ignored(asked, ignored, ports.now()))
+    ports.table.note_ignored(replace(_ignored(asked, ignored, ports.now()), signal_id=seen.signal_id))
     return _answer(run_id, record["model"], Decision.SKIP, sentence)
 
 

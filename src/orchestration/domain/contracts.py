@@ -42,6 +42,9 @@ KEEP_TAG: Final = "retraining:keep"
 UNATTRIBUTED: Final = "_unattributed"
 """Chain and folder of decisions on signals that name no model. No model may start with an underscore."""
 
+SMOKE_MODEL: Final = "smoke-test"
+"""Model of the signal that tests a stack. It has decisions, and is nobody's."""
+
 
 class Decision(StrEnum):
     """What the guards made of one signal."""

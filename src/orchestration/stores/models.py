@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.contracts import SMOKE_MODEL, UNATTRIBUTED
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.domain.silence import Watch
 from orchestration.stores.chains import Chains
@@ -103,7 +103,10 @@ class SeenSignal:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredEvent:
-    """An event that was understood and says nothing about any model. ``run_id`` is the execution; ``at`` ISO-8601 in UTC."""
+    """An event that was understood and says nothing about any model. ``run_id`` is the execution; ``at`` ISO-8601 in UTC.
+
+    ``signal_id`` is the signal it says again, of a delivery that came before.
+    """
 
     run_id: str
     model: str | None
@@ -113,6 +116,7 @@ class IgnoredEvent:
     event_id: str | None
     source: str | None
     detail_type: str | None
+    signal_id: str | None = None
 
 
 def _ignored(item: dict[str, Any]) -> IgnoredEvent:
@@ -133,8 +137,8 @@ class Models(Chains):
         return StoredModel(model, **fields)
 
     def models(self) -> list[str]:
-        """Names of all models that had a signal."""
-        return [item["sk"] for item in self._query("MODELS") if item["sk"] != UNATTRIBUTED]
+        """Names of all models that had a signal; the one that tests a stack is none."""
+        return [item["sk"] for item in self._query("MODELS") if item["sk"] not in {UNATTRIBUTED, SMOKE_MODEL}]
 
     def signal(self, signal_id: str) -> SeenSignal | None:
         """The decision on this signal, if it was decided."""

@@ -1,0 +1,66 @@
+"""The models a stack knows, and the one that was meant by a name it does not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orchestration.domain.json_values import model_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.stack import Stack
+
+NAMED_AT_MOST: Final = 10
+"""Models named in a sentence; `retraining status` lists all."""
+
+FOLDER: Final = "policies/"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """What lies in the folder of policies: the models with a file, and files whose name is no model's.
+
+    ``refused`` says why it was not looked at, where whoever asks may not.
+    """
+
+    models: tuple[str, ...] = ()
+    stray: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+def policy_files(stack: Stack) -> PolicyFiles:
+    """List the folder of policies."""
+    try:
+        keys = stack.keys(FOLDER)
+    except (BotoCoreError, ClientError) as error:
+        return PolicyFiles(refused=f"The policy files cannot be listed by you: {error}")
+    named = {key: _model_of(key) for key in keys if key != FOLDER}
+    return PolicyFiles(
+        tuple(model for model in named.values() if model is not None),
+        tuple(key for key, model in named.items() if model is None),
+    )
+
+
+def _model_of(key: str) -> str | None:
+    name = key.removeprefix(FOLDER)
+    return model_name(name.removesuffix(".json")) if name.endswith(".json") else None
+
+
+def known_models(stack: Stack) -> list[str]:
+    """Every model that had a signal, has a policy file, or is the stack's DefaultModel."""
+    default = model_name(stack.parameters.get("DefaultModel"))
+    return sorted({*stack.table.models(), *policy_files(stack).models, *([default] if default else [])})
+
+
+def unknown_model(name: str, models: Sequence[str]) -> str:
+    """Say that there is no such model, which one was meant, and which there are."""
+    near = get_close_matches(name, models, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    more = f" and {len(models) - NAMED_AT_MOST} more" if len(models) > NAMED_AT_MOST else ""
+    there = f"Models: {', '.join(models[:NAMED_AT_MOST])}{more}." if models else "No model is known yet."
+    return f"There is no model {name}.{meant} {there}"

@@ -1,0 +1,41 @@
+"""Have the champion before serve again, or an older one; a candidate on trial is taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.invocation import stack_command
+from ops.retrain import asked_document, told
+
+if TYPE_CHECKING:
+    from ops.stack import Stack
+    from ops.terminal import Terminal
+
+
+@stack_command("rollback")
+@click.option("--model", required=True, help="Model whose champion is to serve again.")
+@click.option("--reason", required=True, help="Why; kept as evidence.")
+@click.option("--to", default="", metavar="RUN", help="The run whose model is to serve; else what served before.")
+def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: str) -> int:
+    """Have the champion before serve again. Exit status 1: nothing new follows, or it was refused."""
+    wanted = {"to": to} if to else {}
+    answer = stack.operate({"action": "rollback", "model": model, "reason": reason, **wanted})
+    if "signal_id" in answer:
+        return told(stack, terminal, answer["signal_id"])
+    run_id = answer["run_id"]
+    going_back = bool(answer.get("goes_back"))
+    if going_back:
+        said = f"Run {run_id}, which was asked for before, puts the model before back."
+    elif answer["changed"]:
+        said = f"The candidate of run {run_id} is taken back; the champion serves again when the endpoint has moved."
+    else:
+        said = f"The candidate of run {run_id} was asked back before."
+    terminal.answer({**asked_document(None, said), "run_id": run_id})
+    terminal.say(f"{said} Follow it:")
+    terminal.command(stack.place.command("history", run=run_id, watch=True))
+    if going_back:
+        terminal.say("To have the model stay that it takes away, end its bake:")
+        terminal.command(stack.place.command("pause", scope=f"model:{model}", reason="..."))
+    return 0 if answer["changed"] and not going_back else 1

@@ -1,0 +1,473 @@
+"""The commands that look and steer: what they say of a world, for people at any width and for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from botocore.exceptions import ClientError
+from jsonschema import Draft7Validator, FormatChecker
+
+from ops import cli, retrain
+from ops.heard_signals import measured
+from orchestration.domain.contracts import Decision
+from orchestration.stores.models import StoredModel
+from tests.unit import stories
+from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
+from tests.unit.fakes import World, drift
+from tests.unit.stories import do
+
+SCHEMAS: Final = Path(__file__).parents[2] / "docs" / "schemas" / "commands"
+SECTIONS: Final = ("Look", "Steer")
+NAMES: Final = [name for section in SECTIONS for name in cli.COMMANDS[section]]
+HERE: Final = "--stack retraining --region us-east-1"
+SENT: Final = {**drift(model="fraud", dedupe_key="again", observed=0.9), "id": "event-1"}
+
+
+@pytest.fixture
+def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> WorldStack:
+    """A stack in which people are asked, a signal came twice, one was rejected, and a source is paused."""
+    world.clock.time = datetime.now(UTC) - timedelta(hours=1)
+    stories.asked(world)
+    do(world, "admit", "run-7", event=SENT)
+    world.clock.forward(minutes=1)
+    do(world, "admit", "run-8", event={**SENT, "id": "event-2"})
+    do(world, "admit", "run-9", event=drift(model="fruad", dedupe_key="misspelt"))
+    do(world, "pause", scope="source:alarm", reason="drill")
+    monkeypatch.setattr(retrain, "PATIENCE_SECONDS", 0.1)
+    return signed_in(world, monkeypatch)
+
+
+CALLS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
+    "status": (("status",), 0),
+    "status, checked": (("status", "--check"), 1),
+    "waits": (("waits",), 0),
+    "signals": (("signals",), 0),
+    "signals of a model": (("signals", "--model", "fraud", "--since", "24h", "--limit", "1"), 0),
+    "signals with nothing": (("signals", "--id", "nobody"), 1),
+    "history of a model": (("history", "--model", "fraud"), 0),
+    "history of a model without runs": (("history", "--model", "churn"), 0),
+    "history of a run": (("history", "--run", "run-1"), 0),
+    "history of a misspelt model": (("history", "--model", "fruad"), 1),
+    "history of what began no run": (("history", "--run", "run-7"), 1),
+    "history of nothing": (("history", "--run", "nobody"), 1),
+    "explain": (("explain", "run-1"), 0),
+    "explain a rejection": (("explain", "run-9"), 0),
+    "explain nothing": (("explain", "nobody"), 1),
+    "approve": (("approve", "run-1", "--comment", "seen with the team"), 0),
+    "approve nothing": (("approve", "run-7"), 1),
+    "reject": (("reject", "run-1", "--comment", "labels are late"), 0),
+    "retrain": (("retrain", "--model", "fraud", "--reason", "new labels"), 1),
+    "rollback": (("rollback", "--model", "fraud", "--reason", "chargebacks doubled"), 1),
+    "pause": (("pause", "--scope", "model:fraud", "--reason", "incident 42"), 0),
+    "pause of a misspelt model": (("pause", "--scope", "model:fruad", "--reason", "incident 42"), 0),
+    "pause of no scope": (("pause", "--scope", "fraud", "--reason", "incident 42"), 2),
+    "resume": (("resume", "--scope", "source:alarm"), 0),
+    "resume of what is not paused": (("resume", "--scope", "global"), 1),
+    "unfreeze": (("unfreeze", "--model", "fraud", "--reason", "labels repaired"), 1),
+    "sweep": (("sweep",), 0),
+    "replay nothing": (("replay", "rejected/none.json"), 1),
+    "replay without a key": (("replay",), 2),
+    "replay": (("replay", "rejected/KEPT.json"), 0),
+}
+
+
+def called(stack: WorldStack, name: str, *more: str) -> int:
+    arguments, expected = CALLS[name]
+    (kept,) = stack.world.keys("rejected/")
+    status = retraining(*(each.replace("rejected/KEPT.json", kept) for each in arguments), *more)
+    assert status == expected
+    return status
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("name", CALLS)
+def test_every_line_fits_the_terminal_and_every_command_reaches_the_same_stack(
+    name: str, width: int, stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    called(stack, name)
+
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert said.strip()
+    assert [line for line in said.splitlines() if len(line) > width and not whole(line)] == []
+    for command in commands_in(said):
+        assert command.endswith(HERE)
+        understood(command)
+
+
+def whole(line: str) -> bool:
+    """True for a line that is one word, which is there to be copied, or one option of a command with its value."""
+    words = line.split()
+    return len(words) == 1 or (words[-1] == "\\" and len(words) <= 4)
+
+
+def document(printed: str, name: str) -> Any:
+    """What a program reads, which is what the schema says."""
+    found = json.loads(printed)
+    schema = json.loads((SCHEMAS / f"{'error' if 'error' in found else name}.schema.json").read_text(encoding="utf-8"))
+    errors = [error.message for error in Draft7Validator(schema, format_checker=FormatChecker()).iter_errors(found)]
+    assert errors == []
+    return found
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_program_reads_one_document_that_its_schema_describes(
+    name: str, stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called(stack, name, "--json")
+    out = capsys.readouterr().out
+    document(out, CALLS[name][0][0])
+    assert '"token"' not in out
+    assert "nonce" not in out
+
+
+def test_every_command_has_a_schema_and_is_called_here() -> None:
+    assert {arguments[0] for arguments, _ in CALLS.values()} == set(NAMES)
+    for name in NAMES:
+        Draft7Validator.check_schema(json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8")))
+
+
+# What came in.
+
+
+def found_by(identity: str, capsys: pytest.CaptureFixture[str]) -> Any:
+    assert retraining("explain", identity, "--json") == 0
+    return document(capsys.readouterr().out, "explain")
+
+
+@pytest.mark.parametrize(
+    "identity", ["event-1", "event-2", "run-7", "arn:aws:states:us-east-1:111122223333:execution:retraining:run-7"]
+)
+@pytest.mark.usefixtures("stack")
+def test_a_signal_is_found_by_each_of_its_ids_and_those_of_its_repeats(
+    identity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = found_by(identity, capsys)
+    assert (found["decision"], found["run_id"], found["said"]) == ("COALESCE", "run-7", "psi 0.9 against 0.2")
+    assert found_by(found["signal_id"], capsys)["run_id"] == "run-7"
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_repeat_is_found_by_its_execution_and_names_the_decision(capsys: pytest.CaptureFixture[str]) -> None:
+    found = found_by("run-8", capsys)
+    assert (found["found"], found["reason"]) == ("ignored event", "DUPLICATE")
+    assert found_by(found["signal_id"], capsys)["run_id"] == "run-7"
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_signal_that_came_twice_stands_once_in_the_list_with_its_repeat(capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("signals", "--json") == 0
+    listed = document(capsys.readouterr().out, "signals")["signals"]
+    assert [each["run_id"] for each in listed] == ["run-9", "run-7", "run-1"]
+    assert [repeat["event_id"] for repeat in listed[1]["repeats"]] == ["event-2"]
+    assert retraining("signals", "--id", "event-2") == 0
+    assert "came again 1 time(s)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_model_that_was_misspelt_is_named_as_it_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for call, status in ((("explain", "run-9"), 0), (("signals",), 0), (("history", "--model", "fruad"), 1)):
+        assert retraining(*call) == status
+        printed = capsys.readouterr()
+        assert "Did you mean fraud? Models: churn, fraud." in " ".join((printed.out + printed.err).split())
+
+
+def test_a_decision_older_than_the_tables_memory_is_found_in_the_bucket(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal_id = found_by("run-7", capsys)["signal_id"]
+    for key in [key for key in stack.world.database.items if key[0] in {f"SIGNAL#{signal_id}", "RUN#run-7"}]:
+        del stack.world.database.items[key]
+    for key in [key for key in stack.world.database.items if key[0].startswith("CHAIN#")]:
+        del stack.world.database.items[key]
+    assert found_by(signal_id, capsys)["run_id"] == "run-7"
+
+
+def test_an_edited_record_is_said_to_be_and_is_no_success(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (key,) = (key for key in stack.world.keys("decisions/fraud/") if stack.world.read(key)["run_id"] == "run-7")
+    stack.world.put(key, {**stack.world.read(key), "sentence": "All is well."})
+    assert retraining("explain", "run-7") == 1
+    assert "ITS HASH IS WRONG" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("signal", "said"),
+    [
+        ({"kind": "drift", "threshold": {"metric": "psi", "observed": 0.4, "threshold": 0.2}}, "psi 0.4 against 0.2"),
+        ({"kind": "drift", "threshold": {"metric": "psi", "observed": 0, "threshold": None}}, "psi 0"),
+        ({"kind": "drift", "threshold": {"metric": "psi", "observed": None, "threshold": None}}, "psi"),
+        ({"kind": "data_quality", "threshold": None, "violation_count": 3}, "3 violation(s)"),
+        ({"kind": "monitor_failure", "threshold": None, "violation_count": 0}, "monitor failure"),
+        ({"kind": "request", "proven_by": "ana"}, "request by ana"),
+        ({"kind": "request", "requested_by": "a script"}, "request by a script"),
+        ({"kind": "rollback", "proven_by": "ana"}, "rollback asked for by ana"),
+        ({}, None),
+    ],
+)
+def test_only_what_is_known_of_a_signal_is_said(signal: dict[str, Any], said: str | None) -> None:
+    assert measured(signal) == said
+
+
+# How it is doing.
+
+
+def status_of(capsys: pytest.CaptureFixture[str]) -> Any:
+    assert retraining("status", "--json") == 0
+    return document(capsys.readouterr().out, "status")
+
+
+def model(found: Any, name: str = "fraud") -> Any:
+    return next(each for each in found["models"] if each["model"] == name)
+
+
+def needs(found: Any) -> str:
+    return "\n".join(need["sentence"] for need in found["needs_people"])
+
+
+def test_status_answers_while_something_is_paused_and_says_no_only_when_checked(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert retraining("status") == 0
+    said = capsys.readouterr().out
+    assert f"retraining resume --scope source:alarm {HERE}" in commands_in(said)
+    assert f"retraining approve run-1 --comment ... {HERE}" in commands_in(said)
+    assert retraining("status", "--check") == 1
+    do(stack.world, "unpause", scope="source:alarm")
+    stories.approve(stack.world)
+    assert retraining("status", "--check") == 0
+
+
+def test_status_says_what_serves_before_during_and_after_a_promotion(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in(world, monkeypatch)
+    stories.baking(world)
+    serves = model(status_of(capsys))["serves"]
+    assert (serves["run_id"], serves["on_trial"], serves["looked"]) == ("run-1", True, True)
+    assert serves["config"] == stories.candidate(world)
+
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    serves = model(status_of(capsys))["serves"]
+    assert (serves["run_id"], serves["config"]) == (None, stories.OLD)
+    assert serves["sentence"].startswith("what the team deployed itself")
+
+
+def test_who_may_not_look_at_an_endpoint_is_told_how_the_loop_left_it(
+    stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeEndpoint")
+
+    monkeypatch.setattr(stack, "client", refused)
+    assert model(status_of(capsys))["serves"] is None
+
+
+def test_status_says_what_is_missing_to_train_of_each_model(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = stack.world
+    stack.parameters |= {"TrainingPipelineArn": "", "SageMakerExecutionRoleArn": ""}
+    world.put("policies/bad.json", {"model": "bad", "mode": "loud"})
+    world.put("policies/bare.json", {"schema_version": 1, "model": "bare"})
+    world.put("policies/fraud.JSON", b"{}")
+    world.put("policies/", b"")
+    found = status_of(capsys)
+    assert "its policy file is not valid, so every signal of it is held" in model(found, "bad")["missing"][0]
+    assert "there is nothing to train with" in model(found, "bare")["missing"][0]
+    assert model(found)["missing"] == [
+        "no SageMakerExecutionRoleArn is given, so nothing can be passed to SageMaker for it"
+    ]
+    assert "policies/fraud.JSON is read by nobody" in needs(found)
+    assert all(name in needs(found) for name in ("bad:", "bare:", "fraud:"))
+
+    world.remove("policies/fraud.json")
+    assert model(status_of(capsys))["missing"] == ["it has no policy file, so every signal of it is rejected"]
+
+
+def test_a_policy_that_was_good_before_is_said_to_stay_in_force(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.world.put("policies/fraud.json", b"{")
+    assert "the last good one, stays in force" in model(status_of(capsys))["missing"][0]
+
+
+def test_a_frozen_model_waits_for_a_person_and_a_stack_in_shadow_is_said_to_be(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = signed_in(world, monkeypatch)
+    made.parameters["Mode"] = "shadow"
+    stories.frozen(world, StoredModel("fraud", frozen_reason="3 runs brought nothing."))
+    assert "fraud is frozen: 3 runs brought nothing." in needs(status_of(capsys))
+    assert retraining("status") == 0
+    assert "shadow: decides, and trains nothing" in capsys.readouterr().out
+
+
+def test_a_stack_that_knows_no_model_says_how_it_gets_to_know_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in(world, monkeypatch).parameters["DefaultModel"] = ""
+    assert "No model is known" in needs(status_of(capsys))
+
+
+def test_rejections_and_holds_of_the_day_stand_in_the_status(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    do(stack.world, "pause", scope="model:churn", reason="incident")
+    do(stack.world, "admit", "run-10", event=drift(dedupe_key="held"))
+    found = status_of(capsys)
+    assert found["refused_count"] == 2
+    assert {each["decision"] for each in found["refused"]} == {Decision.HOLD, Decision.REJECT}
+
+
+def test_policies_that_may_not_be_listed_are_said_not_to_be_known(
+    stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
+
+    monkeypatch.setattr(stack, "keys", refused)
+    found = status_of(capsys)
+    assert "may" not in str(model(found)["missing"])
+    assert "cannot be listed by you" in found["not_known"][0]
+
+
+# The life of a run.
+
+
+def test_the_life_of_a_run_has_what_people_said_in_its_place(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stories.approve(stack.world)
+    assert retraining("history", "--run", "run-1", "--json") == 0
+    moments = document(capsys.readouterr().out, "history")["moments"]
+    assert [each["what"] for each in moments] == [
+        "RETRAINING_DECIDED",
+        "TRAINING_STARTED",
+        "TRAINING_FINISHED",
+        "CANDIDATE_EVALUATED",
+        "PROMOTION_APPROVAL_REQUESTED",
+        "PROMOTION_APPROVED",
+        "approved promotion",
+    ]
+    assert "user/ana (terminal)" in moments[-1]["sentence"]
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_run_is_found_by_its_signal_too(capsys: pytest.CaptureFixture[str]) -> None:
+    signal_id = found_by("run-1", capsys)["signal_id"]
+    assert retraining("history", "--run", signal_id) == 0
+    assert capsys.readouterr().out.startswith("run run-1\n")
+
+
+@pytest.mark.usefixtures("stack")
+def test_what_began_no_run_is_said_to_be_none_with_what_was_made_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("history", "--run", "run-7") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("run-7 began no run: COALESCE (RUN_IN_PROGRESS).")
+    assert re.search(r"retraining explain [0-9a-f]{32}", commands_in(said)[0])
+
+
+# Deciding.
+
+
+def test_an_approval_that_is_one_of_two_says_who_was_counted_and_how_many_are_missing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = signed_in(world, monkeypatch)
+    stories.asked(world, approval={"training": "never", "promotion": "always", "approvals_needed": 2})
+    assert retraining("approve", "run-1", "--json") == 0
+    first = document(capsys.readouterr().out, "approve")
+    assert (first["counted_as"]["counted"], first["counted_as"]["needed"]) == (1, 2)
+    assert first["counted_as"]["by"].endswith("user/ana")
+    assert "1 more" in first["follows"]
+
+    assert retraining("approve", "run-1") == 1
+    made.by = "bo"
+    assert retraining("approve", "run-1") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "approvals 2 of 2" in said
+    assert "The run goes on: the candidate is promoted." in said
+
+
+@pytest.mark.usefixtures("stack")
+def test_whoever_stops_waiting_for_a_decision_is_told_that_it_comes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def left(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retrain, "_decided", left)
+    assert retraining("retrain", "--model", "fraud", "--reason", "new labels") == 130
+    said = capsys.readouterr().out
+    assert "The request is kept and will be decided all the same." in said
+    assert commands_in(said)[0].startswith("retraining explain ")
+
+
+def test_whoever_stops_a_replay_is_told_what_was_raised_before(
+    stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([{"replayed": [{"what": "letter", "execution": None, "why": None}], "left": [], "more": True}])
+
+    def asked(_: dict[str, Any]) -> dict[str, Any]:
+        answer = next(answers, None)
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(stack, "operate", asked)
+    assert retraining("replay", "--dead-letters") == 130
+    assert "1 event(s) were taken from the queue and are decided all the same" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_watch_looks_again_until_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = iter([None, None])
+
+    def wait(_: float) -> None:
+        if next(looks, 0) == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.invocation.time.sleep", wait)
+    for name in ("status", "waits", "signals", "history"):
+        looks = iter([None, None])
+        more = ["--model", "fraud"] if name == "history" else []
+        assert retraining(name, "--watch", *more) == 130
+        assert capsys.readouterr().out.count("run-1") >= 3
+
+
+def test_make_names_what_stands_behind_a_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in(world, monkeypatch)
+    stories.asked(world)
+    for name, value in {"RUN": "run-1", "COMMENT": "seen", "REASON": "", "LIMIT": "", "JSON": "1"}.items():
+        monkeypatch.setenv(f"RETRAINING_{name}", value)
+    assert retraining("approve") == 0
+    assert document(capsys.readouterr().out, "approve")["sentence"].endswith("seen")
+    assert retraining("history") == 0
+    assert document(capsys.readouterr().out, "history")["run_id"] == "run-1"
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def closed(*_: Any, **__: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("ops.terminal.Terminal.json", closed)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    assert retraining("signals", "--json") == 0
+    assert "Traceback" not in capfd.readouterr().err
