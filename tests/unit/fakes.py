@@ -378,10 +378,11 @@ class MemoryBucket(AutomationBucket):
         self.objects[uri] = body
         self.writes[uri] += 1
 
-    def write_once(self, key: str, value: Any) -> bool:
+    def write_once(self, key: str, value: Any, content_type: str = "application/json") -> bool:
         lost = self._outside.enter("PutObject")
         body = value if isinstance(value, bytes) else canonical(value).encode()
-        refuse_unpublished(json.loads(body))
+        if content_type == "application/json":
+            refuse_unpublished(json.loads(body))
         fresh = self.uri(key) not in self.objects
         if fresh:
             self.put(self.uri(key), body)
