@@ -283,7 +283,8 @@ class UnpublishedRecordError(BaseException):
 
 def refuse_unpublished(value: Any) -> None:
     """Refuse a record that breaks the schema of its kind, whichever story it is of."""
-    if isinstance(value, dict) and "chain" in value and (finding := schema_finding(value)) is not None:
+    ours = isinstance(value, dict) and ("chain" in value or value.get("kind") == "report")
+    if ours and (finding := schema_finding(value)) is not None:
         raise UnpublishedRecordError(finding, value)
 
 

@@ -74,6 +74,9 @@ a{color:inherit}
 """
 )
 
+GENERATOR: Final = f'<meta name="generator" content="retraining report {REPORT_VERSION}">'
+"""What a page says of the version it was made by."""
+
 CELL_SHOWN: Final = 420
 """Characters of an encoded text: each of a report's texts is shorter, but for what has to be escaped."""
 
@@ -104,10 +107,10 @@ def report_page(report: RunReport) -> str:
         f'<section class="notice {tone}" aria-label="Outcome"><p><strong>{_cell(report.outcome)}</strong> {_cell(report.reason, 1600)}</p>'
         f"<p>{_cell(what)}; run {_cell(report.run_id)}.</p></section>\n"
     )
-    return document(title, f"Report of a run · {report.model}", notice + "".join(parts), REPORT_VERSION)
+    return document(title, f"Report of a run · {report.model}", notice + "".join(parts))
 
 
-def document(title: str, kicker: str, body: str, version: int) -> str:
+def document(title: str, kicker: str, body: str) -> str:
     """A whole page around its parts."""
     policy = f"default-src 'none'; style-src 'sha256-{style_hash(STYLE)}'; base-uri 'none'; form-action 'none'"
     return (
@@ -115,7 +118,7 @@ def document(title: str, kicker: str, body: str, version: int) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f'<meta name="generator" content="retraining report {version}">\n'
+        f"{GENERATOR}\n"
         f"<title>{html(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f'<header>\n<p class="kicker">{html(kicker)}</p>\n<h1>{html(title)}</h1>\n</header>\n<main>\n{body}</main>\n'
         "<footer><p>Made of records alone: the same records give the same page. Times are UTC.</p></footer>\n</body>\n</html>\n"

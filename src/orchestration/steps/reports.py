@@ -5,7 +5,7 @@ It is made of the run's records alone, so whoever makes it again, after a death 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Status
@@ -15,9 +15,10 @@ from orchestration.domain.records import evidence_key, report_key
 from orchestration.steps.evidence import write_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestration.domain.run_report import RunRecords
     from orchestration.ports import ApprovalPorts
-    from orchestration.stores.bucket_s3 import AutomationBucket
     from orchestration.stores.runs import StoredRun
 
 CONTENT_TYPES: Final = {"json": "application/json", "html": "text/html; charset=utf-8"}
@@ -34,12 +35,16 @@ def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
     Raises:
         OrchestrationError: a record of the run is committed and not in the bucket yet; its own due item writes it.
     """
-    outcome = _read(ports.bucket, evidence_key(run.model, run.run_id, "outcome"))
+
+    def read(key: str) -> bytes | None:
+        return ports.bucket.read(ports.bucket.uri(key)).body
+
+    outcome = mapping(json_object(read(evidence_key(run.model, run.run_id, "outcome")) or b""))
     end = number(mapping(outcome.get("chain")).get("sequence")) or 0
     for wait in ports.table.waits_of_run(run.run_id):
         if wait.record is not None and wait.record < end:
             write_record(ports, run.model, wait.record, wait.seal)
-    records = read_records(ports.bucket, run.model, run.run_id)
+    records = read_records(read, ports.bucket.name, run.model, run.run_id)
     statuses = {mapping(row).get("status") for row in sequence(outcome.get("statuses"))}
     lacking = [
         name for name in ("manifest", "decision") if not records.get(name) and ports.table.decision_of(run.run_id)
@@ -66,14 +71,21 @@ def pages(records: RunRecords) -> dict[str, bytes]:
     return {"json": canonical(report.as_record()).encode(), "html": report_page(report).encode()}
 
 
-def read_records(bucket: AutomationBucket, model: str, run_id: str) -> RunRecords:
-    """The records of a run that lie in the bucket."""
+def of_this_version(suffix: str, body: bytes) -> bool:
+    """Whether a report was made by code that makes the same of the same records."""
+    from orchestration.domain.report_page import GENERATOR  # noqa: PLC0415
+    from orchestration.domain.run_report import REPORT_VERSION  # noqa: PLC0415
+
+    if suffix == "html":
+        return GENERATOR.encode() in body
+    return mapping(json_object(body)).get("schema_version") == REPORT_VERSION
+
+
+def read_records(read: Callable[[str], bytes | None], bucket: str, model: str, run_id: str) -> RunRecords:
+    """The records of a run that lie in the bucket of this name; ``read`` gives what lies at a key."""
     from orchestration.domain.run_report import RunRecords, decision_key_of, record_keys  # noqa: PLC0415
 
-    found = {name: _read(bucket, key) for name, key in record_keys(model, run_id).items()}
-    decision = decision_key_of(found["manifest"])
-    return RunRecords(model, run_id, bucket.name, {**found, "decision": _read(bucket, decision) if decision else {}})
-
-
-def _read(bucket: AutomationBucket, key: str) -> dict[str, Any]:
-    return mapping(json_object(bucket.read(bucket.uri(key)).body or b""))
+    found = {name: mapping(json_object(read(key) or b"")) for name, key in record_keys(model, run_id).items()}
+    key = decision_key_of(found["manifest"])
+    decision = mapping(json_object(read(key) or b"")) if key else {}
+    return RunRecords(model, run_id, bucket, {**found, "decision": decision})
