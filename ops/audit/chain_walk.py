@@ -42,6 +42,7 @@ from orchestration.stores.models import RUN_STARTS_KEPT, StoredModel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestration.domain.run_report import RunRecords
     from orchestration.stores.models import SeenSignal
 
 TRIES: Final = 5
@@ -384,7 +385,7 @@ class ChainWalk:
             self._audit.found(
                 Fault.NOT_SEEN, chain, None, key, "The report was made by another release, so it was not compared."
             )
-        elif seen.body != pages(records)[suffix]:
+        elif seen.body != _made(records, suffix):
             self._audit.found(Fault.EDITED, chain, None, key, "The report is not what the run's records give.")
 
     def _link(self, chain: str, sequence: int) -> TableLink | None:
@@ -488,6 +489,14 @@ class ChainWalk:
             if sequence > last:
                 sentence = f"An anchor has a record {sequence} of the chain, which ends at {last}."
                 self._audit.found(Fault.NOT_AS_ANCHORED, chain, last + 1, f"CHAIN#{chain}", sentence)
+
+
+def _made(records: RunRecords, suffix: str) -> bytes | None:
+    """A report of the records as they are; None where they lack what a report is made of."""
+    try:
+        return pages(records)[suffix]
+    except STRANGE:
+        return None
 
 
 def _run_and_signal(document: dict[str, Any]) -> tuple[str, str]:

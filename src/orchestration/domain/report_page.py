@@ -92,20 +92,20 @@ def report_page(report: RunReport) -> str:
     title = f"{report.model}: {report.outcome.replace('_', ' ').lower()}"
     what = "A champion of before was to serve again" if report.goes_back else "A candidate was to be trained"
     parts = [
-        _part("way", "The way of the run", _way(report)),
-        _part("drift", "What it was begun for", _drift(report)),
-        _part("guards", "Guards of the decision", _guards(report)),
-        _part("approvals", "Approvals", _votes(report)),
-        _part("gates", "Candidate against champion", _gates(report)),
-        _part("endpoint", "What serves", _endpoint(report)),
-        _part("time", "Time and list price", _time(report)),
-        _part("digests", "Digests", _digests(report)),
-        _part("links", "Records and console", _links(report)),
-        _part("unknown", "Not known", _list(report.unknown)) if report.unknown else "",
+        part("way", "The way of the run", _way(report)),
+        part("drift", "What it was begun for", _drift(report)),
+        part("guards", "Guards of the decision", _guards(report)),
+        part("approvals", "Approvals", _votes(report)),
+        part("gates", "Candidate against champion", _gates(report)),
+        part("endpoint", "What serves", _endpoint(report)),
+        part("time", "Time and list price", _time(report)),
+        part("digests", "Digests", _digests(report)),
+        part("links", "Records and console", _links(report)),
+        part("unknown", "Not known", _list(report.unknown)) if report.unknown else "",
     ]
     notice = (
-        f'<section class="notice {tone}" aria-label="Outcome"><p><strong>{_cell(report.outcome)}</strong> {_cell(report.reason, 1600)}</p>'
-        f"<p>{_cell(what)}; run {_cell(report.run_id)}.</p></section>\n"
+        f'<section class="notice {tone}" aria-label="Outcome"><p><strong>{cell(report.outcome)}</strong> {cell(report.reason, 1600)}</p>'
+        f"<p>{cell(what)}; run {cell(report.run_id)}.</p></section>\n"
     )
     return document(title, f"Report of a run · {report.model}", notice + "".join(parts))
 
@@ -125,11 +125,13 @@ def document(title: str, kicker: str, body: str) -> str:
     )
 
 
-def _part(name: str, heading: str, inner: str) -> str:
+def part(name: str, heading: str, inner: str) -> str:
+    """A part of a page under its heading."""
     return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{heading}</h2>\n{inner}</section>\n'
 
 
-def _cell(value: str | None, limit: int = CELL_SHOWN) -> str:
+def cell(value: str | None, limit: int = CELL_SHOWN) -> str:
+    """A text of a record as HTML, in at most ``limit`` characters."""
     return fitted("not known" if value is None else value, limit, html)
 
 
@@ -158,12 +160,12 @@ def _result(*, passed: bool, yes: str = "pass", no: str = "fail") -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{_cell(line)}</li>" for line in lines) + "</ul>\n"
+    return "<ul>" + "".join(f"<li>{cell(line)}</li>" for line in lines) + "</ul>\n"
 
 
 def _facts(*facts: tuple[str, str | None]) -> str:
     rows = "".join(
-        f"<dt>{name}</dt><dd><span>{_cell(value)}</span></dd>\n" for name, value in facts if value is not None
+        f"<dt>{name}</dt><dd><span>{cell(value)}</span></dd>\n" for name, value in facts if value is not None
     )
     return f"<dl>\n{rows}</dl>\n" if rows else ""
 
@@ -267,7 +269,7 @@ def _drift(report: RunReport) -> str:
     svg = ""
     if drift.observed is not None and drift.threshold is not None:
         svg = measured(drift.metric or "metric", drift.observed, drift.threshold, lower_is_worse=drift.lower_is_worse)
-    rows = [[_cell(feature), _cell(check), _cell(finding)] for feature, check, finding in drift.violations]
+    rows = [[cell(feature), cell(check), cell(finding)] for feature, check, finding in drift.violations]
     found = (
         table("Broken constraints", ("Feature", "Check", "Finding"), rows, drift.violations_left_out) if rows else ""
     )
@@ -323,7 +325,7 @@ class Scale:
 def _guards(report: RunReport) -> str:
     if not report.guards:
         return "<p>The decision is not on record.</p>\n"
-    rows = [[_cell(each.name), _result(passed=each.passed, no="stop"), _cell(each.sentence)] for each in report.guards]
+    rows = [[cell(each.name), _result(passed=each.passed, no="stop"), cell(each.sentence)] for each in report.guards]
     return table("Every guard in its order", ("Guard", "Result", "Sentence"), rows, report.guards_left_out)
 
 
@@ -332,12 +334,12 @@ def _votes(report: RunReport) -> str:
         return "<p>Nobody was asked, or nobody answered before the run ended.</p>\n"
     rows = [
         [
-            _cell(vote.subject),
-            _cell(vote.decision),
-            _cell(vote.who or "nobody"),
-            _cell(_moment(vote.at)),
-            _cell(vote.how or "-"),
-            _cell(vote.comment or "-"),
+            cell(vote.subject),
+            cell(vote.decision),
+            cell(vote.who or "nobody"),
+            cell(_moment(vote.at)),
+            cell(vote.how or "-"),
+            cell(vote.comment or "-"),
         ]
         for vote in report.votes
     ]
@@ -347,21 +349,21 @@ def _votes(report: RunReport) -> str:
 
 def _gates(report: RunReport) -> str:
     if not report.gates:
-        return f"<p>{_cell(report.judged or 'No candidate was judged.')}</p>\n"
+        return f"<p>{cell(report.judged or 'No candidate was judged.')}</p>\n"
     rows = [
         [
-            _cell(gate.name),
+            cell(gate.name),
             _result(passed=gate.passed),
-            _cell(figure(gate.candidate) or "not measured"),
-            _cell(figure(gate.champion) or "-"),
-            _cell(f"{gate.comparison} {figure(gate.bound)}" if gate.bound is not None else "no bound"),
-            _cell(
+            cell(figure(gate.candidate) or "not measured"),
+            cell(figure(gate.champion) or "-"),
+            cell(f"{gate.comparison} {figure(gate.bound)}" if gate.bound is not None else "no bound"),
+            cell(
                 f"{figure(gate.lower)} to {figure(gate.upper)}"
                 if gate.lower is not None and gate.upper is not None
                 else "-"
             ),
             _gate_plot(gate, position),
-            _cell(gate.sentence),
+            cell(gate.sentence),
         ]
         for position, gate in enumerate(report.gates)
     ]
@@ -371,7 +373,7 @@ def _gates(report: RunReport) -> str:
         '<p class="hint">Drawn: ● candidate, with the line of how far it may be off; ◇ champion; the upright mark is what has to be '
         "passed.</p>\n"
     )
-    return f"<p>{_cell(report.judged)}</p>\n{found}{legend}"
+    return f"<p>{cell(report.judged)}</p>\n{found}{legend}"
 
 
 def _gate_plot(gate: GateShown, position: int) -> str:
@@ -401,15 +403,15 @@ def _endpoint(report: RunReport) -> str:
         facts = _facts(("Registry", shown.registry), ("Baseline", shown.baseline))
         return "<p>The run changed no endpoint.</p>\n" + facts
     rows = [
-        ["before", _cell(shown.before), _cell(shown.before_data), _cell(shown.before_image), "-"],
+        ["before", cell(shown.before), cell(shown.before_data), cell(shown.before_image), "-"],
         [
             "candidate",
-            _cell(shown.candidate),
-            _cell(shown.candidate_data),
-            _cell(shown.candidate_image),
-            _cell(shown.instances),
+            cell(shown.candidate),
+            cell(shown.candidate_data),
+            cell(shown.candidate_image),
+            cell(shown.instances),
         ],
-        ["at the end", _cell(shown.after), "", "", ""],
+        ["at the end", cell(shown.after), "", "", ""],
     ]
     columns = ("When", "Endpoint config", "Model data", "Image", "Instances")
     facts = _facts(("Endpoint", shown.name), ("Registry", shown.registry), ("Baseline", shown.baseline))
@@ -419,21 +421,21 @@ def _endpoint(report: RunReport) -> str:
 def _time(report: RunReport) -> str:
     rows = [
         [
-            _cell(phase.status.replace("_", " ").lower()),
-            _cell(_moment(phase.at)),
-            _cell(_span(phase.seconds)),
-            _cell(phase.instances),
+            cell(phase.status.replace("_", " ").lower()),
+            cell(_moment(phase.at)),
+            cell(_span(phase.seconds)),
+            cell(phase.instances),
             "-" if phase.instances == "-" else "not known",
         ]
         for phase in report.phases
     ]
     found = table("From each status to the next", ("Status", "From", "Took", "Instances", "List price"), rows)
     price = f"{report.transitions} state transitions without retries: {report.transitions_usd:.6f} USD ({report.price_source}). "
-    return f"{found}<p>{_cell(price + 'Prices of instances are not on record.', 800)}</p>\n"
+    return f"{found}<p>{cell(price + 'Prices of instances are not on record.', 800)}</p>\n"
 
 
 def _digests(report: RunReport) -> str:
-    rows = [[_cell(name), f'<span class="digest">{_cell(digest)}</span>'] for name, digest in report.digests]
+    rows = [[cell(name), f'<span class="digest">{cell(digest)}</span>'] for name, digest in report.digests]
     return table(
         "What was decided, trained and judged, by its digest", ("What", "Digest"), rows, report.digests_left_out
     )
@@ -444,9 +446,7 @@ def _links(report: RunReport) -> str:
         return (
             "<p>No console is known for this partition; the keys of the records are in the JSON beside this page.</p>\n"
         )
-    items = "".join(
-        f'<li><a href="{html(url)}" rel="noreferrer">{_cell(label)}</a></li>' for label, url in report.links
-    )
+    items = "".join(f'<li><a href="{html(url)}" rel="noreferrer">{cell(label)}</a></li>' for label, url in report.links)
     return f'<ul class="links">{items}</ul>\n'
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from orchestration.domain.channel_text import cut
-from orchestration.domain.contracts import Status
+from orchestration.domain.contracts import OUTCOMES, Status
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.records import RUN_RECORDS, decision_key, evidence_key, manifest_key
 
@@ -278,7 +278,7 @@ def run_report(records: RunRecords) -> RunReport:
     """The report of a run, of its records."""
     manifest, decision, outcome = (records.get(name) for name in ("manifest", "decision", "outcome"))
     evaluation = records.get("evaluation")
-    ended = Status(outcome["outcome"]) if outcome.get("outcome") in set(Status) else Status.FAILED
+    ended = next((status for status in OUTCOMES if status == outcome.get("outcome")), Status.FAILED)
     verdict = mapping(evaluation.get("verdict"))
     guards = [
         GuardShown(
@@ -383,8 +383,9 @@ def _statuses(records: RunRecords) -> list[tuple[str, str]]:
 
 def _phases(records: RunRecords) -> Iterable[Phase]:
     statuses = _statuses(records)
-    for (status, at), (_, following) in zip(statuses, [*statuses[1:], ("", "")], strict=True):
-        yield Phase(status, at, seconds_between(at, following), _instances_of(records, status))
+    following = [*(at for _, at in statuses[1:]), ""]
+    for (status, at), end in zip(statuses, following, strict=False):
+        yield Phase(status, at, seconds_between(at, end), _instances_of(records, status))
 
 
 def _instances_of(records: RunRecords, status: str) -> str | None:
