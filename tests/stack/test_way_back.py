@@ -64,6 +64,7 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
         "verification",
         "outcome",
     ]
+    assert loop.report(model, ended.name)["goes_back"]
     assert history.main(["--model", model]) == 0
     assert "PROMOTED (rollback)" in capsys.readouterr().out
     assert explain.main(["--run", ended.name]) == 0

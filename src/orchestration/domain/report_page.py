@@ -48,7 +48,7 @@ svg .head{font-weight:600}
 .digest{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.8125rem;overflow-wrap:anywhere}
 @page{size:auto;margin:9mm}
 @media print{
-:root{color-scheme:light;--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--accent:#174ea6;--yes:#0a6640;--no:#a32018;
+:root{color-scheme:light;--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--accent:#174ea6;--yes:#0a6640;--yes-ink:#fff;--no:#a32018;
 --warn:#7a4a00;--warn-paper:#fff;--good-paper:#fff}
 body{font-size:7.4pt;line-height:1.25}
 header,main,footer{max-width:none;padding:0}

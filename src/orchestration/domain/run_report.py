@@ -290,7 +290,7 @@ def run_report(records: RunRecords) -> RunReport:
         (_gate(mapping(gate), verdict) for gate in sequence(verdict.get("gates"))), key=lambda gate: gate.passed
     )
     votes = list(_votes(records))
-    way = tuple(_way(records, ended))
+    way = tuple(_way(records))
     transitions = sum(1 + (stop.state in WITH_CHOICE) for stop in way if stop.passed) + 1
     digests = list(_digests(records))
     return RunReport(
@@ -353,7 +353,7 @@ def _drift(manifest: Mapping[str, Any]) -> Drift:
     )
 
 
-def _way(records: RunRecords, ended: Status) -> Iterable[Stop]:
+def _way(records: RunRecords) -> Iterable[Stop]:
     manifest, outcome = records.get("manifest"), records.get("outcome")
     times = dict(_statuses(records))
     known = {"ReadRetrainingDecision": _text(manifest.get("created_at") or outcome.get("started_at"), NAME_SHOWN)}
@@ -368,7 +368,7 @@ def _way(records: RunRecords, ended: Status) -> Iterable[Stop]:
         said = next((status for status in statuses if status in times), None)
         if said is not None:
             known.setdefault(state, times[said])
-    if records.get("evaluation") and ended is not Status.ROLLED_BACK and not times.keys() & {Status.ROLLBACK_DECIDED}:
+    if records.get("evaluation") and Status.ROLLBACK_DECIDED not in times:
         known.setdefault("EvaluateCandidate", None)
     for phase, states, _ in LANES:
         for state in states:
@@ -427,7 +427,7 @@ def _votes(records: RunRecords) -> Iterable[VoteShown]:
                 at=_text(vote.get("at"), NAME_SHOWN),
                 comment=_text(vote.get("comment")) or "",
             )
-        if not votes or approval.get("decision") not in {vote.get("answer") for vote in votes}:
+        if not votes or approval.get("decision") not in [vote.get("answer") for vote in votes]:
             decided = _text(approval.get("decided_at"), NAME_SHOWN)
             ended = _text(approval.get("decision") or "WITHDRAWN", NAME_SHOWN) or ""
             yield VoteShown(subject, ended, None, None, decided, _text(approval.get("reason")) or "")
