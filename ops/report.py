@@ -71,11 +71,9 @@ def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
     """
     run = stack.table.run(run_id)
     if run is None:
-        raise OperatorError(f"There is no run {run_id}: retraining history --model <model> lists a model's runs.")
+        raise OperatorError(f"There is no run {run_id}. The history of its model lists the runs there are.")
     if run.outcome is None:
-        raise OperatorError(
-            f"Run {run_id} goes on, and is reported when it has ended: retraining history --run {run_id}"
-        )
+        raise OperatorError(f"Run {run_id} goes on, and is reported when it has ended. Its history says how far it is.")
 
     def read(key: str) -> bytes | None:
         return stack.bucket.read(stack.bucket.uri(key)).body
@@ -94,7 +92,7 @@ def model_life(stack: Stack, model: str) -> Life:
     own = _records(stack, model)
     first = next(own, None)
     if first is None:
-        raise OperatorError(f"Nothing is on record of {model}: retraining status lists the models.")
+        raise OperatorError(f"Nothing is on record of {model}. The status of the stack lists its models.")
     return life_of(model, itertools.chain([first], own, _records(stack, LOOP)))
 
 

@@ -54,7 +54,7 @@ def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
     if lacking:
         raise OrchestrationError(
             f"The report of run {run.run_id} waits for its records {', '.join(lacking)}, which are not in the bucket yet. The next "
-            "sweep writes them; retraining verify-audit says what keeps it from that."
+            "sweep writes them; if it cannot, its own error says why, and the audit what is wrong with them."
         )
     for suffix, body in pages(records).items():
         ports.bucket.write_once(report_key(run.model, run.run_id, suffix), body, CONTENT_TYPES[suffix])
