@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ops import explain, history, switches
+from ops.report import model_life, run_pages
+from ops.stack import Stack
+from orchestration.domain.records import report_key
 from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP
 
@@ -65,6 +68,13 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
         "outcome",
     ]
     assert loop.report(model, ended.name)["goes_back"]
+    life = model_life(Stack(loop.stack), model)
+    assert [served.ended_by and served.ended_by.split()[0] for served in life.served] == [
+        None,
+        "rollback",
+        *["promotion"] * 2,
+    ]
+    assert run_pages(Stack(loop.stack), ended.name)["html"] == loop.read_bytes(report_key(model, ended.name, "html"))
     assert history.main(["--model", model]) == 0
     assert "PROMOTED (rollback)" in capsys.readouterr().out
     assert explain.main(["--run", ended.name]) == 0

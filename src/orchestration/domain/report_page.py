@@ -58,7 +58,7 @@ h2{font-size:8.5pt;margin:0 0 1pt;break-after:avoid}
 p{margin:1pt 0}
 section{margin-top:3pt;padding:2.5pt 4pt;border-radius:0}
 dl{gap:0 6pt;grid-template-columns:minmax(60pt,90pt) 1fr}
-table,caption,thead th,.digest,.kicker,footer{font-size:6.6pt}
+table,caption,thead th,.digest,.kicker,.hint,footer{font-size:6.6pt}
 caption{padding-bottom:1pt}
 th,td{padding:.6pt 4pt .6pt 0}
 tr,svg{break-inside:avoid}
