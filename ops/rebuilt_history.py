@@ -21,6 +21,7 @@ from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
 from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.records import reported_run
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.verdict import CandidateVerdict, Finish
@@ -96,7 +97,7 @@ def read_chain(name: str, objects: Iterable[tuple[str, bytes]], anchored: Head |
     findings: list[str] = []
     places: dict[int, list[tuple[Link, str]]] = {}
     for key, body in objects:
-        if _unchained_before(key, body):
+        if _unchained_before(key, body) or reported_run(key):
             continue
         record = _trusted(name, key, body)
         if isinstance(record, str):

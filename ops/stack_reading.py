@@ -185,9 +185,9 @@ class UnwrittenBucket(AutomationBucket):
         """Of what lies there."""
         return self._bucket.version(uri)
 
-    def write_once(self, key: str, value: Any) -> bool:
+    def write_once(self, key: str, value: Any, content_type: str = "") -> bool:
         """Write nothing."""
-        del key, value
+        del key, value, content_type
         return True
 
 

@@ -1,6 +1,6 @@
 """Draw docs/pictures/workflow.svg: the workflow's phases with the states a reader meets, and where each can end.
 
-What is drawn where is decided here; that every task and every end of statemachine.asl.json is drawn, and nothing else,
+What is drawn where the report of a run decides (``LANES``); that every task and every end of statemachine.asl.json is drawn, and nothing else,
 is checked. Which states park a token is read from it.
 """
 
@@ -10,30 +10,10 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from orchestration.domain.run_report import LANES
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-LANES: Final = (
-    ("Decide", ("ReadRetrainingDecision",), ("NoRetrainingNeeded", "SignalRejected")),
-    ("Ask, queue", ("RequestTrainingApproval", "AcquireTrainingSlot"), ("ApprovalRejected", "ApprovalExpired")),
-    (
-        "Train, judge",
-        ("TriggerTrainingPipeline", "EvaluateCandidate"),
-        ("TrainingFailed", "TrainingTimedOut", "NoCapacity"),
-    ),
-    (
-        "Serve",
-        ("RequestPromotionApproval", "PromoteCandidate", "AwaitBake", "RequestBakeApproval"),
-        ("CandidateRejected", "RetrainingStopped", "RetrainingSuperseded"),
-    ),
-    ("Undo, finish", ("RollBackEndpoint", "FinishPromotion"), ("RolledBack", "RollbackFailed")),
-    (
-        "Record",
-        ("RecordOutcome", "RecordFailure", "EscalateUnrecorded"),
-        ("ModelPromoted", "RetrainingCompleted", "RetrainingFailed"),
-    ),
-)
-"""Phase, its states, and the ends reached from it."""
 
 ALTERNATIVES: Final = frozenset({"RecordOutcome", "RecordFailure"})
 """States of which a run meets one: drawn without arrows between them."""

@@ -35,12 +35,14 @@ from orchestration.domain.chain import Head, RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE
 from orchestration.domain.json_values import mapping
-from orchestration.domain.records import evidence_key, sha256
+from orchestration.domain.records import evidence_key, reported_run, sha256
+from orchestration.steps.reports import of_this_version, pages, read_records
 from orchestration.stores.models import RUN_STARTS_KEPT, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestration.domain.run_report import RunRecords
     from orchestration.stores.models import SeenSignal
 
 TRIES: Final = 5
@@ -345,6 +347,8 @@ class ChainWalk:
 
         def look(listed: Listed) -> tuple[Seen, TableLink | None, TableLink | None]:
             seen = self._audit.reading.see(listed.key)
+            if reported_run(listed.key) is not None:
+                return seen, None, None
             found = read_record(seen.body) if seen.body is not None else ""
             if isinstance(found, str) or found.chained_before:
                 return seen, None, None
@@ -352,6 +356,9 @@ class ChainWalk:
             return seen, there, None if there is not None else self._link(found.place.chain, found.place.sequence + 1)
 
         for listed, (seen, there, after) in read_ahead(self._audit.pool, look, unclaimed(), AHEAD):
+            if (reported := reported_run(listed.key)) is not None:
+                self._judge_report(listed.key, seen, *reported[1:])
+                continue
             found = unclaimed_finding(chain, listed.key, seen, there, after, head)
             if isinstance(found, ReadRecord):
                 self._judge_earlier(chain, listed.key, found, earlier, runs)
@@ -359,6 +366,27 @@ class ChainWalk:
                 found.fault is not Fault.EXTRA or not self._of_earlier_run(chain, listed, seen, runs)
             ):
                 self._audit.report.findings.append(found)
+
+    def _judge_report(self, key: str, seen: Seen, run_id: str, suffix: str) -> None:
+        """A report is made again of the run's records as they are, and has to be the same."""
+        reading, chain = self._audit.reading, self._chain
+        records = read_records(lambda each: reading.see(each).body, reading.bucket, chain, run_id)
+        end = mapping(records.get("outcome").get("chain")).get("sequence")
+        went_on = isinstance(end, int) and end > self._marks.followed.last
+        if seen.gone or went_on:
+            return
+        if not self._is_claimed(run_id, "outcome"):
+            self._audit.found(
+                Fault.EXTRA, chain, None, key, "The report is of no run that has its outcome in the chain."
+            )
+        elif seen.body is None:
+            self._audit.found(Fault.NOT_SEEN, chain, None, key, f"The report {seen.why}.")
+        elif not of_this_version(suffix, seen.body):
+            self._audit.found(
+                Fault.NOT_SEEN, chain, None, key, "The report was made by another release, so it was not compared."
+            )
+        elif seen.body != _made(records, suffix):
+            self._audit.found(Fault.EDITED, chain, None, key, "The report is not what the run's records give.")
 
     def _link(self, chain: str, sequence: int) -> TableLink | None:
         item = self._audit.reading.link(chain, sequence)
@@ -461,6 +489,14 @@ class ChainWalk:
             if sequence > last:
                 sentence = f"An anchor has a record {sequence} of the chain, which ends at {last}."
                 self._audit.found(Fault.NOT_AS_ANCHORED, chain, last + 1, f"CHAIN#{chain}", sentence)
+
+
+def _made(records: RunRecords, suffix: str) -> bytes | None:
+    """A report of the records as they are; None where they lack what a report is made of."""
+    try:
+        return pages(records)[suffix]
+    except STRANGE:
+        return None
 
 
 def _run_and_signal(document: dict[str, Any]) -> tuple[str, str]:

@@ -22,6 +22,9 @@ from ops.record_schemas import schema_finding
 from ops.stack_deployment import deploy, package
 from orchestration.domain.contracts import MODEL_TAG, Status
 from orchestration.domain.ownership import SHARED, package_group
+from orchestration.domain.records import REPORT_SUFFIXES, report_key, reported_run
+from orchestration.steps.reports import pages, read_records
+from tests.unit.page_check import page_findings
 
 EVENTS = Path(__file__).parent.parent / "events"
 STACK = "loop"
@@ -411,7 +414,8 @@ class Loop:
     def unpublished(self) -> dict[str, str]:
         """What is wrong with the bucket's records by the schemas of their kinds, by key."""
         keys = [key for folder in ("decisions/", "manifests/", "evidence/") for key in self.keys(folder)]
-        records = {key: self.read(key) for key in keys if not key.startswith("evidence/_anchors/")}
+        keys = [key for key in keys if not key.startswith("evidence/_anchors/") and key.endswith(".json")]
+        records = {key: self.read(key) for key in keys}
         found = {key: schema_finding(record) for key, record in records.items()}
         return {key: finding for key, finding in found.items() if finding is not None}
 
@@ -423,7 +427,8 @@ class Loop:
     def chain(self, model: str) -> list[dict[str, Any]]:
         """Every record of a model's chain, after checking that it is whole up to its head."""
         folders = (f"{kind}/{model}/" for kind in ("decisions", "manifests", "evidence"))
-        records = [self.read(key) for folder in folders for key in self.keys(folder)]
+        keys = [key for folder in folders for key in self.keys(folder) if reported_run(key) is None]
+        records = [self.read(key) for key in keys]
         records.sort(key=lambda record: int(record["chain"]["sequence"]))
         previous = "0" * 64
         for number, record in enumerate(records, start=1):
@@ -434,6 +439,21 @@ class Loop:
             previous = said
         assert (self.item("HEADS", model) or {"hash": {"S": previous}})["hash"]["S"] == previous
         return records
+
+    def report(self, model: str, run_id: str) -> dict[str, Any]:
+        """The report of a run that ended, after checking that it is there once and that its records give the same bytes."""
+
+        def read(key: str) -> bytes | None:
+            return self.read_bytes(key) if self.keys(key) else None
+
+        self.until(lambda: self.keys(report_key(model, run_id, "html")))
+        written = {suffix: self.read_bytes(report_key(model, run_id, suffix)) for suffix in REPORT_SUFFIXES}
+        assert written == pages(read_records(read, self.bucket, model, run_id))
+        assert page_findings(written["html"].decode()) == []
+        versions = self.aws.client("s3").list_object_versions(Bucket=self.bucket, Prefix=report_key(model, run_id, ""))
+        assert len(versions["Versions"]) == len(REPORT_SUFFIXES)
+        found: dict[str, Any] = json.loads(written["json"])
+        return found
 
     def statuses(self, run_id: str) -> list[str]:
         """Statuses of a run in order."""

@@ -95,6 +95,8 @@ class TestFromATerminal:
         assert "labels are late" in ended.output["reason"]
         assert "TRAINING_STARTED" not in terminal.loop.statuses(run_id)
         assert terminal.evidence(model, run_id)["decision"] == "REJECTED"
+        (vote,) = terminal.loop.report(model, run_id)["votes"]
+        assert (vote["decision"], vote["comment"]) == ("REJECTED", "labels are late")
 
     def test_deciding_twice_changes_nothing_and_says_what_was_decided(
         self, terminal: Reviewer, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +223,7 @@ class TestSilence:
         assert "TRAINING_STARTED" not in linked.loop.statuses(run_id)
         evidence = linked.evidence(model, run_id)
         assert (evidence["decision"], evidence["votes"]) == ("EXPIRED", [])
+        assert [vote["who"] for vote in linked.loop.report(model, run_id)["votes"]] == [None]
         assert [taken["step"] for taken in evidence["ladder"]["taken"]] == ["remind", "escalate", "expire"]
         late = linked.post(run_id, "APPROVED", first)
         assert (late.status, "expired" in late.body) == (410, True)

@@ -34,6 +34,7 @@ def test_a_loser_never_serves_and_is_rejected_in_the_registry_with_the_reason(lo
     assert loop.endpoint_config(f"{model}-prod") == before
     assert loop.statuses(ended.name)[-1] == "CANDIDATE_REJECTED"
     assert approval_of(loop, package) == "Rejected"
+    assert loop.report(model, ended.name)["gates"][0]["passed"] is False
     described = loop.aws.client("sagemaker").describe_model_package(ModelPackageName=package)
     assert "auc" in described["ApprovalDescription"]
 

@@ -37,6 +37,8 @@ def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot_a
     assert model in message["Subject"]
     assert "training failed" in message["Subject"]
     assert "#training-failed" in message["Message"]
+    assert f"evidence/{model}/{ended.name}/report.html" in message["Message"]
+    assert loop.report(model, ended.name)["end"] == "TrainingFailed"
 
 
 def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> None:
@@ -53,3 +55,4 @@ def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> 
     assert "active_run_id" not in state
     loop.until(lambda: loop.keys(f"evidence/{model}/{name}/outcome.json"))
     assert "wrong data" in loop.read(f"evidence/{model}/{name}/outcome.json")["reason"]
+    assert loop.report(model, name)["outcome"] == "STOPPED"

@@ -39,7 +39,9 @@ def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(prom
         "retraining_required": "YES",
         "outcome": "PROMOTED",
         "reason": ended.output["reason"],
+        "report": f"s3://{loop.bucket}/evidence/{model}/{ended.name}/report.html",
     }
+    assert loop.report(model, ended.name)["outcome"] == "PROMOTED"
     assert loop.endpoint_config(f"{model}-prod") != before
     assert loop.statuses(ended.name) == [
         "RETRAINING_DECIDED",

@@ -79,6 +79,7 @@ def test_an_alarm_in_the_bake_ends_it_at_once_and_the_champion_serves_again(loop
     assert loop.endpoint_status(f"{model}-prod") == "InService"
     assert loop.statuses(ended.name)[-2:] == ["ROLLBACK_STARTED", "ROLLED_BACK"]
     assert approval_of(loop, package) == "Rejected"
+    assert loop.report(model, ended.name)["endpoint"]["after"] == f"{model}-first"
     state = loop.item(f"MODEL#{model}", "STATE")
     assert state is not None
     assert state["fruitless_runs"] == {"N": "1"}

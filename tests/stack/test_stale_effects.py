@@ -73,6 +73,7 @@ def test_a_hotfix_deployed_after_the_evaluation_is_not_overwritten_and_nobodys_f
     loop.approve(run_of(arn))
 
     assert loop.ended(arn).output["outcome"] == "SUPERSEDED"
+    assert loop.report(model, run_of(arn))["end"] == "RetrainingSuperseded"
     assert serving(loop, model) == hotfix
     assert loop.item(f"MODEL#{model}", "STATE")["fruitless_runs"]["N"] == "0"  # type: ignore[index] # it is there
 

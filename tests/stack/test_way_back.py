@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ops import cli
+from ops.report import model_life, run_pages
+from ops.stack import Stack
+from orchestration.domain.records import report_key
 from tests.stack.loop import Loop
 from tests.stack.moments import SWEEP
 
@@ -64,6 +67,14 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
         "verification",
         "outcome",
     ]
+    assert loop.report(model, ended.name)["goes_back"]
+    life = model_life(Stack(loop.stack), model)
+    assert [served.ended_by and served.ended_by.split()[0] for served in life.served] == [
+        None,
+        "rollback",
+        *["promotion"] * 2,
+    ]
+    assert run_pages(Stack(loop.stack), ended.name)["html"] == loop.read_bytes(report_key(model, ended.name, "html"))
     assert cli.main(["history", "--model", model]) == 0
     assert "PROMOTED (rollback)" in capsys.readouterr().out
     assert cli.main(["explain", ended.name]) == 0

@@ -283,7 +283,8 @@ class UnpublishedRecordError(BaseException):
 
 def refuse_unpublished(value: Any) -> None:
     """Refuse a record that breaks the schema of its kind, whichever story it is of."""
-    if isinstance(value, dict) and "chain" in value and (finding := schema_finding(value)) is not None:
+    ours = isinstance(value, dict) and ("chain" in value or value.get("kind") == "report")
+    if ours and (finding := schema_finding(value)) is not None:
         raise UnpublishedRecordError(finding, value)
 
 
@@ -378,10 +379,11 @@ class MemoryBucket(AutomationBucket):
         self.objects[uri] = body
         self.writes[uri] += 1
 
-    def write_once(self, key: str, value: Any) -> bool:
+    def write_once(self, key: str, value: Any, content_type: str = "application/json") -> bool:
         lost = self._outside.enter("PutObject")
         body = value if isinstance(value, bytes) else canonical(value).encode()
-        refuse_unpublished(json.loads(body))
+        if content_type == "application/json":
+            refuse_unpublished(json.loads(body))
         fresh = self.uri(key) not in self.objects
         if fresh:
             self.put(self.uri(key), body)

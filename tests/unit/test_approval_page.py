@@ -18,7 +18,8 @@ import pytest
 from orchestration.approval_handler import answer
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, Section, Table, View, render, sections_of
+from orchestration.domain.page import Section, Table
+from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, View, render, sections_of
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import decide_request
 from tests.unit import stories

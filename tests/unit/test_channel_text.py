@@ -23,7 +23,8 @@ from orchestration.approval_handler import answer
 from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
 from orchestration.domain.contracts import Decision, DueKind, Status
 from orchestration.domain.notification import Message, Page, decision_message, status_message
-from orchestration.domain.review_page import TEXT_SHOWN, View, render, sections_of
+from orchestration.domain.page import TEXT_SHOWN
+from orchestration.domain.review_page import View, render, sections_of
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import event_detail, message_told, tell

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
+from orchestration.domain.page import Section, Table, figure
 from orchestration.domain.review_page import (
     HEADERS,
     Asked,
     Form,
-    Section,
-    Table,
     View,
     clock_of,
-    figure,
     render,
     sections_of,
 )

@@ -177,7 +177,12 @@ def test_an_end_is_told_with_what_became_of_registry_and_baseline(
     if finish is not None:
         world.table.note_finish("run-1", finish)
     had(world, status)
-    assert dict(told(world, status).facts) == {"run": "run-1", **facts, "manifest": MANIFEST_URI}
+    assert dict(told(world, status).facts) == {
+        "run": "run-1",
+        **facts,
+        **({"report": world.bucket.uri("evidence/fraud/run-1/report.html")} if status.final else {}),
+        "manifest": MANIFEST_URI,
+    }
 
 
 @pytest.mark.parametrize(

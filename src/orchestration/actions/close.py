@@ -15,6 +15,7 @@ from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import attempt
 from orchestration.steps.earlier_release import asked_by_earlier_workflow
 from orchestration.steps.evidence import kept_event
+from orchestration.steps.reports import report_uri
 from orchestration.steps.sight import asked_run
 from orchestration.steps.telling import message_told, tell
 
@@ -52,10 +53,14 @@ def close(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         raise InvalidRequestError(f"Run {run_id} belongs to another execution than {execution_arn}.")
     closed = close_run(ports, run, died=None, failure=failure)
     outcome = Status(closed.outcome or Status.FAILED)
+    output = {
+        **_output(run_id, closed.model, "YES", outcome, closed.reason or ""),
+        "report": report_uri(ports, closed.model, run_id),
+    }
     if asked_by_earlier_workflow(request) and outcome is Status.SUPERSEDED:
         # The earlier workflow has no end of that name.
-        return {"outcome": Status.STOPPED, "output": _output(run_id, closed.model, "YES", outcome, closed.reason or "")}
-    return {"outcome": outcome, "output": _output(run_id, closed.model, "YES", outcome, closed.reason or "")}
+        return {"outcome": Status.STOPPED, "output": output}
+    return {"outcome": outcome, "output": output}
 
 
 def close_undecided(ports: Ports, run_id: str, failure: Failure | None, event: Any) -> dict[str, Any]:

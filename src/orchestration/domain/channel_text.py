@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NO_DOMAINS: Final = frozenset({"csv", "endpoint", "gz", "json", "runs", "tar", "target"})
+NO_DOMAINS: Final = frozenset({"csv", "endpoint", "gz", "html", "json", "runs", "tar", "target"})
 """What follows a dot in names of ours, and is no top-level domain that anybody can have a name under."""
 
 _BLANKS: Final = re.compile(" {2,}")

@@ -79,7 +79,8 @@ DECIMALS: Final = 12
 class Gate:
     """One gate. ``bound`` is what ``value`` is compared with, ``comparison`` is ``>=`` or ``<=``.
 
-    Under a confidence ``bound`` holds as much as the value may be off besides, and ``comparison`` is ``>`` or ``<``.
+    Under a confidence ``bound`` holds as much as the value may be off besides, and ``comparison`` is ``>`` or ``<``;
+    ``lower`` and ``upper`` are how far the value may be off, that of a difference carried over to the value.
     """
 
     name: str
@@ -89,6 +90,8 @@ class Gate:
     bound: float | None
     passed: bool
     sentence: str
+    lower: float | None = None
+    upper: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,7 +517,12 @@ def _doubted(name: str, metric: str, value: float, bound: float, doubt: _Doubt, 
         f"of {known.value:.4f} is {known.lower:.4f} at least and {known.upper:.4f} at most ({known.source}), "
         f"and has to be {'below' if lower else 'above'} {doubt.asked:.4f}."
     )
-    return Gate(name, metric, value, comparison, stricter, passed, told)
+    lowest, highest = (round(value + end - known.value, DECIMALS) for end in (known.lower, known.upper))
+    return Gate(name, metric, value, comparison, stricter, passed, told, _finite(lowest), _finite(highest))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _said(name: str, value: float, comparison: str, bound: float, *, passed: bool) -> str:

@@ -20,6 +20,20 @@ RECORD_FOLDERS: Final = ("decisions/", "manifests/", "evidence/", "rejected/")
 """What is written once and locked where records are locked; policies and data of runs lie beside it."""
 
 
+RUN_RECORDS: Final = (
+    "approval-training",
+    "evaluation",
+    "approval-promotion",
+    "verification",
+    "approval-bake",
+    "outcome",
+)
+"""Evidence of a run by name, beside its votes and its report."""
+
+REPORT_SUFFIXES: Final = ("json", "html")
+"""A run's report, for programs and for people. Made of records and no record itself."""
+
+
 def sha256(value: str | bytes) -> str:
     """Hex SHA-256 of a text (as UTF-8) or bytes."""
     return hashlib.sha256(value.encode() if isinstance(value, str) else value).hexdigest()
@@ -59,6 +73,20 @@ def output_prefix(model: str, run_id: str) -> str:
 def evidence_key(model: str, run_id: str, name: str) -> str:
     """Key of one piece of a run's evidence."""
     return f"evidence/{model}/{run_id}/{name}.json"
+
+
+def report_key(model: str, run_id: str, suffix: str) -> str:
+    """Key of a run's report; ``suffix`` is one of ``REPORT_SUFFIXES``."""
+    return f"evidence/{model}/{run_id}/report.{suffix}"
+
+
+def reported_run(key: str) -> tuple[str, str, str] | None:
+    """Model, run and suffix of a report's key; None for any other key."""
+    parts = key.split("/")
+    name, _, suffix = parts[-1].partition(".")
+    if len(parts) != 4 or parts[0] != "evidence" or name != "report" or suffix not in REPORT_SUFFIXES:  # noqa: PLR2004
+        return None
+    return parts[1], parts[2], suffix
 
 
 def is_approval_key(key: str) -> bool:

@@ -6,71 +6,43 @@ Content-Security-Policy allows its own style, by hash, and posting its form to i
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.channel_text import cut, shown
+from orchestration.domain.channel_text import cut
 from orchestration.domain.json_values import mapping, number, sequence
+from orchestration.domain.page import (
+    RESULT,
+    Section,
+    facts_of,
+    figure,
+    html,
+    moment,
+    section_html,
+    style_hash,
+    table_of,
+)
+from orchestration.domain.page import STYLE as PAGE_STYLE
 from orchestration.domain.votes import COMMENT_LIMIT, duration, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-STYLE: Final = """
-:root{color-scheme:light dark;--paper:#fbfaf8;--card:#fff;--ink:#1b1d21;--soft:#575c66;--line:#dcdad5;--accent:#174ea6;
---yes:#0a6640;--yes-ink:#fff;--no:#a32018;--warn:#7a4a00;--warn-paper:#fff4dd;--good-paper:#e6f4ec}
-@media (prefers-color-scheme:dark){:root{--paper:#14161a;--card:#1c1f25;--ink:#e9e7e3;--soft:#a9aeb8;--line:#363b45;
---accent:#9cc1ff;--yes:#6fd3a2;--yes-ink:#06231a;--no:#ff9d94;--warn:#ffd08a;--warn-paper:#33270f;--good-paper:#12301f}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
-overflow-wrap:anywhere}
-header,main,footer{max-width:46rem;margin:0 auto;padding:0 1.1rem}
-header{padding-top:1.8rem}
-main{padding-bottom:1.5rem}
-footer{padding-bottom:2.5rem;color:var(--soft);font-size:.875rem}
-.kicker{margin:0;color:var(--soft);font-size:.875rem}
-h1{margin:.2rem 0 .6rem;font-size:1.65rem;line-height:1.2;letter-spacing:-.01em}
-h2{margin:0 0 .7rem;font-size:1.0625rem}
-p{margin:.4rem 0}
-a{color:var(--accent)}
-section{margin-top:1.1rem;padding:1.05rem 1.1rem 1.15rem;background:var(--card);border:1px solid var(--line);
-border-radius:.6rem}
-.notice{border-left:.3rem solid var(--accent)}
-.notice.warn{border-color:var(--warn);background:var(--warn-paper)}
-.notice.good{border-color:var(--yes);background:var(--good-paper)}
-dl{display:grid;grid-template-columns:minmax(8rem,12rem) 1fr;gap:.35rem 1rem;margin:0}
-dt{color:var(--soft)}
-dd{margin:0;white-space:pre-wrap}
-.figure{font-variant-numeric:tabular-nums}
-dl+.scroll,.scroll+.scroll{margin-top:1.1rem}
-.scroll{overflow-x:auto}
-summary{font-weight:600;cursor:pointer}
-details dl{margin-top:.7rem}
-table{width:100%;border-collapse:collapse;font-size:.9375rem;overflow-wrap:normal}
-caption{padding-bottom:.4rem;color:var(--soft);font-size:.875rem;text-align:left}
-th,td{padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}
-thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.8125rem}
-tbody th{font-weight:500}
-.pass{color:var(--yes);font-weight:600}
-.fail{color:var(--no);font-weight:600}
+STYLE: Final = (
+    PAGE_STYLE
+    + """\
 label{display:block;margin-bottom:.3rem;font-weight:600}
-.hint{color:var(--soft);font-size:.875rem}
 textarea{width:100%;min-height:5.5rem;padding:.6rem .7rem;border:1px solid var(--soft);border-radius:.4rem;
 background:var(--paper);color:var(--ink);font:inherit}
 .buttons{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:.9rem}
 button{flex:1 1 9rem;min-height:2.9rem;padding:.5rem 1.2rem;border:2px solid var(--yes);border-radius:.4rem;
 background:var(--yes);color:var(--yes-ink);font:inherit;font-weight:600;cursor:pointer}
 button.no{border-color:var(--no);background:transparent;color:var(--no)}
-:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
-code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em}
-@media (max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.55rem}h1{font-size:1.4rem}}
 """
+)
 
-STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+STYLE_HASH: Final = style_hash(STYLE)
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -86,6 +58,12 @@ HEADERS: Final = {
 """Headers of every answer, pages and JSON alike. A link holds a nonce, so no referrer and no cache may keep it."""
 
 
+NOTICE_SHOWN: Final = 4000
+"""Characters of what the page says first, as many as a message says of it."""
+
+SETTINGS_SHOWN: Final = 12
+"""Values of a training's input, of those that the policy sets."""
+
 LOOPS_OWN_INPUT: Final = frozenset(
     {
         "run",
@@ -100,41 +78,6 @@ LOOPS_OWN_INPUT: Final = frozenset(
     }
 )
 """Keys of a training input that the loop sets itself; the others are the policy's and are shown."""
-
-
-TEXT_SHOWN: Final = 1000
-"""Characters of one text on the page, as many as a comment has."""
-
-NOTICE_SHOWN: Final = 4000
-"""Characters of what the page says first, as many as a message says of it."""
-
-ROWS_SHOWN: Final = 50
-"""Rows of one table. A page of all texts and rows at their limits has a tenth of the 6 MB that Lambda answers with."""
-
-SETTINGS_SHOWN: Final = 12
-"""Values of a training's input, of those that the policy sets."""
-
-RESULT: Final = "Result"
-"""The column whose cells are ``pass`` or ``fail``, coloured as well as worded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: the first cell of each row names the row."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page: a heading, facts by name, tables. A folded one shows its heading until it is opened."""
-
-    heading: str
-    facts: tuple[tuple[str, str], ...] = ()
-    tables: tuple[Table, ...] = ()
-    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,70 +132,34 @@ def render(view: View) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_html(view.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f'<header>\n<p class="kicker">{_html(view.kicker)}</p>\n<h1>{_html(view.title)}</h1>\n</header>\n<main>\n'
-        f'<section class="notice {_html(view.tone)}" aria-label="State" role="status"><p>{_html(cut(view.notice, NOTICE_SHOWN))}</p>'
-        + (f"<p>{_html(view.clock)}</p>" if view.clock else "")
+        f"<title>{html(view.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<header>\n<p class="kicker">{html(view.kicker)}</p>\n<h1>{html(view.title)}</h1>\n</header>\n<main>\n'
+        f'<section class="notice {html(view.tone)}" aria-label="State" role="status"><p>{html(cut(view.notice, NOTICE_SHOWN))}</p>'
+        + (f"<p>{html(view.clock)}</p>" if view.clock else "")
         + ('<p><a href="#decide">To your decision</a></p>' if view.form else "")
         + "</section>\n"
-        + "".join(_section(section, position) for position, section in enumerate(view.sections))
+        + "".join(section_html(section, position) for position, section in enumerate(view.sections))
         + (_form(view.form, view.hint) if view.form else "")
         + "</main>\n<footer><p>Reading this page decides nothing; only its buttons do. "
         "No answer in time means no.</p></footer>\n</body>\n</html>\n"
     )
 
 
-def _html(value: str) -> str:
-    """A text as HTML, in an element or an attribute: no markup, nothing hidden or turned around; its lines stay lines."""
-    return escape("\n".join(map(shown, value.split("\n"))))
-
-
-def _section(section: Section, position: int) -> str:
-    facts = "".join(f"<dt>{_html(name)}</dt><dd>{_html(value)}</dd>\n" for name, value in section.facts)
-    inner = (f"<dl>\n{facts}</dl>\n" if facts else "") + "".join(_table(table) for table in section.tables)
-    if section.folded:
-        heading = _html(section.heading)
-        return f'<section aria-label="{heading}">\n<details>\n<summary>{heading}</summary>\n{inner}</details>\n</section>\n'
-    return (
-        f'<section aria-labelledby="part-{position}">\n<h2 id="part-{position}">{_html(section.heading)}</h2>\n'
-        f"{inner}</section>\n"
-    )
-
-
-def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{_html(column)}</th>' for column in table.columns)
-    rows = "".join(
-        f'<tr><th scope="row">{_html(row[0])}</th>' + "".join(map(_cell, table.columns[1:], row[1:])) + "</tr>\n"
-        for row in table.rows
-    )
-    # Focusable, so that a keyboard can scroll a table that is wider than a phone.
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{_html(table.caption)}">\n<table>\n'
-        f"<caption>{_html(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n"
-        "</table>\n</div>\n"
-    )
-
-
-def _cell(column: str, cell: str) -> str:
-    style = f' class="{cell}"' if column == RESULT and cell in {"pass", "fail"} else ' class="figure"'
-    return f"<td{style}>{_html(cell)}</td>"
-
-
 def _form(form: Form, hint: str) -> str:
-    nonce = f'<input type="hidden" name="nonce" value="{_html(form.nonce)}">\n' if form.nonce else ""
-    button = f'<button type="submit" name="decision" value="APPROVED">Approve the {_html(form.subject)}</button>\n'
+    nonce = f'<input type="hidden" name="nonce" value="{html(form.nonce)}">\n' if form.nonce else ""
+    button = f'<button type="submit" name="decision" value="APPROVED">Approve the {html(form.subject)}</button>\n'
     approve = button if form.approves else ""
     return (
         '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
-        + (f"<p>{_html(hint)}</p>\n" if hint else "")
-        + f'<form method="post" action="{_html(form.action)}">\n'
-        f'<input type="hidden" name="subject" value="{_html(form.subject)}">\n{nonce}'
+        + (f"<p>{html(hint)}</p>\n" if hint else "")
+        + f'<form method="post" action="{html(form.action)}">\n'
+        f'<input type="hidden" name="subject" value="{html(form.subject)}">\n{nonce}'
         '<label for="comment">Comment</label>\n'
         f'<textarea id="comment" name="comment" maxlength="{COMMENT_LIMIT}" aria-describedby="comment-hint"></textarea>\n'
         f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence.</p>\n'
         '<div class="buttons">\n'
         f"{approve}"
-        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {_html(form.subject)}</button>\n'
+        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {html(form.subject)}</button>\n'
         "</div>\n</form>\n</section>\n"
     )
 
@@ -296,7 +203,7 @@ def _drift(asked: Asked) -> Section:
     ratio = number(threshold.get("ratio"))
     worse = "below" if threshold.get("lower_is_worse") else "above"
     window = " to ".join(str(dataset[key]) for key in ("window_start", "window_end") if dataset.get(key))
-    facts = _facts(
+    facts = facts_of(
         ("What happened", signal.get("summary") or asked.data.get("why")),
         ("Severity", asked.data.get("severity")),
         ("Metric", threshold.get("metric")),
@@ -314,7 +221,7 @@ def _drift(asked: Asked) -> Section:
     )
     count = signal.get("violation_count") or len(rows)
     caption = f"Broken constraints ({len(rows)} of {count} shown)"
-    return Section("What drifted", facts, (_table_of(caption, ("Feature", "Check", "Finding"), rows),) if rows else ())
+    return Section("What drifted", facts, (table_of(caption, ("Feature", "Check", "Finding"), rows),) if rows else ())
 
 
 def _training(asked: Asked) -> Section:
@@ -329,7 +236,7 @@ def _training(asked: Asked) -> Section:
         used = f"{budget.get('used')}{limit} in {figure(budget.get('days'))} days, this one included"
     return Section(
         "What would be trained" if asked.subject == "training" else "What was trained",
-        _facts(
+        facts_of(
             ("Training target", training.get("target")),
             ("Dataset of the signal", dataset.get("uri")),
             *settings[:SETTINGS_SHOWN],
@@ -345,7 +252,7 @@ def _record(asked: Asked) -> Section:
     wanted = mapping(mapping(asked.manifest.get("training")).get("input"))
     return Section(
         "For the record",
-        _facts(
+        facts_of(
             ("Manifest", asked.data.get("manifest_uri")),
             ("Manifest SHA-256", asked.data.get("manifest_sha256")),
             ("Policy version", asked.manifest.get("policy_version")),
@@ -384,14 +291,14 @@ def _candidate(asked: Asked) -> Section:
     plan = mapping(verdict.get("promotion"))
     tables = []
     if gates:
-        tables.append(_table_of("Gates of the candidate", ("Gate", "Candidate", "Bound", RESULT), gates))
+        tables.append(table_of("Gates of the candidate", ("Gate", "Candidate", "Bound", RESULT), gates))
     if metrics:
         tables.append(
-            _table_of("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
+            table_of("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
         )
     return Section(
         "The candidate",
-        _facts(
+        facts_of(
             ("Verdict", verdict.get("sentence")),
             ("Promotion", plan.get("kind")),
             ("Endpoint", plan.get("endpoint")),
@@ -405,7 +312,7 @@ def _candidate(asked: Asked) -> Section:
 def _last_runs(asked: Asked) -> Section:
     rows = tuple(
         (
-            _moment(run.get("started_at")),
+            moment(run.get("started_at")),
             str(run.get("outcome") or "in progress"),
             str(run.get("severity") or ""),
             str(run.get("reason") or ""),
@@ -416,7 +323,7 @@ def _last_runs(asked: Asked) -> Section:
     if not rows:
         return Section("Runs before", (("Runs", "This is the first run of the model."),))
     caption = f"Last {len(rows)} runs of {asked.model}, newest first"
-    return Section("Runs before", (), (_table_of(caption, ("Started", "Outcome", "Severity", "Reason"), rows),))
+    return Section("Runs before", (), (table_of(caption, ("Started", "Outcome", "Severity", "Reason"), rows),))
 
 
 def _time_and_votes(asked: Asked, now: datetime) -> Section:
@@ -427,17 +334,17 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
             str(vote.get("by")),
             str(vote.get("answer")),
             str(vote.get("via")),
-            _moment(vote.get("at")),
+            moment(vote.get("at")),
             str(vote.get("comment")),
         )
         for vote in map(mapping, sequence(asked.data.get("votes")))
     )
-    tables = (_table_of("Answers so far", ("Who", "Answer", "Known by", "When", "Comment"), votes),) if votes else ()
+    tables = (table_of("Answers so far", ("Who", "Answer", "Known by", "When", "Comment"), votes),) if votes else ()
     people = "1 person" if needed == 1 else f"{needed} different people"
     return Section(
         "Time and answers",
-        _facts(
-            ("Asked", _moment(asked.asked_at)),
+        facts_of(
+            ("Asked", moment(asked.asked_at)),
             ("Deadline", f"{stamp(deadline)} ({left})"),
             (
                 "Approvals",
@@ -448,32 +355,6 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
     )
 
 
-def _facts(*facts: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (cut(name, TEXT_SHOWN), cut(str(value), TEXT_SHOWN)) for name, value in facts if value not in (None, "")
-    )
-
-
-def _table_of(caption: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    """A table of at most ``ROWS_SHOWN`` rows, whose caption says of how many."""
-    if len(rows) > ROWS_SHOWN:
-        caption = f"{caption} ({ROWS_SHOWN} of {len(rows):,} shown)"
-    return Table(caption, columns, tuple(tuple(cut(cell, TEXT_SHOWN) for cell in row) for row in rows[:ROWS_SHOWN]))
-
-
-def figure(value: Any) -> str | None:
-    """A number for people, at most six significant digits; None when it is none."""
-    parsed = number(value)
-    return None if parsed is None else f"{parsed:.6g}"
-
-
 def _change(before: Any, after: Any) -> str:
     old, new = number(before), number(after)
     return "" if old is None or new is None else f"{new - old:+.4g}"
-
-
-def _moment(value: Any) -> str:
-    try:
-        return stamp(datetime.fromisoformat(str(value)))
-    except ValueError:
-        return ""

@@ -29,6 +29,7 @@ from orchestration.domain.votes import LadderAction, duration
 from orchestration.steps.approval_links import steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_uri, write_record
+from orchestration.steps.reports import write_report
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
@@ -237,6 +238,8 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
     if status.final:
         LOG.info("RunEnded", extra=run_ended(run))
         facts["evidence"] = outcome_uri(ports, run)
+        if run.outcome == status:
+            facts["report"] = write_report(ports, run)
         facts |= _finished(ports, run_id, promoted=status is Status.PROMOTED)
     ports.channels.tell(
         status_message(

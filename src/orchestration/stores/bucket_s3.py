@@ -62,8 +62,8 @@ class AutomationBucket:
         """The S3 URI of a key in the bucket."""
         return f"s3://{self.name}/{key}"
 
-    def write_once(self, key: str, value: Any) -> bool:
-        """Write a JSON record unless it is there; what is there stays. True when this call wrote it.
+    def write_once(self, key: str, value: Any, content_type: str = "application/json") -> bool:
+        """Write a JSON record, or bytes of another type, unless it is there; what is there stays. True when this call wrote it.
 
         Source: S3 conditional writes, ``If-None-Match: *`` answers 412 when the key exists, 409 when another write of it
         goes on: that one is tried again, since the SDK does not.
@@ -73,7 +73,7 @@ class AutomationBucket:
         for attempt in range(CONFLICT_TRIES):
             try:
                 self._client.put_object(
-                    Bucket=self.name, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*", **locked
+                    Bucket=self.name, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*", **locked
                 )
             except ClientError as error:
                 code = error.response["Error"]["Code"]

@@ -1,0 +1,235 @@
+"""Pages of a model's life and of all models, drawn as the report of a run is. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ops.model_life import days_between, days_served
+from orchestration.domain.page import figure, html, moment
+from orchestration.domain.report_page import Scale, cell, document, drawing, part, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.model_life import Life, Measured
+
+ORDER: Final = ("RETRAIN", "ROLL_BACK", "COALESCE", "OBSERVE", "HOLD", "SKIP", "REJECT")
+"""Decisions from the bottom of a bar to its top."""
+
+SPARKS: Final = "▁▂▃▄▅▆▇█"
+SPARK_DAYS: Final = 30
+
+
+def life_page(life: Life) -> str:
+    """The HTML of a model's life."""
+    frozen = f"<p>Frozen: {cell(life.frozen_reason)}</p>" if life.frozen_reason else ""
+    tone = "warn" if life.frozen_reason else "plain"
+    notice = (
+        f'<section class="notice {tone}" aria-label="In short"><p>{life.signals:,} signals, {len(life.runs) + life.runs_left_out:,} runs that '
+        f"ended, {len(life.served) + life.served_left_out:,} promotions.</p>{frozen}</section>\n"
+    )
+    parts = [
+        part("days", "Signals and decisions by day", _days(life)),
+        part("noes", "Every no with its reason", _noes(life)),
+        part(
+            "metrics",
+            "Metrics over time",
+            "".join(_measured(each, at) for at, each in enumerate(life.measured)) or "<p>No signal had a number.</p>\n",
+        ),
+        part("served", "Promotions and what became of them", _served(life)),
+        part("runs", "Runs", _runs(life)),
+        part("controls", "Pauses and other changes by people", _controls(life)),
+    ]
+    return document(f"{life.model}: its life on record", "Report of a model", notice + "".join(parts))
+
+
+def models_page(lives: Sequence[Life]) -> str:
+    """All models, one line each."""
+    rows = [
+        [
+            cell(life.model),
+            _spark(life, lives, position),
+            f"{life.signals:,}",
+            f"{len(life.runs) + life.runs_left_out:,}",
+            f"{len(life.served) + life.served_left_out:,}",
+            cell(_when(life.days[-1].day) if life.days else "-"),
+            "yes" if life.frozen_reason else "no",
+        ]
+        for position, life in enumerate(lives)
+    ]
+    columns = ("Model", f"Signals, {SPARK_DAYS} days", "Signals", "Runs", "Promotions", "Last signal", "Frozen")
+    body = table("Models that had a signal", columns, rows) if rows else "<p>No signal has come yet.</p>\n"
+    return document("All models", "Report of models", part("models", "Models", body))
+
+
+def spark_text(life: Life, lives: Sequence[Life]) -> str:
+    """A model's signals by day for a terminal, up to the last day that any model had one."""
+    counts = _counts(life, lives)
+    most = max(counts, default=0) or 1
+    return "".join(SPARKS[(count * (len(SPARKS) - 1) + most - 1) // most] for count in counts)
+
+
+def _counts(life: Life, lives: Sequence[Life]) -> list[int]:
+    last = max((each.days[-1].day for each in lives if each.days), default=None)
+    if last is None:
+        return []
+    by_day = {day.day: sum(day.decided.values()) for day in life.days}
+    first = min(by_day, default=last)
+    days = days_between(min(first, last), last)[-SPARK_DAYS:]
+    return [0] * (SPARK_DAYS - len(days)) + [by_day.get(day, 0) for day in days]
+
+
+def _spark(life: Life, lives: Sequence[Life], position: int) -> str:
+    counts = _counts(life, lives)
+    most = max(counts, default=0) or 1
+    bars = "".join(
+        f'<rect class="bar" x="{2 + at * 196 / SPARK_DAYS:.1f}" y="{22 - 20 * count / most:.1f}" width="5" height="{20 * count / most:.1f}"/>'
+        for at, count in enumerate(counts)
+        if count
+    )
+    told = f"{sum(counts)} signals in {SPARK_DAYS} days, at most {max(counts, default=0)} a day."
+    return drawing(
+        f"spark-{position}",
+        "0 0 200 24",
+        f"Signals of {life.model}",
+        told,
+        f'<line class="axis" x1="2" y1="22" x2="198" y2="22"/>{bars}',
+    )
+
+
+def _days(life: Life) -> str:
+    if not life.days:
+        return "<p>No signal has come yet.</p>\n"
+    every = days_between(life.days[0].day, life.days[-1].day)[-400:]
+    most = max(sum(day.decided.values()) for day in life.days)
+    width, by_day = 700 / len(every), {day.day: day.decided for day in life.days}
+    shapes = ['<line class="axis" x1="10" y1="104" x2="710" y2="104"/>']
+    for at, day in enumerate(every):
+        decided, base = by_day.get(day, {}), 104.0
+        yes = sum(count for name, count in decided.items() if name in ORDER[:2])
+        for count, css in ((yes, "bar"), (sum(decided.values()) - yes, "ring")):
+            if count:
+                height = 90 * count / most
+                base -= height
+                shapes.append(
+                    f'<rect class="{css}" x="{10 + at * width:.2f}" y="{base:.2f}" width="{max(0.8, width * 0.8):.2f}" height="{height:.2f}"/>'
+                )
+    shapes.append(f'<text class="note" x="10" y="118">{html(every[0])}</text>')
+    shapes.append(f'<text class="note" x="710" y="118" text-anchor="end">{html(every[-1])}</text>')
+    shapes.append(f'<text class="note" x="10" y="10">most in a day: {most:,}</text>')
+    told = f"{life.signals} signals from {every[0]} to {every[-1]}, at most {most} in a day."
+    svg = drawing("days-drawing", "0 0 720 124", "Signals by day", told, "".join(shapes), "wide")
+    rows = [
+        [cell(day.day), *(f"{day.decided.get(name, 0) or '-'}" for name in ORDER)] for day in reversed(life.days[-31:])
+    ]
+    left_out = len(life.days) - len(rows) + life.days_left_out
+    shown = table(
+        "Days with signals, newest first", ("Day", *(name.replace("_", " ").lower() for name in ORDER)), rows, left_out
+    )
+    legend = '<p class="hint">Filled: a run began. Outlined: answered no, or kept for later.</p>\n'
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Signals by day">{svg}</div>\n{legend}{shown}'
+
+
+def _noes(life: Life) -> str:
+    if not life.noes:
+        return "<p>Every signal began a run.</p>\n"
+    rows = [
+        [
+            cell(no.reason),
+            cell(no.decision),
+            f"{no.count:,}",
+            cell(_when(no.first)),
+            cell(_when(no.last)),
+            cell(no.sentence),
+        ]
+        for no in life.noes
+    ]
+    return table(
+        "By reason, the most frequent first",
+        ("Reason", "Decision", "Times", "First", "Last", "Last sentence"),
+        rows,
+        life.noes_left_out,
+    )
+
+
+def _measured(measured: Measured, position: int) -> str:
+    days = days_between(measured.points[0][0], measured.points[-1][0])[-400:]
+    numbers = [value for _, low, high, bound in measured.points for value in (low, high, bound)]
+    scale = Scale.of(numbers, 96, 8)
+    step = 700 / max(1, len(days) - 1)
+    at = {day: 10 + number * step for number, day in enumerate(days)}
+    points = [point for point in measured.points if point[0] in at]
+    line = " ".join(f"{at[day]:.1f},{scale.x(high):.1f}" for day, _, high, _ in points)
+    bounds = " ".join(f"{at[day]:.1f},{scale.x(bound):.1f}" for day, _, _, bound in points if bound is not None)
+    dots = "".join(
+        f'<circle class="dot" cx="{at[day]:.1f}" cy="{scale.x(high):.1f}" r="2"/>' for day, _, high, _ in points
+    )
+    spans = "".join(
+        f'<path class="span" d="M{at[day]:.1f} {scale.x(low):.1f}V{scale.x(high):.1f}"/>'
+        for day, low, high, _ in points
+        if low != high
+    )
+    last = points[-1]
+    shapes = (
+        f'<polyline class="thread" points="{line}"/>{spans}{dots}'
+        + (f'<polyline class="mark" fill="none" stroke-dasharray="5 3" points="{bounds}"/>' if bounds else "")
+        + f'<text class="note" x="10" y="118">{html(days[0])}</text><text class="note" x="710" y="118" text-anchor="end">{html(days[-1])}</text>'
+    )
+    told = f"{measured.metric} on {len(points)} days; on {last[0]} at most {figure(last[2])}, threshold {figure(last[3]) or 'none'}."
+    svg = drawing(f"metric-{position}", "0 0 720 124", f"{measured.metric} over time", told, shapes, "wide")
+    label = html(f"Metric {position + 1}: {measured.metric}")
+    return (
+        f"<h3>{html(measured.metric)}</h3>\n<p>{cell(told)} Dashed: the threshold.</p>\n"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{svg}</div>\n'
+    )
+
+
+def _served(life: Life) -> str:
+    if not life.served:
+        return "<p>Nothing was promoted.</p>\n"
+    rows = []
+    for each in life.served:
+        days = days_served(each)
+        rows.append(
+            [
+                cell(each.run_id),
+                cell(_when(each.since)),
+                cell(_when(each.until) if each.until else "serves, as far as is on record"),
+                "-" if days is None else f"{days:.1f}",
+                cell(each.ended_by or "-"),
+                f"{each.signals:,}",
+                f"{each.drifts:,}",
+            ]
+        )
+    columns = ("Run", "Since", "Until", "Days", "Ended by", "Signals meanwhile", "Past their threshold")
+    return table("Newest first", columns, rows, life.served_left_out)
+
+
+def _runs(life: Life) -> str:
+    if not life.runs:
+        return "<p>No run has ended.</p>\n"
+    rows = [
+        [
+            cell(run.run_id),
+            cell(_when(run.started_at)),
+            cell(_when(run.ended_at)),
+            cell(run.outcome),
+            cell(_when(run.cooldown_until or "") or "-"),
+            cell(run.reason),
+        ]
+        for run in life.runs
+    ]
+    return table(
+        "Runs, newest first", ("Run", "Began", "Ended", "Outcome", "Cooldown until", "Reason"), rows, life.runs_left_out
+    )
+
+
+def _controls(life: Life) -> str:
+    if not life.controls:
+        return "<p>Nobody paused or unfroze it.</p>\n"
+    rows = [[cell(_when(each.at)), cell(each.change), cell(each.scope), cell(each.reason)] for each in life.controls]
+    return table("Changes, newest first", ("When", "Change", "Scope", "Reason"), rows, life.controls_left_out)
+
+
+def _when(value: str) -> str:
+    return moment(value) if "T" in value else value

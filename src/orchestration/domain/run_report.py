@@ -1,0 +1,561 @@
+"""The report of a run: what it was begun for, which way it went, what it came to. Pure.
+
+Made of the run's records and of nothing else, so the same run gives the same report whenever and by whomever it is made. A
+record that is not there, as of a run of an earlier release, is said to be not known. What is long is cut and what is many is
+counted: the records have all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from orchestration.domain.channel_text import cut
+from orchestration.domain.contracts import OUTCOMES, Status
+from orchestration.domain.json_values import mapping, number, sequence
+from orchestration.domain.records import RUN_RECORDS, decision_key, evidence_key, manifest_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REPORT_VERSION: Final = 1
+"""``schema_version`` of a report, of its JSON and of its page. An audit makes those of this version again and compares."""
+
+SENTENCE_SHOWN: Final = 300
+NAME_SHOWN: Final = 120
+GUARDS_SHOWN: Final = 24
+GATES_SHOWN: Final = 12
+VOTES_SHOWN: Final = 12
+VIOLATIONS_SHOWN: Final = 6
+DIGESTS_SHOWN: Final = 14
+"""Characters of a text and rows of a table: all at their limits are less than 150 KB, and two printed pages."""
+
+TRANSITION_USD: Final = 0.025 / 1000
+PRICE_SOURCE: Final = (
+    "0.025 USD for 1,000 state transitions of a Standard workflow, list price in US East (N. Virginia) by "
+    "aws.amazon.com/step-functions/pricing; other Regions may differ"
+)
+
+LANES: Final = (
+    ("Decide", ("ReadRetrainingDecision",), ("NoRetrainingNeeded", "SignalRejected")),
+    ("Ask, queue", ("RequestTrainingApproval", "AcquireTrainingSlot"), ("ApprovalRejected", "ApprovalExpired")),
+    (
+        "Train, judge",
+        ("TriggerTrainingPipeline", "EvaluateCandidate"),
+        ("TrainingFailed", "TrainingTimedOut", "NoCapacity"),
+    ),
+    (
+        "Serve",
+        ("RequestPromotionApproval", "PromoteCandidate", "AwaitBake", "RequestBakeApproval"),
+        ("CandidateRejected", "RetrainingStopped", "RetrainingSuperseded"),
+    ),
+    ("Undo, finish", ("RollBackEndpoint", "FinishPromotion"), ("RolledBack", "RollbackFailed")),
+    (
+        "Record",
+        ("RecordOutcome", "RecordFailure", "EscalateUnrecorded"),
+        ("ModelPromoted", "RetrainingCompleted", "RetrainingFailed"),
+    ),
+)
+"""Phase of the workflow, its states, and the ends reached from it."""
+
+END_OF: Final = {
+    Status.PROMOTED: "ModelPromoted",
+    Status.TRAINED: "RetrainingCompleted",
+    Status.CANDIDATE_REJECTED: "CandidateRejected",
+    Status.APPROVAL_REJECTED: "ApprovalRejected",
+    Status.APPROVAL_EXPIRED: "ApprovalExpired",
+    Status.STOPPED: "RetrainingStopped",
+    Status.SUPERSEDED: "RetrainingSuperseded",
+    Status.TRAINING_FAILED: "TrainingFailed",
+    Status.TRAINING_TIMED_OUT: "TrainingTimedOut",
+    Status.NO_CAPACITY: "NoCapacity",
+    Status.ROLLED_BACK: "RolledBack",
+    Status.ROLLBACK_FAILED: "RollbackFailed",
+    Status.FAILED: "RetrainingFailed",
+}
+"""The workflow's state that an outcome ends in."""
+
+PASSED_BY: Final = {
+    "RequestTrainingApproval": (Status.TRAINING_APPROVAL_REQUESTED,),
+    "AcquireTrainingSlot": (Status.TRAINING_QUEUED, Status.TRAINING_STARTED),
+    "TriggerTrainingPipeline": (Status.TRAINING_STARTED,),
+    "EvaluateCandidate": (Status.TRAINING_FINISHED, Status.CANDIDATE_EVALUATED),
+    "RequestPromotionApproval": (Status.PROMOTION_APPROVAL_REQUESTED,),
+    "PromoteCandidate": (Status.PROMOTION_STARTED,),
+    "AwaitBake": (Status.BAKE_APPROVAL_REQUESTED, Status.PROMOTION_BAKED),
+    "RequestBakeApproval": (Status.BAKE_APPROVAL_REQUESTED,),
+    "RollBackEndpoint": (Status.ROLLBACK_STARTED,),
+}
+"""Statuses that say that a run came to a state."""
+
+WITH_CHOICE: Final = frozenset(
+    {
+        "ReadRetrainingDecision",
+        "RequestTrainingApproval",
+        "AcquireTrainingSlot",
+        "EvaluateCandidate",
+        "RequestPromotionApproval",
+        "PromoteCandidate",
+        "AwaitBake",
+        "RequestBakeApproval",
+        "RecordOutcome",
+    }
+)
+"""States that a Choice follows, which is a transition of its own."""
+
+CONSOLES: Final = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+"""Where the console of a partition is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecords:
+    """The records of a run, by what they are (``RUN_RECORDS``); one that is not there is missing."""
+
+    model: str
+    run_id: str
+    bucket: str
+    found: Mapping[str, Mapping[str, Any]]
+
+    def get(self, name: str) -> dict[str, Any]:
+        """A record; empty where there is none, or where it came after the run's end and says nothing of it."""
+        record, end = mapping(self.found.get(name)), _place(self.found.get("outcome"))
+        place = _place(record)
+        return {} if name != "outcome" and place and end and place > end else record
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What the run was begun for."""
+
+    summary: str | None
+    source: str | None
+    severity: str | None
+    metric: str | None
+    observed: float | None
+    threshold: float | None
+    lower_is_worse: bool
+    dataset: str | None
+    window: str | None
+    report_uri: str | None
+    violations: tuple[tuple[str, str, str], ...]
+    violations_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A state of the workflow: whether the run came to it, and when, where that is known."""
+
+    phase: str
+    state: str
+    passed: bool
+    at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardShown:
+    """A guard of the decision."""
+
+    name: str
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateShown:
+    """A gate, with what it compared. ``lower`` and ``upper``: how far the value may be off; ``needed``: what they have to be beyond."""
+
+    name: str
+    candidate: float | None
+    champion: float | None
+    comparison: str
+    bound: float | None
+    lower: float | None
+    upper: float | None
+    needed: float | None
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoteShown:
+    """One answer, or that nobody answered; ``who`` is None then."""
+
+    subject: str
+    decision: str
+    who: str | None
+    how: str | None
+    at: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointShown:
+    """What served before, what the candidate is, what served when the run ended; None is not known."""
+
+    name: str | None
+    before: str | None
+    candidate: str | None
+    after: str | None
+    before_data: str | None
+    candidate_data: str | None
+    before_image: str | None
+    candidate_image: str | None
+    instances: str | None
+    registry: str | None
+    baseline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """From one status to the next. ``instances`` None: not known. An instance's price is not on record."""
+
+    status: str
+    at: str
+    seconds: float | None
+    instances: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The report of one run; times are ISO-8601 in UTC as the records have them."""
+
+    model: str
+    run_id: str
+    outcome: str
+    reason: str
+    error: str | None
+    goes_back: bool
+    started_at: str | None
+    ended_at: str | None
+    end: str
+    drift: Drift
+    way: tuple[Stop, ...]
+    guards: tuple[GuardShown, ...]
+    guards_left_out: int
+    votes: tuple[VoteShown, ...]
+    votes_left_out: int
+    judged: str | None
+    gates: tuple[GateShown, ...]
+    gates_left_out: int
+    endpoint: EndpointShown
+    phases: tuple[Phase, ...]
+    transitions: int
+    transitions_usd: float
+    price_source: str
+    digests: tuple[tuple[str, str], ...]
+    digests_left_out: int
+    links: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...] = field(default_factory=tuple)
+
+    def as_record(self) -> dict[str, Any]:
+        """The report as it lies in the bucket."""
+        return {"schema_version": REPORT_VERSION, "kind": "report", **asdict(self)}
+
+
+def record_keys(model: str, run_id: str) -> dict[str, str]:
+    """Where a run's records lie, by what they are, without its decision: the manifest tells that."""
+    names = {name: evidence_key(model, run_id, name) for name in RUN_RECORDS}
+    return {"manifest": manifest_key(model, run_id), **names}
+
+
+def decision_key_of(manifest: Mapping[str, Any]) -> str | None:
+    """Where the decision lies that a manifest follows; None when it does not say."""
+    signal_id = mapping(manifest.get("signal")).get("signal_id")
+    try:
+        decided = datetime.fromisoformat(str(manifest.get("created_at")))
+    except ValueError:
+        return None
+    return decision_key(str(manifest.get("model")), decided, str(signal_id)) if signal_id else None
+
+
+def run_report(records: RunRecords) -> RunReport:
+    """The report of a run, of its records."""
+    manifest, decision, outcome = (records.get(name) for name in ("manifest", "decision", "outcome"))
+    evaluation = records.get("evaluation")
+    ended = next((status for status in OUTCOMES if status == outcome.get("outcome")), Status.FAILED)
+    verdict = mapping(evaluation.get("verdict"))
+    guards = [
+        GuardShown(
+            _text(guard.get("guard"), NAME_SHOWN) or "", bool(guard.get("passed")), _text(guard.get("sentence")) or ""
+        )
+        for guard in map(mapping, sequence(decision.get("guards")))
+    ]
+    gates = sorted(
+        (_gate(mapping(gate), verdict) for gate in sequence(verdict.get("gates"))), key=lambda gate: gate.passed
+    )
+    votes = list(_votes(records))
+    way = tuple(_way(records))
+    transitions = sum(1 + (stop.state in WITH_CHOICE) for stop in way if stop.passed) + 1
+    digests = list(_digests(records))
+    return RunReport(
+        model=_text(records.model, NAME_SHOWN) or "",
+        run_id=_text(records.run_id, NAME_SHOWN) or "",
+        outcome=str(ended),
+        reason=_text(outcome.get("reason"), 4 * SENTENCE_SHOWN) or "The outcome's record is not there.",
+        error=_text(outcome.get("error"), NAME_SHOWN),
+        goes_back=mapping(manifest.get("signal")).get("kind") == "rollback",
+        started_at=_text(outcome.get("started_at") or manifest.get("created_at"), NAME_SHOWN),
+        ended_at=_text(outcome.get("ended_at"), NAME_SHOWN),
+        end=END_OF.get(ended, "RetrainingFailed"),
+        drift=_drift(manifest),
+        way=way,
+        guards=tuple(guards[:GUARDS_SHOWN]),
+        guards_left_out=max(0, len(guards) - GUARDS_SHOWN),
+        votes=tuple(votes[:VOTES_SHOWN]),
+        votes_left_out=max(0, len(votes) - VOTES_SHOWN),
+        judged=_text(verdict.get("sentence")),
+        gates=tuple(gates[:GATES_SHOWN]),
+        gates_left_out=max(0, len(gates) - GATES_SHOWN),
+        endpoint=_endpoint(records, ended),
+        phases=tuple(_phases(records)),
+        transitions=transitions,
+        transitions_usd=round(transitions * TRANSITION_USD, 6),
+        price_source=PRICE_SOURCE,
+        digests=tuple(digests[:DIGESTS_SHOWN]),
+        digests_left_out=max(0, len(digests) - DIGESTS_SHOWN),
+        links=tuple(_links(records)),
+        unknown=tuple(_unknown(records, ended)),
+    )
+
+
+def _drift(manifest: Mapping[str, Any]) -> Drift:
+    signal = mapping(manifest.get("signal"))
+    threshold, dataset = mapping(signal.get("threshold")), mapping(signal.get("dataset"))
+    found = [
+        (
+            _text(entry.get("feature"), NAME_SHOWN) or "",
+            _text(entry.get("check"), NAME_SHOWN) or "",
+            _text(entry.get("description")) or "",
+        )
+        for entry in map(mapping, sequence(signal.get("violations"))[:VIOLATIONS_SHOWN])
+    ]
+    count = number(signal.get("violation_count")) or 0
+    window = " to ".join(str(dataset[key]) for key in ("window_start", "window_end") if dataset.get(key))
+    return Drift(
+        summary=_text(signal.get("summary")),
+        source=_text(signal.get("source"), NAME_SHOWN),
+        severity=_text(mapping(manifest.get("decision")).get("severity"), NAME_SHOWN),
+        metric=_text(threshold.get("metric"), NAME_SHOWN),
+        observed=number(threshold.get("observed")),
+        threshold=number(threshold.get("threshold")),
+        lower_is_worse=bool(threshold.get("lower_is_worse")),
+        dataset=_text(dataset.get("uri")),
+        window=_text(window, NAME_SHOWN),
+        report_uri=_text(signal.get("report_uri")),
+        violations=tuple(found),
+        violations_left_out=max(0, int(count) - len(found)),
+    )
+
+
+def _way(records: RunRecords) -> Iterable[Stop]:
+    manifest, outcome = records.get("manifest"), records.get("outcome")
+    times = dict(_statuses(records))
+    known = {"ReadRetrainingDecision": _text(manifest.get("created_at") or outcome.get("started_at"), NAME_SHOWN)}
+    known["RecordOutcome"] = _text(outcome.get("ended_at"), NAME_SHOWN)
+    bake = records.get("verification")
+    if bake:
+        known["AwaitBake"] = _text(bake.get("began_at"), NAME_SHOWN)
+    if outcome.get("finish") is not None:
+        # Nobody notes when it was begun.
+        known["FinishPromotion"] = None
+    for state, statuses in PASSED_BY.items():
+        said = next((status for status in statuses if status in times), None)
+        if said is not None:
+            known.setdefault(state, times[said])
+    if records.get("evaluation") and Status.ROLLBACK_DECIDED not in times:
+        known.setdefault("EvaluateCandidate", None)
+    for phase, states, _ in LANES:
+        for state in states:
+            if state not in {"RecordFailure", "EscalateUnrecorded"}:
+                yield Stop(phase, state, state in known, known.get(state))
+
+
+def _statuses(records: RunRecords) -> list[tuple[str, str]]:
+    found = map(mapping, sequence(records.get("outcome").get("statuses")))
+    return [(str(each.get("status"))[:NAME_SHOWN], str(each.get("at"))[:NAME_SHOWN]) for each in found][: len(Status)]
+
+
+def _phases(records: RunRecords) -> Iterable[Phase]:
+    statuses = _statuses(records)
+    following = [*(at for _, at in statuses[1:]), ""]
+    for (status, at), end in zip(statuses, following, strict=False):
+        yield Phase(status, at, seconds_between(at, end), _instances_of(records, status))
+
+
+def _instances_of(records: RunRecords, status: str) -> str | None:
+    """What runs for the model from a status on, as far as the records say; ``-`` where nothing has to."""
+    if status == Status.TRAINING_STARTED:
+        training = mapping(mapping(mapping(records.get("manifest").get("policy")).get("effective")).get("training"))
+        asked = mapping(mapping(training.get("request")).get("ResourceConfig"))
+        groups = [mapping(group) for group in sequence(asked.get("InstanceGroups"))] or [asked]
+        return _instances(groups, "InstanceCount")
+    if status in {Status.PROMOTION_STARTED, Status.BAKE_APPROVAL_REQUESTED, Status.BAKE_APPROVED}:
+        return _endpoint_instances(records)
+    return "-"
+
+
+def _endpoint_instances(records: RunRecords) -> str | None:
+    config = mapping(_plan(records).get("create_endpoint_config"))
+    return _instances([mapping(each) for each in sequence(config.get("ProductionVariants"))], "InitialInstanceCount")
+
+
+def _instances(groups: list[dict[str, Any]], count: str) -> str | None:
+    named = [
+        f"{int(number(each.get(count)) or 1)} x {each['InstanceType']}" for each in groups if each.get("InstanceType")
+    ]
+    return _text(", ".join(named), NAME_SHOWN)
+
+
+def _votes(records: RunRecords) -> Iterable[VoteShown]:
+    for subject in ("training", "promotion", "bake"):
+        approval = records.get(f"approval-{subject}")
+        if not approval:
+            continue
+        votes = [mapping(vote) for vote in sequence(approval.get("votes"))]
+        for vote in votes:
+            yield VoteShown(
+                subject=subject,
+                decision=_text(vote.get("answer"), NAME_SHOWN) or "",
+                who=_text(vote.get("by"), NAME_SHOWN),
+                how=_text(vote.get("via"), NAME_SHOWN),
+                at=_text(vote.get("at"), NAME_SHOWN),
+                comment=_text(vote.get("comment")) or "",
+            )
+        if not votes or approval.get("decision") not in [vote.get("answer") for vote in votes]:
+            decided = _text(approval.get("decided_at"), NAME_SHOWN)
+            ended = _text(approval.get("decision") or "WITHDRAWN", NAME_SHOWN) or ""
+            yield VoteShown(subject, ended, None, None, decided, _text(approval.get("reason")) or "")
+
+
+def _gate(gate: dict[str, Any], verdict: Mapping[str, Any]) -> GateShown:
+    value, bound, lower, upper = (number(gate.get(name)) for name in ("value", "bound", "lower", "upper"))
+    name = str(gate.get("name"))
+    part = name.partition(" in slice ")[2].partition(" against ")[0]
+    champion = mapping(verdict.get("champion_metrics"))
+    metric = str(gate.get("metric"))
+    comparison = str(gate.get("comparison"))
+    edge = upper if "<" in comparison else lower
+    # The stricter bound is as far from what is asked as the value's own bound is from the value.
+    needed = bound - value + edge if None not in (value, bound, edge) else bound  # type: ignore[operator] # none is None here
+    return GateShown(
+        name=_text(name, NAME_SHOWN) or "",
+        candidate=value,
+        champion=number(champion.get(f"{metric} in slice {part}" if part else metric)),
+        comparison=comparison[:2],
+        bound=bound,
+        lower=lower,
+        upper=upper,
+        needed=needed,
+        passed=bool(gate.get("passed")),
+        sentence=_text(gate.get("sentence")) or "",
+    )
+
+
+def _plan(records: RunRecords) -> dict[str, Any]:
+    return mapping(mapping(records.get("evaluation").get("answer")).get("plan"))
+
+
+def _endpoint(records: RunRecords, ended: Status) -> EndpointShown:
+    champion, plan = mapping(records.get("manifest").get("champion")), _plan(records)
+    container = mapping(mapping(plan.get("create_model")).get("PrimaryContainer"))
+    finish = mapping(records.get("outcome").get("finish"))
+    before = champion.get("endpoint_config") or plan.get("previous_config")
+    started = any(status == Status.PROMOTION_STARTED for status, _ in _statuses(records))
+    if ended is Status.PROMOTED:
+        after = plan.get("wanted_config")
+    elif ended is Status.ROLLED_BACK or not started:
+        after = before
+    else:
+        after = None
+    return EndpointShown(
+        name=_text(plan.get("endpoint") or champion.get("endpoint"), NAME_SHOWN),
+        before=_text(before, NAME_SHOWN),
+        candidate=_text(plan.get("wanted_config"), NAME_SHOWN),
+        after=_text(after, NAME_SHOWN),
+        before_data=_text(champion.get("model_data_uri")),
+        candidate_data=_text(container.get("ModelDataUrl")),
+        before_image=_text(champion.get("image")),
+        candidate_image=_text(container.get("Image")),
+        instances=_endpoint_instances(records),
+        registry=_text(finish.get("registry")),
+        baseline=_text(finish.get("baseline")),
+    )
+
+
+def _digests(records: RunRecords) -> Iterable[tuple[str, str]]:
+    manifest, evaluation = records.get("manifest"), records.get("evaluation")
+    policy, checksums = mapping(manifest.get("policy")), mapping(manifest.get("checksums"))
+    named = {
+        "policy, version": policy.get("version") or manifest.get("policy_version"),
+        "policy, SHA-256": policy.get("sha256"),
+        "signal, SHA-256": checksums.get("signal_sha256"),
+        "training input, SHA-256": checksums.get("training_input_sha256"),
+        "champion's make-up, SHA-256": mapping(manifest.get("champion")).get("make_up_sha256"),
+        "data": mapping(manifest.get("dataset")).get("uri"),
+        "image": mapping(mapping(_plan(records).get("create_model")).get("PrimaryContainer")).get("Image"),
+        **{
+            f"record {name}, hash": mapping(records.get(name).get("chain")).get("hash")
+            for name in ("decision", "manifest", "evaluation", "verification", "outcome")
+        },
+        **{f"{uri}, ETag and size": version for uri, version in sorted(mapping(evaluation.get("versions")).items())},
+    }
+    for name, digest in named.items():
+        if digest is not None:
+            yield _text(name) or "", _text(digest) or ""
+
+
+def _links(records: RunRecords) -> Iterable[tuple[str, str]]:
+    """Pages of the console; none where nobody knows the partition's."""
+    manifest = records.get("manifest")
+    arn = str(manifest.get("execution_arn") or "")
+    parts = arn.split(":")
+    if len(parts) < 4 or parts[1] not in CONSOLES:  # noqa: PLR2004 - arn:partition:service:region
+        return
+    region = quote(parts[3], safe="")
+    console = f"https://{region}.{CONSOLES[parts[1]]}"
+    yield "Execution", f"{console}/states/home?region={region}#/v2/executions/details/{quote(arn, safe=':')}"
+    endpoint = _plan(records).get("endpoint") or mapping(manifest.get("champion")).get("endpoint")
+    if endpoint:
+        yield (
+            "Endpoint",
+            f"{console}/sagemaker/home?region={region}#/endpoints/{quote(str(endpoint)[:NAME_SHOWN], safe='')}",
+        )
+    keys = {"decision": decision_key_of(manifest), **record_keys(records.model, records.run_id)}
+    for name, key in keys.items():
+        if key and records.get(name):
+            where = f"{quote(records.bucket, safe='')}?region={region}&prefix={quote(key, safe='/')}"
+            yield f"Record: {name}", f"{console}/s3/object/{where}"
+
+
+def _unknown(records: RunRecords, ended: Status) -> Iterable[str]:
+    """What the records of a run of an earlier release do not say."""
+    statuses = {status for status, _ in _statuses(records)}
+    wanted = {"decision": True, "manifest": True, "outcome": True}
+    wanted["evaluation"] = Status.CANDIDATE_EVALUATED in statuses or ended is Status.PROMOTED
+    for subject in ("training", "promotion", "bake"):
+        wanted[f"approval-{subject}"] = f"{subject.upper()}_APPROVED" in statuses
+    for name, expected in wanted.items():
+        if expected and not records.get(name):
+            yield f"The record {name} is not there, so what it says is not known."
+
+
+def _place(record: Mapping[str, Any] | None) -> float | None:
+    return number(mapping(mapping(record).get("chain")).get("sequence"))
+
+
+def _text(value: Any, limit: int = SENTENCE_SHOWN) -> str | None:
+    return None if value in (None, "") else cut(str(value), limit)
+
+
+def seconds_between(start: str, end: str) -> float | None:
+    """Seconds from one time of a record to another, never less than none; None where one of them is none."""
+    try:
+        return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    except (ValueError, TypeError):
+        return None

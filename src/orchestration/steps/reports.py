@@ -1,0 +1,91 @@
+"""The report of a run that is over, written before its end is told: once for programs, once for people.
+
+It is made of the run's records alone, so whoever makes it again, after a death or years later, makes the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestration.domain.canonical_json import canonical
+from orchestration.domain.contracts import Status
+from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.json_values import json_object, mapping, number, sequence
+from orchestration.domain.records import evidence_key, report_key
+from orchestration.steps.evidence import write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.domain.run_report import RunRecords
+    from orchestration.ports import ApprovalPorts
+    from orchestration.stores.runs import StoredRun
+
+CONTENT_TYPES: Final = {"json": "application/json", "html": "text/html; charset=utf-8"}
+
+
+def report_uri(ports: ApprovalPorts, model: str, run_id: str) -> str:
+    """Where the page of a run's report lies."""
+    return ports.bucket.uri(report_key(model, run_id, "html"))
+
+
+def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
+    """Write the report of a run that has its outcome; gives the page's URI. Idempotent.
+
+    Raises:
+        OrchestrationError: a record of the run is committed and not in the bucket yet; its own due item writes it.
+    """
+
+    def read(key: str) -> bytes | None:
+        return ports.bucket.read(ports.bucket.uri(key)).body
+
+    outcome = mapping(json_object(read(evidence_key(run.model, run.run_id, "outcome")) or b""))
+    end = number(mapping(outcome.get("chain")).get("sequence")) or 0
+    for wait in ports.table.waits_of_run(run.run_id):
+        if wait.record is not None and wait.record < end:
+            write_record(ports, run.model, wait.record, wait.seal)
+    records = read_records(read, ports.bucket.name, run.model, run.run_id)
+    statuses = {mapping(row).get("status") for row in sequence(outcome.get("statuses"))}
+    lacking = [
+        name for name in ("manifest", "decision") if not records.get(name) and ports.table.decision_of(run.run_id)
+    ]
+    if Status.CANDIDATE_EVALUATED in statuses and not records.get("evaluation"):
+        lacking.append("evaluation")
+    if lacking:
+        raise OrchestrationError(
+            f"The report of run {run.run_id} waits for its records {', '.join(lacking)}, which are not in the bucket yet. The next "
+            "sweep writes them; if it cannot, its own error says why, and the audit what is wrong with them."
+        )
+    for suffix, body in pages(records).items():
+        ports.bucket.write_once(report_key(run.model, run.run_id, suffix), body, CONTENT_TYPES[suffix])
+    return report_uri(ports, run.model, run.run_id)
+
+
+def pages(records: RunRecords) -> dict[str, bytes]:
+    """The report's bytes by suffix, the page last: where it is, the report is whole."""
+    # Only a run's end needs them, and a start would pay for them.
+    from orchestration.domain.report_page import report_page  # noqa: PLC0415
+    from orchestration.domain.run_report import run_report  # noqa: PLC0415
+
+    report = run_report(records)
+    return {"json": canonical(report.as_record()).encode(), "html": report_page(report).encode()}
+
+
+def of_this_version(suffix: str, body: bytes) -> bool:
+    """Whether a report was made by code that makes the same of the same records."""
+    from orchestration.domain.report_page import GENERATOR  # noqa: PLC0415
+    from orchestration.domain.run_report import REPORT_VERSION  # noqa: PLC0415
+
+    if suffix == "html":
+        return GENERATOR.encode() in body
+    return mapping(json_object(body)).get("schema_version") == REPORT_VERSION
+
+
+def read_records(read: Callable[[str], bytes | None], bucket: str, model: str, run_id: str) -> RunRecords:
+    """The records of a run that lie in the bucket of this name; ``read`` gives what lies at a key."""
+    from orchestration.domain.run_report import RunRecords, decision_key_of, record_keys  # noqa: PLC0415
+
+    found = {name: mapping(json_object(read(key) or b"")) for name, key in record_keys(model, run_id).items()}
+    key = decision_key_of(found["manifest"])
+    decision = mapping(json_object(read(key) or b"")) if key else {}
+    return RunRecords(model, run_id, bucket, {**found, "decision": decision})

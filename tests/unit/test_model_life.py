@@ -1,0 +1,172 @@
+"""Pages of a model's life and of all models, as a reviewer makes them: same bytes from the same records, bounded, safe."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.life_page import life_page, models_page, spark_text
+from ops.model_life import life_of
+from ops.report import ReportOptions, model_life, report
+from ops.stack import OperatorError
+from ops.terminal import Terminal
+from orchestration.domain.records import report_key
+from orchestration.steps.reports import read_records
+from tests.unit import stories
+from tests.unit.fakes import World
+from tests.unit.history import rich_history
+from tests.unit.page_check import page_findings
+from tests.unit.stories import do
+
+
+@dataclass(frozen=True)
+class MemoryStack:
+    """A stack as the command sees it: its table and its bucket."""
+
+    world: World
+
+    @property
+    def table(self) -> Any:
+        return self.world.table
+
+    @property
+    def bucket(self) -> Any:
+        return self.world.bucket
+
+
+def made(world: World, **options: Any) -> tuple[int, str]:
+    said = io.StringIO()
+    status = report(MemoryStack(world), Terminal(file=said), ReportOptions(**options))  # type: ignore[arg-type] # as far as it is asked
+    return status, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def lived() -> World:
+    world = World(max_concurrent_trainings=2)
+    rich_history(world)
+    return world
+
+
+def test_the_same_world_gives_the_same_page_whenever_it_is_made(lived: World) -> None:
+    first = life_page(model_life(MemoryStack(lived), "churn"))  # type: ignore[arg-type] # as far as it is asked
+    lived.clock.forward(hours=1)
+    assert life_page(model_life(MemoryStack(lived), "churn")) == first  # type: ignore[arg-type] # likewise
+    assert page_findings(first) == []
+
+
+def test_a_life_has_every_no_every_run_and_what_people_changed(lived: World) -> None:
+    life = model_life(MemoryStack(lived), "churn")  # type: ignore[arg-type] # as far as it is asked
+    assert [run.outcome for run in life.runs] == ["CANDIDATE_REJECTED", "APPROVAL_EXPIRED", "APPROVAL_REJECTED"]
+    assert ("FROZEN", "HOLD") in {(no.reason, no.decision) for no in life.noes}
+    assert "unfrozen" in {control.change for control in life.controls}
+    fraud = model_life(MemoryStack(lived), "fraud")  # type: ignore[arg-type] # likewise
+    (served,) = fraud.served
+    assert (served.run_id, served.until) == ("run-1", None)
+    assert served.drifts <= served.signals
+
+
+def test_a_promotion_ends_with_the_next_one_and_says_which_kind_that_was() -> None:
+    def ended(run_id: str, at: str) -> dict[str, Any]:
+        return {
+            "kind": "outcome",
+            "model": "fraud",
+            "run_id": run_id,
+            "outcome": "PROMOTED",
+            "ended_at": at,
+            "model_state": {},
+        }
+
+    back = {"kind": "manifest", "run_id": "back", "signal": {"kind": "rollback"}}
+    newest_first = [
+        ended("back", "2026-03-20T00:00:00+00:00"),
+        back,
+        ended("b", "2026-03-08T00:00:00+00:00"),
+        ended("a", "2026-03-01T00:00:00+00:00"),
+    ]
+    life = life_of("fraud", newest_first)
+    assert [(each.run_id, each.ended_by) for each in life.served] == [
+        ("back", None),
+        ("b", "rollback by hand back"),
+        ("a", "promotion b"),
+    ]
+    assert "12.0" in life_page(life)
+
+
+def test_ten_thousand_signals_are_one_page_of_at_most_500_kb() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    hostile = "<script>\u202e" + "x" * 4000
+    records = [
+        {
+            "kind": "decision",
+            "decided_at": (start + timedelta(hours=number)).isoformat(),
+            "decision": "HOLD",
+            "reason": f"REASON_{number % 90}",
+            "sentence": hostile,
+            "signal": {
+                "threshold": {"metric": f"psi<{number % 7}>", "observed": number % 13, "threshold": 5.0, "ratio": 1.1}
+            },
+        }
+        for number in reversed(range(10_000))
+    ]
+    life = life_of("fraud", records)
+    page = life_page(life)
+    assert life.signals == 10_000
+    assert len(page.encode()) <= 500_000
+    assert page_findings(page) == []
+    assert (life.noes_left_out, life.measured_left_out) == (30, 3)
+    assert "left out" in page
+
+
+def test_all_models_are_a_line_each_with_a_spark_line(lived: World, tmp_path: Path) -> None:
+    status, said = made(lived, out=str(tmp_path / "all.html"))
+    page = (tmp_path / "all.html").read_text(encoding="utf-8")
+    models = lived.table.models()
+    assert status == 0
+    assert all(any(line.startswith(model) for line in said.splitlines()) for model in models)
+    assert page.count('id="spark-') == 2 * len(models)
+    assert page_findings(page) == []
+    lives = [model_life(MemoryStack(lived), model) for model in models]  # type: ignore[arg-type] # as far as it is asked
+    assert {len(spark_text(life, lives)) for life in lives} == {30}
+    assert page_findings(models_page([])) == []
+
+
+def test_a_run_is_fetched_as_the_loop_reported_it(lived: World, tmp_path: Path) -> None:
+    out = tmp_path / "run.html"
+    assert made(lived, run="run-1", out=str(out))[0] == 0
+    assert out.read_bytes() == lived.bucket.objects[lived.bucket.uri(report_key("fraud", "run-1", "html"))]
+    _, said = made(lived, run="run-1", json=True)
+    assert json.loads(said)["run_id"] == "run-1"
+
+
+def test_the_report_of_an_old_run_is_made_of_what_its_records_tell(world: World, tmp_path: Path) -> None:
+    stories.training(world)
+    do(world, "close", failure={"error": "Boom", "cause": "It broke."})
+    written = world.bucket.objects.pop(world.bucket.uri(report_key("fraud", "run-1", "html")))
+    assert made(world, run="run-1", out=str(tmp_path / "a.html"))[0] == 0
+    assert (tmp_path / "a.html").read_bytes() == written
+    records = read_records(
+        lambda key: world.bucket.read(world.bucket.uri(key)).body, world.bucket.name, "fraud", "run-1"
+    )
+    decision = next(key for key in world.keys("decisions/fraud/") if records.get("decision"))
+    world.remove(decision)
+    assert made(world, run="run-1", out=str(tmp_path / "b.html"))[0] == 0
+    text = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert "The record decision is not there, so what it says is not known." in text
+    assert page_findings(text) == []
+
+
+def test_what_is_not_there_or_goes_on_is_said(lived: World) -> None:
+    for options, said in (
+        ({"run": "nobody"}, "There is no run nobody"),
+        ({"run": "run-5"}, "Run run-5 goes on"),
+        ({"model": "nobody"}, "Nothing is on record of nobody"),
+        ({"run": "run-1", "out": "/nowhere/at/all"}, "cannot be written"),
+    ):
+        with pytest.raises(OperatorError, match=said):
+            made(lived, **options)

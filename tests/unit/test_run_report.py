@@ -1,0 +1,277 @@
+"""The report of a run: there before its end is told, the same bytes from whoever makes it, safe whatever stands in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.record_schemas import schema_finding
+from orchestration.domain.canonical_json import canonical
+from orchestration.domain.contracts import OUTCOMES, DueKind
+from orchestration.domain.evaluation import Standing, evaluate
+from orchestration.domain.policy import Evaluation
+from orchestration.domain.records import report_key, reported_run, sha256
+from orchestration.domain.report_page import report_page
+from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, run_report
+from orchestration.steps.reports import pages, read_records
+from tests.unit import stories
+from tests.unit.fakes import ProcessDiedError, World
+from tests.unit.history import promoted, rejected_and_frozen, signal, sweeps
+from tests.unit.page_check import contrast_findings, page_findings
+from tests.unit.stories import do
+
+PAGE = "evidence/fraud/run-1/report.html"
+LIMIT = 150_000
+HOSTILE = "<script>alert(1)</script>\u202e\x00\x1b[31m\"'&]]>--><svg onload=x>" + "W" * 65_000
+
+
+def records(world: World, model: str = "fraud", run_id: str = "run-1") -> RunRecords:
+    return read_records(lambda key: world.bucket.read(world.bucket.uri(key)).body, world.bucket.name, model, run_id)
+
+
+def page(world: World, key: str = PAGE) -> str:
+    return world.bucket.objects[world.bucket.uri(key)].decode()
+
+
+def rolled_back(world: World) -> None:
+    stories.rejected_by_bake(world)
+    do(world, "roll_back", token="rollback")
+    world.sagemaker.settle(stories.ENDPOINT)
+    stories.tell_endpoint(world)
+    do(world, "close")
+
+
+def rejected_by_gate(world: World) -> None:
+    stories.trained(world, report={"binary_classification_metrics": {"auc": {"value": 0.5}}})
+    do(world, "evaluate")
+    do(world, "close")
+
+
+def rejected_by_people(world: World) -> None:
+    stories.asked(world)
+    stories.approve(world, decision="REJECTED")
+    do(world, "close")
+
+
+def failed(world: World) -> None:
+    stories.training(world)
+    do(world, "close", failure={"error": "Boom", "cause": "It broke."})
+
+
+def superseded(world: World) -> None:
+    stories.trained(world)
+    world.sagemaker.serve(stories.ENDPOINT, "somebody-elses")
+    do(world, "evaluate")
+    do(world, "close")
+
+
+def stopped(world: World) -> None:
+    stories.asked(world)
+    stories.tell_dead(world, "ABORTED")
+
+
+WAYS: dict[str, Callable[[World], None]] = {
+    "PROMOTED": promoted,
+    "ROLLED_BACK": rolled_back,
+    "CANDIDATE_REJECTED": rejected_by_gate,
+    "APPROVAL_REJECTED": rejected_by_people,
+    "FAILED": failed,
+    "SUPERSEDED": superseded,
+    "STOPPED": stopped,
+}
+
+
+@pytest.mark.parametrize("outcome", WAYS)
+def test_a_run_leaves_a_report_before_its_end_is_told_and_the_message_and_the_output_name_it(
+    outcome: str, world: World
+) -> None:
+    WAYS[outcome](world)
+    found = world.read("evidence/fraud/run-1/report.json")
+    assert (found["outcome"], found["end"], found["unknown"]) == (outcome, END_OF[found["outcome"]], [])
+    assert schema_finding(found) is None
+    (message,) = world.told(outcome)
+    assert dict(message.facts)["report"] == world.bucket.uri(PAGE)
+    assert do(world, "close")["output"]["report"] == world.bucket.uri(PAGE)
+    assert page_findings(page(world)) == []
+
+
+@pytest.mark.parametrize("outcome", WAYS)
+def test_whoever_makes_a_report_again_makes_the_same_bytes(outcome: str, world: World) -> None:
+    WAYS[outcome](world)
+    written = {
+        suffix: world.bucket.objects[world.bucket.uri(report_key("fraud", "run-1", suffix))]
+        for suffix in ("json", "html")
+    }
+    for _ in range(3):
+        sweeps(world)
+    signal(world, "later")
+    assert pages(records(world)) == written
+
+
+def test_what_follows_the_end_of_a_run_is_not_in_its_report(world: World) -> None:
+    stopped(world)
+    before = page(world)
+    sweeps(world)
+    assert world.keys("evidence/fraud/run-1/approval-promotion.json")
+    assert pages(records(world))["html"].decode() == before
+
+
+def test_a_death_before_any_call_of_the_end_leaves_the_report_once_and_the_end_told(
+    new_world: Callable[..., World],
+) -> None:
+    deaths = 0
+    for at in range(1, 200):
+        world = new_world()
+        stories.training(world)
+        world.outside.die_before(at)
+        try:
+            do(world, "close")
+        except ProcessDiedError:
+            deaths += 1
+        else:
+            break
+        world.outside.live()
+        do(world, "close")
+        sweeps(world)
+        assert [world.versions(f"evidence/fraud/run-1/report.{suffix}") for suffix in ("json", "html")] == [1, 1], at
+        assert world.told("FAILED"), at
+        assert pages(records(world))["html"].decode() == page(world), at
+    assert deaths > 10
+
+
+def test_an_end_waits_for_a_record_that_is_not_in_the_bucket(world: World) -> None:
+    stories.trained(world, report={"binary_classification_metrics": {"auc": {"value": 0.5}}})
+    do(world, "evaluate")
+    key = "evidence/fraud/run-1/evaluation.json"
+    kept = world.bucket.objects.pop(world.bucket.uri(key))
+    do(world, "close")
+    assert (world.told("CANDIDATE_REJECTED"), world.keys(PAGE)) == ([], [])
+    world.bucket.objects[world.bucket.uri(key)] = kept
+    sweeps(world)
+    assert len(world.told("CANDIDATE_REJECTED")) == 1
+    assert world.keys(PAGE)
+    assert [item for item in world.due(DueKind.TELL) if "CANDIDATE_REJECTED" in item.subject] == []
+
+
+def test_every_end_of_the_workflow_is_drawn() -> None:
+    states = json.loads(Path("statemachine.asl.json").read_text(encoding="utf-8"))["States"]
+    assert set(END_OF) == OUTCOMES
+    assert set(END_OF.values()) <= {end for _, _, ends in LANES for end in ends} <= set(states)
+
+
+def hostile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: value[key] if key in {"statuses", "chain", "outcome", "created_at"} else hostile(value[key])
+            for key in value
+        }
+    if isinstance(value, list):
+        return [hostile(each) for each in value] * 200
+    return HOSTILE if isinstance(value, str) else value
+
+
+def hostile_records(world: World) -> dict[str, Any]:
+    """The records of the run with 1,000 gates, each of its lists 200 times as long, each text hostile and of 64 KB."""
+    found = {name: hostile(copy.deepcopy(dict(record))) for name, record in records(world).found.items()}
+    found["evaluation"]["verdict"]["gates"] *= 5
+    return found
+
+
+def test_hostile_and_huge_records_stay_text_within_150_kb_and_say_what_is_left_out(world: World) -> None:
+    promoted(world)
+    found = hostile_records(world)
+    gates = found["evaluation"]["verdict"]["gates"]
+    made = pages(RunRecords("fraud", "run-1", "automation", found))
+    text = made["html"].decode()
+    assert len(gates) == 1000
+    assert len(made["html"]) <= LIMIT
+    assert len(made["json"]) <= LIMIT
+    assert page_findings(text) == []
+    assert "988 more left out" in text
+    assert "&lt;script&gt;" in text
+    assert "\\u202e" in text
+    assert not {"\u202e", "\x00", "\x1b"} & set(text)
+
+
+@pytest.mark.parametrize("lost", ["decision", "manifest", "evaluation", "approval-promotion", "outcome"])
+def test_a_record_that_is_not_there_is_said_to_be_not_known(lost: str, world: World) -> None:
+    promoted(world)
+    found = {**records(world).found, lost: {}}
+    report = run_report(RunRecords("fraud", "run-1", "automation", found))
+    if lost != "evaluation" or report.outcome == "PROMOTED":
+        assert (
+            any(f"record {lost} is not there" in sentence for sentence in report.unknown)
+            or lost == "approval-promotion"
+        )
+    assert page_findings(report_page(report)) == []
+
+
+@pytest.mark.parametrize("junk", [None, 7, "x", [], [[]], {"a": 1}, True])
+def test_no_content_of_a_record_raises(junk: Any, world: World) -> None:
+    promoted(world)
+    whole = records(world).found
+    for name in whole:
+        for member in (*whole[name], None):
+            spoilt = {**whole[name], member: junk} if member else {}
+            made = pages(RunRecords("fraud", "run-1", "automation", {**whole, name: spoilt}))
+            assert page_findings(made["html"].decode()) == []
+
+
+def test_a_run_nobody_answered_says_so(world: World) -> None:
+    rejected_and_frozen(world)
+    report = world.read("evidence/churn/run-3/report.json")
+    assert [(vote["decision"], vote["who"]) for vote in report["votes"]] == [("EXPIRED", None)]
+    assert page_findings(page(world, "evidence/churn/run-3/report.html")) == []
+
+
+def test_a_gate_is_drawn_with_how_far_its_value_may_be_off(world: World) -> None:
+    block = {"auc": {"value": 0.9, "lower": 0.88, "upper": 0.92, "confidence": 0.95}}
+    champion = {"auc": {"value": 0.8, "lower": 0.78, "upper": 0.82, "confidence": 0.95}}
+    body = {"binary_classification_metrics": block, "champion": {"binary_classification_metrics": champion}}
+    wanted = Evaluation(metric="auc", minimum=0.7, min_improvement=0.0, confidence=0.95)
+    verdict = evaluate(json.dumps(body).encode(), wanted, Standing(True, ""))
+    promoted(world)
+    found = {**records(world).found}
+    found["evaluation"] = {**found["evaluation"], "verdict": json.loads(canonical(verdict.as_record()))}
+    report = run_report(RunRecords("fraud", "run-1", "automation", found))
+    value, against = report.gates
+    assert [value.lower, value.upper, value.needed] == pytest.approx([0.88, 0.92, 0.7])
+    assert [against.champion, against.needed] == pytest.approx([0.8, 0.8])
+    for gate in report.gates:
+        assert gate.lower is not None
+        assert gate.needed is not None
+        assert gate.passed == (gate.lower > gate.needed)
+
+
+def test_only_the_two_of_a_run_are_reports() -> None:
+    assert reported_run("evidence/fraud/run-1/report.html") == ("fraud", "run-1", "html")
+    for key in (
+        "evidence/fraud/run-1/report.txt",
+        "evidence/fraud/report.html",
+        "rejected/a/b/report.html",
+        "evidence/a/b/reports.html",
+    ):
+        assert reported_run(key) is None
+
+
+def test_a_colour_that_cannot_be_read_is_found(world: World) -> None:
+    promoted(world)
+    text = page(world)
+    assert contrast_findings(text.replace("--soft:#575c66", "--soft:#cccccc"))
+    assert page_findings(text.replace('scope="col"', "", 1)) != []
+    assert page_findings(text.replace("</main>", "<script>1</script></main>")) != []
+
+
+def test_a_page_that_changes_is_of_a_new_version(world: World) -> None:
+    """An audit makes reports of its own version again: change ``REPORT_VERSION`` with what this holds."""
+    promoted(world)
+    made = pages(records(world))
+    assert (REPORT_VERSION, sha256(made["json"])[:16], sha256(made["html"])[:16]) == SNAPSHOT
+
+
+SNAPSHOT = (1, "e872ff3758cf58d0", "81d272e93909693c")
