@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.aws_questions import page
+from ops.command_reference import command_reference
 from ops.region_schemas import as_text, region_data
 from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
 from ops.service_shapes import service_shapes
@@ -230,6 +231,7 @@ WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "src/orchestration/service_shapes.json": service_shapes,
     "docs/decisions/README.md": decisions_index,
+    "docs/reference/commands.md": command_reference,
     "ops/regions.json": lambda: as_text(region_data(sources())),
 }
 
