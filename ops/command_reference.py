@@ -17,8 +17,10 @@ def command_reference() -> str:
     """Every command with its help, section by section."""
     parts = [
         "# Commands",
-        f"Each option can also stand in the environment, as `{PREFIX}_` and its name: `{PREFIX}_REGION=eu-west-1`. `make "
-        "<command> REGION=eu-west-1` hands it on so. What `--json` prints is described in `docs/schemas/commands/`.",
+        (
+            f"Each option can also stand in the environment, as `{PREFIX}_` and its name: `{PREFIX}_REGION=eu-west-1`. `make "
+            "<command> REGION=eu-west-1` hands it on so. What `--json` prints is described in `docs/schemas/commands/`."
+        ),
         _help(retraining, "retraining"),
     ]
     with click.Context(retraining, info_name="retraining") as group:
