@@ -39,7 +39,7 @@ from ops.project import ROOT, TEMPLATE
 from ops.stack import OperatorError, Stack
 from ops.stack_deployment import DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
-from ops.workflow_picture import LANES
+from orchestration.domain.run_report import LANES
 from orchestration.domain.votes import COMMENT_LIMIT, Answer
 from orchestration.steps.approvals import PROMOTION
 

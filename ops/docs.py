@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.aws_questions import page
+from ops.command_reference import command_reference
 from ops.given_files import FileKind
 from ops.given_schemas import schema_of
 from ops.region_schemas import as_text, region_data
@@ -224,6 +225,7 @@ WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "src/orchestration/service_shapes.json": service_shapes,
     "docs/decisions/README.md": decisions_index,
+    "docs/reference/commands.md": command_reference,
     "ops/regions.json": lambda: as_text(region_data(sources())),
 }
 

@@ -1,6 +1,6 @@
 """What a file is that somebody wrote for the loop, by its name and what it holds, and how the loop reads it without a stack.
 
-``make validate`` and ``make try`` recognise alike.
+``retraining validate`` and ``retraining try`` recognise alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ops.template import sources
 from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, RETRAINING_REQUESTED
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.evaluation import METRIC_GROUPS
-from orchestration.domain.json_values import json_object
+from orchestration.domain.json_values import json_document, json_object
 from orchestration.domain.monitor_run import RunListing
 from orchestration.domain.training_output import READ
 from orchestration.settings import Settings
@@ -68,8 +68,28 @@ def recognised(name: str, body: bytes) -> Given | str:
     """What a file is, by its name and its bytes; or why nobody can tell, to follow its name. Pure."""
     if name.endswith(".csv"):
         return Given(FileKind.DECISION_FILE, name, body, {})
-    document = json_object(body, nan=True)
+    document = json_document(body, nan=True)
+    if _is_entry(document) or (isinstance(document, list) and document and all(map(_is_entry, document))):
+        document = _event_of_entries(document if isinstance(document, list) else [document])
+    if isinstance(document, list):
+        return f"holds a list of {len(document)}; one JSON object is looked at: write each into a file of its own"
     return document if isinstance(document, str) else Given(_kind(document), name, body, document)
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether it is what ``aws events put-events --entries`` sends."""
+    return isinstance(value, dict) and {"DetailType", "Detail"} <= value.keys()
+
+
+def _event_of_entries(entries: list[Any]) -> dict[str, Any] | str:
+    """The event that EventBridge makes of an entry; or why none is looked at, to follow the file's name."""
+    if len(entries) > 1:
+        return f"holds {len(entries)} entries of put-events; one is looked at: write each into a file of its own"
+    (entry,) = entries
+    detail = json_object(entry["Detail"], nan=True) if isinstance(entry["Detail"], str) else "is no text"
+    if isinstance(detail, str):
+        return f"is an entry of put-events whose Detail {detail}: put-events takes a JSON object written as a text"
+    return {"source": entry.get("Source"), "detail-type": entry["DetailType"], "detail": detail}
 
 
 def _kind(document: Mapping[str, Any]) -> FileKind:

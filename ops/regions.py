@@ -136,7 +136,7 @@ def fitted(document: Mapping[str, Any], region: str, gaps: Gaps, *, without: Col
         notes.append(
             f"What {region} has is not known: {source} have no list of its own for it. "
             f"Nothing {'else ' if unwanted else ''}is left out. Where a type is missing, CloudFormation refuses the template and names the type"
-            + (f': then WITHOUT="{" ".join(OPTIONAL)}", or one of them.' if kept else ".")
+            + (f': then --without "{" ".join(OPTIONAL)}", or one of them.' if kept else ".")
         )
     needed = lacks & {resource["Type"] for resource in left["Resources"].values()}
     refusal = (

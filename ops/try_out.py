@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.heard_signals import COLOURS
@@ -314,7 +315,7 @@ def command(stack: Stack | None, terminal: Terminal, file: Path, policy: Path | 
     given = given_file(file.name, _read(file))
     try:
         found = _tried(given, stack, policy, model)
-    except NotKnownError as error:
+    except (NotKnownError, BotoCoreError, ClientError) as error:
         raise NotReachedError(f"Not known: {error}. Nothing was decided.") from None
     _say(found, terminal)
     terminal.answer(

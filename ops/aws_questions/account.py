@@ -420,7 +420,7 @@ class Account:
     def _make_world(self) -> dict[str, str]:
         image = image_of(self.region)
         if image is None:
-            raise OperatorError(f"No scikit-learn container of AWS is known in {self.region}: REGION= names another.")
+            raise OperatorError(f"No scikit-learn container of AWS is known in {self.region}: --region names another.")
         serving = self.serving()
         bucket, role_arn = serving["bucket"], serving["role_arn"]
         endpoint, name = self.name("prod"), self.name("champion")

@@ -187,7 +187,7 @@ def test_of_a_region_that_is_not_known_people_say_what_to_leave_out(region: str)
     fit = fitted(SOURCES, region, GAPS, without=["approval-page", "slack"])
 
     assert unknown.startswith(f"What {region} has is not known:")
-    assert unknown.endswith('names the type: then WITHOUT="approval-page slack", or one of them.')
+    assert unknown.endswith('names the type: then --without "approval-page slack", or one of them.')
     assert "Nothing is left out." in unknown
     assert fit.notes[2].endswith(
         "Nothing else is left out. Where a type is missing, CloudFormation refuses the template and names the type."

@@ -16,11 +16,12 @@ def signed_in(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of somebody who is signed in to the stack's account."""
     for name, value in loop.aws.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("STACK", loop.stack)
+    monkeypatch.setenv("RETRAINING_STACK", loop.stack)
+    monkeypatch.setenv("COLUMNS", "20000")  # no sentence is broken
 
 
 def verified(capsys: pytest.CaptureFixture[str], model: str, *more: str) -> tuple[int, dict[str, Any]]:
-    """Exit status and JSON of ``make verify-audit MODEL= JSON=1``."""
+    """Exit status and JSON of ``retraining verify-audit --model ... --json``."""
     status = cli.main(["verify-audit", "--model", model, "--json", *more])
     return status, json.loads(capsys.readouterr().out)
 

@@ -30,7 +30,8 @@ def administrator(own: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:
     """The environment of an administrator."""
     for name, value in own.aws.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("STACK", own.stack)
+    monkeypatch.setenv("RETRAINING_STACK", own.stack)
+    monkeypatch.setenv("COLUMNS", "20000")  # no sentence is broken
     return own
 
 
@@ -80,7 +81,7 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
     kept = lasting(loop)
 
     # A table that is not lost is left alone.
-    assert cli.main(["restore-history"]) == 2
+    assert cli.main(["restore-history"]) == 1
     assert "not empty" in capsys.readouterr().err
     assert lasting(loop) == kept
 
@@ -102,7 +103,7 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
     assert loop.item(f"MODEL#{promoted}", "STATE") == state
 
     # Again, as after an interruption: the table has to be named, and nothing is written twice.
-    assert cli.main(["restore-history", "--yes"]) == 2
+    assert cli.main(["restore-history", "--yes"]) == 1
     status, again = restored(capsys, "--yes", "--table", loop.table)
     assert (status, again["written"]) == (0, {"written": 0, "there": planned["items"]})
     assert cli.main(["verify-audit"]) == 0, capsys.readouterr().out

@@ -178,7 +178,9 @@ OTHERWISE: list[tuple[str, str, Otherwise]] = [
     (
         "vote-under-its-policy",
         "the vote is refused",
-        faulty("dynamodb", "TransactWriteItems", code="AccessDeniedException", matching="make verify-aws", times=500),
+        faulty(
+            "dynamodb", "TransactWriteItems", code="AccessDeniedException", matching="retraining verify-aws", times=500
+        ),
     ),
     ("stopped-run-is-closed", "a role is asked for", lock_settle_rule_out),
     (

@@ -207,6 +207,36 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
     [
         ("r.json", {"model": "fraud", "observed": 0.4, "threshold": 0.2}, "drift report", []),
         (
+            "entries.json",
+            [
+                {
+                    "Source": "mlops.drift",
+                    "DetailType": "Drift Detected",
+                    "Detail": '{"model": "fraud", "observed": 0.4, "threshold": 0.2, "severty": "x"}',
+                }
+            ],
+            "event 'Drift Detected'",
+            ["$.detail.severty: is not read: did you mean severity?"],
+        ),
+        (
+            "entries.json",
+            {"Source": "mlops.drift", "DetailType": "Drift Detected", "Detail": {"model": "fraud"}},
+            "nothing that is known",
+            ["$: is an entry of put-events whose Detail is no text: put-events takes a JSON object written as a text."],
+        ),
+        (
+            "entries.json",
+            [{"Source": "mlops.drift", "DetailType": "Drift Detected", "Detail": "{}"}] * 2,
+            "nothing that is known",
+            ["$: holds 2 entries of put-events; one is looked at: write each into a file of its own."],
+        ),
+        (
+            "list.json",
+            [1],
+            "nothing that is known",
+            ["$: holds a list of 1; one JSON object is looked at: write each into a file of its own."],
+        ),
+        (
             "r.json",
             {"model": "fraud", "observed": 0.4, "treshold": 0.2, "severty": "bad"},
             "drift report",

@@ -1,0 +1,38 @@
+"""The page of every command of ``retraining``, made of what ``--help`` prints."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from ops.cli import COMMANDS, retraining
+from ops.invocation import PREFIX
+
+WIDTH: Final = 80
+"""Columns of a terminal."""
+
+
+def command_reference() -> str:
+    """Every command with its help, section by section."""
+    parts = [
+        "# Commands",
+        (
+            f"Each option can also stand in the environment, as `{PREFIX}_` and its name: `{PREFIX}_REGION=eu-west-1`. `make "
+            "<command> REGION=eu-west-1` hands it on so. What `--json` prints is described in `docs/schemas/commands/`."
+        ),
+        _help(retraining, "retraining"),
+    ]
+    with click.Context(retraining, info_name="retraining") as group:
+        for section, commands in COMMANDS.items():
+            parts.append(f"## {section}")
+            for name, (_, sentence) in commands.items():
+                found = retraining.get_command(group, name)
+                assert found is not None  # noqa: S101 - it is in the list
+                parts += [f"### {name}", sentence, _help(found, name, group)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(command: click.Command, name: str, group: click.Context | None = None) -> str:
+    context = click.Context(command, info_name=name, parent=group, terminal_width=WIDTH, max_content_width=WIDTH)
+    return f"```text\n{command.get_help(context).rstrip()}\n```"
