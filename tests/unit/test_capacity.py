@@ -17,6 +17,7 @@ from orchestration.domain.capacity import given_up, lacks_capacity, remedy, wait
 from orchestration.domain.contracts import TRAINING_JOB_STATE_CHANGE, Next, Status, WaitKind
 from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, NotAcceptedYetError
+from orchestration.domain.failures import ended
 from orchestration.domain.intention import training_subject
 from orchestration.domain.results import execution_ended, step_failures, training_job_ended
 from orchestration.domain.switches import KillSwitch
@@ -135,7 +136,7 @@ def test_a_pipeline_tells_which_steps_failed_and_why() -> None:
         {"StepName": "check", "StepStatus": "Failed"},
         *({"StepName": f"s{number}", "StepStatus": "Failed", "FailureReason": "x"} for number in range(3)),
     ]
-    assert step_failures(steps) == f"Step train: {NO_INSTANCES} Step s0: x Step s1: x"
+    assert step_failures(steps) == f"Step train failed: {ended(NO_INSTANCES)} Step s0 failed: x. Step s1 failed: x."
     assert step_failures(steps[:1]) == ""
 
 

@@ -1363,7 +1363,7 @@ def test_a_report_is_told_in_a_sentence_with_its_time_and_context() -> None:
     assert taken(drift(message="Look at February.", description="A new plan.")).context == "Look at February."
 
     least = taken({**reported(model="churn", severity="high"), "time": None})
-    assert least.summary == "Drift report on churn: drift is unknown against an unknown threshold."
+    assert least.summary == "Drift report on churn: it gives no numbers."
     assert (least.observed_at, least.context) == ("", "")
 
 

@@ -529,4 +529,4 @@ def test_what_failed_in_a_sweep_and_what_was_not_decided_can_be_looked_up(
     assert holds(lines("DueWorkFailed")[0], kind="look", subject="no wait id")
     assert holds(lines("SweepPartFailed")[0], what="listing alarms")
     do(world, "close", "run-9", failure={"error": "Boom", "cause": "The end."}, event={})
-    assert holds(lines("SignalUndecided")[0], run_id="run-9", reason="Boom: The end.")
+    assert holds(lines("SignalUndecided")[0], run_id="run-9", reason="It failed with Boom: The end.")
