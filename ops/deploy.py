@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ops import change_sets
+from ops import change_sets, runbook_page
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.destination import add_account, destination
 from ops.package import Package, add_without, package, without_of
@@ -95,7 +95,9 @@ def deploy_packaged(
         stack,
         "CREATE" if found is None else "UPDATE",
         template={"TemplateURL": made.url},
-        parameters=parameters_of(made.document()["Parameters"], found, given),
+        parameters=parameters_of(
+            made.document()["Parameters"], found, {**runbook_page.renewed(found, made.document()), **given}
+        ),
         capabilities=capabilities_of(cloudformation, made.url),
     )
     if change_set is None:
