@@ -35,8 +35,8 @@ from ops.rebuilt_history import (
     undecided_items,
 )
 from ops.stack import OperatorError, Stack, parser, run, truth, variable
+from ops.stack_names import resume_command
 from ops.terminal import Styled, Terminal
-from orchestration.domain.switches import resume_command
 
 if TYPE_CHECKING:
     import argparse

@@ -6,6 +6,7 @@ the template relies on how.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,3 +94,8 @@ def _names(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield key, text
         for name, each in node.items():
             yield from _names(each, name)
+
+
+def resume_command(scope: str) -> str:
+    """What lifts a switch, to be copied into a shell."""
+    return f"make resume SCOPE={shlex.quote(scope)}"

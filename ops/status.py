@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ops.stack import Stack, parser, run
+from ops.stack_names import resume_command
 from ops.terminal import Styled
-from orchestration.domain.switches import resume_command
 
 if TYPE_CHECKING:
     import argparse

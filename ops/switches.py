@@ -16,10 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.retrain import told
 from ops.stack import OperatorError, Stack, parser, required, run, variable
+from ops.stack_names import resume_command
 from ops.terminal import Styled
 from orchestration.domain.contracts import SignalSource
 from orchestration.domain.documents import Unreadable
-from orchestration.domain.switches import resume_command
 
 if TYPE_CHECKING:
     import argparse

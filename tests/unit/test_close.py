@@ -250,7 +250,7 @@ def test_an_execution_that_failed_before_its_decision_is_kept_and_told(call: int
     assert world.versions("rejected/") == 1
     message = world.channels.messages[0]
     assert message.escalates
-    assert "make replay" in message.text()
+    assert "retraining replay rejected/run-9.json --stack " in message.text()
     told = len(world.channels.messages)
     assert close(dead, world.ports) == answer
     assert len(world.channels.messages) == told

@@ -1836,7 +1836,7 @@ def test_a_request_that_no_operator_made_is_rejected_with_what_to_do(request_id:
     )
     assert isinstance(found, Rejection)
     assert found.reason == "REQUEST_UNKNOWN"
-    assert found.sentence.endswith("Ask with make retrain or make rollback.")
+    assert found.sentence.endswith("Ask again from a terminal.")
 
 
 @pytest.mark.parametrize("lower_is_worse", [True, False])
