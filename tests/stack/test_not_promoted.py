@@ -36,7 +36,7 @@ def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot_a
     assert ended.name not in slots["holders"]["S"]
     assert model in message["Subject"]
     assert "Training failed" in message["Subject"]
-    assert "#training-failed" in message["Message"]
+    assert 'section "Training failed"' in message["Message"]
 
 
 def test_an_execution_stopped_by_hand_leaves_no_lock_and_no_slot(loop: Loop) -> None:

@@ -424,7 +424,7 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             execution_ended,
             {"status": "FAILED", "error": "OOM", "cause": "Killed."},
-            Ended(succeeded=False, reason="The execution failed: It failed with OOM: Killed.", error="OOM"),
+            Ended(succeeded=False, reason="The execution failed with OOM: Killed.", error="OOM"),
         ),
         (
             execution_ended,

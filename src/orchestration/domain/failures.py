@@ -180,6 +180,8 @@ def _of_execution(name: Any, status: Any, error: Any, cause: Any, depth: int) ->
     word = {"TIMED_OUT": "took longer than it may", "ABORTED": "was stopped"}.get(str(status), "failed")
     what = f"Execution {text(name, 100)}" if name else "The execution"
     why = _told(text(error, 200) or "", str(cause or ""), depth) if depth >= 0 and (error or cause) else ""
+    if word == "failed" and why.startswith("It failed "):
+        return f"{what} {why.removeprefix('It ')}"
     return f"{what} {word}: {why}" if why else f"{what} {word}."
 
 
