@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...). `retraining` reads each as
 # RETRAINING_<NAME>, as it does without make.
-OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY PARAMS PARAMS_FILE \
+OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS PARAMS_FILE \
 	POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
 DEVELOPED_WITH := CASE CHECK COUNT DEMO LIBRARY SECONDS SEED
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
@@ -162,6 +162,9 @@ history: setup ## Runs of a model, or a run's life (MODEL= or RUN=, LIMIT=20)
 
 signals: setup ## What came in and came of it (MODEL=, SINCE=24h, ID=)
 	@$(RETRAINING) signals
+
+report: setup ## A page: all models, a model's life, a run (MODEL= or RUN=, OUT=)
+	@$(RETRAINING) report
 
 explain: setup ## What was made of an event, guard by guard (ID=)
 	@$(RETRAINING) explain

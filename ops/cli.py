@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "waits": ("ops.waits:waits", "What is parked, for whom, since when, until when."),
         "signals": ("ops.signals:signals", "What came in and what was made of it, ignored events too."),
         "history": ("ops.history:history", "Latest runs of a model, or the life of one run."),
+        "report": ("ops.report:report", "A page to look at: of a run, a model's life, or all models."),
         "explain": ("ops.explain:explain", "What was made of one event: the decision, every guard with its reason."),
     },
     "Steer": {

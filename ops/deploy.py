@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops import change_sets
+from ops import change_sets, runbook_page
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
 from ops.destination import account_option, destination
 from ops.invocation import account_command
@@ -148,7 +148,9 @@ def deploy_packaged(
         stack,
         "CREATE" if found is None else "UPDATE",
         template={"TemplateURL": made.url},
-        parameters=parameters_of(made.document()["Parameters"], found, given),
+        parameters=parameters_of(
+            made.document()["Parameters"], found, {**runbook_page.renewed(found, made.document()), **given}
+        ),
         capabilities=capabilities_of(cloudformation, made.url),
     )
     if change_set is None:

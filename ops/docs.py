@@ -148,7 +148,7 @@ def stack_name() -> str:
     made = longest.name.replace("${AWS::StackName}", "<stack>")
     return (
         f"A stack's name may have {longest.characters} characters: `{made}`, of which AWS takes {longest.limit}, is "
-        "made of it. `make deploy` refuses a longer one; by hand, creating the stack fails."
+        "made of it. `retraining deploy` refuses a longer one; by hand, creating the stack fails."
     )
 
 

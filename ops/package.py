@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import package_zip, regions
+from ops import package_zip, regions, runbook_page
 from ops.assignments import assignments, refuse_unknown
 from ops.invocation import account_command
 from ops.project import BUILD, IN_CHECKOUT, TEMPLATE, WORKFLOW, shown
@@ -26,6 +26,7 @@ from ops.stack_deployment import DeploymentError
 from ops.stack_deployment import package as cli_package
 from ops.stack_names import refuse_long_name
 from ops.template import dump, parse, sources
+from orchestration.domain.console_links import DOMAINS, Console
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
 PACKAGED: Final = BUILD / "packaged.yaml"
 PREFIX: Final = "retraining"
 BUCKET_PREFIX: Final = "retraining-artifacts"
-
-_CONSOLES: Final = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
 
 bucket_option: Final = click.option(
     "--bucket",
@@ -117,9 +112,14 @@ def package(
         cli_package(template or _laid_out(), bucket, packaged, prefix=PREFIX, environment=_environment(session))
     except DeploymentError as error:
         raise OperatorError(str(error)) from None
-    if fit.settled:
-        whole = parse(packaged.read_text(encoding="utf-8"))
-        packaged.write_text(dump(settled(whole, fit.settled)), encoding="utf-8")
+    whole = settled(parse(packaged.read_text(encoding="utf-8")), fit.settled)
+    page = runbook_page.rendered(runbook_page.RUNBOOK.read_text(encoding="utf-8")).encode()
+    page_key = runbook_page.key_of(page, PREFIX)
+    if page_key not in before:
+        s3.put_object(Bucket=bucket, Key=page_key, Body=page, ContentType="text/html; charset=utf-8")
+    address = _page_address(session, bucket, page_key)
+    whole = runbook_page.defaults(whole, address=address, bucket=bucket, key=page_key)
+    packaged.write_text(dump(whole), encoding="utf-8")
     content = packaged.read_bytes()
     key = f"{PREFIX}/{hashlib.sha256(content).hexdigest()}.yaml"
     if key not in before:
@@ -187,7 +187,7 @@ def _bucket(session: boto3.Session, s3: Any, bucket: str, terminal: Terminal) ->
                 f"There is no bucket {bucket}. Make it (aws s3 mb s3://{bucket} --region {region}), or leave --bucket "
                 f"out to have {default} made."
             ) from None
-        terminal.say(f"making the private bucket {named} in {region} for zip, state machine and template")
+        terminal.say(f"making the private bucket {named} in {region} for zip, state machine, template and runbook")
         _make(s3, named, region)
         return named
     there = found.get("BucketRegion") or region
@@ -240,12 +240,20 @@ def template_url(session: boto3.Session, bucket: str, key: str) -> str:
     return f"https://{bucket}.s3.{session.region_name}.{suffix or 'amazonaws.com'}/{key}"
 
 
+def _page_address(session: boto3.Session, bucket: str, key: str) -> str | None:
+    """Where people open the runbook's page: in the console, signed in; None in a partition whose console nobody knows."""
+    if embedded():
+        return template_url(session, bucket, key)
+    region = str(session.region_name)
+    return Console(session.get_partition_for_region(region), region).s3_object(bucket, key)
+
+
 def quick_create_link(partition: str, region: str, url: str, stack: str, parameters: Mapping[str, str]) -> str:
     """The console's form for this template, filled in; whoever opens it still presses the button."""
     fields = {"templateURL": url, "stackName": stack, **{f"param_{name}": text for name, text in parameters.items()}}
     query = urlencode(fields, quote_via=quote)
-    console = _CONSOLES.get(partition, _CONSOLES["aws"])
-    return f"https://{console}/cloudformation/home?region={region}#/stacks/quickcreate?{query}"
+    known = partition if partition in DOMAINS else "aws"
+    return str(Console(known, region).quick_create(query))
 
 
 @account_command("package")

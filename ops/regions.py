@@ -38,7 +38,7 @@ FEATURES: Final = (
     Feature(
         "approval-page",
         frozenset({"AWS::Lambda::Url"}),
-        "No approval page, as with ApprovalAccess OFF: people answer with make approve and make reject, "
+        "No approval page, as with ApprovalAccess OFF: people answer with retraining approve and retraining reject, "
         "as messages say.",
         {"ApprovalAccess": "OFF"},
     ),

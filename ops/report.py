@@ -11,14 +11,16 @@ import itertools
 import json
 import re
 import webbrowser
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from ops.invocation import stack_command
+from ops.known_models import known_models, unknown_model
 from ops.life_page import life_page, models_page, spark_text
 from ops.model_life import Life, life_of
-from ops.stack import OperatorError
-from orchestration.domain.canonical_json import canonical
+from ops.stack import CallError, OperatorError
 from orchestration.domain.chain import LOOP
 from orchestration.domain.records import report_key
 from orchestration.steps.reports import pages, read_records
@@ -30,37 +32,35 @@ if TYPE_CHECKING:
     from ops.terminal import Terminal
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """What is asked for. ``out`` None: a file named after it, here; ``json`` prints it for programs and writes no file."""
+@stack_command("report")
+@click.option("--model", default="", help="Everything that happened to this model.")
+@click.option("--run", "run_id", default="", envvar="RETRAINING_RUN", help="This run, as the loop reported it.")
+@click.option("--out", type=click.Path(dir_okay=False), help="File to write; else report-<what>.html, here.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+def report(stack: Stack, terminal: Terminal, *, model: str, run_id: str, out: str | None, opens: bool) -> int:
+    """Make a page to look at: of one run, of a model's life, or of all models with a line each.
 
-    model: str = ""
-    run: str = ""
-    out: str | None = None
-    open: bool = False
-    json: bool = False
-
-
-def report(stack: Stack, terminal: Terminal, options: ReportOptions) -> int:
-    """Make the page. Exit status 0; 1 when what it is to be of is not there or has not ended.
-
-    Raises:
-        OperatorError: there is no such run or model, or the run goes on.
+    Exit status 1: what it is to be of is not there, or goes on.
     """
-    if options.run:
-        made = run_pages(stack, options.run)
-        return _give(terminal, options, f"run-{options.run}", made["html"], json.loads(made["json"]))
-    if options.model:
-        life = model_life(stack, options.model)
-        return _give(terminal, options, options.model, life_page(life).encode(), life.as_record())
-    lives = [model_life(stack, model) for model in sorted(stack.table.models())]
-    if not options.json:
+    if model and run_id:
+        raise CallError("Name a model or a run, not both.")
+    if run_id:
+        made = run_pages(stack, run_id)
+        name, page, record = f"run-{run_id}", made["html"], json.loads(made["json"])
+    elif model:
+        life = model_life(stack, model)
+        name, page, record = model, life_page(life).encode(), life.as_record()
+    else:
+        lives = [model_life(stack, each) for each in sorted(stack.table.models())]
         for life in lives:
-            terminal.say(
-                f"{life.model:<24} {spark_text(life, lives)}  {life.signals} signals, {len(life.runs) + life.runs_left_out} runs"
-            )
-    record = {"schema_version": 1, "kind": "models", "models": [life.as_record() for life in lives]}
-    return _give(terminal, options, "models", models_page(lives).encode(), record)
+            runs = len(life.runs) + life.runs_left_out
+            terminal.say(f"{life.model:<24} {spark_text(life, lives)}  {life.signals} signals, {runs} runs", hang=2)
+        name, page = "models", models_page(lives).encode()
+        record = {"schema_version": 1, "kind": "models", "models": [each.as_record() for each in lives]}
+    terminal.answer(record)
+    if out or opens or not terminal.is_document:
+        _write(terminal, Path(out or f"report-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:120]}.html"), page, opens=opens)
+    return 0
 
 
 def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
@@ -71,9 +71,14 @@ def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
     """
     run = stack.table.run(run_id)
     if run is None:
-        raise OperatorError(f"There is no run {run_id}. The history of its model lists the runs there are.")
+        raise OperatorError(
+            f"There is no run {run_id}. Those of a model:", stack.place.command("history", model="MODEL")
+        )
     if run.outcome is None:
-        raise OperatorError(f"Run {run_id} goes on, and is reported when it has ended. Its history says how far it is.")
+        raise OperatorError(
+            f"Run {run_id} goes on, and is reported when it has ended. How far it is:",
+            stack.place.command("history", run=run_id),
+        )
 
     def read(key: str) -> bytes | None:
         return stack.bucket.read(stack.bucket.uri(key)).body
@@ -92,7 +97,8 @@ def model_life(stack: Stack, model: str) -> Life:
     own = _records(stack, model)
     first = next(own, None)
     if first is None:
-        raise OperatorError(f"Nothing is on record of {model}. The status of the stack lists its models.")
+        models = known_models(stack)
+        raise OperatorError(f"No signal of {model} came yet." if model in models else unknown_model(model, models))
     return life_of(model, itertools.chain([first], own, _records(stack, LOOP)))
 
 
@@ -101,16 +107,11 @@ def _records(stack: Stack, chain: str) -> Iterator[dict[str, Any]]:
         yield json.loads(link.record)
 
 
-def _give(terminal: Terminal, options: ReportOptions, name: str, page: bytes, record: dict[str, Any]) -> int:
-    if options.json and options.out is None:
-        terminal.json(record)
-        return 0
-    path = Path(options.out or f"report-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:120]}.html")
+def _write(terminal: Terminal, path: Path, page: bytes, *, opens: bool) -> None:
     try:
-        path.write_bytes(canonical(record).encode() if options.json else page)
+        path.write_bytes(page)
     except OSError as error:
         raise OperatorError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from None
     terminal.say(f"Written: {path}")
-    if options.open:
+    if opens:
         webbrowser.open(path.resolve().as_uri())
-    return 0

@@ -116,7 +116,12 @@ def signal_contradicts(record: Mapping[str, Any], place: tuple[str, int], key: s
         "decision": told.get("decision"),
         # The release before had none.
         "way": told.get("next", way_on(record)),
-        "answer": [run.get("run_id"), run.get("model"), told.get("output")],
+        # The release before named no signal.
+        "answer": [
+            run.get("run_id"),
+            run.get("model"),
+            {"signal_id": record["signal_id"], **mapping(told.get("output"))},
+        ],
     }
     found = {
         "run_id": record["run_id"],

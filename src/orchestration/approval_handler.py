@@ -20,6 +20,7 @@ from orchestration.dispatch import dispatch
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import execution_name, json_object, mapping, text
+from orchestration.domain.messages import how_to_decide, resume_steps
 from orchestration.domain.people import person_of
 from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
@@ -33,7 +34,6 @@ from orchestration.domain.votes import (
     clean_comment,
     links_count,
     nonce_shaped,
-    terminal_command,
 )
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import (
@@ -144,7 +144,7 @@ def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
     request = mapping(event)
     if "requestContext" not in request:
         raise InvalidRequestError(
-            "ApprovalFunction takes requests of its URL; decide with make approve or make reject."
+            "ApprovalFunction takes requests of its URL; decide with the commands that the message names."
         )
     wants_json = _wants_json(request)
     method = str(mapping(mapping(request["requestContext"]).get("http")).get("method", ""))
@@ -176,7 +176,7 @@ def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
 
 def _answer_http(request: dict[str, Any], method: str, ports: ApprovalPorts) -> tuple[int, View, dict[str, Any]]:
     if ports.settings.approval_access is ApprovalAccess.OFF:
-        _refuse(404, "This stack has no review page; decide with make approve or make reject.")
+        _refuse(404, "This stack has no review page; decide with the commands that the message names.")
     if method not in {"GET", "HEAD", "POST"}:
         _refuse(405, "GET shows an approval, POST decides it.", {"Allow": "GET, HEAD, POST"})
     if request.get("rawPath") not in ("/", "", None):
@@ -281,12 +281,16 @@ def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None) -> View:
         form, tone, notice = None, "warn", "The deadline has passed, which means no."
     elif switch is not None:
         tone = "warn"
-        notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works."
+        lift = " ".join(resume_steps(ports.settings.speaker, [switch.scope]))
+        notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works. {lift}"
     if form is not None and link and wait.data.get("voters"):
-        ways = f"{terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}"
-        form, notice = None, f"{notice} The policy names who may answer, and a link names nobody: {ways}"
+        ways = "; ".join(how_to_decide(ports.settings.speaker, wait.run_id))
+        form, notice = None, f"{notice} The policy names who may answer, and a link names nobody. {ways}"
     if form is not None and link and not links_count(wait.data):
-        form, hint = replace(form, approves=False), f"{UNNAMED} {terminal_command('approve', wait.run_id)}"
+        form, hint = (
+            replace(form, approves=False),
+            f"{UNNAMED} {how_to_decide(ports.settings.speaker, wait.run_id)[0]}",
+        )
     return View(
         f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
         f"{KICKER} · run {wait.run_id}",
@@ -317,7 +321,10 @@ def _identity(request: dict[str, Any], ports: ApprovalPorts) -> Person:
     iam = mapping(mapping(mapping(request["requestContext"]).get("authorizer")).get("iam"))
     arn = text(iam.get("userArn"), 700)
     if arn is None or arn != iam["userArn"]:
-        _refuse(403, "The request carries no IAM identity, so nobody would have decided. Sign it, or use make approve.")
+        _refuse(
+            403,
+            "The request carries no IAM identity, so nobody would have decided. Sign it, or decide from a terminal.",
+        )
     person = person_of(arn, ports.settings.voter_roles)
     if person is None:
         _refuse(403, "The request is signed by no person or role that this stack can tell apart from others.")

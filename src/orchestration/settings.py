@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.commands import Place
+from orchestration.domain.console_links import Console
 from orchestration.domain.errors import SettingsError
+from orchestration.domain.messages import Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+MACHINE_SUFFIX = "-retraining"
+"""What follows the stack's name in that of its state machine, in the template."""
 
 
 class ApprovalAccess(StrEnum):
@@ -41,6 +48,13 @@ class ApprovalSettings:
     approval_url: str
     voter_roles: tuple[str, ...]
     reviewer_principals: tuple[str, ...]
+
+    @property
+    def speaker(self) -> Speaker:
+        """The stack, as messages and answers speak of it; its name begins that of its state machine."""
+        stack = self.state_machine_arn.rpartition(":")[2].removesuffix(MACHINE_SUFFIX)
+        place = Place(stack, Console.of(self.state_machine_arn).region)
+        return Speaker(place, self.state_machine_arn, self.runbook_url)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ApprovalSettings:

@@ -111,5 +111,5 @@ def test_a_decision_that_was_written_over_is_not_told_as_it_reads_now(world: Wor
     written_over(world, 1, None, decision="REJECT")
     seen = world.table.decision_of("run-1")
     assert seen is not None
-    with pytest.raises(OrchestrationError, match="make verify-audit"):
+    with pytest.raises(OrchestrationError, match="The audit shows where the chain breaks"):
         world.table.record_of(seen)

@@ -9,8 +9,10 @@ from typing import Final
 
 import pytest
 
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import Decision, Status
-from orchestration.domain.notification import Message, Page, decision_message, status_message
+from orchestration.domain.messages import Speaker, run_status, signal_decided
+from orchestration.domain.notification import Message, Page
 from tests.contract.template import ROOT, Template
 
 RUNBOOK: Final = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -40,7 +42,7 @@ def written_out() -> set[str]:
     """Anchors that stand as such in a source, in the state machine or in an alarm."""
     found: set[str] = set()
     for path in [*SOURCES, ROOT / "statemachine.asl.json"]:
-        found |= set(re.findall(r'(?:runbook\([\w.]+, "|RunbookUrl\}#)([a-z-]+)', path.read_text(encoding="utf-8")))
+        found |= set(re.findall(r'(?:runbook\("|RunbookUrl\}#)([a-z-]+)', path.read_text(encoding="utf-8")))
     return found
 
 
@@ -75,16 +77,19 @@ def _codes(node: ast.expr) -> list[str]:
 
 def in_messages() -> set[str]:
     """Anchors of the messages themselves, made by the code that sends them."""
+    speaker = Speaker(Place("stack", "region"), "arn", "https://book")
     held = {
         linked(
-            decision_message(
-                decision=decision, reason=reason, sentence="-", model="fraud", facts={}, runbook_url="book"
+            signal_decided(
+                speaker,
+                {"decision": decision, "reason": reason, "sentence": "-", "model": "fraud", "signal_id": "s-1"},
+                {},
             )
         )
         for decision, reason in held_and_rejected()
     }
     escalated = {
-        linked(status_message(status=status, run_id="run-1", model="fraud", sentence="-", facts={}, runbook_url="book"))
+        linked(run_status(speaker, status=status, run_id="run-1", model="fraud", sentence="-", facts={}))
         for status in Status
         if status.escalates
     }

@@ -70,6 +70,7 @@ LONGEST: Final[dict[str, str]] = {
     "PermissionsBoundaryArn": arn(f"iam::{ACCOUNT}:policy/{'p' * 512}", 600),
     "KmsKeyArn": arn(f"kms:{REGION}:{ACCOUNT}:key/{'k' * 64}", 150),
     "RunbookUrl": "u" * 300,
+    "RunbookObject": f"{'b' * 63}/{'k' * 86}",
     **{
         name: max(map(str, declared["AllowedValues"]), key=len)
         for name, declared in TEMPLATE.parameters.items()

@@ -21,7 +21,7 @@ from orchestration.domain import contracts
 from orchestration.domain.due import GRACE
 from orchestration.domain.intention import HAND_TIMEOUT, settles_at
 from orchestration.handler import ACTIONS, EVENT_ACTIONS
-from orchestration.settings import ApprovalAccess, Settings
+from orchestration.settings import MACHINE_SUFFIX, ApprovalAccess, Settings
 from tests.contract.template import (
     ACCOUNT,
     ALIKE,
@@ -885,6 +885,11 @@ def test_the_functions_machine_is_the_machine(empty_form: Stack) -> None:
     for name, function in empty_form.of_type("AWS::Lambda::Function").items():
         variables = function["Properties"]["Environment"]["Variables"]
         assert variables["STATE_MACHINE_ARN"] == empty_form.arn(MACHINE), name
+
+
+def test_the_machines_name_is_the_stacks_and_what_the_functions_take_off_it(template: Template) -> None:
+    named = template.resources[MACHINE]["Properties"]["StateMachineName"]
+    assert named == {"Fn::Sub": f"${{AWS::StackName}}{MACHINE_SUFFIX}"}
 
 
 def test_the_times_of_functions_states_and_code_fit_into_each_other(empty_form: Stack) -> None:

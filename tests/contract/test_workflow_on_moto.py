@@ -335,7 +335,10 @@ def test_the_escalation_says_which_run_could_not_be_recorded_and_why() -> None:
     (arguments,) = played("outcome not recorded").task_inputs["EscalateUnrecorded"]
 
     assert GONE.error in arguments["Message"]
-    assert ": not allowed Runbook: https[:]//evil[.]com/x [2J at 0.5. Runbook: " in arguments["Message"]
+    assert (
+        ": not allowed Runbook: https[:]//evil[.]com/x [2J at 0.5. Runbook, section Run not recorded: "
+        in arguments["Message"]
+    )
     assert arguments["Message"].isprintable()
     assert json.dumps(arguments).count("#run-not-recorded") == 1
 

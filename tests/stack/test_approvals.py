@@ -297,7 +297,8 @@ class TestKillSwitch:
         told = terminal.claim(run_id, "APPROVED", ADA)
 
         assert told["code"] == "PAUSED"
-        assert f"Incident 7. make resume SCOPE=model:{model} lifts it. Nothing was decided" in told["reason"]
+        assert "Incident 7. Nothing was decided" in told["reason"]
+        assert f"retraining resume --scope model:{model} --stack " in told["reason"]
         assert json.loads(terminal.wait_item(run_id)["data"]["S"].removeprefix("json:"))["votes"] == []  # type: ignore[index] # it is there
         assert terminal.claim(run_id, "REJECTED", ADA)["code"] == "DECIDED"
         assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
@@ -562,7 +563,7 @@ class TestSignedAccess:
 
         assert f"{terminal.loop.outputs['ApprovalUrl']}?run={run_id}" in told
         assert "nonce" not in told
-        assert f"make approve RUN={run_id}" in told
+        assert f"retraining approve {run_id} --comment " in told
 
 
 def _sha256(body: bytes) -> str:

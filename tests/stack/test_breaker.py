@@ -15,7 +15,7 @@ def test_a_model_that_fails_again_and_again_is_frozen_until_a_person_looks(loop:
         pages = [message for message in messages(3) if "frozen" in message["Subject"]]
 
     assert len(pages) == 1
-    assert f"make unfreeze MODEL={model}" in pages[0]["Message"]
+    assert f"retraining unfreeze --model {model} " in pages[0]["Message"]
     third = loop.run(loop.drift(model))
     assert third.output["outcome"] == "HOLD"
     assert "2 runs in a row brought no improvement" in third.output["reason"]
@@ -49,7 +49,7 @@ def test_a_held_model_is_told_once_however_many_signals_come(loop: Loop) -> None
         loop.run({"source": "the.end", "detail-type": "of the test", "detail": {}})
         heard = messages(2)
 
-    assert ["signal held" in message["Subject"] for message in heard] == [True, False]
+    assert ["Signal held" in message["Subject"] for message in heard] == [True, False]
 
 
 def test_operators_are_told_once_of_each_bad_policy_file(loop: Loop) -> None:
@@ -64,6 +64,6 @@ def test_operators_are_told_once_of_each_bad_policy_file(loop: Loop) -> None:
         loop.run({"source": "the.end", "detail-type": "of the test", "detail": {}})
         heard = messages(2)
 
-    assert "policy file is not valid" in heard[0]["Subject"]
+    assert "Policy file is not valid" in heard[0]["Subject"]
     assert "$.mode" in heard[0]["Message"]
-    assert "signal rejected" in heard[1]["Subject"]
+    assert "Signal rejected" in heard[1]["Subject"]

@@ -54,7 +54,9 @@ def test_a_decision_whose_message_could_not_be_sent_is_told_by_a_sweep(loop: Loo
         sweep(loop)
 
         def told() -> bool:
-            return any("make approve" in message["Message"] and model in message["Message"] for message in messages(2))
+            return any(
+                "retraining approve " in message["Message"] and model in message["Message"] for message in messages(2)
+            )
 
         loop.until(told)
     stop(loop, arn)

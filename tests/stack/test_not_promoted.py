@@ -35,8 +35,8 @@ def test_a_failed_training_ends_failed_with_its_cause_and_frees_model_and_slot_a
     assert slots is not None
     assert ended.name not in slots["holders"]["S"]
     assert model in message["Subject"]
-    assert "training failed" in message["Subject"]
-    assert "#training-failed" in message["Message"]
+    assert "Training failed" in message["Subject"]
+    assert 'section "Training failed"' in message["Message"]
     assert f"evidence/{model}/{ended.name}/report.html" in message["Message"]
     assert loop.report(model, ended.name)["end"] == "TrainingFailed"
 

@@ -31,7 +31,7 @@ def test_every_alarm_pages_the_escalation_topic_and_names_its_runbook_section(lo
         # Of the sweep's alarm what is missing is the news.
         pages = alarm["InsufficientDataActions" if "SweepNotRunning" in alarm["AlarmName"] else "AlarmActions"]
         assert pages == [loop.outputs["EscalationTopicArn"]], alarm["AlarmName"]
-        assert "Runbook: docs/runbook.md#" in alarm["AlarmDescription"], alarm["AlarmName"]
+        assert ": docs/runbook.md#" in alarm["AlarmDescription"], alarm["AlarmName"]
         assert not alarm["AlarmName"].startswith("drift/"), "it would be a signal"
 
 

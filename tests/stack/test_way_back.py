@@ -59,7 +59,7 @@ def test_a_champion_of_the_past_serves_again_and_what_is_older_is_gone(
     assert "EvaluateCandidate" not in loop.states(ended.arn)
     assert loop.endpoint_config(endpoint) == served[2]
     assert loop.statuses(ended.name) == ["ROLLBACK_DECIDED", "PROMOTION_STARTED", "PROMOTION_BAKED", "PROMOTED"]
-    assert subjects[0] == f"[{model}] rollback starts (GUARDS_PASSED)"
+    assert subjects[0] == f"[{model}] Rollback begins, as a person asked"
     assert [each["kind"] for each in loop.chain(model)[-5:]] == [
         "decision",
         "manifest",

@@ -76,7 +76,9 @@ class LongChain:
             "signal_id": f"{sequence:032x}",
             "run_id": f"run-{sequence}",
             "record_key": decision_key(CHAIN, NOON, f"{sequence:032x}"),
-            "payload": canonical(answer_of({**self._body, "run_id": f"run-{sequence}"})),
+            "payload": canonical(
+                answer_of({**self._body, "run_id": f"run-{sequence}", "signal_id": f"{sequence:032x}"})
+            ),
             "told": False,
             "chain": CHAIN,
             "sequences": [sequence],

@@ -339,7 +339,7 @@ def test_a_request_that_proves_nobody_passes_no_cooldown_however_it_is_forced(wo
     world.table.save_model(StoredModel("churn", cooldown_until=until))
     answer = admit(request(event("manual_request/forced")), world.ports)
     assert answer["decision"] == "COALESCE"
-    assert "only make retrain FORCE=1 can pass a cooldown" in answer["output"]["reason"]
+    assert "only a forced request from a terminal passes a cooldown" in answer["output"]["reason"]
 
 
 CAREFUL = {"schema_version": 1, "model": "churn", "actions": {"critical": "approve"}}
@@ -445,7 +445,7 @@ def test_a_bad_policy_without_a_good_one_before_it_holds_the_model(world: World)
 def test_every_answer_has_the_executions_final_output(world: World) -> None:
     for number, sent in enumerate([drift(), event("alarm/ok_transition"), event("drift_report/no_model"), [], None]):
         output = admit(request(sent, f"run-{number}"), world.ports)["output"]
-        assert set(output) == {"run_id", "model", "retraining_required", "outcome", "reason"}
+        assert set(output) == {"run_id", "model", "retraining_required", "outcome", "reason", "signal_id"}
         assert json.loads(json.dumps(output)) == output
 
 

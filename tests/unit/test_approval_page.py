@@ -351,7 +351,8 @@ class TestLinks:
         stories.do(world, "park", kind="approval", subject="training", token="token")
         query = link_in(world)
         page = answer({**signed("GET", None, None), "rawQueryString": query}, world.ports)["body"]
-        assert "make approve RUN=run-1 or make reject RUN=run-1" in page
+        assert "retraining approve run-1 --comment " in page
+        assert "retraining reject run-1 --comment " in page
         assert not Outline(page).all("button")
         assert [self.posted(world, query, decision) for decision in ("APPROVED", "REJECTED")] == [403, 403]
 

@@ -141,7 +141,7 @@ ASKED_BACK = KeptRollback("run-1", "fraud", "chargebacks doubled", "ana", SINCE.
 def test_a_candidate_an_operator_wants_back_is_unhealthy_in_their_words_even_under_a_switch() -> None:
     for switch in (None, SWITCH):
         verdict = judged(SERVES, QUIET, rollback=ASKED_BACK, switch=switch)
-        assert verdict == BakeVerdict(BakeState.UNHEALTHY, 'ana asked for the champion: "chargebacks doubled"')
+        assert verdict == BakeVerdict(BakeState.UNHEALTHY, 'ana asked for the champion: "chargebacks doubled".')
 
 
 def test_what_others_deployed_is_not_taken_back_for_an_operator() -> None:

@@ -13,6 +13,7 @@ from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.messages import how_to_decide
 from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, ApprovalDecision, Ruling, Via, VoteCode
 from orchestration.domain.wait import Wait
 from orchestration.settings import ApprovalAccess
@@ -209,8 +210,8 @@ def test_of_two_who_have_to_approve_the_other_is_told_how(world: World) -> None:
     asked(world, needed=2)
     assert stories.approve(world)["counted"]
     (told,) = world.told("APPROVAL_COUNTED")
-    assert told.next_steps == ("From a terminal: make approve RUN=run-1 or make reject RUN=run-1",)
-    assert dict(told.facts) == {"run": "run-1", "deadline": wait_of(world).deadline}
+    assert told.next_steps == how_to_decide(world.ports.settings.speaker, "run-1")
+    assert dict(told.facts) == {"run": "run-1", "deadline": "2026-03-03 12:00 UTC"}
     assert told.thread == "run-1"
 
 

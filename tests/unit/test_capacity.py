@@ -17,6 +17,7 @@ from orchestration.domain.capacity import given_up, lacks_capacity, remedy, wait
 from orchestration.domain.contracts import TRAINING_JOB_STATE_CHANGE, Next, Status, WaitKind
 from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, NotAcceptedYetError
+from orchestration.domain.failures import ended
 from orchestration.domain.intention import training_subject
 from orchestration.domain.results import execution_ended, step_failures, training_job_ended
 from orchestration.domain.switches import KillSwitch
@@ -105,12 +106,12 @@ def test_people_are_told_until_when_it_is_asked_for_and_what_to_do() -> None:
         f"The training waits: {NO_INSTANCES} It is asked for again until 2026-03-03 12:00 UTC, and this is told only once. "
         "AWS has no such instances free in this Region: let the target use another instance type, or wait."
     )
-    assert given_up(LIMIT, 24.0, "fraud").reason == (
+    assert given_up(LIMIT, 24.0).reason == (
         f"AWS did not let the training run for 24 h, as long as the policy waits; nothing was trained. {LIMIT} Raise the "
         "quota 'ml.p3.2xlarge for training job usage' (console: Service Quotas, AWS services, Amazon SageMaker), or let the "
-        "target use another instance type. Then: make retrain MODEL=fraud."
+        "target use another instance type."
     )
-    assert given_up(LIMIT, 24.0, "fraud").next is Next.EVALUATE
+    assert given_up(LIMIT, 24.0).next is Next.EVALUATE
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_pipeline_tells_which_steps_failed_and_why() -> None:
         {"StepName": "check", "StepStatus": "Failed"},
         *({"StepName": f"s{number}", "StepStatus": "Failed", "FailureReason": "x"} for number in range(3)),
     ]
-    assert step_failures(steps) == f"Step train: {NO_INSTANCES} Step s0: x Step s1: x"
+    assert step_failures(steps) == f"Step train failed: {ended(NO_INSTANCES)} Step s0 failed: x. Step s1 failed: x."
     assert step_failures(steps[:1]) == ""
 
 
@@ -208,7 +209,7 @@ def test_a_quota_that_stays_ends_the_run_with_what_to_do_and_counts_as_no_fruitl
     (told,) = world.told("NO_CAPACITY")
     assert told.escalates
     assert "Service Quotas" in told.sentence
-    assert "make retrain MODEL=fraud" in told.sentence
+    assert any("retraining retrain --model fraud " in str(step) for step in told.next_steps)
     assert world.table.model("fraud").fruitless_runs == 0
     world.clock.forward(minutes=5)
     do(world, "sweep")
@@ -471,7 +472,7 @@ def test_a_wait_for_capacity_says_why_and_until_when(world: World) -> None:
     parked = datetime.fromisoformat(found.parked_at)
     assert datetime.fromisoformat(found.data["until"]) == parked + timedelta(hours=2)
     (told,) = world.told("TRAINING_WAITING")
-    assert any("make pause SCOPE=model:fraud" in str(step) for step in told.next_steps)
+    assert any("retraining pause --scope model:fraud " in str(step) for step in told.next_steps)
 
 
 def test_a_run_that_waits_keeps_its_slot_unless_its_policy_says_otherwise(world: World) -> None:

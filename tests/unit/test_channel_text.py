@@ -21,8 +21,10 @@ from ops.terminal import Styled, Terminal
 from orchestration import approval_handler, handler
 from orchestration.approval_handler import answer
 from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import Decision, DueKind, Status
-from orchestration.domain.notification import Message, Page, decision_message, status_message
+from orchestration.domain.messages import Speaker, run_status, signal_decided
+from orchestration.domain.notification import Message, Page
 from orchestration.domain.page import TEXT_SHOWN
 from orchestration.domain.review_page import View, render, sections_of
 from orchestration.settings import ApprovalAccess
@@ -63,8 +65,10 @@ NASTY: Final = (
 
 texts = st.lists(st.sampled_from(NASTY) | st.text(max_size=40), min_size=1, max_size=4).map("".join)
 RUNBOOK: Final = "https://example.com/runbook"
+SPEAKER: Final = Speaker(Place("retraining", "us-east-1"), "arn:aws:states:us-east-1:1:stateMachine:m", RUNBOOK)
 OURS: Final = re.compile(
-    r"(https://example\.com/runbook#[a-z-]+|https://review\.example\.com/\?run=[\w%.-]+(&nonce=[\w-]{43})?)$"
+    r"(https://example\.com/runbook#[a-z-]+|https://review\.example\.com/\?run=[\w%.-]+(&nonce=[\w-]{43})?"
+    r"|https://console\.aws\.amazon\.com/[\w/.?=#:%&-]+)$"
 )
 """Addresses that are ours, at the end of a step."""
 
@@ -122,10 +126,12 @@ def assert_mail(message: Message, mail: str) -> None:
     """Its lines are ours, and nothing in it can be followed but the addresses of its steps."""
     lines = mail.split("\n")
     facts, steps = message.facts[:30], message.next_steps[:10]
-    assert len(lines) == 2 + len(facts) + (2 + len(steps) if steps else 0)
+    links = message.links
+    known = (1 + len(facts) if facts else 0) + (2 + len(steps) if steps else 0) + (2 + len(links) if links else 0)
+    assert len(lines) == 1 + known
     for line, (name, _) in zip(lines[2:], facts, strict=False):
         assert line.startswith(f"{fitted(name, 100, plain_line)}: ")
-    pages = [step for step in steps if isinstance(step, Page)]
+    pages = [step for step in steps if isinstance(step, Page)] + list(links)
     for line in lines:
         assert line.isprintable()
         assert "  " not in line
@@ -155,6 +161,10 @@ def assert_chat(message: Message, body: dict[str, Any]) -> None:
     assert re.fullmatch(r":[a-z_]+:", mark)
     assert_no_markup(title)
     sentence, *facts = content["description"].split("\n")
+    links = [f"{page.label}: {page.address}" for page in message.links]
+    assert facts[len(facts) - len(links) :] == links
+    assert all(map(OURS.search, links))
+    facts = facts[: len(facts) - len(links)]
     assert_no_markup(sentence)
     for line, (name, _) in zip(facts, message.facts, strict=False):
         start = f"*{fitted(name, 100, chat_line)}*: "
@@ -195,24 +205,18 @@ def test_no_text_of_a_message_does_anything(message: Message) -> None:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_no_text_does_anything_wherever_it_stands(text: str) -> None:
-    message = decision_message(
-        decision=Decision.HOLD,
-        reason="BROKEN_DATA",
-        sentence=text,
-        model="churn",
-        facts={"metric": text, "run": "run-1"},
-        runbook_url=RUNBOOK,
-    )
+    record = {"decision": "HOLD", "reason": "BROKEN_DATA", "sentence": text, "model": "churn", "signal_id": "s"}
+    message = signal_decided(SPEAKER, record, {"metric": text, "run": "run-1"})
     assert_harmless(message)
     assert_harmless(
-        status_message(
+        run_status(
+            SPEAKER,
             status=Status.FAILED,
             run_id="run-1",
             model="churn",
             sentence=f"It failed: {text}",
             facts={"comment": text},
-            runbook_url=RUNBOOK,
-            next_steps=(text,),
+            deciding=(text,),
         )
     )
 
@@ -220,9 +224,9 @@ def test_no_text_does_anything_wherever_it_stands(text: str) -> None:
 def test_what_we_write_ourselves_stays_as_it_is() -> None:
     """What people copy out of a mail: commands, keys and names."""
     for ours in (
-        "make resume SCOPE=model:fraud lifts it.",
-        'make unfreeze MODEL=fraud REASON="..."',
-        "make approve RUN='it'\"'\"'s' or make reject RUN=run-1",
+        "retraining resume --scope model:fraud --stack retraining --region eu-west-1",
+        "retraining unfreeze --model fraud --reason 'your reason' --stack retraining --region eu-west-1",
+        "retraining approve 'it'\"'\"'s' --stack retraining --region eu-west-1",
         "s3://automation/manifests/fraud/run-1.json",
         "arn:aws:sts::111122223333:assumed-role/Reviewer_1/ada",
         "set training.target in policies/fraud.json, or promotion.endpoint, or budget.runs",

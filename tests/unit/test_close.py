@@ -76,7 +76,7 @@ def test_a_process_that_dies_between_any_two_lines_of_close_leaves_one_outcome_a
         sweep({}, world.ports)
 
         where = f"died before call {call}"
-        assert (answer["outcome"], answer["output"]["reason"]) == ("FAILED", "Boom: The end."), where
+        assert (answer["outcome"], answer["output"]["reason"]) == ("FAILED", "It failed with Boom: The end."), where
         run = world.table.run("run-1")
         assert run is not None
         assert (run.outcome, run.error) == ("FAILED", "Boom"), where
@@ -245,12 +245,12 @@ def test_an_execution_that_failed_before_its_decision_is_kept_and_told(call: int
     assert world.read("rejected/run-9.json") == {
         "event": drift(),
         "run_id": "run-9",
-        "sentence": "Boom: The end.",
+        "sentence": "It failed with Boom: The end.",
     }
     assert world.versions("rejected/") == 1
     message = world.channels.messages[0]
     assert message.escalates
-    assert "make replay" in message.text()
+    assert "retraining replay rejected/run-9.json --stack " in message.text()
     told = len(world.channels.messages)
     assert close(dead, world.ports) == answer
     assert len(world.channels.messages) == told

@@ -55,7 +55,9 @@ def test_an_outcome_of_a_fact_is_known_but_for_a_rollback_that_failed(outcome: S
 def test_a_run_that_stopped_between_two_facts_failed_and_nobody_knows_what_it_left(stages: list[str]) -> None:
     failure = Failure("Lambda.Unknown", "killed")
     conclusion = conclude(facts(*stages), died=None, failure=failure)
-    assert conclusion == Conclusion(Status.FAILED, "Lambda.Unknown: killed", "Lambda.Unknown", known=False)
+    assert conclusion == Conclusion(
+        Status.FAILED, "The function ended without an answer: killed.", "Lambda.Unknown", known=False
+    )
 
 
 def test_a_run_that_ended_without_a_word_says_so() -> None:
@@ -133,15 +135,15 @@ def test_no_failure_is_none(value: Any) -> None:
 @pytest.mark.parametrize(
     ("cause", "sentence"),
     [
-        ('{"errorMessage": "It broke.", "errorType": "X"}', "E: It broke."),
-        ('{"Cause": "137", "Error": "OOM"}', "E: 137"),
-        ('{"FailureReason": "no capacity"}', "E: no capacity"),
-        ('{"other": 1}', 'E: {"other": 1}'),
-        ('{"errorMessage": "It diverged.", "loss": NaN}', "E: It diverged."),
-        ("plain", "E: plain"),
-        ('{"errorMessage": "' + "x" * 2000 + '"}', f"E: {'x' * 1500}"),
-        ("[" * 100_000, f"E: {'[' * 1500}"),
-        ("\x00", "E: no cause given"),
+        ('{"errorMessage": "It broke.", "errorType": "X"}', "It broke."),
+        ('{"Cause": "137", "Error": "OOM"}', "It failed with OOM: 137."),
+        ('{"FailureReason": "no capacity"}', "no capacity."),
+        ('{"other": 1}', "It failed with E: The cause is data that no person reads; the execution holds it."),
+        ('{"errorMessage": "It diverged.", "loss": NaN}', "It diverged."),
+        ("plain", "It failed with E: plain."),
+        ('{"errorMessage": "' + "x" * 2000 + '"}', f"{'x' * 573}... (1,427 more characters)."),
+        ("[" * 100_000, "It failed with E: The cause is data that no person reads; the execution holds it."),
+        ("", "It failed with E, and no cause is given."),
     ],
 )
 def test_a_cause_is_told_as_a_sentence(cause: str, sentence: str) -> None:
@@ -153,14 +155,14 @@ def test_a_cause_is_told_as_a_sentence(cause: str, sentence: str) -> None:
 def test_an_error_without_a_name_or_cause_is_still_one() -> None:
     failure = Failure.read({"cause": "", "error": None, "more": 1})
     assert failure is not None
-    assert failure.sentence == "Unknown: no cause given"
+    assert failure.sentence == "It failed with Unknown, and no cause is given."
 
 
 def test_a_failure_says_as_much_as_was_given() -> None:
     nameless, long = Failure.read({"error": "E"}), Failure.read({"error": "E" * 300})
     assert nameless is not None
     assert long is not None
-    assert nameless.sentence == "E: no cause given"
+    assert nameless.sentence == "It failed with E, and no cause is given."
     assert long.error == "E" * 256
 
 

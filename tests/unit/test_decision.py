@@ -596,7 +596,9 @@ def test_a_request_needs_as_many_people_as_critical_drift() -> None:
 
 def test_who_only_claims_to_force_is_told_what_can() -> None:
     cooling = ModelState(cooldown_until=NOON + timedelta(hours=1))
-    said = "Its force does not count: only make retrain FORCE=1 can pass a cooldown, since it proves who asks."
+    said = (
+        "Its force does not count: only a forced request from a terminal passes a cooldown, since it proves who asks."
+    )
     assert decide(replace(REQUEST, force=True), DEFAULT, cooling, NOON).sentence.endswith(said)
     assert said not in decide(REQUEST, DEFAULT, cooling, NOON).sentence
     forced = decide(replace(PROVEN, force=True, requested_by="the board"), DEFAULT, cooling, NOON)

@@ -133,7 +133,7 @@ def test_days_later_the_champion_before_serves_again_by_a_run_of_its_own(world: 
     assert (evaluation["verdict"]["passed"], evaluation["verdict"]["compared_with_champion"]) == (True, False)
     manifest = world.read("manifests/fraud/back-1.json")
     assert (manifest["training"], manifest["champion"]["endpoint_config"]) == (None, config_of(world, "run-2"))
-    assert [message.title for message in world.told("ROLL_BACK")] == ["rollback starts (GUARDS_PASSED)"]
+    assert [message.title for message in world.told("ROLL_BACK")] == ["Rollback begins, as a person asked"]
     assert [world.table.run("back-1").outcome, world.table.model("fraud").active_run_id] == ["PROMOTED", None]  # type: ignore[union-attr]
     # It counts against no budget, says nothing of retraining, and no drift is held against it.
     assert world.table.model("fraud").run_starts == starts
@@ -453,7 +453,7 @@ def test_while_a_candidate_is_on_trial_the_run_to_go_back_to_is_not_named_yet(wo
     with pytest.raises(InvalidRequestError, match="is in progress: one run at a time"):
         back(world)
     do(world, "promote", token="promotion")
-    with pytest.raises(InvalidRequestError, match="without TO"):
+    with pytest.raises(InvalidRequestError, match="without --to"):
         back(world, to="run-0")
     assert back(world) == {"run_id": "run-1", "changed": True}
 
@@ -461,7 +461,7 @@ def test_while_a_candidate_is_on_trial_the_run_to_go_back_to_is_not_named_yet(wo
 @pytest.mark.parametrize("wrong", [{"to": "no run!"}, {"to": 7}, {"model": "risk"}])
 def test_a_request_names_a_run_and_there_is_one_to_go_back_from(wrong: dict[str, Any], world: World) -> None:
     promoted(world, "run-1")
-    with pytest.raises(InvalidRequestError, match="make history MODEL="):
+    with pytest.raises(InvalidRequestError, match="retraining history --model "):
         back(world, **wrong)
 
 

@@ -58,7 +58,7 @@ def test_people_are_paged_with_what_serves(
     assert message.sentence.endswith(said.format(live=live))
     assert (message.escalates, message.thread, message.model) == (True, "run-1", "fraud")
     assert dict(message.facts)["candidate config"] == candidate(world)
-    assert any("make unfreeze MODEL=fraud" in str(step) for step in message.next_steps)
+    assert any("retraining unfreeze --model fraud " in str(step) for step in message.next_steps)
     assert world.table.intention(endpoint_subject(ENDPOINT)) is not None
 
 

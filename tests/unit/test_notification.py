@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from orchestration.domain.commands import Place
 from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.errors import TransientServiceError
-from orchestration.domain.notification import Message, Page, decision_message, frozen_message, runbook, status_message
+from orchestration.domain.messages import Speaker, model_frozen, run_status, signal_decided
+from orchestration.domain.notification import Message, Page
 from orchestration.stores.channels_sns import Channels
 
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -30,6 +32,8 @@ messages = st.builds(
     thread=st.sampled_from(["", "run-1"]),
 )
 RUNBOOK = "https://example.com/runbook"
+SPEAKER = Speaker(Place("retraining", "eu-west-1"), "arn:x:states:eu-west-1:1:stateMachine:m", RUNBOOK)
+STACK = "--stack retraining --region eu-west-1"
 
 
 @quick
@@ -68,32 +72,28 @@ def test_every_protocol_has_a_body_and_one_is_the_default(message: Message) -> N
 
 
 def test_an_email_says_what_happened_then_the_facts_then_what_to_do() -> None:
-    message = decision_message(
-        decision=Decision.HOLD,
-        reason="BROKEN_DATA",
-        sentence="Column plan has the wrong type.",
-        model="churn",
-        facts={"run": "run-1", "endpoint": "churn-prod"},
-        runbook_url=RUNBOOK,
-    )
-    assert message.subject == "[churn] signal held (BROKEN_DATA)"
+    record = {"decision": "HOLD", "reason": "BROKEN_DATA", "sentence": "Column plan is a text", "model": "churn"}
+    message = signal_decided(SPEAKER, {**record, "signal_id": "s-1"}, {"run": "run-1", "endpoint": "churn-prod"})
+    assert message.subject == "[churn] Signal held: the data are broken"
     assert message.text().splitlines() == [
-        "Column plan has the wrong type.",
+        "Column plan is a text.",
         "",
         "run: run-1",
         "endpoint: churn-prod",
+        "signal: s-1",
         "",
         "What to do:",
-        "- Column plan has the wrong type.",
-        "- Runbook: https://example.com/runbook#broken-data",
+        "- Data owner: mend the data; a signal on sound data is decided by itself.",
+        f"- Then ask for the retraining: retraining retrain --model churn --reason 'your reason' {STACK}",
+        f"- See what it was decided on: retraining explain s-1 {STACK}",
+        '- Runbook, section "Broken data": https://example.com/runbook#broken-data',
     ]
 
 
 @pytest.mark.parametrize("decision", Decision)
 def test_every_decision_has_a_title_and_what_stops_has_a_runbook_link(decision: Decision) -> None:
-    message = decision_message(
-        decision=decision, reason="SOME_REASON", sentence="So.", model=None, facts={}, runbook_url=RUNBOOK
-    )
+    record = {"decision": decision, "reason": "SOME_REASON", "sentence": "So.", "model": None, "signal_id": "s-1"}
+    message = signal_decided(SPEAKER, record, {})
     assert message.subject.startswith("[retraining] ")
     assert ("#some-reason" in message.text()) is (decision in {Decision.HOLD, Decision.REJECT})
     assert not message.escalates
@@ -101,13 +101,8 @@ def test_every_decision_has_a_title_and_what_stops_has_a_runbook_link(decision: 
 
 @pytest.mark.parametrize("status", Status)
 def test_every_failure_escalates_with_a_runbook_link_and_nothing_else_does(status: Status) -> None:
-    message = status_message(
-        status=status,
-        run_id="run-1",
-        model="churn",
-        sentence="So.",
-        facts={"evidence": "s3://a/b"},
-        runbook_url=RUNBOOK,
+    message = run_status(
+        SPEAKER, status=status, run_id="run-1", model="churn", sentence="So.", facts={"evidence": "s3://a/b"}
     )
     assert message.escalates is status.escalates
     # A training that waits goes on by itself; whoever wants it to end is told how.
@@ -144,7 +139,7 @@ def test_a_chat_has_the_sentence_the_facts_what_to_do_and_one_thread_for_a_run()
         "signal held",
         "Broken data.",
         facts=(("run", "run-1"), ("endpoint", "churn-prod")),
-        next_steps=("Mend it.", runbook(RUNBOOK, "BROKEN_DATA")),
+        next_steps=("Mend it.", SPEAKER.runbook("BROKEN_DATA")),
         thread="run-1",
     )
     assert json.loads(message.chat()) == {
@@ -154,7 +149,7 @@ def test_a_chat_has_the_sentence_the_facts_what_to_do_and_one_thread_for_a_run()
             "textType": "client-markdown",
             "title": ":raised_hand: churn: signal held",
             "description": "Broken data.\n*run*: run-1\n*endpoint*: churn-prod",
-            "nextSteps": ["Mend it.", "Runbook: https://example.com/runbook#broken-data"],
+            "nextSteps": ["Mend it.", 'Runbook, section "Broken data": https://example.com/runbook#broken-data'],
         },
         "metadata": {"threadId": "run-1", "summary": "signal held"},
     }
@@ -200,36 +195,27 @@ def test_an_address_that_is_too_long_for_a_channel_is_said_to_be_and_never_cut()
 
 
 def test_a_frozen_model_is_paged_with_what_to_look_at_and_how_to_go_on() -> None:
-    message = frozen_message("churn", "3 runs brought nothing.", RUNBOOK)
+    message = model_frozen(SPEAKER, "churn", "3 runs brought nothing.")
     assert (message.model, message.status, message.escalates) == ("churn", "FROZEN", True)
-    assert message.subject == "[ESCALATION churn] model frozen, a person has to look"
+    assert message.subject == "[ESCALATION churn] Model frozen: a person has to look"
     assert message.text().splitlines() == [
         "churn is frozen and starts no more trainings: 3 runs brought nothing.",
         "",
-        "",
         "What to do:",
-        "- Look at the gates of its last runs: make history MODEL=churn, then make explain RUN=<run>.",
+        f"- Model owner: look at its last runs: retraining history --model churn {STACK}",
         "- Look at the training data, the labels and the monitor's baseline.",
-        '- When the cause is mended: make unfreeze MODEL=churn REASON="..."',
-        "- Runbook: https://example.com/runbook#frozen",
+        f"- When the cause is mended: retraining unfreeze --model churn --reason 'your reason' {STACK}",
+        '- Runbook, section "Frozen": https://example.com/runbook#frozen',
     ]
 
 
 def test_messages_on_one_run_are_one_thread() -> None:
-    told = status_message(
-        status=Status.TRAINING_FAILED, run_id="run-1", model="churn", sentence="So.", facts={}, runbook_url=RUNBOOK
-    )
-    decided = decision_message(
-        decision=Decision.RETRAIN,
-        reason="R",
-        sentence="So.",
-        model="churn",
-        facts={"run": "run-1"},
-        runbook_url=RUNBOOK,
-    )
+    told = run_status(SPEAKER, status=Status.TRAINING_FAILED, run_id="run-1", model="churn", sentence="So.", facts={})
+    record = {"decision": "RETRAIN", "reason": "R", "sentence": "So.", "model": "churn", "signal_id": "s-1"}
+    decided = signal_decided(SPEAKER, {**record, "severity": "warning"}, {"run": "run-1"})
     assert told.thread == decided.thread == "run-1"
-    assert (told.status, told.title) == ("TRAINING_FAILED", "training failed")
-    assert (decided.status, decided.title) == ("RETRAIN", "retraining starts (R)")
+    assert (told.status, told.title) == ("TRAINING_FAILED", "Training failed")
+    assert (decided.status, decided.title) == ("RETRAIN", "Severity warning: retraining begins")
 
 
 # As they leave.
@@ -256,13 +242,13 @@ def topics() -> Any:
         yield Channels(sns, events, operations_topic=arns[0], escalation_topic=arns[1]), received
 
 
-def test_only_what_escalates_reaches_the_escalation_topic(topics: Any) -> None:
+def test_only_what_people_have_to_act_on_or_to_answer_reaches_the_escalation_topic(topics: Any) -> None:
     channels, received = topics
-    for escalates in (False, True):
-        channels.tell(Message("churn", "FAILED", "Größe\n" * 30, "So.", escalates=escalates))
+    for escalates, asks in ((False, False), (True, False), (False, True)):
+        channels.tell(Message("churn", "FAILED", "Größe\n" * 30, "So.", escalates=escalates, asks=asks))
     operations, escalation = received()
-    assert (len(operations), len(escalation)) == (2, 1)
-    assert operations[0]["Message"] == "So.\n"
+    assert (len(operations), len(escalation)) == (3, 2)
+    assert operations[0]["Message"] == "So."
     assert escalation[0]["MessageAttributes"]["status"]["Value"] == "FAILED"
 
 

@@ -202,7 +202,7 @@ def test_what_is_no_query_is_no_proof(proof_: str) -> None:
 def test_who_sends_no_proof_is_told_what_proves_who_asks(proof_: Any) -> None:
     refused = unproven(proof_, NOON)
     assert refused is not None
-    assert "use the make commands" in refused.sentence
+    assert "use the operator commands" in refused.sentence
 
 
 def test_a_field_that_comes_twice_is_no_proof(proof: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from orchestration.domain.documents import Document, Unreadable
-from orchestration.domain.notification import runbook
 from orchestration.steps.policies import LoadedPolicy, effective_policy, load_policy, policy_written
 from tests.unit.fakes import World
 
@@ -43,10 +42,10 @@ def test_a_bad_file_leaves_the_last_good_one_in_force_and_is_told_of_once(world:
         assert (found.policy.version, found.policy.cooldown_hours, found.unreadable) == ("v1", 5, False)
         assert found.findings
     (told,) = world.told("POLICY_INVALID")
-    assert (told.model, told.title) == ("fraud", "policy file is not valid")
+    assert (told.model, told.title) == ("fraud", "Policy file is not valid")
     findings = " ".join(found.findings)
-    assert told.sentence == f"{URI} is not valid, so version v1, the last good one, stays in force: {findings}"
-    assert told.next_steps[1] == runbook("https://example.com/runbook", "policy-invalid")
+    assert told.sentence.startswith(f"{URI} is not valid, so version v1, the last good one, stays in force. {findings}")
+    assert told.next_steps[-1] == world.ports.settings.speaker.runbook("policy-invalid")
     world.put(KEY, b"[")
     loaded(world)
     assert len(world.told("POLICY_INVALID")) == 2

@@ -86,7 +86,7 @@ def test_before_a_promotion_there_is_nothing_to_take_back(story: str, world: Wor
 def test_a_model_without_a_run_has_nothing_to_take_back_and_the_sentence_says_what_else_there_is(world: World) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         back(world, model="risk")
-    assert "make history MODEL=risk" in str(refused.value)
+    assert "retraining history --model risk --stack " in str(refused.value)
 
 
 @pytest.mark.parametrize("wrong", [{"model": "no model!"}, {"model": None}, {"reason": ""}, {"reason": None}])
@@ -106,7 +106,7 @@ def test_while_people_are_asked_whether_it_stays_a_no_is_said_there(world: World
     assert next_of(world, "bake") == "ask"
     do(world, "park", kind="approval", subject="bake", token="approval")
 
-    with pytest.raises(InvalidRequestError, match="make reject RUN=run-1"):
+    with pytest.raises(InvalidRequestError, match="retraining reject run-1 --comment "):
         back(world)
     assert world.table.kept_rollback("run-1") is None
     stories.approve(world, decision="REJECTED")
@@ -173,7 +173,7 @@ def test_a_yes_to_the_promotion_is_none_to_the_bake(world: World) -> None:
     world.alarms.states[stories.ALARM] = "INSUFFICIENT_DATA"
     do(world, "park", kind="bake", token="bake")
     assert next_of(world, "bake") == "ask"
-    with pytest.raises(InvalidRequestError, match="make reject RUN=run-1"):
+    with pytest.raises(InvalidRequestError, match="retraining reject run-1 --comment "):
         back(world)
 
 

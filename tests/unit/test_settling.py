@@ -45,11 +45,11 @@ def test_what_is_no_execution_of_the_loop_is_not_settled(detail: dict[str, Any],
 @pytest.mark.parametrize(
     ("described", "detail", "outcome", "error", "cause"),
     [
-        (("FAILED", {"error": "E", "cause": "C."}), None, "FAILED", "E", "The execution ended FAILED: C."),
-        (("FAILED", {}), told(error="E", cause="C."), "FAILED", "E", "The execution ended FAILED: C."),
-        (("FAILED", {"error": "D"}), told(error="E"), "FAILED", "D", "The execution ended FAILED: no cause given"),
-        (("TIMED_OUT", {}), None, "FAILED", "TIMED_OUT", "The execution ended TIMED_OUT: no cause given"),
-        (None, None, "STOPPED", "ABORTED", "The execution ended ABORTED: no cause given"),
+        (("FAILED", {"error": "E", "cause": "C."}), None, "FAILED", "E", "It failed with E: C."),
+        (("FAILED", {}), told(error="E", cause="C."), "FAILED", "E", "It failed with E: C."),
+        (("FAILED", {"error": "D"}), told(error="E"), "FAILED", "D", "It failed with D, and no cause is given."),
+        (("TIMED_OUT", {}), None, "FAILED", "TIMED_OUT", "It took longer than it may."),
+        (None, None, "STOPPED", "ABORTED", "It was stopped."),
     ],
 )
 def test_a_run_ends_with_what_is_said_of_its_executions_end(
@@ -64,7 +64,7 @@ def test_a_run_ends_with_what_is_said_of_its_executions_end(
         assert settle({"detail": detail}, world.ports) == {"outcome": outcome}
     run = world.table.run("run-1")
     assert run is not None
-    assert (run.outcome, run.error, run.reason) == (outcome, error, f"{error}: {cause}")
+    assert (run.outcome, run.error, run.reason) == (outcome, error, cause)
 
 
 def decided(world: World) -> None:
@@ -164,7 +164,7 @@ def test_a_run_of_which_a_dead_letter_told_is_looked_at_until_it_is_over(world: 
 
 @pytest.mark.parametrize(
     ("failure", "reason"),
-    [(FAILURE, "Boom: The end."), (None, "The execution failed after its signal was decided.")],
+    [(FAILURE, "It failed with Boom: The end."), (None, "The execution failed after its signal was decided.")],
 )
 def test_a_workflow_that_failed_after_a_decision_without_a_run_says_why(
     failure: Any, reason: str, world: World

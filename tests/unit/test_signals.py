@@ -1363,7 +1363,7 @@ def test_a_report_is_told_in_a_sentence_with_its_time_and_context() -> None:
     assert taken(drift(message="Look at February.", description="A new plan.")).context == "Look at February."
 
     least = taken({**reported(model="churn", severity="high"), "time": None})
-    assert least.summary == "Drift report on churn: drift is unknown against an unknown threshold."
+    assert least.summary == "Drift report on churn: it gives no numbers."
     assert (least.observed_at, least.context) == ("", "")
 
 
@@ -1836,7 +1836,7 @@ def test_a_request_that_no_operator_made_is_rejected_with_what_to_do(request_id:
     )
     assert isinstance(found, Rejection)
     assert found.reason == "REQUEST_UNKNOWN"
-    assert found.sentence.endswith("Ask with make retrain or make rollback.")
+    assert found.sentence.endswith("Ask again from a terminal.")
 
 
 @pytest.mark.parametrize("lower_is_worse", [True, False])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration.domain.contracts import WaitKind
+from orchestration.domain.messages import how_to_decide
 from orchestration.domain.notification import Page
 from orchestration.domain.wait import Wait
 from orchestration.settings import ApprovalAccess
@@ -20,7 +21,7 @@ from tests.unit.fakes import NOON, SETTINGS, World, execution_arn
 ADDRESS = f"{SETTINGS.approval_url}?run=run-1"
 PAGE, LINK = Page("Look and decide", ADDRESS), Page("Look and decide", f"{ADDRESS}&nonce={'nonce-0'.ljust(43, 'A')}")
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
-TERMINAL = "From a terminal: make approve RUN=run-1 or make reject RUN=run-1"
+TERMINAL = how_to_decide(SETTINGS.speaker, "run-1")
 TWO = "2 different people have to approve."
 BY_NAME = (
     "The link shows, and rejects for whoever holds it: do not forward this message. To approve, use the terminal, which "
@@ -51,13 +52,13 @@ def open_approval(world: World, needed: int = 1, **data: Any) -> Wait:
 @pytest.mark.parametrize(
     ("settings", "needed", "steps"),
     [
-        ({"approval_access": ApprovalAccess.OFF}, 1, (TERMINAL,)),
-        ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, SIGNED, TERMINAL)),
-        ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, SIGNED, TERMINAL, TWO)),
-        ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, (TERMINAL,)),
-        ({"approval_access": ApprovalAccess.LINK}, 1, (LINK, ONCE, TERMINAL)),
-        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, BY_NAME, TERMINAL, TWO)),
-        ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, (TERMINAL,)),
+        ({"approval_access": ApprovalAccess.OFF}, 1, TERMINAL),
+        ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, SIGNED, *TERMINAL)),
+        ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, SIGNED, *TERMINAL, TWO)),
+        ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, TERMINAL),
+        ({"approval_access": ApprovalAccess.LINK}, 1, (LINK, ONCE, *TERMINAL)),
+        ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, BY_NAME, *TERMINAL, TWO)),
+        ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, TERMINAL),
     ],
 )
 def test_people_are_told_where_to_look_how_to_decide_and_how_many_have_to(
@@ -75,7 +76,7 @@ def test_people_are_told_what_a_link_does_where_it_approves_nothing(
     data: dict[str, Any], sentence: str, new_world: Callable[..., World]
 ) -> None:
     world = new_world(approval_access=ApprovalAccess.LINK)
-    assert steps_to_decide(world.ports, open_approval(world, **data)) == (LINK, sentence, TERMINAL)
+    assert steps_to_decide(world.ports, open_approval(world, **data)) == (LINK, sentence, *TERMINAL)
 
 
 def test_a_message_about_what_was_decided_meanwhile_or_is_gone_has_no_link(new_world: Callable[..., World]) -> None:

@@ -15,8 +15,8 @@ from ops.terminal import Terminal
 from orchestration import handler
 from orchestration.approval_handler import answer
 from orchestration.domain.commands import Place
-from orchestration.domain.contracts import SignalSource, WaitKind
-from orchestration.domain.switches import KillSwitch, resume_command
+from orchestration.domain.contracts import SignalSource
+from orchestration.domain.switches import KillSwitch
 from tests.unit import stories
 from tests.unit.commands import WorldStack, commands_in, retraining, signed_in
 from tests.unit.fakes import World, drift, request
@@ -148,10 +148,6 @@ def test_status_names_the_command_that_lifts_a_switch(scope: str, capsys: pytest
     assert f"retraining resume --scope {scope} {HERE}" in commands_in(capsys.readouterr().out)
 
 
-def test_a_command_that_is_to_be_copied_is_one_command() -> None:
-    assert resume_command("model:x; rm -rf .") == "make resume SCOPE='model:x; rm -rf .'"
-
-
 def test_a_restored_chain_that_is_paused_is_listed_with_the_command_that_lifts_it() -> None:
     chain = {"records": 1, "runs": 0, "open_runs": 0, "hash": "0", "findings": ["record 2 is missing."]}
     report = Report("history", [{**chain, "chain": name} for name in ("_loop", "_unattributed", "fraud")])
@@ -174,31 +170,23 @@ def _decided(world: World, throw: Callable[[], object]) -> str:
     world.put("policies/fraud.json", stories.policy())
     world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
     throw()
-    return str(handler.run_action(request(drift(model="fraud")), world.ports)["output"]["reason"])
+    handler.run_action(request(drift(model="fraud")), world.ports)
+    return world.told("HOLD")[0].text()
 
 
 def _queued(world: World, throw: Callable[[], object]) -> str:
     stories.decided(world)
     throw()
     stories.do(world, "park", kind="slot", token="slot")
-    return world.told("TRAINING_QUEUED")[0].sentence
+    return world.told("TRAINING_QUEUED")[0].text()
 
 
 def _refused_to_train(world: World, throw: Callable[[], object]) -> str:
     stories.with_slot(world)
     throw()
     stories.do(world, "train", token="training")
-    return str(stories.do(world, "close")["output"]["reason"])
-
-
-def _baked(world: World, throw: Callable[[], object]) -> str:
-    stories.baking(world)
-    throw()
-    stories.tell_endpoint(world)
-    wait = world.table.wait("run-1", WaitKind.BAKE)
-    assert wait is not None
-    assert wait.result is not None
-    return wait.result.reason
+    stories.do(world, "close")
+    return world.told("STOPPED")[0].text()
 
 
 def _voted(world: World, throw: Callable[[], object]) -> str:
@@ -214,7 +202,7 @@ def _shown(world: World, throw: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("scope", ["global", "model:fraud", "source:drift_report"])
-@pytest.mark.parametrize("told", [_decided, _queued, _refused_to_train, _baked, _voted, _shown])
+@pytest.mark.parametrize("told", [_decided, _queued, _refused_to_train, _voted, _shown])
 def test_whatever_a_switch_stops_names_the_command_that_lifts_this_switch(
     told: Callable[[World, Callable[[], object]], str], scope: str, world: World
 ) -> None:
@@ -223,7 +211,8 @@ def test_whatever_a_switch_stops_names_the_command_that_lifts_this_switch(
     said = told(world, lambda: world.table.throw_switch(thrown))
 
     assert f"Paused ({scope}) by bo" in said
-    assert said.count("make resume") == said.count(f" make resume SCOPE={scope} lifts it.") == 1
+    command = f"retraining resume --scope {scope} --stack retraining --region us-east-1"
+    assert said.count("retraining resume") == said.count(command) == 1
 
 
 def test_a_run_whose_slots_are_taken_is_not_told_to_be_paused(world: World) -> None:

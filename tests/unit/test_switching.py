@@ -278,7 +278,7 @@ def test_a_model_that_is_unfrozen_counts_anew_and_its_signal_comes_back(world: W
     assert len(world.executions.started) == 1
     (told,) = world.told("UNFROZEN")
     assert told.sentence == f"{person('ana')} unfroze churn: Looked at. It was frozen because: 3 runs."
-    assert told.next_steps == ("make history MODEL=churn",)
+    assert told.next_steps == ("Its last runs: retraining history --model churn --stack retraining --region us-east-1",)
     (item,) = world.due(DueKind.PENDING)
     assert item.subject == "churn"
 

@@ -17,7 +17,6 @@ from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import APPROVALS, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.notification import Message
-from orchestration.domain.notification import runbook as runbook_section
 from orchestration.domain.verdict import Finish
 from orchestration.domain.votes import LadderAction
 from orchestration.domain.wait import Result, Wait
@@ -114,7 +113,7 @@ def test_people_hear_the_sentence_of_a_status_or_what_the_release_before_kept_of
     world.table._write(world.table._put(row))
     message = told(world, Status.TRAINING_STARTED)
     assert message.sentence == sentence
-    assert dict(message.facts) == {"run": "run-1", **facts, "manifest": MANIFEST_URI}
+    assert dict(message.facts) == {"run": "run-1", **facts, "manifest": MANIFEST_URI, "signal": "0" * 32}
     assert (message.model, message.thread, message.next_steps) == ("fraud", "run-1", ())
 
 
@@ -182,6 +181,7 @@ def test_an_end_is_told_with_what_became_of_registry_and_baseline(
         **facts,
         **({"report": world.bucket.uri("evidence/fraud/run-1/report.html")} if status.final else {}),
         "manifest": MANIFEST_URI,
+        "signal": "0" * 32,
     }
 
 
@@ -275,7 +275,7 @@ def test_a_question_is_told_with_the_way_to_answer_while_it_is_open(
     assert told(world, status).next_steps == ()
     parked(world, WaitKind.APPROVAL, subject, rejected() if resolved else None)
     steps = told(world, status).next_steps
-    assert any("make approve RUN=run-1" in str(step) for step in steps) is not resolved
+    assert any("retraining approve run-1 " in str(step) for step in steps) is not resolved
 
 
 def rejected() -> Result:
@@ -285,8 +285,18 @@ def rejected() -> Result:
 @pytest.mark.parametrize(
     ("action", "status", "title", "runbook"),
     [
-        (LadderAction.REMIND, "APPROVAL_REMINDED", "promotion approval reminder", False),
-        (LadderAction.ESCALATE, "APPROVAL_ESCALATED", "promotion approval undecided", True),
+        (
+            LadderAction.REMIND,
+            "APPROVAL_REMINDED",
+            "Nobody has decided yet: approve or reject the promotion by 2026-03-03 12:00 UTC",
+            False,
+        ),
+        (
+            LadderAction.ESCALATE,
+            "APPROVAL_ESCALATED",
+            "Nobody has decided yet: approve or reject the promotion by 2026-03-03 12:00 UTC",
+            True,
+        ),
     ],
 )
 def test_a_step_of_the_ladder_is_told_with_the_time_that_is_left(
@@ -298,9 +308,13 @@ def test_a_step_of_the_ladder_is_told_with_the_time_that_is_left(
     (message,) = world.told(status)
     assert (message.model, message.title, message.escalates, message.thread) == ("fraud", title, runbook, "run-1")
     assert "19 h 0 min are left, then the answer is no." in message.sentence
-    assert dict(message.facts) == {"run": "run-1", "deadline": wait.deadline, "manifest": ASKED["manifest_uri"]}
-    assert (runbook_section("https://example.com/runbook", "approval-undecided") in message.next_steps) == runbook
-    assert any("make approve RUN=run-1" in str(step) for step in message.next_steps)
+    assert dict(message.facts) == {
+        "run": "run-1",
+        "deadline": "2026-03-03 12:00 UTC",
+        "manifest": ASKED["manifest_uri"],
+    }
+    assert (world.ports.settings.speaker.runbook("approval-undecided") in message.next_steps) == runbook
+    assert any("retraining approve run-1 " in str(step) for step in message.next_steps)
 
 
 @pytest.mark.parametrize("there", ["over", "never", "of another kind"])
@@ -406,7 +420,7 @@ def test_a_decision_is_told_to_programs_and_where_it_says_so_to_people(
         for message in world.channels.messages:
             facts = dict(message.facts)
             assert (message.model, message.sentence, message.thread) == ("churn", record["sentence"], "run-1")
-            assert record["reason"] in message.title
+            assert dict(message.facts)["signal"] == record["signal_id"]
             assert {name: facts[name] for name in ("run", "metric", "observed", "threshold", "manifest")} == {
                 "run": "run-1",
                 "metric": "psi",
@@ -534,4 +548,4 @@ def test_what_failed_in_a_sweep_and_what_was_not_decided_can_be_looked_up(
     assert holds(lines("DueWorkFailed")[0], kind="look", subject="no wait id")
     assert holds(lines("SweepPartFailed")[0], what="listing alarms")
     do(world, "close", "run-9", failure={"error": "Boom", "cause": "The end."}, event={})
-    assert holds(lines("SignalUndecided")[0], run_id="run-9", reason="Boom: The end.")
+    assert holds(lines("SignalUndecided")[0], run_id="run-9", reason="It failed with Boom: The end.")

@@ -85,7 +85,9 @@ def test_a_pause_is_told_with_its_model_and_the_way_back(scope: str, model: str 
     do(world, "pause", scope=scope, by="ana", reason="Incident 7.")
     assert world.table.chain_head(model or "_loop").sequence == 1
     (told,) = world.told("PAUSED")
-    assert (told.model, told.title, told.next_steps) == (model, f"{scope} paused", (f"make resume SCOPE={scope}",))
+    resume = f"To go on: retraining resume --scope {scope} --stack retraining --region us-east-1"
+    titles = {"global": "Everything paused", "model:fraud": "fraud paused", "source:alarm": "Source alarm paused"}
+    assert (told.model, told.title, told.next_steps) == (model, titles[scope], (resume,))
 
 
 @pytest.mark.parametrize(

@@ -424,17 +424,21 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             execution_ended,
             {"status": "FAILED", "error": "OOM", "cause": "Killed."},
-            Ended(succeeded=False, reason="OOM: Killed.", error="OOM"),
+            Ended(succeeded=False, reason="The execution failed with OOM: Killed.", error="OOM"),
         ),
         (
             execution_ended,
             {"status": "TIMED_OUT", "cause": "Too slow."},
-            Ended(succeeded=False, reason="TIMED_OUT: Too slow.", error="TrainingTimedOut"),
+            Ended(succeeded=False, reason="The execution took longer than it may: Too slow.", error="TrainingTimedOut"),
         ),
         (
             execution_ended,
             {"status": "ABORTED", "error": "Stopped"},
-            Ended(succeeded=False, reason="The execution ended ABORTED.", error="Stopped"),
+            Ended(
+                succeeded=False,
+                reason="The execution was stopped: It failed with Stopped, and no cause is given.",
+                error="Stopped",
+            ),
         ),
         (
             execution_ended,
@@ -458,12 +462,12 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             pipeline_ended,
             {"PipelineExecutionStatus": "Failed", "FailureReason": "Step 2."},
-            Ended(succeeded=False, reason="The pipeline is Failed: Step 2.", error="PipelineFailed"),
+            Ended(succeeded=False, reason="The pipeline failed: Step 2.", error="PipelineFailed"),
         ),
         (
             pipeline_ended,
             {"PipelineExecutionStatus": "Stopped"},
-            Ended(succeeded=False, reason="The pipeline is Stopped: no reason given", error="PipelineStopped"),
+            Ended(succeeded=False, reason="The pipeline was stopped, and no reason is given.", error="PipelineStopped"),
         ),
         (
             training_job_ended,
@@ -473,12 +477,16 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         (
             training_job_ended,
             {"TrainingJobName": "j", "TrainingJobStatus": "Failed", "FailureReason": "OOM."},
-            Ended(succeeded=False, reason="Training job j is Failed: OOM.", error="TrainingJobFailed"),
+            Ended(succeeded=False, reason="Training job j failed: OOM.", error="TrainingJobFailed"),
         ),
         (
             training_job_ended,
             {"TrainingJobName": "j", "TrainingJobStatus": "Stopped"},
-            Ended(succeeded=False, reason="Training job j is Stopped: no reason given", error="TrainingJobStopped"),
+            Ended(
+                succeeded=False,
+                reason="Training job j was stopped, and no reason is given.",
+                error="TrainingJobStopped",
+            ),
         ),
         (
             training_job_ended,

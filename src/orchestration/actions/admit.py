@@ -523,10 +523,17 @@ def seen_signal(record: dict[str, Any], links: Sequence[Link], *, told: bool, ev
 def answer_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the workflow is told of a decision, from its record. Pure."""
     decision = Decision(record["decision"])
-    return _answer(record["run_id"], record["model"], decision, record["sentence"], way_on(record))
+    return _answer(record["run_id"], record["model"], decision, record["sentence"], way_on(record), record["signal_id"])
 
 
-def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, go: Next = Next.END) -> dict[str, Any]:
+def _answer(
+    run_id: str,
+    model: str | None,
+    decision: Decision,
+    sentence: str,
+    go: Next = Next.END,
+    signal_id: str | None = None,
+) -> dict[str, Any]:
     return {
         "next": go,
         "decision": decision,
@@ -538,6 +545,7 @@ def _answer(run_id: str, model: str | None, decision: Decision, sentence: str, g
             "retraining_required": "YES" if decision is Decision.RETRAIN else "NO",
             "outcome": decision,
             "reason": sentence,
+            "signal_id": signal_id,
         },
     }
 
@@ -551,7 +559,7 @@ def _duplicate(ports: Ports, asked: _Asked, seen: SeenSignal) -> dict[str, Any]:
     )
     ignored = Ignored(Reason.DUPLICATE, sentence, record["model"])
     ports.table.note_ignored(replace(_ignored(asked, ignored, ports.now()), signal_id=seen.signal_id))
-    return _answer(run_id, record["model"], Decision.SKIP, sentence)
+    return _answer(run_id, record["model"], Decision.SKIP, sentence, signal_id=seen.signal_id)
 
 
 def _time(value: str | None) -> datetime | None:

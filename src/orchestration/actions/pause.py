@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.intention import training_subject
-from orchestration.domain.switches import KillSwitch, resume_command, scopes_over
+from orchestration.domain.switches import KillSwitch, scopes_over
 from orchestration.steps.callers import proven_caller
 from orchestration.steps.operators import ask_for_sweep, asked_scope, asked_text, change, switch_write, tell_change
 from orchestration.steps.rivals import against_rivals
@@ -48,8 +48,8 @@ def pause(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
 
 
 def _throw(ports: OperatorPorts, switch: KillSwitch) -> bool:
-    sentence, step = f"{switch.by} paused {switch.scope}: {switch.reason}", resume_command(switch.scope)
-    paused = change(ports, switch.scope, "paused", sentence, step, {"switch": asdict(switch)})
+    sentence = f"{switch.by} paused {switch.scope}: {switch.reason}"
+    paused = change(ports, switch.scope, "paused", sentence, {"switch": asdict(switch)})
     if not ports.table.throw_switch(switch, [*paused.writes, switch_write(ports, switch.scope)]):
         return False
     tell_change(ports, paused)

@@ -168,8 +168,8 @@ def _rival(ports: HandPorts, gathered: Gathered, endpoint: str) -> Refusal | Non
         return None
     return Refusal(
         Status.SUPERSEDED,
-        f"Run {other.run_id} of {other.model} is changing endpoint {endpoint}, or left it unsettled; one at a time. Once it "
-        f"is looked at: make unfreeze MODEL={other.model}.",
+        f"Run {other.run_id} of {other.model} is changing endpoint {endpoint}, or left it unsettled; one at a time. Look at "
+        f"it; if {other.model} is frozen for it, unfreeze that.",
     )
 
 

@@ -46,7 +46,7 @@ def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[st
     if len(waiting) >= ASKERS_LIMIT and by.name not in waiting:
         raise InvalidRequestError(
             f"{len(waiting)} people asked for {model} while it waits, and get one answer; no more are taken. Wait for it, or "
-            f"see what holds it up: make status."
+            f"see what holds it up: {ports.settings.speaker.command('status')}"
         )
     now = ports.now()
     kept = KeptRequest(identify("kept-request", by.name, model, key), model, reason, by.name, now.isoformat(), force)

@@ -16,6 +16,7 @@ from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import execution_name, model_name, text
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
+from orchestration.domain.messages import WHY
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.signal import identify
 from orchestration.domain.switches import run_scope
@@ -51,11 +52,11 @@ def request_rollback(request: dict[str, Any], ports: OperatorPorts) -> dict[str,
             run is in progress, or nobody is proven to ask.
         ContentionError: something else was written at the same moment; try again.
     """
-    model, to = model_name(request.get("model")), request.get("to")
+    model, to, told = model_name(request.get("model")), request.get("to"), ports.settings.speaker.command
     if model is None:
         raise InvalidRequestError("A rollback needs a model: a legal model name.")
     if to is not None and execution_name(to) is None:
-        raise InvalidRequestError(f"{text(to, 80)!r} is no run: make history MODEL={model} shows them.")
+        raise InvalidRequestError(f"{text(to, 80)!r} is no run. Its runs: {told('history', model=model)}")
     asked = _Asked(model, asked_text(request, "reason", 500), proven_caller(ports, request).name, to)
     answer = against_rivals(ports, functools.partial(_ask, ports, asked), f"The run of {model}")
     ask_for_sweep(ports)
@@ -72,7 +73,7 @@ class _Asked:
 
 def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
     # Before the waits: a bake's result is a record of this chain, so that none comes between the look and the request.
-    model = asked.model
+    model, told = asked.model, ports.settings.speaker.command
     head, stored = ports.table.chain_head(model), ports.table.model(model)
     run_id = stored.active_run_id
     if run_id is None:
@@ -84,7 +85,7 @@ def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
         if asked.to is not None:
             raise InvalidRequestError(
                 f"Run {run_id} puts endpoint {plan.endpoint} back to config {plan.wanted_config} already, and one run at a time "
-                f"changes an endpoint. Wait for its end: make history RUN={run_id}"
+                f"changes an endpoint. Wait for its end: {told('history', run=run_id)}"
             )
         return {"run_id": run_id, "changed": False, "goes_back": True}
     waits = ports.table.waits_of_run_without_tokens(run_id)
@@ -93,19 +94,19 @@ def _ask(ports: OperatorPorts, asked: _Asked) -> dict[str, Any]:
     if bake is not None and bake.next is Next.ASK and ruled is None:
         # Asked back at the same moment as a yes, it might come too late; a no among the votes never does.
         raise InvalidRequestError(
-            f"People are asked whether the candidate of {run_id} stays. Say no: make reject RUN={run_id}"
+            f"People are asked whether the candidate of {run_id} stays. Say no: {told('reject', run_id, comment=WHY)}"
         )
     if any(over is not None and over.next is Next.ROLL_BACK for over in (bake, ruled)):
         return {"run_id": run_id, "changed": False}
     if bake is not None or plan is None or not any(wait.kind in ON_TRIAL for wait in waits):
         raise InvalidRequestError(
             f"No candidate of {model} is on trial on an endpoint, so there is nothing to take back, and run {run_id} is in "
-            f"progress: one run at a time changes an endpoint. Wait for its end (make history RUN={run_id}), or stop it before "
-            f'it promotes with make pause SCOPE=model:{model} REASON="..."; then make resume SCOPE=model:{model}, and ask again.'
+            f"progress: one run at a time changes an endpoint. Wait for its end, or pause the model before it promotes, resume "
+            f"it and ask again. To pause: {told('pause', scope=f'model:{model}', reason=WHY)}"
         )
     if asked.to is not None:
         raise InvalidRequestError(
-            f"The candidate of run {run_id} is on trial: take that back first, without TO; then name the run to go back to."
+            f"The candidate of run {run_id} is on trial: take that back first, without --to; then name the run to go back to."
         )
     now = ports.now()
     kept = KeptRollback(run_id, model, asked.reason, asked.by, now.isoformat())
@@ -122,12 +123,12 @@ def _ask_for_run(ports: OperatorPorts, asked: _Asked, version: int) -> dict[str,
 
     What is decided meanwhile needs no condition here: the request says what it takes back, and is held when that is over.
     """
-    model = asked.model
+    model, told = asked.model, ports.settings.speaker.command
     last = next(iter(ports.table.promoted_runs(model)), None)
     if last is None:
         raise InvalidRequestError(
-            f"No run of {model} was promoted, so there is nothing to go back from: make history MODEL={model}. An older config "
-            "is set on the endpoint itself: docs/runbook.md, Manual override."
+            f"No run of {model} was promoted, so there is nothing to go back from. An older config is set on the endpoint "
+            f"itself (runbook, Manual override). Its runs: {told('history', model=model)}"
         )
     now = ports.now()
     identity = identify("kept-rollback", model, last, asked.to, str(version))

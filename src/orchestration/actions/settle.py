@@ -76,7 +76,7 @@ def settle_execution(
         return None
     said = {**(told or {}), **described}
     error = text(said.get("error"), 200) or status
-    failure = Failure(error, f"The execution ended {status}: {text(said.get('cause'), 1500) or 'no cause given'}")
+    failure = Failure(error, str(said.get("cause") or ""))
     run = ports.table.run(run_id)
     if run is None:
         if status == "SUCCEEDED" or ports.table.decision_of(run_id) is not None:

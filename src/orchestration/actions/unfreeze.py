@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.failures import ended
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
 from orchestration.steps.callers import proven_caller
@@ -55,9 +56,9 @@ def _unfreeze(ports: OperatorPorts, model: str, by: str, reason: str) -> bool | 
         return False
     after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
     item = pending_due(model, ports.now())
-    sentence = f"{by} unfroze {model}: {reason} It was frozen because: {state.frozen_reason}"
+    sentence = f"{by} unfroze {model}: {ended(reason)} It was frozen because: {state.frozen_reason}"
     body = {"by": by, "model_state": after.as_record()}
-    unfrozen = change(ports, f"model:{model}", "unfrozen", sentence, f"make history MODEL={model}", body)
+    unfrozen = change(ports, f"model:{model}", "unfrozen", sentence, body)
     writes = [ports.table.due_write(item), *unfrozen.writes, *_endpoint_settled(ports, model)]
     if not ports.table.save_model(after, writes):
         return None

@@ -34,7 +34,7 @@ def unpause(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
 
 
 def _lift(ports: OperatorPorts, scope: str, by: str) -> bool:
-    resumed = change(ports, scope, "resumed", f"{by} resumed {scope}.", "make status", {"by": by})
+    resumed = change(ports, scope, "resumed", f"{by} resumed {scope}.", {"by": by})
     if not ports.table.lift_switch(scope, [*resumed.writes, switch_write(ports, scope)]):
         return False
     tell_change(ports, resumed)

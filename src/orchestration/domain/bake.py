@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import Next, SignalKind, Status
+from orchestration.domain.failures import ended, said_by_aws
 from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.results import ENDPOINT_FAILED
@@ -100,12 +101,12 @@ def judge_bake(
         return BakeVerdict(BakeState.SUPERSEDED, foreign.reason)
     if seen.live == previous_config != wanted_config:
         # Nothing is left to roll back.
-        why = text((described or {}).get("FailureReason")) or "it was rolled back"
+        why = said_by_aws((described or {}).get("FailureReason")) or "it was rolled back."
         return BakeVerdict(
-            BakeState.ROLLED_BACK, f"Endpoint {endpoint} serves the champion's config {previous_config}: {why}."
+            BakeState.ROLLED_BACK, f"Endpoint {endpoint} serves the champion's config {previous_config}: {why}"
         )
     if rollback is not None:
-        return _bad(rollback.sentence)
+        return _bad(ended(rollback.sentence))
     if switch is not None:
         return BakeVerdict(BakeState.STOPPED, f"{paused_sentence(switch)} The candidate's bake was not over.")
     silent = []
@@ -121,7 +122,7 @@ def judge_bake(
             silent.append(alarm.name)
     drift = returned_drift(pending, sequence, since)
     if drift is not None:
-        return _bad(f"Drift came back during the bake: {drift}")
+        return _bad(ended(f"Drift came back during the bake: {drift}"))
     serves = f"Endpoint {endpoint} serves with config {wanted_config}."
     if silent:
         names = ", ".join(silent)

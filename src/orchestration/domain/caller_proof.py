@@ -76,7 +76,7 @@ def unproven(proof: Any, now: datetime) -> Unproven | None:
         now: an aware datetime.
     """
     if not isinstance(proof, str) or not proof:
-        return Unproven("The request does not say who makes it: use the make commands, which prove it.")
+        return Unproven("The request does not say who makes it: use the operator commands, which prove it.")
     if len(proof) > _LIMIT or not proof.isascii():
         return Unproven("The request's proof is no query of a presigned GetCallerIdentity.")
     pairs = parse_qsl(proof)

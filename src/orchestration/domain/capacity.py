@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.contracts import Next, Status
+from orchestration.domain.failures import ended
 from orchestration.domain.wait import Result
 
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ def remedy(said: str) -> str:
 def waiting_sentence(said: str, until: datetime) -> str:
     """What people are told, once, of a run whose training waits."""
     return (
-        f"The training waits: {said} It is asked for again until {until:%Y-%m-%d %H:%M} UTC, and this is told only once. "
+        f"The training waits: {ended(said)} It is asked for again until {until:%Y-%m-%d %H:%M} UTC, and this is told only once. "
         f"{remedy(said)}"
     )
 
 
-def given_up(said: str, hours: float, model: str) -> Result:
+def given_up(said: str, hours: float) -> Result:
     """The result of a training that AWS did not take, or had no capacity for, in all the time its policy gives it."""
     reason = (
-        f"AWS did not let the training run for {hours:g} h, as long as the policy waits; nothing was trained. {said} "
-        f"{remedy(said)} Then: make retrain MODEL={model}."
+        f"AWS did not let the training run for {hours:g} h, as long as the policy waits; nothing was trained. {ended(said)} "
+        f"{remedy(said)}"
     )
     return Result(Next.EVALUATE, reason, Status.NO_CAPACITY)

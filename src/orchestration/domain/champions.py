@@ -80,13 +80,13 @@ def way_back(
     if to is not None:
         config = next((each.plan.wanted_config for each in own if each.run_id == to), None)
         if config is None:
-            return f"Run {to} promoted nothing to endpoint {endpoint}: name one that did, make history shows them."
+            return f"Run {to} promoted nothing to endpoint {endpoint}: name one that did; the history of its model shows them."
     else:
         origin = made.get(seen.live)
         if origin is None:
             return (
                 f"Config {seen.live}, which serves on endpoint {endpoint}, is none the loop made, so no record says what served "
-                f"before it. Name a run whose model is to serve (TO=<run>), or {itself}."
+                f"before it. Name a run whose model is to serve (--to), or {itself}."
             )
         config = origin.plan.previous_config
     if config == seen.live:

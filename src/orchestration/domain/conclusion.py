@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import Next, Status
-from orchestration.domain.json_values import json_object, mapping, text
+from orchestration.domain.failures import failure_sentence
+from orchestration.domain.json_values import mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,14 +45,12 @@ class Failure:
         given = mapping(value)
         if not given:
             return None
-        return cls(text(given.get("error"), 256) or "Unknown", str(given.get("cause") or "no cause given"))
+        return cls(text(given.get("error"), 256) or "Unknown", str(given.get("cause") or ""))
 
     @property
     def sentence(self) -> str:
-        """The cause as a sentence: Lambda's and Step Functions' JSON is read, other text is cut."""
-        told = mapping(json_object(self.cause, nan=True))
-        said = text(told.get("errorMessage") or told.get("Cause") or told.get("FailureReason"), 1500)
-        return f"{self.error}: {said or text(self.cause, 1500) or 'no cause given'}"
+        """The cause as a sentence for people."""
+        return failure_sentence(self.error, self.cause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
             "breaker",
             Decision.HOLD,
             Reason.FROZEN,
-            f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs (make history), then make unfreeze.",
+            f"{policy.model} is frozen: {state.frozen_reason} Look at its last runs before it is unfrozen.",
         )
     # What nobody confirms is asked about, and freezes nothing.
     drifted = signal.kind in RETURNING and severity is not Severity.INFO and not signal.muted and not signal.unproven
@@ -291,7 +291,7 @@ def _breaker(signal: Signal, policy: Policy, state: ModelState, severity: Severi
                 Reason.DRIFT_AFTER_PROMOTION,
                 f"{policy.model} drifts again {_hours(age)} after its last promotion (limit "
                 f"{policy.drift_again_hours:g} h): retraining did not cure it. The model is frozen; check the "
-                "monitor's baseline and the training data, then make unfreeze.",
+                "monitor's baseline and the training data before it is unfrozen.",
             )
     return _passes("breaker", Reason.NOT_FROZEN, f"{state.fruitless_runs} run(s) in a row without improvement.")
 
@@ -433,7 +433,9 @@ def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Sever
         return _passes(
             "cooldown", Reason.COOLDOWN_OVERRIDDEN, f"{signal.proven_by} overrides the cooldown until {until}."
         )
-    unproven = " Its force does not count: only make retrain FORCE=1 can pass a cooldown, since it proves who asks."
+    unproven = (
+        " Its force does not count: only a forced request from a terminal passes a cooldown, since it proves who asks."
+    )
     return GuardVerdict(
         "cooldown",
         Decision.COALESCE,
@@ -505,7 +507,7 @@ def _way_back(signal: Signal, policy: Policy, state: ModelState, severity: Sever
     if state.active_run_id:
         finding = (
             f"Run {state.active_run_id} of {policy.model} is in progress, and one run at a time changes its endpoint: wait "
-            f"for its end, or make pause SCOPE=model:{policy.model} and resume; then ask again."
+            f"for its end, or pause the model and resume it; then ask again."
         )
     if finding:
         return GuardVerdict("way_back", Decision.HOLD, Reason.NO_WAY_BACK, finding)

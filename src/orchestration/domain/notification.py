@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.channel_text import chat_line, fitted, plain_line
-from orchestration.domain.contracts import Decision, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +55,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: what happened, the facts, what to do next. Its texts are plain; a channel adds what it looks like."""
+    """One message: what happened, the facts, what to do next. Its texts are plain; a channel adds what it looks like.
+
+    ``asks``: somebody has to answer, so it goes to those who act as well; ``escalates``: the loop could not go on by itself.
+    """
 
     model: str | None
     status: str
@@ -65,7 +67,9 @@ class Message:
     facts: tuple[tuple[str, str], ...] = ()
     next_steps: tuple[str | Page, ...] = ()
     escalates: bool = False
+    asks: bool = False
     thread: str = ""
+    links: tuple[Page, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -77,7 +81,7 @@ class Message:
 
     def text(self) -> str:
         """Plain text, as e-mail shows it. Each line break is one of ours."""
-        lines = [fitted(self.sentence, SENTENCE_LIMIT, plain_line), ""]
+        lines = [fitted(self.sentence, SENTENCE_LIMIT, plain_line), *([""] if self.facts else [])]
         lines += [
             f"{fitted(name, NAME_LIMIT, plain_line)}: {fitted(value, FACT_LIMIT, plain_line)}"
             for name, value in self.facts[:FACTS_SHOWN]
@@ -87,6 +91,8 @@ class Message:
             lines += ["", "What to do:"]
             lines += [f"- {_step(step, plain_line, STEP_LIMIT)}" for step in self.next_steps[:STEPS_SHOWN]]
             lines += _left_out("step", len(self.next_steps) - STEPS_SHOWN)
+        if self.links:
+            lines += ["", "Links:", *(f"- {_step(link, plain_line, STEP_LIMIT)}" for link in self.links)]
         return "\n".join(lines)
 
     def chat(self) -> str:
@@ -111,17 +117,16 @@ class Message:
 
     def _description(self) -> str:
         """The sentence and as many facts as there is room for; never empty, which the service would refuse."""
-        lines, room = (
-            [fitted(self.sentence, SENTENCE_LIMIT, chat_line) or self.status],
-            DESCRIPTION_LIMIT - SENTENCE_LIMIT - 100,
-        )
+        lines = [fitted(self.sentence, SENTENCE_LIMIT, chat_line) or self.status]
+        links = [_step(link, chat_line, FACT_LIMIT) for link in self.links]
+        room = DESCRIPTION_LIMIT - SENTENCE_LIMIT - 100 - sum(len(link) + 1 for link in links)
         for position, (name, value) in enumerate(self.facts):
             line = f"*{fitted(name, NAME_LIMIT, chat_line)}*: {fitted(value, FACT_LIMIT, chat_line)}"
             room -= len(line) + 1
             if room < 0:
-                return "\n".join([*lines, *_left_out("fact", len(self.facts) - position)])
+                return "\n".join([*lines, *_left_out("fact", len(self.facts) - position), *links])
             lines.append(line)
-        return "\n".join(lines)
+        return "\n".join([*lines, *links])
 
     def by_protocol(self) -> dict[str, str]:
         """Bodies by SNS protocol; chat applications subscribe over https, mail gets the default."""
@@ -138,81 +143,3 @@ def _step(step: str | Page, encode: Callable[[str], str], limit: int) -> str:
 
 def _left_out(what: str, count: int) -> list[str]:
     return [f"({count:,} more {what}{'s' if count > 1 else ''} left out)"] if count > 0 else []
-
-
-def runbook(url: str, section: str) -> Page:
-    """The step that leads to a section of the runbook; ``section`` is a status or a reason, or the anchor itself."""
-    return Page("Runbook", f"{url}#{section.lower().replace('_', '-')}")
-
-
-def decision_message(
-    *, decision: Decision, reason: str, sentence: str, model: str | None, facts: dict[str, str], runbook_url: str
-) -> Message:
-    """The message on a decision."""
-    titles = {
-        Decision.RETRAIN: "retraining starts",
-        Decision.ROLL_BACK: "rollback starts",
-        Decision.HOLD: "signal held",
-        Decision.REJECT: "signal rejected",
-        Decision.COALESCE: "signal kept for later",
-        Decision.OBSERVE: "signal observed",
-        Decision.SKIP: "nothing to do",
-    }
-    steps: tuple[str | Page, ...] = ()
-    if decision in {Decision.HOLD, Decision.REJECT}:
-        steps = (sentence, runbook(runbook_url, reason))
-    return Message(
-        model=model,
-        status=decision,
-        title=f"{titles[decision]} ({reason})",
-        sentence=sentence,
-        facts=tuple(facts.items()),
-        next_steps=steps,
-        thread=facts.get("run", ""),
-    )
-
-
-def frozen_message(model: str, reason: str, runbook_url: str) -> Message:
-    """The page when the breaker freezes a model."""
-    return Message(
-        model=model,
-        status="FROZEN",
-        title="model frozen, a person has to look",
-        sentence=f"{model} is frozen and starts no more trainings: {reason}",
-        next_steps=(
-            f"Look at the gates of its last runs: make history MODEL={model}, then make explain RUN=<run>.",
-            "Look at the training data, the labels and the monitor's baseline.",
-            f'When the cause is mended: make unfreeze MODEL={model} REASON="..."',
-            runbook(runbook_url, "frozen"),
-        ),
-        escalates=True,
-    )
-
-
-def status_message(
-    *,
-    status: Status,
-    run_id: str,
-    model: str,
-    sentence: str,
-    facts: dict[str, str],
-    runbook_url: str,
-    next_steps: tuple[str | Page, ...] = (),
-) -> Message:
-    """The message on a status of a run; failures escalate and name their runbook section."""
-    steps = next_steps
-    if status is Status.TRAINING_WAITING:
-        end = f'To end the wait: make pause SCOPE=model:{model} REASON="..."'
-        steps = (*steps, end, runbook(runbook_url, Status.NO_CAPACITY))
-    if status.escalates:
-        steps = (*steps, runbook(runbook_url, status))
-    return Message(
-        model=model,
-        status=status,
-        title=str(status).replace("_", " ").lower(),
-        sentence=sentence,
-        facts=(("run", run_id), *facts.items()),
-        next_steps=steps,
-        escalates=status.escalates,
-        thread=run_id,
-    )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orchestration.domain.capacity import lacks_capacity
 from orchestration.domain.contracts import Next, Status
+from orchestration.domain.failures import execution_sentence, job_sentence, said_by_aws
 from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.wait import Result
@@ -38,7 +39,7 @@ def promotion_result(
             somebody else's, a verdict.
     """
     seen = EndpointSight.of(described)
-    why = text((described or {}).get("FailureReason"))
+    why = said_by_aws((described or {}).get("FailureReason"))
     if seen.live is None:
         return Result(Next.ROLL_BACK, f"Endpoint {name} does not exist any more.", Status.ROLLED_BACK)
     if seen.pending is not None:
@@ -50,7 +51,7 @@ def promotion_result(
         return Result(Next.RECORD, foreign.reason, foreign.outcome) if certain else None
     if seen.status in ENDPOINT_FAILED:
         return Result(
-            Next.ROLL_BACK, f"Endpoint {name} is {seen.status}: {why or 'no reason given'}.", Status.ROLLED_BACK
+            Next.ROLL_BACK, f"Endpoint {name} is {seen.status}: {why or 'no reason given.'}", Status.ROLLED_BACK
         )
     if seen.status != "InService":
         return None
@@ -58,8 +59,8 @@ def promotion_result(
         return Result(Next.BAKE, f"Endpoint {name} serves with config {wanted}.")
     if not certain:
         return None
-    said = why or "the update did not take effect or was rolled back by SageMaker"
-    return Result(Next.FINISH, f"Endpoint {name} still serves with config {previous}: {said}.", Status.ROLLED_BACK)
+    said = why or "the update did not take effect or was rolled back by SageMaker."
+    return Result(Next.FINISH, f"Endpoint {name} still serves with config {previous}: {said}", Status.ROLLED_BACK)
 
 
 def rollback_result(
@@ -76,7 +77,7 @@ def rollback_result(
         certain: True when SageMaker took the update, or could have shown it by now.
     """
     seen = EndpointSight.of(described)
-    why = text((described or {}).get("FailureReason")) or "no reason given"
+    why = said_by_aws((described or {}).get("FailureReason")) or "no reason given."
     failed = Status.ROLLBACK_FAILED
     if seen.live is None:
         return Result(Next.FINISH, f"Endpoint {name} does not exist any more, so no champion serves.", failed)
@@ -86,12 +87,12 @@ def rollback_result(
     if foreign is not None:
         return Result(Next.FINISH, foreign.reason, foreign.outcome)
     if seen.status in ENDPOINT_FAILED:
-        return Result(Next.FINISH, f"Endpoint {name} is {seen.status} after the rollback: {why}.", failed)
+        return Result(Next.FINISH, f"Endpoint {name} is {seen.status} after the rollback: {why}", failed)
     if seen.status != "InService" or not certain:
         return None
     if seen.live == previous:
         return Result(Next.FINISH, f"Endpoint {name} serves the champion again with config {previous}.", outcome)
-    return Result(Next.FINISH, f"Endpoint {name} still serves the candidate with config {wanted}: {why}.", failed)
+    return Result(Next.FINISH, f"Endpoint {name} still serves the candidate with config {wanted}: {why}", failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,7 @@ def execution_ended(described: dict[str, Any] | None) -> Ended | None:
         return Ended(succeeded=True, reason="The execution succeeded.", output=described.get("output") or "{}")
     if status in {"FAILED", "TIMED_OUT", "ABORTED"}:
         error = TRAINING_TIMED_OUT if status == "TIMED_OUT" else text(described.get("error"), 200) or status
-        told = text(described.get("cause"), 1500)
-        reason = f"{text(described.get('error'), 200) or status}: {told}" if told else f"The execution ended {status}."
+        reason = execution_sentence(described.get("name"), status, described.get("error"), described.get("cause"))
         lacks = lacks_capacity(f"{described.get('error')}: {described.get('cause')}")
         return Ended(succeeded=False, reason=reason, error=error, no_capacity=lacks)
     return None
@@ -133,8 +133,8 @@ def pipeline_ended(described: dict[str, Any] | None) -> Ended | None:
     if status == "Succeeded":
         return Ended(succeeded=True, reason="The pipeline succeeded.")
     if status in PIPELINE_FAILED:
-        why = text(described.get("FailureReason"), 1000) or "no reason given"
-        return Ended(succeeded=False, reason=f"The pipeline is {status}: {why}", error=PIPELINE_FAILED[status])
+        reason = job_sentence("The pipeline", None, status, described.get("FailureReason"))
+        return Ended(succeeded=False, reason=reason, error=PIPELINE_FAILED[status])
     return None
 
 
@@ -142,7 +142,7 @@ def step_failures(steps: list[dict[str, Any]]) -> str:
     """Why a pipeline's steps failed, by name: the execution itself only says that some did. Empty when none says so."""
     failed = [step for step in steps if step.get("StepStatus") == "Failed" and step.get("FailureReason")]
     return " ".join(
-        f"Step {text(step.get('StepName'), 100)}: {text(step['FailureReason'], 500)}" for step in failed[:3]
+        f"Step {text(step.get('StepName'), 100)} failed: {said_by_aws(step['FailureReason'])}" for step in failed[:3]
     )
 
 
@@ -155,8 +155,8 @@ def training_job_ended(described: dict[str, Any] | None) -> Ended | None:
         return Ended(succeeded=True, reason=f"Training job {name} completed.", output=trained_model(described))
     if status in {"Failed", "Stopped"}:
         error = TRAINING_TIMED_OUT if described.get("SecondaryStatus") in OUT_OF_TIME else f"TrainingJob{status}"
-        why = text(described.get("FailureReason"), 1000) or "no reason given"
-        reason = f"Training job {name} is {status}: {why}"
+        why = str(described.get("FailureReason"))
+        reason = job_sentence("Training job", name, status, described.get("FailureReason"))
         return Ended(succeeded=False, reason=reason, error=error, no_capacity=lacks_capacity(why))
     return None
 

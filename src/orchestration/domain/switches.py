@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from orchestration.domain.failures import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,13 +42,6 @@ def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None
     return next(iter(switches_over(switches, model, *sources)), None)
 
 
-def resume_command(scope: str) -> str:
-    """What lifts a switch, to be copied into a shell."""
-    return f"make resume SCOPE={shlex.quote(scope)}"
-
-
 def paused_sentence(switch: KillSwitch) -> str:
-    """What people are told of something that a switch stopped, and of what lifts that switch and no other."""
-    reason = switch.reason if switch.reason.endswith((".", "!", "?")) else f"{switch.reason}."
-    # No full stop right after the command: it would be copied as part of the scope.
-    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {reason} {resume_command(switch.scope)} lifts it."
+    """What people are told of something that a switch stopped; the command that lifts it stands in messages and answers."""
+    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {ended(switch.reason)}"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hmac
 import re
-import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.failures import ended
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import paused_sentence
 
@@ -33,8 +33,7 @@ BEARER: Final = "bearer link"
 
 
 UNNAMED: Final = (
-    "A link does not say who you are, and this approval takes names: approve from a terminal with make approve. Rejecting "
-    "works here."
+    "A link does not say who you are, and this approval takes names: approve from a terminal. Rejecting works here."
 )
 
 
@@ -266,7 +265,7 @@ def _named(name: str, voters: Sequence[str]) -> bool:
 
 def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> VoteVerdict:
     by = " and ".join(vote.by for vote in deciding)
-    comments = [" ".join(vote.comment.split()) for vote in deciding if vote.comment]
+    comments = [ended(" ".join(vote.comment.split())) for vote in deciding if vote.comment]
     reason = " ".join([f"{answer.capitalize()} by {by}.", *comments])
     comment = "\n".join(vote.comment for vote in deciding if vote.comment)
     ruling = Ruling(ApprovalDecision(answer), deciding[-1].at, by, comment)
@@ -282,11 +281,6 @@ def links_count(data: Mapping[str, Any]) -> bool:
         data: data of the approval's wait.
     """
     return int(data["approvals_needed"]) == 1 and not data.get("requested", False) and not data.get("voters")
-
-
-def terminal_command(change: str, run_id: str) -> str:
-    """What approves or rejects from a terminal, to be copied into a shell: the name of a run may hold a quote."""
-    return f"make {change} RUN={shlex.quote(run_id)}"
 
 
 def nonce_shaped(given: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import RECORD_VERSION, Head
 from orchestration.domain.merkle import root_of
-from orchestration.domain.notification import Message
+from orchestration.domain.messages import records_anchored
 from orchestration.domain.records import anchor_key
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
@@ -51,14 +51,8 @@ def anchor_heads(ports: Ports, last: dict[str, Any] | None) -> None:
         # A sweep before this one died right after it had written today's: what is there is what gets told.
         heads = [Head(**head) for head in json.loads(ports.bucket.read(ports.bucket.uri(key)).body or b"{}")["heads"]]
         root = root_of(heads)
-    message = Message(
-        model=None,
-        status="RECORDS_ANCHORED",
-        title="records anchored",
-        sentence=f"The records of {len(heads)} chain(s) had the root {root} at {now.isoformat(timespec='seconds')}.",
-        facts=(("root", root), ("heads", ports.bucket.uri(key))),
-        next_steps=(f"Keep this message; to check the records against it: make verify-audit ANCHOR={root}",),
-    )
+    at = now.isoformat(timespec="seconds")
+    message = records_anchored(ports.settings.speaker, root=root, chains=len(heads), at=at, heads=ports.bucket.uri(key))
     told = message_told(message, now)
     ports.table.note_listed(ANCHOR, {"day": day, "root": root}, [told])
     attempt(ports, told, tell)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from orchestration.domain.messages import how_to_decide
 from orchestration.domain.notification import Page
-from orchestration.domain.votes import links_count, nonce_hash, terminal_command
+from orchestration.domain.votes import links_count, nonce_hash
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.rivals import against_rivals
 
@@ -27,9 +28,7 @@ def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
     steps: list[str | Page] = [Page("Look and decide", link)] if link else []
     if link:
         steps.append(_what_the_link_does(wait) if by_link else SIGNED)
-    steps.append(
-        f"From a terminal: {terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}"
-    )
+    steps += how_to_decide(ports.settings.speaker, wait.run_id)
     if wait.data["approvals_needed"] > 1:
         steps.append(f"{wait.data['approvals_needed']} different people have to approve.")
     return tuple(steps)

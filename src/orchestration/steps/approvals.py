@@ -18,7 +18,7 @@ from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, Wa
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, sequence, text
-from orchestration.domain.notification import Message
+from orchestration.domain.messages import approval_counted, resume_steps
 from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.signal import asker_of
@@ -40,7 +40,6 @@ from orchestration.domain.votes import (
     matches_nonce,
     next_step,
     stamp,
-    terminal_command,
 )
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
@@ -240,7 +239,8 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
         wait = approval_of(ports, ballot.run_id, ballot.subject)
     if wait is None:
         return BallotAnswer(
-            VoteCode.UNKNOWN, f"No approval was asked for run {ballot.run_id}; make waits shows what is open."
+            VoteCode.UNKNOWN,
+            f"No approval was asked for run {ballot.run_id}. See what is open: {ports.settings.speaker.command('waits')}",
         )
     if wait.resolved:
         if wait.token is not None:
@@ -253,6 +253,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     # Before the switches: a pause of the model that comes in between has the vote counted again.
     now, head = ports.now(), ports.table.chain_head(wait.model)
     vote = _vote(ballot, now)
+    paused = switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id))
     verdict = count_vote(
         [Vote(**entry) for entry in wait.data["votes"]],
         vote,
@@ -262,10 +263,11 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
         voters=wait.data.get("voters", ()),
         deadline=datetime.fromisoformat(wait.deadline),
         now=now,
-        paused=switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id)),
+        paused=paused,
     )
     if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
-        return BallotAnswer(verdict.code, verdict.sentence, wait)
+        lift = "" if paused is None else " ".join(("", *resume_steps(ports.settings.speaker, [paused.scope])))
+        return BallotAnswer(verdict.code, verdict.sentence + (lift if verdict.code is VoteCode.PAUSED else ""), wait)
     data = {**wait.data, "votes": [entry.as_record() for entry in verdict.votes]}
     after, counted = replace(wait, data=data), None
     if verdict.ruling is not None:
@@ -337,16 +339,14 @@ def _decided_before(wait: Wait) -> BallotAnswer:
 def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, links: tuple[Link, ...]) -> DueItem:
     """The item that has people told of a vote that is counted and decides nothing yet; it is written with the vote."""
     LOG.info("ApprovalCounted", extra={"run_id": wait.run_id, "model": wait.model, "subject": wait.subject})
-    message = Message(
+    message = approval_counted(
+        ports.settings.speaker,
+        run_id=wait.run_id,
         model=wait.model,
-        status="APPROVAL_COUNTED",
-        title=f"{wait.subject} approval counted",
-        sentence=f"{vote.by} approved the {wait.subject} of {wait.model}. {sentence}",
-        facts=(("run", wait.run_id), ("deadline", wait.deadline)),
-        next_steps=(
-            f"From a terminal: {terminal_command('approve', wait.run_id)} or {terminal_command('reject', wait.run_id)}",
-        ),
-        thread=wait.run_id,
+        subject=wait.subject,
+        by=vote.by,
+        sentence=sentence,
+        until=stamp(datetime.fromisoformat(wait.deadline)),
     )
     return replace(message_told(message, ports.now(), links), partition=APPROVALS)
 

@@ -31,7 +31,7 @@ from orchestration.steps.looking import look_after, planned
 from orchestration.steps.pending import merge_pending, pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
 from orchestration.steps.rivals import against_rivals
-from orchestration.steps.telling import status_told, tell
+from orchestration.steps.telling import report_told, status_told, tell
 from orchestration.steps.winding_down import look_at_intention, wind_down
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
         )
     links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state))
     work: list[tuple[DueItem, Callable[[Any, DueItem], Worked]]] = [
+        (report_told(run.run_id, run.model, now, links), tell),
         (status_told(run.run_id, run.model, conclusion.outcome, now, links), tell),
         (due(DueKind.STOP, run.run_id, run.model, now + GRACE), wind_down),
     ]

@@ -2,7 +2,7 @@
 
 Its runs carry their plan through the workflow and pin no policy. A run that waits for people or a slot ends as superseded,
 and its signal is decided again by the new workflow: people are asked anew where the policy asks them. A run past its slot is
-stopped, and people are paged; ``make deploy`` refuses an update while there is one. Everything here can be repeated.
+stopped, and people are paged; ``retraining deploy`` refuses an update while there is one. Everything here can be repeated.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def artifacts(made: CandidateVerdict) -> dict[str, str]:
 
 
 def _gone(ports: Ports, model: str, way: WayBack, earlier: Champion) -> str | None:
-    other = f"Name another run (make history MODEL={model}, then TO=<run>), or retrain."
+    other = "Name another run of its history, or retrain."
     if any(each.removing for each in ports.table.made(model) if each.name == way.config):
         return f"Config {way.config} was removed: more than KeepChampions promotions came after it. {other}"
     if not earlier.config:

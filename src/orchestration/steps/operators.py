@@ -11,7 +11,7 @@ from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOUR
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import model_name, text
-from orchestration.domain.notification import Message
+from orchestration.domain.messages import switch_changed
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import controls_key
 from orchestration.domain.signal import rejection_id
@@ -67,7 +67,7 @@ class Change:
     writes: tuple[Write, ...]
 
 
-def change(ports: OperatorPorts, scope: str, what: str, sentence: str, step: str, body: dict[str, Any]) -> Change:
+def change(ports: OperatorPorts, scope: str, what: str, sentence: str, body: dict[str, Any]) -> Change:
     """A change with its record and the item that has people told: written with the change, so that none comes in silence.
 
     Args:
@@ -75,7 +75,6 @@ def change(ports: OperatorPorts, scope: str, what: str, sentence: str, step: str
         scope: what is changed, as in a kill switch.
         what: paused, resumed or unfrozen.
         sentence: who changed what and why.
-        step: what one may do next.
         body: what the record holds besides.
     """
     head = ports.table.chain_head(scope.removeprefix("model:") if scope.startswith("model:") else LOOP)
@@ -84,13 +83,7 @@ def change(ports: OperatorPorts, scope: str, what: str, sentence: str, step: str
     links = chained(
         head, Record(kind, key, {**body, "scope": scope, "change": what, "at": now.isoformat(), "reason": sentence})
     )
-    message = Message(
-        model=scope.removeprefix("model:") if scope.startswith("model:") else None,
-        status=what.upper(),
-        title=f"{scope} {what}",
-        sentence=sentence,
-        next_steps=(step,),
-    )
+    message = switch_changed(ports.settings.speaker, scope=scope, what=what, sentence=sentence)
     told = message_told(message, now, links)
     return Change(scope, what, told, (ports.table.due_write(told), *ports.table.chain_writes(head, links)))
 

@@ -10,7 +10,7 @@ from orchestration.domain.contracts import MODEL_TAG
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
-from orchestration.domain.notification import Message, runbook
+from orchestration.domain.messages import policy_invalid
 from orchestration.domain.policy import POLICY_FILE_LIMIT, Policy, parse_policy
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
@@ -103,15 +103,8 @@ def _tell_once(ports: Ports, model: str, version: str, loaded: LoadedPolicy) -> 
     if ports.table.noted_bad_policy(model) == version:
         return
     uri = ports.bucket.uri(policy_key(model))
-    message = Message(
-        model=model,
-        status="POLICY_INVALID",
-        title="policy file is not valid",
-        sentence=f"{uri} is not valid, so {_instead(loaded)}: {' '.join(loaded.findings)}",
-        next_steps=(
-            "Correct the file, check it with make validate FILE=<file>, which says all that is wrong, and upload it again.",
-            runbook(ports.settings.runbook_url, "policy-invalid"),
-        ),
+    message = policy_invalid(
+        ports.settings.speaker, model=model, uri=uri, instead=_instead(loaded), findings=loaded.findings
     )
     item = message_told(message, ports.now())
     ports.table.add_due(item)

@@ -1,4 +1,4 @@
-"""The report of a run that is over, written before its end is told: once for programs, once for people.
+"""The report of a run that is over: once for programs, once for people.
 
 It is made of the run's records alone, so whoever makes it again, after a death or years later, makes the same bytes.
 """

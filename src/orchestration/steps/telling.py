@@ -10,26 +10,23 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
+from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import mapping, text
-from orchestration.domain.notification import (
-    SENTENCE_LIMIT,
-    Message,
-    Page,
-    decision_message,
-    frozen_message,
-    runbook,
-    status_message,
-)
+from orchestration.domain.messages import approval_undecided, linked, model_frozen, run_status, signal_decided
+from orchestration.domain.notification import SENTENCE_LIMIT, Message, Page
+from orchestration.domain.policy import TargetKind
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import manifest_key, sha256
-from orchestration.domain.votes import LadderAction, duration
+from orchestration.domain.switches import switches_over
+from orchestration.domain.training_target import TrainingTask
+from orchestration.domain.votes import LadderAction, duration, stamp
 from orchestration.steps.approval_links import steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_uri, write_record
-from orchestration.steps.reports import write_report
+from orchestration.steps.reports import report_uri, write_report
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
@@ -52,6 +49,21 @@ ASKS_FOR: Final = {
 }
 """Statuses whose message says how to decide, and on what."""
 
+OF_TRAINING: Final = frozenset(
+    {Status.TRAINING_STARTED, Status.TRAINING_FINISHED, Status.TRAINING_FAILED, Status.TRAINING_TIMED_OUT}
+)
+OF_ENDPOINT: Final = frozenset(
+    {
+        Status.PROMOTION_STARTED,
+        Status.BAKE_APPROVAL_REQUESTED,
+        Status.PROMOTED,
+        Status.ROLLED_BACK,
+        Status.ROLLBACK_FAILED,
+        Status.FAILED,
+    }
+)
+"""Statuses whose message links to the training, and to the endpoint."""
+
 DECIDED: Final = {Decision.RETRAIN: Status.RETRAINING_DECIDED, Decision.ROLL_BACK: Status.ROLLBACK_DECIDED}
 """First status of a run, by the decision that began it."""
 
@@ -69,6 +81,14 @@ def signal_told(signal_id: str, model: str, now: datetime) -> DueItem:
 def status_told(run_id: str, model: str, status: Status, now: datetime, links: Sequence[Link] = ()) -> DueItem:
     """The item that has a status told, and the records that came with it written."""
     return due(DueKind.TELL, f"status:{run_id}:{status}", model, now + GRACE, records=_places(links))
+
+
+def report_told(run_id: str, model: str, now: datetime, links: Sequence[Link]) -> DueItem:
+    """The item that has a run's report written, and the records that came with its end.
+
+    An item of its own: a report that cannot be made holds up no message.
+    """
+    return due(DueKind.TELL, f"report:{run_id}", model, now + GRACE, records=_places(links))
 
 
 def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
@@ -122,6 +142,10 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
     elif what == "status":
         run_id, status = subject.rsplit(":", 1)
         _tell_status(ports, run_id, Status(status))
+    elif what == "report":
+        run = ports.table.run(subject)
+        if run is not None:
+            write_report(ports, run)
     elif what == "ladder":
         action, _, identity = subject.partition(":")
         _tell_ladder(ports, LadderAction(action), identity)
@@ -139,6 +163,7 @@ def _message_of(item: DueItem) -> Message:
             **data,
             "facts": tuple((str(name), str(value)) for name, value in data["facts"]),
             # The release before kept each step as one text, its address with it.
+            "links": tuple(Page(**link) for link in data.get("links", ())),
             "next_steps": tuple(Page(**step) if isinstance(step, dict) else str(step) for step in data["next_steps"]),
         }
     )
@@ -148,24 +173,19 @@ def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> N
     wait = ports.table.wait_by_id(identity)
     if wait is None or wait.kind is not WaitKind.APPROVAL or wait.resolved:
         return
-    escalates = action is LadderAction.ESCALATE
-    left = duration(datetime.fromisoformat(wait.deadline) - ports.now())
+    deadline = datetime.fromisoformat(wait.deadline)
     ports.channels.tell(
-        Message(
+        approval_undecided(
+            ports.settings.speaker,
+            action=action,
+            run_id=wait.run_id,
             model=wait.model,
-            status=f"APPROVAL_{'ESCALATED' if escalates else 'REMINDED'}",
-            title=f"{wait.subject} approval {'undecided' if escalates else 'reminder'}",
-            sentence=(
-                f"The {wait.subject} of {wait.model} waits for approval. Nobody has decided yet; {left} are left, then "
-                f"the answer is no. {wait.data['why']}"
-            ),
-            facts=(("run", wait.run_id), ("deadline", wait.deadline), ("manifest", wait.data["manifest_uri"])),
-            next_steps=(
-                *steps_to_decide(ports, wait),
-                *((runbook(ports.settings.runbook_url, "approval-undecided"),) if escalates else ()),
-            ),
-            escalates=escalates,
-            thread=wait.run_id,
+            subject=wait.subject,
+            why=str(wait.data["why"]),
+            left=duration(deadline - ports.now()),
+            until=stamp(deadline),
+            manifest=str(wait.data["manifest_uri"]),
+            deciding=steps_to_decide(ports, wait),
         )
     )
 
@@ -238,24 +258,29 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
     if status.final:
         LOG.info("RunEnded", extra=run_ended(run))
         facts["evidence"] = outcome_uri(ports, run)
-        if run.outcome == status:
-            facts["report"] = write_report(ports, run)
+        facts["report"] = report_uri(ports, run.model, run_id)
         facts |= _finished(ports, run_id, promoted=status is Status.PROMOTED)
+    manifest = json.loads(run.manifest)
+    signal, asked = mapping(manifest.get("signal")), _asked(ports, run_id, status)
+    switches = switches_over(ports.table.kill_switches(), run.model, signal.get("source"), signal.get("origin"))
     ports.channels.tell(
-        status_message(
+        run_status(
+            ports.settings.speaker,
             status=status,
             run_id=run_id,
             model=run.model,
             sentence=sentence,
-            facts={**facts, "manifest": manifest_uri},
-            runbook_url=ports.settings.runbook_url,
-            next_steps=_steps(ports, run_id, status),
+            facts={**facts, "manifest": manifest_uri, "signal": str(signal.get("signal_id"))},
+            deciding=() if asked is None else steps_to_decide(ports, asked),
+            until=stamp(datetime.fromisoformat(asked.deadline)) if asked is not None else "",
+            links=_links(ports, manifest, status),
+            scopes=[switch.scope for switch in switches],
         )
     )
     if status.final:
         frozen = ports.table.model(run.model).frozen_reason
         if frozen and run_id in frozen:
-            ports.channels.tell(frozen_message(run.model, frozen, ports.settings.runbook_url))
+            ports.channels.tell(model_frozen(ports.settings.speaker, run.model, frozen))
 
 
 def _finished(ports: ApprovalPorts, run_id: str, *, promoted: bool) -> dict[str, str]:
@@ -272,10 +297,32 @@ def _finished(ports: ApprovalPorts, run_id: str, *, promoted: bool) -> dict[str,
     return {name: said for name, said in (("registry", finish.registry), ("baseline", finish.baseline)) if said}
 
 
-def _steps(ports: ApprovalPorts, run_id: str, status: Status) -> tuple[str | Page, ...]:
+def _asked(ports: ApprovalPorts, run_id: str, status: Status) -> Wait | None:
+    """The open approval that a status asks for."""
     subject = ASKS_FOR.get(status)
     wait = ports.table.wait(run_id, WaitKind.APPROVAL, subject) if subject else None
-    return () if wait is None or wait.resolved else steps_to_decide(ports, wait)
+    return None if wait is None or wait.resolved else wait
+
+
+def _links(ports: ApprovalPorts, manifest: dict[str, Any], status: Status) -> tuple[Page, ...]:
+    """Pages of what a status is about: its training, or the endpoint that it changes."""
+    console, endpoint = Console.of(ports.settings.state_machine_arn), _endpoint(manifest)
+    if status in OF_TRAINING:
+        wait = ports.table.wait(str(manifest.get("run_id")), WaitKind.TRAINING)
+        task = TrainingTask.of(manifest, wait.attempt if wait else 1)
+        if task is not None and task.kind is TargetKind.STATE_MACHINE:
+            return linked("Training in the console", console.execution(task.execution_arn))
+        if task is not None and task.kind is TargetKind.TRAINING_JOB:
+            return linked("Training in the console", console.training_job(task.name))
+    if status in OF_ENDPOINT and endpoint:
+        return linked("Endpoint in the console", console.endpoint(endpoint))
+    return ()
+
+
+def _endpoint(manifest: dict[str, Any]) -> str | None:
+    """The endpoint of the policy that a manifest pins."""
+    effective = mapping(mapping(manifest.get("policy")).get("effective"))
+    return text(mapping(effective.get("promotion")).get("endpoint"), 100)
 
 
 def run_ended(run: StoredRun) -> dict[str, Any]:
@@ -339,7 +386,7 @@ def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
     if not seen.told:
         return
     if record["reason"] == Reason.DRIFT_AFTER_PROMOTION:
-        ports.channels.tell(frozen_message(model, record["sentence"], ports.settings.runbook_url))
+        ports.channels.tell(model_frozen(ports.settings.speaker, model, record["sentence"]))
         return
     signal = mapping(record.get("signal"))
     threshold, dataset = mapping(signal.get("threshold")), mapping(signal.get("dataset"))
@@ -356,13 +403,8 @@ def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
         "event": record.get("event_uri"),
     }
     ports.channels.tell(
-        decision_message(
-            decision=decision,
-            reason=record["reason"],
-            sentence=record["sentence"],
-            model=model,
-            facts={name: str(value) for name, value in facts.items() if value is not None},
-            runbook_url=ports.settings.runbook_url,
+        signal_decided(
+            ports.settings.speaker, record, {name: str(value) for name, value in facts.items() if value is not None}
         )
     )
 

@@ -128,7 +128,7 @@ def try_again(
     data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
     again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
     if overdue(again, hours, ports.now()):
-        return given_up(said, hours, run.model)
+        return given_up(said, hours)
     told_waiting(ports, run, wait, found.reason, hours)
     token = attempt_input(manifest["training"]["input"], again.attempt)["idempotency_token"]
     names = [f"job:{training_name(token)}"]

@@ -15,7 +15,7 @@ from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.intention import endpoint_subject, training_subject
-from orchestration.domain.notification import Message, runbook
+from orchestration.domain.messages import endpoint_left
 from orchestration.domain.slots import Waiter
 from orchestration.domain.training_target import TrainingTask
 from orchestration.steps.approvals import climb
@@ -112,23 +112,18 @@ def look_at_intention(ports: Ports, item: DueItem) -> Worked:
         shown = f"serves the champion's config {seen.live}; the change never took effect or was taken back"
     else:
         shown = f"serves config {seen.live}, neither the candidate's nor the champion's"
-    message = Message(
+    message = endpoint_left(
+        ports.settings.speaker,
+        run_id=intention.run_id,
         model=intention.model,
-        status="ENDPOINT_LEFT",
-        title="endpoint left by a run that is over",
-        sentence=f"Run {intention.run_id} ended while it changed endpoint {endpoint}. The endpoint {shown}.",
+        endpoint=endpoint,
+        shown=shown,
         facts=(
             ("endpoint", endpoint),
             ("status", str(seen.status)),
             ("candidate config", intention.wanted),
             ("champion config", intention.previous),
         ),
-        next_steps=(
-            f"Set the endpoint to the config that is to serve, then make unfreeze MODEL={intention.model}.",
-            runbook(ports.settings.runbook_url, "frozen"),
-        ),
-        escalates=True,
-        thread=intention.run_id,
     )
     told = message_told(message, now)
     ports.table.add_due(told)

@@ -64,7 +64,7 @@ class Chains(Table):
         if seal is not None and link.seal != seal:
             raise OrchestrationError(
                 f"Record {sequence} of chain {chain} is not the one that was committed: somebody wrote over it in the table. "
-                "make verify-audit shows where the chain breaks."
+                "The audit shows where the chain breaks."
             )
         return link
 

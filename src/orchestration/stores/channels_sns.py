@@ -27,8 +27,8 @@ class Channels:
         self._escalation_topic = escalation_topic
 
     def tell(self, message: Message) -> None:
-        """Publish to the operations topic, and to the escalation topic when the message asks for people."""
-        topics = [self._operations_topic] + ([self._escalation_topic] if message.escalates else [])
+        """Publish to the operations topic, and to the escalation topic when people have to act or to answer."""
+        topics = [self._operations_topic] + ([self._escalation_topic] if message.escalates or message.asks else [])
         for topic in topics:
             self._sns.publish(
                 TopicArn=topic,

@@ -282,9 +282,20 @@ def _sentence(model: str, kind: SignalKind, threshold: Threshold, violations: tu
     names = list(dict.fromkeys(violation.feature for violation in violations))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     named = f" Past their thresholds: {', '.join(names[:NAMED])}{more}." if names else ""
-    shown = "unknown" if threshold.observed is None else f"{threshold.observed:g}"
-    limit = "an unknown threshold" if threshold.threshold is None else f"a threshold of {threshold.threshold:g}"
-    return f"Drift report on {model}: {threshold.metric or 'drift'} is {shown} against {limit}.{named}"
+    return f"Drift report on {model}: {_measured(threshold)}.{named}"
+
+
+def _measured(threshold: Threshold) -> str:
+    """What was measured, without a word of numbers that the report does not give."""
+    observed, limit, metric = threshold.observed, threshold.threshold, threshold.metric
+    if observed is None and limit is None:
+        return f"it speaks of {metric} without numbers" if metric else "it gives no numbers"
+    of = metric or "drift"
+    if observed is None:
+        return f"{of} has a threshold of {limit:g}, and no value is given"
+    return f"{of} is {observed:g}" + (
+        " and no threshold is given" if limit is None else f" against a threshold of {limit:g}"
+    )
 
 
 def _counted(violations: tuple[Violation, ...], *, failed: bool) -> str:

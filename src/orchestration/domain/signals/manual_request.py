@@ -1,4 +1,4 @@
-"""A person asks for retraining: by ``make retrain``, which proves who asks, or by our ``Retraining Requested`` event."""
+"""A person asks for retraining: by ``retrain``, which proves who asks, or by our ``Retraining Requested`` event."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def from_kept_request(
     if kept is None:
         return Rejection.of(
             Reason.REQUEST_UNKNOWN,
-            "The event names a request that no operator made, or one that is older than 90 days. Ask with make retrain or make "
-            "rollback.",
+            "The event names a request that no operator made, or one that is older than 90 days. Ask again from a "
+            "terminal.",
             run_id,
         )
     wanted = f"the model of run {kept.to}" if kept.to else "the champion before"

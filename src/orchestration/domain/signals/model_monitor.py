@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.documents import Document, Unreadable
+from orchestration.domain.failures import ended
 from orchestration.domain.json_values import json_object, mapping, model_name, number, s3_uri, sequence, text
 from orchestration.domain.monitor_run import RunClaim, RunListing, RunProof, prove_check, prove_run
 from orchestration.domain.reasons import Reason
@@ -341,7 +342,8 @@ def _sentence(
     if worst is not None and worst.observed is not None and worst.threshold is not None:
         start += f", worst {worst.metric}: {worst.observed:g} against a threshold of {worst.threshold:g}"
     if broken:
-        return f"{start}, {len(broken)} of them broken data, first {broken[0].feature}: {broken[0].description}"[:500]
+        told = f"{start}, {len(broken)} of them broken data, first {broken[0].feature}: {broken[0].description}"
+        return ended(told[:499])
     return f"{start}."
 
 

@@ -1,0 +1,192 @@
+"""Every kind of message in every channel's form, as tests/snapshots/messages.txt holds it.
+
+PYTHONPATH=src .venv/bin/python -m tests.unit.message_snapshots    writes the file anew; look at the difference before you commit
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.domain import messages
+from orchestration.domain.commands import Place
+from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.failures import failure_sentence
+from orchestration.domain.messages import HELD, Speaker
+from orchestration.domain.notification import Message
+from orchestration.domain.reasons import Reason
+from orchestration.domain.votes import LadderAction
+
+SNAPSHOT: Final = Path(__file__).parent.parent / "snapshots" / "messages.txt"
+
+SPEAKER: Final = Speaker(
+    Place("retraining", "eu-west-1"),
+    "arn:aws:states:eu-west-1:111122223333:stateMachine:retraining-retraining",
+    "https://example.com/runbook",
+)
+UNTIL: Final = "2026-03-03 14:00 UTC"
+DECIDING: Final = messages.how_to_decide(SPEAKER, "run-1")
+CAUSE: Final = json.dumps(
+    {"TrainingJobName": "fraud-1", "TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no rows"}
+)
+SENTENCES: Final = {
+    Status.TRAINING_FAILED: failure_sentence("States.TaskFailed", CAUSE),
+    Status.FAILED: failure_sentence("States.TaskFailed", '{"errorMessage": "Boom", "stackTrace": ["a"]}'),
+    Status.ROLLED_BACK: "Alarm fraud-5xx is in ALARM while the candidate serves. Endpoint fraud-prod serves the champion again.",
+    Status.STOPPED: "Paused (model:fraud) by ana since 2026-03-02T12:00:00+00:00: Migration. Nothing more was changed.",
+    Status.CANDIDATE_REJECTED: "1 of 2 gates failed: auc bound: 0.7300 is not >= 0.8000.",
+}
+
+
+def _record(decision: Decision, reason: str, sentence: str, **more: Any) -> dict[str, Any]:
+    switch = {"scope": "model:fraud", "by": "ana", "reason": "Migration", "since": "2026-03-02T12:00:00+00:00"}
+    return {
+        "decision": decision,
+        "reason": reason,
+        "sentence": sentence,
+        "model": "fraud",
+        "severity": "critical",
+        "signal_id": "758fcdfc3954ab01f28d3a390f222622",
+        "run_id": "run-1",
+        "inputs": {"state": {"kill_switches": [switch] if reason == Reason.PAUSED else []}},
+        **more,
+    }
+
+
+def cases() -> Iterator[tuple[str, str, Message]]:
+    """The kind's function, what is told, and the message."""
+    facts = {"run": "run-1", "severity": "critical", "endpoint": "fraud-prod"}
+    said = "Monitoring run m-1 of fraud-prod found 5 violation(s), worst amount: 0.61914 against a threshold of 0.1."
+    for decision in Decision:
+        reasons = (
+            sorted(HELD)
+            if decision is Decision.HOLD
+            else ["UNKNOWN_MODEL" if decision is Decision.REJECT else "GUARDS_PASSED"]
+        )
+        for reason in reasons:
+            message = messages.signal_decided(SPEAKER, _record(decision, reason, said), facts)
+            yield "signal_decided", f"{decision} {reason}", message
+    asked = _record(Decision.RETRAIN, "GUARDS_PASSED", said, approval={"needed": True})
+    yield "signal_decided", "RETRAIN after people are asked", messages.signal_decided(SPEAKER, asked, facts)
+    for status in Status:
+        asks = status in messages.ASKS
+        yield (
+            "run_status",
+            str(status),
+            messages.run_status(
+                SPEAKER,
+                status=status,
+                run_id="run-1",
+                model="fraud",
+                sentence=SENTENCES.get(status, "What happened is said here"),
+                facts={"evidence": "s3://automation/evidence/fraud/run-1/outcome.json"},
+                deciding=DECIDING if asks else (),
+                until=UNTIL if asks else "",
+            ),
+        )
+    for action in (LadderAction.REMIND, LadderAction.ESCALATE):
+        yield (
+            "approval_undecided",
+            str(action),
+            messages.approval_undecided(
+                SPEAKER,
+                action=action,
+                run_id="run-1",
+                model="fraud",
+                subject="promotion",
+                why="All 3 gates passed; auc is 0.9260.",
+                left="4 h 0 min",
+                until=UNTIL,
+                manifest="s3://automation/manifests/fraud/run-1.json",
+                deciding=DECIDING,
+            ),
+        )
+    yield (
+        "approval_counted",
+        "one of two",
+        messages.approval_counted(
+            SPEAKER,
+            run_id="run-1",
+            model="fraud",
+            subject="training",
+            by="ana",
+            sentence="Approval 1 of 2 is counted; another person has to approve too.",
+            until=UNTIL,
+        ),
+    )
+    yield "model_frozen", "", messages.model_frozen(SPEAKER, "fraud", "3 runs in a row brought no improvement")
+    yield (
+        "signal_undecided",
+        "",
+        messages.signal_undecided(
+            SPEAKER,
+            run_id="run-9",
+            reason="It took longer than it may.",
+            key="rejected/run-9.json",
+            uri="s3://automation/rejected/run-9.json",
+        ),
+    )
+    yield (
+        "policy_invalid",
+        "",
+        messages.policy_invalid(
+            SPEAKER,
+            model="fraud",
+            uri="s3://automation/policies/fraud.json",
+            instead="version v1, the last good one, stays in force",
+            findings=("$.mode: is not one of active, shadow",),
+        ),
+    )
+    yield (
+        "endpoint_left",
+        "",
+        messages.endpoint_left(
+            SPEAKER,
+            run_id="run-1",
+            model="fraud",
+            endpoint="fraud-prod",
+            shown="serves the candidate's config c-2, which no bake has judged",
+            facts=(("endpoint", "fraud-prod"), ("status", "InService")),
+        ),
+    )
+    yield (
+        "records_anchored",
+        "",
+        messages.records_anchored(
+            SPEAKER,
+            root="ab" * 32,
+            chains=2,
+            at="2026-03-02T12:00:00+00:00",
+            heads="s3://automation/evidence/_anchors/2026-03-02.json",
+        ),
+    )
+    for scope, what in (("global", "paused"), ("source:alarm", "resumed"), ("model:fraud", "unfrozen")):
+        sentence = f"ana {what} {scope}: Migration"
+        yield (
+            "switch_changed",
+            f"{scope} {what}",
+            messages.switch_changed(SPEAKER, scope=scope, what=what, sentence=sentence),
+        )
+
+
+def written() -> str:
+    """The snapshot as it is now."""
+    parts = []
+    for kind, what, message in cases():
+        chat = json.dumps(json.loads(message.chat()), indent=1, ensure_ascii=False)
+        topics = "operations and escalation" if message.escalates or message.asks else "operations"
+        parts += [
+            f"==== {kind} {what}".rstrip(),
+            f"to: {topics}",
+            f"subject: {message.subject}",
+            "---- mail",
+            message.text(),
+        ]
+        parts += ["---- chat", chat, ""]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(written(), encoding="utf-8")
