@@ -64,7 +64,7 @@ setup: ## Make .venv from the lock file, or leave it if up to date
 	@"$(PYTHON)" requirements/install.py dev
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(VENV) is ready: $$($(PYTHON_VENV) --version)",:)
 
-demo: setup ## Show the loop here, start to end (YES=1 asks nobody, KEEP=1 stays)
+demo: setup ## Show the loop here (YES=1 asks nobody, KEEP=1 stays up)
 	@$(OPS)demo $(ARGS)
 
 local: setup ## Run the embedded AWS and say what to export (PORT=4566)
@@ -163,7 +163,7 @@ history: setup ## Runs of a model, or a run's life (MODEL= or RUN=, LIMIT=20)
 signals: setup ## What came in and came of it (MODEL=, SINCE=24h, ID=)
 	@$(RETRAINING) signals
 
-report: setup ## A page: all models, a model's life, a run (MODEL= or RUN=, OUT=)
+report: setup ## A page: all models, a model, a run (MODEL= or RUN=, OUT=)
 	@$(RETRAINING) report
 
 explain: setup ## What was made of an event, guard by guard (ID=)

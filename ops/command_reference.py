@@ -30,7 +30,8 @@ def command_reference() -> str:
                 found = retraining.get_command(group, name)
                 assert found is not None  # noqa: S101 - it is in the list
                 parts += [f"### {name}", sentence, _help(found, name, group)]
-    return "\n\n".join(parts) + "\n"
+    title, *rest = parts
+    return f"{title}\n\n<!-- generated: commands -->\n" + "\n\n".join(rest) + "\n<!-- end of commands -->\n"
 
 
 def _help(command: click.Command, name: str, group: click.Context | None = None) -> str:

@@ -26,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.domain.channel_text import cut, shown
+from orchestration.domain.commands import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -137,8 +138,22 @@ class Terminal:
             parts: the pieces of the line; spaces at its start indent what goes on, too.
             hang: further spaces before what goes on.
         """
-        if not self._json:
-            self._print(_wrapped(self._text(parts), self.width, hang))
+        if self._json:
+            return
+        text = self._text(parts)
+        written = WRITTEN.search(text.plain)
+        if written is None:
+            self._print(_wrapped(text, self.width, hang))
+            return
+        # A command in a sentence stands on a line of its own, since one that is broken between words cannot be copied.
+        before, after = text[: written.start()], text[written.end() :]
+        before.rstrip()
+        if before.plain:
+            self._print(_wrapped(before, self.width, hang))
+        indent = len(text.plain) - len(text.plain.lstrip(" "))
+        self.command(written.group(), indent=indent + 2)
+        if after.plain.strip(" ."):
+            self.say(" " * indent + after.plain.lstrip(" ."), hang=hang)
 
     def command(self, line: str, indent: int = 2) -> None:
         """Print a command that can be copied: whole, or going on after backslashes.

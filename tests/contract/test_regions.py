@@ -169,8 +169,8 @@ def test_what_is_left_out_and_what_it_costs_is_said() -> None:
     page, endpoints, monitor, source = fitted(SOURCES, "me-central-1", GAPS).notes
 
     assert page == (
-        "me-central-1 has no AWS::Lambda::Url. No approval page, as with ApprovalAccess OFF: people answer with make "
-        "approve and make reject, as messages say."
+        "me-central-1 has no AWS::Lambda::Url. No approval page, as with ApprovalAccess OFF: people answer with "
+        "retraining approve and retraining reject, as messages say."
     )
     assert endpoints.startswith(
         "me-central-1 has no AWS::SageMaker::Endpoint and no AWS::SageMaker::EndpointConfig and no "

@@ -591,7 +591,7 @@ def test_a_terminal_says_how_much_of_a_text_it_left_out() -> None:
     Terminal(file=out).say("x" * 9_000, Styled("bold", "y" * 50_000))
 
     assert out.getvalue().startswith("x" * 9_000 + "y" * 9_000)
-    assert re.search(r"y\.\.\. \(40,0\d\d more characters\)\n$", out.getvalue())
+    assert re.search(r"y\.\.\.\s\(40,0\d\d more characters\)\n$", out.getvalue())
 
 
 # The open address.

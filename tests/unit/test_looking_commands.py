@@ -29,7 +29,7 @@ SENT: Final = {**drift(model="fraud", dedupe_key="again", observed=0.9), "id": "
 
 
 @pytest.fixture
-def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> WorldStack:
+def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorldStack:
     """A stack in which people are asked, a signal came twice, one was rejected, and a source is paused."""
     world.clock.time = datetime.now(UTC) - timedelta(hours=1)
     stories.asked(world)
@@ -39,6 +39,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> WorldStack:
     do(world, "admit", "run-9", event=drift(model="fruad", dedupe_key="misspelt"))
     do(world, "pause", scope="source:alarm", reason="drill")
     monkeypatch.setattr(retrain, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.chdir(tmp_path)
     return signed_in(world, monkeypatch)
 
 
@@ -55,6 +56,11 @@ CALLS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "history of a misspelt model": (("history", "--model", "fruad"), 1),
     "history of what began no run": (("history", "--run", "run-7"), 1),
     "history of nothing": (("history", "--run", "nobody"), 1),
+    "report": (("report",), 0),
+    "report of a model": (("report", "--model", "fraud"), 0),
+    "report of a misspelt model": (("report", "--model", "fruad"), 1),
+    "report of a run in progress": (("report", "--run", "run-1"), 1),
+    "report of nothing": (("report", "--run", "nobody"), 1),
     "explain": (("explain", "run-1"), 0),
     "explain a rejection": (("explain", "run-9"), 0),
     "explain nothing": (("explain", "nobody"), 1),
@@ -455,7 +461,7 @@ def test_make_names_what_stands_behind_a_command(
     for name, value in {"RUN": "run-1", "COMMENT": "seen", "REASON": "", "LIMIT": "", "JSON": "1"}.items():
         monkeypatch.setenv(f"RETRAINING_{name}", value)
     assert retraining("approve") == 0
-    assert document(capsys.readouterr().out, "approve")["sentence"].endswith("seen")
+    assert document(capsys.readouterr().out, "approve")["sentence"].endswith("seen.")
     assert retraining("history") == 0
     assert document(capsys.readouterr().out, "history")["run_id"] == "run-1"
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
+from typing import Final
+
+WRITTEN: Final = re.compile(
+    r"retraining [a-z][^\n]*? --stack (?:'[^'\n]*'|[^\s']+) --region [a-z0-9-]+(?: --profile \S+)?"
+)
+"""A command of `Place.command` in a sentence: it ends in the stack and Region it is about."""
 
 
 @dataclass(frozen=True, slots=True)

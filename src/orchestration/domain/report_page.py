@@ -74,7 +74,7 @@ a{color:inherit}
 """
 )
 
-GENERATOR: Final = f'<meta name="generator" content="retraining report {REPORT_VERSION}">'
+GENERATOR: Final = f'<meta name="generator" content="retraining-loop, report {REPORT_VERSION}">'
 """What a page says of the version it was made by."""
 
 CELL_SHOWN: Final = 420
