@@ -21,9 +21,9 @@ def command_reference() -> str:
             f"Each option can also stand in the environment, as `{PREFIX}_` and its name: `{PREFIX}_REGION=eu-west-1`. `make "
             "<command> REGION=eu-west-1` hands it on so. What `--json` prints is described in `docs/schemas/commands/`."
         ),
-        _help(retraining, "retraining"),
+        _help(retraining, "retraining", None),
     ]
-    with click.Context(retraining, info_name="retraining") as group:
+    with click.Context(retraining, info_name="retraining", **retraining.context_settings) as group:
         for section, commands in COMMANDS.items():
             parts.append(f"## {section}")
             for name, (_, sentence) in commands.items():
@@ -34,6 +34,9 @@ def command_reference() -> str:
     return f"{title}\n\n<!-- generated: commands -->\n" + "\n\n".join(rest) + "\n<!-- end of commands -->\n"
 
 
-def _help(command: click.Command, name: str, group: click.Context | None = None) -> str:
-    context = click.Context(command, info_name=name, parent=group, terminal_width=WIDTH, max_content_width=WIDTH)
+def _help(command: click.Command, name: str, group: click.Context | None) -> str:
+    settings = {} if group else command.context_settings
+    context = click.Context(
+        command, info_name=name, parent=group, terminal_width=WIDTH, max_content_width=WIDTH, **settings
+    )
     return f"```text\n{command.get_help(context).rstrip()}\n```"
