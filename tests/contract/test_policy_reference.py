@@ -20,7 +20,6 @@ from orchestration.settings import Settings
 
 GROUP: Final = METRIC_GROUPS[0]
 STACK: Final = replace(default_settings(), training_pipeline_arn="")
-ARN: Final = "arn:aws:states:us-east-1:111122223333:stateMachine:team"
 ASKED: Final = {"metric": "auc", "min_improvement": 0.0}
 SERVED: Final = {"evaluation": ASKED, "promotion": {"endpoint": "fraud-prod"}}
 
@@ -55,16 +54,6 @@ NEEDED: Final = {
     "evaluation.guards[].lower_is_better",
 }
 """Keys without which a file is refused that has what ``BESIDE`` or ``APART`` says."""
-
-STACK_PARAMETERS: Final[dict[str, tuple[str, Any]]] = {
-    "mode": ("mode", "shadow"),
-    "cooldown_hours": ("cooldown_hours", 6.0),
-    "budget.runs": ("run_budget", 2),
-    "approval.training": ("approval_mode", "always"),
-    "approval.expire_hours": ("approval_expiry_hours", 48),
-    "training.target": ("training_pipeline_arn", ARN.replace("team", "fraud-training")),
-}
-"""Keys whose default is a parameter of the stack: the setting of that parameter, and the value of the key's example."""
 
 KEYS: Final = list(keys_of(schema_of(FileKind.POLICY)))
 LEAVES: Final = [key for key in KEYS if "properties" not in key.node]
@@ -146,16 +135,17 @@ def test_a_file_is_refused_without_a_key_that_says_so(path: str) -> None:
 
 
 def test_a_default_that_a_parameter_gives_is_that_parameters() -> None:
-    parameters = sources()["Parameters"]
-    stated = {key.path for key in LEAVES if key.node.get("x-default") in parameters}
-    assert stated == STACK_PARAMETERS.keys()
-    for key in LEAVES:
-        if key.path not in STACK_PARAMETERS:
-            continue
-        setting, value = STACK_PARAMETERS[key.path]
-        assert value == key.node["examples"][0]
-        bare = {"schema_version": 1, "model": "fraud"}
-        assert parsed(bare, **{setting: value}) == parsed({**bare, **within(key.path, value)}), key.path
+    template = sources()
+    told = template["Resources"]["OrchestrationFunction"]["Properties"]["Environment"]["Variables"]
+    settings = {
+        source["Ref"]: name.lower() for name, source in told.items() if isinstance(source, dict) and "Ref" in source
+    }
+    keys = [key for key in LEAVES if key.node.get("x-default") in template["Parameters"]]
+    assert len(keys) > 5
+    for key in keys:
+        value, bare = key.node["examples"][0], {"schema_version": 1, "model": "fraud"}
+        given = parsed({**bare, **within(key.path, value)})
+        assert parsed(bare, **{settings[key.node["x-default"]]: value}) == given, key.path
 
 
 def passes(guard: dict[str, Any], *, candidate: float, champion: float) -> bool:
