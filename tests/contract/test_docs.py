@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from ops.docs import WHOLE
 from tests.contract.template import ROOT
 
 PAGES: Final = sorted(
@@ -84,6 +85,8 @@ def test_what_code_and_schemas_name_of_the_docs_is_there() -> None:
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_has_fewer_than_200_lines_to_read(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
+    if str(page.relative_to(ROOT)) in WHOLE:
+        return
     if page == RUNBOOK:
         sections = re.split(r"^(?=##)", text, flags=re.MULTILINE)
         assert max(len(section.splitlines()) for section in sections if section.startswith("###")) <= SECTION
