@@ -4,7 +4,7 @@ Others' models are botocore's of SageMaker and cfn-lint's schemas of what a Regi
 
     make docs                 write them
     make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
-    make docs DEMO=1          run the demo first and keep its output for the README
+    make docs DEMO=1          run the demo first and keep its output and its report for the README
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; some files are generated as a whole.
 """
@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ops import report_picture
 from ops.aws_questions import page
 from ops.command_reference import command_reference
 from ops.given_files import FileKind
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
-EXCERPT: Final = ("What the loop decided", "Candidate against champion", "What serves now")
-"""How the chapters of the demo begin of which the README shows the first lines."""
+DEMO_REPORT: Final = ROOT / "docs" / "demo-report.html"
+EXCERPT: Final = "In short"
+"""The chapter of the demo that the README shows."""
 EXCERPT_LINES: Final = 15
 
 
@@ -165,10 +167,9 @@ def make_targets() -> str:
 
 
 def demo_excerpt() -> str:
-    """Lines of the last demo run with ``make docs DEMO=1``: the chapters that say what it decided and why it was right."""
-    chapters = DEMO_OUTPUT.read_text(encoding="utf-8").strip().split("\n\n")
-    shown = [chapter for chapter in chapters if chapter.startswith(EXCERPT)]
-    lines = "\n\n".join(shown).splitlines()[:EXCERPT_LINES]
+    """The chapter that the last demo run with ``make docs DEMO=1`` ended with."""
+    printed = DEMO_OUTPUT.read_text(encoding="utf-8").strip()
+    lines = printed[printed.index(f"{EXCERPT}\n") :].splitlines()[:EXCERPT_LINES]
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
@@ -223,6 +224,7 @@ def metric_sources() -> str:
 
 WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
+    "docs/pictures/report.svg": functools.partial(report_picture.draw, DEMO_REPORT),
     "src/orchestration/service_shapes.json": service_shapes,
     "docs/decisions/README.md": decisions_index,
     "docs/reference/commands.md": command_reference,
@@ -310,6 +312,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return 1
         DEMO_OUTPUT.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
+        from ops.demo import REPORTS  # noqa: PLC0415 - the demo's imports are for who plays it
+
+        DEMO_REPORT.write_bytes((REPORTS / "report.html").read_bytes())
     stale = []
     for name in (*WHOLE, *GENERATED):
         path = ROOT / name

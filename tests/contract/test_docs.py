@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from ops.docs import WHOLE
+from ops.report_picture import draw
 from tests.contract.template import ROOT
 
 PAGES: Final = sorted(
@@ -21,6 +23,9 @@ PAGES: Final = sorted(
 DOCS: Final = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
 LONGEST: Final = 200
 """Lines of a page, without what is generated or held against the code line by line."""
+
+SMALL: Final = 50_000
+"""Characters of a picture of the README."""
 
 RUNBOOK: Final = ROOT / "docs" / "runbook.md"
 SECTION: Final = 12
@@ -116,3 +121,16 @@ def test_no_page_says_the_paragraph_of_another() -> None:
                 found.setdefault(" ".join(words[slice(*line)]), set()).add(page.name)
 
     assert {text: pages for text, pages in found.items() if len(pages) > 1} == {}
+
+
+def test_the_picture_of_a_report_is_a_small_drawing_of_the_kept_report_that_asks_nothing_of_the_web() -> None:
+    report = ROOT / "docs" / "demo-report.html"
+    (heading,) = re.findall(r"<h1>(.*?)</h1>", report.read_text(encoding="utf-8"))
+    picture = draw(report)
+    root = ET.fromstring(picture)  # noqa: S314 - made here, of our own report
+    texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+    assert heading in texts
+    assert len(re.findall(r'<g transform="', picture)) == len(re.findall(r"<svg ", report.read_text(encoding="utf-8")))
+    assert len(picture) < SMALL
+    assert re.findall(r"https?://|url\(|@import|<script", picture.replace("http://www.w3.org/2000/svg", "")) == []
