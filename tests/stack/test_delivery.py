@@ -178,7 +178,7 @@ def test_unchanged_sources_upload_nothing_and_give_the_same_template(
     desk.aws.client("s3").create_bucket(Bucket=bucket)
     template = desk.sources / TEMPLATE.name
     first = package.package(session, terminal, bucket, template=template, packaged=tmp_path / "first.yaml")
-    assert capsys.readouterr().out.count("uploaded s3://") == 3
+    assert capsys.readouterr().out.count("uploaded s3://") == 4
 
     again = package.package(session, terminal, bucket, template=template, packaged=tmp_path / "again.yaml")
 

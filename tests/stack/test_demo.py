@@ -44,7 +44,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     process = subprocess.Popen(
         [sys.executable, "-m", "ops.demo"],
         cwd=ROOT,
-        env=_environment(temporary) | {"KEEP": "1", "AWS_PROFILE": "somebody", "AWS_ENDPOINT_URL_S3": "http://nowhere"},
+        env=_environment(temporary)
+        | {"RETRAINING_KEEP": "1", "AWS_PROFILE": "somebody", "AWS_ENDPOINT_URL_S3": "http://nowhere"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -107,7 +107,7 @@ def test_the_installed_command_uploads_the_bytes_that_the_checkout_does(
     assert [hashlib.sha256(body).hexdigest() for body in zips] == [
         hashlib.sha256(package_zip.package_bytes()).hexdigest()
     ]
-    assert len(bodies) == 3
+    assert len(bodies) == 4
     assert list(elsewhere.iterdir()) == []
 
 

@@ -39,6 +39,7 @@ def test_a_better_candidate_serves_and_leaves_manifest_evidence_and_history(prom
         "retraining_required": "YES",
         "outcome": "PROMOTED",
         "reason": ended.output["reason"],
+        "signal_id": loop.decisions(model)[0]["signal_id"],
         "report": f"s3://{loop.bucket}/evidence/{model}/{ended.name}/report.html",
     }
     assert loop.report(model, ended.name)["outcome"] == "PROMOTED"

@@ -58,7 +58,7 @@ def test_an_endpoint_that_cannot_be_brought_back_pages_freezes_and_is_left_alone
 
     assert ended.error == "RollbackFailed"
     assert loop.statuses(ended.name)[-1] == "ROLLBACK_FAILED"
-    assert "#rollback-failed" in message["Message"]
+    assert 'section "Rollback failed"' in message["Message"]
     assert loop.states(ended.arn)[-4:] == ["FinishPromotion", "RecordOutcome", "OutcomeChoice", "RollbackFailed"]
     loop.end_cooldown(model)
     assert loop.run(loop.drift(model, observed=1.7)).output["outcome"] == "HOLD"
