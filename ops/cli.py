@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops.invocation import PREFIX, finished
+from ops.invocation import HELP, PREFIX, finished
 from ops.project import version
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _Commands(click.Group):
                 formatter.write_dl([(name, sentence) for name, (_, sentence) in commands.items()])
 
 
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["--help", "-h"]})
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": HELP})
 @click.option("--stack", help="Stack, by its name; this and the next three may stand before or after the command.")
 @click.option("--region", help="AWS Region, else the one of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration.")

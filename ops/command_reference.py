@@ -35,8 +35,7 @@ def command_reference() -> str:
 
 
 def _help(command: click.Command, name: str, group: click.Context | None) -> str:
-    settings = {} if group else command.context_settings
     context = click.Context(
-        command, info_name=name, parent=group, terminal_width=WIDTH, max_content_width=WIDTH, **settings
+        command, info_name=name, parent=group, terminal_width=WIDTH, max_content_width=WIDTH, **command.context_settings
     )
     return f"```text\n{command.get_help(context).rstrip()}\n```"

@@ -23,6 +23,8 @@ from orchestration.domain.commands import Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HELP: Final = ["--help", "-h"]
+
 PREFIX: Final = "RETRAINING"
 """Of the environment variables that stand for options."""
 
@@ -52,7 +54,8 @@ class Command(click.Command):
     """A subcommand. Its options may stand in the environment, and what it raises becomes an exit status."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        options["context_settings"] = {"auto_envvar_prefix": PREFIX, **(options.get("context_settings") or {})}
+        settings = {"auto_envvar_prefix": PREFIX, "help_option_names": HELP}
+        options["context_settings"] = {**settings, **(options.get("context_settings") or {})}
         super().__init__(*arguments, **options)
 
 

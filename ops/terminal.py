@@ -323,6 +323,8 @@ def _wrapped(text: Text, width: int, hang: int) -> list[Text]:
     """A text as lines, broken between words only."""
     plain = text.plain
     indent = len(plain) - len(plain.lstrip(" "))
+    if plain[indent:].startswith("- "):
+        hang = max(hang, len("- "))
     lines: list[Text] = []
     start, end, room = 0, 0, width
     for word in re.finditer(r"\S+", plain):

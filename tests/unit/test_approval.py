@@ -141,7 +141,7 @@ class TestVotes:
         assert verdict.ruling == Ruling(
             ApprovalDecision.APPROVED, after(1).isoformat(), by=ADA, comment="looks sound\nto me"
         )
-        assert verdict.sentence == f"Approved by {ADA}. looks sound to me."
+        assert verdict.sentence == f"Approved by {ADA}. Comment: looks sound to me."
 
     def test_two_different_people_decide_when_two_are_needed(self) -> None:
         first = counted([], vote(ADA), needed=2)
@@ -154,7 +154,7 @@ class TestVotes:
     def test_who_said_nothing_leaves_no_gap_in_what_was_said(self) -> None:
         verdict = counted([vote(ADA)], vote(GRACE, comment="sound"), needed=2)
 
-        assert verdict.sentence == f"Approved by {ADA} and {GRACE}. sound."
+        assert verdict.sentence == f"Approved by {ADA} and {GRACE}. Comment: sound."
         assert verdict.ruling is not None
         assert verdict.ruling.comment == "sound"
 

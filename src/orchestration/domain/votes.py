@@ -265,7 +265,7 @@ def _named(name: str, voters: Sequence[str]) -> bool:
 
 def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> VoteVerdict:
     by = " and ".join(vote.by for vote in deciding)
-    comments = [ended(" ".join(vote.comment.split())) for vote in deciding if vote.comment]
+    comments = [f"Comment: {ended(' '.join(vote.comment.split()))}" for vote in deciding if vote.comment]
     reason = " ".join([f"{answer.capitalize()} by {by}.", *comments])
     comment = "\n".join(vote.comment for vote in deciding if vote.comment)
     ruling = Ruling(ApprovalDecision(answer), deciding[-1].at, by, comment)
