@@ -129,7 +129,7 @@ def test_a_person_who_says_no_sees_the_run_end_and_the_demo_go_on(tmp_path: Path
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
     said = " ".join(plain.split())
     assert "Enter alone approves" in said
-    assert "Rejected by arn:aws:iam::000000000000:user/reviewer. labels are late" in said
+    assert "Rejected by arn:aws:iam::000000000000:user/reviewer. Comment: labels are late" in said
     assert "ApprovalRejected" in said
     assert "ok the run ended APPROVAL_REJECTED, and the champion serves on" in said
     assert re.search(r"All \d+ promises came true", said)
