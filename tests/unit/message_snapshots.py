@@ -68,6 +68,8 @@ def cases() -> Iterator[tuple[str, str, Message]]:
         for reason in reasons:
             message = messages.signal_decided(SPEAKER, _record(decision, reason, said), facts)
             yield "signal_decided", f"{decision} {reason}", message
+    back = _record(Decision.HOLD, "PAUSED", said, signal={"kind": "rollback"})
+    yield "signal_decided", "HOLD PAUSED of a rollback", messages.signal_decided(SPEAKER, back, facts)
     asked = _record(Decision.RETRAIN, "GUARDS_PASSED", said, approval={"needed": True})
     yield "signal_decided", "RETRAIN after people are asked", messages.signal_decided(SPEAKER, asked, facts)
     for status in Status:
@@ -86,6 +88,22 @@ def cases() -> Iterator[tuple[str, str, Message]]:
                 until=UNTIL if asks else "",
             ),
         )
+    for status, what in (
+        (Status.PROMOTION_APPROVAL_REQUESTED, "told after its answer"),
+        (Status.FAILED, "going back"),
+        (Status.STOPPED, "endpoint left"),
+    ):
+        message = messages.run_status(
+            SPEAKER,
+            status=status,
+            run_id="run-1",
+            model="fraud",
+            sentence="What happened is said here",
+            facts={},
+            goes_back=what == "going back",
+            endpoint_left=what == "endpoint left",
+        )
+        yield "run_status", f"{status}, {what}", message
     for action in (LadderAction.REMIND, LadderAction.ESCALATE):
         yield (
             "approval_undecided",
@@ -117,6 +135,8 @@ def cases() -> Iterator[tuple[str, str, Message]]:
         ),
     )
     yield "model_frozen", "", messages.model_frozen(SPEAKER, "fraud", "3 runs in a row brought no improvement")
+    left = "Run run-1 ended STOPPED while its endpoint was being changed, so a candidate may serve that no bake has judged."
+    yield "model_frozen", "endpoint left", messages.model_frozen(SPEAKER, "fraud", left, endpoint_left=True)
     yield (
         "signal_undecided",
         "",
@@ -162,8 +182,16 @@ def cases() -> Iterator[tuple[str, str, Message]]:
             heads="s3://automation/evidence/_anchors/2026-03-02.json",
         ),
     )
-    for scope, what in (("global", "paused"), ("source:alarm", "resumed"), ("model:fraud", "unfrozen")):
-        sentence = f"ana {what} {scope}: Migration"
+    for scope, what, sentence in (
+        ("global", "paused", "ana paused global: Migration"),
+        ("source:alarm", "resumed", "ana resumed source:alarm."),
+        ("model:fraud", "paused", "ana paused model:fraud: Migration"),
+        (
+            "model:fraud",
+            "unfrozen",
+            "ana unfroze fraud: New labels. It was frozen because: 3 runs brought no improvement.",
+        ),
+    ):
         yield (
             "switch_changed",
             f"{scope} {what}",

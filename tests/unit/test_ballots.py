@@ -215,6 +215,21 @@ def test_of_two_who_have_to_approve_the_other_is_told_how(world: World) -> None:
     assert told.thread == "run-1"
 
 
+def test_nobody_is_asked_for_one_more_approval_after_it_came(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> NoReturn:
+        raise client_error("InternalError")
+
+    asked(world, needed=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.channels, "tell", fails)
+        assert stories.approve(world)["counted"]
+    assert stories.approve(world, by="zoe")["decided"]
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert world.told("APPROVAL_COUNTED") == []
+    assert world.keys("evidence/fraud/run-1/approval-training-vote-1.json")
+
+
 # What people are shown.
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 
 from orchestration.domain import messages
 from orchestration.domain.commands import Place
-from orchestration.domain.contracts import Status
+from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.messages import HAPPENED, Speaker, run_status
 from orchestration.domain.notification import Message, Page
-from tests.unit.message_snapshots import SNAPSHOT, SPEAKER, cases, written
+from orchestration.domain.reasons import Reason
+from tests.unit.message_snapshots import SNAPSHOT, SPEAKER, UNTIL, cases, written
 
 ALL = [pytest.param(message, id=f"{kind} {what}") for kind, what, message in cases()]
 COMMAND = re.compile(r"\bretraining [a-z-]+ .*$", re.MULTILINE)
@@ -66,9 +69,48 @@ def test_every_command_of_a_message_reaches_its_stack(message: Message) -> None:
 def test_who_is_asked_or_called_is_told_what_to_do_and_reached_where_those_who_act_read(message: Message) -> None:
     if message.escalates or message.asks:
         assert message.next_steps
-    if message.status in messages.ASKS:
-        assert message.asks
-        assert "by 2026-03-03 14:00 UTC" in message.subject
+    if message.status in {*messages.ASKS, "APPROVAL_REMINDED", "APPROVAL_ESCALATED"}:
+        assert message.asks is any("retraining approve " in str(step) for step in message.next_steps)
+        assert message.asks is ("by 2026-03-03 14:00 UTC" in message.subject)
+
+
+@pytest.mark.parametrize("message", [message for _, _, message in cases() if UNTIL in message.subject])
+def test_until_when_is_in_the_subject_however_long_the_name_of_the_model_is(message: Message) -> None:
+    told = replace(message, model="m" * 63, title=message.title.replace("promotion", "serving candidate"))
+    assert "by 2026-03-03 14:00 UTC" in told.subject
+    assert len(told.subject) <= 99
+
+
+@pytest.mark.parametrize("run_id", ["again.after.fix", "it's.retried later.ok", "a.b.co", "n.json"])
+def test_a_command_pasted_from_any_channel_names_the_run_whatever_it_is_called(run_id: str) -> None:
+    counted = messages.approval_counted(
+        SPEAKER, run_id=run_id, model="fraud", subject="bake", by="ana", sentence="Counted.", until=UNTIL
+    )
+    steps = json.loads(counted.chat())["content"]["nextSteps"]
+    for line in [*counted.text().splitlines(), *steps]:
+        if "retraining approve" in line:
+            assert shlex.split(line.partition("To approve: ")[2])[:3] == ["retraining", "approve", run_id]
+    assert not re.search(r"[a-z]\.[a-z]{2,}", re.sub(r"https?://\S+|\.json", "", counted.text()))
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED, Status.ROLLED_BACK])
+def test_whoever_asked_to_go_back_is_told_to_ask_that_again_and_no_training(status: Status) -> None:
+    told = run_status(SPEAKER, status=status, run_id="r", model="fraud", sentence="So.", facts={}, goes_back=True)
+    assert any(": retraining rollback --model fraud " in str(step) for step in told.next_steps)
+    assert not any(" retrain " in str(step) for step in told.next_steps)
+
+
+@pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.NO_WAY_BACK, Reason.NO_ENDPOINT, Reason.FOREIGN_RESOURCE])
+def test_a_held_rollback_is_asked_again_as_a_rollback(reason: Reason) -> None:
+    record = {"decision": Decision.HOLD, "reason": reason, "model": "fraud", "signal_id": "s", "sentence": "So."}
+    told = messages.signal_decided(SPEAKER, {**record, "signal": {"kind": "rollback"}}, {})
+    assert sum(": retraining rollback --model fraud " in str(step) for step in told.next_steps) == 1
+    assert not any(" retrain " in str(step) for step in told.next_steps)
+
+
+def test_a_change_of_a_model_is_told_by_its_own_name_whatever_that_is() -> None:
+    told = messages.switch_changed(SPEAKER, scope="model:global-1", what="paused", sentence="So.")
+    assert told.subject == "[global-1] Model paused"
 
 
 def test_a_stack_without_the_address_of_a_runbook_names_the_section_in_words() -> None:

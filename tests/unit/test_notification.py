@@ -105,8 +105,10 @@ def test_every_failure_escalates_with_a_runbook_link_and_nothing_else_does(statu
         SPEAKER, status=status, run_id="run-1", model="churn", sentence="So.", facts={"evidence": "s3://a/b"}
     )
     assert message.escalates is status.escalates
-    # A training that waits goes on by itself; whoever wants it to end is told how.
-    assert ("What to do:" in message.text()) is (status.escalates or status is Status.TRAINING_WAITING)
+    # A training that waits goes on by itself; whoever wants it to end is told how, or to have what nobody answered after all.
+    assert ("What to do:" in message.text()) is (
+        status.escalates or status in {Status.TRAINING_WAITING, Status.APPROVAL_EXPIRED}
+    )
     assert message.subject.startswith("[ESCALATION churn] " if status.escalates else "[churn] ")
     assert message.text().splitlines()[2:4] == ["run: run-1", "evidence: s3://a/b"]
 

@@ -190,6 +190,7 @@ def test_an_end_is_told_with_what_became_of_registry_and_baseline(
     [
         (Status.FAILED, "3 runs in a row, the last one run-1.", 1),
         (Status.FAILED, "Left by run-7.", 0),
+        (Status.FAILED, "Run run-10 ended FAILED while its endpoint was being changed.", 0),
         (Status.FAILED, None, 0),
         (Status.TRAINING_STARTED, "3 runs in a row, the last one run-1.", 0),
     ],
@@ -274,8 +275,9 @@ def test_a_question_is_told_with_the_way_to_answer_while_it_is_open(
     had(world, status)
     assert told(world, status).next_steps == ()
     parked(world, WaitKind.APPROVAL, subject, rejected() if resolved else None)
-    steps = told(world, status).next_steps
-    assert any("retraining approve run-1 " in str(step) for step in steps) is not resolved
+    message = told(world, status)
+    assert any("retraining approve run-1 " in str(step) for step in message.next_steps) is not resolved
+    assert (message.asks, message.title.startswith("Approve or reject ")) == (not resolved, not resolved)
 
 
 def rejected() -> Result:
@@ -288,13 +290,13 @@ def rejected() -> Result:
         (
             LadderAction.REMIND,
             "APPROVAL_REMINDED",
-            "Nobody has decided yet: approve or reject the promotion by 2026-03-03 12:00 UTC",
+            "Undecided: approve or reject the promotion by 2026-03-03 12:00 UTC",
             False,
         ),
         (
             LadderAction.ESCALATE,
             "APPROVAL_ESCALATED",
-            "Nobody has decided yet: approve or reject the promotion by 2026-03-03 12:00 UTC",
+            "Undecided: approve or reject the promotion by 2026-03-03 12:00 UTC",
             True,
         ),
     ],

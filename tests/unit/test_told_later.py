@@ -86,7 +86,7 @@ def test_a_pause_is_told_with_its_model_and_the_way_back(scope: str, model: str 
     assert world.table.chain_head(model or "_loop").sequence == 1
     (told,) = world.told("PAUSED")
     resume = f"To go on: retraining resume --scope {scope} --stack retraining --region us-east-1"
-    titles = {"global": "Everything paused", "model:fraud": "fraud paused", "source:alarm": "Source alarm paused"}
+    titles = {"global": "Everything paused", "model:fraud": "Model paused", "source:alarm": "Source alarm paused"}
     assert (told.model, told.title, told.next_steps) == (model, titles[scope], (resume,))
 
 
@@ -243,7 +243,18 @@ def test_a_question_that_is_told_after_its_answer_asks_nobody_to_decide(
     world.clock.forward(minutes=10)
     do(world, "sweep")
     (told,) = world.told("PROMOTION_APPROVAL_REQUESTED")
-    assert told.next_steps == ()
+    assert (told.asks, told.next_steps, told.title) == (False, (), "The question about the promotion is answered")
+
+
+def test_a_run_stopped_in_the_middle_of_a_change_never_says_that_what_served_before_serves(world: World) -> None:
+    stories.moving(world)
+    stories.tell_dead(world, "ABORTED")
+    for told in (*world.told("STOPPED"), *world.told("FROZEN")):
+        steps = [str(step) for step in told.next_steps]
+        assert steps[0].startswith("Platform team, at once: look at what the endpoint serves")
+        assert steps[1].startswith("Then: retraining unfreeze --model fraud ")
+        assert not any("Nothing has to be undone" in step or " retrain " in step for step in steps)
+    assert (len(world.told("STOPPED")), len(world.told("FROZEN"))) == (1, 1)
 
 
 def test_a_status_is_told_as_it_is_recorded(world: World) -> None:

@@ -65,8 +65,16 @@ def plain_line(text: str) -> str:
     return _HOST.sub(_no_host, line)
 
 
-def _no_host(dotted: re.Match[str]) -> str:
-    return dotted[0] if dotted[1].lower() in NO_DOMAINS else f"[.]{dotted[1]}"
+def pasted(command: str) -> str:
+    """A command line in which no channel finds a host name to break, such as the run ``again.after.fix``.
+
+    Two quotes behind its dot are nothing to a shell, whether they stand inside quotes or not.
+    """
+    return _HOST.sub(lambda dotted: _no_host(dotted, f"{dotted[0][0]}''{dotted[1]}"), command)
+
+
+def _no_host(dotted: re.Match[str], broken: str = "") -> str:
+    return dotted[0] if dotted[1].lower() in NO_DOMAINS else broken or f"[.]{dotted[1]}"
 
 
 def chat_line(text: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.channel_text import pasted
 from orchestration.domain.console_links import Console
-from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.contracts import Decision, SignalKind, Status
 from orchestration.domain.failures import ended, gist
 from orchestration.domain.json_values import mapping, sequence
 from orchestration.domain.notification import Message, Page
@@ -56,8 +57,8 @@ HAPPENED: Final = {
     Status.PROMOTION_APPROVAL_REQUESTED: "Approve or reject the promotion",
     Status.PROMOTION_APPROVED: "Promotion approved",
     Status.PROMOTION_STARTED: "Promotion started",
-    Status.BAKE_APPROVAL_REQUESTED: "Approve or reject the candidate that serves",
-    Status.BAKE_APPROVED: "Candidate that serves approved",
+    Status.BAKE_APPROVAL_REQUESTED: "Approve or reject the serving candidate",
+    Status.BAKE_APPROVED: "Serving candidate approved",
     Status.PROMOTION_BAKED: "Trial of the candidate is over",
     Status.ROLLBACK_STARTED: "Going back to the champion",
     Status.PROMOTED: "Candidate promoted",
@@ -81,6 +82,13 @@ ASKS: Final = frozenset(
 )
 """Statuses that ask people."""
 
+OVER: Final = {
+    Status.TRAINING_APPROVAL_REQUESTED: "The question about the training is answered",
+    Status.PROMOTION_APPROVAL_REQUESTED: "The question about the promotion is answered",
+    Status.BAKE_APPROVAL_REQUESTED: "The question about the serving candidate is answered",
+}
+"""What a question is called that is told when nobody can answer it any more."""
+
 EXPLAINED: Final = frozenset({Status.CANDIDATE_REJECTED, Status.STOPPED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED})
 """Statuses whose subject takes the beginning of the sentence as well, which is ours."""
 
@@ -97,8 +105,8 @@ class Speaker:
     runbook_url: str
 
     def command(self, name: str, *arguments: str, **options: str | bool | None) -> str:
-        """A command that reaches this stack."""
-        return self.place.command(name, *arguments, **options)
+        """A command that reaches this stack, from any channel."""
+        return pasted(self.place.command(name, *arguments, **options))
 
     def runbook(self, section: str) -> Step:
         """The step that leads to a section of the runbook; ``section`` is a status, a reason, or the anchor itself."""
@@ -166,6 +174,8 @@ def _decided(decision: Decision, record: Mapping[str, Any]) -> str:
 def _after_hold(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
     model, reason = str(record["model"]), str(record["reason"])
     again = f"Then ask for the retraining: {speaker.command('retrain', model=model, reason=WHY)}"
+    if mapping(record.get("signal")).get("kind") == SignalKind.ROLLBACK:
+        again = f"Then ask again: {speaker.command('rollback', model=model, reason=WHY)}"
     switches = sequence(mapping(mapping(record.get("inputs")).get("state")).get("kill_switches"))
     resume = resume_steps(speaker, [str(mapping(switch).get("scope")) for switch in switches])
     done: dict[str, list[Step]] = {
@@ -174,6 +184,7 @@ def _after_hold(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
         Reason.FROZEN: [
             f"Model owner: look at its last runs: {speaker.command('history', model=model)}",
             f"When the cause is mended: {speaker.command('unfreeze', model=model, reason=WHY)}",
+            again,
         ],
         Reason.MONITOR_FAILED: ["Data owner: mend the monitoring job; its next run is heard by itself."],
         Reason.MONITOR_SILENT: [
@@ -185,7 +196,7 @@ def _after_hold(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
         Reason.BROKEN_DATA: ["Data owner: mend the data; a signal on sound data is decided by itself.", again],
         Reason.NO_WAY_BACK: [
             f"Choose another run to go back to: {speaker.command('history', model=model)}",
-            f"Then ask again: {speaker.command('rollback', model=model, reason=WHY)}",
+            again,
         ],
         Reason.BUDGET_SPENT: ["Model owner: wait until older runs leave the budget, or raise it.", again],
     }
@@ -205,20 +216,29 @@ def _after_rejection(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
     ]
 
 
-def model_frozen(speaker: Speaker, model: str, reason: str) -> Message:
-    """The breaker froze a model."""
+def model_frozen(speaker: Speaker, model: str, reason: str, *, endpoint_left: bool = False) -> Message:
+    """The breaker froze a model; ``endpoint_left``: since a run left its endpoint as nobody has judged it."""
+    steps: tuple[str, ...] = (
+        f"Model owner: look at its last runs: {speaker.command('history', model=model)}",
+        "Look at the training data, the labels and the monitor's baseline.",
+        f"When the cause is mended: {speaker.command('unfreeze', model=model, reason=WHY)}",
+    )
+    if endpoint_left:
+        steps = _settle_endpoint(speaker, model)
     return Message(
         model=model,
         status="FROZEN",
         title="Model frozen: a person has to look",
         sentence=ended(f"{model} is frozen and starts no more trainings: {reason}"),
-        next_steps=(
-            f"Model owner: look at its last runs: {speaker.command('history', model=model)}",
-            "Look at the training data, the labels and the monitor's baseline.",
-            f"When the cause is mended: {speaker.command('unfreeze', model=model, reason=WHY)}",
-            speaker.runbook("frozen"),
-        ),
+        next_steps=(*steps, speaker.runbook("frozen")),
         escalates=True,
+    )
+
+
+def _settle_endpoint(speaker: Speaker, model: str) -> tuple[str, str]:
+    return (
+        "Platform team, at once: look at what the endpoint serves and set it to the config that is to serve.",
+        f"Then: {speaker.command('unfreeze', model=model, reason=WHY)}",
     )
 
 
@@ -274,6 +294,8 @@ def run_status(
     until: str = "",
     links: tuple[Page, ...] = (),
     scopes: Iterable[str] = (),
+    goes_back: bool = False,
+    endpoint_left: bool = False,
 ) -> Message:
     """A status of a run.
 
@@ -288,14 +310,21 @@ def run_status(
         until: until when, for people; empty where nobody is asked.
         links: pages of the console besides the execution's.
         scopes: what is paused over the run now.
+        goes_back: whether it was to bring a champion of before back, and trains nothing.
+        endpoint_left: whether it ended in the middle of changing its endpoint, so that nobody has judged what serves.
     """
-    title = HAPPENED[status]
-    if status in ASKS and until:
+    title, asks = HAPPENED[status], status in ASKS and bool(until)
+    if asks:
         title = f"{title} by {until}"
+    elif status in ASKS:
+        title = OVER[status]
     elif status in EXPLAINED and sentence:
         title = f"{title}: {gist(sentence)}"
     lift = resume_steps(speaker, scopes) if status in {Status.STOPPED, Status.TRAINING_QUEUED} else ()
-    steps = [*deciding, *lift, *(step(speaker, model, run_id) for step in _ACTS.get(status, ()))]
+    acts: Iterable[Step] = (step(speaker, model, goes_back) for step in _ACTS.get(status, ()))
+    if endpoint_left:
+        acts = _settle_endpoint(speaker, model)
+    steps = [*deciding, *lift, *acts]
     if status.escalates:
         steps += [f"See what it was decided on: {speaker.command('explain', run_id)}", speaker.runbook(status)]
     if status is Status.TRAINING_WAITING:
@@ -308,43 +337,52 @@ def run_status(
         facts=(("run", run_id), *facts.items()),
         next_steps=tuple(steps),
         escalates=status.escalates,
-        asks=status in ASKS,
+        asks=asks,
         thread=run_id,
         links=(*speaker.execution(run_id), *links),
     )
 
 
-def _retrain(who: str) -> Callable[[Speaker, str, str], Step]:
-    return lambda speaker, model, _: f"{who}: {speaker.command('retrain', model=model, reason=WHY, force=True)}"
+def _ask(when: str) -> Callable[[Speaker, str, bool], Step]:
+    def step(speaker: Speaker, model: str, goes_back: bool) -> Step:
+        if goes_back:
+            return f"{when}: {speaker.command('rollback', model=model, reason=WHY)}"
+        return f"{when}: {speaker.command('retrain', model=model, reason=WHY, force=True)}"
+
+    return step
 
 
-def _says(words: str) -> Callable[[Speaker, str, str], Step]:
+def _says(words: str) -> Callable[[Speaker, str, bool], Step]:
     return lambda *_: words
 
 
-_ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, str], Step], ...]]] = {
+_ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, bool], Step], ...]]] = {
     Status.TRAINING_WAITING: (
         lambda speaker, model, _: f"To end the wait: {speaker.command('pause', scope=f'model:{model}', reason=WHY)}",
     ),
+    Status.APPROVAL_EXPIRED: (
+        _says("Nothing has to be undone: what served before serves."),
+        _ask("Model owner: if it is wanted all the same, ask again"),
+    ),
     Status.STOPPED: (
         _says("Nothing has to be undone: what served before serves."),
-        _retrain("Once nothing is paused any more, ask again"),
+        _ask("Once nothing is paused any more, ask again"),
     ),
     Status.TRAINING_FAILED: (
         _says("Model owner: look at the training's own log and mend what it names."),
-        _retrain("Then ask again"),
+        _ask("Then ask again"),
     ),
     Status.TRAINING_TIMED_OUT: (
-        _says("Model owner: see why it takes so long, or raise training.max_hours in the policy."),
-        _retrain("Then ask again"),
+        _says("Model owner: see why it takes so long, or raise max_hours of training in the policy."),
+        _ask("Then ask again"),
     ),
     Status.NO_CAPACITY: (
         _says("Platform team: raise the quota that is named, or have the target use another instance type."),
-        _retrain("Then ask again"),
+        _ask("Then ask again"),
     ),
     Status.ROLLED_BACK: (
-        _says("Model owner: see why the candidate served badly; the champion serves."),
-        _retrain("When the cause is mended, ask again"),
+        _says("Model owner: see why, as said above; what served before serves again."),
+        _ask("When the cause is mended, ask again"),
     ),
     Status.ROLLBACK_FAILED: (
         _says("Platform team, at once: set the endpoint to the champion's config; the loop leaves it alone."),
@@ -352,7 +390,7 @@ _ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, str], Step], ...]]] =
     ),
     Status.FAILED: (
         _says("Platform team: mend what the sentence names."),
-        _retrain("Then ask again"),
+        _ask("Then ask again"),
     ),
 }
 """What people do about a status: who, what, and with which command."""
@@ -376,9 +414,10 @@ def approval_undecided(
     return Message(
         model=model,
         status=f"APPROVAL_{'ESCALATED' if escalates else 'REMINDED'}",
-        title=f"Nobody has decided yet: approve or reject the {_asked(subject)} by {until}",
+        title=f"Undecided: approve or reject the {what_is_asked(subject)} by {until}",
         sentence=ended(
-            f"The {subject} of {model} waits for approval. Nobody has decided yet; {left} are left, then the answer is no. {why}"
+            f"The {what_is_asked(subject)} of {model} waits for approval. Nobody has decided yet; {left} are left, then the answer is "
+            f"no. {why}"
         ),
         facts=(("run", run_id), ("deadline", until), ("manifest", manifest)),
         next_steps=(*deciding, *((speaker.runbook("approval-undecided"),) if escalates else ())),
@@ -396,8 +435,8 @@ def approval_counted(
     return Message(
         model=model,
         status="APPROVAL_COUNTED",
-        title=f"One more person has to approve the {_asked(subject)} by {until}",
-        sentence=ended(f"{by} approved the {subject} of {model}. {sentence}"),
+        title=f"One more person has to approve the {what_is_asked(subject)} by {until}",
+        sentence=ended(f"{by} approved the {what_is_asked(subject)} of {model}. {sentence}"),
         facts=(("run", run_id), ("deadline", until)),
         next_steps=how_to_decide(speaker, run_id),
         thread=run_id,
@@ -405,8 +444,9 @@ def approval_counted(
     )
 
 
-def _asked(subject: str) -> str:
-    return "candidate that serves" if subject == "bake" else subject
+def what_is_asked(subject: str) -> str:
+    """What an approval is of, in words."""
+    return "serving candidate" if subject == "bake" else subject
 
 
 def how_to_decide(speaker: Speaker, run_id: str) -> tuple[str, str]:
@@ -427,11 +467,7 @@ def endpoint_left(
         title="Endpoint left by a run that is over: a person has to look",
         sentence=ended(f"Run {run_id} ended while it changed endpoint {endpoint}. The endpoint {shown}"),
         facts=facts,
-        next_steps=(
-            "Platform team: set the endpoint to the config that is to serve.",
-            f"Then: {speaker.command('unfreeze', model=model, reason=WHY)}",
-            speaker.runbook("frozen"),
-        ),
+        next_steps=(*_settle_endpoint(speaker, model), speaker.runbook("frozen")),
         escalates=True,
         thread=run_id,
         links=(
@@ -458,7 +494,8 @@ def records_anchored(speaker: Speaker, *, root: str, chains: int, at: str, heads
 
 def switch_changed(speaker: Speaker, *, scope: str, what: str, sentence: str) -> Message:
     """People paused, resumed or unfroze something."""
-    model = scope.removeprefix("model:") if scope.startswith("model:") else None
+    kind, _, name = scope.partition(":")
+    model = name if kind == "model" else None
     step = {
         "paused": f"To go on: {speaker.command('resume', scope=scope)}",
         "resumed": f"See how it stands: {speaker.command('status')}",
@@ -466,7 +503,7 @@ def switch_changed(speaker: Speaker, *, scope: str, what: str, sentence: str) ->
     return Message(
         model=model,
         status=what.upper(),
-        title=f"{model or scope} {what}".replace("global", "Everything").replace("source:", "Source "),
+        title=f"{ {'model': 'Model', 'source': f'Source {name}'}.get(kind, 'Everything') } {what}",
         sentence=ended(sentence),
         next_steps=(step,),
     )

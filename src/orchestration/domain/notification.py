@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SUBJECT_LIMIT: Final = 99
 """Characters of an e-mail subject. Source: SNS Publish, "less than 100 characters", no line breaks or control characters."""
 
+MODEL_SHOWN: Final = 11
+"""Characters of a model's name that a subject always has room for; the longest question with its deadline leaves as many."""
+
 SENTENCE_LIMIT: Final = 4000
 NAME_LIMIT: Final = 100
 FACT_LIMIT: Final = 1000
@@ -74,9 +77,12 @@ class Message:
 
     @property
     def subject(self) -> str:
-        """The subject line: ASCII, one line, short enough for SNS."""
-        line = plain_line(f"[{'ESCALATION ' if self.escalates else ''}{self.model or 'retraining'}] {self.title}")
-        line = line.encode("ascii", "replace").decode()
+        """The subject line: ASCII, one line, short enough for SNS. A long name of a model gives way to what is said of it."""
+        title = plain_line(self.title).encode("ascii", "replace").decode()
+        start, name = "ESCALATION " if self.escalates else "", plain_line(self.model or "retraining")
+        room = max(MODEL_SHOWN, SUBJECT_LIMIT - len(f"[{start}] {title}"))
+        name = name if len(name) <= room else f"{name[: room - 3]}..."
+        line = f"[{start}{name}] {title}"
         return line if len(line) <= SUBJECT_LIMIT else f"{line[: SUBJECT_LIMIT - 3]}..."
 
     def text(self) -> str:

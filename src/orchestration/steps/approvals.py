@@ -18,7 +18,7 @@ from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, Wa
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, sequence, text
-from orchestration.domain.messages import approval_counted, resume_steps
+from orchestration.domain.messages import approval_counted, resume_steps, what_is_asked
 from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.signal import asker_of
@@ -195,7 +195,7 @@ def ladder_of(wait: Wait) -> Ladder:
 def request_sentence(wait: Wait) -> str:
     """What people are told when they are asked."""
     return (
-        f"The {wait.subject} of {wait.model} waits for approval until "
+        f"The {what_is_asked(wait.subject)} of {wait.model} waits for approval until "
         f"{stamp(datetime.fromisoformat(wait.deadline))}: {wait.data['why']}"
     )
 
@@ -348,7 +348,7 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, l
         sentence=sentence,
         until=stamp(datetime.fromisoformat(wait.deadline)),
     )
-    return replace(message_told(message, ports.now(), links), partition=APPROVALS)
+    return replace(message_told(message, ports.now(), links, asked=wait.wait_id), partition=APPROVALS)
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.intention import endpoint_subject
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.messages import approval_undecided, linked, model_frozen, run_status, signal_decided
 from orchestration.domain.notification import SENTENCE_LIMIT, Message, Page
@@ -97,11 +98,17 @@ def ladder_told(wait: Wait, action: LadderAction, now: datetime) -> DueItem:
 
 
 def message_told(
-    message: Message, now: datetime, links: Sequence[Link] = (), kept: dict[str, Any] | None = None
+    message: Message,
+    now: datetime,
+    links: Sequence[Link] = (),
+    kept: dict[str, Any] | None = None,
+    *,
+    asked: str | None = None,
 ) -> DueItem:
     """The item that has a message sent whose fact stands nowhere else; it carries the message.
 
     ``links`` are records of its fact, ``kept`` documents of no chain, ``key`` to JSON value; both are written before.
+    ``asked`` is the approval that it asks an answer to, and is not sent once that is decided.
     """
     identity = sha256(f"{message.model}\x1f{message.title}\x1f{message.sentence}\x1f{now.isoformat()}")[:24]
     return due(
@@ -111,6 +118,7 @@ def message_told(
         now + GRACE,
         message=asdict(message),
         kept=kept or {},
+        **({"asked": asked} if asked else {}),
         records=_places(links),
     )
 
@@ -152,7 +160,9 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
     else:
         for key, value in mapping(item.data.get("kept")).items():
             ports.bucket.write_once(key, value)
-        ports.channels.tell(_message_of(item))
+        asked = ports.table.wait_by_id(str(item.data["asked"])) if "asked" in item.data else None
+        if asked is None or not asked.resolved:
+            ports.channels.tell(_message_of(item))
     return Worked(repair=REPAIR)
 
 
@@ -262,6 +272,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
         facts |= _finished(ports, run_id, promoted=status is Status.PROMOTED)
     manifest = json.loads(run.manifest)
     signal, asked = mapping(manifest.get("signal")), _asked(ports, run_id, status)
+    left = status.final and _left_open(ports, run_id, _endpoint(manifest))
     switches = switches_over(ports.table.kill_switches(), run.model, signal.get("source"), signal.get("origin"))
     ports.channels.tell(
         run_status(
@@ -275,12 +286,14 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
             until=stamp(datetime.fromisoformat(asked.deadline)) if asked is not None else "",
             links=_links(ports, manifest, status),
             scopes=[switch.scope for switch in switches],
+            goes_back=run.goes_back,
+            endpoint_left=left,
         )
     )
     if status.final:
         frozen = ports.table.model(run.model).frozen_reason
-        if frozen and run_id in frozen:
-            ports.channels.tell(model_frozen(ports.settings.speaker, run.model, frozen))
+        if frozen and run_id in [word.rstrip(".") for word in frozen.split()]:
+            ports.channels.tell(model_frozen(ports.settings.speaker, run.model, frozen, endpoint_left=left))
 
 
 def _finished(ports: ApprovalPorts, run_id: str, *, promoted: bool) -> dict[str, str]:
@@ -295,6 +308,12 @@ def _finished(ports: ApprovalPorts, run_id: str, *, promoted: bool) -> dict[str,
         unknown = "the run ended while it was changed; look at it"
         return {"registry": unknown, "baseline": unknown}
     return {name: said for name, said in (("registry", finish.registry), ("baseline", finish.baseline)) if said}
+
+
+def _left_open(ports: ApprovalPorts, run_id: str, endpoint: str | None) -> bool:
+    """True when a run that is over left the change of its endpoint open, and nobody has settled it since."""
+    intention = ports.table.intention(endpoint_subject(endpoint)) if endpoint else None
+    return intention is not None and intention.run_id == run_id
 
 
 def _asked(ports: ApprovalPorts, run_id: str, status: Status) -> Wait | None:
