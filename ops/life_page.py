@@ -101,8 +101,9 @@ def _days(life: Life) -> str:
     if not life.days:
         return "<p>No signal has come yet.</p>\n"
     every = days_between(life.days[0].day, life.days[-1].day)[-400:]
-    most = max(sum(day.decided.values()) for day in life.days)
-    width, by_day = 700 / len(every), {day.day: day.decided for day in life.days}
+    by_day = {day.day: day.decided for day in life.days if day.day >= every[0]}
+    counts = [sum(decided.values()) for decided in by_day.values()]
+    most, width = max(counts), 700 / len(every)
     shapes = ['<line class="axis" x1="10" y1="104" x2="710" y2="104"/>']
     for at, day in enumerate(every):
         decided, base = by_day.get(day, {}), 104.0
@@ -117,7 +118,9 @@ def _days(life: Life) -> str:
     shapes.append(f'<text class="note" x="10" y="118">{html(every[0])}</text>')
     shapes.append(f'<text class="note" x="710" y="118" text-anchor="end">{html(every[-1])}</text>')
     shapes.append(f'<text class="note" x="10" y="10">most in a day: {most:,}</text>')
-    told = f"{life.signals} signals from {every[0]} to {every[-1]}, at most {most} in a day."
+    told = f"{sum(counts):,} signals from {every[0]} to {every[-1]}, at most {most:,} in a day."
+    if sum(counts) < life.signals:
+        told = f"{told} {life.signals - sum(counts):,} earlier ones are not drawn."
     svg = drawing("days-drawing", "0 0 720 124", "Signals by day", told, "".join(shapes), "wide")
     rows = [
         [cell(day.day), *(f"{day.decided.get(name, 0) or '-'}" for name in ORDER)] for day in reversed(life.days[-31:])
@@ -127,7 +130,7 @@ def _days(life: Life) -> str:
         "Days with signals, newest first", ("Day", *(name.replace("_", " ").lower() for name in ORDER)), rows, left_out
     )
     legend = '<p class="hint">Filled: a run began. Outlined: answered no, or kept for later.</p>\n'
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="Signals by day">{svg}</div>\n{legend}{shown}'
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Signals by day">{svg}</div>\n<p>{cell(told)}</p>\n{legend}{shown}'
 
 
 def _noes(life: Life) -> str:

@@ -22,6 +22,7 @@ from ops.life_page import life_page, models_page, spark_text
 from ops.model_life import Life, life_of
 from ops.stack import CallError, OperatorError
 from orchestration.domain.chain import LOOP
+from orchestration.domain.json_values import json_object, mapping
 from orchestration.domain.records import report_key
 from orchestration.steps.reports import pages, read_records
 
@@ -85,7 +86,14 @@ def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
 
     found = {suffix: read(report_key(run.model, run_id, suffix)) for suffix in ("json", "html")}
     written = {suffix: body for suffix, body in found.items() if body is not None}
-    return written if len(written) == len(found) else pages(read_records(read, stack.bucket.name, run.model, run_id))
+    if len(written) < len(found):
+        return pages(read_records(read, stack.bucket.name, run.model, run_id))
+    if not mapping(json_object(written["json"])):
+        raise OperatorError(
+            f"The report of run {run_id} in the bucket is not one that the loop wrote. What else is not:",
+            stack.place.command("verify-audit", model=run.model),
+        )
+    return written
 
 
 def model_life(stack: Stack, model: str) -> Life:

@@ -109,6 +109,9 @@ def test_ten_thousand_signals_are_one_page_of_at_most_500_kb() -> None:
     assert page_findings(page) == []
     assert (life.noes_left_out, life.measured_left_out) == (30, 3)
     assert "left out" in page
+    # 10,000 hours end in the 417th day; 180 days with a signal are drawn, the last with 16 of 24 hours.
+    assert f"{179 * 24 + 16:,} signals from 2026-08-26 to 2027-02-21, at most 24 in a day." in page
+    assert f"{10_000 - 179 * 24 - 16:,} earlier ones are not drawn." in page
 
 
 def test_all_models_are_a_line_each_with_a_spark_line(lived: World, tmp_path: Path) -> None:
@@ -130,6 +133,13 @@ def test_a_run_is_fetched_as_the_loop_reported_it(lived: World, tmp_path: Path) 
     assert out.read_bytes() == lived.bucket.objects[lived.bucket.uri(report_key("fraud", "run-1", "html"))]
     _, said = made(lived, run="run-1", json=True)
     assert json.loads(said)["run_id"] == "run-1"
+
+
+def test_a_report_that_somebody_wrote_over_is_said_to_be_none(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(lived.bucket.objects, lived.bucket.uri(report_key("fraud", "run-1", "json")), b"<nothing>")
+    status, said = made(lived, run="run-1")
+    assert (status, "not one that the loop wrote" in said) == (1, True)
+    assert "retraining verify-audit --model fraud " in said
 
 
 def test_the_report_of_an_old_run_is_made_of_what_its_records_tell(world: World, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from orchestration.domain.report_page import report_page
 from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, run_report
 from orchestration.steps.reports import pages, read_records
 from tests.unit import stories
+from tests.unit.fake_services import client_error
 from tests.unit.fakes import ProcessDiedError, World
 from tests.unit.history import promoted, rejected_and_frozen, signal, sweeps
 from tests.unit.page_check import contrast_findings, page_findings
@@ -27,6 +28,7 @@ from tests.unit.stories import do
 
 PAGE = "evidence/fraud/run-1/report.html"
 LIMIT = 150_000
+ANA = "arn:aws:iam::111122223333:user/ana"
 HOSTILE = "<script>alert(1)</script>\u202e\x00\x1b[31m\"'&]]>--><svg onload=x>" + "W" * 65_000
 
 
@@ -92,7 +94,8 @@ def test_a_run_leaves_a_report_before_its_end_is_told_and_the_message_and_the_ou
 ) -> None:
     WAYS[outcome](world)
     found = world.read("evidence/fraud/run-1/report.json")
-    assert (found["outcome"], found["end"], found["unknown"]) == (outcome, END_OF[found["outcome"]], [])
+    end = None if WAYS[outcome] is stopped else END_OF[found["outcome"]]
+    assert (found["outcome"], found["end"], found["unknown"]) == (outcome, end, [])
     assert schema_finding(found) is None
     (message,) = world.told(outcome)
     assert dict(message.facts)["report"] == world.bucket.uri(PAGE)
@@ -222,6 +225,96 @@ def test_no_content_of_a_record_raises(junk: Any, world: World) -> None:
             assert page_findings(made["html"].decode()) == []
 
 
+def half_approved(world: World) -> None:
+    """Of two who have to approve the training one did, and then the run is stopped."""
+    asks = {"warning": "approve", "critical": "approve"}
+    stories.decided(world, approval={"training": "always", "approvals_needed": 2}, actions=asks)
+    do(world, "park", kind="approval", subject="training", token="token")
+    assert stories.approve(world)["counted"]
+    stories.tell_dead(world, "ABORTED")
+
+
+def test_an_approval_that_came_and_was_not_enough_is_in_the_report_of_its_run(world: World) -> None:
+    half_approved(world)
+    report = world.read("evidence/fraud/run-1/report.json")
+    votes = [(vote["subject"], vote["decision"], vote["who"]) for vote in report["votes"]]
+    assert votes == [("training", "APPROVED", ANA), ("training", "WITHDRAWN", None)]
+    sweeps(world)
+    assert pages(records(world))["html"].decode() == page(world)
+
+
+def test_a_report_waits_for_an_approval_that_is_counted_and_not_in_the_bucket(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> bool:
+        raise client_error("SlowDown")
+
+    vote = world.bucket.uri("evidence/fraud/run-1/approval-training-vote-1.json")
+    write = world.bucket.write_once
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            world.bucket, "write_once", lambda key, *rest: (fails if "-vote-" in key else write)(key, *rest)
+        )
+        half_approved(world)
+        assert (vote in world.bucket.objects, world.keys(PAGE)) == (False, [])
+        assert len(world.told("STOPPED")) == 1
+    world.clock.forward(minutes=10)
+    for _ in range(3):
+        sweeps(world)
+    assert vote in world.bucket.objects
+    assert [each["decision"] for each in world.read("evidence/fraud/run-1/report.json")["votes"]] == [
+        "APPROVED",
+        "WITHDRAWN",
+    ]
+
+
+def test_a_question_that_the_end_of_its_run_took_back_is_in_its_report(world: World) -> None:
+    stopped(world)
+    report = world.read("evidence/fraud/run-1/report.json")
+    assert [(vote["subject"], vote["decision"], vote["who"]) for vote in report["votes"]] == [
+        ("promotion", "WITHDRAWN", None)
+    ]
+
+
+def test_a_record_that_cannot_be_read_now_is_never_left_out_of_what_is_written_once(world: World) -> None:
+    stories.asked(world)
+    stories.approve(world, decision="REJECTED")
+    approval = world.bucket.uri("evidence/fraud/run-1/approval-promotion.json")
+    world.bucket.forbidden.add(approval)
+    do(world, "close")
+    assert world.keys(PAGE) == []
+    assert len(world.told("APPROVAL_REJECTED")) == 1
+    world.bucket.forbidden.clear()
+    world.clock.forward(minutes=10)
+    sweeps(world)
+    assert [vote["who"] for vote in world.read("evidence/fraud/run-1/report.json")["votes"]] == [ANA]
+
+
+def test_a_run_whose_execution_was_stopped_passed_nothing_that_it_never_came_to(world: World) -> None:
+    stopped(world)
+    report = world.read("evidence/fraud/run-1/report.json")
+    passed = [stop["state"] for stop in report["way"] if stop["passed"]]
+    assert passed[-1] == "RequestPromotionApproval"
+    # Each of the five, and the choice behind each but TriggerTrainingPipeline.
+    assert (len(passed), report["transitions"]) == (5, 9)
+    text = page(world)
+    assert "Its execution ended without recording an outcome." in text
+    assert "RetrainingStopped" not in text
+    assert world.read("evidence/fraud/run-1/outcome.json")["died"] is True
+
+
+def test_a_training_that_never_began_was_tried(world: World) -> None:
+    failed(world)
+    found = {**records(world).found}
+    statuses = [
+        {"status": status, "at": "2026-03-02T12:00:00+00:00"} for status in ("RETRAINING_DECIDED", "NO_CAPACITY")
+    ]
+    found["outcome"] = {**found["outcome"], "outcome": "NO_CAPACITY", "statuses": statuses}
+    report = run_report(RunRecords("fraud", "run-1", "automation", found))
+    passed = {stop.state: stop.at for stop in report.way if stop.passed}
+    assert (passed["AcquireTrainingSlot"], passed["TriggerTrainingPipeline"]) == (None, None)
+
+
 def test_a_run_nobody_answered_says_so(world: World) -> None:
     rejected_and_frozen(world)
     report = world.read("evidence/churn/run-3/report.json")
@@ -274,4 +367,4 @@ def test_a_page_that_changes_is_of_a_new_version(world: World) -> None:
     assert (REPORT_VERSION, sha256(made["json"])[:16], sha256(made["html"])[:16]) == SNAPSHOT
 
 
-SNAPSHOT = (1, "e872ff3758cf58d0", "3690ccec045d01cb")
+SNAPSHOT = (1, "f4d9f39ef0378220", "553671bc3e320d44")

@@ -188,7 +188,7 @@ LANE, GAP, BOX, ROW = 114, 6, 40, 50
 def _way(report: RunReport) -> str:
     rows = max(sum(stop.phase == phase for stop in report.way) for phase, _, _ in LANES)
     height = 26 + rows * ROW + BOX + 14
-    shapes, thread, told = [], [], []
+    shapes, thread, told, end = [], [], [], []
     for column, (phase, _, ends) in enumerate(LANES):
         left = 4 + column * (LANE + GAP)
         shapes.append(f'<rect class="lane" x="{left}" y="2" width="{LANE}" height="{height - 6}" rx="4"/>')
@@ -196,19 +196,20 @@ def _way(report: RunReport) -> str:
         stops = [stop for stop in report.way if stop.phase == phase]
         for row, stop in enumerate(stops):
             y = 24 + row * ROW
-            note = _clock(stop.at) if stop.passed else "not passed"
+            note = _clock(stop.at) if stop.passed else "no record of it"
             shapes.append(
                 _box(left + 4, y, stop.state, f"✓ {note}" if stop.passed else note, "passed" if stop.passed else "")
             )
             if stop.passed:
                 thread.append((left + LANE / 2, y + BOX / 2))
                 told.append(f"{stop.state} ({note})")
-        if report.end in ends:
+        if report.end is not None and report.end in ends:
             y = 24 + rows * ROW
             kind = "good" if Status(report.outcome) in GOOD else "bad" if Status(report.outcome).escalates else "passed"
             shapes.append(_box(left + 4, y, report.end, f"■ ended {_clock(report.ended_at)}", kind))
-            end = (left + LANE / 2, y + BOX / 2)
-    points = " ".join(f"{x:g},{y:g}" for x, y in [*thread, end])
+            end = [(left + LANE / 2, y + BOX / 2)]
+    points = " ".join(f"{x:g},{y:g}" for x, y in [*thread, *end])
+    ended = f"Ended in {report.end}." if report.end else "Its execution ended without recording an outcome."
     lanes = [shape for shape in shapes if 'class="lane"' in shape]
     others = [shape for shape in shapes if 'class="lane"' not in shape]
     line = f'<polyline class="thread" points="{points}"/>'
@@ -216,7 +217,7 @@ def _way(report: RunReport) -> str:
         "way-drawing",
         f"0 0 {8 + len(LANES) * (LANE + GAP) - GAP} {height}",
         f"The workflow, and the states that run {report.run_id} passed",
-        f"Passed: {', '.join(told)}. Ended in {report.end}.",
+        f"Passed: {', '.join(told)}. {ended}",
         "".join([*lanes, line, *others]),
         "wide",
     )
@@ -229,7 +230,8 @@ def _way(report: RunReport) -> str:
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="The workflow">{svg}</div>\n'
-        f'<p class="hint">✓ and a solid frame: passed, with the time it began where a record has it. Dashed: not passed. ■: the end.</p>\n{facts}'
+        f'<p class="hint">✓ and a solid frame: passed, with the time it began where a record has it. Dashed: no record says so. ■: the end. '
+        f"{cell(ended)}</p>\n{facts}"
     )
 
 
@@ -331,7 +333,7 @@ def _guards(report: RunReport) -> str:
 
 def _votes(report: RunReport) -> str:
     if not report.votes:
-        return "<p>Nobody was asked, or nobody answered before the run ended.</p>\n"
+        return "<p>Nobody was asked, as far as is on record.</p>\n"
     rows = [
         [
             cell(vote.subject),
@@ -402,15 +404,10 @@ def _endpoint(report: RunReport) -> str:
     if shown.name is None and shown.candidate is None:
         facts = _facts(("Registry", shown.registry), ("Baseline", shown.baseline))
         return "<p>The run changed no endpoint.</p>\n" + facts
+    made = (shown.candidate, shown.candidate_data, shown.candidate_image, shown.instances)
     rows = [
         ["before", cell(shown.before), cell(shown.before_data), cell(shown.before_image), "-"],
-        [
-            "candidate",
-            cell(shown.candidate),
-            cell(shown.candidate_data),
-            cell(shown.candidate_image),
-            cell(shown.instances),
-        ],
+        *([["candidate", *map(cell, made)]] if any(made) else []),
         ["at the end", cell(shown.after), "", "", ""],
     ]
     columns = ("When", "Endpoint config", "Model data", "Image", "Instances")

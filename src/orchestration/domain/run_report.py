@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from orchestration.domain.channel_text import cut
+from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import OUTCOMES, Status
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.records import RUN_RECORDS, decision_key, evidence_key, manifest_key
@@ -79,8 +79,8 @@ END_OF: Final = {
 
 PASSED_BY: Final = {
     "RequestTrainingApproval": (Status.TRAINING_APPROVAL_REQUESTED,),
-    "AcquireTrainingSlot": (Status.TRAINING_QUEUED, Status.TRAINING_STARTED),
-    "TriggerTrainingPipeline": (Status.TRAINING_STARTED,),
+    "AcquireTrainingSlot": (Status.TRAINING_QUEUED, Status.TRAINING_WAITING, Status.TRAINING_STARTED),
+    "TriggerTrainingPipeline": (Status.TRAINING_WAITING, Status.TRAINING_STARTED),
     "EvaluateCandidate": (Status.TRAINING_FINISHED, Status.CANDIDATE_EVALUATED),
     "RequestPromotionApproval": (Status.PROMOTION_APPROVAL_REQUESTED,),
     "PromoteCandidate": (Status.PROMOTION_STARTED,),
@@ -105,12 +105,8 @@ WITH_CHOICE: Final = frozenset(
 )
 """States that a Choice follows, which is a transition of its own."""
 
-CONSOLES: Final = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
-"""Where the console of a partition is."""
+ASKED: Final = ("training", "promotion", "bake")
+"""What people are asked about, in the order of a run's life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +145,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A state of the workflow: whether the run came to it, and when, where that is known."""
+    """A state of the workflow: whether a record says that the run came to it, and when, where that is known."""
 
     phase: str
     state: str
@@ -233,7 +229,7 @@ class RunReport:
     goes_back: bool
     started_at: str | None
     ended_at: str | None
-    end: str
+    end: str | None
     drift: Drift
     way: tuple[Stop, ...]
     guards: tuple[GuardShown, ...]
@@ -260,8 +256,13 @@ class RunReport:
 
 def record_keys(model: str, run_id: str) -> dict[str, str]:
     """Where a run's records lie, by what they are, without its decision: the manifest tells that."""
-    names = {name: evidence_key(model, run_id, name) for name in RUN_RECORDS}
+    names = {name: evidence_key(model, run_id, name) for name in (*RUN_RECORDS, *map(first_vote, ASKED))}
     return {"manifest": manifest_key(model, run_id), **names}
+
+
+def first_vote(subject: str) -> str:
+    """The record of the first of two approvals, which decides nothing."""
+    return f"approval-{subject}-vote-1"
 
 
 def decision_key_of(manifest: Mapping[str, Any]) -> str | None:
@@ -291,7 +292,8 @@ def run_report(records: RunRecords) -> RunReport:
     )
     votes = list(_votes(records))
     way = tuple(_way(records))
-    transitions = sum(1 + (stop.state in WITH_CHOICE) for stop in way if stop.passed) + 1
+    ended_in = outcome.get("died") is not True
+    transitions = sum(1 + (stop.state in WITH_CHOICE) for stop in way if stop.passed) + ended_in
     digests = list(_digests(records))
     return RunReport(
         model=_text(records.model, NAME_SHOWN) or "",
@@ -302,7 +304,7 @@ def run_report(records: RunRecords) -> RunReport:
         goes_back=mapping(manifest.get("signal")).get("kind") == "rollback",
         started_at=_text(outcome.get("started_at") or manifest.get("created_at"), NAME_SHOWN),
         ended_at=_text(outcome.get("ended_at"), NAME_SHOWN),
-        end=END_OF.get(ended, "RetrainingFailed"),
+        end=None if outcome.get("died") is True else END_OF.get(ended, "RetrainingFailed"),
         drift=_drift(manifest),
         way=way,
         guards=tuple(guards[:GUARDS_SHOWN]),
@@ -357,7 +359,8 @@ def _way(records: RunRecords) -> Iterable[Stop]:
     manifest, outcome = records.get("manifest"), records.get("outcome")
     times = dict(_statuses(records))
     known = {"ReadRetrainingDecision": _text(manifest.get("created_at") or outcome.get("started_at"), NAME_SHOWN)}
-    known["RecordOutcome"] = _text(outcome.get("ended_at"), NAME_SHOWN)
+    if outcome.get("died") is not True:
+        known["RecordOutcome"] = _text(outcome.get("ended_at"), NAME_SHOWN)
     bake = records.get("verification")
     if bake:
         known["AwaitBake"] = _text(bake.get("began_at"), NAME_SHOWN)
@@ -368,6 +371,10 @@ def _way(records: RunRecords) -> Iterable[Stop]:
         said = next((status for status in statuses if status in times), None)
         if said is not None:
             known.setdefault(state, times[said])
+    if not {Status.TRAINING_FAILED, Status.TRAINING_TIMED_OUT, Status.NO_CAPACITY}.isdisjoint(times):
+        # A training that never began ends its run all the same.
+        known.setdefault("AcquireTrainingSlot", None)
+        known.setdefault("TriggerTrainingPipeline", None)
     if records.get("evaluation") and Status.ROLLBACK_DECIDED not in times:
         known.setdefault("EvaluateCandidate", None)
     for phase, states, _ in LANES:
@@ -413,9 +420,10 @@ def _instances(groups: list[dict[str, Any]], count: str) -> str | None:
 
 
 def _votes(records: RunRecords) -> Iterable[VoteShown]:
-    for subject in ("training", "promotion", "bake"):
-        approval = records.get(f"approval-{subject}")
-        if not approval:
+    asked = {status for status, _ in _statuses(records)}
+    for subject in ASKED:
+        approval = records.get(f"approval-{subject}") or records.get(first_vote(subject))
+        if not approval and f"{subject.upper()}_APPROVAL_REQUESTED" not in asked:
             continue
         votes = [mapping(vote) for vote in sequence(approval.get("votes"))]
         for vote in votes:
@@ -430,7 +438,8 @@ def _votes(records: RunRecords) -> Iterable[VoteShown]:
         if not votes or approval.get("decision") not in [vote.get("answer") for vote in votes]:
             decided = _text(approval.get("decided_at"), NAME_SHOWN)
             ended = _text(approval.get("decision") or "WITHDRAWN", NAME_SHOWN) or ""
-            yield VoteShown(subject, ended, None, None, decided, _text(approval.get("reason")) or "")
+            why = approval.get("reason") or "The run ended before this was decided."
+            yield VoteShown(subject, ended, None, None, decided, _text(why) or "")
 
 
 def _gate(gate: dict[str, Any], verdict: Mapping[str, Any]) -> GateShown:
@@ -514,23 +523,16 @@ def _links(records: RunRecords) -> Iterable[tuple[str, str]]:
     """Pages of the console; none where nobody knows the partition's."""
     manifest = records.get("manifest")
     arn = str(manifest.get("execution_arn") or "")
-    parts = arn.split(":")
-    if len(parts) < 4 or parts[1] not in CONSOLES:  # noqa: PLR2004 - arn:partition:service:region
-        return
-    region = quote(parts[3], safe="")
-    console = f"https://{region}.{CONSOLES[parts[1]]}"
-    yield "Execution", f"{console}/states/home?region={region}#/v2/executions/details/{quote(arn, safe=':')}"
+    console = Console.of(arn)
     endpoint = _plan(records).get("endpoint") or mapping(manifest.get("champion")).get("endpoint")
+    found = {"Execution": console.execution(arn)}
     if endpoint:
-        yield (
-            "Endpoint",
-            f"{console}/sagemaker/home?region={region}#/endpoints/{quote(str(endpoint)[:NAME_SHOWN], safe='')}",
-        )
+        found["Endpoint"] = console.endpoint(str(endpoint)[:NAME_SHOWN])
     keys = {"decision": decision_key_of(manifest), **record_keys(records.model, records.run_id)}
     for name, key in keys.items():
         if key and records.get(name):
-            where = f"{quote(records.bucket, safe='')}?region={region}&prefix={quote(key, safe='/')}"
-            yield f"Record: {name}", f"{console}/s3/object/{where}"
+            found[f"Record: {name}"] = console.s3_object(records.bucket, key)
+    yield from ((name, address) for name, address in found.items() if address)
 
 
 def _unknown(records: RunRecords, ended: Status) -> Iterable[str]:
@@ -538,7 +540,7 @@ def _unknown(records: RunRecords, ended: Status) -> Iterable[str]:
     statuses = {status for status, _ in _statuses(records)}
     wanted = {"decision": True, "manifest": True, "outcome": True}
     wanted["evaluation"] = Status.CANDIDATE_EVALUATED in statuses or ended is Status.PROMOTED
-    for subject in ("training", "promotion", "bake"):
+    for subject in ASKED:
         wanted[f"approval-{subject}"] = f"{subject.upper()}_APPROVED" in statuses
     for name, expected in wanted.items():
         if expected and not records.get(name):

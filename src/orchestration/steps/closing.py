@@ -93,7 +93,7 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
         error=conclusion.error,
         ended_at=ports.now().isoformat(),
     )
-    after = _after(ports, closed, conclusion, facts, head)
+    after = _after(ports, closed, conclusion, facts, head, died=died is not None)
     if not ports.table.close_run(closed, [*after.writes, *map(ports.table.parked_check, open_waits)]):
         return None
     for item, worker in after.work:
@@ -116,7 +116,9 @@ def _see_promotion(ports: Ports, run: StoredRun) -> None:
         LOG.exception("PromotionUnseen", extra={"run_id": run.run_id, "model": run.model})
 
 
-def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, Result], head: Head) -> _After:
+def _after(
+    ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, Result], head: Head, *, died: bool
+) -> _After:
     now, stored, manifest = ports.now(), ports.table.model(run.model), json.loads(run.manifest)
     policy = _policy(ports, run, manifest)
     intention = _open_intention(ports, run, policy)
@@ -134,7 +136,7 @@ def _after(ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str
                 returning=signal.get("kind") in RETURNING and not record_unproven(signal),
             ),
         )
-    links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state))
+    links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state, died=died))
     work: list[tuple[DueItem, Callable[[Any, DueItem], Worked]]] = [
         (report_told(run.run_id, run.model, now, links), tell),
         (status_told(run.run_id, run.model, conclusion.outcome, now, links), tell),

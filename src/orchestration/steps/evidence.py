@@ -151,7 +151,7 @@ def approval_body(wait: Wait) -> dict[str, Any]:
 
 
 def outcome_record(
-    ports: ApprovalPorts, run: StoredRun, earlier: Sequence[dict[str, Any]], state: StoredModel
+    ports: ApprovalPorts, run: StoredRun, earlier: Sequence[dict[str, Any]], state: StoredModel, *, died: bool
 ) -> Record:
     """What a run came to, every status of its life, and its model's state after it.
 
@@ -160,6 +160,7 @@ def outcome_record(
         run: the run with its outcome.
         earlier: its statuses so far.
         state: the model's state after it.
+        died: whether its execution ended without recording an outcome.
     """
     finish = ports.table.finish_of(run.run_id)
     body = {
@@ -168,6 +169,7 @@ def outcome_record(
         "outcome": run.outcome,
         "reason": run.reason,
         "error": run.error,
+        "died": died,
         "policy": _policy(run),
         "finish": None if finish is None else finish.as_record(),
         "started_at": run.started_at,

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Status
+from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import json_object, mapping, number, sequence
 from orchestration.domain.records import evidence_key, report_key
+from orchestration.domain.votes import Answer
 from orchestration.steps.evidence import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.run_report import RunRecords
+    from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
     from orchestration.stores.runs import StoredRun
 
@@ -33,17 +36,28 @@ def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
     """Write the report of a run that has its outcome; gives the page's URI. Idempotent.
 
     Raises:
-        OrchestrationError: a record of the run is committed and not in the bucket yet; its own due item writes it.
+        OrchestrationError: a record of the run is committed and not in the bucket yet, and its own due item writes it; or it
+            is there and cannot be read: what is written once says of no record that it is not there, when it is.
     """
+    from orchestration.domain.run_report import first_vote  # noqa: PLC0415
 
     def read(key: str) -> bytes | None:
-        return ports.bucket.read(ports.bucket.uri(key)).body
+        document = ports.bucket.read(ports.bucket.uri(key))
+        if document.unreadable not in {None, Unreadable.MISSING}:
+            raise OrchestrationError(
+                f"The report of run {run.run_id} waits: {document.uri} cannot be read ({document.unreadable}). Give the "
+                "OrchestrationFunction's role its right on it back; the next sweep writes the report then."
+            )
+        return document.body
 
     outcome = mapping(json_object(read(evidence_key(run.model, run.run_id, "outcome")) or b""))
     end = number(mapping(outcome.get("chain")).get("sequence")) or 0
+    first_votes = []
     for wait in ports.table.waits_of_run(run.run_id):
         if wait.record is not None and wait.record < end:
             write_record(ports, run.model, wait.record, wait.seal)
+        elif _half_approved(wait):
+            first_votes.append(first_vote(wait.subject))
     records = read_records(read, ports.bucket.name, run.model, run.run_id)
     statuses = {mapping(row).get("status") for row in sequence(outcome.get("statuses"))}
     lacking = [
@@ -51,6 +65,7 @@ def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
     ]
     if Status.CANDIDATE_EVALUATED in statuses and not records.get("evaluation"):
         lacking.append("evaluation")
+    lacking += [name for name in first_votes if not records.found.get(name)]
     if lacking:
         raise OrchestrationError(
             f"The report of run {run.run_id} waits for its records {', '.join(lacking)}, which are not in the bucket yet. The next "
@@ -59,6 +74,12 @@ def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
     for suffix, body in pages(records).items():
         ports.bucket.write_once(report_key(run.model, run.run_id, suffix), body, CONTENT_TYPES[suffix])
     return report_uri(ports, run.model, run.run_id)
+
+
+def _half_approved(wait: Wait) -> bool:
+    """Whether the first of two approvals of something came, and left a record of its own."""
+    votes = [mapping(vote) for vote in sequence(wait.data.get("votes"))]
+    return int(wait.data.get("approvals_needed", 1)) > 1 and bool(votes) and votes[0].get("answer") == Answer.APPROVED
 
 
 def pages(records: RunRecords) -> dict[str, bytes]:
