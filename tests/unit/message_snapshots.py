@@ -178,8 +178,9 @@ def cases() -> Iterator[tuple[str, str, Message]]:
             SPEAKER,
             root="ab" * 32,
             chains=2,
-            at="2026-03-02T12:00:00+00:00",
-            heads="s3://automation/evidence/_anchors/2026-03-02.json",
+            at="2026-03-02 12:00 UTC",
+            bucket="automation",
+            key="evidence/_anchors/2026-03-02.json",
         ),
     )
     for scope, what, sentence in (

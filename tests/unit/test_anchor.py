@@ -92,7 +92,7 @@ def test_an_anchor_is_told_with_its_root_its_time_and_what_to_do_with_it(world: 
     anchor_heads(world.ports, None)
     root = root_of([world.table.chain_head("_loop")])
     (message,) = world.told("RECORDS_ANCHORED")
-    assert message.sentence == f"The records of 1 chain(s) had the root {root} at 2026-03-02T12:00:00+00:00."
+    assert message.sentence == f"The records of 1 chain had the root {root} at 2026-03-02 12:00 UTC."
     assert f"retraining verify-audit --anchor {root} --stack " in str(message.next_steps[0])
     assert dict(message.facts)["root"] == root
 

@@ -163,10 +163,13 @@ def evaluate(
     failed = [gate for gate in gates if not gate.passed]
     value = candidate.get(wanted.metric)
     shown = "not measured" if value is None else f"{value:.4f}"
+    only = len(gates) == 1
     if failed:
-        reason, sentence = Reason.GATE_FAILED, f"{len(failed)} of {len(gates)} gates failed: {failed[0].sentence}"
+        many = "The only gate" if only else f"{len(failed)} of {len(gates)} gates"
+        reason, sentence = Reason.GATE_FAILED, f"{many} failed: {failed[0].sentence}"
     else:
-        reason, sentence = Reason.GATES_PASSED, f"All {len(gates)} gates passed; {wanted.metric} is {shown}."
+        many = "The only gate" if only else f"All {len(gates)} gates"
+        reason, sentence = Reason.GATES_PASSED, f"{many} passed; {wanted.metric} is {shown}."
     return EvaluationVerdict(
         not failed,
         reason,

@@ -480,15 +480,16 @@ def endpoint_left(
 # The loop itself.
 
 
-def records_anchored(speaker: Speaker, *, root: str, chains: int, at: str, heads: str) -> Message:
+def records_anchored(speaker: Speaker, *, root: str, chains: int, at: str, bucket: str, key: str) -> Message:
     """The day's anchor of all records."""
     return Message(
         model=None,
         status="RECORDS_ANCHORED",
         title="Records anchored: keep this message",
-        sentence=f"The records of {chains} chain(s) had the root {root} at {at}.",
-        facts=(("root", root), ("heads", heads)),
+        sentence=f"The records of {chains} {'chain' if chains == 1 else 'chains'} had the root {root} at {at}.",
+        facts=(("root", root), ("heads", f"s3://{bucket}/{key}")),
         next_steps=(f"To check the records against it later: {speaker.command('verify-audit', anchor=root)}",),
+        links=linked("Heads in the console", Console.of(speaker.state_machine_arn).s3_object(bucket, key)),
     )
 
 

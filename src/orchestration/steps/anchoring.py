@@ -13,6 +13,7 @@ from orchestration.domain.chain import RECORD_VERSION, Head
 from orchestration.domain.merkle import root_of
 from orchestration.domain.messages import records_anchored
 from orchestration.domain.records import anchor_key
+from orchestration.domain.votes import stamp
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
 
@@ -51,8 +52,9 @@ def anchor_heads(ports: Ports, last: dict[str, Any] | None) -> None:
         # A sweep before this one died right after it had written today's: what is there is what gets told.
         heads = [Head(**head) for head in json.loads(ports.bucket.read(ports.bucket.uri(key)).body or b"{}")["heads"]]
         root = root_of(heads)
-    at = now.isoformat(timespec="seconds")
-    message = records_anchored(ports.settings.speaker, root=root, chains=len(heads), at=at, heads=ports.bucket.uri(key))
+    message = records_anchored(
+        ports.settings.speaker, root=root, chains=len(heads), at=stamp(now), bucket=ports.bucket.name, key=key
+    )
     told = message_told(message, now)
     ports.table.note_listed(ANCHOR, {"day": day, "root": root}, [told])
     attempt(ports, told, tell)
