@@ -120,7 +120,7 @@ def _days(life: Life) -> str:
     shapes.append(f'<text class="note" x="10" y="10">most in a day: {most:,}</text>')
     told = f"{sum(counts):,} signals from {every[0]} to {every[-1]}, at most {most:,} in a day."
     if sum(counts) < life.signals:
-        told = f"{told} {life.signals - sum(counts):,} earlier ones are not drawn."
+        told = f"{told} Earlier ones, {life.signals - sum(counts):,}, are not drawn."
     svg = drawing("days-drawing", "0 0 720 124", "Signals by day", told, "".join(shapes), "wide")
     rows = [
         [cell(day.day), *(f"{day.decided.get(name, 0) or '-'}" for name in ORDER)] for day in reversed(life.days[-31:])

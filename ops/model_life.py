@@ -170,7 +170,7 @@ def life_of(model: str, records: Iterable[Mapping[str, Any]]) -> Life:
 
 
 def _see(seen: _Seen, record: Mapping[str, Any], model: str) -> None:
-    kind = record.get("kind")
+    kind = str(record.get("kind"))
     if "model_state" in record and record.get("model") == model and record["model_state"] and not seen.state_known:
         seen.state_known, seen.frozen = True, _text(mapping(record["model_state"]).get("frozen_reason"))
     if kind == RecordKind.DECISION:
@@ -207,6 +207,9 @@ def _see(seen: _Seen, record: Mapping[str, Any], model: str) -> None:
 def _see_decision(seen: _Seen, record: Mapping[str, Any]) -> None:
     at, decision = str(record.get("decided_at")), str(record.get("decision"))[:40]
     day = at[:10]
+    if not _is_day(day):
+        # Nothing of ours: an audit says what became of the record.
+        return
     seen.days.setdefault(day, Counter())[decision] += 1
     signal = mapping(record.get("signal"))
     threshold = mapping(signal.get("threshold"))
@@ -221,6 +224,13 @@ def _see_decision(seen: _Seen, record: Mapping[str, Any]) -> None:
         found = seen.noes.setdefault(key, [0, at, at, _text(record.get("sentence")) or ""])
         found[0] += 1
         found[1] = at  # newest first: the last one seen is the oldest
+
+
+def _is_day(day: str) -> bool:
+    try:
+        return date.fromisoformat(day).isoformat() == day
+    except ValueError:
+        return False
 
 
 def _served(seen: _Seen, runs: Sequence[Ran]) -> list[Served]:
@@ -238,9 +248,9 @@ def _served(seen: _Seen, runs: Sequence[Ran]) -> list[Served]:
 
 
 def days_between(first: str, last: str) -> list[str]:
-    """Every day from one to another, both among them."""
+    """Every day from one to another, both among them; of more than ten years the last."""
     start, end = date.fromisoformat(first), date.fromisoformat(last)
-    return [(start + timedelta(days=number_)).isoformat() for number_ in range(min((end - start).days, 3660) + 1)]
+    return [(end - timedelta(days=ago)).isoformat() for ago in reversed(range(min((end - start).days, 3660) + 1))]
 
 
 def days_served(served: Served) -> float | None:

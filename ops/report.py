@@ -112,7 +112,13 @@ def model_life(stack: Stack, model: str) -> Life:
 
 def _records(stack: Stack, chain: str) -> Iterator[dict[str, Any]]:
     for link in stack.table.latest(chain):
-        yield json.loads(link.record)
+        record = mapping(json_object(link.record))
+        if not record:
+            raise OperatorError(
+                f"Record {link.sequence} of {chain} cannot be read, so nothing was drawn. What became of it:",
+                stack.place.command("verify-audit", model=None if chain == LOOP else chain),
+            )
+        yield record
 
 
 def _write(terminal: Terminal, path: Path, page: bytes, *, opens: bool) -> None:

@@ -86,6 +86,25 @@ def test_a_promotion_ends_with_the_next_one_and_says_which_kind_that_was() -> No
     assert "12.0" in life_page(life)
 
 
+@pytest.mark.parametrize("spoilt", [{"decided_at": None}, {"decided_at": "2026-13-45T00"}, {"kind": []}])
+def test_a_record_that_somebody_spoilt_is_not_drawn_and_stops_no_page(spoilt: dict[str, Any]) -> None:
+    sound = {"kind": "decision", "decision": "HOLD", "reason": "PAUSED", "sentence": "So."}
+    far = [{**sound, "decided_at": at} for at in ("9999-12-31T00:00:00+00:00", "2026-03-02T12:00:00+00:00")]
+    life = life_of("fraud", [*far, {**sound, "decided_at": "2026-03-01T00:00:00+00:00", **spoilt}])
+    assert life.signals == 2
+    assert "Earlier ones, 1, are not drawn." in life_page(life)
+
+
+def test_a_record_that_is_no_json_any_more_is_named_with_what_to_do(
+    lived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = lived.database.items["CHAIN#fraud", f"{2:012d}"]
+    monkeypatch.setitem(item, "record", {"S": "{"})
+    status, said = made(lived, model="fraud")
+    assert (status, "Record 2 of fraud cannot be read" in said) == (1, True)
+    assert "retraining verify-audit --model fraud " in said
+
+
 def test_ten_thousand_signals_are_one_page_of_at_most_500_kb() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     hostile = "<script>\u202e" + "x" * 4000
@@ -111,7 +130,7 @@ def test_ten_thousand_signals_are_one_page_of_at_most_500_kb() -> None:
     assert "left out" in page
     # 10,000 hours end in the 417th day; 180 days with a signal are drawn, the last with 16 of 24 hours.
     assert f"{179 * 24 + 16:,} signals from 2026-08-26 to 2027-02-21, at most 24 in a day." in page
-    assert f"{10_000 - 179 * 24 - 16:,} earlier ones are not drawn." in page
+    assert f"Earlier ones, {10_000 - 179 * 24 - 16:,}, are not drawn." in page
 
 
 def test_all_models_are_a_line_each_with_a_spark_line(lived: World, tmp_path: Path) -> None:

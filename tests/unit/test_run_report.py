@@ -99,6 +99,8 @@ def test_a_run_leaves_a_report_before_its_end_is_told_and_the_message_and_the_ou
     assert schema_finding(found) is None
     (message,) = world.told(outcome)
     assert dict(message.facts)["report"] == world.bucket.uri(PAGE)
+    (link,) = [link.url for link in message.links if link.label == "Report in the console"]
+    assert link.endswith("/s3/object/automation?region=us-east-1&prefix=evidence%2Ffraud%2Frun-1%2Freport.html")
     assert do(world, "close")["output"]["report"] == world.bucket.uri(PAGE)
     assert page_findings(page(world)) == []
 

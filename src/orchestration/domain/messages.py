@@ -196,7 +196,7 @@ def _after_hold(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
         Reason.BROKEN_DATA: ["Data owner: mend the data; a signal on sound data is decided by itself.", again],
         Reason.NO_WAY_BACK: [
             f"Choose another run to go back to: {speaker.command('history', model=model)}",
-            again,
+            f"Then ask again, with that run for RUN: {speaker.command('rollback', model=model, reason=WHY, to='RUN')}",
         ],
         Reason.BUDGET_SPENT: ["Model owner: wait until older runs leave the budget, or raise it.", again],
     }

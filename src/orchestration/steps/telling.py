@@ -20,7 +20,7 @@ from orchestration.domain.messages import approval_undecided, linked, model_froz
 from orchestration.domain.notification import SENTENCE_LIMIT, Message, Page
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.reasons import Reason
-from orchestration.domain.records import manifest_key, sha256
+from orchestration.domain.records import manifest_key, report_key, sha256
 from orchestration.domain.switches import switches_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.votes import LadderAction, duration, stamp
@@ -284,7 +284,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
             facts={**facts, "manifest": manifest_uri, "signal": str(signal.get("signal_id"))},
             deciding=() if asked is None else steps_to_decide(ports, asked),
             until=stamp(datetime.fromisoformat(asked.deadline)) if asked is not None else "",
-            links=_links(ports, manifest, status),
+            links=(*_links(ports, manifest, status), *(_report_link(ports, run) if status.final else ())),
             scopes=[switch.scope for switch in switches],
             goes_back=run.goes_back,
             endpoint_left=left,
@@ -336,6 +336,12 @@ def _links(ports: ApprovalPorts, manifest: dict[str, Any], status: Status) -> tu
     if status in OF_ENDPOINT and endpoint:
         return linked("Endpoint in the console", console.endpoint(endpoint))
     return ()
+
+
+def _report_link(ports: ApprovalPorts, run: StoredRun) -> tuple[Page, ...]:
+    """The page from which the report of a run that is over opens."""
+    console, key = Console.of(ports.settings.state_machine_arn), report_key(run.model, run.run_id, "html")
+    return linked("Report in the console", console.s3_object(ports.bucket.name, key))
 
 
 def _endpoint(manifest: dict[str, Any]) -> str | None:
