@@ -66,7 +66,9 @@ def cases() -> Iterator[tuple[str, str, Message]]:
             else ["UNKNOWN_MODEL" if decision is Decision.REJECT else "GUARDS_PASSED"]
         )
         for reason in reasons:
-            message = messages.signal_decided(SPEAKER, _record(decision, reason, said), facts)
+            name = "run" if decision.begins_run else "execution"
+            given = {name: "run-1", **{fact: value for fact, value in facts.items() if fact != "run"}}
+            message = messages.signal_decided(SPEAKER, _record(decision, reason, said), given)
             yield "signal_decided", f"{decision} {reason}", message
     back = _record(Decision.HOLD, "PAUSED", said, signal={"kind": "rollback"})
     yield "signal_decided", "HOLD PAUSED of a rollback", messages.signal_decided(SPEAKER, back, facts)

@@ -107,7 +107,7 @@ def test_every_failure_escalates_with_a_runbook_link_and_nothing_else_does(statu
     assert message.escalates is status.escalates
     # A training that waits goes on by itself; whoever wants it to end is told how, or to have what nobody answered after all.
     assert ("What to do:" in message.text()) is (
-        status.escalates or status in {Status.TRAINING_WAITING, Status.APPROVAL_EXPIRED}
+        status.escalates or status in {Status.TRAINING_WAITING, Status.APPROVAL_EXPIRED, Status.SUPERSEDED}
     )
     assert message.subject.startswith("[ESCALATION churn] " if status.escalates else "[churn] ")
     assert message.text().splitlines()[2:4] == ["run: run-1", "evidence: s3://a/b"]

@@ -305,6 +305,12 @@ def test_a_run_whose_execution_was_stopped_passed_nothing_that_it_never_came_to(
     assert world.read("evidence/fraud/run-1/outcome.json")["died"] is True
 
 
+def test_a_run_that_was_stopped_is_not_said_to_be_stopped_twice(world: World) -> None:
+    stopped(world)
+    (message,) = world.told("STOPPED")
+    assert message.subject == "[ESCALATION fraud] Run stopped"
+
+
 def test_a_training_that_never_began_was_tried(world: World) -> None:
     failed(world)
     found = {**records(world).found}

@@ -443,7 +443,10 @@ def test_a_rejected_event_is_kept_with_the_reason_and_is_no_runs_input(world: Wo
     assert kept["sentence"] == world.channels.events[0]["reason"]
     assert world.keys("runs/") == []
     (message,) = world.channels.messages
-    assert dict(message.facts)["event"] == f"s3://automation/{key}"
+    facts = dict(message.facts)
+    assert facts["event"] == f"s3://automation/{key}"
+    # No run is found by the name of an execution that began none.
+    assert (facts["execution"], "run" in facts, message.thread) == ("run-1", False, "run-1")
 
 
 def test_drift_right_after_a_promotion_is_told_as_a_frozen_model_only(world: World) -> None:

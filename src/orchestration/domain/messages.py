@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.channel_text import pasted
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import Decision, SignalKind, Status
-from orchestration.domain.failures import ended, gist
+from orchestration.domain.failures import TOLD, ended, gist
 from orchestration.domain.json_values import mapping, sequence
 from orchestration.domain.notification import Message, Page
 from orchestration.domain.reasons import Reason
@@ -144,7 +144,7 @@ def signal_decided(speaker: Speaker, record: Mapping[str, Any], facts: Mapping[s
         sentence=ended(str(record["sentence"])),
         facts=(*facts.items(), ("signal", signal_id)),
         next_steps=tuple(steps),
-        thread=facts.get("run", ""),
+        thread=facts.get("run") or facts.get("execution") or "",
         links=speaker.execution(str(record["run_id"])) if record.get("run_id") else (),
     )
 
@@ -318,7 +318,7 @@ def run_status(
         title = f"{title} by {until}"
     elif status in ASKS:
         title = OVER[status]
-    elif status in EXPLAINED and sentence:
+    elif status in EXPLAINED and sentence and gist(sentence) != TOLD["ABORTED"]:
         title = f"{title}: {gist(sentence)}"
     lift = resume_steps(speaker, scopes) if status in {Status.STOPPED, Status.TRAINING_QUEUED} else ()
     acts: Iterable[Step] = (step(speaker, model, goes_back) for step in _ACTS.get(status, ()))
@@ -368,6 +368,7 @@ _ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, bool], Step], ...]]] 
         _says("Nothing has to be undone: what served before serves."),
         _ask("Once nothing is paused any more, ask again"),
     ),
+    Status.SUPERSEDED: (_ask("Model owner: if no run begins by itself and one is wanted, ask again"),),
     Status.TRAINING_FAILED: (
         _says("Model owner: look at the training's own log and mend what it names."),
         _ask("Then ask again"),

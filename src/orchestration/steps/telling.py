@@ -416,7 +416,8 @@ def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
     signal = mapping(record.get("signal"))
     threshold, dataset = mapping(signal.get("threshold")), mapping(signal.get("dataset"))
     facts = {
-        "run": output.get("run_id"),
+        # Where no run began, nobody finds one by the name of its execution.
+        "run" if decision.begins_run else "execution": output.get("run_id"),
         "severity": record["severity"],
         "endpoint": signal.get("endpoint"),
         "dataset": dataset.get("uri"),
