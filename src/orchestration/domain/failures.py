@@ -61,6 +61,8 @@ _SERVICE: Final = re.compile(r" *\((?:Service: )?(\w+)[;,] *Status Code: \d+[^)]
 _PYTHON: Final = re.compile(
     r"^[ \t]*((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt)): *(.+)$", re.MULTILINE
 )
+_DATA: Final = re.compile(r"\[?\{\s*\"")
+"""Where JSON begins inside a text."""
 _END: Final = re.compile(r"""[.!?…]["')\]]*$""")
 
 
@@ -114,6 +116,8 @@ def gist(sentence: str) -> str:
 
 def _told(error: str, cause: str, depth: int) -> str:
     cause = cause.strip()
+    if cause in {"null", "true", "false"}:
+        cause = ""
     if cause.startswith(("{", "[", '"')):
         told = _of_json(cause, error, depth)
         if told:
@@ -190,8 +194,24 @@ def _short(said: str) -> str:
     before, traceback, _ = said.partition("Traceback (most recent call last)")
     if traceback and (found := _PYTHON.findall(said)):
         said = f"{before} {found[-1][0]}: {found[-1][1]}"
-    line = " ".join(_SERVICE.sub("", said).split())
+    line = " ".join(_without_data(_SERVICE.sub("", said)).split())
     return cut(text(line, len(line) + 1) or "", SAID_LIMIT)
+
+
+def _without_data(said: str) -> str:
+    """A text with what the JSON inside it says, or that there is some; JSON that is cut off ends the text."""
+    parts, at = [], 0
+    while (data := _DATA.search(said, at)) is not None:
+        try:
+            found, end = json.JSONDecoder().raw_decode(said, data.start())
+        except (ValueError, RecursionError):
+            found, end = None, len(said)
+        words = [
+            text(mapping(found).get(name), SAID_LIMIT) for name in ("message", "Message", "errorMessage", "detail")
+        ]
+        parts += [said[at : data.start()], next((word for word in words if word), "(data)")]
+        at = end
+    return "".join([*parts, said[at:]])
 
 
 def _string(cause: str) -> str | None:
