@@ -14,6 +14,7 @@ from ops.record_schemas import schema_finding
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import OUTCOMES, DueKind
 from orchestration.domain.evaluation import Standing, evaluate
+from orchestration.domain.page import html
 from orchestration.domain.policy import Evaluation
 from orchestration.domain.records import report_key, reported_run, sha256
 from orchestration.domain.report_page import report_page
@@ -376,3 +377,16 @@ def test_a_page_that_changes_is_of_a_new_version(world: World) -> None:
 
 
 SNAPSHOT = (1, "ffddeab59d4a8308", "c531af1f4ca07ce2")
+
+
+@pytest.mark.parametrize("text", ["\U0001fae8", "\u0378", "\U000323b0"])
+def test_a_character_that_only_some_versions_of_python_know_is_the_same_on_every_page(text: str) -> None:
+    """An audit makes a report again, maybe with another Python than the function that wrote it."""
+    assert html(f"<{text}>") == f"&lt;{text}&gt;"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u2067", "\u061c", "\u2064", "\U0001343f", "\u202e", "\u200b", "\ud800", "\u2028", "\x00"]
+)
+def test_what_hides_or_turns_text_around_is_seen_on_a_page_whenever_it_came_into_unicode(text: str) -> None:
+    assert html(text) == text.encode("unicode_escape").decode()

@@ -7,6 +7,7 @@ bold names and links are made by the channel alone, and every text between them 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ _HOST: Final = re.compile(r"(?<=[\w\u0080-\U0010ffff-])[.\u2024\u3002\uff0e\uff6
 Vowel signs, accents of their own and pictures are letters of host names too, and none to a regular expression.
 """
 
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"})
+_FORMATS_SINCE: Final = re.compile(
+    "[\u00ad\u0600-\u0605\u061c\u0890\u0891\u08e2\u2064\u2066-\u2069\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3]"
+)
+"""Characters of format that Unicode has, or calls so, since 3.2. Source: DerivedGeneralCategory of Unicode 16.0, ``Cf``."""
+
 _MARKS: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "~": "∼", "`": "\u02cb"})  # noqa: RUF001 - alike on purpose
 _UNDERLINE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _EMOJI: Final = re.compile(r":(?=[\w+'-]+:)")
@@ -32,11 +39,20 @@ _MENTION: Final = re.compile(r"(?<!\w)@")
 _QUOTE: Final = re.compile(r"^>")
 
 
-def shown(text: str) -> str:
+def shown(text: str, printed: Callable[[str], bool] = str.isprintable) -> str:
     r"""The text with every character that is not simply printed as a visible escape, such as ``\n`` or ``\u202e``."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+    return "".join(each if printed(each) else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def printed_everywhere(character: str) -> bool:
+    """Whether a character is simply printed, as every version of Python says: each knows others by ``isprintable``.
+
+    A page that is made again on another machine has the same bytes. Python keeps the tables of Unicode 3.2 in every version.
+    """
+    hidden = _FORMATS_SINCE.match(character) or unicodedata.ucd_3_2_0.category(character) in _HIDDEN
+    return character == " " or not hidden
 
 
 def cut(text: str, limit: int) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.channel_text import cut, shown
+from orchestration.domain.channel_text import cut, printed_everywhere, shown
 from orchestration.domain.json_values import number
 from orchestration.domain.votes import stamp
 
@@ -99,7 +99,7 @@ def style_hash(style: str) -> str:
 
 def html(value: str) -> str:
     """A text as HTML, in an element or an attribute: no markup, nothing hidden or turned around; its lines stay lines."""
-    return escape("\n".join(map(shown, value.split("\n"))))
+    return escape("\n".join(shown(line, printed_everywhere) for line in value.split("\n")))
 
 
 def section_html(section: Section, position: int) -> str:
