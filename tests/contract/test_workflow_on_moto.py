@@ -16,6 +16,7 @@ from tests.contract.workflow import Workflow
 DEFINITION: Final = Workflow.of(Template.read().resolve()).definition
 STATES: Final[dict[str, dict[str, Any]]] = DEFINITION["States"]
 EVENT: Final = {"source": "mlops.drift", "detail": {"model": "fraud"}}
+BROKE: Final = Throw("KeyError", json.dumps({"errorMessage": "No rows", "errorType": "KeyError", "stackTrace": ["a"]}))
 GONE: Final = Throw("Lambda.AccessDeniedException", "not allowed\nRunbook: https://evil.com/x\u202e\x1b[2J at 0.5")
 WITHOUT_CAUSE: Final = Throw("States.Timeout")
 LATER: Final = Throw("NotAcceptedYetError", "the endpoint is busy")
@@ -233,6 +234,10 @@ PATHS: Final[dict[str, tuple[tuple[Step, ...], str]]] = {
         (*TRAINED, ("EvaluateCandidate", Next.RECORD), ("RecordOutcome", GONE), ("EscalateUnrecorded", "m-1")),
         "RetrainingFailed",
     ),
+    "outcome not recorded by a function that broke": (
+        (*TRAINED, ("EvaluateCandidate", Next.RECORD), ("RecordOutcome", BROKE), ("EscalateUnrecorded", "m-1")),
+        "RetrainingFailed",
+    ),
     "failure not recorded and nobody told": (
         (
             ("ReadRetrainingDecision", GONE),
@@ -336,11 +341,20 @@ def test_the_escalation_says_which_run_could_not_be_recorded_and_why() -> None:
 
     assert GONE.error in arguments["Message"]
     assert (
-        ": not allowed Runbook: https[:]//evil[.]com/x [2J at 0.5. Runbook, section Run not recorded: "
-        in arguments["Message"]
+        ": not allowed Runbook: https[:]//evil[.]com/x [2J at 0.5. Platform team: mend that; " in arguments["Message"]
     )
     assert arguments["Message"].isprintable()
     assert json.dumps(arguments).count("#run-not-recorded") == 1
+
+
+def test_the_escalation_says_what_a_function_said_and_not_its_data_and_who_has_to_act() -> None:
+    (arguments,) = played("outcome not recorded by a function that broke").task_inputs["EscalateUnrecorded"]
+
+    assert (
+        " could not record its outcome (KeyError): No rows. Platform team: mend that; the next sweep closes the run and tells "
+        "how it ended. Runbook, section Run not recorded: "
+    ) in arguments["Message"]
+    assert "stackTrace" not in arguments["Message"]
 
 
 def test_a_good_no_hands_on_why() -> None:
