@@ -99,6 +99,7 @@ class Terminal:
     ) -> None:
         stream = file or (sys.stderr if errors else sys.stdout)
         self._json, self._colour = json, colour
+        self._answered = False
         self._console = _Console(
             file=file,
             stderr=errors,
@@ -248,8 +249,12 @@ class Terminal:
             self.say()
 
     def answer(self, document: Any) -> None:
-        """Print what the command found, for programs that asked for it with ``--json``; its texts are as they are."""
-        if self._json:
+        """Print what the command found, for programs that asked for it with ``--json``; its texts are as they are.
+
+        They read one document: what goes wrong after the answer is said by the exit status alone.
+        """
+        if self._json and not self._answered:
+            self._answered = True
             self.json(document)
 
     def json(self, document: Any) -> None:
