@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ops.identities import identity_in
 from ops.invocation import stack_command
 from ops.retrain import asked_document, told
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--to", default="", metavar="RUN", help="The run whose model is to serve; else what served before.")
 def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: str) -> int:
     """Have the champion before serve again. Exit status 1: nothing new follows, or it was refused."""
-    wanted = {"to": to} if to else {}
+    wanted = {"to": identity_in(to)} if to else {}
     answer = stack.operate({"action": "rollback", "model": model, "reason": reason, **wanted})
     if "signal_id" in answer:
         return told(stack, terminal, answer["signal_id"])
