@@ -210,9 +210,12 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
         _write_no_more()
         return int(Exit.DONE)
     except OSError as error:
-        _write_no_more()
         status = Exit.NO
-        Terminal(errors=True).say(Styled("red", f"What is to be said cannot be written: {error}"))
+        said = str(error)
+        if error.filename is None:
+            _write_no_more()
+            said = f"What is to be said cannot be written: {error}"
+        Terminal(errors=True).say(Styled("red", said))
     if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
         said = f"Exit status {status}; make has its own for it. In a script call `retraining` instead."
         Terminal(errors=True).say(said)
