@@ -18,7 +18,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from ops.stack import SIGN_IN, CallError, OperatorError, Stack, session_in
-from ops.terminal import Styled, Terminal
+from ops.terminal import Styled, Terminal, write_no_more
 from orchestration.domain.commands import Place
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def _command(
     def callback(**given: Any) -> int:
         shared = {key: given.pop(key) for key in ("stack", "region", "profile", "json", "no_color")} | _before()
         again = given.pop("watch", False)
-        terminal = Terminal(json=shared["json"], colour=not shared["no_color"])
+        terminal = Terminal(json=shared["json"], colour=not shared["no_color"], goes_on=not again)
         return _answered(
             terminal,
-            Terminal(errors=True, colour=not shared["no_color"]),
+            Terminal(errors=True, colour=not shared["no_color"], goes_on=True),
             lambda: _looks(again, terminal, shared, given),
         )
 
@@ -199,26 +199,29 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - it stays open to the end
     try:
         status = int(run() or 0)
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            write_no_more(sys.stdout)
     except click.ClickException as error:
         status = error.exit_code
         _say_wrong_call(given, error)
     except (click.Abort, KeyboardInterrupt):
-        Terminal(errors=True).say()
+        Terminal(errors=True, goes_on=True).say()
         status = INTERRUPTED
     except BrokenPipeError:
-        _write_no_more()
+        write_no_more(sys.stdout)
         return int(Exit.DONE)
     except OSError as error:
         status = Exit.NO
         said = str(error)
         if error.filename is None:
-            _write_no_more()
+            write_no_more(sys.stdout)
             said = f"What is to be said cannot be written: {error}"
-        Terminal(errors=True).say(Styled("red", said))
+        Terminal(errors=True, goes_on=True).say(Styled("red", said))
     if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
         said = f"Exit status {status}; make has its own for it. In a script call `retraining` instead."
-        Terminal(errors=True).say(said)
+        Terminal(errors=True, goes_on=True).say(said)
     return status
 
 
@@ -227,13 +230,8 @@ def _say_wrong_call(given: Sequence[str], error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     called = f"{context.command_path} --help" if context else ""
     document = "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in {"1", "true", "yes", "on"}
-    Terminal(json=document).answer(_error(error.format_message(), error.exit_code, called))
-    errors = Terminal(errors=True)
+    Terminal(json=document, goes_on=True).answer(_error(error.format_message(), error.exit_code, called))
+    errors = Terminal(errors=True, goes_on=True)
     errors.say(Styled("red", error.format_message()))
     if called:
         errors.say(f"How it is called: {called}")
-
-
-def _write_no_more() -> None:
-    """Have Python not try once more, at its end, to write what could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -231,3 +232,35 @@ def test_a_command_that_names_a_file_names_it_where_it_lies(tmp_path: Path, caps
     assert f"retraining validate {policy}" in " ".join(capsys.readouterr().err.split())
     assert retraining("validate", str(event)) == Exit.WRONG_CALL
     assert f"retraining try {event}" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        (("waits",), Exit.DONE),
+        (("waits", "--json"), Exit.DONE),
+        (("signals", "--id", "nobody"), Exit.NO),
+        (("signals", "--id", "nobody", "--json"), Exit.NO),
+        (("explain", "nobody"), Exit.NO),
+        (("explain", "nobody", "--json"), Exit.NO),
+        (("waits", "--bogus"), Exit.WRONG_CALL),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("stack")
+def test_a_command_whose_reader_has_seen_enough_tells_by_its_exit_status_how_it_went(
+    call: tuple[str, ...], status: Exit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdout", "stderr"):
+        read, write = os.pipe()
+        os.close(read)
+        monkeypatch.setattr(sys, name, os.fdopen(write, "w", encoding="utf-8"))
+    assert retraining(*call) == status
+
+
+@pytest.mark.usefixtures("stack")
+def test_watching_ends_when_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(write, "w", encoding="utf-8"))
+    assert retraining("waits", "--watch") == Exit.DONE
