@@ -95,7 +95,7 @@ def find(stack: Stack, identity: str) -> Found | None:
     if ignored is not None:
         return Found(ignored_of(ignored))
     since = (datetime.now(UTC) - MEMORY).isoformat()
-    by_event = next((each for each in gathered(heard(table, "", since)) if asked in each.ids), None)
+    by_event = next((each for each in gathered(heard(table, "", since, checks=True)) if asked in each.ids), None)
     if by_event is not None and by_event.signal_id == asked:
         # The table has forgotten the decision that this one repeats.
         return _in_bucket(stack, asked) or Found(by_event)

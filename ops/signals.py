@@ -41,7 +41,7 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
     if identity and not wanted:
         raise CallError(f"--id {identity} is no id: that of a signal, an execution, a run or an event.")
     start = since_of(since or (f"{MEMORY.days}d" if wanted else ""), now)
-    found = gathered(heard(stack.table, model, start))
+    found = gathered(heard(stack.table, model, start, checks=bool(wanted)))
     if wanted:
         found = (each for each in found if wanted in each.ids)
     shown = list(itertools.islice(found, limit + 1))
