@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from ops.stack import SIGN_IN, CallError, OperatorError, Stack, session_in
 from ops.terminal import Styled, Terminal, write_no_more
 from orchestration.domain.commands import Place
+from orchestration.domain.json_values import model_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,26 @@ WATCH_SECONDS: Final = 3.0
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it."""
+
+
+def legal_model(context: click.Context, option: click.Parameter, given: str) -> str:
+    """The model of a change, as it was typed."""
+    if model_name(given) is None:
+        raise click.BadParameter(
+            f"{given} is no model's name: letters, digits and hyphens, at most 63.", context, option
+        )
+    return given
+
+
+def _said(context: click.Context, option: click.Parameter, given: str) -> str:
+    if not given.strip():
+        raise click.BadParameter(
+            "it says nothing, and is kept as evidence of why something was changed.", context, option
+        )
+    return given
+
+
+reason_option: Final = click.option("--reason", required=True, callback=_said, help="Why; kept as evidence.")
 
 
 class Exit(IntEnum):

@@ -57,6 +57,10 @@ def error_in(printed: str) -> dict[str, Any]:
         ("status", "--json", "--stack", ""),
         ("signals", "--json", "--id", "arn:aws:states:"),
         ("waits", "--json", "--watch"),
+        ("retrain", "--json", "--model", "../x", "--reason", "late labels"),
+        ("rollback", "--json", "--model", "", "--reason", "chargebacks"),
+        ("unfreeze", "--json", "--model", "m" * 500, "--reason", "mended"),
+        ("pause", "--json", "--scope", "model:fraud", "--reason", " "),
     ],
     ids=" ".join,
 )
