@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.identities import identity_in
 from ops.invocation import stack_command
 from ops.stack import CallError, OperatorError
 from orchestration.domain.contracts import WaitKind
@@ -54,7 +55,7 @@ def reject(stack: Stack, terminal: Terminal, **given: Any) -> int:
 
 def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, comment: str, subject: str | None) -> int:
     """Have VoteFunction count the answer, and look up what it was counted as."""
-    run_id = run.strip().rpartition(":")[2]
+    run_id = identity_in(run)
     if not run_id:
         raise CallError("Which run? What is open, each with its run:", stack.place.command("waits"))
     told = stack.decide(

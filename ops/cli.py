@@ -101,15 +101,13 @@ class _Commands(click.Group):
 @click.option("--no-color", is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same.")
 @click.version_option(version())
 @click.pass_context
-def retraining(ctx: click.Context, /, **given: Any) -> None:
+def retraining(ctx: click.Context, /, **_given: Any) -> None:
     """Watch and steer the loop from model drift to retraining, as it runs in your AWS account.
 
     Exit status: 0 done, 1 the answer is no, 2 wrong call, 3 AWS could not be reached or does not allow it.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-        return
-    ctx.default_map = {ctx.invoked_subcommand: {name: value for name, value in given.items() if value}}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return finished(
         lambda: retraining.main(
             None if argv is None else list(argv), "retraining", standalone_mode=False, auto_envvar_prefix=PREFIX
-        )
+        ),
+        sys.argv[1:] if argv is None else argv,
     )
 
 

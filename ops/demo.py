@@ -35,6 +35,7 @@ from local.embedded_aws import EmbeddedAws, EmbeddedAwsError, wait_until
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_ROWS, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, World, WorldError
 from ops.heard_signals import heard
+from ops.invocation import finished
 from ops.project import ROOT, TEMPLATE
 from ops.stack import OperatorError, Stack
 from ops.stack_deployment import DeploymentError, deploy, package
@@ -676,8 +677,7 @@ def _given(name: str) -> bool:
     return os.environ.get(f"RETRAINING_{name}", "").strip().lower() in {"1", "true", "yes"}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo from the command line."""
+def _demo(argv: Sequence[str] | None) -> int:
     summary, _, rest = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         prog="python -m ops.demo",
@@ -693,8 +693,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Nobody's profile, session or endpoint of one service decides where the demo's calls go.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    # A kill ends it as Ctrl-C does: with nothing left.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A kill and a terminal that is closed end it as Ctrl-C does: with nothing left. nohup has it outlive its terminal.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     asks = sys.stdin.isatty() and terminal.is_terminal and not options.yes
     story = Story(terminal)
     try:
@@ -716,6 +718,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.say("Stopped; everything the demo started has ended.")
         return 130
     return int(bool(story.failures))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo from the command line; whoever reads it, such as `head`, may have seen enough."""
+    return finished(lambda: _demo(argv), ())
 
 
 if __name__ == "__main__":

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard, heard_of, ignored_of
+from ops.identities import identity_in
 from ops.invocation import stack_command
 from ops.known_models import known_models, unknown_model
 from ops.record_hashes import hash_of
+from ops.record_schemas import schema_finding
 from ops.stack import OperatorError
 from ops.terminal import Styled
+from orchestration.domain.chain import RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision
 from orchestration.domain.json_values import mapping
 from orchestration.domain.reasons import Reason
@@ -24,6 +27,9 @@ from orchestration.domain.signal import rejection_id
 if TYPE_CHECKING:
     from ops.stack import Stack
     from ops.terminal import Terminal
+
+LONGEST: Final = 512
+"""Characters that an id may have; the table takes none of more than 2048 bytes."""
 
 MODEL_NAMED: Final = re.compile(r"policies/([^/\s]+)\.json")
 """Where the sentence on an unknown model has its name; the record of a rejection has no other place for it."""
@@ -73,8 +79,8 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
 
 def find(stack: Stack, identity: str) -> Found | None:
     """What an id belongs to: of a signal, an execution, a run, a request or an event."""
-    asked, table = identity.strip().rpartition(":")[2], stack.table
-    if not asked:
+    asked, table = identity_in(identity), stack.table
+    if not asked or len(asked) > LONGEST:
         return None
     decided, ignored, run = table.decision_of(asked), table.ignored_event(asked), table.run(asked)
     signals = [asked, rejection_id(Reason.UNKNOWN_MODEL, asked)]
@@ -89,7 +95,7 @@ def find(stack: Stack, identity: str) -> Found | None:
     if ignored is not None:
         return Found(ignored_of(ignored))
     since = (datetime.now(UTC) - MEMORY).isoformat()
-    by_event = next((each for each in gathered(heard(table, "", since)) if asked in each.ids), None)
+    by_event = next((each for each in gathered(heard(table, "", since, checks=True)) if asked in each.ids), None)
     if by_event is not None and by_event.signal_id == asked:
         # The table has forgotten the decision that this one repeats.
         return _in_bucket(stack, asked) or Found(by_event)
@@ -103,14 +109,35 @@ def _record(stack: Stack, signal_id: str) -> tuple[dict[str, Any] | None, str | 
     seen = stack.table.signal(signal_id)
     if seen is None:
         return None, None
-    return stack.read_json(seen.record_key) or stack.table.record_of(seen), seen.record_key
+    kept = _read(stack, seen.record_key)
+    return stack.table.record_of(seen) if kept is None else kept, seen.record_key
+
+
+def _read(stack: Stack, key: str) -> dict[str, Any] | None:
+    """A decision record of the bucket, None when it is not there.
+
+    Raises:
+        OperatorError: what is there is none.
+    """
+    record = stack.read_json(key)
+    if record is None or record.get("schema_version") == 1:
+        return record
+    wrong = schema_finding(record) or (
+        None if record["kind"] == RecordKind.DECISION else f"its kind is {record['kind']}"
+    )
+    if wrong:
+        raise OperatorError(
+            f"{key} was edited and is no decision record any more: {wrong}. This checks all records:",
+            stack.place.command("verify-audit"),
+        )
+    return record
 
 
 def _in_bucket(stack: Stack, signal_id: str) -> Found | None:
     """A decision older than the table's memory of signals: the bucket keeps the record, its key ends in the id."""
     for key in stack.keys("decisions/"):
         if key.endswith(f"/{signal_id}.json"):
-            record = stack.read_json(key)
+            record = _read(stack, key)
             return None if record is None else Found(heard_of(record, key), record)
     return None
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.chain import RecordKind
-from orchestration.domain.contracts import UNATTRIBUTED, SignalKind
+from orchestration.domain.contracts import SMOKE_MODEL, UNATTRIBUTED, SignalKind
 from orchestration.domain.json_values import mapping, sequence
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import asker_of
@@ -80,9 +80,12 @@ class Heard:
         return self.decision == IGNORED and self.reason == Reason.DUPLICATE and self.signal_id is not None
 
 
-def heard(table: HistoryTable, model: str, since: str) -> Iterator[Heard]:
-    """What came in since a time, newest first; of one model, or with an empty name of all and of none."""
-    chains = [model] if model else [*table.models(), UNATTRIBUTED]
+def heard(table: HistoryTable, model: str, since: str, *, checks: bool = False) -> Iterator[Heard]:
+    """What came in since a time, newest first; of one model, or with an empty name of all and of none.
+
+    ``checks``: also what `retraining smoke` sent, which no list has, but whose ids it prints.
+    """
+    chains = [model] if model else [*table.models(), UNATTRIBUTED, *([SMOKE_MODEL] if checks else [])]
     lists = [*(_decided(table, chain, since) for chain in chains), _ignored(table, model or UNATTRIBUTED, since)]
     return heapq.merge(*lists, key=lambda each: each.at, reverse=True)
 

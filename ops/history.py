@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.explain import find
-from ops.invocation import stack_command
+from ops.identities import identity_in
+from ops.invocation import MOST, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
@@ -42,7 +43,7 @@ class Moment:
     envvar="RETRAINING_RUN",
     help="This run, by its id; an execution or a signal will do.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Runs shown.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=20, show_default=True, help="Runs shown.")
 def history(stack: Stack, terminal: Terminal, *, model: str, identity: str, limit: int) -> int:
     """Print the latest runs of a model, or the life of one run.
 
@@ -87,10 +88,10 @@ def _outcome(outcome: str | None, *, goes_back: bool) -> Styled:
 
 
 def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
-    run_id = identity.strip().rpartition(":")[2]
-    statuses = stack.table.statuses(run_id)
+    run_id = identity_in(identity)
+    statuses = stack.table.statuses(run_id) if run_id else []
     if not statuses:
-        run_id = _run_of(stack, identity)
+        run_id = run_of(stack, identity)
         statuses = stack.table.statuses(run_id)
     run, waits = stack.table.run(run_id), stack.table.waits_of_run_without_tokens(run_id)
     life = lived(statuses, waits)
@@ -123,12 +124,15 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
     return 0
 
 
-def _run_of(stack: Stack, identity: str) -> str:
+def run_of(stack: Stack, identity: str) -> str:
     """The run that a signal or an execution began.
 
     Raises:
         OperatorError: it began none; the message says what was made of it.
     """
+    run_id = identity_in(identity)
+    if run_id and stack.table.run(run_id) is not None:
+        return run_id
     found = find(stack, identity)
     if found is None:
         raise OperatorError(

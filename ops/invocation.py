@@ -10,18 +10,20 @@ import functools
 import os
 import sys
 import time
+import traceback
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
-from ops.stack import OperatorError, Stack, session_in
-from ops.terminal import Styled, Terminal
+from ops.stack import SIGN_IN, CallError, OperatorError, Stack, session_in
+from ops.terminal import Styled, Terminal, write_no_more
 from orchestration.domain.commands import Place
+from orchestration.domain.json_values import model_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 HELP: Final = ["--help", "-h"]
 
@@ -30,13 +32,34 @@ PREFIX: Final = "RETRAINING"
 
 DEFAULT_STACK: Final = "retraining"
 
+MOST: Final = 1_000_000
+"""What ``--limit`` can be."""
+
 WATCH_SECONDS: Final = 3.0
 """Between two looks of ``--watch``."""
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it."""
 
-SIGN_IN: Final = "Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
+
+def legal_model(context: click.Context, option: click.Parameter, given: str) -> str:
+    """The model of a change, as it was typed."""
+    if model_name(given) is None:
+        raise click.BadParameter(
+            f"{given} is no model's name: letters, digits and hyphens, at most 63.", context, option
+        )
+    return given
+
+
+def _said(context: click.Context, option: click.Parameter, given: str) -> str:
+    if not given.strip():
+        raise click.BadParameter(
+            "it says nothing, and is kept as evidence of why something was changed.", context, option
+        )
+    return given
+
+
+reason_option: Final = click.option("--reason", required=True, callback=_said, help="Why; kept as evidence.")
 
 
 class Exit(IntEnum):
@@ -100,16 +123,20 @@ def _command(
     declared = list(reversed(getattr(function, "__click_params__", [])))
 
     def callback(**given: Any) -> int:
-        shared = {key: given.pop(key) for key in ("stack", "region", "profile", "json", "no_color")}
+        shared = {key: given.pop(key) for key in ("stack", "region", "profile", "json", "no_color")} | _before()
         again = given.pop("watch", False)
-        terminal = Terminal(json=shared["json"], colour=not shared["no_color"])
+        terminal = Terminal(json=shared["json"], colour=not shared["no_color"], goes_on=not again)
         return _answered(
             terminal,
-            Terminal(errors=True, colour=not shared["no_color"]),
+            Terminal(errors=True, colour=not shared["no_color"], goes_on=True),
             lambda: _looks(again, terminal, shared, given),
         )
 
     def _looks(again: bool, terminal: Terminal, shared: dict[str, Any], options: dict[str, Any]) -> int:
+        if stack and not shared["stack"]:
+            raise CallError(f"Which stack? Name it: --stack {stack}")
+        if again and terminal.is_document:
+            raise CallError("--watch looks again and again, and --json gives one document: leave one of them out.")
         if not again:
             return call(function, terminal, shared, options)
         while True:
@@ -118,6 +145,19 @@ def _command(
             time.sleep(WATCH_SECONDS)
 
     return Command(name, callback=callback, params=[*declared, *_shared(stack, watch=watch)], help=function.__doc__)
+
+
+def _before() -> dict[str, Any]:
+    """What stands before the command and not behind it; it wins over the environment, which is read for both."""
+    context = click.get_current_context()
+    outer, typed = context.parent, click.core.ParameterSource.COMMANDLINE
+    if outer is None:
+        return {}
+    return {
+        name: value
+        for name, value in outer.params.items()
+        if outer.get_parameter_source(name) is typed and context.get_parameter_source(name) is not typed
+    }
 
 
 def _shared(stack: str | None, *, watch: bool) -> list[click.Parameter]:
@@ -145,32 +185,74 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
         said, status = f"{error}. {SIGN_IN}", Exit.NOT_REACHED
     except (BotoCoreError, ClientError) as error:
         said, status = f"AWS refused: {error}", Exit.NOT_REACHED
-    terminal.answer({"error": said, "status": int(status), "command": command or None})
+    except (click.ClickException, click.Abort):
+        raise
+    except OSError as error:
+        if error.filename is None:  # what is printed cannot be written
+            raise
+        said, status = f"{error}.", Exit.NO
+    except Exception as error:  # noqa: BLE001 - whatever is wrong in here, whoever calls reads a sentence
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"in {last.name}, line {last.lineno} of {os.path.basename(last.filename)}"  # noqa: PTH119
+        said = f"The command has a defect, please report it: {type(error).__name__}: {error}, {where}."
+        status = Exit.NO
+    terminal.answer(_error(said, status, command))
     errors.say(Styled("red", said))
     if command:
         errors.command(command)
     return status
 
 
-def finished(run: Callable[[], int]) -> int:
-    """The exit status of a call, whatever ends it."""
+def _error(said: str, status: int, command: str = "") -> dict[str, Any]:
+    """What programs read of a command that could not be carried out."""
+    return {"error": said, "status": int(status), "command": command or None}
+
+
+def finished(run: Callable[[], int], given: Sequence[str]) -> int:
+    """The exit status of a call, whatever ends it.
+
+    Args:
+        run: the call.
+        given: its words, which say whether a program reads the answer.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever calls
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - it stays open to the end
     try:
         status = int(run() or 0)
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            write_no_more(sys.stdout)
     except click.ClickException as error:
-        errors, context = Terminal(errors=True), getattr(error, "ctx", None)
-        errors.say(Styled("red", error.format_message()))
-        if context is not None:
-            errors.say(f"How it is called: {context.command_path} --help")
         status = error.exit_code
+        _say_wrong_call(given, error)
     except (click.Abort, KeyboardInterrupt):
-        Terminal(errors=True).say()
+        Terminal(errors=True, goes_on=True).say()
         status = INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads has seen enough; at its end Python would try to write the rest once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write_no_more(sys.stdout)
         return int(Exit.DONE)
+    except OSError as error:
+        status = Exit.NO
+        said = str(error)
+        if error.filename is None:
+            write_no_more(sys.stdout)
+            said = f"What is to be said cannot be written: {error}"
+        Terminal(errors=True, goes_on=True).say(Styled("red", said))
     if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
         said = f"Exit status {status}; make has its own for it. In a script call `retraining` instead."
-        Terminal(errors=True).say(said)
+        Terminal(errors=True, goes_on=True).say(said)
     return status
+
+
+def _say_wrong_call(given: Sequence[str], error: click.ClickException) -> None:
+    """Say what no command heard of, and how the one that was meant is called."""
+    context = getattr(error, "ctx", None)
+    called = f"{context.command_path} --help" if context else ""
+    document = "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in {"1", "true", "yes", "on"}
+    Terminal(json=document, goes_on=True).answer(_error(error.format_message(), error.exit_code, called))
+    errors = Terminal(errors=True, goes_on=True)
+    errors.say(Styled("red", error.format_message()))
+    if called:
+        errors.say(f"How it is called: {called}")

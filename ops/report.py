@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ops.history import run_of
 from ops.invocation import stack_command
 from ops.known_models import known_models, unknown_model
 from ops.life_page import life_page, models_page, spark_text
@@ -35,17 +36,18 @@ if TYPE_CHECKING:
 
 @stack_command("report")
 @click.option("--model", default="", help="Everything that happened to this model.")
-@click.option("--run", "run_id", default="", envvar="RETRAINING_RUN", help="This run, as the loop reported it.")
+@click.option("--run", "identity", default="", envvar="RETRAINING_RUN", help="This run, as the loop reported it.")
 @click.option("--out", type=click.Path(dir_okay=False), help="File to write; else report-<what>.html, here.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
-def report(stack: Stack, terminal: Terminal, *, model: str, run_id: str, out: str | None, opens: bool) -> int:
+def report(stack: Stack, terminal: Terminal, *, model: str, identity: str, out: str | None, opens: bool) -> int:
     """Make a page to look at: of one run, of a model's life, or of all models with a line each.
 
     Exit status 1: what it is to be of is not there, or goes on.
     """
-    if model and run_id:
+    if model and identity:
         raise CallError("Name a model or a run, not both.")
-    if run_id:
+    if identity:
+        run_id = run_of(stack, identity)
         made = run_pages(stack, run_id)
         name, page, record = f"run-{run_id}", made["html"], json.loads(made["json"])
     elif model:
@@ -58,9 +60,9 @@ def report(stack: Stack, terminal: Terminal, *, model: str, run_id: str, out: st
             terminal.say(f"{life.model:<24} {spark_text(life, lives)}  {life.signals} signals, {runs} runs", hang=2)
         name, page = "models", models_page(lives).encode()
         record = {"schema_version": 1, "kind": "models", "models": [each.as_record() for each in lives]}
-    terminal.answer(record)
     if out or opens or not terminal.is_document:
         _write(terminal, Path(out or f"report-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:120]}.html"), page, opens=opens)
+    terminal.answer(record)
     return 0
 
 

@@ -10,7 +10,7 @@ import click
 
 from ops.explain import model_hint
 from ops.heard_signals import COLOURS, heard_of
-from ops.invocation import stack_command
+from ops.invocation import legal_model, reason_option, stack_command
 from ops.terminal import Styled
 from orchestration.domain.contracts import Decision
 from orchestration.domain.reasons import Reason
@@ -25,8 +25,8 @@ PATIENCE_SECONDS: Final = 60.0
 
 
 @stack_command("retrain")
-@click.option("--model", required=True, help="Model to retrain.")
-@click.option("--reason", required=True, help="Why; kept as evidence.")
+@click.option("--model", required=True, callback=legal_model, help="Model to retrain.")
+@reason_option
 @click.option("--force", is_flag=True, help="Pass the cooldown, which is recorded as an override.")
 def retrain(stack: Stack, terminal: Terminal, *, model: str, reason: str, force: bool) -> int:
     """Ask for a retraining by hand. Exit status 1: the guards said no, or nothing was decided within 60 s."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.invocation import stack_command
+from ops.identities import identity_in
+from ops.invocation import legal_model, reason_option, stack_command
 from ops.retrain import asked_document, told
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 
 @stack_command("rollback")
-@click.option("--model", required=True, help="Model whose champion is to serve again.")
-@click.option("--reason", required=True, help="Why; kept as evidence.")
+@click.option("--model", required=True, callback=legal_model, help="Model whose champion is to serve again.")
+@reason_option
 @click.option("--to", default="", metavar="RUN", help="The run whose model is to serve; else what served before.")
 def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: str) -> int:
     """Have the champion before serve again. Exit status 1: nothing new follows, or it was refused."""
-    wanted = {"to": to} if to else {}
+    wanted = {"to": identity_in(to)} if to else {}
     answer = stack.operate({"action": "rollback", "model": model, "reason": reason, **wanted})
     if "signal_id" in answer:
         return told(stack, terminal, answer["signal_id"])

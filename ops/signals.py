@@ -12,7 +12,8 @@ import click
 
 from ops.explain import model_hint
 from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard
-from ops.invocation import stack_command
+from ops.identities import identity_in
+from ops.invocation import MOST, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
@@ -30,15 +31,17 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 @click.option("--model", default="", help="Of this model only; _unattributed: what named no known model.")
 @click.option("--since", default="", help="24h, 7d or a time; 7d when nothing is said, 90d with --id.")
 @click.option("--id", "identity", default="", envvar="RETRAINING_ID", help="By signal, execution or event.")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Shown at most.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=100, show_default=True, help="Shown at most.")
 def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identity: str, limit: int) -> int:
     """List what came in and what was made of it, ignored events too, newest first.
 
     Exit status 1: an id is asked for and nothing has it, or there is no such model.
     """
-    now, wanted = datetime.now(UTC), identity.strip().rpartition(":")[2]
+    now, wanted = datetime.now(UTC), identity_in(identity)
+    if identity and not wanted:
+        raise CallError(f"--id {identity} is no id: that of a signal, an execution, a run or an event.")
     start = since_of(since or (f"{MEMORY.days}d" if wanted else ""), now)
-    found = gathered(heard(stack.table, model, start))
+    found = gathered(heard(stack.table, model, start, checks=bool(wanted)))
     if wanted:
         found = (each for each in found if wanted in each.ids)
     shown = list(itertools.islice(found, limit + 1))
@@ -57,7 +60,7 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
         _say(terminal, each, hint)
     if more:
         terminal.say("There are more:")
-        asked = {"model": model, "since": since, "id": identity, "limit": str(10 * limit)}
+        asked = {"model": model, "since": since, "id": identity, "limit": str(min(10 * limit, MOST))}
         terminal.command(stack.place.command("signals", **asked))
     if not shown:
         _say_nothing(stack, terminal, model=model, wanted=wanted, since=start)
@@ -88,9 +91,9 @@ def _say(terminal: Terminal, each: Heard, hint: str | None) -> None:
 def _say_nothing(stack: Stack, terminal: Terminal, *, model: str, wanted: str, since: str) -> None:
     of = f"of {model} " if model else ""
     terminal.say(f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}.")
-    if not wanted:
-        terminal.say("Further back:")
-        terminal.command(stack.place.command("signals", model=model, since="30d"))
+    terminal.say("Further back:")
+    again = stack.place.command
+    terminal.command(again("explain", wanted) if wanted else again("signals", model=model, since="30d"))
     if model and model != UNATTRIBUTED:
         terminal.say("What named no model that is known:")
         terminal.command(stack.place.command("signals", model=UNATTRIBUTED))

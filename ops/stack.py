@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from ops.caller_proof import proven
 from orchestration.domain.commands import Place
@@ -16,6 +22,9 @@ from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
     from botocore.config import Config
+
+
+SIGN_IN: Final = "Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
 
 
 class OperatorError(Exception):
@@ -65,7 +74,13 @@ class Stack:
         """For the commands that are printed."""
         try:
             described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise NotReachedError(f"{error}. {SIGN_IN}") from None
         except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] != "ValidationError":
+                raise NotReachedError(
+                    f"Stack {name} cannot be looked at in {self.place.region} ({error}). {SIGN_IN}"
+                ) from None
             raise NotReachedError(
                 f"Stack {name} was not found in {self.place.region} ({error}). Name it with --stack, its Region with "
                 "--region; for the embedded AWS export what `make local` prints."
@@ -122,7 +137,7 @@ class Stack:
             raise OperatorError(f"Stack {self.name} has no output {function}: deploy its newest template.")
         credentials = self._session.get_credentials()
         if credentials is None:
-            raise NotReachedError("Nobody is signed in to AWS: aws configure, aws sso login.")
+            raise NotReachedError(f"Nobody is signed in. {SIGN_IN}")
         sts = self.client("sts").meta
         signed = proven(
             request,
@@ -160,6 +175,20 @@ def json_given(name: str, given: bytes | str) -> dict[str, Any]:
     return found
 
 
+class _Session(boto3.Session):
+    def client(self, *arguments: Any, **options: Any) -> Any:
+        """Make a client, or say what of the configuration no client can be made with."""
+        try:
+            return super().client(*arguments, **options)
+        except BotoCoreError:
+            raise
+        except ValueError as error:
+            # Such as an AWS_ENDPOINT_URL that is no address: botocore has no error of its own for it.
+            raise CallError(
+                f"AWS is not configured in a way that it can be asked: {error}. It is: aws configure list"
+            ) from None
+
+
 def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
     """AWS as whoever is signed in sees it.
 
@@ -167,7 +196,7 @@ def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
         CallError: it is not known in which Region, or there is no such profile.
     """
     try:
-        session = boto3.Session(region_name=region, profile_name=profile)
+        session = _Session(region_name=region, profile_name=profile)
     except ProfileNotFound as error:
         raise CallError(f"{error}. Those there are: aws configure list-profiles") from None
     if not session.region_name:

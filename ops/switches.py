@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.invocation import stack_command
+from ops.invocation import legal_model, reason_option, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
@@ -52,7 +52,7 @@ SCOPE: Final = click.option("--scope", required=True, help=f"{SCOPES}.")
 
 @stack_command("pause")
 @SCOPE
-@click.option("--reason", required=True, help="Why; kept as evidence.")
+@reason_option
 def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
     """Throw a kill switch: no training and no promotion starts under it. Exit status 1: it was thrown before."""
     answer = stack.operate({"action": "pause", "scope": legal_scope(scope), "reason": reason})
@@ -93,8 +93,8 @@ def resume(stack: Stack, terminal: Terminal, *, scope: str) -> int:
 
 
 @stack_command("unfreeze")
-@click.option("--model", required=True, help="Model whose breaker is to be closed.")
-@click.option("--reason", required=True, help="Why; kept as evidence.")
+@click.option("--model", required=True, callback=legal_model, help="Model whose breaker is to be closed.")
+@reason_option
 def unfreeze(stack: Stack, terminal: Terminal, *, model: str, reason: str) -> int:
     """Close the breaker of a model. Exit status 1: it was not frozen."""
     answer = stack.operate({"action": "unfreeze", "model": model, "reason": reason})

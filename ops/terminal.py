@@ -17,7 +17,7 @@ import shlex
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -79,9 +79,19 @@ class Step(Protocol):
 
 
 class _Console(Console):
+    goes_on = False
+
     def on_broken_pipe(self) -> None:
-        """Let the one who called end: whoever reads, such as ``head``, has seen enough."""
-        raise BrokenPipeError
+        """Be quiet, or have whoever called end: whoever reads, such as ``head``, has seen enough."""
+        if not self.goes_on:
+            raise BrokenPipeError
+        self.quiet = True
+        write_no_more(self.file)
+
+
+def write_no_more(file: IO[str]) -> None:
+    """Have what goes on being written come to nothing; Python would also try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 class Terminal:
@@ -92,13 +102,22 @@ class Terminal:
         file: print there instead.
         colour: False prints without, whatever the terminal can.
         json: print the document of ``answer`` and nothing else.
+        goes_on: when whoever reads has seen enough, print nothing more, so that the command comes to its end and tells
+            how it went by its exit status; else BrokenPipeError ends it.
     """
 
     def __init__(
-        self, *, errors: bool = False, file: TextIO | None = None, colour: bool = True, json: bool = False
+        self,
+        *,
+        errors: bool = False,
+        file: TextIO | None = None,
+        colour: bool = True,
+        json: bool = False,
+        goes_on: bool = False,
     ) -> None:
         stream = file or (sys.stderr if errors else sys.stdout)
         self._json, self._colour = json, colour
+        self._answered = False
         self._console = _Console(
             file=file,
             stderr=errors,
@@ -110,6 +129,7 @@ class Terminal:
             markup=False,
             emoji=False,
         )
+        self._console.goes_on = goes_on
 
     @property
     def is_terminal(self) -> bool:
@@ -129,7 +149,7 @@ class Terminal:
     @property
     def aside(self) -> Terminal:
         """Where people follow what goes on: here, or standard error when this one prints a document alone."""
-        return Terminal(errors=True, colour=self._colour) if self._json else self
+        return Terminal(errors=True, colour=self._colour, goes_on=self._console.goes_on) if self._json else self
 
     def say(self, *parts: Part, hang: int = 0) -> None:
         """Print one line, an empty one of no parts; what is too long goes on below its first word.
@@ -248,20 +268,30 @@ class Terminal:
             self.say()
 
     def answer(self, document: Any) -> None:
-        """Print what the command found, for programs that asked for it with ``--json``; its texts are as they are."""
-        if self._json:
+        """Print what the command found, for programs that asked for it with ``--json``; its texts are as they are.
+
+        They read one document: what goes wrong after the answer is said by the exit status alone.
+        """
+        if self._json and not self._answered:
+            self._answered = True
             self.json(document)
 
     def json(self, document: Any) -> None:
         """Print a document for programs, with its texts as they are; JSON has escapes of its own."""
-        print(json.dumps(document, indent=2), file=self._console.file)
+        try:
+            print(json.dumps(document, indent=2), file=self._console.file, flush=True)
+        except BrokenPipeError:
+            self._console.on_broken_pipe()
 
     def ask(self, question: str) -> str:
         """What is typed after a question.
 
         Raises:
             EOFError: the question was left with Ctrl-D.
+            BrokenPipeError: nobody sees the question any more.
         """
+        if self._console.quiet:
+            raise BrokenPipeError
         return self._console.input(self._text((question,)))
 
     @contextmanager

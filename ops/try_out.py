@@ -71,7 +71,7 @@ class Tried:
     lines: tuple[str, ...] = ()
 
 
-def given_file(name: str, body: bytes) -> Given:
+def given_file(name: str, body: bytes, file: Path | None = None) -> Given:
     """The file that is tried.
 
     Raises:
@@ -82,7 +82,7 @@ def given_file(name: str, body: bytes) -> Given:
         raise CallError(f"{name} {given}.")
     if given.kind is FileKind.POLICY:
         raise CallError(
-            f"{name} is a policy, under which others are tried (--policy). This checks it: retraining validate {shlex.quote(name)}"
+            f"{name} is a policy, under which others are tried (--policy). This checks it: retraining validate {shlex.quote(str(file or name))}"
         )
     return given
 
@@ -312,7 +312,7 @@ def command(stack: Stack | None, terminal: Terminal, file: Path, policy: Path | 
     an evaluation. With --stack the policy and state of that stack count, and nothing is written, sent or started. Exit
     status: 0 it would go on, 1 it would not, 3 you may not look at what the answer hangs on.
     """
-    given = given_file(file.name, _read(file))
+    given = given_file(file.name, _read(file), file)
     try:
         found = _tried(given, stack, policy, model)
     except (NotKnownError, BotoCoreError, ClientError) as error:

@@ -82,7 +82,7 @@ def findings_of(file: Path, *, policy: bool = False) -> tuple[Finding, ...]:
         CallError: it is an event that AWS sends, or one that nobody writes a file of.
     """
     given = _given(file, policy=policy)
-    return given if isinstance(given, tuple) else _given_findings(given)
+    return given if isinstance(given, tuple) else _given_findings(given, file)
 
 
 def _given(file: Path, *, policy: bool) -> Given | tuple[Finding, ...]:
@@ -96,7 +96,7 @@ def _given(file: Path, *, policy: bool) -> Given | tuple[Finding, ...]:
     return (Finding((), f"{found}."),) if isinstance(found, str) else found
 
 
-def _given_findings(given: Given) -> tuple[Finding, ...]:
+def _given_findings(given: Given, file: Path) -> tuple[Finding, ...]:
     if given.kind is FileKind.POLICY:
         return policy_findings(given.name, given.body)
     place: Place = ()
@@ -104,7 +104,7 @@ def _given_findings(given: Given) -> tuple[Finding, ...]:
     if kind is FileKind.EVENT:
         if document.get("source") != DRIFT_SOURCE:
             raise CallError(
-                f"{given.name} is an event that AWS or the loop sends. This says what comes of it: retraining try {shlex.quote(given.name)}"
+                f"{given.name} is an event that AWS or the loop sends. This says what comes of it: retraining try {shlex.quote(str(file))}"
             )
         asks = str(document.get("detail-type")).lower() == RETRAINING_REQUESTED.lower()
         kind, place = (FileKind.REQUEST if asks else FileKind.DRIFT_REPORT), ("detail",)
@@ -236,7 +236,10 @@ def policy_findings(name: str, body: bytes) -> tuple[Finding, ...]:
     model = whole.get("model")
     if model and Path(name).stem not in {model, "policy"}:
         found.append(
-            Finding(("model",), f"is {model!r}, but the file is named {name}; both must be the same, in policies/ too.")
+            Finding(
+                ("model",),
+                f"is {model!r}, but the file is named {name}; both must be the same, in policies/ too.",
+            )
         )
     return tuple(found)
 
@@ -367,7 +370,7 @@ def _checked(files: Sequence[Path], policies: Sequence[Path], stack: Stack | Non
         if isinstance(each, tuple):
             checked.append(Checked(file, "nothing that is known", each))
             continue
-        found = _given_findings(each)
+        found = _given_findings(each, file)
         if file.resolve() in shared:
             found = (*found, shared[file.resolve()])
         checks = checks_of(each, *asked) if asked and not found else ()

@@ -140,7 +140,8 @@ def test_a_person_who_says_no_sees_the_run_end_and_the_demo_go_on(tmp_path: Path
     assert [line for line in told if len(line.rstrip()) > 80] == []
 
 
-def test_a_demo_that_is_killed_half_way_leaves_nothing_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP], ids=["killed", "its terminal closed"])
+def test_a_demo_that_is_killed_half_way_leaves_nothing_running(ending: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ops.demo"],
         cwd=ROOT,
@@ -155,11 +156,35 @@ def test_a_demo_that_is_killed_half_way_leaves_nothing_running(tmp_path: Path) -
     begun = _begun_by(process.pid)
     assert begun
 
-    process.terminate()
+    process.send_signal(ending)
 
     printed = process.stdout.read()
     assert process.wait(60) == 130
     assert "everything the demo started has ended" in printed
+    assert _alive(begun) == set()
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_demo_whose_reader_has_seen_enough_ends_quietly_and_leaves_nothing_running(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops.demo"],
+        cwd=ROOT,
+        env=_environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while "embedded AWS ready" not in process.stdout.readline():
+        assert process.poll() is None
+    begun = _begun_by(process.pid)
+
+    process.stdout.close()
+
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 0
     assert _alive(begun) == set()
     assert [path.name for path in tmp_path.iterdir()] == []
 
@@ -188,7 +213,7 @@ def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -
 
 
 def _environment(temporary: Path) -> dict[str, str]:
-    left_out = {"YES", "KEEP", "COLUMNS", "NO_COLOR"}
+    left_out = {"RETRAINING_YES", "RETRAINING_KEEP", "COLUMNS", "NO_COLOR"}
     here = {name: value for name, value in os.environ.items() if name not in left_out}
     return here | {"PYTHONPATH": "src", "TMPDIR": str(temporary), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
 

@@ -1,6 +1,8 @@
 import shlex
 
-from orchestration.domain.commands import Place
+import pytest
+
+from orchestration.domain.commands import WRITTEN, Place
 
 HERE = Place("retraining", "eu-west-1")
 
@@ -24,3 +26,16 @@ def test_an_option_without_a_value_is_a_flag_or_nothing() -> None:
 
 def test_a_profile_is_named_where_one_was_given() -> None:
     assert Place("a", "b", "prod").command("status") == "retraining status --stack a --region b --profile prod"
+
+
+def test_an_argument_with_a_dash_before_it_is_no_option() -> None:
+    assert HERE.command("explain", "-7") == "retraining explain --stack retraining --region eu-west-1 -- -7"
+
+
+@pytest.mark.parametrize("profile", ["prod", "my profile", "team/prod.eu"])
+@pytest.mark.parametrize("behind", ["", ".", ", or wait", "), or wait"])
+def test_a_command_in_a_sentence_ends_where_its_profile_does(profile: str, behind: str) -> None:
+    line = Place("a", "eu-west-1", profile).command("status")
+    found = WRITTEN.search(f"Wait for them ({line}{behind}")
+    assert found is not None
+    assert found.group() == line

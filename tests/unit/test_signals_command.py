@@ -119,6 +119,22 @@ def test_it_is_found_by_event_execution_and_its_arn(asked: str, run_id: str) -> 
     assert found["signal_id"] is None or listed(id=found["signal_id"])[1] == [found]
 
 
+def test_what_a_check_sent_is_in_no_list_and_found_by_every_id_that_is_printed_of_it(heard: World) -> None:
+    heard.put("policies/smoke-test.json", {"schema_version": 1, "model": "smoke-test", "mode": "shadow"})
+    do(heard, "admit", "run-9", event={**drift(model="smoke-test", dedupe_key="hop"), "id": "event-of-a-check"})
+    assert [each["run_id"] for each in listed()[1]] == ["run-3", "run-2", "run-1", "run-0"]
+    (found,) = listed(id="event-of-a-check")[1]
+    assert found["model"] == "smoke-test"
+    for identity in (found["run_id"], found["signal_id"], found["event_id"], found["record"]):
+        assert listed(id=identity) == (0, [found])
+        assert retraining("explain", identity) == 0
+
+
+def test_an_id_with_a_colon_is_whole(heard: World) -> None:
+    do(heard, "admit", "run-9", event={**FOREIGN, "id": "job:7"})
+    assert [each["run_id"] for each in listed(id="job:7")[1]] == ["run-9"]
+
+
 def test_an_id_that_nothing_has_is_said_and_is_no_success(heard: World) -> None:
     status, text = said(id="nobody")
     assert status == 1

@@ -197,7 +197,7 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
     assert isinstance(found, Given)
     if found.kind is FileKind.EVENT:
         return
-    told = validate._given_findings(found)
+    told = validate._given_findings(found, Path("x.json"))
     assert all(str(finding).startswith("$") for finding in told)
     assert validate.policy_findings("x.json", body) or isinstance(read_policy(body), dict)
 
@@ -391,7 +391,10 @@ def test_a_file_of_any_kind_is_recognised_and_told_all_of(
     assert told["checks"] == []
 
 
-def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(write: Any, capsys: Any) -> None:
+def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(
+    write: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     path = write("fraud.json", {GROUP: {"auc": 0.9}})
     assert cli.main(["validate", str(path)]) == 0
     assert cli.main(["validate", "--policy", str(path)]) == 1
@@ -403,7 +406,7 @@ def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(write: Any, c
 def test_what_aws_sends_is_tried_and_not_validated(capsys: Any) -> None:
     path = EVENTS / "alarm" / "metric.json"
     assert cli.main(["validate", str(path)]) == 2
-    assert "This says what comes of it: retraining try metric.json" in " ".join(capsys.readouterr().err.split())
+    assert f"This says what comes of it: retraining try {path}" in " ".join(capsys.readouterr().err.split())
     assert cli.main(["validate"]) == 2
     assert "Which file? Example: retraining validate policies/fraud.json" in capsys.readouterr().err
 

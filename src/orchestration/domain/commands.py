@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 WRITTEN: Final = re.compile(
-    r"retraining [a-z][^\n]*? --stack (?:'[^'\n]*'|[^\s']+) --region [a-z0-9-]+(?: --profile \S+)?"
+    r"retraining [a-z][^\n]*? --stack (?:'[^'\n]*'|[^\s']+) --region [a-z0-9-]+"
+    r"(?: --profile (?:'[^'\n]*'|[\w@%+=:,./-]*[\w@%+=/-]))?"
 )
-"""A command of `Place.command` in a sentence: it ends in the stack and Region it is about."""
+"""A command of `Place.command` in a sentence: it ends in the stack and Region it is about, and in the profile where one was
+named; a full stop, comma or bracket behind it is the sentence's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,11 @@ class Place:
             arguments: what stands behind it, in their order.
             options: ``to="r1"`` is written ``--to r1``, ``force=True`` is ``--force``; None, False and empty are left out.
         """
-        words = ["retraining", name, *arguments]
+        # What begins with a dash would be read as an option; an execution may be named so.
+        dashed = any(each.startswith("-") for each in arguments)
+        words = ["retraining", name, *(() if dashed else arguments)]
         given = {**options, "stack": self.stack, "region": self.region, "profile": self.profile}
         for key, value in given.items():
             if value:
                 words += [f"--{key.replace('_', '-')}", *([] if value is True else [value])]
-        return shlex.join(words)
+        return shlex.join([*words, "--", *arguments] if dashed else words)

@@ -1,0 +1,270 @@
+"""How `retraining` takes a call that is none, an environment that says something else, and what goes wrong in itself."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from jsonschema import Draft7Validator
+
+from ops.invocation import Exit
+from ops.project import ROOT
+from ops.stack import CallError, Stack, session_in
+from tests.unit import stories
+from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.fakes import World
+
+ERROR: Final = Draft7Validator(
+    json.loads((ROOT / "docs" / "schemas" / "commands" / "error.schema.json").read_text(encoding="utf-8"))
+)
+
+
+@pytest.fixture
+def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorldStack:
+    """A stack with a run in it that waits for people."""
+    world.clock.time = datetime.now(UTC) - timedelta(hours=1)
+    stories.asked(world)
+    monkeypatch.chdir(tmp_path)
+    return signed_in(world, monkeypatch)
+
+
+def error_in(printed: str) -> dict[str, Any]:
+    """The one document of a command that could not be carried out."""
+    found: dict[str, Any] = json.loads(printed)
+    ERROR.validate(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("status", "--json", "--bogus"),
+        ("pause", "--json"),
+        ("explain", "--json"),
+        ("signals", "--json", "--limit", "many"),
+        ("statis", "--json"),
+        ("signals", "--json", "--limit", "99999999999999999999"),
+        ("history", "--json", "--model", "fraud", "--limit", "99999999999999999999"),
+        ("status", "--json", "--stack", ""),
+        ("signals", "--json", "--id", "arn:aws:states:"),
+        ("waits", "--json", "--watch"),
+        ("retrain", "--json", "--model", "../x", "--reason", "late labels"),
+        ("rollback", "--json", "--model", "", "--reason", "chargebacks"),
+        ("unfreeze", "--json", "--model", "m" * 500, "--reason", "mended"),
+        ("pause", "--json", "--scope", "model:fraud", "--reason", " "),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("stack")
+def test_a_wrong_call_gives_programs_one_document_too(
+    call: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert retraining(*call) == Exit.WRONG_CALL
+    said = capsys.readouterr()
+    assert error_in(said.out)["status"] == Exit.WRONG_CALL
+    assert said.err
+
+
+def test_make_gets_the_document_of_a_wrong_call_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RETRAINING_JSON", "1")
+    assert retraining("pause") == Exit.WRONG_CALL
+    assert error_in(capsys.readouterr().out)["command"] == "retraining pause --help"
+
+
+@pytest.mark.parametrize("written", ["before", "behind"])
+def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
+    written: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def found(*given: Any) -> WorldStack:
+        asked.append(given)
+        return WorldStack(world)
+
+    monkeypatch.setattr("ops.invocation.Stack", found)
+    for name in ("STACK", "REGION", "PROFILE"):
+        monkeypatch.setenv(f"RETRAINING_{name}", "production")
+    typed = ("--stack", "trial", "--region", "eu-west-1", "--profile", "me")
+    assert retraining(*(*typed, "waits") if written == "before" else ("waits", *typed)) == Exit.DONE
+    assert asked == [("trial", "eu-west-1", "me")]
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_page_that_cannot_be_written_is_the_one_document_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("report", "--json", "--out", "no/such/folder.html") == Exit.NO
+    assert "no/such/folder.html" in error_in(capsys.readouterr().out)["error"]
+
+
+def test_programs_read_one_document_also_when_something_goes_wrong_after_the_answer(
+    stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise CallError("gone")
+
+    monkeypatch.setattr("ops.waits._say", gone)
+    assert stack.table.waits_without_tokens()
+    assert retraining("waits", "--json") == Exit.WRONG_CALL
+    assert json.loads(capsys.readouterr().out)["waits"]
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_defect_is_a_sentence_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("\x1b[31mnobody")
+
+    monkeypatch.setattr("ops.waits.wait_document", broken)
+    assert retraining("waits", "--json") == Exit.NO
+    said = capsys.readouterr()
+    assert "KeyError" in error_in(said.out)["error"]
+    assert "report it" in said.err
+    assert "Traceback" not in said.err
+    assert "\x1b" not in said.err
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ops.waits._say", full)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    assert retraining("waits") == Exit.NO
+    assert "No space left on device" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("stack")
+def test_output_that_was_closed_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert retraining("waits") == Exit.DONE
+    assert retraining("waits", "--bogus") == Exit.WRONG_CALL
+
+
+@pytest.mark.parametrize(("name", "value"), [("AWS_ENDPOINT_URL", "nowhere"), ("AWS_MAX_ATTEMPTS", "many")])
+def test_a_configuration_that_no_client_can_be_made_with_is_a_wrong_call(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CallError, match=value):
+        session_in("eu-west-1").client("sts")
+
+
+def test_whoever_is_not_signed_in_is_told_to_sign_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr("ops.invocation.Stack", Stack)
+    assert retraining("waits", "--region", "eu-west-1") == Exit.NOT_REACHED
+    said = capsys.readouterr().err
+    assert "Sign in to AWS" in said
+    assert "was not found" not in said
+
+
+def test_an_edited_record_that_is_no_decision_any_more_is_a_sentence(
+    stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (key,) = stack.keys("decisions/fraud/")
+    whole = stack.read_json(key)
+    for edited in (
+        {"a": 1},
+        {**whole, "chain": 5},
+        {**whole, "guards": [{"guard": "x"}]},
+        {**whole, "kind": "outcome"},
+    ):
+        stack.world.put(key, edited)
+        assert retraining("explain", whole["signal_id"]) == Exit.NO
+        said = capsys.readouterr().err
+        assert "edited" in said
+        (command,) = commands_in(said)
+        understood(command)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{run}",
+        "  {run}\n",
+        "arn:aws:states:us-east-1:111122223333:execution:loop:{run}",
+        "{signal}",
+        "{record}",
+        "s3://{bucket}/{record}",
+        "manifests/fraud/{run}.json",
+        "s3://{bucket}/evidence/fraud/{run}/report.html",
+    ],
+)
+def test_what_is_printed_of_a_run_finds_it_again(
+    form: str, stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = stack.keys("decisions/fraud/")
+    signal = stack.read_json(record)["signal_id"]
+    asked = form.format(run="run-1", signal=signal, record=record, bucket=stack.bucket.name)
+    for call in (("explain", asked), ("signals", "--id", asked), ("history", "--run", asked)):
+        assert retraining(*call) == Exit.DONE, call
+        assert signal in capsys.readouterr().out
+    assert retraining("report", "--run", asked) == Exit.NO
+    assert "Run run-1 goes on" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stack")
+def test_no_id_is_too_long_to_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("explain", "x" * 5000) == Exit.NO
+    assert "Nothing has the id" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_command_that_names_a_file_names_it_where_it_lies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy, event = tmp_path / "fraud.json", tmp_path / "event.json"
+    policy.write_text('{"schema_version": 1, "mode": "active"}', encoding="utf-8")
+    event.write_text('{"source": "aws.sagemaker", "detail-type": "x", "detail": {}}', encoding="utf-8")
+    assert retraining("try", str(policy)) == Exit.WRONG_CALL
+    assert f"retraining validate {policy}" in " ".join(capsys.readouterr().err.split())
+    assert retraining("validate", str(event)) == Exit.WRONG_CALL
+    assert f"retraining try {event}" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        (("waits",), Exit.DONE),
+        (("waits", "--json"), Exit.DONE),
+        (("signals", "--id", "nobody"), Exit.NO),
+        (("signals", "--id", "nobody", "--json"), Exit.NO),
+        (("explain", "nobody"), Exit.NO),
+        (("explain", "nobody", "--json"), Exit.NO),
+        (("waits", "--bogus"), Exit.WRONG_CALL),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("stack")
+def test_a_command_whose_reader_has_seen_enough_tells_by_its_exit_status_how_it_went(
+    call: tuple[str, ...], status: Exit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdout", "stderr"):
+        read, write = os.pipe()
+        os.close(read)
+        monkeypatch.setattr(sys, name, os.fdopen(write, "w", encoding="utf-8"))
+    assert retraining(*call) == status
+
+
+@pytest.mark.usefixtures("stack")
+def test_watching_ends_when_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(write, "w", encoding="utf-8"))
+    assert retraining("waits", "--watch") == Exit.DONE
