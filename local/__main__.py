@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--port",
         type=int,
-        default=int(os.environ.get("PORT") or 4566),
+        default=os.environ.get("PORT") or "4566",
         help="port to listen on, 0 for any free one (default %(default)s)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")

@@ -67,8 +67,8 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     another = command("approve", run_id, comment="...") if counted and not told["decided"] else None
     follows = FOLLOWS.get((told["subject"], decision == "APPROVED")) if counted else None
     if another:
-        missing = f"{about['needed'] - about['counted']} more" if about else "More"
-        follows = f"{missing} of other people have to approve:"
+        missing = about["needed"] - about["counted"] if about else 0
+        follows = f"{missing or 'More'} other {'person has' if missing == 1 else 'people have'} to approve:"
     terminal.answer(
         {
             "run_id": run_id,
@@ -83,7 +83,8 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
         }
     )
     of = f"{told['subject']} of run {run_id}: " if told["subject"] else ""
-    terminal.say(f"{of}{told['reason']}" if counted else f"Nothing was decided. {of}{told['reason']}")
+    nothing = "" if counted or "Nothing was decided" in told["reason"] else "Nothing was decided. "
+    terminal.say(f"{nothing}{of}{told['reason']}")
     if counted and about:
         terminal.facts(
             [

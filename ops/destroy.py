@@ -81,8 +81,8 @@ def destroy(
         for arn in running:
             terminal.say(f"  in progress: {arn}")
         raise OperatorError(
-            f"{len(running)} run(s) are in progress; nothing was deleted. Wait for them ({place.command('status')}), or "
-            "add --force to stop them."
+            f"{len(running)} run(s) are in progress; nothing was deleted. Add --force to stop them, or wait for their end:",
+            place.command("status"),
         )
     retained = _show(cloudformation, place.stack, terminal)
     if not _confirmed(terminal, where, yes=yes):

@@ -178,7 +178,7 @@ def _measured(measured: Measured, position: int) -> str:
         + (f'<polyline class="mark" fill="none" stroke-dasharray="5 3" points="{bounds}"/>' if bounds else "")
         + f'<text class="note" x="10" y="118">{html(days[0])}</text><text class="note" x="710" y="118" text-anchor="end">{html(days[-1])}</text>'
     )
-    told = f"{measured.metric} on {len(points)} days; on {last[0]} at most {figure(last[2])}, threshold {figure(last[3]) or 'none'}."
+    told = f"{measured.metric} on {len(points)} day{'s' if len(points) != 1 else ''}; on {last[0]} at most {figure(last[2])}, threshold {figure(last[3]) or 'none'}."
     svg = drawing(f"metric-{position}", "0 0 720 124", f"{measured.metric} over time", told, shapes, "wide")
     label = html(f"Metric {position + 1}: {measured.metric}")
     return (

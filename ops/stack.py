@@ -81,8 +81,9 @@ class Stack:
                 raise NotReachedError(
                     f"Stack {name} cannot be looked at in {self.place.region} ({error}). {SIGN_IN}"
                 ) from None
+            found = "not found" if "does not exist" in str(error) else "not reached"
             raise NotReachedError(
-                f"Stack {name} was not found in {self.place.region} ({error}). Name it with --stack, its Region with "
+                f"Stack {name} was {found} in {self.place.region} ({error}). Name it with --stack, its Region with "
                 "--region; for the embedded AWS export what `make local` prints."
             ) from None
         self.outputs: dict[str, str] = {

@@ -70,6 +70,12 @@ class Champion:
         return ", ".join(said)
 
 
+NO_TARGET: Final = (
+    "there is nothing to train with: no training.target in its policy, no TrainingPipelineArn of the stack"
+)
+NO_ROLE: Final = "no SageMakerExecutionRoleArn is given, so nothing can be passed to SageMaker for it"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
     """A model as it is now; ``missing`` are sentences: what keeps it from being trained or promoted."""
@@ -142,7 +148,7 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
             for key in files.stray
         ),
         *(
-            Need(f"{each.model}: {sentence}", command("validate", f"policies/{each.model}.json"))
+            Need(f"{each.model}: {sentence}", _remedy(stack, each.model, sentence))
             for each in models
             for sentence in each.missing
         ),
@@ -249,13 +255,19 @@ def lacking(policy: Policy, execution_role: str) -> tuple[str, ...]:
     """What a policy needs and does not have, as sentences."""
     found = []
     if not policy.training.target:
-        found.append(
-            "there is nothing to train with: no training.target in its policy, no TrainingPipelineArn of the stack"
-        )
+        found.append(NO_TARGET)
     needs_role = policy.promotion.kind is PromotionKind.ENDPOINT or policy.training.kind is TargetKind.TRAINING_JOB
     if policy.training.target and needs_role and not execution_role:
-        found.append("no SageMakerExecutionRoleArn is given, so nothing can be passed to SageMaker for it")
+        found.append(NO_ROLE)
     return tuple(found)
+
+
+def _remedy(stack: Stack, model: str, sentence: str) -> str:
+    """The command that gives a model what it lacks, or says all that is wrong with its policy file."""
+    parameter = {NO_TARGET: "TrainingPipelineArn", NO_ROLE: "SageMakerExecutionRoleArn"}.get(sentence)
+    if parameter:
+        return stack.place.command("deploy", params=f"{parameter}=...")
+    return stack.place.command("validate", f"policies/{model}.json")
 
 
 def _champion(stack: Stack, name: str, policy: Policy | None, active: str | None, last: str | None) -> Champion | None:

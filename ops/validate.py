@@ -238,7 +238,8 @@ def policy_findings(name: str, body: bytes) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 ("model",),
-                f"is {model!r}, but the file is named {name}; both must be the same, in policies/ too.",
+                f"is {model!r}, but the file is named {name}: its name in policies/ has to be {model}.json, "
+                "and here that or policy.json.",
             )
         )
     return tuple(found)
@@ -353,6 +354,9 @@ def command(stack: Stack | None, terminal: Terminal, files: tuple[Path, ...], po
     """
     if not files and not policies:
         raise CallError("Which file? Example: retraining validate policies/fraud.json")
+    for file in (*files, *policies):
+        if not file.exists():
+            raise CallError(f"{file} cannot be read: No such file or directory. Name a file that is there.")
     checked = _checked(files, policies, stack)
     _say(checked, terminal)
     terminal.answer({"files": [_as_record(each) for each in checked]})

@@ -154,7 +154,7 @@ for line in open(os.environ["NOTED"]):
 def services_of_the_docs() -> set[str]:
     """Services that commands in the docs ask."""
     pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/*.md"), *ROOT.glob("examples/**/*.md")]
-    return {name for page in pages for name in re.findall(r"\baws ([a-z0-9-]+) [a-z]+", page.read_text())}
+    return {name for page in pages for name in re.findall(r"(?<![-\w])aws ([a-z0-9-]+) [a-z]+", page.read_text())}
 
 
 def test_the_aws_cli_stays_inside_for_every_service_of_the_docs(tmp_path: Path) -> None:

@@ -293,6 +293,10 @@ def test_status_says_what_is_missing_to_train_of_each_model(
     ]
     assert "policies/fraud.JSON is read by nobody" in needs(found)
     assert all(name in needs(found) for name in ("bad:", "bare:", "fraud:"))
+    commands = " ".join(str(each["command"]) for each in found["needs_people"])
+    assert "validate policies/bad.json" in commands
+    assert "deploy --params TrainingPipelineArn=..." in commands
+    assert "deploy --params SageMakerExecutionRoleArn=..." in commands
 
     world.remove("policies/fraud.json")
     assert model(status_of(capsys))["missing"] == ["it has no policy file, so every signal of it is rejected"]
@@ -393,7 +397,7 @@ def test_an_approval_that_is_one_of_two_says_who_was_counted_and_how_many_are_mi
     first = document(capsys.readouterr().out, "approve")
     assert (first["counted_as"]["counted"], first["counted_as"]["needed"]) == (1, 2)
     assert first["counted_as"]["by"].endswith("user/ana")
-    assert "1 more" in first["follows"]
+    assert "1 other person has" in first["follows"]
 
     assert retraining("approve", "run-1") == 1
     made.by = "bo"

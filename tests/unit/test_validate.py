@@ -128,7 +128,10 @@ def test_a_file_that_is_no_json_is_told_and_so_is_one_that_is_not_there(write: A
 
 def test_a_policy_and_its_file_have_one_name(write: Any) -> None:
     assert said(validate.findings_of(write("spam.json", POLICY))) == [
-        "$.model: is 'fraud', but the file is named spam.json; both must be the same, in policies/ too."
+        (
+            "$.model: is 'fraud', but the file is named spam.json: its name in policies/ has to be fraud.json, "
+            "and here that or policy.json."
+        )
     ]
     assert validate.findings_of(write("policy.json", POLICY)) == ()
 
@@ -409,6 +412,8 @@ def test_what_aws_sends_is_tried_and_not_validated(capsys: Any) -> None:
     assert f"This says what comes of it: retraining try {path}" in " ".join(capsys.readouterr().err.split())
     assert cli.main(["validate"]) == 2
     assert "Which file? Example: retraining validate policies/fraud.json" in capsys.readouterr().err
+    assert cli.main(["validate", "policies/none.json"]) == 2
+    assert "none.json cannot be read: No such file" in capsys.readouterr().err
 
 
 def test_two_policies_in_a_folder_do_not_promote_to_one_endpoint(write: Any) -> None:

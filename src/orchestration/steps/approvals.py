@@ -238,10 +238,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     else:
         wait = approval_of(ports, ballot.run_id, ballot.subject)
     if wait is None:
-        return BallotAnswer(
-            VoteCode.UNKNOWN,
-            f"No approval was asked for run {ballot.run_id}. See what is open: {ports.settings.speaker.command('waits')}",
-        )
+        return BallotAnswer(VoteCode.UNKNOWN, f"No approval was asked for run {ballot.run_id}.")
     if wait.resolved:
         if wait.token is not None:
             # Whoever decided died before the workflow heard of it.
