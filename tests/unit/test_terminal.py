@@ -249,6 +249,7 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
 
 def validated(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
     patch.setattr(validate, "_given", lambda *_, **__: (Finding(("mode",), NASTY),))
+    Path("policy.json").write_text("{}", encoding="utf-8")
     return cli.main(["validate", "policy.json"])
 
 
