@@ -440,8 +440,8 @@ def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Sever
         "cooldown",
         Decision.COALESCE,
         Reason.COOLDOWN,
-        f"{policy.model} is in its cooldown of {policy.cooldown_hours:g} h until {until}; the signal is kept and decided "
-        f"then.{unproven if signal.force else ''}",
+        f"{policy.model} is in its cooldown until {until}; the signal is kept and decided then."
+        f"{unproven if signal.force else ''}",
     )
 
 
