@@ -130,6 +130,13 @@ def test_words_of_others_never_reach_a_subject() -> None:
         assert "EVIL" not in told.subject
 
 
+def test_a_run_that_goes_back_is_not_called_a_candidate() -> None:
+    for status, title in messages.GOES_BACK.items():
+        told = run_status(SPEAKER, status=status, run_id="run-1", model="fraud", sentence="-", facts={}, goes_back=True)
+        assert title in told.subject
+        assert "andidate" not in told.subject
+
+
 def test_a_quote_in_the_name_of_a_run_stays_one_argument() -> None:
     speaker = Speaker(Place("s", "r"), SPEAKER.state_machine_arn, "")
     approve, _ = messages.how_to_decide(speaker, "it's")

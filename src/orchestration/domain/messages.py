@@ -77,6 +77,13 @@ HAPPENED: Final = {
 }
 """What each status is called where people read it first."""
 
+GOES_BACK: Final = {
+    Status.PROMOTION_STARTED: "Rollback moves the endpoint",
+    Status.PROMOTION_BAKED: "Trial of the model that came back is over",
+    Status.PROMOTED: "The model asked for serves again",
+}
+"""What they are called of a run that brings a model of the past back, where that is another thing."""
+
 ASKS: Final = frozenset(
     {Status.TRAINING_APPROVAL_REQUESTED, Status.PROMOTION_APPROVAL_REQUESTED, Status.BAKE_APPROVAL_REQUESTED}
 )
@@ -314,6 +321,8 @@ def run_status(
         endpoint_left: whether it ended in the middle of changing its endpoint, so that nobody has judged what serves.
     """
     title, asks = HAPPENED[status], status in ASKS and bool(until)
+    if goes_back:
+        title = GOES_BACK.get(status, title)
     if asks:
         title = f"{title} by {until}"
     elif status in ASKS:
