@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.faults.play import Play
 
 GENESIS: Final = "0" * 64
+REPORT: Final = ("/report.json", "/report.html")
 OVER: Final = {
     "PROMOTED",
     "TRAINED",
@@ -52,6 +53,7 @@ class Left:
     name: str
     items: list[dict[str, Any]]
     objects: dict[str, Any]
+    reports: set[str]
     messages: list[dict[str, Any]]
     executions: list[dict[str, Any]]
     trainings: list[dict[str, Any]]
@@ -115,7 +117,8 @@ def left_by(play: Play) -> Left:
     return Left(
         name=name,
         items=items,
-        objects={key: loop.read(key) for key in keys},
+        objects={key: loop.read(key) for key in keys if not key.endswith(REPORT)},
+        reports={key for key in keys if key.endswith(REPORT)},
         messages=place.messages(),
         executions=described,
         trainings=list(_trainings(play)),
@@ -251,6 +254,8 @@ def every_end_is_told(left: Left) -> Iterator[str]:
             yield f"run {name} is {outcome}, its evidence {(evidence or {}).get('outcome')}"
         if f"manifests/{left.name}/{name}.json" not in left.objects:
             yield f"run {name} has no manifest"
+        if {f"evidence/{left.name}/{name}{each}" for each in REPORT} - left.reports:
+            yield f"run {name} is {outcome}, and has no report"
         if not left.told(name, outcome):
             yield f"nobody was told that {name} is {outcome}"
     runs = {run["run_id"] for run in left.runs}

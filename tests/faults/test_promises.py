@@ -55,6 +55,7 @@ def kept() -> Left:
             f"evidence/{NAME}/{RUN}/outcome.json": outcome,
             f"manifests/{NAME}/{RUN}.json": manifest,
         },
+        reports={f"evidence/{NAME}/{RUN}/report.{suffix}" for suffix in ("json", "html")},
         messages=[{"Message": f"{RUN} promoted", "MessageAttributes": {"status": {"Value": "PROMOTED"}}}],
         executions=[{"name": RUN, "status": "SUCCEEDED", "output": "{}"}],
         trainings=[{"what": "t", "runs": False, "from": 1, "to": 2}],
@@ -81,6 +82,7 @@ BREAKS: dict[str, tuple[str, Callable[[Left], Left]]] = {
         "one_record_a_signal",
         lambda left: replace(left, objects=left.objects | {f"decisions/{NAME}/t.json": chained(2, "", RUN)}),
     ),
+    "no report": ("every_end_is_told", lambda left: replace(left, reports=set())),
     "a gap": (
         "chain_is_whole",
         lambda left: replace(left, objects=left.objects | {f"decisions/{NAME}/s.json": chained(2, "0" * 64, RUN)}),

@@ -61,7 +61,7 @@ KEYS: Final = re.compile(
     r"policies/[a-z]+\.json"
     r"|decisions/(churn|fraud|_unattributed)/\d{4}/\d\d/\d\d/[0-9a-f]{32}\.json"
     r"|manifests/(churn|fraud)/run-1\.json"
-    r"|evidence/(churn|fraud|_loop|_anchors)/[A-Za-z0-9_./-]{1,120}\.json"
+    r"|evidence/(churn|fraud|_loop|_anchors)/[A-Za-z0-9_./-]{1,120}\.json|evidence/(churn|fraud)/run-1/report\.html"
     r"|runs/(churn|fraud)/run-1/(inputs/event|outputs/evaluation)\.json"
     r"|rejected/([0-9a-f]{32}|run-1)\.json"
     r"|artifacts/(churn|fraud)/run-1/[0-9a-f]{16}/model\.tar\.gz"
@@ -682,7 +682,7 @@ def play_parameters(given: bytes) -> None:
     try:
         found = assignments(text, "PARAMS")
     except OperatorError as error:
-        must(str(error).startswith("PARAMS="), str(error)[:80])
+        must(str(error).startswith("PARAMS"), str(error)[:80])
         return
     for name, value in found.items():
         must(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", name, re.ASCII), f"a name {name[:80]!r}")

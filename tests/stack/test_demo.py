@@ -117,31 +117,33 @@ def test_ctrl_c_ends_what_was_kept_and_nothing_is_left(kept: Kept) -> None:
     assert [path.name for path in kept.temporary.iterdir()] == []
 
 
-def test_a_person_who_says_no_sees_the_run_end_and_the_demo_go_on(tmp_path: Path) -> None:
+def test_a_person_who_says_no_sees_the_run_end_and_closes_the_terminal_on_nothing(tmp_path: Path) -> None:
     process, terminal = _at_a_terminal(tmp_path)
     screen = _read_until(terminal, "Promote it?")
     os.write(terminal, b"n\n")
     screen += _read_until(terminal, "Comment")
     os.write(terminal, b"labels are late\n")
-    screen += _read_until(terminal, None)
+    screen += _read_until(terminal, "and the champion serves on")
+    begun = _begun_by(process.pid)
+    # What a terminal sends that is closed; this one is no one's, so it is sent here.
+    process.send_signal(signal.SIGHUP)
+    _read_until(terminal, None)
 
-    assert process.wait(30) == 0
+    assert process.wait(30) == 130
+    assert _alive(begun) == set()
+    assert [path.name for path in tmp_path.iterdir()] == []
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
     said = " ".join(plain.split())
     assert "Enter alone approves" in said
     assert "Rejected by arn:aws:iam::000000000000:user/reviewer. Comment: labels are late" in said
     assert "ApprovalRejected" in said
     assert "ok the run ended APPROVAL_REJECTED, and the champion serves on" in said
-    assert re.search(r"All \d+ promises came true", said)
     assert "NOT TRUE" not in said
-    assert "approval rejected by user/reviewer" in said
-    assert "An operator has doubts" not in said
     told = [line for line in plain.replace("\r", "\n").splitlines() if "Promote it?" not in line]
     assert [line for line in told if len(line.rstrip()) > 80] == []
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP], ids=["killed", "its terminal closed"])
-def test_a_demo_that_is_killed_half_way_leaves_nothing_running(ending: signal.Signals, tmp_path: Path) -> None:
+def test_a_demo_that_is_killed_half_way_leaves_nothing_running(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ops.demo"],
         cwd=ROOT,
@@ -156,7 +158,7 @@ def test_a_demo_that_is_killed_half_way_leaves_nothing_running(ending: signal.Si
     begun = _begun_by(process.pid)
     assert begun
 
-    process.send_signal(ending)
+    process.terminate()
 
     printed = process.stdout.read()
     assert process.wait(60) == 130

@@ -193,8 +193,9 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             for arn in runs.values():
                 loop.until(functools.partial(swept, loop, arn))
             loop.invoke(SWEEP)
-            # One for each run that was stopped, and one for each model that was frozen.
-            paged = [message["Message"] for message in messages(len(STATES[release]) - len(BEGINS) + len(CHANGES))]
+            # One for each run that was stopped, and one for each model that was frozen; beside them people are asked.
+            stopped = len(STATES[release]) - len(BEGINS) + len(CHANGES)
+            paged = [message["Message"] for message in messages(stopped, "ESCALATION")]
         yield Upgraded(loop, held, models, runs, coalesced, decisions, paged)
 
 
