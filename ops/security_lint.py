@@ -48,6 +48,7 @@ SAMPLES: Final[Mapping[str, str]] = {
     "KmsKeyArn": f"arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/7a1b2c3d-0000-0000-0000-000000000000",
     "ReviewerPrincipals": f"arn:{PARTITION}:iam::{ACCOUNT}:role/reviewers",
     "AutomationPrincipals": f"arn:{PARTITION}:iam::{ACCOUNT}:role/training",
+    "RunbookObject": "team-artifacts/retraining/runbook.html",
 }
 """Values of parameters that are empty by default and stand in a policy: nothing is no ARN."""
 
