@@ -49,6 +49,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=_hears_ctrl_c,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
     # One that hangs would be read from for ever.
     watch = threading.Timer(PATIENCE, process.kill)
@@ -212,6 +213,11 @@ def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -
 
     assert (story.promises, story.failures) == (2, ["water runs uphill"])
     assert "NOT TRUE  water runs uphill" in capsys.readouterr().out
+
+
+def _hears_ctrl_c() -> None:
+    """A shell has what it runs in the background ignore Ctrl-C, and so what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _environment(temporary: Path) -> dict[str, str]:
