@@ -646,8 +646,9 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
     ):
         terminal.command(line)
     terminal.say()
-    terminal.say("Ctrl-C ends it; everything in it is forgotten.")
+    # Whoever reads the line may press at once.
     with suppress(KeyboardInterrupt):
+        terminal.say("Ctrl-C ends it; everything in it is forgotten.")
         threading.Event().wait()
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from botocore.loaders import JSONFileLoader
 from botocore.useragent import UserAgentString
@@ -22,7 +23,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def pytest_configure() -> None:
-    """Do once a process what botocore does for each session or request: each test has its own sessions."""
+    """One profile for hypothesis; and once a process what botocore does for each session: each test has its own."""
+    # The same examples each time, and no limit in seconds: another load of the machine fails nothing.
+    hypothesis.settings.register_profile(
+        "tests", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("tests")
     # The description of a service.
     load = JSONFileLoader._load_file  # type: ignore[attr-defined] # private, and absent from the stubs
     read = functools.cache(lambda path, opener: load(JSONFileLoader(), path, opener))

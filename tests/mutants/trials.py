@@ -26,7 +26,6 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
 from coverage import Coverage
@@ -189,8 +188,6 @@ def try_all(
     Raises:
         RuntimeError: a test fails without any mutant, so that none can be told from it.
     """
-    hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None)
-    hypothesis.settings.load_profile("mutants")
     plugin = _Trials(tried, workers, limit, told, killers)
     files = test_files() if killers is None else sorted({ROOT / test.split("::")[0] for test in killers.values()})
     pytest.main([*QUIET, *map(str, files)], plugins=[plugin])

@@ -15,7 +15,7 @@ from orchestration.domain.canonical_json import NESTING_LIMIT, SAFE_INTEGER, can
 from orchestration.domain.chain import GENESIS, Head, Record, RecordKind, chained, head_after, record_hash
 from orchestration.domain.contracts import Status
 
-quick = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=200)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 values = st.recursive(
     st.none()

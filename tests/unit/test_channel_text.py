@@ -37,7 +37,7 @@ from tests.unit import stories
 from tests.unit.fakes import TRAINING, World, asking, drift, execution_arn, proven, request
 from tests.unit.test_approval_page import NOW, Outline, asked, signed
 
-quick = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=25)
 
 TOKEN: Final = "Zq7"
 """A mark in every hostile text: what does not show it did not get there."""

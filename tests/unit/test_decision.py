@@ -28,7 +28,7 @@ from orchestration.domain.signal import DataCheck, Signal, Threshold
 from orchestration.domain.switches import KillSwitch
 from tests.unit.fakes import NOON, SETTINGS
 
-quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=150)
 FREE = ModelState()
 DEFAULT = parse_policy("churn", None, version="defaults", settings=SETTINGS)
 NAMES = (

@@ -16,7 +16,7 @@ from orchestration.domain.signals.decision_file import parse_decision
 from tests.unit.fakes import SETTINGS, FakeReader, event
 
 URI = "s3://amzn-s3-demo-bucket/decisions/retraining_decision.csv"
-quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=150)
 
 AS_PEOPLE_WRITE_IT = {
     "plainly": b"retraining_required\nYES\n",

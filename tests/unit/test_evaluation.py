@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.domain.evaluation import EvaluationVerdict, Standing, evaluate, metric_values
@@ -500,7 +500,6 @@ WANTED = Evaluation(
 )
 
 
-@settings(deadline=None)
 @given(JSON | st.fixed_dictionaries({GROUP: JSON, "champion": JSON, "slices": JSON}), st.booleans())
 def test_no_report_raises_and_none_passes_without_its_numbers(document: Any, champion_expected: bool) -> None:
     verdict = evaluate(json.dumps(document).encode(), WANTED, SERVES if champion_expected else NOTHING_SERVES)
@@ -509,7 +508,6 @@ def test_no_report_raises_and_none_passes_without_its_numbers(document: Any, cha
     json.dumps(verdict.as_record(), allow_nan=False)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_raise(raw: bytes) -> None:
     assert not judged(raw).passed

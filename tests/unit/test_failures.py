@@ -96,7 +96,7 @@ def test_executions_in_executions_are_not_followed_for_ever() -> None:
     assert failure_sentence("States.TaskFailed", cause).count("Execution ") <= 6
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200)
 @given(
     st.none() | st.text(max_size=30),
     st.text(max_size=200)

@@ -272,7 +272,7 @@ VALUES: Final = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     example=st.sampled_from(examples(FileKind.DRIFT_REPORT) + GOOD[FileKind.DRIFT_REPORT]),
     changed=st.dictionaries(
@@ -301,7 +301,7 @@ def test_a_report_that_the_schema_refuses_trains_nothing_by_what_it_refuses(
     assert decide(without, policy, ModelState(), NOON).severity == told.severity, (document, refused)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     kind=st.sampled_from([FileKind.OUTPUT, FileKind.REQUEST]),
     data=st.data(),
@@ -314,7 +314,7 @@ def test_what_the_schema_of_an_output_or_request_refuses_the_loop_refuses(kind: 
     assert (schema_findings(kind, document) == []) == takes(kind, document, default_settings()), document
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     place=st.sampled_from([("auc",), ("recall",), ("slices",), ("champion",), ("slices", "DE"), ("champion", BINARY)]),
     value=VALUES,

@@ -116,7 +116,7 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from("abcdef"), scalars | st.lists(nested) | st.dictionaries(st.text(), nested)))
 def test_what_is_stored_comes_back_as_it_was(values: dict[str, Any]) -> None:
     assert from_item(to_item(values)) == values

@@ -88,7 +88,7 @@ def test_a_report_of_measurements_says_null_where_there_is_no_number() -> None:
     assert "401 digits" in str(json_object('{"a": ' + "9" * 401 + "}", nan=True))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 @given(VALUES)
 def test_every_document_of_values_that_json_has_comes_back(value: Any) -> None:
     for written in (json.dumps([value]), json.dumps([value], ensure_ascii=False).encode(errors="replace")):

@@ -18,7 +18,7 @@ from orchestration.domain.messages import Speaker, model_frozen, run_status, sig
 from orchestration.domain.notification import Message, Page
 from orchestration.stores.channels_sns import Channels
 
-quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=80)
 texts = st.text(max_size=400) | st.sampled_from(["line\nbreak", "tab\there", "carriage\rreturn", "Größe", "x" * 9000])
 messages = st.builds(
     Message,

@@ -464,7 +464,7 @@ weakening = st.fixed_dictionaries(
 
 
 @pytest.mark.threat("policy-weakens")
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300)
 @given(
     weakening, st.sampled_from(["never", "by-severity", "always"]), st.floats(0.1, 5), st.integers(0, 9), st.booleans()
 )
@@ -768,7 +768,7 @@ documents = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(documents, st.dictionaries(keys, documents, max_size=3))
 def test_any_document_is_a_policy_or_has_findings_with_paths(document: Any, more: dict[str, Any]) -> None:
     for candidate in (document, {**BARE, **more}):
@@ -888,7 +888,7 @@ def test_what_the_stack_says_is_part_of_the_digest_where_the_file_says_nothing()
     assert policy_sha256(parse({}, cooldown_hours=1.0)) != policy_sha256(parse({}))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(st.dictionaries(keys, documents, max_size=3))
 def test_any_policy_that_is_legal_comes_back_from_its_manifest(more: dict[str, Any]) -> None:
     document = {**BARE, **more}

@@ -478,7 +478,7 @@ def test_a_chain_nobody_knows_is_no_reason_to_pause(history: World) -> None:
     assert not [key for key in made.items if key[0] == "CONTROLS"]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_no_content_of_an_object_raises(history: World, data: st.DataObject) -> None:
     found = objects(history, "fraud")

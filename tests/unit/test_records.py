@@ -37,7 +37,7 @@ from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, SETTINGS
 from tests.unit.test_decision import signal
 
-quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=80)
 
 
 @quick

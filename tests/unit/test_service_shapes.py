@@ -449,7 +449,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(st.sampled_from(PARTS), st.sampled_from([None, *JOB]), json_values)
 def test_every_value_is_taken_or_has_findings_with_its_path(part: str, member: str | None, value: Any) -> None:
     given = value if member is None else {**JOB, member: value}

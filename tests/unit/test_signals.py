@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.actions.sweep import answered_ids
@@ -108,9 +108,7 @@ PENDING = {
     },
 }
 
-quick = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+quick = settings(max_examples=60)
 
 
 def report(*violations: dict[str, str]) -> bytes:

@@ -96,7 +96,7 @@ class Slots(RuleBasedStateMachine):
 
 
 TestSlots = Slots.TestCase
-TestSlots.settings = settings(max_examples=60, stateful_step_count=25, deadline=None, derandomize=True, database=None)
+TestSlots.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 def test_a_paused_run_keeps_its_place_while_others_go_before_it() -> None:

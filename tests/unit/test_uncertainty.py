@@ -312,7 +312,6 @@ def test_a_difference_is_that_of_its_two_numbers_as_they_are_printed(
     assert is_difference(-given, other, one) is same
 
 
-@settings(deadline=None)
 @given(
     st.floats(0.1, 1), st.floats(-1, 1, allow_subnormal=False), st.integers(4, 8), st.sampled_from([1.0, 100.0, 1e-3])
 )
@@ -448,7 +447,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(JSON, JSON, JSON)
 def test_no_bounds_raise_and_none_makes_a_number_that_json_lacks(candidate: Any, champion: Any, paired: Any) -> None:
     verdict = judged("auc", candidate, champion, paired, minimum=0.1, min_improvement=-1.0)

@@ -148,7 +148,7 @@ VALUES: Final[tuple[Any, ...]] = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     place=st.sampled_from(keys_of(RICH)),
     how=st.sampled_from(["remove", "rename", "replace", "add"]),
@@ -185,7 +185,7 @@ JSON: Final = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     document=st.dictionaries(
         st.sampled_from([*RICH, GROUP, "champion", "slices", "observed", "violations", "environment", "detail-type"]),
