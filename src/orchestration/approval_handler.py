@@ -13,26 +13,23 @@ import base64
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from orchestration.composition import compose_approval
 from orchestration.dispatch import dispatch
+from orchestration.domain.approval_view import KICKER, RUNS_SHOWN, Asked, approval_view
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import execution_name, json_object, mapping, text
-from orchestration.domain.messages import how_to_decide, resume_steps
 from orchestration.domain.people import person_of
 from orchestration.domain.records import evidence_key, manifest_key
-from orchestration.domain.review_page import HEADERS, Asked, Form, View, clock_of, render, sections_of
-from orchestration.domain.switches import paused_sentence, switch_over
+from orchestration.domain.review_page import HEADERS, View, render
 from orchestration.domain.votes import (
     COMMENT_LIMIT,
-    UNNAMED,
     Answer,
     Via,
     VoteCode,
     clean_comment,
-    links_count,
     nonce_shaped,
 )
 from orchestration.settings import ApprovalAccess
@@ -46,7 +43,6 @@ from orchestration.steps.approvals import (
     decide,
     decide_request,
 )
-from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
     from orchestration.domain.people import Person
@@ -60,10 +56,6 @@ BODY_LIMIT: Final = 16_384
 
 QUERY_LIMIT: Final = 2048
 """Characters of a query. A run's name of 80 characters, percent-encoded, with a nonce has 1,020."""
-
-RUNS_SHOWN: Final = 6
-
-KICKER: Final = "Retraining approval"
 
 STATUS: Final = {
     VoteCode.DECIDED: 200,
@@ -256,51 +248,17 @@ def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
 
 
 def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None) -> View:
-    now = ports.now()
     asked = Asked(
-        model=wait.model,
-        run_id=wait.run_id,
-        subject=wait.subject,
-        asked_at=wait.parked_at,
-        deadline=wait.deadline,
-        data=wait.data,
+        wait,
         manifest=_document(ports, manifest_key(wait.model, wait.run_id)),
         evaluation=_document(ports, evidence_key(wait.model, wait.run_id, "evaluation"))
         if wait.subject != TRAINING
         else {},
         runs=ports.table.runs_of_model(wait.model, RUNS_SHOWN),
+        switches=ports.table.kill_switches(),
     )
-    link = ports.settings.approval_access is ApprovalAccess.LINK
-    switch = switch_over(ports.table.kill_switches(), wait.model, *sources_of(dict(asked.manifest)))
-    form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
-    hint = ""
-    tone, notice = "plain", f"{wait.data['why']} People are asked before the {wait.subject}."
-    if wait.result is not None:
-        form, notice = None, f"This was decided: {wait.result.reason}"
-    elif now.isoformat() >= wait.deadline:
-        form, tone, notice = None, "warn", "The deadline has passed, which means no."
-    elif switch is not None:
-        tone = "warn"
-        lift = " ".join(resume_steps(ports.settings.speaker, [switch.scope]))
-        notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works. {lift}"
-    if form is not None and link and wait.data.get("voters"):
-        ways = "; ".join(how_to_decide(ports.settings.speaker, wait.run_id))
-        form, notice = None, f"{notice} The policy names who may answer, and a link names nobody. {ways}"
-    if form is not None and link and not links_count(wait.data):
-        form, hint = (
-            replace(form, approves=False),
-            f"{UNNAMED} {how_to_decide(ports.settings.speaker, wait.run_id)[0]}",
-        )
-    return View(
-        f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
-        f"{KICKER} · run {wait.run_id}",
-        notice,
-        tone,
-        clock_of(asked, now) if form else "",
-        sections_of(asked, now),
-        form,
-        hint,
-    )
+    by_link = ports.settings.approval_access is ApprovalAccess.LINK
+    return approval_view(asked, ports.settings.speaker, ports.now(), by_link=by_link, nonce=nonce)
 
 
 def _state(wait: Wait) -> dict[str, Any]:

@@ -16,14 +16,16 @@ from urllib.parse import parse_qs
 import pytest
 
 from orchestration.approval_handler import answer
+from orchestration.domain.approval_view import Asked, sections_of
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.page import Section, Table
-from orchestration.domain.review_page import HEADERS, STYLE, Asked, Form, View, render, sections_of
+from orchestration.domain.review_page import HEADERS, STYLE, Form, View, render
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.approvals import decide_request
 from tests.unit import stories
 from tests.unit.fakes import World, execution_arn
+from tests.unit.test_approval_view import asked as approval
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -59,10 +61,7 @@ def asked(subject: str = "promotion", **changes: Any) -> Asked:
         {"name": NASTY, "value": None, "comparison": ">=", "bound": None, "passed": False},
     ]
     values: dict[str, Any] = {
-        "model": "fraud",
-        "run_id": "run-1",
-        "subject": subject,
-        "asked_at": (NOW - timedelta(hours=3)).isoformat(),
+        "parked_at": (NOW - timedelta(hours=3)).isoformat(),
         "deadline": (NOW + timedelta(hours=21)).isoformat(),
         "data": {
             "why": NASTY,
@@ -85,7 +84,7 @@ def asked(subject: str = "promotion", **changes: Any) -> Asked:
         "evaluation": {"verdict": {"candidate_metrics": {NASTY: 0.9}, "champion_metrics": {NASTY: 0.8}}},
         "runs": [{"run_id": NASTY, "started_at": NASTY, "outcome": NASTY, "severity": NASTY, "reason": NASTY}],
     }
-    return Asked(**{**values, **changes})
+    return approval(subject, **{**values, **changes})
 
 
 def page(form: Form | None = None, subject: str = "promotion") -> str:

@@ -21,13 +21,14 @@ from hypothesis import strategies as st
 from ops.terminal import Styled, Terminal
 from orchestration import approval_handler, handler
 from orchestration.approval_handler import answer
+from orchestration.domain.approval_view import sections_of
 from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
 from orchestration.domain.commands import Place
 from orchestration.domain.contracts import Decision, DueKind, Status
 from orchestration.domain.messages import Speaker, run_status, signal_decided
 from orchestration.domain.notification import Message, Page
 from orchestration.domain.page import TEXT_SHOWN
-from orchestration.domain.review_page import View, render, sections_of
+from orchestration.domain.review_page import View, render
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import event_detail, message_told, tell

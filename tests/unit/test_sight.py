@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.steps.sight import asked_run, asked_token, gather, sources_of
+from orchestration.domain.switches import sources_of
+from orchestration.steps.sight import asked_run, asked_token, gather
 from tests.unit import stories
 from tests.unit.fakes import World, execution_arn
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.intention import training_subject
-from orchestration.domain.switches import KillSwitch, scopes_over
+from orchestration.domain.switches import KillSwitch, scopes_over, sources_of
 from orchestration.steps.callers import proven_caller
 from orchestration.steps.operators import ask_for_sweep, asked_scope, asked_text, change, switch_write, tell_change
 from orchestration.steps.rivals import against_rivals
-from orchestration.steps.sight import sources_of
 
 if TYPE_CHECKING:
     from orchestration.domain.wait import Wait

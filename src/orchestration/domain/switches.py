@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.failures import ended
+from orchestration.domain.json_values import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class KillSwitch:
 def scopes_over(model: str, *sources: str | None) -> tuple[str, ...]:
     """Scopes of the switches that stop a model's run; ``sources`` are those of the signal it began with."""
     return ("global", f"model:{model}", *(f"source:{source}" for source in sources if source))
+
+
+def sources_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sources of the signal a run began with: who raised it, and pending where it was kept in between."""
+    signal = mapping(manifest.get("signal"))
+    return tuple(dict.fromkeys(str(signal[key]) for key in ("source", "origin") if signal.get(key)))
 
 
 def run_scope(run_id: str) -> str:

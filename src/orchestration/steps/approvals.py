@@ -22,7 +22,7 @@ from orchestration.domain.messages import approval_counted, resume_steps, what_i
 from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.signal import asker_of
-from orchestration.domain.switches import switch_over
+from orchestration.domain.switches import sources_of, switch_over
 from orchestration.domain.votes import (
     BEARER,
     COMMENT_LIMIT,
@@ -47,7 +47,6 @@ from orchestration.steps.callers import proven_caller
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.evidence import vote_record, with_record, write_record
 from orchestration.steps.rivals import against_rivals
-from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from orchestration.domain.results import (
     promotion_result,
     rollback_result,
 )
-from orchestration.domain.switches import switch_over
+from orchestration.domain.switches import sources_of, switch_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, overdue, wait_id
@@ -30,7 +30,6 @@ from orchestration.steps.answering import deliver, resolve
 from orchestration.steps.approvals import BAKE, withdrawn
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.rivals import against_rivals
-from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import give_way, held_slot
 from orchestration.steps.trainings import (
     have_asked_again,

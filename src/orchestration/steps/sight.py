@@ -10,6 +10,7 @@ from orchestration.domain.errors import InvalidRequestError, TransientServiceErr
 from orchestration.domain.fence import RunSight
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import Policy, pinned_policy, policy_sha256
+from orchestration.domain.switches import sources_of
 from orchestration.steps.policies import effective_policy, policy_key
 
 if TYPE_CHECKING:
@@ -99,9 +100,3 @@ def fence_writes(ports: Ports, gathered: Gathered) -> list[Write]:
         ports.table.active_check(run.model, run.run_id),
         *ports.table.switch_checks(run.model, *gathered.sight.sources),
     ]
-
-
-def sources_of(manifest: dict[str, Any]) -> tuple[str, ...]:
-    """Sources of the signal a run began with: who raised it, and pending where it was kept in between."""
-    signal = mapping(manifest.get("signal"))
-    return tuple(dict.fromkeys(str(signal[key]) for key in ("source", "origin") if signal.get(key)))

@@ -6,12 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from orchestration.domain.contracts import DueKind, WaitKind
-from orchestration.domain.switches import run_scope, scopes_over
+from orchestration.domain.switches import run_scope, scopes_over, sources_of
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.due_work import DONE, Worked, attempt
 from orchestration.steps.looking import look, wake
 from orchestration.steps.pending import raise_pending
-from orchestration.steps.sight import sources_of
 from orchestration.steps.training_slots import change_slots
 
 if TYPE_CHECKING:

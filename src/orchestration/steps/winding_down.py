@@ -17,11 +17,11 @@ from orchestration.domain.fence import EndpointSight
 from orchestration.domain.intention import endpoint_subject, training_subject
 from orchestration.domain.messages import endpoint_left
 from orchestration.domain.slots import Waiter
+from orchestration.domain.switches import sources_of
 from orchestration.domain.training_target import TrainingTask
 from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import DONE, Worked, attempt, later
 from orchestration.steps.looking import look, look_after, wake
-from orchestration.steps.sight import sources_of
 from orchestration.steps.telling import message_told, tell
 from orchestration.steps.training_slots import give_back_slot
 from orchestration.steps.trainings import seen_training, stop_training
