@@ -7,12 +7,8 @@
 # A target that is a command of `retraining` is one line: `name: setup ## What it does` and `@$(RETRAINING) name`. In a
 # script call `retraining` itself (.venv/bin/retraining, or installed with pipx): make has exit statuses of its own.
 
-VENV        := .venv
-PYTHON_VENV := $(VENV)/bin/python
-PORT        ?= 4566
-JOBS        ?= 3
-TESTS       ?=
-FILES       ?=
+override VENV        := .venv
+override PYTHON_VENV := $(VENV)/bin/python
 
 ifndef PYTHON
 PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 python3; do \
@@ -21,7 +17,7 @@ PYTHON := $(shell for python in $(PYTHON_VENV) python3.13 python3.12 python3.11 
 endif
 
 # `aws`, `cfn-lint` and the rest are the ones beside the interpreter, also for the programs these targets start.
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(value PATH)
 
 # Bytecode is kept beside the interpreter, whatever the environment says, and in no folder of sources: each test worker,
 # each call of the AWS CLI and each function of the embedded AWS would else compile the same libraries again.
@@ -30,20 +26,20 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...). `retraining` reads each as
-# RETRAINING_<NAME>, as it does without make.
-OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS PARAMS_FILE \
-	POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
-DEVELOPED_WITH := CASE CHECK COUNT DEMO LIBRARY SECONDS SEED
+# RETRAINING_<NAME>, as it does without make. No recipe has $(NAME) of one: a shell would read it. ARGS is words, parted by blanks.
+override OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS \
+	PARAMS_FILE POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
+override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED TESTS UPGRADE
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 $(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
 export $(DEVELOPED_WITH)
 
-IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
-OPS = $(IN_VENV) -m ops.
-RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops.cli
+override IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
+override OPS = $(IN_VENV) -m ops.
+override RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops.cli
 
-TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
-DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)
+override TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
+override DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -60,26 +56,26 @@ help: ## Show this help
 		/^[a-z][a-z-]*:.*## / { printf "  %s%-15s%s %s\n", cyan, $$1, off, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Make .venv from the lock file, or leave it if up to date
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
-	@"$(PYTHON)" requirements/install.py dev
+	@test -n "$$PYTHON" || { echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
+	@"$$PYTHON" requirements/install.py dev
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(VENV) is ready: $$($(PYTHON_VENV) --version)",:)
 
 demo: setup ## Show the loop here (YES=1 asks nobody, KEEP=1 stays up)
-	@$(OPS)demo $(ARGS)
+	@$(OPS)demo $$ARGS
 
 local: setup ## Run the embedded AWS and say what to export (PORT=4566)
-	@PYTHONPATH=src exec $(PYTHON_VENV) -m local --port $(PORT)
+	@PYTHONPATH=src exec $(PYTHON_VENV) -m local
 
 ##@ Develop
 
 test: setup ## Run the tests (TESTS=word narrows, JOBS=3)
-	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$(TESTS)",-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
+	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$$TESTS",-n "$${JOBS:-3}" --dist loadfile --no-loadscope-reorder) $$ARGS
 
 mutants: setup ## Break the code in small ways; a test notices? (FILES=word)
-	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $(FILES)) $(ARGS)
+	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $$FILES) $$ARGS
 
 lint: setup ## Check code, types, templates, permissions, state machines
-	@"$(PYTHON)" requirements/install.py node scanners
+	@"$$PYTHON" requirements/install.py node scanners
 	$(PYTHON_VENV) -m ruff check
 	$(PYTHON_VENV) -m ruff format --check
 	$(PYTHON_VENV) -m mypy
@@ -89,22 +85,22 @@ lint: setup ## Check code, types, templates, permissions, state machines
 	$(OPS)docs --check
 
 faults: setup ## Play the fault matrix, write its table (CASE=one, ARGS=)
-	@$(IN_VENV) -m tests.faults $(ARGS)
+	@$(IN_VENV) -m tests.faults $$ARGS
 
 fuzz: setup ## Feed every reader hostile inputs (SECONDS=60, SEED=, CASE=)
-	@$(IN_VENV) -m tests.fuzz $(ARGS)
+	@$(IN_VENV) -m tests.fuzz $$ARGS
 
 dialects: setup ## Keep what others' libraries report (LIBRARY=one)
 	@$(OPS)dialects
 
 tamper: setup ## Tamper with a history, see it found (COUNT=1000, CASE=one)
-	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $(ARGS)
+	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $$ARGS
 
 bench: setup ## Measure what the loop costs in time, write bench/
-	@$(IN_VENV) -m bench $(ARGS)
+	@$(IN_VENV) -m bench $$ARGS
 
 docs: setup ## Rewrite what is generated in README.md and docs/
-	@$(OPS)docs $(ARGS)
+	@$(OPS)docs $$ARGS
 
 sbom: setup ## Write what is deployed and developed with, as CycloneDX
 	@$(OPS)sbom
@@ -140,8 +136,8 @@ verify-aws: setup ## Ask AWS what no document says (ONLY=, KEEP=1, YES=1)
 	@$(RETRAINING) verify-aws
 
 taskcat: setup ## Lint with taskcat, deploy in 3 Regions (ARGS=--lint-only)
-	@"$(PYTHON)" requirements/install.py taskcat
-	@$(OPS)taskcat_tests $(ARGS)
+	@"$$PYTHON" requirements/install.py taskcat
+	@$(OPS)taskcat_tests $$ARGS
 
 validate: setup ## Say all that is wrong with a file (FILE=, POLICY=, STACK=)
 	@$(RETRAINING) validate

@@ -109,6 +109,16 @@ class EmbeddedAws:
             raise EmbeddedAwsError(f"The embedded AWS did not start.\n{log[-4000:]}")
         self.endpoint_url = json.loads(line)["url"]
 
+    def await_end(self) -> int:
+        """Wait until the server ends by itself; gives its exit status, negative where a signal ended it.
+
+        Raises:
+            EmbeddedAwsError: It was not started.
+        """
+        if self._process is None:
+            raise EmbeddedAwsError("The embedded AWS was not started.")
+        return self._process.wait()
+
     def stop(self) -> None:
         """Stop the server and everything it started, and remove its log."""
         process, self._process = self._process, None

@@ -17,7 +17,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 import webbrowser
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -628,7 +627,11 @@ def _report(scene: Scene, run_id: str) -> Path | None:
 
 
 def _stay(scene: Scene, outcome: Outcome) -> None:
-    """Say what can be tried, and stay up until Ctrl-C."""
+    """Say what can be tried, and stay up until Ctrl-C.
+
+    Raises:
+        EmbeddedAwsError: the embedded AWS ended before.
+    """
     terminal, place, run_id = scene.story.terminal, scene.stack.place, outcome.run.name
     scene.story.chapter("The embedded AWS stays up. In another terminal:")
     for names in (("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")):
@@ -649,7 +652,10 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
     # Whoever reads the line may press at once.
     with suppress(KeyboardInterrupt):
         terminal.say("Ctrl-C ends it; everything in it is forgotten.")
-        threading.Event().wait()
+        status = scene.aws.await_end()
+        raise EmbeddedAwsError(
+            f"the embedded AWS ended by itself (exit status {status}), and what was in it is gone. To begin again: make demo KEEP=1"
+        )
 
 
 def _said(job: dict[str, Any], day: str) -> str:

@@ -121,7 +121,7 @@ def test_every_command_of_retraining_is_a_target_of_one_line() -> None:
 
 def test_every_option_that_help_names_is_handed_on() -> None:
     """`make x NAME=` reaches the option --name, or the argument, of the command."""
-    listed = re.search(r"^OPTIONS := ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+    listed = re.search(r"^override OPTIONS := ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
     assert listed is not None
     handed_on = set(listed[1].replace("\\", " ").split())
     for name in (name for section in COMMANDS.values() for name in section):
@@ -167,7 +167,7 @@ def test_help_has_no_colour_when_it_is_not_printed_on_a_terminal() -> None:
 
 
 def test_tests_takes_a_word_that_narrows_the_run() -> None:
-    assert '-x -k "rollback"' in make("-n", "test", "TESTS=rollback").stdout
+    assert '-x -k "$TESTS"' in make("-n", "test", "TESTS=rollback").stdout
     assert "-k" not in make("-n", "test").stdout.split("pytest", 1)[1]
 
 
@@ -194,3 +194,38 @@ def test_make_hands_on_what_people_write_as_it_was_written(text: str, given: str
 
     assert told.stdout == f"{said}\n", told.stderr
     assert not touched.exists()
+
+
+@pytest.mark.parametrize("given", ["argument", "environment"])
+def test_no_variable_is_read_by_make_or_put_into_a_recipe_as_it_was_given(given: str, tmp_path: Path) -> None:
+    """Every variable that the Makefile or its help speaks of, on every target."""
+    handed_on = re.findall(r"^override (?:OPTIONS|DEVELOPED_WITH) := ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+    named = {name for line in handed_on for name in line.replace("\\", " ").split()}
+    named |= set(re.findall(r"^(?:override |export )?([A-Z_]{2,}) *[:?]?=", MAKEFILE, re.MULTILINE))
+    named |= {name for _, rest in RULE.findall(MAKEFILE) for name in re.findall(r"\b([A-Z_]{2,})=", rest)}
+    assert {"ARGS", "PORT", "PYTHON", "REASON", "TESTS", "VENV"} <= named
+    touched = tmp_path / "touched"
+    said = dict.fromkeys(sorted(named - {"PATH"}), f"$(shell touch {touched})")
+    targets = [name for name, _ in RULE.findall(MAKEFILE)]
+    asked = ["-n", *targets, *([f"{name}={text}" for name, text in said.items()] if given == "argument" else [])]
+    printed = make(*asked, **({} if given == "argument" else said)).stdout
+
+    assert not touched.exists()
+    assert str(touched) not in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [("test", {"TESTS": "{}"}), ("test", {"JOBS": "{}"}), ("mutants", {"FILES": "{}"}), ("docs", {"ARGS": "{}"})],
+)
+@pytest.mark.parametrize("text", ["$(touch {0})", "`touch {0}`", '"; touch {0}; "'])
+def test_no_shell_reads_what_is_given_to_a_target_of_developers(
+    target: str, given: dict[str, str], text: str, tmp_path: Path
+) -> None:
+    touched, hears = tmp_path / "touched", tmp_path / "hears.mk"
+    hears.write_text("override PYTHON_VENV := echo\noverride OPS := echo \nsetup: ;\n", encoding="utf-8")
+    said = {name: text.format(touched) for name in given}
+    told = make("-f", "Makefile", "-f", str(hears), target, *(f"{name}={each}" for name, each in said.items()))
+
+    assert not touched.exists()
+    assert str(touched) in told.stdout

@@ -15,12 +15,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from local.embedded_aws import EmbeddedAws
 from ops import demo
 from ops.project import ROOT
 from ops.terminal import Terminal
+from orchestration.domain.commands import Place
 
 PATIENCE = 150.0
 """Seconds for a demo that shares its cores with other tests; alone it takes a tenth."""
@@ -204,6 +208,34 @@ def test_a_wrong_call_and_help_say_what_there_is(capsys: pytest.CaptureFixture[s
     for option in ("--yes", "--keep", "YES=1", "KEEP=1"):
         assert option in said
     assert max(map(len, said.splitlines())) <= 80
+
+
+def test_a_demo_that_stays_up_ends_with_a_sentence_when_its_aws_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def kept(story: demo.Story, **_: bool) -> None:
+        with EmbeddedAws() as aws:
+            stack = SimpleNamespace(place=Place("retraining-demo", "us-east-1"))
+            outcome = SimpleNamespace(run=SimpleNamespace(name="run-1"), record={"signal_id": "signal-1"})
+            (server,) = (pid for pid in _begun_by(os.getpid()) if b"--parent-pipe" in _words(pid))
+            os.kill(server, signal.SIGKILL)
+            demo._stay(
+                cast("demo.Scene", SimpleNamespace(story=story, aws=aws, stack=stack)), cast("demo.Outcome", outcome)
+            )
+
+    monkeypatch.setattr(demo, "run_demo", kept)
+    # What a demo changes for its own process is not this one's.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert demo.main([]) == 1
+    assert "The demo stopped: the embedded AWS ended by itself" in " ".join(capsys.readouterr().out.split())
+
+
+def _words(pid: int) -> bytes:
+    """How a process was called; nothing of one that is gone."""
+    with suppress(OSError):
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
+    return b""
 
 
 def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
