@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import base64
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qsl
 
 from orchestration.composition import compose_approval
 from orchestration.dispatch import dispatch
-from orchestration.domain.approval_view import KICKER, RUNS_SHOWN, Asked, approval_view
+from orchestration.domain.approval_view import EXPIRED, KICKER, NOT_DECIDED, RUNS_SHOWN, Asked, approval_view, told_view
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import execution_name, json_object, mapping, text
@@ -37,7 +36,6 @@ from orchestration.steps.approvals import (
     SUBJECTS,
     TRAINING,
     Ballot,
-    BallotAnswer,
     approval_of,
     approval_of_link,
     decide,
@@ -79,8 +77,8 @@ TITLES: Final = {
     403: "This link is not valid",
     404: "Nothing to review here",
     405: "This page knows GET and POST only",
-    409: "Nothing was decided",
-    410: "The approval has expired",
+    409: NOT_DECIDED,
+    410: EXPIRED,
     413: "This form is too large",
     415: "This form has another format",
     500: "The page failed",
@@ -224,27 +222,8 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
     status = STATUS[told.code]
     if told.wait is None:
         _refuse(status, f"{told.sentence} Nothing was decided.")
-    return status, _told_view(ports, told), {**told.as_record(), **_state(told.wait)}
-
-
-def _told_view(ports: ApprovalPorts, told: BallotAnswer) -> View:
-    """The result page: what became of the vote, and the approval as it stands now."""
-    assert told.wait is not None  # noqa: S101 - the caller refused when there is none
-    view = _view(ports, told.wait, None)
-    titles = {VoteCode.DECIDED: "Decided", VoteCode.COUNTED: "Your approval is counted", VoteCode.EXPIRED: TITLES[410]}
-    counted = told.code in {VoteCode.DECIDED, VoteCode.COUNTED}
-    after = ""
-    if told.decided:
-        ruling = told.wait.result.ruling if told.wait.result else None
-        after = " The run goes on." if ruling is not None and ruling.approved else " The run ends without it."
-    return replace(
-        view,
-        title=f"{titles.get(told.code, TITLES[409])}: {told.wait.subject} of {told.wait.model}",
-        notice=told.sentence + after,
-        tone="good" if counted else "warn",
-        clock="",
-        form=None,
-    )
+    view = told_view(_view(ports, told.wait, None), told.wait, told.code, told.sentence)
+    return status, view, {**told.as_record(), **_state(told.wait)}
 
 
 def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None) -> View:

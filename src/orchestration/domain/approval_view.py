@@ -15,7 +15,7 @@ from orchestration.domain.messages import how_to_decide, resume_steps
 from orchestration.domain.page import RESULT, Section, facts_of, figure, moment, table_of
 from orchestration.domain.review_page import Form, View
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
-from orchestration.domain.votes import UNNAMED, duration, links_count, stamp
+from orchestration.domain.votes import UNNAMED, VoteCode, duration, links_count, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from orchestration.domain.wait import Wait
 
 KICKER: Final = "Retraining approval"
+NOT_DECIDED: Final = "Nothing was decided"
+EXPIRED: Final = "The approval has expired"
 
 RUNS_SHOWN: Final = 6
 """Lines of the model's latest runs that whoever gathers reads, this run's among them."""
@@ -102,6 +104,30 @@ def approval_view(
         sections_of(asked, now),
         form,
         hint,
+    )
+
+
+def told_view(view: View, wait: Wait, code: VoteCode, sentence: str) -> View:
+    """The page after an answer: what became of it, and the approval as it stands now.
+
+    Args:
+        view: the approval's page.
+        wait: the approval after the answer.
+        code: what became of the answer.
+        sentence: that, for people.
+    """
+    titles = {VoteCode.DECIDED: "Decided", VoteCode.COUNTED: "Your approval is counted", VoteCode.EXPIRED: EXPIRED}
+    after = ""
+    if code is VoteCode.DECIDED:
+        ruling = wait.result.ruling if wait.result else None
+        after = " The run goes on." if ruling is not None and ruling.approved else " The run ends without it."
+    return replace(
+        view,
+        title=f"{titles.get(code, NOT_DECIDED)}: {wait.subject} of {wait.model}",
+        notice=sentence + after,
+        tone="good" if code in {VoteCode.DECIDED, VoteCode.COUNTED} else "warn",
+        clock="",
+        form=None,
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestration.domain.switches import KillSwitch
+    from orchestration.domain.wait import Wait
 
 COMMENT_LIMIT: Final = 1000
 """Characters of a reviewer's comment."""
@@ -195,6 +196,21 @@ def next_step(ladder: Ladder, step: int, now: datetime) -> LadderStep:
         return LadderStep(LadderAction.REMIND, 1, ladder.escalate_at, f"Still undecided; {left} are left.")
     coming = {0: ladder.remind_at, 1: ladder.escalate_at}.get(step, ladder.expire_at)
     return LadderStep(LadderAction.NOTHING, step, min(coming, ladder.expire_at), f"Nothing is due; {left} are left.")
+
+
+def weigh(wait: Wait, vote: Vote, *, now: datetime, paused: KillSwitch | None) -> VoteVerdict:
+    """What one more vote does to an open approval, or would do: ``count_vote`` on what its wait keeps."""
+    return count_vote(
+        [Vote(**entry) for entry in wait.data["votes"]],
+        vote,
+        needed=int(wait.data["approvals_needed"]),
+        asked_by=wait.data.get("asked_by") or (),
+        links_count=links_count(wait.data),
+        voters=wait.data.get("voters", ()),
+        deadline=datetime.fromisoformat(wait.deadline),
+        now=now,
+        paused=paused,
+    )
 
 
 def count_vote(

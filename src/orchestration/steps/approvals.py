@@ -35,11 +35,10 @@ from orchestration.domain.votes import (
     Vote,
     VoteCode,
     clean_comment,
-    count_vote,
-    links_count,
     matches_nonce,
     next_step,
     stamp,
+    weigh,
 )
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
@@ -250,17 +249,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     now, head = ports.now(), ports.table.chain_head(wait.model)
     vote = _vote(ballot, now)
     paused = switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id))
-    verdict = count_vote(
-        [Vote(**entry) for entry in wait.data["votes"]],
-        vote,
-        needed=int(wait.data["approvals_needed"]),
-        asked_by=wait.data.get("asked_by") or (),
-        links_count=links_count(wait.data),
-        voters=wait.data.get("voters", ()),
-        deadline=datetime.fromisoformat(wait.deadline),
-        now=now,
-        paused=paused,
-    )
+    verdict = weigh(wait, vote, now=now, paused=paused)
     if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
         lift = "" if paused is None else " ".join(("", *resume_steps(ports.settings.speaker, [paused.scope])))
         return BallotAnswer(verdict.code, verdict.sentence + (lift if verdict.code is VoteCode.PAUSED else ""), wait)
