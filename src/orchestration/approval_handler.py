@@ -37,7 +37,7 @@ from orchestration.steps.approvals import (
     TRAINING,
     Ballot,
     approval_of,
-    approval_of_link,
+    approval_of_nonce,
     decide,
     decide_request,
 )
@@ -189,7 +189,7 @@ def _get(query: dict[str, str], run_id: str, ports: ApprovalPorts) -> tuple[int,
     nonce = None
     if ports.settings.approval_access is ApprovalAccess.LINK:
         nonce = _nonce(query)
-        found = approval_of_link(ports, run_id, nonce)
+        found = approval_of_nonce(ports, run_id, nonce, Via.LINK)
         if found is None:
             _refuse(403, "Nothing was shown and nothing was decided. Use the newest message about this run.")
         wait = found

@@ -12,6 +12,7 @@ from orchestration.domain.contracts import Next
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.votes import (
     BEARER,
+    CHANNEL,
     Answer,
     ApprovalDecision,
     Ladder,
@@ -24,10 +25,10 @@ from orchestration.domain.votes import (
     clean_comment,
     count_vote,
     duration,
-    links_count,
     matches_nonce,
     next_step,
     nonce_hash,
+    refused_unnamed,
 )
 from orchestration.steps.approvals import ruled
 
@@ -117,7 +118,7 @@ def counted(
     hours: float = 1,
     paused: KillSwitch | None = None,
     asked_by: tuple[str, ...] = (),
-    links: bool = True,
+    refused: str | None = None,
     voters: tuple[str, ...] = (),
 ) -> VoteVerdict:
     return count_vote(
@@ -125,7 +126,7 @@ def counted(
         new,
         needed=needed,
         asked_by=asked_by,
-        links_count=links,
+        refused=refused,
         voters=voters,
         deadline=after(24),
         now=after(hours),
@@ -164,20 +165,56 @@ class TestVotes:
         assert verdict.code is VoteCode.COUNTED_BEFORE
         assert verdict.votes == (vote(ADA),)
 
-    def test_a_link_approves_only_where_anybody_may(self) -> None:
-        link = vote(BEARER, via=Via.LINK)
+    @pytest.mark.parametrize("via", [Via.LINK, Via.CHANNEL])
+    def test_what_names_nobody_approves_only_where_anybody_may(self, via: Via) -> None:
+        unnamed = vote(str(via), via=via)
 
-        assert counted([], link).code is VoteCode.DECIDED
-        refused = counted([], link, links=False)
+        assert counted([], unnamed).code is VoteCode.DECIDED
+        refused = counted([], unnamed, refused="Who are you?")
         assert (refused.code, refused.votes, refused.ruling) == (VoteCode.NAME_NEEDED, (), None)
-        assert "approve from a terminal" in refused.sentence
-        assert counted([], vote(BEARER, Answer.REJECTED, via=Via.LINK), links=False).code is VoteCode.DECIDED
+        assert refused.sentence == "Who are you? Nothing was decided."
+        rejected = counted([], vote(str(via), Answer.REJECTED, via=via), refused="Who are you?")
+        assert rejected.code is VoteCode.DECIDED
 
+    @pytest.mark.parametrize("via", [Via.LINK, Via.CHANNEL])
     @pytest.mark.parametrize(
         ("needed", "requested", "may"), [(1, False, True), (2, False, False), (1, True, False), (2, True, False)]
     )
-    def test_a_link_does_where_one_is_enough_and_nobody_asked(self, needed: int, requested: bool, may: bool) -> None:
-        assert links_count({"approvals_needed": needed, "requested": requested}) is may
+    def test_it_does_where_one_is_enough_and_nobody_asked(
+        self, needed: int, requested: bool, may: bool, via: Via
+    ) -> None:
+        data = {"approvals_needed": needed, "requested": requested, "severity": "warning", "channel": "always"}
+        said = refused_unnamed(via, data)
+        assert (said is None) is may
+        assert may or "this approval takes names: approve from a terminal. Rejecting works here." in str(said)
+
+    @pytest.mark.parametrize("via", [Via.IAM, Via.TERMINAL])
+    def test_who_is_named_needs_no_such_rule(self, via: Via) -> None:
+        assert refused_unnamed(via, {"approvals_needed": 2, "requested": True, "channel": "never"}) is None
+
+    @pytest.mark.parametrize(
+        ("channel", "severity", "may"),
+        [
+            ("never", "info", False),
+            ("never", "critical", False),
+            ("not_critical", "info", True),
+            ("not_critical", "warning", True),
+            ("not_critical", "critical", False),
+            ("not_critical", None, False),
+            ("always", "critical", True),
+            ("always", None, True),
+            (None, "warning", True),
+            (None, "critical", False),
+        ],
+    )
+    def test_a_policy_says_when_the_channel_approves_and_a_link_does_not_heed_it(
+        self, channel: str | None, severity: str | None, may: bool
+    ) -> None:
+        data = {"approvals_needed": 1, "severity": severity, **({"channel": channel} if channel else {})}
+        said = refused_unnamed(Via.CHANNEL, data)
+        assert (said is None) is may
+        assert may or ("the policy" in str(said) and "approve from a terminal" in str(said))
+        assert refused_unnamed(Via.LINK, data) is None
 
     @pytest.mark.parametrize(
         ("voters", "may"),
@@ -200,13 +237,18 @@ class TestVotes:
         assert verdict.code is (VoteCode.DECIDED if may else VoteCode.NO_VOTER)
         assert (verdict.ruling is not None) is may
 
-    def test_where_only_some_may_answer_a_link_only_shows(self) -> None:
-        assert not links_count({"approvals_needed": 1, "voters": [ADA]})
+    @pytest.mark.parametrize(("by", "via"), [(BEARER, Via.LINK), (CHANNEL, Via.CHANNEL)])
+    @pytest.mark.parametrize("voters", [(ADA,), ("*",), (BEARER, CHANNEL)])
+    def test_where_only_some_may_answer_nobody_answers_unnamed(
+        self, voters: tuple[str, ...], by: str, via: Via
+    ) -> None:
+        assert refused_unnamed(via, {"approvals_needed": 1, "voters": list(voters), "channel": "always"}) is not None
         for answer in Answer:
-            assert counted([], vote(BEARER, answer, via=Via.LINK), voters=(ADA,), links=False).ruling is None
+            verdict = counted([], vote(by, answer, via=via), voters=voters)
+            assert (verdict.code, verdict.ruling) == (VoteCode.NO_VOTER, None)
 
     def test_an_approval_asked_for_by_an_earlier_release_takes_a_link_of_one(self) -> None:
-        assert links_count({"approvals_needed": 1})
+        assert refused_unnamed(Via.LINK, {"approvals_needed": 1}) is None
 
     def test_who_asked_for_the_retraining_does_not_approve_it_and_may_reject_it(self) -> None:
         refused = counted([], vote(ADA), asked_by=(ADA,))
@@ -242,18 +284,24 @@ class TestNonces:
     FACTS = {"wait_id": "r1:approval:training", "manifest_sha256": "a" * 64, "deadline": after(24).isoformat()}  # noqa: RUF012 - read only
 
     def test_a_nonce_matches_its_own_hash_only(self) -> None:
-        hashes = [nonce_hash(nonce, **self.FACTS) for nonce in ("one", "two")]
+        hashes = [nonce_hash(nonce, Via.LINK, **self.FACTS) for nonce in ("one", "two")]
 
-        assert matches_nonce(nonce_hash("two", **self.FACTS), hashes)
-        assert not matches_nonce(nonce_hash("tw", **self.FACTS), hashes)
-        assert not matches_nonce(nonce_hash("", **self.FACTS), hashes)
-        assert not matches_nonce(nonce_hash("one", **self.FACTS), [])
+        assert matches_nonce(nonce_hash("two", Via.LINK, **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("tw", Via.LINK, **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("", Via.LINK, **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("one", Via.LINK, **self.FACTS), [])
 
     @pytest.mark.parametrize("changed", ["wait_id", "manifest_sha256", "deadline"])
     def test_a_nonce_is_bound_to_its_approval_its_plan_and_its_deadline(self, changed: str) -> None:
-        hashes = [nonce_hash("one", **self.FACTS)]
+        hashes = [nonce_hash("one", Via.LINK, **self.FACTS)]
 
-        assert not matches_nonce(nonce_hash("one", **{**self.FACTS, changed: "other"}), hashes)
+        assert not matches_nonce(nonce_hash("one", Via.LINK, **{**self.FACTS, changed: "other"}), hashes)
+
+    def test_a_nonce_of_a_button_is_none_of_a_link(self) -> None:
+        hashes = [nonce_hash("one", Via.CHANNEL, **self.FACTS)]
+
+        assert matches_nonce(nonce_hash("one", Via.CHANNEL, **self.FACTS), hashes)
+        assert not matches_nonce(nonce_hash("one", Via.LINK, **self.FACTS), hashes)
 
 
 def test_a_comment_keeps_its_lines_and_its_markup_and_loses_control_characters() -> None:

@@ -182,6 +182,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "training": "always",
             "promotion": "always",
             "approvals_needed": 2,
+            "channel": "never",
             "remind_hours": 1,
             "escalate_hours": 2,
             "expire_hours": 3,
@@ -799,7 +800,13 @@ RICH = {
         "confidence": 0.9,
         "guards": [{"metric": "recall", "minimum": 0.5, "slice": "young"}, {"metric": "rmse", "max_regression": 0}],
     },
-    "approval": {"training": "by-severity", "promotion": "always", "approvals_needed": 2, "expire_hours": 6},
+    "approval": {
+        "training": "by-severity",
+        "promotion": "always",
+        "approvals_needed": 2,
+        "expire_hours": 6,
+        "channel": "always",
+    },
     "promotion": {
         "endpoint": "churn-prod",
         "bake_minutes": 30,

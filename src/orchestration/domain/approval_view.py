@@ -15,7 +15,7 @@ from orchestration.domain.messages import how_to_decide, resume_steps
 from orchestration.domain.page import RESULT, Section, facts_of, figure, moment, table_of
 from orchestration.domain.review_page import Form, View
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
-from orchestration.domain.votes import UNNAMED, VoteCode, duration, links_count, stamp
+from orchestration.domain.votes import Via, VoteCode, duration, refused_unnamed, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,8 +93,9 @@ def approval_view(
     if form is not None and by_link and wait.data.get("voters"):
         ways = "; ".join(how_to_decide(speaker, wait.run_id))
         form, notice = None, f"{notice} The policy names who may answer, and a link names nobody. {ways}"
-    if form is not None and by_link and not links_count(wait.data):
-        form, hint = replace(form, approves=False), f"{UNNAMED} {how_to_decide(speaker, wait.run_id)[0]}"
+    refused = refused_unnamed(Via.LINK, wait.data) if by_link else None
+    if form is not None and refused is not None:
+        form, hint = replace(form, approves=False), f"{refused} {how_to_decide(speaker, wait.run_id)[0]}"
     return View(
         f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
         f"{KICKER} · run {wait.run_id}",

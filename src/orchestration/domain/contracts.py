@@ -84,6 +84,14 @@ class PolicyAction(StrEnum):
     RETRAIN = "retrain"
 
 
+class ChannelApproval(StrEnum):
+    """When an approval of the channel counts; the words of a policy."""
+
+    NEVER = "never"
+    NOT_CRITICAL = "not_critical"
+    ALWAYS = "always"
+
+
 class SignalSource(StrEnum):
     """Who raised a signal. Kill switches can be scoped to one of these."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import fastjsonschema
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import PolicyAction, Severity
+from orchestration.domain.contracts import ChannelApproval, PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import json_object, mapping, text
 from orchestration.domain.metrics import judged_as, near
@@ -117,6 +117,7 @@ class Approval:
     remind_hours: float
     escalate_hours: float
     expire_hours: float
+    channel: ChannelApproval = ChannelApproval.NOT_CRITICAL
 
 
 POLICY_BYTES_LIMIT: Final = 60_000
@@ -195,6 +196,7 @@ LATER_KEYS: Final = {
     ("expect_every_hours",): 0.0,
     ("stack_budget_runs",): 0,
     ("voters",): (),
+    ("approval", "channel"): "not_critical",
     ("promotion", "retain_capacity"): True,
     ("training", "slot_while_waiting"): "keep",
     ("evaluation", "champion"): "endpoint",
@@ -223,6 +225,7 @@ def policy_sha256(policy: Policy) -> str:
 def pinned_policy(record: dict[str, Any]) -> Policy:
     """The policy a manifest pinned; the inverse of ``policy_record``."""
     training, evaluation, promotion = record["training"], record["evaluation"], record["promotion"]
+    approval = record["approval"]
     kind = training["kind"]
     return Policy(
         **{
@@ -232,7 +235,7 @@ def pinned_policy(record: dict[str, Any]) -> Policy:
             "evaluation": Evaluation(
                 **{**evaluation, "guards": tuple(GuardMetric(**guard) for guard in evaluation["guards"])}
             ),
-            "approval": Approval(**record["approval"]),
+            "approval": Approval(**{**approval, "channel": ChannelApproval(approval.get("channel", "not_critical"))}),
             "voters": tuple(record.get("voters", ())),
             "promotion": Promotion(
                 **{**promotion, "kind": PromotionKind(promotion["kind"]), "alarms": tuple(promotion["alarms"])}
@@ -504,6 +507,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             remind_hours=min(float(approval.get("remind_hours", expire_hours / 6)), expire_hours),
             escalate_hours=min(float(approval.get("escalate_hours", expire_hours / 3)), expire_hours),
             expire_hours=expire_hours,
+            channel=ChannelApproval(approval.get("channel", ChannelApproval.NOT_CRITICAL)),
         ),
         promotion=Promotion(
             kind=PromotionKind(promotion.get("kind") or ("endpoint" if promotion.get("endpoint") else "none")),

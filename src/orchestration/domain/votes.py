@@ -1,8 +1,8 @@
 """Approvals: the ladder from asking to expiry, the counting of votes, the nonces of links. Pure.
 
 The ladder is data of the wait, never a timer: whoever looks asks ``next_step`` what is due. Silence ends in EXPIRED,
-which means no. One rejection decides; approvals count by person. Who asked for the retraining cannot approve it. A link names
-nobody, so it approves only where one approval of anybody is enough.
+which means no. One rejection decides; approvals count by person. Who asked for the retraining cannot approve it. A link and a
+button in chat name nobody, so they approve only where one approval of anybody is enough.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.contracts import ChannelApproval, Severity
 from orchestration.domain.failures import ended
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import paused_sentence
@@ -32,10 +33,11 @@ NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 BEARER: Final = "bearer link"
 """Who decides with a link: whoever holds it."""
 
+CHANNEL: Final = "Slack channel"
+"""Who decides by a button in chat: whoever is in the channel. AWS tells a function that is invoked from there of no person."""
 
-UNNAMED: Final = (
-    "A link does not say who you are, and this approval takes names: approve from a terminal. Rejecting works here."
-)
+COUNTS_NOT_CRITICAL: Final = frozenset({Severity.INFO, Severity.WARNING})
+"""Severities at which a channel's approval counts under ``not_critical``; one that nobody knows is none of them."""
 
 
 class Answer(StrEnum):
@@ -59,7 +61,23 @@ class Via(StrEnum):
 
     IAM = "iam identity"
     LINK = BEARER
+    CHANNEL = CHANNEL
     TERMINAL = "terminal"
+
+    @property
+    def unnamed(self) -> bool:
+        """True where nobody is named: what whoever holds a link, or is in a channel, says."""
+        return self in _UNNAMED
+
+
+_UNNAMED: Final = {
+    Via.LINK: "A link does not say who you are",
+    Via.CHANNEL: "A button in Slack does not say who you are",
+}
+"""What is said of each way that names nobody."""
+
+_NONCES: Final = {Via.LINK: "approval-link", Via.CHANNEL: "approval-channel"}
+"""What the hash of a nonce begins with, so that one of a button opens no page, and the other way round."""
 
 
 class LadderAction(StrEnum):
@@ -119,9 +137,9 @@ class LadderStep:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's word. ``by`` is the person's name, or ``BEARER`` for a link; ``at`` is ISO-8601 in UTC.
+    """One person's word. ``by`` is the person's name, or what ``via`` is where that names nobody; ``at`` is ISO-8601 in UTC.
 
-    ``arn`` is the caller's own, and ``proven_by`` says what makes the name the person's; empty for a link.
+    ``arn`` is the caller's own, and ``proven_by`` says what makes the name the person's; empty where nobody is named.
     """
 
     answer: Answer
@@ -205,7 +223,7 @@ def weigh(wait: Wait, vote: Vote, *, now: datetime, paused: KillSwitch | None) -
         vote,
         needed=int(wait.data["approvals_needed"]),
         asked_by=wait.data.get("asked_by") or (),
-        links_count=links_count(wait.data),
+        refused=refused_unnamed(vote.via, wait.data),
         voters=wait.data.get("voters", ()),
         deadline=datetime.fromisoformat(wait.deadline),
         now=now,
@@ -219,7 +237,7 @@ def count_vote(
     *,
     needed: int,
     asked_by: Sequence[str],
-    links_count: bool,
+    refused: str | None,
     voters: Sequence[str],
     deadline: datetime,
     now: datetime,
@@ -232,7 +250,7 @@ def count_vote(
         vote: the new one.
         needed: approvals by different people that decide.
         asked_by: names of those who asked for the retraining, where AWS proved them.
-        links_count: whether an approval of somebody unnamed counts.
+        refused: why an approval that names nobody does not count, as ``refused_unnamed`` says; None where it does.
         voters: names, or prefixes that end in ``*``, of those who may answer; empty for everybody.
         deadline: from then on nothing is counted.
         now: when the vote came.
@@ -241,7 +259,7 @@ def count_vote(
     before = tuple(votes)
     if now >= deadline:
         return VoteVerdict(VoteCode.EXPIRED, f"The approval expired at {stamp(deadline)}; no answer means no.", before)
-    if voters and not _named(vote.by, voters):
+    if voters and (vote.via.unnamed or not _named(vote.by, voters)):
         return VoteVerdict(
             VoteCode.NO_VOTER, f"{vote.by} is none of those who answer for this model. Nothing was decided.", before
         )
@@ -253,8 +271,8 @@ def count_vote(
             f"{paused_sentence(paused)} Nothing was decided; the approval stays open until {stamp(deadline)}.",
             before,
         )
-    if vote.via is Via.LINK and not links_count:
-        return VoteVerdict(VoteCode.NAME_NEEDED, f"{UNNAMED} Nothing was decided.", before)
+    if refused is not None:
+        return VoteVerdict(VoteCode.NAME_NEEDED, f"{refused} Nothing was decided.", before)
     if vote.by in asked_by:
         return VoteVerdict(
             VoteCode.ASKER,
@@ -288,15 +306,30 @@ def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> V
     return VoteVerdict(VoteCode.DECIDED, reason, votes, ruling)
 
 
-def links_count(data: Mapping[str, Any]) -> bool:
-    """Whether a link may approve what a wait asks.
+def refused_unnamed(via: Via, data: Mapping[str, Any]) -> str | None:
+    """Why an approval that came this way does not count because it names nobody; None where it counts.
 
-    Not where two have to, where whoever holds it may be who asked, or where only some may answer.
+    It does not where two have to approve, where whoever gives it may be who asked, or where only some may answer; and that
+    of the channel not where the policy keeps it out.
 
     Args:
+        via: how the approval came.
         data: data of the approval's wait.
     """
-    return int(data["approvals_needed"]) == 1 and not data.get("requested", False) and not data.get("voters")
+    if not via.unnamed:
+        return None
+    where = "approve from a terminal. Rejecting works here."
+    if int(data["approvals_needed"]) > 1 or data.get("requested", False) or data.get("voters"):
+        return f"{_UNNAMED[via]}, and this approval takes names: {where}"
+    allowed = ChannelApproval(data.get("channel", ChannelApproval.NOT_CRITICAL))
+    if via is Via.LINK or allowed is ChannelApproval.ALWAYS:
+        return None
+    if allowed is ChannelApproval.NEVER:
+        return f"{_UNNAMED[via]}, and the policy takes no approval of the channel: {where}"
+    severity = data.get("severity")
+    if severity in COUNTS_NOT_CRITICAL:
+        return None
+    return f"{_UNNAMED[via]}, and the policy takes none of the channel's at severity {severity or 'unknown'}: {where}"
 
 
 def nonce_shaped(given: str) -> bool:
@@ -304,12 +337,12 @@ def nonce_shaped(given: str) -> bool:
     return NONCE.fullmatch(given) is not None
 
 
-def nonce_hash(nonce: str, *, wait_id: str, manifest_sha256: str, deadline: str) -> str:
-    """What is stored of a link's nonce: a SHA-256 that also covers what the link may decide, on which plan, until when.
+def nonce_hash(nonce: str, via: Via, *, wait_id: str, manifest_sha256: str, deadline: str) -> str:
+    """What is stored of a nonce: a SHA-256 that also covers how it may come, what it may decide, on which plan, until when.
 
     The nonce has 256 random bits, so the hash needs neither salt nor stretching.
     """
-    return sha256(f"approval-link\x1f{nonce}\x1f{wait_id}\x1f{manifest_sha256}\x1f{deadline}")
+    return sha256(f"{_NONCES[via]}\x1f{nonce}\x1f{wait_id}\x1f{manifest_sha256}\x1f{deadline}")
 
 
 def matches_nonce(given: str, hashes: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from orchestration.domain.messages import how_to_decide
 from orchestration.domain.notification import Page
-from orchestration.domain.votes import links_count, nonce_hash
+from orchestration.domain.votes import Via, nonce_hash, refused_unnamed
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.rivals import against_rivals
 
@@ -37,7 +37,7 @@ def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
 def _what_the_link_does(wait: Wait) -> str:
     if wait.data.get("voters"):
         return "The link only shows, since the policy names who may answer: use the terminal, which says who you are."
-    if not links_count(wait.data):
+    if refused_unnamed(Via.LINK, wait.data) is not None:
         return (
             "The link shows, and rejects for whoever holds it: do not forward this message. To approve, use the terminal, "
             "which says who you are."
@@ -45,9 +45,11 @@ def _what_the_link_does(wait: Wait) -> str:
     return "The link decides once, for whoever holds it: do not forward this message."
 
 
-def hash_of_nonce(wait: Wait, nonce: str) -> str:
-    """What is stored of a link's nonce."""
-    return nonce_hash(nonce, wait_id=wait.wait_id, manifest_sha256=wait.data["manifest_sha256"], deadline=wait.deadline)
+def hash_of_nonce(wait: Wait, nonce: str, via: Via) -> str:
+    """What is stored of a nonce that was sent for an approval."""
+    return nonce_hash(
+        nonce, via, wait_id=wait.wait_id, manifest_sha256=wait.data["manifest_sha256"], deadline=wait.deadline
+    )
 
 
 def _link(ports: ApprovalPorts, wait: Wait) -> str:
@@ -63,7 +65,7 @@ def _link(ports: ApprovalPorts, wait: Wait) -> str:
         if current is None or current.resolved:
             return ""
         nonce = ports.nonce()
-        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce)}]
+        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce, Via.LINK)}]
         changed = ports.table.change_wait(current, replace(current, data={**current.data, "nonces": nonces}))
         return f"{address}&nonce={nonce}" if changed else None
 

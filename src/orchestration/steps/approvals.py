@@ -24,7 +24,6 @@ from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.signal import asker_of
 from orchestration.domain.switches import sources_of, switch_over
 from orchestration.domain.votes import (
-    BEARER,
     COMMENT_LIMIT,
     Answer,
     ApprovalDecision,
@@ -37,6 +36,7 @@ from orchestration.domain.votes import (
     clean_comment,
     matches_nonce,
     next_step,
+    refused_unnamed,
     stamp,
     weigh,
 )
@@ -83,7 +83,7 @@ REQUESTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A vote as it arrives. ``person`` is None with ``Via.LINK``, which needs ``nonce``; ``subject`` None means what is open."""
+    """A vote as it arrives. ``person`` is None where ``via`` names nobody, which needs ``nonce``; ``subject`` None means what is open."""
 
     run_id: str
     answer: Answer
@@ -152,6 +152,7 @@ def approval_data(
         "requested": signal.get("kind") == SignalKind.REQUEST or bool(asked_by),
         "asked_by": asked_by,
         "voters": list(policy.voters),
+        "channel": policy.approval.channel,
         "policy_written": written,
         "versions": verdict.versions if verdict else None,
         "votes": [],
@@ -208,12 +209,12 @@ def approval_of(ports: ApprovalPorts, run_id: str, subject: str | None = None) -
     return next((wait for wait in asked if not wait.resolved), asked[0] if asked else None)
 
 
-def approval_of_link(ports: ApprovalPorts, run_id: str, nonce: str) -> Wait | None:
-    """The approval a link belongs to; None for a link that is no link of this run."""
+def approval_of_nonce(ports: ApprovalPorts, run_id: str, nonce: str, via: Via) -> Wait | None:
+    """The approval a link or a button belongs to; None for one that was not sent for this run."""
     for subject in SUBJECTS:
         wait = ports.table.wait(run_id, WaitKind.APPROVAL, subject)
         if wait is not None and matches_nonce(
-            hash_of_nonce(wait, nonce), [entry["sha256"] for entry in wait.data.get("nonces", [])]
+            hash_of_nonce(wait, nonce, via), [entry["sha256"] for entry in wait.data.get("nonces", [])]
         ):
             return wait
     return None
@@ -229,10 +230,11 @@ def decide(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer:
 
 
 def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
-    if ballot.via is Via.LINK:
-        wait = approval_of_link(ports, ballot.run_id, ballot.nonce or "")
+    if ballot.via.unnamed:
+        wait = approval_of_nonce(ports, ballot.run_id, ballot.nonce or "", ballot.via)
         if wait is None or (ballot.subject and wait.subject != ballot.subject):
-            return BallotAnswer(VoteCode.LINK_INVALID, "This link is not valid.")
+            what = "link" if ballot.via is Via.LINK else "button"
+            return BallotAnswer(VoteCode.LINK_INVALID, f"This {what} is not valid.")
     else:
         wait = approval_of(ports, ballot.run_id, ballot.subject)
     if wait is None:
@@ -276,7 +278,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
 def _vote(ballot: Ballot, now: datetime) -> Vote:
     person = ballot.person
     if person is None:
-        return Vote(ballot.answer, BEARER, ballot.via, ballot.comment, now.isoformat())
+        return Vote(ballot.answer, str(ballot.via), ballot.via, ballot.comment, now.isoformat())
     return Vote(
         ballot.answer, person.name, ballot.via, ballot.comment, now.isoformat(), person.arn, str(person.proven_by)
     )
