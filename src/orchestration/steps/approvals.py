@@ -36,7 +36,6 @@ from orchestration.domain.votes import (
     clean_comment,
     matches_nonce,
     next_step,
-    refused_unnamed,
     stamp,
     weigh,
 )
