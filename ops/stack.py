@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -69,7 +71,7 @@ class Stack:
 
     def __init__(self, name: str, region: str | None = None, profile: str | None = None) -> None:
         self.name = name
-        self._session = session_in(region, profile)
+        self._session, self._making = session_in(region, profile), threading.Lock()
         self.place = Place(name, str(self._session.region_name), profile or "")
         """For the commands that are printed."""
         try:
@@ -99,14 +101,16 @@ class Stack:
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client in the stack's region."""
-        return self._session.client(service, config=config)  # type: ignore[call-overload] # the name is only known at run time
+        # Many threads may use a client at once, and one at a time a session.
+        with self._making:
+            return self._session.client(service, config=config)  # type: ignore[call-overload] # the name is only known at run time
 
-    @property
+    @functools.cached_property
     def table(self) -> HistoryTable:
         """The stack's HistoryTable."""
         return HistoryTable(self.client("dynamodb"), self.outputs["HistoryTableName"])
 
-    @property
+    @functools.cached_property
     def bucket(self) -> AutomationBucket:
         """The stack's AutomationBucket."""
         return AutomationBucket(self.client("s3"), self.outputs["AutomationBucketName"])

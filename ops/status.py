@@ -111,11 +111,11 @@ def status(stack: Stack, terminal: Terminal, *, check: bool) -> int:
 
 
 def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
-    table, files, settings = stack.table, policy_files(stack), _settings(stack)
+    table, files, settings = stack.table, policy_files(stack), settings_of(stack)
     switches, waits = table.kill_switches(), table.waits_without_tokens()
     default = model_name(settings.default_model)
     names = sorted({*table.models(), *files.models, *([default] if default else [])})
-    models = [_model(stack, name, files, settings, now) for name in names]
+    models = [model_status(stack, name, files, settings, now) for name in names]
     recent = gathered(heard(table, "", (now - RECENT).isoformat()))
     refused = [each for each in recent if each.decision in {Decision.REJECT, Decision.HOLD}]
     command = stack.place.command
@@ -189,7 +189,7 @@ def _refused(each: Heard) -> dict[str, Any]:
     return {name: getattr(each, name) for name in names}
 
 
-def _settings(stack: Stack) -> Settings:
+def settings_of(stack: Stack) -> Settings:
     """What the loop's functions are told, from the stack's parameters: whoever asks may read these, and no function's environment."""
     told = {"APPROVAL_ACCESS": "OFF", "APPROVAL_MODE": "by-severity"}
     for each in fields(Settings):
@@ -198,7 +198,8 @@ def _settings(stack: Stack) -> Settings:
     return Settings.from_env(told)
 
 
-def _model(stack: Stack, name: str, files: PolicyFiles, settings: Settings, now: datetime) -> ModelStatus:
+def model_status(stack: Stack, name: str, files: PolicyFiles, settings: Settings, now: datetime) -> ModelStatus:
+    """A model as it is now. Its policy is not looked at where ``files`` says that nobody let us list them."""
     table = stack.table
     stored = table.model(name)
     policy, missing = _policy(stack, name, files, settings)
