@@ -67,6 +67,7 @@ STATUS: Final = {
     VoteCode.ASKER: 403,
     VoteCode.NAME_NEEDED: 403,
     VoteCode.NO_VOTER: 403,
+    VoteCode.TOO_EARLY: 403,
     VoteCode.LINK_INVALID: 403,
     VoteCode.UNKNOWN: 404,
 }

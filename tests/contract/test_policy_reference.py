@@ -34,6 +34,7 @@ BESIDE: Final[dict[str, dict[str, Any]]] = {
 """What a file needs besides a key, by the beginning of its path; the longest counts. Others need nothing."""
 
 APART: Final[dict[str, dict[str, Any]]] = {
+    "approval.deputies": {"voters": ["ana"]},
     "promotion.kind": {"evaluation": ASKED},
     "promotion.target": {"evaluation": ASKED, "promotion": {"kind": "pipeline"}},
     "evaluation.champion": {"evaluation": {"metric": "auc", "minimum": 0.8}},

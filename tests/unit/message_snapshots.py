@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from orchestration.domain.failures import failure_sentence
 from orchestration.domain.messages import HELD, Speaker
 from orchestration.domain.notification import Message
 from orchestration.domain.reasons import Reason
-from orchestration.domain.votes import LadderAction
+from orchestration.domain.votes import LadderAction, MayAnswer
 
 SNAPSHOT: Final = Path(__file__).parent.parent / "snapshots" / "messages.txt"
 
@@ -27,6 +28,8 @@ SPEAKER: Final = Speaker(
     "https://example.com/runbook",
 )
 UNTIL: Final = "2026-03-03 14:00 UTC"
+ESCALATES: Final = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+ANA, CLEO = "arn:aws:iam::111122223333:user/ana", "arn:aws:iam::111122223333:user/cleo"
 DECIDING: Final = messages.how_to_decide(SPEAKER, "run-1")
 CAUSE: Final = json.dumps(
     {"TrainingJobName": "fraud-1", "TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no rows"}
@@ -120,6 +123,9 @@ def cases() -> Iterator[tuple[str, str, Message]]:
                 left="4 h 0 min",
                 until=UNTIL,
                 manifest="s3://automation/manifests/fraud/run-1.json",
+                answering=MayAnswer((ANA,), (CLEO,), ESCALATES).said(ESCALATES, ESCALATES + timedelta(hours=4))
+                if action is LadderAction.ESCALATE
+                else {},
                 deciding=DECIDING,
             ),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from orchestration.domain.votes import (
     ApprovalDecision,
     Ladder,
     LadderAction,
+    MayAnswer,
     Ruling,
     Via,
     Vote,
@@ -120,6 +123,7 @@ def counted(
     asked_by: tuple[str, ...] = (),
     refused: str | None = None,
     voters: tuple[str, ...] = (),
+    deputies: tuple[str, ...] = (),
 ) -> VoteVerdict:
     return count_vote(
         votes,
@@ -127,7 +131,7 @@ def counted(
         needed=needed,
         asked_by=asked_by,
         refused=refused,
-        voters=voters,
+        may_answer=MayAnswer(voters, deputies, after(8)),
         deadline=after(24),
         now=after(hours),
         paused=paused,
@@ -236,6 +240,69 @@ class TestVotes:
         verdict = counted([], vote(ADA, answer), voters=voters)
         assert verdict.code is (VoteCode.DECIDED if may else VoteCode.NO_VOTER)
         assert (verdict.ruling is not None) is may
+
+    @pytest.mark.parametrize("answer", list(Answer))
+    @pytest.mark.parametrize(
+        ("hours", "deputies", "code"),
+        [
+            (8 - 1e-9, (ADA,), VoteCode.TOO_EARLY),
+            (8, (ADA,), VoteCode.DECIDED),
+            (8, (f"{ADA[:-1]}*",), VoteCode.DECIDED),
+            (23.9, (ADA,), VoteCode.DECIDED),
+            (24, (ADA,), VoteCode.EXPIRED),
+            (8, (), VoteCode.NO_VOTER),
+            (8, (ADA[:-1],), VoteCode.NO_VOTER),
+        ],
+    )
+    def test_a_deputy_answers_from_the_very_moment_of_the_escalation_until_the_end(
+        self, answer: Answer, hours: float, deputies: tuple[str, ...], code: VoteCode
+    ) -> None:
+        verdict = counted([], vote(ADA, answer), hours=hours, voters=(GRACE,), deputies=deputies)
+        assert verdict.code is code
+        assert [each.deputy for each in verdict.votes] == ([True] if code is VoteCode.DECIDED else [])
+
+    def test_a_deputy_who_comes_too_early_hears_from_when_an_answer_counts(self) -> None:
+        verdict = counted([], vote(ADA), voters=(GRACE,), deputies=(ADA,))
+        assert verdict.sentence == (
+            f"{ADA} is a deputy, whose answer counts from 2026-03-02 17:00 UTC on. Nothing was decided."
+        )
+        late = MayAnswer((GRACE,), (ADA,), after(8) + timedelta(microseconds=1))
+        assert late.since_said == "2026-03-02 17:01 UTC"
+
+    def test_who_answers_from_the_beginning_is_no_deputy_whatever_else_names_him(self) -> None:
+        verdict = counted([], vote(ADA), voters=(ADA,), deputies=(ADA,))
+        assert (verdict.code, verdict.votes[0].deputy) == (VoteCode.DECIDED, False)
+        assert not counted([], vote(ADA), voters=(), deputies=(ADA,), hours=1).votes[0].deputy
+
+    def test_four_eyes_of_whom_one_is_a_deputys_are_two_people_and_none_that_asked(self) -> None:
+        people: dict[str, Any] = {"voters": (GRACE,), "deputies": (ADA,), "needed": 2, "hours": 9}
+        first = counted([], vote(ADA), **people)
+        assert (first.code, first.votes[0].deputy) == (VoteCode.COUNTED, True)
+        assert counted(list(first.votes), vote(ADA, via=Via.TERMINAL), **people).code is VoteCode.COUNTED_BEFORE
+        assert counted(list(first.votes), vote(GRACE), **people).code is VoteCode.DECIDED
+        assert counted([], vote(ADA), **people, asked_by=(ADA,)).code is VoteCode.ASKER
+
+    def test_a_vote_says_that_it_is_a_deputys_and_of_others_what_code_of_before_reads(self) -> None:
+        assert "deputy" not in vote().as_record()
+        assert Vote(**replace(vote(), deputy=True).as_record()).deputy
+
+    @pytest.mark.parametrize(
+        ("voters", "deputies", "hours", "said"),
+        [
+            ((), (), 0, {"may answer": "everybody who may answer at all"}),
+            (("ana", "b*"), (), 0, {"may answer": "ana, b*"}),
+            (("ana",), ("c", "d"), 7, {"may answer": "ana", "deputies": "c, d (from 2026-03-02 17:00 UTC on)"}),
+            (("ana",), ("c",), 8, {"may answer": "ana", "deputies": "c (now too)"}),
+        ],
+    )
+    def test_people_are_told_who_may_answer_and_who_from_when(
+        self, voters: tuple[str, ...], deputies: tuple[str, ...], hours: float, said: dict[str, str]
+    ) -> None:
+        assert MayAnswer(voters, deputies, after(8)).said(after(hours), after(24)) == said
+
+    def test_deputies_for_whom_no_time_is_left_never_answer(self) -> None:
+        said = MayAnswer(("ana",), ("c",), after(24)).said(after(1), after(24))
+        assert said["deputies"] == "c (never: nobody answers any more by then)"
 
     @pytest.mark.parametrize(("by", "via"), [(BEARER, Via.LINK), (CHANNEL, Via.CHANNEL)])
     @pytest.mark.parametrize("voters", [(ADA,), ("*",), (BEARER, CHANNEL)])

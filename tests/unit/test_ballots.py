@@ -122,6 +122,32 @@ def test_a_vote_on_what_the_release_before_asked_is_counted(world: World) -> Non
     assert stories.approve(world)["decided"]
 
 
+@pytest.mark.parametrize("swept", [True, False], ids=["escalated", "nobody swept"])
+def test_a_deputy_answers_once_it_is_time_to_escalate_whether_or_not_anybody_came_by(swept: bool, world: World) -> None:
+    approval = {
+        "training": "always",
+        "remind_hours": 4,
+        "escalate_hours": 8,
+        "deputies": [person("cleo")],
+        "expire_hours": 24,
+    }
+    stories.decided(world, approval=approval, voters=[person("ana")], actions=ASKS)
+    do(world, "park", kind="approval", subject="training", token="token")
+    world.clock.forward(hours=8, seconds=-1)
+    early = stories.approve(world, by="cleo")
+    assert (early["code"], early["counted"]) == ("TOO_EARLY", False)
+    assert wait_of(world).data["votes"] == []
+    world.clock.forward(seconds=1)
+    if swept:
+        do(world, "sweep")
+        (escalation,) = world.told("APPROVAL_ESCALATED")
+        assert f"{person('cleo')} (now too)" in escalation.text()
+    assert stories.approve(world, by="cleo")["code"] == "DECIDED"
+    (vote,) = wait_of(world).data["votes"]
+    assert vote["deputy"] is True
+    assert next_of(world, "token") == "train"
+
+
 def test_who_comes_after_the_expiry_is_told_of_it(world: World) -> None:
     asked(world)
     world.clock.forward(hours=30)

@@ -96,6 +96,14 @@ FINDINGS: dict[str, tuple[Any, str]] = {
         {**BARE, "approval": {"remind_hours": 8, "escalate_hours": 4}},
         "$.approval: remind_hours, escalate_hours and expire_hours must not decrease.",
     ),
+    "deputies where everybody answers": (
+        {**BARE, "approval": {"deputies": ["cleo"]}},
+        "$.approval.deputies: change nothing without $.voters: everybody answers from the beginning.",
+    ),
+    "deputies for whom no time is left": (
+        {**BARE, "voters": ["ana"], "approval": {"deputies": ["cleo"], "escalate_hours": 4, "expire_hours": 4}},
+        "$.approval.deputies: would never answer: escalate_hours has to be less than expire_hours.",
+    ),
     "approval asked for and forbidden": (
         {**BARE, "approval": {"training": "never"}, "actions": {"warning": "approve"}},
         "$.approval.training: is 'never', but $.actions asks for approval",
@@ -186,6 +194,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
             "remind_hours": 1,
             "escalate_hours": 2,
             "expire_hours": 3,
+            "deputies": ["cleo"],
         },
         "promotion": {
             "kind": "pipeline",
@@ -213,7 +222,7 @@ def test_everything_a_file_says_is_in_the_policy_under_its_own_name() -> None:
         list(record["evaluation"]["guards"]),
         list(record["promotion"]["alarms"]),
     )
-    record["voters"] = list(record["voters"])
+    record["voters"], record["approval"]["deputies"] = list(record["voters"]), list(record["approval"]["deputies"])
     for told_above in ("severity", "budget", "breaker", "data_quality"):
         del said[told_above]
     assert record == {"model": "churn", "version": "v1", **said}

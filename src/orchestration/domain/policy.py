@@ -118,6 +118,7 @@ class Approval:
     escalate_hours: float
     expire_hours: float
     channel: ChannelApproval = ChannelApproval.NOT_CRITICAL
+    deputies: tuple[str, ...] = ()
 
 
 POLICY_BYTES_LIMIT: Final = 60_000
@@ -197,6 +198,7 @@ LATER_KEYS: Final = {
     ("stack_budget_runs",): 0,
     ("voters",): (),
     ("approval", "channel"): "not_critical",
+    ("approval", "deputies"): (),
     ("promotion", "retain_capacity"): True,
     ("training", "slot_while_waiting"): "keep",
     ("evaluation", "champion"): "endpoint",
@@ -235,7 +237,13 @@ def pinned_policy(record: dict[str, Any]) -> Policy:
             "evaluation": Evaluation(
                 **{**evaluation, "guards": tuple(GuardMetric(**guard) for guard in evaluation["guards"])}
             ),
-            "approval": Approval(**{**approval, "channel": ChannelApproval(approval.get("channel", "not_critical"))}),
+            "approval": Approval(
+                **{
+                    **approval,
+                    "channel": ChannelApproval(approval.get("channel", "not_critical")),
+                    "deputies": tuple(approval.get("deputies", ())),
+                }
+            ),
             "voters": tuple(record.get("voters", ())),
             "promotion": Promotion(
                 **{**promotion, "kind": PromotionKind(promotion["kind"]), "alarms": tuple(promotion["alarms"])}
@@ -360,6 +368,13 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
     given = [hours for hours in ladder if hours is not None]
     if given != sorted(given):
         findings.append("$.approval: remind_hours, escalate_hours and expire_hours must not decrease.")
+    if approval.get("deputies"):
+        if not document.get("voters"):
+            findings.append(
+                "$.approval.deputies: change nothing without $.voters: everybody answers from the beginning."
+            )
+        if ladder[1] is not None and ladder[1] == ladder[2]:
+            findings.append("$.approval.deputies: would never answer: escalate_hours has to be less than expire_hours.")
     if approval.get("training") == "never" and "approve" in document.get("actions", {}).values():
         findings.append("$.approval.training: is 'never', but $.actions asks for approval; say 'by-severity'.")
     return tuple(findings)
@@ -508,6 +523,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             escalate_hours=min(float(approval.get("escalate_hours", expire_hours / 3)), expire_hours),
             expire_hours=expire_hours,
             channel=ChannelApproval(approval.get("channel", ChannelApproval.NOT_CRITICAL)),
+            deputies=tuple(approval.get("deputies", ())),
         ),
         promotion=Promotion(
             kind=PromotionKind(promotion.get("kind") or ("endpoint" if promotion.get("endpoint") else "none")),

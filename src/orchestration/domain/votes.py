@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -103,6 +103,7 @@ class VoteCode(StrEnum):
     ASKER = "ASKER"
     NAME_NEEDED = "NAME_NEEDED"
     NO_VOTER = "NO_VOTER"
+    TOO_EARLY = "TOO_EARLY"
     LINK_INVALID = "LINK_INVALID"
     UNKNOWN = "UNKNOWN"
 
@@ -149,10 +150,65 @@ class Vote:
     at: str
     arn: str = ""
     proven_by: str = ""
+    deputy: bool = False
+    """Whether the person answered as a deputy."""
 
     def as_record(self) -> dict[str, Any]:
         """The vote as the wait and the evidence keep it."""
-        return asdict(self)
+        record = asdict(self)
+        if not self.deputy:
+            # Code of before knows no deputies and reads a vote by its fields.
+            del record["deputy"]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class MayAnswer:
+    """Who may answer an approval: names, or beginnings of names that end in ``*``.
+
+    ``voters`` empty: everybody. ``deputies`` answer as well from ``since`` on, aware in UTC, the time the ladder escalates at:
+    its time and not its step, since a step may be taken late or, when nobody sweeps, never.
+    """
+
+    voters: tuple[str, ...]
+    deputies: tuple[str, ...]
+    since: datetime
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], parked_at: str) -> MayAnswer:
+        """Of the data of an approval's wait that was parked at ``parked_at``."""
+        since = Ladder.start(datetime.fromisoformat(parked_at), data["ladder"]).escalate_at
+        return cls(tuple(data.get("voters") or ()), tuple(data.get("deputies") or ()), since)
+
+    @property
+    def since_said(self) -> str:
+        """That time for people, to the minute it is over in: an answer given then counts."""
+        return stamp(self.since + timedelta(seconds=59, microseconds=999_999))
+
+    def deputy(self, name: str) -> bool:
+        """Whether somebody answers as a deputy alone."""
+        return bool(self.voters) and not _named(name, self.voters) and _named(name, self.deputies)
+
+    def refusal(self, vote: Vote, now: datetime) -> tuple[VoteCode, str] | None:
+        """Why an answer does not count now; None where it does."""
+        if not self.voters or (_named(vote.by, self.voters) and not vote.via.unnamed):
+            return None
+        if vote.via.unnamed or not self.deputy(vote.by):
+            return VoteCode.NO_VOTER, f"{vote.by} is none of those who answer for this model."
+        if now < self.since:
+            return VoteCode.TOO_EARLY, f"{vote.by} is a deputy, whose answer counts from {self.since_said} on."
+        return None
+
+    def said(self, now: datetime, deadline: datetime) -> dict[str, str]:
+        """Who may answer now, and who from when, for people; of deputies nothing where there are none."""
+        if not self.voters:
+            return {"may answer": "everybody who may answer at all"}
+        found = {"may answer": ", ".join(self.voters)}
+        if self.deputies:
+            when = "now too" if now >= self.since else f"from {self.since_said} on"
+            when = when if self.since < deadline else "never: nobody answers any more by then"
+            found["deputies"] = f"{', '.join(self.deputies)} ({when})"
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +280,7 @@ def weigh(wait: Wait, vote: Vote, *, now: datetime, paused: KillSwitch | None) -
         needed=int(wait.data["approvals_needed"]),
         asked_by=wait.data.get("asked_by") or (),
         refused=refused_unnamed(vote.via, wait.data),
-        voters=wait.data.get("voters", ()),
+        may_answer=MayAnswer.of(wait.data, wait.parked_at),
         deadline=datetime.fromisoformat(wait.deadline),
         now=now,
         paused=paused,
@@ -238,7 +294,7 @@ def count_vote(
     needed: int,
     asked_by: Sequence[str],
     refused: str | None,
-    voters: Sequence[str],
+    may_answer: MayAnswer,
     deadline: datetime,
     now: datetime,
     paused: KillSwitch | None,
@@ -251,7 +307,7 @@ def count_vote(
         needed: approvals by different people that decide.
         asked_by: names of those who asked for the retraining, where AWS proved them.
         refused: why an approval that names nobody does not count, as ``refused_unnamed`` says; None where it does.
-        voters: names, or prefixes that end in ``*``, of those who may answer; empty for everybody.
+        may_answer: who may answer.
         deadline: from then on nothing is counted.
         now: when the vote came.
         paused: the kill switch over the model, if one is thrown: it keeps approvals out, never rejections.
@@ -259,10 +315,10 @@ def count_vote(
     before = tuple(votes)
     if now >= deadline:
         return VoteVerdict(VoteCode.EXPIRED, f"The approval expired at {stamp(deadline)}; no answer means no.", before)
-    if voters and (vote.via.unnamed or not _named(vote.by, voters)):
-        return VoteVerdict(
-            VoteCode.NO_VOTER, f"{vote.by} is none of those who answer for this model. Nothing was decided.", before
-        )
+    refusal = may_answer.refusal(vote, now)
+    if refusal is not None:
+        return VoteVerdict(refusal[0], f"{refusal[1]} Nothing was decided.", before)
+    vote = replace(vote, deputy=may_answer.deputy(vote.by))
     if vote.answer is Answer.REJECTED:
         return _decided((*before, vote), Answer.REJECTED, [vote])
     if paused is not None:
@@ -293,8 +349,8 @@ def count_vote(
     return _decided(after, Answer.APPROVED, list(after))
 
 
-def _named(name: str, voters: Sequence[str]) -> bool:
-    return any(name.startswith(voter[:-1]) if voter.endswith("*") else name == voter for voter in voters)
+def _named(name: str, names: Sequence[str]) -> bool:
+    return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in names)
 
 
 def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> VoteVerdict:

@@ -152,6 +152,7 @@ def approval_data(
         "asked_by": asked_by,
         "voters": list(policy.voters),
         "channel": policy.approval.channel,
+        **({"deputies": list(policy.approval.deputies)} if policy.approval.deputies else {}),
         "policy_written": written,
         "versions": verdict.versions if verdict else None,
         "votes": [],

@@ -23,7 +23,7 @@ from orchestration.domain.reasons import Reason
 from orchestration.domain.records import manifest_key, report_key, sha256
 from orchestration.domain.switches import switches_over
 from orchestration.domain.training_target import TrainingTask
-from orchestration.domain.votes import LadderAction, duration, stamp
+from orchestration.domain.votes import LadderAction, MayAnswer, duration, stamp
 from orchestration.steps.approval_links import steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_uri, write_record
@@ -195,9 +195,16 @@ def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> N
             left=duration(deadline - ports.now()),
             until=stamp(deadline),
             manifest=str(wait.data["manifest_uri"]),
+            answering=_answering(wait, ports.now()),
             deciding=steps_to_decide(ports, wait),
         )
     )
+
+
+def _answering(wait: Wait, now: datetime) -> dict[str, str]:
+    """Who may answer, where only some may."""
+    may_answer = MayAnswer.of(wait.data, wait.parked_at)
+    return may_answer.said(now, datetime.fromisoformat(wait.deadline)) if may_answer.voters else {}
 
 
 # Statuses.
@@ -281,7 +288,12 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
             run_id=run_id,
             model=run.model,
             sentence=sentence,
-            facts={**facts, "manifest": manifest_uri, "signal": str(signal.get("signal_id"))},
+            facts={
+                **facts,
+                **(_answering(asked, ports.now()) if asked is not None else {}),
+                "manifest": manifest_uri,
+                "signal": str(signal.get("signal_id")),
+            },
             deciding=() if asked is None else steps_to_decide(ports, asked),
             until=stamp(datetime.fromisoformat(asked.deadline)) if asked is not None else "",
             links=(*_links(ports, manifest, status), *(_report_link(ports, run) if status.final else ())),
