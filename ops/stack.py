@@ -181,10 +181,20 @@ def json_given(name: str, given: bytes | str) -> dict[str, Any]:
 
 
 class _Session(boto3.Session):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._clients: dict[Any, Any] = {}
+
     def client(self, *arguments: Any, **options: Any) -> Any:
-        """Make a client, or say what of the configuration no client can be made with."""
+        """Give a client, the same one for the same arguments, or say what of the configuration none can be made with.
+
+        Making one takes longer than most calls do, and each has connections of its own.
+        """
+        asked = (arguments, frozenset(options.items()))
         try:
-            return super().client(*arguments, **options)
+            if asked not in self._clients:
+                self._clients[asked] = super().client(*arguments, **options)
+            return self._clients[asked]
         except BotoCoreError:
             raise
         except ValueError as error:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from botocore.config import Config
 from jsonschema import Draft7Validator
 
 from ops.invocation import Exit
@@ -160,6 +161,12 @@ def test_a_configuration_that_no_client_can_be_made_with_is_a_wrong_call(
     monkeypatch.setenv(name, value)
     with pytest.raises(CallError, match=value):
         session_in("eu-west-1").client("sts")
+
+
+def test_a_client_is_made_once_for_what_it_is_asked_with() -> None:
+    session, patient = session_in("eu-west-1"), Config(read_timeout=300)
+    assert session.client("sts") is session.client("sts")
+    assert session.client("sts", config=patient) is not session.client("sts")
 
 
 def test_whoever_is_not_signed_in_is_told_to_sign_in(
