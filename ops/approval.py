@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.identities import identity_in
 from ops.invocation import stack_command
 from ops.stack import CallError, OperatorError
+from orchestration.domain.approval_view import FOLLOWS
 from orchestration.domain.contracts import WaitKind
 
 if TYPE_CHECKING:
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from ops.terminal import Terminal
 
 SUBJECTS: Final = ("training", "promotion", "bake")
-
-FOLLOWS: Final = {
-    ("training", True): "The run goes on: it takes a training slot and trains.",
-    ("promotion", True): "The run goes on: the candidate is promoted.",
-    ("bake", True): "The candidate stays; the run ends PROMOTED.",
-    ("training", False): "The run ends APPROVAL_REJECTED; nothing is trained.",
-    ("promotion", False): "The run ends APPROVAL_REJECTED; what serves stays.",
-    ("bake", False): "The champion comes back; the run ends ROLLED_BACK when the endpoint has moved.",
-}
-"""What a decided approval has the run do, by what it is of and whether it is a yes."""
 
 
 def _run_and_comment(function: Callable[..., int]) -> Callable[..., int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that happened in a run. ``at`` is ISO-8601 in UTC, ``what`` a status, a wait or a vote."""
+    """Something that happened in a run. ``at`` is ISO-8601 in UTC, ``what`` a status, a wait or a vote; ``facts`` are gates."""
 
     at: str
     what: str
     sentence: str
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @stack_command("history", watch=True)
@@ -117,6 +118,7 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
         terminal.say(f"{each.at[:19]}  ", Styled("bold", each.what), hang=2)
         if each.sentence:
             terminal.say(f"  {each.sentence}")
+        terminal.facts(each.facts.items(), indent=4)
     if run is not None and run.outcome is None:
         terminal.say()
         terminal.say("What it waits for:")
@@ -157,7 +159,9 @@ def lived(statuses: list[dict[str, Any]], waits: Iterable[Wait]) -> list[Moment]
         details = mapping(row.get("details"))
         latest = max(latest, row["at"])
         sentence = details.get("sentence") or details.get("reason") or ""
-        placed.append((latest, Moment(row["at"], str(row["status"]), sentence)))
+        told = {"sentence", "reason"} if row["status"] == Status.CANDIDATE_EVALUATED else details.keys()
+        gates = {str(name): str(value) for name, value in details.items() if name not in told}
+        placed.append((latest, Moment(row["at"], str(row["status"]), sentence, gates)))
     said = {moment.sentence for _, moment in placed} | {moment.what for _, moment in placed}
     for wait in waits:
         asked = f"{wait.subject}_APPROVAL_REQUESTED".upper() in said

@@ -2,32 +2,68 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from ops.history import run_of
 from ops.invocation import stack_command
 from ops.terminal import Styled
+from orchestration.domain.approval_view import sections_of
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import sequence
+from orchestration.domain.votes import MayAnswer
+from orchestration.steps.approval_reading import asked_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ops.stack import Stack
     from ops.terminal import Terminal
+    from orchestration.domain.page import Section
     from orchestration.domain.wait import Wait
 
 
 @stack_command("waits", watch=True)
-def waits(stack: Stack, terminal: Terminal) -> int:
-    """Print what is parked: what it waits for, for whom, since when, until when."""
-    found = sorted(stack.table.waits_without_tokens(), key=lambda wait: wait.parked_at)
+@click.argument("run", required=False, default="", envvar="RETRAINING_RUN")
+def waits(stack: Stack, terminal: Terminal, *, run: str) -> int:
+    """Print what is parked: what it waits for, for whom, since when, until when.
+
+    With RUN, what that one waits for, and all that a reviewer sees before answering: gates, what changes, artifact and
+    image, policy, cost so far. Exit status 1: there is no such run.
+    """
+    if run:
+        run = run_of(stack, run)
+        found = [wait for wait in stack.table.waits_of_run_without_tokens(run) if not wait.resolved]
+    else:
+        found = sorted(stack.table.waits_without_tokens(), key=lambda wait: wait.parked_at)
+    seen = [_sections(stack, wait) if run else None for wait in found]
     documents = [wait_document(wait) for wait in found]
-    terminal.answer({"waits": documents})
+    terminal.answer(
+        {
+            "waits": [
+                {**each, "sections": None if sections is None else [section.as_json() for section in sections]}
+                for each, sections in zip(documents, seen, strict=True)
+            ]
+        }
+    )
     if not found:
-        terminal.say("Nothing is parked.")
-    for place, each in enumerate(documents):
+        terminal.say(f"Run {run} waits for nothing. Its life:" if run else "Nothing is parked.")
+    if run and not found:
+        terminal.command(stack.place.command("history", run=run))
+    for place, (each, sections) in enumerate(zip(documents, seen, strict=True)):
         if place:
             terminal.say()
-        _say(stack, terminal, each)
+        _say(stack, terminal, each, sections)
     return 0
+
+
+def _sections(stack: Stack, wait: Wait) -> tuple[Section, ...] | None:
+    """What a reviewer sees of an approval; None of a wait that is not for people."""
+    if wait.kind is not WaitKind.APPROVAL:
+        return None
+    return sections_of(asked_of(stack.table, stack.bucket, wait), datetime.now(UTC))
 
 
 def wait_document(wait: Wait) -> dict[str, Any]:
@@ -51,13 +87,15 @@ def wait_document(wait: Wait) -> dict[str, Any]:
             "counted_as": [vote["by"] for vote in sequence(data.get("votes"))],
             "asked_by": list(data.get("asked_by") or ()),
             "voters": list(data.get("voters") or ()),
+            "deputies": list(data.get("deputies") or ()),
+            "deputies_from": MayAnswer.of(data, wait.parked_at).since.isoformat() if data.get("deputies") else None,
         }
         if asked
         else None,
     }
 
 
-def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any]) -> None:
+def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], sections: tuple[Section, ...] | None) -> None:
     approval = wait["approval"]
     what = f"approval of {wait['subject']}" if approval else wait["kind"]
     terminal.say(Styled("bold", f"{what}, {wait['model']}"), hang=2)
@@ -75,8 +113,31 @@ def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any]) -> None:
             ("counted", ", ".join(approval["counted_as"]) or None),
             ("asked by", ", ".join(approval["asked_by"]) or None),
             ("may answer", ", ".join(approval["voters"]) or None),
+            ("deputies", _deputies(approval)),
         ]
     terminal.facts(facts)
+    if sections is not None:
+        say_sections(terminal, sections)
+    elif approval:
+        terminal.say("  all there is to see of it, and the answers:")
+        terminal.command(stack.place.command("waits", wait["run_id"]))
     if approval:
         for answer in ("approve", "reject"):
             terminal.command(stack.place.command(answer, wait["run_id"], comment="..."))
+
+
+def _deputies(approval: dict[str, Any]) -> str | None:
+    names = ", ".join(approval["deputies"])
+    return f"{names}, from {approval['deputies_from'][:19]} on" if names else None
+
+
+def say_sections(terminal: Terminal, sections: Iterable[Section]) -> None:
+    """Print what a page shows, below each other."""
+    for section in sections:
+        terminal.say()
+        terminal.say(Styled("bold", section.heading))
+        terminal.facts(section.facts)
+        for table in section.tables:
+            terminal.say(f"  {table.caption}:", hang=2)
+            terminal.table(table.columns, table.rows)
+    terminal.say()

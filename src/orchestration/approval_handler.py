@@ -16,12 +16,11 @@ from urllib.parse import parse_qsl
 
 from orchestration.composition import compose_approval
 from orchestration.dispatch import dispatch
-from orchestration.domain.approval_view import EXPIRED, KICKER, NOT_DECIDED, RUNS_SHOWN, Asked, approval_view, told_view
+from orchestration.domain.approval_view import EXPIRED, KICKER, NOT_DECIDED, approval_view, told_view
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.errors import ContentionError, InvalidRequestError
-from orchestration.domain.json_values import execution_name, json_object, mapping, text
+from orchestration.domain.json_values import execution_name, mapping, text
 from orchestration.domain.people import person_of
-from orchestration.domain.records import evidence_key, manifest_key
 from orchestration.domain.review_page import HEADERS, View, render
 from orchestration.domain.votes import (
     COMMENT_LIMIT,
@@ -32,9 +31,9 @@ from orchestration.domain.votes import (
     nonce_shaped,
 )
 from orchestration.settings import ApprovalAccess
+from orchestration.steps.approval_reading import asked_of
 from orchestration.steps.approvals import (
     SUBJECTS,
-    TRAINING,
     Ballot,
     approval_of,
     approval_of_nonce,
@@ -228,15 +227,7 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
 
 
 def _view(ports: ApprovalPorts, wait: Wait, nonce: str | None) -> View:
-    asked = Asked(
-        wait,
-        manifest=_document(ports, manifest_key(wait.model, wait.run_id)),
-        evaluation=_document(ports, evidence_key(wait.model, wait.run_id, "evaluation"))
-        if wait.subject != TRAINING
-        else {},
-        runs=ports.table.runs_of_model(wait.model, RUNS_SHOWN),
-        switches=ports.table.kill_switches(),
-    )
+    asked = asked_of(ports.table, ports.bucket, wait)
     by_link = ports.settings.approval_access is ApprovalAccess.LINK
     return approval_view(asked, ports.settings.speaker, ports.now(), by_link=by_link, nonce=nonce)
 
@@ -316,11 +307,6 @@ def _wants_json(request: dict[str, Any]) -> bool:
     headers = {str(name).lower(): str(value).lower() for name, value in mapping(request.get("headers")).items()}
     accepted = headers.get("accept", "")
     return "application/json" in accepted and "text/html" not in accepted
-
-
-def _document(ports: ApprovalPorts, key: str) -> dict[str, Any]:
-    """A JSON record of the bucket, or nothing: a page without it still decides."""
-    return mapping(json_object(ports.bucket.read(ports.bucket.uri(key)).body or b""))
 
 
 def _where(error: Exception) -> str:

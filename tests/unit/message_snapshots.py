@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.domain import messages
+from orchestration.domain.candidate_view import gate_facts, gates_of
 from orchestration.domain.commands import Place
 from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.failures import failure_sentence
@@ -31,6 +32,26 @@ UNTIL: Final = "2026-03-03 14:00 UTC"
 ESCALATES: Final = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
 ANA, CLEO = "arn:aws:iam::111122223333:user/ana", "arn:aws:iam::111122223333:user/cleo"
 DECIDING: Final = messages.how_to_decide(SPEAKER, "run-1")
+GATES: Final = gate_facts(
+    gates_of(
+        {
+            "verdict": {
+                "gates": [
+                    {"name": "auc bound", "value": 0.926, "comparison": ">", "bound": 0.866, "passed": True}
+                    | {"metric": "auc", "lower": 0.91, "upper": 0.94},
+                    {
+                        "name": "auc against champion",
+                        "value": 0.926,
+                        "comparison": ">=",
+                        "bound": 0.901,
+                        "passed": True,
+                    },
+                ]
+            }
+        },
+        {},
+    )
+)
 CAUSE: Final = json.dumps(
     {"TrainingJobName": "fraud-1", "TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no rows"}
 )
@@ -88,7 +109,8 @@ def cases() -> Iterator[tuple[str, str, Message]]:
                 run_id="run-1",
                 model="fraud",
                 sentence=SENTENCES.get(status, "What happened is said here"),
-                facts={"evidence": "s3://automation/evidence/fraud/run-1/outcome.json"},
+                facts={"evidence": "s3://automation/evidence/fraud/run-1/outcome.json"}
+                | (GATES if status is Status.PROMOTION_APPROVAL_REQUESTED else {}),
                 deciding=DECIDING if asks else (),
                 until=UNTIL if asks else "",
             ),
@@ -123,9 +145,9 @@ def cases() -> Iterator[tuple[str, str, Message]]:
                 left="4 h 0 min",
                 until=UNTIL,
                 manifest="s3://automation/manifests/fraud/run-1.json",
-                answering=MayAnswer((ANA,), (CLEO,), ESCALATES).said(ESCALATES, ESCALATES + timedelta(hours=4))
+                asked=MayAnswer((ANA,), (CLEO,), ESCALATES).said(ESCALATES, ESCALATES + timedelta(hours=4))
                 if action is LadderAction.ESCALATE
-                else {},
+                else GATES,
                 deciding=DECIDING,
             ),
         )

@@ -30,6 +30,7 @@ from orchestration.domain.votes import (
     duration,
     matches_nonce,
     next_step,
+    nobody_left,
     nonce_hash,
     refused_unnamed,
 )
@@ -285,6 +286,31 @@ class TestVotes:
     def test_a_vote_says_that_it_is_a_deputys_and_of_others_what_code_of_before_reads(self) -> None:
         assert "deputy" not in vote().as_record()
         assert Vote(**replace(vote(), deputy=True).as_record()).deputy
+
+    @pytest.mark.parametrize(
+        ("data", "left"),
+        [
+            ({}, True),
+            ({"asked_by": ["ana"]}, True),
+            ({"voters": ["ana"]}, True),
+            ({"voters": ["ana"], "asked_by": ["ana"]}, False),
+            ({"voters": ["an*"], "asked_by": ["ana"]}, True),
+            ({"voters": ["ana"], "deputies": ["bob"], "asked_by": ["ana"]}, True),
+            ({"voters": ["ana"], "approvals_needed": 2}, False),
+            ({"voters": ["ana", "ana"], "approvals_needed": 2}, False),
+            ({"voters": ["ana"], "deputies": ["ana"], "approvals_needed": 2}, False),
+            ({"voters": ["ana"], "deputies": ["bob"], "approvals_needed": 2}, True),
+            ({"voters": ["ana", "bob"], "approvals_needed": 2, "asked_by": ["bob"]}, False),
+        ],
+    )
+    def test_where_those_who_may_answer_are_not_enough_nobody_can_approve(
+        self, data: dict[str, Any], left: bool
+    ) -> None:
+        hours = {"remind_hours": 1, "escalate_hours": 2, "expire_hours": 3}
+        sentence = nobody_left({"approvals_needed": 1, "ladder": hours, **data}, after(0).isoformat())
+        assert (sentence is None) is left
+        if sentence is not None:
+            assert ("who asked for the run" in sentence) is ("asked_by" in data)
 
     @pytest.mark.parametrize(
         ("voters", "deputies", "hours", "said"),

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from orchestration.domain.approval_view import Asked, clock_of, sections_of
+from orchestration.domain.approval_view import Asked, approval_view, clock_of, sections_of
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.page import Section, Table, figure
+from orchestration.domain.review_page import Form, View
 from orchestration.domain.wait import Wait
+from tests.unit.fakes import SETTINGS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+LADDER = {"remind_hours": 1, "escalate_hours": 8, "expire_hours": 24.5}
 
 
 def asked(subject: str = "training", **given: Any) -> Asked:
@@ -25,6 +28,7 @@ def asked(subject: str = "training", **given: Any) -> Asked:
         "data": {},
     }
     about |= {key: given.pop(key) for key in [*given] if key in about}
+    about["data"] = {"approvals_needed": 1, "ladder": LADDER, **about["data"]}
     wait = Wait(WaitKind.APPROVAL, subject, token=None, execution_arn="arn:run-9", next_step_at="", **about)
     return Asked(wait, **{"manifest": {}, "evaluation": {}, "runs": [], **given})
 
@@ -35,23 +39,19 @@ def part(heading: str, given: Asked) -> Section:
     return found
 
 
+FOR_ALL = ["Artifact and image", "The policy", "Cost so far", "Runs before", "Time and answers", "For the record"]
+
+
 @pytest.mark.parametrize(
     ("subject", "headings"),
     [
-        (
-            "training",
-            ["What drifted", "What would be trained", "Runs before", "Time and answers", "For the record"],
-        ),
-        (
-            "promotion",
-            ["The candidate", "What drifted", "What was trained", "Runs before", "Time and answers", "For the record"],
-        ),
+        ("training", ["What drifted", "What would be trained", "What changes"]),
+        ("promotion", ["The candidate", "What changes", "What drifted", "What was trained"]),
+        ("bake", ["The candidate", "What changes", "What drifted", "What was trained"]),
     ],
 )
-def test_what_is_decided_comes_first_and_the_record_last_and_folded(subject: str, headings: list[str]) -> None:
-    sections = sections_of(asked(subject), NOW)
-    assert [section.heading for section in sections] == headings
-    assert [section.folded for section in sections] == [*[False] * (len(headings) - 1), True]
+def test_what_is_decided_comes_first_and_the_record_last(subject: str, headings: list[str]) -> None:
+    assert [section.heading for section in sections_of(asked(subject), NOW)] == [*headings, *FOR_ALL]
 
 
 # What drifted.
@@ -137,19 +137,112 @@ def test_a_reviewer_sees_what_would_be_trained_on_what_and_what_it_costs() -> No
         ("Dataset of the signal", "s3://data/march/"),
         ("Input data", "s3://d/"),
         ("Input epochs", "3"),
+        ("Instances", "not known: the training target says"),
         ("Longest training", "6 h"),
-        ("Serves now", "fraud-1"),
         ("Runs of the budget", "2 of 4 in 30 days, this one included"),
     )
 
 
-def test_without_a_limit_the_budget_says_so_and_without_a_champion_none_is_named() -> None:
+def test_without_a_limit_the_budget_says_so() -> None:
     given = asked(manifest={"training": {}}, data={"budget": {"used": 2, "runs": 0, "days": 7}})
     assert part("What would be trained", given).facts == (
-        ("Serves now", "no champion yet"),
+        ("Instances", "not known: the training target says"),
         ("Runs of the budget", "2, no limit in 7 days, this one included"),
     )
-    assert part("What would be trained", asked()).facts == ()
+
+
+@pytest.mark.parametrize(
+    ("resources", "shown"),
+    [
+        ({"InstanceType": "ml.m5.xlarge", "InstanceCount": 2}, "2 x ml.m5.xlarge"),
+        (
+            {"InstanceGroups": [{"InstanceType": "ml.a", "InstanceCount": 1}, {"InstanceType": "ml.b"}]},
+            "1 x ml.a, 1 x ml.b",
+        ),
+    ],
+)
+def test_a_training_job_says_on_what_it_would_run_and_with_which_image(resources: dict[str, Any], shown: str) -> None:
+    image = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/train@sha256:" + "a" * 64
+    request = {"ResourceConfig": resources, "AlgorithmSpecification": {"TrainingImage": image}}
+    given = asked(manifest=policy(training={"request": request}))
+    assert dict(part("What would be trained", given).facts)["Instances"] == shown
+    (table,) = part("Artifact and image", given).tables
+    assert table.rows == (("Training image", image, "sha256:" + "a" * 64),)
+
+
+# What changes.
+
+
+def policy(**sections: Any) -> dict[str, Any]:
+    """A manifest that pins a policy of these sections."""
+    return {"policy": {"version": "v7", "sha256": "5f", "effective": sections}}
+
+
+@pytest.mark.parametrize(
+    ("promotion", "wish", "severity", "then"),
+    [
+        ("none", "always", "critical", "nothing serves: the candidate stays in S3 or in the registry"),
+        ("endpoint", "never", "critical", "promoted, and nobody is asked again"),
+        ("registry", "always", "info", "promoted, if people approve that too"),
+        ("endpoint", "by-severity", "warning", "promoted, if people approve that too"),
+        ("endpoint", "by-severity", "info", "promoted, and nobody is asked again"),
+    ],
+)
+def test_a_yes_to_a_training_says_whether_anybody_is_asked_again(
+    promotion: str, wish: str, severity: str, then: str
+) -> None:
+    given = asked(
+        manifest=policy(promotion={"kind": promotion}, approval={"promotion": wish}), data={"severity": severity}
+    )
+    facts = dict(part("What changes", given).facts)
+    assert facts["After the training"].endswith(then)
+    assert facts["With a yes"] == "The run goes on: it takes a training slot and trains."
+    assert facts["Model now"] == "no champion yet"
+
+
+def test_what_no_record_says_of_a_change_is_not_known() -> None:
+    facts = dict(part("What changes", asked()).facts)
+    assert [facts[name] for name in ("After the training", "Kind of promotion", "Model now")] == ["not known"] * 3
+    champion = {"endpoint": "fraud-prod", "endpoint_config": "fraud-1", "model_name": "fraud-model-1"}
+    facts = dict(part("What changes", asked(manifest={"champion": champion})).facts)
+    assert [facts[name] for name in ("Endpoint", "Config now", "Model now")] == [*champion.values()]
+
+
+# The policy.
+
+
+@pytest.mark.parametrize(
+    ("in_force", "said"), [("5f", "the same"), ("6a", "another one, SHA-256 6a"), (None, "not known")]
+)
+def test_a_reviewer_sees_which_policy_decided_who_wrote_it_and_whether_it_changed(
+    in_force: str | None, said: str
+) -> None:
+    given = asked(manifest=policy(), data={"policy_sha256": in_force, "policy_written": "version v7 by ana"})
+    assert part("The policy", given).facts == (
+        ("Decided under version", "v7"),
+        ("SHA-256", "5f"),
+        ("File when asked", "version v7 by ana"),
+        ("In force when asked", said),
+    )
+    assert {value for _, value in part("The policy", asked()).facts} == {"not known"}
+
+
+# What it has cost.
+
+
+def test_a_run_has_cost_its_transitions_so_far_and_what_ran_at_a_price_that_is_said_or_not_known() -> None:
+    statuses = [
+        {"status": "RETRAINING_DECIDED", "at": "2026-03-02T09:00:00+00:00", "details": {}},
+        {"status": "TRAINING_STARTED", "at": "2026-03-02T09:00:00+00:00"},
+        {"status": "TRAINING_FINISHED", "at": "2026-03-02T10:30:00+00:00"},
+        {"status": "CANDIDATE_EVALUATED", "at": "2026-03-02T10:31:00+00:00"},
+    ]
+    facts = dict(part("Cost so far", asked("promotion", statuses=statuses)).facts)
+    # Decided, asked for a slot, trained, judged: two transitions each but for the training, which no choice follows.
+    assert facts["State transitions"] == "7: 0.000175 USD"
+    assert facts["TRAINING_STARTED"] == "1.50 h on instances that no record names; price not known"
+    assert "list price" in facts["Prices"]
+    assert part("Cost so far", asked()).facts == (("Cost so far", "not known: the run's statuses are not there"),)
 
 
 @pytest.mark.parametrize(("values", "more"), [(12, None), (13, "1 more; the manifest has them")])
@@ -165,86 +258,25 @@ def test_of_an_input_twelve_values_are_shown_and_the_others_counted(values: int,
 
 def test_the_record_says_where_everything_lies_that_is_asked_about() -> None:
     given = asked(
-        data={"manifest_uri": "s3://a/m.json", "manifest_sha256": "5f", "policy_written": "by ana"},
+        data={"manifest_uri": "s3://a/m.json", "manifest_sha256": "5f"},
         manifest={
-            "policy_version": "v7",
             "execution_arn": "arn:run-9",
-            "training": {"input": {"output_uri": "s3://a/out/", "champion_model_data_uri": "s3://a/old.tar.gz"}},
+            "training": {"input": {"output_uri": "s3://a/out/"}},
         },
     )
     assert part("For the record", given).facts == (
         ("Manifest", "s3://a/m.json"),
         ("Manifest SHA-256", "5f"),
-        ("Policy version", "v7"),
-        ("Policy file", "by ana"),
         ("Output", "s3://a/out/"),
-        ("Champion's model data", "s3://a/old.tar.gz"),
         ("Execution", "arn:run-9"),
     )
-
-
-# The candidate.
-
-
-def test_a_reviewer_sees_every_gate_the_failed_ones_first_and_both_models_numbers() -> None:
-    given = asked(
-        "promotion",
-        data={
-            "verdict": {
-                "sentence": "1 of 2 gates failed.",
-                "gates": [
-                    {"name": "auc bound", "value": 0.9, "comparison": ">=", "bound": 0.8, "passed": True},
-                    {"name": "guard recall", "value": None, "comparison": ">=", "bound": None, "passed": False},
-                ],
-                "promotion": {
-                    "kind": "endpoint",
-                    "endpoint": "fraud-prod",
-                    "previous_config": "fraud-config-1",
-                    "wanted_config": "fraud-2",
-                },
-            }
-        },
-        evaluation={
-            "verdict": {
-                "candidate_metrics": {"recall": 0.7, "auc": 0.9, "odd": None},
-                "champion_metrics": {"auc": 0.85, "odd": 0.5},
-            }
-        },
-    )
-    assert part("The candidate", given) == Section(
-        "The candidate",
-        (
-            ("Verdict", "1 of 2 gates failed."),
-            ("Promotion", "endpoint"),
-            ("Endpoint", "fraud-prod"),
-            ("Serves now", "fraud-config-1"),
-            ("Would serve", "fraud-2"),
-        ),
-        (
-            Table(
-                "Gates of the candidate",
-                ("Gate", "Candidate", "Bound", "Result"),
-                (("guard recall", "not measured", ">= no bound", "fail"), ("auc bound", "0.9", ">= 0.8", "pass")),
-            ),
-            Table(
-                "Candidate against champion, same data",
-                ("Metric", "Champion", "Candidate", "Change"),
-                (
-                    ("auc", "0.85", "0.9", "+0.05"),
-                    ("odd", "0.5", "not measured", ""),
-                    ("recall", "not measured", "0.7", ""),
-                ),
-            ),
-        ),
-    )
-    assert part("The candidate", asked("promotion")) == Section("The candidate")
 
 
 @pytest.mark.parametrize(("rows", "caption"), [(50, ""), (51, " (50 of 51 shown)")])
 def test_a_table_shows_fifty_rows_and_says_of_how_many(rows: int, caption: str) -> None:
     gates = [{"name": f"gate {n}", "comparison": ">=", "passed": True} for n in range(rows)]
     (table,) = part("The candidate", asked("promotion", data={"verdict": {"gates": gates}})).tables
-    assert (table.caption, len(table.rows)) == (f"Gates of the candidate{caption}", 50)
+    assert (table.caption, len(table.rows)) == (f"Gates, failed ones first{caption}", 50)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +337,7 @@ def test_a_reviewer_sees_how_long_there_is_and_who_answered_what() -> None:
             ("Asked", "2026-03-02 09:00 UTC"),
             ("Deadline", "2026-03-03 09:30 UTC (21 h 30 min left)"),
             ("Approvals", "2 different people must approve; one rejection is enough for a no"),
+            ("May answer", "everybody who may answer at all"),
         ),
         (
             Table(
@@ -333,3 +366,59 @@ def test_one_person_is_enough_where_nobody_says_how_many() -> None:
 def test_what_is_over_is_not_left(seconds: int, left: str) -> None:
     given = asked(deadline=(NOW + timedelta(seconds=seconds)).isoformat())
     assert dict(part("Time and answers", given).facts)["Deadline"].endswith(f"({left})")
+
+
+def test_a_deputys_answer_says_so_and_who_may_answer_is_said_while_it_is_open() -> None:
+    data = {
+        "voters": ["ana"],
+        "deputies": ["cleo"],
+        "asked_by": ["dan"],
+        "votes": [{**VOTES[0], "by": "cleo", "deputy": True}],
+    }
+    section = part("Time and answers", asked(data=data))
+    facts = dict(section.facts)
+    assert (facts["May answer"], facts["Deputies"]) == ("ana", "cleo (from 2026-03-02 17:00 UTC on)")
+    assert facts["May not approve"] == "dan, who asked for the run"
+    assert section.tables[0].rows[0][0] == "cleo (deputy)"
+    over = dict(part("Time and answers", asked(data=data, deadline=NOW.isoformat())).facts)
+    assert over.keys() == {"Asked", "Deadline", "Approvals"}
+
+
+# What can be done about it.
+
+SPEAKER = SETTINGS.speaker
+
+
+def view(**given: Any) -> View:
+    """The page of a training that is asked about."""
+    data = {"why": "Every guard passed.", **given.pop("data", {})}
+    return approval_view(asked(data=data, **given), SPEAKER, NOW)
+
+
+def test_a_page_offers_both_answers_where_both_count() -> None:
+    shown = view(plan_stands=True)
+    assert (shown.title, shown.tone, shown.hint) == ("Approve the training of fraud?", "plain", "")
+    assert shown.form == Form("?run=run-9", "training", None, approves=True)
+    assert shown.notice == "Every guard passed. People are asked before the training."
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"plan_stands": False}, "The manifest is not there as it was when this was asked"),
+        ({"data": {"voters": ["ana"], "asked_by": ["ana"]}}, "Nobody can approve this: it takes 1 of those"),
+        ({"data": {"voters": ["ana"], "approvals_needed": 2}}, "Nobody can approve this: it takes 2 of those"),
+    ],
+)
+def test_where_nobody_can_approve_any_more_a_page_says_so_and_rejects(given: dict[str, Any], hint: str) -> None:
+    shown = view(**given)
+    assert shown.form == Form("?run=run-9", "training", None, approves=False)
+    assert shown.hint.startswith(hint)
+    assert shown.tone == "warn"
+
+
+def test_what_whoever_shows_a_page_may_not_read_hinders_no_approval_and_is_said() -> None:
+    shown = view(plan_stands=None, unread=("The manifest may not be read by you.",))
+    assert shown.form is not None
+    assert shown.form.approves
+    assert shown.notice.endswith("before the training. The manifest may not be read by you.")

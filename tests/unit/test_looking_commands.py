@@ -47,6 +47,8 @@ CALLS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "status": (("status",), 0),
     "status, checked": (("status", "--check"), 1),
     "waits": (("waits",), 0),
+    "waits of a run": (("waits", "run-1"), 0),
+    "waits of nothing": (("waits", "nobody"), 1),
     "signals": (("signals",), 0),
     "signals of a model": (("signals", "--model", "fraud", "--since", "24h", "--limit", "1"), 0),
     "signals with nothing": (("signals", "--id", "nobody"), 1),

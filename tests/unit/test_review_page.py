@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from orchestration.domain.page import Section, Table
-from orchestration.domain.review_page import HEADERS, Form, View, render
+from orchestration.domain.review_page import HEADERS, STYLE, Form, View, render
 from tests.unit.test_approval_page import Outline
 from tests.unit.test_approval_view import asked, part
 
@@ -16,7 +16,7 @@ FULL = View(
     clock="3 h left.",
     sections=(
         Section("Drift", (("Metric", "psi"),), (Table("Gates", ("Gate", "Result"), (("auc", "pass"),)),)),
-        Section("Record", (("Manifest", "m"),), folded=True),
+        Section("Record", (("Manifest", "m"),)),
         Section("Tables only", (), (Table("Rows", ("Row", "Value"), (("a", "pass"), ("b", "x"))),)),
     ),
     form=Form("?run=run-9", "training", "n0nce"),
@@ -69,15 +69,30 @@ def test_a_form_of_who_is_signed_in_has_no_nonce_and_one_that_only_rejects_no_ap
     assert words(render(View("t", "k", "n", form=Form("?", "bake", None))))[5:7] == ["Your decision", "Comment"]
 
 
-def test_only_results_are_coloured_and_only_what_is_folded_is_folded() -> None:
+def test_only_results_are_coloured_and_nothing_is_folded() -> None:
     outline = Outline(render(FULL))
     assert [each["class"] for each in outline.all("td")] == ["pass", "figure", "figure"]
-    assert len(outline.all("details")) == 1
+    assert outline.all("details") == []
     odd = View(
         "t", "k", "n", sections=(Section("h", (), (Table("c", ("x", "Result"), (("1", "maybe"), ("2", "fail"))),)),)
     )
     assert [each["class"] for each in Outline(render(odd)).all("td")] == ["figure", "fail"]
     assert [each["class"] for each in Outline(render(odd)).all("section")[:1]] == ["notice plain"]
+
+
+def test_a_table_that_a_phone_shows_as_cards_names_each_value_and_stays_a_table_to_a_screen_reader() -> None:
+    outline = Outline(render(FULL))
+    assert [each["data-label"] for each in outline.all("td")] == ["Result", "Value", "Value"]
+    roles = [each.get("role") for tag in ("table", "thead", "tbody", "tr", "th", "td") for each in outline.all(tag)]
+    assert roles == [
+        *["table"] * 2,
+        *["rowgroup"] * 4,
+        *["row"] * 5,
+        *(["columnheader"] * 2 + ["rowheader"]),
+        *(["columnheader"] * 2 + ["rowheader"] * 2),
+        *["cell"] * 3,
+    ]
+    assert "td::before{content:attr(data-label)" in STYLE
 
 
 def test_a_document_for_programs_says_whether_anything_is_open_and_on_what() -> None:

@@ -10,12 +10,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from orchestration.domain.candidate_view import (
+    KINDS,
+    artifacts_section,
+    candidate_section,
+    plan_of_asked,
+    promotion_section,
+)
+from orchestration.domain.contracts import Severity
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.messages import how_to_decide, resume_steps
-from orchestration.domain.page import RESULT, Section, facts_of, figure, moment, table_of
+from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, moment, table_of
+from orchestration.domain.policy import PromotionKind
 from orchestration.domain.review_page import Form, View
+from orchestration.domain.run_report import RunRecords, run_report
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
-from orchestration.domain.votes import Via, VoteCode, duration, refused_unnamed, stamp
+from orchestration.domain.votes import MayAnswer, Via, VoteCode, duration, nobody_left, refused_unnamed, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +43,18 @@ RUNS_SHOWN: Final = 6
 
 SETTINGS_SHOWN: Final = 12
 """Values of a training's input, of those that the policy sets."""
+
+TRAINING: Final = "training"
+
+FOLLOWS: Final = {
+    ("training", True): "The run goes on: it takes a training slot and trains.",
+    ("promotion", True): "The run goes on: the candidate is promoted.",
+    ("bake", True): "The candidate stays; the run ends PROMOTED.",
+    ("training", False): "The run ends APPROVAL_REJECTED; nothing is trained.",
+    ("promotion", False): "The run ends APPROVAL_REJECTED; what serves stays.",
+    ("bake", False): "The champion comes back; the run ends ROLLED_BACK when the endpoint has moved.",
+}
+"""What a decided approval has the run do, by what it is of and whether it is a yes."""
 
 LOOPS_OWN_INPUT: Final = frozenset(
     {
@@ -55,7 +77,9 @@ class Asked:
     """An approval with what a reviewer has to see of it.
 
     Dictionaries are records as they are stored: the run's manifest, its evidence ``evaluation``, lines of the model's latest
-    runs. Each is empty where there is none or it cannot be read. ``wait`` needs no token, ``switches`` are all that are thrown.
+    runs, statuses of this one. Each is empty where there is none or it cannot be read; then ``unread`` says of what, and why.
+    ``wait`` needs no token, ``switches`` are all that are thrown. ``plan_stands``: whether the manifest is the one that was
+    asked about, None where that is not known.
     """
 
     wait: Wait
@@ -63,6 +87,9 @@ class Asked:
     evaluation: Mapping[str, Any]
     runs: Sequence[Mapping[str, Any]]
     switches: Sequence[KillSwitch] = ()
+    statuses: Sequence[Mapping[str, Any]] = ()
+    plan_stands: bool | None = None
+    unread: tuple[str, ...] = ()
 
 
 def approval_view(
@@ -90,12 +117,17 @@ def approval_view(
         tone = "warn"
         lift = " ".join(resume_steps(speaker, [switch.scope]))
         notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works. {lift}"
+    stuck = _stuck(asked) if form is not None else None
+    if form is not None and stuck is not None:
+        form, tone, hint = replace(form, approves=False), "warn", stuck
     if form is not None and by_link and wait.data.get("voters"):
         ways = "; ".join(how_to_decide(speaker, wait.run_id))
         form, notice = None, f"{notice} The policy names who may answer, and a link names nobody. {ways}"
     refused = refused_unnamed(Via.LINK, wait.data) if by_link else None
-    if form is not None and refused is not None:
+    if form is not None and stuck is None and refused is not None:
         form, hint = replace(form, approves=False), f"{refused} {how_to_decide(speaker, wait.run_id)[0]}"
+    if asked.unread:
+        notice = f"{notice} {' '.join(asked.unread)}"
     return View(
         f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
         f"{KICKER} · run {wait.run_id}",
@@ -106,6 +138,16 @@ def approval_view(
         form,
         hint,
     )
+
+
+def _stuck(asked: Asked) -> str | None:
+    """Why nobody can approve any more, so that rejecting is all that is left; None where somebody can."""
+    if asked.plan_stands is False:
+        return (
+            "The manifest is not there as it was when this was asked, so nobody can approve any more. Reject the run, and look at the "
+            "versions of its manifest."
+        )
+    return nobody_left(asked.wait.data, asked.wait.parked_at)
 
 
 def told_view(view: View, wait: Wait, code: VoteCode, sentence: str) -> View:
@@ -133,11 +175,35 @@ def told_view(view: View, wait: Wait, code: VoteCode, sentence: str) -> View:
 
 
 def sections_of(asked: Asked, now: datetime) -> tuple[Section, ...]:
-    """What the run is about, what it would do, what came of the runs before it, how long there is to decide."""
-    parts = [_drift(asked), _training(asked)]
-    if asked.wait.subject == "promotion":
-        parts.insert(0, _candidate(asked))
-    return (*parts, _last_runs(asked), _time_and_votes(asked, now), _record(asked))
+    """What a yes would change, on what grounds, what it has cost, what came of the runs before it, how long there is to decide."""
+    data = asked.wait.data
+    champion = mapping(asked.manifest.get("champion"))
+    if asked.wait.subject == TRAINING:
+        request = mapping(mapping(_policy(asked).get("training")).get("request"))
+        image = mapping(request.get("AlgorithmSpecification")).get("TrainingImage")
+        parts = [_drift(asked), _training(asked), _after_training(asked)]
+    else:
+        image, plan = None, plan_of_asked(data, asked.evaluation)
+        confidence = mapping(_policy(asked).get("evaluation")).get("confidence")
+        parts = [
+            candidate_section(data, asked.evaluation, confidence),
+            promotion_section(plan, champion, _follows(asked.wait.subject)),
+            _drift(asked),
+            _training(asked),
+        ]
+    return (
+        *parts,
+        artifacts_section(data, asked.evaluation, champion, image),
+        _policy_section(asked),
+        _cost(asked, now),
+        _last_runs(asked),
+        _time_and_votes(asked, now),
+        _record(asked),
+    )
+
+
+def _follows(subject: str) -> tuple[tuple[str, str | None], ...]:
+    return ("With a yes", FOLLOWS.get((subject, True))), ("With a no", FOLLOWS.get((subject, False)))
 
 
 def clock_of(asked: Asked, now: datetime) -> str:
@@ -175,7 +241,7 @@ def _drift(asked: Asked) -> Section:
 
 
 def _training(asked: Asked) -> Section:
-    training, champion = mapping(asked.manifest.get("training")), mapping(asked.manifest.get("champion"))
+    training = mapping(asked.manifest.get("training"))
     wanted = mapping(training.get("input"))
     dataset, budget = mapping(asked.manifest.get("dataset")), mapping(asked.wait.data.get("budget"))
     settings = [(f"Input {key}", value) for key, value in sorted(wanted.items()) if key not in LOOPS_OWN_INPUT]
@@ -191,9 +257,95 @@ def _training(asked: Asked) -> Section:
             ("Dataset of the signal", dataset.get("uri")),
             *settings[:SETTINGS_SHOWN],
             ("Input, not shown", f"{more:,} more; the manifest has them" if more > 0 else None),
+            ("Instances", _training_instances(asked)),
             ("Longest training", f"{figure(training.get('max_hours'))} h" if training.get("max_hours") else None),
-            ("Serves now", champion.get("model_name") or ("no champion yet" if asked.manifest else None)),
             ("Runs of the budget", used),
+        ),
+    )
+
+
+def _training_instances(asked: Asked) -> str:
+    """What a training runs on, where the policy asks for it; a team's own target names its own."""
+    request = mapping(mapping(_policy(asked).get("training")).get("request"))
+    wanted = mapping(request.get("ResourceConfig"))
+    groups = [mapping(group) for group in sequence(wanted.get("InstanceGroups"))] or [wanted]
+    named = [
+        f"{figure(each.get('InstanceCount')) or 1} x {each['InstanceType']}"
+        for each in groups
+        if each.get("InstanceType")
+    ]
+    return ", ".join(named) or f"{NOT_KNOWN}: the training target says"
+
+
+def _policy(asked: Asked) -> dict[str, Any]:
+    """The policy in force, as the manifest pins it; empty where there is no manifest."""
+    return mapping(mapping(asked.manifest.get("policy")).get("effective"))
+
+
+def _after_training(asked: Asked) -> Section:
+    """What a yes to a training leads to: whether anybody is asked again before it serves."""
+    policy, champion = _policy(asked), mapping(asked.manifest.get("champion"))
+    promotion, wish = mapping(policy.get("promotion")), mapping(policy.get("approval")).get("promotion")
+    asks = wish == "always" or (wish == "by-severity" and asked.wait.data.get("severity") != Severity.INFO)
+    if not policy:
+        then = NOT_KNOWN
+    elif promotion.get("kind") == PromotionKind.NONE:
+        then = "nothing serves: the candidate stays in S3 or in the registry"
+    else:
+        then = f"a candidate that passes its gates is promoted, {'if people approve that too' if asks else 'and nobody is asked again'}"
+    return Section(
+        "What changes",
+        facts_of(
+            *_follows(TRAINING),
+            ("After the training", then),
+            ("Kind of promotion", KINDS.get(str(promotion.get("kind")), NOT_KNOWN)),
+            ("Endpoint", promotion.get("endpoint") or champion.get("endpoint")),
+            ("Config now", champion.get("endpoint_config")),
+            ("Model now", champion.get("model_name") or ("no champion yet" if asked.manifest else NOT_KNOWN)),
+        ),
+    )
+
+
+def _policy_section(asked: Asked) -> Section:
+    pinned, data = mapping(asked.manifest.get("policy")), asked.wait.data
+    same = None
+    if pinned.get("sha256") and data.get("policy_sha256"):
+        same = (
+            "the same" if pinned["sha256"] == data["policy_sha256"] else f"another one, SHA-256 {data['policy_sha256']}"
+        )
+    return Section(
+        "The policy",
+        facts_of(
+            ("Decided under version", known(pinned.get("version") or asked.manifest.get("policy_version"))),
+            ("SHA-256", known(pinned.get("sha256"))),
+            ("File when asked", known(data.get("policy_written"))),
+            ("In force when asked", known(same)),
+        ),
+    )
+
+
+def _cost(asked: Asked, now: datetime) -> Section:
+    """What the run has cost until now, as the report of a run counts it."""
+    rows = [{"status": row.get("status"), "at": row.get("at")} for row in asked.statuses]
+    outcome = {"statuses": rows, "ended_at": now.isoformat(), "died": True}
+    found = {"manifest": asked.manifest, "evaluation": asked.evaluation, "outcome": outcome}
+    report = run_report(RunRecords(asked.wait.model, asked.wait.run_id, "", found))
+    if not rows:
+        return Section("Cost so far", (("Cost so far", f"{NOT_KNOWN}: the run's statuses are not there"),))
+    phases = [
+        (
+            phase.status,
+            f"{(phase.seconds or 0) / 3600:.2f} h on {phase.instances or 'instances that no record names'}; price {NOT_KNOWN}",
+        )
+        for phase in report.phases
+        if phase.instances != "-" and phase.seconds is not None
+    ]
+    return Section(
+        "Cost so far",
+        facts_of(
+            ("State transitions", f"{report.transitions}: {report.transitions_usd:g} USD"),
+            *phases,
+            ("Prices", report.price_source),
         ),
     )
 
@@ -205,57 +357,9 @@ def _record(asked: Asked) -> Section:
         facts_of(
             ("Manifest", asked.wait.data.get("manifest_uri")),
             ("Manifest SHA-256", asked.wait.data.get("manifest_sha256")),
-            ("Policy version", asked.manifest.get("policy_version")),
-            ("Policy file", asked.wait.data.get("policy_written")),
             ("Output", wanted.get("output_uri")),
-            ("Champion's model data", wanted.get("champion_model_data_uri")),
-            ("Execution", asked.manifest.get("execution_arn")),
+            ("Execution", known(asked.manifest.get("execution_arn") or asked.wait.execution_arn)),
         ),
-        folded=True,
-    )
-
-
-def _candidate(asked: Asked) -> Section:
-    verdict = mapping(asked.wait.data.get("verdict"))
-    measured = mapping(asked.evaluation.get("verdict"))
-    candidate, champion = mapping(measured.get("candidate_metrics")), mapping(measured.get("champion_metrics"))
-    gates = tuple(
-        (
-            str(gate.get("name")),
-            figure(gate.get("value")) or "not measured",
-            f"{gate.get('comparison')} {figure(gate.get('bound')) or 'no bound'}",
-            "pass" if gate.get("passed") else "fail",
-        )
-        # What failed first: of a long list only the beginning is shown.
-        for gate in sorted(map(mapping, sequence(verdict.get("gates"))), key=lambda gate: bool(gate.get("passed")))
-    )
-    metrics = tuple(
-        (
-            name,
-            figure(champion.get(name)) or "not measured",
-            figure(value) or "not measured",
-            _change(champion.get(name), value),
-        )
-        for name, value in sorted(candidate.items())
-    )
-    plan = mapping(verdict.get("promotion"))
-    tables = []
-    if gates:
-        tables.append(table_of("Gates of the candidate", ("Gate", "Candidate", "Bound", RESULT), gates))
-    if metrics:
-        tables.append(
-            table_of("Candidate against champion, same data", ("Metric", "Champion", "Candidate", "Change"), metrics)
-        )
-    return Section(
-        "The candidate",
-        facts_of(
-            ("Verdict", verdict.get("sentence")),
-            ("Promotion", plan.get("kind")),
-            ("Endpoint", plan.get("endpoint")),
-            ("Serves now", plan.get("previous_config")),
-            ("Would serve", plan.get("wanted_config")),
-        ),
-        tuple(tables),
     )
 
 
@@ -281,7 +385,7 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
     left = f"{duration(deadline - now)} left" if now < deadline else "over"
     votes = tuple(
         (
-            str(vote.get("by")),
+            f"{vote.get('by')}{' (deputy)' if vote.get('deputy') else ''}",
             str(vote.get("answer")),
             str(vote.get("via")),
             moment(vote.get("at")),
@@ -291,20 +395,18 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
     )
     tables = (table_of("Answers so far", ("Who", "Answer", "Known by", "When", "Comment"), votes),) if votes else ()
     people = "1 person" if needed == 1 else f"{needed} different people"
+    asked_by = list(map(str, sequence(asked.wait.data.get("asked_by"))))
+    is_open = asked.wait.result is None and now < deadline
+    may_answer = MayAnswer.of(asked.wait.data, asked.wait.parked_at).said(now, deadline) if is_open else {}
     return Section(
         "Time and answers",
         facts_of(
             ("Asked", moment(asked.wait.parked_at)),
             ("Deadline", f"{stamp(deadline)} ({left})"),
-            (
-                "Approvals",
-                f"{people} must approve; one rejection is enough for a no",
-            ),
+            ("Approvals", f"{people} must approve; one rejection is enough for a no"),
+            ("May answer", may_answer.get("may answer")),
+            ("Deputies", may_answer.get("deputies")),
+            ("May not approve", f"{', '.join(asked_by)}, who asked for the run" if asked_by and is_open else None),
         ),
         tables,
     )
-
-
-def _change(before: Any, after: Any) -> str:
-    old, new = number(before), number(after)
-    return "" if old is None or new is None else f"{new - old:+.4g}"

@@ -417,10 +417,10 @@ def approval_undecided(
     left: str,
     until: str,
     manifest: str,
-    answering: Mapping[str, str],
+    asked: Mapping[str, str],
     deciding: tuple[Step, ...],
 ) -> Message:
-    """People are reminded of an approval, or others are called; ``answering`` says who may answer."""
+    """People are reminded of an approval, or others are called; ``asked`` is on what, and who may answer."""
     escalates = action is LadderAction.ESCALATE
     return Message(
         model=model,
@@ -430,7 +430,7 @@ def approval_undecided(
             f"The {what_is_asked(subject)} of {model} waits for approval. Nobody has decided yet; {left} are left, then the answer is "
             f"no. {why}"
         ),
-        facts=(("run", run_id), ("deadline", until), *answering.items(), ("manifest", manifest)),
+        facts=(("run", run_id), ("deadline", until), *asked.items(), ("manifest", manifest)),
         next_steps=(*deciding, *((speaker.runbook("approval-undecided"),) if escalates else ())),
         escalates=escalates,
         asks=True,

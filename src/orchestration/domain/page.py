@@ -69,6 +69,9 @@ TEXT_SHOWN: Final = 1000
 ROWS_SHOWN: Final = 50
 """Rows of one table. A page of all texts and rows at their limits has a tenth of the 6 MB that Lambda answers with."""
 
+NOT_KNOWN: Final = "not known"
+"""What stands where a record does not say."""
+
 RESULT: Final = "Result"
 """The column whose cells are ``pass`` or ``fail``, coloured as well as worded."""
 
@@ -84,12 +87,22 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page: a heading, facts by name, tables. A folded one shows its heading until it is opened."""
+    """A part of the page: a heading, facts by name, tables."""
 
     heading: str
     facts: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
-    folded: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "heading": self.heading,
+            "facts": dict(self.facts),
+            "tables": [
+                {"caption": table.caption, "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows]}
+                for table in self.tables
+            ],
+        }
 
 
 def style_hash(style: str) -> str:
@@ -106,9 +119,6 @@ def section_html(section: Section, position: int) -> str:
     """A section as HTML; its position tells its heading from others."""
     rows = "".join(f"<dt>{html(name)}</dt><dd>{html(value)}</dd>\n" for name, value in section.facts)
     inner = (f"<dl>\n{rows}</dl>\n" if rows else "") + "".join(table_html(table) for table in section.tables)
-    if section.folded:
-        heading = html(section.heading)
-        return f'<section aria-label="{heading}">\n<details>\n<summary>{heading}</summary>\n{inner}</details>\n</section>\n'
     return (
         f'<section aria-labelledby="part-{position}">\n<h2 id="part-{position}">{html(section.heading)}</h2>\n'
         f"{inner}</section>\n"
@@ -117,22 +127,28 @@ def section_html(section: Section, position: int) -> str:
 
 def table_html(table: Table) -> str:
     """A table as HTML."""
-    head = "".join(f'<th scope="col">{html(column)}</th>' for column in table.columns)
+    head = "".join(f'<th scope="col" role="columnheader">{html(column)}</th>' for column in table.columns)
     rows = "".join(
-        f'<tr><th scope="row">{html(row[0])}</th>' + "".join(map(_cell, table.columns[1:], row[1:])) + "</tr>\n"
+        f'<tr role="row"><th scope="row" role="rowheader">{html(row[0])}</th>'
+        + "".join(map(_cell, table.columns[1:], row[1:]))
+        + "</tr>\n"
         for row in table.rows
     )
-    # Focusable, so that a keyboard can scroll a table that is wider than a phone.
+    # A table that a narrow screen shows as cards is none any more to a screen reader but by its roles.
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html(table.caption)}">\n<table>\n'
-        f"<caption>{html(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n"
-        "</table>\n</div>\n"
+        f'<table role="table">\n<caption>{html(table.caption)}</caption>\n'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n<tbody role="rowgroup">\n{rows}</tbody>\n</table>\n'
     )
 
 
 def _cell(column: str, cell: str) -> str:
-    style = f' class="{cell}"' if column == RESULT and cell in {"pass", "fail"} else ' class="figure"'
-    return f"<td{style}>{html(cell)}</td>"
+    style = cell if column == RESULT and cell in {"pass", "fail"} else "figure"
+    return f'<td class="{style}" role="cell" data-label="{html(column)}">{html(cell)}</td>'
+
+
+def known(value: Any) -> str:
+    """A value that a reader misses where it is none: then it says so."""
+    return NOT_KNOWN if value in (None, "") else str(value)
 
 
 def facts_of(*given: tuple[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,15 @@ background:var(--paper);color:var(--ink);font:inherit}
 button{flex:1 1 9rem;min-height:2.9rem;padding:.5rem 1.2rem;border:2px solid var(--yes);border-radius:.4rem;
 background:var(--yes);color:var(--yes-ink);font:inherit;font-weight:600;cursor:pointer}
 button.no{border-color:var(--no);background:transparent;color:var(--no)}
+dl+table,table+table{margin-top:1.1rem}
+table{overflow-wrap:anywhere}
+th:first-child{min-width:6rem}
+@media (max-width:44rem){table,caption,tbody,tr,th,td{display:block}
+thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+tr{padding:.5rem 0;border-top:1px solid var(--line)}
+th,td,thead th{padding:.1rem 0;border:0}
+tbody th{font-weight:600}
+td::before{content:attr(data-label) ": ";color:var(--soft);font-weight:400}}
 """
 )
 
@@ -80,20 +89,7 @@ class View:
             "notice": cut(self.notice, NOTICE_SHOWN),
             "open": self.form is not None,
             "subject": self.form.subject if self.form else None,
-            "sections": [
-                {
-                    "heading": section.heading,
-                    "facts": dict(section.facts),
-                    "tables": [
-                        {
-                            "caption": table.caption,
-                            "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
-                        }
-                        for table in section.tables
-                    ],
-                }
-                for section in self.sections
-            ],
+            "sections": [section.as_json() for section in self.sections],
         }
 
 

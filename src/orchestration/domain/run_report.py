@@ -288,7 +288,7 @@ def run_report(records: RunRecords) -> RunReport:
         for guard in map(mapping, sequence(decision.get("guards")))
     ]
     gates = sorted(
-        (_gate(mapping(gate), verdict) for gate in sequence(verdict.get("gates"))), key=lambda gate: gate.passed
+        (gate_shown(mapping(gate), verdict) for gate in sequence(verdict.get("gates"))), key=lambda gate: gate.passed
     )
     votes = list(_votes(records))
     way = tuple(_way(records))
@@ -442,7 +442,8 @@ def _votes(records: RunRecords) -> Iterable[VoteShown]:
             yield VoteShown(subject, ended, None, None, decided, _text(why) or "")
 
 
-def _gate(gate: dict[str, Any], verdict: Mapping[str, Any]) -> GateShown:
+def gate_shown(gate: dict[str, Any], verdict: Mapping[str, Any]) -> GateShown:
+    """A gate of a verdict, with the champion's number beside it."""
     value, bound, lower, upper = (number(gate.get(name)) for name in ("value", "bound", "lower", "upper"))
     name = str(gate.get("name"))
     part = name.partition(" in slice ")[2].partition(" against ")[0]

@@ -362,6 +362,24 @@ def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> V
     return VoteVerdict(VoteCode.DECIDED, reason, votes, ruling)
 
 
+def nobody_left(data: Mapping[str, Any], parked_at: str) -> str | None:
+    """Why no number of yes decides an approval, whoever gives one; None where those who may answer are enough, or not known.
+
+    Args:
+        data: data of the approval's wait.
+        parked_at: when it was asked.
+    """
+    who, needed, asked_by = MayAnswer.of(data, parked_at), int(data["approvals_needed"]), data.get("asked_by") or ()
+    names = {*who.voters, *who.deputies}
+    if not who.voters or any(name.endswith("*") for name in names) or len(names.difference(asked_by)) >= needed:
+        return None
+    asker = f", without {' and '.join(asked_by)}, who asked for the run" if asked_by else ""
+    return (
+        f"Nobody can approve this: it takes {needed} of those whom the policy names, {', '.join(sorted(names))}{asker}. Reject it, have "
+        "the policy name more, and ask again."
+    )
+
+
 def refused_unnamed(via: Via, data: Mapping[str, Any]) -> str | None:
     """Why an approval that came this way does not count because it names nobody; None where it counts.
 

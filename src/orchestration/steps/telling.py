@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.candidate_view import gate_facts, gates_of
 from orchestration.domain.channel_text import cut
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import SCHEMA_VERSION, Decision, DueKind, Status, WaitKind
@@ -195,16 +196,17 @@ def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> N
             left=duration(deadline - ports.now()),
             until=stamp(deadline),
             manifest=str(wait.data["manifest_uri"]),
-            answering=_answering(wait, ports.now()),
+            asked=_asked_facts(wait, ports.now()),
             deciding=steps_to_decide(ports, wait),
         )
     )
 
 
-def _answering(wait: Wait, now: datetime) -> dict[str, str]:
-    """Who may answer, where only some may."""
+def _asked_facts(wait: Wait, now: datetime) -> dict[str, str]:
+    """What people are asked on: the gates of a candidate that would serve; and who may answer, where only some may."""
+    gates = gate_facts(gates_of(wait.data, {})) if wait.subject == ASKS_FOR[Status.PROMOTION_APPROVAL_REQUESTED] else {}
     may_answer = MayAnswer.of(wait.data, wait.parked_at)
-    return may_answer.said(now, datetime.fromisoformat(wait.deadline)) if may_answer.voters else {}
+    return gates | (may_answer.said(now, datetime.fromisoformat(wait.deadline)) if may_answer.voters else {})
 
 
 # Statuses.
@@ -290,7 +292,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
             sentence=sentence,
             facts={
                 **facts,
-                **(_answering(asked, ports.now()) if asked is not None else {}),
+                **(_asked_facts(asked, ports.now()) if asked is not None else {}),
                 "manifest": manifest_uri,
                 "signal": str(signal.get("signal_id")),
             },
