@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import change_sets, runbook_page
 from ops.assignments import assignments, assignments_of_file, refuse_unknown
@@ -18,6 +19,7 @@ from ops.package import Package, bucket_option, package, without_of, without_opt
 from ops.slack_channel import refuse_taken_channel
 from ops.stack import OperatorError
 from ops.stack_names import refuse_long_name
+from ops.subscriptions import unheard
 from ops.template import kept, sources
 from ops.terminal import Styled
 from orchestration.domain.contracts import Status
@@ -186,11 +188,25 @@ def deploy_packaged(
     terminal.say(Styled("green", "Deployed"), f" ({ending.status}).")
     outputs = _outputs(cloudformation, stack)
     terminal.facts(outputs.items())
+    _say_unheard(session, terminal, where, outputs)
     if "StateMachineArn" in outputs:
         terminal.say()
         terminal.say("Try it:")
         terminal.command(where.place.command("smoke"))
     return Deployed(change_set, ending, outputs)
+
+
+def _say_unheard(session: boto3.Session, terminal: Terminal, where: Destination, outputs: Mapping[str, str]) -> None:
+    """Say which links reach nobody yet; a mail's subscription waits until somebody confirms it."""
+    found = change_sets.described(session.client("cloudformation"), where.stack) or {}
+    parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])}
+    try:
+        sentences = unheard(lambda: session.client("sns"), parameters, outputs)
+    except (BotoCoreError, ClientError):
+        # Whoever deploys by a role of CloudFormation may not look at topics; `status` says so.
+        return
+    for sentence in sentences:
+        terminal.say(Styled("yellow", sentence))
 
 
 def parameters_of(

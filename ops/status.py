@@ -14,6 +14,7 @@ from ops.heard_signals import COLOURS, Heard, gathered, heard
 from ops.invocation import stack_command
 from ops.known_models import PolicyFiles, policy_files
 from ops.stack import OperatorError
+from ops.subscriptions import unheard
 from ops.terminal import Styled
 from orchestration.domain.contracts import Decision, WaitKind
 from orchestration.domain.errors import PolicyError
@@ -70,6 +71,9 @@ class Champion:
         return ", ".join(said)
 
 
+LINKS_NOT_KNOWN: Final = (
+    "whether anybody hears the links (ApprovalAccess LINK): sns:GetTopicAttributes is not given to you."
+)
 NO_TARGET: Final = (
     "there is nothing to train with: no training.target in its policy, no TrainingPipelineArn of the stack"
 )
@@ -116,6 +120,7 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
     default = model_name(settings.default_model)
     names = sorted({*table.models(), *files.models, *([default] if default else [])})
     models = [model_status(stack, name, files, settings, now) for name in names]
+    links = _unheard(stack)
     recent = gathered(heard(table, "", (now - RECENT).isoformat()))
     refused = [each for each in recent if each.decision in {Decision.REJECT, Decision.HOLD}]
     command = stack.place.command
@@ -147,6 +152,7 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
             )
             for key in files.stray
         ),
+        *(Need(sentence) for sentence in links or ()),
         *(
             Need(f"{each.model}: {sentence}", _remedy(stack, each.model, sentence))
             for each in models
@@ -180,8 +186,16 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
         "refused": [_refused(each) for each in itertools.islice(refused, SHOWN)],
         "refused_count": len(refused),
         "needs_people": [asdict(each) for each in needs],
-        "not_known": [files.refused] if files.refused else [],
+        "not_known": [*([files.refused] if files.refused else []), *([LINKS_NOT_KNOWN] if links is None else [])],
     }
+
+
+def _unheard(stack: Stack) -> tuple[str, ...] | None:
+    """Which links reach nobody; None where whoever asks may not look."""
+    try:
+        return unheard(lambda: stack.client("sns"), stack.parameters, stack.outputs)
+    except (BotoCoreError, ClientError):
+        return None
 
 
 def _refused(each: Heard) -> dict[str, Any]:

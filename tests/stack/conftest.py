@@ -29,8 +29,6 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def link_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """The same with approvals by link, on an embedded AWS of its own."""
     with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
-        made = deployed(
-            embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", OperationsEmail="reviewer@example.com"
-        )
+        made = deployed(embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", SubscribedByHand="true")
         yield made
         assert made.unpublished() == {}

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from local.embedded_aws import wait_until
+from ops.subscriptions import unheard
 from orchestration.approval_handler import answer
 from orchestration.domain.wait import WaitState
 from orchestration.steps.approvals import climb
@@ -164,16 +165,24 @@ class TestTwoPeople:
         assert codes == ["COUNTED", "DECIDED"]
         assert terminal.loop.ended(arn).output["outcome"] == "PROMOTED"
 
-    def test_one_rejection_is_enough_after_an_approval(self, terminal: Reviewer) -> None:
-        arn, run_id = terminal.asked(terminal.loop.model(**PAIR))
+    def test_one_rejection_is_enough_after_an_approval_also_a_deputys_once_it_is_time_to_escalate(
+        self, terminal: Reviewer
+    ) -> None:
+        at_once = {"remind_hours": 1e-6, "escalate_hours": 1e-6, "deputies": [GRACE]}
+        model = terminal.loop.model(**PAIR | {"voters": [ADA], "approval": PAIR["approval"] | at_once})
+        arn, run_id = terminal.asked(model)
         terminal.claim(run_id, "APPROVED", ADA)
 
         assert terminal.claim(run_id, "REJECTED", GRACE)["code"] == "DECIDED"
 
         assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
+        votes = terminal.evidence(model, run_id)["votes"]
+        assert [(vote["by"], vote.get("deputy")) for vote in votes] == [(ADA, None), (GRACE, True)]
 
     def test_a_link_shows_and_rejects_and_two_people_approve_from_terminals(self, linked: Reviewer) -> None:
         model = linked.loop.model(**PAIR)
+        unread = unheard(lambda: linked.loop.aws.client("sns"), {"ApprovalAccess": "LINK"}, linked.loop.outputs)
+        assert [sentence.partition(" (arn:")[0].rpartition(" ")[2] for sentence in unread][-1:] == ["EscalationTopic"]
         arn, run_id, nonce = linked.asked_by_link(model)
         page = linked.get(run_id, nonce).body
         assert "A link does not say who you are" in page
