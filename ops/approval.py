@@ -11,7 +11,9 @@ from ops.identities import identity_in
 from ops.invocation import stack_command
 from ops.stack import CallError, OperatorError
 from orchestration.domain.approval_view import FOLLOWS
+from orchestration.domain.commands import WHY, against_words
 from orchestration.domain.contracts import WaitKind
+from orchestration.domain.votes import COMMENT_LIMIT, clean_comment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +24,16 @@ if TYPE_CHECKING:
 SUBJECTS: Final = ("training", "promotion", "bake")
 
 
+def _comment(context: click.Context, option: click.Parameter, given: str) -> str:
+    against = against_words(clean_comment(given), COMMENT_LIMIT)
+    if against is not None:
+        raise click.BadParameter(f"it {against}", context, option)
+    return given
+
+
 def _run_and_comment(function: Callable[..., int]) -> Callable[..., int]:
     made = click.argument("run", envvar="RETRAINING_RUN")(function)
-    made = click.option("--comment", default="", help="Why; kept as evidence.")(made)
+    made = click.option("--comment", default="", callback=_comment, help="Why; kept as evidence.")(made)
     return click.option("--subject", type=click.Choice(SUBJECTS), help="Of what; what is open when nothing is said.")(
         made
     )
@@ -55,7 +64,7 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     counted, about = bool(told["counted"]), _counted_as(stack, run_id, told) if told["subject"] else None
     command = stack.place.command
     show = command("history", run=run_id) if told["subject"] else command("waits")
-    another = command("approve", run_id, comment="...") if counted and not told["decided"] else None
+    another = command("approve", run_id, comment=WHY) if counted and not told["decided"] else None
     follows = FOLLOWS.get((told["subject"], decision == "APPROVED")) if counted else None
     if another:
         missing = about["needed"] - about["counted"] if about else 0

@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.stack import CallError
+from orchestration.domain.commands import against_value
 from orchestration.domain.json_values import json_document
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def assignments(text: str, option: str) -> dict[str, str]:
     """Read ``Name=Value`` pairs from one line.
 
     Raises:
-        CallError: something in it is no pair, or a name stands in it twice.
+        CallError: something in it is no pair, a name stands in it twice, or a value has a place to fill in.
     """
     found: dict[str, str] = {}
     position = 0
@@ -48,7 +49,7 @@ def assignments(text: str, option: str) -> dict[str, str]:
             raise CallError(f"{option} gives {name} twice; give it once.")
         found[name] = next(value for value in match.groups()[1:] if value is not None)
         position = match.end()
-    return found
+    return _filled(found, option)
 
 
 def assignments_of_file(path: Path) -> dict[str, str]:
@@ -59,14 +60,16 @@ def assignments_of_file(path: Path) -> dict[str, str]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CallError(f"--params-file {path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise CallError(f"--params-file {path} cannot be read: {error.strerror}. Name a file that is there.") from None
+    except UnicodeDecodeError:
+        raise CallError(f"--params-file {path} cannot be read: it is no text in UTF-8.") from None
     if text.lstrip()[:1] in {"{", "["}:
         try:
             document = json_document(text)
             if isinstance(document, str):
                 raise ValueError(f"it {document}")  # noqa: TRY004, TRY301 - like a document of another form
-            return _of_json(document)
+            return _filled(_of_json(document), str(path))
         except (ValueError, KeyError, TypeError) as error:
             raise CallError(
                 f'{path} is no parameter file ({error}). Write {{"Mode": "shadow"}}, the list of '
@@ -76,6 +79,15 @@ def assignments_of_file(path: Path) -> dict[str, str]:
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             found |= _only_one(line, path)
+    return _filled(found, str(path))
+
+
+def _filled(found: dict[str, str], where: str) -> dict[str, str]:
+    """What was read, with every value its writer's own: no part of one is a place to fill in."""
+    for name, value in found.items():
+        for part in re.findall(r"<[^<>\s]*>|[^\s<]+", value):
+            if (against := against_value(part)) is not None:
+                raise CallError(f"{where}: of {name} a part {against}")
     return found
 
 

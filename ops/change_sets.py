@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.stack import CallError, OperatorError
+from ops.stack import CallError, OperatorError, StoppedError
 from ops.terminal import Styled
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ NEXT_STEPS: Final = (
     ),
     (
         ("already exists",),
-        "Something of that name is there: bring it under the stack with retraining import, or remove it.",
+        "Something of that name is there: bring it under the stack (retraining import), or remove it.",
     ),
     (
         ("limit exceeded", "limitexceeded", "quota", "too many"),
@@ -299,17 +299,19 @@ def _newest_event(cloudformation: CloudFormationClient, stack_id: str) -> str | 
 
 
 def follow(cloudformation: CloudFormationClient, stack_id: str, terminal: Terminal, *, since: str | None) -> Ending:
-    """Print the events after one until the stack is at rest. Ctrl-C leaves CloudFormation to it, and says so."""
+    """Print the events after one until the stack is at rest.
+
+    Raises:
+        StoppedError: Ctrl-C leaves CloudFormation to it.
+    """
     try:
         return _followed(cloudformation, stack_id, terminal, since=since)
     except KeyboardInterrupt:
-        terminal.say()
-        terminal.say("Stopped watching; CloudFormation goes on with what it has begun. How far it is:")
-        terminal.command(
+        raise StoppedError(
+            "Stopped watching; CloudFormation goes on with what it has begun. How far it is:",
             "aws cloudformation describe-stack-events --max-items 10 "
-            f"--stack-name {shlex.quote(stack_id)} --region {cloudformation.meta.region_name}"
-        )
-        raise
+            f"--stack-name {shlex.quote(stack_id)} --region {cloudformation.meta.region_name}",
+        ) from None
 
 
 def _followed(cloudformation: CloudFormationClient, stack_id: str, terminal: Terminal, *, since: str | None) -> Ending:

@@ -239,7 +239,7 @@ def _refuse_names_in_use(session: boto3.Session, document: Mapping[str, Any], pl
         if any(group["logGroupName"] == name for group in groups):
             raise OperatorError(
                 f"Log group {name} is there, left by an earlier stack {place.stack}. Bring it back under the stack, with "
-                f"what else was retained: {place.command('import', resources=f'{logical_id}={name} ...')}; or delete it: "
+                f"what else was retained: {place.command('import', resources=f'{logical_id}={name} <others>')}; or delete it: "
                 f"aws logs delete-log-group --log-group-name {shlex.quote(name)} --region {place.region}"
             )
 
@@ -271,8 +271,10 @@ def _refuse_runs_past_their_slot(
         runs = " ".join(f"{run['model']} run {run['run_id']} ({run['execution_arn']})." for run in past[:10])
         raise OperatorError(
             f"{len(past)} run(s) train or promote under template {outputs.get('TemplateVersion')}; nothing was changed. "
-            f"{runs} Await their end ({place.command('status')}), or stop them (aws stepfunctions stop-execution "
-            f"--execution-arn ... --region {place.region}), then deploy again. Runs that wait for an approval or a slot need no draining."
+            f"{runs} Await their end, or stop each (aws stepfunctions stop-execution --execution-arn "
+            f"{shlex.quote(past[0]['execution_arn'])} --region {place.region}), then deploy again. Runs that wait for an approval or a "
+            "slot need no draining. How far they are:",
+            place.command("status"),
         )
 
 

@@ -12,7 +12,7 @@ import click
 
 from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard, heard_of, ignored_of
 from ops.identities import identity_in
-from ops.invocation import stack_command
+from ops.invocation import legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.record_hashes import hash_of
 from ops.record_schemas import schema_finding
@@ -44,7 +44,12 @@ class Found:
 
 
 @stack_command("explain")
-@click.argument("identity", metavar="ID", envvar=["RETRAINING_ID", "RETRAINING_SIGNAL", "RETRAINING_RUN"])
+@click.argument(
+    "identity",
+    metavar="ID",
+    envvar=["RETRAINING_ID", "RETRAINING_SIGNAL", "RETRAINING_RUN"],
+    callback=legal_identity,
+)
 def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
     """Print what was made of one event: the decision with every guard, or why it was ignored.
 

@@ -10,7 +10,7 @@ import click
 
 from ops.explain import find
 from ops.identities import identity_in
-from ops.invocation import MOST, stack_command
+from ops.invocation import MOST, legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
@@ -42,6 +42,7 @@ class Moment:
     "identity",
     default="",
     envvar="RETRAINING_RUN",
+    callback=legal_identity,
     help="This run, by its id; an execution or a signal will do.",
 )
 @click.option("--limit", type=click.IntRange(1, MOST), default=20, show_default=True, help="Runs shown.")
@@ -53,7 +54,7 @@ def history(stack: Stack, terminal: Terminal, *, model: str, identity: str, limi
     if identity:
         return _run(stack, terminal, identity)
     if not model:
-        raise CallError("Name a model or a run: retraining history --model fraud, or --run <run id>.")
+        raise CallError("Name a model or a run, --model or --run. The models there are:", stack.place.command("status"))
     return _runs(stack, terminal, model, limit)
 
 
@@ -76,7 +77,7 @@ def _runs(stack: Stack, terminal: Terminal, model: str, limit: int) -> int:
         terminal.say()
     if runs:
         terminal.say("The life of one of them:")
-        terminal.command(stack.place.command("history", run="RUN"))
+        terminal.command(stack.place.command("history", run="<run>"))
     else:
         terminal.say(f"{model} has had no run. What came in of it:")
         terminal.command(stack.place.command("signals", model=model))
@@ -138,7 +139,7 @@ def run_of(stack: Stack, identity: str) -> str:
     found = find(stack, identity)
     if found is None:
         raise OperatorError(
-            f"There is no run {identity}. The runs of a model:", stack.place.command("history", model="MODEL")
+            f"There is no run {identity}. The runs of a model:", stack.place.command("history", model="<model>")
         )
     heard = found.heard
     if stack.table.run(heard.run_id) is not None:

@@ -19,6 +19,7 @@ from ops.deploy import Deployed, deploy_packaged, deploying, given_parameters, n
 from ops.destination import destination
 from ops.invocation import account_command
 from ops.package import Package, package, without_of
+from ops.refusals import refusal
 from ops.stack import CallError, OperatorError
 from ops.stack_names import refuse_long_name
 from ops.template import dump, import_template, parse, sources
@@ -224,7 +225,7 @@ def _drift(
     try:
         detection = cloudformation.detect_stack_drift(StackName=place.stack)["StackDriftDetectionId"]
     except ClientError as error:
-        terminal.say(f"Drift was not detected now ({error}). Later:")
+        terminal.say(f"Drift was not detected now. {refusal(error)} Later:")
         terminal.command(
             "aws cloudformation detect-stack-drift "
             f"--stack-name {shlex.quote(place.stack)} --region {shlex.quote(place.region)}"

@@ -11,16 +11,19 @@ import os
 import sys
 import time
 import traceback
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.stack import SIGN_IN, CallError, OperatorError, Stack, session_in
+from ops.identities import identity_in
+from ops.refusals import refusal
+from ops.stack import CallError, OperatorError, Stack, session_in
 from ops.terminal import Styled, Terminal, write_no_more
-from orchestration.domain.commands import Place
-from orchestration.domain.json_values import model_name
+from orchestration.domain.commands import REASON_LIMIT, Place, against_value, against_words
+from orchestration.domain.json_values import model_name, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +41,8 @@ MOST: Final = 1_000_000
 WATCH_SECONDS: Final = 3.0
 """Between two looks of ``--watch``."""
 
-INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells have it."""
+INTERRUPTED: Final = "Interrupted, as Ctrl-C asks."
+"""What programs read after Ctrl-C where there is no more to say of it."""
 
 
 def legal_model(context: click.Context, option: click.Parameter, given: str) -> str:
@@ -51,11 +54,23 @@ def legal_model(context: click.Context, option: click.Parameter, given: str) -> 
     return given
 
 
+def legal_identity(context: click.Context, option: click.Parameter, given: str) -> str:
+    """The id of something that is looked for, as it was typed; what has none in it is no id."""
+    if given and not identity_in(given):
+        raise click.BadParameter(
+            f"{given} is no id: that of a signal, an execution, a run or an event.", context, option
+        )
+    return given
+
+
 def _said(context: click.Context, option: click.Parameter, given: str) -> str:
     if not given.strip():
         raise click.BadParameter(
             "it says nothing, and is kept as evidence of why something was changed.", context, option
         )
+    against = against_words(text(given, len(given)) or "", REASON_LIMIT)
+    if against is not None:
+        raise click.BadParameter(f"it {against}", context, option)
     return given
 
 
@@ -71,6 +86,8 @@ class Exit(IntEnum):
     WRONG_CALL = 2
     NOT_REACHED = 3
     """AWS could not be asked, or whoever asks is not allowed to."""
+    INTERRUPTED = 130
+    """Ctrl-C, as shells have it."""
 
 
 class Command(click.Command):
@@ -80,6 +97,16 @@ class Command(click.Command):
         settings = {"auto_envvar_prefix": PREFIX, "help_option_names": HELP}
         options["context_settings"] = {**settings, **(options.get("context_settings") or {})}
         super().__init__(*arguments, **options)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what was typed. A place to fill in, pasted with the command that it was printed in, is no value."""
+        left = super().parse_args(ctx, args)
+        for param in self.params:
+            given = ctx.params.get(param.name or "")
+            against = against_value(given) if isinstance(given, str) and not ctx.resilient_parsing else None
+            if against is not None:
+                raise click.BadParameter(f"it {against}", ctx, param)
+        return left
 
 
 def stack_command(
@@ -140,7 +167,7 @@ def _command(
         if not again:
             return call(function, terminal, shared, options)
         while True:
-            terminal.clear()
+            terminal.clear(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
             call(function, terminal, shared, options)
             time.sleep(WATCH_SECONDS)
 
@@ -170,7 +197,9 @@ def _shared(stack: str | None, *, watch: bool) -> list[click.Parameter]:
         click.Option(["--no-color"], is_flag=True, help="No colour on a terminal; NO_COLOR=1 does the same."),
     ]
     if watch:
-        options.append(click.Option(["--watch"], is_flag=True, help="Look again every 3 s, until Ctrl-C."))
+        options.append(
+            click.Option(["--watch"], is_flag=True, help="Look again every 3 s, until Ctrl-C; not with --json.")
+        )
     return options
 
 
@@ -181,10 +210,11 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
         return ask()
     except OperatorError as error:
         said, status, command = str(error), Exit(error.status), error.command
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        said, status = f"{error}. {SIGN_IN}", Exit.NOT_REACHED
+    except KeyboardInterrupt as error:
+        said, status, command = str(error), Exit.INTERRUPTED, getattr(error, "command", "")
+        errors.say()
     except (BotoCoreError, ClientError) as error:
-        said, status = f"AWS refused: {error}", Exit.NOT_REACHED
+        said, status = refusal(error), Exit.NOT_REACHED
     except (click.ClickException, click.Abort):
         raise
     except OSError as error:
@@ -196,8 +226,9 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
         where = f"in {last.name}, line {last.lineno} of {os.path.basename(last.filename)}"  # noqa: PTH119
         said = f"The command has a defect, please report it: {type(error).__name__}: {error}, {where}."
         status = Exit.NO
-    terminal.answer(_error(said, status, command))
-    errors.say(Styled("red", said))
+    terminal.answer(_error(said or INTERRUPTED, status, command))
+    if said:
+        errors.say(Styled("red", said))
     if command:
         errors.command(command)
     return status
@@ -228,8 +259,9 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
         status = error.exit_code
         _say_wrong_call(given, error)
     except (click.Abort, KeyboardInterrupt):
+        status = Exit.INTERRUPTED
+        _unheard(given).answer(_error(INTERRUPTED, status))
         Terminal(errors=True, goes_on=True).say()
-        status = INTERRUPTED
     except BrokenPipeError:
         write_no_more(sys.stdout)
         return int(Exit.DONE)
@@ -246,12 +278,17 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
     return status
 
 
+def _unheard(given: Sequence[str]) -> Terminal:
+    """Where the answer goes of a call that no command heard of."""
+    document = "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in {"1", "true", "yes", "on"}
+    return Terminal(json=document, goes_on=True)
+
+
 def _say_wrong_call(given: Sequence[str], error: click.ClickException) -> None:
     """Say what no command heard of, and how the one that was meant is called."""
     context = getattr(error, "ctx", None)
     called = f"{context.command_path} --help" if context else ""
-    document = "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in {"1", "true", "yes", "on"}
-    Terminal(json=document, goes_on=True).answer(_error(error.format_message(), error.exit_code, called))
+    _unheard(given).answer(_error(error.format_message(), error.exit_code, called))
     errors = Terminal(errors=True, goes_on=True)
     errors.say(Styled("red", error.format_message()))
     if called:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.refusals import OPERATORS, not_allowed, refusal, who_has
 from orchestration.domain.json_values import model_name
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def policy_files(stack: Stack) -> PolicyFiles:
     try:
         keys = stack.keys(FOLDER)
     except (BotoCoreError, ClientError) as error:
-        return PolicyFiles(refused=f"The policy files cannot be listed by you: {error}")
+        why = who_has(OPERATORS) if not_allowed(error) else refusal(error)
+        return PolicyFiles(refused=f"The policy files cannot be listed by you. {why}")
     named = {key: _model_of(key) for key in keys if key != FOLDER}
     return PolicyFiles(
         tuple(model for model in named.values() if model is not None),

@@ -20,6 +20,7 @@ from ops import package_zip, regions, runbook_page
 from ops.assignments import assignments, refuse_unknown
 from ops.invocation import account_command
 from ops.project import BUILD, IN_CHECKOUT, TEMPLATE, WORKFLOW, shown
+from ops.refusals import refusal
 from ops.settled_template import settled
 from ops.stack import CallError, NotReachedError, OperatorError
 from ops.stack_deployment import DeploymentError
@@ -214,7 +215,9 @@ def _make(s3: Any, bucket: str, region: str) -> None:
             },
         )
     except ClientError as error:
-        raise OperatorError(f"Bucket {bucket} could not be made: {error}. Name one you have: --bucket") from None
+        raise NotReachedError(
+            f"Bucket {bucket} could not be made. {refusal(error)} Name one you have: --bucket"
+        ) from None
 
 
 def _keys(s3: Any, bucket: str) -> set[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.history import run_of
-from ops.invocation import stack_command
+from ops.invocation import legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.life_page import life_page, models_page, spark_text
 from ops.model_life import Life, life_of
@@ -36,7 +36,14 @@ if TYPE_CHECKING:
 
 @stack_command("report")
 @click.option("--model", default="", help="Everything that happened to this model.")
-@click.option("--run", "identity", default="", envvar="RETRAINING_RUN", help="This run, as the loop reported it.")
+@click.option(
+    "--run",
+    "identity",
+    default="",
+    envvar="RETRAINING_RUN",
+    callback=legal_identity,
+    help="This run, as the loop reported it.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="File to write; else report-<what>.html, here.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 def report(stack: Stack, terminal: Terminal, *, model: str, identity: str, out: str | None, opens: bool) -> int:
@@ -45,7 +52,7 @@ def report(stack: Stack, terminal: Terminal, *, model: str, identity: str, out: 
     Exit status 1: what it is to be of is not there, or goes on.
     """
     if model and identity:
-        raise CallError("Name a model or a run, not both.")
+        raise CallError("Name a model or a run, --model or --run, not both.")
     if identity:
         run_id = run_of(stack, identity)
         made = run_pages(stack, run_id)
@@ -75,7 +82,7 @@ def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
     run = stack.table.run(run_id)
     if run is None:
         raise OperatorError(
-            f"There is no run {run_id}. Those of a model:", stack.place.command("history", model="MODEL")
+            f"There is no run {run_id}. Those of a model:", stack.place.command("history", model="<model>")
         )
     if run.outcome is None:
         raise OperatorError(
@@ -127,7 +134,7 @@ def _write(terminal: Terminal, path: Path, page: bytes, *, opens: bool) -> None:
     try:
         path.write_bytes(page)
     except OSError as error:
-        raise OperatorError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from None
+        raise CallError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from None
     terminal.say(f"Written: {path}")
     if opens:
         webbrowser.open(path.resolve().as_uri())

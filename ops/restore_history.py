@@ -31,8 +31,10 @@ from ops.rebuilt_history import (
     scope_of,
     undecided_items,
 )
-from ops.stack import CallError, NotReachedError, OperatorError
+from ops.refusals import refusal
+from ops.stack import CallError, NotReachedError, OperatorError, StoppedError
 from ops.terminal import Styled, Terminal
+from orchestration.domain.commands import WHY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -75,8 +77,8 @@ def command(stack: Stack, terminal: Terminal, table: str, yes: bool) -> int:
         # Not 1, which says that the records were looked at and are not all there.
         again = stack.place.command("restore-history", table=stack.outputs["HistoryTableName"])
         raise NotReachedError(
-            f"AWS refused: {error}. What was written stays; once it is mended, repeat the command, if it had begun to "
-            f"write: {again}"
+            f"{refusal(error)} What was written stays; once it is mended, repeat the command, if it had begun to write:",
+            again,
         ) from None
 
 
@@ -114,11 +116,8 @@ def _restored(stack: Stack, terminal: Terminal, *, table: str, yes: bool) -> int
                 target.write(rebuilt.items)
             target.write(report.undecided)
     except KeyboardInterrupt:
-        told = terminal.aside
-        told.say()
-        told.say("Interrupted; what was written stays. This goes on:")
-        told.command(stack.place.command("restore-history", table=name))
-        raise
+        again = stack.place.command("restore-history", table=name)
+        raise StoppedError("Interrupted; what was written stays. This goes on:", again) from None
     report.written, report.kept = dict(target.counts), target.kept
     _show_written(report, stack.place, terminal)
     terminal.answer(report.as_record())
@@ -303,7 +302,7 @@ def _what_to_do(left: OpenRun, place: Place) -> str:
     return (
         f"{left.model} run {left.run_id}, since {left.started_at[:19]}. Last: {left.reached}{training} Stop it with "
         f"aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} "
-        f"--region {place.region} and then {place.command('retrain', model=left.model, reason='...', force=True)}"
+        f"--region {place.region} and then {place.command('retrain', model=left.model, reason=WHY, force=True)}"
     )
 
 

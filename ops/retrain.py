@@ -11,6 +11,7 @@ import click
 from ops.explain import model_hint
 from ops.heard_signals import COLOURS, heard_of
 from ops.invocation import legal_model, reason_option, stack_command
+from ops.stack import StoppedError
 from ops.terminal import Styled
 from orchestration.domain.contracts import Decision
 from orchestration.domain.reasons import Reason
@@ -42,9 +43,7 @@ def told(stack: Stack, terminal: Terminal, signal_id: str) -> int:
         with terminal.working("The request is kept; the loop decides on it"):
             record = _decided(stack, signal_id)
     except KeyboardInterrupt:
-        terminal.say("The request is kept and will be decided all the same. Look again:")
-        terminal.command(explained)
-        raise
+        raise StoppedError("The request is kept and will be decided all the same. Look again:", explained) from None
     if record is None:
         said = f"The request is kept; no decision within {PATIENCE_SECONDS:.0f} s, so a sweep raises it."
         terminal.answer(asked_document(signal_id, said))

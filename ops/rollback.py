@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.identities import identity_in
-from ops.invocation import legal_model, reason_option, stack_command
+from ops.invocation import legal_identity, legal_model, reason_option, stack_command
 from ops.retrain import asked_document, told
+from orchestration.domain.commands import WHY
 
 if TYPE_CHECKING:
     from ops.stack import Stack
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 @stack_command("rollback")
 @click.option("--model", required=True, callback=legal_model, help="Model whose champion is to serve again.")
 @reason_option
-@click.option("--to", default="", metavar="RUN", help="The run whose model is to serve; else what served before.")
+@click.option(
+    "--to",
+    default="",
+    metavar="RUN",
+    callback=legal_identity,
+    help="The run whose model is to serve; else what served before.",
+)
 def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: str) -> int:
     """Have the champion before serve again. Exit status 1: nothing new follows, or it was refused."""
     wanted = {"to": identity_in(to)} if to else {}
@@ -38,5 +45,5 @@ def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: s
     terminal.command(stack.place.command("history", run=run_id, watch=True))
     if going_back:
         terminal.say("To have the model stay that it takes away, end its bake:")
-        terminal.command(stack.place.command("pause", scope=f"model:{model}", reason="..."))
+        terminal.command(stack.place.command("pause", scope=f"model:{model}", reason=WHY))
     return 0 if answer["changed"] and not going_back else 1

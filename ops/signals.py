@@ -13,7 +13,7 @@ import click
 from ops.explain import model_hint
 from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard
 from ops.identities import identity_in
-from ops.invocation import MOST, stack_command
+from ops.invocation import MOST, legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
@@ -30,7 +30,14 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 @stack_command("signals", watch=True)
 @click.option("--model", default="", help="Of this model only; _unattributed: what named no known model.")
 @click.option("--since", default="", help="24h, 7d or a time; 7d when nothing is said, 90d with --id.")
-@click.option("--id", "identity", default="", envvar="RETRAINING_ID", help="By signal, execution or event.")
+@click.option(
+    "--id",
+    "identity",
+    default="",
+    envvar="RETRAINING_ID",
+    callback=legal_identity,
+    help="By signal, execution or event.",
+)
 @click.option("--limit", type=click.IntRange(1, MOST), default=100, show_default=True, help="Shown at most.")
 def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identity: str, limit: int) -> int:
     """List what came in and what was made of it, ignored events too, newest first.
@@ -38,8 +45,6 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
     Exit status 1: an id is asked for and nothing has it, or there is no such model.
     """
     now, wanted = datetime.now(UTC), identity_in(identity)
-    if identity and not wanted:
-        raise CallError(f"--id {identity} is no id: that of a signal, an execution, a run or an event.")
     start = since_of(since or (f"{MEMORY.days}d" if wanted else ""), now)
     found = gathered(heard(stack.table, model, start, checks=bool(wanted)))
     if wanted:
@@ -66,7 +71,7 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
         _say_nothing(stack, terminal, model=model, wanted=wanted, since=start)
     elif not wanted:
         terminal.say("Every guard of one of them:")
-        terminal.command(stack.place.command("explain", "ID"))
+        terminal.command(stack.place.command("explain", "<id>"))
     return int(bool(wanted) and not shown)
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from ops.change_sets import until
-from ops.invocation import stack_command
+from ops.invocation import Exit, stack_command
 from ops.record_hashes import hash_of
+from ops.refusals import refusal
 from ops.terminal import Styled
 from orchestration.domain.contracts import DRIFT_DETECTED, DRIFT_SOURCE, SMOKE_MODEL, Decision
 
@@ -59,7 +60,7 @@ class _Journey:
 def command(stack: Stack, terminal: Terminal) -> int:
     """Send a signal that cannot train through the deployed stack and report each hop.
 
-    The decision on it stays in the records. People who subscribed to OperationsTopic hear of a kill switch of the model
+    Exit status 1: a hop did not happen. The decision on it stays in the records. People who subscribed to OperationsTopic hear of a kill switch of the model
     smoke-test, which no list of models has.
     """
     return smoke(stack, terminal)
@@ -88,10 +89,10 @@ def smoke(stack: Stack, terminal: Terminal) -> int:
             subject = _awaited(lambda: _heard(stack, queue), "notification", _no_message(stack))
             journey.arrived("notification", f"OperationsTopic delivered: {subject}{_subscribers(stack)}")
         except ClientError as error:
-            terminal.say(Styled("red", "NOT OK"), f" after the last hop above: {error}")
+            terminal.say(Styled("red", "NOT OK"), f" after the last hop above. {refusal(error)}")
             terminal.say("Where ReviewerPrincipals is set, only they may write a policy: run it as one of them.")
-            terminal.answer({"works": False, "hops": journey.hops, "said": str(error), "signal_id": None})
-            return 1
+            terminal.answer({"works": False, "hops": journey.hops, "said": refusal(error), "signal_id": None})
+            return int(Exit.NOT_REACHED)
         except HopError as error:
             terminal.say(Styled("red", "NOT OK"), f" {error}")
             terminal.answer({"works": False, "hops": journey.hops, "said": str(error), "signal_id": None})

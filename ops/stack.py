@@ -11,22 +11,22 @@ import boto3
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
 )
 
 from ops.caller_proof import proven
+from ops.refusals import SIGN_IN, refusal
 from orchestration.domain.commands import Place
-from orchestration.domain.json_values import json_object
+from orchestration.domain.failures import ended, failure_sentence
+from orchestration.domain.json_values import json_object, mapping
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
 
 if TYPE_CHECKING:
     from botocore.config import Config
-
-
-SIGN_IN: Final = "Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
 
 
 class OperatorError(Exception):
@@ -57,6 +57,23 @@ class NotReachedError(OperatorError):
     status = 3
 
 
+class StoppedError(KeyboardInterrupt):
+    """Ctrl-C came while something goes on, or may have taken effect, all the same; the message says what.
+
+    Args:
+        said: the message.
+        command: a command that shows it, to be copied from a line of its own.
+    """
+
+    def __init__(self, said: str, command: str) -> None:
+        super().__init__(said)
+        self.command = command
+
+
+NOES: Final = frozenset({"InvalidRequestError", "PolicyError", "ContentionError"})
+"""Errors by which a function says no, with nothing changed; after any other it may have done what was asked."""
+
+
 class Stack:
     """The deployed stack.
 
@@ -77,11 +94,11 @@ class Stack:
         try:
             described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except (NoCredentialsError, PartialCredentialsError) as error:
-            raise NotReachedError(f"{error}. {SIGN_IN}") from None
+            raise NotReachedError(refusal(error)) from None
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] != "ValidationError":
                 raise NotReachedError(
-                    f"Stack {name} cannot be looked at in {self.place.region} ({error}). {SIGN_IN}"
+                    f"Stack {name} cannot be looked at in {self.place.region}. {refusal(error)}"
                 ) from None
             found = "not found" if "does not exist" in str(error) else "not reached"
             raise NotReachedError(
@@ -126,6 +143,7 @@ class Stack:
 
         Raises:
             OperatorError: the function refused; the message is its sentence.
+            NotReachedError: it did not come to its end, and may have done it.
         """
         return self._ask("OperatorFunctionName", request)
 
@@ -134,6 +152,7 @@ class Stack:
 
         Raises:
             OperatorError: the function refused; the message is its sentence.
+            NotReachedError: it did not come to its end, and may have done it.
         """
         return self._ask("VoteFunctionName", request)
 
@@ -152,11 +171,43 @@ class Stack:
             sts=str(sts.endpoint_url).replace("//sts.amazonaws.com", f"//sts.{sts.region_name}.amazonaws.com"),
             machine_arn=self.outputs["StateMachineArn"],
         )
-        answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(signed).encode())
-        payload: dict[str, Any] = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            raise OperatorError(str(payload.get("errorMessage", payload)))
-        return payload
+        unknown, look = (
+            "Whether it did what was asked is not known. Look before you ask again:",
+            self._shown_by(request),
+        )
+        try:
+            answer = self.client("lambda").invoke(
+                FunctionName=self.outputs[function], Payload=json.dumps(signed).encode()
+            )
+            payload = json.loads(answer["Payload"].read())
+        except KeyboardInterrupt:
+            raise StoppedError(f"Interrupted. {unknown}", look) from None
+        except (HTTPClientError, ValueError) as error:
+            raise NotReachedError(
+                f"{self.outputs[function]} did not answer: {ended(str(error))} {unknown}", look
+            ) from None
+        if "FunctionError" not in answer:
+            return dict(payload)
+        failed = mapping(payload)
+        name, said = str(failed.get("errorType") or ""), str(failed.get("errorMessage") or payload)
+        if name in NOES:
+            raise OperatorError(said)
+        why = failure_sentence(name, said)
+        raise NotReachedError(f"{self.outputs[function]} did not come to its end. {why} {unknown}", look)
+
+    def _shown_by(self, request: dict[str, Any]) -> str:
+        """The command that shows whether a request took effect."""
+        match request["action"]:
+            case "decide":
+                return self.place.command("history", run=request["run_id"])
+            case "retrain" | "rollback":
+                return self.place.command("signals", model=request["model"])
+            case "replay":
+                return self.place.command("signals")
+            case "sweep":
+                return self.place.command("waits")
+            case _:
+                return self.place.command("status")
 
     def read_json(self, key: str) -> dict[str, Any] | None:
         """A JSON object of the AutomationBucket, None when it is not there.

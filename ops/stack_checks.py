@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.refusals import refusal
 from ops.stack_reading import function_of, reading_client
 from orchestration.domain.boundary import Boundary
 from orchestration.domain.documents import Unreadable
@@ -136,15 +137,8 @@ def policy_checks(ports: Ports, account: Account, policy: Policy) -> tuple[Check
 def _checked(name: str, look: Callable[[], str | _Wrong]) -> Check:
     try:
         found = look()
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        return Check(
-            name,
-            Outcome.UNKNOWN,
-            f"not checked: {error.operation_name} was refused to you ({said.get('Code')}): {text(said.get('Message'), 300)}",
-        )
-    except BotoCoreError as error:
-        return Check(name, Outcome.UNKNOWN, f"not checked: {error}")
+    except (BotoCoreError, ClientError) as error:
+        return Check(name, Outcome.UNKNOWN, f"not checked: {refusal(error)}")
     if isinstance(found, _Wrong):
         return Check(name, found.outcome, found.sentence)
     return Check(name, Outcome.PASSED, found)

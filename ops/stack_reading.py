@@ -11,7 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.stack import OperatorError
+from ops.refusals import refusal
+from ops.stack import NotReachedError, OperatorError
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.ports import Ports
 from orchestration.settings import Settings
@@ -57,14 +58,14 @@ def function_of(stack: Stack, output: str) -> dict[str, Any]:
     """Configuration of one of a stack's functions, by the output that names it.
 
     Raises:
-        OperatorError: it may not be looked at.
+        NotReachedError: it may not be looked at.
     """
     try:
         found: dict[str, Any] = reading_client(stack, "lambda").get_function_configuration(
             FunctionName=stack.outputs[output]
         )
     except (BotoCoreError, ClientError) as error:
-        raise OperatorError(f"What stack {stack.name} is set to cannot be read: {error}") from None
+        raise NotReachedError(f"What stack {stack.name} is set to cannot be read. {refusal(error)}") from None
     return found
 
 
@@ -72,7 +73,7 @@ def reading_ports(stack: Stack) -> Ports:
     """What the stack's deciding function has, with the credentials of whoever asks, for reading only.
 
     Raises:
-        OperatorError: the function may not be looked at.
+        NotReachedError: the function may not be looked at.
     """
     settings = Settings.from_env(function_of(stack, "OrchestrationFunctionName")["Environment"]["Variables"])
     return Ports(

@@ -16,6 +16,7 @@ from ops.known_models import PolicyFiles, policy_files
 from ops.stack import OperatorError
 from ops.subscriptions import unheard
 from ops.terminal import Styled
+from orchestration.domain.commands import WHY
 from orchestration.domain.contracts import Decision, WaitKind
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
@@ -133,14 +134,14 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
             for switch in switches
         ),
         *(
-            Need(f"{each.model} is frozen: {each.detail}", command("unfreeze", model=each.model, reason="..."))
+            Need(f"{each.model} is frozen: {each.detail}", command("unfreeze", model=each.model, reason=WHY))
             for each in models
             if each.state == "frozen"
         ),
         *(
             Need(
                 f"The {wait.subject} of {wait.model} waits for approval until {wait.deadline[:19]}.",
-                command("approve", wait.run_id, comment="..."),
+                command("approve", wait.run_id, comment=WHY),
             )
             for wait in waits
             if wait.kind is WaitKind.APPROVAL
@@ -281,7 +282,7 @@ def _remedy(stack: Stack, model: str, sentence: str) -> str:
     """The command that gives a model what it lacks, or says all that is wrong with its policy file."""
     parameter = {NO_TARGET: "TrainingPipelineArn", NO_ROLE: "SageMakerExecutionRoleArn"}.get(sentence)
     if parameter:
-        return stack.place.command("deploy", params=f"{parameter}=...")
+        return stack.place.command("deploy", params=f"{parameter}=<arn>")
     return stack.place.command("validate", f"policies/{model}.json")
 
 

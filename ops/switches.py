@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.invocation import legal_model, reason_option, stack_command
 from ops.known_models import known_models, unknown_model
-from ops.stack import CallError, OperatorError
+from ops.stack import OperatorError
 from ops.terminal import Styled
 from orchestration.domain.contracts import SignalSource
 from orchestration.domain.documents import Unreadable
@@ -26,12 +26,8 @@ AHEAD_SECONDS: Final = 600
 SCOPES: Final = f"global (everything), model:<model>, or source:<one of {', '.join(SignalSource)}>"
 
 
-def legal_scope(given: str) -> str:
-    """A scope as it was given. It is never guessed: a switch of one model is not the switch of everything.
-
-    Raises:
-        CallError: it is none; the sentence names the scopes.
-    """
+def legal_scope(context: click.Context, option: click.Parameter, given: str) -> str:
+    """A scope as it was given. It is never guessed: a switch of one model is not the switch of everything."""
     kind, _colon, name = given.partition(":")
     if given == "global" or (kind == "model" and model_name(name)) or (kind == "source" and name in set(SignalSource)):
         return given
@@ -44,10 +40,10 @@ def legal_scope(given: str) -> str:
         meant = f" Did you mean model:{given}?"
     else:
         meant = ""
-    raise CallError(f"{given} is no scope.{meant} Use {SCOPES}.")
+    raise click.BadParameter(f"{given} is no scope.{meant} Use {SCOPES}.", context, option)
 
 
-SCOPE: Final = click.option("--scope", required=True, help=f"{SCOPES}.")
+SCOPE: Final = click.option("--scope", required=True, callback=legal_scope, help=f"{SCOPES}.")
 
 
 @stack_command("pause")
@@ -55,7 +51,7 @@ SCOPE: Final = click.option("--scope", required=True, help=f"{SCOPES}.")
 @reason_option
 def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
     """Throw a kill switch: no training and no promotion starts under it. Exit status 1: it was thrown before."""
-    answer = stack.operate({"action": "pause", "scope": legal_scope(scope), "reason": reason})
+    answer = stack.operate({"action": "pause", "scope": scope, "reason": reason})
     lift = stack.place.command("resume", scope=answer["scope"])
     unknown = _unknown(stack, scope)
     terminal.answer({**_changed(answer), "in_flight": list(answer["in_flight"]), "warning": unknown, "lift": lift})
@@ -71,7 +67,7 @@ def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
     else:
         terminal.say("Nothing that was begun before goes on in it.")
     if unknown:
-        terminal.say(Styled("yellow", "Unknown model"), f": {unknown}")
+        terminal.say(Styled("yellow", unknown))
     terminal.say("This lifts it:")
     terminal.command(lift)
     return 0 if answer["changed"] else 1
@@ -81,7 +77,7 @@ def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
 @SCOPE
 def resume(stack: Stack, terminal: Terminal, *, scope: str) -> int:
     """Lift a kill switch. Exit status 1: it was not thrown."""
-    answer = stack.operate({"action": "unpause", "scope": legal_scope(scope)})
+    answer = stack.operate({"action": "unpause", "scope": scope})
     terminal.answer(_changed(answer))
     if answer["changed"]:
         terminal.say(f"{answer['scope']} goes on. What waited for it:")
@@ -134,7 +130,4 @@ def _unknown(stack: Stack, scope: str) -> str | None:
             return None
     except (BotoCoreError, ClientError, OperatorError):
         return None
-    return (
-        f"no signal of {model} ever came and it has no policy, so this may be a typo. It is paused all the same. "
-        f"{unknown_model(model, models)}"
-    )
+    return f"It is paused, and this may be a typo. {unknown_model(model, models)}"

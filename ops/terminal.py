@@ -260,12 +260,11 @@ class Terminal:
                     start = Text(f"  {self._plain(column.title)}: ", "dim")
                     self._print(_wrapped(start.append_text(cell), self.width, 2))
 
-    def clear(self) -> None:
-        """Begin again at the top of a terminal; elsewhere an empty line parts what was from what comes."""
+    def clear(self, at: str) -> None:
+        """Begin again, with the time: at the top of a terminal, elsewhere below a line that nothing else prints."""
         if self.is_terminal:
             self._console.clear()
-        else:
-            self.say()
+        self.say(Styled("dim", f"==== {at} ===="))
 
     def answer(self, document: Any) -> None:
         """Print what the command found, for programs that asked for it with ``--json``; its texts are as they are.

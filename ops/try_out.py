@@ -25,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.heard_signals import COLOURS
 from ops.invocation import PREFIX, Exit, stack_command
+from ops.refusals import refusal
 from ops.stack import CallError, NotReachedError
 from ops.stack_reading import NotKnownError, UnwrittenTable, reading_client, reading_ports, without_effect
 from ops.terminal import Styled
@@ -82,7 +83,8 @@ def given_file(name: str, body: bytes, file: Path | None = None) -> Given:
         raise CallError(f"{name} {given}.")
     if given.kind is FileKind.POLICY:
         raise CallError(
-            f"{name} is a policy, under which others are tried (--policy). This checks it: retraining validate {shlex.quote(str(file or name))}"
+            f"{name} is a policy, under which others are tried (--policy). This checks it:",
+            shlex.join(("retraining", "validate", str(file or name))),
         )
     return given
 
@@ -283,20 +285,22 @@ def _unusable(given: Given, policy: Policy, ports: Ports) -> str | None:
 def _policy(file: Path | None, model: str, settings: Settings) -> Policy:
     if file is None:
         return parse_policy(model or settings.default_model, None, version=DEFAULTS, settings=settings)
-    body = _read(file)
+    body = _read(file, "--policy ")
     document = json_object(body)
     named = document.get("model") if isinstance(document, dict) else None
     try:
         return parse_policy(str(model or named or file.stem), body, version=file.name, settings=settings)
     except PolicyError as error:
-        raise CallError(f"{error} This says all of it: retraining validate {shlex.quote(str(file))}") from None
+        raise CallError(
+            f"--policy {file}: {error} This says all of it:", shlex.join(("retraining", "validate", str(file)))
+        ) from None
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, option: str = "") -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise CallError(f"{file} cannot be read: {error.strerror}. Name a file that is there.") from None
+        raise CallError(f"{option}{file} cannot be read: {error.strerror}. Name a file that is there.") from None
 
 
 @stack_command("try", stack=None)
@@ -316,7 +320,8 @@ def command(stack: Stack | None, terminal: Terminal, file: Path, policy: Path | 
     try:
         found = _tried(given, stack, policy, model)
     except (NotKnownError, BotoCoreError, ClientError) as error:
-        raise NotReachedError(f"Not known: {error}. Nothing was decided.") from None
+        said = f"{error}." if isinstance(error, NotKnownError) else refusal(error)
+        raise NotReachedError(f"Not known: {said} Nothing was decided.") from None
     _say(found, terminal)
     terminal.answer(
         {

@@ -18,7 +18,7 @@ import click
 
 from ops.given_files import FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.given_schemas import Finding, path, schema_findings
-from ops.invocation import PREFIX, stack_command
+from ops.invocation import PREFIX, Exit, stack_command
 from ops.stack import CallError
 from ops.stack_checks import Check, Outcome, StackAccount, model_checks, policy_checks
 from ops.stack_reading import reading_ports
@@ -46,26 +46,29 @@ if TYPE_CHECKING:
     from ops.terminal import Style, Terminal
     from orchestration.ports import Ports
 
-NOT_KNOWN: Final = 3
-"""Exit status where nothing is wrong as far as anybody could look."""
+NOTHING: Final = "nothing that is known"
+"""What a file is read as that nobody can tell the kind of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of a file. ``checks`` are what a stack was asked."""
+    """What came of a file. ``checks`` are what a stack was asked; ``wrong_call``: it is none that can be looked at."""
 
     file: Path
     read_as: str
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...] = ()
+    wrong_call: bool = False
 
     @property
     def status(self) -> int:
         """Exit status of this file alone."""
+        if self.wrong_call:
+            return Exit.WRONG_CALL
         outcomes = {check.outcome for check in self.checks}
         if self.findings or Outcome.FAILED in outcomes:
-            return 1
-        return NOT_KNOWN if Outcome.UNKNOWN in outcomes else 0
+            return Exit.NO
+        return Exit.NOT_REACHED if Outcome.UNKNOWN in outcomes else Exit.DONE
 
 
 # What a file alone shows.
@@ -77,35 +80,39 @@ def findings_of(file: Path, *, policy: bool = False) -> tuple[Finding, ...]:
     Args:
         file: what is looked at.
         policy: it is a policy, whatever it looks like.
-
-    Raises:
-        CallError: it is an event that AWS sends, or one that nobody writes a file of.
     """
     given = _given(file, policy=policy)
-    return given if isinstance(given, tuple) else _given_findings(given, file)
+    return given.findings if isinstance(given, Checked) else _given_findings(given)
 
 
-def _given(file: Path, *, policy: bool) -> Given | tuple[Finding, ...]:
+def _given(file: Path, *, policy: bool) -> Given | Checked:
+    """A file that was recognised; of any other what is to be said of it."""
     try:
         body = file.read_bytes()
     except OSError as error:
-        return (Finding((), f"cannot be read: {error.strerror}."),)
+        said = Finding((), f"cannot be read: {error.strerror}. Name a file that is there.")
+        return Checked(file, NOTHING, (said,), wrong_call=True)
     if policy:
         return Given(FileKind.POLICY, file.name, body, {})
     found = recognised(file.name, body)
-    return (Finding((), f"{found}."),) if isinstance(found, str) else found
+    if isinstance(found, str):
+        return Checked(file, NOTHING, (Finding((), f"{found}."),))
+    if found.kind is FileKind.EVENT and found.document.get("source") != DRIFT_SOURCE:
+        said = Finding(
+            (),
+            "is an event that AWS or the loop sends, and nobody writes. This says what comes of it: "
+            f"{shlex.join(('retraining', 'try', str(file)))}",
+        )
+        return Checked(file, found.read_as, (said,), wrong_call=True)
+    return found
 
 
-def _given_findings(given: Given, file: Path) -> tuple[Finding, ...]:
+def _given_findings(given: Given) -> tuple[Finding, ...]:
     if given.kind is FileKind.POLICY:
         return policy_findings(given.name, given.body)
     place: Place = ()
     kind, document = given.kind, given.document
     if kind is FileKind.EVENT:
-        if document.get("source") != DRIFT_SOURCE:
-            raise CallError(
-                f"{given.name} is an event that AWS or the loop sends. This says what comes of it: retraining try {shlex.quote(str(file))}"
-            )
         asks = str(document.get("detail-type")).lower() == RETRAINING_REQUESTED.lower()
         kind, place = (FileKind.REQUEST if asks else FileKind.DRIFT_REPORT), ("detail",)
         document = mapping(document.get("detail"))
@@ -350,18 +357,16 @@ def command(stack: Stack | None, terminal: Terminal, files: tuple[Path, ...], po
     """Say all that is wrong with policies, reports, requests, training outputs or evaluations.
 
     With --stack what a policy names is looked up in the account, with your rights. Exit status: 0 all are valid and
-    every check passes, 1 one is not, 3 nothing fails, but something could not be looked at.
+    every check passes, 1 one is not, 2 one is none that can be looked at, 3 nothing fails, but something could not be
+    looked at; of several the first.
     """
     if not files and not policies:
         raise CallError("Which file? Example: retraining validate policies/fraud.json")
-    for file in (*files, *policies):
-        if not file.exists():
-            raise CallError(f"{file} cannot be read: No such file or directory. Name a file that is there.")
     checked = _checked(files, policies, stack)
     _say(checked, terminal)
     terminal.answer({"files": [_as_record(each) for each in checked]})
     statuses = {each.status for each in checked}
-    return 1 if 1 in statuses else max(statuses)
+    return next((each for each in (Exit.NO, Exit.WRONG_CALL, Exit.NOT_REACHED) if each in statuses), Exit.DONE)
 
 
 def _checked(files: Sequence[Path], policies: Sequence[Path], stack: Stack | None) -> list[Checked]:
@@ -371,10 +376,10 @@ def _checked(files: Sequence[Path], policies: Sequence[Path], stack: Stack | Non
     shared = shared_endpoints(readable)
     checked = []
     for file, each in given:
-        if isinstance(each, tuple):
-            checked.append(Checked(file, "nothing that is known", each))
+        if isinstance(each, Checked):
+            checked.append(each)
             continue
-        found = _given_findings(each, file)
+        found = _given_findings(each)
         if file.resolve() in shared:
             found = (*found, shared[file.resolve()])
         checks = checks_of(each, *asked) if asked and not found else ()
@@ -387,7 +392,8 @@ COLOURS: Final[dict[Outcome, Style]] = {Outcome.PASSED: "green", Outcome.FAILED:
 
 def _say(checked: Sequence[Checked], terminal: Terminal) -> None:
     for each in checked:
-        terminal.say(f"{each.file}: {'NOT VALID' if each.findings else 'valid'}, read as {each.read_as}")
+        becomes = "not looked at" if each.wrong_call else "NOT VALID" if each.findings else "valid"
+        terminal.say(f"{each.file}: {becomes}, read as {each.read_as}")
         for finding in each.findings:
             terminal.say(f"  {finding}", hang=2)
         for check in each.checks:

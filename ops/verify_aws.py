@@ -22,6 +22,7 @@ from ops.creditcard_world import WorldError
 from ops.invocation import account_command
 from ops.package import embedded
 from ops.project import BUILD, IN_CHECKOUT, shown
+from ops.refusals import refusal
 from ops.stack import CallError, NotReachedError, OperatorError
 from ops.stack_deployment import DeploymentError
 from ops.terminal import Column, Styled
@@ -53,7 +54,6 @@ def command(session: boto3.Session, place: Place, terminal: Terminal, only: str,
     It says first what that costs, and needs a checkout. An endpoint or a stack is made where a question needs one. Exit
     status 1: a question does not hold or is open, or something stays that costs.
     """
-    del place  # it makes a stack of its own
     if not IN_CHECKOUT:
         raise CallError("verify-aws needs the project's examples: call it in a checkout of the project.")
     questions = chosen(only)
@@ -61,7 +61,7 @@ def command(session: boto3.Session, place: Place, terminal: Terminal, only: str,
     try:
         account_id = str(session.client("sts").get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
-        raise NotReachedError(f"AWS was not reached: {error}. Sign in first: --profile, aws sso login.") from None
+        raise NotReachedError(f"{refusal(error)} Sign in first: --profile, aws sso login.") from None
     now = datetime.now(UTC)
     state = State.at(
         FOLDER / f"{account_id}-{session.region_name}.json",
@@ -85,7 +85,7 @@ def command(session: boto3.Session, place: Place, terminal: Terminal, only: str,
         told.say("Interrupted.")
         unasked |= {each.name: "interrupted" for each in questions if each.name not in state.answers}
     answers = {each.name: state.answers[each.name] for each in questions if each.name in state.answers}
-    left = _clean_up(account, keep=keep, yes=yes, whole=not unasked)
+    left = _clean_up(account, place, keep=keep, yes=yes, whole=not unasked)
     if not embedded() and answers:
         before = Results.kept()
         seen = {name: {**answer, "region": account.region} for name, answer in answers.items()}
@@ -162,14 +162,13 @@ def _ask(question: Question, account: Account, unasked: dict[str, str], today: s
     account.terminal.say(said, f" {answer.saw}")
 
 
-def _clean_up(account: Account, *, keep: bool, yes: bool, whole: bool) -> list[str]:
+def _clean_up(account: Account, place: Place, *, keep: bool, yes: bool, whole: bool) -> list[str]:
     """Delete what was made; gives what stays."""
     told, state = account.terminal, account.state
     asks = sys.stdin.isatty() or yes or whole
     if keep or not asks or not _yes(told, f"Delete the {len(state.made)} thing(s) made? yes: ", yes=yes or whole):
-        told.say(
-            f"{len(state.made)} thing(s) stay, and cost: retraining verify-aws --region {account.region} goes on and deletes."
-        )
+        told.say(f"{len(state.made)} thing(s) stay, and cost. This goes on and deletes them:")
+        told.command(place.command("verify-aws"))
         return [f"{kind} {name}" for kind, name in state.made]
     jobs = [STAYS] if "world" in state.seen else []
     left = account.clean_up()

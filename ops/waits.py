@@ -11,6 +11,7 @@ from ops.history import run_of
 from ops.invocation import stack_command
 from ops.terminal import Styled
 from orchestration.domain.approval_view import sections_of
+from orchestration.domain.commands import WHY
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import sequence
 from orchestration.domain.votes import MayAnswer
@@ -123,7 +124,7 @@ def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], sections: tuple
         terminal.command(stack.place.command("waits", wait["run_id"]))
     if approval:
         for answer in ("approve", "reject"):
-            terminal.command(stack.place.command(answer, wait["run_id"], comment="..."))
+            terminal.command(stack.place.command(answer, wait["run_id"], comment=WHY))
 
 
 def _deputies(approval: dict[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from orchestration.composition import compose_approval
 from orchestration.dispatch import dispatch
 from orchestration.domain.approval_view import EXPIRED, KICKER, NOT_DECIDED, approval_view, told_view
 from orchestration.domain.canonical_json import canonical
+from orchestration.domain.commands import against_words
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import execution_name, mapping, text
 from orchestration.domain.people import person_of
@@ -210,10 +211,8 @@ def _post(request: dict[str, Any], run_id: str, ports: ApprovalPorts) -> tuple[i
     if subject not in SUBJECTS:
         _refuse(400, f"The form lacks subject: {', '.join(SUBJECTS)}, as the page said.")
     comment = clean_comment(form.get("comment", ""))
-    if len(comment) > COMMENT_LIMIT:
-        _refuse(
-            400, f"The comment has {len(comment)} characters; at most {COMMENT_LIMIT} are kept. Go back, shorten it."
-        )
+    if (against := against_words(comment, COMMENT_LIMIT)) is not None:
+        _refuse(400, f"The comment {against} Go back and change it.")
     if ports.settings.approval_access is ApprovalAccess.LINK:
         person, via, nonce = None, Via.LINK, _nonce(form)
     else:

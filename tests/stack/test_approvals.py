@@ -132,6 +132,7 @@ class TestFromATerminal:
             {"decision": "MAYBE"},
             {"subject": "slot"},
             {"comment": "x" * 1001},
+            {"comment": "<why>"},
         ):
             told = terminal.claim(**{"run_id": run_id, "decision": "APPROVED", "by": ADA, **request})
             assert told["errorType"] == "InvalidRequestError", request

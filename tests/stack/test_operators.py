@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from ops import cli
+from ops.stack import OperatorError, Stack
 from tests.stack.loop import Loop
 from tests.stack.moments import parked, run_of, stop
 from tests.stack.teams import alarm
@@ -187,8 +188,10 @@ def test_an_event_that_lies_anywhere_else_is_not_replayed(
     (tmp_path / "event.json").write_text(json.dumps(forged), encoding="utf-8")
 
     for place in ("policies/forged.json", "rejected/../policies/forged.json", str(tmp_path / "event.json")):
-        assert cli.main(["replay", place]) == 1
+        assert cli.main(["replay", place]) == 2
         assert "rejected/<name>.json" in capsys.readouterr().err
+        with pytest.raises(OperatorError, match="is none"):
+            Stack(loop.stack).operate({"action": "replay", "key": place})
     assert cli.main(["replay", "rejected/nothing.json"]) == 1
     assert "There is no event rejected/nothing.json" in capsys.readouterr().err
     loop.aws.client("s3").delete_object(Bucket=loop.bucket, Key="policies/forged.json")
@@ -263,7 +266,7 @@ def test_a_whole_run_is_looked_at_and_steered_by_the_commands_that_are_printed(
 
     assert f"The training of {model} waits for approval" in said("status")
     assert said("status", "--check", status=1)
-    assert f"retraining approve {run} --comment ..." in said("waits")
+    assert f"retraining approve {run} --comment '<why>'" in said("waits")
     assert "came again 1 time(s)" in said("signals", "--model", model)
     assert f"run {run}" in said("explain", arn)
     assert f"Did you mean {model}?" in said("history", "--model", f"{model}x", status=1)
@@ -343,7 +346,7 @@ def test_validate_looks_up_all_that_a_policy_names_with_the_rights_of_who_asks(
     reader("analyst", *READER)
     assert cli.main(["validate", str(path)]) == 3
     out = capsys.readouterr().out
-    assert "not known role of the champion's model: not checked: SimulatePrincipalPolicy was refused to you" in out
+    assert "not known role of the champion's model: not checked: You may not do iam:SimulatePrincipalPolicy on" in out
     assert out.count("passes") == 4
 
     path.write_text(json.dumps({**document, "mode": "actve", "severity": {"warning": "high"}}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -15,6 +16,9 @@ from orchestration.domain.commands import Place
 from orchestration.domain.errors import OrchestrationError
 from tests.unit.fakes import World, proven
 from tests.unit.tampering import BUCKET
+
+PLACE = re.compile(r"<[a-z]+>")
+"""Something to fill in, in a command that is printed."""
 
 ROLE = "arn:aws:iam::111122223333:role/serving"
 
@@ -89,12 +93,19 @@ def commands_in(printed: str) -> list[str]:
 
 
 def understood(command: str, stack: str = "retraining") -> None:
-    """Fail unless the command line is one that ``retraining`` takes, and names its stack and Region."""
+    """Fail unless the command line is one that ``retraining`` takes, and names its stack and Region.
+
+    As it is printed it is taken only where nothing has to be filled in.
+    """
     name, *arguments = shlex.split(command)[1:]
     found = cli.retraining.get_command(click.Context(cli.retraining), name)
     assert found is not None, command
+    filled = [PLACE.sub("words", each) for each in arguments]
+    if any(PLACE.fullmatch(each) for each in arguments):
+        with pytest.raises(click.BadParameter, match="a place to fill in"):
+            found.make_context(name, list(arguments))
     try:
-        context = found.make_context(name, list(arguments))
+        context = found.make_context(name, filled)
     except (click.ClickException, CallError) as error:
         pytest.fail(f"{command}: {error}")
     assert context.params["stack"] == stack, command

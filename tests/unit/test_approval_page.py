@@ -229,13 +229,22 @@ class TestWhoDecides:
         assert vote["arn"] == "arn:aws:sts::111122223333:assumed-role/R/ada"
         assert vote["proven_by"] == "role, whoever used it"
 
-    def test_a_comment_of_1000_characters_is_kept_and_a_longer_one_refused(self, asking: World) -> None:
+    def test_a_comment_of_1000_characters_is_kept_and_a_longer_one_or_none_of_ones_own_refused(
+        self, asking: World
+    ) -> None:
         form = "subject=training&decision=APPROVED&comment="
         long = answer(signed("POST", form + "x" * 1001), asking.ports)
         assert long["statusCode"] == 400
         assert "1001 characters; at most 1000" in long["body"]
         with pytest.raises(InvalidRequestError, match="1001 characters; at most 1000"):
             decide_request({"run_id": "run-1", "decision": "REJECTED", "comment": "x" * 1001}, asking.ports)
+        assert votes(asking) == []
+
+        place = answer(signed("POST", form + "%3Cwhy%3E"), asking.ports)
+        assert place["statusCode"] == 400
+        assert "The comment is <why>, a place to fill in" in place["body"]
+        with pytest.raises(InvalidRequestError, match=r"The comment is \.\.\., a place to fill in"):
+            decide_request({"run_id": "run-1", "decision": "REJECTED", "comment": "..."}, asking.ports)
         assert votes(asking) == []
 
         assert answer(signed("POST", form + "x" * 1000), asking.ports)["statusCode"] == 200

@@ -9,13 +9,18 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 import pytest
 from botocore.config import Config
 from jsonschema import Draft7Validator
 
-from ops.invocation import Exit
+from ops import cli
+from ops.assignments import assignments, assignments_of_file
+from ops.invocation import INTERRUPTED, Exit
 from ops.project import ROOT
 from ops.stack import CallError, Stack, session_in
+from orchestration.domain.commands import REASON_LIMIT, against_value
+from orchestration.domain.votes import COMMENT_LIMIT
 from tests.unit import stories
 from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
 
@@ -75,6 +80,121 @@ def test_a_wrong_call_gives_programs_one_document_too(
     assert said.err
 
 
+NEEDED: Final[dict[str, str]] = {
+    "reason": "new labels",
+    "model": "fraud",
+    "scope": "global",
+    "resources": "HistoryTable=x",
+}
+"""What options that have to be given are given, where another one is looked at."""
+
+
+NAMES: Final = [name for section in cli.COMMANDS.values() for name in section]
+
+
+def command_of(name: str) -> click.Command:
+    """A command of ``retraining``."""
+    found = cli.retraining.get_command(click.Context(cli.retraining), name)
+    assert found is not None
+    return found
+
+
+def words_of(command: click.Command, **given: str) -> list[str]:
+    """What is typed behind a command that all it needs is given; ``given`` besides, or instead."""
+    words = []
+    for param in command.params:
+        said = given.get(str(param.name), NEEDED.get(str(param.name), "x") if param.required else None)
+        if said is not None:
+            words += [said] if isinstance(param, click.Argument) else [max(param.opts, key=len), said]
+    return words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_command_takes_a_place_to_fill_in_for_a_value(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = command_of(name)
+    texts = [str(param.name) for param in command.params if param.type is click.STRING]
+    assert {"stack", "region", "profile"} <= set(texts)
+    for option in texts:
+        for place in ("<why>", "...", "'<run>'", "&lt;why&gt;", "\u2026", "YOUR-STACK", "your reason"):
+            assert retraining(name, *words_of(command, **{option: place})) == Exit.WRONG_CALL
+            printed = " ".join(capsys.readouterr().err.split())
+            assert "Invalid value for" in printed
+            assert f"retraining {name} --help" in printed
+
+
+def test_a_text_that_holds_more_than_a_place_to_fill_in_is_a_value() -> None:
+    for said in ("p < 0.05 and x > 3", "see <https://example.com>, thanks", "Wait...", "your reasoning", "a"):
+        assert against_value(said) is None, said
+
+
+@pytest.mark.parametrize(
+    "params",
+    ["Mode=...", "TrainingPipelineArn=arn:aws:states:eu-west-1:<account>:stateMachine:<yours>", "Mode=a <others>"],
+)
+def test_no_parameter_is_taken_that_has_something_to_fill_in(params: str, tmp_path: Path) -> None:
+    file = tmp_path / "parameters"
+    file.write_text(params, encoding="utf-8")
+    with pytest.raises(CallError, match="a place to fill in"):
+        assignments(params, "--params")
+    with pytest.raises(CallError, match="a place to fill in"):
+        assignments_of_file(file)
+
+
+@pytest.mark.parametrize("option", ["--reason", "--comment"])
+@pytest.mark.usefixtures("stack")
+def test_words_that_would_not_be_kept_whole_are_a_wrong_call(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    limit = {"--reason": REASON_LIMIT, "--comment": COMMENT_LIMIT}[option]
+    call = {"--reason": ("pause", "--scope", "model:fraud"), "--comment": ("approve", "run-1")}[option]
+    assert retraining(*call, option, "x" * (limit + 1)) == Exit.WRONG_CALL
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"'{option}': it has {limit + 1} characters; at most {limit} are kept." in said
+    assert retraining(*call, option, "x" * limit) == Exit.DONE
+
+
+@pytest.mark.parametrize(
+    "key", ["abc", "rejected/abc", "decisions/fraud/2026/03/02/abc.json", "s3://other/rejected/a.json"]
+)
+@pytest.mark.usefixtures("stack")
+def test_what_is_no_key_of_a_kept_event_is_a_wrong_call_that_says_what_is(
+    key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert retraining("replay", key) == Exit.WRONG_CALL
+    said = " ".join(capsys.readouterr().err.split())
+    assert "KEY" in said
+    assert "rejected/<name>.json" in said or "lies in another bucket" in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("document", [True, False])
+def test_ctrl_c_leaves_programs_one_document_and_people_no_traceback(
+    name: str, document: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def left(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.invocation.Stack", left)
+    monkeypatch.setattr("ops.invocation.session_in", left)
+    words = words_of(command_of(name), stack="retraining")
+    more = ["--json"] if document else []
+    assert retraining(name, *words, *more) == Exit.INTERRUPTED
+    said = capsys.readouterr()
+    if document:
+        assert error_in(said.out) == {"error": INTERRUPTED, "status": 130, "command": None}
+    assert (said.out == "") != document
+    assert said.err.strip() == ""
+
+
+def test_ctrl_c_before_any_command_is_one_document_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def left(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.cli.importlib.import_module", left)
+    assert retraining("status", "--json") == Exit.INTERRUPTED
+    assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
+
+
 def test_make_gets_the_document_of_a_wrong_call_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +223,7 @@ def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
 
 @pytest.mark.usefixtures("stack")
 def test_a_page_that_cannot_be_written_is_the_one_document_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert retraining("report", "--json", "--out", "no/such/folder.html") == Exit.NO
+    assert retraining("report", "--json", "--out", "no/such/folder.html") == Exit.WRONG_CALL
     assert "no/such/folder.html" in error_in(capsys.readouterr().out)["error"]
 
 
@@ -242,7 +362,7 @@ def test_a_command_that_names_a_file_names_it_where_it_lies(tmp_path: Path, caps
     assert retraining("try", str(policy)) == Exit.WRONG_CALL
     assert f"retraining validate {policy}" in " ".join(capsys.readouterr().err.split())
     assert retraining("validate", str(event)) == Exit.WRONG_CALL
-    assert f"retraining try {event}" in " ".join(capsys.readouterr().err.split())
+    assert f"retraining try {event}" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from orchestration import approval_handler, handler
 from orchestration.approval_handler import answer
 from orchestration.domain.approval_view import sections_of
 from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
-from orchestration.domain.commands import Place
+from orchestration.domain.commands import REASON_LIMIT, Place
 from orchestration.domain.contracts import Decision, DueKind, Status
 from orchestration.domain.messages import Speaker, run_status, signal_decided
 from orchestration.domain.notification import Message, Page
@@ -227,7 +227,7 @@ def test_what_we_write_ourselves_stays_as_it_is() -> None:
     """What people copy out of a mail: commands, keys and names."""
     for ours in (
         "retraining resume --scope model:fraud --stack retraining --region eu-west-1",
-        "retraining unfreeze --model fraud --reason 'your reason' --stack retraining --region eu-west-1",
+        "retraining unfreeze --model fraud --reason '<why>' --stack retraining --region eu-west-1",
         "retraining approve 'it'\"'\"'s' --stack retraining --region eu-west-1",
         "s3://automation/manifests/fraud/run-1.json",
         "arn:aws:sts::111122223333:assumed-role/Reviewer_1/ada",
@@ -378,15 +378,20 @@ def _policy(world: World, text: str) -> None:
     _admit(world, drift())
 
 
+def _reason(text: str) -> str:
+    """What is kept of a text as a reason; a longer one is refused."""
+    return "".join(filter(str.isprintable, text))[:REASON_LIMIT]
+
+
 def _pause(world: World, text: str) -> None:
-    stories.operate(world, "pause", scope="model:churn", reason=text)
+    stories.operate(world, "pause", scope="model:churn", reason=_reason(text))
     _admit(world, drift())
     stories.operate(world, "unpause", scope="model:churn")
 
 
 def _unfreeze(world: World, text: str) -> None:
     stories.frozen(world, StoredModel("fraud", frozen_reason=text.encode(errors="replace").decode()))
-    stories.operate(world, "unfreeze", model="fraud", reason=text)
+    stories.operate(world, "unfreeze", model="fraud", reason=_reason(text))
 
 
 def _comment(world: World, text: str) -> None:

@@ -246,7 +246,7 @@ def test_status_answers_while_something_is_paused_and_says_no_only_when_checked(
     assert retraining("status") == 0
     said = capsys.readouterr().out
     assert f"retraining resume --scope source:alarm {HERE}" in commands_in(said)
-    assert f"retraining approve run-1 --comment ... {HERE}" in commands_in(said)
+    assert f"retraining approve run-1 --comment '<why>' {HERE}" in commands_in(said)
     assert retraining("status", "--check") == 1
     do(stack.world, "unpause", scope="source:alarm")
     stories.approve(stack.world)
@@ -297,8 +297,8 @@ def test_status_says_what_is_missing_to_train_of_each_model(
     assert all(name in needs(found) for name in ("bad:", "bare:", "fraud:"))
     commands = " ".join(str(each["command"]) for each in found["needs_people"])
     assert "validate policies/bad.json" in commands
-    assert "deploy --params TrainingPipelineArn=..." in commands
-    assert "deploy --params SageMakerExecutionRoleArn=..." in commands
+    assert "deploy --params 'TrainingPipelineArn=<arn>'" in commands
+    assert "deploy --params 'SageMakerExecutionRoleArn=<arn>'" in commands
 
     world.remove("policies/fraud.json")
     assert model(status_of(capsys))["missing"] == ["it has no policy file, so every signal of it is rejected"]
@@ -418,7 +418,7 @@ def test_whoever_stops_waiting_for_a_decision_is_told_that_it_comes_all_the_same
 
     monkeypatch.setattr(retrain, "_decided", left)
     assert retraining("retrain", "--model", "fraud", "--reason", "new labels") == 130
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "The request is kept and will be decided all the same." in said
     assert commands_in(said)[0].startswith("retraining explain ")
 
@@ -437,7 +437,7 @@ def test_whoever_stops_a_replay_is_told_what_was_raised_before(
     monkeypatch.setattr(stack, "operate", asked)
     assert retraining("replay", "--dead-letters") == 130
     assert "1 event(s) were taken from the queue and are decided all the same" in " ".join(
-        capsys.readouterr().out.split()
+        capsys.readouterr().err.split()
     )
 
 
@@ -456,7 +456,9 @@ def test_a_watch_looks_again_until_it_is_stopped(
         looks = iter([None, None])
         more = ["--model", "fraud"] if name == "history" else []
         assert retraining(name, "--watch", *more) == 130
-        assert capsys.readouterr().out.count("run-1") >= 3
+        said = capsys.readouterr().out
+        assert said.count("run-1") >= 3
+        assert len(re.findall(r"^==== \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC ====$", said, re.MULTILINE)) == 3
 
 
 def test_make_names_what_stands_behind_a_command(

@@ -179,12 +179,12 @@ def test_the_report_of_an_old_run_is_made_of_what_its_records_tell(world: World,
 
 
 def test_what_is_not_there_or_goes_on_is_said(lived: World) -> None:
-    for options, said in (
-        ({"run": "nobody"}, "There is no run nobody"),
-        ({"run": "run-5"}, "Run run-5 goes on"),
-        ({"model": "nobody"}, "nobody"),
-        ({"run": "run-1", "out": "/nowhere/at/all"}, "cannot be written"),
+    for options, expected, said in (
+        ({"run": "nobody"}, 1, "There is no run nobody"),
+        ({"run": "run-5"}, 1, "Run run-5 goes on"),
+        ({"model": "nobody"}, 1, "nobody"),
+        ({"run": "run-1", "out": "/nowhere/at/all"}, 2, "cannot be written"),
     ):
         status, printed = made(lived, **options)
-        assert status == 1
+        assert status == expected
         assert said in printed

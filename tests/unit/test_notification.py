@@ -84,7 +84,7 @@ def test_an_email_says_what_happened_then_the_facts_then_what_to_do() -> None:
         "",
         "What to do:",
         "- Data owner: mend the data; a signal on sound data is decided by itself.",
-        f"- Then ask for the retraining: retraining retrain --model churn --reason 'your reason' {STACK}",
+        f"- Then ask for the retraining: retraining retrain --model churn --reason '<why>' {STACK}",
         f"- See what it was decided on: retraining explain s-1 {STACK}",
         '- Runbook, section "Broken data": https://example.com/runbook#broken-data',
     ]
@@ -206,7 +206,7 @@ def test_a_frozen_model_is_paged_with_what_to_look_at_and_how_to_go_on() -> None
         "What to do:",
         f"- Model owner: look at its last runs: retraining history --model churn {STACK}",
         "- Look at the training data, the labels and the monitor's baseline.",
-        f"- When the cause is mended: retraining unfreeze --model churn --reason 'your reason' {STACK}",
+        f"- When the cause is mended: retraining unfreeze --model churn --reason '<why>' {STACK}",
         '- Runbook, section "Frozen": https://example.com/runbook#frozen',
     ]
 

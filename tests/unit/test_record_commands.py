@@ -72,7 +72,7 @@ def test_a_command_that_is_printed_to_be_copied_is_whole_whatever_a_record_names
     [
         (OperatorError("There is no model [/x]."), 1),
         (CallError("--scope [/x] is none."), 2),
-        (ClientError({"Error": {"Code": "AccessDenied", "Message": "[/x]"}}, "GetObject"), 3),
+        (ClientError({"Error": {"Code": "SlowDown", "Message": "[/x]"}}, "GetObject"), 3),
     ],
 )
 def test_an_error_is_printed_as_it_is(

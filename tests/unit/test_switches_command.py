@@ -68,7 +68,7 @@ def test_without_a_legal_scope_nothing_is_changed_and_the_scopes_are_named(
 @pytest.mark.usefixtures("operator")
 def test_the_scope_that_was_meant_is_said(given: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert retraining("resume", "--scope", given) == 2
-    assert f"{given} is no scope. Did you mean {meant}? " in capsys.readouterr().err
+    assert f"{given} is no scope. Did you mean {meant}? " in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_scope_of_the_make_line_is_the_one_that_is_paused_and_resumed(
@@ -103,7 +103,7 @@ def test_a_model_nobody_knows_is_paused_with_a_warning(
     for status_of_call in (0, 1):
         assert retraining("pause", "--scope", "model:fruad", *REASON) == status_of_call
         said = capsys.readouterr().out
-        assert "Unknown model: no signal of fruad ever came" in said
+        assert " ".join(said.split()).count("There is no model fruad.") == 1
         assert WARNING in " ".join(said.split())
         assert commands_in(said) == [f"retraining resume --scope model:fruad {HERE}"]
     assert paused(operator.world) == ["model:fruad"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.domain.commands import REASON_LIMIT
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
@@ -295,3 +296,19 @@ def test_a_model_that_changes_while_it_is_unfrozen_is_unfrozen_as_it_is_then(wor
     state = world.table.model("churn")
     assert (state.frozen_reason, state.cooldown_until) == (None, AT)
     assert "because: 4 runs." in world.told("UNFROZEN")[0].sentence
+
+
+@pytest.mark.parametrize("reason", ["...", "<why>", "your reason", "x" * (REASON_LIMIT + 1)])
+def test_a_reason_that_is_nobodys_own_or_would_not_be_kept_whole_changes_nothing(world: World, reason: str) -> None:
+    frozen(world)
+    asked: dict[str, dict[str, Any]] = {
+        "pause": {"scope": "global"},
+        "unfreeze": {"model": "churn"},
+        "retrain": {"model": "churn", "key": "monday"},
+        "rollback": {"model": "churn"},
+    }
+    for action, more in asked.items():
+        with pytest.raises(InvalidRequestError, match=r"The reason (is|has) "):
+            stories.operate(world, action, **more, reason=reason)
+    assert world.table.kill_switches() == ()
+    assert world.table.model("churn").frozen_reason == "3 runs."

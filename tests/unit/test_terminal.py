@@ -248,7 +248,7 @@ def delivered(module: Any, ends: str, *arguments: str) -> Command:
 
 
 def validated(_: FakeStack, patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(validate, "_given", lambda *_, **__: (Finding(("mode",), NASTY),))
+    patch.setattr(validate, "_given", lambda file, **_: validate.Checked(file, "policy", (Finding(("mode",), NASTY),)))
     Path("policy.json").write_text("{}", encoding="utf-8")
     return cli.main(["validate", "policy.json"])
 
@@ -279,7 +279,7 @@ COMMANDS: Final[dict[str, tuple[Command, int]]] = {
     "replay": (replayed, 1),
     "smoke": (smoked(None), 0),
     "smoke, a hop": (smoked(smoke.HopError(NASTY)), 1),
-    "smoke, an error": (smoked(ClientError({"Error": {"Code": "X", "Message": NASTY}}, "X")), 1),
+    "smoke, an error": (smoked(ClientError({"Error": {"Code": "X", "Message": NASTY}}, "X")), 3),
     "deploy": (delivered(deploy, "UPDATE_COMPLETE"), 0),
     "deploy, rolled back": (delivered(deploy, "UPDATE_ROLLBACK_COMPLETE"), 1),
     "destroy": (delivered(destroy, "DELETE_COMPLETE"), 0),

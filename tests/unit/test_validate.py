@@ -119,7 +119,9 @@ def test_a_file_that_is_no_json_is_told_and_so_is_one_that_is_not_there(write: A
     assert said(validate.findings_of(write("x.json", "{"))) == [
         "$: is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)."
     ]
-    assert said(validate.findings_of(tmp_path / "none.json")) == ["$: cannot be read: No such file or directory."]
+    assert said(validate.findings_of(tmp_path / "none.json")) == [
+        "$: cannot be read: No such file or directory. Name a file that is there."
+    ]
     # NaN is taken in a report, and in a policy it is not.
     assert (
         "NaN, which is not a JSON number" in said(validate.findings_of(write("p.json", '{"schema_version": NaN}')))[0]
@@ -200,7 +202,7 @@ def test_whatever_a_file_holds_it_is_recognised_and_told_of(document: dict[str, 
     assert isinstance(found, Given)
     if found.kind is FileKind.EVENT:
         return
-    told = validate._given_findings(found, Path("x.json"))
+    told = validate._given_findings(found)
     assert all(str(finding).startswith("$") for finding in told)
     assert validate.policy_findings("x.json", body) or isinstance(read_policy(body), dict)
 
@@ -409,11 +411,24 @@ def test_a_file_named_by_policy_is_a_policy_whatever_it_looks_like(
 def test_what_aws_sends_is_tried_and_not_validated(capsys: Any) -> None:
     path = EVENTS / "alarm" / "metric.json"
     assert cli.main(["validate", str(path)]) == 2
-    assert f"This says what comes of it: retraining try {path}" in " ".join(capsys.readouterr().err.split())
+    assert f"This says what comes of it: retraining try {path}" in " ".join(capsys.readouterr().out.split())
     assert cli.main(["validate"]) == 2
     assert "Which file? Example: retraining validate policies/fraud.json" in capsys.readouterr().err
     assert cli.main(["validate", "policies/none.json"]) == 2
-    assert "none.json cannot be read: No such file" in capsys.readouterr().err
+    assert "cannot be read: No such file" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_looked_at_keeps_no_other_from_being_judged(write: Any, capsys: Any) -> None:
+    event, none, wrong = (
+        EVENTS / "alarm" / "metric.json",
+        "policies/none.json",
+        write("fraud.json", {"schema_version": 1}),
+    )
+    right = write("report.json", {"model": "fraud", "observed": 0.4, "threshold": 0.2})
+    assert cli.main(["validate", str(event), none, str(right), "--json"]) == 2
+    assert [each["status"] for each in json.loads(capsys.readouterr().out)["files"]] == [2, 2, 0]
+    assert cli.main(["validate", str(event), str(wrong), str(right), "--json"]) == 1
+    assert [each["status"] for each in json.loads(capsys.readouterr().out)["files"]] == [2, 1, 0]
 
 
 def test_two_policies_in_a_folder_do_not_promote_to_one_endpoint(write: Any) -> None:
@@ -576,7 +591,7 @@ def test_what_the_asker_may_not_look_at_is_not_known_and_never_passed(served: Wo
         "role of the champion's model"
     }
     told = found["role of the champion's model"].sentence
-    assert told.startswith("not checked: Simulate was refused to you (AccessDenied)")
+    assert told.startswith("not checked: You may not do iam:SimulatePrincipalPolicy")
     checked = validate.Checked(Path("fraud.json"), "policy", (), tuple(found.values()))
     assert checked.status == 3
     worse = Check("x", Outcome.FAILED, "no")

@@ -11,6 +11,7 @@ from typing import Final
 from orchestration.domain.console_links import Console
 from tests.unit.fakes import SETTINGS
 
+OPS: Final = Path(__file__).parent.parent.parent / "ops"
 SOURCES: Final = Path(__file__).parent.parent.parent / "src" / "orchestration"
 COMMANDS: Final = (
     "status|waits|signals|history|explain|report|approve|reject|retrain|pause|resume|unfreeze|rollback|sweep|replay|"
@@ -38,6 +39,18 @@ def test_no_other_place_writes_a_command() -> None:
         if path.name != "commands.py"
         for node in texts(ast.parse(path.read_text(encoding="utf-8")))
         if WRITTEN.search(str(node.value))
+    ]
+    assert found == []
+
+
+def test_a_tool_writes_a_command_of_a_stack_at_that_place_too() -> None:
+    """A sentence may name a command; one with what stands behind it is there to be pasted, and names its stack and Region."""
+    whole = re.compile(rf"\bretraining ({COMMANDS}) (?!ID\b|FILE\b|KEY\b|RUN\b)(--|<|[\w./]+[/.])")
+    found = [
+        f"{path.name}:{node.lineno}: {node.value!r}"
+        for path in sorted(OPS.rglob("*.py"))
+        for node in texts(ast.parse(path.read_text(encoding="utf-8")))
+        if whole.search(str(node.value)) and "retraining validate policies/" not in str(node.value)
     ]
     assert found == []
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.commands import REASON_LIMIT
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.intention import training_subject
 from orchestration.domain.switches import KillSwitch, scopes_over, sources_of
@@ -38,7 +39,7 @@ def pause(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
         InvalidRequestError: the scope or the reason is missing or not legal, or nobody is proven to ask.
         ContentionError: an effect is being committed at this moment; try again.
     """
-    scope, reason = asked_scope(request), asked_text(request, "reason", 500)
+    scope, reason = asked_scope(request), asked_text(request, "reason", REASON_LIMIT)
     by = proven_caller(ports, request)
     switch = KillSwitch(scope=scope, by=by.name, reason=reason, since=ports.now().isoformat())
     changed = against_rivals(ports, functools.partial(_throw, ports, switch), "The records of changes")

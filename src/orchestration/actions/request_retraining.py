@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.commands import REASON_LIMIT
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.kept_request import KeptRequest
@@ -40,7 +41,7 @@ def request_retraining(request: dict[str, Any], ports: OperatorPorts) -> dict[st
     model, force = model_name(request.get("model")), request.get("force", False)
     if model is None or not isinstance(force, bool):
         raise InvalidRequestError("A retraining is asked for with model, a legal model name, and force, true or false.")
-    reason, key = asked_text(request, "reason", 500), asked_text(request, "key", 200)
+    reason, key = asked_text(request, "reason", REASON_LIMIT), asked_text(request, "key", 200)
     by = proven_caller(ports, request)
     waiting = mapping(ports.table.model(model).pending).get("asked_by", ())
     if len(waiting) >= ASKERS_LIMIT and by.name not in waiting:

@@ -11,12 +11,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.commands import REASON_LIMIT, WHY
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import execution_name, model_name, text
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
-from orchestration.domain.messages import WHY
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.signal import identify
 from orchestration.domain.switches import run_scope
@@ -57,7 +57,7 @@ def request_rollback(request: dict[str, Any], ports: OperatorPorts) -> dict[str,
         raise InvalidRequestError("A rollback needs a model: a legal model name.")
     if to is not None and execution_name(to) is None:
         raise InvalidRequestError(f"{text(to, 80)!r} is no run. Its runs: {told('history', model=model)}")
-    asked = _Asked(model, asked_text(request, "reason", 500), proven_caller(ports, request).name, to)
+    asked = _Asked(model, asked_text(request, "reason", REASON_LIMIT), proven_caller(ports, request).name, to)
     answer = against_rivals(ports, functools.partial(_ask, ports, asked), f"The run of {model}")
     ask_for_sweep(ports)
     return answer

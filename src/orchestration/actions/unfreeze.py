@@ -10,6 +10,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.domain.commands import REASON_LIMIT
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.failures import ended
 from orchestration.domain.intention import IntentionState, endpoint_subject
@@ -42,7 +43,7 @@ def unfreeze(request: dict[str, Any], ports: OperatorPorts) -> dict[str, Any]:
     model = model_name(request.get("model"))
     if model is None:
         raise InvalidRequestError("Unfreezing needs a model: a legal model name.")
-    reason, by = asked_text(request, "reason", 500), proven_caller(ports, request)
+    reason, by = asked_text(request, "reason", REASON_LIMIT), proven_caller(ports, request)
     changed = against_rivals(
         ports, functools.partial(_unfreeze, ports, model, by.name, reason), f"The state of {model}"
     )

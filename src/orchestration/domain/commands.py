@@ -1,4 +1,7 @@
-"""Commands as they are written for people: whole, so that they reach the stack that speaks of them. Pure."""
+"""Commands as they are written for people: whole, so that they reach the stack that speaks of them. Pure.
+
+What only whoever reads one can know stands in it as a place to fill in, such as ``<why>``; no command takes that for a value.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,34 @@ WRITTEN: Final = re.compile(
 )
 """A command of `Place.command` in a sentence: it ends in the stack and Region it is about, and in the profile where one was
 named; a full stop, comma or bracket behind it is the sentence's."""
+
+WHY: Final = "<why>"
+"""The place of a reason or a comment in a command that is written for people."""
+
+UNFILLED: Final = re.compile(r"(?:<|&lt;)[^<>]*(?:>|&gt;)|\.{2,}|\u2026|YOUR[ _-][A-Z_-]+|your reason")
+"""A place to fill in: as it is written here, in a chat too, as docs and people write it, and as messages of the release before did."""
+
+REASON_LIMIT: Final = 500
+"""Characters kept of the reason of a change."""
+
+
+def against_value(said: str) -> str | None:
+    """What is to be said against a value that is only a place to fill in, to follow what it is of; None of any other."""
+    if UNFILLED.fullmatch(said.strip().strip("\"'")) is None:
+        return None
+    return f"is {said.strip()}, a place to fill in: write your own in its stead."
+
+
+def against_words(said: str, limit: int) -> str | None:
+    """What is to be said against words that are kept as evidence, to follow what they are; None of words that are kept whole.
+
+    Args:
+        said: what somebody wrote, without the control characters that nobody keeps.
+        limit: characters that are kept.
+    """
+    if len(said) > limit:
+        return f"has {len(said)} characters; at most {limit} are kept."
+    return against_value(said)
 
 
 @dataclass(frozen=True, slots=True)

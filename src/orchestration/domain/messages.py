@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import pasted
+from orchestration.domain.commands import WHY
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import Decision, SignalKind, Status
 from orchestration.domain.failures import TOLD, ended, gist
-from orchestration.domain.json_values import mapping, sequence
+from orchestration.domain.json_values import mapping, sequence, text
 from orchestration.domain.notification import Message, Page
 from orchestration.domain.reasons import Reason
 from orchestration.domain.votes import LadderAction
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from orchestration.domain.commands import Place
 
 Step = str | Page
-
-WHY: Final = "your reason"
-"""What stands in a command for the words that a person has to give."""
 
 HELD: Final = {
     Reason.PAUSED: "the loop is paused",
@@ -181,8 +179,9 @@ def _decided(decision: Decision, record: Mapping[str, Any]) -> str:
 def _after_hold(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
     model, reason = str(record["model"]), str(record["reason"])
     again = f"Then ask for the retraining: {speaker.command('retrain', model=model, reason=WHY)}"
-    if mapping(record.get("signal")).get("kind") == SignalKind.ROLLBACK:
-        again = f"Then ask again: {speaker.command('rollback', model=model, reason=WHY)}"
+    signal = mapping(record.get("signal"))
+    if signal.get("kind") == SignalKind.ROLLBACK:
+        again = f"Then ask again: {speaker.command('rollback', model=model, reason=WHY, to=text(signal.get('to')))}"
     switches = sequence(mapping(mapping(record.get("inputs")).get("state")).get("kill_switches"))
     resume = resume_steps(speaker, [str(mapping(switch).get("scope")) for switch in switches])
     done: dict[str, list[Step]] = {
@@ -203,7 +202,7 @@ def _after_hold(speaker: Speaker, record: Mapping[str, Any]) -> list[Step]:
         Reason.BROKEN_DATA: ["Data owner: mend the data; a signal on sound data is decided by itself.", again],
         Reason.NO_WAY_BACK: [
             f"Choose another run to go back to: {speaker.command('history', model=model)}",
-            f"Then ask again, with that run for RUN: {speaker.command('rollback', model=model, reason=WHY, to='RUN')}",
+            f"Then ask again, with that run: {speaker.command('rollback', model=model, reason=WHY, to='<run>')}",
         ],
         Reason.BUDGET_SPENT: ["Model owner: wait until older runs leave the budget, or raise it.", again],
     }
@@ -302,6 +301,7 @@ def run_status(
     links: tuple[Page, ...] = (),
     scopes: Iterable[str] = (),
     goes_back: bool = False,
+    to: str | None = None,
     endpoint_left: bool = False,
 ) -> Message:
     """A status of a run.
@@ -318,6 +318,7 @@ def run_status(
         links: pages of the console besides the execution's.
         scopes: what is paused over the run now.
         goes_back: whether it was to bring a champion of before back, and trains nothing.
+        to: the run whose champion that is, where it was named.
         endpoint_left: whether it ended in the middle of changing its endpoint, so that nobody has judged what serves.
     """
     title, asks = HAPPENED[status], status in ASKS and bool(until)
@@ -330,7 +331,11 @@ def run_status(
     elif status in EXPLAINED and sentence and gist(sentence) != TOLD["ABORTED"]:
         title = f"{title}: {gist(sentence)}"
     lift = resume_steps(speaker, scopes) if status in {Status.STOPPED, Status.TRAINING_QUEUED} else ()
-    acts: Iterable[Step] = (step(speaker, model, goes_back) for step in _ACTS.get(status, ()))
+    if goes_back:
+        again = speaker.command("rollback", model=model, reason=WHY, to=to)
+    else:
+        again = speaker.command("retrain", model=model, reason=WHY, force=True)
+    acts: Iterable[Step] = (step(speaker, model, again) for step in _ACTS.get(status, ()))
     if endpoint_left:
         acts = _settle_endpoint(speaker, model)
     steps = [*deciding, *lift, *acts]
@@ -352,20 +357,15 @@ def run_status(
     )
 
 
-def _ask(when: str) -> Callable[[Speaker, str, bool], Step]:
-    def step(speaker: Speaker, model: str, goes_back: bool) -> Step:
-        if goes_back:
-            return f"{when}: {speaker.command('rollback', model=model, reason=WHY)}"
-        return f"{when}: {speaker.command('retrain', model=model, reason=WHY, force=True)}"
-
-    return step
+def _ask(when: str) -> Callable[[Speaker, str, str], Step]:
+    return lambda _speaker, _model, again: f"{when}: {again}"
 
 
-def _says(words: str) -> Callable[[Speaker, str, bool], Step]:
+def _says(words: str) -> Callable[[Speaker, str, str], Step]:
     return lambda *_: words
 
 
-_ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, bool], Step], ...]]] = {
+_ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, str], Step], ...]]] = {
     Status.TRAINING_WAITING: (
         lambda speaker, model, _: f"To end the wait: {speaker.command('pause', scope=f'model:{model}', reason=WHY)}",
     ),
@@ -403,7 +403,7 @@ _ACTS: Final[Mapping[Status, tuple[Callable[[Speaker, str, bool], Step], ...]]] 
         _ask("Then ask again"),
     ),
 }
-"""What people do about a status: who, what, and with which command."""
+"""What people do about a status: who, what, and with which command, of the model or of what asks for the same again."""
 
 
 def approval_undecided(

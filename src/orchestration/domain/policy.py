@@ -284,9 +284,7 @@ def validate_policy(document: Any) -> tuple[str, ...]:
         # A pattern's names stand in the path with a dot of the library's own.
         parts = [part for part in error.path[1:] if part != "."]
         path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
-        rule = error.message.removeprefix(error.name or "").strip()
-        unknown = _UNKNOWN.fullmatch(rule)
-        return (_finding(path, f"has keys that no policy has: {unknown[1]}" if unknown else rule),)
+        return (_finding(path, _broken(error)),)
     return (
         _unfit(document)
         or _contradictions(document)
@@ -299,6 +297,21 @@ def rule_findings(document: dict[str, Any]) -> Iterator[str]:
     yield from _unfit(document)
     yield from _contradictions(document)
     yield from itertools.starmap(_finding, _untaken(document))
+
+
+def _broken(error: fastjsonschema.JsonSchemaValueException) -> str:
+    """Which rule of the schema is broken, in words that show no list of Python's."""
+    wanted = error.rule_definition
+    match error.rule:
+        case "enum":
+            return f"must be one of {', '.join(map(str, wanted))}"
+        case "required":
+            return f"lacks {', '.join(name for name in wanted if name not in mapping(error.value))}"
+        case "const":
+            return f"must be {wanted}"
+    rule = str(error.message).removeprefix(error.name or "").strip()
+    unknown = _UNKNOWN.fullmatch(rule)
+    return f"has keys that no policy has: {unknown[1]}" if unknown else rule
 
 
 _UNKNOWN: Final = re.compile(r"must not contain \{(.*)\} properties", re.DOTALL)

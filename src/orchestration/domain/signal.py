@@ -88,7 +88,7 @@ class DataCheck:
     worst: float | None
 
 
-LATER_FIELDS: Final = frozenset({"proven_by", "asked_by", "content", "data_checks"})
+LATER_FIELDS: Final = frozenset({"proven_by", "asked_by", "content", "data_checks", "to"})
 """Fields that records of releases before do not have."""
 
 
@@ -99,7 +99,8 @@ class Signal:
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
     name that the sender gives; ``proven_by`` is who asks, or which schedule or step measured, as the loop itself knows it, never
     taken from an event. ``asked_by`` are all who asked, of signals that were kept as one. ``content`` names what the sender
-    said, to the last digit, where nothing but the event's id tells two deliveries apart.
+    said, to the last digit, where nothing but the event's id tells two deliveries apart. ``to`` is the run whose config a
+    rollback was asked for; None: what served before, and of every other signal.
     """
 
     signal_id: str
@@ -123,6 +124,7 @@ class Signal:
     context: str = ""
     origin: SignalSource | None = None
     content: str | None = None
+    to: str | None = None
 
     @property
     def unclear(self) -> bool:
@@ -155,6 +157,7 @@ class Signal:
                 **{name: record[name] for name in cls.__slots__ if name not in LATER_FIELDS},
                 "proven_by": record.get("proven_by"),
                 "content": record.get("content"),
+                "to": record.get("to"),
                 "data_checks": tuple(DataCheck(**check) for check in record.get("data_checks", ())),
                 "asked_by": tuple(record.get("asked_by", ())),
                 "source": SignalSource(record["source"]),
@@ -178,6 +181,8 @@ class Signal:
             record["data_checks"] = [asdict(check) for check in self.data_checks]
         else:
             del record["data_checks"]  # a record of before had none
+        if self.to is None:
+            del record["to"]  # nor this
         record["asked_by"] = list(self.asked_by)
         if self.threshold is not None:
             ratio = self.threshold.ratio

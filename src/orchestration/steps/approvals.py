@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.chain import chained
+from orchestration.domain.commands import against_words
 from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import InvalidRequestError
@@ -355,8 +356,8 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
     if run_id is None or decision not in tuple(Answer) or subject not in (None, *SUBJECTS):
         raise InvalidRequestError("A decision needs run_id, and decision: APPROVED or REJECTED.")
     comment = clean_comment(str(request.get("comment") or ""))
-    if len(comment) > COMMENT_LIMIT:
-        raise InvalidRequestError(f"The comment has {len(comment)} characters; at most {COMMENT_LIMIT} are kept.")
+    if (against := against_words(comment, COMMENT_LIMIT)) is not None:
+        raise InvalidRequestError(f"The comment {against}")
     person = proven_caller(ports, request)
     ballot = Ballot(run_id, Answer(decision), person, Via.TERMINAL, comment, subject)
     return decide(ports, ballot).as_record()

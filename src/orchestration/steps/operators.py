@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.chain import LOOP, Record, RecordKind, chained
+from orchestration.domain.commands import against_words
 from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE, DueKind, SignalSource
 from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
@@ -49,11 +50,14 @@ def asked_text(request: dict[str, Any], field: str, limit: int) -> str:
     """A text of a request.
 
     Raises:
-        InvalidRequestError: it is missing.
+        InvalidRequestError: it is missing, longer than what is kept, or only a place to fill in.
     """
-    value = text(request.get(field), limit)
+    # One character more tells a text that would be cut.
+    value = text(request.get(field), limit + 1)
     if value is None:
         raise InvalidRequestError(f"The request lacks {field!r}: it is kept as evidence of who changed what and why.")
+    if (against := against_words(value, limit)) is not None:
+        raise InvalidRequestError(f"The {field} {against}")
     return value
 
 

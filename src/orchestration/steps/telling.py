@@ -301,6 +301,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
             links=(*_links(ports, manifest, status), *(_report_link(ports, run) if status.final else ())),
             scopes=[switch.scope for switch in switches],
             goes_back=run.goes_back,
+            to=text(signal.get("to")),
             endpoint_left=left,
         )
     )

@@ -81,4 +81,5 @@ def from_kept_request(
         requested_by=kept.by,
         proven_by=kept.by,
         force=kept.force,
+        to=kept.to,
     )

@@ -1,0 +1,70 @@
+"""What AWS says no to, as a sentence for whoever asks: what they may not do and who may, or how to sign in. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from orchestration.domain.failures import ended
+
+SIGN_IN: Final = "Sign in to AWS (aws configure, aws sso login), or export what `make local` prints."
+
+READERS: Final = "ReviewerPolicyArn"
+OPERATORS: Final = "OperatorPolicyArn"
+VOTERS: Final = "ReviewerPolicyArn or ModelReviewerPolicyArn"
+"""Outputs of the stack: the policies for people."""
+
+_DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
+)
+_SIGNED_OUT: Final = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "RequestExpired"}
+    | {"SignatureDoesNotMatch", "InvalidSignatureException", "UnrecognizedClientException"}
+)
+"""Codes of AWS for a right that is missing, and for credentials that are none. Source: "Common Errors" of each service's API."""
+
+_PERFORMED: Final = re.compile(r"perform: ([\w-]+:\w+)(?: on resource: (\S+))?")
+"""What of a refusal says what was to be done with what. Source: IAM User Guide, "Troubleshoot access denied error messages"."""
+
+
+def not_allowed(error: Exception) -> bool:
+    """Whether it says that whoever asks has no right to it."""
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _DENIED
+
+
+def refusal(error: BotoCoreError | ClientError) -> str:
+    """Sentences on an error of AWS: what is refused, and what to do where that is known."""
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return f"{ended(str(error))} {SIGN_IN}"
+    if isinstance(error, BotoCoreError):
+        return f"AWS was not reached: {ended(str(error))}"
+    said = error.response.get("Error", {})
+    if said.get("Code") in _SIGNED_OUT:
+        return f"AWS does not take your credentials ({said['Code']}). {SIGN_IN}"
+    if not not_allowed(error):
+        return f"AWS refused: {ended(str(error))}"
+    done = _PERFORMED.search(str(said.get("Message", "")))
+    action, resource = (done[1], done[2] or "") if done else (error.operation_name, "")
+    on = f" on {resource}" if resource else ""
+    if "explicit deny" in str(said.get("Message", "")):
+        return f"You may not do {action}{on}: a policy denies it."
+    return f"You may not do {action}{on}. {_who(action, resource)}"
+
+
+def who_has(policy: str) -> str:
+    """Who may do what a policy of the stack allows."""
+    return f"Whoever has the policy in the stack's output {policy} may."
+
+
+def _who(action: str, resource: str) -> str:
+    service, _, name = action.rpartition(":")
+    if action == "lambda:InvokeFunction":
+        return who_has(VOTERS if "VoteFunction" in resource else OPERATORS)
+    if action == "events:PutEvents" or (service == "s3" and "/policies/" in resource):
+        return who_has(OPERATORS)
+    reads = name.startswith(("Get", "Query", "List", "Describe"))
+    if reads and service in {"dynamodb", "s3", "states", "cloudformation"}:
+        return who_has(READERS)
+    return "Have whoever administers the account give you the right."
