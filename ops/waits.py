@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.history import run_of
-from ops.invocation import stack_command
+from ops.invocation import legal_identity, stack_command
 from ops.terminal import Styled
 from orchestration.domain.approval_view import sections_of
 from orchestration.domain.commands import WHY
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @stack_command("waits", watch=True)
-@click.argument("run", required=False, default="", envvar="RETRAINING_RUN")
+@click.argument("run", required=False, default="", envvar="RETRAINING_RUN", callback=legal_identity)
 def waits(stack: Stack, terminal: Terminal, *, run: str) -> int:
     """Print what is parked: what it waits for, for whom, since when, until when.
 

@@ -244,6 +244,28 @@ def test_a_request_that_was_held_can_be_made_again_once_the_cause_is_gone(world:
     gone_back(world, "back-3")
 
 
+@pytest.mark.parametrize("named", ["run-1", None])
+def test_whoever_is_told_that_a_way_back_did_not_come_about_asks_again_for_the_same(
+    named: str | None, world: World
+) -> None:
+    promoted(world, "run-1", "run-2")
+    more = {"to": named} if named else {}
+    wanted = f"--reason '<why>' {'--to run-1 ' if named else ''}--stack"
+    asked = back(world, **more)
+    stories.operate(world, "pause", scope="source:manual_request", reason="drill")
+    decide(world, "back-1", asked["signal_id"])
+    (held,) = world.told("HOLD")
+    assert any(f"retraining rollback --model fraud {wanted}" in str(step) for step in held.next_steps)
+
+    stories.operate(world, "unpause", scope="source:manual_request")
+    world.clock.forward(minutes=1)
+    decide(world, "back-2", back(world, **more)["signal_id"])
+    world.executions.end(execution_arn("back-2"), "ABORTED")
+    do(world, "close", "back-2", failure={"error": "ABORTED", "cause": "by hand"})
+    (failed,) = world.told("FAILED")
+    assert any(f"retraining rollback --model fraud {wanted}" in str(step) for step in failed.next_steps)
+
+
 def test_an_artifact_written_over_after_the_decision_does_not_serve(world: World) -> None:
     promoted(world, "run-1", "run-2")
     decide(world, "back-1", back(world)["signal_id"])
