@@ -19,10 +19,11 @@ from ops.record_schemas import schema_finding
 from ops.stack import OperatorError
 from ops.terminal import Styled
 from orchestration.domain.chain import RecordKind
-from orchestration.domain.contracts import UNATTRIBUTED, Decision
+from orchestration.domain.contracts import UNATTRIBUTED, Decision, WaitKind
 from orchestration.domain.json_values import mapping
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import rejection_id
+from orchestration.domain.votes import MayAnswer
 
 if TYPE_CHECKING:
     from ops.stack import Stack
@@ -65,7 +66,7 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
         )
     record = found.record
     whole = record is None or hash_of(record) == record["chain"]["hash"]
-    hint = model_hint(stack, found.heard)
+    hint, asked = model_hint(stack, found.heard), _asked(stack, found.heard)
     terminal.answer(
         {
             "found": "decision" if record else "ignored event",
@@ -73,13 +74,36 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
             "hint": hint,
             "decision_record": record,
             "hash_is_right": None if record is None else whole,
+            "approval": asked,
         }
     )
     _say_heard(terminal, found, hint)
     if record is not None:
         _say_guards(terminal, record, whole=whole)
+    if asked is not None:
+        terminal.say(f"Its run waits for people, who are asked about the {asked['subject']}:")
+        names = ("until", "may answer", "deputies")
+        terminal.facts([(name, asked[name.replace(" ", "_")]) for name in names])
+        terminal.command(stack.place.command("waits", found.heard.run_id))
     _say_next(stack, terminal, found)
     return 0 if whole else 1
+
+
+def _asked(stack: Stack, heard: Heard) -> dict[str, str | None] | None:
+    """The open approval of the run that an event began: until when, and who may answer it; None where there is none."""
+    if heard.decision not in {Decision.RETRAIN, Decision.ROLL_BACK}:
+        return None
+    waits = stack.table.waits_of_run_without_tokens(heard.run_id)
+    wait = next((each for each in waits if each.kind is WaitKind.APPROVAL and not each.resolved), None)
+    if wait is None:
+        return None
+    said = MayAnswer.of(wait.data, wait.parked_at).said(datetime.now(UTC), datetime.fromisoformat(wait.deadline))
+    return {
+        "subject": wait.subject,
+        "until": wait.deadline,
+        "may_answer": said["may answer"],
+        "deputies": said.get("deputies"),
+    }
 
 
 def find(stack: Stack, identity: str) -> Found | None:

@@ -36,7 +36,7 @@ from orchestration.domain.decision import ModelState, as_tolerated, decide
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.json_values import json_object, mapping
-from orchestration.domain.policy import Policy, parse_policy
+from orchestration.domain.policy import Policy, parse_policy, policy_record
 from orchestration.domain.promotion import plan_promotion
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
@@ -48,6 +48,8 @@ from orchestration.steps.ownership import output_foreign
 from orchestration.steps.policies import effective_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ops.stack import Stack
     from ops.terminal import Terminal
     from orchestration.ports import Ports
@@ -134,6 +136,7 @@ def _decided(given: Given, record: dict[str, Any]) -> Tried:
     """A decision by its record."""
     signal = mapping(record.get("signal"))
     measured = mapping(signal.get("threshold"))
+    asks = bool(mapping(record.get("approval")).get("needed"))
     facts = {
         "model": record["model"],
         "kind": signal.get("kind"),
@@ -142,7 +145,8 @@ def _decided(given: Given, record: dict[str, Any]) -> Tried:
         "threshold": measured.get("threshold"),
         "ratio": measured.get("ratio"),
         "severity": record.get("severity"),
-        "asks people": "yes" if mapping(record.get("approval")).get("needed") else "no",
+        "asks people": "yes" if asks else "no",
+        **(_answering(mapping(mapping(record.get("policy")).get("effective"))) if asks else {}),
         "policy": record.get("policy_version"),
     }
     lines = tuple(
@@ -150,6 +154,17 @@ def _decided(given: Given, record: dict[str, Any]) -> Tried:
     )
     decision = Decision(record["decision"])
     return Tried(given.read_as, decision, record["sentence"], decision.begins_run, facts, lines)
+
+
+def _answering(policy: Mapping[str, Any]) -> dict[str, str]:
+    """Who would be asked under a policy, and who later, where it says so."""
+    approval = mapping(policy.get("approval"))
+    names, deputies = ", ".join(policy.get("voters") or ()), ", ".join(approval.get("deputies") or ())
+    found = {
+        "may answer": names,
+        "deputies": f"{deputies}, {approval.get('escalate_hours'):g} h after that" if deputies else "",
+    }
+    return {name: said for name, said in found.items() if said}
 
 
 def _violations(given: Given, policy: Policy, now: datetime) -> Tried:
@@ -183,6 +198,7 @@ def _decision(signal: Signal, policy: Policy, now: datetime) -> dict[str, Any]:
         "signal": signal.as_record(),
         "model": signal.model,
         "policy_version": policy.version,
+        "policy": {"effective": policy_record(policy)},
         **verdict.as_record(),
     }
 

@@ -18,7 +18,7 @@ from orchestration.domain.contracts import Decision
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
-from tests.unit.fakes import World, drift
+from tests.unit.fakes import World, drift, person
 from tests.unit.stories import do
 
 SCHEMAS: Final = Path(__file__).parents[2] / "docs" / "schemas" / "commands"
@@ -485,3 +485,36 @@ def test_a_reader_that_has_seen_enough_ends_a_command_quietly(
     monkeypatch.setattr("os.dup2", lambda *_: None)
     assert retraining("signals", "--json") == 0
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_waits_explain_and_history_say_who_may_answer_on_what(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.clock.time = datetime.now(UTC) - timedelta(hours=1)
+    approval = {"training": "never", "promotion": "always", "deputies": ["cleo"]}
+    stories.asked(world, voters=[person("ana")], approval=approval)
+    signed_in(world, monkeypatch)
+    (wait,) = shown("waits", capsys)["waits"]
+    assert (wait["approval"]["deputies"], wait["sections"]) == (["cleo"], None)
+    (wait,) = shown("waits", capsys, "run-1")["waits"]
+    sections = {section["heading"]: section for section in wait["sections"]}
+    facts = sections["Time and answers"]["facts"]
+    since = datetime.fromisoformat(wait["approval"]["deputies_from"])
+    assert facts["May answer"] == person("ana")
+    assert re.fullmatch(rf"cleo \(from {since:%Y-%m-%d} \d\d:\d\d UTC on\)", facts["Deputies"])
+    (gate,) = sections["The candidate"]["tables"][0]["rows"]
+    assert (gate["Gate"], gate["Has to be"], gate["Result"]) == ("auc bound", "at least 0.7", "pass")
+    asked = shown("explain", capsys, "run-1")["approval"]
+    assert (asked["subject"], asked["may_answer"], asked["deputies"]) == ("promotion", person("ana"), facts["Deputies"])
+    (judged,) = [each for each in shown("history", capsys, "--run", "run-1")["moments"] if each["facts"]]
+    assert judged["what"] == "CANDIDATE_EVALUATED"
+    assert judged["facts"].keys() == {"auc bound"}
+    stories.approve(world)
+    assert shown("waits", capsys, "run-1") == {"waits": []}
+    assert shown("explain", capsys, "run-1")["approval"] is None
+
+
+def shown(name: str, capsys: pytest.CaptureFixture[str], *given: str) -> Any:
+    """The document of a command that looks."""
+    assert retraining(name, *given, "--json") == 0
+    return document(capsys.readouterr().out, name)

@@ -419,3 +419,15 @@ def test_broken_data_that_the_policy_tolerates_leaves_the_drift_beside_it(
     status, said = tried(tmp_path, capsys, "v.json", both, policy=POLICY | {"data_quality": {"data_type_check": 0.99}})
     assert (status, said["answer"], said["facts"]["ratio"], said["facts"]["violations"]) == (0, "RETRAIN", 1.5, 2)
     assert "pass data_quality: The policy tolerates what is broken: data_type_check at 99.6 %." in said["lines"]
+
+
+def test_where_people_would_be_asked_it_says_whom_and_who_may_answer_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks = {"training": "always", "deputies": ["cleo"], "escalate_hours": 8}
+    _, found = tried(tmp_path, capsys, "r.json", REPORT, policy={**POLICY, "voters": ["ana", "b*"], "approval": asks})
+    facts = found["facts"]
+    assert (facts["asks people"], facts["may answer"]) == ("yes", "ana, b*")
+    assert facts["deputies"] == "cleo, 8 h after that"
+    _, unasked = tried(tmp_path, capsys, "r.json", REPORT, policy={**POLICY, "voters": ["ana"]})
+    assert (unasked["facts"]["asks people"], "may answer" in unasked["facts"]) == ("no", False)
