@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "explain": ("ops.explain:explain", "What was made of one event: the decision, every guard with its reason."),
     },
     "Steer": {
+        "review": ("ops.review.command:review", "A page of your own machine to look and decide on."),
         "approve": ("ops.approval:approve", "Approve what a run waits for."),
         "reject": ("ops.approval:reject", "Reject what a run waits for, which ends the run."),
         "retrain": ("ops.retrain:retrain", "Ask for a retraining by hand."),

@@ -48,7 +48,7 @@ def models_page(lives: Sequence[Life]) -> str:
     rows = [
         [
             cell(life.model),
-            _spark(life, lives, position),
+            spark(f"spark-{position}", life.model, counts := _counts(life, lives), max(counts, default=0)),
             f"{life.signals:,}",
             f"{len(life.runs) + life.runs_left_out:,}",
             f"{len(life.served) + life.served_left_out:,}",
@@ -79,9 +79,15 @@ def _counts(life: Life, lives: Sequence[Life]) -> list[int]:
     return [0] * (SPARK_DAYS - len(days)) + [by_day.get(day, 0) for day in days]
 
 
-def _spark(life: Life, lives: Sequence[Life], position: int) -> str:
-    counts = _counts(life, lives)
-    most = max(counts, default=0) or 1
+def spark(name: str, model: str, counts: Sequence[int], most: int) -> str:
+    """Signals of each day as bars.
+
+    Args:
+        name: of the drawing on its page.
+        model: whose signals.
+        counts: of each of the last ``SPARK_DAYS`` days, the oldest first.
+        most: of a day, which has the highest bar.
+    """
     bars = "".join(
         f'<rect class="bar" x="{2 + at * 196 / SPARK_DAYS:.1f}" y="{22 - 20 * count / most:.1f}" width="5" height="{20 * count / most:.1f}"/>'
         for at, count in enumerate(counts)
@@ -89,11 +95,7 @@ def _spark(life: Life, lives: Sequence[Life], position: int) -> str:
     )
     told = f"{sum(counts)} signals in {SPARK_DAYS} days, at most {max(counts, default=0)} a day."
     return drawing(
-        f"spark-{position}",
-        "0 0 200 24",
-        f"Signals of {life.model}",
-        told,
-        f'<line class="axis" x1="2" y1="22" x2="198" y2="22"/>{bars}',
+        name, "0 0 200 24", f"Signals of {model}", told, f'<line class="axis" x1="2" y1="22" x2="198" y2="22"/>{bars}'
     )
 
 

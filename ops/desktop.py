@@ -1,0 +1,23 @@
+"""Whether a browser can be opened where a command runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def has_desktop(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Whether somebody sees a browser that is opened here; one of the terminal would take the terminal, unless it is named.
+
+    Args:
+        environ: the environment.
+        platform: as ``sys.platform`` has it.
+    """
+    if environ.get("BROWSER"):
+        return True
+    if environ.get("SSH_CONNECTION"):
+        return False
+    return platform in {"darwin", "win32"} or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))

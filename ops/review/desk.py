@@ -1,0 +1,339 @@
+"""What the reader gets for what they ask: pages of what their rights reach, and their answers handed to the function that counts."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.heard_signals import gathered, heard
+from ops.life_page import SPARK_DAYS, life_page
+from ops.report import model_life, run_pages
+from ops.review.pages import (
+    HOME,
+    again_form,
+    home_page,
+    message_page,
+    path_to,
+    run_page,
+    signals_page,
+    unread_html,
+    unseen_page,
+    with_links,
+)
+from ops.review.reading import (
+    SIGNALS_LISTED,
+    Refused,
+    RunSeen,
+    SignedIn,
+    glance,
+    run_seen,
+    seen,
+    sign_in_is_over,
+    speaker_of,
+    standing,
+    was_refused,
+)
+from ops.review.server import Answer, Refusal, Request
+from ops.stack import OperatorError
+from orchestration.approval_handler import STATUS
+from orchestration.domain.approval_view import approval_view, told_view
+from orchestration.domain.console_links import Console
+from orchestration.domain.contracts import UNATTRIBUTED
+from orchestration.domain.json_values import execution_name, json_object, mapping, model_name, sequence
+from orchestration.domain.page import RESULT, Section, facts_of, figure, table_of
+from orchestration.domain.records import evidence_key, manifest_key, report_key
+from orchestration.domain.review_page import View, render
+from orchestration.domain.votes import COMMENT_LIMIT, VoteCode, clean_comment
+from orchestration.domain.votes import Answer as Said
+from orchestration.steps.approvals import SUBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ops.stack import Stack
+
+NOT_THERE: Final = (404, "There is no such page")
+
+
+@dataclass(slots=True)
+class Cast:
+    """An answer of the reader, and what became of it; ``sentence`` says so, ``counted`` is None while nobody knows."""
+
+    run_id: str
+    decision: str
+    sentence: str = "its result did not come: it may have been counted"
+    subject: str = ""
+    counted: bool | None = None
+    decided: bool = False
+
+
+class Desk:
+    """Answers what the reader asks; called on many threads.
+
+    Args:
+        signed_in: the stack, as whoever is signed in sees it.
+        minutes: after how many without a request the page ends, which it says.
+        now: the time, aware, in UTC.
+    """
+
+    def __init__(
+        self, signed_in: SignedIn, *, minutes: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._signed_in, self._minutes, self._now = signed_in, minutes, now
+        self.casts: list[Cast] = []
+        """Answers in the order in which they were given."""
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer a request."""
+        try:
+            answer = self._routed(request)
+        except Refusal as refusal:
+            answer = _message(refusal.status, refusal.title, refusal.sentence)
+        except OperatorError as error:
+            answer = _message(502, "This cannot be shown", f"{error} {error.command}".strip())
+        except (BotoCoreError, ClientError) as error:
+            answer = self._aws_failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong in here, the reader gets a page
+            answer = _message(
+                500, "The page has a defect, please report it", f"{type(error).__name__}, {_where(error)}."
+            )
+        return replace(answer, page=with_links(answer.page))
+
+    def _routed(self, request: Request) -> Answer:
+        match request.method, request.path:
+            case "POST", ("run", run_id):
+                return self._vote(request, _run(run_id))
+            case "POST", _:
+                raise Refusal(405, "Nothing is decided here", "Only the page of a run takes an answer.")
+            case _, ():
+                return self._home()
+            case _, ("run", run_id):
+                return self._run(request, _run(run_id))
+            case _, ("model",):
+                return Answer(303, location=path_to("model", _model(request.query.get("name", ""))))
+            case _, ("model", name):
+                return self._life(_model(name))
+            case _, ("favicon.ico",):
+                return Answer(204)
+            case _, ("signals",):
+                given = request.query.get("model", "")
+                return self._signals(given if given in {"", UNATTRIBUTED} else _model(given))
+            case _:
+                raise Refusal(*NOT_THERE, "What there is stands on the overview.")
+
+    # Looking.
+
+    def _home(self) -> Answer:
+        stack, now = self._signed_in.stack(), self._now()
+        person = self._signed_in.person()
+        found = glance(stack, person, now)
+        reader = person.name if person else "nobody that AWS names"
+        page = home_page(
+            found, stack=stack.name, region=stack.place.region, reader=reader, minutes=self._minutes, now=now
+        )
+        return Answer(200, page, forms=True)
+
+    def _life(self, model: str) -> Answer:
+        stack = self._signed_in.stack()
+        return Answer(200, life_page(model_life(stack, model)))
+
+    def _signals(self, model: str) -> Answer:
+        stack = self._signed_in.stack()
+        since = (self._now() - timedelta(days=SPARK_DAYS)).isoformat()
+        found = seen(
+            lambda: list(itertools.islice(gathered(heard(stack.table, model, since)), SIGNALS_LISTED + 1)), "Signals"
+        )
+        listed = found if isinstance(found, Refused) else found[:SIGNALS_LISTED]
+        more = not isinstance(found, Refused) and len(found) > SIGNALS_LISTED
+        return Answer(200, signals_page(listed, model=model, since=since, more=more, kicker=_kicker(stack)))
+
+    def _run(self, request: Request, run_id: str) -> Answer:
+        stack = self._signed_in.stack()
+        found = run_seen(stack, run_id)
+        if found is None:
+            raise Refusal(*NOT_THERE, f"There is no run {run_id}.")
+        if isinstance(found, Refused):
+            return self._unseen(stack, run_id, request)
+        if found.outcome is not None:
+            return _report(stack, run_id)
+        if not found.is_open or found.asked is None:
+            console = Console.of(found.execution_arn).execution(found.execution_arn)
+            return Answer(200, run_page(found, console=console, kicker=_kicker(stack)))
+        return Answer(200, _rendered(self._approval(stack, found, request.nonce), found), forms=True)
+
+    def _approval(self, stack: Stack, run: RunSeen, nonce: str) -> View:
+        assert run.asked is not None  # noqa: S101 - the caller looked
+        now, person = self._now(), self._signed_in.person()
+        view = approval_view(run.asked, speaker_of(stack), now, nonce=nonce)
+        if view.form is None:
+            return view
+        own, form = standing(run.asked.wait, person, now), replace(view.form, action=path_to("run", run.run_id))
+        if not own.rejects:
+            return replace(view, form=None, notice=f"{view.notice} Your answer would not count: {own.why}", tone="warn")
+        who = f"You answer as {person.name}." if person else ""
+        return replace(view, form=replace(form, approves=own.approves), hint=own.why or who)
+
+    def _unseen(self, stack: Stack, run_id: str, request: Request) -> Answer:
+        """A run that is found by its id, which some reviewers may not: what lies under its model's name, they may."""
+        given, person = request.query.get("model", ""), self._signed_in.person()
+        model = _model(given) if given else ""
+        reader = person.name if person else "nobody that AWS names"
+        if model and (report := stack.bucket.read(stack.bucket.uri(report_key(model, run_id, "html"))).body):
+            return Answer(200, report.decode("utf-8", "replace"), ours=False)
+        sections = _of_model(stack, model, run_id) if model else ()
+        return Answer(200, unseen_page(run_id, model, sections, reader=reader, nonce=request.nonce), forms=True)
+
+    # Answering.
+
+    def _vote(self, request: Request, run_id: str) -> Answer:
+        given = dict(request.form)
+        decision, subject = given.get("decision"), given.get("subject")
+        comment = clean_comment(given.get("comment", ""))
+        if decision not in set(Said) or subject not in SUBJECTS or set(given) - {"decision", "subject", "comment"}:
+            raise Refusal(400, "Nothing was decided", "The form is not whole. Go back, choose, and send it again.")
+        if len(comment) > COMMENT_LIMIT:
+            raise Refusal(
+                400,
+                "Nothing was decided",
+                f"The comment has {len(comment):,} characters; at most {COMMENT_LIMIT:,} are kept. Go back, shorten it.",
+            )
+        cast = Cast(run_id, decision, subject=subject)
+        try:
+            stack = self._signed_in.stack()
+            self.casts.append(cast)
+            told = stack.decide(
+                {"action": "decide", "run_id": run_id, "decision": decision, "comment": comment, "subject": subject}
+            )
+        except (BotoCoreError, ClientError) as error:
+            return self._vote_failed(error, cast, request)
+        except OperatorError as error:
+            cast.sentence = str(error)
+            return _message(502, "Your answer was not taken", str(error), run_id)
+        cast.sentence, cast.counted, cast.decided = told["reason"], bool(told["counted"]), bool(told["decided"])
+        return self._told(stack, run_id, told)
+
+    def _told(self, stack: Stack, run_id: str, told: dict[str, Any]) -> Answer:
+        code = VoteCode(told["code"])
+        try:
+            found = run_seen(stack, run_id)
+        except (BotoCoreError, ClientError, OperatorError):
+            found = None  # the answer is what counts; the rest can be looked at again
+        if isinstance(found, RunSeen) and found.asked is not None and found.asked.wait.subject == told["subject"]:
+            view = told_view(
+                approval_view(found.asked, speaker_of(stack), self._now()), found.asked.wait, code, told["reason"]
+            )
+            return Answer(STATUS[code], _rendered(view, found))
+        title = "Your answer is counted" if told["counted"] else "Nothing was decided"
+        return _message(STATUS[code], title, told["reason"], run_id, tone="good" if told["counted"] else "warn")
+
+    def _vote_failed(self, error: Exception, cast: Cast, request: Request) -> Answer:
+        """An answer that AWS did not take, or whose result was lost."""
+        if not was_refused(error):
+            return _message(
+                502,
+                "Your answer may have been counted",
+                f"Its result did not come ({error}). Where the run stands says whether it was counted; sent again it counts once.",
+                cast.run_id,
+            )
+        cast.sentence, cast.counted = f"not sent: {error}", False
+        if not sign_in_is_over(error):
+            return _message(502, "Nothing was decided", f"AWS refused: {error}", cast.run_id)
+        failed = self._aws_failed(error)
+        form = again_form(path_to("run", cast.run_id), request.form, request.nonce, "Send it again")
+        page = failed.page.replace("</main>", f"{form}</main>", 1)
+        return replace(failed, page=page, forms=True)
+
+    def _aws_failed(self, error: Exception) -> Answer:
+        if not sign_in_is_over(error):
+            return _message(502, "AWS did not answer", f"{error}. Load this page again.")
+        self._signed_in.forget()
+        return _message(
+            401,
+            "Your sign-in is over",
+            "Nothing was decided. Sign in to AWS again (aws sso login, or as you always do), then load this page again. Keys that "
+            "you exported in a shell are that shell's: then end this command with Ctrl-C, export the new ones and run it again.",
+        )
+
+
+def _rendered(view: View, run: RunSeen) -> str:
+    """An approval's page, with what of it may not be read."""
+    return render(view).replace("</main>", f"{unread_html(run.unread)}</main>", 1)
+
+
+def _report(stack: Stack, run_id: str) -> Answer:
+    return Answer(200, run_pages(stack, run_id)["html"].decode("utf-8", "replace"), ours=False)
+
+
+def _of_model(stack: Stack, model: str, run_id: str) -> tuple[Section, ...]:
+    """What of a run lies under its model's name."""
+
+    def record(key: str) -> dict[str, Any]:
+        return mapping(json_object(stack.bucket.read(stack.bucket.uri(key)).body or b""))
+
+    manifest, verdict = (
+        record(manifest_key(model, run_id)),
+        mapping(record(evidence_key(model, run_id, "evaluation")).get("verdict")),
+    )
+    if not manifest:
+        return (Section("Not shown", (("Manifest", f"None of run {run_id} may be read under the name {model}."),)),)
+    signal = mapping(manifest.get("signal"))
+    threshold, champion = mapping(signal.get("threshold")), mapping(manifest.get("champion"))
+    drift = Section(
+        "What drifted",
+        facts_of(
+            ("What happened", signal.get("summary")),
+            ("Metric", threshold.get("metric")),
+            ("Observed", figure(threshold.get("observed"))),
+            ("Threshold", figure(threshold.get("threshold"))),
+            ("Training target", mapping(manifest.get("training")).get("target")),
+            ("Serves now", champion.get("model_name")),
+        ),
+    )
+    if not verdict:
+        return (drift,)
+    gates = [
+        (
+            str(gate.get("name")),
+            figure(gate.get("value")) or "not measured",
+            f"{gate.get('comparison')} {figure(gate.get('bound')) or 'no bound'}",
+            "pass" if gate.get("passed") else "fail",
+        )
+        for gate in map(mapping, sequence(verdict.get("gates")))
+    ]
+    table = table_of("Gates of the candidate", ("Gate", "Candidate", "Bound", RESULT), gates)
+    return (Section("The candidate", (), (table,)), drift)
+
+
+def _message(status: int, title: str, sentence: str, run_id: str = "", *, tone: str = "warn") -> Answer:
+    links = [(path_to("run", run_id), "Where the run stands")] if run_id else []
+    return Answer(status, message_page(title, sentence, tone=tone, links=[*links, (HOME, "Overview")]))
+
+
+def _kicker(stack: Stack) -> str:
+    return f"Retraining review · {stack.name}, {stack.place.region}"
+
+
+def _run(given: str) -> str:
+    if execution_name(given) is None:
+        raise Refusal(*NOT_THERE, "No run has such a name.")
+    return given
+
+
+def _model(given: str) -> str:
+    if model_name(given) is None:
+        raise Refusal(*NOT_THERE, "No model has such a name: letters, digits and hyphens, at most 63.")
+    return given
+
+
+def _where(error: Exception) -> str:
+    """Function and line an error came from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = re.sub(r".*/", "", trace.tb_frame.f_code.co_filename) if trace else ""
+    return f"line {trace.tb_lineno} of {name}" if trace else "nobody knows where"
