@@ -119,6 +119,8 @@ class _Arriving(io.RawIOBase):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
+    # What http.server finds in the first line, and a refusal of it needs before.
+    command, request_version, requestline = "", "HTTP/1.1", ""
 
     def setup(self) -> None:
         super().setup()
