@@ -105,8 +105,8 @@ def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
     return written
 
 
-def model_life(stack: Stack, model: str) -> Life:
-    """A model's life, of its chain and of the switches that are over everything.
+def model_life(stack: Stack, model: str, *, alone: bool = False) -> Life:
+    """A model's life, of its chain and of the switches that are over everything; ``alone`` leaves these out.
 
     Raises:
         OperatorError: nothing is on record of it.
@@ -116,7 +116,7 @@ def model_life(stack: Stack, model: str) -> Life:
     if first is None:
         models = known_models(stack)
         raise OperatorError(f"No signal of {model} came yet." if model in models else unknown_model(model, models))
-    return life_of(model, itertools.chain([first], own, _records(stack, LOOP)))
+    return life_of(model, itertools.chain([first], own, () if alone else _records(stack, LOOP)))
 
 
 def _records(stack: Stack, chain: str) -> Iterator[dict[str, Any]]:

@@ -370,7 +370,7 @@ def _pieces(line: str) -> list[str]:
     pieces: list[str] = []
     for word in shlex.split(line):
         quoted = shlex.quote(word)
-        if word.startswith("--") or not pieces:
+        if word.startswith("-") or not pieces:
             pieces.append(quoted)
         else:
             pieces[-1] = f"{pieces[-1]} {quoted}"

@@ -116,7 +116,7 @@ def way_here(environ: Mapping[str, str], port: int) -> str:
     """
     there = environ.get("SSH_CONNECTION", "").split()
     host = there[2] if len(there) == 4 else socket.gethostname()  # noqa: PLR2004 - client, its port, server, its port
-    return f"ssh -N -L {port}:127.0.0.1:{port} {getpass.getuser()}@{host}"
+    return f"ssh {getpass.getuser()}@{host} -N -L {port}:127.0.0.1:{port}"
 
 
 def say_casts(terminal: Terminal, casts: list[Cast]) -> None:

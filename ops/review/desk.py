@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.heard_signals import gathered, heard
+from ops.invocation import Exit
 from ops.life_page import SPARK_DAYS, life_page
 from ops.report import model_life, run_pages
 from ops.review.pages import (
@@ -53,7 +54,7 @@ from orchestration.domain.votes import Answer as Said
 from orchestration.steps.approvals import SUBJECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ops.stack import Stack
 
@@ -95,7 +96,8 @@ class Desk:
         except Refusal as refusal:
             answer = _message(refusal.status, refusal.title, refusal.sentence)
         except OperatorError as error:
-            answer = _message(502, "This cannot be shown", f"{error} {error.command}".strip())
+            status = 502 if error.status == Exit.NOT_REACHED else 404
+            answer = _message(status, "This cannot be shown", f"{error} {error.command}".strip())
         except (BotoCoreError, ClientError) as error:
             answer = self._aws_failed(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong in here, the reader gets a page
@@ -140,7 +142,14 @@ class Desk:
 
     def _life(self, model: str) -> Answer:
         stack = self._signed_in.stack()
-        return Answer(200, life_page(model_life(stack, model)))
+        unread: tuple[str, ...] = ()
+        found = seen(lambda: model_life(stack, model), "")
+        if isinstance(found, Refused):
+            found = seen(lambda: model_life(stack, model, alone=True), f"What happened to {model}")
+            unread = ("Pauses of everything may not be read with your rights.",)
+        if isinstance(found, Refused):
+            raise Refusal(403, "This may not be read", found.sentence)
+        return Answer(200, _with_unread(life_page(found), unread))
 
     def _signals(self, model: str) -> Answer:
         stack = self._signed_in.stack()
@@ -164,7 +173,7 @@ class Desk:
         if not found.is_open or found.asked is None:
             console = Console.of(found.execution_arn).execution(found.execution_arn)
             return Answer(200, run_page(found, console=console, kicker=_kicker(stack)))
-        return Answer(200, _rendered(self._approval(stack, found, request.nonce), found), forms=True)
+        return Answer(200, _with_unread(render(self._approval(stack, found, request.nonce)), found.unread), forms=True)
 
     def _approval(self, stack: Stack, run: RunSeen, nonce: str) -> View:
         assert run.asked is not None  # noqa: S101 - the caller looked
@@ -227,7 +236,7 @@ class Desk:
             view = told_view(
                 approval_view(found.asked, speaker_of(stack), self._now()), found.asked.wait, code, told["reason"]
             )
-            return Answer(STATUS[code], _rendered(view, found))
+            return Answer(STATUS[code], _with_unread(render(view), found.unread))
         title = "Your answer is counted" if told["counted"] else "Nothing was decided"
         return _message(STATUS[code], title, told["reason"], run_id, tone="good" if told["counted"] else "warn")
 
@@ -260,9 +269,9 @@ class Desk:
         )
 
 
-def _rendered(view: View, run: RunSeen) -> str:
-    """An approval's page, with what of it may not be read."""
-    return render(view).replace("</main>", f"{unread_html(run.unread)}</main>", 1)
+def _with_unread(page: str, unread: Sequence[str]) -> str:
+    """A page, with what of it may not be read."""
+    return page.replace("</main>", f"{unread_html(unread)}</main>", 1)
 
 
 def _report(stack: Stack, run_id: str) -> Answer:

@@ -14,7 +14,7 @@ from ops.stack import CallError, OperatorError
 from orchestration import approval_handler, operator_handler
 from orchestration.domain.commands import Place
 from orchestration.domain.errors import OrchestrationError
-from tests.unit.fakes import World, proven
+from tests.unit.fakes import MACHINE, World, person, proven
 from tests.unit.tampering import BUCKET
 
 PLACE = re.compile(r"<[a-z]+>")
@@ -31,6 +31,16 @@ class _SageMaker:
 
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
         return dict(self._world.sagemaker.describe_endpoint(EndpointName=EndpointName))
+
+
+class _Sts:
+    """Who AWS says somebody is."""
+
+    def __init__(self, arn: str) -> None:
+        self._arn = arn
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Arn": self._arn}
 
 
 class WorldStack:
@@ -51,8 +61,7 @@ class WorldStack:
         }
 
     def client(self, service: str) -> Any:
-        assert service == "sagemaker"
-        return _SageMaker(self.world)
+        return {"sagemaker": _SageMaker(self.world), "sts": _Sts(person(self.by, MACHINE))}[service]
 
     def keys(self, prefix: str) -> list[str]:
         return self.world.keys(prefix)

@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from ops import cli, retrain
 from ops.heard_signals import measured
+from ops.review.door import Door
 from orchestration.domain.contracts import Decision
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
@@ -39,6 +40,8 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
     do(world, "admit", "run-9", event=drift(model="fruad", dedupe_key="misspelt"))
     do(world, "pause", scope="source:alarm", reason="drill")
     monkeypatch.setattr(retrain, "PATIENCE_SECONDS", 0.1)
+    # The page ends at once: nobody ever uses it.
+    monkeypatch.setattr(Door, "idle_seconds", float("inf"))
     monkeypatch.chdir(tmp_path)
     return signed_in(world, monkeypatch)
 
@@ -66,6 +69,10 @@ CALLS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "explain": (("explain", "run-1"), 0),
     "explain a rejection": (("explain", "run-9"), 0),
     "explain nothing": (("explain", "nobody"), 1),
+    "review": (("review", "run-1", "--no-open"), 0),
+    "review of everything": (("review", "--no-open"), 0),
+    "review of nothing": (("review", "nobody", "--no-open"), 1),
+    "review of no run": (("review", " ", "--no-open"), 2),
     "approve": (("approve", "run-1", "--comment", "seen with the team"), 0),
     "approve nothing": (("approve", "run-7"), 1),
     "reject": (("reject", "run-1", "--comment", "labels are late"), 0),
