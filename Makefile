@@ -165,6 +165,9 @@ report: setup ## A page: all models, a model, a run (MODEL= or RUN=, OUT=)
 explain: setup ## What was made of an event, guard by guard (ID=)
 	@$(RETRAINING) explain
 
+review: setup ## A page on this machine to look and decide (RUN=)
+	@$(RETRAINING) review
+
 approve: setup ## Approve what a run waits for (RUN=, COMMENT=)
 	@$(RETRAINING) approve
 

@@ -43,10 +43,11 @@ from ops.review.server import Answer, Refusal, Request
 from ops.stack import OperatorError
 from orchestration.approval_handler import STATUS
 from orchestration.domain.approval_view import approval_view, told_view
+from orchestration.domain.candidate_view import candidate_section
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import UNATTRIBUTED
-from orchestration.domain.json_values import execution_name, json_object, mapping, model_name, sequence
-from orchestration.domain.page import RESULT, Section, facts_of, figure, table_of
+from orchestration.domain.json_values import execution_name, json_object, mapping, model_name
+from orchestration.domain.page import Section, facts_of, figure
 from orchestration.domain.records import evidence_key, manifest_key, report_key
 from orchestration.domain.review_page import View, render
 from orchestration.domain.votes import COMMENT_LIMIT, VoteCode, clean_comment
@@ -284,10 +285,7 @@ def _of_model(stack: Stack, model: str, run_id: str) -> tuple[Section, ...]:
     def record(key: str) -> dict[str, Any]:
         return mapping(json_object(stack.bucket.read(stack.bucket.uri(key)).body or b""))
 
-    manifest, verdict = (
-        record(manifest_key(model, run_id)),
-        mapping(record(evidence_key(model, run_id, "evaluation")).get("verdict")),
-    )
+    manifest, evaluation = record(manifest_key(model, run_id)), record(evidence_key(model, run_id, "evaluation"))
     if not manifest:
         return (Section("Not shown", (("Manifest", f"None of run {run_id} may be read under the name {model}."),)),)
     signal = mapping(manifest.get("signal"))
@@ -303,19 +301,11 @@ def _of_model(stack: Stack, model: str, run_id: str) -> tuple[Section, ...]:
             ("Serves now", champion.get("model_name")),
         ),
     )
-    if not verdict:
+    if not evaluation:
         return (drift,)
-    gates = [
-        (
-            str(gate.get("name")),
-            figure(gate.get("value")) or "not measured",
-            f"{gate.get('comparison')} {figure(gate.get('bound')) or 'no bound'}",
-            "pass" if gate.get("passed") else "fail",
-        )
-        for gate in map(mapping, sequence(verdict.get("gates")))
-    ]
-    table = table_of("Gates of the candidate", ("Gate", "Candidate", "Bound", RESULT), gates)
-    return (Section("The candidate", (), (table,)), drift)
+    effective = mapping(mapping(manifest.get("policy")).get("effective"))
+    confidence = mapping(effective.get("evaluation")).get("confidence")
+    return (candidate_section({"verdict": evaluation.get("verdict")}, evaluation, confidence), drift)
 
 
 def _message(status: int, title: str, sentence: str, run_id: str = "", *, tone: str = "warn") -> Answer:

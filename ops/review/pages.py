@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from ops.life_page import SPARK_DAYS, spark
 from ops.review.reading import SIGNALS_READ, Refused
+from orchestration.domain.candidate_view import gates_of
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import Decision
-from orchestration.domain.json_values import mapping, sequence
 from orchestration.domain.page import STYLE as PAGE_STYLE
 from orchestration.domain.page import Section, facts_of, figure, html, moment, section_html
 from orchestration.domain.report_page import STYLE as REPORT_STYLE
@@ -233,14 +233,12 @@ def _ask(each: Asks, position: int, now: datetime) -> str:
 
 def _gates(data: Mapping[str, Any]) -> str:
     """The gates of a candidate in short, those that failed first."""
-    gates = sorted(
-        map(mapping, sequence(mapping(data.get("verdict")).get("gates"))), key=lambda gate: bool(gate.get("passed"))
-    )
+    gates = gates_of(data, {})
     shown = " ".join(
         _badge(
-            f"{'✓' if gate.get('passed') else '✗'} {cut(str(gate.get('name')), 60)} {figure(gate.get('value')) or 'not measured'} "
-            f"({gate.get('comparison')} {figure(gate.get('bound')) or 'no bound'})",
-            "yes" if gate.get("passed") else "no",
+            f"{'✓' if gate.passed else '✗'} {cut(gate.name, 60)} {figure(gate.candidate) or 'not measured'} "
+            f"({gate.comparison} {figure(gate.bound) or 'no bound'})",
+            "yes" if gate.passed else "no",
         )
         for gate in gates[:GATES_SHOWN]
     )

@@ -26,22 +26,22 @@ from ops.history import Moment, lived
 from ops.known_models import PolicyFiles
 from ops.life_page import SPARK_DAYS
 from ops.status import ModelStatus, model_status, settings_of
-from orchestration.domain.approval_view import RUNS_SHOWN, Asked
 from orchestration.domain.contracts import WaitKind
-from orchestration.domain.documents import Unreadable
 from orchestration.domain.json_values import json_object, mapping, model_name
 from orchestration.domain.messages import Speaker
 from orchestration.domain.people import Person, person_of
-from orchestration.domain.records import evidence_key, manifest_key
+from orchestration.domain.records import manifest_key
 from orchestration.domain.switches import KillSwitch, sources_of, switch_over
 from orchestration.domain.votes import Answer, Via, Vote, VoteCode, weigh
-from orchestration.steps.approvals import SUBJECTS, TRAINING
+from orchestration.steps.approval_reading import asked_of
+from orchestration.steps.approvals import SUBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from ops.stack import Stack
+    from orchestration.domain.approval_view import Asked
     from orchestration.domain.wait import Wait
 
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation", "NotAuthorized"})
@@ -204,22 +204,7 @@ def run_seen(stack: Stack, run_id: str) -> RunSeen | Refused | None:
     wait = next((each for each in ordered if not each.resolved), ordered[0] if ordered else None)
     asked = None
     if wait is not None:
-
-        def record(key: str, what: str) -> dict[str, Any]:
-            document = stack.bucket.read(stack.bucket.uri(key))
-            if document.unreadable is Unreadable.ACCESS_DENIED:
-                unread.append(f"{what} may not be read with your rights.")
-            return mapping(json_object(document.body or b""))
-
-        asked = Asked(
-            wait,
-            manifest=record(manifest_key(wait.model, run_id), "The manifest"),
-            evaluation=record(evidence_key(wait.model, run_id, "evaluation"), "The evaluation")
-            if wait.subject != TRAINING
-            else {},
-            runs=kept(seen(lambda: stack.table.runs_of_model(wait.model, RUNS_SHOWN), "The runs before"), []),
-            switches=kept(seen(stack.table.kill_switches, "Kill switches"), ()),
-        )
+        asked = kept(seen(lambda: asked_of(stack.table, stack.bucket, wait), "What it asks people"), None)
     return RunSeen(
         run_id,
         found.model,

@@ -32,6 +32,7 @@ PLACEHOLDERS: Final = re.compile(r"<([a-z]+)>")
 NOT_RUN: Final = {
     "make demo": "tests/stack/test_demo.py plays it",
     "make setup": "it makes the environment that the tests run in",
+    "retraining review": "it stays in the foreground; tests/stack/test_review.py opens its page",
     "make local": "it stays in the foreground; tests/local starts it",
     'export PATH="$PWD/.venv/bin:$PATH"': "the tests have that path already",
     "retraining deploy": "tests/stack/test_delivery.py deploys, updates and refuses; a stack takes seconds",

@@ -475,7 +475,7 @@ def test_who_reviews_one_model_sees_that_and_votes(asked: World, monkeypatch: py
         unseen, named = reader.get("run", "run-1"), reader.get("run", "run-1", model="fraud")
         assert "may not be read with your rights" in text(unseen)
         assert "The candidate" not in text(unseen)
-        assert "Gates of the candidate" in text(named)
+        assert "Gates, failed ones first" in text(named)
         assert "auc bound" in text(named)
 
     decide, votes = reader.stack.decide, list[Any]()
