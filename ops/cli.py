@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "Look": {
         "status": ("ops.status:status", "Mode, switches, models and what serves, what is missing, runs, slots."),
+        "review": ("ops.review.command:review", "A page of your own machine to look and decide on."),
         "waits": ("ops.waits:waits", "What is parked, for whom, since when, until when."),
         "signals": ("ops.signals:signals", "What came in and what was made of it, ignored events too."),
         "history": ("ops.history:history", "Latest runs of a model, or the life of one run."),
@@ -31,7 +32,6 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "explain": ("ops.explain:explain", "What was made of one event: the decision, every guard with its reason."),
     },
     "Steer": {
-        "review": ("ops.review.command:review", "A page of your own machine to look and decide on."),
         "approve": ("ops.approval:approve", "Approve what a run waits for."),
         "reject": ("ops.approval:reject", "Reject what a run waits for, which ends the run."),
         "retrain": ("ops.retrain:retrain", "Ask for a retraining by hand."),

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 from orchestration.domain.failures import ended
 
@@ -21,9 +31,21 @@ _DENIED: Final = frozenset(
 )
 _SIGNED_OUT: Final = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "RequestExpired"}
-    | {"SignatureDoesNotMatch", "InvalidSignatureException", "UnrecognizedClientException"}
+    | {"InvalidSignatureException", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired"}
+    | {"UnrecognizedClientException"}
 )
 """Codes of AWS for a right that is missing, and for credentials that are none. Source: "Common Errors" of each service's API."""
+
+_NO_CREDENTIALS: Final = (
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+"""Errors by which the SDK says that it has no credentials, or none that are good any more."""
 
 _PERFORMED: Final = re.compile(r"perform: ([\w-]+:\w+)(?: on resource: (\S+))?")
 """What of a refusal says what was to be done with what. Source: IAM User Guide, "Troubleshoot access denied error messages"."""
@@ -34,14 +56,21 @@ def not_allowed(error: Exception) -> bool:
     return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _DENIED
 
 
+def signed_out(error: Exception) -> bool:
+    """Whether whoever asks has to sign in first, or again."""
+    if isinstance(error, ClientError):
+        return error.response.get("Error", {}).get("Code") in _SIGNED_OUT
+    return isinstance(error, _NO_CREDENTIALS)
+
+
 def refusal(error: BotoCoreError | ClientError) -> str:
     """Sentences on an error of AWS: what is refused, and what to do where that is known."""
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, _NO_CREDENTIALS):
         return f"{ended(str(error))} {SIGN_IN}"
     if isinstance(error, BotoCoreError):
         return f"AWS was not reached: {ended(str(error))}"
     said = error.response.get("Error", {})
-    if said.get("Code") in _SIGNED_OUT:
+    if signed_out(error):
         return f"AWS does not take your credentials ({said['Code']}). {SIGN_IN}"
     if not not_allowed(error):
         return f"AWS refused: {ended(str(error))}"

@@ -16,12 +16,12 @@ import click
 from ops.desktop import has_desktop
 from ops.history import run_of
 from ops.identities import identity_in
-from ops.invocation import stack_command
+from ops.invocation import legal_identity, stack_command
 from ops.review.desk import Desk
 from ops.review.pages import HOME, path_to
 from ops.review.reading import Refused, SignedIn, seen
 from ops.review.server import PageServer
-from ops.stack import CallError, OperatorError, Stack
+from ops.stack import OperatorError, Stack
 from ops.terminal import Styled
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.5
 
 
 @stack_command("review")
-@click.argument("run", default="", envvar="RETRAINING_RUN")
+@click.argument("run", default="", envvar="RETRAINING_RUN", callback=legal_identity)
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port of 127.0.0.1; else one that is free.")
 @click.option("--minutes", type=click.IntRange(1, 24 * 60), default=30, show_default=True, help="Unused, it ends.")
 @click.option("--no-open", is_flag=True, help="Print the address and open no browser.")
@@ -78,11 +78,8 @@ def review(stack: Stack, terminal: Terminal, *, run: str, port: int, minutes: in
 
 def _run(stack: Stack, given: str) -> str:
     """The run that is named by its id, or by a signal or an execution; whose rights reach none is taken at their word."""
-    run_id = identity_in(given)
-    if not run_id:
-        raise CallError("Which run? What is open, each with its run:", stack.place.command("waits"))
     found = seen(lambda: run_of(stack, given), "This run")
-    return run_id if isinstance(found, Refused) else found
+    return identity_in(given) if isinstance(found, Refused) else found
 
 
 def _named(path: str) -> str | None:

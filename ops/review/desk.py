@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.heard_signals import gathered, heard
 from ops.invocation import Exit
 from ops.life_page import SPARK_DAYS, life_page
+from ops.refusals import refusal, signed_out
 from ops.report import model_life, run_pages
 from ops.review.pages import (
     HOME,
@@ -34,7 +35,6 @@ from ops.review.reading import (
     glance,
     run_seen,
     seen,
-    sign_in_is_over,
     speaker_of,
     standing,
     was_refused,
@@ -44,6 +44,7 @@ from ops.stack import OperatorError
 from orchestration.approval_handler import STATUS
 from orchestration.domain.approval_view import approval_view, told_view
 from orchestration.domain.candidate_view import candidate_section
+from orchestration.domain.commands import against_words
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import UNATTRIBUTED
 from orchestration.domain.json_values import execution_name, json_object, mapping, model_name
@@ -206,12 +207,8 @@ class Desk:
         comment = clean_comment(given.get("comment", ""))
         if decision not in set(Said) or subject not in SUBJECTS or set(given) - {"decision", "subject", "comment"}:
             raise Refusal(400, "Nothing was decided", "The form is not whole. Go back, choose, and send it again.")
-        if len(comment) > COMMENT_LIMIT:
-            raise Refusal(
-                400,
-                "Nothing was decided",
-                f"The comment has {len(comment):,} characters; at most {COMMENT_LIMIT:,} are kept. Go back, shorten it.",
-            )
+        if (against := against_words(comment, COMMENT_LIMIT)) is not None:
+            raise Refusal(400, "Nothing was decided", f"The comment {against} Go back and change it.")
         cast = Cast(run_id, decision, subject=subject)
         try:
             stack = self._signed_in.stack()
@@ -222,8 +219,10 @@ class Desk:
         except (BotoCoreError, ClientError) as error:
             return self._vote_failed(error, cast, request)
         except OperatorError as error:
-            cast.sentence = str(error)
-            return _message(502, "Your answer was not taken", str(error), run_id)
+            if error.status == Exit.NOT_REACHED:
+                return self._lost(str(error), run_id)
+            cast.sentence, cast.counted = str(error), False
+            return _message(403, "Nothing was decided", str(error), run_id)
         cast.sentence, cast.counted, cast.decided = told["reason"], bool(told["counted"]), bool(told["decided"])
         return self._told(stack, run_id, told)
 
@@ -241,26 +240,30 @@ class Desk:
         title = "Your answer is counted" if told["counted"] else "Nothing was decided"
         return _message(STATUS[code], title, told["reason"], run_id, tone="good" if told["counted"] else "warn")
 
-    def _vote_failed(self, error: Exception, cast: Cast, request: Request) -> Answer:
-        """An answer that AWS did not take, or whose result was lost."""
+    def _lost(self, why: str, run_id: str) -> Answer:
+        """An answer whose result did not come."""
+        return _message(
+            502,
+            "Your answer may have been counted",
+            f"{why} Where the run stands says whether it was counted; sent again it counts once.",
+            run_id,
+        )
+
+    def _vote_failed(self, error: BotoCoreError | ClientError, cast: Cast, request: Request) -> Answer:
+        """An answer that AWS did not take."""
         if not was_refused(error):
-            return _message(
-                502,
-                "Your answer may have been counted",
-                f"Its result did not come ({error}). Where the run stands says whether it was counted; sent again it counts once.",
-                cast.run_id,
-            )
-        cast.sentence, cast.counted = f"not sent: {error}", False
-        if not sign_in_is_over(error):
-            return _message(502, "Nothing was decided", f"AWS refused: {error}", cast.run_id)
+            return self._lost(refusal(error), cast.run_id)
+        cast.sentence, cast.counted = "not sent: AWS took no such request of you", False
+        if not signed_out(error):
+            return _message(403, "Nothing was decided", refusal(error), cast.run_id)
         failed = self._aws_failed(error)
         form = again_form(path_to("run", cast.run_id), request.form, request.nonce, "Send it again")
         page = failed.page.replace("</main>", f"{form}</main>", 1)
         return replace(failed, page=page, forms=True)
 
-    def _aws_failed(self, error: Exception) -> Answer:
-        if not sign_in_is_over(error):
-            return _message(502, "AWS did not answer", f"{error}. Load this page again.")
+    def _aws_failed(self, error: BotoCoreError | ClientError) -> Answer:
+        if not signed_out(error):
+            return _message(502, "AWS did not answer this", f"{refusal(error)} Then load this page again.")
         self._signed_in.forget()
         return _message(
             401,

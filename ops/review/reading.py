@@ -10,21 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.exceptions import (
-    ClientError,
-    CredentialRetrievalError,
-    LoginError,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import ClientError
 
 from ops.heard_signals import Heard, gathered, heard
 from ops.history import Moment, lived
 from ops.known_models import PolicyFiles
 from ops.life_page import SPARK_DAYS
+from ops.refusals import not_allowed, signed_out
 from ops.status import ModelStatus, model_status, settings_of
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import json_object, mapping, model_name
@@ -43,9 +35,6 @@ if TYPE_CHECKING:
     from ops.stack import Stack
     from orchestration.domain.approval_view import Asked
     from orchestration.domain.wait import Wait
-
-DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation", "NotAuthorized"})
-"""Codes by which AWS says that somebody may not."""
 
 SIGNALS_READ: Final = 2000
 """The newest of a month, for the sparks; those of one model have a page of their own."""
@@ -80,7 +69,7 @@ def seen(read: Callable[[], T], what: str) -> T | Refused:
     try:
         return read()
     except ClientError as error:
-        if error.response["Error"]["Code"] not in DENIED:
+        if not not_allowed(error):
             raise
         return Refused(f"{what} may not be read with your rights.")
 
@@ -319,44 +308,10 @@ def by_day(times: Iterable[str], now: datetime) -> tuple[int, ...]:
     return tuple(counts[day] for day in days)
 
 
-# What goes wrong while AWS is asked.
-
-OVER: Final = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidToken",
-        "RequestExpired",
-        "TokenRefreshRequired",
-        "UnrecognizedClientException",
-    }
-)
-"""Codes by which AWS says that credentials are good no more. Source: "Common Errors" of the services' API references."""
-
-OVER_HERE: Final = (
-    CredentialRetrievalError,
-    LoginError,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
-"""Errors by which the SDK says the same before it asks."""
-
-
-def sign_in_is_over(error: Exception) -> bool:
-    """Whether whoever is signed in has to sign in again."""
-    if isinstance(error, ClientError):
-        return error.response["Error"]["Code"] in OVER
-    return isinstance(error, OVER_HERE)
-
-
 def was_refused(error: Exception) -> bool:
     """Whether it is certain that what was asked came to nothing: AWS refused the first try of it, or nothing was sent."""
     if not isinstance(error, ClientError):
-        return isinstance(error, OVER_HERE)
+        return signed_out(error)
     answer = error.response.get("ResponseMetadata", {})
     # The answer to a try before may have been lost, and with it that it was counted.
     return 400 <= int(answer.get("HTTPStatusCode", 0)) < 500 and not answer.get("RetryAttempts")  # noqa: PLR2004 - HTTP: the fault of whoever asks

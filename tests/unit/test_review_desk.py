@@ -369,7 +369,7 @@ def test_a_stack_that_cannot_be_found_again_is_a_page_too() -> None:
         _error("ServiceException", "Invoke", HTTPStatusCode=500),
         expired(RetryAttempts=1),
     ],
-    ids=["timeout", "fault", "a try before was lost"],
+    ids=["no answer", "timeout", "fault", "a try before was lost"],
 )
 def test_an_answer_whose_result_is_lost_may_have_been_counted_and_counts_once(error: Exception, asked: World) -> None:
     reader = Reader(asked)
