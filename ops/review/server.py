@@ -182,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refusal(*STRANGER, "It answers the user who started it, and no other of this machine.")
         # A name that a stranger's page resolves to this machine (DNS rebinding) is not the page's own.
         if self.headers.get_all("Host", []) != [door.host]:
-            raise Refusal(403, "This page has another address", "Open the address that retraining review printed.")
+            raise Refusal(403, "This page has another address", "Open the address that the terminal shows.")
         if self.command == "POST" and (
             self.headers.get_all("Origin", []) != [door.origin]
             or self.headers.get_all("Sec-Fetch-Site", ["same-origin"]) != ["same-origin"]

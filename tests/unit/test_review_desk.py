@@ -365,6 +365,7 @@ def test_a_stack_that_cannot_be_found_again_is_a_page_too() -> None:
 @pytest.mark.parametrize(
     "error",
     [
+        NotReachedError("loop-vote did not answer."),
         ReadTimeoutError(endpoint_url="https://lambda.example"),
         _error("ServiceException", "Invoke", HTTPStatusCode=500),
         expired(RetryAttempts=1),
