@@ -565,16 +565,24 @@ class TestSignedAccess:
         assert item is not None
         assert item["state"]["S"] == "PARKED"
 
-    def test_a_message_links_to_the_page_without_a_nonce(self, terminal: Reviewer) -> None:
+    def test_a_message_leads_to_commands_and_the_console_and_to_no_address_that_a_browser_cannot_open(
+        self, terminal: Reviewer
+    ) -> None:
         with terminal.loop.listening(terminal.loop.outputs["OperationsTopicArn"]) as messages:
             _, run_id = terminal.asked(terminal.loop.model(**ASKS))
             # Runs of tests before this one tell people too.
             heard = (messages(count)[-1]["Message"] for count in range(1, 20))
             told = next(text for text in heard if "waits for approval" in text and run_id in text)
 
-        assert f"{terminal.loop.outputs['ApprovalUrl']}?run={run_id}" in told
+        commands = ("review", "approve", "reject")
+        assert [told.count(f"retraining {command} {run_id} ") for command in commands] == [1, 1, 1]
+        assert told.index("retraining review") < told.index("retraining approve")
+        assert (
+            f"Execution in the console: https://console.aws.amazon.com/states/home?region={terminal.loop.aws.region}"
+            in told
+        )
+        assert str(urllib.parse.urlsplit(terminal.loop.outputs["ApprovalUrl"]).hostname) not in told
         assert "nonce" not in told
-        assert f"retraining approve {run_id} --comment " in told
 
 
 def _sha256(body: bytes) -> str:

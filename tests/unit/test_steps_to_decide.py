@@ -19,7 +19,7 @@ from tests.unit import stories
 from tests.unit.fakes import NOON, SETTINGS, World, execution_arn
 
 ADDRESS = f"{SETTINGS.approval_url}?run=run-1"
-PAGE, LINK = Page("Look and decide", ADDRESS), Page("Look and decide", f"{ADDRESS}&nonce={'nonce-0'.ljust(43, 'A')}")
+LINK = Page("Look and decide", f"{ADDRESS}&nonce={'nonce-0'.ljust(43, 'A')}")
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
 TERMINAL = how_to_decide(SETTINGS.speaker, "run-1")
 TWO = "2 different people have to approve."
@@ -28,7 +28,7 @@ BY_NAME = (
     "says who you are."
 )
 VOTERS = "The link only shows, since the policy names who may answer: use the terminal, which says who you are."
-SIGNED = "The page takes signed requests only, which a browser does not send; the terminal signs."
+HOURS = {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24}
 
 
 def open_approval(world: World, needed: int = 1, **data: Any) -> Wait:
@@ -43,7 +43,7 @@ def open_approval(world: World, needed: int = 1, **data: Any) -> Wait:
         parked_at=NOON.isoformat(),
         deadline=NOON.isoformat(),
         next_step_at=NOON.isoformat(),
-        data={"approvals_needed": needed, "manifest_sha256": "0" * 64, "nonces": [], **data},
+        data={"approvals_needed": needed, "manifest_sha256": "0" * 64, "nonces": [], "ladder": HOURS, **data},
     )
     assert world.table.park(wait, ladder_due(wait, NOON)) is None
     return wait
@@ -53,9 +53,8 @@ def open_approval(world: World, needed: int = 1, **data: Any) -> Wait:
     ("settings", "needed", "steps"),
     [
         ({"approval_access": ApprovalAccess.OFF}, 1, TERMINAL),
-        ({"approval_access": ApprovalAccess.IAM}, 1, (PAGE, SIGNED, *TERMINAL)),
-        ({"approval_access": ApprovalAccess.IAM}, 2, (PAGE, SIGNED, *TERMINAL, TWO)),
-        ({"approval_access": ApprovalAccess.IAM, "approval_url": ""}, 1, TERMINAL),
+        ({"approval_access": ApprovalAccess.IAM}, 1, TERMINAL),
+        ({"approval_access": ApprovalAccess.IAM}, 2, (*TERMINAL, TWO)),
         ({"approval_access": ApprovalAccess.LINK}, 1, (LINK, ONCE, *TERMINAL)),
         ({"approval_access": ApprovalAccess.LINK}, 2, (LINK, BY_NAME, *TERMINAL, TWO)),
         ({"approval_access": ApprovalAccess.LINK, "approval_url": ""}, 1, TERMINAL),
@@ -66,6 +65,13 @@ def test_people_are_told_where_to_look_how_to_decide_and_how_many_have_to(
 ) -> None:
     world = new_world(**settings)
     assert steps_to_decide(world.ports, open_approval(world, needed)) == steps
+
+
+def test_where_nobody_can_approve_a_message_says_so_first(world: World) -> None:
+    wait = open_approval(world, voters=["ana"], asked_by=["ana"])
+    stuck, *steps = steps_to_decide(world.ports, wait)
+    assert str(stuck).startswith("Nobody can approve this: ")
+    assert tuple(steps) == TERMINAL
 
 
 @pytest.mark.parametrize(

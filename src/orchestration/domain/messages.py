@@ -460,9 +460,10 @@ def what_is_asked(subject: str) -> str:
     return "serving candidate" if subject == "bake" else subject
 
 
-def how_to_decide(speaker: Speaker, run_id: str) -> tuple[str, str]:
-    """The commands that decide an approval."""
+def how_to_decide(speaker: Speaker, run_id: str) -> tuple[str, str, str]:
+    """The commands for an approval: a page on the reader's own machine that shows and decides, a yes, a no."""
     return (
+        f"Look and decide: {speaker.command('review', run_id)}",
         f"To approve: {speaker.command('approve', run_id, comment=WHY)}",
         f"To reject: {speaker.command('reject', run_id, comment=WHY)}",
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from orchestration.domain.messages import how_to_decide
 from orchestration.domain.notification import Page
-from orchestration.domain.votes import Via, nonce_hash, refused_unnamed
+from orchestration.domain.votes import Via, nobody_left, nonce_hash, refused_unnamed
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.rivals import against_rivals
 
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
     from orchestration.ports import ApprovalPorts
 
 
-SIGNED: Final = "The page takes signed requests only, which a browser does not send; the terminal signs."
-"""What ``ApprovalAccess`` IAM means to whoever follows a link."""
-
-
 def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
-    """The next steps of a message about an open approval. With ``LINK`` each message gets a nonce of its own."""
-    link = _link(ports, wait)
-    by_link = ports.settings.approval_access is ApprovalAccess.LINK
-    steps: list[str | Page] = [Page("Look and decide", link)] if link else []
+    """The next steps of a message about an open approval. With ``LINK`` each message gets a nonce of its own.
+
+    Elsewhere it has no address: the page of ``IAM`` takes signed requests, which no browser sends.
+    """
+    link, stuck = _link(ports, wait), nobody_left(wait.data, wait.parked_at)
+    steps: list[str | Page] = [stuck] if stuck else []
     if link:
-        steps.append(_what_the_link_does(wait) if by_link else SIGNED)
+        steps += [Page("Look and decide", link), _what_the_link_does(wait)]
     steps += how_to_decide(ports.settings.speaker, wait.run_id)
     if wait.data["approvals_needed"] > 1:
         steps.append(f"{wait.data['approvals_needed']} different people have to approve.")
@@ -54,11 +52,9 @@ def hash_of_nonce(wait: Wait, nonce: str, via: Via) -> str:
 
 def _link(ports: ApprovalPorts, wait: Wait) -> str:
     settings = ports.settings
-    if settings.approval_access is ApprovalAccess.OFF or not settings.approval_url:
+    if settings.approval_access is not ApprovalAccess.LINK or not settings.approval_url:
         return ""
     address = f"{settings.approval_url}?run={quote(wait.run_id, safe='')}"
-    if settings.approval_access is not ApprovalAccess.LINK:
-        return address
 
     def add_nonce() -> str | None:
         current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
