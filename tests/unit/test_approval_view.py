@@ -318,7 +318,7 @@ def test_a_reviewer_sees_what_came_of_the_runs_before_this_one() -> None:
     first = Section("Runs before", (("Runs", "This is the first run of the model."),))
     assert part("Runs before", asked(runs=runs[:1])) == first
     (table,) = part("Runs before", asked(runs=[{"run_id": "run-8", "started_at": "some day"}])).tables
-    assert table.rows == (("", "in progress", "", ""),)
+    assert table.rows == (("not known", "in progress", "", ""),)
 
 
 # Time and answers.

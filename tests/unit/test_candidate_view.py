@@ -239,14 +239,15 @@ def test_a_reviewer_sees_by_which_digest_artifact_and_image_would_serve_and_what
         },
         "answer": {
             "plan": PLAN,
-            "copies": [{"source": "s3://team/model.tar.gz", "version": "x/1", "uri": "s3://a/copy"}],
+            "copies": [{"source": "s3://team/model.tar.gz", "version": "8b/1234567", "uri": "s3://a/copy"}],
         },
     }
     section = artifacts_section(DATA, evaluation, CHAMPION, None)
     assert section.facts == ()
     (table,) = section.tables
     assert table.rows == (
-        ("Artifact", "s3://a/copy, copied from s3://team/model.tar.gz", "ETag 9a1290, 1,234,567 bytes"),
+        ("Artifact", "s3://a/copy", "ETag 9a1290, 1,234,567 bytes"),
+        ("Artifact, copied from", "s3://team/model.tar.gz", "ETag 8b, 1,234,567 bytes"),
         ("Image", IMAGE, "sha256:" + "c" * 64),
         ("Model package", "arn:package", f"SHA-256 {'f' * 64}"),
         ("Report", "s3://a/evaluation.json", "ETag 0c70, 58 bytes"),

@@ -19,7 +19,7 @@ from orchestration.domain.candidate_view import (
 )
 from orchestration.domain.contracts import Severity
 from orchestration.domain.json_values import mapping, number, sequence
-from orchestration.domain.messages import how_to_decide, resume_steps
+from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
 from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, moment, table_of
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.review_page import Form, View
@@ -108,7 +108,9 @@ def approval_view(
     switch = switch_over(asked.switches, wait.model, *sources_of(asked.manifest))
     form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
     hint = ""
-    tone, notice = "plain", f"{wait.data['why']} People are asked before the {wait.subject}."
+    what = what_is_asked(wait.subject)
+    asks = "whether it stays" if wait.subject == "bake" else f"before the {what}"
+    tone, notice = "plain", f"{wait.data['why']} People are asked {asks}."
     if wait.result is not None:
         form, notice = None, f"This was decided: {wait.result.reason}"
     elif now.isoformat() >= wait.deadline:
@@ -129,7 +131,7 @@ def approval_view(
     if asked.unread:
         notice = f"{notice} {' '.join(asked.unread)}"
     return View(
-        f"Approve the {wait.subject} of {wait.model}?" if form else f"{wait.subject.capitalize()} of {wait.model}",
+        f"Approve the {what} of {wait.model}?" if form else f"{what.capitalize()} of {wait.model}",
         f"{KICKER} · run {wait.run_id}",
         notice,
         tone,
@@ -166,7 +168,7 @@ def told_view(view: View, wait: Wait, code: VoteCode, sentence: str) -> View:
         after = " The run goes on." if ruling is not None and ruling.approved else " The run ends without it."
     return replace(
         view,
-        title=f"{titles.get(code, NOT_DECIDED)}: {wait.subject} of {wait.model}",
+        title=f"{titles.get(code, NOT_DECIDED)}: {what_is_asked(wait.subject)} of {wait.model}",
         notice=sentence + after,
         tone="good" if code in {VoteCode.DECIDED, VoteCode.COUNTED} else "warn",
         clock="",
@@ -366,7 +368,7 @@ def _record(asked: Asked) -> Section:
 def _last_runs(asked: Asked) -> Section:
     rows = tuple(
         (
-            moment(run.get("started_at")),
+            moment(run.get("started_at")) or NOT_KNOWN,
             str(run.get("outcome") or "in progress"),
             str(run.get("severity") or ""),
             str(run.get("reason") or ""),

@@ -256,21 +256,25 @@ def artifacts_section(
     """
     plan = plan_of_asked(data, evaluation)
     versions = mapping(evaluation.get("versions")) or mapping(data.get("versions"))
-    sources = {
-        copy.get("uri"): copy.get("source")
-        for copy in map(mapping, sequence(mapping(evaluation.get("answer")).get("copies")))
+    copies = {
+        str(copy.get("uri")): copy for copy in map(mapping, sequence(mapping(evaluation.get("answer")).get("copies")))
     }
     rows: list[tuple[str, str, str]] = []
+    named: set[str] = set()
     containers = containers_of(mapping(plan.get("create_model"))) or _containers_given(plan)
     for place, container in enumerate(containers, 1):
         of = f" {place}" if len(containers) > 1 else ""
-        uri, image = container.get("ModelDataUrl"), container.get("Image")
-        if uri:
-            copied = f", copied from {sources[uri]}" if sources.get(uri) else ""
-            rows.append((f"Artifact{of}", f"{uri}{copied}", version_said(versions.get(uri))))
-        if image:
-            rows.append((f"Image{of}", str(image), image_digest(image)))
-    named = {row[1].partition(", copied from ")[0] for row in rows}
+        if container.get("ModelDataUrl"):
+            uri = str(container["ModelDataUrl"])
+            named.add(uri)
+            rows.append((f"Artifact{of}", uri, version_said(versions.get(uri))))
+            if uri in copies:
+                source = copies[uri]
+                rows.append(
+                    (f"Artifact{of}, copied from", str(source.get("source")), version_said(source.get("version")))
+                )
+        if container.get("Image"):
+            rows.append((f"Image{of}", str(container["Image"]), image_digest(container["Image"])))
     report = evaluation.get("evaluation_uri")
     for uri, version in sorted(versions.items()):
         if uri not in named:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
+from orchestration.domain.messages import what_is_asked
 from orchestration.domain.page import STYLE as PAGE_STYLE
 from orchestration.domain.page import html, section_html, style_hash
 from orchestration.domain.votes import COMMENT_LIMIT
@@ -113,7 +114,8 @@ def render(view: View) -> str:
 
 def _form(form: Form, hint: str) -> str:
     nonce = f'<input type="hidden" name="nonce" value="{html(form.nonce)}">\n' if form.nonce else ""
-    button = f'<button type="submit" name="decision" value="APPROVED">Approve the {html(form.subject)}</button>\n'
+    what = html(what_is_asked(form.subject))
+    button = f'<button type="submit" name="decision" value="APPROVED">Approve the {what}</button>\n'
     approve = button if form.approves else ""
     return (
         '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
@@ -125,6 +127,6 @@ def _form(form: Form, hint: str) -> str:
         f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence.</p>\n'
         '<div class="buttons">\n'
         f"{approve}"
-        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {html(form.subject)}</button>\n'
+        f'<button type="submit" name="decision" value="REJECTED" class="no">Reject the {what}</button>\n'
         "</div>\n</form>\n</section>\n"
     )
