@@ -1,6 +1,6 @@
 """The whole loop on this machine: drift, retraining, approval, and a way back.
 
-    make demo           asks you, at a terminal, to approve the promotion
+    make demo           asks you, at a terminal and on a page, to approve the promotion
     make demo YES=1     approves it itself; so it does where nobody can answer
     make demo KEEP=1    leaves the embedded AWS up at the end, for commands of
                         your own; Ctrl-C ends it
@@ -18,7 +18,6 @@ import os
 import signal
 import sys
 import time
-import webbrowser
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,9 +32,15 @@ from local.__main__ import AWS_STAYS_INSIDE
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError, wait_until
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_ROWS, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, World, WorldError
+from ops.desktop import has_desktop, opened
 from ops.heard_signals import heard
 from ops.invocation import finished
 from ops.project import ROOT, TEMPLATE
+from ops.review.desk import Cast, Desk
+from ops.review.pages import path_to
+from ops.review.reading import SignedIn
+from ops.review.server import PageServer
+from ops.review.visit import Visitor
 from ops.stack import OperatorError, Stack
 from ops.stack_deployment import DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
@@ -59,6 +64,9 @@ REPORTS: Final = ROOT / ".demo"
 STRONG_DRIFT, MILD_DRIFT = 1.0, 0.25
 MISSPELT: Final = "credit-card"
 """A model that nobody has: what the typo of a team's job names."""
+
+PAGE_MINUTES: Final = 30
+"""What the page says of its end; the demo's ends with the answer."""
 
 PATIENCE_SECONDS: Final = 60.0
 """How long anything of the loop's own may take."""
@@ -139,11 +147,12 @@ class Story:
         """A spinner on a terminal while something takes its time; nothing in a file."""
         return self.terminal.working(text)
 
-    def ask(self, question: str, *, left: str = "") -> str:
-        """What the person types; ``left`` where the question is left with Ctrl-D."""
+    def ask(self, question: str, answered: Callable[[], bool], *, left: str = "") -> str | None:
+        """What the person types, None once it is answered elsewhere; ``left`` where the question is left with Ctrl-D."""
         began = time.monotonic()
         try:
-            return self.terminal.ask(question).strip()
+            typed = self.terminal.ask_until(question, answered)
+            return None if typed is None else typed.strip()
         except EOFError:
             self.terminal.say()
             return left
@@ -447,23 +456,54 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> tuple[str, Answer]:
         f"{wait.data['approvals_needed']} approval of whoever has the stack's ReviewerPolicy decides; without an answer until "
         f"{wait.deadline[:16]} UTC it is a no"
     )
-    if yes:
-        answer, comment = Answer.APPROVED, "given by the demo"
-        story.line("nobody is asked here: the demo approves under its own identity")
-    else:
-        story.line(f"you answer as {who}")
-        said = ""
-        while said not in {"y", "yes", "n", "no"}:
-            said = story.ask("  Promote it? y approves, n rejects, Enter alone approves: ", left="n").lower() or "y"
-        answer = Answer.APPROVED if said.startswith("y") else Answer.REJECTED
-        comment = story.ask("  Comment, kept as evidence (Enter for none): ")[:COMMENT_LIMIT]
+    desk = Desk(SignedIn(lambda: stack), minutes=PAGE_MINUTES)
+    with PageServer(0, desk).serving() as door:
+        address = door.address(path_to("run", run_id))
+        if yes:
+            story.line("nobody is asked here: the demo approves under its own identity, by the form of the page that")
+            story.command(stack.place.command("review", run_id))
+            visitor = Visitor(address)
+            visitor.send(visitor.get(visitor.path), visitor.path, decision=Answer.APPROVED, comment="given by the demo")
+            cast = next(iter(desk.casts), None)
+        else:
+            story.line(f"you answer as {who}, on this page or here:")
+            story.terminal.say(f"  {address}")
+            if has_desktop(os.environ):
+                opened(address)
+            cast = _answer(story, stack, desk, run_id)
+    if cast is None or not cast.counted:
+        raise WorldError(f"The answer was not counted: {cast.sentence if cast else 'the page took none'}")
+    story.line(cast.sentence)
+    return str(who), Answer(cast.decision)
+
+
+def _answer(story: Story, stack: Stack, desk: Desk, run_id: str) -> Cast | None:
+    """What the person answers here or on the page, whichever comes first."""
+
+    def on_the_page() -> Cast | None:
+        return next((cast for cast in desk.casts if cast.counted), None)
+
+    def answered() -> bool:
+        return on_the_page() is not None
+
+    typed: str | None = ""
+    while typed is not None and typed.lower() not in {"y", "yes", "n", "no"}:
+        typed = story.ask("  Promote it? y approves, n rejects, Enter alone approves: ", answered, left="n")
+        typed = "y" if typed == "" else typed
+    comment = None if typed is None else story.ask("  Comment, kept as evidence (Enter for none): ", answered)
+    if typed is None or comment is None:
+        return on_the_page()
+    decision = Answer.APPROVED if typed.lower().startswith("y") else Answer.REJECTED
     told = stack.decide(
-        {"action": "decide", "run_id": run_id, "decision": answer, "comment": comment, "subject": PROMOTION}
+        {
+            "action": "decide",
+            "run_id": run_id,
+            "decision": decision,
+            "comment": comment[:COMMENT_LIMIT],
+            "subject": PROMOTION,
+        }
     )
-    if not told["counted"]:
-        raise WorldError(f"The answer was not counted: {told['reason']}")
-    story.line(told["reason"])
-    return str(who), answer
+    return on_the_page() or Cast(run_id, decision, told["reason"], PROMOTION, counted=bool(told["counted"]))
 
 
 def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
@@ -589,13 +629,8 @@ def _summary(scene: Scene, outcome: Outcome, transitions: int, *, keep: bool) ->
         terminal.say(Styled("green", f"All {story.promises} promises came true"), f" in {story.seconds:.0f} s.")
     if not keep:
         terminal.say("The embedded AWS ends with all that is in it; make demo KEEP=1 keeps it up.")
-    if (
-        report
-        and terminal.is_terminal
-        and (sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
-    ):
-        # Nowhere else: a browser of the terminal would take the terminal.
-        webbrowser.open(report.as_uri())
+    if report and terminal.is_terminal and has_desktop(os.environ):
+        opened(report.as_uri())
 
 
 def _tell(scene: Scene, record: dict[str, Any]) -> None:
@@ -640,6 +675,7 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
     terminal.say(f"  {AWS_STAYS_INSIDE}")
     terminal.say()
     for line in (
+        place.command("review"),
         place.command("status"),
         place.command("signals", since="24h"),
         place.command("explain", outcome.record["signal_id"]),

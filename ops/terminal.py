@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shlex
 import sys
 from contextlib import contextmanager, nullcontext
@@ -29,7 +30,7 @@ from orchestration.domain.channel_text import cut, shown
 from orchestration.domain.commands import WRITTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import TextIO
 
@@ -41,6 +42,9 @@ WIDTH: Final = 80
 
 NARROWEST_CELL: Final = 16
 """Columns a cell of sentences needs; a table that has fewer for one is printed as cards."""
+
+LOOK_SECONDS: Final = 0.2
+"""Between two looks at whether a question is answered elsewhere."""
 
 GAP: Final = 2
 """Spaces between two columns of a table."""
@@ -292,6 +296,23 @@ class Terminal:
         if self._console.quiet:
             raise BrokenPipeError
         return self._console.input(self._text((question,)))
+
+    def ask_until(self, question: str, answered: Callable[[], bool]) -> str | None:
+        """The same, or None once ``answered`` says that it was answered elsewhere.
+
+        Raises:
+            EOFError: see ``ask``.
+        """
+        self._console.print(self._text((question,)), end="")
+        while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
+            if answered():
+                self._console.print()
+                return None
+        # Not by input: its editor would show once more what was typed before it began.
+        typed = sys.stdin.readline()
+        if not typed:
+            raise EOFError
+        return typed.rstrip("\n")
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Step]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import threading
 import time
-import webbrowser
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.desktop import has_desktop
+from ops.desktop import has_desktop, opened
 from ops.history import run_of
 from ops.identities import identity_in
 from ops.invocation import legal_identity, stack_command
@@ -91,17 +88,11 @@ def _say_where(terminal: Terminal, address: str, port: int, *, opens: bool) -> N
     terminal.say("The page is open, to whoever opens this address first:")
     terminal.say(f"  {address}")
     if opens:
-        # In a thread, since a browser of the terminal keeps whoever starts it.
-        threading.Thread(target=_open, args=(address,), daemon=True).start()
+        opened(address)
     else:
         terminal.say("From another machine, have ssh bring it there first, then open it:")
         terminal.command(way_here(os.environ, port))
     terminal.say("Ctrl-C ends it.")
-
-
-def _open(address: str) -> None:
-    with suppress(webbrowser.Error, OSError):
-        webbrowser.open(address)
 
 
 def way_here(environ: Mapping[str, str], port: int) -> str:
