@@ -1,6 +1,7 @@
 """The whole loop on this machine: drift, retraining, approval, and a way back.
 
-    make demo           asks you, at a terminal and on a page, to approve the promotion
+    make demo           asks you, at a terminal, to approve the promotion,
+                        there or on the page of retraining review
     make demo YES=1     approves it itself; so it does where nobody can answer
     make demo KEEP=1    leaves the embedded AWS up at the end, for commands of
                         your own; Ctrl-C ends it
