@@ -116,10 +116,10 @@ class Reach:
         return chosen, bool(files) or not mutant.outermost
 
     def _in_turns(self, tests: set[str]) -> dict[str, None]:
-        """In an order: the nearest reach the fewest lines, and are much alike, so every other one comes from all over."""
+        """In an order: the nearest reach the fewest lines, and are much alike, so every other one is of the quickest."""
         nearest = sorted(tests, key=lambda test: (self.counts[test], test))
-        mixed = sorted(tests, key=_digest_of)
-        return dict.fromkeys(itertools.chain.from_iterable(zip(nearest, mixed, strict=True)))
+        quickest = sorted(tests, key=lambda test: (self.seconds[test], test))
+        return dict.fromkeys(itertools.chain.from_iterable(zip(nearest, quickest, strict=True)))
 
 
 class Mentions:
@@ -540,10 +540,6 @@ def test_files() -> list[Path]:
 def digest_of_tests() -> str:
     """A digest of the package, of all its tests, and of how they are chosen."""
     return _digest(*sorted(PACKAGE.rglob("*.py")), *sorted(TESTS.glob("*.py")), Path(__file__))
-
-
-def _digest_of(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _digest(*files: Path) -> str:
