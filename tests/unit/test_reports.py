@@ -84,7 +84,7 @@ def test_numbers_that_a_report_writes_as_nan_are_no_numbers() -> None:
     assert taken(reader=in_s3(body), report_uri=URI).threshold == Threshold("psi", None, 0.2)
 
 
-@pytest.mark.parametrize("report", [{"what": "ever"}, [1, 2], [{}], "text", 7])
+@pytest.mark.parametrize("report", [{"what": "ever"}, [], [1, 2], [{}], "text", 7])
 def test_a_report_of_no_known_dialect_is_refused(report: Any) -> None:
     assert "has no numbers: send metric" in refused(report)
 
@@ -155,6 +155,14 @@ def test_a_column_that_evidently_was_asked_for_by_itself_counts_beside_its_verdi
     assert taken({"metrics": [share(0.1), of_one_column("age", drifted=False)]}).kind is SignalKind.NO_DRIFT
 
 
+P_VALUES = (
+    *("anderson", "Anderson-Darling", "chisquare", "cramer_von_mises", "Cramer-von Mises", "empirical_mmd", "es"),
+    *("Epps-Singleton", "fisher_exact", "Fisher's Exact test", "g_test", "ks", "mannw", "Mann-Whitney U-rank test"),
+    *("t_test", "TVD", "Total-Variation-Distance", "z"),
+)
+"""Tests of Evidently whose score is a p-value, by the name that is asked for and by the one for people."""
+
+
 @pytest.mark.parametrize(
     ("method", "value", "drifted", "lower"),
     [
@@ -163,8 +171,7 @@ def test_a_column_that_evidently_was_asked_for_by_itself_counts_beside_its_verdi
         ("K-S p_value", 0.1, True, True),
         ("K-S p_value", 0.11, False, True),
         ("ks", 0.05, True, True),
-        ("anderson", 0.2, False, True),
-        ("TVD", 0.2, False, True),
+        *((method, 0.2, False, True) for method in P_VALUES),
         ("Mann-Whitney U-rank test", 0.05, True, True),
         ("perc_text_content_drift", 0.2, True, False),
     ],
@@ -712,6 +719,8 @@ def test_rows_of_deequ_are_checks_of_the_data() -> None:
         Violation("amount", "CompletenessConstraint", "Value: 0.8"),
         Violation("Uniqueness(id)", "constraint", "Uniqueness(id)"),
     )
+    (unnamed,) = taken([row("Failure", "")]).violations
+    assert unnamed == Violation("(unnamed)", "constraint", "(unnamed)")
     (listed,) = taken([row("Failure", "UniquenessConstraint(Uniqueness(List(id, day),None))")]).violations
     assert (listed.feature, listed.check) == ("id", "UniquenessConstraint")
 
@@ -719,7 +728,9 @@ def test_rows_of_deequ_are_checks_of_the_data() -> None:
 def test_a_status_of_deequ_that_nobody_knows_is_never_sound() -> None:
     assert "A row of Deequ has the status 'Skipped'." in refused([row("Success"), row("Skipped")])
     assert taken([row("Failure"), row("Skipped")]).kind is SignalKind.DATA_QUALITY
-    assert "has no numbers" in refused([row("Failure"), {"constraint": "x"}])
+    assert taken([row("Skipped")], severity="critical").kind is SignalKind.DRIFT
+    for other in ({"constraint": "x"}, {"constraint_status": "Failure"}):
+        assert "has no numbers" in refused([row("Failure"), other])
 
 
 def analysis(name: str, *values: Any, part: str = "post_training_bias_metrics") -> dict[str, Any]:
@@ -735,7 +746,13 @@ def test_a_bias_of_clarify_is_held_against_the_threshold_beside_it(part: str) ->
     found = taken({**analysis("DPL", 0.05, -0.3, part=part), "metric": "dpl", "threshold": 0.2})
     assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("dpl (sex 1)", 0.3, 0.2))
     assert found.violations == (Violation("dpl (sex 1)", "bias", "-0.3 is 0.3 from 0, allowed 0.2"),)
-    assert taken({**analysis("DPL", 0.2, part=part), "metric": "DPL", "threshold": 0.2}).kind is SignalKind.NO_DRIFT
+    at_it = taken({**analysis("DPL", 0.2, part=part), "metric": "DPL", "threshold": 0.2})
+    assert (at_it.kind, at_it.violations) == (SignalKind.NO_DRIFT, ())
+
+
+def test_a_facet_of_clarify_that_names_no_value_is_named_alone() -> None:
+    whole = {"post_training_bias_metrics": {"facets": {"age": [{"metrics": [{"name": "DPL", "value": 0.3}]}]}}}
+    assert taken(whole, metric="DPL", threshold=0.2).threshold == Threshold("DPL (age)", 0.3, 0.2)
 
 
 def test_a_ratio_of_clarify_has_no_bias_at_one() -> None:
@@ -756,7 +773,7 @@ def test_a_facet_of_clarify_without_a_number_is_never_no_bias(value: Any) -> Non
     [
         analysis("DPL", 0.3),
         {**analysis("DPL", 0.3), "metric": "DPL"},
-        {**analysis("DPL", 0.3), "metric": "KL"},
+        {**analysis("DPL", 0.3), "metric": "KL", "threshold": 0.2},
         {"explanations": {"kernel_shap": {"label0": {"global_shap_values": {"age": 0.2}}}}},
         {"explanations": {"pdp": []}},
     ],
@@ -788,6 +805,53 @@ def test_broken_data_have_the_numbers_of_what_drifted_beside_them_and_else_their
     for tests in ([FAILED_CHECK, beside], [beside, FAILED_CHECK]):
         found = taken({"tests": tests})
         assert (found.kind, found.threshold) == (SignalKind.DATA_QUALITY, threshold)
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ({"tests": [FAILED_CHECK, check("y", "FAIL", **condition(3, lt=2))]}, "1 failed, first x of x: about x."),
+        ({"tests": [check("x", "SUCCESS", group="data_quality")]}, "none failed."),
+    ],
+)
+def test_checks_of_the_data_are_counted_in_the_sentence(report: dict[str, Any], said: str) -> None:
+    assert taken(report).summary == f"Checks of the data of churn: {said}"
+
+
+def test_a_sentence_on_checks_is_cut_after_500_characters() -> None:
+    described = {**check("x" * 200, "FAIL", group="data_quality"), "description": "y" * 900}
+    assert len(taken({"tests": [described]}).summary) == 500
+
+
+# What is said of the numbers.
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({}, "it gives no numbers"),
+        ({"metric": "psi"}, "it speaks of psi without numbers"),
+        ({"metric": "psi", "threshold": 0.2}, "psi has a threshold of 0.2, and no value is given"),
+        ({"metric": "psi", "observed": 0.4}, "psi is 0.4 and no threshold is given"),
+        ({"observed": 0.4, "threshold": 0.2}, "drift is 0.4 against a threshold of 0.2"),
+    ],
+)
+def test_a_sentence_says_which_numbers_there_are(numbers: dict[str, Any], said: str) -> None:
+    assert taken(**numbers, drift_detected=True).summary == f"Drift report on churn: {said}."
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ({"metric": "psi", "obsrved": 0.9, "threshold": 0.2}, ("obsrved", "observed")),
+        ({"Treshold": 0.2, "drift_detected": False}, ("Treshold", "threshold")),
+        ({"metric": "psi", "observd": 0.9, "treshold": 0.2}, ("observd", "observed")),
+    ],
+)
+def test_a_key_that_may_be_mistyped_is_named_and_nothing_is_made_of_the_rest(
+    typed: dict[str, Any], meant: tuple[str, str]
+) -> None:
+    assert f"has a key {meant[0]!r} and none {meant[1]!r}: did you mean that?" in refused(**typed)
 
 
 # Half of what is needed.
@@ -840,6 +904,9 @@ def test_what_an_event_says_of_the_numbers_completes_its_report(comparison: str 
     assert taken(
         reader=in_s3({"metric": "psi", "observed": 0.7}), report_uri=URI, threshold=0.2
     ).threshold == Threshold("psi", 0.7, 0.2)
+    assert taken({"threshold": 0.2}, metric="psi", observed=0.4).threshold == Threshold("psi", 0.4, 0.2)
+    # What a report says itself is not completed.
+    assert taken({"observed": 0.9}, metric="psi", observed=0.1, threshold=0.2).threshold == Threshold("psi", 0.9, 0.2)
     assert "has a threshold and no observed value" in refused({"metric": ["psi"], "threshold": 0.1}, **beside)
     assert refused({"metric": "psi", "observed": 0.7}, **beside)
 
@@ -858,6 +925,7 @@ def test_a_bias_of_clarify_is_held_against_the_threshold_of_the_event() -> None:
         ({"error": True}, "it does not say why."),
         ({"errors": ["boom"]}, '["boom"]'),
         ({"status": "FAILED"}, "its status is FAILED."),
+        ({"status": "error"}, "its status is error."),
         ({"error": "no data"}, "no data"),
     ],
 )
@@ -869,6 +937,8 @@ def test_an_error_is_a_monitor_that_failed_wherever_its_report_stands(said: dict
     assert taken({**said, "drift_detected": True}).kind is SignalKind.DRIFT
     assert taken({**half, "observed": 0.3}).kind is SignalKind.DRIFT
     assert taken({"tests": [FAILED_CHECK]}, **said).kind is SignalKind.DATA_QUALITY
+    # Who says that nothing was measured has no report that would have to be there.
+    assert taken(reader=in_s3(Unreadable.MISSING), report_uri=URI, **said).kind is SignalKind.MONITOR_FAILURE
 
 
 def test_a_column_of_whylogs_that_is_called_error_is_no_error() -> None:
@@ -877,7 +947,10 @@ def test_a_column_of_whylogs_that_is_called_error_is_no_error() -> None:
 
 def test_the_worst_severity_of_an_event_and_its_report_counts() -> None:
     critical = {"drift_detected": True, "severity": "critical"}
-    for found in (taken(critical), taken(critical, severity="info"), taken(reader=in_s3(critical), report_uri=URI)):
+    for found in (
+        *(taken(critical), taken(critical, severity="info"), taken(reader=in_s3(critical), report_uri=URI)),
+        taken(reader=in_s3({"drift_detected": True}), report_uri=URI, severity="critical"),
+    ):
         assert (found.kind, found.severity) == (SignalKind.DRIFT, "critical")
     assert taken(reader=in_s3({"observed": 9, "threshold": 1}), report_uri=URI, severity="info").threshold == Threshold(
         None, 9.0, 1.0
@@ -916,6 +989,7 @@ def test_a_calm_word_trains_nothing_however_severe_it_would_be(calm: dict[str, A
         {"status": "ok", "drift_detected": True, "severity": "critical"},
         {"status": "ok", "severity": "critical", "metric": "psi", "observed": 0.9, "threshold": 0.2},
         {"severity": "info", "metric": "psi", "observed": 0.9, "threshold": 0.2},
+        {"drift_detected": False, "severity": "critical", "metric": "psi", "observed": 0.2, "threshold": 0.2},
         {"alert_type": "data_drift", "severity": "low", "drift_share": 0.4},
         {"status": "firing", "severity": "warning"},
     ],
@@ -958,6 +1032,37 @@ def test_a_word_that_is_known_wins_over_the_metrics_name(word: str | None, lower
     assert found.threshold == Threshold("ks_p_value", 0.4, 0.05, lower_is_worse=lower)
 
 
+# AWS's sample.
+
+
+def test_an_alert_of_awss_sample_names_features_and_may_be_over() -> None:
+    degraded: dict[str, Any] = {
+        "metric": "auc",
+        "current_value": 0.7,
+        "baseline_value": 0.9,
+        "drifted_features": ["age", "plan"],
+    }
+    found = taken(alert_type="performance", **degraded)
+    assert (found.kind, found.threshold) == (
+        SignalKind.DRIFT,
+        Threshold("auc (age, plan)", 0.7, 0.9, lower_is_worse=True),
+    )
+    assert taken(alert_type="resolved", **degraded).kind is SignalKind.NO_DRIFT
+
+
+def test_a_metric_of_awss_sample_needs_its_value_now_and_at_the_training() -> None:
+    share: dict[str, Any] = {"drift_share": 0.4, "drift_threshold": 0.5}
+    found = taken(alert_type="data_drift", **share, current_users=100)
+    assert found.threshold == Threshold("drift_share", 0.4, 0.5)
+    found = taken(severity="high", current_run="b", baseline_run=1)
+    assert found.threshold == Threshold(None, None, None)
+
+
+def test_a_share_of_nothing_beside_a_metric_that_fell_is_drift() -> None:
+    found = taken(drifted_columns_share=0, current_auc=0.5, baseline_auc=0.9)
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("auc", 0.5, 0.9, lower_is_worse=True))
+
+
 # What cannot be taken.
 
 
@@ -975,4 +1080,7 @@ def test_what_a_report_names_and_cannot_be_taken_is_said() -> None:
         not in taken(**measured, dataset={"uri": "s3://bucket/data/", "window_end": ""}, endpoint="e").summary
     )
     assert "report_uri 'https://x/r.json'." in refused(report_uri="https://x/r.json")
+    assert "report_uri 'https://x/r.json'." in refused(report_s3_uri="https://x/r.json")
+    assert "endpoint 'a/b'." in taken(**measured, endpoint_name="a\u202e/b").summary
+    assert "endpoint ''." in taken(**measured, endpoint=" ").summary
     assert "dataset.uri \"['s3://b']\"" in taken(**measured, dataset={"uri": ["s3://b"]}).summary

@@ -20,7 +20,7 @@ def read(body: Any) -> Report | None:
     if not isinstance(body, dict):
         return None
     alert = [_alert(body)] if is_alert(body) else []
-    return Report((*alert, *(Finding(threshold, told=False) for threshold in _measurements(body))))
+    return Report((*alert, *map(Finding, _measurements(body))))
 
 
 def is_alert(body: dict[str, Any]) -> bool:
@@ -36,10 +36,12 @@ def _alert(body: dict[str, Any]) -> Finding:
     features = [name for item in sequence(body.get("drifted_features")) if (name := _feature(item))]
     named = f"{metric} ({', '.join(features[:5])})" if features and metric else metric
     if share is None and (degraded := _degraded(body)) is not None:
-        return Finding(replace(degraded, metric=named), told=True, drifted=over)
-    observed = _first_number(body, "drift_share", "current_value", "degradation")
-    limit = _first_number(body, "drift_threshold", "threshold", *(["baseline_value"] if share is None else []))
-    return Finding(Threshold(named, observed, limit), told=True, drifted=over)
+        threshold = replace(degraded, metric=named)
+    else:
+        observed = _first_number(body, "drift_share", "current_value", "degradation")
+        limit = _first_number(body, "drift_threshold", "threshold", *(["baseline_value"] if share is None else []))
+        threshold = Threshold(named, observed, limit)
+    return Finding(threshold, drifted=over, alert=True)
 
 
 def _metric(body: dict[str, Any]) -> str | None:

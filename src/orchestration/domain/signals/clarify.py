@@ -28,24 +28,21 @@ def read(body: Any) -> Report | None:
         set(PARTS) & body.keys() or set(EXPLAINED) & mapping(body.get("explanations")).keys()
     ):
         return None
-    wanted, limit = text(body.get("metric"), 100), number(body.get("threshold"))
+    wanted, limit = text(body.get("metric"), 100) or "", number(body.get("threshold"))
     named = [
         (name, number(value))
         for part in PARTS
         for name, metric, value in _values(mapping(body.get(part)))
-        if wanted is not None and metric.lower() == wanted.lower()
+        if metric.lower() == wanted.lower()
     ]
-    if not named or wanted is None or limit is None:
+    if not named or limit is None:
         return Report(
             unjudged="Clarify's analysis has no verdict: send metric, the name of one of its bias metrics, and threshold beside it."
         )
     center = 1.0 if wanted.upper() in RATIOS else 0.0
     biases = [(name, value, abs(value - center)) for name, value in named if value is not None]
     missing = next((name for name, value in named if value is None), None)
-    findings = (
-        Finding(Threshold(f"{wanted} ({name})", bias, limit), told=True, drifted=bias > limit)
-        for name, _, bias in biases
-    )
+    findings = (Finding(Threshold(f"{wanted} ({name})", bias, limit), drifted=bias > limit) for name, _, bias in biases)
     violations = (
         Violation(f"{wanted} ({name})", "bias", f"{shown(value)} is {bias:g} from {center:g}, allowed {limit:g}")
         for name, value, bias in biases

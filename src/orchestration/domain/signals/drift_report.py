@@ -16,6 +16,7 @@ from orchestration.domain.json_values import json_document, mapping, model_name,
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import FAILED_CHECKS, Dataset, Rejection, Signal, Threshold, Violation, identify
 from orchestration.domain.signals import plain_report
+from orchestration.domain.signals.finding import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,7 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
         elif _severity(bodies) in {None, Severity.INFO}:
             return Rejection.of(Reason.NO_MEASUREMENT, kept, *fact, model=model)
     severity = _severity(bodies)
-    if any(finding.says and finding.drifts for finding in _findings(reports)):
+    if any(finding.drifts for finding in _findings(reports)):
         # What drifted is known whatever failed besides.
         failure = None
     left_out = _left_out(detail)
@@ -122,9 +123,13 @@ def from_event(event: dict[str, Any], reader: SignalReader, settings: Settings, 
     if kind is SignalKind.NO_DRIFT and (threshold.ratio or 0) < 1:
         # How bad it would be says nothing of what is not there.
         severity = None
-    violations = tuple(violation for report in reports for violation in report.violations)
+    failed = tuple(violation for report in reports for violation in report.failed)
+    violations = (*failed, *(violation for report in reports for violation in report.violations))
     dataset = mapping(detail.get("dataset"))
-    summary = _sentence(model, kind, threshold, violations)
+    if kind is SignalKind.DATA_QUALITY or threshold.metric == FAILED_CHECKS:
+        summary = f"Checks of the data of {model}: {_counted(failed, kind)}"[:500]
+    else:
+        summary = _sentence(model, threshold, violations)
     if failure is not None:
         kind, summary = SignalKind.MONITOR_FAILURE, f"The monitor of {model} failed: {failure}"
     return Signal(
@@ -158,11 +163,7 @@ def _left_out(detail: dict[str, Any]) -> str:
         "report_uri": (detail.get("report_uri") or detail.get("report_s3_uri"), s3_uri),
         "endpoint": (detail.get("endpoint") or detail.get("endpoint_name"), model_name),
     }
-    shown = [
-        f"{name} {text(value, 80) or str(value)[:80]!r}"
-        for name, (value, read) in named.items()
-        if value and not read(value)
-    ]
+    shown = [f"{name} {quoted(value)}" for name, (value, read) in named.items() if value and not read(value)]
     return f" Left out, since it is no address in S3 or no name: {', '.join(shown)}." if shown else ""
 
 
@@ -237,7 +238,7 @@ def _refused(detail: dict[str, Any], reports: list[Report], severity: Severity |
     measured = _worst(reports)
     numbers = (measured.observed, measured.threshold)
     said = severity is not None or any(finding.says for finding in _findings(reports))
-    meant = _misspelt(detail, measured) if said or numbers != (None, None) else None
+    meant = _misspelt(detail, measured)
     if meant is not None:
         return f"The drift report has a key {text(meant[0], 80)!r} and none {meant[1]!r}: did you mean that? Correct it and send it again."
     unread = next((report.unread for report in reports if report.unread is not None), None)
@@ -256,7 +257,7 @@ def _refused(detail: dict[str, Any], reports: list[Report], severity: Severity |
 def _worst(reports: list[Report]) -> Threshold:
     findings = _findings(reports)
     of_model = [finding for finding in findings if not finding.broken]
-    if any(finding.says and finding.drifts for finding in of_model):
+    if any(finding.drifts for finding in of_model):
         # What drifted is known beside data that are broken.
         findings = of_model
     numbered = [finding for finding in findings if finding.threshold.observed is not None]
@@ -276,9 +277,7 @@ def _kind(reports: list[Report], severity: Severity | None) -> SignalKind:
     return SignalKind.DRIFT if True in words or not (False in words or nothing) else SignalKind.NO_DRIFT
 
 
-def _sentence(model: str, kind: SignalKind, threshold: Threshold, violations: tuple[Violation, ...]) -> str:
-    if kind is SignalKind.DATA_QUALITY or threshold.metric == FAILED_CHECKS:
-        return f"Checks of the data of {model}: {_counted(violations, failed=kind is SignalKind.DATA_QUALITY)}"[:500]
+def _sentence(model: str, threshold: Threshold, violations: tuple[Violation, ...]) -> str:
     names = list(dict.fromkeys(violation.feature for violation in violations))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     named = f" Past their thresholds: {', '.join(names[:NAMED])}{more}." if names else ""
@@ -298,11 +297,11 @@ def _measured(threshold: Threshold) -> str:
     )
 
 
-def _counted(violations: tuple[Violation, ...], *, failed: bool) -> str:
-    if not violations:
-        return "failed, and the report names none of them." if failed else "none failed."
-    first = violations[0]
-    return f"{len(violations)} failed, first {first.check} of {first.feature}: {first.description.rstrip('.')}."
+def _counted(failed: tuple[Violation, ...], kind: SignalKind) -> str:
+    if not failed:
+        return "failed, and the report names none of them." if kind is SignalKind.DATA_QUALITY else "none failed."
+    first = failed[0]
+    return f"{len(failed)} failed, first {first.check} of {first.feature}: {first.description.rstrip('.')}."
 
 
 def _misspelt(detail: dict[str, Any], measured: Threshold) -> tuple[str, str] | None:
@@ -313,7 +312,7 @@ def _misspelt(detail: dict[str, Any], measured: Threshold) -> tuple[str, str] | 
     import difflib  # noqa: PLC0415 - few reports lack a number
 
     for name in itertools.islice(detail, KEYS_READ):
-        meant = difflib.get_close_matches(name.lower(), missing, n=1, cutoff=ALIKE)
+        meant = difflib.get_close_matches(name.lower(), missing, cutoff=ALIKE)
         if meant and name not in missing:
             return name, meant[0]
     return None

@@ -79,7 +79,7 @@ class _Column:
         lower = _is_p_value(self.method)
         score, limit = (None, None) if lower is None else (self.score, self.limit)
         threshold = Threshold(f"{self.name} ({self.method})", score, limit, lower_is_worse=lower is True)
-        return Finding(threshold, told=self.drifted is not None, drifted=self.drifted)
+        return Finding(threshold, drifted=self.drifted)
 
     @property
     def violation(self) -> Violation:
@@ -122,13 +122,13 @@ def read(body: Any) -> Report | None:
     missed = [_violation(test) for test in tests if test not in of_data and _status(test) in FAILED]
     unjudged = None if any(finding.says for finding in findings) else UNJUDGED
     unread = _unread_test(body) or _unread_word(body, entries, counted)
-    return Report(findings, (*checked.violations, *missed, *drifted.values()), unread, unjudged)
+    return Report(findings, (*missed, *drifted.values()), unread, unjudged, checked.failed)
 
 
 def _verdict(result: dict[str, Any]) -> Finding:
     said = result.get("dataset_drift")
     threshold = Threshold(SHARE, number(result.get(SHARE)), number(result.get("drift_share")))
-    return Finding(threshold, told=isinstance(said, bool), drifted=said if isinstance(said, bool) else None)
+    return Finding(threshold, drifted=said if isinstance(said, bool) else None)
 
 
 def _dataset_result(entry: dict[str, Any]) -> dict[str, Any] | None:
@@ -209,7 +209,7 @@ def _status(test: dict[str, Any]) -> str:
 
 
 def _finding(test: dict[str, Any], entries: list[dict[str, Any]]) -> Finding:
-    return Finding(_limit(test, entries, _check(test)), told=True, drifted=_status(test) in FAILED)
+    return Finding(_limit(test, entries, _check(test)), drifted=_status(test) in FAILED)
 
 
 def _violation(test: dict[str, Any]) -> Violation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.json_values import text
 from orchestration.domain.metrics import drift_measure
 from orchestration.domain.metrics import metric as known_metric
 from orchestration.domain.signal import FAILED_CHECKS, Threshold
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 class Finding:
     """One thing that a report measured, checked or said.
 
-    ``drifted`` is the writer's own word, None where there is none; ``told`` whether it says anything without numbers.
-    ``broken`` is True for a check of the data themselves, whose failure is no reason to train.
+    ``drifted`` is the writer's own word, None where there is none. ``broken`` is True for a check of the data themselves,
+    whose failure is no reason to train; ``alert`` for what says something although it has neither word nor numbers.
     """
 
     threshold: Threshold
-    told: bool
     drifted: bool | None = None
     broken: bool = False
+    alert: bool = False
 
     @property
     def says(self) -> bool:
         """True when it says anything about drift: a word, a number with its threshold, a distance of nothing."""
         both = self.threshold.observed is not None and self.threshold.threshold is not None
-        return self.told or both or self.nothing
+        return self.alert or self.drifted is not None or both or self.nothing
 
     @property
     def nothing(self) -> bool:
@@ -61,16 +62,18 @@ class Report:
 
     Attributes:
         findings: what it says, measured or in words.
-        violations: what of it is past its limit.
+        violations: what of it is past its limit, but for checks of the data.
         unread: what of it is not understood, as a sentence with what to do; None when all of it is. Such a report may be
             drift, it is never "no drift".
         unjudged: what to add, as a sentence, where all of it is understood and nothing judges.
+        failed: checks of the data that failed.
     """
 
     findings: tuple[Finding, ...] = ()
     violations: tuple[Violation, ...] = ()
     unread: str | None = None
     unjudged: str | None = None
+    failed: tuple[Violation, ...] = ()
 
 
 OVER: Final = frozenset({"resolved", "ok", "success", "recovered"})
@@ -103,8 +106,13 @@ def failed_checks(
     """
     broken = not all_passed or bool(failed)
     counted = Threshold(FAILED_CHECKS, float(len(failed)), None)
-    finding = Finding(counted, told=True, drifted=broken, broken=True)
-    return Report((finding,) if checks else (), tuple(failed), unread)
+    finding = Finding(counted, drifted=broken, broken=True)
+    return Report((finding,) if checks else (), unread=unread, failed=tuple(failed))
+
+
+def quoted(value: Any) -> str:
+    """A value from outside as a sentence quotes it."""
+    return repr(text(str(value), 80) or "")
 
 
 def shown(value: Any) -> str:

@@ -57,9 +57,9 @@ def read(body: Any) -> Report | None:
     of_data = [each for each in known if not _is_of_model_or_drift(*each)]
     checked = failed_checks([_violation(*each) for each in of_data if _alert(*each)], len(of_data))
     findings = (*(_finding(*each) for each in known if each not in of_data), *checked.findings)
-    alerts = (_violation(*each) for each in known if each not in of_data and _alert(*each))
+    alerts = tuple(_violation(*each) for each in known if each not in of_data and _alert(*each))
     unread = next((_unread(*each) for each in measured if _alert(*each) is None), None)
-    return Report(findings, (*checked.violations, *alerts), unread)
+    return Report(findings, alerts, unread, failed=checked.failed)
 
 
 def _unread(row: dict[str, Any], what: str) -> str:
@@ -108,7 +108,7 @@ def _numbers(row: dict[str, Any], what: str) -> tuple[float | None, float | None
 
 def _finding(row: dict[str, Any], what: str) -> Finding:
     threshold = _passed(text(what, 200) or "(unnamed)", *_numbers(row, what))
-    return Finding(threshold, told=True, drifted=_alert(row, what))
+    return Finding(threshold, drifted=_alert(row, what))
 
 
 def _violation(row: dict[str, Any], what: str) -> Violation:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from orchestration.domain.contracts import Severity
 from orchestration.domain.json_values import number, text
 from orchestration.domain.signal import Threshold
-from orchestration.domain.signals.finding import Finding, Report, is_over, is_worse_when_lower
+from orchestration.domain.signals.finding import Finding, Report, is_over, is_worse_when_lower, quoted
 
 LOWER_IS_WORSE: Final = frozenset(
     {"less_than", "lower_is_worse", "lessthanthreshold", "lessthanorequaltothreshold", "<", "<="}
@@ -59,8 +59,8 @@ def read(body: Any) -> Report | None:
         words.append(False)
     unknown = next((name for name, word in said.items() if word not in (0, 1)), None)
     if unknown is not None and unread is None:
-        unread = f"The drift report's {unknown} {_shown(said[unknown])} is neither true nor false: send one of them."
-    findings = (Finding(threshold, told=False), *(Finding(threshold, told=True, drifted=word) for word in words))
+        unread = f"The drift report's {unknown} {quoted(said[unknown])} is neither true nor false: send one of them."
+    findings = (Finding(threshold), *(Finding(threshold, drifted=word) for word in words))
     if unread is None and threshold.observed is not None and not any(finding.says for finding in findings):
         alone = severity_of(body) is None
         unread = "The drift report has an observed value and no threshold: send both, a severity, or drift_detected."
@@ -77,7 +77,7 @@ def _measured(body: dict[str, Any]) -> tuple[Threshold, str | None]:
     comparison = body.get("comparison") or None
     word = str(comparison).lower()
     if comparison is not None and word not in LOWER_IS_WORSE | HIGHER_IS_WORSE:
-        told = f"The drift report's comparison {_shown(comparison)} is no word for which values are bad: "
+        told = f"The drift report's comparison {quoted(comparison)} is no word for which values are bad: "
         return Threshold(metric, None, None), f"{told}send lower_is_worse or higher_is_worse, or leave it out."
     lower = is_worse_when_lower(metric) if comparison is None else word in LOWER_IS_WORSE
     given = {"observed": observed, "threshold": body.get("threshold")}
@@ -85,13 +85,9 @@ def _measured(body: dict[str, Any]) -> tuple[Threshold, str | None]:
     unread = (
         None
         if wrong is None
-        else f"The drift report's {wrong} {_shown(given[wrong])} is no number: send observed and threshold as JSON numbers."
+        else f"The drift report's {wrong} {quoted(given[wrong])} is no number: send observed and threshold as JSON numbers."
     )
     return Threshold(metric, number(observed), number(given["threshold"]), lower_is_worse=lower), unread
-
-
-def _shown(value: Any) -> str:
-    return repr(text(value, 80) or str(value)[:80])
 
 
 def severity_of(body: dict[str, Any]) -> Severity | None:

@@ -52,8 +52,7 @@ def _score(name: str, score: dict[str, Any]) -> Finding:
         threshold = Threshold(metric, number(score.get("statistic")), limits[0])
     else:
         threshold = Threshold(metric, p_value, limits[1], lower_is_worse=True)
-    drifted = CATEGORIES.get(str(score.get("drift_category")))
-    return Finding(threshold, told=drifted is not None, drifted=drifted)
+    return Finding(threshold, drifted=CATEGORIES.get(str(score.get("drift_category"))))
 
 
 def _described(finding: Finding) -> str:
