@@ -125,6 +125,13 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         Decision.HOLD,
         "FROZEN",
     ),
+    "the monitor of a frozen model does not speak": (
+        signal(SignalKind.SILENCE, threshold=None),
+        DEFAULT,
+        ModelState(frozen_reason="3 runs in a row brought no improvement."),
+        Decision.HOLD,
+        "MONITOR_SILENT",
+    ),
     "drift is back after a promotion": (
         signal(),
         policy(drift_again_hours=48.0),
@@ -189,6 +196,13 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         "MONITOR_FAILED",
     ),
     "the data is broken": (signal(SignalKind.DATA_QUALITY), DEFAULT, FREE, Decision.HOLD, "BROKEN_DATA"),
+    "nobody confirms that the data is broken": (
+        signal(SignalKind.DATA_QUALITY, source=SignalSource.MODEL_MONITOR),
+        DEFAULT,
+        FREE,
+        Decision.HOLD,
+        "RUN_UNCONFIRMED",
+    ),
     "the data is broken and the policy does not mind": (
         signal(SignalKind.DATA_QUALITY),
         policy(hold_on_data_quality=False),
@@ -262,6 +276,20 @@ CASES: dict[str, tuple[Signal, Policy, ModelState, Decision, str]] = {
         ModelState(active_run_id="run-0"),
         Decision.COALESCE,
         "RUN_IN_PROGRESS",
+    ),
+    "the same began a run a moment ago": (
+        signal(),
+        DEFAULT,
+        ModelState(answered={"run": "run-0", "at": (NOON - timedelta(seconds=21_599)).isoformat()}),
+        Decision.SKIP,
+        "ANSWERED",
+    ),
+    "the same began a run six hours ago": (
+        signal(),
+        DEFAULT,
+        ModelState(answered={"run": "run-0", "at": (NOON - timedelta(hours=6)).isoformat()}),
+        Decision.RETRAIN,
+        "GUARDS_PASSED",
     ),
     "the model is in its cooldown": (
         signal(),
@@ -917,9 +945,10 @@ def test_failed_checks_of_a_library_are_held_or_left_out_of_account(data_quality
     )
     body = json.dumps({"schema_version": 1, "model": "churn", "data_quality": data_quality}).encode()
     policy = parse_policy("churn", body, version="v", settings=SETTINGS)
-    verdict = decide(checks, policy, ModelState(), NOON)
     ignored = Decision.RETRAIN if metric == "psi" else Decision.SKIP
-    assert verdict.decision is (ignored if data_quality == "ignore" else Decision.HOLD)
+    for sent in (checks, replace(checks, source=SignalSource.PENDING, origin=SignalSource.DRIFT_REPORT)):
+        verdict = decide(sent, policy, ModelState(), NOON)
+        assert verdict.decision is (ignored if data_quality == "ignore" else Decision.HOLD)
 
 
 @pytest.mark.parametrize("summary", ["The monitor of churn failed: no data", "The monitor of churn failed: no data."])

@@ -235,7 +235,13 @@ def test_another_metric_of_the_same_row_of_the_catalogue_is_not_taken_for_it(ask
     assert both.candidate_metrics == {asked: 0.9, there: 0.5}
 
 
-@pytest.mark.parametrize("entry", [0.95, "NaN", None, {"value": 0.75, "standard_deviation": 0.1}])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(0.95, "NaN", None),
+        *({"value": 0.75, bound: 0.1} for bound in ("standard_deviation", "lower", "upper", "confidence")),
+    ],
+)
 @pytest.mark.parametrize(("group", "name"), [(GROUP, "AUC"), ("regression_metrics", "auc")])
 @pytest.mark.parametrize("where", ["candidate", "champion"])
 def test_of_two_numbers_under_one_name_none_counts(entry: Any, group: str, name: str, where: str) -> None:
@@ -311,6 +317,26 @@ def test_every_gate_says_what_was_compared_with_what() -> None:
     ]
     alone = judged(report({"rmse": 0.8}), champion_expected=False, metric="rmse", min_improvement=0.0)
     assert [gate.comparison for gate in alone.gates] == ["<="]
+
+
+def test_what_a_report_has_in_place_of_a_metric_is_named_up_to_five_and_guessed_at_only_where_it_is_known() -> None:
+    others = {f"m{place}": 0.5 for place in range(6)}
+    lacking = judged(report(others), champion_expected=False, metric="lift", lower_is_better=False)
+    assert "; there are numbers of m0, m1, m2, m3, m4." in lacking.sentence
+
+
+@pytest.mark.parametrize(
+    ("metric", "guard"),
+    [
+        ("auc", GuardMetric("recall", minimum=0.5)),
+        ("auc", GuardMetric("lift")),
+    ],
+)
+def test_two_numbers_that_no_gate_compares_are_no_comparison(metric: str, guard: GuardMetric) -> None:
+    both = {guard.metric: 0.9}
+    verdict = judged(report({metric: 0.9, **both}, both), metric=metric, guards=(guard,))
+    assert (verdict.passed, verdict.compared_with_champion) == (False, False)
+    assert verdict.champion_metrics == both
 
 
 @pytest.mark.parametrize(
@@ -446,6 +472,12 @@ def test_a_guard_on_a_slice_asks_for_the_slice_and_for_no_metric_of_the_whole() 
 
     assert verdict.passed
     assert verdict.candidate_metrics.keys() == {"auc", *many, "recall in slice young"}
+
+
+def test_a_metric_of_the_whole_stays_beside_the_same_one_that_is_asked_of_a_slice() -> None:
+    raw = report({"auc": 0.9, "recall": 0.5}, slices={"young": {"recall": 0.8}})
+    verdict = judged(raw, champion_expected=False, guards=(GuardMetric("recall", minimum=0.7, slice="young"),))
+    assert verdict.candidate_metrics == {"auc": 0.9, "recall": 0.5, "recall in slice young": 0.8}
 
 
 def test_a_name_no_page_could_show_is_kept_only_if_it_is_asked_for() -> None:

@@ -18,7 +18,7 @@ from orchestration.domain.page import html
 from orchestration.domain.policy import Evaluation
 from orchestration.domain.records import report_key, reported_run, sha256
 from orchestration.domain.report_page import report_page
-from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, run_report
+from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, record_keys, run_report
 from orchestration.steps.reports import pages, read_records
 from tests.unit import stories
 from tests.unit.fake_services import client_error
@@ -348,6 +348,17 @@ def test_a_gate_is_drawn_with_how_far_its_value_may_be_off(world: World) -> None
         assert gate.lower is not None
         assert gate.needed is not None
         assert gate.passed == (gate.lower > gate.needed)
+
+
+def test_the_records_of_a_run_lie_where_they_are_looked_for() -> None:
+    names = (
+        *("approval-training", "evaluation", "approval-promotion", "verification", "approval-bake", "outcome"),
+        *("approval-training-vote-1", "approval-promotion-vote-1", "approval-bake-vote-1"),
+    )
+    assert record_keys("fraud", "run-1") == {
+        "manifest": "manifests/fraud/run-1.json",
+        **{name: f"evidence/fraud/run-1/{name}.json" for name in names},
+    }
 
 
 def test_only_the_two_of_a_run_are_reports() -> None:

@@ -2083,6 +2083,8 @@ def test_a_record_keeps_six_decimals_of_a_ratio_and_none_that_is_no_number(
             origin=SignalSource.ALARM,
             proven_by="arn:ana",
             asked_by=("arn:ana", "arn:bob"),
+            content="1" * 32,
+            data_checks=(DataCheck("data_type_check", 1, 0.97),),
         ),
         Signal("0" * 32, SignalSource.ALARM, SignalKind.KPI, "churn", "It fell.", ""),
     ],
@@ -2098,9 +2100,9 @@ def test_a_signal_is_read_from_its_record_as_it_was(found: Signal) -> None:
 
 def test_a_signal_of_the_release_before_is_read_and_proves_nobody() -> None:
     record = signal_of("manual_request/forced").as_record()
-    del record["proven_by"], record["asked_by"]
+    del record["proven_by"], record["asked_by"], record["content"]
     found = Signal.of(record)
-    assert (found.force, found.proven_by, found.asked_by) == (True, None, ())
+    assert (found.force, found.proven_by, found.asked_by, found.content) == (True, None, (), None)
 
 
 def test_a_record_keeps_fifty_violations_and_the_count_of_all() -> None:

@@ -428,6 +428,11 @@ def test_what_an_execution_came_to(status: str, error: str | None, expected: tup
         ),
         (
             execution_ended,
+            {"name": "nightly", "status": "FAILED", "error": "OOM", "cause": "Killed."},
+            Ended(succeeded=False, reason="Execution nightly failed with OOM: Killed.", error="OOM"),
+        ),
+        (
+            execution_ended,
             {"status": "TIMED_OUT", "cause": "Too slow."},
             Ended(succeeded=False, reason="The execution took longer than it may: Too slow.", error="TrainingTimedOut"),
         ),

@@ -209,7 +209,7 @@ class _Block:
     @classmethod
     def of(cls, document: Any, asked: Iterable[tuple[str, str | None]]) -> _Block:
         """Of what stands in a report, whatever it is; read are the slices that are asked for."""
-        parts = {part: _part(mapping(document), part) for part in {None, *(each for _, each in asked)}}
+        parts = {part: _part(mapping(document), part) for _, part in asked}
         entries: dict[str | None, dict[str, list[tuple[str, Any]]]] = {part: {} for part in parts}
         for part, measured in parts.items():
             for name, entry in _named_entries(measured):

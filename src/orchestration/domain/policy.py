@@ -281,9 +281,7 @@ def validate_policy(document: Any) -> tuple[str, ...]:
     try:
         _schema_validator()(document)
     except fastjsonschema.JsonSchemaValueException as error:
-        # A pattern's names stand in the path with a dot of the library's own.
-        parts = [part for part in error.path[1:] if part != "."]
-        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
+        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
         return (_finding(path, _broken(error)),)
     return (
         _unfit(document)

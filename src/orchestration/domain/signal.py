@@ -177,9 +177,7 @@ class Signal:
         record = asdict(self)
         record["violations"] = [asdict(violation) for violation in self.violations[:50]]
         record["violation_count"] = len(self.violations)
-        if self.data_checks:
-            record["data_checks"] = [asdict(check) for check in self.data_checks]
-        else:
+        if not self.data_checks:
             del record["data_checks"]  # a record of before had none
         if self.to is None:
             del record["to"]  # nor this
