@@ -3,7 +3,8 @@
 A page of anybody could otherwise create and invoke a function here, which runs on this machine. Three headers that no page
 can set tell its requests from a program's: ``Host``, which names what the page believes to talk to, so that a name somebody
 points at 127.0.0.1 gives itself away; ``Origin``; and ``Sec-Fetch-Site``. Sources: Fetch standard, "Origin header"; W3C Fetch
-Metadata, "The Sec-Fetch-Site HTTP Request Header"; RFC 6761 section 6.3, by which ``localhost`` and what ends in it is loopback.
+Metadata, "The Sec-Fetch-Site HTTP Request Header"; Fetch, "append a request Origin header", for pages without a referrer;
+RFC 6761 section 6.3, by which ``localhost`` and what ends in it is loopback.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     hosts = given(b"host")
     if len(hosts) != 1 or not _loopback(hosts[0]):
         return f"Host {', '.join(hosts) or '(none)'} is not this machine: use 127.0.0.1 or localhost."
-    foreign = [origin for origin in given(b"origin") if urlsplit(origin).netloc != hosts[0]]
+    # A page that lets no referrer out, as the approval page, posts its own form with Origin null.
+    unnamed = ["null"] if given(b"sec-fetch-site") == ["same-origin"] else []
+    foreign = [origin for origin in given(b"origin") if urlsplit(origin).netloc != hosts[0] and origin not in unnamed]
     if foreign:
         return f"A page of {foreign[0]} asks; only pages of {hosts[0]} may."
     sites = [site for site in given(b"sec-fetch-site") if site not in OWN]

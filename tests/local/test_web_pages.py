@@ -28,6 +28,9 @@ CODE: Final = "import os\ndef handler(event, context): return dict(os.environ)\n
 FOREIGN: Final[dict[str, dict[str, str]]] = {
     "a page of somebody": {"Origin": "https://evil.example"},
     "a page in a sandbox": {"Origin": "null"},
+    "a page in a sandbox, as browsers tell of it": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+    "a page in a sandbox of another port here": {"Origin": "null", "Sec-Fetch-Site": "same-site"},
+    "what a person typed, without an origin": {"Origin": "null", "Sec-Fetch-Site": "none"},
     "a page of another port here": {"Origin": "http://127.0.0.1:8000"},
     "a page of another name for here": {"Origin": "http://localhost.evil.example"},
     "a form or picture of another site": {"Sec-Fetch-Site": "cross-site"},
@@ -87,7 +90,8 @@ def test_programs_and_the_servers_own_pages_are_answered_and_no_page_is_invited(
     account: Account, function_url: str, host: str
 ) -> None:
     name = f"{host}:{urlsplit(account.aws.endpoint_url).port}"
-    for headers in ({}, {"Origin": f"http://{name}", "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+    own = {"Sec-Fetch-Site": "same-origin"}
+    for headers in ({}, {"Origin": f"http://{name}", **own}, {"Origin": "null", **own}, {"Sec-Fetch-Site": "none"}):
         status, answered, _ = asked(account.aws, "GET", function_url, {"Host": name, **headers})
         assert status == 200
         assert not [name for name in answered if name.startswith("access-control-")]
