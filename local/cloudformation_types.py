@@ -10,10 +10,13 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import yaml
+from botocore.session import Session
+from botocore.validate import ParamValidator
 from ministack.core.responses import get_account_id
 
 from local import alarm_events, eventbridge_targets
 from local.sagemaker_records import Document
+from local.shape_constraints import constraint_problems
 
 _Created = tuple[str, Document]
 
@@ -25,7 +28,8 @@ def install(provisioners: Any) -> None:
         "AWS::SNS::TopicInlinePolicy": _InlinePolicy(provisioners, "TopicArn", provisioners._sns._topics),
         "AWS::SQS::QueueInlinePolicy": _InlinePolicy(provisioners, "Queue", provisioners._sqs._queues),
         "AWS::CloudWatch::CompositeAlarm": _CompositeAlarm(provisioners),
-        "AWS::Chatbot::SlackChannelConfiguration": _SlackChannel(provisioners),
+        "AWS::Chatbot::CustomAction": (actions := _CustomAction()),
+        "AWS::Chatbot::SlackChannelConfiguration": _SlackChannel(actions),
     }
     for name, kind in types.items():
         provisioners._RESOURCE_HANDLERS[name] = {
@@ -246,13 +250,55 @@ class _CompositeAlarm:
         return name, {"Arn": alarm["AlarmArn"]}
 
 
+class _CustomAction:
+    """A button of chat messages, as CreateCustomAction takes one. Nobody presses it here; its name is taken once in an account."""
+
+    def __init__(self) -> None:
+        self.made: set[str] = set()
+        """ARNs."""
+
+    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
+        del logical_id, stack_name
+        arn = self._arn(props)
+        if arn in self.made:
+            raise ValueError(f"A custom action {props['ActionName']} exists already.")
+        self.made.add(arn)
+        return arn, {"CustomActionArn": arn}
+
+    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
+        del old
+        arn = self._arn(new)
+        # Another name gives another physical id, which makes CloudFormation delete the old one.
+        return (arn, {"CustomActionArn": arn}) if arn == physical_id else self.create("", new, stack_name)
+
+    def delete(self, physical_id: str, props: Document) -> None:
+        del props
+        self.made.discard(physical_id)
+
+    @staticmethod
+    def _arn(props: Document) -> str:
+        """ARN of the action.
+
+        Raises:
+            ValueError: the API does not take it.
+        """
+        shape: Any = Session().get_service_model("chatbot").operation_model("CreateCustomAction").input_shape
+        asked = {name: value for name, value in props.items() if name != "Tags"}
+        report = ParamValidator().validate(asked, shape)
+        problems = [report.generate_report()] if report.has_errors() else [*constraint_problems(asked, shape)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return f"arn:aws:chatbot::{get_account_id()}:custom-action/{props['ActionName']}"
+
+
 class _SlackChannel:
     """A chat configuration: remembered by the stack alone, since there is no chat service to hold it."""
 
     _SLACK_ID = re.compile(r"[A-Za-z0-9]+")
+    _GUARDRAIL = re.compile(r"arn:aws:iam:[\w/.-]{0,63}:[\w/.-]{0,63}:[A-Za-z0-9][\w:/+=,@.-]{0,1023}", re.ASCII)
 
-    def __init__(self, provisioners: Any) -> None:
-        del provisioners
+    def __init__(self, actions: _CustomAction) -> None:
+        self._actions = actions
 
     def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
         del logical_id, stack_name
@@ -262,6 +308,12 @@ class _SlackChannel:
         for member in ("SlackChannelId", "SlackWorkspaceId"):
             if not self._SLACK_ID.fullmatch(str(props[member])):
                 raise ValueError(f"{member} {props[member]!r} is not a Slack id")
+        for guardrail in props.get("GuardrailPolicies", []):
+            if not self._GUARDRAIL.fullmatch(guardrail):
+                raise ValueError(f"GuardrailPolicies: {guardrail!r} is not the ARN of a policy")
+        for action in props.get("CustomizationResourceArns", []):
+            if action not in self._actions.made:
+                raise ValueError(f"CustomizationResourceArns: there is no custom action {action}")
         arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/slack-channel/{props['ConfigurationName']}"
         return arn, {"Arn": arn}
 

@@ -29,6 +29,7 @@ from local.sagemaker_monitoring import MonitoringSchedules
 from local.sagemaker_pipelines import Pipelines
 from local.sagemaker_records import ApiError, Document, Records, arn, validation_error
 from local.sagemaker_registry import Registry
+from local.shape_constraints import constraint, constraint_problems
 
 if TYPE_CHECKING:
     import threading
@@ -360,7 +361,7 @@ def _checked(action: str, request: Document) -> Document:
             if kind == "unknown field":
                 raise UnknownParameterError(details["unknown_param"], f"{name or action}: {report.generate_report()}")
         raise validation_error(f"Parameter validation failed: {report.generate_report()}")
-    problems = [*_constraint_problems(request, shape, ""), *_tag_problems(request.get("Tags"))]
+    problems = [*constraint_problems(request, shape), *_tag_problems(request.get("Tags"))]
     if problems:
         count = f"{len(problems)} validation error{'s' * (len(problems) > 1)} detected: "
         raise validation_error(count + "; ".join(problems))
@@ -383,56 +384,14 @@ def _whole_numbers(value: Any, shape: Any) -> Any:
     return value
 
 
-def _constraint_problems(value: Any, shape: Any, where: str) -> Any:
-    """Give a sentence for each enumeration, pattern or maximum the value breaks: botocore's client skips these."""
-    if shape.type_name == "structure" and isinstance(value, dict):
-        for key, item in value.items():
-            yield from _constraint_problems(item, shape.members[key], f"{where}.{key}" if where else key)
-    elif shape.type_name == "list":
-        for index, item in enumerate(value, 1):
-            yield from _constraint_problems(item, shape.member, f"{where}.{index}.member")
-    elif shape.type_name == "map":
-        for key, item in value.items():
-            yield from _constraint_problems(item, shape.value, f"{where}.{key}.value")
-    elif shape.type_name == "string":
-        if shape.enum and value not in shape.enum:
-            yield _constraint(value, where, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
-        elif not _matches(shape.metadata.get("pattern"), value):
-            yield _constraint(
-                value, where, f"Member must satisfy regular expression pattern: {shape.metadata['pattern']}"
-            )
-    limit = shape.metadata.get("max")
-    if limit is None:
-        return
-    if shape.type_name in ("string", "list", "map") and len(value) > limit:
-        yield _constraint(value, where, f"Member must have length less than or equal to {limit}")
-    elif shape.type_name in ("integer", "long", "float", "double") and value > limit:
-        yield _constraint(value, where, f"Member must have value less than or equal to {limit}")
-
-
 def _tag_problems(tags: Any) -> Iterator[str]:
     """Give a sentence for each key that is there twice or is AWS's own; only resources tagged by AWS carry those."""
     keys = [tag["Key"] for tag in tags if "Key" in tag] if isinstance(tags, list) else []
     for key in dict.fromkeys(keys):
         if keys.count(key) > 1:
-            yield _constraint(key, "tags", "Tag keys must be unique per resource")
+            yield constraint(key, "tags", "Tag keys must be unique per resource")
         if key.lower().startswith("aws:"):
-            yield _constraint(key, "tags", "Tag keys must not begin with the reserved prefix aws:")
-
-
-def _constraint(value: Any, where: str, problem: str) -> str:
-    return f"Value '{value}' at '{where}' failed to satisfy constraint: {problem}"
-
-
-def _matches(pattern: str | None, value: str) -> bool:
-    if not pattern:
-        return True
-    try:
-        # As a whole, and no dot is a new line: its PutRecord is known to refuse "test\n" by .*, with these words.
-        return re.fullmatch(pattern, value) is not None
-    except re.error:
-        # A pattern of Java's that Python does not read is not checked.
-        return True
+            yield constraint(key, "tags", "Tag keys must not begin with the reserved prefix aws:")
 
 
 def _shaped(action: str, answer: Document) -> Document:

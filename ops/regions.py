@@ -44,9 +44,9 @@ FEATURES: Final = (
     ),
     Feature(
         "slack",
-        frozenset({"AWS::Chatbot::SlackChannelConfiguration"}),
+        frozenset({"AWS::Chatbot::SlackChannelConfiguration", "AWS::Chatbot::CustomAction"}),
         "No messages to Slack: OperationsEmail and EscalationEmail, or subscriptions of your own to the two topics.",
-        {"SlackWorkspaceId": "", "SlackChannelId": ""},
+        {"SlackWorkspaceId": "", "SlackChannelId": "", "SlackApprovals": "false"},
     ),
     Feature(
         "endpoints",

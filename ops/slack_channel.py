@@ -1,6 +1,7 @@
-"""Whether a stack may have the Slack channel it is given.
+"""Whether a stack may have the Slack channel, and the buttons in it, that it is given.
 
-AWS takes a channel, and a configuration's name, once in an account, over all Regions and stacks. Otherwise the stack fails in the middle of being made.
+AWS takes a channel, a configuration's name and a custom action's name once in an account, over all Regions and stacks. Otherwise
+the stack fails in the middle of being made.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def refuse_taken_channel(
     has: Mapping[str, str],
     given: Mapping[str, str],
 ) -> None:
-    """Refuse a channel that another configuration of the account has.
+    """Refuse a channel that another configuration of the account has, and buttons whose names another action has.
 
     Who may not list them learns it from CloudFormation.
 
@@ -46,20 +47,55 @@ def refuse_taken_channel(
     Raises:
         OperatorError: it is taken; nothing was changed.
     """
-    workspace = {**has, **given}.get("SlackWorkspaceId", "")
-    if not workspace or not given.get("SlackChannelId") or given["SlackChannelId"] == has.get("SlackChannelId"):
+    will = {**has, **given}
+    new_channel = will.get("SlackWorkspaceId") and given.get("SlackChannelId", "") not in {
+        "",
+        has.get("SlackChannelId"),
+    }
+    new_buttons = will.get("SlackApprovals") == "true" and has.get("SlackApprovals") != "true"
+    if not new_channel and not new_buttons:
         return
-    name = document["Resources"]["SlackChannel"]["Properties"]["ConfigurationName"]["Fn::Sub"]
-    name = name.replace("${AWS::StackName}", stack)
     chatbot = session.client("chatbot", region_name=API_REGION, config=_IMPATIENT)
+    refusal = ""
     try:
-        pages = chatbot.get_paginator("describe_slack_channel_configurations")
-        there = [each for page in pages.paginate() for each in page["SlackChannelConfigurations"]]
+        if new_channel:
+            (name,) = _names(document, stack, "AWS::Chatbot::SlackChannelConfiguration", "ConfigurationName")
+            pages = chatbot.get_paginator("describe_slack_channel_configurations")
+            there = [each for page in pages.paginate() for each in page["SlackChannelConfigurations"]]
+            refusal = taken(there, name, workspace=will["SlackWorkspaceId"], has=has, given=given)
+        if new_buttons and not refusal:
+            actions = [
+                each
+                for page in chatbot.get_paginator("list_custom_actions").paginate()
+                for each in page["CustomActions"]
+            ]
+            refusal = taken_action(actions, _names(document, stack, "AWS::Chatbot::CustomAction", "ActionName"))
     except (BotoCoreError, ClientError):
         return
-    refusal = taken(there, name, workspace=workspace, has=has, given=given)
     if refusal:
         raise OperatorError(refusal)
+
+
+def _names(document: Mapping[str, Any], stack: str, kind: str, key: str) -> list[str]:
+    """Names that the template gives its resources of a type in a stack."""
+    found = [each["Properties"][key]["Fn::Sub"] for each in document["Resources"].values() if each["Type"] == kind]
+    return [name.replace("${AWS::StackName}", stack) for name in found]
+
+
+def taken_action(there: Iterable[str], names: Iterable[str]) -> str:
+    """Why the stack may not have its buttons, empty when it may. Pure.
+
+    Args:
+        there: ARNs of the account's custom actions, as ListCustomActions gives them.
+        names: of the stack's own.
+    """
+    used = sorted({arn.rpartition("/")[2] for arn in there}.intersection(names))
+    return (
+        f"A custom action {used[0]} is in this account already, of a stack of the same name in another Region or left by hand, and "
+        "AWS takes a name once over all Regions. Nothing was changed; give the stack another name (--stack), or delete that action."
+        if used
+        else ""
+    )
 
 
 def taken(

@@ -23,6 +23,7 @@ LIMITS: Final[Mapping[tuple[str, str], int]] = {
     ("AWS::CloudWatch::Alarm", "AlarmName"): 255,  # PutMetricAlarm
     ("AWS::CloudWatch::Alarm", "Namespace"): 255,  # PutMetricAlarm
     ("AWS::CloudWatch::Dashboard", "DashboardName"): 255,  # DashboardName of the resource's schema
+    ("AWS::Chatbot::CustomAction", "ActionName"): 64,  # CreateCustomAction
     ("AWS::Chatbot::SlackChannelConfiguration", "ConfigurationName"): 128,  # CreateSlackChannelConfiguration
     ("AWS::DynamoDB::Table", "TableName"): 255,  # CreateTable
     ("AWS::Events::Rule", "Name"): 64,  # PutRule

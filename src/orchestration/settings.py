@@ -32,6 +32,7 @@ class ApprovalSettings:
     """What the template tells every function. Empty strings mean "not set".
 
     ``approval_url`` is the page's address; ApprovalFunction itself does not know it, since the address is made from it.
+    ``slack_approvals``: messages that ask people have buttons in Slack; the functions that take answers send none.
     ``evidence_lock_days``: for how long each record is locked as it is written; 0: not at all.
     ``voter_roles`` are ARNs of the roles whose trust policy pins the session name; only functions that people call have them,
     and ``reviewer_principals``, ARNs of who those people are; empty: IAM alone says.
@@ -46,6 +47,7 @@ class ApprovalSettings:
     evidence_lock_days: int
     approval_access: ApprovalAccess
     approval_url: str
+    slack_approvals: bool
     voter_roles: tuple[str, ...]
     reviewer_principals: tuple[str, ...]
 
@@ -63,7 +65,9 @@ class ApprovalSettings:
         Raises:
             SettingsError: a variable is missing or not a number; the text names it.
         """
-        return cls(**_shared(environ), **_people(environ), escalation_topic_arn="", approval_url="")
+        return cls(
+            **_shared(environ), **_people(environ), escalation_topic_arn="", approval_url="", slack_approvals=False
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class Settings(ApprovalSettings):
             **(_people(environ) if "VOTER_ROLES" in environ else {"voter_roles": (), "reviewer_principals": ()}),
             escalation_topic_arn=_text(environ, "ESCALATION_TOPIC_ARN"),
             approval_url=_text(environ, "APPROVAL_URL"),
+            slack_approvals=_text(environ, "SLACK_APPROVALS") == "true",
             decision_bucket=_text(environ, "DECISION_BUCKET"),
             decision_key=_text(environ, "DECISION_KEY"),
             default_model=_text(environ, "DEFAULT_MODEL"),

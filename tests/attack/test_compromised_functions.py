@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.contract.template import ACCOUNT, REGION, Call, Stack, Template, allowing, as_list
+from tests.contract.template import ACCOUNT, BUTTONS, REGION, Call, Stack, Template, allowing, as_list
 
 STACK: Final[Stack] = Template.read().resolve(
     {"SageMakerExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/sagemaker", "TrainingPipelineArn": ""}
@@ -130,3 +130,22 @@ def test_the_chat_channel_can_do_nothing() -> None:
     assert stack.policies("SlackChannelRole") == []
     channel = stack.resources["SlackChannel"]["Properties"]
     assert channel["GuardrailPolicies"] == ["arn:aws:iam::aws:policy/AWSDenyAll"]
+    assert "CustomizationResourceArns" not in channel
+    assert not stack.of_type("AWS::Chatbot::CustomAction")
+    assert "SlackFunction" not in stack.resources
+
+
+@pytest.mark.threat("chat-taken")
+def test_with_buttons_the_channel_can_press_them_and_nothing_else() -> None:
+    stack = Template.read().resolve(BUTTONS)
+    statement = {
+        "Sid": "PressButtons",
+        "Effect": "Allow",
+        "Action": "lambda:InvokeFunction",
+        "Resource": stack.arn("SlackFunction"),
+    }
+    (policy,) = stack.policies("SlackChannelRole")
+    assert policy["Statement"] == [statement]
+    # A member's own role is bounded by the guardrail, whatever it may do elsewhere.
+    assert stack.resources["SlackChannel"]["Properties"]["GuardrailPolicies"] == [stack.arn("SlackChannelPolicy")]
+    assert stack.resources["SlackChannelPolicy"]["Properties"]["PolicyDocument"] == policy

@@ -33,7 +33,7 @@ from ops import cli
 from ops.audit.gathered import Report
 from ops.audit.reading import Reading
 from ops.audit.walk import Audit
-from orchestration import approval_handler, composition, handler, operator_handler, promotion_handler
+from orchestration import approval_handler, composition, handler, operator_handler, promotion_handler, slack_handler
 from orchestration.domain.commands import Place
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
@@ -48,6 +48,8 @@ from orchestration.domain.errors import InvalidRequestError, NotAcceptedYetError
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.training_target import TrainingTask
 from orchestration.settings import ApprovalAccess
+from orchestration.steps.approval_links import buttons
+from orchestration.steps.approvals import approval_of
 from orchestration.stores.bucket_s3 import AutomationBucket
 from orchestration.stores.history_table import HistoryTable
 from tests.contract.outside import (
@@ -63,7 +65,7 @@ from tests.contract.outside import (
     arn,
 )
 from tests.contract.recorder import MACHINE, Recorder
-from tests.contract.template import ACCOUNT, REGION, ROOT, Stack, Template, as_list
+from tests.contract.template import ACCOUNT, BUTTONS, REGION, ROOT, Stack, Template, as_list
 from tests.unit.fakes import FakeCallers, proven
 from tests.unit.fakes import Outside as FakeOutside
 from tests.unit.memory_dynamodb import MemoryDynamoDB
@@ -228,6 +230,15 @@ class World:
         request = {"action": "decide", "run_id": run.name, "decision": decision}
         signed = proven(request, by, self.time, self.stack.arn(MACHINE))
         return self._act(APPROVAL, doing, "vote", lambda: approval_handler.run_action(signed, self.approval_ports))
+
+    def press(self, doing: str, run: Run, button: str) -> str:
+        """Have somebody in the channel press a button of a message about the run."""
+        wait = approval_of(self.ports, run.name)
+        assert wait is not None
+        carried = buttons(self.ports, wait)[button]
+        return str(
+            self._act(APPROVAL, doing, "press", lambda: slack_handler.answer({button: carried}, self.approval_ports))
+        )
 
     def review(self, doing: str, request: dict[str, Any]) -> Any:
         """Have a person look or decide on the page."""
@@ -794,7 +805,7 @@ def play_asked(world: World) -> None:
 
 
 def play_not_agreed(world: World) -> None:
-    """People say no, by terminal and by page, or say nothing at all."""
+    """People say no, by terminal, by page and by button, or say nothing at all."""
     run = world.admitted("asked")
     token = world.park(run, "approval", "training")
     world.decide("reject", run, "REJECTED", "bo")
@@ -804,6 +815,12 @@ def play_not_agreed(world: World) -> None:
     run = world.admitted("asked")
     token = world.park(run, "approval", "training")
     world.vote(run, "training", "REJECTED", "bo")
+    assert world.word(token) == "record"
+    world.close(run)
+    run = world.admitted("asked")
+    token = world.park(run, "approval", "training")
+    assert "takes names" in world.press("explain", run, "explain")
+    assert "Rejected by Slack channel" in world.press("reject by button", run, "reject")
     assert world.word(token) == "record"
     world.close(run)
     run = world.admitted("asked")
@@ -1055,6 +1072,7 @@ FORM: Final = {
     "ModelDataPrefixes": f"s3://{TEAM_BUCKET}",
     "ImagePrefixes": "image",
     "EvidenceObjectLock": "GOVERNANCE",
+    **BUTTONS,
 }
 """A stack with everything of its own, so that every statement has a resource of its own."""
 

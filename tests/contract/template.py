@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCOUNT",
     "ALIKE",
+    "BUTTONS",
     "PARTITION",
     "REGION",
     "ROOT",
@@ -34,8 +35,11 @@ __all__ = [
     "unused",
 ]
 
-ALIKE: Final = {"VoteFunction": "ApprovalFunction"}
+ALIKE: Final = {"VoteFunction": "ApprovalFunction", "SlackFunction": "ApprovalFunction"}
 """A function that stands beside another one and does, under its role and in its log, what that one does."""
+
+BUTTONS: Final = {"SlackWorkspaceId": "T0", "SlackChannelId": "C0", "SlackApprovals": "true"}
+"""Parameters of a stack with buttons in Slack."""
 
 # -- Permissions --------------------------------------------------------------------------------------------------
 

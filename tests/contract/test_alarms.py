@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contract.template import ACCOUNT, ALIKE, STACK, Template
+from tests.contract.template import ACCOUNT, ALIKE, BUTTONS, STACK, Template
 
 TEMPLATE: Final = Template.read()
-PLAIN: Final = TEMPLATE.resolve()
+PLAIN: Final = TEMPLATE.resolve(BUTTONS)
 ALARMS: Final = {name: resource["Properties"] for name, resource in PLAIN.of_type("AWS::CloudWatch::Alarm").items()}
 
 
@@ -64,12 +64,15 @@ def test_requests_that_the_page_refuses_page_nobody_and_pages_that_fail_do() -> 
     """Anybody may send the first where links decide. Source: Lambda, "Monitoring function URLs": 4xx and 5xx of a URL."""
     name = {"FunctionName": PLAIN.name("ApprovalFunction")}
     counted = {metric for alarm in ALARMS.values() for _, metric, dimensions in watched(alarm) if dimensions == name}
-    (shown,) = (entry for entry in ALARMS["ApprovalFunctionErrorsAlarm"]["Metrics"] if "Expression" in entry)
+    pages = "MAX([FILL(errors, 0), FILL(pages, 0)]) + FILL(terminal, 0)"
 
     assert counted == {"Errors", "Url5xxCount", "Throttles"}
-    assert shown["Expression"] == "MAX([FILL(errors, 0), FILL(pages, 0)]) + FILL(terminal, 0)", (
-        "a stack without an address has no pages"
-    )
+    for stack, expression in ((TEMPLATE.resolve(), pages), (PLAIN, f"{pages} + FILL(slack, 0)")):
+        alarm = stack.resources["ApprovalFunctionErrorsAlarm"]["Properties"]
+        (shown,) = (entry for entry in alarm["Metrics"] if "Expression" in entry)
+        assert shown["Expression"] == expression, "a stack without an address has no pages"
+        used = {entry["Id"] for entry in alarm["Metrics"] if "MetricStat" in entry}
+        assert used == set(re.findall(r"\b[a-z]+\b", expression))
 
 
 def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() -> None:

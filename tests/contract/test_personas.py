@@ -17,7 +17,7 @@ from ministack.core.iam_evaluator import (
 
 from local.iam_calls import authorization_reference
 from orchestration.domain.wait import Wait
-from tests.contract.template import ACCOUNT, ALIKE, REGION, ROOT, Stack, Template
+from tests.contract.template import ACCOUNT, ALIKE, BUTTONS, REGION, ROOT, Stack, Template
 
 AUTOMATION_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/teams/fraud-training"
 REVIEWER: Final = f"arn:aws:iam::{ACCOUNT}:role/reviewer"
@@ -31,6 +31,7 @@ STACK: Final = TEMPLATE.resolve(
         "AutomationPrincipals": AUTOMATION_ROLE,
         "ReviewerPrincipals": f"{REVIEWER},{OPERATOR},{ADMINISTRATOR}",
         "EvidenceObjectLock": "GOVERNANCE",
+        **BUTTONS,
     }
 )
 
@@ -67,6 +68,7 @@ PERSONAS: Final = {
     "the loop": (LOOP, [document(STACK, "OrchestrationFunctionPolicy")]),
     "the hand": (HAND, [document(STACK, "PromotionFunctionPolicy")]),
     "operators' function": (DESK, [document(STACK, "OperatorFunctionPolicy")]),
+    "Slack channel": (STACK.arn("SlackChannelRole"), [document(STACK, "SlackChannelPolicy")]),
     "automation": (AUTOMATION_ROLE, [ALL_OBJECTS]),
     "reviewer": (REVIEWER, [document(STACK, "ReviewerPolicy")]),
     "operator": (
@@ -201,6 +203,7 @@ DEEDS: Final = {
         "lambda:InvokeFunction", STACK.arn("ApprovalFunction"), {"lambda:invokedviafunctionurl": "false"}
     ),
     "decide by command": Deed("lambda:InvokeFunction", STACK.arn("VoteFunction")),
+    "press a button in Slack": Deed("lambda:InvokeFunction", STACK.arn("SlackFunction")),
     "send a signal": Deed("events:PutEvents", BUS, {"events:source": "mlops.drift"}),
     "speak in the loop's name": Deed("events:PutEvents", BUS, {"events:source": "mlops.retraining"}),
     "take a dead letter": Deed("sqs:ReceiveMessage", QUEUE),

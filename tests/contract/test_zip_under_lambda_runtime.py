@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,8 @@ def test_a_function_that_takes_too_long_is_ended_and_says_so(tiny_zip: Path) -> 
 
 
 PAGE = "orchestration.approval_handler.review"
+BUTTONS = "orchestration.slack_handler.press"
+APPROVALS = {field.name.upper(): "1" for field in dataclasses.fields(ApprovalSettings)}
 HANDLERS = [
     "orchestration.handler.orchestrate",
     "orchestration.promotion_handler.promote",
@@ -143,12 +146,26 @@ def test_the_real_package_names_the_environment_variable_that_it_misses(handler:
 def test_every_handler_of_the_template_is_started_here() -> None:
     functions = Template.read().of_type("AWS::Lambda::Function").values()
 
-    assert {function["Properties"]["Handler"] for function in functions} == {*HANDLERS, PAGE}
+    assert {function["Properties"]["Handler"] for function in functions} == {*HANDLERS, PAGE, BUTTONS}
+
+
+def test_the_buttons_answer_with_a_sentence_and_log_nothing_of_the_request(package: Path) -> None:
+    environment = {**APPROVALS, "APPROVAL_ACCESS": "IAM", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+
+    with LambdaRuntime(package, BUTTONS, environment, timeout_seconds=60) as function:
+        refused = function.invoke({"action": "make_coffee"})
+        failed = function.invoke({"approve": "run-1." + "SECRET".ljust(43, "A")})
+        logs = function.logs
+
+    assert str(refused).startswith("This is none of the buttons")
+    assert failed["errorType"] == "OrchestrationError"
+    assert failed["errorMessage"].startswith("The button failed. Press it again")
+    assert "SlackPressFailed" in logs
+    assert "SECRET" not in logs + json.dumps(failed)
 
 
 def test_the_review_page_answers_and_logs_nothing_of_the_request(package: Path) -> None:
-    fields = {field.name.upper(): "1" for field in dataclasses.fields(ApprovalSettings)}
-    environment = {**fields, "APPROVAL_ACCESS": "LINK", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    environment = {**APPROVALS, "APPROVAL_ACCESS": "LINK", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     event = {
         "version": "2.0",
         "rawPath": "/",

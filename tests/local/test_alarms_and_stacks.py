@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from local import stack_progress
 
@@ -179,15 +180,8 @@ def test_the_lacking_resource_types_are_there(account: Account) -> None:
                 "Type": "AWS::CloudWatch::Alarm",
                 "Properties": {"AlarmName": "max", "Metrics": MATH, **THRESHOLD},
             },
-            "Chat": {
-                "Type": "AWS::Chatbot::SlackChannelConfiguration",
-                "Properties": {
-                    "ConfigurationName": "ops",
-                    "IamRoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
-                    "SlackChannelId": "C0123",
-                    "SlackWorkspaceId": "T0123",
-                },
-            },
+            "Button": button("explain"),
+            "Chat": chat(CustomizationResourceArns=[{"Ref": "Button"}]),
         }
 
     stacks, iam = account.aws.client("cloudformation"), account.aws.client("iam")
@@ -215,6 +209,62 @@ def test_the_lacking_resource_types_are_there(account: Account) -> None:
     stacks.delete_stack(StackName="s")
     stacks.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
     assert cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"] == []
+
+
+def button(name: str, **changed: Any) -> dict[str, Any]:
+    properties = {
+        "ActionName": name,
+        "Definition": {"CommandText": 'lambda invoke --function-name f --payload {"explain":"$id"} --region us-east-1'},
+        "Attachments": [
+            {
+                "NotificationType": "Custom",
+                "ButtonText": "Explain",
+                "Variables": {"id": "event.metadata.additionalContext.explain"},
+                "Criteria": [{"VariableName": "id", "Operator": "HAS_VALUE"}],
+            }
+        ],
+    }
+    return {"Type": "AWS::Chatbot::CustomAction", "Properties": {**properties, **changed}}
+
+
+def chat(**more: Any) -> dict[str, Any]:
+    properties = {
+        "ConfigurationName": "ops",
+        "IamRoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        "SlackChannelId": "C0123",
+        "SlackWorkspaceId": "T0123",
+    }
+    return {"Type": "AWS::Chatbot::SlackChannelConfiguration", "Properties": {**properties, **more}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"A": button("a b")}, "regular expression pattern"),
+        ({"A": button("a" * 65)}, "regular expression pattern"),
+        ({"A": button("a", Definition={"CommandText": "x" * 101})}, "length less than or equal to 100"),
+        ({"A": button("a", Definition={})}, "CommandText"),
+        ({"A": button("a", Attachments=[{"Criteria": [{"VariableName": "id", "Operator": "IS"}]}])}, "enum value set"),
+        ({"A": button("a", Attachments=[{"ButtonText": "x" * 51}])}, "length less than or equal to 50"),
+        ({"A": button("a"), "B": {**button("a"), "DependsOn": "A"}}, "exists already"),
+        ({"C": chat(IamRoleArn="arn", CustomizationResourceArns=["arn:aws:chatbot::1:custom-action/a"])}, "no custom"),
+        ({"C": chat(IamRoleArn="arn", GuardrailPolicies=["AWSDenyAll"])}, "not the ARN of a policy"),
+    ],
+)
+def test_a_button_that_the_api_of_chat_refuses_makes_no_stack(
+    account: Account, resources: dict[str, Any], said: str
+) -> None:
+    stacks = account.aws.client("cloudformation")
+    stacks.create_stack(StackName="buttons", TemplateBody=template(**resources), Capabilities=["CAPABILITY_NAMED_IAM"])
+    with pytest.raises(WaiterError):
+        stacks.get_waiter("stack_create_complete").wait(StackName="buttons", WaiterConfig={"Delay": 1})
+    reasons = [
+        each.get("ResourceStatusReason", "")
+        for each in stacks.describe_stack_events(StackName="buttons")["StackEvents"]
+    ]
+    assert any(said in reason for reason in reasons), reasons
+    stacks.delete_stack(StackName="buttons")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="buttons", WaiterConfig={"Delay": 1})
 
 
 def test_a_template_is_found_by_an_address_whose_host_names_the_bucket(account: Account) -> None:

@@ -27,8 +27,16 @@ def loop(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def link_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    """The same with approvals by link, on an embedded AWS of its own."""
+    """The same with approvals by link and by buttons in Slack, on an embedded AWS of its own."""
     with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
-        made = deployed(embedded, tmp_path_factory.mktemp("packaged"), ApprovalAccess="LINK", SubscribedByHand="true")
+        made = deployed(
+            embedded,
+            tmp_path_factory.mktemp("packaged"),
+            ApprovalAccess="LINK",
+            SubscribedByHand="true",
+            SlackWorkspaceId="T0123ABCD",
+            SlackChannelId="C0123ABCD",
+            SlackApprovals="true",
+        )
         yield made
         assert made.unpublished() == {}

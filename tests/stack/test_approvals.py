@@ -9,11 +9,13 @@ import secrets
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from local.embedded_aws import wait_until
+from ops.stack_deployment import DeploymentError
 from ops.subscriptions import unheard
 from orchestration.approval_handler import answer
 from orchestration.domain.wait import WaitState
@@ -21,6 +23,7 @@ from orchestration.steps.approvals import climb
 from orchestration.steps.due_work import work_off
 from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.reviewer import ASKS, FORM, Reviewer, url_event
+from tests.stack.slack import Channel
 
 PAIR: dict[str, Any] = {
     "actions": {"critical": "approve"},
@@ -352,6 +355,57 @@ class TestPromotion:
 
         assert terminal.loop.ended(arn).output["outcome"] == "APPROVAL_REJECTED"
         assert terminal.loop.endpoint_config(f"{model}-prod") == before
+
+
+class TestInSlack:
+    def test_buttons_under_the_question_explain_and_decide_once_and_the_record_says_that_it_was_the_channel(
+        self, link_loop: Loop, tmp_path: Path
+    ) -> None:
+        """The commands of the template, as the AWS CLI runs them under the channel's policy."""
+        channel = Channel(link_loop)
+        channel.joined()
+        model = link_loop.model(actions={"critical": "approve"}, approval={"training": "always", "channel": "always"})
+
+        with channel.listening():
+            arn, run_id = Reviewer(link_loop).asked(model)
+            question = channel.message(run_id, "Approve or reject the training")
+            buttons = channel.buttons(question)
+            assert list(buttons) == ["Approve", "Reject", "Explain"]
+            explained = channel.run(buttons["Explain"], tmp_path)
+            approved = channel.run(buttons["Approve"], tmp_path)
+            answered = channel.message(run_id, "Training approved")
+
+        assert explained.startswith(f"The training of {model}, run {run_id}. ")
+        assert "Severity critical. 0 of 1 approvals are given." in explained
+        assert "Approved by Slack channel. The run goes on" in approved
+        assert link_loop.ended(arn).output["outcome"] == "PROMOTED"
+        (vote,) = Reviewer(link_loop).evidence(model, run_id)["votes"]
+        assert (vote["by"], vote["via"], vote["arn"]) == ("Slack channel", "Slack channel", "")
+        assert channel.buttons(answered) == {}
+        for button in ("Approve", "Reject", "Explain"):
+            assert "decided" in channel.run(buttons[button], tmp_path)
+        assert link_loop.statuses(run_id).count("TRAINING_APPROVED") == 1
+
+    @pytest.mark.threat("chat-taken", "button-forged")
+    def test_whoever_is_in_the_channel_reaches_no_other_function_and_whoever_is_not_reaches_none(
+        self, link_loop: Loop, tmp_path: Path, waiting_by_link: tuple[str, str, str]
+    ) -> None:
+        channel, (_, run_id, nonce) = Channel(link_loop), waiting_by_link
+        channel.joined()
+        command = (
+            f'lambda invoke --function-name {{}} --payload {{{{"approve":"{run_id}.{nonce}"}}}} --region us-east-1'
+        )
+        names = {name: value for name, value in link_loop.outputs.items() if name.endswith("FunctionName")}
+        pressed = command.format(names.pop("SlackFunctionName"))
+
+        assert "This button is not valid" in channel.run(pressed, tmp_path), "a link's secret is none of a button"
+        assert len(names) == 5
+        for function in names.values():
+            with pytest.raises(DeploymentError, match="AccessDenied"):
+                channel.run(command.format(function), tmp_path)
+        with pytest.raises(DeploymentError, match="AccessDenied"):
+            channel.run(pressed, tmp_path, member="not-in-the-channel")
+        assert "TRAINING_APPROVED" not in link_loop.statuses(run_id)
 
 
 class TestThePage:

@@ -76,6 +76,7 @@ SETTINGS: Final = Settings(
     evidence_lock_days=0,
     approval_access=ApprovalAccess.IAM,
     approval_url="https://review.example.com/",
+    slack_approvals=False,
     voter_roles=(),
     reviewer_principals=(),
     default_model_tags="OPTIONAL",

@@ -131,6 +131,18 @@ def cases() -> Iterator[tuple[str, str, Message]]:
             endpoint_left=what == "endpoint left",
         )
         yield "run_status", f"{status}, {what}", message
+    asking = messages.run_status(
+        SPEAKER,
+        status=Status.TRAINING_APPROVAL_REQUESTED,
+        run_id="run-1",
+        model="fraud",
+        sentence="What happened is said here",
+        facts={},
+        deciding=DECIDING,
+        buttons=dict.fromkeys(("approve", "explain", "reject"), f"run-1.{'n' * 43}"),
+        until=UNTIL,
+    )
+    yield "run_status", f"{asking.status}, with buttons in Slack", asking
     for action in (LadderAction.REMIND, LadderAction.ESCALATE):
         yield (
             "approval_undecided",

@@ -30,6 +30,7 @@ messages = st.builds(
     next_steps=st.lists(texts, max_size=3).map(tuple),
     escalates=st.booleans(),
     thread=st.sampled_from(["", "run-1"]),
+    extra=st.sampled_from([{}, {"explain": "run-1.nonce"}]),
 )
 RUNBOOK = "https://example.com/runbook"
 SPEAKER = Speaker(Place("retraining", "eu-west-1"), "arn:x:states:eu-west-1:1:stateMachine:m", RUNBOOK)
@@ -50,7 +51,8 @@ def test_a_subject_is_one_line_of_less_than_100_printable_ascii_characters(messa
 def test_a_chat_message_has_the_shape_and_the_limits_of_a_custom_notification(message: Message) -> None:
     body: dict[str, Any] = json.loads(message.chat())
     assert (body["version"], body["source"]) == ("1.0", "custom")
-    assert set(body) <= {"version", "source", "content", "metadata"}
+    buttons = bool(message.thread and message.extra)
+    assert set(body) <= {"version", "source", "content", "metadata", *(["id"] if buttons else [])}
     content = body["content"]
     assert set(content) <= {"textType", "title", "description", "nextSteps"}
     assert content["textType"] == "client-markdown"
@@ -60,6 +62,8 @@ def test_a_chat_message_has_the_shape_and_the_limits_of_a_custom_notification(me
     assert ("metadata" in body) is bool(message.thread)
     if message.thread:
         assert body["metadata"]["threadId"] == "run-1"
+        assert body["metadata"].get("additionalContext", {}) == message.extra
+        assert ("enableCustomActions" in body["metadata"]) is buttons
 
 
 @quick

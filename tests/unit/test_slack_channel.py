@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops.slack_channel import refuse_taken_channel, taken
+from ops.slack_channel import refuse_taken_channel, taken, taken_action
 from ops.stack import OperatorError
 from ops.template import sources
 
@@ -115,3 +115,42 @@ def test_a_stack_that_changes_its_channel_asks_by_the_workspace_it_has(chatbot: 
         )
         with pytest.raises(OperatorError, match="Slack channel C9 has the configuration b"):
             ask(chatbot, has=GIVEN, given={"SlackChannelId": "C9"})
+
+
+BUTTONS = {"SlackApprovals": "true"}
+ACTION = "arn:aws:chatbot::111122223333:custom-action/fraud-approve"
+
+
+@pytest.mark.parametrize(
+    ("there", "refused"),
+    [
+        ([], ""),
+        ([ACTION.replace("fraud-", "other-")], ""),
+        ([ACTION.replace("-approve", "-approve-2")], ""),
+        ([ACTION], "A custom action fraud-approve is in this account already"),
+    ],
+)
+def test_a_name_of_a_button_is_taken_once(there: list[str], refused: str) -> None:
+    said = taken_action(there, ["fraud-approve", "fraud-reject", "fraud-explain"])
+    assert said.startswith(refused) if refused else not said
+
+
+def test_buttons_whose_name_is_taken_are_refused_before_anything_is_changed(chatbot: Any) -> None:
+    with Stubber(chatbot) as stubbed:
+        stubbed.add_response("list_custom_actions", {"CustomActions": [ACTION]})
+        with pytest.raises(OperatorError, match="A custom action fraud-approve is in this account"):
+            ask(chatbot, has=GIVEN, given={**GIVEN, **BUTTONS})
+        stubbed.assert_no_pending_responses()
+
+
+def test_a_stack_that_gets_channel_and_buttons_at_once_is_asked_about_both(chatbot: Any) -> None:
+    with Stubber(chatbot) as stubbed:
+        stubbed.add_response("describe_slack_channel_configurations", {"SlackChannelConfigurations": []})
+        stubbed.add_response("list_custom_actions", {"CustomActions": []})
+        ask(chatbot, has={}, given={**GIVEN, **BUTTONS})
+        stubbed.assert_no_pending_responses()
+
+
+def test_a_stack_that_has_its_buttons_is_not_asked_about_them(chatbot: Any) -> None:
+    with Stubber(chatbot):
+        ask(chatbot, has={**GIVEN, **BUTTONS}, given={**GIVEN, **BUTTONS})

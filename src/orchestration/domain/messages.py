@@ -297,6 +297,7 @@ def run_status(
     sentence: str,
     facts: Mapping[str, str],
     deciding: tuple[Step, ...] = (),
+    buttons: Mapping[str, str] | None = None,
     until: str = "",
     links: tuple[Page, ...] = (),
     scopes: Iterable[str] = (),
@@ -314,6 +315,7 @@ def run_status(
         sentence: what happened.
         facts: what is known besides.
         deciding: how people decide, of a status that asks them.
+        buttons: what the buttons under it carry in chat.
         until: until when, for people; empty where nobody is asked.
         links: pages of the console besides the execution's.
         scopes: what is paused over the run now.
@@ -354,6 +356,7 @@ def run_status(
         asks=asks,
         thread=run_id,
         links=(*speaker.execution(run_id), *links),
+        extra=dict(buttons or {}),
     )
 
 
@@ -419,6 +422,7 @@ def approval_undecided(
     manifest: str,
     asked: Mapping[str, str],
     deciding: tuple[Step, ...],
+    buttons: Mapping[str, str] | None = None,
 ) -> Message:
     """People are reminded of an approval, or others are called; ``asked`` is on what, and who may answer."""
     escalates = action is LadderAction.ESCALATE
@@ -436,6 +440,7 @@ def approval_undecided(
         asks=True,
         thread=run_id,
         links=speaker.execution(run_id),
+        extra=dict(buttons or {}),
     )
 
 

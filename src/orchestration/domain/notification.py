@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.channel_text import chat_line, fitted, plain_line
+from orchestration.domain.records import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ class Message:
     """One message: what happened, the facts, what to do next. Its texts are plain; a channel adds what it looks like.
 
     ``asks``: somebody has to answer, so it goes to those who act as well; ``escalates``: the loop could not go on by itself.
+    ``extra`` is for programs in chat alone: what the buttons under the message carry, by button.
     """
 
     model: str | None
@@ -119,6 +121,10 @@ class Message:
             body["content"]["nextSteps"] = steps + _left_out("step", len(self.next_steps) - STEPS_SHOWN)
         if self.thread:
             body["metadata"] = {"threadId": self.thread, "summary": fitted(self.title, TITLE_LIMIT, chat_line)}
+        if self.thread and self.extra:
+            # Both topics bring it to the channel, and so does a second try: what has the same id is shown once.
+            body["id"] = sha256(f"{self.thread}\x1f{self.status}\x1f{self.title}")[:32]
+            body["metadata"] |= {"additionalContext": self.extra, "enableCustomActions": True}
         return canonical(body)
 
     def _description(self) -> str:

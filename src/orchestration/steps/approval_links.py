@@ -1,4 +1,4 @@
-"""What a message about an approval tells people to do: where the page is, with which link, from which terminal."""
+"""What a message about an approval has people do: where the page is, with which link, from which terminal, by which buttons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from orchestration.domain.messages import how_to_decide
 from orchestration.domain.notification import Page
+from orchestration.domain.slack_buttons import buttons_of, carries
 from orchestration.domain.votes import Via, nobody_left, nonce_hash, refused_unnamed
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.rivals import against_rivals
@@ -54,15 +55,35 @@ def _link(ports: ApprovalPorts, wait: Wait) -> str:
     settings = ports.settings
     if settings.approval_access is not ApprovalAccess.LINK or not settings.approval_url:
         return ""
-    address = f"{settings.approval_url}?run={quote(wait.run_id, safe='')}"
+    nonce = _new_nonce(ports, wait, Via.LINK)
+    return f"{settings.approval_url}?run={quote(wait.run_id, safe='')}&nonce={nonce}" if nonce else ""
 
-    def add_nonce() -> str | None:
+
+def buttons(ports: ApprovalPorts, wait: Wait) -> dict[str, str]:
+    """What the buttons in Slack under a message about an open approval carry; empty where there are none.
+
+    Each message gets a nonce of its own, so that a press is of this message, and only whoever saw it can make one.
+    """
+    if not ports.settings.slack_approvals or not carries(wait.run_id):
+        return {}
+    nonce = _new_nonce(ports, wait, Via.CHANNEL)
+    return buttons_of(wait, nonce) if nonce else {}
+
+
+def _new_nonce(ports: ApprovalPorts, wait: Wait, via: Via) -> str:
+    """A nonce that is kept with an approval; empty once that is decided.
+
+    Raises:
+        ContentionError: rivals kept winning.
+    """
+
+    def add() -> str | None:
         current = ports.table.wait(wait.run_id, wait.kind, wait.subject)
         if current is None or current.resolved:
             return ""
         nonce = ports.nonce()
-        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce, Via.LINK)}]
+        nonces = [*current.data["nonces"], {"sha256": hash_of_nonce(current, nonce, via)}]
         changed = ports.table.change_wait(current, replace(current, data={**current.data, "nonces": nonces}))
-        return f"{address}&nonce={nonce}" if changed else None
+        return nonce if changed else None
 
-    return against_rivals(ports, add_nonce, f"The approval of run {wait.run_id}")
+    return against_rivals(ports, add, f"The approval of run {wait.run_id}")

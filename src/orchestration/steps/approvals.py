@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
     from orchestration.domain.people import Person
+    from orchestration.domain.switches import KillSwitch
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
     from orchestration.stores.runs import StoredRun
@@ -251,7 +252,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     # Before the switches: a pause of the model that comes in between has the vote counted again.
     now, head = ports.now(), ports.table.chain_head(wait.model)
     vote = _vote(ballot, now)
-    paused = switch_over(ports.table.kill_switches(), wait.model, *_sources(ports, wait.run_id))
+    paused = pause_over(ports, wait)
     verdict = weigh(wait, vote, now=now, paused=paused)
     if verdict.code not in {VoteCode.DECIDED, VoteCode.COUNTED}:
         lift = "" if paused is None else " ".join(("", *resume_steps(ports.settings.speaker, [paused.scope])))
@@ -302,9 +303,11 @@ def _refused(ports: ApprovalPorts, wait: Wait, ballot: Ballot) -> BallotAnswer |
     return None
 
 
-def _sources(ports: ApprovalPorts, run_id: str) -> tuple[str, ...]:
-    run = ports.table.run(run_id)
-    return sources_of(json.loads(run.manifest)) if run is not None else ()
+def pause_over(ports: ApprovalPorts, wait: Wait) -> KillSwitch | None:
+    """The kill switch over what an approval is asked for, if one is thrown."""
+    run = ports.table.run(wait.run_id)
+    sources = sources_of(json.loads(run.manifest)) if run is not None else ()
+    return switch_over(ports.table.kill_switches(), wait.model, *sources)
 
 
 def plan_unchanged(ports: ApprovalPorts, wait: Wait) -> bool:

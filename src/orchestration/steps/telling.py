@@ -25,7 +25,7 @@ from orchestration.domain.records import manifest_key, report_key, sha256
 from orchestration.domain.switches import switches_over
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.votes import LadderAction, MayAnswer, duration, stamp
-from orchestration.steps.approval_links import steps_to_decide
+from orchestration.steps.approval_links import buttons, steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_uri, write_record
 from orchestration.steps.reports import report_uri, write_report
@@ -198,6 +198,7 @@ def _tell_ladder(ports: ApprovalPorts, action: LadderAction, identity: str) -> N
             manifest=str(wait.data["manifest_uri"]),
             asked=_asked_facts(wait, ports.now()),
             deciding=steps_to_decide(ports, wait),
+            buttons=buttons(ports, wait),
         )
     )
 
@@ -297,6 +298,7 @@ def _tell_status(ports: ApprovalPorts, run_id: str, status: Status) -> None:
                 "signal": str(signal.get("signal_id")),
             },
             deciding=() if asked is None else steps_to_decide(ports, asked),
+            buttons={} if asked is None else buttons(ports, asked),
             until=stamp(datetime.fromisoformat(asked.deadline)) if asked is not None else "",
             links=(*_links(ports, manifest, status), *(_report_link(ports, run) if status.final else ())),
             scopes=[switch.scope for switch in switches],
