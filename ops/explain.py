@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard, heard_of, ignored_of
-from ops.identities import identity_in
+from ops.heard_signals import COLOURS, MEMORY, UNDECIDED, Heard, gathered, heard, heard_of, ignored_of
+from ops.identities import hashed_key_in, identity_in
 from ops.invocation import legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.record_hashes import hash_of
@@ -19,9 +19,10 @@ from ops.record_schemas import schema_finding
 from ops.stack import OperatorError
 from ops.terminal import Styled
 from orchestration.domain.chain import RecordKind
-from orchestration.domain.contracts import UNATTRIBUTED, Decision, WaitKind
-from orchestration.domain.json_values import mapping
+from orchestration.domain.contracts import UNATTRIBUTED, Decision, Status, WaitKind
+from orchestration.domain.json_values import json_object, mapping, text
 from orchestration.domain.reasons import Reason
+from orchestration.domain.records import undecided_key
 from orchestration.domain.signal import rejection_id
 from orchestration.domain.votes import MayAnswer
 
@@ -38,10 +39,11 @@ MODEL_NAMED: Final = re.compile(r"policies/([^/\s]+)\.json")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an id belongs to. ``record`` is None for an event that was ignored."""
+    """What an id belongs to. ``record`` is None for an event that was ignored or never decided; ``kept`` is where the latter lies."""
 
     heard: Heard
     record: dict[str, Any] | None = None
+    kept: str | None = None
 
 
 @stack_command("explain")
@@ -69,7 +71,7 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
     hint, asked = model_hint(stack, found.heard), _asked(stack, found.heard)
     terminal.answer(
         {
-            "found": "decision" if record else "ignored event",
+            "found": "decision" if record else "undecided event" if found.kept else "ignored event",
             **asdict(found.heard),
             "hint": hint,
             "decision_record": record,
@@ -108,7 +110,7 @@ def _asked(stack: Stack, heard: Heard) -> dict[str, str | None] | None:
 
 def find(stack: Stack, identity: str) -> Found | None:
     """What an id belongs to: of a signal, an execution, a run, a request or an event."""
-    asked, table = identity_in(identity), stack.table
+    asked, table = identity_of(stack, identity), stack.table
     if not asked or len(asked) > LONGEST:
         return None
     decided, ignored, run = table.decision_of(asked), table.ignored_event(asked), table.run(asked)
@@ -131,7 +133,38 @@ def find(stack: Stack, identity: str) -> Found | None:
     if by_event is not None:
         record = _record(stack, by_event.signal_id)[0] if by_event.record and by_event.signal_id else None
         return Found(by_event, record)
-    return _in_bucket(stack, asked)
+    return _undecided(stack, undecided_key(asked)) or _in_bucket(stack, asked)
+
+
+def identity_of(stack: Stack, given: str) -> str:
+    """The id in what was typed, where it takes a look at a kept event too."""
+    key = hashed_key_in(given)
+    kept = _undecided(stack, key) if key else None
+    return kept.heard.run_id if kept is not None else identity_in(given)
+
+
+def _undecided(stack: Stack, key: str) -> Found | None:
+    """An event that was kept because its execution failed before it was decided; None where none lies."""
+    document = stack.bucket.read(stack.bucket.uri(key))
+    said = mapping(json_object(document.body)) if document.body is not None else {}
+    run_id, event = text(said.get("run_id"), LONGEST), mapping(said.get("event"))
+    if run_id is None:
+        return None  # an event that was rejected is found by the record of that
+    heard = Heard(
+        at=document.written_at or "",
+        decision=UNDECIDED,
+        reason=Status.FAILED,
+        model=None,
+        sentence=text(said.get("sentence")) or "",
+        said=", ".join(filter(None, (text(event.get("source")), text(event.get("detail-type"))))) or None,
+        source=text(event.get("source")),
+        severity=None,
+        run_id=run_id,
+        signal_id=None,
+        event_id=text(event.get("id")),
+        record=None,
+    )
+    return Found(heard, kept=key)
 
 
 def _record(stack: Stack, signal_id: str) -> tuple[dict[str, Any] | None, str | None]:
@@ -239,7 +272,10 @@ def _say_guards(terminal: Terminal, record: dict[str, Any], *, whole: bool) -> N
 
 def _say_next(stack: Stack, terminal: Terminal, found: Found) -> None:
     each, command = found.heard, stack.place.command
-    if each.decision in {Decision.RETRAIN, Decision.ROLL_BACK}:
+    if found.kept:
+        terminal.say("It is kept. Once the cause is mended, have it raised again:")
+        terminal.command(command("replay", found.kept))
+    elif each.decision in {Decision.RETRAIN, Decision.ROLL_BACK}:
         terminal.say("What came of the run:")
         terminal.command(command("history", run=each.run_id))
     elif each.repeats_one:

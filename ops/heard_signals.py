@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 IGNORED: Final = "IGNORED"
 """What is said of an event that was understood and says nothing about any model."""
 
+UNDECIDED: Final = "UNDECIDED"
+"""What is said of an event whose execution failed before it was decided; it is kept, and can be replayed."""
+
 MEMORY: Final = timedelta(days=90)
 """How long what is not in a chain is remembered."""
 
@@ -32,6 +35,7 @@ COLOURS: Final[dict[str, Style]] = {
     "RETRAIN": "bold green",
     "ROLL_BACK": "bold green",
     "REJECT": "bold red",
+    UNDECIDED: "bold red",
     "HOLD": "bold yellow",
 }
 """Of decisions."""

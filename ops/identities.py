@@ -12,6 +12,8 @@ _KEYS: Final = (
     re.compile(r"(?:artifacts|evidence|runs)/[^/]+/(?P<id>[^/]+)/.+"),
 )
 _ADDRESS: Final = re.compile(r"s3://[^/]+/")
+_HASHED: Final = re.compile(r"rejected/[A-Za-z0-9_-]{1,80}-[0-9a-f]{12}\.json")
+"""Key of an event whose execution has a name that is no part of a key (``undecided_key``): what lies there says which."""
 
 
 def identity_in(given: str) -> str:
@@ -19,6 +21,16 @@ def identity_in(given: str) -> str:
     text = given.strip()
     if text.startswith("arn:"):
         return text.rpartition(":")[2]
-    key = _ADDRESS.sub("", text, count=1) if text.startswith("s3://") else text
+    key = _key_in(text)
     found = next(filter(None, (pattern.fullmatch(key) for pattern in _KEYS)), None)
     return found["id"] if found else text
+
+
+def hashed_key_in(given: str) -> str | None:
+    """The key of a kept event that is not named by the execution it is of; None of anything else."""
+    key = _key_in(given.strip())
+    return key if _HASHED.fullmatch(key) else None
+
+
+def _key_in(text: str) -> str:
+    return _ADDRESS.sub("", text, count=1) if text.startswith("s3://") else text

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ops.model_life import days_between, days_served
-from orchestration.domain.page import figure, html, moment
+from orchestration.domain.page import figure, html
 from orchestration.domain.report_page import Scale, cell, document, drawing, part, table
+from orchestration.domain.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ops.explain import model_hint
+from ops.explain import identity_of, model_hint
 from ops.heard_signals import COLOURS, MEMORY, Heard, gathered, heard
-from ops.identities import identity_in
 from ops.invocation import MOST, legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
@@ -44,7 +43,7 @@ def signals(stack: Stack, terminal: Terminal, *, model: str, since: str, identit
 
     Exit status 1: an id is asked for and nothing has it, or there is no such model.
     """
-    now, wanted = datetime.now(UTC), identity_in(identity)
+    now, wanted = datetime.now(UTC), identity_of(stack, identity)
     start = since_of(since or (f"{MEMORY.days}d" if wanted else ""), now)
     found = gathered(heard(stack.table, model, start, checks=bool(wanted)))
     if wanted:

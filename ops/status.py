@@ -22,6 +22,7 @@ from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.policy import POLICY_FILE_LIMIT, Policy, PromotionKind, TargetKind, parse_policy
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.switches import paused_sentence
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -126,13 +127,7 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
     refused = [each for each in recent if each.decision in {Decision.REJECT, Decision.HOLD}]
     command = stack.place.command
     needs = [
-        *(
-            Need(
-                f"{switch.scope} is paused by {switch.by} since {switch.since[:19]}: {switch.reason}",
-                command("resume", scope=switch.scope),
-            )
-            for switch in switches
-        ),
+        *(Need(paused_sentence(switch), command("resume", scope=switch.scope)) for switch in switches),
         *(
             Need(f"{each.model} is frozen: {each.detail}", command("unfreeze", model=each.model, reason=WHY))
             for each in models

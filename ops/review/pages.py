@@ -15,12 +15,13 @@ from orchestration.domain.candidate_view import gates_of
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import Decision
 from orchestration.domain.page import STYLE as PAGE_STYLE
-from orchestration.domain.page import Section, facts_of, figure, html, moment, section_html
+from orchestration.domain.page import Section, facts_of, figure, html, section_html
 from orchestration.domain.report_page import STYLE as REPORT_STYLE
 from orchestration.domain.report_page import cell
 from orchestration.domain.review_page import STYLE as FORM_STYLE
 from orchestration.domain.switches import paused_sentence
-from orchestration.domain.votes import COMMENT_LIMIT, duration
+from orchestration.domain.times import duration, moment
+from orchestration.domain.votes import COMMENT_LIMIT
 from orchestration.steps.approvals import SUBJECTS
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -12,6 +13,7 @@ from orchestration.domain.contracts import Next
 from tests.contract.asl_on_moto import PathResult, Return, Throw, run_on_moto
 from tests.contract.template import Template
 from tests.contract.workflow import Workflow
+from tests.unit.commands import understood
 
 DEFINITION: Final = Workflow.of(Template.read().resolve()).definition
 STATES: Final[dict[str, dict[str, Any]]] = DEFINITION["States"]
@@ -352,8 +354,10 @@ def test_the_escalation_says_what_a_function_said_and_not_its_data_and_who_has_t
 
     assert (
         " could not record its outcome (KeyError): No rows. Platform team: mend that; the next sweep closes the run and tells "
-        "how it ended. Runbook, section Run not recorded: "
+        "how it ended. To have one now: retraining sweep --stack "
     ) in arguments["Message"]
+    (command,) = re.findall(r"retraining sweep .*?(?=\. Runbook, section Run not recorded: )", arguments["Message"])
+    understood(command, stack="loop")
     assert "stackTrace" not in arguments["Message"]
 
 

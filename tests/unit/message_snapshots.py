@@ -59,7 +59,7 @@ SENTENCES: Final = {
     Status.TRAINING_FAILED: failure_sentence("States.TaskFailed", CAUSE),
     Status.FAILED: failure_sentence("States.TaskFailed", '{"errorMessage": "Boom", "stackTrace": ["a"]}'),
     Status.ROLLED_BACK: "Alarm fraud-5xx is in ALARM while the candidate serves. Endpoint fraud-prod serves the champion again.",
-    Status.STOPPED: "Paused (model:fraud) by ana since 2026-03-02T12:00:00+00:00: Migration. Nothing more was changed.",
+    Status.STOPPED: "Paused (model:fraud) by ana since 2026-03-02 12:00 UTC: Migration. Nothing more was changed.",
     Status.CANDIDATE_REJECTED: "1 of 2 gates failed: auc bound: 0.7300 is not >= 0.8000.",
 }
 

@@ -144,9 +144,13 @@ def asked(world: World, **changes: Any) -> None:
 
 
 def approve(world: World, run_id: str = "run-1", *, by: str = "ana", decision: str = "APPROVED") -> dict[str, Any]:
-    """Somebody decides from a terminal."""
+    """Somebody decides from a terminal; a sweep that the function asks for comes at once, as EventBridge has it."""
+    asked_before = world.channels.sweeps_requested
     ballot = proven({"action": "decide", "run_id": run_id, "decision": decision}, by, world.clock())
-    return approval_handler.run_action(ballot, world.ports)
+    answer = approval_handler.run_action(ballot, world.ports)
+    if world.channels.sweeps_requested > asked_before:
+        handler.run_action({"action": "sweep"}, world.ports)
+    return answer
 
 
 def moving(world: World, **changes: Any) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestration.domain.contracts import Next
 from orchestration.domain.switches import KillSwitch
+from orchestration.domain.times import duration
 from orchestration.domain.votes import (
     BEARER,
     CHANNEL,
@@ -27,7 +28,6 @@ from orchestration.domain.votes import (
     VoteVerdict,
     clean_comment,
     count_vote,
-    duration,
     matches_nonce,
     next_step,
     nobody_left,

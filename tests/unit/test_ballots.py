@@ -197,7 +197,7 @@ def test_what_no_channel_took_of_a_vote_is_due_where_its_function_may_write_and_
     asked(world, needed)
     with monkeypatch.context() as patched:
         patched.setattr(world.channels, "tell", fails)
-        stories.approve(world)
+        terminal(world)
     assert [item.partition for item in world.due(DueKind.TELL)] == [APPROVALS]
     world.clock.forward(minutes=5)
     do(world, "sweep")
@@ -233,9 +233,16 @@ def test_a_decision_reaches_the_token_that_a_retry_brought_while_it_was_made(wor
 
 
 def test_of_two_who_have_to_approve_the_other_is_told_how(world: World) -> None:
+    """By the sweep that is asked for with the vote: the function that people reach may not publish to those who act."""
     asked(world, needed=2)
-    assert stories.approve(world)["counted"]
+    assert terminal(world)["counted"]
+    assert world.told("APPROVAL_COUNTED") == []
+    assert world.keys("evidence/fraud/run-1/approval-training-vote-1.json")
+    assert world.channels.sweeps_requested == 1
+    do(world, "sweep")
     (told,) = world.told("APPROVAL_COUNTED")
+    assert told.asks
+    assert not told.escalates
     assert told.next_steps == how_to_decide(world.ports.settings.speaker, "run-1")
     assert dict(told.facts) == {"run": "run-1", "deadline": "2026-03-03 12:00 UTC"}
     assert told.thread == "run-1"
@@ -248,7 +255,7 @@ def test_nobody_is_asked_for_one_more_approval_after_it_came(world: World, monke
     asked(world, needed=2)
     with monkeypatch.context() as patched:
         patched.setattr(world.channels, "tell", fails)
-        assert stories.approve(world)["counted"]
+        assert terminal(world)["counted"]
     assert stories.approve(world, by="zoe")["decided"]
     world.clock.forward(minutes=5)
     do(world, "sweep")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from ops import cli, retrain
 from ops.heard_signals import measured
 from ops.review.door import Door
 from orchestration.domain.contracts import Decision
+from orchestration.domain.records import undecided_key
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
@@ -191,6 +193,26 @@ def test_a_model_that_was_misspelt_is_named_as_it_was_meant(capsys: pytest.Captu
         assert retraining(*call) == status
         printed = capsys.readouterr()
         assert "Did you mean fraud? Models: churn, fraud." in " ".join((printed.out + printed.err).split())
+
+
+@pytest.mark.parametrize("name", ["run-30", "läuft.7"])
+@pytest.mark.parametrize("form", ["{name}", "{key}", "s3://{bucket}/{key}", "arn:aws:states:x:1:execution:loop:{name}"])
+def test_an_event_whose_execution_failed_before_it_was_decided_is_found_with_what_raises_it_again(
+    name: str, form: str, stack: WorldStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    do(stack.world, "close", name, event=SENT, failure={"error": "Boom", "cause": "It broke."})
+    key = undecided_key(name)
+    asked = form.format(name=name, key=key, bucket=stack.bucket.name)
+    found = found_by(asked, capsys)
+    assert (found["found"], found["decision"], found["run_id"]) == ("undecided event", "UNDECIDED", name)
+    assert "It broke." in found["sentence"]
+    assert found["event_id"] == "event-1"
+    assert retraining("explain", asked) == 0
+    assert f"retraining replay {key} {HERE}" in commands_in(capsys.readouterr().out)
+
+    assert retraining("signals", "--id", asked) == 1
+    further = next(each for each in commands_in(capsys.readouterr().out) if " explain " in each)
+    assert shlex.split(further)[2] == name
 
 
 def test_a_decision_older_than_the_tables_memory_is_found_in_the_bucket(

@@ -12,7 +12,7 @@ import pytest
 from orchestration import approval_handler, operator_handler
 from orchestration.domain.caller_proof import binding, unproven
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.people import ProvenBy, is_listed, person_of
+from orchestration.domain.people import ProvenBy, called, is_listed, person_of
 from tests.unit import stories
 from tests.unit.fakes import MACHINE, NOON, World, person, proven
 
@@ -278,3 +278,18 @@ def test_a_name_in_a_vote_is_not_believed(world: World) -> None:
 
     approval_handler.run_action(proven(ballot, "ada", world.clock()), world.ports)
     assert world.read("evidence/fraud/run-1/approval-promotion.json")["votes"][0]["by"] == person("ada")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("arn:aws:iam::111122223333:user/team/ana", "user/team/ana"),
+        ("arn:aws:sts::111122223333:assumed-role/Ops", "assumed-role/Ops"),
+        ("arn:aws:iam::111122223333:root", "root"),
+        ("ana (Identity Center, account 111122223333)", "ana (Identity Center, account 111122223333)"),
+        ("bearer link", "bearer link"),
+        ("arn:aws:s3:::bucket", "arn:aws:s3:::bucket"),
+    ],
+)
+def test_a_sentence_calls_a_person_by_what_stands_behind_the_account(name: str, said: str) -> None:
+    assert called(name) == said

@@ -62,6 +62,8 @@ def test_ids_tell_their_parts_apart() -> None:
         ("r" * 80, f"rejected/{'r' * 80}.json"),
         ("r" * 81, f"rejected/{'r' * 80}-{sha256('r' * 81)[:12]}.json"),
         ("a/b", f"rejected/a-b-{sha256('a/b')[:12]}.json"),
+        ("läuft", f"rejected/l-uft-{sha256('läuft')[:12]}.json"),
+        ("run-٣", f"rejected/run---{sha256('run-٣')[:12]}.json"),
     ],
 )
 def test_the_event_of_an_execution_that_decided_nothing_lies_under_its_name_or_a_legal_part_and_its_hash(

@@ -13,7 +13,8 @@ from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.intention import training_subject
 from orchestration.domain.switches import KillSwitch, scopes_over, sources_of
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_scope, asked_text, change, switch_write, tell_change
+from orchestration.steps.due_work import ask_for_sweep
+from orchestration.steps.operators import asked_scope, asked_text, change, switch_write, tell_change
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:

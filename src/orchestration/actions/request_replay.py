@@ -17,8 +17,9 @@ from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import execution_name, json_object, mapping, text
 from orchestration.domain.signal import identify
+from orchestration.domain.times import moment
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep
+from orchestration.steps.due_work import ask_for_sweep
 from orchestration.steps.pending import RAISED_FOR
 from orchestration.stores.models import SIGNAL_MEMORY
 
@@ -91,7 +92,7 @@ def _kept(ports: OperatorPorts, key: str) -> dict[str, Any]:
         )
     if document.written_at and ports.now() - datetime.fromisoformat(document.written_at) > KEPT_FOR:
         raise InvalidRequestError(
-            f"{key} was kept at {document.written_at}, and what is older than {KEPT_FOR.days} days is not replayed: nobody would "
+            f"{key} was kept at {moment(document.written_at)}, and what is older than {KEPT_FOR.days} days is not replayed: nobody would "
             f"know any more whether its signal was decided. {SEND}"
         )
     kept = json_object(document.body)

@@ -11,7 +11,8 @@ from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.kept_request import KeptRequest
 from orchestration.domain.signal import identify
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_text, request_due
+from orchestration.steps.due_work import ask_for_sweep
+from orchestration.steps.operators import asked_text, request_due
 
 if TYPE_CHECKING:
     from orchestration.ports import OperatorPorts

@@ -22,7 +22,8 @@ from orchestration.domain.signal import identify
 from orchestration.domain.switches import run_scope
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_text, request_due
+from orchestration.steps.due_work import ask_for_sweep
+from orchestration.steps.operators import asked_text, request_due
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.json_values import number
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep
+from orchestration.steps.due_work import ask_for_sweep
 
 if TYPE_CHECKING:
     from orchestration.ports import OperatorPorts

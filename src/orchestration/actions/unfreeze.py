@@ -16,7 +16,8 @@ from orchestration.domain.failures import ended
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_text, change, tell_change
+from orchestration.steps.due_work import ask_for_sweep
+from orchestration.steps.operators import asked_text, change, tell_change
 from orchestration.steps.pending import pending_due
 from orchestration.steps.policies import effective_policy
 from orchestration.steps.rivals import against_rivals

@@ -6,7 +6,8 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.operators import ask_for_sweep, asked_scope, change, switch_write, tell_change
+from orchestration.steps.due_work import ask_for_sweep
+from orchestration.steps.operators import asked_scope, change, switch_write, tell_change
 from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:

@@ -20,12 +20,13 @@ from orchestration.domain.candidate_view import (
 from orchestration.domain.contracts import Severity
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
-from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, moment, table_of
+from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, table_of
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.review_page import Form, View
 from orchestration.domain.run_report import RunRecords, run_report
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
-from orchestration.domain.votes import MayAnswer, Via, VoteCode, duration, nobody_left, refused_unnamed, stamp
+from orchestration.domain.times import duration, moment, stamp
+from orchestration.domain.votes import MayAnswer, Via, VoteCode, nobody_left, refused_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ from orchestration.domain.policy import STACK_BUDGET_DAYS, pinned_policy
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import FAILED_CHECKS, Signal
 from orchestration.domain.switches import KillSwitch, paused_sentence, switch_over
+from orchestration.domain.times import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -428,7 +429,7 @@ def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Sever
     del severity
     if state.cooldown_until is None or now >= state.cooldown_until:
         return _passes("cooldown", Reason.NO_COOLDOWN, "The model is not in its cooldown.")
-    until = state.cooldown_until.isoformat(timespec="seconds")
+    until = stamp(state.cooldown_until)
     if _overrides_cooldown(signal, state, now):
         return _passes(
             "cooldown", Reason.COOLDOWN_OVERRIDDEN, f"{signal.proven_by} overrides the cooldown until {until}."

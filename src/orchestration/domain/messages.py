@@ -455,6 +455,7 @@ def approval_counted(
         sentence=ended(f"{by} approved the {what_is_asked(subject)} of {model}. {sentence}"),
         facts=(("run", run_id), ("deadline", until)),
         next_steps=how_to_decide(speaker, run_id),
+        asks=True,
         thread=run_id,
         links=speaker.execution(run_id),
     )

@@ -9,13 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut, printed_everywhere, shown
 from orchestration.domain.json_values import number
-from orchestration.domain.votes import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,11 +167,3 @@ def figure(value: Any) -> str | None:
     """A number for people, at most six significant digits; None when it is none."""
     parsed = number(value)
     return None if parsed is None else f"{parsed:.6g}"
-
-
-def moment(value: Any) -> str:
-    """A time of a record for people; empty where it is none."""
-    try:
-        return stamp(datetime.fromisoformat(str(value)))
-    except ValueError:
-        return ""

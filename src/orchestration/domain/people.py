@@ -71,6 +71,11 @@ def person_of(arn: str, voter_roles: Iterable[str]) -> Person | None:
     return Person(f"arn:{partition}:sts::{account}:assumed-role/{role}", ProvenBy.ROLE, arn)
 
 
+def called(name: str) -> str:
+    """What a person is called in a sentence: of an ARN what stands behind the account, such as ``user/ana``."""
+    return name.rpartition(":")[2] if _CALLER.fullmatch(name) else name
+
+
 def is_listed(arn: str, principals: Iterable[str]) -> bool:
     """Whether a caller is one of these.
 

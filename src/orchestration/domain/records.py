@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import UNATTRIBUTED
@@ -46,7 +47,7 @@ def controls_key(chain: str, sequence: int, what: str) -> str:
 
 def undecided_key(run_id: str) -> str:
     """Key of the event of an execution that decided nothing. A name that is no key part as it is gets its hash as well."""
-    part = "".join(character if character.isalnum() or character in "-_" else "-" for character in run_id)[:80]
+    part = re.sub(r"[^A-Za-z0-9_-]", "-", run_id)[:80]
     return f"rejected/{part}.json" if part == run_id else f"rejected/{part}-{sha256(run_id)[:12]}.json"
 
 

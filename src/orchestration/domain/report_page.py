@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from orchestration.domain.channel_text import fitted
 from orchestration.domain.contracts import Status
 from orchestration.domain.page import STYLE as PAGE_STYLE
-from orchestration.domain.page import figure, html, moment, style_hash
+from orchestration.domain.page import figure, html, style_hash
 from orchestration.domain.run_report import LANES, REPORT_VERSION, seconds_between
-from orchestration.domain.votes import duration
+from orchestration.domain.times import duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.failures import ended
 from orchestration.domain.json_values import mapping
+from orchestration.domain.people import called
+from orchestration.domain.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,4 +53,4 @@ def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None
 
 def paused_sentence(switch: KillSwitch) -> str:
     """What people are told of something that a switch stopped; the command that lifts it stands in messages and answers."""
-    return f"Paused ({switch.scope}) by {switch.by} since {switch.since}: {ended(switch.reason)}"
+    return f"Paused ({switch.scope}) by {called(switch.by)} since {moment(switch.since) or switch.since}: {ended(switch.reason)}"

@@ -18,6 +18,7 @@ from orchestration.domain.contracts import ChannelApproval, Severity
 from orchestration.domain.failures import ended
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import paused_sentence
+from orchestration.domain.times import duration, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -428,17 +429,3 @@ def clean_comment(value: str) -> str:
     """A comment as it is kept: line feeds, but no other control characters, no blank edges. Markup stays text."""
     lines = value.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join("".join(character for character in line if character.isprintable()) for line in lines).strip()
-
-
-def stamp(moment: datetime) -> str:
-    """A time for people, in UTC, to the minute."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def duration(span: timedelta) -> str:
-    """A span for people: its two largest units."""
-    minutes = max(0, int(span.total_seconds() // 60))
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

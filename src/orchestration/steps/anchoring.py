@@ -13,7 +13,7 @@ from orchestration.domain.chain import RECORD_VERSION, Head
 from orchestration.domain.merkle import root_of
 from orchestration.domain.messages import records_anchored
 from orchestration.domain.records import anchor_key
-from orchestration.domain.votes import stamp
+from orchestration.domain.times import stamp
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import message_told, tell
 

@@ -24,6 +24,7 @@ from orchestration.domain.policy import pinned_policy
 from orchestration.domain.records import manifest_key, sha256
 from orchestration.domain.signal import asker_of
 from orchestration.domain.switches import sources_of, switch_over
+from orchestration.domain.times import stamp
 from orchestration.domain.votes import (
     COMMENT_LIMIT,
     Answer,
@@ -37,13 +38,12 @@ from orchestration.domain.votes import (
     clean_comment,
     matches_nonce,
     next_step,
-    stamp,
     weigh,
 )
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.approval_links import hash_of_nonce
 from orchestration.steps.callers import proven_caller
-from orchestration.steps.due_work import DONE, Worked, attempt, later
+from orchestration.steps.due_work import DONE, Worked, ask_for_sweep, attempt, later
 from orchestration.steps.evidence import vote_record, with_record, write_record
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
@@ -270,7 +270,8 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
     if not ports.table.change_wait(wait, after, [ports.table.due_write(following), *writes]):
         return None
     if counted is not None:
-        attempt(ports, counted, tell)
+        attempt(ports, counted, _recorded)
+        ask_for_sweep(ports)
     else:
         # The workflow may have parked again with a new token in between; the stored one is the live one.
         deliver(ports, ports.table.wait(wait.run_id, wait.kind, wait.subject) or after)
@@ -340,6 +341,16 @@ def _counted_told(ports: ApprovalPorts, wait: Wait, vote: Vote, sentence: str, l
         until=stamp(datetime.fromisoformat(wait.deadline)),
     )
     return replace(message_told(message, ports.now(), links, asked=wait.wait_id), partition=APPROVALS)
+
+
+def _recorded(ports: ApprovalPorts, item: DueItem) -> Worked:
+    """Write the record of a vote, which a run's report is made of, and leave telling of it to the sweep that is asked for.
+
+    The function that people reach may not publish to those who are to answer.
+    """
+    for place in item.data["records"]:
+        write_record(ports, *place, of_approval=True)
+    return later(item, ports.now())
 
 
 def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, Any]:

@@ -69,3 +69,13 @@ def put_off(ports: ApprovalPorts, item: DueItem) -> None:
     attempts = item.attempts + 1
     moved = replace(item, due_at=next_try(ports.now(), attempts).isoformat(), attempts=attempts)
     ports.table.move_due(item, moved)
+
+
+def ask_for_sweep(ports: ApprovalPorts, ahead_seconds: int = 0) -> bool:
+    """Have what is due, or will be within so many seconds, done now; the next sweep of the schedule does it otherwise. False when it could not be asked for."""
+    try:
+        ports.channels.request_sweep(ahead_seconds)
+    except Exception:
+        LOG.exception("SweepNotRequested")
+        return False
+    return True

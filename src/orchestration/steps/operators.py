@@ -123,13 +123,3 @@ def request_due(kept: KeptRequest, now: datetime) -> DueItem:
         since=kept.at,
         repair="request_raised",
     )
-
-
-def ask_for_sweep(ports: OperatorPorts, ahead_seconds: int = 0) -> bool:
-    """Have what is due, or will be within so many seconds, done now; the next sweep of the schedule does it otherwise. False when it could not be asked for."""
-    try:
-        ports.channels.request_sweep(ahead_seconds)
-    except Exception:
-        LOG.exception("SweepNotRequested")
-        return False
-    return True

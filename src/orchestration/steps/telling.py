@@ -23,8 +23,9 @@ from orchestration.domain.policy import TargetKind
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import manifest_key, report_key, sha256
 from orchestration.domain.switches import switches_over
+from orchestration.domain.times import duration, stamp
 from orchestration.domain.training_target import TrainingTask
-from orchestration.domain.votes import LadderAction, MayAnswer, duration, stamp
+from orchestration.domain.votes import LadderAction, MayAnswer
 from orchestration.steps.approval_links import buttons, steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_uri, write_record

@@ -8,6 +8,7 @@ from orchestration.domain.contracts import SignalKind, SignalSource
 from orchestration.domain.json_values import mapping, model_name, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.signal import Ignored, Rejection, Signal
+from orchestration.domain.times import stamp
 
 if TYPE_CHECKING:
     from orchestration.domain.signals import SignalReader
@@ -40,7 +41,7 @@ def from_event(
         source=SignalSource.SILENCE,
         kind=SignalKind.SILENCE,
         model=model,
-        summary=f"No monitor of {model} has spoken for {hours:.1f} h, since {since}; its policy expects one every "
+        summary=f"No monitor of {model} has spoken for {hours:.1f} h, since {stamp(silence.since)}; its policy expects one every "
         f"{silence.expected:g} h.",
         observed_at=silence.now.isoformat(),
     ).named(since, str(silence.periods))
