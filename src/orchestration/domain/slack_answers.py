@@ -13,7 +13,8 @@ from orchestration.domain.channel_text import chat_line, cut, fitted
 from orchestration.domain.failures import ended
 from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
 from orchestration.domain.switches import paused_sentence
-from orchestration.domain.votes import CHANNEL, Answer, Via, Vote, VoteCode, duration, stamp, weigh
+from orchestration.domain.times import duration, stamp
+from orchestration.domain.votes import CHANNEL, Answer, Via, Vote, VoteCode, weigh
 
 if TYPE_CHECKING:
     from orchestration.domain.messages import Speaker
