@@ -36,7 +36,7 @@ from orchestration.stores.channels_sns import Channels
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import TRAINING, World, asking, drift, execution_arn, proven, request
-from tests.unit.test_approval_page import NOW, Outline, asked, signed
+from tests.unit.test_approval_page import NOW, Outline, asked, everywhere, signed
 
 quick = settings(max_examples=25)
 
@@ -510,31 +510,10 @@ def test_no_text_of_a_page_makes_an_element_an_attribute_or_a_hidden_character(t
 
 def page_of(text: str) -> str:
     """A page with a text in every place."""
-    facts: dict[str, Any] = {
-        "data": {
-            "why": text,
-            "severity": text,
-            "approvals_needed": 2,
-            "votes": [{"by": text, "answer": "APPROVED", "via": text, "comment": text, "at": NOW.isoformat()}],
-            "verdict": {
-                "sentence": text,
-                "gates": [{"name": text, "comparison": text, "passed": False}],
-                "promotion": {"endpoint": text},
-            },
-        },
-        "manifest": {
-            "signal": {
-                "summary": text,
-                "threshold": {"metric": text},
-                "violations": [{"feature": text, "check": text, "description": text}],
-            },
-            "training": {"target": text, "input": {"key " + text: text}},
-        },
-        "evaluation": {"verdict": {"candidate_metrics": {"metric " + text: 0.9}}},
-        "runs": [{"run_id": "other", "outcome": text, "severity": text, "reason": text}],
-    }
     return render(
-        View("t", "k " + text, "n " + text, "warn", "c " + text, sections_of(asked(**facts), NOW), None, text)
+        View(
+            "t", "k " + text, "n " + text, "warn", "c " + text, sections_of(asked(**everywhere(text)), NOW), None, text
+        )
     )
 
 

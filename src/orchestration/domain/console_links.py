@@ -30,19 +30,19 @@ class Console:
 
     def execution(self, arn: str) -> str | None:
         """The page of a Step Functions execution."""
-        return self._home("states", f"/v2/executions/details/{quote(arn, safe=':')}")
+        return self._home("states", f"/v2/executions/details/{_quoted(arn, safe=':')}")
 
     def training_job(self, name: str) -> str | None:
         """The page of a SageMaker training job."""
-        return self._home("sagemaker", f"/jobs/{quote(name, safe='')}")
+        return self._home("sagemaker", f"/jobs/{_quoted(name)}")
 
     def endpoint(self, name: str) -> str | None:
         """The page of a SageMaker endpoint."""
-        return self._home("sagemaker", f"/endpoints/{quote(name, safe='')}")
+        return self._home("sagemaker", f"/endpoints/{_quoted(name)}")
 
     def s3_object(self, bucket: str, key: str) -> str | None:
         """The page of an object, from which it is opened or downloaded."""
-        return self._at(f"s3/object/{quote(bucket, safe='')}", f"&prefix={quote(key, safe='')}")
+        return self._at(f"s3/object/{_quoted(bucket)}", f"&prefix={_quoted(key)}")
 
     def quick_create(self, query: str) -> str | None:
         """CloudFormation's form for a new stack; ``query`` is encoded already."""
@@ -53,4 +53,9 @@ class Console:
 
     def _at(self, path: str, rest: str) -> str | None:
         domain = DOMAINS.get(self.partition)
-        return domain and f"https://{domain}/{path}?region={quote(self.region, safe='')}{rest}"
+        return domain and f"https://{domain}/{path}?region={_quoted(self.region)}{rest}"
+
+
+def _quoted(name: str, safe: str = "") -> str:
+    """A name in an address. One that UTF-8 does not write, as a record may hold that was tampered with, hinders no page."""
+    return quote(name, safe=safe, errors="replace")
