@@ -1,6 +1,6 @@
 """Reviewers on a page of their own machine, over HTTP and in a browser: what they may see, and the run that goes on.
 
-    make test TESTS=pictures_of_the_page PICTURES=docs/pictures
+    PICTURES=docs/pictures make test TESTS=pictures_of_the_page
 
 keeps the pictures of docs/review.md. Without a Chromium (Debian: apt-get install chromium) the tests in a browser are skipped,
 and only they.
@@ -36,6 +36,9 @@ AXE: Final = Path(os.environ.get("AXE") or "node_modules/axe-core/axe.min.js")
 PICTURES: Final = os.environ.get("PICTURES")
 KEPT: Final = {"overview", "overview-phone", "run", "run-phone"}
 """Pictures that docs/review.md shows."""
+
+SHOWN: Final = 1150
+"""Pixels from the top that a picture shows."""
 
 PHONE: Final = {"width": 360, "height": 740}
 DESK: Final = {"width": 1000, "height": 800}
@@ -318,9 +321,12 @@ def test_pictures_of_the_page_show_it_whole_for_everybody(people: Reviewer, brow
                 page = profile.new_page()
                 for name, path in {**paths, "ended": f"/run/{ended_run}"}.items():
                     page.goto(f"{origin}{path}")
+                    kept = folder if f"{name}{kind}" in KEPT else tmp_path
+                    size = page.viewport_size or DESK
                     page.screenshot(
-                        path=(folder if f"{name}{kind}" in KEPT else tmp_path) / f"review-{name}{kind}.png",
+                        path=kept / f"review-{name}{kind}.png",
                         full_page=True,
+                        clip={"x": 0, "y": 0, "width": size["width"], "height": SHOWN},
                     )
                     found[f"{name}{kind}"] = looked_at(page)
     assert [each for each in found.items() if each[1]] == []
