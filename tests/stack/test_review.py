@@ -264,6 +264,7 @@ def test_a_reviewer_at_a_phones_width_approves_with_the_keyboard_alone(people: R
 
 
 @in_a_browser
+@pytest.mark.threat("page-of-another-site")
 def test_no_page_of_another_site_decides_anything(people: Reviewer, browser: Browser) -> None:
     """A page of another port, which a browser calls the same site, posts the very form."""
     loop = people.loop

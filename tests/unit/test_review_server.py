@@ -145,6 +145,7 @@ def test_the_address_lets_in_whoever_opens_it_first_and_leads_to_itself_without_
     assert closed.asked == [Request("GET", ("run", "run-1"), {}, {}, closed.door.form_token)]
 
 
+@pytest.mark.threat("another-user-of-the-machine")
 def test_the_address_used_again_lets_nobody_in_and_says_to_run_the_command_again(page: Page) -> None:
     for cookie in (False, True):
         told = page.ask(path=f"/?token={page.door.token}", Cookie=page.cookie if cookie else "")
@@ -206,6 +207,7 @@ def test_a_cookie_that_a_page_of_another_port_sets_keeps_nobody_out(page: Page) 
 # Whose process it is.
 
 
+@pytest.mark.threat("another-user-of-the-machine")
 def test_a_process_of_another_user_is_refused_even_with_token_and_cookie(
     closed: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +275,7 @@ def test_who_runs_it_root_and_who_called_sudo_may_connect() -> None:
 # What pages of others have a browser do.
 
 
+@pytest.mark.threat("page-of-another-site")
 @pytest.mark.parametrize("host", ["evil.example", "localhost:{port}", "127.0.0.1", "127.0.0.1:{port}.evil.example", ""])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_a_name_that_is_not_the_pages_own_is_refused(method: str, host: str, page: Page) -> None:
@@ -313,6 +316,7 @@ def test_a_form_that_another_page_sends_is_refused(headers: dict[str, str], page
     assert page.asked == []
 
 
+@pytest.mark.threat("page-of-another-site")
 @pytest.mark.parametrize("nonce", [None, "", "wrong", "\u00e9"])
 def test_a_form_without_the_pages_own_token_is_refused(nonce: str | None, page: Page) -> None:
     fields = {"decision": "APPROVED"} if nonce is None else {"decision": "APPROVED", "nonce": nonce}
