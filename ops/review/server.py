@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode
@@ -44,6 +44,9 @@ WRITE_SECONDS: Final = 30.0
 
 CONNECTIONS: Final = 64
 """At once. Stalled ones are gone after the seconds above."""
+
+STRANGERS: Final = 4
+"""Of other users of the machine at once, so that they keep no reader out."""
 
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -122,6 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
     # What http.server finds in the first line, and a refusal of it needs before.
     command, request_version, requestline = "", "HTTP/1.1", ""
 
+    def __init__(self, *given: Any, stranger: bool) -> None:
+        self._stranger = stranger
+        super().__init__(*given)
+
     def setup(self) -> None:
         super().setup()
         self.rfile = io.BufferedReader(_Arriving(self.connection, time.monotonic() + READ_SECONDS))
@@ -176,9 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _only_from_here(self) -> None:
         """Refuse other users of the machine, and requests that a page of somebody else had a browser make."""
         door = self.server.door
-        users = users_here(os.environ)
-        owner = owner_of(self.client_address[:2], self.connection.getsockname()[:2])
-        if users and owner is not None and owner not in users:
+        if self._stranger:
             raise Refusal(*STRANGER, "It answers the user who started it, and no other of this machine.")
         # A name that a stranger's page resolves to this machine (DNS rebinding) is not the page's own.
         if self.headers.get_all("Host", []) != [door.host]:
@@ -316,7 +321,13 @@ def _fields(encoded: str) -> dict[str, str]:
     return fields
 
 
-class PageServer(ThreadingHTTPServer):
+def _is_strangers(peer: tuple[str, int], here: tuple[str, int]) -> bool:
+    """Whether a connection is known to be another user's."""
+    users, owner = users_here(os.environ), owner_of(peer, here)
+    return bool(users) and owner is not None and owner not in users
+
+
+class PageServer(HTTPServer):
     """The page's server; it listens once it is made, and answers inside `serving`.
 
     Args:
@@ -327,15 +338,14 @@ class PageServer(ThreadingHTTPServer):
         OSError: the port is taken.
     """
 
-    daemon_threads = True
     request_queue_size = CONNECTIONS
     allow_reuse_address = os.name == "posix"  # elsewhere two programs could listen on one port
 
     def __init__(self, port: int, desk: Callable[[Request], Answer]) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), BaseHTTPRequestHandler)  # `_work` makes a handler of ours instead
         self.desk = desk
         self.door = Door(self.server_port)
-        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._free, self._strangers = threading.BoundedSemaphore(CONNECTIONS), threading.BoundedSemaphore(STRANGERS)
         self._busy = threading.Condition()
         self._working = 0
 
@@ -346,17 +356,22 @@ class PageServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer on a thread, unless there are too many."""
-        if not self._free.acquire(blocking=False):
+        stranger = _is_strangers(client_address, request.getsockname())
+        room = self._strangers if stranger else self._free
+        if not room.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        thread = threading.Thread(target=self._work, args=(request, client_address, room), daemon=True)
+        thread.start()
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer, and make room."""
+    def _work(self, request: socket.socket, client_address: Any, room: threading.BoundedSemaphore) -> None:
         try:
-            super().process_request_thread(request, client_address)
+            _Handler(request, client_address, self, stranger=room is self._strangers)
+        except Exception:  # noqa: BLE001 - whatever is wrong with one request, the others are answered
+            self.handle_error(request, client_address)
         finally:
-            self._free.release()
+            self.shutdown_request(request)
+            room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a traceback may quote what was asked."""

@@ -330,6 +330,9 @@ def test_pictures_of_the_page_show_it_whole_for_everybody(people: Reviewer, brow
                         clip={"x": 0, "y": 0, "width": size["width"], "height": SHOWN},
                     )
                     found[f"{name}{kind}"] = looked_at(page)
+                # From the report, which is in a sandbox.
+                page.get_by_role("link", name="Overview").click()
+                page.get_by_role("heading", level=1).get_by_text("approval waits").wait_for()
     assert [each for each in found.items() if each[1]] == []
     assert (folder / "review-run-phone.png").read_bytes().startswith(b"\x89PNG")
     loop.aws.client("stepfunctions").stop_execution(executionArn=arn)

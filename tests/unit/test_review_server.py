@@ -239,6 +239,20 @@ def test_another_user_of_this_machine_is_refused_with_all_that_a_browser_has(pag
     assert page.ask().status == 200
 
 
+def test_another_user_keeps_nobody_out_however_many_connections_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 3)
+    with served() as page:
+        page.opened()
+        with monkeypatch.context() as patch:
+            patch.setattr(server, "users_here", lambda _: frozenset({NOBODY}))
+            held = [socket.create_connection(("127.0.0.1", page.port), timeout=20) for _ in range(12)]
+            for connection in held[server.STRANGERS :]:
+                assert connection.recv(1) == b""
+        assert page.ask().status == 200
+        for connection in held:
+            connection.close()
+
+
 def test_the_system_says_whose_a_connection_is(tmp_path: Path) -> None:
     row = "   0: {} {} 01 00000000:00000000 00:00000000 00000000 {:>5}        0 {} 1 0 20 4 30 10 -1\n"
     (tmp_path / "tcp").write_text(
