@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from ops.life_page import SPARK_DAYS, spark
-from ops.review.reading import SIGNALS_READ, Refused
+from ops.review.reading import SIGNALS_READ, SIGNALS_SHOWN, Refused
 from orchestration.domain.candidate_view import gates_of
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import Decision
@@ -327,7 +327,7 @@ def _last_signals(signals: tuple[Heard, ...] | Refused) -> str:
         return _unread(signals)
     if not signals:
         return f"<p>None in {SPARK_DAYS} days.</p>\n"
-    return _signals(signals) + f'<p><a href="{SIGNALS}">All signals</a></p>\n'
+    return _signals(signals[:SIGNALS_SHOWN]) + f'<p><a href="{SIGNALS}">All signals</a></p>\n'
 
 
 def _signals(signals: Sequence[Heard]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError, UnauthorizedSSOTokenError
 
 from ops.review.desk import Desk
-from ops.review.reading import SignedIn, was_refused
+from ops.review.reading import SIGNALS_SHOWN, SignedIn, was_refused
 from ops.review.server import Answer, Request, headers_of
 from ops.stack import NotReachedError
 from orchestration.domain.report_page import STYLE as REPORT_STYLE
@@ -104,6 +104,9 @@ def test_the_first_page_shows_every_part_of_a_rich_history(world: World) -> None
         assert f'<a href="/model/{model}">' in page.page
     assert 'href="/run/run-6"' in page.page
     assert page.page.count("<svg") == 4
+    _, _, signals = page.page.partition('id="signals"')
+    assert signals.count("<li>") == SIGNALS_SHOWN
+    assert '<a href="/signals">All signals</a>' in signals
 
 
 def test_what_the_reader_may_not_answer_is_said_before_they_try(asked: World) -> None:
