@@ -10,7 +10,7 @@ from orchestration.domain.report_page import Scale, cell, document, drawing, par
 from orchestration.domain.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ops.model_life import Life, Measured
 
@@ -21,8 +21,13 @@ SPARKS: Final = "▁▂▃▄▅▆▇█"
 SPARK_DAYS: Final = 30
 
 
-def life_page(life: Life) -> str:
-    """The HTML of a model's life."""
+def life_page(life: Life, run: Callable[[str], str] = cell) -> str:
+    """The HTML of a model's life.
+
+    Args:
+        life: the life.
+        run: HTML for a run's id; where its page can be opened, a link.
+    """
     frozen = f"<p>Frozen: {cell(life.frozen_reason)}</p>" if life.frozen_reason else ""
     tone = "warn" if life.frozen_reason else "plain"
     notice = (
@@ -37,8 +42,8 @@ def life_page(life: Life) -> str:
             "Metrics over time",
             "".join(_measured(each, at) for at, each in enumerate(life.measured)) or "<p>No signal had a number.</p>\n",
         ),
-        part("served", "Promotions and what became of them", _served(life)),
-        part("runs", "Runs", _runs(life)),
+        part("served", "Promotions and what became of them", _served(life, run)),
+        part("runs", "Runs", _runs(life, run)),
         part("controls", "Pauses and other changes by people", _controls(life)),
     ]
     return document(f"{life.model}: its life on record", "Report of a model", notice + "".join(parts))
@@ -190,7 +195,7 @@ def _measured(measured: Measured, position: int) -> str:
     )
 
 
-def _served(life: Life) -> str:
+def _served(life: Life, run: Callable[[str], str]) -> str:
     if not life.served:
         return "<p>Nothing was promoted.</p>\n"
     rows = []
@@ -198,7 +203,7 @@ def _served(life: Life) -> str:
         days = days_served(each)
         rows.append(
             [
-                cell(each.run_id),
+                run(each.run_id),
                 cell(_when(each.since)),
                 cell(_when(each.until) if each.until else "serves, as far as is on record"),
                 "-" if days is None else f"{days:.1f}",
@@ -211,19 +216,19 @@ def _served(life: Life) -> str:
     return table("Newest first", columns, rows, life.served_left_out)
 
 
-def _runs(life: Life) -> str:
+def _runs(life: Life, run: Callable[[str], str]) -> str:
     if not life.runs:
         return "<p>No run has ended.</p>\n"
     rows = [
         [
-            cell(run.run_id),
-            cell(_when(run.started_at)),
-            cell(_when(run.ended_at)),
-            cell(run.outcome),
-            cell(_when(run.cooldown_until or "") or "-"),
-            cell(run.reason),
+            run(each.run_id),
+            cell(_when(each.started_at)),
+            cell(_when(each.ended_at)),
+            cell(each.outcome),
+            cell(_when(each.cooldown_until or "") or "-"),
+            cell(each.reason),
         ]
-        for run in life.runs
+        for each in life.runs
     ]
     return table(
         "Runs, newest first", ("Run", "Began", "Ended", "Outcome", "Cooldown until", "Reason"), rows, life.runs_left_out

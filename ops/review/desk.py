@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,6 +20,7 @@ from ops.review.pages import (
     HOME,
     again_form,
     home_page,
+    link,
     message_page,
     path_to,
     run_page,
@@ -106,7 +108,7 @@ class Desk:
             answer = _message(
                 500, "The page has a defect, please report it", f"{type(error).__name__}, {_where(error)}."
             )
-        return replace(answer, page=with_links(answer.page))
+        return replace(answer, page=with_links(answer.page, answer.model))
 
     def _routed(self, request: Request) -> Answer:
         match request.method, request.path:
@@ -151,7 +153,8 @@ class Desk:
             unread = ("Pauses of everything may not be read with your rights.",)
         if isinstance(found, Refused):
             raise Refusal(403, "This may not be read", found.sentence)
-        return Answer(200, _with_unread(life_page(found), unread))
+        page = life_page(found, lambda run_id: link(f"{path_to('run', run_id)}?{urlencode({'model': model})}", run_id))
+        return Answer(200, _with_unread(page, unread), model=model)
 
     def _signals(self, model: str) -> Answer:
         stack = self._signed_in.stack()
@@ -171,11 +174,12 @@ class Desk:
         if isinstance(found, Refused):
             return self._unseen(stack, run_id, request)
         if found.outcome is not None:
-            return _report(stack, run_id)
+            return _report(stack, run_id, found.model)
         if not found.is_open or found.asked is None:
             console = Console.of(found.execution_arn).execution(found.execution_arn)
-            return Answer(200, run_page(found, console=console, kicker=_kicker(stack)))
-        return Answer(200, _with_unread(render(self._approval(stack, found, request.nonce)), found.unread), forms=True)
+            return Answer(200, run_page(found, console=console, kicker=_kicker(stack)), model=found.model)
+        page = _with_unread(render(self._approval(stack, found, request.nonce)), found.unread)
+        return Answer(200, page, forms=True, model=found.model)
 
     def _approval(self, stack: Stack, run: RunSeen, nonce: str) -> View:
         assert run.asked is not None  # noqa: S101 - the caller looked
@@ -195,9 +199,11 @@ class Desk:
         model = _model(given) if given else ""
         reader = person.name if person else "nobody that AWS names"
         if model and (report := stack.bucket.read(stack.bucket.uri(report_key(model, run_id, "html"))).body):
-            return Answer(200, report.decode("utf-8", "replace"), ours=False)
+            return Answer(200, report.decode("utf-8", "replace"), ours=False, model=model)
         sections = _of_model(stack, model, run_id) if model else ()
-        return Answer(200, unseen_page(run_id, model, sections, reader=reader, nonce=request.nonce), forms=True)
+        return Answer(
+            200, unseen_page(run_id, model, sections, reader=reader, nonce=request.nonce), forms=True, model=model
+        )
 
     # Answering.
 
@@ -236,7 +242,7 @@ class Desk:
             view = told_view(
                 approval_view(found.asked, speaker_of(stack), self._now()), found.asked.wait, code, told["reason"]
             )
-            return Answer(STATUS[code], _with_unread(render(view), found.unread))
+            return Answer(STATUS[code], _with_unread(render(view), found.unread), model=found.model)
         title = "Your answer is counted" if told["counted"] else "Nothing was decided"
         return _message(STATUS[code], title, told["reason"], run_id, tone="good" if told["counted"] else "warn")
 
@@ -278,8 +284,8 @@ def _with_unread(page: str, unread: Sequence[str]) -> str:
     return page.replace("</main>", f"{unread_html(unread)}</main>", 1)
 
 
-def _report(stack: Stack, run_id: str) -> Answer:
-    return Answer(200, run_pages(stack, run_id)["html"].decode("utf-8", "replace"), ours=False)
+def _report(stack: Stack, run_id: str, model: str) -> Answer:
+    return Answer(200, run_pages(stack, run_id)["html"].decode("utf-8", "replace"), ours=False, model=model)
 
 
 def _of_model(stack: Stack, model: str, run_id: str) -> tuple[Section, ...]:

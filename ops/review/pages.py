@@ -65,8 +65,6 @@ select{margin-bottom:.8rem}
 
 HOME, SIGNALS = "/", "/signals"
 
-NAV: Final = f'<nav aria-label="Pages"><p class="kicker"><a href="{HOME}">Overview</a> · <a href="{SIGNALS}">Signals</a></p></nav>\n'
-
 BADGES: Final[dict[str, str]] = {
     Decision.RETRAIN: "yes",
     Decision.ROLL_BACK: "yes",
@@ -88,9 +86,11 @@ def path_to(*parts: str) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def with_links(page: str) -> str:
-    """A page with the line of links that stands on all."""
-    return page.replace("<header>\n", f"<header>\n{NAV}", 1)
+def with_links(page: str, model: str = "") -> str:
+    """A page with the line of links that stands on all; ``model`` is the one it is about, where it is about one."""
+    places = [(HOME, "Overview"), (SIGNALS, "Signals"), *([(path_to("model", model), model)] if model else [])]
+    links = " · ".join(link(address, name) for address, name in places)
+    return page.replace("<header>\n", f'<header>\n<nav aria-label="Pages"><p class="kicker">{links}</p></nav>\n', 1)
 
 
 def page_of(title: str, kicker: str, body: str, *, footer: str = "", ahead: str = "") -> str:
@@ -151,7 +151,8 @@ def _rows(items: Iterable[str], style: str = "") -> str:
     return '<ul class="rows">\n' + "".join(f"<li{css}>{item}</li>\n" for item in items) + "</ul>\n"
 
 
-def _to(address: str, name: str) -> str:
+def link(address: str, name: str) -> str:
+    """A link."""
     return f'<a href="{html(address)}">{cell(name)}</a>'
 
 
@@ -274,7 +275,7 @@ def _running(running: tuple[Running, ...] | Refused, asks: tuple[Asks, ...] | Re
             f"{wait.kind} until {moment(str(wait.data.get('until') or wait.deadline))}" for wait in run.waits
         )
         return (
-            f"<h3>{_to(path_to('run', run.run_id), run.model)}</h3><p>{cell(last, 800)}</p>"
+            f"<h3>{link(path_to('run', run.run_id), run.model)}</h3><p>{cell(last, 800)}</p>"
             f'<p class="soft">run {html(run.run_id)}{cell(f" · waits: {waits}", 300) if waits else ""}</p>'
         )
 
@@ -298,7 +299,7 @@ def _models(models: tuple[ModelLine, ...] | Refused, *, more: bool) -> str:
             else '<span class="soft">signals may not be read</span>'
         )
         return (
-            f"<div><h3>{_to(path_to('model', now.model), now.model)} {_badge(now.state, STATES.get(now.state, ''))}</h3>"
+            f"<div><h3>{link(path_to('model', now.model), now.model)} {_badge(now.state, STATES.get(now.state, ''))}</h3>"
             + (f'<p class="soft">{cell(detail, 600)}</p>' if detail else "")
             + f"</div><div>{drawn}</div><div>{_serves(now.serves)}</div>"
         )
@@ -313,7 +314,7 @@ def _serves(champion: Champion | None) -> str:
         return '<p class="soft">The loop has promoted nothing of it yet.</p>'
     what = f"{champion.config} on {champion.endpoint}" if champion.config else "what its registry or pipeline serves"
     run = champion.brought_back_by or champion.run_id
-    by = f"{_to(path_to('run', run), 'the run')} that made it serve" if run else "the team's own"
+    by = f"{link(path_to('run', run), 'the run')} that made it serve" if run else "the team's own"
     facts = [
         *(["on trial"] if champion.on_trial else []),
         *([f"since {moment(f'{champion.since[:19]}+00:00')}"] if champion.since else []),
@@ -332,9 +333,9 @@ def _last_signals(signals: tuple[Heard, ...] | Refused) -> str:
 
 def _signals(signals: Sequence[Heard]) -> str:
     def one(each: Heard) -> str:
-        model = _to(path_to("model", each.model), each.model) if each.model else "no model that is known"
+        model = link(path_to("model", each.model), each.model) if each.model else "no model that is known"
         facts = " · ".join(filter(None, (moment(each.at), each.said, each.severity, each.source)))
-        ran = f" {_to(path_to('run', each.run_id), 'its run')}" if each.decision in BEGINS else ""
+        ran = f" {link(path_to('run', each.run_id), 'its run')}" if each.decision in BEGINS else ""
         again = f'<p class="soft">Came again {len(each.repeats)} time(s).</p>' if each.repeats else ""
         return (
             f"<p>{_badge(each.decision, BADGES.get(each.decision, ''))} {model}{ran}</p>"

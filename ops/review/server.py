@@ -72,7 +72,8 @@ class Request:
 class Answer:
     """What the reader gets: a page, or another address.
 
-    ``forms``: the page has forms of ours, which may be sent. ``ours``: the page was made here, of escaped values.
+    ``forms``: the page has forms of ours, which may be sent. ``ours``: the page was made here, of escaped values. ``model``: the
+    one it is about.
     """
 
     status: int
@@ -80,6 +81,7 @@ class Answer:
     location: str | None = None
     forms: bool = False
     ours: bool = True
+    model: str = ""
 
 
 class Refusal(Exception):  # noqa: N818 - not an error of the program but an answer to its caller

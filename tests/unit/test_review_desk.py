@@ -163,7 +163,10 @@ def test_a_model_shows_its_life_and_signals_those_of_one_or_all(world: World) ->
     rich_history(world)
     reader = Reader(world)
 
-    assert "fraud: its life on record" in text(reader.get("model", "fraud"))
+    life = reader.get("model", "fraud")
+    assert "fraud: its life on record" in text(life)
+    assert '<a href="/run/run-1?model=fraud">run-1</a>' in life.page
+    assert '<a href="/model/fraud">fraud</a>' in reader.get("run", "run-1").page
     everything, of_one = reader.get("signals"), reader.get("signals", model="fraud")
     assert "REJECT" in text(everything)
     assert "Signals of fraud" in text(of_one)
