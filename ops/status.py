@@ -11,13 +11,15 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.heard_signals import COLOURS, Heard, gathered, heard
-from ops.invocation import stack_command
+from ops.invocation import Exit, stack_command
 from ops.known_models import PolicyFiles, policy_files
+from ops.refusals import OPERATORS, refusal, who_has
 from ops.stack import OperatorError
 from ops.subscriptions import unheard
 from ops.terminal import Styled
 from orchestration.domain.commands import WHY
 from orchestration.domain.contracts import Decision, WaitKind
+from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import model_name
 from orchestration.domain.policy import POLICY_FILE_LIMIT, Policy, PromotionKind, TargetKind, parse_policy
@@ -69,7 +71,7 @@ class Champion:
         if self.since:
             said.append(f"since {self.since[:19]}")
         if not self.looked and self.endpoint:
-            said.append("as the loop left it (you may not look at the endpoint)")
+            said.append("as the loop left it (nobody looked at the endpoint)")
         return ", ".join(said)
 
 
@@ -84,7 +86,7 @@ NO_ROLE: Final = "no SageMakerExecutionRoleArn is given, so nothing can be passe
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """A model as it is now; ``missing`` are sentences: what keeps it from being trained or promoted."""
+    """A model as it is now; sentences are ``missing``, what keeps it from being trained or promoted, and ``not_known``."""
 
     model: str
     state: str
@@ -96,31 +98,43 @@ class ModelStatus:
     policy_version: str | None
     mode: str | None
     missing: tuple[str, ...]
+    not_known: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What waits for a person, and the command that answers it, where one does."""
+    """What waits for a person, or is there to be done before anything can happen, and the command that does it, where one does."""
 
     sentence: str
     command: str | None = None
 
 
 @stack_command("status", watch=True)
-@click.option("--check", is_flag=True, help="Exit status 1 when something waits for a person.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit status 1 when something waits for a person, 3 when nothing does that you may read.",
+)
 def status(stack: Stack, terminal: Terminal, *, check: bool) -> int:
-    """Print the mode, switches, models and what serves, what is missing to train, runs, slots, waits."""
+    """Print the mode, switches, models and what serves, what is missing to train, runs, slots, waits.
+
+    What you may not read is said. A model that nobody has configured yet waits for nobody: it is a hint.
+    """
     found = _gathered(stack, datetime.now(UTC))
     terminal.answer(found)
     _say(stack, terminal, found)
-    return int(check and bool(found["needs_people"]))
+    if not check:
+        return Exit.DONE
+    return Exit.NO if found["needs_people"] else Exit.NOT_REACHED if found["not_known"] else Exit.DONE
 
 
 def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
     table, files, settings = stack.table, policy_files(stack), settings_of(stack)
     switches, waits = table.kill_switches(), table.waits_without_tokens()
     default = model_name(settings.default_model)
-    names = sorted({*table.models(), *files.models, *([default] if default else [])})
+    # Somebody gave it a policy file, or a signal of it came.
+    configured = {*table.models(), *files.models}
+    names = sorted({*configured, *([default] if default else [])})
     models = [model_status(stack, name, files, settings, now) for name in names]
     links = _unheard(stack)
     recent = gathered(heard(table, "", (now - RECENT).isoformat()))
@@ -149,17 +163,14 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
             for key in files.stray
         ),
         *(Need(sentence) for sentence in links or ()),
-        *(
-            Need(f"{each.model}: {sentence}", _remedy(stack, each.model, sentence))
-            for each in models
-            for sentence in each.missing
-        ),
+        *(need for each in models if each.model in configured for need in _lacks(stack, each)),
     ]
+    hints = [need for each in models if each.model not in configured for need in _lacks(stack, each)]
     if not names:
-        needs.append(
+        hints.append(
             Need(
                 "No model is known: upload policies/<model>.json to the AutomationBucket, or deploy with DefaultModel.",
-                command("deploy"),
+                command("deploy", params="DefaultModel=<model>"),
             )
         )
     return {
@@ -182,8 +193,17 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
         "refused": [_refused(each) for each in itertools.islice(refused, SHOWN)],
         "refused_count": len(refused),
         "needs_people": [asdict(each) for each in needs],
-        "not_known": [*([files.refused] if files.refused else []), *([LINKS_NOT_KNOWN] if links is None else [])],
+        "hints": [asdict(each) for each in hints],
+        "not_known": [
+            *([files.refused] if files.refused else []),
+            *([LINKS_NOT_KNOWN] if links is None else []),
+            *(sentence for each in models for sentence in each.not_known),
+        ],
     }
+
+
+def _lacks(stack: Stack, model: ModelStatus) -> list[Need]:
+    return [Need(f"{model.model}: {sentence}", _remedy(stack, model.model, sentence)) for sentence in model.missing]
 
 
 def _unheard(stack: Stack) -> tuple[str, ...] | None:
@@ -212,9 +232,10 @@ def model_status(stack: Stack, name: str, files: PolicyFiles, settings: Settings
     """A model as it is now. Its policy is not looked at where ``files`` says that nobody let us list them."""
     table = stack.table
     stored = table.model(name)
-    policy, missing = _policy(stack, name, files, settings)
+    policy, missing, unread = _policy(stack, name, files, settings)
     if policy is not None:
         missing = (*missing, *lacking(policy, stack.parameters.get("SageMakerExecutionRoleArn", "")))
+    serves, unseen = _champion(stack, name, policy, stored)
     state, detail = _state(stored, now)
     pending = f"{stored.pending['count']} ({stored.pending['severity']})" if stored.pending else None
     last = next(iter(table.promoted_runs(name)), None)
@@ -223,13 +244,14 @@ def model_status(stack: Stack, name: str, files: PolicyFiles, settings: Settings
         model=name,
         state=state,
         detail=detail,
-        serves=_champion(stack, name, policy, stored.active_run_id, last),
+        serves=serves,
         last_promoted=ended.ended_at if ended is not None else None,
         fruitless_runs=stored.fruitless_runs,
         pending=pending,
         policy_version=policy.version if policy is not None else None,
         mode=policy.mode if policy is not None else None,
         missing=missing,
+        not_known=tuple(filter(None, (unread, unseen))),
     )
 
 
@@ -243,23 +265,27 @@ def _state(stored: StoredModel, now: datetime) -> tuple[str, str | None]:
     return "idle", None
 
 
-def _policy(stack: Stack, name: str, files: PolicyFiles, settings: Settings) -> tuple[Policy | None, tuple[str, ...]]:
-    """The policy in force, None where it is not known, and what is wrong with its file."""
+def _policy(
+    stack: Stack, name: str, files: PolicyFiles, settings: Settings
+) -> tuple[Policy | None, tuple[str, ...], str | None]:
+    """The policy in force, None where it is not known; what is wrong with its file; and why nobody could look at it."""
     if files.refused:
-        return None, ()
+        return None, (), None
     if name not in files.models:
         if name == settings.default_model:
-            return parse_policy(name, None, version="defaults", settings=settings), ()
-        return None, ("it has no policy file, so every signal of it is rejected",)
+            return parse_policy(name, None, version="defaults", settings=settings), (), None
+        return None, ("it has no policy file, so every signal of it is rejected",), None
     document = stack.bucket.read(stack.bucket.uri(f"policies/{name}.json"), at_most=POLICY_FILE_LIMIT)
+    if document.unreadable is Unreadable.ACCESS_DENIED:
+        return None, (), f"The policy of {name} may not be read by you. {who_has(OPERATORS)}"
     if document.body is None:
-        return None, (f"its policy file cannot be read ({document.unreadable})",)
+        return None, (f"its policy file cannot be read ({document.unreadable})",), None
     try:
-        return parse_policy(name, document.body, version=document.version, settings=settings), ()
+        return parse_policy(name, document.body, version=document.version, settings=settings), (), None
     except PolicyError as error:
         good = stack.table.good_policy(name)
         instead = f"version {good[0]}, the last good one, stays in force" if good else "every signal of it is held"
-        return None, (f"its policy file is not valid, so {instead}: {' '.join(error.findings)}",)
+        return None, (f"its policy file is not valid, so {instead}: {' '.join(error.findings)}",), None
 
 
 def lacking(policy: Policy, execution_role: str) -> tuple[str, ...]:
@@ -281,29 +307,35 @@ def _remedy(stack: Stack, model: str, sentence: str) -> str:
     return stack.place.command("validate", f"policies/{model}.json")
 
 
-def _champion(stack: Stack, name: str, policy: Policy | None, active: str | None, last: str | None) -> Champion | None:
-    promotions = stack.table.promotions(name)
+def _champion(
+    stack: Stack, name: str, policy: Policy | None, stored: StoredModel
+) -> tuple[Champion | None, str | None]:
+    """What serves, as far as is known, and why nobody could look at the endpoint."""
+    promotions, active = stack.table.promotions(name), stored.active_run_id
     endpoint = policy.promotion.endpoint if policy is not None else promotions[0].plan.endpoint if promotions else None
-    live = _serving(stack, endpoint) if endpoint else None
+    if endpoint is None:
+        last = next(iter(stack.table.promoted_runs(name)), None)
+        run = stack.table.run(last) if last else None
+        return (Champion(run.run_id, since=run.ended_at) if run is not None else None), None
+    live, unseen = _serving(stack, endpoint)
     trial = stack.table.candidate_verdict(active) if active and live else None
     wanted = trial.plan.wanted_config if trial is not None and isinstance(trial.plan, EndpointPlan) else None
-    if endpoint is None:
-        run = stack.table.run(last) if last else None
-        return Champion(run.run_id, since=run.ended_at) if run is not None else None
     found = champion(promotions, endpoint=endpoint, live=live, trial=(active, wanted))
     if found is None or found.run_id is None:
-        return found
+        return found, unseen
     run = stack.table.run(found.brought_back_by or found.run_id)
-    return replace(found, since=run.ended_at) if run is not None else found
+    return (replace(found, since=run.ended_at) if run is not None else found), unseen
 
 
-def _serving(stack: Stack, endpoint: str) -> str | None:
-    """The config an endpoint serves; None where there is none, or whoever asks may not look."""
+def _serving(stack: Stack, endpoint: str) -> tuple[str | None, str | None]:
+    """The config an endpoint serves, None where there is none; and why nobody could look."""
     try:
         described = stack.client("sagemaker").describe_endpoint(EndpointName=endpoint)
-    except (BotoCoreError, ClientError, OperatorError):
-        return None
-    return str(described["EndpointConfigName"])
+    except (BotoCoreError, ClientError) as error:
+        return None, f"What endpoint {endpoint} serves: {refusal(error)}"
+    except OperatorError as error:
+        return None, f"What endpoint {endpoint} serves: {error}"
+    return str(described["EndpointConfigName"]), None
 
 
 def champion(
@@ -369,8 +401,22 @@ def _say(stack: Stack, terminal: Terminal, found: dict[str, Any]) -> None:
         terminal.say("  ", Styled("yellow", need["sentence"]), hang=2)
         if need["command"]:
             terminal.command(need["command"], indent=4)
+    if found["hints"]:
+        terminal.say()
+        terminal.say(Styled("bold", "To begin with:"))
+    for hint in found["hints"]:
+        terminal.say(f"  {hint['sentence']}", hang=2)
+        if hint["command"]:
+            terminal.command(hint["command"], indent=4)
+    if found["not_known"]:
+        terminal.say()
+        terminal.say(Styled("bold", "Not known:"))
     for sentence in found["not_known"]:
-        terminal.say(f"Not known: {sentence}")
+        terminal.say(f"  {sentence}", hang=2)
+
+
+def _unknown_champion(model: dict[str, Any]) -> str:
+    return "not known" if model["not_known"] else "not known: the loop promoted nothing yet"
 
 
 def _say_model(terminal: Terminal, model: dict[str, Any]) -> None:
@@ -381,7 +427,7 @@ def _say_model(terminal: Terminal, model: dict[str, Any]) -> None:
     terminal.facts(
         [
             ("state", (state, detail)),
-            ("serves", model["serves"]["sentence"] if model["serves"] else "not known: the loop promoted nothing yet"),
+            ("serves", model["serves"]["sentence"] if model["serves"] else _unknown_champion(model)),
             ("promoted", (model["last_promoted"] or "never")[:19]),
             ("fruitless", f"{model['fruitless_runs']} run(s)" if model["fruitless_runs"] else None),
             ("pending", model["pending"]),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -21,6 +23,7 @@ from orchestration.domain.records import undecided_key
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
+from tests.unit.fake_services import client_error
 from tests.unit.fakes import World, drift, person
 from tests.unit.stories import do
 
@@ -355,7 +358,27 @@ def test_a_stack_that_knows_no_model_says_how_it_gets_to_know_one(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signed_in(world, monkeypatch).parameters["DefaultModel"] = ""
-    assert "No model is known" in needs(status_of(capsys))
+    found = status_of(capsys)
+    assert [hint["sentence"].partition(":")[0] for hint in found["hints"]] == ["No model is known"]
+    assert retraining("status", "--check") == 0
+
+
+def test_a_model_that_nobody_has_configured_is_a_hint_until_a_signal_of_it_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a stack of an empty form has one: nothing is broken, and something is there to be done."""
+    signed_in(world, monkeypatch).parameters["TrainingPipelineArn"] = ""
+    (hint,) = status_of(capsys)["hints"]
+    assert hint["sentence"].startswith("churn: there is nothing to train with")
+    assert hint["command"] == f"retraining deploy --params 'TrainingPipelineArn=<arn>' {HERE}"
+    assert retraining("status", "--check") == 0
+    assert "To begin with:" in capsys.readouterr().out
+
+    do(world, "admit", "run-1", event=drift())
+    found = status_of(capsys)
+    assert found["hints"] == []
+    assert "churn: there is nothing to train with" in needs(found)
+    assert retraining("status", "--check") == 1
 
 
 def test_rejections_and_holds_of_the_day_stand_in_the_status(
@@ -368,16 +391,96 @@ def test_rejections_and_holds_of_the_day_stand_in_the_status(
     assert {each["decision"] for each in found["refused"]} == {Decision.HOLD, Decision.REJECT}
 
 
-def test_policies_that_may_not_be_listed_are_said_not_to_be_known(
+def denied(action: str, *_: Any, **__: Any) -> None:
+    """AWS's answer to somebody who has no right to it."""
+    said = (
+        f"User: arn:aws:iam::111122223333:user/ana is not authorized to perform: {action} because no policy allows it"
+    )
+    raise client_error("AccessDeniedException", said, action.partition(":")[2])
+
+
+def test_what_a_reviewer_may_not_read_is_said_in_a_line_and_never_taken_for_well(
     stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refused(_: str) -> None:
-        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
-
-    monkeypatch.setattr(stack, "keys", refused)
+    stories.approve(stack.world)
+    do(stack.world, "unpause", scope="source:alarm")
+    assert retraining("status", "--check") == 0
+    monkeypatch.setattr(stack, "keys", functools.partial(denied, "s3:ListBucket"))
+    monkeypatch.setattr(
+        stack,
+        "client",
+        lambda _: SimpleNamespace(describe_endpoint=functools.partial(denied, "sagemaker:DescribeEndpoint")),
+    )
+    capsys.readouterr()
     found = status_of(capsys)
-    assert "may" not in str(model(found)["missing"])
-    assert "cannot be listed by you" in found["not_known"][0]
+    assert model(found)["missing"] == []
+    (line,) = found["not_known"]
+    assert (
+        line
+        == "The policy files cannot be listed by you. Whoever has the policy in the stack's output OperatorPolicyArn may."
+    )
+    assert retraining("status") == 0
+    assert "because" not in capsys.readouterr().out
+    assert retraining("status", "--check") == 3
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "said"),
+    [
+        ("policies/fraud.json", "The policy of fraud may not be read by you."),
+        (None, "What endpoint fraud-prod serves: You may not do sagemaker:DescribeEndpoint."),
+    ],
+)
+def test_what_of_a_model_may_not_be_read_is_not_missing(
+    unreadable: str | None,
+    said: str,
+    stack: WorldStack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if unreadable:
+        stack.bucket.forbidden.add(stack.bucket.uri(unreadable))
+    else:
+        monkeypatch.setattr(
+            stack,
+            "client",
+            lambda _: SimpleNamespace(describe_endpoint=functools.partial(denied, "sagemaker:DescribeEndpoint")),
+        )
+    found = status_of(capsys)
+    assert model(found)["missing"] == []
+    (line,) = model(found)["not_known"]
+    assert line.startswith(said)
+    assert line in found["not_known"]
+    assert retraining("status") == 0
+    assert "promoted nothing yet" not in capsys.readouterr().out.partition("fraud\n")[2]
+
+
+LOOKS: Final[dict[str, tuple[str, ...]]] = {
+    "status": ("status",),
+    "waits": ("waits",),
+    "waits of a run": ("waits", "run-1"),
+    "signals": ("signals",),
+    "history of a model": ("history", "--model", "fraud"),
+    "history of a run": ("history", "--run", "run-1"),
+    "report": ("report",),
+    "report of a model": ("report", "--model", "fraud"),
+    "report of a run": ("report", "--run", "run-1"),
+    "explain": ("explain", "run-1"),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_look_that_is_not_allowed_is_one_sentence_that_says_who_may(
+    name: str, stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for operation in ("query", "get_item"):
+        monkeypatch.setattr(stack.table._client, operation, functools.partial(denied, "dynamodb:Query"))
+    assert retraining(*LOOKS[name], "--json") == 3
+    said = document(capsys.readouterr().out, "error")["error"]
+    assert said.startswith(
+        "You may not do dynamodb:Query. Whoever has the policy in the stack's output ReviewerPolicyArn may."
+    )
+    assert {each[0] for each in LOOKS.values()} | {"review"} == set(cli.COMMANDS["Look"])
 
 
 # The life of a run.
