@@ -437,7 +437,8 @@ class World:
         bucket = AutomationBucket(session.client("s3"), name("AutomationBucket"))
         return SimpleNamespace(
             place=Place("retraining", "us-east-1"),
-            parameters={},
+            parameters={"ApprovalAccess": "LINK"},
+            outputs={"OperationsTopicArn": "arn:operations"},
             keys=refused,
             client=refused,
             table=HistoryTable(session.client("dynamodb"), name("HistoryTable")),
@@ -1012,16 +1013,19 @@ def play_reviewed(world: World) -> None:
     serving = world.admitted()
     assert world.trained(serving) == "promote"
     world.served(serving)
-    for model, kind in (("tagged", "slot"), ("shipped", "slot"), ("asked", "approval")):
-        world.park(world.admitted(model), kind, "training")
+    asked_run = world.admitted("asked")
+    for run, kind in ((world.admitted("tagged"), "slot"), (world.admitted("shipped"), "slot"), (asked_run, "approval")):
+        world.park(run, kind, "training")
     stack = world.terminal()
     for asked in (
         ("status",),
         ("waits",),
+        ("waits", asked_run.name),
         ("signals",),
         ("history", "--model", "fraud"),
         ("history", "--run", serving.name),
         ("explain", serving.name),
+        ("explain", asked_run.name),
         ("explain", serving.execution_arn),
     ):
         world.outside.doing = f"retraining {asked[0]}"
