@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ops.aws_questions import events, serving, stack, writing
+from ops.aws_questions import chat, events, serving, stack, writing
 from ops.aws_questions.question import Answer, Question
 
 QUESTIONS: Final[tuple[Question, ...]] = (
     *events.QUESTIONS,
     *writing.QUESTIONS,
+    *chat.QUESTIONS,
     *stack.QUESTIONS,
     *serving.QUESTIONS,
     *stack.SERVING_QUESTIONS,

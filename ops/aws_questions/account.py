@@ -573,6 +573,15 @@ def _delete_stack(account: Account, name: str) -> bool:
     return destroyed(account, name)
 
 
+def _delete_plain_stack(account: Account, name: str) -> bool:
+    """A stack that retains nothing."""
+    cloudformation = account.client("cloudformation")
+    status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    if status != "DELETE_IN_PROGRESS":
+        cloudformation.delete_stack(StackName=name)
+    return False
+
+
 def _call(service: str, operation: str, argument: str) -> Callable[[Account, str], bool]:
     def delete(account: Account, name: str) -> bool:
         getattr(account.client(service), operation)(**{argument: [name] if argument == "AlarmNames" else name})
@@ -589,6 +598,7 @@ def _delete_queue(account: Account, name: str) -> bool:
 
 _DELETIONS: Final[dict[str, Callable[[Account, str], bool | str]]] = {
     "stack": _delete_stack,
+    "plain stack": _delete_plain_stack,
     "endpoint": _delete_endpoint,
     "endpoint-config": _call("sagemaker", "delete_endpoint_config", "EndpointConfigName"),
     "model": _call("sagemaker", "delete_model", "ModelName"),

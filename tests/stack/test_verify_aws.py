@@ -12,7 +12,7 @@ import pytest
 
 from local.embedded_aws import EmbeddedAws
 from ops import cli, verify_aws
-from ops.aws_questions import QUESTIONS, Answer, Question, serving
+from ops.aws_questions import QUESTIONS, Answer, Question, chat, serving
 from ops.aws_questions.account import Account, State
 from ops.aws_questions.cost import total
 from ops.terminal import Terminal
@@ -45,6 +45,14 @@ def without_bucket_policy(aws: EmbeddedAws, account: Account) -> Callable[[], An
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.delete_bucket_policy(Bucket=bucket)
     return lambda: s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+def shorter_commands(_: EmbeddedAws, account: Account) -> Callable[[], Any]:
+    """Ask with a command that is longer than the embedded AWS takes, as if the limit were a lower one."""
+    del account
+    limit = chat.COMMAND_LIMIT
+    chat.COMMAND_LIMIT = limit + 1  # type: ignore[misc] # put back by what is given
+    return lambda: setattr(chat, "COMMAND_LIMIT", limit)
 
 
 def allow_every_key(aws: EmbeddedAws, account: Account) -> Callable[[], Any]:
@@ -119,6 +127,7 @@ def lock_settle_rule_out(aws: EmbeddedAws, account: Account) -> Callable[[], Any
 
 SOMEBODY_ELSE = '{"userArn": "arn:aws:iam::000000000000:user/somebody-else"}'
 OTHERWISE: list[tuple[str, str, Otherwise]] = [
+    ("slack-actions", "a command of 100 characters is too long", shorter_commands),
     ("rule-by-resource-policy", "a role is asked for", answered("lambda", "AddPermission", {}, status=201)),
     ("pattern-or", "no branch matches", answered("events", "TestEventPattern", {"Result": False})),
     ("dead-letter-with-sqs-key", "nothing arrives", answered("sqs", "ReceiveMessage", {}, times=500)),
