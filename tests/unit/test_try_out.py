@@ -78,7 +78,7 @@ VIOLATIONS = {
         ("r.json", REPORT, 0, "drift report", "RETRAIN", "so the policy of fraud retrains"),
         ("r.json", {**REPORT, "observed": 0.5}, 1, "drift report", "OBSERVE", "which the policy only observes"),
         ("r.json", {"model": "fraud", "drift_detected": False}, 1, "drift report", "SKIP", "Nothing to retrain for"),
-        ("r.json", {"model": "fraud", "treshold": 1}, 1, "drift report", "REJECT", "has no numbers"),
+        ("r.json", {"model": "fraud", "treshold": 1}, 1, "drift report", "REJECT", "did you mean that"),
         ("e.json", drift(model="fraud"), 0, "event 'Drift Detected'", "RETRAIN", "Severity critical"),
         ("e.json", {**drift(), "detail-type": "Drift"}, 1, "event 'Drift'", "REJECT", "Nothing here understands"),
         ("d.csv", "a\nYES\n", 0, "decision file", "RETRAIN", "The decision file says YES."),
