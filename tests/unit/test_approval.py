@@ -38,6 +38,9 @@ from orchestration.steps.approvals import ruled
 
 ASKED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LADDER = Ladder.start(ASKED, {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24})
+NEVER = {"remind_hours": 1, "escalate_hours": 3, "expire_hours": 3}
+"""A ladder on which no deputy's time comes."""
+
 ADA, GRACE = "arn:aws:iam::111122223333:user/ada", "arn:aws:iam::111122223333:user/grace"
 PAUSED = KillSwitch("model:fraud", "ops", "Incident 7.", ASKED.isoformat())
 
@@ -301,6 +304,7 @@ class TestVotes:
             ({"voters": ["ana"], "deputies": ["ana"], "approvals_needed": 2}, False),
             ({"voters": ["ana"], "deputies": ["bob"], "approvals_needed": 2}, True),
             ({"voters": ["ana", "bob"], "approvals_needed": 2, "asked_by": ["bob"]}, False),
+            ({"voters": ["ana"], "deputies": ["bob"], "approvals_needed": 2, "ladder": NEVER}, False),
         ],
     )
     def test_where_those_who_may_answer_are_not_enough_nobody_can_approve(

@@ -114,6 +114,8 @@ def test_a_text_is_shown_up_to_1000_characters_and_a_notice_up_to_4000() -> None
         view = View("t", "k", "w" * length)
         assert (view.as_json()["notice"] == "w" * length) is whole
         assert (f"<p>{'w' * length}</p>" in render(view)) is whole
+        hinted = View("t", "k", "n", form=FULL.form, hint="w" * length)
+        assert (f"<p>{'w' * length}</p>" in render(hinted)) is whole
 
 
 def test_no_answer_is_kept_by_a_cache_told_to_another_page_or_listed() -> None:

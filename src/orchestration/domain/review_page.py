@@ -119,7 +119,7 @@ def _form(form: Form, hint: str) -> str:
     approve = button if form.approves else ""
     return (
         '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
-        + (f"<p>{html(hint)}</p>\n" if hint else "")
+        + (f"<p>{html(cut(hint, NOTICE_SHOWN))}</p>\n" if hint else "")
         + f'<form method="post" action="{html(form.action)}">\n'
         f'<input type="hidden" name="subject" value="{html(form.subject)}">\n{nonce}'
         '<label for="comment">Comment</label>\n'

@@ -371,7 +371,8 @@ def nobody_left(data: Mapping[str, Any], parked_at: str) -> str | None:
         parked_at: when it was asked.
     """
     who, needed, asked_by = MayAnswer.of(data, parked_at), int(data["approvals_needed"]), data.get("asked_by") or ()
-    names = {*who.voters, *who.deputies}
+    ladder = Ladder.start(datetime.fromisoformat(parked_at), data["ladder"])
+    names = {*who.voters, *(who.deputies if who.since < ladder.expire_at else ())}
     if not who.voters or any(name.endswith("*") for name in names) or len(names.difference(asked_by)) >= needed:
         return None
     asker = f", without {' and '.join(asked_by)}, who asked for the run" if asked_by else ""
