@@ -47,9 +47,9 @@ def answer(event: Any, ports: ApprovalPorts) -> str:
     if asked is None:
         return answer_line(NOT_A_BUTTON)
     try:
-        return answer_line(_answer(asked, ports))
+        return _answer(asked, ports)
     except ContentionError as error:
-        return answer_line(f"{error} Press the button again.")
+        return answer_line(str(error), "Press the button again.")
     except Exception as error:  # noqa: BLE001 - the channel gets a sentence; what happened is logged without the request
         LOG.error("SlackPressFailed", extra={"error": type(error).__name__})  # noqa: TRY400 - a traceback may quote values
         raise OrchestrationError(
@@ -61,6 +61,10 @@ def _answer(asked: Press, ports: ApprovalPorts) -> str:
     speaker = ports.settings.speaker
     if asked.button is Button.EXPLAIN:
         wait = approval_of_nonce(ports, asked.run_id, asked.nonce, Via.CHANNEL)
-        return explained(wait, speaker, ports.now(), pause_over(ports, wait)) if wait is not None else NOT_VALID
+        return (
+            explained(wait, speaker, ports.now(), pause_over(ports, wait))
+            if wait is not None
+            else answer_line(NOT_VALID)
+        )
     came = decide(ports, Ballot(asked.run_id, ANSWERS[asked.button], None, Via.CHANNEL, nonce=asked.nonce))
-    return told(came.wait, came.code, came.sentence, speaker) if came.wait is not None else NOT_VALID
+    return told(came.wait, came.code, came.sentence, speaker) if came.wait is not None else answer_line(NOT_VALID)

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from ops.assignments import assignments
 from ops.audit.records import read_anchor, read_record
 from ops.stack import OperatorError
-from orchestration import approval_handler, handler, operator_handler, promotion_handler
+from orchestration import approval_handler, handler, operator_handler, promotion_handler, slack_handler
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import RETRAINING_SOURCE, WaitKind
 from orchestration.domain.errors import OrchestrationError, PolicyError
@@ -38,7 +38,9 @@ from orchestration.domain.policy import (
 )
 from orchestration.domain.signal import Signal
 from orchestration.domain.signals import read_signal
+from orchestration.domain.slack_buttons import Button
 from orchestration.domain.training_output import TrainingOutput
+from orchestration.domain.votes import CHANNEL
 from orchestration.settings import ApprovalAccess
 from orchestration.stores.alarms_cloudwatch import new_state
 from orchestration.stores.models import StoredModel
@@ -453,9 +455,9 @@ NONCE: Final = "nonce-0".ljust(43, "A")
 """Of the one link that was sent."""
 
 
-def asked_world(access: ApprovalAccess = ApprovalAccess.IAM) -> World:
+def asked_world(access: ApprovalAccess = ApprovalAccess.IAM, *, slack: bool = False) -> World:
     """A run whose promotion people are asked about; made once and set back after each input."""
-    world, items, objects, answers = _asked(access)
+    world, items, objects, answers = _asked(access, slack=slack)
     world.database.items = copy.deepcopy(items)
     world.bucket.objects = dict(objects)
     world.executions.answers = dict(answers)
@@ -464,9 +466,9 @@ def asked_world(access: ApprovalAccess = ApprovalAccess.IAM) -> World:
 
 
 @functools.cache
-def _asked(access: ApprovalAccess) -> tuple[World, Any, dict[str, bytes], dict[str, Any]]:
-    world = World(approval_access=access)
-    stories.asked(world)
+def _asked(access: ApprovalAccess, *, slack: bool) -> tuple[World, Any, dict[str, bytes], dict[str, Any]]:
+    world = World(approval_access=access, slack_approvals=slack)
+    stories.asked(world, approval={"training": "never", "promotion": "always", "channel": "always"})
     return world, copy.deepcopy(world.database.items), dict(world.bucket.objects), dict(world.executions.answers)
 
 
@@ -518,6 +520,21 @@ def play_vote(given: bytes) -> None:
         whole(world)
         decided(world, json.dumps(sent))
         must(signed or world.database.items == before, "changed something for somebody who is not proven")
+
+
+def play_press(given: bytes) -> None:
+    """A button in Slack. Nothing changes without the whole secret, and an explanation changes nothing."""
+    sent = document(given)
+    if sent is ...:
+        return
+    world = asked_world(slack=True)
+    before = copy.deepcopy(world.database.items)
+    answer = slack_handler.answer(sent, world.ports)
+    must(isinstance(answer, str) and "\n" not in answer and len(answer) < 5000, "answers in another form than a line")
+    whole(world)
+    must(world.database.items == before or f"run-1.{NONCE}" in json.dumps(sent), "a press of nobody")
+    must(world.database.items == before or "explain" not in sent, "explaining changed something")
+    must(world.database.items == before or f"by {CHANNEL}" in answer, "changed something and does not say so")
 
 
 def play_proof(given: bytes) -> None:
@@ -720,6 +737,11 @@ READERS: Final[dict[str, Reader]] = {
         play_link, link_requests, words=("&nonce=", NONCE[:-1], NONCE[:-1] + "B", "run=run-1&", "decision=REJECTED&")
     ),
     "vote": Reader(play_vote, votes, words=("APPROVED", "REJECTED", "run-2", "bearer link")),
+    "press": Reader(
+        play_press,
+        lambda: [json.dumps({button: f"run-1.{NONCE}"}).encode() for button in Button],
+        words=("approve", "explain", NONCE[:-1], "run-2.", '"'),
+    ),
     "proof": Reader(
         play_proof, proofs, structured=False, words=("X-Amz-Signature=", "&Action=GetCallerIdentity", "%20", "host;")
     ),

@@ -303,10 +303,10 @@ class TestExplain:
     def test_what_others_wrote_is_one_line_of_text_and_not_too_long(self, slack: World) -> None:
         message = asked(slack)
         wait = wait_of(slack)
-        why = "<!channel> *bold* https://evil.com\n> quote " + "x" * 9000
+        why = "<!channel> *bold* https://evil.com\n> quote " + "&x" * 9000
         assert slack.table.change_wait(wait, replace(wait, data={**wait.data, "why": why}))
         said = press(slack, "explain", message)
-        assert len(said) <= 1500
+        assert len(said) <= 1200
         for mark in ("<!", "*bold", "https://", "\n"):
             assert mark not in said
         assert said.endswith(STACK), "how to go on is not what is cut"

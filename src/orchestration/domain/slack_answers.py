@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.approval_view import FOLLOWS
-from orchestration.domain.channel_text import chat_line, cut, fitted
+from orchestration.domain.channel_text import chat_line, fitted
 from orchestration.domain.failures import ended
 from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
 from orchestration.domain.switches import paused_sentence
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
     from orchestration.domain.switches import KillSwitch
     from orchestration.domain.wait import Wait
 
-ANSWER_LIMIT: Final = 1500
-"""Characters of an answer; the channel is to be read."""
-
-WHY_SHOWN: Final = 600
-"""Characters of why people are asked."""
+PART_LIMIT: Final = 600
+"""Characters of a part of an answer, by itself: a long reason cuts off nothing of how to go on. The channel is to be read."""
 
 NOT_A_BUTTON: Final = (
     "This is none of the buttons under a message. Nothing was decided. Use those, or the commands that it names."
@@ -33,23 +30,23 @@ NOT_A_BUTTON: Final = (
 NOT_VALID: Final = "This button is not valid. Nothing was decided. Use the newest message about the run."
 
 
-def answer_line(text: str) -> str:
+def answer_line(*parts: str) -> str:
     """An answer as the channel sees it: one line, of text alone."""
-    return fitted(text, ANSWER_LIMIT, chat_line)
+    return " ".join(fitted(part, PART_LIMIT, chat_line) for part in parts if part)
 
 
 def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | None) -> str:
     """What an approval asks, how it stands, and what the buttons would do."""
     head, look = _head(wait), f"All of it: {speaker.command('explain', wait.run_id)}"
     if wait.result is not None:
-        return f"{head} It was decided: {ended(wait.result.reason)} {look}"
+        return answer_line(head, f"It was decided: {ended(wait.result.reason)}", look)
     deadline, data = datetime.fromisoformat(wait.deadline), wait.data
     verdict = weigh(wait, Vote(Answer.APPROVED, CHANNEL, Via.CHANNEL, "", now.isoformat()), now=now, paused=paused)
     if now >= deadline:
-        return f"{head} {verdict.sentence} {look}"
+        return answer_line(head, verdict.sentence, look)
     parts = [
         head,
-        ended(cut(str(data["why"]), WHY_SHOWN)),
+        ended(str(data["why"])),
         f"Severity {data.get('severity') or 'unknown'}. {len(data['votes'])} of {data['approvals_needed']} approvals are given.",
         f"{duration(deadline - now)} are left, until {stamp(deadline)}, then the answer is no.",
     ]
@@ -59,7 +56,7 @@ def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | 
         parts += [f"{paused_sentence(paused)} Reject works.", *resume_steps(speaker, [paused.scope])]
     else:
         parts += [verdict.sentence.removesuffix(" Nothing was decided."), *how_to_decide(speaker, wait.run_id)]
-    return " ".join([*parts, look])
+    return answer_line(*parts, look)
 
 
 def told(wait: Wait, code: VoteCode, sentence: str, speaker: Speaker) -> str:
@@ -71,13 +68,14 @@ def told(wait: Wait, code: VoteCode, sentence: str, speaker: Speaker) -> str:
         sentence: that, for people.
         speaker: the stack.
     """
-    after = ""
+    after: tuple[str, ...] = ()
     if code is VoteCode.DECIDED and wait.result is not None and wait.result.ruling is not None:
-        after = FOLLOWS[wait.subject, wait.result.ruling.approved]
+        after = (FOLLOWS[wait.subject, wait.result.ruling.approved],)
     elif code in {VoteCode.NAME_NEEDED, VoteCode.NO_VOTER}:
-        after = " ".join(how_to_decide(speaker, wait.run_id))
-    see = f"What happens: {speaker.command('history', run=wait.run_id)}"
-    return " ".join(filter(None, [_head(wait), ended(sentence), after, see]))
+        after = how_to_decide(speaker, wait.run_id)
+    return answer_line(
+        _head(wait), ended(sentence), *after, f"What happens: {speaker.command('history', run=wait.run_id)}"
+    )
 
 
 def _head(wait: Wait) -> str:
