@@ -493,7 +493,7 @@ class TestThePage:
         ]
         of_console = [address for address in addresses if address.startswith("https://console.aws.amazon.com/")]
         assert [nonce in address for address in addresses if address not in of_console] == [True]
-        assert told.count("\n- Look and decide: ") == told.count("Look and decide: https://") == 1
+        assert told.count("\n- Look and decide: https://") == told.count("Look and decide: https://") == 1
         assert "evil[.]com" in told
         assert "evil.com" not in told
         assert (page.status, "<script" in page.body, "&lt;script&gt;" in page.body) == (200, False, True)
