@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.capacity import lacks_capacity
 from orchestration.domain.contracts import Next, Status
@@ -11,6 +11,9 @@ from orchestration.domain.failures import execution_sentence, job_sentence, said
 from orchestration.domain.fence import EndpointSight, foreign_deployment
 from orchestration.domain.json_values import mapping, text
 from orchestration.domain.wait import Result
+
+if TYPE_CHECKING:
+    from orchestration.domain.jobs import Job
 
 ENDPOINT_FAILED: Final = frozenset({"Failed", "OutOfService", "UpdateRollbackFailed"})
 PIPELINE_FAILED: Final = {"Failed": "PipelineFailed", "Stopped": "PipelineStopped"}
@@ -100,7 +103,7 @@ class Ended:
     """What a training or a deployment came to, by its target's own account.
 
     ``error`` names a failure. ``output`` is what it gave back: an object, or the JSON text of one. ``no_capacity``: it failed
-    for want of a quota or of instances, and may well go on another time.
+    for want of a quota or of instances, and may well go on another time. ``jobs`` is what ran for it, where that is known.
     """
 
     succeeded: bool
@@ -108,6 +111,7 @@ class Ended:
     error: str | None = None
     output: Any = None
     no_capacity: bool = False
+    jobs: tuple[Job, ...] = ()
 
 
 def execution_ended(described: dict[str, Any] | None) -> Ended | None:

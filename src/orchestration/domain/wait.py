@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.jobs import Job
+from orchestration.domain.json_values import sequence
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.votes import Ruling
 
@@ -31,8 +33,8 @@ class WaitState(StrEnum):
 class Result:
     """What a wait came to: where the workflow goes, why, and the run's outcome if it ends here.
 
-    ``output`` is what a training gave, ``ruling`` what people decided. ``again``: the signal is to be decided anew.
-    ``withdrawn``: nobody waited any more, so it says nothing of the run.
+    ``output`` is what a training gave, ``jobs`` what ran for it, as far as that is known; ``ruling`` is what people decided.
+    ``again``: the signal is to be decided anew. ``withdrawn``: nobody waited any more, so it says nothing of the run.
     """
 
     next: Next
@@ -42,12 +44,15 @@ class Result:
     ruling: Ruling | None = None
     again: bool = False
     withdrawn: bool = False
+    jobs: tuple[Job, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
         """The result as table and evidence keep it: flat JSON, without what it does not say."""
         record: dict[str, Any] = {"next": self.next, "reason": self.reason, "outcome": self.outcome}
         if self.output is not None:
             record["output"] = asdict(self.output)
+        if self.jobs:
+            record["jobs"] = [job.as_record() for job in self.jobs]
         if self.ruling is not None:
             record |= asdict(self.ruling)
         return record | {name: True for name in ("again", "withdrawn") if getattr(self, name)}
@@ -63,6 +68,7 @@ class Result:
             ruling=Ruling.of(record) if record.get("decision") else None,
             again=bool(record.get("again")),
             withdrawn=bool(record.get("withdrawn")),
+            jobs=tuple(map(Job.of, sequence(record.get("jobs")))),
         )
 
 

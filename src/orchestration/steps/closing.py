@@ -136,7 +136,8 @@ def _after(
                 returning=signal.get("kind") in RETURNING and not record_unproven(signal),
             ),
         )
-    links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state, died=died))
+    jobs = facts["training"].jobs if "training" in facts else ()
+    links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state, jobs, died=died))
     work: list[tuple[DueItem, Callable[[Any, DueItem], Worked]]] = [
         (report_told(run.run_id, run.model, now, links), tell),
         (status_told(run.run_id, run.model, conclusion.outcome, now, links), tell),

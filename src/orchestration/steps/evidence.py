@@ -18,8 +18,9 @@ from orchestration.domain.json_values import mapping
 from orchestration.domain.records import evidence_key, is_approval_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from orchestration.domain.jobs import Job
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
@@ -151,15 +152,22 @@ def approval_body(wait: Wait) -> dict[str, Any]:
 
 
 def outcome_record(
-    ports: ApprovalPorts, run: StoredRun, earlier: Sequence[dict[str, Any]], state: StoredModel, *, died: bool
+    ports: ApprovalPorts,
+    run: StoredRun,
+    earlier: Sequence[dict[str, Any]],
+    state: StoredModel,
+    jobs: Iterable[Job],
+    *,
+    died: bool,
 ) -> Record:
-    """What a run came to, every status of its life, and its model's state after it.
+    """What a run came to, what ran for it, every status of its life, and its model's state after it.
 
     Args:
         ports: the outside.
         run: the run with its outcome.
         earlier: its statuses so far.
         state: the model's state after it.
+        jobs: what ran for its training, where that was over before the run was.
         died: whether its execution ended without recording an outcome.
     """
     finish = ports.table.finish_of(run.run_id)
@@ -172,6 +180,7 @@ def outcome_record(
         "died": died,
         "policy": _policy(run),
         "finish": None if finish is None else finish.as_record(),
+        "jobs": [job.as_record() for job in jobs],
         "started_at": run.started_at,
         "ended_at": run.ended_at,
         "statuses": [

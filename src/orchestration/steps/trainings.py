@@ -11,7 +11,8 @@ from orchestration.domain.capacity import given_up, lacks_capacity, waiting_sent
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.intention import training_subject
-from orchestration.domain.json_values import text
+from orchestration.domain.jobs import Job, jobs_of_steps, kept, trained
+from orchestration.domain.json_values import sequence, text
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.results import (
     TRAINING_TIMED_OUT,
@@ -58,7 +59,8 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
         return None if described is None and not certain else execution_ended(described)
     if task.kind is TargetKind.TRAINING_JOB:
         job = ports.sagemaker.training_job(task.name)
-        return None if job is None and not certain else training_job_ended(job)
+        ended = None if job is None and not certain else training_job_ended(job)
+        return ended if ended is None or job is None else replace(ended, jobs=(trained(job),))
     arn = _pipeline_execution(ports, task, started_at)
     if arn is None:
         return pipeline_ended(None) if certain else None
@@ -70,19 +72,28 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     if found is None:
         return None
     steps = ports.sagemaker.pipeline_steps(arn)
+    found = replace(found, jobs=tuple(jobs_of_steps(steps)))
     if not found.succeeded:
         why = step_failures(steps)
         return replace(found, reason=f"{found.reason} {why}".strip(), no_capacity=lacks_capacity(why))
     if (cached := taken_from_cache(steps)) is not None:
         told = f"Step {cached} took an earlier result from its pipeline's cache, so nothing was trained. Switch its CacheConfig off."
-        return Ended(succeeded=False, reason=told, error="NothingTrained")
+        return replace(found, succeeded=False, reason=told, error="NothingTrained")
     job_arn, package = trained_by_pipeline(steps)
-    trained = ports.sagemaker.training_job(job_arn.rsplit("/", 1)[-1]) if job_arn else None
-    created = trained.get("CreationTime") if trained else None
+    last = ports.sagemaker.training_job(job_arn.rsplit("/", 1)[-1]) if job_arn else None
+    created = last.get("CreationTime") if last else None
     if created is not None and created < datetime.fromisoformat(started_at) - CLOCK_SKEW:
         told = f"The pipeline names training job {job_arn}, which is older than the run, so nothing was trained."
-        return Ended(succeeded=False, reason=told, error="NothingTrained")
-    return replace(found, output={**(trained_model(trained) if trained else {}), "model_package_arn": package})
+        return replace(found, succeeded=False, reason=told, error="NothingTrained")
+    jobs = tuple(trained(last) if last and job.name == last.get("TrainingJobName") else job for job in found.jobs)
+    return replace(found, jobs=jobs, output={**(trained_model(last) if last else {}), "model_package_arn": package})
+
+
+def with_jobs(ports: Ports, wait: Wait, found: Ended) -> Ended:
+    """What a training came to, with what ran for it, for its earlier attempts too: jobs that were only named are looked up."""
+    earlier = [Job.of(job) for job in sequence(wait.data.get("jobs"))]
+    named = kept([*earlier, *found.jobs])
+    return replace(found, jobs=tuple(ports.sagemaker.looked_up(job) if job.named else job for job in named))
 
 
 def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
@@ -96,11 +107,12 @@ def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:
     if found.succeeded:
         output = read_training_output(found.output, output_uri=output_uri)
         if isinstance(output, str):
-            return Result(Next.EVALUATE, f"The training's output {output}.", Status.TRAINING_FAILED)
-        return Result(Next.EVALUATE, found.reason, output=output)
+            said = f"The training's output {output}."
+            return Result(Next.EVALUATE, said, Status.TRAINING_FAILED, jobs=found.jobs)
+        return Result(Next.EVALUATE, found.reason, output=output, jobs=found.jobs)
     timed_out = found.error == TRAINING_TIMED_OUT or (overdue and found.error in STOPPED_ERRORS)
     outcome = Status.TRAINING_TIMED_OUT if timed_out else Status.TRAINING_FAILED
-    return Result(Next.EVALUATE, text(found.reason, 2000) or "no reason given", outcome)
+    return Result(Next.EVALUATE, text(found.reason, 2000) or "no reason given", outcome, jobs=found.jobs)
 
 
 def told_waiting(ports: Ports, run: StoredRun, wait: Wait, said: str, hours: float) -> None:
@@ -126,6 +138,7 @@ def try_again(
     """
     said = found.reason if found.no_capacity else wait.data.get("said", found.reason)
     data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
+    data |= {"jobs": [job.as_record() for job in found.jobs]} if found.jobs else {}
     again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
     if overdue(again, hours, ports.now()):
         return given_up(said, hours)

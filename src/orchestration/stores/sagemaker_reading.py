@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from orchestration.domain.fence import EndpointSight
+from orchestration.domain.jobs import Job, Use, processed, trained
 from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing, StepListing, listed_step
 from orchestration.domain.serving import Champion, model_names
 from orchestration.stores.service_errors import Meaning, meaning, transient
@@ -94,6 +96,21 @@ class SageMaker:
     def training_job(self, name: str) -> dict[str, Any] | None:
         """DescribeTrainingJob."""
         return _found(lambda: self._client.describe_training_job(TrainingJobName=name))
+
+    def looked_up(self, job: Job) -> Job:
+        """A training or processing job that is known by its name, as it is described; one that is not says why.
+
+        Raises:
+            ClientError: a passing fault.
+        """
+        trains = job.use is Use.TRAINING
+        try:
+            described = (self.training_job if trains else self.processing_job)(job.name)
+        except ClientError as error:
+            return replace(job, unknown=f"SageMaker did not describe it ({_refused(error)}).")
+        if described is None:
+            return replace(job, unknown="SageMaker does not know it any more.")
+        return trained(described) if trains else processed(described)
 
     def pipeline_steps(self, execution_arn: str) -> list[dict[str, Any]]:
         """ListPipelineExecutionSteps, in the order the steps started."""

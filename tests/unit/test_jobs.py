@@ -1,0 +1,207 @@
+"""What ran for a training: taken from SageMaker's descriptions, kept in the outcome, and not known where they do not say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops.record_schemas import schema_finding
+from orchestration.domain.contracts import WaitKind
+from orchestration.domain.jobs import JOBS_KEPT, Job, Use, jobs_of_steps, kept, processed, trained
+from tests.unit import stories
+from tests.unit.fake_services import client_error
+from tests.unit.fakes import World
+from tests.unit.stories import do
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ACCOUNT = "arn:aws:sagemaker:us-east-1:111122223333"
+PIPELINE = f"{ACCOUNT}:pipeline/fraud"
+RESOURCES = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 10}
+TRAINED: dict[str, Any] = {
+    "TrainingJobName": "train-1",
+    "TrainingJobStatus": "Completed",
+    "ResourceConfig": RESOURCES,
+    "TrainingStartTime": NOON,
+    "TrainingEndTime": NOON + timedelta(minutes=10),
+    "BillableTimeInSeconds": 500,
+}
+PROCESSED: dict[str, Any] = {
+    "ProcessingJobName": "prepare-1",
+    "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}},
+    "ProcessingStartTime": NOON,
+    "ProcessingEndTime": NOON + timedelta(minutes=3),
+}
+NO_TIME = "SageMaker's description does not say for how long it is billed."
+NO_INSTANCES = "SageMaker's description names no instances."
+
+
+@pytest.mark.parametrize(
+    ("more", "instances", "seconds", "unknown"),
+    [
+        ({}, (("ml.m5.large", 2),), 500, None),
+        ({"BillableTimeInSeconds": None}, (("ml.m5.large", 2),), 600, None),
+        ({"BillableTimeInSeconds": None, "EnableManagedSpotTraining": True}, (("ml.m5.large", 2),), None, NO_TIME),
+        ({"BillableTimeInSeconds": None, "TrainingEndTime": None}, (("ml.m5.large", 2),), None, NO_TIME),
+        (
+            {"ResourceConfig": {"InstanceGroups": [RESOURCES, {**RESOURCES, "InstanceType": "ml.g5.xlarge"}]}},
+            (("ml.m5.large", 2), ("ml.g5.xlarge", 2)),
+            500,
+            None,
+        ),
+        ({"ResourceConfig": {"InstanceGroups": [RESOURCES, {"InstanceType": "ml.g5.xlarge"}]}}, (), 500, NO_INSTANCES),
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large"}}, (), 500, NO_INSTANCES),
+        ({"ResourceConfig": None}, (), 500, NO_INSTANCES),
+        (
+            {"ResourceConfig": {**RESOURCES, "TrainingPlanArn": f"{ACCOUNT}:training-plan/p"}},
+            (("ml.m5.large", 2),),
+            500,
+            "A training plan paid for its instances.",
+        ),
+    ],
+)
+def test_a_training_job_ran_on_what_its_description_names_for_as_long_as_it_bills(
+    more: dict[str, Any], instances: Any, seconds: float | None, unknown: str | None
+) -> None:
+    spot = more.get("EnableManagedSpotTraining", False)
+    assert trained({**TRAINED, **more}) == Job(Use.TRAINING, "train-1", instances, seconds, spot, unknown)
+
+
+def test_a_job_that_never_came_to_its_instances_is_billed_nothing() -> None:
+    waited = {"TrainingJobName": "train-1", "TrainingJobStatus": "Failed", "ResourceConfig": RESOURCES}
+    assert trained(waited) == Job(Use.TRAINING, "train-1", (("ml.m5.large", 2),), 0.0)
+    assert processed({**{key: PROCESSED[key] for key in ("ProcessingJobName", "ProcessingResources")}}).seconds == 0
+
+
+def test_spot_is_billed_for_less_than_it_ran_and_said_to_be_spot() -> None:
+    job = trained({**TRAINED, "EnableManagedSpotTraining": True, "BillableTimeInSeconds": 120})
+    assert (job.seconds, job.spot, job.unknown) == (120, True, None)
+
+
+def test_a_processing_job_ran_from_its_start_to_its_end() -> None:
+    assert processed(PROCESSED) == Job(Use.PROCESSING, "prepare-1", (("ml.m5.xlarge", 1),), 180)
+    assert processed({**PROCESSED, "ProcessingEndTime": None}).unknown == NO_TIME
+
+
+STEPS = [
+    {"StepName": "Prepare", "Metadata": {"ProcessingJob": {"Arn": f"{ACCOUNT}:processing-job/prepare-1"}}},
+    {"StepName": "Check", "Metadata": {"QualityCheck": {"CheckJobArn": f"{ACCOUNT}:processing-job/check-1"}}},
+    {
+        "StepName": "Old",
+        "Metadata": {"TrainingJob": {"Arn": f"{ACCOUNT}:training-job/old"}},
+        "CacheHitResult": {"SourcePipelineExecutionArn": "last month's"},
+    },
+    {"StepName": "Train", "Metadata": {"TrainingJob": {"Arn": f"{ACCOUNT}:training-job/train-1"}}},
+    {"StepName": "Score", "Metadata": {"TransformJob": {"Arn": f"{ACCOUNT}:transform-job/score-1"}}},
+    {"StepName": "Good", "Metadata": {"Condition": {"Outcome": "True"}}},
+    {"StepName": "Register", "Metadata": {"RegisterModel": {"Arn": f"{ACCOUNT}:model-package/fraud/1"}}},
+    {"StepName": "Waits"},
+]
+
+
+def test_the_jobs_of_a_pipeline_are_those_its_steps_ran() -> None:
+    assert jobs_of_steps(STEPS) == [
+        Job(Use.PROCESSING, "prepare-1"),
+        Job(Use.PROCESSING, "check-1"),
+        Job(Use.TRAINING, "train-1"),
+        Job(None, "Score", unknown="What a step of kind TransformJob runs on is not looked up."),
+    ]
+
+
+def test_of_many_jobs_the_first_are_kept_and_the_others_counted() -> None:
+    jobs = [Job(Use.TRAINING, f"t-{number}") for number in range(JOBS_KEPT + 3)]
+    assert kept(jobs[:JOBS_KEPT]) == tuple(jobs[:JOBS_KEPT])
+    assert [job.name for job in kept(jobs)][-2:] == [f"t-{JOBS_KEPT - 1}", "3 more"]
+
+
+@pytest.mark.parametrize("junk", [None, 7, "x", [], {}, {"use": "x"}, {"instances": [[]]}, {"seconds": "a"}])
+def test_a_record_that_says_nothing_of_a_job_is_not_known(junk: Any) -> None:
+    job = Job.of(junk)
+    assert job.unknown is not None
+    assert Job.of(job.as_record()) == job
+
+
+def test_a_job_is_read_again_as_it_was_kept() -> None:
+    for job in (trained(TRAINED), processed(PROCESSED), *jobs_of_steps(STEPS)[-1:]):
+        assert Job.of(job.as_record()) == job
+
+
+# In a run.
+
+
+def begun(world: World, **training: Any) -> None:
+    """The run's training was taken by its target."""
+    stories.with_slot(world, training={"max_hours": 2, **training})
+    assert do(world, "train", token="training") == {"started": True}
+
+
+def ended(world: World, token: str = "training") -> list[dict[str, Any]]:
+    """The run is closed after its training; gives the jobs in its outcome."""
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert stories.next_of(world, token) == "evaluate"
+    do(world, "close", failure={"error": "Boom", "cause": "It broke."})
+    outcome = world.read("evidence/fraud/run-1/outcome.json")
+    assert schema_finding(outcome) is None
+    jobs: list[dict[str, Any]] = outcome["jobs"]
+    return jobs
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed"])
+def test_the_outcome_names_what_every_job_of_a_pipeline_ran_on_however_it_ended(status: str, world: World) -> None:
+    begun(world, target=PIPELINE)
+    (arn,) = world.sagemaker.pipelines
+    world.sagemaker.pipelines[arn]["PipelineExecutionStatus"] = status
+    world.sagemaker.steps[arn] = [{"StepStatus": "Succeeded", **step} for step in STEPS if step["StepName"] != "Old"]
+    world.sagemaker.jobs["prepare-1"] = PROCESSED
+    world.sagemaker.trainings["train-1"] = TRAINED
+    jobs = ended(world)
+    assert [(job["use"], job["name"], job["instances"], job["seconds"]) for job in jobs[:1] + jobs[2:3]] == [
+        ("processing", "prepare-1", [{"type": "ml.m5.xlarge", "count": 1}], 180),
+        ("training", "train-1", [{"type": "ml.m5.large", "count": 2}], 500),
+    ]
+    assert jobs[1]["unknown"] == "SageMaker does not know it any more."
+    assert jobs[3]["unknown"] == "What a step of kind TransformJob runs on is not looked up."
+
+
+def test_a_job_that_may_not_be_described_is_said_to_be_so_and_holds_up_no_training(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: Any) -> dict[str, Any]:
+        raise client_error("AccessDeniedException", "no", "DescribeProcessingJob")
+
+    begun(world, target=PIPELINE)
+    (arn,) = world.sagemaker.pipelines
+    world.sagemaker.pipelines[arn]["PipelineExecutionStatus"] = "Succeeded"
+    world.sagemaker.steps[arn] = [{"StepStatus": "Succeeded", **STEPS[0]}]
+    monkeypatch.setattr(world.sagemaker, "describe_processing_job", denied)
+    (job,) = ended(world)
+    assert job["unknown"] == "SageMaker did not describe it (AccessDeniedException)."
+
+
+def test_what_the_team_s_own_state_machine_ran_is_in_no_record(world: World) -> None:
+    stories.trained(world)
+    do(world, "close", failure={"error": "Boom", "cause": "It broke."})
+    assert world.read("evidence/fraud/run-1/outcome.json")["jobs"] == []
+
+
+def test_jobs_of_attempts_that_got_no_instances_stay_beside_the_last(world: World) -> None:
+    request = {
+        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+        "RoleArn": "arn:aws:iam::111122223333:role/train",
+        "ResourceConfig": RESOURCES,
+    }
+    begun(world, target="training-job", request=request)
+    (first,) = world.sagemaker.trainings
+    lacking = "CapacityError: Unable to provision requested ML compute capacity."
+    world.sagemaker.trainings[first] |= {"TrainingJobStatus": "Failed", "FailureReason": lacking}
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert do(world, "train", token="again") == {"started": True}
+    wait = world.table.wait("run-1", WaitKind.TRAINING)
+    assert wait is not None
+    assert wait.attempt == 2
+    _, second = world.sagemaker.trainings
+    world.sagemaker.trainings[second] |= {**TRAINED, "TrainingJobName": second}
+    assert [(job["name"], job["seconds"]) for job in ended(world, "again")] == [(first, 0), (second, 500)]
