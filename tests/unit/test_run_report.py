@@ -16,6 +16,7 @@ from orchestration.domain.contracts import OUTCOMES, DueKind
 from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.page import html
 from orchestration.domain.policy import Evaluation
+from orchestration.domain.prices import packaged_prices
 from orchestration.domain.records import report_key, reported_run, sha256
 from orchestration.domain.report_page import report_page
 from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, record_keys, run_report
@@ -208,7 +209,7 @@ def test_hostile_and_huge_records_stay_text_within_150_kb_and_say_what_is_left_o
 def test_a_record_that_is_not_there_is_said_to_be_not_known(lost: str, world: World) -> None:
     promoted(world)
     found = {**records(world).found, lost: {}}
-    report = run_report(RunRecords("fraud", "run-1", "automation", found))
+    report = run_report(RunRecords("fraud", "run-1", "automation", found), packaged_prices())
     if lost != "evaluation" or report.outcome == "PROMOTED":
         assert (
             any(f"record {lost} is not there" in sentence for sentence in report.unknown)
@@ -299,7 +300,7 @@ def test_a_run_whose_execution_was_stopped_passed_nothing_that_it_never_came_to(
     passed = [stop["state"] for stop in report["way"] if stop["passed"]]
     assert passed[-1] == "RequestPromotionApproval"
     # Each of the five, and the choice behind each but TriggerTrainingPipeline.
-    assert (len(passed), report["transitions"]) == (5, 9)
+    assert (len(passed), report["price"]["transitions"]) == (5, 9)
     text = page(world)
     assert "Its execution ended without recording an outcome." in text
     assert "RetrainingStopped" not in text
@@ -319,7 +320,7 @@ def test_a_training_that_never_began_was_tried(world: World) -> None:
         {"status": status, "at": "2026-03-02T12:00:00+00:00"} for status in ("RETRAINING_DECIDED", "NO_CAPACITY")
     ]
     found["outcome"] = {**found["outcome"], "outcome": "NO_CAPACITY", "statuses": statuses}
-    report = run_report(RunRecords("fraud", "run-1", "automation", found))
+    report = run_report(RunRecords("fraud", "run-1", "automation", found), packaged_prices())
     passed = {stop.state: stop.at for stop in report.way if stop.passed}
     assert (passed["AcquireTrainingSlot"], passed["TriggerTrainingPipeline"]) == (None, None)
 
@@ -340,7 +341,7 @@ def test_a_gate_is_drawn_with_how_far_its_value_may_be_off(world: World) -> None
     promoted(world)
     found = {**records(world).found}
     found["evaluation"] = {**found["evaluation"], "verdict": json.loads(canonical(verdict.as_record()))}
-    report = run_report(RunRecords("fraud", "run-1", "automation", found))
+    report = run_report(RunRecords("fraud", "run-1", "automation", found), packaged_prices())
     value, against = report.gates
     assert [value.lower, value.upper, value.needed] == pytest.approx([0.88, 0.92, 0.7])
     assert [against.champion, against.needed] == pytest.approx([0.8, 0.8])

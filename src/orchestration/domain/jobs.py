@@ -32,6 +32,9 @@ class Use(StrEnum):
 Instances = tuple[tuple[str, int], ...]
 """Type and number of instances that run side by side."""
 
+MOST_INSTANCES: Final = 100_000
+"""Of a type that are taken for a number of instances."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -63,7 +66,7 @@ class Job:
         """A job from its record, whatever stands there: what is none of it is not known."""
         kept = mapping(record)
         use, seconds = kept.get("use"), number(kept.get("seconds"))
-        instances = _instances(sequence(kept.get("instances")), "type", "count")
+        instances = instances_of(sequence(kept.get("instances")), "type", "count")
         unknown = text(kept.get("unknown"), 300)
         if unknown is None and (seconds is None or not instances):
             unknown = "Its record does not say on what it ran, or for how long."
@@ -93,7 +96,7 @@ def trained(described: Mapping[str, Any]) -> Job:
     return _job(
         Use.TRAINING,
         described.get("TrainingJobName"),
-        _instances(groups, "InstanceType", "InstanceCount"),
+        instances_of(groups, "InstanceType", "InstanceCount"),
         seconds,
         plan,
         spot,
@@ -105,7 +108,7 @@ def processed(described: Mapping[str, Any]) -> Job:
     cluster = mapping(mapping(described.get("ProcessingResources")).get("ClusterConfig"))
     seconds = _ran(described, "Processing") if "ProcessingStartTime" in described else 0.0
     name = described.get("ProcessingJobName")
-    return _job(Use.PROCESSING, name, _instances([cluster], "InstanceType", "InstanceCount"), seconds)
+    return _job(Use.PROCESSING, name, instances_of([cluster], "InstanceType", "InstanceCount"), seconds)
 
 
 def jobs_of_steps(steps: Iterable[Any]) -> list[Job]:
@@ -154,10 +157,14 @@ def _job(
     return Job(use, text(name, NAME_KEPT) or "", instances, seconds, spot, unknown)
 
 
-def _instances(groups: Iterable[Any], kind: str, count: str) -> Instances:
-    """What of groups names a type and a number; nothing where one of them does not."""
+def instances_of(groups: Iterable[Any], kind: str, count: str) -> Instances:
+    """The instances that groups name under these two keys; none where one of them does not name its own."""
     found = [(text(group.get(kind), NAME_KEPT), number(group.get(count))) for group in map(mapping, groups)]
-    named = tuple((name, int(many)) for name, many in found if name is not None and many is not None and many >= 0)
+    named = tuple(
+        (name, int(many))
+        for name, many in found
+        if name is not None and many is not None and 0 <= many <= MOST_INSTANCES
+    )
     return named if len(named) == len(found) else ()
 
 

@@ -15,7 +15,7 @@ from orchestration.domain.channel_text import fitted
 from orchestration.domain.contracts import Status
 from orchestration.domain.page import STYLE as PAGE_STYLE
 from orchestration.domain.page import figure, html, style_hash
-from orchestration.domain.run_report import LANES, REPORT_VERSION, seconds_between
+from orchestration.domain.run_report import LANES, REPORT_VERSION, priced, seconds_between
 from orchestration.domain.times import duration, moment
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ CELL_SHOWN: Final = 420
 """Characters of an encoded text: each of a report's texts is shorter, but for what has to be escaped."""
 
 GOOD: Final = frozenset({Status.PROMOTED, Status.TRAINED})
+
+ROW_SHOWN: Final = 280
+"""Characters of something that ran, encoded."""
 
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -421,14 +424,18 @@ def _time(report: RunReport) -> str:
             cell(phase.status.replace("_", " ").lower()),
             cell(_moment(phase.at)),
             cell(_span(phase.seconds)),
-            cell(phase.instances),
-            "-" if phase.instances == "-" else "not known",
+            "<br>".join(cell(f"{cost.what}: {cost.instances or 'not known'}", ROW_SHOWN) for cost in phase.costs)
+            or "-",
+            "<br>".join("not known" if cost.hours is None else f"{cost.hours:.4f}" for cost in phase.costs) or "-",
+            "<br>".join("not known" if cost.usd is None else f"{cost.usd:.6f}" for cost in phase.costs) or "-",
         ]
         for phase in report.phases
     ]
-    found = table("From each status to the next", ("Status", "From", "Took", "Instances", "List price"), rows)
-    price = f"{report.transitions} state transitions without retries: {report.transitions_usd:.6f} USD ({report.price_source}). "
-    return f"{found}<p>{cell(price + 'Prices of instances are not on record.', 800)}</p>\n"
+    columns = ("Status", "From", "Took", "What ran", "Instance hours", "List price, USD")
+    found = table("From each status to the next", columns, rows)
+    unknown = [f"{cost.what}: {cost.why}" for phase in report.phases for cost in phase.costs if cost.why is not None]
+    missing = f'<p class="hint">Not known: {cell(" ".join(unknown), 1600)}</p>\n' if unknown else ""
+    return f"{found}<p>{cell(priced(report.price), 1600)}</p>\n{missing}"
 
 
 def _digests(report: RunReport) -> str:

@@ -1,6 +1,6 @@
 """The report of a run: what it was begun for, which way it went, what it came to. Pure.
 
-Made of the run's records and of nothing else, so the same run gives the same report whenever and by whomever it is made. A
+Made of the run's records and of one table of prices, so the same run gives the same report whenever and by whomever it is made. A
 record that is not there, as of a run of an earlier release, is said to be not known. What is long is cut and what is many is
 counted: the records have all of it.
 """
@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.channel_text import cut
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import OUTCOMES, Status
+from orchestration.domain.costs import COUNTED, Cost, Tariff, endpoint_costs, fleet_shown, training_costs
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.records import RUN_RECORDS, decision_key, evidence_key, manifest_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-REPORT_VERSION: Final = 1
+    from orchestration.domain.prices import Prices
+
+REPORT_VERSION: Final = 2
 """``schema_version`` of a report, of its JSON and of its page. An audit makes those of this version again and compares."""
 
 SENTENCE_SHOWN: Final = 300
@@ -31,12 +34,6 @@ VOTES_SHOWN: Final = 12
 VIOLATIONS_SHOWN: Final = 6
 DIGESTS_SHOWN: Final = 14
 """Characters of a text and rows of a table: all at their limits are less than 150 KB, and two printed pages."""
-
-TRANSITION_USD: Final = 0.025 / 1000
-PRICE_SOURCE: Final = (
-    "0.025 USD for 1,000 state transitions of a Standard workflow, list price in US East (N. Virginia) by "
-    "aws.amazon.com/step-functions/pricing; other Regions may differ"
-)
 
 LANES: Final = (
     ("Decide", ("ReadRetrainingDecision",), ("NoRetrainingNeeded", "SignalRejected")),
@@ -209,12 +206,30 @@ class EndpointShown:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From one status to the next. ``instances`` None: not known. An instance's price is not on record."""
+    """From one status to the next, and what ran for the model meanwhile; none of it where nothing has to."""
 
     status: str
     at: str
     seconds: float | None
-    instances: str | None
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceShown:
+    """What the prices of a report are.
+
+    ``total_usd`` is what is known of them, and ``at_least``: some are not. ``counted`` says what counts.
+    """
+
+    region: str
+    location: str
+    date: str
+    source: str
+    counted: str
+    transitions: int
+    transitions_usd: float | None
+    total_usd: float
+    at_least: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +256,7 @@ class RunReport:
     gates_left_out: int
     endpoint: EndpointShown
     phases: tuple[Phase, ...]
-    transitions: int
-    transitions_usd: float
-    price_source: str
+    price: PriceShown
     digests: tuple[tuple[str, str], ...]
     digests_left_out: int
     links: tuple[tuple[str, str], ...]
@@ -275,8 +288,8 @@ def decision_key_of(manifest: Mapping[str, Any]) -> str | None:
     return decision_key(str(manifest.get("model")), decided, str(signal_id)) if signal_id else None
 
 
-def run_report(records: RunRecords) -> RunReport:
-    """The report of a run, of its records."""
+def run_report(records: RunRecords, prices: Prices) -> RunReport:
+    """The report of a run, of its records, and its price by a table."""
     manifest, decision, outcome = (records.get(name) for name in ("manifest", "decision", "outcome"))
     evaluation = records.get("evaluation")
     ended = next((status for status in OUTCOMES if status == outcome.get("outcome")), Status.FAILED)
@@ -294,6 +307,8 @@ def run_report(records: RunRecords) -> RunReport:
     way = tuple(_way(records))
     ended_in = outcome.get("died") is not True
     transitions = sum(1 + (stop.state in WITH_CHOICE) for stop in way if stop.passed) + ended_in
+    tariff = Tariff(prices, Console.of(str(manifest.get("execution_arn") or "")).region or None)
+    phases = tuple(_phases(records, tariff))
     digests = list(_digests(records))
     return RunReport(
         model=_text(records.model, NAME_SHOWN) or "",
@@ -315,14 +330,24 @@ def run_report(records: RunRecords) -> RunReport:
         gates=tuple(gates[:GATES_SHOWN]),
         gates_left_out=max(0, len(gates) - GATES_SHOWN),
         endpoint=_endpoint(records, ended),
-        phases=tuple(_phases(records)),
-        transitions=transitions,
-        transitions_usd=round(transitions * TRANSITION_USD, 6),
-        price_source=PRICE_SOURCE,
+        phases=phases,
+        price=_price(tariff, phases, transitions),
         digests=tuple(digests[:DIGESTS_SHOWN]),
         digests_left_out=max(0, len(digests) - DIGESTS_SHOWN),
         links=tuple(_links(records)),
         unknown=tuple(_unknown(records, ended)),
+    )
+
+
+def priced(price: PriceShown) -> str:
+    """What a run cost at list prices, for people: how much, of what, whose prices they are and of when."""
+    usd = price.transitions_usd
+    transitions = (
+        f"{price.transitions} state transitions without retries: {'not known' if usd is None else f'{usd:.6f} USD'}."
+    )
+    return (
+        f"{'At least ' if price.at_least else ''}{price.total_usd:.6f} USD. {transitions} {price.counted} Prices of "
+        f"{price.location}, {price.date}, by {price.source}."
     )
 
 
@@ -388,35 +413,35 @@ def _statuses(records: RunRecords) -> list[tuple[str, str]]:
     return [(str(each.get("status"))[:NAME_SHOWN], str(each.get("at"))[:NAME_SHOWN]) for each in found][: len(Status)]
 
 
-def _phases(records: RunRecords) -> Iterable[Phase]:
-    statuses = _statuses(records)
+def _phases(records: RunRecords, tariff: Tariff) -> Iterable[Phase]:
+    outcome, statuses = records.get("outcome"), _statuses(records)
+    began = str(records.get("verification").get("began_at"))
     following = [*(at for _, at in statuses[1:]), ""]
     for (status, at), end in zip(statuses, following, strict=False):
-        yield Phase(status, at, seconds_between(at, end), _instances_of(records, status))
+        seconds, costs = seconds_between(at, end), list[Cost]()
+        if status == Status.TRAINING_STARTED:
+            costs += training_costs(tariff, records.get("manifest"), outcome)
+        elif seconds is not None:
+            moved = seconds_between(at, began) if status == Status.PROMOTION_STARTED else None
+            died = outcome.get("died") is True
+            costs += endpoint_costs(tariff, _plan(records), status, seconds=seconds, moved=moved, died=died)
+        yield Phase(status, at, seconds, tuple(costs))
 
 
-def _instances_of(records: RunRecords, status: str) -> str | None:
-    """What runs for the model from a status on, as far as the records say; ``-`` where nothing has to."""
-    if status == Status.TRAINING_STARTED:
-        training = mapping(mapping(mapping(records.get("manifest").get("policy")).get("effective")).get("training"))
-        asked = mapping(mapping(training.get("request")).get("ResourceConfig"))
-        groups = [mapping(group) for group in sequence(asked.get("InstanceGroups"))] or [asked]
-        return _instances(groups, "InstanceCount")
-    if status in {Status.PROMOTION_STARTED, Status.BAKE_APPROVAL_REQUESTED, Status.BAKE_APPROVED}:
-        return _endpoint_instances(records)
-    return "-"
-
-
-def _endpoint_instances(records: RunRecords) -> str | None:
-    config = mapping(_plan(records).get("create_endpoint_config"))
-    return _instances([mapping(each) for each in sequence(config.get("ProductionVariants"))], "InitialInstanceCount")
-
-
-def _instances(groups: list[dict[str, Any]], count: str) -> str | None:
-    named = [
-        f"{int(number(each.get(count)) or 1)} x {each['InstanceType']}" for each in groups if each.get("InstanceType")
-    ]
-    return _text(", ".join(named), NAME_SHOWN)
+def _price(tariff: Tariff, phases: Iterable[Phase], transitions: int) -> PriceShown:
+    prices, usd = tariff.prices, tariff.transitions(transitions)
+    every = [usd, *(cost.usd for phase in phases for cost in phase.costs)]
+    return PriceShown(
+        region=prices.region,
+        location=prices.location,
+        date=prices.date,
+        source=prices.source,
+        counted=COUNTED,
+        transitions=transitions,
+        transitions_usd=usd,
+        total_usd=number(round(sum(each for each in every if each is not None), 6)) or 0.0,
+        at_least=None in every,
+    )
 
 
 def _votes(records: RunRecords) -> Iterable[VoteShown]:
@@ -474,12 +499,15 @@ def _plan(records: RunRecords) -> dict[str, Any]:
 def _endpoint(records: RunRecords, ended: Status) -> EndpointShown:
     champion, plan = mapping(records.get("manifest").get("champion")), _plan(records)
     container = mapping(mapping(plan.get("create_model")).get("PrimaryContainer"))
-    finish = mapping(records.get("outcome").get("finish"))
+    outcome = records.get("outcome")
+    finish = mapping(outcome.get("finish"))
     before = champion.get("endpoint_config") or plan.get("previous_config")
-    started = any(status == Status.PROMOTION_STARTED for status, _ in _statuses(records))
+    statuses = {status for status, _ in _statuses(records)}
+    # A run that lived to record STOPPED after its rollback began saw the endpoint serve the champion again.
+    stopped = ended is Status.STOPPED and Status.ROLLBACK_STARTED in statuses and outcome.get("died") is False
     if ended is Status.PROMOTED:
         after = plan.get("wanted_config")
-    elif ended is Status.ROLLED_BACK or not started:
+    elif ended is Status.ROLLED_BACK or stopped or Status.PROMOTION_STARTED not in statuses:
         after = before
     else:
         after = None
@@ -492,7 +520,7 @@ def _endpoint(records: RunRecords, ended: Status) -> EndpointShown:
         candidate_data=_text(container.get("ModelDataUrl")),
         before_image=_text(champion.get("image")),
         candidate_image=_text(container.get("Image")),
-        instances=_endpoint_instances(records),
+        instances=fleet_shown(plan),
         registry=_text(finish.get("registry")),
         baseline=_text(finish.get("baseline")),
     )

@@ -1,6 +1,7 @@
 """The report of a run that is over: once for programs, once for people.
 
-It is made of the run's records alone, so whoever makes it again, after a death or years later, makes the same bytes.
+It is made of the run's records and of the prices in the package, so whoever makes it again with the same version of the
+report, after a death or years later, makes the same bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from orchestration.steps.evidence import write_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestration.domain.prices import Prices
     from orchestration.domain.run_report import RunRecords
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
@@ -82,13 +84,14 @@ def _half_approved(wait: Wait) -> bool:
     return int(wait.data.get("approvals_needed", 1)) > 1 and bool(votes) and votes[0].get("answer") == Answer.APPROVED
 
 
-def pages(records: RunRecords) -> dict[str, bytes]:
-    """The report's bytes by suffix, the page last: where it is, the report is whole."""
+def pages(records: RunRecords, prices: Prices | None = None) -> dict[str, bytes]:
+    """The report's bytes by suffix, the page last: where it is, the report is whole; by the package's prices, or by others."""
     # Only a run's end needs them, and a start would pay for them.
+    from orchestration.domain.prices import packaged_prices  # noqa: PLC0415
     from orchestration.domain.report_page import report_page  # noqa: PLC0415
     from orchestration.domain.run_report import run_report  # noqa: PLC0415
 
-    report = run_report(records)
+    report = run_report(records, prices or packaged_prices())
     return {"json": canonical(report.as_record()).encode(), "html": report_page(report).encode()}
 
 
