@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...). `retraining` reads each as
 # RETRAINING_<NAME>, as it does without make. No recipe has $(NAME) of one: a shell would read it. ARGS is words, parted by blanks.
 override OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS \
-	PARAMS_FILE POLICY PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
+	PARAMS_FILE POLICY PRICES PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
 override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED TESTS UPGRADE
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 $(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
@@ -159,8 +159,11 @@ history: setup ## Runs of a model, or a run's life (MODEL= or RUN=, LIMIT=20)
 signals: setup ## What came in and came of it (MODEL=, SINCE=24h, ID=)
 	@$(RETRAINING) signals
 
-report: setup ## A page: all models, a model, a run (MODEL= or RUN=, OUT=)
+report: setup ## A page: all models, a model, a run (MODEL= or RUN=, PRICES=)
 	@$(RETRAINING) report
+
+prices: setup ## AWS's list prices of a Region for reports (REGION=, OUT=)
+	@$(RETRAINING) prices
 
 explain: setup ## What was made of an event, guard by guard (ID=)
 	@$(RETRAINING) explain

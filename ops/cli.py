@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "signals": ("ops.signals:signals", "What came in and what was made of it, ignored events too."),
         "history": ("ops.history:history", "Latest runs of a model, or the life of one run."),
         "report": ("ops.report:report", "A page to look at: of a run, a model's life, or all models."),
+        "prices": ("ops.prices:prices", "AWS's list prices of your Region, for reports of runs."),
         "explain": ("ops.explain:explain", "What was made of one event: the decision, every guard with its reason."),
     },
     "Steer": {

@@ -2,7 +2,7 @@
 
 retraining report                      all models
 retraining report --model fraud        everything that happened to fraud
-retraining report --run 4ba7853c-...   one run, as the loop reported it
+retraining report --run 4ba7853c-...   one run, as the loop reported it; with --prices FILE by the prices of your Region
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from ops.invocation import legal_identity, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.life_page import life_page, models_page, spark_text
 from ops.model_life import Life, life_of
+from ops.prices import given_prices
+from ops.record_schemas import schema_finding
 from ops.stack import CallError, OperatorError
 from orchestration.domain.chain import LOOP
 from orchestration.domain.json_values import json_object, mapping
 from orchestration.domain.records import report_key
+from orchestration.domain.run_report import REPORT_VERSION, PriceShown, priced
 from orchestration.steps.reports import pages, read_records
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from ops.stack import Stack
     from ops.terminal import Terminal
+    from orchestration.domain.prices import Prices
 
 
 @stack_command("report")
@@ -44,19 +48,26 @@ if TYPE_CHECKING:
     callback=legal_identity,
     help="This run, as the loop reported it.",
 )
+@click.option("--prices", help="With --run: reckon it by this table, which `retraining prices` wrote.")
 @click.option("--out", type=click.Path(dir_okay=False), help="File to write; else report-<what>.html, here.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
-def report(stack: Stack, terminal: Terminal, *, model: str, identity: str, out: str | None, opens: bool) -> int:
+def report(
+    stack: Stack, terminal: Terminal, *, model: str, identity: str, prices: str | None, out: str | None, opens: bool
+) -> int:
     """Make a page to look at: of one run, of a model's life, or of all models with a line each.
 
     Exit status 1: what it is to be of is not there, or goes on.
     """
     if model and identity:
         raise CallError("Name a model or a run, --model or --run, not both.")
+    if prices and not identity:
+        raise CallError("--prices is for the report of a run: name it with --run.")
     if identity:
+        table = given_prices(prices) if prices else None
         run_id = run_of(stack, identity)
-        made = run_pages(stack, run_id)
+        made = run_pages(stack, run_id, table)
         name, page, record = f"run-{run_id}", made["html"], json.loads(made["json"])
+        _say_price(terminal, record)
     elif model:
         life = model_life(stack, model)
         name, page, record = model, life_page(life).encode(), life.as_record()
@@ -73,8 +84,20 @@ def report(stack: Stack, terminal: Terminal, *, model: str, identity: str, out: 
     return 0
 
 
-def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
-    """The report of a run by suffix, as it lies in the bucket; made here of the records where none lies there.
+def _say_price(terminal: Terminal, record: dict[str, Any]) -> None:
+    """Say what a run cost, phase by phase; a report of another version, or one the loop did not write, does not."""
+    if record.get("schema_version") != REPORT_VERSION or schema_finding(record) is not None:
+        return
+    for phase in record["phases"]:
+        for cost in phase["costs"]:
+            usd = f"{cost['usd']:.6f} USD" if cost["usd"] is not None else f"not known: {cost['why']}"
+            hours = f", {cost['hours']:.4f} instance hours" if cost["hours"] is not None else ""
+            terminal.say(f"{cost['what']}: {cost['instances'] or 'on what is not known'}{hours}: {usd}", hang=2)
+    terminal.say(priced(PriceShown(**record["price"])), hang=2)
+
+
+def run_pages(stack: Stack, run_id: str, prices: Prices | None = None) -> dict[str, bytes]:
+    """The report of a run by suffix, as it lies in the bucket; made here of the records where none lies there, or by other prices.
 
     Raises:
         OperatorError: there is no such run, or it goes on.
@@ -93,6 +116,8 @@ def run_pages(stack: Stack, run_id: str) -> dict[str, bytes]:
     def read(key: str) -> bytes | None:
         return stack.bucket.read(stack.bucket.uri(key)).body
 
+    if prices is not None:
+        return pages(read_records(read, stack.bucket.name, run.model, run_id), prices)
     found = {suffix: read(report_key(run.model, run_id, suffix)) for suffix in ("json", "html")}
     written = {suffix: body for suffix, body in found.items() if body is not None}
     if len(written) < len(found):

@@ -136,11 +136,11 @@ def begun(world: World, **training: Any) -> None:
     assert do(world, "train", token="training") == {"started": True}
 
 
-def ended(world: World, token: str = "training") -> list[dict[str, Any]]:
+def ended(world: World, waits: str = "training") -> list[dict[str, Any]]:
     """The run is closed after its training; gives the jobs in its outcome."""
     world.clock.forward(minutes=5)
     do(world, "sweep")
-    assert stories.next_of(world, token) == "evaluate"
+    assert stories.next_of(world, waits) == "evaluate"
     do(world, "close", failure={"error": "Boom", "cause": "It broke."})
     outcome = world.read("evidence/fraud/run-1/outcome.json")
     assert schema_finding(outcome) is None

@@ -27,11 +27,17 @@ from tests.unit.fake_services import client_error
 from tests.unit.fakes import World, drift, person
 from tests.unit.stories import do
 
+PRICE_LISTS: Final = Path(__file__).parent / "price_lists"
 SCHEMAS: Final = Path(__file__).parents[2] / "docs" / "schemas" / "commands"
 SECTIONS: Final = ("Look", "Steer")
 NAMES: Final = [name for section in SECTIONS for name in cli.COMMANDS[section]]
 HERE: Final = "--stack retraining --region us-east-1"
 SENT: Final = {**drift(model="fraud", dedupe_key="again", observed=0.9), "id": "event-1"}
+
+
+def price_list(service: str) -> Any:
+    """An excerpt of AWS's Price List."""
+    return json.loads((PRICE_LISTS / f"{service}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -47,6 +53,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
     monkeypatch.setattr(retrain, "PATIENCE_SECONDS", 0.1)
     # The page ends at once: nobody ever uses it.
     monkeypatch.setattr(Door, "idle_seconds", float("inf"))
+    monkeypatch.setattr("ops.prices.fetched", lambda service, _: price_list(service))
     monkeypatch.chdir(tmp_path)
     return signed_in(world, monkeypatch)
 
@@ -71,6 +78,7 @@ CALLS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "report of a misspelt model": (("report", "--model", "fruad"), 1),
     "report of a run in progress": (("report", "--run", "run-1"), 1),
     "report of nothing": (("report", "--run", "nobody"), 1),
+    "prices": (("prices", "--region", "us-east-1"), 0),
     "explain": (("explain", "run-1"), 0),
     "explain a rejection": (("explain", "run-9"), 0),
     "explain nothing": (("explain", "nobody"), 1),

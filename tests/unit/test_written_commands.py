@@ -14,8 +14,8 @@ from tests.unit.fakes import SETTINGS
 OPS: Final = Path(__file__).parent.parent.parent / "ops"
 SOURCES: Final = Path(__file__).parent.parent.parent / "src" / "orchestration"
 COMMANDS: Final = (
-    "status|waits|signals|history|explain|report|review|approve|reject|retrain|pause|resume|unfreeze|rollback|sweep|replay|"
-    "verify-audit|restore-history|validate|try|package|deploy|smoke|import|destroy|verify-aws"
+    "status|waits|signals|history|explain|report|prices|review|approve|reject|retrain|pause|resume|unfreeze|rollback|sweep|"
+    "replay|verify-audit|restore-history|validate|try|package|deploy|smoke|import|destroy|verify-aws"
 )
 WRITTEN: Final = re.compile(rf"\bmake ({COMMANDS})\b|\bretraining ({COMMANDS})\b|\b[A-Z]{{2,}}=<")
 

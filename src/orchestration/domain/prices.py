@@ -49,7 +49,7 @@ class Prices:
 def read_prices(document: Mapping[str, Any]) -> Prices | str:
     """A table from its file; or why it is none, to follow the file's name."""
     if document.get("schema_version") != PRICES_VERSION:
-        return f"is no table of prices of version {PRICES_VERSION}, which retraining prices writes"
+        return f"is no table of prices of version {PRICES_VERSION}"
     said = {name: text(document.get(name), 200) for name in ("region", "location", "date", "source")}
     lacking = [name for name, value in said.items() if value is None]
     if lacking:
