@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from local.embedded_aws import EmbeddedAws
-from ops.demo import PRICE_PER_TRANSITION
+from orchestration.domain.prices import packaged_prices
 from tests.stack.loop import CHAMPION, Loop, deployed
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class WorkflowPath:
 
     @property
     def price(self) -> float:
-        """List price of its transitions in US dollars."""
-        return self.transitions * PRICE_PER_TRANSITION
+        """List price of its transitions in US dollars, in the Region of the package's prices."""
+        return self.transitions * (packaged_prices().transition or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

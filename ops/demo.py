@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from orchestration.domain.wait import Wait
 
 STACK: Final = "retraining-demo"
-PRICE_PER_TRANSITION: Final = 0.025 / 1000
-"""US dollars, us-east-1 list price of a Standard workflow's state transition. Source: AWS Step Functions pricing page."""
 
 REPORTS: Final = ROOT / ".demo"
 """Where the report of the run stays."""
@@ -331,10 +329,10 @@ def run_demo(story: Story, *, yes: bool, keep: bool, verbose: bool) -> None:
             os.environ.update(aws.environment)
             scene = _set_up(story, aws, pool, built, Path(folder), person="demo" if yes else "reviewer")
             outcome = _drift(scene, pool, yes=yes)
-            transitions = len(outcome.run.states) + _noes(scene, pool, outcome)
+            _noes(scene, pool, outcome)
             if outcome.promoted:
-                transitions += _way_back(scene, outcome)
-            _summary(scene, outcome, transitions, keep=keep)
+                _way_back(scene, outcome)
+            _summary(scene, outcome, keep=keep)
             if keep:
                 _stay(scene, outcome)
 
@@ -507,8 +505,8 @@ def _answer(story: Story, stack: Stack, desk: Desk, run_id: str) -> Cast | None:
     return on_the_page() or Cast(run_id, decision, told["reason"], PROMOTION, counted=bool(told["counted"]))
 
 
-def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
-    """Send what the loop must not retrain for. Gives the number of state transitions."""
+def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> None:
+    """Send what the loop must not retrain for."""
     story, states, place = scene.story, scene.states, scene.stack.place
     client, machine = scene.aws.client("events"), scene.stack.outputs["StateMachineArn"]
 
@@ -559,11 +557,10 @@ def _noes(scene: Scene, pool: ThreadPoolExecutor, outcome: Outcome) -> int:
         "rejected, kept, and found by that id",
         kept=typo.states[-1] == "SignalRejected" and scene.found_again(event_id),
     )
-    return sum(len(each.states) for each in (again, next_day, typo))
 
 
-def _way_back(scene: Scene, outcome: Outcome) -> int:
-    """Have an operator put the champion before back. Gives the number of state transitions."""
+def _way_back(scene: Scene, outcome: Outcome) -> None:
+    """Have an operator put the champion before back."""
     story = scene.story
     story.chapter("An operator has doubts: the champion before serves again")
     reason, served = "chargebacks", scene.serving()
@@ -580,10 +577,9 @@ def _way_back(scene: Scene, outcome: Outcome) -> int:
         "the first champion serves again, nothing was trained",
         kept=served == outcome.serves and serves == scene.first_config and "TriggerTrainingPipeline" not in back.states,
     )
-    return len(back.states)
 
 
-def _summary(scene: Scene, outcome: Outcome, transitions: int, *, keep: bool) -> None:
+def _summary(scene: Scene, outcome: Outcome, *, keep: bool) -> None:
     story, run_id, terminal = scene.story, outcome.run.name, scene.story.terminal
     story.chapter("What it left behind")
     story.line(f"in s3://{scene.bucket}/")
@@ -619,7 +615,7 @@ def _summary(scene: Scene, outcome: Outcome, transitions: int, *, keep: bool) ->
                 "rolled back",
                 f"{scene.serving()} serves again" if outcome.promoted else "nothing, for nothing was promoted",
             ),
-            ("price", f"{transitions} state transitions, ${transitions * PRICE_PER_TRANSITION:.5f} in us-east-1"),
+            ("price", _price(scene, run_id) if report else None),
             ("report", str(report.relative_to(ROOT)) if report else None),
         )
     )
@@ -660,6 +656,13 @@ def _report(scene: Scene, run_id: str) -> Path | None:
     path = REPORTS / "report.html"
     path.write_bytes(scene.aws.client("s3").get_object(Bucket=scene.bucket, Key=found)["Body"].read())
     return path
+
+
+def _price(scene: Scene, run_id: str) -> str:
+    """What the report of a run says that it cost."""
+    price = scene.read(f"evidence/{MODEL}/{run_id}/report.json")["price"]
+    least = "at least " if price["at_least"] else ""
+    return f"{least}{price['total_usd']:.5f} USD, list prices of {price['location']}"
 
 
 def _stay(scene: Scene, outcome: Outcome) -> None:

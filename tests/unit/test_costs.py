@@ -106,6 +106,12 @@ def test_a_training_nobody_knows_the_jobs_of_says_why(
     assert (cost.why or "").startswith(why)
 
 
+def test_of_a_state_machine_that_names_its_training_job_the_rest_is_not_known() -> None:
+    job = Job(Use.TRAINING, "t", (("ml.m5.large", 1),), 3600).as_record()
+    named, rest = training_costs(HERE, {"training": {"kind": "state_machine"}}, {"jobs": [job]})
+    assert (named.usd, rest.what, rest.usd) == (0.115, "training, whatever else ran", None)
+
+
 def test_an_endpoint_has_both_fleets_while_it_moves_and_one_while_it_bakes() -> None:
     assert serve(Status.PROMOTION_STARTED, moved=900.0) == [
         Cost("endpoint fraud-prod, moving", "4 x ml.m5.large", 1.0, 0.2, None),
@@ -224,6 +230,8 @@ def test_the_total_of_a_run_whose_costs_are_all_known_is_no_lower_bound(world: W
     found = {**read_records(lambda key: world.bucket.read(world.bucket.uri(key)).body, "a", "fraud", "run-1").found}
     job = Job(Use.TRAINING, "t", (("ml.m5.large", 1),), 3600).as_record()
     found["outcome"] = {**found["outcome"], "jobs": [job]}
+    manifest = found["manifest"]
+    found["manifest"] = {**manifest, "training": {**manifest["training"], "kind": "training_job"}}
     made = run_report(RunRecords("fraud", "run-1", "automation", found), TABLE)
     assert made.price.at_least is False
     assert made.price.total_usd == pytest.approx(0.115 + 0.103333 + 17 * 0.000025)

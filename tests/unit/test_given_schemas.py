@@ -245,7 +245,7 @@ def test_the_words_of_the_schemas_are_those_of_the_code() -> None:
     assert set(WORDS) < drift["properties"].keys()
     compared = [word for word in drift["properties"]["comparison"]["enum"] if word]
     assert {word.lower() for word in compared if word.lower() in LOWER_IS_WORSE} == LOWER_IS_WORSE
-    assert schema_of(FileKind.OUTPUT)["properties"].keys() == READ.keys()
+    assert schema_of(FileKind.OUTPUT)["properties"].keys() == READ.keys() | {"training_job_name"}
     assert tuple(schema_of(FileKind.EVALUATION)["definitions"]["part"]["properties"]) == METRIC_GROUPS
 
 
@@ -307,9 +307,9 @@ def test_a_report_that_the_schema_refuses_trains_nothing_by_what_it_refuses(
     data=st.data(),
 )
 def test_what_the_schema_of_an_output_or_request_refuses_the_loop_refuses(kind: FileKind, data: st.DataObject) -> None:
-    """``force`` alone is passed over; in an event it counts for nothing."""
+    """``force``, which in an event counts for nothing, and the training job that the report looks up are passed over."""
     example = data.draw(st.sampled_from(examples(kind)))
-    names = sorted(schema_of(kind)["properties"].keys() - {"force", "environment", "dedupe_key"})
+    names = sorted(schema_of(kind)["properties"].keys() - {"force", "environment", "dedupe_key", "training_job_name"})
     document = {**example, **data.draw(st.dictionaries(st.sampled_from(names), VALUES, min_size=1, max_size=2))}
     assert (schema_findings(kind, document) == []) == takes(kind, document, default_settings()), document
 

@@ -9,7 +9,7 @@ import pytest
 
 from ops.record_schemas import schema_finding
 from orchestration.domain.contracts import WaitKind
-from orchestration.domain.jobs import JOBS_KEPT, Job, Use, jobs_of_steps, kept, processed, trained
+from orchestration.domain.jobs import JOBS_KEPT, Job, Use, jobs_of_output, jobs_of_steps, kept, processed, trained
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World
@@ -178,6 +178,29 @@ def test_a_job_that_may_not_be_described_is_said_to_be_so_and_holds_up_no_traini
     monkeypatch.setattr(world.sagemaker, "describe_processing_job", denied)
     (job,) = ended(world)
     assert job["unknown"] == "SageMaker did not describe it (AccessDeniedException)."
+
+
+@pytest.mark.parametrize("named", ["train-1", f"{ACCOUNT}:training-job/train-1"])
+def test_the_training_job_that_a_state_machine_names_is_looked_up(named: str, world: World) -> None:
+    world.sagemaker.trainings["train-1"] = {**TRAINED, "CreationTime": NOON}
+    stories.trained(world, output={"model_data_url": stories.MODEL_URI, "image": "i", "training_job_name": named})
+    do(world, "close", failure={"error": "Boom", "cause": "It broke."})
+    assert world.read("evidence/fraud/run-1/outcome.json")["jobs"] == [trained(TRAINED).as_record()]
+
+
+def test_a_job_that_a_state_machine_names_and_that_is_older_than_the_run_is_not_its_own(world: World) -> None:
+    world.sagemaker.trainings["train-1"] = {**TRAINED, "CreationTime": NOON - timedelta(hours=1)}
+    stories.trained(world, output={"model_data_url": stories.MODEL_URI, "image": "i", "training_job_name": "train-1"})
+    do(world, "close", failure={"error": "Boom", "cause": "It broke."})
+    (job,) = world.read("evidence/fraud/run-1/outcome.json")["jobs"]
+    assert (job["seconds"], job["unknown"]) == (None, "It is older than the run.")
+
+
+@pytest.mark.parametrize("junk", [None, True, 7, "", " ", "../x", "a" * 64, ["t"], {"name": "t"}])
+def test_what_is_no_name_of_a_job_is_passed_over(junk: Any) -> None:
+    assert jobs_of_output({"training_job_name": junk}) == ()
+    assert jobs_of_output(junk) == ()
+    assert jobs_of_output('{"training_job_name": "t-1"}') == (Job(Use.TRAINING, "t-1"),)
 
 
 def test_what_the_team_s_own_state_machine_ran_is_in_no_record(world: World) -> None:

@@ -103,19 +103,20 @@ def training_costs(tariff: Tariff, manifest: Mapping[str, Any], outcome: Mapping
         yield tariff.cost(
             f"{kind} {job.name}{' (spot)' if job.spot else ''}", job.use, job.instances, job.seconds, job.unknown
         )
-    if jobs:
+    machine = mapping(manifest.get("training")).get("kind") == TargetKind.STATE_MACHINE
+    if jobs and not machine:
         return
     statuses = {mapping(row).get("status") for row in sequence(outcome.get("statuses"))}
     over = {Status.TRAINING_FINISHED, Status.TRAINING_FAILED, Status.TRAINING_TIMED_OUT, Status.NO_CAPACITY}
-    if mapping(manifest.get("training")).get("kind") == TargetKind.STATE_MACHINE:
-        why = "The team's own state machine trained; what it ran is in no record of the loop."
+    if machine:
+        why = "The team's own state machine trained; what it ran is in no record but the training job it may name."
     elif "jobs" not in outcome:
         why = "The release that wrote the run's outcome did not keep what ran for its training."
     elif over.isdisjoint(statuses):
         why = "The run ended before its training was over."
     else:
         why = "SageMaker named no job of it."
-    yield Cost("training", None, None, None, why)
+    yield Cost("training, whatever else ran" if jobs else "training", None, None, None, why)
 
 
 def endpoint_costs(

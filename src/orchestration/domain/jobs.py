@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.json_values import mapping, number, sequence, text
+from orchestration.domain.json_values import json_object, mapping, model_name, number, sequence, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,6 +137,17 @@ def jobs_of_steps(steps: Iterable[Any]) -> list[Job]:
                     Job(None, name, unknown=f"What a step of kind {text(kind, NAME_KEPT)} runs on is not looked up.")
                 )
     return found
+
+
+def jobs_of_output(raw: Any) -> tuple[Job, ...]:
+    """The training job that a state machine's output names under ``training_job_name``, by name or ARN, to be described yet.
+
+    It is for the report alone: what is no name is passed over.
+    """
+    output = json_object(raw) if isinstance(raw, str) and raw.lstrip().startswith("{") else raw
+    named = mapping(output).get("training_job_name")
+    name = model_name(named.partition(":training-job/")[2] or named) if isinstance(named, str) else None
+    return (Job(Use.TRAINING, name),) if name else ()
 
 
 def kept(jobs: Iterable[Job]) -> tuple[Job, ...]:

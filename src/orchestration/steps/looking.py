@@ -127,7 +127,7 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     else:
         found = seen_training(ports, task, started_at=run.started_at, certain=_shows(ports, wait))
     if found is not None:
-        found = with_jobs(ports, wait, found)
+        found = with_jobs(ports, run, wait, found)
     if found is not None and hours is not None and (found.no_capacity or not accepted):
         return try_again(ports, run, wait, manifest, found, hours)
     if found is not None:

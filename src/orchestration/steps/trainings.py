@@ -11,7 +11,7 @@ from orchestration.domain.capacity import given_up, lacks_capacity, waiting_sent
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.errors import NotAcceptedYetError
 from orchestration.domain.intention import training_subject
-from orchestration.domain.jobs import Job, jobs_of_steps, kept, trained
+from orchestration.domain.jobs import Job, jobs_of_output, jobs_of_steps, kept, trained
 from orchestration.domain.json_values import sequence, text
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.results import (
@@ -56,7 +56,8 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     """
     if task.kind is TargetKind.STATE_MACHINE:
         described = ports.executions.describe(task.execution_arn)
-        return None if described is None and not certain else execution_ended(described)
+        ended = None if described is None and not certain else execution_ended(described)
+        return None if ended is None else replace(ended, jobs=jobs_of_output(ended.output))
     if task.kind is TargetKind.TRAINING_JOB:
         job = ports.sagemaker.training_job(task.name)
         ended = None if job is None and not certain else training_job_ended(job)
@@ -89,11 +90,12 @@ def seen_training(ports: Ports, task: TrainingTask, *, started_at: str, certain:
     return replace(found, jobs=jobs, output={**(trained_model(last) if last else {}), "model_package_arn": package})
 
 
-def with_jobs(ports: Ports, wait: Wait, found: Ended) -> Ended:
+def with_jobs(ports: Ports, run: StoredRun, wait: Wait, found: Ended) -> Ended:
     """What a training came to, with what ran for it, for its earlier attempts too: jobs that were only named are looked up."""
     earlier = [Job.of(job) for job in sequence(wait.data.get("jobs"))]
+    since = datetime.fromisoformat(run.started_at) - CLOCK_SKEW
     named = kept([*earlier, *found.jobs])
-    return replace(found, jobs=tuple(ports.sagemaker.looked_up(job) if job.named else job for job in named))
+    return replace(found, jobs=tuple(ports.sagemaker.looked_up(job, since) if job.named else job for job in named))
 
 
 def training_result(found: Ended, *, output_uri: str, overdue: bool) -> Result:

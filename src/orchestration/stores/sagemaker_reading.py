@@ -97,8 +97,12 @@ class SageMaker:
         """DescribeTrainingJob."""
         return _found(lambda: self._client.describe_training_job(TrainingJobName=name))
 
-    def looked_up(self, job: Job) -> Job:
+    def looked_up(self, job: Job, since: datetime) -> Job:
         """A training or processing job that is known by its name, as it is described; one that is not says why.
+
+        Args:
+            job: its use and name.
+            since: one that was made before is somebody else's.
 
         Raises:
             ClientError: a passing fault.
@@ -110,6 +114,8 @@ class SageMaker:
             return replace(job, unknown=f"SageMaker did not describe it ({_refused(error)}).")
         if described is None:
             return replace(job, unknown="SageMaker does not know it any more.")
+        if (created := described.get("CreationTime")) is not None and created < since:
+            return replace(job, unknown="It is older than the run.")
         return trained(described) if trains else processed(described)
 
     def pipeline_steps(self, execution_arn: str) -> list[dict[str, Any]]:
