@@ -98,6 +98,7 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
     run, waits = stack.table.run(run_id), stack.table.waits_of_run_without_tokens(run_id)
     life = lived(statuses, waits)
     manifest = json.loads(run.manifest) if run is not None else {}
+    trained = next((wait.result.output for wait in waits if wait.result and wait.result.output), None)
     about: dict[str, Any] = {
         "run_id": run_id,
         "model": run.model if run else None,
@@ -108,12 +109,16 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
         "goes_back": bool(run and run.goes_back),
         "signal_id": mapping(manifest.get("signal")).get("signal_id"),
         "execution_arn": run.execution_arn if run else None,
+        "model_data_uri": trained.model_data_uri if trained else None,
+        "model_package_arn": trained.model_package_arn if trained else None,
     }
     terminal.answer({**about, "moments": [asdict(each) for each in life]})
     terminal.say(f"run {run_id}")
     names = (("model", "model"), ("signal", "signal_id"), ("severity", "severity"))
+    made = (("model data", "model_data_uri"), ("package", "model_package_arn"))
     outcome = _outcome(run.outcome, goes_back=run.goes_back) if run is not None else None
-    terminal.facts([*((name, about[key]) for name, key in names), ("outcome", outcome)])
+    facts = [(name, about[key]) for name, key in names]
+    terminal.facts([*facts, ("outcome", outcome), *((name, about[key]) for name, key in made)])
     terminal.say()
     for each in life:
         terminal.say(f"{each.at[:19]}  ", Styled("bold", each.what), hang=2)

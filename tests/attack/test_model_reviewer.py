@@ -17,12 +17,11 @@ VOTES: Final = {"decide by command"}
 
 
 def may(model: str | None, deed: Deed) -> bool:
-    """What the policy says to somebody with this tag; a statement whose variable has no value matches nothing."""
-    statements: list[Any] = [
-        json.loads(text.replace(TAG, model or ""))
-        for text in map(json.dumps, POLICY["Statement"])
-        if model is not None or TAG not in text
-    ]
+    """What the policy says to somebody with this tag; None has none, and a variable without a value matches nothing."""
+    statements: list[Any] = json.loads(
+        json.dumps(POLICY["Statement"]).replace(TAG, "no value" if model is None else model)
+    )
+    tag = {} if model is None else {"aws:principaltag/retraining:model": model}
     context = EvalContext(
         principal_arn=f"arn:aws:iam::{ACCOUNT}:role/reviewer",
         principal_type="AssumedRole",
@@ -31,7 +30,7 @@ def may(model: str | None, deed: Deed) -> bool:
         resource_arn=deed.resource,
         region=REGION,
         secure_transport=deed.https,
-        service_context=deed.context,
+        service_context={**deed.context, **tag},
     )
     return bool(evaluate(context, [parse_policy_document({"Statement": statements})]).decision == "Allow")
 
@@ -55,6 +54,14 @@ def test_a_model_is_read_by_its_own_reviewers(what: str) -> None:
     # IAM takes no * in the value of a tag.
     for other in ("churn", "frau", "fraud-2", "", "fraud/..", None):
         assert not may(other, of("fraud")[what]), other
+
+
+@pytest.mark.threat("reviewer-of-another-model")
+def test_switches_over_all_models_are_read_by_whoever_has_a_model_as_its_report_needs_them() -> None:
+    switches = Deed("dynamodb:Query", TABLE, {"dynamodb:leadingkeys": ["CHAIN#_loop"]})
+    assert may("fraud", switches)
+    assert not may(None, switches)
+    assert not may("fraud", Deed("dynamodb:Query", TABLE, {"dynamodb:leadingkeys": ["CHAIN#_loop", "CHAIN#churn"]}))
 
 
 @pytest.mark.threat("reviewer-of-another-model")

@@ -512,6 +512,20 @@ def test_the_life_of_a_run_has_what_people_said_in_its_place(
     assert "user/ana (terminal)" in moments[-1]["sentence"]
 
 
+def test_the_life_of_a_run_that_only_trains_says_where_its_model_lies(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stories.trained(world, promotion={"kind": "none"})
+    do(world, "evaluate")
+    assert do(world, "close")["outcome"] == "TRAINED"
+    signed_in(world, monkeypatch)
+    assert retraining("history", "--run", "run-1") == 0
+    assert f"model data  {stories.MODEL_URI}" in capsys.readouterr().out
+    assert retraining("history", "--run", "run-1", "--json") == 0
+    found = document(capsys.readouterr().out, "history")
+    assert (found["model_data_uri"], found["model_package_arn"]) == (stories.MODEL_URI, None)
+
+
 @pytest.mark.usefixtures("stack")
 def test_a_run_is_found_by_its_signal_too(capsys: pytest.CaptureFixture[str]) -> None:
     signal_id = found_by("run-1", capsys)["signal_id"]
