@@ -661,6 +661,8 @@ def _report(scene: Scene, run_id: str) -> Path | None:
 def _price(scene: Scene, run_id: str) -> str:
     """What the report of a run says that it cost."""
     price = scene.read(f"evidence/{MODEL}/{run_id}/report.json")["price"]
+    if price["total_usd"] is None:
+        return "not known"
     least = "at least " if price["at_least"] else ""
     return f"{least}{price['total_usd']:.5f} USD, list prices of {price['location']}"
 

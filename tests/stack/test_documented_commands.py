@@ -21,6 +21,7 @@ from ops.cli import COMMANDS, main, retraining
 from ops.given_files import FileKind
 from ops.given_schemas import schema_of
 from ops.project import ROOT
+from orchestration.domain.prices import packaged_prices
 from tests.stack.loop import Loop
 from tests.stack.moments import parked, run_of
 
@@ -38,6 +39,7 @@ NOT_RUN: Final = {
     "retraining deploy": "tests/stack/test_delivery.py deploys, updates and refuses; a stack takes seconds",
     "retraining destroy": "the same file deletes one; this stack is for all stories",
     "retraining import": "the same file imports; it needs resources without a stack",
+    "retraining prices": "it asks AWS's Price List; tests/unit/test_prices_command.py serves one",
     "retraining verify-aws": "it asks AWS itself; tests/stack/test_verify_aws.py asks the embedded one",
     "aws cloudformation package": "tests/stack/loop.py packages by this very call for all stories",
     "aws cloudformation deploy": "tests/stack/loop.py deploys by this very call for all stories",
@@ -150,7 +152,9 @@ def story(loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Story:
     monkeypatch.chdir(tmp_path)
     policy = json.dumps(schema_of(FileKind.POLICY)["examples"][1])
     report = {"model": "fraud", "metric": "psi", "observed": 0.41, "threshold": 0.2}
-    for name, text in {"policies/fraud.json": policy, "report.json": json.dumps(report)}.items():
+    prices = json.dumps(packaged_prices().as_record())
+    files = {"policies/fraud.json": policy, "report.json": json.dumps(report), "prices.json": prices}
+    for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     return Story(loop)

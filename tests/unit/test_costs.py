@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ops.project import ROOT
 from orchestration.domain.contracts import Status
 from orchestration.domain.costs import Cost, Tariff, endpoint_costs, fleet_shown, training_costs
 from orchestration.domain.jobs import Job, Use
@@ -240,7 +242,8 @@ def test_the_total_of_a_run_whose_costs_are_all_known_is_no_lower_bound(world: W
 def test_in_another_region_a_report_has_no_price_and_still_the_hours(world: World) -> None:
     promoted(world)
     made = report(world, replace(TABLE, region="eu-west-1"))
-    assert (made.price.transitions_usd, made.price.total_usd, made.price.at_least) == (None, 0.0, True)
+    assert (made.price.transitions_usd, made.price.total_usd, made.price.at_least) == (None, None, True)
+    assert priced(made.price).startswith("Price not known. 17 state transitions without retries: not known.")
     hours = [cost.hours for phase in made.phases for cost in phase.costs if cost.what.startswith("endpoint")]
     assert hours == [0.0, 0.516667, 0.0]
 
@@ -263,3 +266,20 @@ def test_what_serves_after_a_stop_in_the_middle_of_a_way_back_is_not_known(world
     stories.tell_dead(world, "ABORTED")
     made = report(world)
     assert (made.outcome, made.endpoint.after) == ("STOPPED", None)
+
+
+def test_each_price_of_the_package_stands_in_the_docs_with_at_least_two_sources() -> None:
+    page = (ROOT / "docs" / "reference" / "prices.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(ml\.\S+)` \| (\w+) \| ([\d.]+) \| ([A-Z](?:, [A-Z])*) \|$", page, re.MULTILINE)
+    sources = dict(re.findall(r"^\| ([A-Z]) \| .+ \| (\d{4}-\d\d-\d\d|-) \|$", page, re.MULTILINE))
+    table = packaged_prices()
+
+    assert {(use, name): float(price) for name, use, price, _ in rows} == {
+        (use, name): price for use, prices in table.hourly.items() for name, price in prices.items()
+    }
+    by = [set(letters.split(", ")) for *_, letters in rows]
+    assert [letters for letters in by if len(letters) < 2 or all(sources[letter] == "-" for letter in letters)] == []
+    assert set.union(*by) == set(sources)
+    dates = sorted(set(sources.values()) - {"-"})
+    assert table.date == f"{dates[0]} to {dates[-1]}"
+    assert f"{table.transition:f}" in page

@@ -419,20 +419,27 @@ def _endpoint(report: RunReport) -> str:
 
 
 def _time(report: RunReport) -> str:
-    rows = [
+    phases = [(phase, cell(phase.status.replace("_", " ").lower())) for phase in report.phases]
+    found = table(
+        "From each status to the next",
+        ("Status", "From", "Took"),
+        [[status, cell(_moment(phase.at)), cell(_span(phase.seconds))] for phase, status in phases],
+    )
+    ran = [
         [
-            cell(phase.status.replace("_", " ").lower()),
-            cell(_moment(phase.at)),
-            cell(_span(phase.seconds)),
-            "<br>".join(cell(f"{cost.what}: {cost.instances or 'not known'}", ROW_SHOWN) for cost in phase.costs)
-            or "-",
-            "<br>".join("not known" if cost.hours is None else f"{cost.hours:.4f}" for cost in phase.costs) or "-",
-            "<br>".join("not known" if cost.usd is None else f"{cost.usd:.6f}" for cost in phase.costs) or "-",
+            cell(cost.what, ROW_SHOWN),
+            status,
+            cell(cost.instances, ROW_SHOWN),
+            "not known" if cost.hours is None else f"{cost.hours:.4f}",
+            "not known" if cost.usd is None else f"{cost.usd:.6f}",
         ]
-        for phase in report.phases
+        for phase, status in phases
+        for cost in phase.costs
     ]
-    columns = ("Status", "From", "Took", "What ran", "Instance hours", "List price, USD")
-    found = table("From each status to the next", columns, rows)
+    if ran:
+        found += table(
+            "What ran for it", ("What", "From status", "Instances", "Instance hours", "List price, USD"), ran
+        )
     unknown = [f"{cost.what}: {cost.why}" for phase in report.phases for cost in phase.costs if cost.why is not None]
     missing = f'<p class="hint">Not known: {cell(" ".join(unknown), 1600)}</p>\n' if unknown else ""
     return f"{found}<p>{cell(priced(report.price), 1600)}</p>\n{missing}"

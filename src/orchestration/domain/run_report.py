@@ -218,7 +218,7 @@ class Phase:
 class PriceShown:
     """What the prices of a report are.
 
-    ``total_usd`` is what is known of them, and ``at_least``: some are not. ``counted`` says what counts.
+    ``total_usd`` is what is known of them, None where nothing is, and ``at_least``: some are not. ``counted`` says what counts.
     """
 
     region: str
@@ -228,7 +228,7 @@ class PriceShown:
     counted: str
     transitions: int
     transitions_usd: float | None
-    total_usd: float
+    total_usd: float | None
     at_least: bool
 
 
@@ -341,12 +341,11 @@ def run_report(records: RunRecords, prices: Prices) -> RunReport:
 
 def priced(price: PriceShown) -> str:
     """What a run cost at list prices, for people: how much, of what, whose prices they are and of when."""
-    usd = price.transitions_usd
-    transitions = (
-        f"{price.transitions} state transitions without retries: {'not known' if usd is None else f'{usd:.6f} USD'}."
-    )
+    usd, total = price.transitions_usd, price.total_usd
+    told = "Price not known." if total is None else f"{'At least ' if price.at_least else ''}{total:.6f} USD."
+    transitions = "not known" if usd is None else f"{usd:.6f} USD"
     return (
-        f"{'At least ' if price.at_least else ''}{price.total_usd:.6f} USD. {transitions} {price.counted} Prices of "
+        f"{told} {price.transitions} state transitions without retries: {transitions}. {price.counted} Prices of "
         f"{price.location}, {price.date}, by {price.source}."
     )
 
@@ -431,6 +430,8 @@ def _phases(records: RunRecords, tariff: Tariff) -> Iterable[Phase]:
 def _price(tariff: Tariff, phases: Iterable[Phase], transitions: int) -> PriceShown:
     prices, usd = tariff.prices, tariff.transitions(transitions)
     every = [usd, *(cost.usd for phase in phases for cost in phase.costs)]
+    known = number(round(sum(each for each in every if each is not None), 6))
+    at_least = None in every
     return PriceShown(
         region=prices.region,
         location=prices.location,
@@ -439,8 +440,9 @@ def _price(tariff: Tariff, phases: Iterable[Phase], transitions: int) -> PriceSh
         counted=COUNTED,
         transitions=transitions,
         transitions_usd=usd,
-        total_usd=number(round(sum(each for each in every if each is not None), 6)) or 0.0,
-        at_least=None in every,
+        # At least nothing says nothing.
+        total_usd=None if at_least and not known else known,
+        at_least=at_least,
     )
 
 
