@@ -84,7 +84,7 @@ def test_a_processing_job_ran_from_its_start_to_its_end() -> None:
     assert processed({**PROCESSED, "ProcessingEndTime": None}).unknown == NO_TIME
 
 
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"StepName": "Prepare", "Metadata": {"ProcessingJob": {"Arn": f"{ACCOUNT}:processing-job/prepare-1"}}},
     {"StepName": "Check", "Metadata": {"QualityCheck": {"CheckJobArn": f"{ACCOUNT}:processing-job/check-1"}}},
     {
