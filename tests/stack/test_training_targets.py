@@ -33,6 +33,12 @@ def serving_data(loop: Loop, model: str) -> dict[str, Any]:
     return container
 
 
+def trained_on(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the report of a run says that its training cost."""
+    (costs,) = [phase["costs"] for phase in report["phases"] if phase["status"] == "TRAINING_STARTED"]
+    return list(costs)
+
+
 def test_a_package_that_a_sagemaker_pipeline_registered_serves_and_is_approved(loop: Loop) -> None:
     group, arn = group_of_packages(loop)
     training = {"target": sagemaker_pipeline(loop, group=group), "parameters": {"OutputUri": "output_uri"}}
@@ -144,6 +150,9 @@ def test_a_training_job_that_a_lost_start_left_running_is_awaited_and_carries_it
     (copy,) = loop.read(f"evidence/{model}/{name}/evaluation.json")["answer"]["copies"]
     assert copy["source"] == job["ModelArtifacts"]["S3ModelArtifacts"]
     assert serving_data(loop, model)["ModelDataUrl"] == copy["uri"]
+    (cost,) = trained_on(loop.report(model, name))
+    assert (cost["what"], cost["instances"]) == (f"training job {training}", "1 x ml.m5.large")
+    assert cost["usd"] == pytest.approx(job["BillableTimeInSeconds"] / 3600 * 0.115, abs=1e-6)
 
 
 def test_a_sagemaker_pipeline_that_a_lost_start_began_is_awaited_and_what_it_trained_serves(loop: Loop) -> None:
@@ -165,6 +174,12 @@ def test_a_sagemaker_pipeline_that_a_lost_start_began_is_awaited_and_what_it_tra
         PipelineExecutionArn=execution["PipelineExecutionArn"]
     )["PipelineParameters"]
     assert parameters == [{"Name": "OutputUri", "Value": f"s3://{loop.bucket}/runs/{model}/{name}/outputs/"}]
+    (step,) = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution["PipelineExecutionArn"])[
+        "PipelineExecutionSteps"
+    ]
+    job = step["Metadata"]["TrainingJob"]["Arn"].rsplit("/", 1)[-1]
+    (cost,) = trained_on(loop.report(model, name))
+    assert (cost["what"], cost["instances"], cost["why"]) == (f"training job {job}", "1 x ml.m5.large", None)
 
 
 # Stopping the run stops the training; a training that hangs is stopped.
