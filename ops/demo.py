@@ -45,7 +45,7 @@ from ops.review.visit import Visitor
 from ops.stack import OperatorError, Stack
 from ops.stack_deployment import DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
-from orchestration.domain.run_report import LANES
+from orchestration.domain.run_report import LANES, PriceShown, shown_total
 from orchestration.domain.votes import COMMENT_LIMIT, Answer
 from orchestration.steps.approvals import PROMOTION
 
@@ -660,11 +660,8 @@ def _report(scene: Scene, run_id: str) -> Path | None:
 
 def _price(scene: Scene, run_id: str) -> str:
     """What the report of a run says that it cost."""
-    price = scene.read(f"evidence/{MODEL}/{run_id}/report.json")["price"]
-    if price["total_usd"] is None:
-        return "not known"
-    least = "at least " if price["at_least"] else ""
-    return f"{least}{price['total_usd']:.5f} USD, list prices of {price['location']}"
+    price = PriceShown(**scene.read(f"evidence/{MODEL}/{run_id}/report.json")["price"])
+    return f"{shown_total(price)}, list prices of {price.location}"
 
 
 def _stay(scene: Scene, outcome: Outcome) -> None:

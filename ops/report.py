@@ -25,6 +25,7 @@ from ops.prices import given_prices
 from ops.record_schemas import schema_finding
 from ops.stack import CallError, OperatorError
 from orchestration.domain.chain import LOOP
+from orchestration.domain.costs import Cost
 from orchestration.domain.json_values import json_object, mapping
 from orchestration.domain.records import report_key
 from orchestration.domain.run_report import REPORT_VERSION, PriceShown, priced
@@ -90,9 +91,7 @@ def _say_price(terminal: Terminal, record: dict[str, Any]) -> None:
         return
     for phase in record["phases"]:
         for cost in phase["costs"]:
-            usd = f"{cost['usd']:.6f} USD" if cost["usd"] is not None else f"not known: {cost['why']}"
-            hours = f", {cost['hours']:.4f} instance hours" if cost["hours"] is not None else ""
-            terminal.say(f"{cost['what']}: {cost['instances'] or 'on what is not known'}{hours}: {usd}", hang=2)
+            terminal.say(f"{cost['what']}: {Cost(**cost).told}", hang=2)
     terminal.say(priced(PriceShown(**record["price"])), hang=2)
 
 
@@ -130,8 +129,8 @@ def run_pages(stack: Stack, run_id: str, prices: Prices | None = None) -> dict[s
     return written
 
 
-def model_life(stack: Stack, model: str, *, alone: bool = False) -> Life:
-    """A model's life, of its chain and of the switches that are over everything; ``alone`` leaves these out.
+def model_life(stack: Stack, model: str) -> Life:
+    """A model's life, of its chain and of the switches that are over everything.
 
     Raises:
         OperatorError: nothing is on record of it.
@@ -141,7 +140,7 @@ def model_life(stack: Stack, model: str, *, alone: bool = False) -> Life:
     if first is None:
         models = known_models(stack)
         raise OperatorError(f"No signal of {model} came yet." if model in models else unknown_model(model, models))
-    return life_of(model, itertools.chain([first], own, () if alone else _records(stack, LOOP)))
+    return life_of(model, itertools.chain([first], own, _records(stack, LOOP)))
 
 
 def _records(stack: Stack, chain: str) -> Iterator[dict[str, Any]]:

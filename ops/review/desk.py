@@ -146,15 +146,11 @@ class Desk:
 
     def _life(self, model: str) -> Answer:
         stack = self._signed_in.stack()
-        unread: tuple[str, ...] = ()
-        found = seen(lambda: model_life(stack, model), "")
-        if isinstance(found, Refused):
-            found = seen(lambda: model_life(stack, model, alone=True), f"What happened to {model}")
-            unread = ("Pauses of everything may not be read with your rights.",)
+        found = seen(lambda: model_life(stack, model), f"What happened to {model}")
         if isinstance(found, Refused):
             raise Refusal(403, "This may not be read", found.sentence)
         page = life_page(found, lambda run_id: link(f"{path_to('run', run_id)}?{urlencode({'model': model})}", run_id))
-        return Answer(200, _with_unread(page, unread), model=model)
+        return Answer(200, page, model=model)
 
     def _signals(self, model: str) -> Answer:
         stack = self._signed_in.stack()

@@ -85,7 +85,17 @@ def test_without_the_record_of_the_verdict_the_page_shows_what_the_wait_has(
 
 
 def test_an_approval_that_an_earlier_release_asked_for_is_shown(asked: World) -> None:
-    later = ("asked_by", "voters", "requested", "channel", "policy_written", "versions", "budget", "policy_sha256")
+    later = (
+        "asked_by",
+        "voters",
+        "requested",
+        "channel",
+        "policy_written",
+        "versions",
+        "budget",
+        "policy_sha256",
+        "jobs",
+    )
     found = read(asked)
     data = {name: value for name, value in found.wait.data.items() if name not in later}
     page = render(

@@ -9,6 +9,7 @@ import pytest
 
 from orchestration.domain.approval_view import Asked, approval_view, clock_of, sections_of
 from orchestration.domain.contracts import WaitKind
+from orchestration.domain.jobs import Job, Use
 from orchestration.domain.page import Section, Table, figure
 from orchestration.domain.review_page import Form, View
 from orchestration.domain.wait import Wait
@@ -230,18 +231,48 @@ def test_a_reviewer_sees_which_policy_decided_who_wrote_it_and_whether_it_change
 # What it has cost.
 
 
-def test_a_run_has_cost_its_transitions_so_far_and_what_ran_at_a_price_that_is_said_or_not_known() -> None:
-    statuses = [
-        {"status": "RETRAINING_DECIDED", "at": "2026-03-02T09:00:00+00:00", "details": {}},
-        {"status": "TRAINING_STARTED", "at": "2026-03-02T09:00:00+00:00"},
-        {"status": "TRAINING_FINISHED", "at": "2026-03-02T10:30:00+00:00"},
-        {"status": "CANDIDATE_EVALUATED", "at": "2026-03-02T10:31:00+00:00"},
-    ]
-    facts = dict(part("Cost so far", asked("promotion", statuses=statuses)).facts)
+IN_VIRGINIA = {"execution_arn": "arn:aws:states:us-east-1:1:execution:loop:run-9"}
+TRAINED = (
+    {"status": "RETRAINING_DECIDED", "at": "2026-03-02T09:00:00+00:00", "details": {}},
+    {"status": "TRAINING_STARTED", "at": "2026-03-02T09:00:00+00:00"},
+    {"status": "TRAINING_FINISHED", "at": "2026-03-02T10:30:00+00:00"},
+    {"status": "CANDIDATE_EVALUATED", "at": "2026-03-02T10:31:00+00:00"},
+)
+
+
+def test_a_run_has_cost_its_transitions_so_far_and_what_it_trained_on() -> None:
+    job = Job(Use.TRAINING, "t", (("ml.m5.large", 2),), 3600).as_record()
+    data, manifest = {"jobs": [job]}, {**IN_VIRGINIA, "training": {"kind": "training_job"}}
+    facts = dict(part("Cost so far", asked("promotion", statuses=TRAINED, data=data, manifest=manifest)).facts)
     # Decided, asked for a slot, trained, judged: two transitions each but for the training, which no choice follows.
-    assert facts["State transitions"] == "7: 0.000175 USD"
-    assert facts["TRAINING_STARTED"] == "1.50 h on instances that no record names; price not known"
-    assert "list price" in facts["Prices"]
+    assert facts["State transitions without retries"] == "7, 0.000175 USD"
+    assert facts["training job t"] == "2 x ml.m5.large, 2.0000 instance hours: 0.230000 USD"
+    assert facts["Price"] == "0.230175 USD"
+    assert facts["Prices"].startswith("US East (N. Virginia), ")
+
+
+def test_while_a_bake_is_asked_about_its_endpoint_costs_until_now() -> None:
+    plan = {
+        "kind": "endpoint",
+        "endpoint": "fraud-prod",
+        "create_endpoint_config": {"ProductionVariants": [{"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]},
+    }
+    since = (NOW - timedelta(hours=2)).isoformat()
+    given = asked(
+        "bake",
+        statuses=[{"status": "PROMOTION_STARTED", "at": since}, {"status": "BAKE_APPROVAL_REQUESTED", "at": since}],
+        evaluation={"answer": {"plan": plan}},
+        manifest=IN_VIRGINIA,
+    )
+    facts = dict(part("Cost so far", given).facts)
+    assert facts["endpoint fraud-prod"] == "1 x ml.m5.large, 2.0000 instance hours: 0.230000 USD"
+    assert facts["Price"].startswith("at least 0.23")
+
+
+def test_what_nobody_knows_of_the_cost_so_far_is_said() -> None:
+    facts = dict(part("Cost so far", asked("promotion", statuses=TRAINED)).facts)
+    assert facts["Price"] == "not known"
+    assert facts["training"].startswith("not known: ")
     assert part("Cost so far", asked()).facts == (("Cost so far", "not known: the run's statuses are not there"),)
 
 

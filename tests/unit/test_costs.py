@@ -157,7 +157,7 @@ def test_what_an_endpoint_costs_is_not_known_where_its_instances_are_not(more: d
 
 def test_how_long_an_endpoint_moved_is_not_known_of_a_run_that_died_meanwhile() -> None:
     (cost,) = serve(Status.PROMOTION_STARTED, died=True)
-    assert cost.why == "The run's execution died, so no record says when the endpoint had moved."
+    assert cost.why == "No record says when the endpoint had moved."
     moving, baking = serve(Status.PROMOTION_STARTED, died=True, moved=900.0)
     assert (moving.usd, baking.usd) == (0.2, 0.3)
 
@@ -224,8 +224,8 @@ def test_the_total_of_a_run_is_what_is_known_and_says_that_it_is_a_lower_bound(w
     assert made.price.total_usd == pytest.approx(0.103333 + 17 * 0.000025)
     assert made.price.at_least
     told = priced(made.price)
-    assert told.startswith("At least 0.103758 USD. 17 state transitions without retries: 0.000425 USD.")
-    assert told.endswith("Prices of US East (N. Virginia), 2026-09-25, by a test.")
+    assert told.startswith("Price: at least 0.103758 USD. State transitions without retries: 17, 0.000425 USD.")
+    assert told.endswith("Prices: US East (N. Virginia), 2026-09-25, by a test.")
 
 
 def test_the_total_of_a_run_whose_costs_are_all_known_is_no_lower_bound(world: World) -> None:
@@ -244,7 +244,7 @@ def test_in_another_region_a_report_has_no_price_and_still_the_hours(world: Worl
     promoted(world)
     made = report(world, replace(TABLE, region="eu-west-1"))
     assert (made.price.transitions_usd, made.price.total_usd, made.price.at_least) == (None, None, True)
-    assert priced(made.price).startswith("Price not known. 17 state transitions without retries: not known.")
+    assert priced(made.price).startswith("Price: not known. State transitions without retries: 17, price not known.")
     hours = [cost.hours for phase in made.phases for cost in phase.costs if cost.what.startswith("endpoint")]
     assert hours == [0.0, 0.516667, 0.0]
 

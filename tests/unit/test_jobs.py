@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from ops.record_schemas import schema_finding
+from orchestration.domain.approval_view import sections_of
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.jobs import JOBS_KEPT, Job, Use, jobs_of_output, jobs_of_steps, kept, processed, trained
+from orchestration.steps.approval_reading import asked_of
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World
@@ -186,6 +188,19 @@ def test_the_training_job_that_a_state_machine_names_is_looked_up(named: str, wo
     stories.trained(world, output={"model_data_url": stories.MODEL_URI, "image": "i", "training_job_name": named})
     do(world, "close", failure={"error": "Boom", "cause": "It broke."})
     assert world.read("evidence/fraud/run-1/outcome.json")["jobs"] == [trained(TRAINED).as_record()]
+
+
+def test_people_who_are_asked_to_promote_see_what_the_training_ran_on(world: World) -> None:
+    world.sagemaker.trainings["train-1"] = {**TRAINED, "CreationTime": NOON}
+    stories.asked(world, output={"model_data_url": stories.MODEL_URI, "image": "image", "training_job_name": "train-1"})
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    (cost,) = [
+        section
+        for section in sections_of(asked_of(world.table, world.bucket, wait), NOON)
+        if section.heading == "Cost so far"
+    ]
+    assert dict(cost.facts)["training job train-1"] == "2 x ml.m5.large, 0.2778 instance hours: 0.031944 USD"
 
 
 def test_a_job_that_a_state_machine_names_and_that_is_older_than_the_run_is_not_its_own(world: World) -> None:

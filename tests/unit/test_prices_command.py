@@ -161,12 +161,12 @@ def test_a_run_is_reckoned_by_the_prices_that_are_given(
     assert retraining("report", "--run", "run-1") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "endpoint fraud-prod, baking: 1 x ml.m5.large, 0.5167 instance hours: 0.059417 USD" in said
-    assert "training: on what is not known: not known: The team's own state machine trained" in said
-    assert "At least 0.059842 USD. 17 state transitions without retries: 0.000425 USD." in said
+    assert "training: not known: The team's own state machine trained" in said
+    assert "Price: at least 0.059842 USD. State transitions without retries: 17, 0.000425 USD." in said
     assert retraining("report", "--run", "run-1", "--prices", "prices.json") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "0.5167 instance hours: 0.516667 USD" in said
-    assert "Prices of US East (N. Virginia), 2027-01-01, by our own list." in said
+    assert "Prices: US East (N. Virginia), 2027-01-01, by our own list." in said
     assert "our own list" in Path("report-run-run-1.html").read_text(encoding="utf-8")
     assert retraining("report", "--run", "run-1", "--prices", "prices.json", "--json") == 0
     assert json.loads(capsys.readouterr().out)["price"]["total_usd"] == pytest.approx(0.517092)

@@ -463,7 +463,7 @@ def _of_one_model(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     latest = reader.stack.table.latest
 
     def own(chain: str) -> Any:
-        if chain != "fraud":
+        if chain not in {"fraud", "_loop"}:
             raise DENIED_READ
         return latest(chain)
 
@@ -477,7 +477,7 @@ def test_who_reviews_one_model_sees_that_and_votes(asked: World, monkeypatch: py
         assert '<form method="get" action="/model">' in reader.get().page
         life = reader.get("model", "fraud")
         assert "fraud: its life on record" in text(life)
-        assert "Pauses of everything may not be read with your rights." in text(life)
+        assert "may not be read with your rights" not in text(life)
         assert reader.get("model", "churn").status == 403
         unseen, named = reader.get("run", "run-1"), reader.get("run", "run-1", model="fraud")
         assert "may not be read with your rights" in text(unseen)

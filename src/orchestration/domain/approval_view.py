@@ -22,8 +22,9 @@ from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
 from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, table_of
 from orchestration.domain.policy import PromotionKind
+from orchestration.domain.prices import packaged_prices
 from orchestration.domain.review_page import Form, View
-from orchestration.domain.run_report import RunRecords, run_report
+from orchestration.domain.run_report import RunRecords, run_report, shown_source, shown_total, shown_transitions
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
 from orchestration.domain.times import duration, moment, stamp
 from orchestration.domain.votes import MayAnswer, Via, VoteCode, nobody_left, refused_unnamed
@@ -330,25 +331,22 @@ def _policy_section(asked: Asked) -> Section:
 def _cost(asked: Asked, now: datetime) -> Section:
     """What the run has cost until now, as the report of a run counts it."""
     rows = [{"status": row.get("status"), "at": row.get("at")} for row in asked.statuses]
-    outcome = {"statuses": rows, "ended_at": now.isoformat(), "died": True}
-    found = {"manifest": asked.manifest, "evaluation": asked.evaluation, "outcome": outcome}
-    report = run_report(RunRecords(asked.wait.model, asked.wait.run_id, "", found))
     if not rows:
         return Section("Cost so far", (("Cost so far", f"{NOT_KNOWN}: the run's statuses are not there"),))
-    phases = [
-        (
-            phase.status,
-            f"{(phase.seconds or 0) / 3600:.2f} h on {phase.instances or 'instances that no record names'}; price {NOT_KNOWN}",
-        )
-        for phase in report.phases
-        if phase.instances != "-" and phase.seconds is not None
-    ]
+    # The last phase goes on until now.
+    outcome = {"statuses": [*rows, {"status": "NOW", "at": now.isoformat()}], "died": True}
+    outcome |= {"jobs": asked.wait.data["jobs"]} if "jobs" in asked.wait.data else {}
+    found = {"manifest": asked.manifest, "evaluation": asked.evaluation, "outcome": outcome}
+    report = run_report(RunRecords(asked.wait.model, asked.wait.run_id, "", found), packaged_prices())
+    price = report.price
     return Section(
         "Cost so far",
         facts_of(
-            ("State transitions", f"{report.transitions}: {report.transitions_usd:g} USD"),
-            *phases,
-            ("Prices", report.price_source),
+            ("Price", shown_total(price)),
+            *((cost.what, cost.told) for phase in report.phases for cost in phase.costs),
+            ("State transitions without retries", shown_transitions(price)),
+            ("Counted", price.counted),
+            ("Prices", shown_source(price)),
         ),
     )
 

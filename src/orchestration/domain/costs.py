@@ -47,6 +47,15 @@ class Cost:
     usd: float | None
     why: str | None
 
+    @property
+    def told(self) -> str:
+        """On what it ran, how long, and its price or why that is not known, for people."""
+        if self.instances is None:
+            return f"not known: {self.why}"
+        hours = f", {self.hours:.4f} instance hours" if self.hours is not None else ""
+        price = f"{self.usd:.6f} USD" if self.usd is not None else f"price not known: {self.why}"
+        return f"{self.instances}{hours}: {price}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
@@ -156,7 +165,7 @@ def endpoint_costs(
             # Source: SageMaker API, RollingUpdatePolicy: a batch of MaximumBatchSize is replaced at a time.
             moving = unknown or "It was replaced in batches; how many instances ran at a time is in no record."
         elif died and moved is None:
-            moving = unknown or "The run's execution died, so no record says when the endpoint had moved."
+            moving = unknown or "No record says when the endpoint had moved."
         yield tariff.cost(f"{name}, moving", Use.HOSTING, both, seconds if moved is None else moved, moving)
         if moved is not None:
             yield tariff.cost(f"{name}, baking", Use.HOSTING, instances, max(0.0, seconds - moved), unknown)

@@ -341,13 +341,28 @@ def run_report(records: RunRecords, prices: Prices) -> RunReport:
 
 def priced(price: PriceShown) -> str:
     """What a run cost at list prices, for people: how much, of what, whose prices they are and of when."""
-    usd, total = price.transitions_usd, price.total_usd
-    told = "Price not known." if total is None else f"{'At least ' if price.at_least else ''}{total:.6f} USD."
-    transitions = "not known" if usd is None else f"{usd:.6f} USD"
     return (
-        f"{told} {price.transitions} state transitions without retries: {transitions}. {price.counted} Prices of "
-        f"{price.location}, {price.date}, by {price.source}."
+        f"Price: {shown_total(price)}. State transitions without retries: {shown_transitions(price)}. {price.counted} "
+        f"Prices: {shown_source(price)}."
     )
+
+
+def shown_total(price: PriceShown) -> str:
+    """What is known of a run's price, for people."""
+    if price.total_usd is None:
+        return "not known"
+    return f"{'at least ' if price.at_least else ''}{price.total_usd:.6f} USD"
+
+
+def shown_transitions(price: PriceShown) -> str:
+    """A run's state transitions with their price, for people."""
+    usd = price.transitions_usd
+    return f"{price.transitions}, {'price not known' if usd is None else f'{usd:.6f} USD'}"
+
+
+def shown_source(price: PriceShown) -> str:
+    """Whose prices they are, of where and of when, for people."""
+    return f"{price.location}, {price.date}, by {price.source}"
 
 
 def _drift(manifest: Mapping[str, Any]) -> Drift:

@@ -137,7 +137,11 @@ def approval_data(
     """
     manifest, now = json.loads(run.manifest), ports.now()
     policy = pinned_policy(manifest["policy"]["effective"])
-    verdict = ports.table.candidate_verdict(run.run_id) if subject != TRAINING else None
+    verdict, trained = (
+        (ports.table.candidate_verdict(run.run_id), ports.table.wait(run.run_id, WaitKind.TRAINING))
+        if subject != TRAINING
+        else (None, None)
+    )
     signal = mapping(manifest.get("signal"))
     asker = asker_of(signal)
     asked_by = sorted({*sequence(signal.get("asked_by")), *([asker] if asker else [])})
@@ -165,6 +169,8 @@ def approval_data(
             "days": policy.budget_days,
         },
         "verdict": None if verdict is None else _judged(verdict),
+        # The function that shows an approval may not read the other waits.
+        **({"jobs": [job.as_record() for job in trained.result.jobs]} if trained and trained.result else {}),
         "ladder": {
             "remind_hours": policy.approval.remind_hours,
             "escalate_hours": policy.approval.escalate_hours,
