@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,6 +60,16 @@ class Beside:
     signal: SeenSignal | str | None = None
     facts: RunFacts | None = None
     artifacts: tuple[tuple[str, str, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What objects that no link claims hold, and beside them: the links there and next; of reports the run's records."""
+
+    seen: tuple[Seen, ...]
+    there: TableLink | None = None
+    after: TableLink | None = None
+    records: RunRecords | None = None
 
 
 @dataclass(slots=True)
@@ -345,21 +356,25 @@ class ChainWalk:
                     elif listed.key in self._marks.refused:
                         self._audit.report.findings += object_findings(*self._marks.refused.pop(listed.key))
 
-        def look(listed: Listed) -> tuple[Seen, TableLink | None, TableLink | None]:
-            seen = self._audit.reading.see(listed.key)
-            if reported_run(listed.key) is not None:
-                return seen, None, None
-            found = read_record(seen.body) if seen.body is not None else ""
+        def look(lying: tuple[Listed, ...]) -> Looked:
+            seen = tuple(self._audit.reading.see(listed.key) for listed in lying)
+            if (reported := reported_run(lying[0].key)) is not None:
+                return Looked(seen, records=self._records(reported[1]))
+            found = read_record(seen[0].body) if seen[0].body is not None else ""
             if isinstance(found, str) or found.chained_before:
-                return seen, None, None
+                return Looked(seen)
             there = self._link(found.place.chain, found.place.sequence)
-            return seen, there, None if there is not None else self._link(found.place.chain, found.place.sequence + 1)
+            return Looked(
+                seen, there, self._link(found.place.chain, found.place.sequence + 1) if there is None else None
+            )
 
-        for listed, (seen, there, after) in read_ahead(self._audit.pool, look, unclaimed(), AHEAD):
-            if (reported := reported_run(listed.key)) is not None:
-                self._judge_report(listed.key, seen, *reported[1:])
+        together = (tuple(lying) for _, lying in itertools.groupby(unclaimed(), _run_or_key))
+        for lying, looked in read_ahead(self._audit.pool, look, together, AHEAD):
+            if looked.records is not None:
+                self._judge_reports(lying, looked.seen, looked.records)
                 continue
-            found = unclaimed_finding(chain, listed.key, seen, there, after, head)
+            (listed,), (seen,) = lying, looked.seen
+            found = unclaimed_finding(chain, listed.key, seen, looked.there, looked.after, head)
             if isinstance(found, ReadRecord):
                 self._judge_earlier(chain, listed.key, found, earlier, runs)
             elif found is not None and (
@@ -367,26 +382,32 @@ class ChainWalk:
             ):
                 self._audit.report.findings.append(found)
 
-    def _judge_report(self, key: str, seen: Seen, run_id: str, suffix: str) -> None:
-        """A report is made again of the run's records as they are, and has to be the same."""
-        reading, chain = self._audit.reading, self._chain
-        records = read_records(lambda each: reading.see(each).body, reading.bucket, chain, run_id)
+    def _records(self, run_id: str) -> RunRecords:
+        """Read the records that a run's reports are made of. Runs in a thread."""
+        reading = self._audit.reading
+        return read_records(lambda key: reading.see(key).body, reading.bucket, self._chain, run_id)
+
+    def _judge_reports(self, lying: tuple[Listed, ...], reports: tuple[Seen, ...], records: RunRecords) -> None:
+        """The reports of a run are made again of its records as they are, and have to be the same."""
         end = mapping(records.get("outcome").get("chain")).get("sequence")
-        went_on = isinstance(end, int) and end > self._marks.followed.last
-        if seen.gone or went_on:
-            return
-        if not self._is_claimed(run_id, "outcome"):
-            self._audit.found(
-                Fault.EXTRA, chain, None, key, "The report is of no run that has its outcome in the chain."
-            )
-        elif seen.body is None:
-            self._audit.found(Fault.NOT_SEEN, chain, None, key, f"The report {seen.why}.")
-        elif not of_this_version(suffix, seen.body):
-            self._audit.found(
-                Fault.NOT_SEEN, chain, None, key, "The report was made by another release, so it was not compared."
-            )
-        elif seen.body != _made(records, suffix):
-            self._audit.found(Fault.EDITED, chain, None, key, "The report is not what the run's records give.")
+        if isinstance(end, int) and end > self._marks.followed.last:
+            return  # it went on meanwhile
+        made = _made(records)
+        for listed, seen in zip(lying, reports, strict=True):
+            suffix = listed.key.rpartition(".")[2]
+            if seen.gone:
+                continue
+            if not self._is_claimed(records.run_id, "outcome"):
+                fault, sentence = Fault.EXTRA, "The report is of no run that has its outcome in the chain."
+            elif seen.body is None:
+                fault, sentence = Fault.NOT_SEEN, f"The report {seen.why}."
+            elif not of_this_version(suffix, seen.body):
+                fault, sentence = Fault.NOT_SEEN, "The report was made by another release, so it was not compared."
+            elif seen.body != made.get(suffix):
+                fault, sentence = Fault.EDITED, "The report is not what the run's records give."
+            else:
+                continue
+            self._audit.found(fault, self._chain, None, listed.key, sentence)
 
     def _link(self, chain: str, sequence: int) -> TableLink | None:
         item = self._audit.reading.link(chain, sequence)
@@ -491,12 +512,18 @@ class ChainWalk:
                 self._audit.found(Fault.NOT_AS_ANCHORED, chain, last + 1, f"CHAIN#{chain}", sentence)
 
 
-def _made(records: RunRecords, suffix: str) -> bytes | None:
-    """A report of the records as they are; None where they lack what a report is made of."""
+def _run_or_key(listed: Listed) -> str:
+    """What tells apart objects that are looked at one by one; the reports of a run are looked at together."""
+    reported = reported_run(listed.key)
+    return listed.key if reported is None else reported[1]
+
+
+def _made(records: RunRecords) -> dict[str, bytes]:
+    """The reports of the records as they are, by suffix; none where they lack what a report is made of."""
     try:
-        return pages(records)[suffix]
+        return pages(records)
     except STRANGE:
-        return None
+        return {}
 
 
 def _run_and_signal(document: dict[str, Any]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
@@ -21,7 +22,7 @@ from orchestration.domain.chain import Head as ChainHead
 from orchestration.domain.contracts import Next, Status
 from orchestration.domain.merkle import root_of
 from orchestration.domain.policy import pinned_policy, policy_sha256
-from orchestration.domain.records import sha256
+from orchestration.domain.records import reported_run, sha256
 from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import to_item
@@ -180,6 +181,22 @@ def original() -> Scene:
         scene.s3.rewrite(BUCKET, key, None)
     assert scene.audit().findings == []
     return scene
+
+
+def test_an_object_is_read_for_its_link_and_a_record_once_more_for_the_reports_of_its_run(
+    original: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, read = original.copy(), Counter[str]()
+    get = scene.s3.get_object
+
+    def counted(**asked: Any) -> dict[str, Any]:
+        read[asked["Key"]] += 1
+        return get(**asked)
+
+    monkeypatch.setattr(scene.s3, "get_object", counted)
+    assert scene.audit().findings == []
+    assert {count for key, count in read.items() if reported_run(key) is not None} == {1}
+    assert max(read.values()) == 2
 
 
 @pytest.mark.parametrize("kind", ["manifest", "verdict", "approval", "verification", "outcome", "decision", "override"])
