@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Iterator
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.stack.loop import Loop
-from tests.stack.moments import SWEEP, holders, partition, run_of
+from tests.stack.moments import SWEEP, holders, partition, run_of, stop
 
 
 @pytest.fixture(scope="module")
-def one_slot(loop: Loop) -> Iterator[Loop]:
+def narrow(loop: Loop) -> Iterator[Loop]:
     """The loop with a single slot, for all stories here: each change of a function's settings ends its warm processes."""
     client, name = loop.aws.client("lambda"), loop.outputs["OrchestrationFunctionName"]
     variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -23,6 +24,22 @@ def one_slot(loop: Loop) -> Iterator[Loop]:
     )
     yield loop
     client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+@pytest.fixture
+def one_slot(narrow: Loop) -> Iterator[Loop]:
+    """The same for one story, which finds the slot free and nobody in the queue, and leaves it so when it fails."""
+    free(narrow)
+    yield narrow
+    free(narrow)
+
+
+def free(loop: Loop) -> None:
+    """Stop every run that has a slot or waits for one, and await that their trainings are over."""
+    for arn in map(loop.execution_arn, itertools.chain(*slots(loop))):
+        if loop.status(arn) == "RUNNING":
+            stop(loop, arn)
+    loop.until(lambda: slots(loop) == ([], []) or not loop.invoke(SWEEP))
 
 
 def held_training(loop: Loop) -> str:

@@ -11,7 +11,7 @@ import pytest
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import GRACE
 from orchestration.domain.errors import InvalidRequestError
-from orchestration.domain.slots import Holder, SlotLedger
+from orchestration.domain.slots import Holder, SlotLedger, Waiter
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
@@ -67,6 +67,18 @@ def test_a_run_that_has_to_wait_for_its_slot_is_told_of_with_its_severity(subjec
     (told,) = world.told("TRAINING_QUEUED")
     assert told.sentence.lower().endswith("the run is in the queue.")
     assert [waiter.run_id for waiter in world.table.queue()] == ["run-1"]
+
+
+def test_who_comes_later_waits_behind_whoever_is_there_though_its_clock_is_behind(world: World) -> None:
+    pinned(world)
+    first = Waiter("run-0", "churn", (NOON + timedelta(minutes=1)).isoformat())
+    taken = SlotLedger((Holder("run-7", "risk", 1, AT),), 1)
+    assert world.table.save_slots(taken, [], [world.table.queue_write(first)])
+    assert park(world, "slot") == {"parked": True}
+    before, mine = world.table.queue()
+    assert (before, mine.run_id) == (first, "run-1")
+    # By which it is taken out of the queue when its run is over.
+    assert parked(world, WaitKind.SLOT).parked_at == mine.since
 
 
 def test_a_run_that_has_its_slot_at_once_never_queued(world: World) -> None:

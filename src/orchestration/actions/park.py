@@ -13,7 +13,6 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.fence import closed
-from orchestration.domain.slots import Waiter
 from orchestration.domain.switches import paused_sentence, switch_over
 from orchestration.domain.wait import Wait
 from orchestration.steps.answering import answer, look_due, take_up
@@ -24,7 +23,7 @@ from orchestration.steps.looking import endpoint_planned, look, look_after, wake
 from orchestration.steps.policies import policy_written
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
-from orchestration.steps.training_slots import change_slots
+from orchestration.steps.training_slots import change_slots, place_in_queue
 from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
@@ -116,7 +115,8 @@ _Planned = tuple[Wait, "DueItem", list[str], "list[Write]", "DueItem | None"]
 
 def _slot(ports: Ports, gathered: Gathered, wait: Wait) -> _Planned:
     """A place at the end of the queue; who finds a free slot leaves it at once."""
-    waiter = Waiter(wait.run_id, wait.model, wait.parked_at, gathered.sight.sources)
+    waiter = place_in_queue(ports, wait.run_id, wait.model, gathered.sight.sources)
+    wait = replace(wait, parked_at=waiter.since)
     return wait, look_due(ports, wait), [], [ports.table.queue_write(waiter)], None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,16 @@ class SlotLedger:
     def holder(self, run_id: str) -> Holder | None:
         """The run's slot, if it holds one."""
         return next((holder for holder in self.holders if holder.run_id == run_id), None)
+
+
+def joined_at(now: str, last: Waiter | None) -> str:
+    """Since when a run waits that joins the queue now: later than the last in it, whose clock may have been ahead.
+
+    The queue is in the order of these times, and each is told by the clock of another process.
+    """
+    if last is None or last.since < now:
+        return now
+    return (datetime.fromisoformat(last.since) + timedelta(microseconds=1)).isoformat()
 
 
 def release(ledger: SlotLedger, *, run_id: str) -> SlotLedger:

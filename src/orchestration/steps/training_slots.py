@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import GRACE, due
-from orchestration.domain.slots import Holder, SlotLedger, Waiter, grant, release
+from orchestration.domain.slots import Holder, SlotLedger, Waiter, grant, joined_at, release
 from orchestration.domain.switches import switch_over
 from orchestration.domain.wait import wait_id
 from orchestration.steps.rivals import against_rivals
@@ -72,6 +72,11 @@ def _woken(ports: Ports, granted: tuple[Waiter, ...]) -> list[Write]:
     ]
 
 
+def place_in_queue(ports: Ports, run_id: str, model: str, sources: tuple[str, ...]) -> Waiter:
+    """The place at the end of the queue, for a run that joins it now."""
+    return Waiter(run_id, model, joined_at(ports.now().isoformat(), ports.table.last_in_queue()), sources)
+
+
 def give_way(ports: Ports, run: StoredRun, wait: Wait, sources: tuple[str, ...]) -> tuple[Waiter, ...]:
     """Let the next in line have the slot of a run whose training waits; the run goes to the end of the line.
 
@@ -81,20 +86,20 @@ def give_way(ports: Ports, run: StoredRun, wait: Wait, sources: tuple[str, ...])
     Returns:
         Those who were granted a slot; the caller wakes them by looking at their waits.
     """
-    ledger, now = ports.table.slots(), ports.now().isoformat()
+    ledger = ports.table.slots()
     if ledger.holder(run.run_id) is None:
         return ()
     after, granted = _granted(ports, release(ledger, run_id=run.run_id))
     if not granted:
         return ()
-    last = Waiter(run.run_id, run.model, now, sources)
+    last = place_in_queue(ports, run.run_id, run.model, sources)
     writes = [
         ports.table.open_check(run.run_id, run.execution_arn),
         *ports.table.slot_writes(after, granted),
         ports.table.queue_write(last),
         *_woken(ports, granted),
     ]
-    queued = replace(wait, data={**wait.data, "queued_since": now})
+    queued = replace(wait, data={**wait.data, "queued_since": last.since})
     return granted if ports.table.change_wait(wait, queued, writes) else ()
 
 

@@ -11,7 +11,7 @@ pk         sk                          item
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.slots import Holder, SlotLedger, Waiter
 from orchestration.stores.table import Table, Write
@@ -34,8 +34,11 @@ class Slots(Table):
 
     def queue(self) -> Iterator[Waiter]:
         """Runs that wait for a slot, the oldest first."""
-        for item in self._query("SLOTS", "WAITER#"):
-            yield Waiter(item["run_id"], item["model"], item["since"], tuple(item.get("sources", ())))
+        yield from map(_waiter, self._query("SLOTS", "WAITER#"))
+
+    def last_in_queue(self) -> Waiter | None:
+        """The run that joined the queue last."""
+        return next(map(_waiter, self._query("SLOTS", "WAITER#", newest_first=True, limit=1)), None)
 
     def save_slots(self, ledger: SlotLedger, granted: Sequence[Waiter], writes: Sequence[Write] = ()) -> bool:
         """Write the ledger and take those who were granted a slot out of the queue. True when written.
@@ -72,6 +75,10 @@ class Slots(Table):
     def leave_queue(self, waiter: Waiter) -> None:
         """Take a run out of the queue. Idempotent."""
         self._write(self._delete("SLOTS", _sort_key(waiter)))
+
+
+def _waiter(item: dict[str, Any]) -> Waiter:
+    return Waiter(item["run_id"], item["model"], item["since"], tuple(item.get("sources", ())))
 
 
 def _sort_key(waiter: Waiter) -> str:
