@@ -229,10 +229,11 @@ def test_a_demo_that_stays_up_ends_with_a_sentence_when_its_aws_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def kept(story: demo.Story, **_: bool) -> None:
+        others = _begun_by(os.getpid())
         with EmbeddedAws() as aws:
             stack = SimpleNamespace(place=Place("retraining-demo", "us-east-1"))
             outcome = SimpleNamespace(run=SimpleNamespace(name="run-1"), record={"signal_id": "signal-1"})
-            (server,) = (pid for pid in _begun_by(os.getpid()) if b"--parent-pipe" in _words(pid))
+            (server,) = (pid for pid in _begun_by(os.getpid()) - others if b"--parent-pipe" in _words(pid))
             os.kill(server, signal.SIGKILL)
             demo._stay(
                 cast("demo.Scene", SimpleNamespace(story=story, aws=aws, stack=stack)), cast("demo.Outcome", outcome)
