@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ops.stack import CallError
 from orchestration.domain.commands import against_value
-from orchestration.domain.json_values import json_document
+from orchestration.domain.failures import ended
+from orchestration.domain.json_values import json_document, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,8 +118,14 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def refuse_unknown(given: Mapping[str, str], known: Iterable[str], *, what: str) -> None:
+def refuse_unknown(given: Mapping[str, str], known: Iterable[str], *, what: str, option: str) -> None:
     """Refuse names the template does not have, with the one that was probably meant.
+
+    Args:
+        given: values by name.
+        known: the names there are.
+        what: what is named.
+        option: where it was named.
 
     Raises:
         CallError: a name is unknown.
@@ -128,4 +135,37 @@ def refuse_unknown(given: Mapping[str, str], known: Iterable[str], *, what: str)
         if name not in known:
             meant = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {meant[0]}?" if meant else f"There are: {', '.join(known)}."
-            raise CallError(f"The template has no {what} {name}. {hint}")
+            raise CallError(f"{option}: the template has no {what} {name}. {hint}")
+
+
+def refuse_illegal(given: Mapping[str, str], declared: Mapping[str, Any], *, option: str) -> None:
+    """Refuse values that the template does not allow, as CloudFormation would once everything is built and uploaded.
+
+    Args:
+        given: values by name; each is one of the template's.
+        declared: the template's parameters.
+        option: where they were given.
+
+    Raises:
+        CallError: a value is none that is allowed.
+    """
+    for name, value in given.items():
+        rule = declared[name]
+        allowed, pattern = [str(each) for each in rule.get("AllowedValues", ())], rule.get("AllowedPattern")
+        least, most = rule.get("MinValue"), rule.get("MaxValue")
+        wanted = None
+        if allowed and value not in allowed:
+            wanted = f"it takes {', '.join(allowed)}"
+        elif pattern and not re.fullmatch(pattern, value):
+            wanted = str(rule.get("ConstraintDescription", f"it matches {pattern}"))
+        elif rule["Type"] == "Number" and not _within(value, least, most):
+            wanted = (
+                f"it takes a number{'' if least is None else f' from {least}'}{'' if most is None else f' to {most}'}"
+            )
+        if wanted is not None:
+            raise CallError(f"{option}: {name} is {value!r}; {ended(wanted)}")
+
+
+def _within(value: str, least: float | None, most: float | None) -> bool:
+    parsed = number(value)
+    return parsed is not None and (least is None or parsed >= least) and (most is None or parsed <= most)

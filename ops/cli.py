@@ -9,13 +9,14 @@ Exit status: 0 done, 1 the answer is no, 2 wrong call, 3 AWS could not be reache
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops.invocation import HELP, PREFIX, finished
+from ops.invocation import HELP, PREFIX, Exit, finished
 from ops.project import version
 
 if TYPE_CHECKING:
@@ -122,5 +123,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
 
+def program() -> int:
+    """Run the command line of this process. Ctrl-C that is pressed again while Python ends would show a traceback."""
+    status = main()
+    if status == Exit.INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

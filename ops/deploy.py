@@ -12,7 +12,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import change_sets, runbook_page
-from ops.assignments import assignments, assignments_of_file, refuse_unknown
+from ops.assignments import assignments, assignments_of_file, refuse_illegal, refuse_unknown
 from ops.destination import account_option, destination
 from ops.invocation import account_command
 from ops.package import Package, bucket_option, package, without_of, without_option
@@ -83,11 +83,13 @@ def given_parameters(params: str, params_file: str) -> dict[str, str]:
     """Parameters of ``--params-file`` and ``--params``; the line wins over the file.
 
     Raises:
-        CallError: one cannot be read, or names a parameter that the template does not have.
+        CallError: one cannot be read, or names a parameter or has a value that the template does not have.
     """
     of_file = assignments_of_file(Path(params_file)) if params_file else {}
     given = {**of_file, **assignments(params, "--params")}
-    refuse_unknown(given, sources()["Parameters"], what="parameter")
+    declared, option = sources()["Parameters"], f"--params{f' and {params_file}' if params_file else ''}"
+    refuse_unknown(given, declared, what="parameter", option=option)
+    refuse_illegal(given, declared, option=option)
     return given
 
 

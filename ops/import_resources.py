@@ -72,7 +72,9 @@ def command(
         raise CallError("--resources names nothing. Example: --resources AutomationBucket=my-evidence")
     given = given_parameters(params, params_file)
     known = sources()["Resources"]
-    refuse_unknown(wanted, known, what="resource")
+    importable = [name for name, each in known.items() if each["Type"] in IDENTIFIERS]
+    unknown = {name: "" for name in wanted if name not in known}
+    refuse_unknown(unknown, importable, what="resource", option="--resources")
     imports = [_to_import(known[logical_id], logical_id, name, place.stack) for logical_id, name in wanted.items()]
     refuse_long_name(place.stack, sources())
     told = terminal.aside

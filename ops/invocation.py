@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -23,10 +26,11 @@ from ops.refusals import refusal
 from ops.stack import CallError, OperatorError, Stack, session_in
 from ops.terminal import Styled, Terminal, write_no_more
 from orchestration.domain.commands import REASON_LIMIT, Place, against_value, against_words
-from orchestration.domain.json_values import model_name, text
+from orchestration.domain.failures import ended
+from orchestration.domain.json_values import execution_name, model_name, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 HELP: Final = ["--help", "-h"]
 
@@ -60,6 +64,13 @@ def legal_identity(context: click.Context, option: click.Parameter, given: str) 
         raise click.BadParameter(
             f"{given} is no id: that of a signal, an execution, a run or an event.", context, option
         )
+    return given
+
+
+def legal_run(context: click.Context, option: click.Parameter, given: str) -> str:
+    """The run that is named, as it was typed."""
+    if given and execution_name(identity_in(given)) is None:
+        raise click.BadParameter(f"{given} is no run: no run has such a name.", context, option)
     return given
 
 
@@ -211,8 +222,11 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
     except OperatorError as error:
         said, status, command = str(error), Exit(error.status), error.command
     except KeyboardInterrupt as error:
-        said, status, command = str(error), Exit.INTERRUPTED, getattr(error, "command", "")
-        errors.say()
+        with _undisturbed():
+            terminal.answer(_error(str(error) or INTERRUPTED, Exit.INTERRUPTED, getattr(error, "command", "")))
+            errors.say()
+            _say_error(errors, str(error), getattr(error, "command", ""))
+        return Exit.INTERRUPTED
     except (BotoCoreError, ClientError) as error:
         said, status = refusal(error), Exit.NOT_REACHED
     except (click.ClickException, click.Abort):
@@ -220,18 +234,34 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
     except OSError as error:
         if error.filename is None:  # what is printed cannot be written
             raise
-        said, status = f"{error}.", Exit.NO
+        said, status = f"{error.filename}: {ended(error.strerror or str(error))}", Exit.NO
     except Exception as error:  # noqa: BLE001 - whatever is wrong in here, whoever calls reads a sentence
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"in {last.name}, line {last.lineno} of {os.path.basename(last.filename)}"  # noqa: PTH119
         said = f"The command has a defect, please report it: {type(error).__name__}: {error}, {where}."
         status = Exit.NO
-    terminal.answer(_error(said or INTERRUPTED, status, command))
+    terminal.answer(_error(said, status, command))
+    _say_error(errors, said, command)
+    return status
+
+
+def _say_error(errors: Terminal, said: str, command: str) -> None:
     if said:
         errors.say(Styled("red", said))
     if command:
         errors.command(command)
-    return status
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Say the last words after Ctrl-C, however often it is pressed."""
+    hears = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if hears else None
+    try:
+        yield
+    finally:
+        if hears:
+            signal.signal(signal.SIGINT, before)
 
 
 def _error(said: str, status: int, command: str = "") -> dict[str, Any]:
@@ -260,17 +290,18 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
         _say_wrong_call(given, error)
     except (click.Abort, KeyboardInterrupt):
         status = Exit.INTERRUPTED
-        _unheard(given).answer(_error(INTERRUPTED, status))
-        Terminal(errors=True, goes_on=True).say()
+        with _undisturbed():
+            _unheard(given).answer(_error(INTERRUPTED, status))
+            Terminal(errors=True, goes_on=True).say()
     except BrokenPipeError:
         write_no_more(sys.stdout)
         return int(Exit.DONE)
     except OSError as error:
         status = Exit.NO
-        said = str(error)
+        said = f"{error.filename}: {ended(error.strerror or str(error))}"
         if error.filename is None:
             write_no_more(sys.stdout)
-            said = f"What is to be said cannot be written: {error}"
+            said = f"What is to be said cannot be written: {ended(error.strerror or str(error))}"
         Terminal(errors=True, goes_on=True).say(Styled("red", said))
     if status and os.environ.get(f"{PREFIX}_BY_MAKE"):
         said = f"Exit status {status}; make has its own for it. In a script call `retraining` instead."

@@ -17,7 +17,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import package_zip, regions, runbook_page
-from ops.assignments import assignments, refuse_unknown
+from ops.assignments import assignments, refuse_illegal, refuse_unknown
 from ops.invocation import account_command
 from ops.project import BUILD, IN_CHECKOUT, TEMPLATE, WORKFLOW, shown
 from ops.refusals import refusal
@@ -164,7 +164,7 @@ def without_of(text: str) -> frozenset[str]:
         CallError: there is no such feature to leave out.
     """
     names = frozenset(text.replace(",", " ").split())
-    refuse_unknown(dict.fromkeys(sorted(names), ""), regions.OPTIONAL, what="feature")
+    refuse_unknown(dict.fromkeys(sorted(names), ""), regions.OPTIONAL, what="feature", option="--without")
     return names
 
 
@@ -269,7 +269,9 @@ def command(session: boto3.Session, place: Place, terminal: Terminal, bucket: st
     Unchanged sources upload nothing. In a checkout build/ lies there, else in the folder that the output names.
     """
     parameters = assignments(params, "--params")
-    refuse_unknown(parameters, sources()["Parameters"], what="parameter")
+    declared = sources()["Parameters"]
+    refuse_unknown(parameters, declared, what="parameter", option="--params")
+    refuse_illegal(parameters, declared, option="--params")
     refuse_long_name(place.stack, sources())
     try:
         made = package(session, terminal, bucket, given=parameters, without=without_of(without))

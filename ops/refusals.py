@@ -75,8 +75,8 @@ def refusal(error: BotoCoreError | ClientError) -> str:
     if not not_allowed(error):
         return f"AWS refused: {ended(str(error))}"
     done = _PERFORMED.search(str(said.get("Message", "")))
-    action, resource = (done[1], done[2] or "") if done else (error.operation_name, "")
-    on = f" on {resource}" if resource else ""
+    action, resource = (done[1], (done[2] or "").strip('"')) if done else (error.operation_name, "")
+    on = f" on {resource}" if resource.strip("*") else ""
     if "explicit deny" in str(said.get("Message", "")):
         return f"You may not do {action}{on}: a policy denies it."
     return f"You may not do {action}{on}. {_who(action, resource)}"

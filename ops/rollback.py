@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.identities import identity_in
-from ops.invocation import legal_identity, legal_model, reason_option, stack_command
+from ops.invocation import legal_model, legal_run, reason_option, stack_command
 from ops.retrain import asked_document, told
 from orchestration.domain.commands import WHY
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--to",
     default="",
     metavar="RUN",
-    callback=legal_identity,
+    callback=legal_run,
     help="The run whose model is to serve; else what served before.",
 )
 def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: str) -> int:

@@ -100,9 +100,10 @@ class Stack:
                 raise NotReachedError(
                     f"Stack {name} cannot be looked at in {self.place.region}. {refusal(error)}"
                 ) from None
-            found = "not found" if "does not exist" in str(error) else "not reached"
+            gone = "does not exist" in str(error)
+            found = "not found" if gone else "not reached"
             raise NotReachedError(
-                f"Stack {name} was {found} in {self.place.region} ({error}). Name it with --stack, its Region with "
+                f"Stack {name} was {found} in {self.place.region}{'' if gone else f' ({error})'}. Name it with --stack, its Region with "
                 "--region; for the embedded AWS export what `make local` prints."
             ) from None
         self.outputs: dict[str, str] = {

@@ -416,7 +416,8 @@ def _say(stack: Stack, terminal: Terminal, found: dict[str, Any]) -> None:
 
 
 def _unknown_champion(model: dict[str, Any]) -> str:
-    return "not known" if model["not_known"] else "not known: the loop promoted nothing yet"
+    looked = model["policy_version"] is not None and not model["not_known"]
+    return "not known: the loop promoted nothing yet" if looked else "not known"
 
 
 def _say_model(terminal: Terminal, model: dict[str, Any]) -> None:

@@ -54,9 +54,7 @@ def command(stack: Stack, terminal: Terminal, model: str | None, anchor: str) ->
     """
     root = anchor.strip().lower() or None
     if root and not HASH.fullmatch(root):
-        raise CallError(
-            '--anchor is the root of an anchor: 64 hexadecimal digits, as the daily message "Records anchored" has them.'
-        )
+        raise CallError("--anchor is the root of an anchor: 64 hexadecimal digits, as the daily message says it.")
     config = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "max_attempts": 10})
     reading = Reading(
         stack.client("s3", config),

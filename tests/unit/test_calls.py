@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ from ops.assignments import assignments, assignments_of_file
 from ops.invocation import INTERRUPTED, Exit
 from ops.project import ROOT
 from ops.stack import CallError, Stack, session_in
+from ops.terminal import Terminal
 from orchestration.domain.commands import REASON_LIMIT, against_value
 from orchestration.domain.votes import COMMENT_LIMIT
 from tests.unit import stories
@@ -182,6 +184,47 @@ def test_ctrl_c_leaves_programs_one_document_and_people_no_traceback(
         assert error_in(said.out) == {"error": INTERRUPTED, "status": 130, "command": None}
     assert (said.out == "") != document
     assert said.err.strip() == ""
+
+
+def test_ctrl_c_that_is_pressed_again_disturbs_no_last_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def left(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    heard: list[Any] = []
+    said = Terminal.answer
+
+    def answer(terminal: Terminal, document: Any) -> None:
+        heard.append(signal.getsignal(signal.SIGINT))
+        said(terminal, document)
+
+    monkeypatch.setattr("ops.invocation.Stack", left)
+    monkeypatch.setattr(Terminal, "answer", answer)
+    before = signal.getsignal(signal.SIGINT)
+    assert retraining("waits", "--json") == Exit.INTERRUPTED
+    assert heard == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_file_that_fails_a_command_is_named_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "page.html")
+
+    monkeypatch.setattr("ops.waits._say", gone)
+    assert retraining("waits") == Exit.NO
+    assert capsys.readouterr().err == "page.html: No such file or directory.\n"
+
+
+@pytest.mark.parametrize("given", ["a b", "arn:aws:states:", "x" * 81])
+@pytest.mark.usefixtures("stack")
+def test_a_rollback_goes_to_nothing_that_is_no_run(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("rollback", "--model", "fraud", "--reason", "chargebacks", "--to", given) == Exit.WRONG_CALL
+    assert "Invalid value for '--to'" in capsys.readouterr().err
 
 
 def test_ctrl_c_before_any_command_is_one_document_too(

@@ -13,13 +13,13 @@ import yaml
 from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
 
 from ops import package, package_zip, regions
-from ops.assignments import assignments, assignments_of_file, refuse_unknown
+from ops.assignments import assignments, assignments_of_file, refuse_illegal, refuse_unknown
 from ops.change_sets import Ending
 from ops.deploy import parameters_of
 from ops.import_resources import IDENTIFIERS
 from ops.package import quick_create_link
 from ops.regions import Gaps
-from ops.stack import OperatorError
+from ops.stack import CallError, OperatorError
 from ops.taskcat_tests import CONFIG, by_region, disposable
 from ops.template import KEEPS, import_template, parse, sources
 from ops.terminal import Terminal
@@ -79,7 +79,30 @@ def test_a_parameter_file_that_cannot_be_read_is_named(content: str | None, tmp_
 
 def test_an_unknown_name_is_answered_with_the_one_that_was_meant() -> None:
     with pytest.raises(OperatorError, match="Did you mean CooldownHours"):
-        refuse_unknown({"CoolDownHour": "1"}, sources()["Parameters"], what="parameter")
+        refuse_unknown({"CoolDownHour": "1"}, sources()["Parameters"], what="parameter", option="--params")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"Mode": "loud"}, "Mode is 'loud'; it takes active, shadow."),
+        ({"CooldownHours": "soon"}, "CooldownHours is 'soon'; "),
+        ({"CooldownHours": "-1"}, "CooldownHours is '-1'; "),
+        ({"TrainingPipelineArn": "my-pipeline"}, "TrainingPipelineArn is 'my-pipeline'; "),
+    ],
+)
+def test_a_value_that_the_template_does_not_allow_is_a_wrong_call_before_anything_is_built(
+    given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(CallError) as refused:
+        refuse_illegal(given, sources()["Parameters"], option="--params")
+    assert str(refused.value).startswith(f"--params: {said}")
+
+
+def test_what_the_template_has_by_default_is_allowed() -> None:
+    declared = sources()["Parameters"]
+    defaults = {name: str(rule["Default"]) for name, rule in declared.items() if "Default" in rule}
+    refuse_illegal(defaults, declared, option="--params")
 
 
 def test_parameters_that_are_not_given_keep_what_the_stack_has_and_new_ones_their_default() -> None:

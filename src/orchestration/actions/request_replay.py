@@ -88,7 +88,8 @@ def _kept(ports: OperatorPorts, key: str) -> dict[str, Any]:
     document = ports.bucket.read(ports.bucket.uri(key))
     if document.body is None:
         raise InvalidRequestError(
-            f"There is no event {key} that can be read. The message on what was rejected names its key. {SEND}"
+            f"There is no event {key} that can be read. The message on what was rejected names its key; what came in, and was rejected: "
+            f"{ports.settings.speaker.command('signals')}"
         )
     if document.written_at and ports.now() - datetime.fromisoformat(document.written_at) > KEPT_FOR:
         raise InvalidRequestError(
