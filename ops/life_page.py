@@ -129,7 +129,7 @@ def _days(life: Life) -> str:
     told = f"{sum(counts):,} signals from {every[0]} to {every[-1]}, at most {most:,} in a day."
     if sum(counts) < life.signals:
         told = f"{told} Earlier ones, {life.signals - sum(counts):,}, are not drawn."
-    svg = drawing("days-drawing", "0 0 720 124", "Signals by day", told, "".join(shapes), "wide")
+    svg = drawing("days-drawing", "0 0 720 124", "Signals by day", told, "".join(shapes))
     rows = [
         [cell(day.day), *(f"{day.decided.get(name, 0) or '-'}" for name in ORDER)] for day in reversed(life.days[-31:])
     ]
@@ -138,7 +138,7 @@ def _days(life: Life) -> str:
         "Days with signals, newest first", ("Day", *(name.replace("_", " ").lower() for name in ORDER)), rows, left_out
     )
     legend = '<p class="hint">Filled: a run began. Outlined: answered no, or kept for later.</p>\n'
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="Signals by day">{svg}</div>\n<p>{cell(told)}</p>\n{legend}{shown}'
+    return f"{svg}\n<p>{cell(told)}</p>\n{legend}{shown}"
 
 
 def _noes(life: Life) -> str:
@@ -187,12 +187,8 @@ def _measured(measured: Measured, position: int) -> str:
         + f'<text class="note" x="10" y="118">{html(days[0])}</text><text class="note" x="710" y="118" text-anchor="end">{html(days[-1])}</text>'
     )
     told = f"{measured.metric} on {len(points)} day{'s' if len(points) != 1 else ''}; on {last[0]} at most {figure(last[2])}, threshold {figure(last[3]) or 'none'}."
-    svg = drawing(f"metric-{position}", "0 0 720 124", f"{measured.metric} over time", told, shapes, "wide")
-    label = html(f"Metric {position + 1}: {measured.metric}")
-    return (
-        f"<h3>{html(measured.metric)}</h3>\n<p>{cell(told)} Dashed: the threshold.</p>\n"
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{svg}</div>\n'
-    )
+    svg = drawing(f"metric-{position}", "0 0 720 124", f"{measured.metric} over time", told, shapes)
+    return f"<h3>{html(measured.metric)}</h3>\n<p>{cell(told)} Dashed: the threshold.</p>\n{svg}\n"
 
 
 def _served(life: Life, run: Callable[[str], str]) -> str:

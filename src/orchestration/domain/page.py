@@ -44,14 +44,15 @@ dl{display:grid;grid-template-columns:minmax(8rem,12rem) 1fr;gap:.35rem 1rem;mar
 dt{color:var(--soft)}
 dd{margin:0;white-space:pre-wrap}
 .figure{font-variant-numeric:tabular-nums}
-dl+.scroll,.scroll+.scroll{margin-top:1.1rem}
+dl+table,table+table{margin-top:1.1rem}
 .scroll{overflow-x:auto}
 summary{font-weight:600;cursor:pointer}
 details dl{margin-top:.7rem}
-table{width:100%;border-collapse:collapse;font-size:.9375rem;overflow-wrap:normal}
+table{width:100%;border-collapse:collapse;font-size:.9375rem}
 caption{padding-bottom:.4rem;color:var(--soft);font-size:.875rem;text-align:left}
 th,td{padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}
-thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.8125rem}
+thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.8125rem;overflow-wrap:normal}
+th:first-child{min-width:6rem}
 tbody th{font-weight:500}
 .pass{color:var(--yes);font-weight:600}
 .fail{color:var(--no);font-weight:600}
@@ -60,6 +61,16 @@ tbody th{font-weight:500}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em}
 @media (max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.55rem}h1{font-size:1.4rem}}
 """
+
+CARDS: Final = """\
+@media screen and (max-width:44rem){table,caption,tbody,tr,th,td{display:block}
+thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+tr{padding:.5rem 0;border-top:1px solid var(--line)}
+th,td,thead th{padding:.1rem 0;border:0}
+tbody th{font-weight:600}
+td::before{content:attr(data-label) ": ";color:var(--soft);font-weight:400}}
+"""
+"""Tables on a narrow screen: each row is a card, on which every value has its column's name."""
 
 TEXT_SHOWN: Final = 1000
 """Characters of one text on the page, as many as a comment has."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.channel_text import fitted
 from orchestration.domain.contracts import Status
+from orchestration.domain.page import CARDS, figure, html, style_hash
 from orchestration.domain.page import STYLE as PAGE_STYLE
-from orchestration.domain.page import figure, html, style_hash
 from orchestration.domain.run_report import LANES, REPORT_VERSION, priced, seconds_between
 from orchestration.domain.times import duration, moment
 
@@ -63,7 +63,9 @@ caption{padding-bottom:1pt}
 th,td{padding:.6pt 4pt .6pt 0}
 tr,svg{break-inside:avoid}
 .scroll{overflow:visible}
-dl+.scroll,.scroll+.scroll{margin-top:2pt}
+table{overflow-wrap:normal}
+th:first-child{min-width:0}
+dl+table,table+table{margin-top:2pt}
 .wide{min-width:0;max-width:150mm}
 .drift{max-width:90mm}
 .plot{min-width:0;width:38mm}
@@ -72,6 +74,7 @@ td>span,th>span,dd>span,.notice p>span{display:-webkit-box;-webkit-box-orient:ve
 a{color:inherit}
 }
 """
+    + CARDS
 )
 
 GENERATOR: Final = f'<meta name="generator" content="retraining-loop, report {REPORT_VERSION}">'
@@ -142,20 +145,25 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], l
     """A table of cells that are HTML already; the first of a row names it."""
     if left_out:
         caption = f"{caption}; {left_out:,} more left out"
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    head = "".join(f'<th scope="col" role="columnheader">{column}</th>' for column in columns)
     body = "".join(
-        f'<tr><th scope="row"><span>{row[0]}</span></th>' + "".join(map(_td, row[1:])) + "</tr>\n" for row in rows
+        f'<tr role="row"><th scope="row" role="rowheader"><span>{row[0]}</span></th>'
+        + "".join(map(_td, columns[1:], row[1:]))
+        + "</tr>\n"
+        for row in rows
     )
+    # A table that a narrow screen shows as cards is none any more to a screen reader but by its roles.
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html(caption)}">\n<table>\n<caption>{html(caption)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+        f'<table role="table">\n<caption>{html(caption)}</caption>\n'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n<tbody role="rowgroup">\n{body}</tbody>\n</table>\n'
     )
 
 
-def _td(cell: str) -> str:
-    return (
-        f'<td class="plot">{cell}</td>' if cell.startswith("<svg") else f'<td class="figure"><span>{cell}</span></td>'
-    )
+def _td(column: str, cell: str) -> str:
+    label = f'role="cell" data-label="{column}"'
+    if cell.startswith("<svg"):
+        return f'<td class="plot" {label}>{cell}</td>'
+    return f'<td class="figure" {label}><span>{cell}</span></td>'
 
 
 def _result(*, passed: bool, yes: str = "pass", no: str = "fail") -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
 from orchestration.domain.messages import what_is_asked
+from orchestration.domain.page import CARDS, html, section_html, style_hash
 from orchestration.domain.page import STYLE as PAGE_STYLE
-from orchestration.domain.page import html, section_html, style_hash
 from orchestration.domain.votes import COMMENT_LIMIT
 
 if TYPE_CHECKING:
@@ -28,16 +28,8 @@ background:var(--paper);color:var(--ink);font:inherit}
 button{flex:1 1 9rem;min-height:2.9rem;padding:.5rem 1.2rem;border:2px solid var(--yes);border-radius:.4rem;
 background:var(--yes);color:var(--yes-ink);font:inherit;font-weight:600;cursor:pointer}
 button.no{border-color:var(--no);background:transparent;color:var(--no)}
-dl+table,table+table{margin-top:1.1rem}
-table{overflow-wrap:anywhere}
-th:first-child{min-width:6rem}
-@media (max-width:44rem){table,caption,tbody,tr,th,td{display:block}
-thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-tr{padding:.5rem 0;border-top:1px solid var(--line)}
-th,td,thead th{padding:.1rem 0;border:0}
-tbody th{font-weight:600}
-td::before{content:attr(data-label) ": ";color:var(--soft);font-weight:400}}
 """
+    + CARDS
 )
 
 STYLE_HASH: Final = style_hash(STYLE)
