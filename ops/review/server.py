@@ -272,6 +272,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, value in {
             **headers_of(answer),
+            # The address of what is answered with a cookie has the token, which not even our own pages are to be told.
+            **({"Referrer-Policy": "no-referrer"} if cookie else {}),
             "Content-Length": str(len(body)),
             "Location": answer.location or "",
             "Set-Cookie": cookie,

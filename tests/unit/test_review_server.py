@@ -137,6 +137,7 @@ def test_the_address_lets_in_whoever_opens_it_first_and_leads_to_itself_without_
     told = closed.ask(path=f"/run/run-1?token={closed.door.token}", Cookie="")
 
     assert (told.status, told.headers["location"]) == (303, "/run/run-1")
+    assert told.headers["referrer-policy"] == "no-referrer"
     kept, *attributes = told.headers["set-cookie"].split("; ")
     assert attributes == ["Path=/", "HttpOnly", "SameSite=Strict"]
     assert re.fullmatch(rf"retraining-review-{closed.port}=[\w-]{{43}}", kept)
