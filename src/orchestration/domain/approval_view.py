@@ -22,9 +22,7 @@ from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
 from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, table_of
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.prices import packaged_prices
 from orchestration.domain.review_page import Form, View
-from orchestration.domain.run_report import RunRecords, run_report, shown_source, shown_total, shown_transitions
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
 from orchestration.domain.times import duration, moment, stamp
 from orchestration.domain.votes import MayAnswer, Via, VoteCode, nobody_left, refused_unnamed
@@ -333,6 +331,10 @@ def _cost(asked: Asked, now: datetime) -> Section:
     rows = [{"status": row.get("status"), "at": row.get("at")} for row in asked.statuses]
     if not rows:
         return Section("Cost so far", (("Cost so far", f"{NOT_KNOWN}: the run's statuses are not there"),))
+    # Whoever only counts a vote would pay for these at a start.
+    from orchestration.domain.prices import packaged_prices  # noqa: PLC0415
+    from orchestration.domain.run_report import RunRecords, run_report, shown_source, shown_total, shown_transitions  # noqa: PLC0415
+
     # The last phase goes on until now.
     outcome = {"statuses": [*rows, {"status": "NOW", "at": now.isoformat()}], "died": True}
     outcome |= {"jobs": asked.wait.data["jobs"]} if "jobs" in asked.wait.data else {}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.domain.gates import GateShown, gate_shown
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.page import NOT_KNOWN, RESULT, Section, facts_of, figure, known, table_of
 from orchestration.domain.policy import PromotionKind
-from orchestration.domain.run_report import GateShown, gate_shown
 from orchestration.domain.serving import containers_of
 
 if TYPE_CHECKING:

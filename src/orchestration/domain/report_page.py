@@ -21,7 +21,8 @@ from orchestration.domain.times import duration, moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestration.domain.run_report import GateShown, RunReport
+    from orchestration.domain.gates import GateShown
+    from orchestration.domain.run_report import RunReport
 
 STYLE: Final = (
     PAGE_STYLE

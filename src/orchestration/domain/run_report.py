@@ -15,6 +15,7 @@ from orchestration.domain.channel_text import cut
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import OUTCOMES, Status
 from orchestration.domain.costs import COUNTED, Cost, Tariff, endpoint_costs, fleet_shown, training_costs
+from orchestration.domain.gates import NAME_SHOWN, SENTENCE_SHOWN, GateShown, gate_shown
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.records import RUN_RECORDS, decision_key, evidence_key, manifest_key
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 REPORT_VERSION: Final = 2
 """``schema_version`` of a report, of its JSON and of its page. An audit makes those of this version again and compares."""
 
-SENTENCE_SHOWN: Final = 300
-NAME_SHOWN: Final = 120
 GUARDS_SHOWN: Final = 24
 GATES_SHOWN: Final = 12
 VOTES_SHOWN: Final = 12
@@ -155,22 +154,6 @@ class GuardShown:
     """A guard of the decision."""
 
     name: str
-    passed: bool
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class GateShown:
-    """A gate, with what it compared. ``lower`` and ``upper``: how far the value may be off; ``needed``: what they have to be beyond."""
-
-    name: str
-    candidate: float | None
-    champion: float | None
-    comparison: str
-    bound: float | None
-    lower: float | None
-    upper: float | None
-    needed: float | None
     passed: bool
     sentence: str
 
@@ -482,31 +465,6 @@ def _votes(records: RunRecords) -> Iterable[VoteShown]:
             ended = _text(approval.get("decision") or "WITHDRAWN", NAME_SHOWN) or ""
             why = approval.get("reason") or "The run ended before this was decided."
             yield VoteShown(subject, ended, None, None, decided, _text(why) or "")
-
-
-def gate_shown(gate: dict[str, Any], verdict: Mapping[str, Any]) -> GateShown:
-    """A gate of a verdict, with the champion's number beside it."""
-    value, bound, lower, upper = (number(gate.get(name)) for name in ("value", "bound", "lower", "upper"))
-    name = str(gate.get("name"))
-    part = name.partition(" in slice ")[2].partition(" against ")[0]
-    champion = mapping(verdict.get("champion_metrics"))
-    metric = str(gate.get("metric"))
-    comparison = str(gate.get("comparison"))
-    edge = upper if "<" in comparison else lower
-    # The stricter bound is as far from what is asked as the value's own bound is from the value.
-    needed = bound - value + edge if None not in (value, bound, edge) else bound  # type: ignore[operator] # none is None here
-    return GateShown(
-        name=_text(name, NAME_SHOWN) or "",
-        candidate=value,
-        champion=number(champion.get(f"{metric} in slice {part}" if part else metric)),
-        comparison=comparison[:2],
-        bound=bound,
-        lower=lower,
-        upper=upper,
-        needed=needed,
-        passed=bool(gate.get("passed")),
-        sentence=_text(gate.get("sentence")) or "",
-    )
 
 
 def _plan(records: RunRecords) -> dict[str, Any]:
