@@ -19,6 +19,7 @@ from botocore.exceptions import (
 
 from ops.caller_proof import proven
 from ops.refusals import SIGN_IN, refusal
+from orchestration.domain import errors
 from orchestration.domain.commands import Place
 from orchestration.domain.failures import ended, failure_sentence
 from orchestration.domain.json_values import json_object, mapping
@@ -193,7 +194,8 @@ class Stack:
         name, said = str(failed.get("errorType") or ""), str(failed.get("errorMessage") or payload)
         if name in NOES:
             raise OperatorError(said)
-        why = failure_sentence(name, said)
+        # What the package raises on purpose is a sentence of its own.
+        why = ended(said) if hasattr(errors, name) else failure_sentence(name, said)
         raise NotReachedError(f"{self.outputs[function]} did not come to its end. {why} {unknown}", look)
 
     def _shown_by(self, request: dict[str, Any]) -> str:
