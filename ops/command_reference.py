@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
+from ops.call import PREFIX
 from ops.cli import COMMANDS, retraining
-from ops.invocation import PREFIX
 
 WIDTH: Final = 80
 """Columns of a terminal."""

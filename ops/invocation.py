@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, error_document, is_for_programs
 from ops.identities import identity_in
 from ops.refusals import refusal
 from ops.stack import CallError, OperatorError, Stack, session_in
@@ -32,11 +33,6 @@ from orchestration.domain.json_values import execution_name, model_name, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-HELP: Final = ["--help", "-h"]
-
-PREFIX: Final = "RETRAINING"
-"""Of the environment variables that stand for options."""
-
 DEFAULT_STACK: Final = "retraining"
 
 MOST: Final = 1_000_000
@@ -44,9 +40,6 @@ MOST: Final = 1_000_000
 
 WATCH_SECONDS: Final = 3.0
 """Between two looks of ``--watch``."""
-
-INTERRUPTED: Final = "Interrupted, as Ctrl-C asks."
-"""What programs read after Ctrl-C where there is no more to say of it."""
 
 
 def legal_model(context: click.Context, option: click.Parameter, given: str) -> str:
@@ -97,8 +90,8 @@ class Exit(IntEnum):
     WRONG_CALL = 2
     NOT_REACHED = 3
     """AWS could not be asked, or whoever asks is not allowed to."""
-    INTERRUPTED = 130
-    """Ctrl-C, as shells have it."""
+    INTERRUPTED = INTERRUPTED
+    """Ctrl-C."""
 
 
 class Command(click.Command):
@@ -223,7 +216,9 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
         said, status, command = str(error), Exit(error.status), error.command
     except KeyboardInterrupt as error:
         with _undisturbed():
-            terminal.answer(_error(str(error) or INTERRUPTED, Exit.INTERRUPTED, getattr(error, "command", "")))
+            terminal.answer(
+                error_document(str(error) or INTERRUPTED_SAID, Exit.INTERRUPTED, getattr(error, "command", ""))
+            )
             errors.say()
             _say_error(errors, str(error), getattr(error, "command", ""))
         return Exit.INTERRUPTED
@@ -240,7 +235,7 @@ def _answered(terminal: Terminal, errors: Terminal, ask: Callable[[], int]) -> i
         where = f"in {last.name}, line {last.lineno} of {os.path.basename(last.filename)}"  # noqa: PTH119
         said = f"The command has a defect, please report it: {type(error).__name__}: {error}, {where}."
         status = Exit.NO
-    terminal.answer(_error(said, status, command))
+    terminal.answer(error_document(said, status, command))
     _say_error(errors, said, command)
     return status
 
@@ -262,11 +257,6 @@ def _undisturbed() -> Iterator[None]:
     finally:
         if hears:
             signal.signal(signal.SIGINT, before)
-
-
-def _error(said: str, status: int, command: str = "") -> dict[str, Any]:
-    """What programs read of a command that could not be carried out."""
-    return {"error": said, "status": int(status), "command": command or None}
 
 
 def finished(run: Callable[[], int], given: Sequence[str]) -> int:
@@ -291,7 +281,7 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         status = Exit.INTERRUPTED
         with _undisturbed():
-            _unheard(given).answer(_error(INTERRUPTED, status))
+            _unheard(given).answer(error_document(INTERRUPTED_SAID, status))
             Terminal(errors=True, goes_on=True).say()
     except BrokenPipeError:
         write_no_more(sys.stdout)
@@ -311,15 +301,14 @@ def finished(run: Callable[[], int], given: Sequence[str]) -> int:
 
 def _unheard(given: Sequence[str]) -> Terminal:
     """Where the answer goes of a call that no command heard of."""
-    document = "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in {"1", "true", "yes", "on"}
-    return Terminal(json=document, goes_on=True)
+    return Terminal(json=is_for_programs(given), goes_on=True)
 
 
 def _say_wrong_call(given: Sequence[str], error: click.ClickException) -> None:
     """Say what no command heard of, and how the one that was meant is called."""
     context = getattr(error, "ctx", None)
     called = f"{context.command_path} --help" if context else ""
-    _unheard(given).answer(_error(error.format_message(), error.exit_code, called))
+    _unheard(given).answer(error_document(error.format_message(), error.exit_code, called))
     errors = Terminal(errors=True, goes_on=True)
     errors.say(Styled("red", error.format_message()))
     if called:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.call import PREFIX
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.heard_signals import COLOURS
-from ops.invocation import PREFIX, Exit, stack_command
+from ops.invocation import Exit, stack_command
 from ops.refusals import refusal
 from ops.stack import CallError, NotReachedError
 from ops.stack_reading import NotKnownError, UnwrittenTable, reading_client, reading_ports, without_effect

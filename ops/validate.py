@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ops.call import PREFIX
 from ops.given_files import FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.given_schemas import Finding, path, schema_findings
-from ops.invocation import PREFIX, Exit, stack_command
+from ops.invocation import Exit, stack_command
 from ops.stack import CallError
 from ops.stack_checks import Check, Outcome, StackAccount, model_checks, policy_checks
 from ops.stack_reading import reading_ports

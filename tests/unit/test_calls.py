@@ -17,7 +17,8 @@ from jsonschema import Draft7Validator
 
 from ops import cli
 from ops.assignments import assignments, assignments_of_file
-from ops.invocation import INTERRUPTED, Exit
+from ops.call import INTERRUPTED_SAID
+from ops.invocation import Exit
 from ops.project import ROOT
 from ops.stack import CallError, Stack, session_in
 from ops.terminal import Terminal
@@ -181,7 +182,7 @@ def test_ctrl_c_leaves_programs_one_document_and_people_no_traceback(
     assert retraining(name, *words, *more) == Exit.INTERRUPTED
     said = capsys.readouterr()
     if document:
-        assert error_in(said.out) == {"error": INTERRUPTED, "status": 130, "command": None}
+        assert error_in(said.out) == {"error": INTERRUPTED_SAID, "status": 130, "command": None}
     assert (said.out == "") != document
     assert said.err.strip() == ""
 
@@ -234,6 +235,20 @@ def test_ctrl_c_before_any_command_is_one_document_too(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ops.cli.importlib.import_module", left)
+    assert retraining("status", "--json") == Exit.INTERRUPTED
+    assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
+
+
+def test_ctrl_c_while_the_command_line_is_still_read_in_is_one_document_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Left:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "ops.invocation":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "ops.invocation")
+    monkeypatch.setattr(sys, "meta_path", [Left(), *sys.meta_path])
     assert retraining("status", "--json") == Exit.INTERRUPTED
     assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
 
