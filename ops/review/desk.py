@@ -211,10 +211,13 @@ class Desk:
             raise Refusal(400, "Nothing was decided", "The form is not whole. Go back, choose, and send it again.")
         if (against := against_words(comment, COMMENT_LIMIT)) is not None:
             raise Refusal(400, "Nothing was decided", f"The comment {against} Go back and change it.")
-        cast = Cast(run_id, decision, subject=subject)
         try:
             stack = self._signed_in.stack()
-            self.casts.append(cast)
+        except OperatorError as error:
+            return _kept(_message(502, "Nothing was decided", str(error), run_id), request, run_id)
+        cast = Cast(run_id, decision, subject=subject)
+        self.casts.append(cast)
+        try:
             told = stack.decide(
                 {"action": "decide", "run_id": run_id, "decision": decision, "comment": comment, "subject": subject}
             )
@@ -258,10 +261,7 @@ class Desk:
         cast.sentence, cast.counted = "not sent: AWS took no such request of you", False
         if not signed_out(error):
             return _message(403, "Nothing was decided", refusal(error), cast.run_id)
-        failed = self._aws_failed(error)
-        form = again_form(path_to("run", cast.run_id), request.form, request.nonce, "Send it again")
-        page = failed.page.replace("</main>", f"{form}</main>", 1)
-        return replace(failed, page=page, forms=True)
+        return _kept(self._aws_failed(error), request, cast.run_id)
 
     def _aws_failed(self, error: BotoCoreError | ClientError) -> Answer:
         if not signed_out(error):
@@ -273,6 +273,12 @@ class Desk:
             "Nothing was decided. Sign in to AWS again (aws sso login, or as you always do), then load this page again. Keys that "
             "you exported in a shell are that shell's: then end this command with Ctrl-C, export the new ones and run it again.",
         )
+
+
+def _kept(answer: Answer, request: Request, run_id: str) -> Answer:
+    """An answer to a vote that came to nothing, with the form that sends the vote again."""
+    form = again_form(path_to("run", run_id), request.form, request.nonce, "Send it again")
+    return replace(answer, page=answer.page.replace("</main>", f"{form}</main>", 1), forms=True)
 
 
 def _with_unread(page: str, unread: Sequence[str]) -> str:

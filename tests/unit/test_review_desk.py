@@ -359,12 +359,15 @@ def test_a_stack_that_cannot_be_found_again_is_a_page_too() -> None:
         raise NotReachedError("Stack retraining cannot be looked at in us-east-1 (no). Sign in to AWS.")
 
     desk = Desk(SignedIn(find), minutes=30)
-    for request in (
-        Request("GET", (), {}, {}),
-        Request("POST", ("run", "run-1"), {}, {"decision": "APPROVED", "subject": "promotion"}),
-    ):
-        assert desk(request).status == 502
-        assert "Sign in to AWS." in desk(request).page
+    looked = desk(Request("GET", (), {}, {}))
+    form = {"decision": "APPROVED", "subject": "promotion", "comment": "typed for minutes"}
+    voted = desk(Request("POST", ("run", "run-1"), {}, form, NONCE))
+
+    for answer in (looked, voted):
+        assert answer.status == 502
+        assert "Sign in to AWS." in answer.page
+    assert "Nothing was decided" in text(voted)
+    assert 'name="comment" value="typed for minutes"' in voted.page
     assert desk.casts == []
 
 
