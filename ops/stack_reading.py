@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 READS: Final = ("Describe", "Get", "Head", "List", "Query", "Simulate")
 """How the names of operations begin that change nothing, of the services asked here."""
 
+_ONLY_ASKING: Final = Config()
+"""Has a stack make these clients apart: it gives the same client for the same arguments, and others may write with theirs."""
+
 
 def reading_client(stack: Stack, service: str) -> Any:
     """A client that sends nothing but questions.
@@ -44,8 +47,8 @@ def reading_client(stack: Stack, service: str) -> Any:
     Raises:
         OperatorError: at any other call of it.
     """
-    client = stack.client(service)
-    client.meta.events.register("before-call", _refuse_change)
+    client = stack.client(service, _ONLY_ASKING)
+    client.meta.events.register("before-call", _refuse_change, unique_id="refuse-change")
     return client
 
 

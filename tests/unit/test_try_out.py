@@ -10,12 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from ops import cli, try_out
-from ops.stack import OperatorError
+from ops.stack import OperatorError, session_in
 from ops.stack_reading import READS, AskedSageMaker, NotKnownError, UnwrittenTable, reading_client
 from orchestration import handler
 from tests.unit import stories
@@ -387,6 +386,21 @@ def test_a_policy_file_is_not_tried_against_a_stack_that_has_its_own(
     assert "leave --policy out" in capsys.readouterr().err
 
 
+class Signed:
+    """The clients of a stack, of somebody signed in."""
+
+    def __init__(self) -> None:
+        self._session = session_in("us-east-1")
+
+    def client(self, name: str, config: Config | None = None) -> Any:
+        return self._session.client(  # type: ignore[call-overload] # any service
+            name,
+            aws_access_key_id="made-up",
+            aws_secret_access_key="made-up",
+            config=config,
+        )
+
+
 @pytest.mark.parametrize(
     ("service", "call"),
     [
@@ -399,16 +413,15 @@ def test_a_policy_file_is_not_tried_against_a_stack_that_has_its_own(
 )
 def test_a_client_that_only_reads_sends_no_change(service: str, call: Any) -> None:
     """The last guard, below everything else: whatever code is called, AWS hears questions only."""
-
-    class Signed:
-        def client(self, name: str) -> Any:
-            return boto3.Session("made-up", "made-up", region_name="us-east-1").client(  # type: ignore[call-overload] # any service
-                name, endpoint_url="http://127.0.0.1:9", config=Config(retries={"max_attempts": 0}, connect_timeout=1)
-            )
-
-    client = reading_client(cast("Any", Signed()), service)
+    signed = Signed()
     with pytest.raises(OperatorError, match="would change something"):
-        call(client)
+        call(reading_client(cast("Any", signed), service))
+
+
+def test_others_may_write_with_their_client_of_the_same_stack() -> None:
+    signed = Signed()
+    assert reading_client(cast("Any", signed), "sns") is not signed.client("sns")
+    assert signed.client("sns") is signed.client("sns")
 
 
 def test_broken_data_that_the_policy_tolerates_leaves_the_drift_beside_it(
