@@ -71,7 +71,7 @@ def assignments_of_file(path: Path) -> dict[str, str]:
             if isinstance(document, str):
                 raise ValueError(f"it {document}")  # noqa: TRY004, TRY301 - like a document of another form
             return _filled(_of_json(document), str(path))
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise CallError(
                 f'{path} is no parameter file ({error}). Write {{"Mode": "shadow"}}, the list of '
                 "ParameterKey and ParameterValue that the AWS CLI reads, or lines of Name=Value."
@@ -109,8 +109,10 @@ def _of_json(document: Any) -> dict[str, str]:
     for entry in document:
         if isinstance(entry, str):
             found |= assignments(entry, "--params-file")
+        elif isinstance(entry, dict) and {"ParameterKey", "ParameterValue"} <= entry.keys():
+            found[str(entry["ParameterKey"])] = _text(entry["ParameterValue"])
         else:
-            found[entry["ParameterKey"]] = _text(entry["ParameterValue"])
+            raise ValueError("an entry of its list has no ParameterKey with a ParameterValue")
     return found
 
 

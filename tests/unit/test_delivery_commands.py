@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,9 @@ def test_a_parameter_file_that_cannot_be_read_is_named(content: str | None, tmp_
     if content is not None:
         file.write_text(content)
 
-    with pytest.raises(OperatorError, match=r"parameters\.json"):
+    with pytest.raises(CallError, match=r"parameters\.json") as refused:
         assignments_of_file(file)
+    assert not re.search(r"Errno|object|Error", str(refused.value)), "that is Python's to say"
 
 
 def test_an_unknown_name_is_answered_with_the_one_that_was_meant() -> None:
