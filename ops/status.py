@@ -150,7 +150,7 @@ def _gathered(stack: Stack, now: datetime) -> dict[str, Any]:
         *(
             Need(
                 f"The {wait.subject} of {wait.model} waits for approval until {wait.deadline[:19]}.",
-                command("approve", wait.run_id, comment=WHY),
+                command("approve", wait.run_id, comment=WHY, subject=wait.subject),
             )
             for wait in waits
             if wait.kind is WaitKind.APPROVAL

@@ -124,7 +124,7 @@ def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], sections: tuple
         terminal.command(stack.place.command("waits", wait["run_id"]))
     if approval:
         for answer in ("approve", "reject"):
-            terminal.command(stack.place.command(answer, wait["run_id"], comment=WHY))
+            terminal.command(stack.place.command(answer, wait["run_id"], comment=WHY, subject=wait["subject"]))
 
 
 def _deputies(approval: dict[str, Any]) -> str | None:

@@ -21,7 +21,6 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.commands import against_words
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.json_values import execution_name, mapping, text
-from orchestration.domain.people import person_of
 from orchestration.domain.review_page import HEADERS, View, render
 from orchestration.domain.votes import (
     COMMENT_LIMIT,
@@ -41,6 +40,7 @@ from orchestration.steps.approvals import (
     decide,
     decide_request,
 )
+from orchestration.steps.callers import person_who_may_ask
 
 if TYPE_CHECKING:
     from orchestration.domain.people import Person
@@ -253,10 +253,10 @@ def _identity(request: dict[str, Any], ports: ApprovalPorts) -> Person:
             403,
             "The request carries no IAM identity, so nobody would have decided. Sign it, or decide from a terminal.",
         )
-    person = person_of(arn, ports.settings.voter_roles)
-    if person is None:
-        _refuse(403, "The request is signed by no person or role that this stack can tell apart from others.")
-    return person
+    try:
+        return person_who_may_ask(ports, arn)
+    except InvalidRequestError as error:
+        _refuse(403, str(error))
 
 
 def _nonce(fields: dict[str, str]) -> str:

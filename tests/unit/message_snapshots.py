@@ -31,7 +31,6 @@ SPEAKER: Final = Speaker(
 UNTIL: Final = "2026-03-03 14:00 UTC"
 ESCALATES: Final = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
 ANA, CLEO = "arn:aws:iam::111122223333:user/ana", "arn:aws:iam::111122223333:user/cleo"
-DECIDING: Final = messages.how_to_decide(SPEAKER, "run-1")
 GATES: Final = gate_facts(
     gates_of(
         {
@@ -111,7 +110,7 @@ def cases() -> Iterator[tuple[str, str, Message]]:
                 sentence=SENTENCES.get(status, "What happened is said here"),
                 facts={"evidence": "s3://automation/evidence/fraud/run-1/outcome.json"}
                 | (GATES if status is Status.PROMOTION_APPROVAL_REQUESTED else {}),
-                deciding=DECIDING if asks else (),
+                deciding=messages.how_to_decide(SPEAKER, "run-1", status.partition("_")[0].lower()) if asks else (),
                 until=UNTIL if asks else "",
             ),
         )
@@ -138,7 +137,7 @@ def cases() -> Iterator[tuple[str, str, Message]]:
         model="fraud",
         sentence="What happened is said here",
         facts={},
-        deciding=DECIDING,
+        deciding=messages.how_to_decide(SPEAKER, "run-1", "training"),
         buttons=dict.fromkeys(("approve", "explain", "reject"), f"run-1.{'n' * 43}"),
         until=UNTIL,
     )
@@ -160,7 +159,7 @@ def cases() -> Iterator[tuple[str, str, Message]]:
                 asked=MayAnswer((ANA,), (CLEO,), ESCALATES).said(ESCALATES, ESCALATES + timedelta(hours=4))
                 if action is LadderAction.ESCALATE
                 else GATES,
-                deciding=DECIDING,
+                deciding=messages.how_to_decide(SPEAKER, "run-1", "promotion"),
             ),
         )
     yield (

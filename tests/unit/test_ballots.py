@@ -243,7 +243,7 @@ def test_of_two_who_have_to_approve_the_other_is_told_how(world: World) -> None:
     (told,) = world.told("APPROVAL_COUNTED")
     assert told.asks
     assert not told.escalates
-    assert told.next_steps == how_to_decide(world.ports.settings.speaker, "run-1")
+    assert told.next_steps == how_to_decide(world.ports.settings.speaker, "run-1", "training")
     assert dict(told.facts) == {"run": "run-1", "deadline": "2026-03-03 12:00 UTC"}
     assert told.thread == "run-1"
 

@@ -19,10 +19,11 @@ from ops import cli, retrain
 from ops.heard_signals import measured
 from ops.review.door import Door
 from orchestration.domain.contracts import Decision
+from orchestration.domain.messages import how_to_decide
 from orchestration.domain.records import undecided_key
 from orchestration.stores.models import StoredModel
 from tests.unit import stories
-from tests.unit.commands import WorldStack, commands_in, retraining, signed_in, understood
+from tests.unit.commands import PLACE, WorldStack, commands_in, retraining, signed_in, understood
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World, drift, person
 from tests.unit.stories import do
@@ -286,7 +287,7 @@ def test_status_answers_while_something_is_paused_and_says_no_only_when_checked(
     assert retraining("status") == 0
     said = capsys.readouterr().out
     assert f"retraining resume --scope source:alarm {HERE}" in commands_in(said)
-    assert f"retraining approve run-1 --comment '<why>' {HERE}" in commands_in(said)
+    assert f"retraining approve run-1 --comment '<why>' --subject promotion {HERE}" in commands_in(said)
     assert retraining("status", "--check") == 1
     do(stack.world, "unpause", scope="source:alarm")
     stories.approve(stack.world)
@@ -562,6 +563,21 @@ def test_an_approval_that_is_one_of_two_says_who_was_counted_and_how_many_are_mi
     said = " ".join(capsys.readouterr().out.split())
     assert "approvals 2 of 2" in said
     assert "The run goes on: the candidate is promoted." in said
+
+
+def test_an_answer_to_what_was_asked_before_is_none_to_what_is_asked_now(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message about a training is read when the run has trained, and asks about the promotion."""
+    signed_in(world, monkeypatch)
+    stories.asked(world)
+    (told,) = world.told("PROMOTION_APPROVAL_REQUESTED")
+    late = how_to_decide(world.ports.settings.speaker, "run-1", "training")
+    for steps, status, waits in ((late, 1, True), (told.next_steps, 0, False)):
+        (command,) = (str(step).removeprefix("To approve: ") for step in steps if str(step).startswith("To approve: "))
+        assert retraining(*(PLACE.sub("seen", word) for word in shlex.split(command)[1:])) == status
+        assert (stories.next_of(world, "approval") is None) is waits
+    assert "No approval was asked for run run-1." in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("stack")

@@ -139,5 +139,5 @@ def test_a_run_that_goes_back_is_not_called_a_candidate() -> None:
 
 def test_a_quote_in_the_name_of_a_run_stays_one_argument() -> None:
     speaker = Speaker(Place("s", "r"), SPEAKER.state_machine_arn, "")
-    _, approve, _ = messages.how_to_decide(speaker, "it's")
+    _, approve, _ = messages.how_to_decide(speaker, "it's", "training")
     assert shlex.split(approve.removeprefix("To approve: "))[:3] == ["retraining", "approve", "it's"]

@@ -21,7 +21,7 @@ from tests.unit.fakes import NOON, SETTINGS, World, execution_arn
 ADDRESS = f"{SETTINGS.approval_url}?run=run-1"
 LINK = Page("Look and decide", f"{ADDRESS}&nonce={'nonce-0'.ljust(43, 'A')}")
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
-TERMINAL = how_to_decide(SETTINGS.speaker, "run-1")
+TERMINAL = how_to_decide(SETTINGS.speaker, "run-1", "promotion")
 TWO = "2 different people have to approve."
 BY_NAME = (
     "The link shows, and rejects for whoever holds it: do not forward this message. To approve, use the terminal, which "

@@ -123,11 +123,11 @@ def approval_view(
     if form is not None and stuck is not None:
         form, tone, hint = replace(form, approves=False), "warn", stuck
     if form is not None and by_link and wait.data.get("voters"):
-        ways = "; ".join(how_to_decide(speaker, wait.run_id)[1:])
+        ways = "; ".join(how_to_decide(speaker, wait.run_id, wait.subject)[1:])
         form, notice = None, f"{notice} The policy names who may answer, and a link names nobody. {ways}"
     refused = refused_unnamed(Via.LINK, wait.data) if by_link else None
     if form is not None and stuck is None and refused is not None:
-        form, hint = replace(form, approves=False), f"{refused} {how_to_decide(speaker, wait.run_id)[1]}"
+        form, hint = replace(form, approves=False), f"{refused} {how_to_decide(speaker, wait.run_id, wait.subject)[1]}"
     if asked.unread:
         notice = f"{notice} {' '.join(asked.unread)}"
     return View(

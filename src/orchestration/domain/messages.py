@@ -454,7 +454,7 @@ def approval_counted(
         title=f"One more person has to approve the {what_is_asked(subject)} by {until}",
         sentence=ended(f"{by} approved the {what_is_asked(subject)} of {model}. {sentence}"),
         facts=(("run", run_id), ("deadline", until)),
-        next_steps=how_to_decide(speaker, run_id),
+        next_steps=how_to_decide(speaker, run_id, subject),
         asks=True,
         thread=run_id,
         links=speaker.execution(run_id),
@@ -466,12 +466,15 @@ def what_is_asked(subject: str) -> str:
     return "serving candidate" if subject == "bake" else subject
 
 
-def how_to_decide(speaker: Speaker, run_id: str) -> tuple[str, str, str]:
-    """The commands for an approval: a page on the reader's own machine that shows and decides, a yes, a no."""
+def how_to_decide(speaker: Speaker, run_id: str, subject: str) -> tuple[str, str, str]:
+    """The commands for an approval: a page on the reader's own machine that shows and decides, a yes, a no.
+
+    A yes and a no name their subject: by the time they are given, the run may ask something else.
+    """
     return (
         f"Look and decide: {speaker.command('review', run_id)}",
-        f"To approve: {speaker.command('approve', run_id, comment=WHY)}",
-        f"To reject: {speaker.command('reject', run_id, comment=WHY)}",
+        f"To approve: {speaker.command('approve', run_id, comment=WHY, subject=subject)}",
+        f"To reject: {speaker.command('reject', run_id, comment=WHY, subject=subject)}",
     )
 
 

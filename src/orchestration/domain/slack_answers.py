@@ -55,7 +55,7 @@ def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | 
     elif paused is not None and verdict.code is VoteCode.PAUSED:
         parts += [f"{paused_sentence(paused)} Reject works.", *resume_steps(speaker, [paused.scope])]
     else:
-        parts += [verdict.sentence.removesuffix(" Nothing was decided."), *how_to_decide(speaker, wait.run_id)]
+        parts += [verdict.sentence.removesuffix(" Nothing was decided."), *how_to_decide(speaker, wait.run_id, wait.subject)]
     return answer_line(*parts, look)
 
 
@@ -72,7 +72,7 @@ def told(wait: Wait, code: VoteCode, sentence: str, speaker: Speaker) -> str:
     if code is VoteCode.DECIDED and wait.result is not None and wait.result.ruling is not None:
         after = (FOLLOWS[wait.subject, wait.result.ruling.approved],)
     elif code in {VoteCode.NAME_NEEDED, VoteCode.NO_VOTER}:
-        after = how_to_decide(speaker, wait.run_id)
+        after = how_to_decide(speaker, wait.run_id, wait.subject)
     return answer_line(
         _head(wait), ended(sentence), *after, f"What happens: {speaker.command('history', run=wait.run_id)}"
     )

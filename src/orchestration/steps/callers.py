@@ -33,8 +33,24 @@ def proven_caller(ports: ApprovalPorts, request: dict[str, Any]) -> Person:
         raise InvalidRequestError(
             "AWS does not take the request's proof: it was signed for another request, stack or Region, or by nobody it knows."
         )
+    return person_who_may_ask(ports, arn)
+
+
+def person_who_may_ask(ports: ApprovalPorts, arn: str) -> Person:
+    """The person behind an identity that AWS proved, the same way whatever proved it.
+
+    Args:
+        ports: the outside.
+        arn: the identity.
+
+    Raises:
+        InvalidRequestError: it is of nobody who may ask; the sentence says why.
+    """
+    person = person_of(arn, ports.settings.voter_roles)
+    if person is None:
+        raise InvalidRequestError(f"{arn} is no person or role that this stack can tell apart from others.")
     if arn.split(":")[4] != ports.settings.state_machine_arn.split(":")[4]:
-        # It shows an identity, not that this identity may ask: whoever may could bring one of an account of their own.
+        # A proof shows an identity, not that this identity may ask: whoever may could bring one of an account of their own.
         raise InvalidRequestError(f"{arn} is of another account than this stack, whose own people alone may ask.")
     listed = ports.settings.reviewer_principals
     if listed and not is_listed(arn, listed):
@@ -42,7 +58,4 @@ def proven_caller(ports: ApprovalPorts, request: dict[str, Any]) -> Person:
             f"{arn} is none of the stack's ReviewerPrincipals, who alone may ask. Whoever deploys can name it there: a role "
             "that has a path by its whole name."
         )
-    person = person_of(arn, ports.settings.voter_roles)
-    if person is None:
-        raise InvalidRequestError(f"{arn} is no person or role that this stack can tell apart from others.")
     return person
