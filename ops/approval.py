@@ -64,7 +64,9 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     counted, about = bool(told["counted"]), _counted_as(stack, run_id, told) if told["subject"] else None
     command = stack.place.command
     show = command("history", run=run_id) if told["subject"] else command("waits")
-    another = command("approve", run_id, comment=WHY, subject=told["subject"]) if counted and not told["decided"] else None
+    another = (
+        command("approve", run_id, comment=WHY, subject=told["subject"]) if counted and not told["decided"] else None
+    )
     follows = FOLLOWS.get((told["subject"], decision == "APPROVED")) if counted else None
     if another:
         missing = about["needed"] - about["counted"] if about else 0

@@ -105,8 +105,11 @@ class Desk:
         except (BotoCoreError, ClientError) as error:
             answer = self._aws_failed(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong in here, the reader gets a page
-            answer = _message(
-                500, "The page has a defect, please report it", f"{type(error).__name__}, {_where(error)}."
+            defect, where = "The page has a defect, please report it", f"{type(error).__name__}, {_where(error)}."
+            answer = (
+                self._lost(f"{defect}: {where}", request.path[-1])
+                if request.method == "POST"
+                else _message(500, defect, where)
             )
         return replace(answer, page=with_links(answer.page, answer.model))
 
@@ -187,19 +190,19 @@ class Desk:
         if not own.rejects:
             return replace(view, form=None, notice=f"{view.notice} Your answer would not count: {own.why}", tone="warn")
         who = f"You answer as {person.name}." if person else ""
-        return replace(view, form=replace(form, approves=own.approves), hint=own.why or who)
+        form = replace(form, approves=own.approves, reader=person.name if person else "")
+        return replace(view, form=form, hint=own.why or who)
 
     def _unseen(self, stack: Stack, run_id: str, request: Request) -> Answer:
         """A run that is found by its id, which some reviewers may not: what lies under its model's name, they may."""
         given, person = request.query.get("model", ""), self._signed_in.person()
         model = _model(given) if given else ""
-        reader = person.name if person else "nobody that AWS names"
         if model and (report := stack.bucket.read(stack.bucket.uri(report_key(model, run_id, "html"))).body):
             return Answer(200, report.decode("utf-8", "replace"), ours=False, model=model)
         sections = _of_model(stack, model, run_id) if model else ()
-        return Answer(
-            200, unseen_page(run_id, model, sections, reader=reader, nonce=request.nonce), forms=True, model=model
-        )
+        name = person.name if person else ""
+        page = unseen_page(run_id, model, sections, reader=name, nonce=request.nonce)
+        return Answer(200, page, forms=True, model=model)
 
     # Answering.
 
@@ -207,7 +210,11 @@ class Desk:
         given = dict(request.form)
         decision, subject = given.get("decision"), given.get("subject")
         comment = clean_comment(given.get("comment", ""))
-        if decision not in set(Said) or subject not in SUBJECTS or set(given) - {"decision", "subject", "comment"}:
+        if (
+            decision not in set(Said)
+            or subject not in SUBJECTS
+            or set(given) - {"decision", "subject", "comment", "reader"}
+        ):
             raise Refusal(400, "Nothing was decided", "The form is not whole. Go back, choose, and send it again.")
         if (against := against_words(comment, COMMENT_LIMIT)) is not None:
             raise Refusal(400, "Nothing was decided", f"The comment {against} Go back and change it.")
@@ -219,7 +226,15 @@ class Desk:
         self.casts.append(cast)
         try:
             told = stack.decide(
-                {"action": "decide", "run_id": run_id, "decision": decision, "comment": comment, "subject": subject}
+                {
+                    "action": "decide",
+                    "run_id": run_id,
+                    "decision": decision,
+                    "comment": comment,
+                    "subject": subject,
+                    # Whoever signs in anew meanwhile may be somebody else.
+                    "shown_as": given.get("reader", ""),
+                }
             )
         except (BotoCoreError, ClientError) as error:
             return self._vote_failed(error, cast, request)
@@ -227,6 +242,7 @@ class Desk:
             if error.status == Exit.NOT_REACHED:
                 return self._lost(str(error), run_id)
             cast.sentence, cast.counted = str(error), False
+            self._signed_in.forget()  # it may be that whoever is signed in changed
             return _message(403, "Nothing was decided", str(error), run_id)
         cast.sentence, cast.counted, cast.decided = told["reason"], bool(told["counted"]), bool(told["decided"])
         return self._told(stack, run_id, told)

@@ -443,7 +443,7 @@ def unseen_page(run_id: str, model: str, sections: Sequence[Section], *, reader:
         run_id: the run.
         model: whose run the reader says it is; empty where nothing was said.
         sections: what may be read of it under that name.
-        reader: who reads it, as votes name them.
+        reader: who reads it, as votes name them; empty where AWS names nobody.
         nonce: what the form sends back.
     """
     notice = (
@@ -465,11 +465,12 @@ def unseen_page(run_id: str, model: str, sections: Sequence[Section], *, reader:
     options = "".join(f'<option value="{subject}">{subject}</option>\n' for subject in reversed(SUBJECTS))
     form = (
         f'<form method="post" action="{html(path_to("run", run_id))}">\n<input type="hidden" name="nonce" value="{html(nonce)}">\n'
+        f'<input type="hidden" name="reader" value="{html(reader)}">\n'
         '<label for="subject">What the message asks about</label>\n'
         f'<select id="subject" name="subject" required>\n<option value="">Choose</option>\n{options}</select>\n'
         '<label for="comment">Comment</label>\n'
         f'<textarea id="comment" name="comment" maxlength="{COMMENT_LIMIT}" aria-describedby="comment-hint"></textarea>\n'
-        f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence. You answer as {html(reader)}.</p>\n'
+        f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence. You answer as {html(reader or "nobody that AWS names")}.</p>\n'
         '<div class="buttons">\n<button type="submit" name="decision" value="APPROVED">Approve</button>\n'
         '<button type="submit" name="decision" value="REJECTED" class="no">Reject</button>\n</div>\n</form>\n'
     )

@@ -84,7 +84,7 @@ class SignedIn:
     def __init__(self, find: Callable[[], Stack]) -> None:
         self._find, self._lock = find, threading.Lock()
         self._stack: Stack | None = None
-        self._person: Person | None = None
+        self._known: tuple[Stack, Person | None] | None = None
 
     def stack(self) -> Stack:
         """The stack.
@@ -95,21 +95,20 @@ class SignedIn:
         with self._lock:
             if self._stack is None:
                 self._stack = self._find()
-                self._person = None
             return self._stack
 
     def person(self) -> Person | None:
         """Whoever is signed in, as votes name them; None where AWS names nobody."""
-        stack = self.stack()
-        if self._person is None:
+        stack, known = self.stack(), self._known
+        if known is None or known[0] is not stack:
             arn = str(stack.client("sts").get_caller_identity()["Arn"])
-            self._person = person_of(arn, settings_of(stack).voter_roles)
-        return self._person
+            self._known = known = (stack, person_of(arn, settings_of(stack).voter_roles))
+        return known[1]
 
     def forget(self) -> None:
         """Have the stack found again."""
         with self._lock:
-            self._stack = None
+            self._stack = self._known = None
 
 
 def speaker_of(stack: Stack) -> Speaker:

@@ -132,7 +132,9 @@ def test_another_identity_of_the_account_is_no_second_person_where_the_stack_nam
         with pytest.raises(InvalidRequestError, match="none of the stack's ReviewerPrincipals"):
             stories.operate(world, "retrain", by=other, model="fraud", reason="new labels", key="k")
         # Whoever may invoke many functions, such as an administrator, opens the page too.
-        page = approval_handler.answer(signed("POST", "subject=promotion&decision=APPROVED", person(other)), world.ports)
+        page = approval_handler.answer(
+            signed("POST", "subject=promotion&decision=APPROVED", person(other)), world.ports
+        )
         assert (page["statusCode"], "ReviewerPrincipals" in page["body"]) == (403, True)
     assert opened(world)
     assert (

@@ -371,6 +371,38 @@ def test_a_stack_that_cannot_be_found_again_is_a_page_too() -> None:
     assert desk.casts == []
 
 
+def test_an_answer_counts_for_nobody_but_whom_the_page_named(asked: World) -> None:
+    """Somebody signs in anew as somebody else, and sends the form that was loaded before."""
+    reader = Reader(asked)
+    shown = reader.get("run", "run-1")
+    (name,) = re.findall(r'name="reader" value="([^"]+)"', shown.page)
+    assert f"You answer as {name}." in text(shown)
+    reader.stack.by = "ben"
+
+    told = reader.post(reader=name)
+
+    assert told.status == 403
+    assert "You are arn:aws:iam::111122223333:user/ben now" in text(told)
+    assert asked.table.waits_without_tokens()[0].data["votes"] == []
+    again = reader.get("run", "run-1")
+    assert 'name="reader" value="arn:aws:iam::111122223333:user/ben"' in again.page
+    assert reader.post(reader="arn:aws:iam::111122223333:user/ben").status == 200
+
+
+@pytest.mark.parametrize("told", [None, [], {"counted": True}, {"code": "OF_A_NEWER_RELEASE"}])
+def test_an_answer_to_a_vote_that_cannot_be_shown_is_not_said_to_have_come_to_nothing(told: Any, asked: World) -> None:
+    reader = Reader(asked)
+    decide = reader.stack.decide
+
+    def newer(request: dict[str, Any]) -> Any:
+        counted = decide(request)
+        return {**counted, **told} if told and "code" in told else told
+
+    reader.stack.decide = newer  # type: ignore[method-assign] # a fake of this test
+
+    assert "Your answer may have been counted" in text(reader.post())
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -54,12 +54,17 @@ NOTICE_SHOWN: Final = 4000
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What the decision form sends besides decision and comment. ``nonce`` is None where the request is signed; without ``approves`` it only rejects."""
+    """What the decision form sends besides decision and comment.
+
+    ``nonce`` is None where the request is signed; without ``approves`` it only rejects. ``reader`` is as whom one is told to
+    answer, empty where that is told by nobody.
+    """
 
     action: str
     subject: str
     nonce: str | None
     approves: bool = True
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ def render(view: View) -> str:
 
 def _form(form: Form, hint: str) -> str:
     nonce = f'<input type="hidden" name="nonce" value="{html(form.nonce)}">\n' if form.nonce else ""
+    reader = f'<input type="hidden" name="reader" value="{html(form.reader)}">\n' if form.reader else ""
     what = html(what_is_asked(form.subject))
     button = f'<button type="submit" name="decision" value="APPROVED">Approve the {what}</button>\n'
     approve = button if form.approves else ""
@@ -113,7 +119,7 @@ def _form(form: Form, hint: str) -> str:
         '<section aria-labelledby="decide">\n<h2 id="decide">Your decision</h2>\n'
         + (f"<p>{html(cut(hint, NOTICE_SHOWN))}</p>\n" if hint else "")
         + f'<form method="post" action="{html(form.action)}">\n'
-        f'<input type="hidden" name="subject" value="{html(form.subject)}">\n{nonce}'
+        f'<input type="hidden" name="subject" value="{html(form.subject)}">\n{nonce}{reader}'
         '<label for="comment">Comment</label>\n'
         f'<textarea id="comment" name="comment" maxlength="{COMMENT_LIMIT}" aria-describedby="comment-hint"></textarea>\n'
         f'<p class="hint" id="comment-hint">Optional, up to {COMMENT_LIMIT} characters; kept as evidence.</p>\n'

@@ -55,7 +55,10 @@ def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | 
     elif paused is not None and verdict.code is VoteCode.PAUSED:
         parts += [f"{paused_sentence(paused)} Reject works.", *resume_steps(speaker, [paused.scope])]
     else:
-        parts += [verdict.sentence.removesuffix(" Nothing was decided."), *how_to_decide(speaker, wait.run_id, wait.subject)]
+        parts += [
+            verdict.sentence.removesuffix(" Nothing was decided."),
+            *how_to_decide(speaker, wait.run_id, wait.subject),
+        ]
     return answer_line(*parts, look)
 
 

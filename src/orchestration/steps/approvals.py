@@ -363,7 +363,8 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
     """A decision from the terminal, under the identity that AWS proves.
 
     Args:
-        request: ``{"run_id", "decision": "APPROVED" | "REJECTED", "proof", "comment"?, "subject"?}``.
+        request: ``{"run_id", "decision": "APPROVED" | "REJECTED", "proof", "comment"?, "subject"?, "shown_as"?}``; the last is
+            the name under which somebody was told they answer, and whoever is proven has to have it.
         ports: the outside.
 
     Returns:
@@ -379,6 +380,10 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
     if (against := against_words(comment, COMMENT_LIMIT)) is not None:
         raise InvalidRequestError(f"The comment {against}")
     person = proven_caller(ports, request)
+    if (shown := request.get("shown_as")) and shown != person.name:
+        raise InvalidRequestError(
+            f"You are {person.name} now, and were shown this as another. Nothing was decided. Load the page again."
+        )
     ballot = Ballot(run_id, Answer(decision), person, Via.TERMINAL, comment, subject)
     return decide(ports, ballot).as_record()
 
