@@ -44,7 +44,8 @@ class FakeStack:
     def __init__(self, **clients: FakeClient) -> None:
         self.clients = clients
 
-    def client(self, service: str) -> FakeClient:
+    def client(self, service: str, config: Any = None) -> FakeClient:
+        del config
         return self.clients[service]
 
 
