@@ -15,7 +15,7 @@ PLACE = "us-east-1:111122223333"
 
 
 class FakeEvents:
-    def register(self, *_: Any) -> None:
+    def register(self, *_: Any, **__: Any) -> None:
         """No guard is needed where nothing is sent."""
 
 
