@@ -47,6 +47,10 @@ _NO_CREDENTIALS: Final = (
 )
 """Errors by which the SDK says that it has no credentials, or none that are good any more."""
 
+_CLOCK_OFF: Final = re.compile(r"Signature (?:expired|not yet current)|RequestTimeTooSkewed|RequestInTheFuture")
+"""What says that a request was signed at a time AWS takes for past or future: by a clock that is off, since none of ours is kept.
+Source: IAM User Guide, "Troubleshoot Signature Version 4 requests"; Amazon S3, "Error responses"."""
+
 _PERFORMED: Final = re.compile(r"perform: ([\w-]+:\w+)(?: on resource: (\S+))?")
 """What of a refusal says what was to be done with what. Source: IAM User Guide, "Troubleshoot access denied error messages"."""
 
@@ -59,7 +63,7 @@ def not_allowed(error: Exception) -> bool:
 def signed_out(error: Exception) -> bool:
     """Whether whoever asks has to sign in first, or again."""
     if isinstance(error, ClientError):
-        return error.response.get("Error", {}).get("Code") in _SIGNED_OUT
+        return error.response.get("Error", {}).get("Code") in _SIGNED_OUT and not _CLOCK_OFF.search(str(error))
     return isinstance(error, _NO_CREDENTIALS)
 
 
@@ -70,6 +74,8 @@ def refusal(error: BotoCoreError | ClientError) -> str:
     if isinstance(error, BotoCoreError):
         return f"AWS was not reached: {ended(str(error))}"
     said = error.response.get("Error", {})
+    if _CLOCK_OFF.search(str(error)):
+        return f"AWS finds the clock of this machine off: {ended(str(said.get('Message')))} Set it, then ask again."
     if signed_out(error):
         return f"AWS does not take your credentials ({said['Code']}). {SIGN_IN}"
     if not not_allowed(error):

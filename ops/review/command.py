@@ -58,18 +58,22 @@ def review(stack: Stack, terminal: Terminal, *, run: str, port: int, minutes: in
             f"Port {port} of 127.0.0.1 cannot be had ({error.strerror}). Without --port one is taken that is free."
         ) from None
     aside, ended = terminal.aside, "Ended with Ctrl-C."
-    with server.serving() as door:
-        address = door.address(path)
-        terminal.answer({"address": address, "run_id": _named(path), "port": server.server_port, "minutes": minutes})
-        try:
-            _say_where(terminal, address, server.server_port, opens=not no_open and has_desktop(os.environ))
-            while door.idle_seconds < 60 * minutes:
-                time.sleep(LOOK_SECONDS)
-            ended = f"Ended: not used for {minutes} minute{'s' if minutes > 1 else ''}."
-        except KeyboardInterrupt:
-            aside.say()
-    aside.say(ended)
-    say_casts(aside, desk.casts)
+    try:
+        with server.serving() as door:
+            address = door.address(path)
+            terminal.answer(
+                {"address": address, "run_id": _named(path), "port": server.server_port, "minutes": minutes}
+            )
+            try:
+                _say_where(terminal, address, server.server_port, opens=not no_open and has_desktop(os.environ))
+                while door.idle_seconds < 60 * minutes:
+                    time.sleep(LOOK_SECONDS)
+                ended = f"Ended: not used for {minutes} minute{'s' if minutes > 1 else ''}."
+            except KeyboardInterrupt:
+                aside.say()
+    finally:  # a second Ctrl-C, while it ends, hides nothing
+        aside.say(ended)
+        say_casts(aside, desk.casts)
     return 0
 
 

@@ -275,9 +275,12 @@ class Desk:
         if not was_refused(error):
             return self._lost(refusal(error), cast.run_id)
         cast.sentence, cast.counted = "not sent: AWS took no such request of you", False
-        if not signed_out(error):
-            return _message(403, "Nothing was decided", refusal(error), cast.run_id)
-        return _kept(self._aws_failed(error), request, cast.run_id)
+        refused = (
+            self._aws_failed(error)
+            if signed_out(error)
+            else _message(403, "Nothing was decided", refusal(error), cast.run_id)
+        )
+        return _kept(refused, request, cast.run_id)
 
     def _aws_failed(self, error: BotoCoreError | ClientError) -> Answer:
         if not signed_out(error):

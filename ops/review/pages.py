@@ -492,6 +492,7 @@ def again_form(address: str, fields: Mapping[str, str], nonce: str, button: str)
         "again",
         "Your answer",
         f'<form method="post" action="{html(address)}">\n{hidden}'
+        f"<p>{_badge(fields.get('decision', ''))} {cell(fields.get('subject', ''))}</p>\n"
         f"<p>{cell(fields.get('comment') or 'Without a comment.', 8000)}</p>\n"
         f'<div class="buttons"><button type="submit">{html(button)}</button></div>\n</form>\n',
     )

@@ -16,6 +16,7 @@ import pytest
 
 from ops.desktop import has_desktop
 from ops.review.door import Door
+from ops.review.server import PageServer
 from tests.unit import stories
 from tests.unit.commands import WorldStack, retraining, signed_in
 from tests.unit.fakes import World
@@ -67,31 +68,52 @@ def ask(address: str, method: str = "GET", cookie: str = "", **fields: str) -> t
         return answer, answer.read().decode()
 
 
+DECIDED = "APPROVED promotion of run run-1: Approved by arn:aws:iam::111122223333:user/ana. Comment: yes"
+
+
+def approved(capsys: pytest.CaptureFixture[str]) -> None:
+    """Approve on the page whose address was printed."""
+    found = ADDRESS.search(capsys.readouterr().out)
+    assert found is not None
+    address = found[0]
+    assert urlsplit(address).path == "/run/run-1"
+    entered, _ = ask(address)
+    cookie = entered.headers["Set-Cookie"].partition(";")[0]
+    page = address.partition("?")[0]
+    _, shown = ask(page, cookie=cookie)
+    nonce = re.search(r'name="nonce" value="([^"]+)"', shown)
+    assert nonce is not None
+    ask(page, "POST", cookie, nonce=nonce[1], subject="promotion", decision="APPROVED", comment="yes")
+
+
 def test_it_opens_on_the_run_counts_the_answer_and_says_at_its_end_what_was_decided(
     stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del stack
-
-    def decide() -> None:
-        found = ADDRESS.search(capsys.readouterr().out)
-        assert found is not None
-        address = found[0]
-        assert urlsplit(address).path == "/run/run-1"
-        entered, _ = ask(address)
-        cookie = entered.headers["Set-Cookie"].partition(";")[0]
-        page = address.partition("?")[0]
-        _, shown = ask(page, cookie=cookie)
-        nonce = re.search(r'name="nonce" value="([^"]+)"', shown)
-        assert nonce is not None
-        ask(page, "POST", cookie, nonce=nonce[1], subject="promotion", decision="APPROVED", comment="yes")
-
-    looks(monkeypatch, decide, ctrl_c)
+    looks(monkeypatch, lambda: approved(capsys), ctrl_c)
 
     assert retraining("review", "run-1") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Ended with Ctrl-C." in said
-    assert "APPROVED promotion of run run-1: Approved by arn:aws:iam::111122223333:user/ana. Comment: yes" in said
+    assert DECIDED in said
     assert threading.active_count() == 1
+
+
+def test_whoever_presses_ctrl_c_again_while_it_ends_is_told_what_was_decided_all_the_same(
+    stack: WorldStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del stack
+    close = PageServer.server_close
+
+    def again(server: PageServer) -> None:
+        close(server)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PageServer, "server_close", again)
+    looks(monkeypatch, lambda: approved(capsys), ctrl_c)
+
+    assert retraining("review", "run-1") == 130
+    assert DECIDED in " ".join(capsys.readouterr().out.split())
 
 
 def test_without_a_desktop_it_says_how_ssh_brings_it_elsewhere(

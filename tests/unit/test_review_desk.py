@@ -304,9 +304,9 @@ def expired(operation: str = "Invoke", **metadata: Any) -> ClientError:
     return _error("ExpiredTokenException", operation, **metadata)
 
 
-def _error(code: str, operation: str, **metadata: Any) -> ClientError:
+def _error(code: str, operation: str, said: str = "no more", **metadata: Any) -> ClientError:
     response: Any = {
-        "Error": {"Code": code, "Message": "no more"},
+        "Error": {"Code": code, "Message": said},
         "ResponseMetadata": {"HTTPStatusCode": 403, "RetryAttempts": 0, **metadata},
     }
     return ClientError(response, operation)
@@ -337,6 +337,7 @@ def test_a_sign_in_that_ends_in_the_middle_loses_nothing_and_the_next_goes_on(er
     assert "Nothing was decided. Sign in to AWS again" in text(told)
     assert 'name="comment" value="typed for minutes &amp; kept"' in told.page
     assert 'name="decision" value="APPROVED"' in told.page
+    assert "APPROVED promotion typed for minutes" in text(told), "nobody sends again what they do not see"
     assert (len(reader.found), reader.desk.casts[0].counted) == (1, False)
     assert "Decided" in text(reader.post(comment="typed for minutes & kept"))
     assert len(reader.found) == 2, "the session of before would bring the old credentials"
@@ -435,6 +436,25 @@ def test_an_answer_that_aws_refuses_came_to_nothing(asked: World) -> None:
 
     assert "Nothing was decided" in text(reader.post())
     assert reader.desk.casts[0].counted is False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Signature expired: 20261127T010000Z is now earlier than 20261127T010500Z (20261127T011000Z - 5 min.)",
+        "Signature not yet current: 20261127T011600Z is still later than 20261127T010500Z (20261127T010000Z + 5 min.)",
+    ],
+)
+def test_a_clock_that_is_off_is_not_called_a_sign_in_that_is_over(said: str, asked: World) -> None:
+    reader = Reader(asked)
+    fails_once(reader, _error("InvalidSignatureException", "Invoke", said), counted=False)
+
+    told = reader.post(comment="typed for minutes")
+
+    assert "Nothing was decided" in text(told)
+    assert "clock of this machine off" in text(told)
+    assert "Sign in" not in text(told)
+    assert 'name="comment" value="typed for minutes"' in told.page
 
 
 def test_only_what_was_never_tried_before_is_known_to_have_come_to_nothing() -> None:
