@@ -83,7 +83,7 @@ def is_listed(arn: str, principals: Iterable[str]) -> bool:
         arn: what GetCallerIdentity says.
         principals: ARNs of roles and users, ``*`` for any characters. A session's ARN leaves its role's path out, so a role
             is compared by account and name. Names are unique whatever the path; where one has a ``*``, the path would say
-            whose they are, and nobody knows it: only Identity Center's, which nobody else can make, count then.
+            whose they are, and nobody knows it: only roles named as Identity Center's count then.
     """
     matched = _CALLER.fullmatch(arn)
     if matched is None:
