@@ -12,7 +12,7 @@ from orchestration.domain.decision import severity_of
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.policy import parse_policy
 from orchestration.domain.signal import Rejection, Signal, Threshold, Violation
-from orchestration.domain.signals import plain_report, read_signal
+from orchestration.domain.signals import deequ, plain_report, read_signal, whylogs
 from tests.unit.fakes import SETTINGS, FakeReader, drift
 
 URI = "s3://amzn-s3-demo-bucket/reports/drift_report.json"
@@ -98,7 +98,7 @@ def test_a_sentence_names_five_columns_and_counts_the_rest() -> None:
 # Evidently.
 
 
-def value_drift(column: str | None, value: Any, *, method: str = "psi", threshold: Any = 0.1) -> dict[str, Any]:
+def value_drift(column: str | None, value: Any, *, method: str | None = "psi", threshold: Any = 0.1) -> dict[str, Any]:
     return {
         "id": column,
         "metric_name": f"ValueDrift(column={column})",
@@ -111,7 +111,7 @@ def share(value: float) -> dict[str, Any]:
     return {"id": "share", "metric_name": "DriftedColumnsCount(drift_share=0.5)", "value": {"share": value, "count": 2}}
 
 
-def of_one_column(name: str, *, drifted: bool, **more: Any) -> dict[str, Any]:
+def of_one_column(name: str, *, drifted: Any, **more: Any) -> dict[str, Any]:
     result = {
         "column_name": name,
         "stattest_name": "PSI",
@@ -189,6 +189,11 @@ def test_a_method_that_nobody_knows_counts_by_evidentlys_word_alone() -> None:
     assert "has no verdict on drift" in refused({"metrics": [value_drift("age", 0.4, method="our own")]})
     found = taken({"metrics": [of_one_column("age", drifted=True, stattest_name="our own")]})
     assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("age (our own)", None, None))
+    assert taken({"metrics": [of_one_column("age", drifted=True, stattest_name=None)]}).threshold == Threshold(
+        "age (drift_score)", 0.4, 0.1
+    )
+    found = taken({"metrics": [value_drift("age", 0.4, method=None)]})
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("age (drift_score)", 0.4, 0.1))
     embeddings = {"result": {"embeddings_name": "text", "method_name": "mmd", "drift_score": 2, "drift_detected": True}}
     assert taken({"metrics": [embeddings]}).threshold == Threshold("text (mmd)", 2.0, None)
 
@@ -196,6 +201,20 @@ def test_a_method_that_nobody_knows_counts_by_evidentlys_word_alone() -> None:
 @pytest.mark.parametrize("broken", [{"value": None}, {"config": {"column": "age", "method": "psi"}}, {"config": None}])
 def test_a_column_of_evidently_without_its_numbers_is_refused(broken: dict[str, Any]) -> None:
     assert isinstance(read({"metrics": [{**value_drift("age", None), **broken}]}), Rejection)
+
+
+def test_what_a_metric_of_evidently_was_given_and_its_config_leaves_open_is_read_from_its_name() -> None:
+    entry = {"metric_name": "ValueDrift(column=age,method=psi,threshold=0.1)", "value": 0.4}
+    given = {"column": "age", "method": "psi", "threshold": None}
+    assert taken({"metrics": [{**entry, "config": given}]}).threshold == Threshold("age (psi)", 0.4, 0.1)
+    nameless = {"metric_name": "ValueDrift", "value": 0.4, "config": {"method": "psi", "threshold": 0.1}}
+    assert taken({"metrics": [nameless]}).threshold == Threshold("ValueDrift (psi)", 0.4, 0.1)
+
+
+def test_a_word_of_evidently_on_a_column_counts_without_a_score_and_only_if_it_is_true() -> None:
+    found = taken({"metrics": [of_one_column("", drifted=True, drift_score=None)]})
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("(unnamed) (PSI)", None, 0.1))
+    assert taken({"metrics": [of_one_column("age", drifted="no", drift_score=0.05)]}).violations == ()
 
 
 def check(name: str, status: str, **more: Any) -> dict[str, Any]:
@@ -229,6 +248,7 @@ def condition(value: Any, **given: Any) -> dict[str, Any]:
             Threshold("Recall Score", 0.4, 0.6000000000000001, lower_is_worse=True),
         ),
         (check("RMSE", "FAIL", **condition(4, eq={"value": 2, "absolute": 1})), Threshold("RMSE", 4.0, 3.0)),
+        (check("RMSE", "FAIL", **condition(None, eq={"value": 2})), Threshold("RMSE", None, None)),
         (
             check(
                 "Share", "FAIL", parameters={"condition": {"lt": 0.3}, "features": {"a": {"detected": True}, "b": {}}}
@@ -246,7 +266,7 @@ def condition(value: Any, **given: Any) -> dict[str, Any]:
     ],
 )
 def test_a_test_of_evidently_until_0_6_is_measured_by_its_condition(test: dict[str, Any], threshold: Threshold) -> None:
-    found = taken({"tests": [test]})
+    found = taken({"metrics": [{"metric": "DatasetSummaryMetric"}], "tests": [test]})
     assert (found.kind, found.threshold) == (SignalKind.DRIFT, threshold)
     assert [violation.check for violation in found.violations] == [test["name"]]
 
@@ -288,10 +308,13 @@ def measured(of: str, value: Any) -> dict[str, Any]:
             ),
             Threshold("Accuracy", 0.485, 0.682 - 0.136, lower_is_worse=True),
         ),
-        (
-            measured("FNR", 0.3),
-            bound("EqualMetricTest", "FAIL", "FNR", None, "FNR: Actual value 0.300 , but expected 0.100"),
-            Threshold("FNR", 0.3, 0.1),
+        *(
+            (
+                measured("FNR", value),
+                bound("EqualMetricTest", "FAIL", "FNR", None, "FNR: Actual value 0.300 , but expected 0.100"),
+                Threshold(name, 0.3, 0.1),
+            )
+            for name, value in (("FNR", 0.3), ("share: FNR", None))
         ),
         (
             value_drift("ValueDrift", 0.4),
@@ -369,7 +392,7 @@ def test_a_test_of_evidently_that_ended_in_an_error_is_never_no_drift() -> None:
     assert refused({"tests": [error, check("y", "SUCCESS")]}).startswith(
         "Evidently's test 'x' ended in an error: about x"
     )
-    assert "ended in an error" in refused({"tests": [error]})
+    assert "ended in an error: it does not say which. Mend it" in refused({"tests": [{**error, "description": None}]})
     assert taken({"tests": [error, check("y", "FAIL")]}).kind is SignalKind.DRIFT
 
 
@@ -377,7 +400,9 @@ def test_a_test_of_evidently_that_ended_in_an_error_is_never_no_drift() -> None:
     "other", [check("x", "FAILED"), check("x", "PASSED"), {"name": "x", "status": None}, {"name": "x"}, 7]
 )
 def test_a_status_that_evidently_does_not_have_is_never_no_drift(other: Any) -> None:
-    assert "which is none of Evidently's" in refused({"tests": [other, check("y", "SUCCESS")]})
+    status = other.get("status") if isinstance(other, dict) else None
+    told = f"has the status {status!r}, which is none of Evidently's"
+    assert told in refused({"tests": [other, check("y", "SUCCESS")]})
     assert taken({"tests": [other, check("y", "FAIL")]}).kind is SignalKind.DRIFT
 
 
@@ -488,6 +513,40 @@ def test_an_alert_of_nannyml_is_measured_by_the_limit_that_it_is_past(
         assert len(found.violations) == (kind is not SignalKind.NO_DRIFT)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("jensen_shannon", "kolmogorov_smirnov", "hellinger", "wasserstein", "l_infinity", "chi2"),
+        *("reconstruction_error", "domain_classifier_auroc"),
+    ],
+)
+def test_each_measure_of_drift_of_nannyml_is_one(method: str) -> None:
+    found = taken(chunk(f"recall_{method}", 0.9, alert=True, upper=0.8, lower=0.2))
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold(f"recall_{method}", 0.9, 0.8))
+    within = taken(chunk(f"recall_{method}", 0.2, alert=False, upper=0.8, lower=0.2))
+    assert (within.kind, within.threshold) == (SignalKind.NO_DRIFT, Threshold(f"recall_{method}", 0.2, 0.8))
+
+
+def test_a_table_of_nannyml_may_stand_among_the_events_own_keys() -> None:
+    row = chunk("a_hellinger", 0.3, alert=True, upper=0.1)
+    for report in (row, {name: {"0": value} for name, value in row.items()}):
+        found = taken(**report, dataset={"window_end": "2026-03-02"})
+        assert found.threshold == Threshold("a_hellinger", 0.3, 0.1)
+    half = {**row, "b_hellinger_alert": {"0": True}, "b_hellinger_value": {"0": 0.9}}
+    assert "'b_hellinger' in chunk [0:9] has no alert" in refused({**half, "a_hellinger_alert": False})
+
+
+def test_what_nannyml_leaves_unnamed_is_called_so() -> None:
+    found = taken({"_value": 0.3, "_alert": True})
+    assert found.violations == (Violation("(unnamed)", "nannyml_alert", "0.3 in chunk ?, expected - to -"),)
+    assert "NannyML's '(unnamed)' in chunk ? has no alert" in refused({"_value": 0.3, "_alert": "maybe"})
+
+
+def test_an_alert_of_nannyml_counts_without_its_value() -> None:
+    found = taken(chunk("a_hellinger", None, alert=True, lower=0.1))
+    assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("a_hellinger", None, None))
+
+
 def test_a_model_that_is_better_than_nannyml_expected_is_not_past_its_threshold() -> None:
     found = taken([chunk("f1", 0.95, alert=True, upper=0.9, lower=0.7)])
     assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("f1", 0.95, 0.7, lower_is_worse=True))
@@ -517,6 +576,7 @@ def test_names_of_several_levels_are_those_of_one() -> None:
         chunk("roc_auc", None, alert=None),
         chunk("roc_auc", None, alert=False),
         chunk("roc_auc", 0.5, alert="maybe"),
+        chunk("roc_auc", 0.5, alert="maybe", lower=0.7),
         chunk("roc_auc", 0.5, alert=[True]),
         chunk("amount", None, alert=False),
         {"chunk_key": "[0:9]", "amount_hellinger_alert": None},
@@ -524,14 +584,16 @@ def test_names_of_several_levels_are_those_of_one() -> None:
 )
 def test_a_row_of_nannyml_whose_alert_says_nothing_is_never_no_drift(lost: dict[str, Any]) -> None:
     quiet, loud = (chunk("f1", value, alert=value < 0.7, lower=0.7) for value in (0.8, 0.3))
+    what = next(name for name in lost if name.endswith("_alert")).removesuffix("_alert")
     for report in ([lost, chunk("f1", 0.8, alert=False)], [quiet, lost], {**lost, **quiet}):
-        assert "in chunk [0:9] has no alert that is true or false of a value" in refused(report)
+        assert f"NannyML's {what!r} in chunk [0:9] has no alert that is true or false of a value" in refused(report)
     assert taken([lost, loud]).kind is SignalKind.DRIFT
+    assert isinstance(read([lost]), Rejection)
 
 
 @pytest.mark.parametrize("alert", ["True", "true", 1])
 def test_an_alert_of_nannyml_may_be_a_text_or_a_number(alert: Any) -> None:
-    quiet = chunk("b_hellinger", 0.01, alert="False", upper=0.1)
+    quiet = chunk("b_hellinger", 0.01, alert=0 if alert == 1 else "False", upper=0.1)
     found = taken([chunk("a_hellinger", 0.5, alert=alert, upper=0.1), quiet])
     assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("a_hellinger", 0.5, 0.1))
     assert taken([quiet]).kind is SignalKind.NO_DRIFT
@@ -539,7 +601,7 @@ def test_an_alert_of_nannyml_may_be_a_text_or_a_number(alert: Any) -> None:
 
 @pytest.mark.parametrize(
     ("column", "name"),
-    [('"o\'a"', "o'a"), ("'o\\'a\"'", "o'a\""), ("0", "0"), ("'a, b'", "a, b"), ("'a\\\\b'", "a\\b")],
+    [('"o\'a"', "o'a"), ("'(a'", "(a"), ("'o\\'a\"'", "o'a\""), ("0", "0"), ("'a, b'", "a, b"), ("'a\\\\b'", "a\\b")],
 )
 def test_a_column_of_any_name_is_one_of_the_names_of_several_levels(column: str, name: str) -> None:
     """Python writes a text in either of its quotes."""
@@ -602,6 +664,12 @@ def test_scores_of_whylogs_without_categories_are_never_no_drift() -> None:
 def test_a_column_of_whylogs_without_a_category_among_others_is_never_no_drift() -> None:
     lost = {"algorithm": "ks", "pvalue": 0.5, "thresholds": {}}
     assert "gave no drift category for 'b'" in refused({"a": score("NO_DRIFT", p=0.5), "b": lost})
+    assert taken({"a": score("NO_DRIFT", p=0.5), "b": {"of": "another kind"}}).kind is SignalKind.NO_DRIFT
+
+
+def test_what_whylogs_leaves_unnamed_is_called_so() -> None:
+    (violation,) = taken({"": {**score("DRIFT", p=0.01), "algorithm": None}}).violations
+    assert (violation.feature, violation.check) == ("(unnamed)", "(unnamed)")
 
 
 @pytest.mark.parametrize("form", [["whole", 1, 0], {"name": "whole", "passed": 1, "failed": 0}, ["whole", 1, 0, None]])
@@ -636,6 +704,11 @@ def test_an_expectation_that_failed_says_what_was_found_and_what_was_expected() 
         kwargs={"column": "age", "max_value": 40.0},
         result={"observed_value": 51.25, "details": {}},
     )
+    counts = {"element_count": 10, "unexpected_count": 2, "unexpected_percent": 20.0}
+    unnamed = expectation(success=False, kind="", result=counts)
+    (counted,) = taken(validation(unnamed, expectation(success=True))).violations
+    said = "found unexpected_count 2, unexpected_percent 20, element_count 10; expected as named"
+    assert counted == Violation("(table)", "(unnamed)", said)
     found = taken(validation(failed, expectation(success=True)))
     assert found.kind is SignalKind.DATA_QUALITY
     assert found.threshold == Threshold("failed_checks", 1.0, None)
@@ -678,6 +751,12 @@ def test_a_checkpoint_is_read_in_each_of_its_forms(report: dict[str, Any]) -> No
     assert [violation.check for violation in found.violations] == ["expect_x"]
 
 
+def test_an_expectation_of_a_description_names_its_column() -> None:
+    entry = {"success": False, "expectation_type": "expect_x", "kwargs": {"column": "age"}}
+    (violation,) = taken({"success": False, "validation_results": [{"expectations": [entry]}]}).violations
+    assert violation.feature == "age"
+
+
 @pytest.mark.parametrize(
     "information",
     [
@@ -703,6 +782,11 @@ def test_a_result_of_great_expectations_that_was_cut_is_never_sound() -> None:
     assert "1 expectation(s) of the result say neither" in refused(
         validation(expectation(success=True), expectation(success="?"), success=True)
     )
+    unsaid = validation(expectation(success="?"), success=True)
+    assert taken(unsaid, severity="critical").kind is SignalKind.DRIFT
+    assert taken(validation({"success": True}, expectation(success=True))).kind is SignalKind.NO_DRIFT
+    runs = {"a": validation(expectation(success=True))}
+    assert taken({"success": False, "run_results": runs}).kind is SignalKind.DATA_QUALITY
     assert "has no numbers" in refused({"success": True, "statistics": {}, "results": [{"success": True}]})
     assert "has no numbers" in refused({"success": "yes", "results": [expectation(success=False)]})
 
@@ -723,6 +807,11 @@ def test_rows_of_deequ_are_checks_of_the_data() -> None:
     assert unnamed == Violation("(unnamed)", "constraint", "(unnamed)")
     (listed,) = taken([row("Failure", "UniquenessConstraint(Uniqueness(List(id, day),None))")]).violations
     assert (listed.feature, listed.check) == ("id", "UniquenessConstraint")
+
+
+@pytest.mark.parametrize("body", [[], [{}], {}, "text", None])
+def test_what_is_no_list_of_checks_is_none_of_deequ_and_none_of_whylogs(body: Any) -> None:
+    assert (deequ.read(body), whylogs.read(body)) == (None, None)
 
 
 def test_a_status_of_deequ_that_nobody_knows_is_never_sound() -> None:
@@ -861,8 +950,9 @@ def test_a_key_that_may_be_mistyped_is_named_and_nothing_is_made_of_the_rest(
 def test_a_value_that_is_no_number_is_refused_and_never_no_drift(observed: Any) -> None:
     cases: tuple[dict[str, Any], ...] = ({}, {"drift_detected": False})
     for more in cases:
-        assert "observed" in refused(metric="psi", observed=observed, threshold=0.2, **more)
-        assert "threshold" in refused(metric="psi", observed=0.1, threshold=observed, **more)
+        for name, other in (("observed", "threshold"), ("threshold", "observed")):
+            told = refused(metric="psi", **{name: observed, other: 0.1}, **more)
+            assert f"The drift report's {name} {str(observed)!r} is no number" in told
 
 
 @pytest.mark.parametrize(
@@ -874,6 +964,7 @@ def test_a_value_that_is_no_number_is_refused_and_never_no_drift(observed: Any) 
         ({"observed": 0.9, "report": {"dataset_drift": False}}, "has an observed value and no threshold"),
         ({"drifted_columns_share": 0.4}, "has no threshold: send metric"),
         ({"threshold": 0.2, "is_drift": "false"}, "is_drift 'false' is neither true nor false"),
+        ({"p_val": 0.01, "threshold": 0.05}, "has a threshold and no observed value"),
         ({"is_drift": [True]}, "neither true nor false"),
     ],
 )
@@ -890,6 +981,8 @@ def test_the_result_of_alibi_detect_is_read_with_its_number_and_its_word() -> No
     assert taken(calm).kind is SignalKind.NO_DRIFT
     found = taken({**calm, "is_drift": 1, "p_val": 0.0001})
     assert (found.kind, found.threshold) == (SignalKind.DRIFT, Threshold("p_val", 0.0001, 0.05, lower_is_worse=True))
+    assert taken(observed=0.4, p_val=0.01, threshold=0.2).threshold == Threshold(None, 0.4, 0.2)
+    assert taken(dataset_drift=1).kind is SignalKind.DRIFT
     several = {"is_drift": 1, "p_val": [0.4, 0.001], "threshold": 0.025}
     assert (taken(several).kind, taken({**several, "is_drift": 0}).kind) == (SignalKind.DRIFT, SignalKind.NO_DRIFT)
 
@@ -935,7 +1028,9 @@ def test_an_error_is_a_monitor_that_failed_wherever_its_report_stands(said: dict
         for found in (taken(**body), taken(body), taken(reader=in_s3(body), report_uri=URI)):
             assert (found.kind, found.summary) == (SignalKind.MONITOR_FAILURE, f"The monitor of churn failed: {told}")
     assert taken({**said, "drift_detected": True}).kind is SignalKind.DRIFT
-    assert taken({**half, "observed": 0.3}).kind is SignalKind.DRIFT
+    for observed in (0.3, 0.2):
+        assert taken({**half, "observed": observed}).kind is SignalKind.DRIFT
+    assert taken({**said, "drifted_columns_share": 0}).kind is SignalKind.MONITOR_FAILURE
     assert taken({"tests": [FAILED_CHECK]}, **said).kind is SignalKind.DATA_QUALITY
     # Who says that nothing was measured has no report that would have to be there.
     assert taken(reader=in_s3(Unreadable.MISSING), report_uri=URI, **said).kind is SignalKind.MONITOR_FAILURE
@@ -975,6 +1070,8 @@ def test_the_worst_severity_of_an_event_and_its_report_counts() -> None:
         {"alert_type": "Success", "metric": "psi", "observed": 0.01, "threshold": 0.2},
         {"status": "resolved", "severity": "critical"},
         {"status": "OK", "threshold": 0.2},
+        {"status": "success"},
+        {"status": "recovered"},
     ],
 )
 def test_a_calm_word_trains_nothing_however_severe_it_would_be(calm: dict[str, Any]) -> None:
@@ -1023,6 +1120,9 @@ def test_a_monitor_that_says_itself_that_it_drifted_is_heard_whatever_its_compar
         ("LessThanThreshold", True),
         (">", False),
         ("GreaterThanOrEqualToThreshold", False),
+        ("greater_than", False),
+        ("higher_is_worse", False),
+        (">=", False),
         ("", True),
         (None, True),
     ],

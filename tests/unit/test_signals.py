@@ -1783,6 +1783,8 @@ def test_a_request_is_known_by_the_senders_key() -> None:
         sent = event("manual_request/request")
         return {**sent, "id": event_id, "detail": {**sent["detail"], "dedupe_key": key}}
 
+    assert taken(request("labels", "id-1")).content is None
+    assert taken(event("manual_request/request")).content is not None
     first = identity(request("labels", "id-1"), "run-1")
     assert first == identity(request("labels", "id-2"), "run-2") != identity(request("more labels", "id-1"), "run-1")
 

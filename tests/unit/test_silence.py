@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from orchestration import handler
-from orchestration.domain.contracts import DueKind, SignalKind, SignalSource
+from orchestration.domain.contracts import MONITOR_SILENT, RETRAINING_SOURCE, DueKind, SignalKind, SignalSource
 from orchestration.domain.errors import ContentionError
-from orchestration.domain.signal import Signal
+from orchestration.domain.signal import Rejection, Signal
+from orchestration.domain.signals import read_signal
 from orchestration.domain.signals.decision_file import decision_uri
 from orchestration.domain.silence import Silence, Watch
 from orchestration.steps.due_work import DONE
 from orchestration.steps.silence import listen, listened, see_silence, silence_of
-from tests.unit.fakes import NOON, World, drift, execution_arn
+from tests.unit.fakes import NOON, SETTINGS, FakeReader, World, drift, execution_arn
 from tests.unit.stories import do
 
 AT = NOON.isoformat()
@@ -109,6 +110,26 @@ def test_a_watch_goes_on_from_what_was_said_last(
 
 def test_nobody_listens_for_what_was_never_expected() -> None:
     assert listened("fraud", None, 0.0, NOON, SIGNAL) == (None, [])
+
+
+def silent(event_id: Any = "id-1", model: Any = "fraud", run_id: str = "run-1") -> Any:
+    reader = FakeReader()
+    reader.silences["fraud"] = Silence(NOON, NOON + timedelta(hours=1000), 26)
+    sent = {"source": RETRAINING_SOURCE, "detail-type": MONITOR_SILENT, "id": event_id, "detail": {"model": model}}
+    return read_signal(sent, reader=reader, settings=SETTINGS, run_id=run_id)
+
+
+def test_a_silence_says_how_long_it_is_and_since_when() -> None:
+    assert silent().summary == (
+        "No monitor of fraud has spoken for 1000.0 h, since 2026-03-02 12:00 UTC; its policy expects one every 26 h."
+    )
+
+
+def test_a_silence_of_no_legal_model_is_known_by_its_event_or_else_by_its_run() -> None:
+    first = silent(model="../x")
+    assert (type(first), first.reason) == (Rejection, "BAD_MODEL_NAME")
+    assert first == silent(model="../x", run_id="run-2") != silent("id-2", model="../x")
+    assert silent(None, model="../x") != silent(None, model="../x", run_id="run-2")
 
 
 # The policy is written.

@@ -28,7 +28,7 @@ def read(body: Any) -> Report | None:
     violations = [_violation(row) for row in known if _failed(row)]
     other = next((row for row in rows if _failed(row) is None), None)
     unread = None if other is None else f"A row of Deequ has the status {text(other['constraint_status'], 40)!r}."
-    return failed_checks(violations, len(known), unread=unread)
+    return failed_checks(violations, checked=bool(known), unread=unread)
 
 
 def _failed(row: dict[str, Any]) -> bool | None:

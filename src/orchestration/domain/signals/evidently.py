@@ -112,7 +112,7 @@ def read(body: Any) -> Report | None:
     tests = [test for test in _tests(body) if _status(test) in DECIDED]
     of_data = [test for test in tests if _is_of_data(test)]
     failed = [_violation(test) for test in of_data if _status(test) in FAILED]
-    checked = failed_checks(failed, len(of_data), all_passed=not failed)
+    checked = failed_checks(failed, checked=bool(of_data))
     findings = (
         *verdicts,
         *(column.finding for column in counted),
@@ -120,9 +120,8 @@ def read(body: Any) -> Report | None:
         *checked.findings,
     )
     missed = [_violation(test) for test in tests if test not in of_data and _status(test) in FAILED]
-    unjudged = None if any(finding.says for finding in findings) else UNJUDGED
-    unread = _unread_test(body) or _unread_word(body, entries, counted)
-    return Report(findings, (*missed, *drifted.values()), unread, unjudged, checked.failed)
+    unread = _unread_test(body) or _unread_word(entries, counted)
+    return Report(findings, (*missed, *drifted.values()), unread, UNJUDGED, checked.failed)
 
 
 def _verdict(result: dict[str, Any]) -> Finding:
@@ -244,8 +243,12 @@ def _limit(test: dict[str, Any], entries: list[dict[str, Any]], name: str) -> Th
     """The numbers of a test, where its way to be worse is known; else none, so that it counts as at its threshold."""
     parameters = mapping(test.get("parameters"))
     if "stattest" in parameters:
-        stated = {"drift_score": parameters.get("score"), "stattest_threshold": parameters.get("threshold")}
-        column = {"column_name": parameters.get("column_name"), "stattest_name": parameters["stattest"], **stated}
+        column = {
+            "column_name": parameters.get("column_name"),
+            "stattest_name": parameters["stattest"],
+            "drift_score": parameters.get("score"),
+            "stattest_threshold": parameters.get("threshold"),
+        }
         return _column(column).finding.threshold
     metric_id = mapping(test.get("metric_config")).get("metric_id")
     entry = next((entry for entry in entries if metric_id and entry.get("id") == metric_id), {})
@@ -272,7 +275,7 @@ def _limit(test: dict[str, Any], entries: list[dict[str, Any]], name: str) -> Th
 
 def _expected(test: dict[str, Any], given: Any, value: float | None, named: str) -> Threshold | None:
     """A test that a value is as expected, of a metric that the catalogue knows: what counts is the bad side of the range."""
-    known = known_metric(named) or known_metric(named.removesuffix(" Score"))
+    known = known_metric(named)
     said = _EXPECTED.search(text(test.get("description")) or "")
     if known is None or (said is None and value is None):
         return None
@@ -299,14 +302,14 @@ def _unread_test(body: dict[str, Any]) -> str | None:
         return None
     named = f"Evidently's test {text(other.get('name'), 100)!r}"
     if _status(other) == "ERROR":
-        told = text(other.get("description"), 200) or ""
+        told = text(other.get("description"), 200) or "it does not say which."
         return f"{named} ended in an error: {told} Mend it and send the report again."
     return f"{named} has the status {text(other.get('status'), 40)!r}, which is none of Evidently's."
 
 
-def _unread_word(body: dict[str, Any], entries: list[dict[str, Any]], counted: list[_Column]) -> str | None:
+def _unread_word(entries: list[dict[str, Any]], counted: list[_Column]) -> str | None:
     """What says of the data set or of a column that counts neither that it drifted nor that it did not."""
-    results = [body, *(mapping(entry.get("result")) for entry in entries)]
+    results = [mapping(entry.get("result")) for entry in entries]
     words = [result.get(name) for result in results for name in ("dataset_drift", "drift_detected")]
     other = next((word for word in words if word is not None and not isinstance(word, bool)), None)
     if other is not None:

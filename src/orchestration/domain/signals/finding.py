@@ -65,7 +65,7 @@ class Report:
         violations: what of it is past its limit, but for checks of the data.
         unread: what of it is not understood, as a sentence with what to do; None when all of it is. Such a report may be
             drift, it is never "no drift".
-        unjudged: what to add, as a sentence, where all of it is understood and nothing judges.
+        unjudged: what to add, as a sentence, where nothing judges.
         failed: checks of the data that failed.
     """
 
@@ -94,20 +94,20 @@ def is_over(word: Any) -> bool:
 
 
 def failed_checks(
-    failed: list[Violation], checks: int, *, all_passed: bool = True, unread: str | None = None
+    failed: list[Violation], *, checked: bool = True, all_passed: bool = True, unread: str | None = None
 ) -> Report:
-    """The report of that many checks of data, of which some failed.
+    """The report of checks of data, of which some failed.
 
     Args:
         failed: one violation for each check that failed.
-        checks: checks that came to a result; of none there is no finding.
+        checked: whether any check came to a result; else there is no finding.
         all_passed: what their writer says of them as a whole.
         unread: as in the report.
     """
     broken = not all_passed or bool(failed)
     counted = Threshold(FAILED_CHECKS, float(len(failed)), None)
     finding = Finding(counted, drifted=broken, broken=True)
-    return Report((finding,) if checks else (), unread=unread, failed=tuple(failed))
+    return Report((finding,) if checked else (), unread=unread, failed=tuple(failed))
 
 
 def quoted(value: Any) -> str:

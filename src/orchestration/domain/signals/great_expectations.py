@@ -24,13 +24,14 @@ def read(body: Any) -> Report | None:
     if not validations:
         return None
     expectations = [_expectation(entry) for validation in validations for entry in _entries(validation)]
-    violations = [violation for known, violation in expectations if known and violation is not None]
+    violations = [violation for _, violation in expectations if violation is not None]
     unknown = sum(not known for known, _ in expectations)
     unread = None if not unknown else f"{unknown} expectation(s) of the result say neither success nor failure."
     if not all(map(_entries, validations)):
         unread = "The result of Great Expectations has no expectation: send it whole, to_json_dict()."
     passed = body["success"] and all(validation.get("success") is not False for validation in validations)
-    return failed_checks(violations, len(expectations) - unknown if passed else 1, all_passed=passed, unread=unread)
+    checked = not passed or len(expectations) > unknown
+    return failed_checks(violations, checked=checked, all_passed=passed, unread=unread)
 
 
 def _validations(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,7 +73,7 @@ def _expectation(entry: dict[str, Any]) -> tuple[bool, Violation | None]:
     wanted = [f"{name} {shown(value)}" for name, value in arguments.items() if isinstance(value, (int, float))]
     described = f"found {', '.join(found) or 'nothing'}; expected {', '.join(wanted) or 'as named'}"
     check = _type(entry) or "(unnamed)"
-    return True, Violation(", ".join(named)[:200] or "(table)", check, _raised(entry) or text(described) or "")
+    return True, Violation(text(", ".join(named), 200) or "(table)", check, _raised(entry) or text(described) or "")
 
 
 def _raised(entry: dict[str, Any]) -> str | None:

@@ -55,7 +55,7 @@ def read(body: Any) -> Report | None:
         return None
     known = [each for each in measured if _alert(*each) is not None]
     of_data = [each for each in known if not _is_of_model_or_drift(*each)]
-    checked = failed_checks([_violation(*each) for each in of_data if _alert(*each)], len(of_data))
+    checked = failed_checks([_violation(*each) for each in of_data if _alert(*each)], checked=bool(of_data))
     findings = (*(_finding(*each) for each in known if each not in of_data), *checked.findings)
     alerts = tuple(_violation(*each) for each in known if each not in of_data and _alert(*each))
     unread = next((_unread(*each) for each in measured if _alert(*each) is None), None)
@@ -63,13 +63,13 @@ def read(body: Any) -> Report | None:
 
 
 def _unread(row: dict[str, Any], what: str) -> str:
-    named = f"{text(what, 100) or '(unnamed)'!r} in chunk {_chunk(row)}"
+    named = f"{_named(what)!r} in chunk {_chunk(row)}"
     return f"NannyML's {named} has no alert that is true or false of a value: send chunks of the analysis that it could measure."
 
 
 def _rows(body: Any) -> list[dict[str, Any]]:
     """The rows, with names of one level."""
-    if isinstance(body, dict) and any(isinstance(body[name], dict) for name in body if _flat(name).endswith(ALERT)):
+    if isinstance(body, dict) and all(isinstance(body[name], dict) for name in body if _flat(name).endswith(ALERT)):
         columns = {name: column for name, column in body.items() if isinstance(column, dict)}
         indices = list(dict.fromkeys(index for column in columns.values() for index in column))
         rows = [{name: column.get(index) for name, column in columns.items()} for index in indices]
@@ -79,7 +79,7 @@ def _rows(body: Any) -> list[dict[str, Any]]:
 
 
 def _flat(name: str) -> str:
-    if not (name.startswith("(") and name.endswith(")")):
+    if not name.endswith(")"):
         return name
     return "_".join(re.sub(r"\\(.)", r"\1", "".join(parts)) for parts in _PART.findall(name))
 
@@ -106,15 +106,18 @@ def _numbers(row: dict[str, Any], what: str) -> tuple[float | None, float | None
     return value, upper, lower
 
 
+def _named(what: str) -> str:
+    return text(what, 200) or "(unnamed)"
+
+
 def _finding(row: dict[str, Any], what: str) -> Finding:
-    threshold = _passed(text(what, 200) or "(unnamed)", *_numbers(row, what))
-    return Finding(threshold, drifted=_alert(row, what))
+    return Finding(_passed(_named(what), *_numbers(row, what)), drifted=_alert(row, what))
 
 
 def _violation(row: dict[str, Any], what: str) -> Violation:
     value, upper, lower = _numbers(row, what)
     limits = f"{'-' if lower is None else shown(lower)} to {'-' if upper is None else shown(upper)}"
-    return Violation(text(what, 200) or "(unnamed)", CHECK, f"{shown(value)} in chunk {_chunk(row)}, expected {limits}")
+    return Violation(_named(what), CHECK, f"{shown(value)} in chunk {_chunk(row)}, expected {limits}")
 
 
 def _passed(name: str, value: float | None, upper: float | None, lower: float | None) -> Threshold:

@@ -54,11 +54,10 @@ def read(body: Any) -> Report | None:
         return None
     threshold, unread = _measured(body)
     said = {name: body[name] for name in WORDS if body.get(name) is not None}
-    words = [bool(word) for word in said.values() if word in (0, 1)]
-    if is_over(body.get("status")):
-        words.append(False)
-    unknown = next((name for name, word in said.items() if word not in (0, 1)), None)
-    if unknown is not None and unread is None:
+    known = {name: bool(word) for name, word in said.items() if word in (0, 1)}
+    words = [*known.values(), *([False] if is_over(body.get("status")) else [])]
+    unknown = next((name for name in said if name not in known), None)
+    if unknown is not None:
         unread = f"The drift report's {unknown} {quoted(said[unknown])} is neither true nor false: send one of them."
     findings = (Finding(threshold), *(Finding(threshold, drifted=word) for word in words))
     if unread is None and threshold.observed is not None and not any(finding.says for finding in findings):

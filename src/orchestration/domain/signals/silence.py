@@ -35,7 +35,6 @@ def from_event(
             Reason.NOT_SILENT, f"The monitor of {model} spoke in time, or nothing says when it should.", model
         )
     hours = (silence.now - silence.since).total_seconds() / 3600
-    since = silence.since.isoformat(timespec="seconds")
     return Signal(
         signal_id="",
         source=SignalSource.SILENCE,
@@ -44,4 +43,4 @@ def from_event(
         summary=f"No monitor of {model} has spoken for {hours:.1f} h, since {stamp(silence.since)}; its policy expects one every "
         f"{silence.expected:g} h.",
         observed_at=silence.now.isoformat(),
-    ).named(since, str(silence.periods))
+    ).named(silence.since.isoformat(), str(silence.periods))

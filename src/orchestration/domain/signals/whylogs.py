@@ -66,7 +66,7 @@ def _constraints(body: list[Any]) -> Report | None:
     if not results or len(results) < len(body):
         return None
     violations = [Violation(name, CHECK, f"failed {failed} time(s)") for name, failed in results if failed > 0]
-    return failed_checks(violations, len(results))
+    return failed_checks(violations)
 
 
 def _constraint(entry: Any) -> tuple[str, int] | None:
