@@ -106,21 +106,22 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
 
 
 def _counted_as(stack: Stack, run_id: str, told: dict[str, Any]) -> dict[str, Any] | None:
-    """As whom the last vote was counted, and how many there are; None where that cannot be read."""
+    """As whom the caller's vote was counted, and how many there are; None where that cannot be read."""
     try:
+        arn = stack.client("sts").get_caller_identity()["Arn"]
         waits = stack.table.waits_of_run_without_tokens(run_id)
     except (BotoCoreError, ClientError, OperatorError):
         return None
     asked = next((w for w in waits if w.kind is WaitKind.APPROVAL and w.subject == told["subject"]), None)
     votes = asked.data.get("votes", []) if asked is not None else []
-    if asked is None or not votes:
+    own = next((vote for vote in reversed(votes) if vote.get("arn") == arn), None)
+    if asked is None or own is None:
         return None
-    last = votes[-1]
     approvals = [vote for vote in votes if vote["answer"] == "APPROVED"]
     return {
-        "by": last["by"],
-        "arn": last.get("arn") or None,
-        "proven_by": last.get("proven_by") or None,
+        "by": own["by"],
+        "arn": own["arn"],
+        "proven_by": own.get("proven_by") or None,
         "counted": len(approvals),
         "needed": int(asked.data.get("approvals_needed", 1)),
     }

@@ -580,6 +580,24 @@ def test_an_answer_to_what_was_asked_before_is_none_to_what_is_asked_now(
     assert "No approval was asked for run run-1." in capsys.readouterr().out
 
 
+def test_whose_vote_is_shown_is_not_somebody_elses_who_voted_at_the_same_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = signed_in(world, monkeypatch)
+    stories.asked(world, approval={"training": "never", "promotion": "always", "approvals_needed": 2})
+    decide = made.decide
+
+    def both(request: dict[str, Any]) -> dict[str, Any]:
+        told = decide(request)
+        assert stories.approve(world, by="bo")["counted"]
+        return told
+
+    monkeypatch.setattr(made, "decide", both)
+    assert retraining("approve", "run-1", "--json") == 0
+    counted_as = document(capsys.readouterr().out, "approve")["counted_as"]
+    assert (counted_as["by"], counted_as["counted"]) == (person("ana"), 2)
+
+
 @pytest.mark.usefixtures("stack")
 def test_whoever_stops_waiting_for_a_decision_is_told_that_it_comes_all_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
