@@ -64,12 +64,15 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     counted, about = bool(told["counted"]), _counted_as(stack, run_id, told) if told["subject"] else None
     command = stack.place.command
     show = command("history", run=run_id) if told["subject"] else command("waits")
+    missing = max(0, about["needed"] - about["counted"]) if about else None
+    # Whoever answered at the same moment may have decided it.
     another = (
-        command("approve", run_id, comment=WHY, subject=told["subject"]) if counted and not told["decided"] else None
+        command("approve", run_id, comment=WHY, subject=told["subject"])
+        if counted and not told["decided"] and missing != 0
+        else None
     )
     follows = FOLLOWS.get((told["subject"], decision == "APPROVED")) if counted else None
     if another:
-        missing = about["needed"] - about["counted"] if about else 0
         follows = f"{missing or 'More'} other {'person has' if missing == 1 else 'people have'} to approve:"
     terminal.answer(
         {

@@ -594,8 +594,9 @@ def test_whose_vote_is_shown_is_not_somebody_elses_who_voted_at_the_same_moment(
 
     monkeypatch.setattr(made, "decide", both)
     assert retraining("approve", "run-1", "--json") == 0
-    counted_as = document(capsys.readouterr().out, "approve")["counted_as"]
-    assert (counted_as["by"], counted_as["counted"]) == (person("ana"), 2)
+    told = document(capsys.readouterr().out, "approve")
+    assert (told["counted_as"]["by"], told["counted_as"]["counted"]) == (person("ana"), 2)
+    assert told["follows"] == "The run goes on: the candidate is promoted."
 
 
 @pytest.mark.usefixtures("stack")
