@@ -13,6 +13,9 @@ HELP: Final = ["--help", "-h"]
 PREFIX: Final = "RETRAINING"
 """Of the environment variables that stand for options."""
 
+_YES: Final = frozenset({"1", "t", "true", "y", "yes", "on"})
+"""What the environment says of an option that is on. Source: click, ``BoolParamType``."""
+
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -22,7 +25,7 @@ INTERRUPTED_SAID: Final = "Interrupted, as Ctrl-C asks."
 
 def is_for_programs(given: Sequence[str]) -> bool:
     """Whether a program reads the answer of a call, by its words and the environment."""
-    return "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in {"1", "true", "yes", "on"}
+    return "--json" in given or os.environ.get(f"{PREFIX}_JSON", "").strip().lower() in _YES
 
 
 def error_document(said: str, status: int, command: str = "") -> dict[str, Any]:

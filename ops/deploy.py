@@ -43,7 +43,7 @@ def deploying(function: Callable[..., int]) -> Callable[..., int]:
     """Give a command the options of those that deploy."""
     options = (
         click.option("--params", default="", help='"Name=Value ..."; what is not given keeps its value.'),
-        click.option("--params-file", default="", help="File of parameters; --params wins over it."),
+        click.option("--params-file", default="", type=click.Path(), help="File of parameters; --params wins over it."),
         bucket_option,
         without_option,
         account_option,

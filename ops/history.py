@@ -10,7 +10,7 @@ import click
 
 from ops.explain import find
 from ops.identities import identity_in
-from ops.invocation import MOST, legal_identity, stack_command
+from ops.invocation import MOST, legal_identity, one_of, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
@@ -51,6 +51,7 @@ def history(stack: Stack, terminal: Terminal, *, model: str, identity: str, limi
 
     Exit status 1: there is no such model or run.
     """
+    model, identity = one_of(model=model, identity=identity).values()
     if identity:
         return _run(stack, terminal, identity)
     if not model:

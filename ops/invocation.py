@@ -53,7 +53,7 @@ def legal_model(context: click.Context, option: click.Parameter, given: str) -> 
 
 def legal_identity(context: click.Context, option: click.Parameter, given: str) -> str:
     """The id of something that is looked for, as it was typed; what has none in it is no id."""
-    if given and not identity_in(given):
+    if given and not (identity_in(given) and given.strip().isprintable()):
         raise click.BadParameter(
             f"{given} is no id: that of a signal, an execution, a run or an event.", context, option
         )
@@ -68,14 +68,30 @@ def legal_run(context: click.Context, option: click.Parameter, given: str) -> st
 
 
 def _said(context: click.Context, option: click.Parameter, given: str) -> str:
-    if not given.strip():
+    said = text(given, len(given))
+    if said is None:
         raise click.BadParameter(
             "it says nothing, and is kept as evidence of why something was changed.", context, option
         )
-    against = against_words(text(given, len(given)) or "", REASON_LIMIT)
+    against = against_words(said, REASON_LIMIT)
     if against is not None:
         raise click.BadParameter(f"it {against}", context, option)
     return given
+
+
+def one_of(**given: str) -> dict[str, str]:
+    """Parameters of which one is named, empty where it is not; what is typed wins over the environment.
+
+    Raises:
+        CallError: two are named.
+    """
+    context, typed = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
+    named = [name for name, value in given.items() if value]
+    kept = [name for name in named if context.get_parameter_source(name) is typed] or named
+    if len(kept) > 1:
+        options = {param.name: param.opts[0] for param in context.command.params}
+        raise CallError(f"Name one of the two, {' or '.join(options[name] for name in kept)}, not both.")
+    return {name: value if name in kept else "" for name, value in given.items()}
 
 
 reason_option: Final = click.option("--reason", required=True, callback=_said, help="Why; kept as evidence.")
@@ -103,14 +119,25 @@ class Command(click.Command):
         super().__init__(*arguments, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read what was typed. A place to fill in, pasted with the command that it was printed in, is no value."""
+        """Read what was typed. A place to fill in, pasted with the command that it was printed in, is no value.
+
+        Nor are bytes that UTF-8 does not have, but in the name of a file.
+        """
         left = super().parse_args(ctx, args)
         for param in self.params:
             given = ctx.params.get(param.name or "")
-            against = against_value(given) if isinstance(given, str) and not ctx.resilient_parsing else None
+            if not isinstance(given, str) or ctx.resilient_parsing:
+                continue
+            against = against_value(given)
+            if against is None and not isinstance(param.type, click.Path) and given != _in_utf8(given):
+                against = "is not UTF-8."
             if against is not None:
                 raise click.BadParameter(f"it {against}", ctx, param)
         return left
+
+
+def _in_utf8(given: str) -> str:
+    return given.encode(errors="replace").decode()
 
 
 def stack_command(

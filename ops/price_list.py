@@ -7,6 +7,7 @@ instance is not documented; the usage types are those of a bill, such as USE1-Tr
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import urllib.error
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ops.stack import NotReachedError, OperatorError
 from orchestration.domain.jobs import Use
 from orchestration.domain.json_values import mapping, number, text
-from orchestration.domain.prices import Prices
+from orchestration.domain.prices import MOST_USD, Prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,16 +57,19 @@ def fetched(service: str, region: str) -> dict[str, Any] | None:
     try:
         with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - the address is ours
             body = answer.read(LIST_BYTES + 1)
+            left = answer.length or 0
     except urllib.error.HTTPError as error:
         if error.code in {403, 404}:
             return None
         raise NotReachedError(f"{address} answered {error.code} {error.reason}.") from None
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise NotReachedError(f"{address} was not reached ({reason}).") from None
+    if left and len(body) <= LIST_BYTES:
+        raise NotReachedError(f"{address} was cut off after {len(body)} bytes. Ask again.")
     try:
         found = json.loads(body) if len(body) <= LIST_BYTES else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if mapping(found).get("offerCode") != service:
         raise OperatorError(f"{address} is no Price List of {service}.")
@@ -127,7 +131,7 @@ def _priced(
             for term in mapping(terms.get(sku)).values()
             for dimension in mapping(mapping(term).get("priceDimensions")).values()
             if (unit is None or mapping(dimension).get("unit") == unit)
-            and (price := number(mapping(mapping(dimension).get("pricePerUnit")).get("USD")))
+            and 0 < (price := number(mapping(mapping(dimension).get("pricePerUnit")).get("USD")) or 0.0) <= MOST_USD
         }
         if given:
             yield str(attributes.get("usagetype")), attributes, given

@@ -59,7 +59,7 @@ def prices(session: boto3.Session, place: Place, terminal: Terminal, *, out: str
         if unclear:
             terminal.say(f"More than one price, so left out: {', '.join(unclear)}.")
         terminal.say("The report of a run by these prices:")
-        terminal.command(place.command("report", run="RUN", prices=str(path)))
+        terminal.command(place.command("report", run="<run>", prices=str(path)))
     terminal.answer(table.as_record())
     return 0
 

@@ -26,6 +26,13 @@ OPERATORS: Final = "OperatorPolicyArn"
 VOTERS: Final = "ReviewerPolicyArn or ModelReviewerPolicyArn"
 """Outputs of the stack: the policies for people."""
 
+READ: Final = frozenset(
+    {"cloudformation:DescribeStacks", "dynamodb:GetItem", "dynamodb:Query"}
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"}
+    | {"states:DescribeExecution", "states:GetExecutionHistory", "states:ListExecutions"}
+)
+"""What ReviewerPolicy lets people read."""
+
 _DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 )
@@ -94,12 +101,10 @@ def who_has(policy: str) -> str:
 
 
 def _who(action: str, resource: str) -> str:
-    service, _, name = action.rpartition(":")
     if action == "lambda:InvokeFunction":
         return who_has(VOTERS if "VoteFunction" in resource else OPERATORS)
-    if action == "events:PutEvents" or (service == "s3" and "/policies/" in resource):
+    if action == "events:PutEvents" or (action.startswith("s3:") and "/policies/" in resource):
         return who_has(OPERATORS)
-    reads = name.startswith(("Get", "Query", "List", "Describe"))
-    if reads and service in {"dynamodb", "s3", "states", "cloudformation"}:
+    if action in READ:
         return who_has(READERS)
     return "Have whoever administers the account give you the right."

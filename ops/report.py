@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.history import run_of
-from ops.invocation import legal_identity, stack_command
+from ops.invocation import legal_identity, one_of, stack_command
 from ops.known_models import known_models, unknown_model
 from ops.life_page import life_page, models_page, spark_text
 from ops.model_life import Life, life_of
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     callback=legal_identity,
     help="This run, as the loop reported it.",
 )
-@click.option("--prices", help="With --run: reckon it by this table, which `retraining prices` wrote.")
+@click.option(
+    "--prices", type=click.Path(), help="With --run: reckon it by this table, which `retraining prices` wrote."
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="File to write; else report-<what>.html, here.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 def report(
@@ -59,8 +61,7 @@ def report(
 
     Exit status 1: what it is to be of is not there, or goes on.
     """
-    if model and identity:
-        raise CallError("Name a model or a run, --model or --run, not both.")
+    model, identity = one_of(model=model, identity=identity).values()
     if prices and not identity:
         raise CallError("--prices is for the report of a run: name it with --run.")
     if identity:

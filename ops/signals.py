@@ -95,9 +95,10 @@ def _say(terminal: Terminal, each: Heard, hint: str | None) -> None:
 def _say_nothing(stack: Stack, terminal: Terminal, *, model: str, wanted: str, since: str) -> None:
     of = f"of {model} " if model else ""
     terminal.say(f"Nothing {of}{f'with the id {wanted} ' if wanted else ''}since {since[:19]}.")
-    terminal.say("Further back:")
     again = stack.place.command
-    terminal.command(again("explain", wanted) if wanted else again("signals", model=model, since="30d"))
+    if wanted or datetime.fromisoformat(since) > datetime.now(UTC) - MEMORY:
+        terminal.say("Further back:")
+        terminal.command(again("explain", wanted) if wanted else again("signals", model=model, since=f"{MEMORY.days}d"))
     if model and model != UNATTRIBUTED:
         terminal.say("What named no model that is known:")
         terminal.command(stack.place.command("signals", model=UNATTRIBUTED))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,6 +71,9 @@ class StoppedError(KeyboardInterrupt):
         super().__init__(said)
         self.command = command
 
+
+REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
+"""Names of Regions. Source: AWS General Reference, "AWS service endpoints"."""
 
 NOES: Final = frozenset({"InvalidRequestError", "PolicyError", "ContentionError"})
 """Errors by which a function says no, with nothing changed; after any other it may have done what was asked."""
@@ -262,7 +266,7 @@ def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
     """AWS as whoever is signed in sees it.
 
     Raises:
-        CallError: it is not known in which Region, or there is no such profile.
+        CallError: it is not known in which Region, what is named is none, or there is no such profile.
     """
     try:
         session = _Session(region_name=region, profile_name=profile)
@@ -270,4 +274,6 @@ def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
         raise CallError(f"{error}. Those there are: aws configure list-profiles") from None
     if not session.region_name:
         raise CallError("Which Region? Name it: --region eu-west-1")
+    if not REGION.fullmatch(session.region_name):
+        raise CallError(f"{session.region_name} is no Region. Name one, such as --region eu-west-1")
     return session

@@ -16,6 +16,7 @@ from ministack.core.iam_evaluator import (
 )
 
 from local.iam_calls import authorization_reference
+from ops.refusals import READ
 from orchestration.domain.wait import Wait
 from tests.contract.template import ACCOUNT, ALIKE, BUTTONS, REGION, ROOT, Stack, Template
 
@@ -379,6 +380,17 @@ def test_the_role_of_trainings_writes_and_reads_without_being_named() -> None:
             secure_transport=True,
         )
         assert evaluate_resource_policy(bucket_policy, context).decision != "Deny"
+
+
+def test_whoever_may_not_read_something_is_sent_to_a_policy_that_lets_them_read_it() -> None:
+    read = {
+        action
+        for statement in document(STACK, "ReviewerPolicy")["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if not action.startswith(("lambda:", "kms:"))
+    }
+    assert read == READ
 
 
 def test_waits_are_shown_with_every_attribute_but_the_tokens() -> None:

@@ -70,6 +70,13 @@ def error_in(printed: str) -> dict[str, Any]:
         ("rollback", "--json", "--model", "", "--reason", "chargebacks"),
         ("unfreeze", "--json", "--model", "m" * 500, "--reason", "mended"),
         ("pause", "--json", "--scope", "model:fraud", "--reason", " "),
+        ("pause", "--json", "--scope", "model:fraud", "--reason", "\x01\x02"),
+        ("explain", "--json", "run-1\x00"),
+        ("explain", "--json", "run-\udcff"),
+        ("history", "--json", "--model", "fraud\udcff"),
+        ("retrain", "--json", "--model", "fraud", "--reason", "late \udcff labels"),
+        ("history", "--json", "--model", "fraud", "--run", "run-1"),
+        ("report", "--json", "--model", "fraud", "--run", "run-1"),
     ],
     ids=" ".join,
 )
@@ -253,12 +260,49 @@ def test_ctrl_c_while_the_command_line_is_still_read_in_is_one_document_too(
     assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
 
 
+@pytest.mark.parametrize("given", ["1", "t", "true", "y", "Yes", "on"])
 def test_make_gets_the_document_of_a_wrong_call_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("RETRAINING_JSON", "1")
+    monkeypatch.setenv("RETRAINING_JSON", given)
     assert retraining("pause") == Exit.WRONG_CALL
     assert error_in(capsys.readouterr().out)["command"] == "retraining pause --help"
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(
+    ("name", "value", "typed", "found"),
+    [
+        ("RETRAINING_RUN", "run-9", ("history", "--model", "fraud"), "runs"),
+        ("RETRAINING_MODEL", "payments", ("history", "--run", "run-1"), "moments"),
+        ("RETRAINING_RUN", "run-9", ("report", "--model", "fraud"), "kind"),
+    ],
+)
+def test_what_is_typed_wins_over_another_option_of_the_environment(
+    name: str,
+    value: str,
+    typed: tuple[str, ...],
+    found: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert retraining(*typed, "--json") == Exit.DONE
+    assert found in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("region", ["us east 1", "../x", "eu-west-1\n", "EU-WEST-1", "ireland"])
+def test_what_is_no_region_is_a_wrong_call(region: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert retraining("status", "--json", "--region", region) == Exit.WRONG_CALL
+    assert "is no Region" in error_in(capsys.readouterr().out)["error"]
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_file_whose_name_is_not_utf_8_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / os.fsdecode(b"prices-\xff.json")
+    path.write_text("{}", encoding="utf-8")
+    assert retraining("report", "--json", "--run", "run-1", "--prices", str(path)) == Exit.WRONG_CALL
+    assert "is no table of prices" in error_in(capsys.readouterr().out)["error"]
 
 
 @pytest.mark.parametrize("written", ["before", "behind"])

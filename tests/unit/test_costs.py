@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +46,7 @@ def train(*jobs: Job, tariff: Tariff = HERE) -> list[Cost]:
 
 
 def serve(status: str, plan: dict[str, Any] = PLAN, **more: Any) -> list[Cost]:
-    given = {"seconds": 3600.0, "moved": None, "died": False, **more}
+    given = {"seconds": 3600.0, "moved": None, "unmoved": True, **more}
     return list(endpoint_costs(HERE, plan, status, **given))
 
 
@@ -156,9 +157,9 @@ def test_what_an_endpoint_costs_is_not_known_where_its_instances_are_not(more: d
 
 
 def test_how_long_an_endpoint_moved_is_not_known_of_a_run_that_died_meanwhile() -> None:
-    (cost,) = serve(Status.PROMOTION_STARTED, died=True)
+    (cost,) = serve(Status.PROMOTION_STARTED, unmoved=False)
     assert cost.why == "No record says when the endpoint had moved."
-    moving, baking = serve(Status.PROMOTION_STARTED, died=True, moved=900.0)
+    moving, baking = serve(Status.PROMOTION_STARTED, unmoved=False, moved=900.0)
     assert (moving.usd, baking.usd) == (0.2, 0.3)
 
 
@@ -166,7 +167,7 @@ def test_what_others_deploy_is_not_known_and_what_is_only_registered_runs_nowher
     (cost,) = serve(Status.PROMOTION_STARTED, {"kind": "pipeline"})
     assert (cost.what, cost.usd) == ("deployment", None)
     assert serve(Status.PROMOTION_STARTED, {"kind": "registry"}) == []
-    assert serve(Status.PROMOTION_STARTED, {}) == []
+    assert serve(Status.PROMOTION_STARTED, {"kind": "none"}) == []
 
 
 def test_a_serverless_endpoint_is_shown_as_such() -> None:
@@ -194,6 +195,8 @@ def test_the_table_of_the_package_is_one_and_is_read_as_it_was_written() -> None
         ({"hourly": {"training": {"ml.m5.large": "free"}}}, "has no price at hourly.training.ml.m5.large"),
         ({"hourly": {"notebook": {"ml.m5.large": 1}}}, "has no price at hourly.notebook.ml.m5.large"),
         ({"transition": -1}, "has no price at transition"),
+        ({"transition": 1e300}, "has no price at transition"),
+        ({"hourly": {"training": {"ml.m5.large": 1e308}}}, "has no price at hourly.training.ml.m5.large"),
     ],
 )
 def test_what_is_no_table_of_prices_says_why(change: dict[str, Any], why: str) -> None:
@@ -238,6 +241,39 @@ def test_the_total_of_a_run_whose_costs_are_all_known_is_no_lower_bound(world: W
     made = run_report(RunRecords("fraud", "run-1", "automation", found), TABLE)
     assert made.price.at_least is False
     assert made.price.total_usd == pytest.approx(0.115 + 0.103333 + 17 * 0.000025)
+
+
+def unreadable(status: str, outcome: dict[str, Any]) -> dict[str, Any]:
+    rows = [{**row, "at": "soon" if row["status"] == status else row["at"]} for row in outcome["statuses"]]
+    return {**outcome, "statuses": rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "spoilt", "why"),
+    [
+        ("evaluation", lambda _: {}, "No record has the plan of the promotion."),
+        ("evaluation", lambda found: {**found, "answer": {}}, "No record has the plan of the promotion."),
+        ("verification", lambda _: {}, "No record says when the endpoint had moved."),
+        ("outcome", lambda found: unreadable("PROMOTION_BAKED", found), "for how long."),
+        ("outcome", lambda found: {**found, "statuses": []}, None),
+        ("outcome", lambda found: {**found, "statuses": "PROMOTED"}, None),
+        ("outcome", lambda _: {}, None),
+    ],
+)
+def test_the_total_of_a_run_whose_records_do_not_tell_all_is_a_lower_bound(
+    name: str, spoilt: Callable[[dict[str, Any]], dict[str, Any]], why: str | None, world: World
+) -> None:
+    promoted(world)
+    found = {**read_records(lambda key: world.bucket.read(world.bucket.uri(key)).body, "a", "fraud", "run-1").found}
+    job = Job(Use.TRAINING, "t", (("ml.m5.large", 1),), 3600).as_record()
+    found["outcome"] = {**found["outcome"], "jobs": [job]}
+    found["manifest"] = {**found["manifest"], "training": {**found["manifest"]["training"], "kind": "training_job"}}
+    found[name] = spoilt(dict(found[name]))
+    made = run_report(RunRecords("fraud", "run-1", "automation", found), TABLE)
+    assert made.price.at_least
+    assert (made.price.total_usd or 0.0) < 0.22
+    told = [str(cost.why) for phase in made.phases for cost in phase.costs if cost.usd is None]
+    assert any(each.endswith(why) for each in told) if why else not told
 
 
 def test_in_another_region_a_report_has_no_price_and_still_the_hours(world: World) -> None:

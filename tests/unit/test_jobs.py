@@ -61,6 +61,12 @@ NO_INSTANCES = "SageMaker's description names no instances."
             500,
             "A training plan paid for its instances.",
         ),
+        (
+            {"ResourceConfig": {**RESOURCES, "KeepAlivePeriodInSeconds": 600}},
+            (("ml.m5.large", 2),),
+            500,
+            "Its instances were kept warm and billed when it had ended, in no record for how long.",
+        ),
     ],
 )
 def test_a_training_job_ran_on_what_its_description_names_for_as_long_as_it_bills(
@@ -122,6 +128,12 @@ def test_a_record_that_says_nothing_of_a_job_is_not_known(junk: Any) -> None:
     job = Job.of(junk)
     assert job.unknown is not None
     assert Job.of(job.as_record()) == job
+
+
+@pytest.mark.parametrize("seconds", [-3600, 1e308, "-1"])
+def test_a_time_that_no_job_takes_is_not_known(seconds: Any) -> None:
+    found = Job.of({**Job(Use.TRAINING, "t", (("ml.m5.large", 1),), 60.0).as_record(), "seconds": seconds})
+    assert (found.seconds, found.unknown) == (None, "Its record does not say on what it ran, or for how long.")
 
 
 def test_a_job_is_read_again_as_it_was_kept() -> None:

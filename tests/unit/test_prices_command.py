@@ -6,6 +6,7 @@ bill of Europe (Ireland) that AWS's samples publish (aws-samples/sagemaker-ssh-h
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class PriceList(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
+        self.longer = 0
         self.lies: dict[str, bytes | int] = {
             IRELAND.format(service): json.dumps(excerpt(service)).encode()
             for service in ("AmazonSageMaker", "AmazonStates")
@@ -50,6 +52,8 @@ class Answers(BaseHTTPRequestHandler):
         """Answer with what lies there, 403 where nothing does, as S3 has it."""
         found = self.server.lies.get(self.path, 403)
         self.send_response(found if isinstance(found, int) else 200)
+        if self.server.longer:
+            self.send_header("Content-Length", str(10 * self.server.longer))
         self.end_headers()
         self.wfile.write(b"" if isinstance(found, int) else found)
 
@@ -78,7 +82,7 @@ def test_the_table_of_a_region_is_written_and_names_the_report_it_is_for(capsys:
     assert "5 prices of EU (Ireland) of 2023-12-15" in printed
     assert "More than one price, so left out: ml.g5.xlarge for training." in printed
     assert commands_in(printed) == [
-        "retraining report --run RUN --prices prices.json --stack retraining --region eu-west-1"
+        "retraining report --run '<run>' --prices prices.json --stack retraining --region eu-west-1"
     ]
     table = json.loads(Path("prices.json").read_text(encoding="utf-8"))
     assert table == {
@@ -109,8 +113,11 @@ def test_a_program_reads_the_table_and_no_file_is_left(capsys: pytest.CaptureFix
     [
         ({}, "eu-west-9", 1, "AWS has no Price List of SageMaker in eu-west-9"),
         ({}, "cn-north-1", 2, "Prices of China are in CNY"),
+        ({}, "eu west 1", 2, "eu west 1 is no Region"),
+        ({}, "../../eu-west-1", 2, "is no Region"),
         ({"AmazonSageMaker": 503}, "eu-west-1", 3, "answered 503"),
         ({"AmazonSageMaker": b"<html>"}, "eu-west-1", 1, "is no Price List of AmazonSageMaker"),
+        ({"AmazonSageMaker": b"[" * 100_000}, "eu-west-1", 1, "is no Price List of AmazonSageMaker"),
         ({"AmazonSageMaker": b'{"offerCode": "AmazonEC2"}'}, "eu-west-1", 1, "is no Price List of AmazonSageMaker"),
         ({"AmazonSageMaker": b'{"offerCode": "AmazonSageMaker"}'}, "eu-west-1", 1, "names no price of an instance"),
     ],
@@ -128,6 +135,32 @@ def test_a_list_that_is_not_reached_is_3(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr("ops.price_list.PRICE_LIST", "http://127.0.0.1:9")
     assert retraining("prices", "--region", "eu-west-1") == 3
     assert "was not reached" in capsys.readouterr().err
+
+
+def test_a_list_that_is_cut_off_is_3(aws: PriceList, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.longer = len(next(body for body in aws.lies.values() if isinstance(body, bytes)))
+    assert retraining("prices", "--region", "eu-west-1") == 3
+    assert "was cut off after" in " ".join(capsys.readouterr().err.split())
+    assert not Path("prices.json").exists()
+
+
+def test_an_answer_that_is_no_http_is_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def cut(*_: Any, **__: Any) -> None:
+        raise http.client.IncompleteRead(b"{")
+
+    monkeypatch.setattr("ops.price_list.urllib.request.urlopen", cut)
+    assert retraining("prices", "--region", "eu-west-1") == 3
+    assert "was not reached" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("usd", ["-0.257", "1e300"])
+def test_what_can_be_no_price_is_in_no_table(usd: str) -> None:
+    lists = json.loads(json.dumps(excerpt("AmazonSageMaker")).replace('"USD": "0.2570000000"', f'"USD": "{usd}"'))
+    assert lists != excerpt("AmazonSageMaker")
+    found = prices_of("eu-west-1", lists, None)
+    assert found is not None
+    assert not isinstance(read_prices(found[0].as_record()), str)
+    assert "ml.m5.xlarge" not in found[0].hourly["training"]
 
 
 def test_a_region_without_a_list_of_transitions_has_no_price_of_them(

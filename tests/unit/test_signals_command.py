@@ -228,3 +228,11 @@ def test_an_ignored_event_of_a_model_that_had_no_signal_is_in_the_list_of_all(he
 def test_a_list_that_is_cut_says_so_with_the_command_that_shows_more() -> None:
     assert "There are more:\n  retraining signals --limit 20 " in said(limit=2)[1]
     assert "There are more" not in said(limit=4)[1]
+
+
+@pytest.mark.parametrize(("since", "further"), [("1m", True), ("30d", True), ("90d", False), ("300d", False)])
+def test_further_back_is_offered_where_there_is_something(since: str, further: bool, heard: World) -> None:
+    heard.bucket.objects[heard.bucket.uri("policies/payments.json")] = b"{}"
+    status, printed = said(model="payments", since=since)
+    assert status == 0
+    assert ("retraining signals --model payments --since 90d" in printed) == further

@@ -133,9 +133,9 @@ def endpoint_costs(
     plan: Mapping[str, Any],
     status: str,
     *,
-    seconds: float,
+    seconds: float | None,
     moved: float | None,
-    died: bool,
+    unmoved: bool,
 ) -> Iterable[Cost]:
     """What ran for a promotion or its way back, from a status on.
 
@@ -143,11 +143,13 @@ def endpoint_costs(
         tariff: the prices.
         plan: of the promotion, as the verdict keeps it.
         status: the status.
-        seconds: until the next.
+        seconds: until the next; None where no record says it.
         moved: how many of them the endpoint took to serve the candidate; None where no bake is on record.
-        died: whether the run's execution died before the next.
+        unmoved: whether it moved all the while, where no bake is on record.
     """
     kind = plan.get("kind")
+    if kind is None and status in {*SERVING, Status.PROMOTION_STARTED, Status.ROLLBACK_STARTED}:
+        yield Cost("promotion", None, None, None, "No record has the plan of the promotion.")
     if kind == PromotionKind.PIPELINE and status == Status.PROMOTION_STARTED:
         yield Cost(
             "deployment", None, None, None, "The team's own state machine deployed; what it ran is in no record."
@@ -164,11 +166,12 @@ def endpoint_costs(
         if "RollingUpdatePolicy" in mapping(mapping(plan.get("update_endpoint")).get("DeploymentConfig")):
             # Source: SageMaker API, RollingUpdatePolicy: a batch of MaximumBatchSize is replaced at a time.
             moving = unknown or "It was replaced in batches; how many instances ran at a time is in no record."
-        elif died and moved is None:
+        elif not unmoved and moved is None:
             moving = unknown or "No record says when the endpoint had moved."
         yield tariff.cost(f"{name}, moving", Use.HOSTING, both, seconds if moved is None else moved, moving)
         if moved is not None:
-            yield tariff.cost(f"{name}, baking", Use.HOSTING, instances, max(0.0, seconds - moved), unknown)
+            baked = None if seconds is None else max(0.0, seconds - moved)
+            yield tariff.cost(f"{name}, baking", Use.HOSTING, instances, baked, unknown)
 
 
 def fleet_shown(plan: Mapping[str, Any]) -> str | None:

@@ -35,6 +35,9 @@ Instances = tuple[tuple[str, int], ...]
 MOST_INSTANCES: Final = 100_000
 """Of a type that are taken for a number of instances."""
 
+MOST_SECONDS: Final = 366 * 86_400.0
+"""That are taken for the time of a job. SageMaker runs none for longer than 28 days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -65,7 +68,7 @@ class Job:
     def of(cls, record: Any) -> Job:
         """A job from its record, whatever stands there: what is none of it is not known."""
         kept = mapping(record)
-        use, seconds = kept.get("use"), number(kept.get("seconds"))
+        use, seconds = kept.get("use"), _seconds(kept.get("seconds"))
         instances = instances_of(sequence(kept.get("instances")), "type", "count")
         unknown = text(kept.get("unknown"), 300)
         if unknown is None and (seconds is None or not instances):
@@ -88,17 +91,21 @@ def trained(described: Mapping[str, Any]) -> Job:
     """
     resources = mapping(described.get("ResourceConfig"))
     groups = [mapping(group) for group in sequence(resources.get("InstanceGroups"))] or [resources]
-    billed, spot = number(described.get("BillableTimeInSeconds")), described.get("EnableManagedSpotTraining") is True
+    billed, spot = _seconds(described.get("BillableTimeInSeconds")), described.get("EnableManagedSpotTraining") is True
     seconds = billed if billed is not None or spot else _ran(described, "Training")
     if "TrainingStartTime" not in described and billed is None:
         seconds = 0.0
-    plan = "A training plan paid for its instances." if resources.get("TrainingPlanArn") else None
+    unknown = None
+    if resources.get("TrainingPlanArn"):
+        unknown = "A training plan paid for its instances."
+    elif resources.get("KeepAlivePeriodInSeconds"):
+        unknown = "Its instances were kept warm and billed when it had ended, in no record for how long."
     return _job(
         Use.TRAINING,
         described.get("TrainingJobName"),
         instances_of(groups, "InstanceType", "InstanceCount"),
         seconds,
-        plan,
+        unknown,
         spot,
     )
 
@@ -177,6 +184,11 @@ def instances_of(groups: Iterable[Any], kind: str, count: str) -> Instances:
         if name is not None and many is not None and 0 <= many <= MOST_INSTANCES
     )
     return named if len(named) == len(found) else ()
+
+
+def _seconds(given: Any) -> float | None:
+    found = number(given)
+    return found if found is not None and 0 <= found <= MOST_SECONDS else None
 
 
 def _ran(described: Mapping[str, Any], what: str) -> float | None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PRICES_VERSION: Final = 1
 """``schema_version`` of a table."""
 
+MOST_USD: Final = 10_000.0
+"""Taken for a price. The dearest instance of SageMaker costs some hundreds an hour."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -58,11 +61,11 @@ def read_prices(document: Mapping[str, Any]) -> Prices | str:
     for use, prices in mapping(document.get("hourly")).items():
         for instance_type, given in mapping(prices).items():
             price = number(given)
-            if use not in set(Use) or price is None or price <= 0:
+            if use not in set(Use) or price is None or not 0 < price <= MOST_USD:
                 return f"has no price at hourly.{use}.{instance_type}"[:300]
             hourly.setdefault(use, {})[instance_type] = price
     transition = number(document.get("transition"))
-    if transition is not None and transition <= 0:
+    if transition is not None and not 0 < transition <= MOST_USD:
         return "has no price at transition"
     return Prices(**{name: value or "" for name, value in said.items()}, transition=transition, hourly=hourly)
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.channel_text import cut
 from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import OUTCOMES, Status
-from orchestration.domain.costs import COUNTED, Cost, Tariff, endpoint_costs, fleet_shown, training_costs
+from orchestration.domain.costs import COUNTED, SERVING, Cost, Tariff, endpoint_costs, fleet_shown, training_costs
 from orchestration.domain.gates import NAME_SHOWN, SENTENCE_SHOWN, GateShown, gate_shown
 from orchestration.domain.json_values import mapping, number, sequence
 from orchestration.domain.records import RUN_RECORDS, decision_key, evidence_key, manifest_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestration.domain.prices import Prices
 
@@ -413,23 +413,25 @@ def _statuses(records: RunRecords) -> list[tuple[str, str]]:
 def _phases(records: RunRecords, tariff: Tariff) -> Iterable[Phase]:
     outcome, statuses = records.get("outcome"), _statuses(records)
     began = str(records.get("verification").get("began_at"))
-    following = [*(at for _, at in statuses[1:]), ""]
-    for (status, at), end in zip(statuses, following, strict=False):
+    following = [*statuses[1:], ("", "")]
+    for (status, at), (after, end) in zip(statuses, following, strict=False):
         seconds, costs = seconds_between(at, end), list[Cost]()
         if status == Status.TRAINING_STARTED:
             costs += training_costs(tariff, records.get("manifest"), outcome)
-        elif seconds is not None:
+        else:
             moved = seconds_between(at, began) if status == Status.PROMOTION_STARTED else None
-            died = outcome.get("died") is True
-            costs += endpoint_costs(tariff, _plan(records), status, seconds=seconds, moved=moved, died=died)
+            # An endpoint that is asked about or has baked had moved before, whenever that was.
+            unmoved = outcome.get("died") is not True and after not in SERVING
+            costs += endpoint_costs(tariff, _plan(records), status, seconds=seconds, moved=moved, unmoved=unmoved)
         yield Phase(status, at, seconds, tuple(costs))
 
 
-def _price(tariff: Tariff, phases: Iterable[Phase], transitions: int) -> PriceShown:
+def _price(tariff: Tariff, phases: Sequence[Phase], transitions: int) -> PriceShown:
     prices, usd = tariff.prices, tariff.transitions(transitions)
     every = [usd, *(cost.usd for phase in phases for cost in phase.costs)]
     known = number(round(sum(each for each in every if each is not None), 6))
-    at_least = None in every
+    # What ran in a life that no record tells is not known either.
+    at_least = None in every or not phases
     return PriceShown(
         region=prices.region,
         location=prices.location,
