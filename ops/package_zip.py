@@ -4,7 +4,7 @@
     python -m ops.package_zip --check    # write nothing, print the SHA-256 of what would be built
 
 The same sources give the same bytes on every machine: names sorted, times fixed at the zip epoch, modes
-fixed, entries stored rather than deflated (zlib builds differ in their output, and the package is small). The file
+fixed, JSON on one line, entries stored rather than deflated (zlib builds differ in their output, and the package is small). The file
 is left alone when nothing changed, so `aws cloudformation package` finds the object it uploaded last time.
 
 The package holds `orchestration/` and, when something in there imports it, `fastjsonschema/` with its licence. The
@@ -20,6 +20,7 @@ import functools
 import hashlib
 import importlib.metadata
 import io
+import json
 import sys
 import tempfile
 import zipfile
@@ -53,7 +54,7 @@ def package_bytes(source: Path = SOURCE) -> bytes:
     Raises:
         PackageError: for a native library, a file of an unexpected kind, or an import that Lambda does not have.
     """
-    files = {name: file.read_bytes() for name, file in _own_files(source)}
+    files = {name: _content(file) for name, file in _own_files(source)}
     for package in sorted(_third_party_imports(files)):
         files.update(_vendored_files(package))
     buffer = io.BytesIO()
@@ -98,6 +99,13 @@ def _own_files(source: Path) -> Iterator[tuple[str, Path]]:
         if file.suffix not in SUFFIXES:
             raise PackageError(f"{name} does not belong in the package: only {', '.join(sorted(SUFFIXES))} files do")
         yield name.as_posix(), file
+
+
+def _content(file: Path) -> bytes:
+    """Bytes of a file as the package has them: JSON without the white space that only people read."""
+    if file.suffix != ".json":
+        return file.read_bytes()
+    return json.dumps(json.loads(file.read_bytes()), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _third_party_imports(files: dict[str, bytes]) -> set[str]:
