@@ -20,8 +20,8 @@ from tests.stack.teams import (
     sagemaker_pipeline,
 )
 
-SHORT = 0.0001
-"""Hours a hanging training may take: 0.36 s."""
+SHORT = 0.0005
+"""Hours a hanging training may take: 1.8 s, longer than a loaded machine takes from asking AWS to noting that it took it."""
 
 
 def serving_data(loop: Loop, model: str) -> dict[str, Any]:
