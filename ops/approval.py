@@ -34,9 +34,8 @@ def _comment(context: click.Context, option: click.Parameter, given: str) -> str
 def _run_and_comment(function: Callable[..., int]) -> Callable[..., int]:
     made = click.argument("run", envvar="RETRAINING_RUN")(function)
     made = click.option("--comment", default="", callback=_comment, help="Why; kept as evidence.")(made)
-    return click.option("--subject", type=click.Choice(SUBJECTS), help="Of what; what is open when nothing is said.")(
-        made
-    )
+    said = f"One of {', '.join(SUBJECTS)}; what is open when nothing is said."
+    return click.option("--subject", type=click.Choice(SUBJECTS), metavar="SUBJECT", help=said)(made)
 
 
 @stack_command("approve")

@@ -30,7 +30,7 @@ _PAIR: Final = re.compile(
 )
 
 
-def assignments(text: str, option: str) -> dict[str, str]:
+def assignments(text: str, option: str, example: str = "Mode=shadow CooldownHours=12") -> dict[str, str]:
     """Read ``Name=Value`` pairs from one line.
 
     Raises:
@@ -42,8 +42,7 @@ def assignments(text: str, option: str) -> dict[str, str]:
         match = _PAIR.match(text, position)
         if match is None:
             raise CallError(
-                f"{option} holds {text[position:].strip()!r}, which is no Name=Value. "
-                f'Example: {option} "Mode=shadow CooldownHours=12"'
+                f'{option} holds {text[position:].strip()!r}, which is no Name=Value. Example: {option} "{example}"'
             )
         name = match[1]
         if name in found:
@@ -154,12 +153,14 @@ def refuse_illegal(given: Mapping[str, str], declared: Mapping[str, Any], *, opt
     for name, value in given.items():
         rule = declared[name]
         allowed, pattern = [str(each) for each in rule.get("AllowedValues", ())], rule.get("AllowedPattern")
-        least, most = rule.get("MinValue"), rule.get("MaxValue")
+        least, most, longest = rule.get("MinValue"), rule.get("MaxValue"), rule.get("MaxLength")
         wanted = None
         if allowed and value not in allowed:
             wanted = f"it takes {', '.join(allowed)}"
         elif pattern and not re.fullmatch(pattern, value):
             wanted = str(rule.get("ConstraintDescription", f"it matches {pattern}"))
+        elif longest is not None and len(value) > longest:
+            wanted = f"it takes at most {longest} characters"
         elif rule["Type"] == "Number" and not _within(value, least, most):
             wanted = (
                 f"it takes a number{'' if least is None else f' from {least}'}{'' if most is None else f' to {most}'}"

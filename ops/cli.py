@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, error_document, is_for_programs
+from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, Context, error_document, is_for_programs
 from ops.project import version
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ _PLACES: Final = {name: place for section in COMMANDS.values() for name, (place,
 
 
 class _Commands(click.Group):
+    context_class = Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all, in their order."""
         del ctx

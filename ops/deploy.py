@@ -18,7 +18,7 @@ from ops.invocation import account_command
 from ops.package import Package, bucket_option, package, without_of, without_option
 from ops.slack_channel import refuse_taken_channel
 from ops.stack import OperatorError
-from ops.stack_names import refuse_long_name
+from ops.stack_names import refuse_stack_name
 from ops.subscriptions import unheard
 from ops.template import kept, sources
 from ops.terminal import Styled
@@ -70,7 +70,7 @@ def command(
     Without --account another account is refused than the one the stack was last deployed to from here.
     """
     given = given_parameters(params, params_file)
-    refuse_long_name(place.stack, sources())
+    refuse_stack_name(place.stack, sources())
     told = terminal.aside
     where = destination(session, told, place, account)
     made = package(session, told, bucket, given=given, without=without_of(without))

@@ -21,7 +21,7 @@ from ops.invocation import account_command
 from ops.package import Package, package, without_of
 from ops.refusals import refusal
 from ops.stack import CallError, OperatorError
-from ops.stack_names import refuse_long_name
+from ops.stack_names import refuse_stack_name
 from ops.template import dump, import_template, parse, sources
 from ops.terminal import Styled
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ops.destination import Destination
     from ops.terminal import Terminal
     from orchestration.domain.commands import Place
+
+EXAMPLE: Final = "AutomationBucket=my-evidence"
 
 IDENTIFIERS: Final = {
     "AWS::S3::Bucket": "BucketName",
@@ -67,16 +69,18 @@ def command(
 
     Each change set is shown first. What to look at before, and how it is done in the console: docs/import.md.
     """
-    wanted = assignments(resources, "--resources")
-    if not wanted:
-        raise CallError("--resources names nothing. Example: --resources AutomationBucket=my-evidence")
+    wanted = assignments(resources, "--resources", EXAMPLE)
+    unnamed = [name for name, value in wanted.items() if not value]
+    if unnamed or not wanted:
+        of = f" for {', '.join(unnamed)}" if unnamed else ""
+        raise CallError(f"--resources names nothing{of}. Example: --resources {EXAMPLE}")
     given = given_parameters(params, params_file)
     known = sources()["Resources"]
     importable = [name for name, each in known.items() if each["Type"] in IDENTIFIERS]
     unknown = {name: "" for name in wanted if name not in known}
     refuse_unknown(unknown, importable, what="resource", option="--resources")
     imports = [_to_import(known[logical_id], logical_id, name, place.stack) for logical_id, name in wanted.items()]
-    refuse_long_name(place.stack, sources())
+    refuse_stack_name(place.stack, sources())
     told = terminal.aside
     where = destination(session, told, place, account)
     made = package(session, told, bucket, given=given, without=without_of(without))

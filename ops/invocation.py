@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, error_document, is_for_programs
+from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, Context, error_document, is_for_programs
 from ops.identities import identity_in
 from ops.refusals import refusal
 from ops.stack import CallError, OperatorError, Stack, session_in
@@ -112,6 +112,8 @@ class Exit(IntEnum):
 
 class Command(click.Command):
     """A subcommand. Its options may stand in the environment, and what it raises becomes an exit status."""
+
+    context_class = Context
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         settings = {"auto_envvar_prefix": PREFIX, "help_option_names": HELP}

@@ -25,7 +25,7 @@ from ops.settled_template import settled
 from ops.stack import CallError, NotReachedError, OperatorError
 from ops.stack_deployment import DeploymentError
 from ops.stack_deployment import package as cli_package
-from ops.stack_names import refuse_long_name
+from ops.stack_names import refuse_stack_name
 from ops.template import dump, parse, sources
 from orchestration.domain.console_links import DOMAINS, Console
 
@@ -272,7 +272,7 @@ def command(session: boto3.Session, place: Place, terminal: Terminal, bucket: st
     declared = sources()["Parameters"]
     refuse_unknown(parameters, declared, what="parameter", option="--params")
     refuse_illegal(parameters, declared, option="--params")
-    refuse_long_name(place.stack, sources())
+    refuse_stack_name(place.stack, sources())
     try:
         made = package(session, terminal, bucket, given=parameters, without=without_of(without))
     except (BotoCoreError, ClientError):

@@ -6,6 +6,7 @@ the template relies on how.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,12 +69,18 @@ def longest_stack_name(document: Mapping[str, Any]) -> Longest:
     return min(found, key=lambda each: each.characters)
 
 
-def refuse_long_name(stack: str, document: Mapping[str, Any]) -> None:
-    """Refuse a stack's name of which the template's names could not be made.
+def refuse_stack_name(stack: str, document: Mapping[str, Any]) -> None:
+    """Refuse a stack's name that CloudFormation does not take, or of which the template's names could not be made.
+
+    Source: CloudFormation API, ``StackName`` of CreateStack.
 
     Raises:
-        CallError: it is too long; nothing was changed.
+        CallError: it is none, or too long; nothing was changed.
     """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", stack):
+        raise CallError(
+            f"--stack {stack} is no name of a stack: a letter, then letters, digits and hyphens. Nothing was changed."
+        )
     longest = longest_stack_name(document)
     if len(stack) > longest.characters:
         made = longest.name.replace(STACK_NAME, "<stack>") or "the stack's own name"

@@ -7,7 +7,7 @@ import pytest
 from ops.docs import stack_name
 from ops.region_schemas import resource_schema
 from ops.stack import OperatorError
-from ops.stack_names import LIMITS, OF_A_STACK, STACK_NAME, Longest, longest_stack_name, refuse_long_name
+from ops.stack_names import LIMITS, OF_A_STACK, STACK_NAME, Longest, longest_stack_name, refuse_stack_name
 from ops.template import sources
 from tests.contract.template import Template
 
@@ -78,12 +78,18 @@ def test_a_name_of_unknown_limit_or_length_is_no_guess(name: tuple[str, str, str
         longest_stack_name(template(name))
 
 
+@pytest.mark.parametrize("name", ["1st", "-a", "a b", "a_b", "é"])
+def test_a_stack_name_that_cloudformation_does_not_take_is_refused(name: str) -> None:
+    with pytest.raises(OperatorError, match=f"--stack {name} is no name of a stack"):
+        refuse_stack_name(name, sources())
+
+
 def test_a_stack_name_that_is_too_long_is_refused_with_the_reason_and_one_that_fits() -> None:
     longest = longest_stack_name(sources()).characters
-    refuse_long_name("s" * longest, sources())
+    refuse_stack_name("s" * longest, sources())
 
     with pytest.raises(OperatorError) as refused:
-        refuse_long_name("s" * (longest + 1), sources())
+        refuse_stack_name("s" * (longest + 1), sources())
 
     assert str(refused.value) == (
         f"Stack name {'s' * 48} has 48 characters; 47 fit: <stack>-DecisionFileRule may have 64. Nothing was changed. "

@@ -517,6 +517,8 @@ def test_a_bucket_is_added_to_a_stack_that_is_there_and_nothing_else_changes(
     ("resources", "said"),
     [
         ("", "--resources names nothing"),
+        ("AutomationBucket=", "--resources names nothing for AutomationBucket."),
+        ("AutomationBucket", 'Example: --resources "AutomationBucket=my-evidence"'),
         ("AutomationBukket=b", "Did you mean AutomationBucket?"),
         ("DriftRule=r", "cannot be imported"),
         ("OperationsTopic=name", "must be the TopicArn"),

@@ -132,6 +132,16 @@ def test_no_command_takes_a_place_to_fill_in_for_a_value(name: str, capsys: pyte
             assert f"retraining {name} --help" in printed
 
 
+@pytest.mark.parametrize("name", [None, *(name for section in cli.COMMANDS.values() for name in section)])
+@pytest.mark.parametrize("columns", [40, 80])
+def test_help_fits_the_terminal(
+    name: str | None, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert retraining(*([name] if name else []), "--help") == Exit.DONE
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > columns] == []
+
+
 def test_a_text_that_holds_more_than_a_place_to_fill_in_is_a_value() -> None:
     for said in ("p < 0.05 and x > 3", "see <https://example.com>, thanks", "Wait...", "your reasoning", "a"):
         assert against_value(said) is None, said

@@ -91,6 +91,7 @@ def test_an_unknown_name_is_answered_with_the_one_that_was_meant() -> None:
         ({"CooldownHours": "soon"}, "CooldownHours is 'soon'; "),
         ({"CooldownHours": "-1"}, "CooldownHours is '-1'; "),
         ({"TrainingPipelineArn": "my-pipeline"}, "TrainingPipelineArn is 'my-pipeline'; "),
+        ({"OperationsEmail": f"{'x' * 250}@example.com"}, "OperationsEmail is "),
     ],
 )
 def test_a_value_that_the_template_does_not_allow_is_a_wrong_call_before_anything_is_built(

@@ -105,6 +105,7 @@ class FakeStack:
             "s3": self.scene.s3,
             "dynamodb": self.scene.database,
             "stepfunctions": self.scene.executions,
+            "sts": SimpleNamespace(get_caller_identity=lambda: {"Arn": f"arn:aws:iam::1:user/ana{NASTY}"}),
         }
 
     def client(self, service: str, config: Any = None) -> Any:
@@ -260,9 +261,9 @@ COMMANDS: Final[dict[str, tuple[Command, int]]] = {
     "history of no model": (lambda *_: cli.main(["history", "--model", f"no{NASTY}"]), 1),
     "signals": (lambda *_: cli.main(["signals"]), 0),
     "signals of no model": (lambda *_: cli.main(["signals", "--model", f"no{NASTY}"]), 1),
-    "explain of nothing": (lambda *_: cli.main(["explain", f"no{NASTY}"]), 1),
+    "explain of nothing": (lambda *_: cli.main(["explain", f"no{NASTY}"]), 2),
     "history of a run": (lambda *_: cli.main(["history", "--run", "run-1"]), 0),
-    "history of no run": (lambda *_: cli.main(["history", "--run", f"no{NASTY}"]), 1),
+    "history of no run": (lambda *_: cli.main(["history", "--run", f"no{NASTY}"]), 2),
     "waits": (lambda *_: cli.main(["waits"]), 0),
     "status": (status_of_everything, 1),
     "verify-audit": (lambda stack, _: audited(stack), 1),
