@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.jobs import Use
-from orchestration.domain.json_values import mapping, number, text
+from orchestration.domain.json_values import number, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,14 +58,18 @@ def read_prices(document: Mapping[str, Any]) -> Prices | str:
     if lacking:
         return f"is no table of prices: it lacks {', '.join(lacking)}"
     hourly: dict[str, dict[str, float]] = {}
-    for use, prices in mapping(document.get("hourly")).items():
-        for instance_type, given in mapping(prices).items():
+    if not isinstance(document.get("hourly"), dict):
+        return "has no prices at hourly"
+    for use, prices in document["hourly"].items():
+        if not isinstance(prices, dict):
+            return f"has no prices at hourly.{use}"[:300]
+        for instance_type, given in prices.items():
             price = number(given)
             if use not in set(Use) or price is None or not 0 < price <= MOST_USD:
                 return f"has no price at hourly.{use}.{instance_type}"[:300]
             hourly.setdefault(use, {})[instance_type] = price
     transition = number(document.get("transition"))
-    if transition is not None and not 0 < transition <= MOST_USD:
+    if document.get("transition") is not None and not 0 < (transition or 0.0) <= MOST_USD:
         return "has no price at transition"
     return Prices(**{name: value or "" for name, value in said.items()}, transition=transition, hourly=hourly)
 
