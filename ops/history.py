@@ -16,6 +16,8 @@ from ops.stack import CallError, OperatorError
 from ops.terminal import Styled
 from orchestration.domain.contracts import Status, WaitKind
 from orchestration.domain.json_values import mapping, sequence
+from orchestration.domain.messages import outcome_shown
+from orchestration.domain.votes import answered_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,7 +89,7 @@ def _runs(stack: Stack, terminal: Terminal, model: str, limit: int) -> int:
 
 def _outcome(outcome: str | None, *, goes_back: bool) -> Styled:
     style: Style = "cyan" if outcome is None else "green" if Status(outcome).fruitful else "yellow"
-    return Styled(style, f"{outcome or 'in progress'}{' (rollback)' if goes_back else ''}")
+    return Styled(style, outcome_shown(outcome, goes_back=goes_back))
 
 
 def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
@@ -188,7 +190,15 @@ def _moments(wait: Wait) -> list[Moment]:
         Moment(
             vote["at"],
             f"{str(vote['answer']).lower()} {subject}",
-            " ".join(filter(None, (f"By {vote['by']} ({vote['via']}).", vote.get("comment")))),
+            " ".join(
+                filter(
+                    None,
+                    (
+                        f"By {answered_by(vote['by'], deputy=bool(vote.get('deputy')))}, {vote['via']}.",
+                        vote.get("comment"),
+                    ),
+                )
+            ),
         )
         for vote in sequence(wait.data.get("votes"))
     ]

@@ -278,6 +278,13 @@ class TestVotes:
         assert (verdict.code, verdict.votes[0].deputy) == (VoteCode.DECIDED, False)
         assert not counted([], vote(ADA), voters=(), deputies=(ADA,), hours=1).votes[0].deputy
 
+    def test_what_was_decided_names_a_deputy_as_one(self) -> None:
+        people: dict[str, Any] = {"voters": (GRACE,), "deputies": (ADA,), "needed": 2, "hours": 9}
+        verdict = counted(list(counted([], vote(GRACE), **people).votes), vote(ADA), **people)
+        assert verdict.sentence == f"Approved by {GRACE} and {ADA} (deputy)."
+        assert verdict.ruling is not None
+        assert verdict.ruling.by == f"{GRACE} and {ADA}"
+
     def test_four_eyes_of_whom_one_is_a_deputys_are_two_people_and_none_that_asked(self) -> None:
         people: dict[str, Any] = {"voters": (GRACE,), "deputies": (ADA,), "needed": 2, "hours": 9}
         first = counted([], vote(ADA), **people)

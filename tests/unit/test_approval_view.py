@@ -330,6 +330,7 @@ def test_a_reviewer_sees_what_came_of_the_runs_before_this_one() -> None:
             "outcome": "PROMOTED",
             "severity": "critical",
             "reason": "It served.",
+            "goes_back": True,
         },
     ]
     assert part("Runs before", asked(runs=runs)) == Section(
@@ -341,7 +342,7 @@ def test_a_reviewer_sees_what_came_of_the_runs_before_this_one() -> None:
                 ("Started", "Outcome", "Severity", "Reason"),
                 (
                     ("2026-03-01 09:00 UTC", "in progress", "", ""),
-                    ("2026-02-01 09:00 UTC", "PROMOTED", "critical", "It served."),
+                    ("2026-02-01 09:00 UTC", "PROMOTED (rollback)", "critical", "It served."),
                 ),
             ),
         ),

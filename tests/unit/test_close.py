@@ -357,6 +357,14 @@ def test_a_run_frees_its_model_counts_what_it_brought_and_starts_the_cooldown(ou
     assert state.promoted_at == (NOON.isoformat() if outcome is Status.PROMOTED else None)
 
 
+def test_a_policy_without_a_cooldown_ends_the_one_in_force() -> None:
+    without = replace(POLICY, cooldown_hours=0.0)
+    assert next_state(BEFORE, ended(Status.PROMOTED), without, now=NOON, endpoint_left=False).cooldown_until is None
+    for outcome, policy in ((Status.SUPERSEDED, without), (Status.PROMOTED, None)):
+        state = next_state(BEFORE, ended(outcome), policy, now=NOON, endpoint_left=False)
+        assert state.cooldown_until == BEFORE.cooldown_until
+
+
 def test_a_lock_that_another_run_holds_stays() -> None:
     state = next_state(
         replace(BEFORE, active_run_id="run-7"), ended(Status.FAILED), POLICY, now=NOON, endpoint_left=False

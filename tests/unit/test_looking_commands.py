@@ -511,7 +511,22 @@ def test_the_life_of_a_run_has_what_people_said_in_its_place(
         "PROMOTION_APPROVED",
         "approved promotion",
     ]
-    assert "user/ana (terminal)" in moments[-1]["sentence"]
+    assert moments[-1]["sentence"].endswith("user/ana, terminal.")
+
+
+def test_the_life_of_a_run_says_of_an_answer_that_it_was_a_deputys(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hours = {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24}
+    stories.asked(
+        world, voters=[person("ana")], approval={"promotion": "always", "deputies": [person("cleo")], **hours}
+    )
+    world.clock.forward(hours=8)
+    stories.approve(world, by="cleo")
+    signed_in(world, monkeypatch)
+    assert retraining("history", "--run", "run-1", "--json") == 0
+    said = [each["sentence"] for each in document(capsys.readouterr().out, "history")["moments"][-2:]]
+    assert said == [f"Approved by {person('cleo')} (deputy).", f"By {person('cleo')} (deputy), terminal."]
 
 
 def test_the_life_of_a_run_that_only_trains_says_where_its_model_lies(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from orchestration.domain.contracts import OUTCOMES
 from orchestration.domain.page import Section, Table
 from orchestration.domain.review_page import HEADERS, STYLE, Form, View, render
 from tests.unit.test_approval_page import Outline
@@ -45,7 +46,7 @@ def test_a_page_is_read_from_what_is_asked_over_the_facts_to_the_decision() -> N
 def test_a_page_without_a_form_leads_to_none_and_says_only_what_there_is() -> None:
     bare = render(View("t", "k", "n", sections=(Section("h"),)))
     assert words(bare)[:5] == ["t", "k", "t", "n", "h"]
-    assert words(bare)[5:] == ["Reading this page decides nothing; only its buttons do. No answer in time means no."]
+    assert words(bare)[5:] == ["Nothing can be decided on this page."]
     assert Outline(bare).all("a") == Outline(bare).all("dl") == Outline(bare).all("p")[3:] == []
 
 
@@ -71,13 +72,20 @@ def test_a_form_of_who_is_signed_in_has_no_nonce_and_one_that_only_rejects_no_ap
 
 def test_only_results_are_coloured_and_nothing_is_folded() -> None:
     outline = Outline(render(FULL))
-    assert [each["class"] for each in outline.all("td")] == ["pass", "figure", "figure"]
+    assert [each["class"] for each in outline.all("td")] == ["pass whole", "figure whole", "figure whole"]
     assert outline.all("details") == []
     odd = View(
         "t", "k", "n", sections=(Section("h", (), (Table("c", ("x", "Result"), (("1", "maybe"), ("2", "fail"))),)),)
     )
-    assert [each["class"] for each in Outline(render(odd)).all("td")] == ["figure", "fail"]
+    assert [each["class"] for each in Outline(render(odd)).all("td")] == ["figure whole", "fail whole"]
     assert [each["class"] for each in Outline(render(odd)).all("section")[:1]] == ["notice plain"]
+
+
+def test_a_cell_breaks_an_address_and_no_outcome_of_a_run() -> None:
+    cells = (*map(str, OUTCOMES), f"{max(OUTCOMES, key=len)} (rollback)", "s3://a-bucket/runs/fraud/run-1")
+    rows = Section("h", (), (Table("c", ("x", "y"), tuple(("1", cell) for cell in cells)),))
+    classes = [each["class"] for each in Outline(render(View("t", "k", "n", sections=(rows,)))).all("td")]
+    assert classes == ["figure whole"] * (len(cells) - 1) + ["figure"]
 
 
 def test_a_table_that_a_phone_shows_as_cards_names_each_value_and_stays_a_table_to_a_screen_reader() -> None:

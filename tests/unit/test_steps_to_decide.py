@@ -20,6 +20,7 @@ from tests.unit.fakes import NOON, SETTINGS, World, execution_arn
 
 ADDRESS = f"{SETTINGS.approval_url}?run=run-1"
 LINK = Page("Look and decide", f"{ADDRESS}&nonce={'nonce-0'.ljust(43, 'A')}")
+LOOK = replace(LINK, label="Look")
 ONCE = "The link decides once, for whoever holds it: do not forward this message."
 TERMINAL = how_to_decide(SETTINGS.speaker, "run-1", "promotion")
 TWO = "2 different people have to approve."
@@ -75,14 +76,18 @@ def test_where_nobody_can_approve_a_message_says_so_first(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
-    [({"requested": True}, BY_NAME), ({"voters": ["ana"]}, VOTERS), ({"voters": ["ana"], "requested": True}, VOTERS)],
+    ("data", "link", "sentence"),
+    [
+        ({"requested": True}, LINK, BY_NAME),
+        ({"voters": ["ana"]}, LOOK, VOTERS),
+        ({"voters": ["ana"], "requested": True}, LOOK, VOTERS),
+    ],
 )
 def test_people_are_told_what_a_link_does_where_it_approves_nothing(
-    data: dict[str, Any], sentence: str, new_world: Callable[..., World]
+    data: dict[str, Any], link: Page, sentence: str, new_world: Callable[..., World]
 ) -> None:
     world = new_world(approval_access=ApprovalAccess.LINK)
-    assert steps_to_decide(world.ports, open_approval(world, **data)) == (LINK, sentence, *TERMINAL)
+    assert steps_to_decide(world.ports, open_approval(world, **data)) == (link, sentence, *TERMINAL)
 
 
 def test_a_message_about_what_was_decided_meanwhile_or_is_gone_has_no_link(new_world: Callable[..., World]) -> None:

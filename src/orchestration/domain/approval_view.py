@@ -19,13 +19,13 @@ from orchestration.domain.candidate_view import (
 )
 from orchestration.domain.contracts import Severity
 from orchestration.domain.json_values import mapping, number, sequence
-from orchestration.domain.messages import how_to_decide, resume_steps, what_is_asked
+from orchestration.domain.messages import how_to_decide, outcome_shown, resume_steps, what_is_asked
 from orchestration.domain.page import NOT_KNOWN, Section, facts_of, figure, known, table_of
 from orchestration.domain.policy import PromotionKind
 from orchestration.domain.review_page import Form, View
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
 from orchestration.domain.times import duration, moment, stamp
-from orchestration.domain.votes import MayAnswer, Via, VoteCode, nobody_left, refused_unnamed
+from orchestration.domain.votes import MayAnswer, Via, VoteCode, answered_by, nobody_left, refused_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -370,7 +370,7 @@ def _last_runs(asked: Asked) -> Section:
     rows = tuple(
         (
             moment(run.get("started_at")) or NOT_KNOWN,
-            str(run.get("outcome") or "in progress"),
+            outcome_shown(run.get("outcome"), goes_back=bool(run.get("goes_back"))),
             str(run.get("severity") or ""),
             str(run.get("reason") or ""),
         )
@@ -388,7 +388,7 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
     left = f"{duration(deadline - now)} left" if now < deadline else "over"
     votes = tuple(
         (
-            f"{vote.get('by')}{' (deputy)' if vote.get('deputy') else ''}",
+            answered_by(str(vote.get("by")), deputy=bool(vote.get("deputy"))),
             str(vote.get("answer")),
             str(vote.get("via")),
             moment(vote.get("at")),

@@ -461,6 +461,11 @@ def approval_counted(
     )
 
 
+def outcome_shown(outcome: str | None, *, goes_back: bool) -> str:
+    """What a run came to, in a list of runs; None while it goes on."""
+    return f"{outcome or 'in progress'}{' (rollback)' if goes_back else ''}"
+
+
 def what_is_asked(subject: str) -> str:
     """What an approval is of, in words."""
     return "serving candidate" if subject == "bake" else subject

@@ -54,6 +54,7 @@ th,td{padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line);text-align:le
 thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.8125rem;overflow-wrap:normal}
 th:first-child{min-width:6rem}
 tbody th{font-weight:500}
+.whole{overflow-wrap:normal}
 .pass{color:var(--yes);font-weight:600}
 .fail{color:var(--no);font-weight:600}
 .hint{color:var(--soft);font-size:.875rem}
@@ -71,6 +72,9 @@ tbody th{font-weight:600}
 td::before{content:attr(data-label) ": ";color:var(--soft);font-weight:400}}
 """
 """Tables on a narrow screen: each row is a card, on which every value has its column's name."""
+
+WHOLE: Final = 18
+"""Characters of a word that a table does not break, as many as the longest outcome of a run has."""
 
 TEXT_SHOWN: Final = 1000
 """Characters of one text on the page, as many as a comment has."""
@@ -152,6 +156,8 @@ def table_html(table: Table) -> str:
 
 def _cell(column: str, cell: str) -> str:
     style = cell if column == RESULT and cell in {"pass", "fail"} else "figure"
+    if all(len(word) <= WHOLE for word in cell.split()):
+        style += " whole"
     return f'<td class="{style}" role="cell" data-label="{html(column)}">{html(cell)}</td>'
 
 

@@ -17,6 +17,7 @@ from orchestration.domain.page import CARDS, figure, html, style_hash
 from orchestration.domain.page import STYLE as PAGE_STYLE
 from orchestration.domain.run_report import LANES, REPORT_VERSION, priced, seconds_between
 from orchestration.domain.times import duration, moment
+from orchestration.domain.votes import answered_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -350,7 +351,7 @@ def _votes(report: RunReport) -> str:
         [
             cell(vote.subject),
             cell(vote.decision),
-            cell(vote.who or "nobody"),
+            cell(answered_by(vote.who or "nobody", deputy=vote.deputy)),
             cell(_moment(vote.at)),
             cell(vote.how or "-"),
             cell(vote.comment or "-"),

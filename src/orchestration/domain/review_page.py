@@ -48,6 +48,9 @@ HEADERS: Final = {
 """Headers of every answer, pages and JSON alike. A link holds a nonce, so no referrer and no cache may keep it."""
 
 
+WITH_BUTTONS: Final = "Reading this page decides nothing; only its buttons do. No answer in time means no."
+WITHOUT_BUTTONS: Final = "Nothing can be decided on this page."
+
 NOTICE_SHOWN: Final = 4000
 """Characters of what the page says first, as many as a message says of it."""
 
@@ -104,8 +107,8 @@ def render(view: View) -> str:
         + "</section>\n"
         + "".join(section_html(section, position) for position, section in enumerate(view.sections))
         + (_form(view.form, view.hint) if view.form else "")
-        + "</main>\n<footer><p>Reading this page decides nothing; only its buttons do. "
-        "No answer in time means no.</p></footer>\n</body>\n</html>\n"
+        + "</main>\n"
+        + f"<footer><p>{WITH_BUTTONS if view.form else WITHOUT_BUTTONS}</p></footer>\n</body>\n</html>\n"
     )
 
 

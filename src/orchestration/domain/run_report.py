@@ -31,7 +31,7 @@ GUARDS_SHOWN: Final = 24
 GATES_SHOWN: Final = 12
 VOTES_SHOWN: Final = 12
 VIOLATIONS_SHOWN: Final = 6
-DIGESTS_SHOWN: Final = 14
+DIGESTS_SHOWN: Final = 17
 """Characters of a text and rows of a table: all at their limits are less than 150 KB, and two printed pages."""
 
 LANES: Final = (
@@ -165,6 +165,7 @@ class VoteShown:
     subject: str
     decision: str
     who: str | None
+    deputy: bool
     how: str | None
     at: str | None
     comment: str
@@ -458,6 +459,7 @@ def _votes(records: RunRecords) -> Iterable[VoteShown]:
                 subject=subject,
                 decision=_text(vote.get("answer"), NAME_SHOWN) or "",
                 who=_text(vote.get("by"), NAME_SHOWN),
+                deputy=vote.get("deputy") is True,
                 how=_text(vote.get("via"), NAME_SHOWN),
                 at=_text(vote.get("at"), NAME_SHOWN),
                 comment=_text(vote.get("comment")) or "",
@@ -466,7 +468,7 @@ def _votes(records: RunRecords) -> Iterable[VoteShown]:
             decided = _text(approval.get("decided_at"), NAME_SHOWN)
             ended = _text(approval.get("decision") or "WITHDRAWN", NAME_SHOWN) or ""
             why = approval.get("reason") or "The run ended before this was decided."
-            yield VoteShown(subject, ended, None, None, decided, _text(why) or "")
+            yield VoteShown(subject, ended, who=None, deputy=False, how=None, at=decided, comment=_text(why) or "")
 
 
 def _plan(records: RunRecords) -> dict[str, Any]:
@@ -516,7 +518,7 @@ def _digests(records: RunRecords) -> Iterable[tuple[str, str]]:
         "image": mapping(mapping(_plan(records).get("create_model")).get("PrimaryContainer")).get("Image"),
         **{
             f"record {name}, hash": mapping(records.get(name).get("chain")).get("hash")
-            for name in ("decision", "manifest", "evaluation", "verification", "outcome")
+            for name in ("decision", "manifest", *RUN_RECORDS)
         },
         **{f"{uri}, ETag and size": version for uri, version in sorted(mapping(evaluation.get("versions")).items())},
     }

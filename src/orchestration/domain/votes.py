@@ -350,14 +350,20 @@ def count_vote(
     return _decided(after, Answer.APPROVED, list(after))
 
 
+def answered_by(name: str, *, deputy: bool) -> str:
+    """Whose an answer is, for people."""
+    return f"{name} (deputy)" if deputy else name
+
+
 def _named(name: str, names: Sequence[str]) -> bool:
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in names)
 
 
 def _decided(votes: tuple[Vote, ...], answer: Answer, deciding: list[Vote]) -> VoteVerdict:
     by = " and ".join(vote.by for vote in deciding)
+    said = " and ".join(answered_by(vote.by, deputy=vote.deputy) for vote in deciding)
     comments = [f"Comment: {ended(' '.join(vote.comment.split()))}" for vote in deciding if vote.comment]
-    reason = " ".join([f"{answer.capitalize()} by {by}.", *comments])
+    reason = " ".join([f"{answer.capitalize()} by {said}.", *comments])
     comment = "\n".join(vote.comment for vote in deciding if vote.comment)
     ruling = Ruling(ApprovalDecision(answer), deciding[-1].at, by, comment)
     return VoteVerdict(VoteCode.DECIDED, reason, votes, ruling)

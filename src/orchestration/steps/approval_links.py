@@ -26,7 +26,7 @@ def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
     link, stuck = _link(ports, wait), nobody_left(wait.data, wait.parked_at)
     steps: list[str | Page] = [stuck] if stuck else []
     if link:
-        steps += [Page("Look and decide", link), _what_the_link_does(wait)]
+        steps += [Page("Look" if wait.data.get("voters") else "Look and decide", link), _what_the_link_does(wait)]
     steps += how_to_decide(ports.settings.speaker, wait.run_id, wait.subject)
     if wait.data["approvals_needed"] > 1:
         steps.append(f"{wait.data['approvals_needed']} different people have to approve.")

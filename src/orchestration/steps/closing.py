@@ -187,13 +187,14 @@ def next_state(
             "bake has judged. Compare the endpoint's config, and the one it is moving to, with the champion's in the "
             "manifest; repair the endpoint first."
         )
-    cooldown = timedelta(hours=policy.cooldown_hours if policy else 0)
-    if outcome is Status.SUPERSEDED:
-        cooldown = timedelta()
+    cooldown = stored.cooldown_until
+    if policy and outcome is not Status.SUPERSEDED:
+        hours = policy.cooldown_hours
+        cooldown = (now + timedelta(hours=hours)).isoformat() if hours else None
     return replace(
         stored,
         active_run_id=None if stored.active_run_id == run.run_id else stored.active_run_id,
-        cooldown_until=(now + cooldown).isoformat() if cooldown else stored.cooldown_until,
+        cooldown_until=cooldown,
         fruitless_runs=fruitless,
         frozen_reason=frozen,
         promoted_at=_promoted_at(stored, run, outcome, now),
