@@ -64,7 +64,9 @@ def fetched(service: str, region: str) -> dict[str, Any] | None:
         raise NotReachedError(f"{address} answered {error.code} {error.reason}.") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise NotReachedError(f"{address} was not reached ({reason}).") from None
+        raise NotReachedError(
+            f"{address} was not reached ({reason}). Ask from a machine that reaches it, and take the table along."
+        ) from None
     if left and len(body) <= LIST_BYTES:
         raise NotReachedError(f"{address} was cut off after {len(body)} bytes. Ask again.")
     try:

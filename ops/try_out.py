@@ -163,7 +163,7 @@ def _answering(policy: Mapping[str, Any]) -> dict[str, str]:
     names, deputies = ", ".join(policy.get("voters") or ()), ", ".join(approval.get("deputies") or ())
     found = {
         "may answer": names,
-        "deputies": f"{deputies}, {approval.get('escalate_hours'):g} h after that" if deputies else "",
+        "deputies": f"{deputies}, {approval.get('escalate_hours'):g} h after people are asked" if deputies else "",
     }
     return {name: said for name, said in found.items() if said}
 

@@ -441,6 +441,6 @@ def test_where_people_would_be_asked_it_says_whom_and_who_may_answer_later(
     _, found = tried(tmp_path, capsys, "r.json", REPORT, policy={**POLICY, "voters": ["ana", "b*"], "approval": asks})
     facts = found["facts"]
     assert (facts["asks people"], facts["may answer"]) == ("yes", "ana, b*")
-    assert facts["deputies"] == "cleo, 8 h after that"
+    assert facts["deputies"] == "cleo, 8 h after people are asked"
     _, unasked = tried(tmp_path, capsys, "r.json", REPORT, policy={**POLICY, "voters": ["ana"]})
     assert (unasked["facts"]["asks people"], "may answer" in unasked["facts"]) == ("no", False)
