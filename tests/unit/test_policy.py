@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
+from orchestration.domain.contracts import ChannelApproval, Decision, PolicyAction, Severity, SignalKind, SignalSource
 from orchestration.domain.decision import ModelState, decide
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.policy import (
@@ -813,6 +813,7 @@ RICH = {
         "approvals_needed": 2,
         "expire_hours": 6,
         "channel": "always",
+        "deputies": ["arn:aws:iam::111122223333:user/cleo"],
     },
     "promotion": {
         "endpoint": "churn-prod",
@@ -855,6 +856,7 @@ def test_a_word_comes_back_from_a_manifest_as_the_word_the_code_compares() -> No
     again = pinned(parse(RICH))
     assert type(again.promotion.kind) is PromotionKind
     assert type(again.training.kind) is TargetKind
+    assert type(again.approval.channel) is ChannelApproval
     assert {type(action) for action in again.actions.values()} == {PolicyAction}
     assert {type(level) for level in again.actions} == {Severity}
 

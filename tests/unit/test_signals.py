@@ -2086,6 +2086,7 @@ def test_a_record_keeps_six_decimals_of_a_ratio_and_none_that_is_no_number(
             proven_by="arn:ana",
             asked_by=("arn:ana", "arn:bob"),
             content="1" * 32,
+            to="run-7",
             data_checks=(DataCheck("data_type_check", 1, 0.97),),
         ),
         Signal("0" * 32, SignalSource.ALARM, SignalKind.KPI, "churn", "It fell.", ""),

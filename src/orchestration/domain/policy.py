@@ -375,8 +375,8 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
         findings.append("$.evaluation.metric: is needed; name the metric the gates compare, such as auc.")
     findings += [*_undirected(evaluation), *_uncompared(evaluation, promotion), *_marginless(evaluation)]
     approval = document.get("approval", {})
-    ladder = [approval.get(name) for name in ("remind_hours", "escalate_hours", "expire_hours")]
-    given = [hours for hours in ladder if hours is not None]
+    remind, escalate, expire = (approval.get(name) for name in ("remind_hours", "escalate_hours", "expire_hours"))
+    given = [hours for hours in (remind, escalate, expire) if hours is not None]
     if given != sorted(given):
         findings.append("$.approval: remind_hours, escalate_hours and expire_hours must not decrease.")
     if approval.get("deputies"):
@@ -384,7 +384,7 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
             findings.append(
                 "$.approval.deputies: change nothing without $.voters: everybody answers from the beginning."
             )
-        if ladder[1] is not None and ladder[1] == ladder[2]:
+        if escalate is not None and escalate == expire:
             findings.append("$.approval.deputies: would never answer: escalate_hours has to be less than expire_hours.")
     if approval.get("training") == "never" and "approve" in document.get("actions", {}).values():
         findings.append("$.approval.training: is 'never', but $.actions asks for approval; say 'by-severity'.")
