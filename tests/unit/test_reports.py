@@ -589,6 +589,7 @@ def test_a_row_of_nannyml_whose_alert_says_nothing_is_never_no_drift(lost: dict[
         assert f"NannyML's {what!r} in chunk [0:9] has no alert that is true or false of a value" in refused(report)
     assert taken([lost, loud]).kind is SignalKind.DRIFT
     assert isinstance(read([lost]), Rejection)
+    assert taken([lost], severity="critical").kind is SignalKind.DRIFT
 
 
 @pytest.mark.parametrize("alert", ["True", "true", 1])

@@ -23,14 +23,14 @@ def read(body: Any) -> Report | None:
     validations = _validations(body)
     if not validations:
         return None
-    expectations = [_expectation(entry) for validation in validations for entry in _entries(validation)]
-    violations = [violation for _, violation in expectations if violation is not None]
-    unknown = sum(not known for known, _ in expectations)
+    entries = [entry for validation in validations for entry in _entries(validation)]
+    violations = [_violation(entry) for entry in entries if entry.get("success") is False]
+    unknown = sum(not isinstance(entry.get("success"), bool) for entry in entries)
     unread = None if not unknown else f"{unknown} expectation(s) of the result say neither success nor failure."
     if not all(map(_entries, validations)):
         unread = "The result of Great Expectations has no expectation: send it whole, to_json_dict()."
     passed = body["success"] and all(validation.get("success") is not False for validation in validations)
-    checked = not passed or len(expectations) > unknown
+    checked = not passed or len(entries) > unknown
     return failed_checks(violations, checked=checked, all_passed=passed, unread=unread)
 
 
@@ -56,12 +56,8 @@ def _type(entry: dict[str, Any]) -> str | None:
     return text(config.get("type") or config.get("expectation_type") or entry.get("expectation_type"), 100)
 
 
-def _expectation(entry: dict[str, Any]) -> tuple[bool, Violation | None]:
-    """Whether it says how it went; and its violation when it failed."""
-    if not isinstance(entry.get("success"), bool):
-        return False, None
-    if entry["success"]:
-        return True, None
+def _violation(entry: dict[str, Any]) -> Violation:
+    """Of an expectation that failed."""
     arguments = mapping(mapping(entry.get("expectation_config")).get("kwargs") or entry.get("kwargs"))
     columns = [text(arguments.get(name), 100) for name in ("column", "column_A", "column_B")]
     named = [
@@ -73,7 +69,7 @@ def _expectation(entry: dict[str, Any]) -> tuple[bool, Violation | None]:
     wanted = [f"{name} {shown(value)}" for name, value in arguments.items() if isinstance(value, (int, float))]
     described = f"found {', '.join(found) or 'nothing'}; expected {', '.join(wanted) or 'as named'}"
     check = _type(entry) or "(unnamed)"
-    return True, Violation(text(", ".join(named), 200) or "(table)", check, _raised(entry) or text(described) or "")
+    return Violation(text(", ".join(named), 200) or "(table)", check, _raised(entry) or text(described) or "")
 
 
 def _raised(entry: dict[str, Any]) -> str | None:
