@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
-import botocore.session
+from local.service_models import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +122,7 @@ def _routed(
 
 @functools.cache
 def _routes(model: str) -> list[_Route]:
-    service = botocore.session.get_session().get_service_model(model)
+    service = service_model(model)
     return [_route(service.operation_model(action)) for action in service.operation_names]
 
 

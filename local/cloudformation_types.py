@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import yaml
-from botocore.session import Session
 from botocore.validate import ParamValidator
 from ministack.core.responses import get_account_id
 
 from local import alarm_events, eventbridge_targets
 from local.sagemaker_records import Document
+from local.service_models import service_model
 from local.shape_constraints import constraint_problems
 
 _Created = tuple[str, Document]
@@ -282,7 +282,7 @@ class _CustomAction:
         Raises:
             ValueError: the API does not take it.
         """
-        shape: Any = Session().get_service_model("chatbot").operation_model("CreateCustomAction").input_shape
+        shape: Any = service_model("chatbot").operation_model("CreateCustomAction").input_shape
         asked = {name: value for name, value in props.items() if name != "Tags"}
         report = ParamValidator().validate(asked, shape)
         problems = [report.generate_report()] if report.has_errors() else [*constraint_problems(asked, shape)]

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import botocore.session
+from local.service_models import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -381,16 +381,11 @@ def _roles(node: Any) -> Iterator[str]:
 def _required(action: str) -> tuple[str, ...]:
     service, _, operation = action.partition(":")
     try:
-        model = _session().get_service_model(_MODELS.get(service, service))
+        model = service_model(_MODELS.get(service, service))
         shape = model.operation_model(operation).input_shape
     except Exception as error:
         raise UnmappedCallError(action) from error
     return () if shape is None else tuple(shape.required_members)
-
-
-@functools.cache
-def _session() -> Any:
-    return botocore.session.get_session()
 
 
 # -- The service authorization reference --------------------------------------------------------------------------

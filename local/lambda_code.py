@@ -1,49 +1,89 @@
-"""Environments of a function with the same code share one folder of it, so that its modules are compiled once.
+"""Environments of a function with the same code share one folder of it, so that it is unpacked and compiled once.
 
-ministack unpacks the code for each environment into a folder of its own, where no bytecode of an earlier one is found.
+ministack unpacks the code for each environment into a folder of its own, where no bytecode of an earlier one is found. Where
+bytecode is kept in one place (``PYTHONPYCACHEPREFIX``), the folder is there too, for the next server with the same code.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
 
 from local import lambda_worker
 
-if TYPE_CHECKING:
-    from pathlib import Path
+KEPT_SECONDS: Final = 7 * 24 * 3600
+"""How long code stays that no environment is started with."""
 
-_SHARED = """
-def _shared(code_dir):
-    import hashlib, shutil
-    with open(os.path.join(os.path.dirname(code_dir), "code.zip"), "rb") as code:
-        digest = hashlib.sha256(code.read()).hexdigest()[:16]
-    shared = os.path.join(os.path.dirname(os.path.dirname(code_dir)), "code-" + digest)
-    if not os.path.isdir(shared):
-        own = shared + "." + str(os.getpid())
-        shutil.copytree(code_dir, own)
-        try:
-            os.rename(own, shared)
-        except OSError:
-            # Another environment was first.
-            shutil.rmtree(own)
-    os.chdir(shared)
-    os.environ["LAMBDA_TASK_ROOT"] = shared
+_CODE: Final = '    code_dir = init["code_dir"]\n'
+_SHARED: Final = """
+    code_dir = os.path.realpath(init["code_dir"])
+    os.environ["LAMBDA_TASK_ROOT"] = code_dir
     sys.dont_write_bytecode = False
-    return shared
-
 """
-_CODE = '    code_dir = init["code_dir"]\n'
+_unpacking = threading.Lock()
 
 
 def install_worker() -> None:
-    """Have the worker of a Python function take its code from the shared folder."""
-    lambda_worker.replace(lambda_worker.HEAD, lambda_worker.HEAD + _SHARED)
-    lambda_worker.replace(_CODE, '    code_dir = _shared(init["code_dir"])\n')
+    """Have the environments of Python functions take their code from the shared folder."""
+    lambda_runtime.zipfile = _Zipfile()
+    lambda_worker.replace(_CODE, _SHARED)
 
 
-def forget_bytecode(home: Path) -> None:
-    """Remove bytecode of functions that stands outside the folders of a server whose home this is."""
-    if sys.pycache_prefix is not None:
-        shutil.rmtree(f"{sys.pycache_prefix}{home}", ignore_errors=True)
+class _Code(zipfile.ZipFile):
+    """A zip that a worker unpacks."""
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        """Put a link to the shared folder in the place of the one that a Python function's code goes to."""
+        folder, archive = Path(path), Path(str(self.filename))
+        if archive.name != "code.zip" or not archive.with_name(lambda_worker.PROGRAM).exists():
+            super().extractall(path, members, pwd)
+            return
+        # Not the zip's own bytes, which hold the time at which it was made.
+        content = repr([(entry.filename, entry.file_size, entry.CRC) for entry in self.infolist()])
+        shared = _place() / f"code-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        with _unpacking:
+            if not shared.exists():
+                partial = shared.with_suffix(f".{os.getpid()}")
+                super().extractall(partial)
+                try:
+                    partial.rename(shared)
+                except OSError:
+                    # Another server was first.
+                    shutil.rmtree(partial)
+        os.utime(shared)
+        folder.rmdir()
+        folder.symlink_to(shared)
+
+
+class _Zipfile:
+    """The module ``zipfile`` as ministack's workers see it."""
+
+    ZipFile = _Code
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(zipfile, name)
+
+
+def _place() -> Path:
+    return Path(sys.pycache_prefix or tempfile.gettempdir())
+
+
+def forget_unused() -> None:
+    """Remove code that has not been used for long, and its bytecode."""
+    for folder in _place().glob("code-*"):
+        # Another server may remove it at the same moment.
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < time.time() - KEPT_SECONDS:
+                shutil.rmtree(f"{sys.pycache_prefix}{folder}", ignore_errors=True)
+                shutil.rmtree(folder)

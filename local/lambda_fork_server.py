@@ -8,7 +8,6 @@ ancillary data; or ``reap`` a process that ended. It ends when the socket does.
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import json
 import os
@@ -26,13 +25,11 @@ STREAMS: Final = 4
 def read_ahead() -> None:
     """Import what a function's first client imports, and keep what it reads."""
     import boto3  # noqa: PLC0415 - not before this program is asked to be one
-    from botocore.loaders import JSONFileLoader  # noqa: PLC0415 - same
 
-    load = JSONFileLoader._load_file  # type: ignore[attr-defined] # private, and absent from the stubs
-    read = functools.cache(lambda path, opener: load(JSONFileLoader(), path, opener))
-    JSONFileLoader._load_file = lambda _self, path, opener: read(path, opener)  # type: ignore[attr-defined] # same
-    # By its path: a function may have a module of its own that is called as this package is.
-    connection = runpy.run_path(os.path.join(os.path.dirname(__file__), "lambda_connection.py"))  # noqa: PTH118, PTH120 - as below
+    # By their paths: a function may have a module of its own that is called as this package is.
+    here = os.path.dirname(__file__)  # noqa: PTH120 - as below
+    runpy.run_path(os.path.join(here, "service_models.py"))["read_files_once"]()  # noqa: PTH118 - same
+    connection = runpy.run_path(os.path.join(here, "lambda_connection.py"))  # noqa: PTH118 - same
     connection["install"](os.environ["AWS_ENDPOINT_URL"])
     session = boto3.Session(aws_access_key_id="-", aws_secret_access_key="-", region_name="us-east-1")  # noqa: S106 - no call is made
     for service in SERVICES:

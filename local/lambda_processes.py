@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ministack.core import lambda_runtime
 
+from local import lambda_worker
 from local.lambda_fork_server import REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PROGRAM: Final = Path(__file__).with_name("lambda_fork_server.py")
-_WORKER: Final = "_worker.py"
 
 
 def install() -> None:
@@ -44,7 +44,7 @@ class _Subprocess:
 
     def Popen(self, command: Sequence[str], *, cwd: str, env: dict[str, str], **streams: Any) -> Any:  # noqa: N802 - subprocess's
         brings_its_own = any(Path(cwd, name).exists() for name in ("boto3", "botocore"))
-        if Path(command[-1]).name != _WORKER or brings_its_own:
+        if Path(command[-1]).name != lambda_worker.PROGRAM or brings_its_own:
             return subprocess.Popen(list(command), cwd=cwd, env=env, **streams)
         return Forked(_fork_server(), command[-1], cwd, env)
 

@@ -6,6 +6,9 @@ from typing import Final
 
 from ministack.core import lambda_runtime
 
+PROGRAM: Final = "_worker.py"
+"""The file it is written to, beside the code."""
+
 HEAD: Final = "import sys, json, importlib, traceback, os, time\n"
 """Its imports; what comes after them may use them."""
 

@@ -16,7 +16,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import botocore.session
 from botocore.validate import ParamValidator
 from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import get_account_id, get_region
@@ -29,6 +28,7 @@ from local.sagemaker_monitoring import MonitoringSchedules
 from local.sagemaker_pipelines import Pipelines
 from local.sagemaker_records import ApiError, Document, Records, arn, validation_error
 from local.sagemaker_registry import Registry
+from local.service_models import service_model
 from local.shape_constraints import constraint, constraint_problems
 
 if TYPE_CHECKING:
@@ -330,15 +330,9 @@ def _error_response(error: ApiError) -> Response:
 # ---------------------------------------------------------------------- the service model
 
 
-@functools.cache
-def service_model() -> Any:
-    """Give botocore's model of the SageMaker API."""
-    return botocore.session.get_session().get_service_model("sagemaker")
-
-
 def modelled_errors() -> set[str]:
     """Give the names of the errors the service model knows; any other reaches a client without a class of its own."""
-    return {shape.name for shape in service_model().error_shapes}
+    return {shape.name for shape in service_model("sagemaker").error_shapes}
 
 
 def _checked(action: str, request: Document) -> Document:
@@ -348,7 +342,7 @@ def _checked(action: str, request: Document) -> Document:
         ApiError: ``InvalidAction`` or ``ValidationException``.
         UnknownParameterError: It names a parameter that does not exist.
     """
-    model = service_model()
+    model = service_model("sagemaker")
     if action not in model.operation_names:
         raise ApiError("InvalidAction", f"SageMaker has no action {action}.")
     shape = model.operation_model(action).input_shape
@@ -396,7 +390,7 @@ def _tag_problems(tags: Any) -> Iterator[str]:
 
 def _shaped(action: str, answer: Document) -> Document:
     """Give the members of the answer that the action's output has; the rest is our own bookkeeping."""
-    shape = service_model().operation_model(action).output_shape
+    shape = service_model("sagemaker").operation_model(action).output_shape
     if shape is None:
         return {}
     return {key: value for key, value in answer.items() if key in shape.members and value is not None}

@@ -184,7 +184,7 @@ class Server:
         await self._server._serve([self._listener])
 
     def _install(self, ministack: Any) -> None:
-        from ministack.core import router
+        from ministack.core import responses, router
 
         from local import (
             alarm_events,
@@ -196,6 +196,7 @@ class Server:
             lambda_logs,
             lambda_pauses,
             lambda_processes,
+            service_models,
             step_functions_executions,
             step_functions_integrations,
             step_functions_limits,
@@ -203,6 +204,8 @@ class Server:
         )
         from local.sagemaker_service import SageMaker
 
+        service_models.read_files_once()
+        service_models.install(responses)
         sagemaker = SageMaker(self._faults)
         # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.
         router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."], "host_patterns": []}
@@ -246,7 +249,7 @@ class Server:
             from local import lambda_code, lambda_processes
 
             lambda_processes.stop()
-            lambda_code.forget_bytecode(self._home)
+            lambda_code.forget_unused()
         # A job that was killed just now may still be writing its last file in there.
         deadline = time.monotonic() + _CLEAN_UP_SECONDS
         while self._home.exists() and time.monotonic() < deadline:
@@ -348,9 +351,9 @@ def _install_at_first_use(ministack: Any) -> None:
 def _warm_up(ministack: Any) -> None:
     """Import, after the start, what takes longer than the start: nobody's first call should."""
     ministack._get_module("cloudformation")
-    from local import own_clients, sagemaker_service
+    from local import own_clients, service_models
 
-    sagemaker_service.service_model()
+    service_models.service_model("sagemaker")
     own_clients.client("s3", ACCOUNT, REGION)
     # What the imports made stays until the end: each full collection would look through all of it.
     gc.freeze()

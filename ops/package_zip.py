@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 from ops.project import BUILD, SOURCE, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TARGET = BUILD / "orchestration.zip"
 
@@ -128,7 +128,7 @@ def _imported(content: bytes, name: str) -> frozenset[str]:
     return frozenset(module.split(".", 1)[0] for module in _runtime_imports(ast.parse(content, filename=name).body))
 
 
-def _runtime_imports(statements: Sequence[ast.AST]) -> Iterator[str]:
+def _runtime_imports(statements: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the absolute module names imported when the code runs, so not those under `if TYPE_CHECKING:`."""
     for statement in statements:
         if isinstance(statement, ast.Import):
@@ -138,7 +138,9 @@ def _runtime_imports(statements: Sequence[ast.AST]) -> Iterator[str]:
         elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
             yield from _runtime_imports(statement.orelse)
         else:
-            yield from _runtime_imports(list(ast.iter_child_nodes(statement)))
+            # No expression imports anything, and most of a module's nodes are in one.
+            inner = (node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.expr))
+            yield from _runtime_imports(inner)
 
 
 def _vendored_files(package: str) -> dict[str, bytes]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
-from botocore.loaders import JSONFileLoader
 from botocore.useragent import UserAgentString
+
+from local.service_models import read_files_once
 
 # Threads of a numeric library that have nothing to do sleep instead of spinning: several test workers share the cores,
 # and a spinning thread takes the core that the others need. Read when the library is loaded, which is later than this.
@@ -29,14 +28,7 @@ def pytest_configure() -> None:
         "tests", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
     hypothesis.settings.load_profile("tests")
-    # The description of a service.
-    load = JSONFileLoader._load_file  # type: ignore[attr-defined] # private, and absent from the stubs
-    read = functools.cache(lambda path, opener: load(JSONFileLoader(), path, opener))
-
-    def load_once(_: JSONFileLoader, path: str, opener: Any) -> Any:
-        return read(path, opener)
-
-    JSONFileLoader._load_file = load_once  # type: ignore[attr-defined] # same
+    read_files_once()
     # The name of the client, which nothing here reads and which takes a tenth of a call's time.
     UserAgentString.to_string = lambda self: "tests"  # type: ignore[method-assign] # noqa: ARG005 - its name
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from local import lambda_code
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -102,6 +108,20 @@ def test_the_next_process_finds_the_code_compiled(account: Account) -> None:
     asked(account, function, "exit")
     assert compiled
     assert asked(account, function, "where") == [folder, compiled, modified]
+
+
+def test_code_that_no_process_was_started_with_for_long_is_removed_with_its_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    used, unused = tmp_path / "code-used", tmp_path / "code-unused"
+    compiled = Path(f"{tmp_path}{unused}")
+    for folder in (used, unused, compiled):
+        folder.mkdir(parents=True)
+    long_ago = time.time() - lambda_code.KEPT_SECONDS - 60
+    os.utime(unused, (long_ago, long_ago))
+    lambda_code.forget_unused()
+    assert [folder.exists() for folder in (used, unused, compiled)] == [True, False, False]
 
 
 def test_it_is_known_how_many_invocations_go_on(account: Account) -> None:

@@ -1,0 +1,52 @@
+"""botocore's models of the services: one loader for all parts of this server, and each file is read once a process.
+
+ministack, moto and boto3 make a session wherever they need one. Each lists the folders of all services, and reads again
+what another has read.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from botocore.exceptions import UnknownServiceError
+from botocore.loaders import JSONFileLoader, Loader
+from botocore.model import ServiceModel
+
+
+@functools.cache
+def service_model(name: str) -> ServiceModel:
+    """Give the model of a service by boto3's name.
+
+    Raises:
+        UnknownServiceError: botocore has none.
+    """
+    return ServiceModel(_loader().load_service_model(name, "service-2"), name)
+
+
+@functools.cache
+def _loader() -> Loader:
+    return Loader()
+
+
+def read_files_once() -> None:
+    """Have botocore of this process read each of its files once, whichever session asks."""
+    load = JSONFileLoader._load_file  # type: ignore[attr-defined] # private, and absent from the stubs
+    read = functools.cache(lambda path, opener: load(JSONFileLoader(), path, opener))
+
+    def load_once(_: JSONFileLoader, path: str, opener: Any) -> Any:
+        return read(path, opener)
+
+    JSONFileLoader._load_file = load_once  # type: ignore[attr-defined] # same
+
+
+def install(responses: Any) -> None:
+    """Have ministack take the models from here that it looks up for its answers."""
+
+    def found(service: str) -> ServiceModel | None:
+        try:
+            return service_model(responses._BOTOCORE_NAME.get(service, service))
+        except UnknownServiceError:
+            return None
+
+    responses._service_model = found
