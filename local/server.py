@@ -204,7 +204,6 @@ class Server:
         )
         from local.sagemaker_service import SageMaker
 
-        service_models.read_files_once()
         service_models.install(responses)
         sagemaker = SageMaker(self._faults)
         # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.

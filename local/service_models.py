@@ -1,7 +1,6 @@
-"""botocore's models of the services: one loader for all parts of this server, and each file is read once a process.
+"""botocore's models of the services, by one loader for all parts of this server.
 
-ministack, moto and boto3 make a session wherever they need one. Each lists the folders of all services, and reads again
-what another has read.
+ministack makes a session for each service that it looks up, which lists the folders of all services.
 """
 
 from __future__ import annotations
@@ -30,7 +29,11 @@ def _loader() -> Loader:
 
 
 def read_files_once() -> None:
-    """Have botocore of this process read each of its files once, whichever session asks."""
+    """Have botocore of this process read each of its files once, whichever session asks.
+
+    Not in the server: the client of S3 takes the bucket out of the paths of the model that it was made of, and the server
+    knows calls by their paths.
+    """
     load = JSONFileLoader._load_file  # type: ignore[attr-defined] # private, and absent from the stubs
     read = functools.cache(lambda path, opener: load(JSONFileLoader(), path, opener))
 

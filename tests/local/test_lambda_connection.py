@@ -74,18 +74,23 @@ def test_an_answer_that_comes_in_pieces_is_put_together(installed: Callable[[str
 
 
 def test_a_connection_is_kept_until_the_server_closes_it(installed: Callable[[str], None]) -> None:
+    closed = threading.Event()
+
     def whole(connection: socket.socket) -> None:
         connection.sendall(EMPTY)
 
     def last(connection: socket.socket) -> None:
         connection.sendall(EMPTY)
         connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
 
     with answering([whole, last], [whole]) as (url, asked):
         installed(url)
         client = table_names(url)
-        for _ in range(3):
+        for _ in range(2):
             client.list_tables()
+        assert closed.wait(60)
+        client.list_tables()
 
     assert len(asked) == 3
     assert all(b"\r\nHost: 127.0.0.1:" in each for each in asked)
