@@ -28,7 +28,7 @@ from tests.stack.moments import parked, run_of
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAKEFILE: Final = (ROOT / "Makefile").read_text(encoding="utf-8")
 
-PLACEHOLDERS: Final = re.compile(r"<([a-z]+)>")
+PLACEHOLDERS: Final = re.compile(r"<([A-Za-z]+)>")
 
 NOT_RUN: Final = {
     "make demo": "tests/stack/test_demo.py plays it",
@@ -179,6 +179,8 @@ class Story:
         """A command with what this account has in the place of what the docs speak of."""
         answered = command.split()[1] in {"approve", "reject"}
         has = {
+            **self._loop.outputs,
+            "address": "ops@example.com",
             "model": self.model,
             "run": self._asked() if answered else self.run,
             "signal": self.signal,
