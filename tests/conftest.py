@@ -9,10 +9,16 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from botocore.useragent import UserAgentString
+
+from tests.chromium import launched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 from local.service_models import read_files_once
 
@@ -59,3 +65,10 @@ def _one_worker_first(config: pytest.Config) -> Iterator[None]:
             compiled.touch()
             return
     yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for all tests of a module."""
+    with launched() as chromium:
+        yield chromium

@@ -5,8 +5,6 @@ Without a Chromium (Debian: apt-get install chromium) these tests are skipped, a
 
 from __future__ import annotations
 
-import os
-import shutil
 import urllib.parse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,24 +17,7 @@ from tests.stack.reviewer import ASKS, Reviewer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 360, "height": 740}
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One headless Chromium, which ends with the module."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - each worker would import it, and one may use it
-
-    # As root Chromium refuses its sandbox; it only ever opens the page of this project.
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        try:
-            yield chromium
-        finally:
-            chromium.close()
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -186,8 +186,6 @@ class Story:
             "signal": self.signal,
             "bucket": self._loop.bucket,
             "table": "another-history",
-            "address": "reviewer@example.com",
-            "topic": self._loop.outputs["EscalationTopicArn"],
         }
         text = PLACEHOLDERS.sub(lambda found: has[found[1]], command)
         text = re.sub(r'(--model |\\"model\\": \\")(?:fraud|default)\b', rf"\g<1>{self.model}", text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,22 +24,19 @@ from ops.review.reading import SignedIn
 from ops.review.server import PageServer
 from ops.review.visit import Visitor
 from ops.stack import Stack
+from tests.chromium import violations
 from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.reviewer import Reviewer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-AXE: Final = Path(os.environ.get("AXE") or "node_modules/axe-core/axe.min.js")
 PICTURES: Final = os.environ.get("PICTURES")
 SHOWN: Final = 1150
 """Pixels from the top that a picture shows."""
 
 PHONE: Final = {"width": 360, "height": 740}
 DESK: Final = {"width": 1000, "height": 800}
-
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)")
 
 
 class Opened:
@@ -206,20 +202,6 @@ def test_whom_nobody_gave_anything_gets_pages_that_say_so_and_decides_nothing(pe
 # In a browser.
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One headless Chromium, which ends with the module."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - each worker would import it, and one may use it
-
-    # As root Chromium refuses its sandbox; it only ever opens pages of this project.
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        try:
-            yield chromium
-        finally:
-            chromium.close()
-
-
 @contextmanager
 def context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A browser's profile of its own."""
@@ -230,7 +212,6 @@ def context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
         made.close()
 
 
-@in_a_browser
 def test_a_reviewer_at_a_phones_width_approves_with_the_keyboard_alone(people: Reviewer, browser: Browser) -> None:
     loop = people.loop
     model, arn, run_id = promoting(people)
@@ -260,7 +241,6 @@ def test_a_reviewer_at_a_phones_width_approves_with_the_keyboard_alone(people: R
     ]
 
 
-@in_a_browser
 @pytest.mark.threat("page-of-another-site")
 def test_no_page_of_another_site_decides_anything(people: Reviewer, browser: Browser) -> None:
     """A page of another port, which a browser calls the same site, posts the very form."""
@@ -286,7 +266,6 @@ def test_no_page_of_another_site_decides_anything(people: Reviewer, browser: Bro
     loop.ended(arn)
 
 
-@in_a_browser
 def test_every_page_is_whole_for_everybody_and_gives_pictures_of_the_page(people: Reviewer, browser: Browser) -> None:
     """Axe finds nothing, light on a desk and dark at a phone's width, which nothing is wider than."""
     loop = people.loop
@@ -336,7 +315,4 @@ def looked_at(page: Page) -> list[Any]:
     """What axe finds, and what is wider than the page."""
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     found: list[Any] = ["wider than the window"] if wide else []
-    if AXE.is_file():
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found += page.evaluate("async () => (await axe.run()).violations.map(each => [each.id, each.nodes[0].html])")
-    return found
+    return [*found, *violations(page)]

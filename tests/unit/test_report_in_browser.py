@@ -1,17 +1,13 @@
 """The report in a real Chromium: axe-core finds nothing in either colour scheme, and it prints on two pages.
 
-Without a Chromium, or without axe-core (``AXE=<path of axe.min.js>``, or ``npm install axe-core`` here), these tests are
-skipped, and only they; ``page_check`` looks at every page without a browser.
+Without a Chromium, or without axe-core, these tests are skipped, and only they; ``page_check`` looks at every page without a
+browser.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,31 +16,13 @@ from ops.life_page import life_page, models_page
 from ops.model_life import life_of
 from orchestration.domain.run_report import RunRecords
 from orchestration.steps.reports import pages
+from tests.chromium import violations
 from tests.unit.fakes import World
 from tests.unit.history import promoted
 from tests.unit.test_run_report import hostile_records, records, rejected_by_gate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-AXE = Path(os.environ.get("AXE") or "node_modules/axe-core/axe.min.js")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One headless Chromium, which ends with the module."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - each worker would import it, and one may use it
-
-    arguments = ["--no-sandbox", "--no-zygote", "--disable-gpu", "--headless=shell"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +45,14 @@ def made() -> dict[str, str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["promoted", "rejected", "hostile", "a life", "all models"])
 def test_axe_finds_nothing(name: str, scheme: str, browser: Browser, made: dict[str, str]) -> None:
-    if not AXE.is_file():
-        pytest.skip("no axe-core (npm install axe-core, or AXE=<axe.min.js>)")
     # The page itself forbids scripts; only here it does not.
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type] # one of the two
     try:
         page = context.new_page()
         page.set_content(made[name])
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("async () => (await axe.run()).violations.map(each => [each.id, each.nodes[0].html])")
+        assert violations(page) == []
     finally:
         context.close()
-    assert found == []
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
