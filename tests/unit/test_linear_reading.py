@@ -19,7 +19,7 @@ from orchestration.domain.conclusion import Failure
 from orchestration.domain.documents import Document
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.evaluation import Standing, evaluate
-from orchestration.domain.json_values import json_object, model_name, number, s3_uri, text
+from orchestration.domain.json_values import json_object, model_name, number, s3_addresses, s3_uri, text
 from orchestration.domain.policy import Evaluation, GuardMetric, parse_policy, target_kind
 from orchestration.domain.signal import Violation
 from orchestration.domain.signals import alarm, drift_report, model_monitor, read_signal
@@ -231,6 +231,10 @@ READERS: Final[dict[str, Kind]] = {
         drift_report,
         "1.1",
     ),
+    **{
+        f"addresses written as {escape}": words(escape, s3_addresses)
+        for escape in ("\\", "\\u005c", "u005c", "\\u005cu005c", "s3:\\/\\/")
+    },
     "an address of the page": page("rawQueryString", "run=%4&"),
     "one field of an address": page("rawQueryString", "%4%41"),
     "a form": page("body", "comment=%0&"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from orchestration.domain.aws_images import AWS_ACCOUNTS, is_aws_registry
 from orchestration.domain.boundary import Boundary
-from orchestration.domain.json_values import s3_addresses
 from orchestration.domain.origins import Origins, champion_buckets, repository
 
 MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:loop-retraining"
@@ -242,19 +240,6 @@ def test_a_hyperparameter_is_read_as_json_too(hidden: str) -> None:
     """SageMaker's training toolkit reads each as JSON, so an escape would hide where the code comes from."""
     found = list(origins(CHAMPION).findings({"HyperParameters": {"sagemaker_submit_directory": hidden}}, "request"))
     assert found
-
-
-@pytest.mark.parametrize("texture", ["\\", "\\u005c", "u005c", "\\u005cu005c", "s3:\\/\\/"])
-def test_escapes_are_read_in_linear_time(texture: str) -> None:
-    """By ratio, so that a slow machine does not matter."""
-
-    def seconds(count: int) -> float:
-        began = time.process_time()
-        s3_addresses(texture * count)
-        return time.process_time() - began
-
-    seconds(20_000)
-    assert seconds(200_000) < 30 * max(seconds(20_000), 0.002)
 
 
 def test_a_request_may_use_keys_the_role_that_is_passed_and_what_aws_shares() -> None:

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import select
 import socket
 import sys
 import time
@@ -469,7 +470,7 @@ def test_a_second_request_on_a_connection_is_never_read(page: Page) -> None:
 def test_stalled_and_half_sent_requests_hold_up_nobody_and_are_let_go(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(server, "READ_SECONDS", 2.0)
     held = [socket.create_connection(("127.0.0.1", page.port), timeout=20) for _ in range(12)]
     try:
         for number, connection in enumerate(held):
@@ -478,10 +479,9 @@ def test_stalled_and_half_sent_requests_hold_up_nobody_and_are_let_go(
                     number % 4
                 ]
             )
-        began = time.monotonic()
 
         assert page.ask().status == 200
-        assert time.monotonic() - began < 0.9
+        assert select.select(held, [], [], 0)[0] == []  # none had to end first
         for connection in held:
             while connection.recv(65_536):
                 pass
