@@ -232,7 +232,7 @@ READERS: Final[dict[str, Kind]] = {
         "1.1",
     ),
     **{
-        f"addresses written as {escape}": words(escape, s3_addresses)
+        f"addresses written as {escape}": words(escape, s3_addresses, slow=True)
         for escape in ("\\", "\\u005c", "u005c", "\\u005cu005c", "s3:\\/\\/")
     },
     "an address of the page": page("rawQueryString", "run=%4&"),
