@@ -27,7 +27,8 @@ import pytest
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.s3.models import FakeKey
+from moto.s3 import urls
+from moto.s3.models import FakeKey, S3Backend
 
 from ops import cli
 from ops.audit.gathered import Report
@@ -447,7 +448,7 @@ class World:
         )
 
     def audited(self) -> Report:
-        """What an audit finds, asked by a reviewer; of most records in the bucket the table knows nothing any more."""
+        """What an audit finds, asked by a reviewer."""
         session, name = self.recorders[REVIEWER].listen(boto3.Session()), self.stack.name
         reading = Reading(
             session.client("s3"),
@@ -1039,6 +1040,7 @@ def play_reviewed(world: World) -> None:
 
 
 PLAYS: Final = (
+    play_reviewed,  # first: an audit looks at every record there is
     play_signals,
     play_captured_events,
     play_promoted,
@@ -1063,7 +1065,6 @@ PLAYS: Final = (
     play_policies,
     play_silent,
     play_taken_over,
-    play_reviewed,
 )
 
 FORM: Final = {
@@ -1098,6 +1099,8 @@ def living(stack: Stack | None = None) -> Iterator[World]:
         entered.enter_context(mock_aws())
         # For each listing moto copies every version there is; their grants nobody changes here.
         entered.enter_context(patch.object(FakeKey, "__deepcopy__", lambda key, _memo: copy.copy(key), create=True))
+        # For each request moto imports its paths of S3 again.
+        entered.enter_context(patch.object(S3Backend, "_url_module", urls))
         _deploy(stack)
         world = World(stack)
         world.begin_anew()
