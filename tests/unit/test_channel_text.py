@@ -548,7 +548,7 @@ def test_a_cell_is_coloured_where_the_loop_says_pass_and_nowhere_else() -> None:
     shown_page = Outline(
         render(View("t", "k", "n", sections=sections_of(asked(data={"verdict": verdict, "votes": votes}), NOW)))
     )
-    coloured = [{"pass", "fail"} & set(cell["class"].split()) for cell in shown_page.all("td")]
+    coloured = [{"pass", "fail"} & set((cell["class"] or "").split()) for cell in shown_page.all("td")]
     assert [classes for classes in coloured if classes] == [{"fail"}]
 
 
