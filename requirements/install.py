@@ -154,7 +154,9 @@ def install_node_linters(folder: Path) -> None:
     stamp = folder / "node_modules" / "up-to-date"
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None or _node_major(node) < OLDEST_NODE:
-        print(f"Node {OLDEST_NODE} or newer not found: asl-validator, amazon-states-language-service and axe-core are skipped")
+        print(
+            f"Node {OLDEST_NODE} or newer not found: asl-validator, amazon-states-language-service and axe-core are skipped"
+        )
         return
     wanted = _key(folder / "package.json", folder / "package-lock.json")
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -163,7 +165,9 @@ def install_node_linters(folder: Path) -> None:
     try:
         _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
     except (subprocess.CalledProcessError, OSError) as error:
-        print(f"npm could not install them ({error}): asl-validator, amazon-states-language-service and axe-core are skipped")
+        print(
+            f"npm could not install them ({error}): asl-validator, amazon-states-language-service and axe-core are skipped"
+        )
         shutil.rmtree(folder / "node_modules", ignore_errors=True)
         return
     stamp.write_text(wanted)
