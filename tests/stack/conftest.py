@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 
 from local.embedded_aws import EmbeddedAws
+from tests.stack import aws_cli
 from tests.stack.loop import Loop, deployed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cli() -> Iterator[None]:
+    """The AWS CLI in this process. Demos and what is installed are processes of their own, and start it as it is started."""
+    with patch("ops.stack_deployment.aws", aws_cli.aws):
+        yield
 
 
 @pytest.fixture(scope="session")

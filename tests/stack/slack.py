@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ops.stack_deployment import aws
+from ops import stack_deployment
 from ops.template import sources
 from tests.stack.loop import Loop
 
@@ -112,7 +112,7 @@ class Channel:
         assert matched is not None, command
         function, payload, region = matched.groups()
         key, answer = self.loop.aws.key_of(member), folder / "answer.json"
-        aws(
+        stack_deployment.aws(
             *("lambda", "invoke", "--function-name", function),
             *("--payload", payload, "--region", region, str(answer)),
             environment={

@@ -10,7 +10,7 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -25,6 +25,10 @@ from tests.stack.loop import BETTER, CHAMPION, Loop
 from tests.stack.reviewer import ASKS, FORM, Reviewer, url_event
 from tests.stack.slack import Channel
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PHONE: Final = {"width": 360, "height": 740}
 PAIR: dict[str, Any] = {
     "actions": {"critical": "approve"},
     "approval": {"training": "always", "approvals_needed": 2},
@@ -637,6 +641,94 @@ class TestSignedAccess:
         )
         assert str(urllib.parse.urlsplit(terminal.loop.outputs["ApprovalUrl"]).hostname) not in told
         assert "nonce" not in told
+
+
+# With a phone: Chromium without JavaScript opens the link, and the keyboard decides.
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Page:
+    """A phone without JavaScript."""
+    profile = browser.new_context(viewport=PHONE, java_script_enabled=False, locale="en-GB")  # type: ignore[arg-type] # a plain dict
+    return profile.new_page()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, phone: Page) -> Page:
+    """The same in each colour scheme."""
+    phone.emulate_media(color_scheme=request.param)
+    return phone
+
+
+def link(reviewer: Reviewer, run_id: str, nonce: str) -> str:
+    """The address in a link."""
+    return f"{reviewer.page}?{urllib.parse.urlencode({'run': run_id, 'nonce': nonce})}"
+
+
+@pytest.fixture(scope="module")
+def address(link_loop: Loop, waiting_by_link: tuple[str, str, str]) -> str:
+    """The address in the link of a run that goes on asking."""
+    _, run_id, nonce = waiting_by_link
+    return link(Reviewer(link_loop), run_id, nonce)
+
+
+def focused(page: Page) -> str:
+    """Accessible text of what has the focus; scripts of the test run outside the page's own ban on scripts."""
+    return page.locator(":focus").inner_text()
+
+
+def test_a_reviewer_approves_with_the_keyboard_and_the_run_goes_on(link_loop: Loop, page: Page) -> None:
+    reviewer, complaints = Reviewer(link_loop), list[str]()
+    arn, run_id, nonce = reviewer.asked_by_link(link_loop.model(**ASKS))
+    page.on("console", lambda message: complaints.append(message.text))
+
+    answered = page.goto(link(reviewer, run_id, nonce))
+
+    assert answered is not None
+    assert answered.status == 200
+    assert page.get_by_role("heading", level=1).inner_text().startswith("Approve the training of")
+    page.get_by_label("Comment").focus()
+    page.keyboard.type("seen on the train <b>&</b>")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Approve the training"
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", level=1).get_by_text("Decided").wait_for()
+    assert "The run goes on" in page.get_by_role("status").inner_text()
+    assert "seen on the train <b>&</b>" in page.get_by_role("table", name="Answers so far").inner_text()
+    assert reviewer.loop.ended(arn).output["outcome"] == "PROMOTED"
+    assert reviewer.loop.statuses(run_id)[2] == "TRAINING_APPROVED"
+    assert complaints == []
+
+
+def test_the_keyboard_reaches_everything_in_the_order_it_is_read(address: str, page: Page) -> None:
+    page.goto(address)
+
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.locator(":focus").count() == 0:
+            break
+        reached.append(page.locator(":focus").get_attribute("name") or focused(page))
+
+    assert reached == ["To your decision", "comment", "decision", "decision"]
+
+
+def test_the_page_fits_a_phone(address: str, page: Page) -> None:
+    page.goto(address)
+
+    body, button = page.locator("body").bounding_box(), page.get_by_role("button").first.bounding_box()
+
+    assert body is not None
+    assert button is not None
+    assert body["width"] <= PHONE["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], "it scrolls sideways"
+    assert page.locator("details, [hidden]").count() == 0
+    assert button["height"] >= 44
+    for section in page.locator("section").all():
+        box = section.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
 
 
 def _sha256(body: bytes) -> str:

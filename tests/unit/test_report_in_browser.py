@@ -16,13 +16,13 @@ from ops.life_page import life_page, models_page
 from ops.model_life import life_of
 from orchestration.domain.run_report import RunRecords
 from orchestration.steps.reports import pages
-from tests.chromium import violations
+from tests.chromium import OF_COLOUR, violations
 from tests.unit.fakes import World
 from tests.unit.history import promoted
 from tests.unit.test_run_report import hostile_records, records, rejected_by_gate
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
@@ -42,30 +42,32 @@ def made() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    """Where reports are opened, one after the other."""
+    return browser.new_context().new_page()
+
+
+@pytest.fixture(scope="module")
+def scripted(browser: Browser) -> Page:
+    """The same for axe: a report itself forbids scripts, only here it does not."""
+    return browser.new_context(bypass_csp=True).new_page()
+
+
 @pytest.mark.parametrize("name", ["promoted", "rejected", "hostile", "a life", "all models"])
-def test_axe_finds_nothing(name: str, scheme: str, browser: Browser, made: dict[str, str]) -> None:
-    # The page itself forbids scripts; only here it does not.
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type] # one of the two
-    try:
-        page = context.new_page()
-        page.set_content(made[name])
-        assert violations(page) == []
-    finally:
-        context.close()
+def test_axe_finds_nothing(name: str, scripted: Page, made: dict[str, str]) -> None:
+    scripted.emulate_media(color_scheme="light")
+    scripted.set_content(made[name])
+    assert violations(scripted) == []
+    scripted.emulate_media(color_scheme="dark")
+    assert violations(scripted, *OF_COLOUR) == []
 
 
-@pytest.mark.parametrize("paper", ["A4", "Letter"])
 @pytest.mark.parametrize("name", ["promoted", "rejected", "hostile"])
-def test_a_report_prints_on_two_pages(name: str, paper: str, browser: Browser, made: dict[str, str]) -> None:
-    context = browser.new_context()
-    try:
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.set_content(made[name])
-        printed = page.pdf(format=paper)
-    finally:
-        context.close()
+def test_a_report_prints_on_two_pages(name: str, page: Page, made: dict[str, str]) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.set_content(made[name])
+    for paper in ("A4", "Letter"):
+        assert 1 <= len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) <= 2, paper
     assert complaints == []
-    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
