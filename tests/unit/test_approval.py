@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.domain.contracts import Next
+from orchestration.domain.records import sha256
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.times import duration
 from orchestration.domain.votes import (
@@ -222,6 +223,7 @@ class TestVotes:
         said = refused_unnamed(Via.CHANNEL, data)
         assert (said is None) is may
         assert may or ("the policy" in str(said) and "approve from a terminal" in str(said))
+        assert may or channel == "never" or f"none of the channel's at severity {severity or 'unknown'}: " in str(said)
         assert refused_unnamed(Via.LINK, data) is None
 
     @pytest.mark.parametrize(
@@ -305,6 +307,8 @@ class TestVotes:
             ({"voters": ["ana"]}, True),
             ({"voters": ["ana"], "asked_by": ["ana"]}, False),
             ({"voters": ["an*"], "asked_by": ["ana"]}, True),
+            ({"voters": ["an*"], "approvals_needed": 2}, True),
+            ({"voters": ["an*", "bob"], "approvals_needed": 2, "asked_by": ["bob"]}, True),
             ({"voters": ["ana"], "deputies": ["bob"], "asked_by": ["ana"]}, True),
             ({"voters": ["ana"], "approvals_needed": 2}, False),
             ({"voters": ["ana", "ana"], "approvals_needed": 2}, False),
@@ -350,6 +354,9 @@ class TestVotes:
         for answer in Answer:
             verdict = counted([], vote(by, answer, via=via), voters=voters)
             assert (verdict.code, verdict.ruling) == (VoteCode.NO_VOTER, None)
+            as_deputy = MayAnswer((ADA,), ("*",), after(0)).refusal(vote(by, answer, via=via), after(1))
+            assert as_deputy is not None
+            assert as_deputy[0] is VoteCode.NO_VOTER
 
     def test_an_approval_asked_for_by_an_earlier_release_takes_a_link_of_one(self) -> None:
         assert refused_unnamed(Via.LINK, {"approvals_needed": 1}) is None
@@ -406,6 +413,11 @@ class TestNonces:
 
         assert matches_nonce(nonce_hash("one", Via.CHANNEL, **self.FACTS), hashes)
         assert not matches_nonce(nonce_hash("one", Via.LINK, **self.FACTS), hashes)
+
+    @pytest.mark.parametrize(("via", "word"), [(Via.LINK, "approval-link"), (Via.CHANNEL, "approval-channel")])
+    def test_what_an_earlier_release_stored_of_a_nonce_matches_it(self, via: Via, word: str) -> None:
+        stored = sha256(f"{word}\x1fone\x1fr1:approval:training\x1f{'a' * 64}\x1f{self.FACTS['deadline']}")
+        assert nonce_hash("one", via, **self.FACTS) == stored
 
 
 def test_a_comment_keeps_its_lines_and_its_markup_and_loses_control_characters() -> None:

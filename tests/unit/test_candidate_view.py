@@ -118,9 +118,12 @@ PLAN: dict[str, Any] = {
         "ProductionVariants": [
             {"VariantName": "all", "ModelName": "fraud-2", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2},
             {"VariantName": "b", "ModelName": "other", "ServerlessConfig": {"MemorySizeInMB": 2048}},
-            {"VariantName": "c", "ModelName": "third"},
+            {"VariantName": "c", "ModelName": "third", "ServerlessConfig": {"MaxConcurrency": 5}},
         ],
-        "ShadowProductionVariants": [{"VariantName": "s", "ModelName": "fraud-2", "InstanceType": "ml.m5.large"}],
+        "ShadowProductionVariants": [
+            {"VariantName": "s", "ModelName": "fraud-2", "InstanceType": "ml.m5.large"},
+            {"VariantName": "t", "ModelName": "fraud-2"},
+        ],
     },
     "update_endpoint": {
         "RetainAllVariantProperties": True,
@@ -159,8 +162,9 @@ def test_a_reviewer_sees_endpoint_configs_models_instances_and_how_it_is_moved_a
                 (
                     ("all", "fraud-1", "fraud-2", "2 x ml.m5.large"),
                     ("b", "other", "other", "serverless, 2048 MB"),
-                    ("c", "third", "third", "not known"),
+                    ("c", "third", "third", "serverless, not known MB"),
                     ("s (shadow)", "fraud-1", "fraud-2", "not known x ml.m5.large"),
+                    ("t (shadow)", "fraud-1", "fraud-2", "not known"),
                 ),
             ),
         ),
@@ -265,6 +269,9 @@ def test_several_containers_are_numbered_and_the_input_of_a_teams_deployment_is_
     deployment = {"kind": "pipeline", "input": {"model_data_url": "s3://a/m", "image": IMAGE}}
     (table,) = artifacts_section(DATA, {"answer": {"plan": deployment}}, {}, None).tables
     assert table.rows == (("Artifact", "s3://a/m", "not known"), ("Image", IMAGE, "sha256:" + "c" * 64))
+    deployment["input"] = {"model_data_url": "s3://a/m"}
+    (table,) = artifacts_section(DATA, {"answer": {"plan": deployment}}, {}, None).tables
+    assert table.rows == (("Artifact", "s3://a/m", "not known"),)
 
 
 def test_what_names_no_image_says_so() -> None:

@@ -94,6 +94,7 @@ def test_a_signal_without_a_source_is_stopped_by_no_sources_switch() -> None:
 def test_the_reason_of_a_switch_is_told_as_a_sentence(reason: str, told: str) -> None:
     sentence = paused_sentence(replace(switch("global"), reason=reason))
     assert sentence == f"Paused (global) by ana since 2026-03-02 00:00 UTC: {told}"
+    assert " since spring: " in paused_sentence(replace(switch("global"), since="spring"))
 
 
 def test_a_run_whose_policy_was_deleted_is_stopped() -> None:

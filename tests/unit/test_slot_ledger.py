@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from orchestration.domain.contracts import DueKind
-from orchestration.domain.slots import Holder, SlotLedger, Waiter, grant, release
+from orchestration.domain.slots import Holder, SlotLedger, Waiter, grant, joined_at, release
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.training_slots import change_slots, give_back_slot
 from tests.unit.fakes import World
@@ -133,6 +134,20 @@ def test_a_holder_is_found_by_its_run() -> None:
     assert found is not None
     assert found.run_id == "run-1"
     assert ledger.holder("run-2") is None
+
+
+@pytest.mark.parametrize(
+    ("last", "joined"),
+    [
+        (None, "2026-03-02T12:00:00+00:00"),
+        ("2026-03-02T11:59:59.999999+00:00", "2026-03-02T12:00:00+00:00"),
+        ("2026-03-02T12:00:00+00:00", "2026-03-02T12:00:00.000001+00:00"),
+        ("2026-03-02T12:00:05+00:00", "2026-03-02T12:00:05.000001+00:00"),
+    ],
+)
+def test_whoever_joins_the_queue_waits_since_later_than_the_last_in_it(last: str | None, joined: str) -> None:
+    before = None if last is None else Waiter("run-0", "churn", last)
+    assert joined_at("2026-03-02T12:00:00+00:00", before) == joined
 
 
 def test_the_queue_is_read_no_further_than_slots_are_free() -> None:

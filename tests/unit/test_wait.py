@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Next, Status, WaitKind
+from orchestration.domain.jobs import Job, Use
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, Wait, WaitState, overdue, parse_wait_id, wait_id
@@ -35,6 +36,15 @@ outputs = st.builds(
     baseline_statistics_uri=texts,
     baseline_constraints_uri=texts,
 )
+jobs = st.builds(
+    Job,
+    use=st.sampled_from(Use),
+    name=st.just("job"),
+    instances=st.just((("ml.m5.large", 2),)),
+    seconds=st.floats(0, 9),
+    spot=st.booleans(),
+    unknown=st.none() | st.just("Why."),
+)
 results = st.builds(
     Result,
     next=st.sampled_from(Next),
@@ -44,6 +54,7 @@ results = st.builds(
     ruling=st.none() | rulings,
     again=st.booleans(),
     withdrawn=st.booleans(),
+    jobs=st.lists(jobs, max_size=2).map(tuple),
 )
 
 
