@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from unittest.mock import patch
@@ -22,6 +23,9 @@ def aws(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """
     printed, said = io.StringIO(), io.StringIO()
     with patch.dict(os.environ, environment or {}), chdir(ROOT), redirect_stdout(printed), redirect_stderr(said):
+        if "deploy" in arguments:
+            # The CLI names a change set by the second, and CloudFormation takes a name once.
+            time.sleep(1 - time.time() % 1)
         status = create_clidriver().main(list(arguments))
     if status != 0:
         raise DeploymentError(
