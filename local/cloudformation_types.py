@@ -288,6 +288,7 @@ class _CustomAction:
         problems = [report.generate_report()] if report.has_errors() else [*constraint_problems(asked, shape)]
         if problems:
             raise ValueError("; ".join(problems))
+        # No other partition has chat.
         return f"arn:aws:chatbot::{get_account_id()}:custom-action/{props['ActionName']}"
 
 

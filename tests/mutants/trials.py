@@ -88,7 +88,7 @@ class Reach:
     """How many lines each test reaches: the fewer, the more it says of each."""
 
     def of(self, module: Module, mutant: Mutant, mentions: Mentions, limit: float) -> tuple[list[str], bool]:
-        """Names of the tests that may notice a mutant, the nearest first, within ``limit`` seconds.
+        """Names of the tests that may notice a mutant, the nearest and the quickest in turns, within ``limit`` seconds.
 
         With them: True when the mutant has to be there before the tests are imported.
         """
@@ -181,7 +181,7 @@ def try_all(
     Args:
         tried: the mutants with their modules.
         workers: how many at once.
-        limit: seconds of tests for each mutant, the nearest first.
+        limit: seconds of tests for each mutant, the nearest and the quickest in turns.
         told: hears of each, in no certain order.
         killers: the test to try each with, as ``file::name``, instead of those that reach it.
 

@@ -75,7 +75,7 @@ def ask_for_sweep(ports: ApprovalPorts, ahead_seconds: int = 0) -> bool:
     """Have what is due, or will be within so many seconds, done now; the next sweep of the schedule does it otherwise. False when it could not be asked for."""
     try:
         ports.channels.request_sweep(ahead_seconds)
-    except Exception:
+    except Exception:  # what is due is written already, and the schedule's sweep finds it
         LOG.exception("SweepNotRequested")
         return False
     return True
