@@ -64,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--files", nargs="*", default=[], metavar="WORD", help="only modules whose path has a word")
     parser.add_argument("--match", default="", metavar="REGEX", help="only changes whose line of the report matches")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="mutants at once")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of tests for each mutant, the nearest and the quickest in turns (5)")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="of tests for each mutant, the nearest and the quickest in turns (5)"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget the verdicts of earlier runs")
     parser.add_argument("--table", action="store_true", help="try nothing, write the table of what was tried so far")
     parser.add_argument("--known", action="store_true", help="only those of known.toml")
