@@ -106,14 +106,14 @@ sbom: setup ## Write what is deployed and developed with, as CycloneDX
 	@$(OPS)sbom
 
 lock: setup ## Resolve requirements/*.in again (UPGRADE=1 takes newer)
-	@for name in uv dev scanners taskcat; do \
+	@for name in uv dev scanners streams taskcat; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built and cached (ALL=1: environments too)
 	@rm -rf build $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
-	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-taskcat requirements/node/node_modules,:)
+	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-streams $(VENV)-taskcat requirements/node/node_modules,:)
 
 ##@ Deploy (STACK=retraining, REGION=, ACCOUNT= refuses any other account)
 

@@ -2,6 +2,7 @@
 
     python requirements/install.py dev                # .venv from requirements/dev.txt
     python requirements/install.py scanners           # .venv-scanners from requirements/scanners.txt
+    python requirements/install.py streams            # .venv-streams from requirements/streams.txt
     python requirements/install.py taskcat            # .venv-taskcat from requirements/taskcat.txt
     python requirements/install.py node               # requirements/node/node_modules from package-lock.json
 
@@ -33,7 +34,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-ENVIRONMENTS = {"dev": ".venv", "scanners": ".venv-scanners", "taskcat": ".venv-taskcat"}
+ENVIRONMENTS = {"dev": ".venv", "scanners": ".venv-scanners", "streams": ".venv-streams", "taskcat": ".venv-taskcat"}
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 18
 

@@ -51,7 +51,7 @@ def test_every_requirement_of_a_lock_is_pinned_with_hashes_and_names_no_index(lo
     assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links|--trusted-host", text)
 
 
-@pytest.mark.parametrize("name", ["uv", "dev", "scanners", "taskcat"])
+@pytest.mark.parametrize("name", ["uv", "dev", "scanners", "streams", "taskcat"])
 def test_a_lock_holds_every_requirement_of_its_source(name: str) -> None:
     source = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8")
     lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
@@ -77,6 +77,7 @@ def test_the_npm_lock_holds_hashes_and_names_no_registry() -> None:
     [
         ".venv/bin/python",
         ".venv-scanners/bin/python",
+        ".venv-streams/bin/python",
         ".venv-taskcat/bin/python",
         "build/orchestration.zip",
         "requirements/node/node_modules/asl-validator/package.json",
