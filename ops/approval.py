@@ -125,5 +125,5 @@ def _counted_as(stack: Stack, run_id: str, told: dict[str, Any]) -> dict[str, An
         "arn": own["arn"],
         "proven_by": own.get("proven_by") or None,
         "counted": len(approvals),
-        "needed": int(asked.data.get("approvals_needed", 1)),
+        "needed": asked.approvals_needed,
     }

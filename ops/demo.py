@@ -452,7 +452,7 @@ def _approval(scene: Scene, run_id: str, *, yes: bool) -> tuple[str, Answer]:
     story.line(f"{change['endpoint']} would serve {change['wanted_config']}")
     who = stack.client("sts").get_caller_identity()["Arn"]
     story.line(
-        f"{wait.data['approvals_needed']} approval of whoever has the stack's ReviewerPolicy decides; without an answer until "
+        f"{wait.approvals_needed} approval of whoever has the stack's ReviewerPolicy decides; without an answer until "
         f"{wait.deadline[:16]} UTC it is a no"
     )
     desk = Desk(SignedIn(lambda: stack), minutes=PAGE_MINUTES)

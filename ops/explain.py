@@ -24,7 +24,7 @@ from orchestration.domain.json_values import json_object, mapping, text
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import undecided_key
 from orchestration.domain.signal import rejection_id
-from orchestration.domain.votes import MayAnswer
+from orchestration.domain.votes import MayAnswer, unweighable
 
 if TYPE_CHECKING:
     from ops.stack import Stack
@@ -99,7 +99,12 @@ def _asked(stack: Stack, heard: Heard) -> dict[str, str | None] | None:
     wait = next((each for each in waits if each.kind is WaitKind.APPROVAL and not each.resolved), None)
     if wait is None:
         return None
-    said = MayAnswer.of(wait.data, wait.parked_at).said(datetime.now(UTC), datetime.fromisoformat(wait.deadline))
+    broken = unweighable(wait)
+    said = (
+        {"may answer": broken}
+        if broken is not None
+        else MayAnswer.of(wait.data, wait.parked_at).said(datetime.now(UTC), datetime.fromisoformat(wait.deadline))
+    )
     return {
         "subject": wait.subject,
         "until": wait.deadline,

@@ -9,12 +9,13 @@ import click
 
 from ops.history import run_of
 from ops.invocation import legal_identity, stack_command
+from ops.review.reading import speaker_of
 from ops.terminal import Styled
-from orchestration.domain.approval_view import sections_of
+from orchestration.domain.approval_view import approval_view
 from orchestration.domain.commands import WHY
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import sequence
-from orchestration.domain.votes import MayAnswer
+from orchestration.domain.votes import MayAnswer, unweighable
 from orchestration.steps.approval_reading import asked_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ops.stack import Stack
     from ops.terminal import Terminal
     from orchestration.domain.page import Section
+    from orchestration.domain.review_page import View
     from orchestration.domain.wait import Wait
 
 
@@ -39,13 +41,17 @@ def waits(stack: Stack, terminal: Terminal, *, run: str) -> int:
         found = [wait for wait in stack.table.waits_of_run_without_tokens(run) if not wait.resolved]
     else:
         found = sorted(stack.table.waits_without_tokens(), key=lambda wait: wait.parked_at)
-    seen = [_sections(stack, wait) if run else None for wait in found]
+    seen = [_view(stack, wait) if run else None for wait in found]
     documents = [wait_document(wait) for wait in found]
     terminal.answer(
         {
             "waits": [
-                {**each, "sections": None if sections is None else [section.as_json() for section in sections]}
-                for each, sections in zip(documents, seen, strict=True)
+                {
+                    **each,
+                    "remarks": [] if view is None else _remarks(view),
+                    "sections": None if view is None else [section.as_json() for section in view.sections],
+                }
+                for each, view in zip(documents, seen, strict=True)
             ]
         }
     )
@@ -53,18 +59,32 @@ def waits(stack: Stack, terminal: Terminal, *, run: str) -> int:
         terminal.say(f"Run {run} waits for nothing. Its life:" if run else "Nothing is parked.")
     if run and not found:
         terminal.command(stack.place.command("history", run=run))
-    for place, (each, sections) in enumerate(zip(documents, seen, strict=True)):
+    for place, (each, view) in enumerate(zip(documents, seen, strict=True)):
         if place:
             terminal.say()
-        _say(stack, terminal, each, sections)
+        _say(stack, terminal, each, view)
     return 0
 
 
-def _sections(stack: Stack, wait: Wait) -> tuple[Section, ...] | None:
+def _view(stack: Stack, wait: Wait) -> View | None:
     """What a reviewer sees of an approval; None of a wait that is not for people."""
     if wait.kind is not WaitKind.APPROVAL:
         return None
-    return sections_of(asked_of(stack.table, stack.bucket, wait), datetime.now(UTC))
+    return approval_view(asked_of(stack.table, stack.bucket, wait), speaker_of(stack), datetime.now(UTC))
+
+
+def _remarks(view: View) -> list[str]:
+    """What keeps answers from counting, or cannot be shown."""
+    return [*([view.notice] if view.tone == "warn" else []), *([view.hint] if view.hint else [])]
+
+
+def _step(wait: Wait) -> str:
+    """What comes at the time of a wait's next step."""
+    if wait.kind is not WaitKind.APPROVAL:
+        return "the loop looks again"
+    if wait.next_step_at >= wait.deadline:
+        return "no answer means no"
+    return "people are reminded" if wait.step == 0 else "the escalation topic hears"
 
 
 def wait_document(wait: Wait) -> dict[str, Any]:
@@ -72,6 +92,7 @@ def wait_document(wait: Wait) -> dict[str, Any]:
     data = wait.data
     asked = wait.kind is WaitKind.APPROVAL
     said = "" if data.get("accepted") else data.get("said", "")
+    broken = unweighable(wait) if asked else None
     return {
         "kind": str(wait.kind),
         "subject": wait.subject,
@@ -80,23 +101,26 @@ def wait_document(wait: Wait) -> dict[str, Any]:
         "names": [name.partition(":")[2] for name in data.get("names", ())],
         "parked_at": wait.parked_at,
         "next_step_at": wait.next_step_at,
+        "next_step": _step(wait),
         "until": str(data.get("until") or wait.deadline),
         "why": str(data.get("why") or (said and f"AWS has not taken it yet: {said}") or "") or None,
         "approval": {
             "counted": len(sequence(data.get("votes"))),
-            "needed": int(data.get("approvals_needed", 1)),
+            "needed": wait.approvals_needed,
             "counted_as": [vote["by"] for vote in sequence(data.get("votes"))],
             "asked_by": list(data.get("asked_by") or ()),
             "voters": list(data.get("voters") or ()),
             "deputies": list(data.get("deputies") or ()),
-            "deputies_from": MayAnswer.of(data, wait.parked_at).since.isoformat() if data.get("deputies") else None,
+            "deputies_from": MayAnswer.of(data, wait.parked_at).since.isoformat()
+            if data.get("deputies") and broken is None
+            else None,
         }
         if asked
         else None,
     }
 
 
-def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], sections: tuple[Section, ...] | None) -> None:
+def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], view: View | None) -> None:
     approval = wait["approval"]
     what = f"approval of {wait['subject']}" if approval else wait["kind"]
     terminal.say(Styled("bold", f"{what}, {wait['model']}"), hang=2)
@@ -105,7 +129,7 @@ def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], sections: tuple
     facts: list[tuple[str, str | None]] = [
         ("waits for", f"people, {approval['counted']} of {approval['needed']} said yes" if approval else named or None),
         ("since", wait["parked_at"][:19]),
-        ("next step", wait["next_step_at"][:19]),
+        ("next step", f"{wait['next_step_at'][:19]}, {wait['next_step']}"),
         ("until", wait["until"][:19]),
         ("why", wait["why"]),
     ]
@@ -117,8 +141,10 @@ def _say(stack: Stack, terminal: Terminal, wait: dict[str, Any], sections: tuple
             ("deputies", _deputies(approval)),
         ]
     terminal.facts(facts)
-    if sections is not None:
-        say_sections(terminal, sections)
+    if view is not None:
+        for remark in _remarks(view):
+            terminal.say(f"  {remark}", hang=2)
+        say_sections(terminal, view.sections)
     elif approval:
         terminal.say("  all there is to see of it, and the answers:")
         terminal.command(stack.place.command("waits", wait["run_id"]))

@@ -190,8 +190,9 @@ class Desk:
         if not own.rejects:
             return replace(view, form=None, notice=f"{view.notice} Your answer would not count: {own.why}", tone="warn")
         who = f"You answer as {person.name}." if person else ""
-        form = replace(form, approves=own.approves, reader=person.name if person else "")
-        return replace(view, form=form, hint=own.why or who)
+        # Where nobody can approve, neither can this reader.
+        form = replace(form, approves=form.approves and own.approves, reader=person.name if person else "")
+        return replace(view, form=form, hint=view.hint or own.why or who)
 
     def _unseen(self, stack: Stack, run_id: str, request: Request) -> Answer:
         """A run that is found by its id, which some reviewers may not: what lies under its model's name, they may."""

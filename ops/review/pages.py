@@ -21,7 +21,7 @@ from orchestration.domain.report_page import cell
 from orchestration.domain.review_page import STYLE as FORM_STYLE
 from orchestration.domain.switches import paused_sentence
 from orchestration.domain.times import duration, moment
-from orchestration.domain.votes import COMMENT_LIMIT
+from orchestration.domain.votes import COMMENT_LIMIT, unweighable
 from orchestration.steps.approvals import SUBJECTS
 
 if TYPE_CHECKING:
@@ -211,18 +211,21 @@ def _asks(asks: tuple[Asks, ...] | Refused, now: datetime) -> str:
 
 
 def _ask(each: Asks, position: int, now: datetime) -> str:
-    wait, data = each.wait, each.wait.data
+    wait, data, address = each.wait, each.wait.data, path_to("run", each.wait.run_id)
+    heading = f"{wait.subject.capitalize()} of {wait.model}"
+    broken = unweighable(wait)
+    if broken is not None:
+        said = f"<p>{cell(broken)}</p>\n<p>{link(address, f'Run {wait.run_id}')}</p>\n"
+        return _part(f"ask-{position}", html(heading), said, "notice asks warn")
     asked, deadline = datetime.fromisoformat(wait.parked_at), datetime.fromisoformat(wait.deadline)
     share = min(max((deadline - now) / (deadline - asked), 0.0), 1.0) if deadline > asked else 0.0
     left = f"{duration(deadline - now)} left" if now < deadline else "the time is over, which means no"
     given = sum(vote.get("answer") == "APPROVED" for vote in data.get("votes", ()))
-    heading = f"{wait.subject.capitalize()} of {wait.model}"
     notes = [
-        f"{left}, until {moment(wait.deadline)}; {given} of {data.get('approvals_needed') or 1} approvals given.",
+        f"{left}, until {moment(wait.deadline)}; {given} of {wait.approvals_needed} approvals given.",
         *([paused_sentence(each.paused)] if each.paused else []),
         *([f"Yours would not count: {each.standing.why}"] if each.standing.why else []),
     ]
-    address = path_to("run", wait.run_id)
     verb = "Look and decide" if each.standing.rejects else "Look at it"
     return (
         f'<section class="notice asks {"warn" if each.paused else "plain"}" aria-labelledby="ask-{position}">\n'

@@ -24,7 +24,7 @@ from orchestration.domain.messages import Speaker
 from orchestration.domain.people import Person, person_of
 from orchestration.domain.records import manifest_key
 from orchestration.domain.switches import KillSwitch, sources_of, switch_over
-from orchestration.domain.votes import Answer, Via, Vote, VoteCode, weigh
+from orchestration.domain.votes import Answer, Via, Vote, VoteCode, unweighable, weigh
 from orchestration.steps.approval_reading import asked_of
 from orchestration.steps.approvals import SUBJECTS
 
@@ -137,7 +137,8 @@ def standing(wait: Wait, person: Person | None, now: datetime) -> Standing:
         now: the time to judge at.
     """
     if person is None:
-        return Standing(approves=True, rejects=True)
+        broken = unweighable(wait)
+        return Standing(approves=broken is None, rejects=broken is None, why=broken or "")
 
     def verdict(answer: Answer) -> tuple[bool, str]:
         vote = Vote(answer, person.name, Via.TERMINAL, "", now.isoformat(), person.arn, str(person.proven_by))

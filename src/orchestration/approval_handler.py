@@ -238,8 +238,8 @@ def _state(wait: Wait) -> dict[str, Any]:
         "model": wait.model,
         "subject": wait.subject,
         "deadline": wait.deadline,
-        "approvals_needed": wait.data["approvals_needed"],
-        "votes": wait.data["votes"],
+        "approvals_needed": wait.approvals_needed,
+        "votes": wait.data.get("votes"),
         "decision": wait.result.ruling.decision if wait.result and wait.result.ruling else None,
     }
 

@@ -439,7 +439,7 @@ class World:
         return SimpleNamespace(
             place=Place("retraining", "us-east-1"),
             parameters={"ApprovalAccess": "LINK"},
-            outputs={"OperationsTopicArn": "arn:operations"},
+            outputs={"OperationsTopicArn": "arn:operations", "StateMachineArn": MACHINE},
             keys=refused,
             client=refused,
             table=HistoryTable(session.client("dynamodb"), name("HistoryTable")),

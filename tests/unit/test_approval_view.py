@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from orchestration.domain.approval_view import Asked, approval_view, clock_of, sections_of
-from orchestration.domain.contracts import WaitKind
+from orchestration.domain.approval_view import Asked, approval_view, clock_of, sections_of, told_view
+from orchestration.domain.contracts import Next, WaitKind
 from orchestration.domain.jobs import Job, Use
 from orchestration.domain.page import Section, Table, figure
 from orchestration.domain.review_page import Form, View
-from orchestration.domain.wait import Wait
+from orchestration.domain.switches import KillSwitch
+from orchestration.domain.votes import ApprovalDecision, Ruling, VoteCode
+from orchestration.domain.wait import Result, Wait
 from tests.unit.fakes import SETTINGS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -29,7 +32,7 @@ def asked(subject: str = "training", **given: Any) -> Asked:
         "data": {},
     }
     about |= {key: given.pop(key) for key in [*given] if key in about}
-    about["data"] = {"approvals_needed": 1, "ladder": LADDER, **about["data"]}
+    about["data"] = {"approvals_needed": 1, "ladder": LADDER, "votes": [], **about["data"]}
     wait = Wait(WaitKind.APPROVAL, subject, token=None, execution_arn="arn:run-9", next_step_at="", **about)
     return Asked(wait, **{"manifest": {}, "evaluation": {}, "runs": [], **given})
 
@@ -196,6 +199,7 @@ def test_a_yes_to_a_training_says_whether_anybody_is_asked_again(
         manifest=policy(promotion={"kind": promotion}, approval={"promotion": wish}), data={"severity": severity}
     )
     facts = dict(part("What changes", given).facts)
+    assert facts["Kind of promotion"].startswith(f"{promotion}: ")
     assert facts["After the training"].endswith(then)
     assert facts["With a yes"] == "The run goes on: it takes a training slot and trains."
     assert facts["Model now"] == "no champion yet"
@@ -207,6 +211,8 @@ def test_what_no_record_says_of_a_change_is_not_known() -> None:
     champion = {"endpoint": "fraud-prod", "endpoint_config": "fraud-1", "model_name": "fraud-model-1"}
     facts = dict(part("What changes", asked(manifest={"champion": champion})).facts)
     assert [facts[name] for name in ("Endpoint", "Config now", "Model now")] == [*champion.values()]
+    moves = {**policy(promotion={"endpoint": "fraud-new"}), "champion": champion}
+    assert dict(part("What changes", asked(manifest=moves)).facts)["Endpoint"] == "fraud-new"
 
 
 # The policy.
@@ -387,7 +393,7 @@ def test_a_reviewer_sees_how_long_there_is_and_who_answered_what() -> None:
     assert clock_of(refused, NOW) == "21 h 30 min left; 0 of 2 approvals given."
 
 
-def test_one_person_is_enough_where_nobody_says_how_many() -> None:
+def test_one_person_is_enough_where_one_is_asked_for() -> None:
     section = part("Time and answers", asked())
     assert dict(section.facts)["Approvals"] == "1 person must approve; one rejection is enough for a no"
     assert section.tables == ()
@@ -421,10 +427,11 @@ def test_a_deputys_answer_says_so_and_who_may_answer_is_said_while_it_is_open() 
 SPEAKER = SETTINGS.speaker
 
 
-def view(**given: Any) -> View:
-    """The page of a training that is asked about."""
+def view(subject: str = "training", *, by_link: bool = False, result: Result | None = None, **given: Any) -> View:
+    """The page of what is asked about."""
     data = {"why": "Every guard passed.", **given.pop("data", {})}
-    return approval_view(asked(data=data, **given), SPEAKER, NOW)
+    found = asked(subject, data=data, **given)
+    return approval_view(replace(found, wait=replace(found.wait, result=result)), SPEAKER, NOW, by_link=by_link)
 
 
 def test_a_page_offers_both_answers_where_both_count() -> None:
@@ -432,6 +439,65 @@ def test_a_page_offers_both_answers_where_both_count() -> None:
     assert (shown.title, shown.tone, shown.hint) == ("Approve the training of fraud?", "plain", "")
     assert shown.form == Form("?run=run-9", "training", None, approves=True)
     assert shown.notice == "Every guard passed. People are asked before the training."
+    assert view("bake").notice == "Every guard passed. People are asked whether it stays."
+
+
+def test_a_page_of_what_is_decided_or_over_takes_no_answer() -> None:
+    decided = view(result=Result(Next.TRAIN, "Approved by ana."))
+    assert (decided.form, decided.clock, decided.tone) == (None, "", "plain")
+    assert (decided.title, decided.notice) == ("Training of fraud", "This was decided: Approved by ana.")
+    over = view(deadline=NOW.isoformat())
+    assert (over.form, over.clock, over.tone) == (None, "", "warn")
+    assert over.notice == "The deadline has passed, which means no."
+
+
+def test_a_page_of_a_paused_model_takes_a_no_and_says_how_to_lift_the_switch() -> None:
+    shown = view(switches=(KillSwitch("model:fraud", "ana", "Incident 7.", "2026-03-02T09:00:00+00:00"),))
+    assert (shown.form is not None, shown.tone) == (True, "warn")
+    assert "Incident 7. Approving has to wait; rejecting works. " in shown.notice
+    assert "retraining resume --scope model:fraud" in shown.notice
+
+
+def test_a_page_that_a_link_leads_to_takes_what_a_link_may_say() -> None:
+    assert view(by_link=True).form == Form("?run=run-9", "training", None, approves=True)
+    requested = view(by_link=True, data={"requested": True})
+    assert requested.form == Form("?run=run-9", "training", None, approves=False)
+    assert (requested.tone, requested.clock != "") == ("plain", True)
+    assert requested.hint.startswith("A link does not say who you are, and this approval takes names")
+    assert " To approve: retraining approve run-9 " in requested.hint
+    stuck = view(by_link=True, plan_stands=False, data={"requested": True})
+    assert stuck.hint.startswith("The manifest is not there")
+    named = view(by_link=True, data={"voters": ["ana"]})
+    assert (named.form, named.hint) == (None, "")
+    assert "and a link names nobody. To approve: retraining approve run-9 " in named.notice
+    assert "; To reject: retraining reject run-9 " in named.notice
+    assert view(data={"voters": ["ana"]}).form is not None
+
+
+DECIDED = {
+    True: Ruling(ApprovalDecision.APPROVED, NOW.isoformat(), "ana"),
+    False: Ruling(ApprovalDecision.REJECTED, NOW.isoformat(), "ana"),
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "ruling", "title", "notice", "tone"),
+    [
+        (VoteCode.DECIDED, DECIDED[True], "Decided", "Said. The run goes on.", "good"),
+        (VoteCode.DECIDED, DECIDED[False], "Decided", "Said. The run ends without it.", "good"),
+        (VoteCode.COUNTED, None, "Your approval is counted", "Said.", "good"),
+        (VoteCode.EXPIRED, None, "The approval has expired", "Said.", "warn"),
+        (VoteCode.LINK_INVALID, None, "Nothing was decided", "Said.", "warn"),
+    ],
+)
+def test_the_page_after_an_answer_says_what_became_of_it(
+    code: VoteCode, ruling: Ruling | None, title: str, notice: str, tone: str
+) -> None:
+    before = view()
+    wait = replace(asked().wait, result=Result(Next.TRAIN, "Said.", ruling=ruling))
+    shown = told_view(before, wait, code, "Said.")
+    assert (shown.title, shown.notice, shown.tone) == (f"{title}: training of fraud", notice, tone)
+    assert (shown.clock, shown.form, shown.sections) == ("", None, before.sections)
 
 
 @pytest.mark.parametrize(

@@ -714,6 +714,12 @@ def test_waits_explain_and_history_say_who_may_answer_on_what(
     (judged,) = [each for each in shown("history", capsys, "--run", "run-1")["moments"] if each["facts"]]
     assert judged["what"] == "CANDIDATE_EVALUATED"
     assert judged["facts"].keys() == {"auc bound"}
+    assert (wait["next_step"], wait["remarks"]) == ("people are reminded", [])
+    manifest = world.bucket.read(world.bucket.uri("manifests/fraud/run-1.json")).body or b""
+    world.put("manifests/fraud/run-1.json", {})
+    (wait,) = shown("waits", capsys, "run-1")["waits"]
+    assert "The manifest is not there as it was when this was asked" in wait["remarks"][-1]
+    world.put("manifests/fraud/run-1.json", manifest)
     stories.approve(world)
     assert shown("waits", capsys, "run-1") == {"waits": []}
     assert shown("explain", capsys, "run-1")["approval"] is None

@@ -15,7 +15,9 @@ from ops.review.desk import Desk
 from ops.review.reading import SIGNALS_SHOWN, SignedIn, was_refused
 from ops.review.server import Answer, Request, headers_of
 from ops.stack import NotReachedError
+from orchestration.domain.contracts import WaitKind
 from orchestration.domain.report_page import STYLE as REPORT_STYLE
+from orchestration.steps.approvals import ladder_due
 from tests.unit import stories
 from tests.unit.commands import WorldStack
 from tests.unit.fake_services import client_error
@@ -211,6 +213,38 @@ def test_nothing_that_others_wrote_is_anything_but_text(world: World) -> None:
     ):
         assert "<script" not in answer.page
         assert "\u202e" not in answer.page
+
+
+def test_a_plan_that_is_not_the_one_asked_about_has_no_button_that_approves_it(asked: World) -> None:
+    asked.put("manifests/fraud/run-1.json", {"training": {"target": "another"}})
+    page = Reader(asked).get("run", "run-1")
+
+    assert "so nobody can approve any more. Reject the run" in text(page)
+    assert 'value="APPROVED"' not in page.page
+    assert 'value="REJECTED"' in page.page
+
+
+@pytest.mark.parametrize("lost", ["ladder", "votes", "why", "manifest_sha256", "approvals_needed", "deadline"])
+def test_an_approval_whose_record_is_not_whole_is_said_and_hides_no_other(lost: str, asked: World) -> None:
+    wait = asked.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    other = replace(wait, run_id="run-2", model="churn")
+    assert asked.table.park(other, ladder_due(other, asked.clock())) is None
+    data = {name: value for name, value in wait.data.items() if name != lost}
+    broken = replace(wait, data=data, deadline="" if lost == "deadline" else wait.deadline)
+    assert asked.table.change_wait(wait, broken)
+    home, page = Reader(asked).get(), Reader(asked).get("run", "run-1")
+
+    assert (home.status, page.status) == (200, 200)
+    assert "Promotion of churn" in text(home)
+    said = f"The record of this approval is not whole ({lost}), so no answer to it can be counted."
+    for shown in (home, page):
+        assert (said in text(shown)) is (lost in {"ladder", "votes", "deadline"})
+    assert ('value="APPROVED"' in page.page) is (lost in {"why", "approvals_needed"})
+    if lost != "why":
+        told = text(Reader(asked).post())
+        assert ("Approval 1 of 2 is counted" in told) is (lost == "approvals_needed")
+        assert stories.next_of(asked, "approval") is None
 
 
 # Answering.

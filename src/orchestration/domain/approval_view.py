@@ -25,7 +25,7 @@ from orchestration.domain.policy import PromotionKind
 from orchestration.domain.review_page import Form, View
 from orchestration.domain.switches import paused_sentence, sources_of, switch_over
 from orchestration.domain.times import duration, moment, stamp
-from orchestration.domain.votes import MayAnswer, Via, VoteCode, answered_by, nobody_left, refused_unnamed
+from orchestration.domain.votes import MayAnswer, Via, VoteCode, answered_by, nobody_left, refused_unnamed, unweighable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,32 +104,34 @@ def approval_view(
         by_link: whether whoever looks is known by a link alone.
         nonce: of that link; it goes into the form.
     """
-    wait = asked.wait
-    switch = switch_over(asked.switches, wait.model, *sources_of(asked.manifest))
-    form: Form | None = Form(f"?run={quote(wait.run_id, safe='')}", wait.subject, nonce)
-    hint = ""
-    what = what_is_asked(wait.subject)
+    wait, what = asked.wait, what_is_asked(asked.wait.subject)
+    broken = unweighable(wait)
+    if broken is not None:
+        return View(f"{what.capitalize()} of {wait.model}", f"{KICKER} · run {wait.run_id}", broken, "warn")
+    both = Form(f"?run={quote(wait.run_id)}", wait.subject, nonce)
+    form: Form | None = both
     asks = "whether it stays" if wait.subject == "bake" else f"before the {what}"
-    tone, notice = "plain", f"{wait.data['why']} People are asked {asks}."
+    tone, notice, hint = "plain", f"{known(wait.data.get('why'))} People are asked {asks}.", ""
     if wait.result is not None:
         form, notice = None, f"This was decided: {wait.result.reason}"
     elif now.isoformat() >= wait.deadline:
         form, tone, notice = None, "warn", "The deadline has passed, which means no."
-    elif switch is not None:
-        tone = "warn"
-        lift = " ".join(resume_steps(speaker, [switch.scope]))
-        notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works. {lift}"
-    stuck = _stuck(asked) if form is not None else None
-    if form is not None and stuck is not None:
-        form, tone, hint = replace(form, approves=False), "warn", stuck
-    if form is not None and by_link and wait.data.get("voters"):
-        ways = "; ".join(how_to_decide(speaker, wait.run_id, wait.subject)[1:])
-        form, notice = None, f"{notice} The policy names who may answer, and a link names nobody. {ways}"
-    refused = refused_unnamed(Via.LINK, wait.data) if by_link else None
-    if form is not None and stuck is None and refused is not None:
-        form, hint = replace(form, approves=False), f"{refused} {how_to_decide(speaker, wait.run_id, wait.subject)[1]}"
+    else:
+        switch = switch_over(asked.switches, wait.model, *sources_of(asked.manifest))
+        if switch is not None:
+            tone = "warn"
+            lift = " ".join(resume_steps(speaker, [switch.scope]))
+            notice = f"{paused_sentence(switch)} Approving has to wait; rejecting works. {lift}"
+        _, *ways = how_to_decide(speaker, wait.run_id, wait.subject)
+        if by_link and wait.data.get("voters"):
+            form = None
+            notice = f"{notice} The policy names who may answer, and a link names nobody. {'; '.join(ways)}"
+        elif (stuck := stuck_of(asked)) is not None:
+            form, tone, hint = replace(both, approves=False), "warn", stuck
+        elif by_link and (refused := refused_unnamed(Via.LINK, wait.data)) is not None:
+            form, hint = replace(both, approves=False), f"{refused} {ways[0]}"
     if asked.unread:
-        notice = f"{notice} {' '.join(asked.unread)}"
+        tone, notice = "warn", f"{notice} {' '.join(asked.unread)}"
     return View(
         f"Approve the {what} of {wait.model}?" if form else f"{what.capitalize()} of {wait.model}",
         f"{KICKER} · run {wait.run_id}",
@@ -142,7 +144,7 @@ def approval_view(
     )
 
 
-def _stuck(asked: Asked) -> str | None:
+def stuck_of(asked: Asked) -> str | None:
     """Why nobody can approve any more, so that rejecting is all that is left; None where somebody can."""
     if asked.plan_stands is False:
         return (
@@ -210,7 +212,7 @@ def _follows(subject: str) -> tuple[tuple[str, str | None], ...]:
 
 def clock_of(asked: Asked, now: datetime) -> str:
     """One line on the time left and the approvals so far."""
-    left, needed = datetime.fromisoformat(asked.wait.deadline) - now, asked.wait.data.get("approvals_needed") or 1
+    left, needed = datetime.fromisoformat(asked.wait.deadline) - now, asked.wait.approvals_needed
     given = sum(mapping(vote).get("answer") == "APPROVED" for vote in sequence(asked.wait.data.get("votes")))
     return f"{duration(left)} left; {given} of {needed} approvals given."
 
@@ -384,7 +386,7 @@ def _last_runs(asked: Asked) -> Section:
 
 
 def _time_and_votes(asked: Asked, now: datetime) -> Section:
-    deadline, needed = datetime.fromisoformat(asked.wait.deadline), asked.wait.data.get("approvals_needed") or 1
+    deadline, needed = datetime.fromisoformat(asked.wait.deadline), asked.wait.approvals_needed
     left = f"{duration(deadline - now)} left" if now < deadline else "over"
     votes = tuple(
         (

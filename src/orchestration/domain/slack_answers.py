@@ -47,7 +47,7 @@ def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | 
     parts = [
         head,
         ended(str(data["why"])),
-        f"Severity {data.get('severity') or 'unknown'}. {len(data['votes'])} of {data['approvals_needed']} approvals are given.",
+        f"Severity {data.get('severity') or 'unknown'}. {len(data['votes'])} of {wait.approvals_needed} approvals are given.",
         f"{duration(deadline - now)} are left, until {stamp(deadline)}, then the answer is no.",
     ]
     if verdict.code is VoteCode.DECIDED:

@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import ChannelApproval, Severity
 from orchestration.domain.failures import ended
+from orchestration.domain.json_values import number
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import paused_sentence
 from orchestration.domain.times import duration, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestration.domain.switches import KillSwitch
     from orchestration.domain.wait import Wait
 
 COMMENT_LIMIT: Final = 1000
 """Characters of a reviewer's comment."""
+
+MOST_APPROVALS: Final = 2
+"""The most that a policy can ask for."""
 
 NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -273,12 +277,42 @@ def next_step(ladder: Ladder, step: int, now: datetime) -> LadderStep:
     return LadderStep(LadderAction.NOTHING, step, min(coming, ladder.expire_at), f"Nothing is due; {left} are left.")
 
 
+def approvals_needed(data: Mapping[str, Any]) -> int:
+    """By how many different people an approval is decided; where its data does not say, by the most there can be."""
+    said = number(data.get("approvals_needed"))
+    return int(said) if said is not None and 1 <= said <= MOST_APPROVALS else MOST_APPROVALS
+
+
+_COUNTED_BY: Final[Mapping[str, Callable[[Wait], object]]] = {
+    "deadline": lambda wait: datetime.fromisoformat(wait.deadline),
+    "ladder": lambda wait: Ladder.start(datetime.fromisoformat(wait.parked_at), wait.data["ladder"]),
+    "votes": lambda wait: [Vote(**entry) for entry in wait.data["votes"]],
+}
+"""What no vote is counted without, and how it is read."""
+
+
+def unweighable(wait: Wait) -> str | None:
+    """Why nobody can tell what an answer to an approval does; None where its record says all that counting needs."""
+    lacking = []
+    for name, read in _COUNTED_BY.items():
+        try:
+            read(wait)
+        except (KeyError, TypeError, ValueError):
+            lacking.append(name)
+    if not lacking:
+        return None
+    return f"The record of this approval is not whole ({', '.join(lacking)}), so no answer to it can be counted."
+
+
 def weigh(wait: Wait, vote: Vote, *, now: datetime, paused: KillSwitch | None) -> VoteVerdict:
     """What one more vote does to an open approval, or would do: ``count_vote`` on what its wait keeps."""
+    broken = unweighable(wait)
+    if broken is not None:
+        return VoteVerdict(VoteCode.UNKNOWN, f"{broken} Nothing was decided.", ())
     return count_vote(
         [Vote(**entry) for entry in wait.data["votes"]],
         vote,
-        needed=int(wait.data["approvals_needed"]),
+        needed=wait.approvals_needed,
         asked_by=wait.data.get("asked_by") or (),
         refused=refused_unnamed(vote.via, wait.data),
         may_answer=MayAnswer.of(wait.data, wait.parked_at),
@@ -376,7 +410,7 @@ def nobody_left(data: Mapping[str, Any], parked_at: str) -> str | None:
         data: data of the approval's wait.
         parked_at: when it was asked.
     """
-    who, needed, asked_by = MayAnswer.of(data, parked_at), int(data["approvals_needed"]), data.get("asked_by") or ()
+    who, needed, asked_by = MayAnswer.of(data, parked_at), approvals_needed(data), data.get("asked_by") or ()
     ladder = Ladder.start(datetime.fromisoformat(parked_at), data["ladder"])
     names = {*who.voters, *(who.deputies if who.since < ladder.expire_at else ())}
     if not who.voters or any(name.endswith("*") for name in names) or len(names.difference(asked_by)) >= needed:
@@ -401,7 +435,7 @@ def refused_unnamed(via: Via, data: Mapping[str, Any]) -> str | None:
     if not via.unnamed:
         return None
     where = "approve from a terminal. Rejecting works here."
-    if int(data["approvals_needed"]) > 1 or data.get("requested", False) or data.get("voters"):
+    if approvals_needed(data) > 1 or data.get("requested", False) or data.get("voters"):
         return f"{_UNNAMED[via]}, and this approval takes names: {where}"
     allowed = ChannelApproval(data.get("channel", ChannelApproval.NOT_CRITICAL))
     if via is Via.LINK or allowed is ChannelApproval.ALWAYS:

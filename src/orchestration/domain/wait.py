@@ -16,7 +16,7 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.jobs import Job
 from orchestration.domain.json_values import sequence
 from orchestration.domain.training_output import TrainingOutput
-from orchestration.domain.votes import Ruling
+from orchestration.domain.votes import Ruling, approvals_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +103,11 @@ class Wait:
     def attempt(self) -> int:
         """Which attempt at a training it waits for: 1 unless AWS had no capacity for one that it took."""
         return int(self.data.get("attempt", 1))
+
+    @property
+    def approvals_needed(self) -> int:
+        """By how many different people an approval is decided."""
+        return approvals_needed(self.data)
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -28,8 +28,8 @@ def steps_to_decide(ports: ApprovalPorts, wait: Wait) -> tuple[str | Page, ...]:
     if link:
         steps += [Page("Look" if wait.data.get("voters") else "Look and decide", link), _what_the_link_does(wait)]
     steps += how_to_decide(ports.settings.speaker, wait.run_id, wait.subject)
-    if wait.data["approvals_needed"] > 1:
-        steps.append(f"{wait.data['approvals_needed']} different people have to approve.")
+    if wait.approvals_needed > 1:
+        steps.append(f"{wait.approvals_needed} different people have to approve.")
     return tuple(steps)
 
 

@@ -36,7 +36,7 @@ def asked_of(table: HistoryTable, bucket: AutomationBucket, wait: Wait) -> Asked
     )
     stands = None
     if manifest.body is not None or manifest.unreadable is Unreadable.MISSING:
-        stands = manifest.body is not None and sha256(manifest.body) == wait.data["manifest_sha256"]
+        stands = manifest.body is not None and sha256(manifest.body) == wait.data.get("manifest_sha256")
     return Asked(
         wait,
         manifest=_record(manifest),

@@ -35,6 +35,7 @@ from orchestration.domain.votes import (
     Via,
     Vote,
     VoteCode,
+    approvals_needed,
     clean_comment,
     matches_nonce,
     next_step,
@@ -153,7 +154,7 @@ def approval_data(
         "manifest_uri": ports.bucket.uri(manifest_key(run.model, run.run_id)),
         "policy_sha256": policy_sha256,
         "severity": run.severity,
-        "approvals_needed": int(mapping(manifest.get("approval")).get("approvals_needed", 1)),
+        "approvals_needed": approvals_needed(mapping(manifest.get("approval"))),
         "requested": signal.get("kind") == SignalKind.REQUEST or bool(asked_by),
         "asked_by": asked_by,
         "voters": list(policy.voters),
@@ -320,7 +321,7 @@ def pause_over(ports: ApprovalPorts, wait: Wait) -> KillSwitch | None:
 def plan_unchanged(ports: ApprovalPorts, wait: Wait) -> bool:
     """True when the manifest in the bucket is the one the approval was asked for."""
     document = ports.bucket.read(ports.bucket.uri(manifest_key(wait.model, wait.run_id)))
-    return document.body is not None and sha256(document.body) == wait.data["manifest_sha256"]
+    return document.body is not None and sha256(document.body) == wait.data.get("manifest_sha256")
 
 
 def _decided_before(wait: Wait) -> BallotAnswer:

@@ -138,7 +138,7 @@ def approval_body(wait: Wait) -> dict[str, Any]:
         "outcome": wait.result.outcome if wait.result is not None else None,
         "withdrawn": wait.result is not None and wait.result.withdrawn,
         "votes": data.get("votes", []),
-        "approvals_needed": data.get("approvals_needed"),
+        "approvals_needed": wait.approvals_needed,
         "why": data.get("why"),
         "severity": data.get("severity"),
         "manifest_uri": data.get("manifest_uri"),

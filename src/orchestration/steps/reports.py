@@ -81,7 +81,7 @@ def write_report(ports: ApprovalPorts, run: StoredRun) -> str:
 def _half_approved(wait: Wait) -> bool:
     """Whether the first of two approvals of something came, and left a record of its own."""
     votes = [mapping(vote) for vote in sequence(wait.data.get("votes"))]
-    return int(wait.data.get("approvals_needed", 1)) > 1 and bool(votes) and votes[0].get("answer") == Answer.APPROVED
+    return wait.approvals_needed > 1 and bool(votes) and votes[0].get("answer") == Answer.APPROVED
 
 
 def pages(records: RunRecords, prices: Prices | None = None) -> dict[str, bytes]:

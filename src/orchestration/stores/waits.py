@@ -31,6 +31,12 @@ SHOWN = tuple(name for name in Wait.__slots__ if name not in {"token", "token_be
 
 _ASKED = ("pk", "sk", *SHOWN)
 
+_UNSAID = {
+    **dict.fromkeys(("subject", "model", "execution_arn", "parked_at", "deadline", "next_step_at"), ""),
+    "state": WaitState.PARKED,
+}
+"""What stands for people where an item does not say it, so that one that is broken hides none of the others."""
+
 
 class Waits(DueItems):
     """Parked tokens and what came of them."""
@@ -51,7 +57,7 @@ class Waits(DueItems):
     def waits_of_run_without_tokens(self, run_id: str) -> list[Wait]:
         """All waits of a run, as people may see them."""
         partitions = (f"WAIT#{run_id}", f"APPROVAL#{run_id}")
-        return [_wait(item) for pk in partitions for item in self._query(pk, only=_ASKED)]
+        return [_wait({**_UNSAID, **item}) for pk in partitions for item in self._query(pk, only=_ASKED)]
 
     def waits_without_tokens(self) -> list[Wait]:
         """All waits that are not over, as people may see them: the tokens stay in the table."""
@@ -59,7 +65,7 @@ class Waits(DueItems):
         found = []
         for identity in sorted(identities):
             pk, sk = _key(*parse_wait_id(identity))
-            found += [_wait(item) for item in self._query(pk, sk, only=_ASKED)]
+            found += [_wait({**_UNSAID, **item}) for item in self._query(pk, sk, only=_ASKED)]
         return [wait for wait in found if not wait.resolved]
 
     def waiting_for(self, name: str) -> list[str]:
