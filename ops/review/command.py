@@ -50,7 +50,8 @@ def review(stack: Stack, terminal: Terminal, *, run: str, port: int, minutes: in
         return first.pop() if first else Stack(named.stack, named.region, named.profile or None)
 
     desk = Desk(SignedIn(find), minutes=minutes)
-    path = path_to("run", _run(stack, run)) if run else HOME
+    run_id = _run(stack, run) if run else None
+    path = path_to("run", run_id) if run_id else HOME
     try:
         server = PageServer(port, desk)
     except OSError as error:
@@ -61,9 +62,7 @@ def review(stack: Stack, terminal: Terminal, *, run: str, port: int, minutes: in
     try:
         with server.serving() as door:
             address = door.address(path)
-            terminal.answer(
-                {"address": address, "run_id": _named(path), "port": server.server_port, "minutes": minutes}
-            )
+            terminal.answer({"address": address, "run_id": run_id, "port": server.server_port, "minutes": minutes})
             try:
                 _say_where(terminal, address, server.server_port, opens=not no_open and has_desktop(os.environ))
                 while door.idle_seconds < 60 * minutes:
@@ -81,10 +80,6 @@ def _run(stack: Stack, given: str) -> str:
     """The run that is named by its id, or by a signal or an execution; whose rights reach none is taken at their word."""
     found = seen(lambda: run_of(stack, given), "This run")
     return identity_in(given) if isinstance(found, Refused) else found
-
-
-def _named(path: str) -> str | None:
-    return path.rpartition("/")[2] if path != HOME else None
 
 
 def _say_where(terminal: Terminal, address: str, port: int, *, opens: bool) -> None:

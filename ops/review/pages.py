@@ -82,8 +82,8 @@ STATES: Final = {"frozen": "no", "running": "on", "cooldown": "warn"}
 
 
 def path_to(*parts: str) -> str:
-    """An address of this page."""
-    return "/" + "/".join(quote(part, safe="") for part in parts)
+    """An address of this page. Of a part that browsers take for a step up or none, such as ``..``, a colon makes a name."""
+    return "/" + "/".join((":" if part in {".", ".."} else "") + quote(part, safe="") for part in parts)
 
 
 def with_links(page: str, model: str = "") -> str:

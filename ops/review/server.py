@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from ops.review.door import Door
-from ops.review.pages import message_page
+from ops.review.pages import message_page, path_to
 from ops.review.peers import owner_of, users_here
 from orchestration.domain.page import style_hash
 
@@ -43,7 +43,10 @@ WRITE_SECONDS: Final = 30.0
 """For an answer to be taken."""
 
 CONNECTIONS: Final = 64
-"""At once. Stalled ones are gone after the seconds above."""
+"""At once. For one more, the one whose request has been arriving for the longest is let go."""
+
+GIVING_WAY_SECONDS: Final = 2.0
+"""For a connection that is let go to end; it lingers for one."""
 
 STRANGERS: Final = 4
 """Of other users of the machine at once, so that they keep no reader out."""
@@ -167,12 +170,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _answered(self) -> tuple[Answer, str]:
         """The answer, and the cookie that comes with it."""
         body = self._body() if self.command == "POST" else b""
+        self.server.arrived(self.connection)
         door = self.server.door
         self._only_from_here()
         path, query = self._target()
         token = query.pop("token", None)
         if token is not None:
-            return self._opened(token, query)
+            return self._opened(token, path, query)
         if not door.lets_in("; ".join(self.headers.get_all("Cookie", []))):
             raise Refusal(*STRANGER, f"It opens for whoever has its address, once. {AGAIN}")
         form = self._form(body) if self.command == "POST" else {}
@@ -196,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             raise Refusal(403, "Nothing was decided", "This form was not sent by this page.")
 
-    def _opened(self, token: str, query: Mapping[str, str]) -> tuple[Answer, str]:
+    def _opened(self, token: str, path: tuple[str, ...], query: Mapping[str, str]) -> tuple[Answer, str]:
         door = self.server.door
         if self.command != "GET":
             raise Refusal(*STRANGER, "Its address is opened, nothing else.")
@@ -208,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "Ctrl-C in the terminal first: somebody else has.",
             )
         door.use()
-        bare = self.path.partition("?")[0] + (f"?{urlencode(query)}" if query else "")
+        bare = path_to(*path) + (f"?{urlencode(query)}" if query else "")
         if self.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}:
             return Answer(303, location=bare), cookie
         # A browser that came from another site, such as a terminal in a page, would leave a strict cookie out of a redirect.
@@ -221,7 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.startswith("/") or "//" in path or "#" in self.path:
             raise Refusal(*UNREADABLE, "It is for no address of this page.")
         try:
-            parts = tuple(unquote(part, errors="strict") for part in path.split("/") if part)
+            # A colon begins no name, and makes one of what a browser would take for a step up.
+            parts = tuple(unquote(part, errors="strict").removeprefix(":") for part in path.split("/") if part)
         except UnicodeDecodeError:
             raise Refusal(*UNREADABLE, "Its address is no text.") from None
         return parts, _fields(query)
@@ -352,6 +357,8 @@ class PageServer(HTTPServer):
         self._free, self._strangers = threading.BoundedSemaphore(CONNECTIONS), threading.BoundedSemaphore(STRANGERS)
         self._busy = threading.Condition()
         self._working = 0
+        self._arriving: dict[socket.socket, None] = {}
+        self._arriving_lock = threading.Lock()
 
     def server_bind(self) -> None:
         """Bind, and ask no name service who we are, as http.server does."""
@@ -362,9 +369,15 @@ class PageServer(HTTPServer):
         """Answer on a thread, unless there are too many."""
         stranger = _is_strangers(client_address, request.getsockname())
         room = self._strangers if stranger else self._free
-        if not room.acquire(blocking=False):
+        has_room = room.acquire(blocking=False)
+        if not has_room and not stranger and self._let_one_go():
+            has_room = room.acquire(timeout=GIVING_WAY_SECONDS)
+        if not has_room:
             self.shutdown_request(request)
             return
+        if not stranger:
+            with self._arriving_lock:
+                self._arriving[request] = None
         thread = threading.Thread(target=self._work, args=(request, client_address, room), daemon=True)
         thread.start()
 
@@ -374,8 +387,25 @@ class PageServer(HTTPServer):
         except Exception:  # noqa: BLE001 - whatever is wrong with one request, the others are answered
             self.handle_error(request, client_address)
         finally:
+            self.arrived(request)
             self.shutdown_request(request)
             room.release()
+
+    def arrived(self, connection: socket.socket) -> None:
+        """Note that a connection is not let go for another one."""
+        with self._arriving_lock:
+            self._arriving.pop(connection, None)
+
+    def _let_one_go(self) -> bool:
+        """End the connection whose request has been arriving for the longest; False where none is arriving."""
+        with self._arriving_lock:
+            oldest = next(iter(self._arriving), None)
+            if oldest is None:
+                return False
+            del self._arriving[oldest]
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+            return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a traceback may quote what was asked."""

@@ -16,7 +16,7 @@ from orchestration.domain.errors import ContentionError, OrchestrationError
 from orchestration.domain.slack_answers import NOT_A_BUTTON, NOT_VALID, answer_line, explained, told
 from orchestration.domain.slack_buttons import Button, press_of
 from orchestration.domain.votes import Answer, Via
-from orchestration.steps.approvals import Ballot, approval_of_nonce, decide, pause_over
+from orchestration.steps.approvals import Ballot, approval_of_nonce, decide, pause_over, refused_of
 
 if TYPE_CHECKING:
     from orchestration.domain.slack_buttons import Press
@@ -61,10 +61,11 @@ def _answer(asked: Press, ports: ApprovalPorts) -> str:
     speaker = ports.settings.speaker
     if asked.button is Button.EXPLAIN:
         wait = approval_of_nonce(ports, asked.run_id, asked.nonce, Via.CHANNEL)
-        return (
-            explained(wait, speaker, ports.now(), pause_over(ports, wait))
-            if wait is not None
-            else answer_line(NOT_VALID)
+        if wait is None:
+            return answer_line(NOT_VALID)
+        refused = refused_of(ports, wait, Answer.APPROVED)
+        return explained(
+            wait, speaker, ports.now(), pause_over(ports, wait), "" if refused is None else refused.sentence
         )
     came = decide(ports, Ballot(asked.run_id, ANSWERS[asked.button], None, Via.CHANNEL, nonce=asked.nonce))
     return told(came.wait, came.code, came.sentence, speaker) if came.wait is not None else answer_line(NOT_VALID)

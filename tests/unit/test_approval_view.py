@@ -444,6 +444,8 @@ def test_a_page_offers_both_answers_where_both_count() -> None:
 
 def test_a_page_of_what_is_decided_or_over_takes_no_answer() -> None:
     decided = view(result=Result(Next.TRAIN, "Approved by ana."))
+    (times,) = (section for section in decided.sections if section.heading == "Time and answers")
+    assert dict(times.facts)["Deadline"] == "2026-03-03 09:30 UTC"
     assert (decided.form, decided.clock, decided.tone) == (None, "", "plain")
     assert (decided.title, decided.notice) == ("Training of fraud", "This was decided: Approved by ana.")
     over = view(deadline=NOW.isoformat())

@@ -22,7 +22,7 @@ import pytest
 
 from ops.review import server
 from ops.review.door import Door
-from ops.review.pages import message_page
+from ops.review.pages import message_page, path_to
 from ops.review.peers import owner_of, users_here
 from ops.review.server import FORM, Answer, PageServer, Request
 
@@ -407,9 +407,20 @@ def test_an_address_of_no_page_is_refused(path: str, status: int, page: Page) ->
     assert page.asked == []
 
 
-def test_an_address_leads_to_no_other_site(closed: Page) -> None:
-    told = closed.ask(path=f"//evil.example/?token={closed.door.token}", Cookie="")
-    assert told.headers["location"] == "/evil.example/"
+@pytest.mark.parametrize(
+    ("path", "location"), [("//evil.example/", "/evil.example"), ("/\\evil.example", "/%5Cevil.example")]
+)
+def test_an_address_leads_to_no_other_site(path: str, location: str, closed: Page) -> None:
+    told = closed.ask(path=f"{path}?token={closed.door.token}", Cookie="")
+    assert told.headers["location"] == location
+
+
+@pytest.mark.parametrize("name", [".", "..", "...", ".a"])
+def test_a_name_that_a_browser_would_take_for_a_step_up_has_an_address(name: str, page: Page) -> None:
+    path = path_to("run", name)
+    assert path.rpartition("/")[2] not in {".", ".."}
+    page.ask(path=path)
+    assert page.asked[0].path == ("run", name)
 
 
 def test_what_an_address_holds_is_decoded_once_and_stays_one_part(page: Page) -> None:
@@ -511,6 +522,21 @@ def test_too_many_at_once_are_sent_away_and_those_after_them_are_not(monkeypatch
                 pass
             connection.close()
         assert page.ask().status == 200
+
+
+def test_as_many_stalled_ones_as_there_may_be_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 3)
+    with served() as page:
+        page.opened()
+        held = [socket.create_connection(("127.0.0.1", page.port), timeout=20) for _ in range(3)]
+        for connection in held:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        since = time.monotonic()
+        assert page.ask().status == 200
+        assert page.ask().status == 200
+        assert time.monotonic() - since < server.READ_SECONDS / 2
+        for connection in held:
+            connection.close()
 
 
 def test_strangers_do_not_keep_the_page_up() -> None:

@@ -288,6 +288,21 @@ class TestExplain:
         assert "the policy takes none of the channel's at severity critical: approve from a terminal" in said
         assert "To reject: retraining reject run-1 --comment " in said
 
+    def test_of_a_run_that_ended_and_of_a_plan_that_changed_it_says_that_nobody_can_approve(self, slack: World) -> None:
+        message = asked(slack)
+        manifest = slack.bucket.read(slack.bucket.uri("manifests/fraud/run-1.json")).body
+        slack.put("manifests/fraud/run-1.json", {})
+        said = press(slack, "explain", message)
+        assert "The manifest of run run-1 is not the one that was asked about" in said
+        assert "Reject the run" in said
+        assert "decide at once" not in said
+        slack.put("manifests/fraud/run-1.json", manifest)
+        assert "decide at once" in press(slack, "explain", message)
+        run = slack.table.run("run-1")
+        assert run is not None
+        slack.table.close_run(replace(run, outcome="STOPPED"), [])
+        assert "Run run-1 is over (STOPPED); there is nothing left to decide." in press(slack, "explain", message)
+
     def test_of_what_is_decided_it_says_how(self, slack: World) -> None:
         message = asked(slack)
         stories.approve(slack)

@@ -387,7 +387,7 @@ def _last_runs(asked: Asked) -> Section:
 
 def _time_and_votes(asked: Asked, now: datetime) -> Section:
     deadline, needed = datetime.fromisoformat(asked.wait.deadline), asked.wait.approvals_needed
-    left = f"{duration(deadline - now)} left" if now < deadline else "over"
+    left = f" ({duration(deadline - now)} left)" if now < deadline else " (over)"
     votes = tuple(
         (
             answered_by(str(vote.get("by")), deputy=bool(vote.get("deputy"))),
@@ -407,7 +407,7 @@ def _time_and_votes(asked: Asked, now: datetime) -> Section:
         "Time and answers",
         facts_of(
             ("Asked", moment(asked.wait.parked_at)),
-            ("Deadline", f"{stamp(deadline)} ({left})"),
+            ("Deadline", f"{stamp(deadline)}{left if asked.wait.result is None else ''}"),
             ("Approvals", f"{people} must approve; one rejection is enough for a no"),
             ("May answer", may_answer.get("may answer")),
             ("Deputies", may_answer.get("deputies")),

@@ -35,18 +35,28 @@ def answer_line(*parts: str) -> str:
     return " ".join(fitted(part, PART_LIMIT, chat_line) for part in parts if part)
 
 
-def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | None) -> str:
-    """What an approval asks, how it stands, and what the buttons would do."""
+def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | None, refused: str) -> str:
+    """What an approval asks, how it stands, and what the buttons would do.
+
+    Args:
+        wait: the approval.
+        speaker: the stack.
+        now: the time to judge at.
+        paused: the kill switch over it, if one is thrown.
+        refused: why nobody can approve it any more, whoever does; empty where somebody can.
+    """
     head, look = _head(wait), f"All of it: {speaker.command('explain', wait.run_id)}"
     if wait.result is not None:
         return answer_line(head, f"It was decided: {ended(wait.result.reason)}", look)
-    deadline, data = datetime.fromisoformat(wait.deadline), wait.data
     verdict = weigh(wait, Vote(Answer.APPROVED, CHANNEL, Via.CHANNEL, "", now.isoformat()), now=now, paused=paused)
-    if now >= deadline:
+    if verdict.code in {VoteCode.UNKNOWN, VoteCode.EXPIRED}:
         return answer_line(head, verdict.sentence, look)
+    if refused:
+        return answer_line(head, refused, look)
+    deadline, data = datetime.fromisoformat(wait.deadline), wait.data
     parts = [
         head,
-        ended(str(data["why"])),
+        ended(str(data.get("why") or "Why is not known")),
         f"Severity {data.get('severity') or 'unknown'}. {len(data['votes'])} of {wait.approvals_needed} approvals are given.",
         f"{duration(deadline - now)} are left, until {stamp(deadline)}, then the answer is no.",
     ]

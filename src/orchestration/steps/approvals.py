@@ -253,7 +253,7 @@ def _decide_once(ports: ApprovalPorts, ballot: Ballot) -> BallotAnswer | None:
             # Whoever decided died before the workflow heard of it.
             deliver(ports, wait)
         return _decided_before(wait)
-    refused = _refused(ports, wait, ballot)
+    refused = refused_of(ports, wait, ballot.answer)
     if refused is not None:
         return refused
     # Before the switches: a pause of the model that comes in between has the vote counted again.
@@ -294,14 +294,14 @@ def _vote(ballot: Ballot, now: datetime) -> Vote:
     )
 
 
-def _refused(ports: ApprovalPorts, wait: Wait, ballot: Ballot) -> BallotAnswer | None:
-    """Why a ballot on an open approval is not counted, before it is weighed against other votes."""
+def refused_of(ports: ApprovalPorts, wait: Wait, answer: Answer) -> BallotAnswer | None:
+    """Why an answer to an open approval is not counted, before it is weighed against other votes; None where it is."""
     run = ports.table.run(wait.run_id)
     if run is not None and run.outcome is not None:
         return BallotAnswer(
             VoteCode.RUN_OVER, f"Run {wait.run_id} is over ({run.outcome}); there is nothing left to decide.", wait
         )
-    if ballot.answer is Answer.APPROVED and not plan_unchanged(ports, wait):
+    if answer is Answer.APPROVED and not plan_unchanged(ports, wait):
         return BallotAnswer(
             VoteCode.PLAN_CHANGED,
             f"The manifest of run {wait.run_id} is not the one that was asked about; nothing was decided. "
