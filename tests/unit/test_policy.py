@@ -104,6 +104,14 @@ FINDINGS: dict[str, tuple[Any, str]] = {
         {**BARE, "voters": ["ana"], "approval": {"deputies": ["cleo"], "escalate_hours": 4, "expire_hours": 4}},
         "$.approval.deputies: would never answer: escalate_hours has to be less than expire_hours.",
     ),
+    "two approvals of the only one who may give any": (
+        {**BARE, "voters": ["ana"], "approval": {"approvals_needed": 2}},
+        "$.approval.approvals_needed: is 2, but $.voters names one who may answer; name two, or ask for one.",
+    ),
+    "buttons where only some may answer": (
+        {**BARE, "voters": ["ana"], "approval": {"channel": "always"}},
+        "$.approval.channel: is always, but with $.voters a button in Slack counts never; leave one of them out.",
+    ),
     "approval asked for and forbidden": (
         {**BARE, "approval": {"training": "never"}, "actions": {"warning": "approve"}},
         "$.approval.training: is 'never', but $.actions asks for approval",
@@ -337,6 +345,10 @@ def test_nobody_is_reminded_or_escalated_to_after_the_end() -> None:
         {"severity": {"warning": 3, "critical": 3}},
         {"approval": {"remind_hours": 4, "escalate_hours": 4, "expire_hours": 4}},
         {"approval": {"training": "always"}, "actions": {"warning": "approve"}},
+        {"voters": ["an*"], "approval": {"approvals_needed": 2}},
+        {"voters": ["ana", "ben"], "approval": {"approvals_needed": 2, "channel": "never"}},
+        {"voters": ["ana"], "approval": {"approvals_needed": 2, "deputies": ["cleo"]}},
+        {"approval": {"approvals_needed": 2, "channel": "always"}},
         {"promotion": {"kind": "none"}},
         {"evaluation": {"metric": "auc"}, "promotion": {"kind": "registry"}},
         {"evaluation": {"metric": "auc"}, "promotion": {"kind": "endpoint", "endpoint": "churn-prod"}},
@@ -446,6 +458,24 @@ def test_under_a_floor_a_file_asks_people_no_less_than_the_stack(
 def test_under_a_floor_a_files_cooldown_is_no_shorter_than_the_stacks(file: dict[str, Any], hours: float) -> None:
     assert parse(file, policy_floor=True).cooldown_hours == hours
     assert parse(file).cooldown_hours == file.get("cooldown_hours", 24.0)
+
+
+@pytest.mark.threat("policy-weakens")
+@pytest.mark.parametrize(
+    ("document", "alone", "floored"),
+    [
+        ({}, "not_critical", "not_critical"),
+        ({"approval": {"channel": "always"}}, "always", "not_critical"),
+        ({"approval": {"channel": "never"}}, "never", "never"),
+        ({"severity": {"critical": 4}}, "not_critical", "never"),
+        ({"severity": {"critical": 1.5}, "approval": {"channel": "always"}}, "always", "not_critical"),
+    ],
+)
+def test_under_a_floor_no_channel_approves_what_the_stack_calls_critical(
+    document: dict[str, Any], alone: str, floored: str
+) -> None:
+    assert parse(document).approval.channel == alone
+    assert parse(document, policy_floor=True).approval.channel == floored
 
 
 def test_under_a_floor_both_budgets_hold() -> None:
@@ -812,7 +842,7 @@ RICH = {
         "promotion": "always",
         "approvals_needed": 2,
         "expire_hours": 6,
-        "channel": "always",
+        "channel": "never",
         "deputies": ["arn:aws:iam::111122223333:user/cleo"],
     },
     "promotion": {

@@ -23,7 +23,7 @@ from orchestration.domain.metrics import judged_as, near
 from orchestration.domain.policy_requests import deployment_findings, job_findings, pipeline_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestration.domain.signal import DataCheck
     from orchestration.settings import Settings
@@ -386,9 +386,19 @@ def _contradictions(document: dict[str, Any]) -> tuple[str, ...]:
             )
         if escalate is not None and escalate == expire:
             findings.append("$.approval.deputies: would never answer: escalate_hours has to be less than expire_hours.")
+    findings += _unanswerable(document.get("voters", ()), approval)
     if approval.get("training") == "never" and "approve" in document.get("actions", {}).values():
         findings.append("$.approval.training: is 'never', but $.actions asks for approval; say 'by-severity'.")
     return tuple(findings)
+
+
+def _unanswerable(voters: Sequence[str], approval: dict[str, Any]) -> Iterator[str]:
+    """What approvals ask for and those who may answer cannot give."""
+    names = {str(name) for name in (*voters, *(approval.get("deputies") or ()))}
+    if voters and approval.get("approvals_needed") == 2 and len(names) == 1 and not names.pop().endswith("*"):  # noqa: PLR2004 - the most there can be
+        yield "$.approval.approvals_needed: is 2, but $.voters names one who may answer; name two, or ask for one."
+    if voters and approval.get("channel") == ChannelApproval.ALWAYS:
+        yield "$.approval.channel: is always, but with $.voters a button in Slack counts never; leave one of them out."
 
 
 def _undirected(evaluation: dict[str, Any]) -> Iterator[str]:
@@ -533,7 +543,7 @@ def _build(model: str, document: dict[str, Any], *, version: str, settings: Sett
             remind_hours=min(float(approval.get("remind_hours", expire_hours / 6)), expire_hours),
             escalate_hours=min(float(approval.get("escalate_hours", expire_hours / 3)), expire_hours),
             expire_hours=expire_hours,
-            channel=ChannelApproval(approval.get("channel", ChannelApproval.NOT_CRITICAL)),
+            channel=_channel(approval, critical_ratio, floor=settings.policy_floor),
             deputies=tuple(approval.get("deputies", ())),
         ),
         promotion=Promotion(
@@ -561,6 +571,14 @@ def _held(said: str | dict[str, Any]) -> bool | dict[str, float]:
         return said == "hold"
     named = {f"{name.removesuffix('_check')}_check": share for name, share in said.items() if share != "hold"}
     return {check: 0.0 if share == "ignore" else float(share) for check, share in named.items()} or True
+
+
+def _channel(approval: dict[str, Any], critical_ratio: float, *, floor: bool) -> ChannelApproval:
+    """When a channel's approval counts. Under a floor no file has it count for what the stack calls critical."""
+    asked = ChannelApproval(approval.get("channel", ChannelApproval.NOT_CRITICAL))
+    if not floor or asked is ChannelApproval.NEVER:
+        return asked
+    return ChannelApproval.NEVER if critical_ratio > CRITICAL_RATIO else ChannelApproval.NOT_CRITICAL
 
 
 def _floored(actions: dict[Any, str], approval_mode: str, critical_ratio: float) -> dict[Any, str]:
