@@ -20,6 +20,7 @@ from orchestration.domain.contracts import UNATTRIBUTED, Decision, DueKind, Next
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import Intention, endpoint_subject, settles_at, training_subject
 from orchestration.domain.json_values import mapping, model_name
+from orchestration.domain.policy import pinned_policy
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import reported_run
 from orchestration.domain.switches import KillSwitch
@@ -27,7 +28,7 @@ from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, Wait, WaitState
-from orchestration.steps.approvals import ladder_due
+from orchestration.steps.approvals import ladder_due, who_decides
 from orchestration.steps.pending import pending_due
 from orchestration.steps.silence import listened
 from orchestration.steps.telling import DECIDED
@@ -418,7 +419,10 @@ class _Replay:
 
     def _approval(self, link: Link, record: dict[str, Any]) -> Wait:
         taken = [step["step"] for step in record["ladder"]["taken"]]
-        shown = ("why", "severity", "manifest_uri", "manifest_sha256", "policy_sha256", "approvals_needed", "versions")
+        shown = ("why", "severity", "manifest_uri", "manifest_sha256", "policy_sha256", "versions", "votes", "ladder")
+        run = self.runs.get(record["run_id"])
+        manifest = {} if run is None else json.loads(run.manifest)
+        decides = who_decides(manifest, pinned_policy(manifest["policy"]["effective"])) if manifest else {}
         wait = self._wait(
             link,
             record,
@@ -426,7 +430,12 @@ class _Replay:
             record["subject"],
             parked_at=record["asked_at"],
             step={"remind": 1, "escalate": 2, "expire": 3}.get(taken[-1] if taken else "", 0),
-            data={**{name: record[name] for name in (*shown, "votes", "ladder")}, "nonces": []},
+            data={
+                **{name: record[name] for name in shown},
+                **decides,
+                "approvals_needed": record["approvals_needed"],
+                "nonces": [],
+            },
         )
         if record["decision"] is None:
             return replace(wait, state=WaitState.PARKED, record=None, seal=None, token=LOST_TOKEN)

@@ -127,6 +127,13 @@ def test_what_was_in_the_table_comes_back_item_by_item_and_the_rest_is_what_is_l
     assert {number for number in told.values() if number is not None} == set(range(len(NOT_REBUILT) - 2))
 
 
+def test_whose_answers_count_comes_back_with_an_approval_that_was_open(history: World) -> None:
+    key = ("APPROVAL#run-7", "training")
+    before, after = (from_item(items[key])["data"] for items in (history.database.items, rebuilt(history)[0]))
+    for name in ("approvals_needed", "requested", "asked_by", "voters", "channel"):
+        assert after[name] == before[name], name
+
+
 def test_states_heads_switches_and_decisions_come_back_to_the_letter(history: World) -> None:
     before, (after, _) = history.database.items, rebuilt(history)
     exact = ("CHAIN", "HEADS", "CONTROLS", "MODELS", "ENDPOINT", "ACTIVE")

@@ -50,9 +50,12 @@ from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import ladder_told, message_told, record_status, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
     from orchestration.domain.people import Person
+    from orchestration.domain.policy import Policy
     from orchestration.domain.switches import KillSwitch
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
@@ -143,9 +146,6 @@ def approval_data(
         if subject != TRAINING
         else (None, None)
     )
-    signal = mapping(manifest.get("signal"))
-    asker = asker_of(signal)
-    asked_by = sorted({*sequence(signal.get("asked_by")), *([asker] if asker else [])})
     since = now - timedelta(days=policy.budget_days)
     starts = ports.table.model(run.model).run_starts
     return {
@@ -154,12 +154,7 @@ def approval_data(
         "manifest_uri": ports.bucket.uri(manifest_key(run.model, run.run_id)),
         "policy_sha256": policy_sha256,
         "severity": run.severity,
-        "approvals_needed": approvals_needed(mapping(manifest.get("approval"))),
-        "requested": signal.get("kind") == SignalKind.REQUEST or bool(asked_by),
-        "asked_by": asked_by,
-        "voters": list(policy.voters),
-        "channel": policy.approval.channel,
-        **({"deputies": list(policy.approval.deputies)} if policy.approval.deputies else {}),
+        **who_decides(manifest, policy),
         "policy_written": written,
         "versions": verdict.versions if verdict else None,
         "votes": [],
@@ -178,6 +173,21 @@ def approval_data(
             "expire_hours": policy.approval.expire_hours,
             "taken": [],
         },
+    }
+
+
+def who_decides(manifest: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
+    """What the wait of an approval keeps of whose answers count, by its run's manifest and the policy that is pinned there. Pure."""
+    signal = mapping(manifest.get("signal"))
+    asker = asker_of(signal)
+    asked_by = sorted({*sequence(signal.get("asked_by")), *([asker] if asker else [])})
+    return {
+        "approvals_needed": approvals_needed(mapping(manifest.get("approval"))),
+        "requested": signal.get("kind") == SignalKind.REQUEST or bool(asked_by),
+        "asked_by": asked_by,
+        "voters": list(policy.voters),
+        "channel": policy.approval.channel,
+        **({"deputies": list(policy.approval.deputies)} if policy.approval.deputies else {}),
     }
 
 
