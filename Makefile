@@ -36,7 +36,7 @@ export $(DEVELOPED_WITH)
 
 override IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 override OPS = $(IN_VENV) -m ops.
-override RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops.cli
+override RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops
 
 override TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
 override DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)

@@ -13,6 +13,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ops.file_reading import bytes_of
 from ops.stack import CallError
 from orchestration.domain.commands import against_value
 from orchestration.domain.failures import ended
@@ -59,7 +60,7 @@ def assignments_of_file(path: Path) -> dict[str, str]:
         CallError: it cannot be read, or is none of these.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = bytes_of(path).decode("utf-8-sig")
     except OSError as error:
         raise CallError(f"--params-file {path} cannot be read: {error.strerror}. Name a file that is there.") from None
     except UnicodeDecodeError:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING, Any, Final
-
-import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-HELP: Final = ["--help", "-h"]
 
 PREFIX: Final = "RETRAINING"
 """Of the environment variables that stand for options."""
@@ -24,25 +19,6 @@ INTERRUPTED: Final = 130
 
 INTERRUPTED_SAID: Final = "Interrupted, as Ctrl-C asks."
 """What programs read after Ctrl-C where there is no more to say of it."""
-
-
-WIDTHS: Final = (40, 80)
-"""Columns that help is written in at least and at most."""
-
-
-class _Help(click.HelpFormatter):
-    """Help in the columns there are; click's own takes no fewer than 50."""
-
-    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
-        least, most = WIDTHS
-        there = min(max(shutil.get_terminal_size().columns, least), most) - 2
-        super().__init__(indent_increment, width or there, max_width)
-
-
-class Context(click.Context):
-    """Of each command's call."""
-
-    formatter_class = _Help
 
 
 def is_for_programs(given: Sequence[str]) -> bool:

@@ -9,15 +9,14 @@ Exit status: 0 done, 1 the answer is no, 2 wrong call, 3 AWS could not be reache
 from __future__ import annotations
 
 import importlib
-import json
-import signal
 import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, Context, error_document, is_for_programs
+from ops.call import PREFIX
+from ops.help_text import HELP, Context
 from ops.project import version
 
 if TYPE_CHECKING:
@@ -118,26 +117,9 @@ def retraining(ctx: click.Context, /, **_given: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
+    from ops.invocation import finished  # noqa: PLC0415 - its time goes by where `ops.__main__` hears Ctrl-C
+
     given = sys.argv[1:] if argv is None else argv
-    try:
-        # Four fifths of the time until a command begins go by here.
-        from ops.invocation import finished  # noqa: PLC0415
-    except KeyboardInterrupt:
-        if is_for_programs(given):
-            click.echo(json.dumps(error_document(INTERRUPTED_SAID, INTERRUPTED), indent=2))
-        return INTERRUPTED
     return finished(
         lambda: retraining.main(list(given), "retraining", standalone_mode=False, auto_envvar_prefix=PREFIX), given
     )
-
-
-def program() -> int:
-    """Run the command line of this process. Ctrl-C that is pressed again while Python ends would show a traceback."""
-    status = main()
-    if status == INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(program())

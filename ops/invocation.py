@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.call import HELP, INTERRUPTED, INTERRUPTED_SAID, PREFIX, Context, error_document, is_for_programs
+from ops.call import INTERRUPTED, INTERRUPTED_SAID, PREFIX, error_document, is_for_programs
+from ops.help_text import HELP, Context
 from ops.identities import identity_in
 from ops.refusals import refusal
 from ops.stack import CallError, OperatorError, Stack, session_in

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ops.file_reading import bytes_of
 from ops.invocation import account_command
 from ops.price_list import address_of, fetched, prices_of
 from ops.stack import CallError, OperatorError
@@ -71,7 +72,7 @@ def given_prices(path: str) -> Prices:
         CallError: it cannot be read, or is none.
     """
     try:
-        body = Path(path).read_bytes()
+        body = bytes_of(Path(path))
     except OSError as error:
         raise CallError(f"{path} cannot be read ({error.strerror}).") from None
     document = json_object(body)

@@ -23,6 +23,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.call import PREFIX
+from ops.file_reading import bytes_of
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.heard_signals import COLOURS
 from ops.invocation import Exit, stack_command
@@ -315,7 +316,7 @@ def _policy(file: Path | None, model: str, settings: Settings) -> Policy:
 
 def _read(file: Path, option: str = "") -> bytes:
     try:
-        return file.read_bytes()
+        return bytes_of(file)
     except OSError as error:
         raise CallError(f"{option}{file} cannot be read: {error.strerror}. Name a file that is there.") from None
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ops.call import PREFIX
+from ops.file_reading import bytes_of
 from ops.given_files import FileKind, FileReader, Given, default_settings, event_of, recognised
 from ops.given_schemas import Finding, path, schema_findings
 from ops.invocation import Exit, stack_command
@@ -39,7 +40,7 @@ from orchestration.domain.training_output import read_training_output
 from orchestration.domain.uncertainty import interval, is_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ops.given_schemas import Place
     from ops.stack import Stack
@@ -89,7 +90,7 @@ def findings_of(file: Path, *, policy: bool = False) -> tuple[Finding, ...]:
 def _given(file: Path, *, policy: bool) -> Given | Checked:
     """A file that was recognised; of any other what is to be said of it."""
     try:
-        body = file.read_bytes()
+        body = bytes_of(file)
     except OSError as error:
         said = Finding((), f"cannot be read: {error.strerror}. Name a file that is there.")
         return Checked(file, NOTHING, (said,), wrong_call=True)
@@ -297,12 +298,20 @@ def _places_named(document: dict[str, Any]) -> tuple[str, ...]:
     return (f"$: names {shown}: the loop starts targets of its own account and Region only.",)
 
 
-def shared_endpoints(policies: Sequence[Path]) -> dict[Path, Finding]:
-    """Findings on policies that promote to the endpoint of another one, given or in the same folder."""
-    beside = {file.resolve() for given in policies for file in given.resolve().parent.glob("*.json")}
+def shared_endpoints(policies: Mapping[Path, bytes]) -> dict[Path, Finding]:
+    """Findings on policies that promote to the endpoint of another one, given or in the same folder.
+
+    Args:
+        policies: what each file holds; one that came through a pipe cannot be read again.
+    """
+    held = {file.resolve(): body for file, body in policies.items()}
+    beside = {file for given in held for file in given.parent.glob("*.json")} - held.keys()
     owners: dict[str, dict[str, Path]] = {}
-    for file in sorted(beside | {file.resolve() for file in policies}):
-        document = read_policy(file.read_bytes())
+    for file in sorted(beside | held.keys()):
+        try:
+            document = read_policy(held[file] if file in held else bytes_of(file))
+        except OSError:
+            continue  # nobody asked about it
         if isinstance(document, tuple):
             continue
         promotion = document.get("promotion", {})
@@ -373,8 +382,8 @@ def command(stack: Stack | None, terminal: Terminal, files: tuple[Path, ...], po
 def _checked(files: Sequence[Path], policies: Sequence[Path], stack: Stack | None) -> list[Checked]:
     asked = (reading_ports(stack), StackAccount(stack)) if stack else None
     given = [(file, _given(file, policy=file in policies)) for file in dict.fromkeys((*files, *policies))]
-    readable = [file for file, each in given if isinstance(each, Given) and each.kind is FileKind.POLICY]
-    shared = shared_endpoints(readable)
+    policy = {file: each.body for file, each in given if isinstance(each, Given) and each.kind is FileKind.POLICY}
+    shared = shared_endpoints(policy)
     checked = []
     for file, each in given:
         if isinstance(each, Checked):

@@ -84,7 +84,7 @@ def write_command(file: Path) -> None:
     path = shlex.quote(os.pathsep.join((str(ROOT), str(ROOT / "src"))))
     python = shlex.quote(str(file.parent / "python"))
     # -P: nothing of the folder it is called in is imported.
-    text = f'#!/bin/sh\nPYTHONPATH={path} exec {python} -P -m ops.cli "$@"\n'
+    text = f'#!/bin/sh\nPYTHONPATH={path} exec {python} -P -m ops "$@"\n'
     if not file.is_file() or file.read_text() != text:
         file.write_text(text)
         file.chmod(0o755)

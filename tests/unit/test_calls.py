@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from botocore.config import Config
 from jsonschema import Draft7Validator
 
 from ops import cli
+from ops.__main__ import program
 from ops.assignments import assignments, assignments_of_file
 from ops.call import INTERRUPTED_SAID
 from ops.invocation import Exit
@@ -256,18 +258,29 @@ def test_ctrl_c_before_any_command_is_one_document_too(
     assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
 
 
+@pytest.mark.parametrize("module", ["ops.cli", "ops.invocation"])
 def test_ctrl_c_while_the_command_line_is_still_read_in_is_one_document_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Left:
         def find_spec(self, name: str, *_: Any) -> None:
-            if name == "ops.invocation":
+            if name == module:
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "ops.invocation")
+    heard = list[Any]()
+    monkeypatch.delitem(sys.modules, module)
     monkeypatch.setattr(sys, "meta_path", [Left(), *sys.meta_path])
-    assert retraining("status", "--json") == Exit.INTERRUPTED
+    monkeypatch.setattr(sys, "argv", ["retraining", "status", "--json"])
+    monkeypatch.setattr(signal, "signal", lambda *given: heard.append(given))
+    assert program() == Exit.INTERRUPTED
     assert error_in(capsys.readouterr().out)["status"] == Exit.INTERRUPTED
+    assert heard == [(signal.SIGINT, signal.SIG_IGN)]
+
+
+def test_nothing_that_takes_its_time_is_imported_before_ctrl_c_is_heard() -> None:
+    heavy = "import sys, ops.__main__; print(*{'click', 'json', 'ops.call', 'ops.cli'} & {*sys.modules})"
+    found = subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert found.stdout == "\n"
 
 
 @pytest.mark.parametrize("given", ["1", "t", "true", "y", "Yes", "on"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from ops.stack_checks import Check, Outcome
 from orchestration.domain.ownership import Resource
 from orchestration.domain.policy import read_policy, rule_findings, validate_policy
 from tests.unit import stories
+from tests.unit.commands import signed_in
 from tests.unit.fake_services import ENDPOINT_ARN, ROLE, Endpoint, client_error
 from tests.unit.fakes import EVENTS, TRAINING, World
 from tests.unit.stories import ALARM, ENDPOINT, POLICY
@@ -434,11 +436,42 @@ def test_a_file_that_cannot_be_looked_at_keeps_no_other_from_being_judged(write:
 def test_two_policies_in_a_folder_do_not_promote_to_one_endpoint(write: Any) -> None:
     one, other = write("fraud.json", POLICY), write("churn.json", {**POLICY, "model": "churn"})
     write("report.json", {GROUP: {}})
-    found = validate.shared_endpoints([one])
+    found = validate.shared_endpoints({one: one.read_bytes()})
     assert f"{ENDPOINT} is the endpoint of churn as well" in str(found[one.resolve()])
     assert cli.main(["validate", str(one)]) == 1
     other.unlink()
     assert cli.main(["validate", str(one)]) == 0
+
+
+def test_what_lies_beside_a_policy_and_cannot_be_read_is_nothing_against_it(write: Any) -> None:
+    one = write("fraud.json", POLICY)
+    (one.parent / "archive.json").mkdir()
+    (one.parent / "gone.json").symlink_to("nowhere")
+    os.mkfifo(one.parent / "pipe.json")
+    assert cli.main(["validate", str(one)]) == 0
+
+
+def test_a_policy_may_come_through_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    end, begin = os.pipe()
+    os.write(begin, json.dumps(POLICY).encode())
+    os.close(begin)
+    assert cli.main(["validate", "--policy", f"/dev/fd/{end}", "--json"]) == 1
+    os.close(end)
+    (found,) = json.loads(capsys.readouterr().out)["files"]
+    assert found["read_as"] == "policy"
+    assert [each["path"] for each in found["findings"]] == ["$.model"]  # a pipe has no name that could be the model's
+
+
+@pytest.mark.parametrize("call", [("validate",), ("try",), ("report", "--run", "run-1", "--prices")], ids=" ".join)
+def test_what_never_ends_is_read_to_an_end(
+    call: tuple[str, ...], world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    signed_in(world, monkeypatch)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Nobody writes to the pipe, and the zeros have no end.
+    assert cli.main([*call, str(pipe)]) in {1, 2}
+    assert cli.main([*call, "/dev/zero"]) == 2
 
 
 # With a stack.

@@ -1,0 +1,38 @@
+"""The process of ``retraining``, which hears Ctrl-C from its first line on: most of its time until a command begins goes by importing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def program() -> int:
+    """Run the command line of this process; gives the exit status."""
+    try:
+        from ops.cli import main  # noqa: PLC0415 - see above
+
+        status = main()
+    except KeyboardInterrupt:
+        # Pressed again, it would show a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return _interrupted(sys.argv[1:])
+    from ops.call import INTERRUPTED  # noqa: PLC0415 - likewise
+
+    if status == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def _interrupted(given: list[str]) -> int:
+    """Say to programs that no command came to hear of the call; gives the exit status."""
+    import json  # noqa: PLC0415 - likewise
+
+    from ops.call import INTERRUPTED, INTERRUPTED_SAID, error_document, is_for_programs  # noqa: PLC0415 - likewise
+
+    if is_for_programs(given):
+        print(json.dumps(error_document(INTERRUPTED_SAID, INTERRUPTED), indent=2))
+    return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(program())
