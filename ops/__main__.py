@@ -24,13 +24,12 @@ def program() -> int:
 
 
 def _interrupted(given: list[str]) -> int:
-    """Say to programs that no command came to hear of the call; gives the exit status."""
-    import json  # noqa: PLC0415 - likewise
-
+    """Tell programs that no command came to hear of the call; gives the exit status."""
     from ops.call import INTERRUPTED, INTERRUPTED_SAID, error_document, is_for_programs  # noqa: PLC0415 - likewise
+    from ops.terminal import Terminal  # noqa: PLC0415 - likewise
 
-    if is_for_programs(given):
-        print(json.dumps(error_document(INTERRUPTED_SAID, INTERRUPTED), indent=2))
+    terminal = Terminal(json=is_for_programs(given), goes_on=True)
+    terminal.answer(error_document(INTERRUPTED_SAID, INTERRUPTED))
     return INTERRUPTED
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ops.stack import Stack
     from ops.terminal import Terminal
+    from orchestration.domain.wait import Wait
 
 SUBJECTS: Final = ("training", "promotion", "bake")
 
@@ -60,9 +61,14 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     told = stack.decide(
         {"action": "decide", "run_id": run_id, "decision": decision, "comment": comment, "subject": subject}
     )
-    counted, about = bool(told["counted"]), _counted_as(stack, run_id, told) if told["subject"] else None
-    command = stack.place.command
-    show = command("history", run=run_id) if told["subject"] else command("waits")
+    counted, command = bool(told["counted"]), stack.place.command
+    waits = _waits(stack, run_id) if told["subject"] else None
+    about = _counted_as(stack, told, waits) if waits is not None else None
+    show = command("waits")
+    if told["subject"]:
+        # Who reviews one model only may not look at a run by its id.
+        of_model = waits is None and told.get("model")
+        show = command("history", model=told["model"]) if of_model else command("history", run=run_id)
     missing = max(0, about["needed"] - about["counted"]) if about else None
     # Whoever answered at the same moment may have decided it.
     another = (
@@ -107,11 +113,18 @@ def _decide(stack: Stack, terminal: Terminal, decision: str, *, run: str, commen
     return 0 if counted else 1
 
 
-def _counted_as(stack: Stack, run_id: str, told: dict[str, Any]) -> dict[str, Any] | None:
-    """As whom the caller's vote was counted, and how many there are; None where that cannot be read."""
+def _waits(stack: Stack, run_id: str) -> list[Wait] | None:
+    """What the run waits for and waited for; None where whoever answered may not look at it."""
+    try:
+        return stack.table.waits_of_run_without_tokens(run_id)
+    except (BotoCoreError, ClientError, OperatorError):
+        return None
+
+
+def _counted_as(stack: Stack, told: dict[str, Any], waits: list[Wait]) -> dict[str, Any] | None:
+    """As whom the caller's vote was counted, and how many there are; None where AWS does not say who asks."""
     try:
         arn = stack.client("sts").get_caller_identity()["Arn"]
-        waits = stack.table.waits_of_run_without_tokens(run_id)
     except (BotoCoreError, ClientError, OperatorError):
         return None
     asked = next((w for w in waits if w.kind is WaitKind.APPROVAL and w.subject == told["subject"]), None)

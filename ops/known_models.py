@@ -59,6 +59,12 @@ def known_models(stack: Stack) -> list[str]:
     return sorted({*stack.table.models(), *policy_files(stack).models, *([default] if default else [])})
 
 
+def nothing_of(stack: Stack, name: str) -> str:
+    """Say why nothing is on record of a model."""
+    models = known_models(stack)
+    return f"No signal of {name} came yet." if name in models else unknown_model(name, models)
+
+
 def unknown_model(name: str, models: Sequence[str]) -> str:
     """Say that there is no such model, which one was meant, and which there are."""
     near = get_close_matches(name, models, n=1)

@@ -26,6 +26,9 @@ OPERATORS: Final = "OperatorPolicyArn"
 VOTERS: Final = "ReviewerPolicyArn or ModelReviewerPolicyArn"
 """Outputs of the stack: the policies for people."""
 
+ONE_MODEL: Final = "Who reviews one model only names it: signals, history and report take --model."
+"""What ModelReviewerPolicy allows of the table."""
+
 READ: Final = frozenset(
     {"cloudformation:DescribeStacks", "dynamodb:GetItem", "dynamodb:Query"}
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"}
@@ -105,6 +108,8 @@ def _who(action: str, resource: str) -> str:
         return who_has(VOTERS if "VoteFunction" in resource else OPERATORS)
     if action == "events:PutEvents" or (action.startswith("s3:") and "/policies/" in resource):
         return who_has(OPERATORS)
+    if action.startswith("dynamodb:") and action in READ:
+        return f"{who_has(READERS)} {ONE_MODEL}"
     if action in READ:
         return who_has(READERS)
     return "Have whoever administers the account give you the right."

@@ -18,7 +18,7 @@ import click
 
 from ops.history import run_of
 from ops.invocation import legal_identity, one_of, stack_command
-from ops.known_models import known_models, unknown_model
+from ops.known_models import nothing_of
 from ops.life_page import life_page, models_page, spark_text
 from ops.model_life import Life, life_of
 from ops.prices import given_prices
@@ -139,8 +139,7 @@ def model_life(stack: Stack, model: str) -> Life:
     own = _records(stack, model)
     first = next(own, None)
     if first is None:
-        models = known_models(stack)
-        raise OperatorError(f"No signal of {model} came yet." if model in models else unknown_model(model, models))
+        raise OperatorError(nothing_of(stack, model))
     return life_of(model, itertools.chain([first], own, _records(stack, LOOP)))
 
 

@@ -15,7 +15,8 @@ from ops.audit.reading import Reading
 from ops.audit.records import HASH
 from ops.audit.walk import NOT_PROVEN, Audit, UnknownChainError
 from ops.invocation import stack_command
-from ops.stack import CallError
+from ops.known_models import nothing_of
+from ops.stack import CallError, OperatorError
 from ops.terminal import Styled, Terminal
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ def command(stack: Stack, terminal: Terminal, model: str | None, anchor: str) ->
                 progress=progress,
             ).run()
     except UnknownChainError:
-        raise CallError(
-            f"There is no model {model}: no signal of it was ever decided. Those there are: {stack.place.command('status')}"
-        ) from None
+        raise OperatorError(nothing_of(stack, str(model))) from None
     _print(report, terminal)
     terminal.answer(report_record(report))
     return 0 if is_whole(report) else 1

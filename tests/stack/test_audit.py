@@ -88,7 +88,7 @@ def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
 def test_a_wrong_call_says_what_is_wrong_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verify-audit", "--anchor", "abc"]) == 2
     assert "64 hexadecimal digits" in capsys.readouterr().err
-    assert cli.main(["verify-audit", "--model", "nobody"]) == 2
+    assert cli.main(["verify-audit", "--model", "nobody"]) == 1
     assert "no model nobody" in capsys.readouterr().err
 
 

@@ -107,7 +107,7 @@ def test_a_ballot_that_decides_is_counted_too(world: World) -> None:
     asked(world)
     answer = stories.approve(world)
     reason = answer.pop("reason")
-    assert answer == {"decided": True, "counted": True, "code": "DECIDED", "subject": "training"}
+    assert answer == {"decided": True, "counted": True, "code": "DECIDED", "subject": "training", "model": "fraud"}
     late = stories.approve(world, by="bob")
     assert (late["counted"], late["code"]) == (False, "DECIDED_BEFORE")
     assert late["reason"] == f"The training was decided before: {reason}"

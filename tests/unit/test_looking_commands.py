@@ -614,6 +614,30 @@ def test_whose_vote_is_shown_is_not_somebody_elses_who_voted_at_the_same_moment(
     assert told["follows"] == "The run goes on: the candidate is promoted."
 
 
+def test_who_reviews_one_model_is_shown_the_run_by_what_they_may_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = signed_in(world, monkeypatch)
+    stories.asked(world)
+
+    def may_not(*_: Any) -> None:
+        denied("dynamodb:Query")
+
+    class Table:
+        """What ModelReviewerPolicy lets of it."""
+
+        waits_of_run_without_tokens = run = statuses = staticmethod(may_not)
+        runs_of_model = staticmethod(world.table.runs_of_model)
+
+    monkeypatch.setattr(made, "table", Table())
+    assert retraining("approve", "run-1") == 0
+    (show,) = commands_in(capsys.readouterr().out)
+    assert retraining(*shlex.split(show)[1:]) == 0
+    assert "run run-1" in capsys.readouterr().out
+    assert retraining("history", "--run", "run-1") == 3
+    assert "Who reviews one model only names it" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("stack")
 def test_whoever_stops_waiting_for_a_decision_is_told_that_it_comes_all_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -83,10 +83,13 @@ def test_before_a_promotion_there_is_nothing_to_take_back(story: str, world: Wor
     assert world.table.kept_rollback("run-1") is None
 
 
-def test_a_model_without_a_run_has_nothing_to_take_back_and_the_sentence_says_what_else_there_is(world: World) -> None:
-    with pytest.raises(InvalidRequestError) as refused:
+def test_a_model_without_a_promotion_has_nothing_to_go_back_from_and_is_shown_what_there_is(world: World) -> None:
+    with pytest.raises(InvalidRequestError, match=r"It has had none\. The models: retraining status --stack "):
         back(world, model="risk")
-    assert "retraining history --model risk --stack " in str(refused.value)
+    stories.decided(world)
+    do(world, "close", failure={"error": "ABORTED", "cause": "by hand"})
+    with pytest.raises(InvalidRequestError, match="retraining history --model fraud --stack "):
+        back(world)
 
 
 @pytest.mark.parametrize("wrong", [{"model": "no model!"}, {"model": None}, {"reason": ""}, {"reason": None}])

@@ -267,6 +267,7 @@ COMMANDS: Final[dict[str, tuple[Command, int]]] = {
     "waits": (lambda *_: cli.main(["waits"]), 0),
     "status": (status_of_everything, 1),
     "verify-audit": (lambda stack, _: audited(stack), 1),
+    "verify-audit of no model": (lambda *_: cli.main(["verify-audit", "--model", f"no{NASTY}"]), 1),
     "restore-history": (restored, 1),
     "approve": (answered("approve"), 0),
     "reject": (answered("reject"), 1),

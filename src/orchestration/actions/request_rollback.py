@@ -127,9 +127,11 @@ def _ask_for_run(ports: OperatorPorts, asked: _Asked, version: int) -> dict[str,
     model, told = asked.model, ports.settings.speaker.command
     last = next(iter(ports.table.promoted_runs(model)), None)
     if last is None:
+        ran = bool(ports.table.runs_of_model(model, 1))
+        look = f"Its runs: {told('history', model=model)}" if ran else f"It has had none. The models: {told('status')}"
         raise InvalidRequestError(
             f"No run of {model} was promoted, so there is nothing to go back from. An older config is set on the endpoint "
-            f"itself (runbook, Manual override). Its runs: {told('history', model=model)}"
+            f"itself (runbook, Manual override). {look}"
         )
     now = ports.now()
     identity = identify("kept-rollback", model, last, asked.to, str(version))

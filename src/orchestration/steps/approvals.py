@@ -120,6 +120,7 @@ class BallotAnswer:
             "code": self.code,
             "reason": self.sentence,
             "subject": self.wait.subject if self.wait else None,
+            "model": self.wait.model if self.wait else None,
         }
 
 
@@ -379,7 +380,7 @@ def decide_request(request: dict[str, Any], ports: ApprovalPorts) -> dict[str, A
         ports: the outside.
 
     Returns:
-        ``{"decided", "counted", "code", "reason", "subject"}``.
+        ``{"decided", "counted", "code", "reason", "subject", "model"}``; the last two are None where nothing is asked.
 
     Raises:
         InvalidRequestError: a field is missing or not one of its values, or nobody is proven to decide.
