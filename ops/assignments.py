@@ -31,6 +31,13 @@ _PAIR: Final = re.compile(
 )
 
 
+WHOLE: Final = re.compile(r"[0-9]+", re.ASCII)
+"""A whole number, as CloudFormation hands it on to a resource that counts."""
+
+PARTED: Final = frozenset({"CooldownHours"})
+"""Parameters of type Number that take a part of one; the others count."""
+
+
 def assignments(text: str, option: str, example: str = "Mode=shadow CooldownHours=12") -> dict[str, str]:
     """Read ``Name=Value`` pairs from one line.
 
@@ -162,14 +169,15 @@ def refuse_illegal(given: Mapping[str, str], declared: Mapping[str, Any], *, opt
             wanted = str(rule.get("ConstraintDescription", f"it matches {pattern}"))
         elif longest is not None and len(value) > longest:
             wanted = f"it takes at most {longest} characters"
-        elif rule["Type"] == "Number" and not _within(value, least, most):
+        elif rule["Type"] == "Number" and not _within(value, least, most, whole=name not in PARTED):
+            kind = "number" if name in PARTED else "whole number"
             wanted = (
-                f"it takes a number{'' if least is None else f' from {least}'}{'' if most is None else f' to {most}'}"
+                f"it takes a {kind}{'' if least is None else f' from {least}'}{'' if most is None else f' to {most}'}"
             )
         if wanted is not None:
             raise CallError(f"{option}: {name} is {value!r}; {ended(wanted)}")
 
 
-def _within(value: str, least: float | None, most: float | None) -> bool:
-    parsed = number(value)
+def _within(value: str, least: float | None, most: float | None, *, whole: bool) -> bool:
+    parsed = number(value) if not whole or WHOLE.fullmatch(value) else None
     return parsed is not None and (least is None or parsed >= least) and (most is None or parsed <= most)

@@ -123,3 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return finished(
         lambda: retraining.main(list(given), "retraining", standalone_mode=False, auto_envvar_prefix=PREFIX), given
     )
+
+
+if __name__ == "__main__":
+    # So the command of a checkout calls it that `make setup` made before `ops.__main__` was there.
+    from ops.__main__ import program
+
+    sys.exit(program())

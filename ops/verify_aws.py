@@ -22,8 +22,7 @@ from ops.creditcard_world import WorldError
 from ops.invocation import account_command
 from ops.package import embedded
 from ops.project import BUILD, IN_CHECKOUT, shown
-from ops.refusals import refusal
-from ops.stack import CallError, NotReachedError, OperatorError
+from ops.stack import CallError, OperatorError
 from ops.stack_deployment import DeploymentError
 from ops.terminal import Column, Styled
 
@@ -58,10 +57,7 @@ def command(session: boto3.Session, place: Place, terminal: Terminal, only: str,
         raise CallError("verify-aws needs the project's examples: call it in a checkout of the project.")
     questions = chosen(only)
     told = terminal.aside
-    try:
-        account_id = str(session.client("sts").get_caller_identity()["Account"])
-    except (BotoCoreError, ClientError) as error:
-        raise NotReachedError(f"{refusal(error)} Sign in first: --profile, aws sso login.") from None
+    account_id = str(session.client("sts").get_caller_identity()["Account"])
     now = datetime.now(UTC)
     state = State.at(
         FOLDER / f"{account_id}-{session.region_name}.json",

@@ -14,7 +14,7 @@ import yaml
 from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
 
 from ops import package, package_zip, regions
-from ops.assignments import assignments, assignments_of_file, refuse_illegal, refuse_unknown
+from ops.assignments import PARTED, assignments, assignments_of_file, refuse_illegal, refuse_unknown
 from ops.change_sets import Ending
 from ops.deploy import parameters_of
 from ops.import_resources import IDENTIFIERS
@@ -100,6 +100,17 @@ def test_a_value_that_the_template_does_not_allow_is_a_wrong_call_before_anythin
     with pytest.raises(CallError) as refused:
         refuse_illegal(given, sources()["Parameters"], option="--params")
     assert str(refused.value).startswith(f"--params: {said}")
+
+
+@pytest.mark.parametrize("value", ["1.5", "5.0", "1e1", "", "5_0"])
+def test_a_parameter_that_counts_takes_whole_numbers_alone(value: str) -> None:
+    declared = sources()["Parameters"]
+    numbers = {name for name, rule in declared.items() if rule["Type"] == "Number" and "AllowedValues" not in rule}
+    assert numbers > PARTED
+    for name in numbers - PARTED:
+        with pytest.raises(CallError, match="; it takes a whole number from "):
+            refuse_illegal({name: value}, declared, option="--params")
+    refuse_illegal({"CooldownHours": "1.5"}, declared, option="--params")
 
 
 def test_what_the_template_has_by_default_is_allowed() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from ops import cli, verify_aws
 from ops.aws_questions import QUESTIONS
@@ -49,6 +52,20 @@ def test_only_takes_names_of_questions_and_says_which_there_are() -> None:
     assert [each.name for each in verify_aws.chosen("record-lock, redrive")] == ["redrive", "record-lock"]
     with pytest.raises(OperatorError, match=r"redrives\. There are: .*redrive"):
         verify_aws.chosen("redrives")
+
+
+def test_nobody_is_asked_to_sign_in_where_aws_is_not_reached(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreached(*_: Any, **__: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://sts.eu-west-1.amazonaws.com/")
+
+    session = SimpleNamespace(region_name="eu-west-1", client=lambda _: SimpleNamespace(get_caller_identity=unreached))
+    monkeypatch.setattr("ops.invocation.session_in", lambda *_: session)
+    assert cli.main(["verify-aws", "--yes"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("AWS was not reached: ")
+    assert "Sign in" not in said
 
 
 def test_what_a_run_made_and_saw_is_there_when_it_goes_on(tmp_path: Path) -> None:
