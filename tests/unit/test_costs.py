@@ -263,6 +263,8 @@ def unreadable(status: str, outcome: dict[str, Any]) -> dict[str, Any]:
         ("outcome", lambda found: {**found, "statuses": []}, None),
         ("outcome", lambda found: {**found, "statuses": "PROMOTED"}, None),
         ("outcome", lambda _: {}, None),
+        ("outcome", lambda found: {**found, "died": True}, None),
+        ("outcome", lambda found: {**found, "error": "ContentionError"}, None),
     ],
 )
 def test_the_total_of_a_run_whose_records_do_not_tell_all_is_a_lower_bound(

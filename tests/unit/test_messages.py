@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shlex
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -81,7 +82,10 @@ def test_until_when_is_in_the_subject_however_long_the_name_of_the_model_is(mess
     assert len(told.subject) <= 99
 
 
-@pytest.mark.parametrize("run_id", ["again.after.fix", "it's.retried later.ok", "a.b.co", "n.json"])
+@pytest.mark.parametrize(
+    "run_id",
+    ["again.after.fix", "it's.retried later.ok", "a.b.co", "n.json", "a__b.c_d", "_x_", "it's __late__", "_" * 12],
+)
 def test_a_command_pasted_from_any_channel_names_the_run_whatever_it_is_called(run_id: str) -> None:
     counted = messages.approval_counted(
         SPEAKER, run_id=run_id, model="fraud", subject="bake", by="ana", sentence="Counted.", until=UNTIL
@@ -89,7 +93,9 @@ def test_a_command_pasted_from_any_channel_names_the_run_whatever_it_is_called(r
     steps = json.loads(counted.chat())["content"]["nextSteps"]
     for line in [*counted.text().splitlines(), *steps]:
         if "retraining approve" in line:
-            assert shlex.split(line.partition("To approve: ")[2])[:3] == ["retraining", "approve", run_id]
+            typed = line.partition("To approve: ")[2]
+            read = subprocess.run(["bash", "-c", f"printf '%s\\n' {typed}"], capture_output=True, text=True, check=True)  # noqa: S603, S607 - as a person pastes it
+            assert read.stdout.split("\n")[:3] == ["retraining", "approve", run_id]
     assert not re.search(r"[a-z]\.[a-z]{2,}", re.sub(r"https?://\S+|\.json", "", counted.text()))
 
 

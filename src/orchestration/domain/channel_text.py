@@ -7,6 +7,7 @@ bold names and links are made by the channel alone, and every text between them 
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
@@ -82,11 +83,19 @@ def plain_line(text: str) -> str:
 
 
 def pasted(command: str) -> str:
-    """A command line in which no channel finds a host name to break, such as the run ``again.after.fix``.
+    r"""A command line in which no channel finds a host name or a mark to break, such as the runs ``again.after.fix`` and ``a__b``.
 
-    Two quotes behind its dot are nothing to a shell, whether they stand inside quotes or not.
+    Two quotes behind its dot are nothing to a shell, whether they stand inside quotes or not. An underscore that may begin or
+    end what a chat shows slanted is written as bash, zsh and ksh read it, ``$'\137'``.
     """
-    return _HOST.sub(lambda dotted: _no_host(dotted, f"{dotted[0][0]}''{dotted[1]}"), command)
+    words = " ".join(map(_unmarked, shlex.split(command))) if _UNDERLINE.search(command) else command
+    return _HOST.sub(lambda dotted: _no_host(dotted, f"{dotted[0][0]}''{dotted[1]}"), words)
+
+
+def _unmarked(word: str) -> str:
+    parts = re.split(f"((?:{_UNDERLINE.pattern})+)", word)
+    written = [part.replace("_", r"\137") if at % 2 else part and shlex.quote(part) for at, part in enumerate(parts)]
+    return "".join(f"$'{part}'" if at % 2 else part for at, part in enumerate(written)) or shlex.quote(word)
 
 
 def _no_host(dotted: re.Match[str], broken: str = "") -> str:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 COUNTED: Final = (
     "List prices without discounts, free tier, storage, requests and data transfer. An endpoint has as many instances as its "
-    "config first asks for, and both of its fleets while it moves from one to the other."
+    "config first asks for, and both of its fleets while it moves from one to the other. State transitions are those that records "
+    "show, a few more or less where a state failed or the run did not come to its end."
 )
 """What is counted, and how."""
 

@@ -315,7 +315,7 @@ def run_report(records: RunRecords, prices: Prices) -> RunReport:
         gates_left_out=max(0, len(gates) - GATES_SHOWN),
         endpoint=_endpoint(records, ended),
         phases=phases,
-        price=_price(tariff, phases, transitions),
+        price=_price(tariff, phases, transitions, ended=ended_in and not outcome.get("error")),
         digests=tuple(digests[:DIGESTS_SHOWN]),
         digests_left_out=max(0, len(digests) - DIGESTS_SHOWN),
         links=tuple(_links(records)),
@@ -427,12 +427,12 @@ def _phases(records: RunRecords, tariff: Tariff) -> Iterable[Phase]:
         yield Phase(status, at, seconds, tuple(costs))
 
 
-def _price(tariff: Tariff, phases: Sequence[Phase], transitions: int) -> PriceShown:
+def _price(tariff: Tariff, phases: Sequence[Phase], transitions: int, *, ended: bool) -> PriceShown:
     prices, usd = tariff.prices, tariff.transitions(transitions)
     every = [usd, *(cost.usd for phase in phases for cost in phase.costs)]
     known = number(round(sum(each for each in every if each is not None), 6))
-    # What ran in a life that no record tells is not known either.
-    at_least = None in every or not phases
+    # What ran in a life that no record tells is not known either, nor in which states it did that came to no end.
+    at_least = None in every or not phases or not ended
     return PriceShown(
         region=prices.region,
         location=prices.location,
