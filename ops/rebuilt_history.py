@@ -23,6 +23,7 @@ from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.policy import pinned_policy
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import reported_run
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.verdict import CandidateVerdict, Finish
@@ -33,7 +34,6 @@ from orchestration.steps.pending import pending_due
 from orchestration.steps.silence import listened
 from orchestration.steps.telling import DECIDED
 from orchestration.stores.history_table import HistoryTable
-from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import to_item
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ops.stack import Stack
     from ops.terminal import Terminal
     from orchestration.domain.champions import Promoted
-    from orchestration.stores.models import StoredModel
+    from orchestration.domain.stored_model import StoredModel
 
 RECENT: Final = timedelta(hours=24)
 """How far back rejections and holds are shown."""

@@ -37,8 +37,8 @@ from orchestration.domain.contracts import UNATTRIBUTED, Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE
 from orchestration.domain.json_values import mapping
 from orchestration.domain.records import evidence_key, reported_run, sha256
+from orchestration.domain.stored_model import RUN_STARTS_KEPT, StoredModel
 from orchestration.steps.reports import of_this_version, pages, read_records
-from orchestration.stores.models import RUN_STARTS_KEPT, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

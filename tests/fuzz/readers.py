@@ -39,11 +39,11 @@ from orchestration.domain.policy import (
 from orchestration.domain.signal import Signal
 from orchestration.domain.signals import read_signal
 from orchestration.domain.slack_buttons import Button
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.votes import CHANNEL
 from orchestration.settings import ApprovalAccess
 from orchestration.stores.alarms_cloudwatch import new_state
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import (
     EVENTS,

@@ -9,8 +9,8 @@ from orchestration import approval_handler, handler, operator_handler, promotion
 from orchestration.domain.contracts import EXECUTION_STATUS_CHANGE
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import idempotency_token
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.training_target import nested_execution_arn, training_name
-from orchestration.stores.models import StoredModel
 from tests.unit.fakes import MACHINE, TRAINING, World, asking, drift, execution_arn, proven, request
 
 ENDPOINT: Final = "fraud-prod"

@@ -17,11 +17,11 @@ from orchestration.actions.sweep import sweep
 from orchestration.domain.bake import returned_drift
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import DueKind, Severity
+from orchestration.domain.pending_signal import merge_pending
 from orchestration.domain.policy import parse_policy, pinned_policy, policy_sha256
 from orchestration.domain.records import sha256
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
-from orchestration.steps.pending import merge_pending
-from orchestration.stores.models import StoredModel
 from tests.unit.fakes import NOON, ProcessDiedError, World, drift, event, execution_arn, request
 
 POLICY = {"schema_version": 1, "model": "fraud"}

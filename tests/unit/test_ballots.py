@@ -14,6 +14,7 @@ from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.messages import how_to_decide
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, ApprovalDecision, Ruling, Via, VoteCode
 from orchestration.domain.wait import Wait
 from orchestration.settings import ApprovalAccess
@@ -28,7 +29,6 @@ from orchestration.steps.approvals import (
     withdrawn,
 )
 from orchestration.steps.due_work import DONE, Worked, later
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, World, person, proven

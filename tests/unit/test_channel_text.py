@@ -29,11 +29,11 @@ from orchestration.domain.messages import Speaker, run_status, signal_decided
 from orchestration.domain.notification import Message, Page
 from orchestration.domain.page import TEXT_SHOWN
 from orchestration.domain.review_page import View, render
+from orchestration.domain.stored_model import StoredModel
 from orchestration.settings import ApprovalAccess
 from orchestration.steps.due_work import attempt
 from orchestration.steps.telling import event_detail, message_told, tell
 from orchestration.stores.channels_sns import Channels
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import TRAINING, World, asking, drift, execution_arn, proven, request
 from tests.unit.test_approval_page import NOW, Outline, asked, everywhere, signed

@@ -24,13 +24,13 @@ from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
 from orchestration.domain.signal import Signal
+from orchestration.domain.stored_model import EndedRun, StoredModel, after_run
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
-from orchestration.steps.closing import close_run, next_state
+from orchestration.steps.closing import close_run
 from orchestration.steps.earlier_release import end_earlier_run
 from orchestration.steps.training_slots import change_slots
-from orchestration.stores.models import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from tests.unit import stories
 from tests.unit.fake_services import client_error
@@ -340,13 +340,13 @@ def test_a_finding_of_a_superseded_run_speaks_against_the_next_candidate_only_wh
 BEFORE = StoredModel("churn", active_run_id="run-1", fruitless_runs=2, cooldown_until="2026-01-01T00:00:00+00:00")
 
 
-def ended(outcome: Status) -> StoredRun:
-    return StoredRun("run-1", "churn", NOON.isoformat(), "arn", "{}", "critical", outcome)
+def ended(outcome: Status, *, left: bool = False) -> EndedRun:
+    return EndedRun("run-1", outcome, endpoint_left=left)
 
 
 @pytest.mark.parametrize("outcome", sorted(OUTCOMES))
 def test_a_run_frees_its_model_counts_what_it_brought_and_starts_the_cooldown(outcome: Status) -> None:
-    state = next_state(BEFORE, ended(outcome), POLICY, now=NOON, endpoint_left=False)
+    state = after_run(BEFORE, ended(outcome), POLICY, NOON)
     assert state.active_run_id is None
     neither = outcome in {Status.STOPPED, Status.SUPERSEDED, Status.NO_CAPACITY}
     fruitful = outcome in {Status.PROMOTED, Status.TRAINED}
@@ -359,38 +359,34 @@ def test_a_run_frees_its_model_counts_what_it_brought_and_starts_the_cooldown(ou
 
 def test_a_policy_without_a_cooldown_ends_the_one_in_force() -> None:
     without = replace(POLICY, cooldown_hours=0.0)
-    assert next_state(BEFORE, ended(Status.PROMOTED), without, now=NOON, endpoint_left=False).cooldown_until is None
+    assert after_run(BEFORE, ended(Status.PROMOTED), without, NOON).cooldown_until is None
     for outcome, policy in ((Status.SUPERSEDED, without), (Status.PROMOTED, None)):
-        state = next_state(BEFORE, ended(outcome), policy, now=NOON, endpoint_left=False)
+        state = after_run(BEFORE, ended(outcome), policy, NOON)
         assert state.cooldown_until == BEFORE.cooldown_until
 
 
 def test_a_lock_that_another_run_holds_stays() -> None:
-    state = next_state(
-        replace(BEFORE, active_run_id="run-7"), ended(Status.FAILED), POLICY, now=NOON, endpoint_left=False
-    )
+    state = after_run(replace(BEFORE, active_run_id="run-7"), ended(Status.FAILED), POLICY, NOON)
     assert state.active_run_id == "run-7"
 
 
 def test_an_endpoint_left_unjudged_freezes_whatever_the_outcome_and_the_breaker_say() -> None:
     policy = replace(POLICY, fruitless_runs=0)
     for outcome in (Status.STOPPED, Status.FAILED):
-        state = next_state(
-            replace(BEFORE, frozen_reason="before"), ended(outcome), policy, now=NOON, endpoint_left=True
-        )
+        state = after_run(replace(BEFORE, frozen_reason="before"), ended(outcome, left=True), policy, NOON)
         assert "a candidate may serve that no bake has judged" in str(state.frozen_reason)
 
 
 def test_a_breaker_that_is_off_and_one_that_broke_before_change_no_reason() -> None:
     off = replace(POLICY, fruitless_runs=0)
-    assert next_state(BEFORE, ended(Status.FAILED), off, now=NOON, endpoint_left=False).frozen_reason is None
+    assert after_run(BEFORE, ended(Status.FAILED), off, NOON).frozen_reason is None
     frozen = replace(BEFORE, frozen_reason="before")
-    assert next_state(frozen, ended(Status.FAILED), POLICY, now=NOON, endpoint_left=False).frozen_reason == "before"
+    assert after_run(frozen, ended(Status.FAILED), POLICY, NOON).frozen_reason == "before"
 
 
 def test_an_end_that_says_nothing_of_the_candidate_breaks_no_breaker() -> None:
     counted = replace(BEFORE, fruitless_runs=7)
-    state = next_state(counted, ended(Status.STOPPED), POLICY, now=NOON, endpoint_left=False)
+    state = after_run(counted, ended(Status.STOPPED), POLICY, NOON)
     assert (state.fruitless_runs, state.frozen_reason) == (7, None)
 
 

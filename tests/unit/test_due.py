@@ -17,9 +17,9 @@ from orchestration.domain.due import AGAIN, APPROVALS, EVENTS, GRACE, DueItem, d
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
 from orchestration.domain.signal import Signal
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.due_work import DONE, Worked, attempt, later, work_off
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, ProcessDiedError, World, drift, event, execution_arn, request

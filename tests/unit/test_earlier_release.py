@@ -10,8 +10,8 @@ import pytest
 
 from orchestration import handler
 from orchestration.domain.contracts import DueKind
+from orchestration.domain.stored_model import StoredModel
 from orchestration.steps.earlier_release import WORDS, asked_by_earlier_workflow, take_over, turn_away
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import World, drift, request
 from tests.unit.test_close import RUN, begin

@@ -20,12 +20,13 @@ from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
 from orchestration.domain.promotion import RegistryPlan
 from orchestration.domain.slots import SlotLedger, Waiter, grant
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.answering import settled
 from orchestration.stores.history_table import HistoryTable
-from orchestration.stores.models import Commit, SeenSignal, StoredModel
+from orchestration.stores.models import Commit, SeenSignal
 from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import Write, from_item, to_item
 from tests.unit.fakes import NOON, World, execution_arn

@@ -11,8 +11,8 @@ import pytest
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import DueItem
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
+from orchestration.domain.stored_model import StoredModel
 from orchestration.steps.winding_down import look_at_intention
-from orchestration.stores.models import StoredModel
 from orchestration.stores.sagemaker_reading import SageMaker
 from tests.unit import stories
 from tests.unit.fakes import NOON, World

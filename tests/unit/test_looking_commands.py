@@ -21,7 +21,7 @@ from ops.review.door import Door
 from orchestration.domain.contracts import Decision
 from orchestration.domain.messages import how_to_decide
 from orchestration.domain.records import undecided_key
-from orchestration.stores.models import StoredModel
+from orchestration.domain.stored_model import StoredModel
 from tests.unit import stories
 from tests.unit.commands import PLACE, WorldStack, commands_in, retraining, signed_in, understood
 from tests.unit.fake_services import client_error

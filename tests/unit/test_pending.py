@@ -10,10 +10,11 @@ import pytest
 
 from orchestration.domain.contracts import DueKind, Severity, SignalKind, SignalSource
 from orchestration.domain.due import AGAIN, DueItem, due
+from orchestration.domain.pending_signal import merge_pending, unanswered
 from orchestration.domain.signal import Signal
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.due_work import DONE, Worked, later
-from orchestration.steps.pending import merge_pending, pending_due, raise_pending, raise_signal, unanswered
+from orchestration.steps.pending import pending_due, raise_pending, raise_signal
 from tests.unit.fakes import NOON, World, drift, execution_arn
 from tests.unit.stories import do
 from tests.unit.test_due import KEPT

@@ -15,13 +15,13 @@ from orchestration.domain.errors import ContentionError, InvalidRequestError, No
 from orchestration.domain.intention import Intention, endpoint_subject, training_subject
 from orchestration.domain.promotion import DeploymentPlan, PromotionPlan, RegistryPlan
 from orchestration.domain.slots import Holder, SlotLedger
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
 from orchestration.steps.facts import facts_of
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import Endpoint, client_error
 from tests.unit.fakes import NOON, TRAINING, World

@@ -10,7 +10,7 @@ import pytest
 from orchestration.actions.sweep import sweep
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import due
-from orchestration.stores.models import StoredModel
+from orchestration.domain.stored_model import StoredModel
 from tests.unit.fakes import NOON, World
 
 

@@ -14,12 +14,12 @@ from orchestration.domain.due import due
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.intention import Intention, training_subject
 from orchestration.domain.slots import Waiter
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
 from orchestration.steps.due_work import DONE
 from orchestration.steps.pending import pending_due
 from orchestration.steps.switches import switch_changed
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, person
 from tests.unit.stories import do, next_of

@@ -23,7 +23,7 @@ from orchestration.domain.contracts import Next, Status
 from orchestration.domain.merkle import root_of
 from orchestration.domain.policy import pinned_policy, policy_sha256
 from orchestration.domain.records import reported_run, sha256
-from orchestration.stores.models import StoredModel
+from orchestration.domain.stored_model import StoredModel
 from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import to_item
 from tests.unit import stories

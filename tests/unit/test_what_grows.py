@@ -16,10 +16,10 @@ from orchestration.domain.due import DueItem
 from orchestration.domain.errors import ContentionError, InvalidRequestError, OrchestrationError
 from orchestration.domain.ownership import FINDINGS_TOLD, told
 from orchestration.domain.policy import POLICY_BYTES_LIMIT
+from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_output import ENVIRONMENT_BYTES, TrainingOutput, read_training_output
 from orchestration.steps.ownership import request_foreign
-from orchestration.stores.models import StoredModel
 from tests.unit import stories
 from tests.unit.fake_services import PAYLOAD_BYTES
 from tests.unit.fakes import NOON, TRAINING, World, drift, person, request

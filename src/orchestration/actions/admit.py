@@ -11,10 +11,8 @@ import functools
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.bake import RETURNING
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Record, RecordKind, chained
 from orchestration.domain.contracts import (
@@ -26,9 +24,9 @@ from orchestration.domain.contracts import (
     SignalSource,
     Status,
 )
-from orchestration.domain.decision import REPEATED_FOR, DecisionVerdict, ModelState, as_tolerated, decide
+from orchestration.domain.decision import DecisionVerdict, ModelState, as_tolerated, decide
 from orchestration.domain.due import AGAIN, GRACE, due
-from orchestration.domain.json_values import mapping, sequence, text
+from orchestration.domain.json_values import mapping, text
 from orchestration.domain.ownership import Kind, Resource
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.promotion import not_promotable
@@ -44,13 +42,14 @@ from orchestration.domain.records import (
 )
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
+from orchestration.domain.stored_model import after_decision, moment
 from orchestration.domain.switches import switches_over
 from orchestration.steps.artifacts import champion_of
 from orchestration.steps.due_work import attempt
 from orchestration.steps.evidence import kept_event, verdict_record
 from orchestration.steps.going_back import made_check, verdict_on_way_back
 from orchestration.steps.ownership import not_own, policy_foreign
-from orchestration.steps.pending import CONTENTS_KEPT, merge_pending, pending_due, unanswered
+from orchestration.steps.pending import pending_due
 from orchestration.steps.pipeline_checks import pipeline_check
 from orchestration.steps.policies import (
     LoadedPolicy,
@@ -63,11 +62,12 @@ from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
 from orchestration.steps.silence import listen, listened, silence_of
 from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
-from orchestration.stores.models import Commit, IgnoredEvent, SeenSignal, StoredModel
+from orchestration.stores.models import Commit, IgnoredEvent, SeenSignal
 from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from orchestration.domain.chain import Head, Link
     from orchestration.domain.documents import Document
@@ -76,14 +76,12 @@ if TYPE_CHECKING:
     from orchestration.domain.monitor_run import PipelineCheck, RunListing
     from orchestration.domain.serving import Champion
     from orchestration.domain.silence import Silence, Watch
+    from orchestration.domain.stored_model import StoredModel
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import Ports
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
-
-HOLD_QUIET: Final = timedelta(hours=24)
-"""A hold for the same reason is told again after this long; a storm of alarms on a held model is one message."""
 
 
 class _Reader:
@@ -241,13 +239,8 @@ def _gather(ports: Ports, asked: _Asked, signal: Signal, loaded: LoadedPolicy) -
     head = ports.table.chain_head(signal.model)
     stored = ports.table.model(signal.model)
     champion = champion_of(ports, policy.promotion.endpoint, signal.model)
-    state = ModelState(
-        active_run_id=stored.active_run_id,
-        cooldown_until=_time(stored.cooldown_until),
-        run_starts=tuple(start for text_ in stored.run_starts if (start := _time(text_)) is not None),
-        fruitless_runs=stored.fruitless_runs,
-        frozen_reason=stored.frozen_reason,
-        promoted_at=_time(stored.promoted_at),
+    state = replace(
+        stored.known(),
         answered=_answers(ports, stored, signal),
         # No other's: each record of a decision holds them, and an item of the table 400 KB.
         kill_switches=switches_over(ports.table.kill_switches(), signal.model, signal.source, signal.origin),
@@ -283,22 +276,12 @@ def _plan(
 ) -> _Plan:
     stored = known.stored
     sequence = known.head.sequence + 1
-    state, told = _next_state(stored, signal, verdict, now, sequence)
+    state, told = after_decision(stored, signal, verdict, run_id=asked.run_id, now=now, sequence=sequence)
     watch, expected = listened(signal.model, known.watch, policy.expect_every_hours, now, signal)
     writes: list[Write] = [ports.table.due_write(each) for each in expected]
     if watch is not None and watch != known.watch:
         writes.append(ports.table.watch_write(watch, known.watch))
     manifest: dict[str, Any] | None = None
-    if verdict.decision is Decision.RETRAIN:
-        state = replace(
-            state,
-            active_run_id=asked.run_id,
-            run_starts=(*stored.run_starts, now.isoformat()),
-            pending=unanswered(stored.pending, signal, verdict.severity),
-            answered=_answered_by(asked.run_id, stored, signal, now),
-        )
-    elif verdict.decision is Decision.ROLL_BACK:
-        state = replace(state, active_run_id=asked.run_id)
     if verdict.decision.begins_run:
         manifest = _manifest(ports, asked, signal, verdict, policy, known.champion, sequence, now)
     key = decision_key(signal.model, now, signal.signal_id)
@@ -329,7 +312,7 @@ def _plan(
         writes += ports.table.switch_checks(signal.model, signal.source, *([signal.origin] if signal.origin else []))
         writes.append(ports.table.due_write(due(DueKind.ALIVE, run.run_id, run.model, now + GRACE)))
     if state.pending is not None and stored.pending is None:
-        writes.append(ports.table.due_write(pending_due(signal.model, _time(state.cooldown_until) or now + AGAIN)))
+        writes.append(ports.table.due_write(pending_due(signal.model, moment(state.cooldown_until) or now + AGAIN)))
     seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)
@@ -338,21 +321,10 @@ def _plan(
 
 def _answers(ports: Ports, stored: StoredModel, signal: Signal) -> dict[str, str] | None:
     """The run that the same content began, unless that has begun to promote."""
-    found = (stored.answered or {}).get(signal.content or "")
+    found = stored.answer_to(signal)
     if found is None or any(row["status"] == Status.PROMOTION_STARTED for row in ports.table.statuses(found["run"])):
         return None
     return found
-
-
-def _answered_by(run_id: str, stored: StoredModel, signal: Signal, now: datetime) -> dict[str, dict[str, str]] | None:
-    """What is remembered of contents that began runs: those of a signal, and of what waited and is answered with it."""
-    waited = sequence(mapping(stored.pending).get("contents")) if signal.source is SignalSource.PENDING else []
-    contents = [*map(str, waited), *([signal.content] if signal.content else [])]
-    since = (now - REPEATED_FOR).isoformat()
-    known = {content: by for content, by in (stored.answered or {}).items() if by["at"] > since}
-    known |= {content: {"run": run_id, "at": now.isoformat()} for content in contents}
-    newest = sorted(known.items(), key=lambda each: (each[1]["at"], each[0]))[-CONTENTS_KEPT:]
-    return dict(newest) or None
 
 
 def _run(asked: _Asked, signal: Signal, verdict: DecisionVerdict, manifest: str, now: datetime) -> StoredRun:
@@ -383,38 +355,6 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
     item = signal_told(seen.signal_id, chain, now)
     writes = (*ports.table.chain_writes(head, links), ports.table.due_write(item))
     return _Plan(ports.table.model(chain), seen, writes, item, now)
-
-
-def _next_state(
-    state: StoredModel, signal: Signal, verdict: DecisionVerdict, now: datetime, sequence: int
-) -> tuple[StoredModel, bool]:
-    """The model's state after a decision that starts no run, and whether people are told of it."""
-    if signal.kind is SignalKind.ROLLBACK:
-        # Whoever asked is told what came of it, each time, and no other hold is told less often for that.
-        return state, True
-    if verdict.freezes and not state.frozen_reason:
-        state = replace(state, frozen_reason=verdict.sentence)
-    again = signal.source is SignalSource.PENDING
-    if again and verdict.decision is not Decision.COALESCE and verdict.reason != Reason.PAUSED:
-        state = replace(state, pending=None)
-    if verdict.decision is Decision.COALESCE:
-        first = state.pending is None
-        pending = merge_pending(
-            state.pending,
-            signal.as_record(),
-            verdict.severity,
-            sequence=sequence,
-            returning=signal.kind in RETURNING and not signal.unproven,
-            again=again,
-        )
-        return replace(state, pending=pending), first
-    if verdict.decision is Decision.HOLD:
-        told_at = _time(state.told_at)
-        quiet = state.told_reason == verdict.reason and told_at is not None and now - told_at < HOLD_QUIET
-        if quiet:
-            return state, False
-        return replace(state, told_reason=verdict.reason, told_at=now.isoformat()), True
-    return state, verdict.decision is Decision.RETRAIN
 
 
 def _manifest(
@@ -560,7 +500,3 @@ def _duplicate(ports: Ports, asked: _Asked, seen: SeenSignal) -> dict[str, Any]:
     ignored = Ignored(Reason.DUPLICATE, sentence, record["model"])
     ports.table.note_ignored(replace(_ignored(asked, ignored, ports.now()), signal_id=seen.signal_id))
     return _answer(run_id, record["model"], Decision.SKIP, sentence, signal_id=seen.signal_id)
-
-
-def _time(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None

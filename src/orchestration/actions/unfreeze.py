@@ -7,7 +7,6 @@ the person who asks.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.commands import REASON_LIMIT
@@ -15,6 +14,7 @@ from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.failures import ended
 from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.json_values import model_name
+from orchestration.domain.stored_model import after_unfreezing
 from orchestration.steps.callers import proven_caller
 from orchestration.steps.due_work import ask_for_sweep
 from orchestration.steps.operators import asked_text, change, tell_change
@@ -56,7 +56,7 @@ def _unfreeze(ports: OperatorPorts, model: str, by: str, reason: str) -> bool | 
     state = ports.table.model(model)
     if state.frozen_reason is None:
         return False
-    after = replace(state, frozen_reason=None, fruitless_runs=0, promoted_at=None)
+    after = after_unfreezing(state)
     item = pending_due(model, ports.now())
     sentence = f"{by} unfroze {model}: {ended(reason)} It was frozen because: {state.frozen_reason}"
     body = {"by": by, "model_state": after.as_record()}

@@ -10,10 +10,9 @@ import functools
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.domain.bake import RETURNING
 from orchestration.domain.chain import chained
 from orchestration.domain.conclusion import Conclusion, Failure, conclude
 from orchestration.domain.contracts import DueKind, Severity, Status, WaitKind
@@ -22,13 +21,13 @@ from orchestration.domain.intention import Intention, IntentionState, endpoint_s
 from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import Policy, pinned_policy
 from orchestration.domain.promotion import EndpointPlan
-from orchestration.domain.signal import record_unproven
+from orchestration.domain.stored_model import EndedRun, after_run, with_signal_again
 from orchestration.steps.approvals import BAKE
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_record
 from orchestration.steps.facts import facts_of
 from orchestration.steps.looking import look_after, planned
-from orchestration.steps.pending import merge_pending, pending_due, raise_pending
+from orchestration.steps.pending import pending_due, raise_pending
 from orchestration.steps.policies import effective_policy
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.telling import report_told, status_told, tell
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from orchestration.domain.chain import Head
     from orchestration.domain.wait import Result
     from orchestration.ports import Ports
-    from orchestration.stores.models import StoredModel
     from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
@@ -86,14 +84,15 @@ def _close_once(ports: Ports, run: StoredRun, died: Status | None, failure: Fail
     facts = facts_of(ports, run.run_id)
     asks = any(wait.kind is WaitKind.APPROVAL and wait.subject != BAKE for wait in open_waits)
     conclusion = conclude(facts, died=died, failure=failure, asks=asks)
+    now = ports.now()
     closed = replace(
         current,
         outcome=str(conclusion.outcome),
         reason=conclusion.reason[:2000],
         error=conclusion.error,
-        ended_at=ports.now().isoformat(),
+        ended_at=now.isoformat(),
     )
-    after = _after(ports, closed, conclusion, facts, head, died=died is not None)
+    after = _after(ports, closed, conclusion, facts, head, now, died=died is not None)
     if not ports.table.close_run(closed, [*after.writes, *map(ports.table.parked_check, open_waits)]):
         return None
     for item, worker in after.work:
@@ -117,24 +116,24 @@ def _see_promotion(ports: Ports, run: StoredRun) -> None:
 
 
 def _after(
-    ports: Ports, run: StoredRun, conclusion: Conclusion, facts: dict[str, Result], head: Head, *, died: bool
+    ports: Ports,
+    run: StoredRun,
+    conclusion: Conclusion,
+    facts: dict[str, Result],
+    head: Head,
+    now: datetime,
+    *,
+    died: bool,
 ) -> _After:
-    now, stored, manifest = ports.now(), ports.table.model(run.model), json.loads(run.manifest)
+    stored, manifest = ports.table.model(run.model), json.loads(run.manifest)
     policy = _policy(ports, run, manifest)
     intention = _open_intention(ports, run, policy)
     left = (intention is not None and not conclusion.known) or _left_by_earlier_release(ports, run, conclusion)
-    state = next_state(stored, run, policy, now=now, endpoint_left=left)
+    over = EndedRun(run.run_id, conclusion.outcome, run.goes_back, endpoint_left=left)
+    state = after_run(stored, over, policy, now)
     if conclusion.outcome is Status.SUPERSEDED and (_again(facts) or conclusion.error == STACK_UPDATED):
-        signal = mapping(manifest.get("signal"))
-        state = replace(
-            state,
-            pending=merge_pending(
-                state.pending,
-                signal,
-                Severity(run.severity),
-                sequence=head.sequence,
-                returning=signal.get("kind") in RETURNING and not record_unproven(signal),
-            ),
+        state = with_signal_again(
+            state, mapping(manifest.get("signal")), Severity(run.severity), sequence=head.sequence
         )
     jobs = facts["training"].jobs if "training" in facts else ()
     links = chained(head, outcome_record(ports, run, ports.table.statuses(run.run_id), state, jobs, died=died))
@@ -158,53 +157,6 @@ def _after(
         # A sweep's work: it reads the account's endpoints, and no run's end waits for that.
         writes.append(ports.table.due_write(due(DueKind.REMOVE, run.model, run.model, now + GRACE)))
     return _After(tuple(writes), tuple(work))
-
-
-def next_state(
-    stored: StoredModel, run: StoredRun, policy: Policy | None, *, now: datetime, endpoint_left: bool
-) -> StoredModel:
-    """The model's state after a run. Pure.
-
-    Args:
-        stored: the state before.
-        run: the run with its outcome.
-        policy: the policy it was decided under.
-        now: an aware datetime.
-        endpoint_left: True when the run left a change of an endpoint that nobody has judged.
-    """
-    outcome = Status(run.outcome or Status.FAILED)
-    fruitless = 0 if outcome.fruitful else stored.fruitless_runs + int(outcome.fruitless)
-    if run.goes_back:
-        # It says nothing of retraining, and drift of a champion that came back is no sign that retraining did not help.
-        fruitless = stored.fruitless_runs
-    frozen, limit = stored.frozen_reason, policy.fruitless_runs if policy else 0
-    if limit and outcome.fruitless and not run.goes_back and fruitless >= limit and not frozen:
-        frozen = f"{fruitless} runs in a row brought no improvement, the last one {run.run_id} ({outcome})."
-    if endpoint_left:
-        # Whatever serves now, only people may touch it until they say otherwise.
-        frozen = (
-            f"Run {run.run_id} ended {outcome} while its endpoint was being changed, so a candidate may serve that no "
-            "bake has judged. Compare the endpoint's config, and the one it is moving to, with the champion's in the "
-            "manifest; repair the endpoint first."
-        )
-    cooldown = stored.cooldown_until
-    if policy and outcome is not Status.SUPERSEDED:
-        hours = policy.cooldown_hours
-        cooldown = (now + timedelta(hours=hours)).isoformat() if hours else None
-    return replace(
-        stored,
-        active_run_id=None if stored.active_run_id == run.run_id else stored.active_run_id,
-        cooldown_until=cooldown,
-        fruitless_runs=fruitless,
-        frozen_reason=frozen,
-        promoted_at=_promoted_at(stored, run, outcome, now),
-    )
-
-
-def _promoted_at(stored: StoredModel, run: StoredRun, outcome: Status, now: datetime) -> str | None:
-    if outcome is not Status.PROMOTED:
-        return stored.promoted_at
-    return None if run.goes_back else now.isoformat()
 
 
 def _policy(ports: Ports, run: StoredRun, manifest: dict[str, Any]) -> Policy | None:

@@ -14,29 +14,23 @@ from orchestration.domain.contracts import (
     PENDING_SIGNAL_DUE,
     RETRAINING_SOURCE,
     DueKind,
-    Severity,
     SignalSource,
 )
 from orchestration.domain.due import AGAIN, due
 from orchestration.domain.json_values import mapping, model_name
 from orchestration.domain.records import sha256
-from orchestration.domain.signal import asker_of, record_unproven
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.steps.policies import effective_policy, model_of_endpoint, model_of_schedule
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
-    from orchestration.domain.signal import Signal
     from orchestration.ports import Ports
 
 LOG = logging.getLogger("orchestration")
 
 RAISED_FOR: Final = timedelta(days=14)
 """How long a lost signal is raised again and again while every execution fails; people were told of each failure."""
-
-CONTENTS_KEPT: Final = 20
-"""Contents that are remembered of signals kept as one, and of those that began runs in the last hours."""
 
 UNKNOWN_AGAIN: Final = timedelta(hours=6)
 """Rhythm of looking if a model that was taken out has its policy again."""
@@ -123,65 +117,3 @@ def start(ports: Ports, item: DueItem, name: str, event: dict[str, Any], tries: 
     delay = min(AGAIN * 2**tries, timedelta(hours=6))
     again = later(item, ports.now() + delay, tries=tries + 1).again
     return Worked(again, repair if started else None)
-
-
-def unanswered(pending: dict[str, Any] | None, signal: Signal, severity: Severity) -> dict[str, Any] | None:
-    """What still waits beside a run that this signal starts. Pure.
-
-    A run answers what waited, unless its own signal is weaker: people who say no to a job in a monitor's name, or to a
-    warning, have not said no to what the monitor itself found, or to critical drift.
-    """
-    if pending is None or signal.source is SignalSource.PENDING:
-        return None
-    unproven = signal.unproven and not record_unproven(mapping(pending.get("signal")))
-    return pending if unproven or severity.rank < Severity(pending["severity"]).rank else None
-
-
-def merge_pending(
-    pending: dict[str, Any] | None,
-    signal: dict[str, Any],
-    severity: Severity,
-    *,
-    sequence: int,
-    returning: bool,
-    again: bool = False,
-) -> dict[str, Any]:
-    """Merge a signal into what waits: count, worst severity, latest context. Pure.
-
-    A monitoring run that nobody confirmed is counted beside a signal that is proven, and neither raises nor replaces it; it
-    gives way to one that comes later. So nobody lends it a proof, and it takes nobody's strength away.
-
-    Args:
-        pending: what waits, or None.
-        signal: the signal's record.
-        severity: its severity.
-        sequence: place of its decision in the model's chain; the judge of a bake orders drift by it.
-        returning: True when the signal speaks against the model that serves.
-        again: True for a pending signal that is coalesced once more; it stays itself, only its context is renewed.
-    """
-    # What waits stands in every record until it is decided; the violations stand in that of its own decision.
-    signal = {**signal, "violations": []}
-    before = pending or {"count": 0, "severity": Severity.INFO, "first_signal_id": signal.get("signal_id")}
-    waits = mapping(before.get("signal"))
-    weaker = pending is not None and record_unproven(signal) and not record_unproven(waits)
-    stronger = record_unproven(waits) and not record_unproven(signal)
-    known = Severity(before["severity"])
-    worst = known if weaker else severity if stronger else max(known, severity, key=lambda level: level.rank)
-    merged = {
-        "first_signal_id": before["first_signal_id"],
-        "count": int(before["count"]) + (0 if again else 1),
-        "severity": str(worst),
-        "signal": before["signal"] if pending is not None and (again or weaker) else signal,
-    }
-    contents = {*before.get("contents", ()), *([signal["content"]] if signal.get("content") else [])}
-    if contents:
-        merged["contents"] = sorted(contents)[-CONTENTS_KEPT:]
-    asker = asker_of(signal)
-    asked_by = {*before.get("asked_by", ()), *([asker] if asker else [])}
-    if asked_by:
-        merged["asked_by"] = sorted(asked_by)
-    # Kept beside the latest signal: a request that comes after it must not hide drift from the judge of a bake.
-    if returning and not again:
-        return merged | {"drift": signal, "drift_sequence": sequence}
-    kept = {key: before[key] for key in ("drift", "drift_sequence") if before.get(key) is not None}
-    return merged | kept

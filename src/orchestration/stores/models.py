@@ -30,18 +30,16 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.contracts import SMOKE_MODEL, UNATTRIBUTED
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.domain.silence import Watch
+from orchestration.domain.stored_model import RUN_STARTS_KEPT, StoredModel
 from orchestration.stores.chains import Chains
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestration.stores.table import Write
 
 SIGNAL_MEMORY: Final = timedelta(days=90)
 """How long a signal is recognised as seen. EventBridge retries for a day; archives are replayed within weeks."""
-
-RUN_STARTS_KEPT: Final = 1000
-"""Starts kept for the budget; the schema allows at most 1000 runs."""
 
 
 class Commit(StrEnum):
@@ -50,33 +48,6 @@ class Commit(StrEnum):
     DONE = "DONE"
     DUPLICATE = "DUPLICATE"
     CONFLICT = "CONFLICT"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredModel:
-    """A model's state as stored. ``version`` is the number of writes; times are ISO-8601 texts in UTC."""
-
-    model: str
-    version: int = 0
-    active_run_id: str | None = None
-    cooldown_until: str | None = None
-    run_starts: tuple[str, ...] = ()
-    fruitless_runs: int = 0
-    frozen_reason: str | None = None
-    promoted_at: str | None = None
-    pending: dict[str, Any] | None = None
-    told_reason: str | None = None
-    told_at: str | None = None
-    answered: dict[str, dict[str, str]] | None = None
-
-    def as_record(self) -> dict[str, Any]:
-        """The state as records keep it: with the last of them, and the switches, it can be built again."""
-        return {name: value for name, value in asdict(self).items() if name not in {"model", "version"}}
-
-    @classmethod
-    def of(cls, model: str, record: Mapping[str, Any], *, version: int) -> StoredModel:
-        """A model's state from its record."""
-        return cls(model, version, **{**record, "run_starts": tuple(record["run_starts"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.contracts import Severity, SignalKind, SignalSource
-from orchestration.domain.json_values import mapping, model_name, number, s3_uri, sequence, text
+from orchestration.domain.contracts import SignalSource
+from orchestration.domain.json_values import mapping, model_name, text
+from orchestration.domain.pending_signal import pending_signal
 from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import Dataset, Ignored, Rejection, Signal, Threshold
+from orchestration.domain.signal import Ignored, Rejection, Signal
 
 if TYPE_CHECKING:
     from orchestration.domain.signals import SignalReader
@@ -31,37 +32,4 @@ def from_event(
     stored = reader.pending_signal(model)
     if stored is None:
         return Ignored(Reason.NOTHING_PENDING, f"No coalesced signal waits for {model}; it was decided before.", model)
-    signal = mapping(stored.get("signal"))
-    threshold = mapping(signal.get("threshold"))
-    dataset = mapping(signal.get("dataset"))
-    severity, kind = text(stored.get("severity"), 20), text(signal.get("kind"), 40)
-    origin = text(signal.get("origin") or signal.get("source"), 40)
-    count = int(number(stored.get("count")) or 1)
-    return Signal(
-        signal_id="",
-        source=SignalSource.PENDING,
-        origin=SignalSource(origin) if origin in set(SignalSource) else None,
-        kind=SignalKind(kind) if kind in set(SignalKind) else SignalKind.DRIFT,
-        model=model,
-        endpoint=model_name(signal.get("endpoint")),
-        dataset=Dataset(
-            s3_uri(dataset.get("uri")), text(dataset.get("window_start"), 40), text(dataset.get("window_end"), 40)
-        )
-        if dataset
-        else None,
-        threshold=Threshold(
-            text(threshold.get("metric"), 255),
-            number(threshold.get("observed")),
-            number(threshold.get("threshold")),
-            lower_is_worse=threshold.get("lower_is_worse") is True,
-        )
-        if threshold
-        else None,
-        severity=Severity(severity) if severity in set(Severity) else None,
-        report_uri=s3_uri(signal.get("report_uri")),
-        summary=f"{count} signal(s) arrived while {model} was busy; the latest: {text(signal.get('summary'), 300)}",
-        observed_at=text(event.get("time"), 40) or "",
-        # The loop kept it itself; the event says only which model.
-        proven_by=text(signal.get("proven_by"), 200),
-        asked_by=tuple(map(str, sequence(stored.get("asked_by")))),
-    ).named(run_id)
+    return pending_signal(model, stored, at=text(event.get("time"), 40) or "", run_id=run_id)
