@@ -208,8 +208,7 @@ def standing(ports: Ports, policy: Policy, *, serves: bool) -> Standing:
 
 
 def _asks_or_promotes(gathered: Gathered, found: EvaluationVerdict) -> Result:
-    wish = gathered.policy.approval.promotion
-    if wish == "always" or (wish == "by-severity" and gathered.run.severity != "info"):
+    if gathered.policy.approval.asks_to_promote(gathered.run.severity):
         return Result(Next.ASK, found.sentence)
     if policy_changed(gathered.sight):
         reason = f"The policy changed since the decision, so people decide by what is in force now. {found.sentence}"

@@ -73,7 +73,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order info < warning < critical."""
-        return list(Severity).index(self)
+        return _SEVERITY_RANKS[self]
+
+
+_SEVERITY_RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class PolicyAction(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from orchestration.domain.bake import RETURNING
 from orchestration.domain.contracts import Decision, PolicyAction, Severity, SignalKind, SignalSource
@@ -84,9 +84,8 @@ class ModelState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GuardVerdict:
-    """One guard's answer: ``decision`` None lets the signal pass."""
+class GuardVerdict(NamedTuple):
+    """One guard's answer: ``decision`` None lets the signal pass. A tuple, since each decision makes ten of them."""
 
     guard: str
     decision: Decision | None

@@ -120,6 +120,10 @@ class Approval:
     channel: ChannelApproval = ChannelApproval.NOT_CRITICAL
     deputies: tuple[str, ...] = ()
 
+    def asks_to_promote(self, severity: str) -> bool:
+        """Whether people are asked before a candidate is promoted whose run began at this severity."""
+        return self.promotion == "always" or (self.promotion == "by-severity" and severity != Severity.INFO)
+
 
 POLICY_BYTES_LIMIT: Final = 60_000
 """A manifest holds a policy and its training's input, and a DynamoDB item 400 KB, of text that may take three bytes each."""

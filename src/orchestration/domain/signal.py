@@ -174,18 +174,27 @@ class Signal:
 
     def as_record(self) -> dict[str, Any]:
         """The signal as it stands in decision records and manifests: endpoint, dataset, threshold or explicit nulls."""
-        record = asdict(self)
-        record["violations"] = [asdict(violation) for violation in self.violations[:50]]
+        # Field by field: dataclasses.asdict takes five times as long, and each signal that is kept is written so.
+        record: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        record["violations"] = [_fields(violation) for violation in self.violations[:50]]
         record["violation_count"] = len(self.violations)
-        if not self.data_checks:
+        if self.data_checks:
+            record["data_checks"] = tuple(map(_fields, self.data_checks))
+        else:
             del record["data_checks"]  # a record of before had none
         if self.to is None:
             del record["to"]  # nor this
         record["asked_by"] = list(self.asked_by)
+        if self.dataset is not None:
+            record["dataset"] = _fields(self.dataset)
         if self.threshold is not None:
             ratio = self.threshold.ratio
-            record["threshold"]["ratio"] = None if ratio is None else round(ratio, 6)
+            record["threshold"] = _fields(self.threshold) | {"ratio": None if ratio is None else round(ratio, 6)}
         return record
+
+
+def _fields(part: Dataset | Threshold | Violation | DataCheck) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in part.__slots__}
 
 
 def record_unproven(record: Mapping[str, Any]) -> bool:

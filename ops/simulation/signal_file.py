@@ -1,0 +1,158 @@
+"""Signals in a file, one JSON object a line, in the order of their time: what a monitor measured of which model, and when.
+
+A line is a drift report as the loop hears it, with ``at``; docs/schemas/simulated-signal.schema.json has every key.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ops.stack import OperatorError
+from orchestration.domain.contracts import Severity, SignalKind, SignalSource
+from orchestration.domain.json_values import model_name, number
+from orchestration.domain.signal import Signal, Threshold
+from orchestration.domain.signals.plain_report import HIGHER_IS_WORSE, LOWER_IS_WORSE, SEVERITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+KEYS: Final = frozenset({"at", "model", "metric", "observed", "threshold", "comparison", "severity", "kind"})
+"""Keys of a line; `at` and `model` are needed."""
+
+KINDS: Final = {
+    str(kind): kind
+    for kind in (
+        SignalKind.DRIFT,
+        SignalKind.KPI,
+        SignalKind.NO_DRIFT,
+        SignalKind.DATA_QUALITY,
+        SignalKind.MONITOR_FAILURE,
+        SignalKind.REQUEST,
+    )
+}
+"""What a line may be, in the words of records."""
+
+SOURCES: Final = {SignalKind.KPI: SignalSource.ALARM, SignalKind.REQUEST: SignalSource.MANUAL_REQUEST}
+"""Whom the loop hears such a kind from; a drift report says the others."""
+
+LINE_LIMIT: Final = 20_000
+"""Characters of a line."""
+
+
+def read_signals(
+    lines: Iterable[str], *, name: str, takes: Callable[[str], bool] = lambda _: True
+) -> Iterator[tuple[Signal, datetime]]:
+    """The signals of a file with their times, aware datetimes in UTC.
+
+    Args:
+        lines: of the file.
+        name: of the file, for whoever is told what is wrong with it.
+        takes: whether a model's signals are wanted; the others are read for their order alone.
+
+    Raises:
+        OperatorError: a line cannot be read, or comes before the one above it; the sentence says which and why.
+    """
+    last: datetime | None = None
+    wanted: dict[str, bool] = {}
+    for place, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        given = _object(line)
+        at = None if isinstance(given, str) else _time(given.get("at"))
+        if isinstance(given, str) or at is None:
+            said = given if isinstance(given, str) else f"`at` is {_shown(given.get('at'))}, and has to be {A_TIME}."
+            raise OperatorError(f"{name}, line {place}: {said}")
+        if last is not None and at < last:
+            raise OperatorError(
+                f"{name}, line {place}: {at.isoformat()} is before the line above it, {last.isoformat()}: "
+                "sort the file by `at`."
+            )
+        last, model = at, str(given.get("model"))
+        taken = wanted.get(model)
+        if taken is None:
+            if model_name(given.get("model")) is None:
+                said = "1 to 63 letters, digits and inner hyphens, the name of a policy file"
+                raise OperatorError(f"{name}, line {place}: `model` is {_shown(given.get('model'))}: {said}.")
+            taken = wanted[model] = takes(model)
+        if taken:
+            signal = _signal(given, model, place)
+            if isinstance(signal, str):
+                raise OperatorError(f"{name}, line {place}: {signal}")
+            yield signal, at
+
+
+A_TIME: Final = "a time with its zone, as 2026-03-02T12:00:00Z"
+
+
+def _object(line: str) -> dict[str, Any] | str:
+    """A line's object; or what is wrong with it."""
+    if len(line) > LINE_LIMIT:
+        return f"it has more than {LINE_LIMIT:,} characters."
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return f"it is not JSON: {str(error)[:120]}."
+    if not isinstance(given, dict):
+        return 'it is no JSON object. One is {"at": "2026-03-02T12:00:00Z", "model": "fraud", "observed": 0.3, "threshold": 0.2}.'
+    return given
+
+
+def _signal(given: dict[str, Any], model: str, place: int) -> Signal | str:
+    """A line's signal; or what is wrong with it."""
+    if not given.keys() <= KEYS:
+        unknown = next(key for key in given if key not in KEYS)
+        return f"it has {unknown[:80]!r}, which no line has. The keys are {', '.join(sorted(KEYS))}."
+    numbers: dict[str, float | None] = {}
+    for key in ("observed", "threshold"):
+        value = given.get(key)
+        numbers[key] = number(value)
+        if value is not None and numbers[key] is None:
+            return f"`{key}` is {_shown(value)}, and has to be a number."
+    comparison, word, kind = given.get("comparison"), given.get("severity"), given.get("kind")
+    if comparison is not None and str(comparison).lower() not in LOWER_IS_WORSE | HIGHER_IS_WORSE:
+        return f"`comparison` is {_shown(comparison)}: lower_is_worse or higher_is_worse."
+    if word is not None and str(word).lower() not in SEVERITIES:
+        return f"`severity` is {_shown(word)}: one of {', '.join(Severity)}."
+    if kind is not None and kind not in KINDS:
+        return f"`kind` is {_shown(kind)}: one of {', '.join(KINDS)}."
+    metric = given.get("metric")
+    observed, limit = numbers["observed"], numbers["threshold"]
+    lower = comparison is not None and str(comparison).lower() in LOWER_IS_WORSE
+    threshold = (
+        None
+        if metric is None and observed is None and limit is None
+        else Threshold(None if metric is None else str(metric)[:255], observed, limit, lower)
+    )
+    severity = None if word is None else SEVERITIES[str(word).lower()]
+    says = KINDS[kind] if kind is not None else None
+    if says is None:
+        if threshold is None and severity is None:
+            return "it measures nothing: give `observed` with `threshold`, a `severity`, or a `kind`."
+        ratio = threshold.ratio if threshold is not None else None
+        says = SignalKind.NO_DRIFT if severity is None and ratio is not None and ratio < 1 else SignalKind.DRIFT
+    measured = "" if observed is None else f" is {observed:g}" + ("" if limit is None else f" against {limit:g}")
+    return Signal(
+        signal_id=f"line-{place}",
+        source=SOURCES.get(says, SignalSource.DRIFT_REPORT),
+        kind=says,
+        model=model,
+        summary=f"{metric or 'drift'}{measured}.",
+        observed_at=given["at"],
+        threshold=threshold,
+        severity=severity,
+        requested_by="the file" if says is SignalKind.REQUEST else None,
+    )
+
+
+def _time(given: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        return None
+    return at.astimezone(UTC) if at.tzinfo is not None else None
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is None else repr(value)[:80]
