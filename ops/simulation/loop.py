@@ -133,8 +133,8 @@ class World(Protocol):
     def course(self, decided: Decided) -> Course:
         """What a run that begins comes to."""
 
-    def raises(self, model: str, at: datetime) -> Asked:
-        """The execution that decides what waits, which nothing stands in the way of from ``at`` on."""
+    def raises(self, model: str, at: datetime) -> Asked | None:
+        """The execution that decides what waits, which nothing stands in the way of from ``at`` on; None: it never comes."""
 
     def switches(self, model: str, at: datetime) -> tuple[KillSwitch, ...]:
         """The kill switches that are thrown over a model."""
@@ -151,6 +151,7 @@ class _Model:
     run: Run | None = None
     promoting: set[str] = field(default_factory=set)
     raises_at: datetime | None = None
+    raising: Asked | None = None
     seen: tuple[StoredModel, Outside, ModelState] | None = None
 
 
@@ -292,13 +293,14 @@ class Loop:
             return
         model.raises_at = None
         if model.state.pending is not None and model.run is None:
-            asked = self._world.raises(model.state.model, at)
-            self._at(asked.at, self._raised, (model, asked))
+            asked = model.raising = self._world.raises(model.state.model, at)
+            if asked is not None:
+                self._at(asked.at, self._raised, (model, asked))
 
     def _raised(self, what: tuple[_Model, Asked], at: datetime) -> None:
         model, asked = what
         pending = model.state.pending
-        if pending is None or model.run is not None:
+        if pending is None or model.run is not None or model.raising is not asked:
             return
         name, origin = model.state.model, pending["signal"].get("source")
         if asked.record is None and switch_over(self._world.switches(name, at), name, SignalSource.PENDING, origin):
