@@ -24,18 +24,31 @@ TABLES: Final = (("tcp", "{}"), ("tcp6", "::ffff:{}"))
 Source: Linux, Documentation/networking/proc_net_tcp.rst: addresses as words of the machine, in hexadecimal.
 """
 
-LOCAL, REMOTE, OWNER, INODE = 1, 2, 7, 9
+LOCAL, REMOTE, STATE, OWNER, INODE = 1, 2, 3, 7, 9
 """Columns of these tables."""
+
+LISTENS: Final = "0A"
+"""State of a socket that takes connections."""
+
+NOBODYS: Final = -1
+"""In place of a user's id: the process that connected has let go of the connection, and nobody knows any more whose it was."""
 
 
 def owner_of(peer: Address, here: Address, folder: Path = Path("/proc/net")) -> int | None:
-    """User id of the process that connected; None where the system does not say, or the process has let go of it.
+    """User id of the process that connected, or ``NOBODYS``; None where the system does not list who is connected to us.
 
     Args:
         peer: its end of the connection.
         here: our end.
         folder: where Linux lists connections; other systems have none.
     """
+    # A table that changes while it is read may leave somebody out.
+    found = _looked_up(peer, here, folder)
+    return _looked_up(peer, here, folder) if found == NOBODYS else found
+
+
+def _looked_up(peer: Address, here: Address, folder: Path) -> int | None:
+    listed = False
     for name, form in TABLES:
         wanted = (_written(form, peer), _written(form, here))
         try:
@@ -45,7 +58,8 @@ def owner_of(peer: Address, here: Address, folder: Path = Path("/proc/net")) -> 
         for row in map(str.split, lines[1:]):
             if len(row) > INODE and (row[LOCAL], row[REMOTE]) == wanted and row[INODE] != "0":
                 return int(row[OWNER])
-    return None
+            listed = listed or (len(row) > INODE and (row[LOCAL], row[STATE]) == (wanted[1], LISTENS))
+    return NOBODYS if listed else None
 
 
 def _written(form: str, address: Address) -> str:

@@ -9,6 +9,7 @@ import os
 import re
 import select
 import socket
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ import pytest
 from ops.review import server
 from ops.review.door import Door
 from ops.review.pages import message_page, path_to
-from ops.review.peers import owner_of, users_here
+from ops.review.peers import NOBODYS, owner_of, users_here
 from ops.review.server import FORM, Answer, PageServer, Request
 
 NOBODY = 65534
@@ -241,6 +242,28 @@ def test_another_user_of_this_machine_is_refused_with_all_that_a_browser_has(pag
     assert page.ask().status == 200
 
 
+@pytest.mark.threat("another-user-of-the-machine")
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0, reason="only root can open a connection as another user"
+)
+@pytest.mark.parametrize("lingers", [True, False])
+def test_another_user_who_hangs_up_at_once_does_not_use_the_address_up(lingers: bool, closed: Page) -> None:
+    """A list of processes shows the token, and a connection that is over has no owner any more."""
+    libc = ctypes.CDLL(None)
+    closed.ask(Cookie="")  # what Python imports for a first connection nobody may not read
+    for _ in range(20):
+        libc.setfsuid(NOBODY)
+        try:
+            connection = socket.create_connection(("127.0.0.1", closed.port), timeout=20)
+        finally:
+            libc.setfsuid(0)
+        if not lingers:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(f"GET /?token={closed.door.token} HTTP/1.1\r\nHost: {closed.door.host}\r\n\r\n".encode())
+        connection.close()
+    assert closed.opened().status == 303
+
+
 def test_another_user_keeps_nobody_out_however_many_connections_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTIONS", 3)
     with served() as page:
@@ -271,10 +294,15 @@ def test_the_system_says_whose_a_connection_is(tmp_path: Path) -> None:
 
     assert owner_of(("127.0.0.1", 0xD431), here, tmp_path) == 1000
     assert owner_of(("127.0.0.1", 0xD433), here, tmp_path) == 33
-    # Gone, unknown, and another system: nobody knows.
+    # Gone, unknown, and another system: nobody knows, least of all where the system lists who is there.
     assert owner_of(("127.0.0.1", 0xD432), here, tmp_path) is None
     assert owner_of(("127.0.0.1", 0xD434), here, tmp_path) is None
     assert owner_of(("127.0.0.1", 0xD431), here, tmp_path / "none") is None
+    with (tmp_path / "tcp").open("a") as table:
+        table.write(row.format("0100007F:1F90", "00000000:0000", 7, 10).replace(" 01 ", " 0A "))
+    assert owner_of(("127.0.0.1", 0xD431), here, tmp_path) == 1000
+    assert owner_of(("127.0.0.1", 0xD432), here, tmp_path) == NOBODYS
+    assert owner_of(("127.0.0.1", 0xD434), here, tmp_path) == NOBODYS
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="not Linux")
