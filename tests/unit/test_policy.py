@@ -104,6 +104,10 @@ FINDINGS: dict[str, tuple[Any, str]] = {
         {**BARE, "voters": ["ana"], "approval": {"deputies": ["cleo"], "escalate_hours": 4, "expire_hours": 4}},
         "$.approval.deputies: would never answer: escalate_hours has to be less than expire_hours.",
     ),
+    "a voter that is nobody's name and no beginning of one": (
+        {**BARE, "voters": ["arn:aws:iam::*:user/ana"]},
+        "$.voters[0]: must match pattern",
+    ),
     "two approvals of the only one who may give any": (
         {**BARE, "voters": ["ana"], "approval": {"approvals_needed": 2}},
         "$.approval.approvals_needed: is 2, but $.voters names one who may answer; name two, or ask for one.",
