@@ -10,9 +10,10 @@ from typing import Any, Final
 import pytest
 
 from orchestration import approval_handler, handler, operator_handler
-from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE
+from orchestration.domain.contracts import RETRAINING_REQUESTED, RETRAINING_SOURCE, WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.people import is_listed
+from orchestration.domain.votes import Via, refused_unnamed
 from orchestration.settings import ApprovalAccess
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, asking, drift, execution_arn, person, proven, request
@@ -302,4 +303,34 @@ def test_drift_that_comes_after_a_request_does_not_hide_who_asked(world: World) 
     stories.do(world, "park", name, kind="approval", subject="training", token="approval")
 
     assert stories.approve(world, name, by="ada")["code"] == "ASKER"
+    assert stories.approve(world, name, by="grace")["code"] == "DECIDED"
+
+
+@pytest.mark.threat("approve-own-request")
+def test_drift_that_comes_after_a_request_by_event_does_not_hide_that_somebody_asked(new_world: Any) -> None:
+    """Nobody knows who sent it, so nobody who is not named approves it."""
+    world = new_world(slack_approvals=True)
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    world.put("policies/fraud.json", stories.policy(approval={"training": "always", "channel": "always"}))
+    cooling = (world.clock() + timedelta(hours=1)).isoformat()
+    assert world.table.save_model(replace(world.table.model("fraud"), cooldown_until=cooling))
+    asks = {
+        **drift(),
+        "detail-type": "Retraining Requested",
+        "id": "by-event",
+        "detail": {"model": "fraud", "reason": "new labels", "requested_by": "ana"},
+    }
+    for name, event in (("first", asks), ("later", drift(model="fraud"))):
+        assert handler.run_action(request(event, name), world.ports)["decision"] == "COALESCE"
+    world.clock.forward(hours=2)
+    handler.run_action({"action": "sweep"}, world.ports)
+    (name,) = [started for started in world.executions.started if started.startswith("pending-")]
+    assert handler.run_action(request(world.executions.started[name], name), world.ports)["next"] == "ask"
+    stories.do(world, "park", name, kind="approval", subject="training", token="approval")
+
+    wait = world.table.wait(name, WaitKind.APPROVAL, "training")
+    assert wait is not None
+    assert wait.data["requested"]
+    for via in (Via.LINK, Via.CHANNEL):
+        assert refused_unnamed(via, wait.data) is not None
     assert stories.approve(world, name, by="grace")["code"] == "DECIDED"

@@ -448,6 +448,8 @@ def test_a_page_of_what_is_decided_or_over_takes_no_answer() -> None:
     assert dict(times.facts)["Deadline"] == "2026-03-03 09:30 UTC"
     assert (decided.form, decided.clock, decided.tone) == (None, "", "plain")
     assert (decided.title, decided.notice) == ("Training of fraud", "This was decided: Approved by ana.")
+    lacking = view(result=Result(Next.TRAIN, "Approved by ana."), data={"ladder": None})
+    assert (lacking.title, lacking.notice) == (decided.title, decided.notice)
     over = view(deadline=NOW.isoformat())
     assert (over.form, over.clock, over.tone) == (None, "", "warn")
     assert over.notice == "The deadline has passed, which means no."

@@ -16,6 +16,7 @@ from orchestration.domain.contracts import (
     WaitKind,
 )
 from orchestration.domain.errors import InvalidRequestError
+from orchestration.domain.pending_signal import UNPROVEN_ASKER
 from orchestration.domain.votes import VoteCode
 from tests.unit import stories
 from tests.unit.fakes import World, drift, person
@@ -159,7 +160,7 @@ def test_a_request_that_proves_nobody_is_one_all_the_same_and_drift_is_none(worl
     detail = {"model": "fraud", "reason": "New data.", "requested_by": "ana"}
     asked = {"source": DRIFT_SOURCE, "detail-type": RETRAINING_REQUESTED, "id": "id-1", "detail": detail}
     data = busy_then_pending(world, ("run-asked", asked))
-    assert (data["asked_by"], data["requested"]) == ([], True)
+    assert (data["asked_by"], data["requested"]) == ([UNPROVEN_ASKER], True)
 
 
 def test_drift_is_no_request(world: World) -> None:

@@ -105,7 +105,7 @@ def approval_view(
         nonce: of that link; it goes into the form.
     """
     wait, what = asked.wait, what_is_asked(asked.wait.subject)
-    broken = unweighable(wait)
+    broken = unweighable(wait) if wait.result is None else None
     if broken is not None:
         return View(f"{what.capitalize()} of {wait.model}", f"{KICKER} · run {wait.run_id}", broken, "warn")
     both = Form(f"?run={quote(wait.run_id)}", wait.subject, nonce)

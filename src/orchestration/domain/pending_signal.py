@@ -28,6 +28,10 @@ def unanswered(pending: dict[str, Any] | None, signal: Signal, severity: Severit
     return pending if unproven or severity.rank < Severity(pending["severity"]).rank else None
 
 
+UNPROVEN_ASKER: Final = "whoever sent an event that asks"
+"""Stands among those who asked: nobody knows who it is, so nobody who is not named approves what it asked for."""
+
+
 def merge_pending(
     pending: dict[str, Any] | None,
     signal: dict[str, Any],
@@ -67,7 +71,7 @@ def merge_pending(
     contents = {*before.get("contents", ()), *([signal["content"]] if signal.get("content") else [])}
     if contents:
         merged["contents"] = sorted(contents)[-CONTENTS_KEPT:]
-    asker = asker_of(signal)
+    asker = asker_of(signal) or (UNPROVEN_ASKER if signal.get("kind") == SignalKind.REQUEST else None)
     asked_by = {*before.get("asked_by", ()), *([asker] if asker else [])}
     if asked_by:
         merged["asked_by"] = sorted(asked_by)

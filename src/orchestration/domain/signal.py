@@ -98,7 +98,7 @@ class Signal:
 
     ``origin`` is who raised what was kept and comes back as a pending signal; None for every other. ``requested_by`` is a
     name that the sender gives; ``proven_by`` is who asks, or which schedule or step measured, as the loop itself knows it, never
-    taken from an event. ``asked_by`` are all who asked, of signals that were kept as one. ``content`` names what the sender
+    taken from an event. ``asked_by`` are all who asked, of signals that were kept as one, and ``UNPROVEN_ASKER`` for whom nobody knows. ``content`` names what the sender
     said, to the last digit, where nothing but the event's id tells two deliveries apart. ``to`` is the run whose config a
     rollback was asked for; None: what served before, and of every other signal.
     """
