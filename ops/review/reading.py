@@ -74,6 +74,14 @@ def seen(read: Callable[[], T], what: str) -> T | Refused:
         return Refused(f"{what} may not be read with your rights.")
 
 
+def listed(read: Callable[[], T], what: str) -> T | Refused:
+    """What is ``seen``, or that a record of it is not whole: of all there is at a glance, one part hides no other."""
+    try:
+        return seen(read, what)
+    except (KeyError, TypeError, ValueError):
+        return Refused(f"{what} cannot be listed: a record is not whole. What is named by itself can be looked at.")
+
+
 class SignedIn:
     """The stack as whoever is signed in sees it; found again where a sign-in is over, since the next one may be good.
 
@@ -258,12 +266,12 @@ def glance(stack: Stack, person: Person | None, now: datetime) -> Glance:
         def each(of: Iterable[U], read: Callable[[U], T]) -> tuple[T, ...]:
             return tuple(pool.map(read, of))
 
-        asked_waits = pool.submit(seen, table.waits_without_tokens, "What waits for people")
-        asked_switches = pool.submit(seen, table.kill_switches, "Kill switches")
+        asked_waits = pool.submit(listed, table.waits_without_tokens, "What waits for people")
+        asked_switches = pool.submit(listed, table.kill_switches, "Kill switches")
         asked_signals = pool.submit(
-            seen, lambda: list(itertools.islice(gathered(heard(table, "", since)), SIGNALS_READ + 1)), "Signals"
+            listed, lambda: list(itertools.islice(gathered(heard(table, "", since)), SIGNALS_READ + 1)), "Signals"
         )
-        runs, names = seen(table.active_runs, "Runs"), seen(table.models, "Models")
+        runs, names = listed(table.active_runs, "Runs"), listed(table.models, "Models")
         waits, switches, signals = asked_waits.result(), asked_switches.result(), asked_signals.result()
         thrown = () if isinstance(switches, Refused) else switches
         parked = () if isinstance(waits, Refused) else tuple(waits)
@@ -274,8 +282,8 @@ def glance(stack: Stack, person: Person | None, now: datetime) -> Glance:
             return Asks(wait, standing(wait, person, now), switch_over(thrown, wait.model, *sources))
 
         def running(run: dict[str, Any]) -> Running:
-            statuses = seen(lambda: table.statuses(run["run_id"]), "")
-            moments = [] if isinstance(statuses, Refused) else lived(statuses, ())
+            found = listed(lambda: lived(table.statuses(run["run_id"]), ()), "")
+            moments = [] if isinstance(found, Refused) else found
             own = tuple(wait for wait in parked if wait.run_id == run["run_id"])
             return Running(run["run_id"], run["model"], moments[-1] if moments else None, own)
 
@@ -294,7 +302,7 @@ def glance(stack: Stack, person: Person | None, now: datetime) -> Glance:
         return Glance(
             asks=waits if isinstance(waits, Refused) else each(open_approvals, asks),
             running=runs if isinstance(runs, Refused) else each(runs, running),
-            models=names if isinstance(names, Refused) else each(known, model),
+            models=names if isinstance(names, Refused) else listed(lambda: each(known, model), "Models"),
             switches=switches,
             signals=signals if isinstance(signals, Refused) else tuple(signals[:SIGNALS_READ]),
             more_signals=not isinstance(signals, Refused) and len(signals) > SIGNALS_READ,

@@ -17,6 +17,7 @@ from ops.review.server import Answer, Request, headers_of
 from ops.stack import NotReachedError
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.report_page import STYLE as REPORT_STYLE
+from orchestration.domain.switches import KillSwitch
 from orchestration.steps.approvals import ladder_due
 from tests.unit import stories
 from tests.unit.commands import WorldStack
@@ -213,6 +214,34 @@ def test_nothing_that_others_wrote_is_anything_but_text(world: World) -> None:
     ):
         assert "<script" not in answer.page
         assert "\u202e" not in answer.page
+
+
+@pytest.mark.parametrize(
+    ("partition", "broken", "said"),
+    [
+        ("STATUS#run-1", {"at": {"L": []}}, "One approval waits"),
+        ("MODEL#fraud", {"run_starts": {"N": "1"}}, "Models cannot be listed: a record"),
+        (
+            "APPROVAL#run-1",
+            {"result": {"M": {"next": {"S": "nowhere"}}}},
+            "What waits for people cannot be listed: a record",
+        ),
+        ("CONTROLS", {"scope": {"M": {}}, "reason": None}, "Kill switches cannot be listed: a record is not whole."),
+    ],
+)
+def test_a_record_that_is_not_whole_hides_no_other_part(
+    partition: str, broken: dict[str, Any], said: str, asked: World
+) -> None:
+    asked.table.throw_switch(KillSwitch("model:churn", "ana", "An incident.", "2026-03-02T09:00:00+00:00"))
+    for (pk, _), item in asked.database.items.items():
+        if pk == partition:
+            item.update(broken)
+            for name in [name for name, value in item.items() if value is None]:
+                del item[name]
+    page = Reader(asked).get()
+
+    assert (page.status, said in text(page)) == (200, True)
+    assert "RETRAIN" in text(page)
 
 
 def test_a_plan_that_is_not_the_one_asked_about_has_no_button_that_approves_it(asked: World) -> None:
