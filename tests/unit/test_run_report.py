@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,30 @@ def test_no_content_of_a_record_raises(junk: Any, world: World) -> None:
             spoilt = {**whole[name], member: junk} if member else {}
             made = pages(RunRecords("fraud", "run-1", "automation", {**whole, name: spoilt}))
             assert page_findings(made["html"].decode()) == []
+
+
+def inner(value: Any, junk: Any) -> Iterator[Any]:
+    """The value with junk in the place of each part of it that is in no list or object of its own."""
+    members = range(min(len(value), 3)) if isinstance(value, list) else list(value) if isinstance(value, dict) else ()
+    for member in members:
+        for part in inner(value[member], junk) if isinstance(value[member], (dict, list)) else (junk,):
+            copied = copy.copy(value)
+            copied[member] = part
+            yield copied
+
+
+@pytest.mark.parametrize("junk", [[], {"a": 1}, 1e308, "9999-12-31T23:59:59+00:00"], ids=str)
+def test_no_part_of_a_record_raises_or_makes_a_report_that_is_none(junk: Any, world: World) -> None:
+    promoted(world)
+    whole = dict(records(world).found)
+    manifest = whole["manifest"]
+    whole["manifest"] = {**manifest, "signal": {**manifest["signal"], "violation_count": 9}}
+    for name, record in whole.items():
+        for spoilt in inner(record, junk):
+            made = run_report(RunRecords("fraud", "run-1", "automation", {**whole, name: spoilt}), packaged_prices())
+            assert schema_finding(json.loads(canonical(made.as_record()))) is None
+            # Nothing of a run is paid for thousands of years.
+            assert (made.price.total_usd or 0.0) < 10_000
 
 
 def half_approved(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import Status
-from orchestration.domain.jobs import JOBS_KEPT, Instances, Job, Use, instances_of
+from orchestration.domain.jobs import JOBS_KEPT, MOST_SECONDS, Instances, Job, Use, instances_of
 from orchestration.domain.json_values import mapping, number, sequence, text
 from orchestration.domain.policy import PromotionKind, TargetKind
 
@@ -83,6 +83,7 @@ class Tariff:
     ) -> Cost:
         """What something cost: ``seconds`` is how long each instance is billed; ``unknown`` why that is not known."""
         shown = cut(", ".join(f"{count} x {kind}" for kind, count in instances), SHOWN) or None
+        seconds = None if seconds is None or seconds > MOST_SECONDS else seconds
         hours = None if seconds is None or not instances else sum(count for _, count in instances) * seconds / 3600
         usd, why = self._usd(use, instances, hours, seconds)
         rounded = number(round(hours, 6)) if hours is not None else None
@@ -116,7 +117,7 @@ def training_costs(tariff: Tariff, manifest: Mapping[str, Any], outcome: Mapping
     machine = mapping(manifest.get("training")).get("kind") == TargetKind.STATE_MACHINE
     if jobs and not machine:
         return
-    statuses = {mapping(row).get("status") for row in sequence(outcome.get("statuses"))}
+    statuses = {str(mapping(row).get("status")) for row in sequence(outcome.get("statuses"))}
     over = {Status.TRAINING_FINISHED, Status.TRAINING_FAILED, Status.TRAINING_TIMED_OUT, Status.NO_CAPACITY}
     if machine:
         why = "The team's own state machine trained; what it ran is in no record but the training job it may name."

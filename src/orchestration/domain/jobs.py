@@ -36,7 +36,7 @@ MOST_INSTANCES: Final = 100_000
 """Of a type that are taken for a number of instances."""
 
 MOST_SECONDS: Final = 366 * 86_400.0
-"""That are taken for the time of a job. SageMaker runs none for longer than 28 days."""
+"""That are taken for a time that is paid. SageMaker runs no job for longer than 28 days, and people answer within 30 days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ GUARDS_SHOWN: Final = 24
 GATES_SHOWN: Final = 12
 VOTES_SHOWN: Final = 12
 VIOLATIONS_SHOWN: Final = 6
+VIOLATIONS_COUNTED: Final = 1_000_000
 DIGESTS_SHOWN: Final = 17
 """Characters of a text and rows of a table: all at their limits are less than 150 KB, and two printed pages."""
 
@@ -360,7 +361,7 @@ def _drift(manifest: Mapping[str, Any]) -> Drift:
         )
         for entry in map(mapping, sequence(signal.get("violations"))[:VIOLATIONS_SHOWN])
     ]
-    count = number(signal.get("violation_count")) or 0
+    count = min(number(signal.get("violation_count")) or 0, VIOLATIONS_COUNTED)
     window = " to ".join(str(dataset[key]) for key in ("window_start", "window_end") if dataset.get(key))
     return Drift(
         summary=_text(signal.get("summary")),
