@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 
 def program() -> int:
     """Run the command line of this process; gives the exit status."""
     try:
-        from ops.cli import main  # noqa: PLC0415 - see above
+        import signal  # noqa: PLC0415 - see above
+
+        from ops.cli import main  # noqa: PLC0415 - likewise
 
         status = main()
     except KeyboardInterrupt:
-        # Pressed again, it would show a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return _interrupted(sys.argv[1:])
     from ops.call import INTERRUPTED  # noqa: PLC0415 - likewise
 
@@ -25,6 +24,10 @@ def program() -> int:
 
 def _interrupted(given: list[str]) -> int:
     """Tell programs that no command came to hear of the call; gives the exit status."""
+    import signal  # noqa: PLC0415 - likewise
+
+    # Pressed again, it would show a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from ops.call import INTERRUPTED, INTERRUPTED_SAID, error_document, is_for_programs  # noqa: PLC0415 - likewise
     from ops.terminal import Terminal  # noqa: PLC0415 - likewise
 
