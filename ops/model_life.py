@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.channel_text import cut
 from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.json_values import mapping, number
+from orchestration.domain.run_report import seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -254,10 +255,9 @@ def days_between(first: str, last: str) -> list[str]:
 
 
 def days_served(served: Served) -> float | None:
-    """How many days a promotion served; None while it serves."""
-    if served.until is None:
-        return None
-    return (datetime.fromisoformat(served.until) - datetime.fromisoformat(served.since)).total_seconds() / 86_400
+    """How many days a promotion served; None while it serves, and where no record has the times."""
+    seconds = None if served.until is None else seconds_between(served.since, served.until)
+    return None if seconds is None else seconds / 86_400
 
 
 def _text(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ops.life_page import life_page, models_page, spark_text
-from ops.model_life import life_of
+from ops.model_life import days_served, life_of
 from ops.report import model_life
 from orchestration.domain.records import report_key
 from orchestration.steps.reports import read_records
@@ -93,6 +93,17 @@ def test_a_record_that_somebody_spoilt_is_not_drawn_and_stops_no_page(spoilt: di
     life = life_of("fraud", [*far, {**sound, "decided_at": "2026-03-01T00:00:00+00:00", **spoilt}])
     assert life.signals == 2
     assert "Earlier ones, 1, are not drawn." in life_page(life)
+
+
+@pytest.mark.parametrize("spoilt", [None, "soon", "2026-03-02T12:00:00", 7])
+def test_an_end_that_is_no_time_is_a_promotion_that_served_for_nobody_knows_how_long(spoilt: Any) -> None:
+    ended = [
+        {"kind": "outcome", "outcome": "PROMOTED", "run_id": f"run-{n}", "ended_at": at}
+        for n, at in enumerate((spoilt, "2026-03-01T00:00:00+00:00"))
+    ]
+    life = life_of("fraud", ended)
+    assert [days_served(each) for each in life.served] == [None, None]
+    assert "run-1" in life_page(life)
 
 
 def test_a_record_that_is_no_json_any_more_is_named_with_what_to_do(
