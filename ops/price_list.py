@@ -109,7 +109,7 @@ def prices_of(
         region=region,
         location=location,
         date=(text(instances.get("publicationDate"), 40) or "no date")[:10],
-        source=f"the Price List of AWS, version {text(instances.get('version'), 40)}",
+        source=", version ".join(filter(None, ("the Price List of AWS", text(instances.get("version"), 40)))),
         transition=min(of_transitions) if len(of_transitions) == 1 else None,
         hourly=hourly,
     )

@@ -172,6 +172,13 @@ def test_a_region_without_a_list_of_transitions_has_no_price_of_them(
     assert json.loads(Path("prices.json").read_text(encoding="utf-8"))["transition"] is None
 
 
+def test_a_list_without_date_and_version_has_none() -> None:
+    whole = excerpt("AmazonSageMaker")
+    found = prices_of("eu-west-1", {name: whole[name] for name in ("products", "terms")}, None)
+    assert found is not None
+    assert (found[0].source, found[0].date) == ("the Price List of AWS", "no date")
+
+
 @pytest.mark.parametrize("junk", [None, 7, [], {"a": []}, {"sku": {"attributes": 3}}])
 def test_no_content_of_a_list_raises(junk: Any) -> None:
     whole = excerpt("AmazonSageMaker")
