@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 
 from ops.caller_proof import proven
-from ops.refusals import SIGN_IN, refusal
+from ops.refusals import SIGN_IN, refusal, signed_out
 from orchestration.domain import errors
 from orchestration.domain.commands import Place
 from orchestration.domain.failures import ended, failure_sentence
@@ -253,13 +253,17 @@ class _Session(boto3.Session):
             if asked not in self._clients:
                 self._clients[asked] = super().client(*arguments, **options)
             return self._clients[asked]
-        except BotoCoreError:
-            raise
-        except ValueError as error:
-            # Such as an AWS_ENDPOINT_URL that is no address: botocore has no error of its own for it.
-            raise CallError(
-                f"AWS is not configured in a way that it can be asked: {error}. It is: aws configure list"
-            ) from None
+        except (BotoCoreError, ValueError) as error:
+            # Nobody is asked yet. Of an AWS_ENDPOINT_URL that is no address botocore has no error of its own.
+            if signed_out(error):
+                raise
+            raise _unconfigured(error) from None
+
+
+def _unconfigured(error: Exception) -> CallError:
+    return CallError(
+        f"AWS is not configured in a way that it can be asked: {ended(str(error))} It is: aws configure list"
+    )
 
 
 def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
@@ -272,6 +276,8 @@ def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
         session = _Session(region_name=region, profile_name=profile)
     except ProfileNotFound as error:
         raise CallError(f"{error}. Those there are: aws configure list-profiles") from None
+    except BotoCoreError as error:
+        raise _unconfigured(error) from None
     if not session.region_name:
         raise CallError("Which Region? Name it: --region eu-west-1")
     if not REGION.fullmatch(session.region_name):

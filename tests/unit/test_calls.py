@@ -401,13 +401,25 @@ def test_output_that_was_closed_is_no_defect(monkeypatch: pytest.MonkeyPatch) ->
     assert retraining("waits", "--bogus") == Exit.WRONG_CALL
 
 
-@pytest.mark.parametrize(("name", "value"), [("AWS_ENDPOINT_URL", "nowhere"), ("AWS_MAX_ATTEMPTS", "many")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "nowhere"),
+        ("AWS_MAX_ATTEMPTS", "many"),
+        ("AWS_MAX_ATTEMPTS", "0"),
+        ("AWS_RETRY_MODE", "stubborn"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "some"),
+        ("AWS_CONFIG_FILE", "broken.cfg"),
+    ],
+)
 def test_a_configuration_that_no_client_can_be_made_with_is_a_wrong_call(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.cfg").write_text("[default\nregion")
     monkeypatch.setenv(name, value)
-    with pytest.raises(CallError, match=value):
-        session_in("eu-west-1").client("sts")
+    with pytest.raises(CallError, match=rf"not configured .*{value}.* It is: aws configure list"):
+        Stack("retraining", "eu-west-1")
 
 
 def test_a_client_is_made_once_for_what_it_is_asked_with() -> None:
