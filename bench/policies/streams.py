@@ -273,12 +273,17 @@ def prepare(names: Sequence[str], seeds: Sequence[int], say: Callable[[str], Non
 
 def main() -> int:
     """Have every stream, and say what each is."""
+    # `bench.policies.reading` imports this module where there is no library that prints.
+    from ops.terminal import Terminal  # noqa: PLC0415
+
     names = [each.name for each in SOURCES]
-    prepare(names, SEEDS, lambda text: print(text, flush=True))
+    terminal = Terminal()
+    prepare(names, SEEDS, terminal.say)
     for name in names:
         stream = read(name, SEEDS[0])
         chunks, rows, columns = stream.features.shape
-        print(f"{name}: {chunks} chunks of {rows} rows, {columns} columns, {int(stream.labels.max()) + 1} classes")
+        classes = int(stream.labels.max()) + 1
+        terminal.say(f"{name}: {chunks} chunks of {rows} rows, {columns} columns, {classes} classes")
     return 0
 
 
