@@ -25,7 +25,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.project import BUILD, SOURCE, shown
 
@@ -102,10 +102,17 @@ def _own_files(source: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _content(file: Path) -> bytes:
-    """Bytes of a file as the package has them: JSON without the white space that only people read."""
+    """Bytes of a file as the package has them: JSON without the white space and the keywords, ``x-...``, that only people read."""
     if file.suffix != ".json":
         return file.read_bytes()
-    return json.dumps(json.loads(file.read_bytes()), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(read_by_programs(file.read_bytes()), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_by_programs(document: bytes) -> Any:
+    """What a JSON file says without the keywords that only its reference is made of."""
+    return json.loads(
+        document, object_pairs_hook=lambda pairs: {name: value for name, value in pairs if not name.startswith("x-")}
+    )
 
 
 def _third_party_imports(files: dict[str, bytes]) -> set[str]:

@@ -82,15 +82,16 @@ def test_a_checkout_that_would_write_other_line_ends_gives_the_same_package(tmp_
     assert package_zip.package_bytes(cloned / "src") == package_zip.package_bytes()
 
 
-def test_json_says_in_the_package_what_it_says_in_the_sources() -> None:
+def test_json_says_in_the_package_what_it_says_to_programs_in_the_sources() -> None:
     with zipfile.ZipFile(io.BytesIO(package_zip.package_bytes())) as archive:
         packaged = {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")}
 
     assert packaged == {
-        file.relative_to(SOURCE).as_posix(): json.loads(file.read_text(encoding="utf-8"))
+        file.relative_to(SOURCE).as_posix(): package_zip.read_by_programs(file.read_bytes())
         for file in SOURCE.rglob("*.json")
     }
     assert packaged
+    assert package_zip.read_by_programs(b'{"x-default": 1, "y": [{"x-a": 2, "b": "x-c"}]}') == {"y": [{"b": "x-c"}]}
 
 
 def test_the_real_package_is_small_and_holds_only_its_own_and_vendored_python() -> None:
