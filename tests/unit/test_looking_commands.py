@@ -17,7 +17,9 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from ops import cli, retrain
 from ops.heard_signals import measured
+from ops.identities import hashed_key_in, identity_in
 from ops.review.door import Door
+from orchestration.domain.console_links import Console
 from orchestration.domain.contracts import Decision
 from orchestration.domain.messages import how_to_decide
 from orchestration.domain.records import undecided_key
@@ -541,6 +543,25 @@ def test_the_life_of_a_run_that_only_trains_says_where_its_model_lies(
     assert retraining("history", "--run", "run-1", "--json") == 0
     found = document(capsys.readouterr().out, "history")
     assert (found["model_data_uri"], found["model_package_arn"]) == (stories.MODEL_URI, None)
+
+
+@pytest.mark.parametrize("run_id", ["run-1", "läuft.7", "a b+c"])
+def test_what_a_person_copies_of_a_run_names_it(run_id: str) -> None:
+    key, console = f"evidence/fraud/{run_id}/report.html", Console("aws", "eu-west-1")
+    execution = f"arn:aws:states:eu-west-1:111122223333:execution:loop:{run_id}"
+    pages = (console.execution(execution), console.s3_object("automation", key))
+    folder = f"runs/fraud/{run_id}/"
+    for each in (
+        run_id,
+        f" {execution}\n",
+        key,
+        folder,
+        f"s3://automation/{key}",
+        f"arn:aws:s3:::automation/{key}",
+        *pages,
+    ):
+        assert identity_in(str(each)) == run_id
+    assert hashed_key_in(f"arn:aws-cn:s3:::automation/rejected/x-{'0' * 12}.json") == f"rejected/x-{'0' * 12}.json"
 
 
 @pytest.mark.usefixtures("stack")
