@@ -205,7 +205,10 @@ def _agrawal(found: Source, seed: int) -> Iterable[Pair]:
 
 
 def _hyperplane(_: Source, seed: int) -> Iterable[Pair]:
-    return synth.Hyperplane(seed=seed, n_features=10, n_drift_features=5, mag_change=0.0002, noise_percentage=0.05)  # type: ignore[no-any-return] # river has no types
+    rows: Iterable[Pair] = synth.Hyperplane(
+        seed=seed, n_features=10, n_drift_features=3, mag_change=0.00005, noise_percentage=0.05, sigma=0.0
+    )
+    return rows
 
 
 def _sine(found: Source, seed: int) -> Iterable[Pair]:
@@ -216,7 +219,7 @@ def _sine(found: Source, seed: int) -> Iterable[Pair]:
 
 
 def _rbf(_: Source, seed: int) -> Iterable[Pair]:
-    return synth.RandomRBFDrift(  # type: ignore[no-any-return] # river has no types
+    rows: Iterable[Pair] = synth.RandomRBFDrift(
         seed_model=seed,
         seed_sample=seed,
         n_classes=4,
@@ -225,6 +228,7 @@ def _rbf(_: Source, seed: int) -> Iterable[Pair]:
         change_speed=0.001,
         n_drift_centroids=10,
     )
+    return rows
 
 
 def _virtual(found: Source, seed: int) -> Iterable[Pair]:
@@ -237,7 +241,8 @@ def _virtual(found: Source, seed: int) -> Iterable[Pair]:
 
 
 def _still(_: Source, seed: int) -> Iterable[Pair]:
-    return synth.Agrawal(classification_function=4, seed=seed, perturbation=0.05)  # type: ignore[no-any-return] # river has no types
+    rows: Iterable[Pair] = synth.Agrawal(classification_function=4, seed=seed, perturbation=0.05)
+    return rows
 
 
 GENERATORS: Final[dict[str, Callable[[Source, int], Iterable[Pair]]]] = {
