@@ -82,7 +82,7 @@ class Benchmark:
             trained = best(world.judge.added, terms)
             self.oracle[world.stream, world.seed, terms] = trained, cost(world.judge.added, trained, terms)
 
-    def chosen(self, family: Family, streams: Sequence[str]) -> dict[float, dict[str, Any]]:
+    def chosen(self, family: Family, streams: Sequence[str] = TUNING) -> dict[float, dict[str, Any]]:
         """The setting of a family that costs least above the oracle on these streams, by price."""
         if len(family.settings) == 1:
             return {terms.price: family.settings[0] for terms in self._terms}
@@ -92,16 +92,13 @@ class Benchmark:
             for world, terms in self._cells(streams):
                 above[terms.price, place].append(self._above(world, terms, play(begin, world.outcomes, terms)))
         prices = sorted({price for price, _ in above})
-        groups = [(price,) for price in prices] if family.by_price else [tuple(prices)]
         found = {}
-        for group in groups:
-            least = min(
-                range(len(family.settings)),
-                key=lambda place: statistics.fmean(
-                    above[price, place][at] for price in group for at in range(len(above[price, place]))
-                ),
-            )
-            found.update(dict.fromkeys(group, family.settings[least]))
+        for group in [[price] for price in prices] if family.by_price else [prices]:
+            means = [
+                statistics.fmean(itertools.chain.from_iterable(above[price, place] for price in group))
+                for place in range(len(family.settings))
+            ]
+            found.update(dict.fromkeys(group, family.settings[means.index(min(means))]))
         return found
 
     def results(self, begin: Callable[[float], Begin], streams: Sequence[str]) -> dict[Cell, list[Played]]:

@@ -2,12 +2,13 @@
 
 A model is named by the last chunk of the window it was trained on. With its matrix at hand a policy of retraining is a lookup.
 
-    python -m bench.policies.matrix    compute what is missing, say how long it took
+    python -m bench.policies.matrix    compute what is missing
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 import time
 from dataclasses import dataclass, fields
@@ -55,6 +56,7 @@ class Outcomes:
         drifts: the largest population stability index of a column of the chunk against the model's window.
         promised: share of wrong answers of a model where it was checked before it began to serve.
         rows: of a chunk.
+        seconds: it took to find out.
     """
 
     errors: Matrix
@@ -62,6 +64,7 @@ class Outcomes:
     drifts: Matrix
     promised: NDArray[np.float32]
     rows: int
+    seconds: float = 0.0
 
     @property
     def chunks(self) -> int:
@@ -72,8 +75,8 @@ class Outcomes:
 def learner(seed: int) -> HistGradientBoostingClassifier:
     """A gradient boosting of 30 small trees.
 
-    It learns a window and answers all later chunks in a twentieth of a second, and errs less on eleven of the twelve streams than a
-    single tree and about as little as a forest, which takes twice the time.
+    It learns a window and answers all later chunks in 0.03 to 0.4 s, errs less than a single tree on these streams and about as
+    little as a forest of 20 trees.
     """
     return HistGradientBoostingClassifier(
         max_iter=30, max_leaf_nodes=15, learning_rate=0.15, early_stopping=False, random_state=seed
@@ -82,6 +85,7 @@ def learner(seed: int) -> HistGradientBoostingClassifier:
 
 def compute(stream: Stream, window: int = WINDOW) -> Outcomes:
     """Train a model at the end of every chunk that ends a window, and try it on every later chunk."""
+    begun = time.monotonic()
     chunks, rows, columns = stream.features.shape
     flat = stream.features.reshape(chunks * rows, columns)
     errors, estimates, drifts = (np.full((chunks, chunks), np.nan, dtype=np.float32) for _ in range(3))
@@ -99,7 +103,7 @@ def compute(stream: Stream, window: int = WINDOW) -> Outcomes:
         errors[last, last + 1 :] = 1 - right.reshape(-1, rows).mean(axis=1)
         estimates[last, last + 1 :] = 1 - calibrated.predict(sure).reshape(-1, rows).mean(axis=1)
         drifts[last, last + 1 :] = stability_index(flat[first:after], flat[after:].reshape(-1, rows, columns))
-    return Outcomes(errors, estimates, drifts, promised, rows)
+    return Outcomes(errors, estimates, drifts, promised, rows, time.monotonic() - begun)
 
 
 def _answers(
@@ -145,7 +149,7 @@ def outcomes(name: str, seed: int) -> Outcomes:
         np.savez_compressed(part, **{each.name: getattr(found, each.name) for each in fields(found)})
         part.rename(file)
     with np.load(file) as kept:
-        return Outcomes(**{each: kept[each] for each in kept.files if each != "rows"}, rows=int(kept["rows"]))
+        return Outcomes(**{each: kept[each] if kept[each].ndim else kept[each].item() for each in kept.files})
 
 
 def _kept(name: str, seed: int) -> Path:
@@ -155,8 +159,8 @@ def _kept(name: str, seed: int) -> Path:
     return KEPT / f"{name}-{seed}-{made_by.hexdigest()[:12]}.npz"
 
 
-def prepare_outcomes(names: Sequence[str], seeds: Sequence[int], step: Callable[[int, int, str], None]) -> float:
-    """Read and compute what is missing of these streams; the seconds it took.
+def prepare_outcomes(names: Sequence[str], seeds: Sequence[int], step: Callable[[int, int, str], None]) -> None:
+    """Read and compute what is missing of these streams.
 
     Args:
         names: of streams.
@@ -167,18 +171,15 @@ def prepare_outcomes(names: Sequence[str], seeds: Sequence[int], step: Callable[
         FetchError: a file could not be had.
         ReadError: a stream could not be read.
     """
-    begun = time.monotonic()
-    prepare(names, seeds, lambda text: step(0, len(names) * len(seeds), text))
-    todo = [(name, seed) for name in names for seed in seeds if not _kept(name, seed).is_file()]
-    for done, (name, seed) in enumerate(todo, start=1):
-        outcomes(name, seed)
-        step(done, len(todo), f"{name}, seed {seed}, after {time.monotonic() - begun:.0f} s")
-    return time.monotonic() - begun
+    total = len(names) * len(seeds)
+    prepare(names, seeds, lambda text: step(0, total, text))
+    for done, (name, seed) in enumerate(itertools.product(names, seeds), start=1):
+        if not _kept(name, seed).is_file():
+            step(done, total, f"{name}, seed {seed}: learned in {outcomes(name, seed).seconds:.0f} s")
 
 
 if __name__ == "__main__":
-    took = prepare_outcomes(
+    prepare_outcomes(
         [each.name for each in SOURCES], SEEDS, lambda done, total, text: print(f"{done}/{total} {text}", flush=True)
     )
-    print(f"all there after {took:.0f} s")
     sys.exit(0)

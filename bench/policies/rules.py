@@ -27,11 +27,13 @@ FOREVER: Final = 10**9
 
 
 class Kind(StrEnum):
-    """What a policy is: knows nothing of prices, knows them, or is the loop's own."""
+    """What a policy is: knows nothing of prices, knows them, is the loop's own, is one of many cadences, or knows the future."""
 
     SIMPLE = "simple"
     COSTS = "knows costs"
     OURS = "the loop"
+    CADENCE = "cadence"
+    HINDSIGHT = "hindsight"
 
 
 @dataclass(frozen=True, slots=True)

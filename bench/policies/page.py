@@ -1,0 +1,290 @@
+"""The tables of docs/policy-benchmark.md, from the results that the last run of the benchmark left.
+
+A cell is a stream under a price and a delay; each was played with every seed. Cost above the oracle is a share of the oracle's cost.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from bench.policies import rules
+from bench.policies.benchmark import REPORTING, TUNING
+from bench.policies.rules import FOREVER, Kind
+from bench.policies.streams import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+RESULTS: Final = Path(__file__).with_name("results.json")
+
+SAMPLES: Final = 4000
+"""Of the bootstrap."""
+
+CONFIDENCE: Final = 0.95
+
+Results = dict[str, Any]
+Row = dict[str, Any]
+"""A policy with its cells: see `bench.policies.__main__`."""
+
+
+@functools.cache
+def kept() -> Results:
+    """What the last run left."""
+    found: Results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return found
+
+
+def reported(results: Results, *kinds: Kind) -> list[Row]:
+    """The policies of these kinds, the least cost on the reporting half first."""
+    rows = [row for row in results["policies"] if row["kind"] in kinds]
+    return sorted(rows, key=lambda row: mean_above(row, REPORTING))
+
+
+def cells(
+    row: Row, streams: Sequence[str], price: float | None = None, delay: int | None = None
+) -> list[dict[str, Any]]:
+    """A policy's cells of some streams, of one price or all, of one delay or all."""
+    return [
+        cell
+        for cell in row["cells"]
+        if cell["stream"] in streams
+        and (price is None or cell["price"] == price)
+        and (delay is None or cell["delay"] == delay)
+    ]
+
+
+def mean_above(row: Row, streams: Sequence[str], price: float | None = None, delay: int | None = None) -> float:
+    """A policy's mean cost above the oracle over cells and seeds."""
+    return statistics.fmean(above for cell in cells(row, streams, price, delay) for above in cell["above"])
+
+
+def by_stream(row: Row, streams: Sequence[str]) -> list[float]:
+    """A policy's mean cost above the oracle on each stream."""
+    return [mean_above(row, [stream]) for stream in streams]
+
+
+def interval(of_streams: Sequence[float]) -> tuple[float, float]:
+    """Within which the mean lies if other streams like these had been drawn: a bootstrap of whole streams.
+
+    Cells of one stream go together, so that they are drawn together.
+    """
+    rng = np.random.default_rng(0)
+    values = np.asarray(of_streams)
+    means = rng.choice(values, (SAMPLES, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def main_table(results: Results) -> str:
+    """Every policy on the reporting half."""
+    lines = [
+        "| policy | mean above the oracle | 95 % interval | worst cell | trainings in 100 chunks | drifts missed | harmless trainings | waited |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in reported(results, Kind.HINDSIGHT, Kind.SIMPLE, Kind.COSTS, Kind.OURS):
+        mine = cells(row, REPORTING)
+        low, high = interval(by_stream(row, REPORTING))
+        worst = max(statistics.fmean(cell["above"]) for cell in mine)
+        chunks = sum(results["streams"][cell["stream"]]["counted"] * len(cell["above"]) for cell in mine)
+        total = {name: sum(cell[name] for cell in mine) for name in ("trainings", "harmful", "missed", "harmless")}
+        answered, waited = total["harmful"] - total["missed"], sum(cell["waited"] for cell in mine)
+        lines.append(
+            f"| {_name(row)} | {mean_above(row, REPORTING):+.1%} | {low:+.1%} to {high:+.1%} | {worst:+.0%} "
+            f"| {100 * total['trainings'] / chunks:.1f} | {_of(total['missed'], total['harmful'])} "
+            f"| {_of(total['harmless'], total['trainings'])} | {f'{waited / answered:.1f}' if answered else ''} |"
+        )
+    return "\n".join(lines)
+
+
+def terms_table(results: Results) -> str:
+    """Every policy on the reporting half, by price and delay."""
+    prices, delays = results["prices"], results["delays"]
+    titles = [f"price {price:g}" for price in prices] + [f"labels {_late(delay)}" for delay in delays]
+    lines = [f"| policy | {' | '.join(titles)} |", f"| --- |{' ---: |' * len(titles)}"]
+    for row in reported(results, Kind.HINDSIGHT, Kind.SIMPLE, Kind.COSTS, Kind.OURS):
+        numbers = [mean_above(row, REPORTING, price=price) for price in prices]
+        numbers += [mean_above(row, REPORTING, delay=delay) for delay in delays]
+        lines.append(f"| {_name(row)} | {' | '.join(f'{number:+.1%}' for number in numbers)} |")
+    return "\n".join(lines)
+
+
+def streams_of_policies_table(results: Results) -> str:
+    """Every policy on each stream of both halves."""
+    names = [*REPORTING, *TUNING]
+    lines = [f"| policy | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
+    lines += [
+        f"| {_name(row)} | {' | '.join(f'{number:+.0%}' for number in by_stream(row, names))} |"
+        for row in reported(results, Kind.HINDSIGHT, Kind.SIMPLE, Kind.COSTS, Kind.OURS)
+    ]
+    return "\n".join(lines)
+
+
+def cadence_table(results: Results) -> str:
+    """Every fixed cadence on the reporting half."""
+    prices = results["prices"]
+    lines = [
+        f"| chunks between trainings | mean above the oracle | {' | '.join(f'price {price:g}' for price in prices)} |",
+        f"| --- |{' ---: |' * (len(prices) + 1)}",
+    ]
+    for row in results["policies"]:
+        if row["kind"] == Kind.CADENCE:
+            numbers = [mean_above(row, REPORTING)] + [mean_above(row, REPORTING, price=price) for price in prices]
+            lines.append(f"| {row['name']} | {' | '.join(f'{number:+.1%}' for number in numbers)} |")
+    return "\n".join(lines)
+
+
+def settings_table(results: Results) -> str:
+    """What each policy says, and the settings that were chosen on the tuning half."""
+    lines = ["| policy | trains when | set to |", "| --- | --- | --- |"]
+    for row in results["policies"]:
+        if row["kind"] in {Kind.SIMPLE, Kind.COSTS, Kind.OURS}:
+            settings = list(row["settings"].items())
+            if len({json.dumps(setting, sort_keys=True) for _, setting in settings}) == 1:
+                chosen = _setting(settings[0][1])
+            else:
+                chosen = "; ".join(f"price {price}: {_setting(setting)}" for price, setting in settings)
+            lines.append(f"| {row['name']} | {row['says']} | {chosen} |")
+    return "\n".join(lines)
+
+
+def simpler_table(results: Results) -> str:
+    """Every cell of the reporting half in which a simpler policy costs less than the loop at its best."""
+    ours = reported(results, Kind.OURS)
+    simple = reported(results, Kind.SIMPLE)
+    lines = [
+        f"The loop is *{ours[0]['name']}* here, the best of its rows above.",
+        "",
+        "| stream | price | labels | the loop | costs less | and so do |",
+        "| --- | ---: | --- | ---: | --- | --- |",
+    ]
+    count = 0
+    mine = cells(ours[0], REPORTING)
+    for cell in mine:
+        where = ([cell["stream"]], cell["price"], cell["delay"])
+        own = statistics.fmean(cell["above"])
+        better = sorted((mean_above(row, *where), row["name"]) for row in simple)
+        better = [(above, name) for above, name in better if above < own - 0.0005]
+        if better:
+            count += 1
+            others = f"{len(better) - 1} more of {len(simple)}" if len(better) > 1 else "no other"
+            lines.append(
+                f"| {cell['stream']} | {cell['price']:g} | {_late(cell['delay'])} | {own:+.1%} "
+                f"| {better[0][1]} {better[0][0]:+.1%} | {others} |"
+            )
+    return "\n".join([*lines, "", f"{count} of {len(mine)} cells."])
+
+
+def streams_table(results: Results) -> str:
+    """Where each stream is from, and how often the oracle trains on it."""
+    prices = results["prices"]
+    oracle = next(row for row in results["policies"] if row["name"] == "oracle")
+    lines = [
+        f"| stream | half | what | chunk | chunks that count | oracle's trainings at price {', '.join(f'{price:g}' for price in prices)} |",
+        "| --- | --- | --- | --- | ---: | ---: |",
+    ]
+    for source in SOURCES:
+        often = []
+        for price in prices:
+            mine = cells(oracle, [source.name], price=price)
+            often.append(sum(cell["trainings"] for cell in mine) / sum(len(cell["above"]) for cell in mine))
+        lines.append(
+            f"| {source.name} | {'tuning' if source.name in TUNING else 'reporting'} | {source.title} | {source.chunk} "
+            f"| {results['streams'][source.name]['counted']} | {', '.join(f'{each:.1f}' for each in often)} |"
+        )
+    return "\n".join(lines)
+
+
+def licences_table() -> str:
+    """Whose the streams are."""
+    lines = ["| stream | inside | by | licence |", "| --- | --- | --- | --- |"]
+    lines += [f"| {each.name} | {each.package} | {each.origin} | {each.licence} |" for each in SOURCES]
+    return "\n".join(lines)
+
+
+def literature() -> str:
+    """What was written anew from the literature, and how it departs."""
+    described: tuple[Callable[..., Any], ...] = (rules.cara, rules.data_latency, rules.avoidable, rules.forecast)
+    return "\n\n".join(_paragraphs(inspect.getdoc(each) or "") for each in described)
+
+
+def measured(results: Results) -> str:
+    """How long the last run took, and on what."""
+    took = results["measured"]
+    return (
+        f"Python {took['python']}, scikit-learn {took['scikit-learn']}, one process on a machine of {took['cores']} cores: "
+        f"all matrices in {took['matrix_seconds'] / 60:.0f} minutes, all policies from the matrices in {took['seconds']:.0f} s."
+    )
+
+
+def default_judged(results: Results) -> str:
+    """Today's default beside the best setting of today's keys, on both halves."""
+    lines = [
+        "| what the loop hears | setting | tuning half | reporting half | default less this, reporting half | worst cell |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    rows = {row["name"]: row for row in results["policies"]}
+    for feed in results["feeds"]:
+        default = rows[f"the loop's default, {feed}"]
+        for row in (default, rows[f"the loop, one setting, {feed}"]):
+            gains = [
+                one - other for one, other in zip(by_stream(default, REPORTING), by_stream(row, REPORTING), strict=True)
+            ]
+            low, high = interval(gains)
+            gain = (
+                ""
+                if row is default
+                else f"{100 * statistics.fmean(gains):+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
+            )
+            worst = max(statistics.fmean(cell["above"]) for cell in cells(row, REPORTING))
+            setting = "the default" if row is default else _setting(next(iter(row["settings"].values())))
+            lines.append(
+                f"| {feed} | {setting} | {mean_above(row, TUNING):+.1%} | {mean_above(row, REPORTING):+.1%} | {gain} | {worst:+.0%} |"
+            )
+    return "\n".join(lines)
+
+
+def _name(row: Row) -> str:
+    return f"**{row['name']}**" if row["kind"] == Kind.OURS else str(row["name"])
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "none"
+
+
+def _late(delay: int) -> str:
+    return f"{delay} chunks late" if delay else "at once"
+
+
+def _setting(setting: dict[str, Any]) -> str:
+    if not setting:
+        return ""
+    return ", ".join(f"{name} {'never' if value == FOREVER else value}" for name, value in setting.items())
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+def parts() -> Iterable[tuple[str, Callable[[], str]]]:
+    """The generated parts of the page by name."""
+    of_results = {
+        "main": main_table,
+        "terms": terms_table,
+        "by stream": streams_of_policies_table,
+        "cadences": cadence_table,
+        "settings": settings_table,
+        "simpler": simpler_table,
+        "streams": streams_table,
+        "measured": measured,
+        "default": default_judged,
+    }
+    yield from ((name, lambda make=make: make(kept())) for name, make in of_results.items())  # type: ignore[misc] # make is bound
+    yield "licences", licences_table
+    yield "literature", literature
