@@ -99,6 +99,9 @@ tamper: setup ## Tamper with a history, see it found (COUNT=1000, CASE=one)
 bench: setup ## Measure what the loop costs in time, write bench/
 	@$(IN_VENV) -m bench $$ARGS
 
+policy-bench: setup ## Compare policies of retraining, write docs/ (ARGS=)
+	@$(IN_VENV) -m bench.policies $$ARGS
+
 docs: setup ## Rewrite what is generated in README.md and docs/
 	@$(OPS)docs $$ARGS
 

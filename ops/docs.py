@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.policies import page as policy_page
 from ops import report_picture
 from ops.aws_questions import page
 from ops.command_reference import command_reference
@@ -245,6 +246,7 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "drift measures": drift_measures_table,
         "sources": metric_sources,
     },
+    "docs/policy-benchmark.md": dict(policy_page.parts()),
     "docs/policy.md": {
         "policy example": functools.partial(example, schema_of(FileKind.POLICY), 1),
         "policy": policy_reference,

@@ -1,8 +1,7 @@
 """Play every policy of retraining over every stream, and write bench/policies/results.json and docs/policy-benchmark.md.
 
-    python -m bench.policies                        everything; the first time reads and learns for some minutes
-    python -m bench.policies --streams still,sine   some streams, print and write nothing
-    python -m bench.policies --seeds 1              with one seed, the same
+    python -m bench.policies              everything; the first time it fetches, reads and learns for some ten minutes
+    python -m bench.policies --seeds 1    with one seed of each stream; print the table and write nothing
 
 Exit status: 0 played, 1 a stream could not be had.
 """
@@ -20,15 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import sklearn
 
-from bench.policies.benchmark import DELAYS, PRICES, Benchmark, Cell, Played, World
+from bench.policies.benchmark import DELAYS, PRICES, REPORTING, Benchmark, Cell, Played, World, at_any_price
 from bench.policies.matrix import outcomes, prepare_outcomes
+from bench.policies.ours import FEEDS, families, for_all
 from bench.policies.packages import FetchError
-from bench.policies.page import RESULTS, main_table
+from bench.policies.page import RESULTS, mean_above, reported, worst
 from bench.policies.play import START
-from bench.policies.rules import CADENCES, FAMILIES, Family, Kind, every
+from bench.policies.rules import CADENCES, FAMILIES, FOREVER, Family, Kind, every
 from bench.policies.streams import SEEDS, SOURCES, ReadError
 from ops import docs
-from ops.terminal import Terminal
+from ops.terminal import Column, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,31 +40,37 @@ Say = Callable[[int, int, str], None]
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare, play, write."""
     parser = argparse.ArgumentParser(prog="python -m bench.policies", description="Compare policies of retraining.")
-    names = [each.name for each in SOURCES]
-    parser.add_argument("--streams", default=",".join(names), metavar="NAME,...", help="some streams; writes nothing")
     parser.add_argument(
-        "--seeds", type=int, default=len(SEEDS), metavar="N", help="of each stream; fewer than all write nothing"
+        "--seeds",
+        type=int,
+        choices=range(1, len(SEEDS) + 1),
+        default=len(SEEDS),
+        help="of each stream; fewer write nothing",
     )
-    arguments = parser.parse_args(argv)
-    chosen, seeds = [name for name in names if name in arguments.streams.split(",")], SEEDS[: arguments.seeds]
+    names, seeds = [each.name for each in SOURCES], SEEDS[: parser.parse_args(argv).seeds]
     terminal = Terminal()
 
     def say(done: int, total: int, text: str) -> None:
         terminal.say(f"{done}/{total} {text}")
 
     try:
-        prepare_outcomes(chosen, seeds, say)
+        prepare_outcomes(names, seeds, say)
     except (FetchError, ReadError) as error:
         Terminal(errors=True).say(f"policy-bench: {error}")
         return 1
-    worlds = [World.of(name, seed, outcomes(name, seed)) for name in chosen for seed in seeds]
+    worlds = [World.of(name, seed, outcomes(name, seed)) for name in names for seed in seeds]
     begun = time.monotonic()
-    results = play_all(worlds, FAMILIES, say)
+    results = play_all(worlds, (*FAMILIES, *families()), say)
     seconds = time.monotonic() - begun
-    for line in main_table(results).splitlines():
-        terminal.say(line)
+    terminal.table(
+        ["policy", Column("above the oracle", right=True), Column("worst cell", right=True)],
+        [
+            (f"{each['name']} ({each['kind']})", f"{mean_above(each, REPORTING):+.1%}", f"{worst(each):+.0%}")
+            for each in reported(results, *(kind for kind in Kind if kind is not Kind.CADENCE))
+        ],
+    )
     terminal.say(f"all policies in {seconds:.0f} s")
-    if chosen != names or seeds != SEEDS:
+    if seeds != SEEDS:
         return 0
     results["measured"] = {
         "python": platform.python_version(),
@@ -78,37 +84,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     return docs.main([])
 
 
-def play_all(worlds: Sequence[World], families: Sequence[Family], say: Say) -> dict[str, Any]:
+def play_all(worlds: Sequence[World], policies: Sequence[Family], say: Say, start: int = START) -> dict[str, Any]:
     """Every policy on every world, with settings chosen on the tuning half; what `page` reads."""
     streams = list(dict.fromkeys(world.stream for world in worlds))
-    benchmark = Benchmark(worlds)
-    total = len(families) + 2
-    rows = [
-        row("oracle", Kind.HINDSIGHT, "knows all", {}, benchmark.oracles(streams)),
-        row(
-            "best cadence in hindsight",
-            Kind.HINDSIGHT,
-            "the cadence that costs least in that cell",
-            {},
-            benchmark.best_cadence(streams),
-        ),
+    benchmark = Benchmark(worlds, start=start)
+    candidates = for_all()
+    total = len(policies) + len(candidates) + 3
+    rows = [row("oracle", Kind.HINDSIGHT, "knows all", {}, benchmark.oracles(streams))]
+    say(1, total, "the oracle")
+    cadences = [benchmark.results(Kind.CADENCE, at_any_price(every(chunks)), streams) for chunks in (1, *CADENCES)]
+    rows.append(row("best cadence in hindsight", Kind.HINDSIGHT, "", {}, benchmark.best_of(cadences)))
+    rows += [
+        row("never" if chunks == FOREVER else str(chunks), Kind.CADENCE, "", {}, played)
+        for chunks, played in zip((1, *CADENCES), cadences, strict=True)
     ]
-    for chunks in CADENCES[:-1]:
-        begin = every(chunks)
-        rows.append(row(str(chunks), Kind.CADENCE, "", {}, benchmark.results(lambda _, begin=begin: begin, streams)))
-    say(2, total, "the oracle and fixed cadences")
-    for place, family in enumerate(families, start=3):
-        settings = benchmark.chosen(family)
-        begins = {price: family.make(**setting) for price, setting in settings.items()}
-        rows.append(
-            row(family.name, family.kind, family.says, settings, benchmark.results(begins.__getitem__, streams))
-        )
+    say(2, total, "fixed cadences")
+    together = benchmark.chosen(*candidates)
+    say(3, total, "the loop's best policy for all")
+    for place, family in enumerate((*policies, *candidates), start=4):
+        settings = together if family in candidates else benchmark.chosen(family)
+        # One for each setting, so that what is set alike is played once.
+        made = {json.dumps(setting): family.make(**setting) for setting in settings.values()}
+        begins = {price: made[json.dumps(setting)] for price, setting in settings.items()}
+        played = benchmark.results(family.kind, begins.__getitem__, streams)
+        rows.append(row(family.name, family.kind, family.says, settings, played))
         say(place, total, family.name)
     return {
         "prices": list(PRICES),
         "delays": list(DELAYS),
-        "feeds": [],
-        "streams": {world.stream: {"counted": world.outcomes.chunks - START} for world in worlds},
+        "feeds": list(FEEDS),
+        "streams": {world.stream: {"counted": world.outcomes.chunks - start} for world in worlds},
         "policies": rows,
     }
 
@@ -120,24 +125,24 @@ def row(
     settings: Mapping[float, Mapping[str, Any]],
     played: Mapping[Cell, Sequence[Played]],
 ) -> dict[str, Any]:
-    """A policy as it is kept: its cells, in each the cost above the oracle by seed, and sums over the seeds."""
+    """A policy as it is kept: its cells as `page.CELL` names what is in them, counts summed over the seeds."""
     return {
         "name": name,
         "kind": str(kind),
         "says": says,
         "settings": {f"{price:g}": setting for price, setting in settings.items()},
         "cells": [
-            {
-                "stream": stream,
-                "price": price,
-                "delay": delay,
-                "above": [round(each.above, 5) for each in several],
-                "trainings": sum(each.judged.trainings for each in several),
-                "harmful": sum(each.judged.harmful for each in several),
-                "missed": sum(each.judged.missed for each in several),
-                "harmless": sum(each.judged.harmless for each in several),
-                "waited": sum(sum(each.judged.waited) for each in several),
-            }
+            [
+                stream,
+                price,
+                delay,
+                [round(each.above, 5) for each in several],
+                sum(each.judged.trainings for each in several),
+                sum(each.judged.harmful for each in several),
+                sum(each.judged.missed for each in several),
+                sum(each.judged.harmless for each in several),
+                sum(sum(each.judged.waited) for each in several),
+            ]
             for (stream, price, delay), several in played.items()
         ],
     }
@@ -145,13 +150,12 @@ def row(
 
 def as_text(results: Mapping[str, Any]) -> str:
     """JSON with one line a cell, so that a change of one cell is a change of one line."""
-    text = json.dumps({**results, "policies": []}, indent=1)[: -len("[]\n}")]
+    told = {key: value for key, value in results.items() if key != "policies"}
     policies = []
     for each in results["policies"]:
-        head = json.dumps({**each, "cells": []})[: -len("[]}")]
-        cells = ",\n   ".join(json.dumps(cell) for cell in each["cells"])
-        policies.append(f"  {head}[\n   {cells}]}}")
-    return text + "[\n" + ",\n".join(policies) + "\n]}\n"
+        head = json.dumps({**each, "cells": []}).removesuffix("[]}")
+        policies.append(f"  {head}[\n   " + ",\n   ".join(json.dumps(cell) for cell in each["cells"]) + "]}")
+    return json.dumps(told, indent=1).removesuffix("\n}") + ',\n "policies": [\n' + ",\n".join(policies) + "\n]}\n"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.policies.oracle import Terms, best, cost
 from bench.policies.play import START, Judge, Judged, play
-from bench.policies.rules import CADENCES, every
+from bench.policies.rules import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,6 +57,11 @@ class Played:
     judged: Judged
 
 
+def at_any_price(begin: Begin) -> Callable[[float], Begin]:
+    """A policy that is set the same for every price."""
+    return lambda _: begin
+
+
 class Benchmark:
     """Worlds, and what the oracle does in each.
 
@@ -77,42 +82,65 @@ class Benchmark:
     ) -> None:
         self._worlds = worlds
         self._terms = [Terms(start, delay, price) for price, delay in itertools.product(prices, delays)]
+        self._kept: dict[tuple[Callable[..., Begin], int], dict[tuple[float, int], list[float]]] = {}
         self.oracle: dict[tuple[str, int, Terms], tuple[tuple[int, ...], float]] = {}
         for world, terms in itertools.product(worlds, self._terms):
             trained = best(world.judge.added, terms)
             self.oracle[world.stream, world.seed, terms] = trained, cost(world.judge.added, trained, terms)
 
-    def chosen(self, family: Family, streams: Sequence[str] = TUNING) -> dict[float, dict[str, Any]]:
-        """The setting of a family that costs least above the oracle on these streams, by price."""
-        if len(family.settings) == 1:
-            return {terms.price: family.settings[0] for terms in self._terms}
-        above: dict[tuple[float, int], list[float]] = defaultdict(list)
-        for place, setting in enumerate(family.settings):
-            begin = family.make(**setting)
-            for world, terms in self._cells(streams):
-                above[terms.price, place].append(self._above(world, terms, play(begin, world.outcomes, terms)))
-        prices = sorted({price for price, _ in above})
+    def chosen(self, *families: Family) -> dict[float, dict[str, Any]]:
+        """The setting that costs least above the oracle on the tuning half, by price; of several families one for all of them."""
+        first = families[0]
+        if len(first.settings) == 1:
+            return {terms.price: first.settings[0] for terms in self._terms}
+        tried = [self._tried(family) for family in families]
+        prices = list(dict.fromkeys(terms.price for terms in self._terms))
         found = {}
-        for group in [[price] for price in prices] if family.by_price else [prices]:
+        for group in [[price] for price in prices] if first.by_price else [prices]:
             means = [
-                statistics.fmean(itertools.chain.from_iterable(above[price, place] for price in group))
-                for place in range(len(family.settings))
+                statistics.fmean(above for each in tried for price in group for above in each[price, place])
+                for place in range(len(first.settings))
             ]
-            found.update(dict.fromkeys(group, family.settings[means.index(min(means))]))
+            found.update(dict.fromkeys(group, first.settings[means.index(min(means))]))
         return found
 
-    def results(self, begin: Callable[[float], Begin], streams: Sequence[str]) -> dict[Cell, list[Played]]:
+    def _tried(self, family: Family) -> dict[tuple[float, int], list[float]]:
+        """What each setting costs above the oracle on the tuning half, by price; once for all families that share them."""
+        known = self._kept.get((family.make, id(family.settings)))
+        if known is not None:
+            return known
+        above: dict[tuple[float, int], list[float]] = defaultdict(list)
+        for place, setting in enumerate(family.settings):
+            for world, terms, trained in self._ways(family.kind, at_any_price(family.make(**setting)), TUNING):
+                above[terms.price, place].append(self._above(world, terms, trained))
+        self._kept[family.make, id(family.settings)] = dict(above)
+        return dict(above)
+
+    def results(self, kind: Kind, begin: Callable[[float], Begin], streams: Sequence[str]) -> dict[Cell, list[Played]]:
         """What a policy does in each cell of these streams, seed by seed.
 
         Args:
+            kind: of the policy.
             begin: the policy as it is set for a price.
             streams: which.
         """
         found: dict[Cell, list[Played]] = defaultdict(list)
-        for world, terms in self._cells(streams):
-            trained = play(begin(terms.price), world.outcomes, terms)
+        for world, terms, trained in self._ways(kind, begin, streams):
             found[world.stream, terms.price, terms.delay].append(self._played(world, terms, trained))
         return dict(found)
+
+    def _ways(
+        self, kind: Kind, begin: Callable[[float], Begin], streams: Sequence[str]
+    ) -> Iterator[tuple[World, Terms, tuple[int, ...]]]:
+        """When a policy trains; one that knows no prices is played once for all prices under which it is set alike."""
+        played: dict[tuple[str, int, int, int], tuple[int, ...]] = {}
+        for world, terms in self._cells(streams):
+            made = begin(terms.price)
+            key = world.stream, world.seed, terms.delay, id(made)
+            trained = None if kind is Kind.COSTS else played.get(key)
+            if trained is None:
+                trained = played[key] = play(made, world.outcomes, terms)
+            yield world, terms, trained
 
     def oracles(self, streams: Sequence[str]) -> dict[Cell, list[Played]]:
         """What the oracle does."""
@@ -122,18 +150,11 @@ class Benchmark:
             found[world.stream, terms.price, terms.delay].append(self._played(world, terms, trained))
         return dict(found)
 
-    def best_cadence(self, streams: Sequence[str]) -> dict[Cell, list[Played]]:
-        """The fixed cadence that costs least in each cell with each seed, chosen when all is known."""
-        by_cadence: list[Mapping[Cell, list[Played]]] = []
-        for chunks in (1, *CADENCES):
-            begin = every(chunks)
-            by_cadence.append(self.results(lambda _, begin=begin: begin, streams))  # type: ignore[misc] # begin is bound
+    def best_of(self, several: Sequence[Mapping[Cell, Sequence[Played]]]) -> dict[Cell, list[Played]]:
+        """Of several policies the one that costs least, in each cell with each seed: chosen when all is known."""
         return {
-            cell: [
-                min((each[cell][at] for each in by_cadence), key=lambda one: one.above)
-                for at in range(len(by_cadence[0][cell]))
-            ]
-            for cell in by_cadence[0]
+            cell: [min((each[cell][at] for each in several), key=lambda one: one.above) for at in range(len(first))]
+            for cell, first in several[0].items()
         }
 
     def _cells(self, streams: Sequence[str]) -> Iterator[tuple[World, Terms]]:

@@ -164,7 +164,7 @@ MEASURES: Final[dict[str, Callable[[NDArray[np.float32], int], float]]] = {
 
 
 def data_latency(conversion: float) -> Begin:
-    """Modyn's trigger on data incorporation latency: Boether and others, Modyn, SIGMOD 2025.
+    """Modyn's trigger on data incorporation latency: M. Böther and others, Modyn: data-centric machine learning pipeline orchestration, SIGMOD 2025.
 
     Every row that no model knows is a regret that grows with the time it waits; train once the regret, in the currency of the
     trainings by a factor, is above a training's price. Where chunks are of one size that is a fixed cadence, the square root of the
@@ -178,7 +178,7 @@ def data_latency(conversion: float) -> Begin:
 
 
 def avoidable(conversion: float) -> Begin:
-    """Modyn's trigger on the latency of avoidable misclassifications: as `data_latency`, of wrong answers above those expected.
+    """Modyn's trigger on the latency of avoidable misclassifications: as the one before, of wrong answers above those expected.
 
     Departs: expected is the error of the serving model where it was checked, where Modyn takes a number of the configuration or a
     forecast from the first evaluations of earlier models; and the regret begins anew with each training.
@@ -280,11 +280,18 @@ class _Regression:
         return float(np.sqrt(max(rest, 0.0) / max(self._count, 1)))
 
 
-def _each(**values: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
-    return tuple(dict(zip(values, each, strict=True)) for each in itertools.product(*values.values()))
+def each(**values: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+    """Every setting that has one of the values of each name."""
+    return tuple(dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values()))
 
 
-KINDS: Final = tuple(ALARMS)
+K_OF_N: Final = {
+    alarm: tuple(
+        {"alarm": alarm, "count": count, "of": of}
+        for count, of in ((2, 2), (2, 3), (3, 3), (2, 5), (3, 5), (4, 5), (5, 5), (5, 8), (8, 8), (8, 12), (12, 16))
+    )
+    for alarm in ALARMS
+}
 CADENCES: Final = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 60, FOREVER)
 CONVERSIONS: Final = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
@@ -298,53 +305,50 @@ FAMILIES: Final = (
         ({"alarm": "quality"},),
     ),
     Family("every estimate alarm", "the same of the error estimated without labels", alarmed, ({"alarm": "estimate"},)),
-    Family(
-        "alarm and cooldown",
-        "an alarm, and so many chunks since the last training",
-        alarmed,
-        _each(alarm=KINDS, rest=(2, 3, 5, 8, 12, 16, 24, 32)),
+    *(
+        Family(
+            f"{alarm} alarm and cooldown",
+            "an alarm, and so many chunks since the last training",
+            alarmed,
+            each(alarm=(alarm,), rest=(2, 3, 5, 8, 12, 16, 24, 32)),
+        )
+        for alarm in ("quality", "data")
     ),
-    Family(
-        "k of n alarms",
-        "k of the last n chunks raised an alarm",
-        alarmed,
-        tuple(
-            {"alarm": alarm, "count": count, "of": of}
-            for alarm in KINDS
-            for count, of in ((2, 2), (2, 3), (3, 3), (2, 5), (3, 5), (4, 5), (5, 5), (5, 8), (8, 8), (8, 12), (12, 16))
-        ),
+    *(
+        Family(f"k of n {alarm} alarms", "k of the last n chunks raised an alarm", alarmed, K_OF_N[alarm])
+        for alarm in ("quality", "data")
     ),
-    Family("fixed cadence", "every so many chunks", every, _each(chunks=CADENCES)),
+    Family("fixed cadence", "every so many chunks", every, each(chunks=CADENCES)),
     Family(
         "performance threshold",
         "the error is above the promised one by a margin",
         threshold,
-        _each(margin=(0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3)),
+        each(margin=(0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3)),
     ),
     Family(
         "data alarm, estimate may veto",
         "a data alarm, unless the error estimated without labels is as promised; and so many chunks since the last training",
         vetoed,
-        _each(rest=(1, 3, 5, 8, 12, 16, 24)),
+        each(rest=(1, 3, 5, 8, 12, 16, 24)),
     ),
     Family(
         "regret accumulator",
         "errors above the promised one add up to a share of the price",
         regret,
-        _each(share=(0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)),
+        each(share=(0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)),
         kind=Kind.COSTS,
     ),
     *(
         Family(f"CARA, {variant}", "see below", cara, ({"variant": variant},), kind=Kind.COSTS)
         for variant in ("threshold", "cumulative", "periodic")
     ),
-    Family("Modyn, data latency", "see below", data_latency, _each(conversion=CONVERSIONS), kind=Kind.COSTS),
-    Family("Modyn, avoidable errors", "see below", avoidable, _each(conversion=CONVERSIONS), kind=Kind.COSTS),
+    Family("Modyn, data latency", "see below", data_latency, each(conversion=CONVERSIONS), kind=Kind.COSTS),
+    Family("Modyn, avoidable errors", "see below", avoidable, each(conversion=CONVERSIONS), kind=Kind.COSTS),
     Family(
         "UPF-like forecast",
         "see below",
         forecast,
-        _each(horizon=(10, 20, 30), deviations=(0.0, 0.67, 1.64)),
+        each(horizon=(10, 20, 30), deviations=(0.0, 0.67, 1.64)),
         kind=Kind.COSTS,
     ),
 )
