@@ -322,12 +322,12 @@ class HistoryWorld:
         return replace(like, answered=stated.answered, endpoint_left=False, again=False)
 
     def raises(self, model: str, at: datetime) -> Asked | None:
-        """When a sweep raised what waited. Under a policy that is tried, at once where none did within the hour."""
-        place = bisect_left(self._raised_at, at)
-        if place < len(self._raised) and (self._policy is None or self._raised_at[place] - at < SWEPT):
-            return self._raised[place].asked
+        """When a sweep raised what waited, at once where none did within the hour. Under the policies in force records say when."""
         if self._policy is None:
             return None
+        place = bisect_left(self._raised_at, at)
+        if place < len(self._raised) and self._raised_at[place] - at < SWEPT:
+            return self._raised[place].asked
         return Asked(at, f"{model}-{at:%Y%m%dT%H%M%S}", self._sequence(at), self._outside(model, at))
 
     def _sequence(self, at: datetime) -> int:

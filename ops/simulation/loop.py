@@ -194,6 +194,15 @@ class Loop:
         self.advance(asked.at)
         return self._decide(signal, asked)
 
+    def hear_waiting(self, model: str, asked: Asked) -> Decided | None:
+        """Decide what waits, whatever is in its way; None when nothing waits."""
+        self.advance(asked.at)
+        pending = self._of(model).state.pending
+        if pending is None:
+            return None
+        raised_at = asked.raised_at or asked.at.isoformat()
+        return self._decide(pending_signal(model, pending, at=raised_at, run_id=asked.run_id), asked)
+
     def unfreeze(self, model: str, at: datetime) -> None:
         """Have a person close a model's breaker."""
         self.advance(at)
@@ -305,9 +314,8 @@ class Loop:
         name, origin = model.state.model, pending["signal"].get("source")
         if asked.record is None and switch_over(self._world.switches(name, at), name, SignalSource.PENDING, origin):
             self._raise(model, at + AGAIN)
-            return
-        raised_at = asked.raised_at or at.isoformat()
-        self._decide(pending_signal(name, pending, at=raised_at, run_id=asked.run_id), asked)
+        else:
+            self.hear_waiting(name, asked)
 
     # Runs.
 

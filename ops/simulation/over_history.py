@@ -66,8 +66,13 @@ def _play(loop: Loop, history: History, until: datetime, *, tried: bool) -> None
                 loop.unfreeze(history.model, step.at)
             case Restated():
                 loop.restate(step.state, step.at)
-            case RecordedDecision() if step.signal.source is not SignalSource.PENDING:
-                asked = step.asked
+            case RecordedDecision():
+                asked, waited = step.asked, step.signal.source is SignalSource.PENDING
+                if waited and not tried and loop.hear_waiting(history.model, asked) is None:
+                    # It was read, and answered by a run that began before it was decided.
+                    loop.hear(step.signal, asked)
+                if waited:
+                    continue
                 if tried:
                     # What was wrong with the file that was in force is not wrong with this one.
                     asked = replace(asked, outside=replace(asked.outside, policy_findings=()))
