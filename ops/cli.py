@@ -47,6 +47,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "Check": {
         "validate": ("ops.validate:command", "Say all that is wrong with a file you wrote."),
         "try": ("ops.try_out:command", "Say what the loop would make of a file."),
+        "simulate": ("ops.simulate:simulate", "Say what a policy would have made of signals."),
         "smoke": ("ops.smoke:command", "Send a signal that cannot train, report each hop."),
         "verify-audit": ("ops.verify_audit:command", "Check every record against table and runs."),
         "verify-aws": ("ops.verify_aws:command", "Ask AWS what no document says."),

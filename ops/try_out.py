@@ -23,8 +23,8 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.call import PREFIX
-from ops.file_reading import bytes_of
 from ops.given_files import TRIED, FileKind, FileReader, Given, default_settings, event_of, recognised
+from ops.given_policies import DEFAULTS, named_bytes, policy_of
 from ops.heard_signals import COLOURS
 from ops.invocation import Exit, stack_command
 from ops.refusals import refusal
@@ -35,9 +35,8 @@ from orchestration.actions.admit import admit
 from orchestration.actions.evaluate import standing
 from orchestration.domain.contracts import Decision, SignalSource
 from orchestration.domain.decision import ModelState, as_tolerated, decide
-from orchestration.domain.errors import PolicyError
 from orchestration.domain.evaluation import Standing, evaluate
-from orchestration.domain.json_values import json_object, mapping
+from orchestration.domain.json_values import mapping
 from orchestration.domain.policy import Policy, parse_policy, policy_record
 from orchestration.domain.promotion import plan_promotion
 from orchestration.domain.signal import Ignored, Rejection, Signal
@@ -56,9 +55,6 @@ if TYPE_CHECKING:
     from ops.terminal import Terminal
     from orchestration.ports import Ports
     from orchestration.settings import Settings
-
-DEFAULTS: Final = "defaults"
-"""Version of the policy of a model that has no file."""
 
 SIGNALS: Final = frozenset({FileKind.EVENT, FileKind.DRIFT_REPORT, FileKind.REQUEST, FileKind.DECISION_FILE})
 """What the loop decides on; everything else is judged by a policy."""
@@ -300,27 +296,6 @@ def _unusable(given: Given, policy: Policy, ports: Ports) -> str | None:
     return plan if isinstance(plan, str) else None
 
 
-def _policy(file: Path | None, model: str, settings: Settings) -> Policy:
-    if file is None:
-        return parse_policy(model or settings.default_model, None, version=DEFAULTS, settings=settings)
-    body = _read(file, "--policy ")
-    document = json_object(body)
-    named = document.get("model") if isinstance(document, dict) else None
-    try:
-        return parse_policy(str(model or named or file.stem), body, version=file.name, settings=settings)
-    except PolicyError as error:
-        raise CallError(
-            f"--policy {file}: {error} This says all of it:", shlex.join(("retraining", "validate", str(file)))
-        ) from None
-
-
-def _read(file: Path, option: str = "") -> bytes:
-    try:
-        return bytes_of(file)
-    except OSError as error:
-        raise CallError(f"{option}{file} cannot be read: {error.strerror}. Name a file that is there.") from None
-
-
 @stack_command("try", stack=None)
 @click.argument("file", envvar=f"{PREFIX}_FILE", type=click.Path(path_type=Path))
 @click.option(
@@ -334,7 +309,7 @@ def command(stack: Stack | None, terminal: Terminal, file: Path, policy: Path | 
     an evaluation. With --stack the policy and state of that stack count, and nothing is written, sent or started. Exit
     status: 0 it would go on, 1 it would not, 3 you may not look at what the answer hangs on.
     """
-    given = given_file(file.name, _read(file), file)
+    given = given_file(file.name, named_bytes(file), file)
     try:
         found = _tried(given, stack, policy, model)
     except (NotKnownError, BotoCoreError, ClientError) as error:
@@ -357,7 +332,7 @@ def command(stack: Stack | None, terminal: Terminal, file: Path, policy: Path | 
 def _tried(given: Given, stack: Stack | None, policy_file: Path | None, model: str) -> Tried:
     if stack is None:
         settings = default_settings()
-        policy = _policy(policy_file, model, settings)
+        policy = policy_of(policy_file, model, settings)
         # What names no model is DefaultModel's, here the policy's.
         return try_file(given, policy, replace(settings, default_model=policy.model), datetime.now(UTC))
     if policy_file is not None:

@@ -108,6 +108,11 @@ class History:
     findings: tuple[str, ...]
 
     @property
+    def until(self) -> datetime:
+        """When the last thing happened that is on record."""
+        return max([self.steps[-1].at, *(run.ended_at for run in self.runs.values())])
+
+    @property
     def decisions(self) -> tuple[RecordedDecision, ...]:
         """Its decisions."""
         return tuple(step for step in self.steps if isinstance(step, RecordedDecision))

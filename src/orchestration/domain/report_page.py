@@ -118,7 +118,11 @@ def report_page(report: RunReport) -> str:
     return document(title, f"Report of a run · {report.model}", notice + "".join(parts))
 
 
-def document(title: str, kicker: str, body: str) -> str:
+OF_RECORDS: Final = "Made of records alone: the same records give the same page."
+"""What a page says of what it was made of."""
+
+
+def document(title: str, kicker: str, body: str, made_of: str = OF_RECORDS) -> str:
     """A whole page around its parts."""
     policy = f"default-src 'none'; style-src 'sha256-{style_hash(STYLE)}'; base-uri 'none'; form-action 'none'"
     return (
@@ -129,7 +133,7 @@ def document(title: str, kicker: str, body: str) -> str:
         f"{GENERATOR}\n"
         f"<title>{html(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f'<header>\n<p class="kicker">{html(kicker)}</p>\n<h1>{html(title)}</h1>\n</header>\n<main>\n{body}</main>\n'
-        "<footer><p>Made of records alone: the same records give the same page. Times are UTC.</p></footer>\n</body>\n</html>\n"
+        f"<footer><p>{made_of} Times are UTC.</p></footer>\n</body>\n</html>\n"
     )
 
 
