@@ -27,8 +27,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # Handed on in the environment, so that no shell reads what people write into them; and as they were written, since make
 # would else expand a $ in a reason or a comment, and run what stands in $(shell ...). `retraining` reads each as
 # RETRAINING_<NAME>, as it does without make. No recipe has $(NAME) of one: a shell would read it. ARGS is words, parted by blanks.
-override OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT DEAD_LETTERS EVENT FILE FORCE ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS \
-	PARAMS_FILE POLICY PRICES PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
+override OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT COMPARE DEAD_LETTERS EVENT FILE FORCE HISTORY ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS \
+	PARAMS_FILE POLICY PRICES PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SIGNALS SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
 override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED TESTS UPGRADE
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 $(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
@@ -147,6 +147,9 @@ validate: setup ## Say all that is wrong with a file (FILE=, POLICY=, STACK=)
 
 try: setup ## Say what the loop makes of a file (FILE=, POLICY=, STACK=)
 	@$(RETRAINING) try
+
+simulate: setup ## What a policy makes of past signals (POLICY=, SIGNALS=)
+	@$(RETRAINING) simulate
 
 ##@ Operate (STACK=retraining, REGION=)
 

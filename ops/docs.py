@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import json
 import os
 import re
@@ -26,13 +27,17 @@ from ops import report_picture
 from ops.aws_questions import page
 from ops.command_reference import command_reference
 from ops.given_files import FileKind
+from ops.given_policies import policy_of
 from ops.given_schemas import schema_of
 from ops.region_schemas import as_text, region_data
 from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
 from ops.schema_reference import contract, example, policy_reference, told_contract
 from ops.service_shapes import service_shapes
+from ops.simulate import NO_FILE, of_file, say, settings_of
+from ops.simulation.stated import Stated
 from ops.stack_names import longest_stack_name
 from ops.template import sources
+from ops.terminal import Terminal
 from ops.threats import threat_table
 from ops.workflow_picture import draw
 from orchestration.domain.contracts import Decision, Status
@@ -223,6 +228,18 @@ def metric_sources() -> str:
     )
 
 
+def simulation_example() -> str:
+    """What the simulation of docs/simulate.md prints."""
+    folder, told = ROOT / "examples" / "simulate", io.StringIO()
+    settings = settings_of(None)
+    tried = [
+        (name, policy_of(file, "fraud", settings))
+        for name, file in ((NO_FILE, None), ("fraud.json", folder / "policies" / "fraud.json"))
+    ]
+    say(Terminal(file=told), of_file(Terminal(json=True), folder / "signals.jsonl", tried, Stated()))
+    return f"```text\n{told.getvalue().rstrip()}\n```"
+
+
 WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "docs/pictures/report.svg": functools.partial(report_picture.draw, DEMO_REPORT),
@@ -265,6 +282,7 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     },
     "docs/regions.md": {"regions": region_table, "features": feature_table},
     "docs/security.md": {"threats": threat_table},
+    "docs/simulate.md": {"example": simulation_example},
     "docs/verified-on-aws.md": {"state": verified_state, "questions": verified_questions},
 }
 

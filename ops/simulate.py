@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ops.call import PREFIX
 from ops.given_files import default_settings
 from ops.given_policies import policy_of
 from ops.invocation import stack_command
@@ -36,12 +37,13 @@ from ops.simulation.stated import Stated
 from ops.simulation.tally import ModelTally, compared, summary
 from ops.stack import CallError, OperatorError
 from ops.stack_reading import reading_ports
+from ops.terminal import Column
 from orchestration.domain.chain import LOOP, RecordKind
 from orchestration.domain.contracts import SMOKE_MODEL
 from orchestration.domain.json_values import model_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ops.simulation.history import History, Pause
     from ops.stack import Stack
@@ -59,6 +61,9 @@ FOLDERS: Final = ("decisions", "manifests", "evidence")
 IN_FORCE: Final = "in force then"
 """Name of the policies that were in force."""
 
+NO_FILE: Final = "no policy file"
+"""Name of the stack's own defaults."""
+
 WHAT_IF: Final = (
     "Signals are taken as they came: a model that had been trained at another time would have drifted otherwise, and what a "
     "candidate came to is not judged again by other gates."
@@ -66,10 +71,34 @@ WHAT_IF: Final = (
 
 
 @stack_command("simulate", stack=None)
-@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="Policy file that is tried.")
-@click.option("--compare", "compare_file", type=click.Path(path_type=Path), help="Policy file to compare it with.")
-@click.option("--history", "folder", type=click.Path(path_type=Path), help="Folder with a copy of a stack's bucket.")
-@click.option("--signals", "file", type=click.Path(path_type=Path), help="File of signals, one JSON object a line.")
+@click.option(
+    "--policy",
+    "policy_file",
+    envvar=f"{PREFIX}_POLICY",
+    type=click.Path(path_type=Path),
+    help="Policy file that is tried.",
+)
+@click.option(
+    "--compare",
+    "compare_file",
+    envvar=f"{PREFIX}_COMPARE",
+    type=click.Path(path_type=Path),
+    help="Policy file to compare it with.",
+)
+@click.option(
+    "--history",
+    "folder",
+    envvar=f"{PREFIX}_HISTORY",
+    type=click.Path(path_type=Path),
+    help="Folder with a copy of a stack's bucket.",
+)
+@click.option(
+    "--signals",
+    "file",
+    envvar=f"{PREFIX}_SIGNALS",
+    type=click.Path(path_type=Path),
+    help="File of signals, one JSON object a line.",
+)
 @click.option("--every-model", is_flag=True, help="Of a history: try the policy on every model, not on its own alone.")
 @click.option("--training-hours", type=click.FloatRange(0, 10_000), default=2.0, show_default=True, help="A training.")
 @click.option(
@@ -112,28 +141,29 @@ def simulate(
     if file is not None and policy_file is None:
         raise CallError("A file of signals needs a policy to try: --policy FILE.")
     stated = Stated(training_hours, answer_hours, promoted)
-    settings = _settings(stack)
+    settings = settings_of(stack)
     tried = [
         (_name(each), policy_of(each, "", settings, option))
         for each, option in ((compare_file, "--compare"), (policy_file, "--policy"))
         if each is not None
     ]
     if file is not None:
-        if len(tried) == 1:
-            tried.insert(0, ("no policy file", policy_of(None, tried[0][1].model, settings)))
-        found = _of_file(terminal, file, tried, stated, slots, jobs or os.cpu_count() or 1, price)
+        if compare_file is None:
+            tried.insert(0, (NO_FILE, policy_of(None, tried[0][1].model, settings)))
+        found = of_file(terminal, file, tried, stated, slots=slots, jobs=jobs, price=price)
     else:
         histories = _copied(folder) if folder is not None else _of_stack(stack)
         name = str(folder) if folder is not None else f"stack {stack.name if stack else ''}"
         found = _of_histories(terminal, histories, name, tried, stated, price, every_model=every_model)
-    _say(terminal, found)
+    say(terminal, found)
     if out is not None:
         _write(terminal, out, page(found))
     terminal.answer(_record(found))
     return int(found.reproduced is not None and found.reproduced.first is not None)
 
 
-def _settings(stack: Stack | None) -> Settings:
+def settings_of(stack: Stack | None) -> Settings:
+    """A stack's parameters; without one those of an empty form, and something to train with."""
     settings = reading_ports(stack).settings if stack is not None else default_settings()
     if stack is not None or settings.training_pipeline_arn.startswith("arn:"):
         return settings
@@ -147,15 +177,22 @@ def _name(file: Path) -> str:
 # A file of signals.
 
 
-def _of_file(
+def of_file(
     terminal: Terminal,
     file: Path,
-    tried: list[tuple[str, Policy]],
+    tried: Sequence[tuple[str, Policy]],
     stated: Stated,
-    slots: int,
-    jobs: int,
-    price: float | None,
+    *,
+    slots: int = 0,
+    jobs: int | None = None,
+    price: float | None = None,
 ) -> Simulated:
+    """What policies would have made of a file of signals.
+
+    Raises:
+        OperatorError: the file cannot be read; the sentence says where.
+    """
+    jobs = jobs or os.cpu_count() or 1
     try:
         with terminal.aside.progress("Signals") as step:
             tallies = simulate_file(file, tuple(tried), stated, slots=slots, jobs=jobs, step=_kilobytes(step))
@@ -286,12 +323,13 @@ def _simulated(
     return Simulated(source, outcomes, beside, reproduced, said)
 
 
-def _say(terminal: Terminal, found: Simulated) -> None:
+def say(terminal: Terminal, found: Simulated) -> None:
+    """Say what a simulation found."""
     summaries = [each.summary for each in found.outcomes]
     if found.reproduced is not None:
         terminal.say(reproduced_sentence(found.reproduced))
         terminal.say()
-    terminal.table(("counted", *(each.policy for each in summaries)), measures(summaries))
+    terminal.table(("counted", *(Column(each.policy, right=True) for each in summaries)), measures(summaries))
     terminal.say()
     for each, beside in zip(summaries[1:], found.beside, strict=True):
         terminal.say(beside_sentence(each.policy, summaries[0].policy, beside))

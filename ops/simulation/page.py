@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from orchestration.domain.channel_text import cut
-from orchestration.domain.contracts import Status
 from orchestration.domain.page import html
 from orchestration.domain.report_page import cell, document, drawing, part, table
 
@@ -57,23 +56,23 @@ def measures(summaries: Sequence[Summary]) -> list[tuple[str, ...]]:
     """Rows of a table of policies: what is counted, and each policy's number."""
     lines: list[tuple[str, list[str]]] = [
         ("models", [f"{each.models:,}" for each in summaries]),
-        ("signals", [f"{each.signals:,}" for each in summaries]),
+        ("signals decided", [f"{each.signals:,}" for each in summaries]),
         ("drift signals", [f"{each.drifts:,}" for each in summaries]),
-        ("trainings started", [f"{each.started:,}" for each in summaries]),
-        ("  asked for first", [f"{each.asked:,}" for each in summaries]),
-        ("  later than the drift", [f"{each.delayed:,}" for each in summaries]),
-        ("  that trained", [f"{each.trained:,}" for each in summaries]),
-        ("  promoted", [f"{each.promoted:,}" for each in summaries]),
+        ("trainings decided", [f"{each.started:,}" for each in summaries]),
+        ("trainings asked for first", [f"{each.asked:,}" for each in summaries]),
+        ("trainings later than the drift", [f"{each.delayed:,}" for each in summaries]),
+        ("trainings that began", [f"{each.trained:,}" for each in summaries]),
+        ("trainings that brought a model", [f"{each.fruitful:,}" for each in summaries]),
         ("drift that went by itself", [f"{each.avoided:,}" for each in summaries]),
         ("drift unanswered at the end", [f"{each.waits:,}" for each in summaries]),
         ("signals coalesced", [f"{each.coalesced:,}" for each in summaries]),
         ("signals held", [f"{each.held:,}" for each in summaries]),
-        ("  for the budget", [f"{each.spent:,}" for each in summaries]),
+        ("held for the budget", [f"{each.spent:,}" for each in summaries]),
         ("signals only observed", [f"{each.observed:,}" for each in summaries]),
         ("budget used at most", [_budget(each) for each in summaries]),
         ("drift to decision, median h", [_hours(each.hours_to_decision, 0) for each in summaries]),
-        ("  95 %, h", [_hours(each.hours_to_decision, 1) for each in summaries]),
-        ("  longest, h", [_hours(each.hours_to_decision, 2) for each in summaries]),
+        ("drift to decision, 95 % h", [_hours(each.hours_to_decision, 1) for each in summaries]),
+        ("drift to decision, longest h", [_hours(each.hours_to_decision, 2) for each in summaries]),
         ("drift to training, median h", [_hours(each.hours_to_training, 0) for each in summaries]),
     ]
     if any(each.price is not None for each in summaries):
@@ -96,8 +95,8 @@ def beside_sentence(name: str, other: str, found: Compared) -> str:
     """One policy's trainings beside another's, as a sentence."""
     hours = "" if found.hours is None else f" (median {found.hours[0]:,.1f} h, longest {found.hours[2]:,.1f} h)"
     return (
-        f"Beside {other}, {name} starts {found.same:,} trainings at the same time, {found.delayed:,} later{hours}, avoids "
-        f"{found.avoided:,} and adds {found.added:,}."
+        f"Beside {other}, {name} starts {found.same:,} trainings at the same time, {found.delayed:,} later{hours} and "
+        f"{found.earlier:,} earlier, avoids {found.avoided:,} and adds {found.added:,}."
     )
 
 
@@ -150,7 +149,7 @@ def _timelines(found: Simulated) -> str:
         return "<p>No model had a signal.</p>\n"
     legend = (
         '<p class="hint">A lane for each policy. Outlined: the day\'s signals were only observed (low), wait for a run or a cooldown '
-        "(middle), or were held (high). Filled: a training, from its decision to its end.</p>\n"
+        "(middle), or were held (high). Filled: a training that brought a model, from its decision to its end; dashed: one that brought none.</p>\n"
     )
     left = len(names) - len(drawn)
     more = f"<p>{left:,} more models are not drawn; those whose trainings differ most are.</p>\n" if left else ""
@@ -178,8 +177,8 @@ def _timeline(found: Simulated, name: str, place: int) -> str:
                 continue
             span = (training.ended_at or training.decided_at) - training.decided_at
             long = max(2.0, width * (span / timedelta(days=1)))
-            good = training.outcome in {Status.PROMOTED, Status.TRAINED}
-            css = "bar" if good else "ring"
+            good = training.outcome is not None and training.outcome.fruitful
+            css = "bar" if good else "box bad"
             shapes.append(
                 f'<rect class="{css}" x="{10 + at * width:.1f}" y="{base - 18:.1f}" width="{long:.1f}" height="18"/>'
             )
@@ -205,7 +204,7 @@ def _days(tally: ModelTally, start: int, width: float, base: float) -> list[str]
         if height is not None:
             x = 10 + (first + began) * width
             shapes.append(
-                f'<rect class="lane" x="{x:.1f}" y="{base - height:.1f}" width="{(place - began) * width:.1f}" height="{height:.0f}"/>'
+                f'<rect class="ring" x="{x:.1f}" y="{base - height:.1f}" width="{(place - began) * width:.1f}" height="{height:.0f}"/>'
             )
     return shapes
 

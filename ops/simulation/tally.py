@@ -123,6 +123,7 @@ class Summary:
     """What a policy came to over some models; hours are medians, 95th percentiles and longest, None of nothing.
 
     ``started``: trainings that were decided. ``asked``: those people were asked about. ``trained``: those that did train.
+    ``fruitful``: those that brought a model, which is promoted, or, where the policy promotes none, trained.
     ``delayed``: those decided after the first drift they answer. ``avoided``: drift that went by itself before a training.
     ``waits``: drift that was not answered when the signals ended. ``budget_most``: most trainings of one model within its
     budget's days.
@@ -135,7 +136,7 @@ class Summary:
     started: int
     asked: int
     trained: int
-    promoted: int
+    fruitful: int
     coalesced: int
     held: int
     observed: int
@@ -190,7 +191,7 @@ def summary(name: str, tallies: Sequence[ModelTally], price: float | None) -> Su
         started=len(trainings),
         asked=sum(training.asked for training in trainings),
         trained=len(trained),
-        promoted=sum(training.outcome is Status.PROMOTED for training in trainings),
+        fruitful=sum(training.outcome is not None and training.outcome.fruitful for training in trainings),
         coalesced=counts[Decision.COALESCE],
         held=counts[Decision.HOLD],
         observed=counts[Decision.OBSERVE],
@@ -229,13 +230,14 @@ def _hours(span: timedelta) -> float:
 class Compared:
     """The trainings of one policy beside those of another, paired model by model.
 
-    A training has as its counterpart the first one of the other policy from its own time on and before its own next one.
-    ``same``: at the same second. ``delayed``: later, by ``hours`` as in `Summary`. ``avoided``: without a counterpart. ``added``: of
-    the new policy, nobody's counterpart.
+    A training has as its counterpart the first one of the other policy from its own time on and before its own next one; else the
+    last one since the one before it. ``same``: at the same second. ``delayed``: later, by ``hours`` as in `Summary`. ``earlier``: before
+    it. ``avoided``: without a counterpart. ``added``: of the new policy, nobody's counterpart.
     """
 
     same: int
     delayed: int
+    earlier: int
     avoided: int
     added: int
     hours: tuple[float, float, float] | None
@@ -248,22 +250,24 @@ class Compared:
 def compared(new: Iterable[ModelTally], old: Iterable[ModelTally]) -> Compared:
     """How the trainings of a policy lie beside those of the one it is compared with."""
     found = {each.model: [training.decided_at for training in each.trainings] for each in new}
-    same = avoided = paired = 0
+    same = earlier = avoided = 0
     late: list[float] = []
     for each in old:
         starts = [training.decided_at for training in each.trainings]
         others = found.get(each.model, [])
+        taken = -1
         for place, at in enumerate(starts):
-            first = bisect_left(others, at)
-            until = starts[place + 1] if place + 1 < len(starts) else None
-            if first == len(others) or (until is not None and others[first] >= until):
-                avoided += 1
-                continue
-            paired += 1
-            span = others[first] - at
-            if span < timedelta(seconds=1):
-                same += 1
+            first = max(bisect_left(others, at), taken + 1)
+            before = bisect_left(others, at) - 1
+            if first < len(others) and (place + 1 == len(starts) or others[first] < starts[place + 1]):
+                taken, span = first, others[first] - at
+                if span < timedelta(seconds=1):
+                    same += 1
+                else:
+                    late.append(_hours(span))
+            elif before > taken:
+                taken, earlier = before, earlier + 1
             else:
-                late.append(_hours(span))
-    added = sum(map(len, found.values())) - paired
-    return Compared(same, len(late), avoided, added, _spread(late))
+                avoided += 1
+    added = sum(map(len, found.values())) - same - len(late) - earlier
+    return Compared(same, len(late), earlier, avoided, added, _spread(late))

@@ -15,7 +15,7 @@ import pytest
 from ops import package_zip
 from ops.project import ROOT, SOURCE
 
-LARGEST_PACKAGE_BYTES = 1_300_000
+LARGEST_PACKAGE_BYTES = 1_350_000
 """Far below Lambda's limit; a package that grows past this has taken in something it should not."""
 
 

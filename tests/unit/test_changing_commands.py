@@ -31,6 +31,7 @@ REPORT: Final = '{"model": "fraud", "observed": 0.4, "threshold": 0.2, "treshold
 ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "validate": ("my report.json", "fraud.json"),
     "try": ("my report.json",),
+    "simulate": ("--signals", "signals.jsonl", "--policy", "fraud.json"),
     "import": ("--resources", "HistoryTable=history", "--yes"),
     "deploy": ("--yes",),
     "destroy": ("--yes",),
@@ -54,6 +55,7 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("ops.invocation.Stack", lambda *_: stack)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my report.json").write_text(REPORT, encoding="utf-8")
+    (tmp_path / "signals.jsonl").write_text('{"at": "2026-03-02T06:00:00Z", "model": "fraud", "severity": "critical"}')
     (tmp_path / "fraud.json").write_text('{"schema_version": 1, "model": "fraud"}', encoding="utf-8")
     monkeypatch.setattr("ops.destination.REMEMBERED", tmp_path / "deployed.json")
     monkeypatch.setattr(verify_aws, "FOLDER", tmp_path / "verify-aws")

@@ -1,0 +1,426 @@
+"""The loop on a virtual clock decides as the loop does, and a history comes out of it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import cli
+from ops.rebuilt_history import read_chain
+from ops.simulation import from_file
+from ops.simulation.from_file import simulate_file
+from ops.simulation.history import History, history_of, pause_of
+from ops.simulation.loop import Asked, Decided, Ended, Loop
+from ops.simulation.over_history import reproduce, simulate_history
+from ops.simulation.signal_file import read_signals
+from ops.simulation.stated import Stated, StatedWorld
+from ops.simulation.tally import ModelTally, Tally, Training, compared, summary
+from ops.stack import OperatorError
+from orchestration.domain.chain import LOOP
+from orchestration.domain.contracts import Decision, SignalKind, SignalSource, Status
+from orchestration.domain.policy import Policy, parse_policy
+from orchestration.domain.signal import Signal, Threshold
+from tests.unit.fakes import SETTINGS
+from tests.unit.tampering import FOLDERS, Scene
+from tests.unit.test_interleavings import history as interleaved
+
+BEGAN = datetime(2026, 3, 2, 6, tzinfo=UTC)
+DEFAULT = parse_policy("churn", None, version="defaults", settings=SETTINGS)
+UNASKED = replace(DEFAULT, approval=replace(DEFAULT.approval, training="never"), cooldown_hours=24.0, budget_runs=0)
+GOES = Stated(training_hours=2.0)
+
+
+class Played:
+    """Signals of models, each an observed psi against 0.2 at an hour, and what came of them."""
+
+    def __init__(self, policy: Policy, stated: Stated = GOES, slots: int = 0) -> None:
+        self.decided: list[Decided] = []
+        self.ended: list[Ended] = []
+        self.loop = Loop(StatedWorld(policy, stated), slots=slots, decided=self.decided.append, ended=self.ended.append)
+
+    def hear(self, hour: float, observed: float, model: str = "churn") -> Decided:
+        past = observed >= 0.2
+        signal = Signal(
+            signal_id=f"{hour}",
+            source=SignalSource.DRIFT_REPORT,
+            kind=SignalKind.DRIFT if past else SignalKind.NO_DRIFT,
+            model=model,
+            summary="psi.",
+            observed_at="",
+            threshold=Threshold("psi", observed, 0.2),
+        )
+        at = BEGAN + timedelta(hours=hour)
+        return self.loop.hear(signal, Asked(at, f"{model}-{hour:g}"))
+
+    def hours(self, status: Status | None = None) -> list[float]:
+        """Hours at which runs ended, of one outcome or of any."""
+        return [
+            (each.at - BEGAN) / timedelta(hours=1)
+            for each in self.ended
+            if status is None or each.run.course.outcome is status
+        ]
+
+
+# The clock.
+
+
+def test_a_cooldown_keeps_a_signal_and_decides_it_when_it_is_over() -> None:
+    played = Played(UNASKED)
+    assert played.hear(0, 0.5).verdict.decision is Decision.RETRAIN
+    assert played.hear(1, 0.5).verdict.reason == "RUN_IN_PROGRESS"
+    assert played.hear(3, 0.6).verdict.reason == "COOLDOWN"
+    played.loop.advance(BEGAN + timedelta(hours=40))
+    again = played.decided[-1]
+    assert (again.verdict.decision, again.signal.source) == (Decision.RETRAIN, SignalSource.PENDING)
+    assert again.asked.at == BEGAN + timedelta(hours=26)
+    assert again.signal.summary.startswith("2 signal(s)")
+    assert played.hours() == [2.0, 28.0]
+
+
+def test_what_waits_is_decided_once_whatever_else_came_meanwhile() -> None:
+    played = Played(UNASKED)
+    for hour in range(24):
+        played.hear(hour, 0.5)
+    played.loop.advance(BEGAN + timedelta(days=30))
+    assert [each.verdict.decision for each in played.decided].count(Decision.RETRAIN) == 2
+    assert played.loop.state("churn").pending is None
+
+
+def test_a_budget_holds_and_a_breaker_freezes_until_it_is_closed() -> None:
+    played = Played(replace(UNASKED, cooldown_hours=0.0, budget_runs=2))
+    reasons = [played.hear(10 * each, 0.5).verdict.reason for each in range(3)]
+    assert reasons[-1] == "BUDGET_SPENT"
+    failing = Played(replace(UNASKED, cooldown_hours=0.0, fruitless_runs=2), Stated(promoted=0.0))
+    reasons = [failing.hear(10 * each, 0.5).verdict.reason for each in range(3)]
+    assert reasons[-1] == "FROZEN"
+    failing.loop.unfreeze("churn", BEGAN + timedelta(hours=21))
+    assert failing.hear(22, 0.5).verdict.decision is Decision.RETRAIN
+
+
+def test_people_who_answer_late_have_not_answered() -> None:
+    asks = replace(UNASKED, approval=replace(UNASKED.approval, training="always", expire_hours=24.0))
+    in_time, late = Played(asks, Stated(answer_hours=5)), Played(asks, Stated(answer_hours=25))
+    for played in (in_time, late):
+        assert played.hear(0, 0.5).verdict.approval_needed
+        played.loop.finish()
+    assert (in_time.hours(), in_time.ended[0].run.course.outcome) == ([7.0], Status.TRAINED)
+    assert (late.hours(), late.ended[0].run.course.outcome) == ([24.0], Status.APPROVAL_EXPIRED)
+    assert late.ended[0].run.trains_at is None
+
+
+def test_trainings_wait_for_a_slot_in_their_order() -> None:
+    played = Played(UNASKED, slots=1)
+    for minute, model in enumerate(("churn", "fraud", "price")):
+        played.hear(minute / 60, 0.5, model)
+    played.loop.finish()
+    assert [each.run.decided.signal.model for each in played.ended] == ["churn", "fraud", "price"]
+    assert played.hours() == [2.0, 4.0, 6.0]
+
+
+def test_the_same_run_of_a_model_always_comes_to_the_same_and_the_share_is_met() -> None:
+    outcomes = []
+    for _ in range(2):
+        played = Played(replace(UNASKED, cooldown_hours=0.0, fruitless_runs=0), Stated(promoted=0.3))
+        for number in range(400):
+            played.hear(10 * number, 0.5)
+        played.loop.finish()
+        outcomes.append([each.run.course.outcome for each in played.ended])
+    assert outcomes[0] == outcomes[1]
+    assert 0.2 < outcomes[0].count(Status.TRAINED) / 400 < 0.4
+
+
+# Histories.
+
+
+def histories(seed: str) -> list[History]:
+    """Histories of a stack in motion."""
+    scene = Scene.of(interleaved(seed)[0].world)
+    keys = scene.objects(*FOLDERS)
+
+    def chain(name: str) -> Any:
+        own = [key for key in keys if key.split("/")[1] == name]
+        return read_chain(name, [(key, scene.body(key) or b"") for key in own])
+
+    pauses = [pause_of(json.loads(link.record)) for link in chain(LOOP).links]
+    names = sorted({key.split("/")[1] for key in keys if not key.split("/")[1].startswith("_")})
+    return [history_of(name, chain(name).links, pauses) for name in names]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_history_comes_out_again_byte_for_byte_under_the_policies_that_were_in_force(number: int) -> None:
+    for history in histories(f"177/{number}"):
+        tally, found = reproduce(history, GOES, until=history.until)
+        assert (found.first, found.same) == (None, found.recorded), history.model
+        assert found.recorded == len(history.decisions) == tally.signals > 0
+
+
+def test_the_first_decision_that_comes_out_otherwise_is_named_with_its_field() -> None:
+    (history,) = (each for each in histories("177/2") if each.model == "fraud")
+    place = next(at for at, each in enumerate(history.decisions) if each.decision is Decision.RETRAIN)
+    wrong = history.decisions[place]
+    other = replace(wrong, policy=replace(wrong.policy, cooldown_hours=1000.0))
+    steps = tuple(other if step is wrong else step for step in history.steps)
+    found = reproduce(replace(history, steps=steps), GOES, until=history.until)[1]
+    assert found.first is not None
+    assert found.first.sequence == wrong.link.sequence
+    assert found.first.where == "inputs.policy.effective.cooldown_hours"
+    assert (found.first.recorded, found.first.simulated) == (json.dumps(wrong.policy.cooldown_hours), "1000")
+
+
+def test_a_decision_that_is_not_made_again_is_named_too() -> None:
+    (history,) = (each for each in histories("177/2") if each.model == "fraud")
+    lost = next(step for step in history.decisions if step.decision is Decision.RETRAIN)
+    kept = replace(history, steps=tuple(step for step in history.steps if step is not lost))
+    found = reproduce(kept, GOES, until=history.until)[1]
+    assert found.first is not None
+    assert found.same < found.recorded
+
+
+def test_the_policy_that_was_in_force_trains_when_the_stack_did_and_a_stricter_one_seldom() -> None:
+    """Trainings of a history are in its records; under the same policy the same begin."""
+    found = [each for number in range(4) for each in histories(f"177/{number}")]
+    alike = [each for each in found if len({repr(replace(one.policy, version="")) for one in each.decisions}) == 1]
+    assert len(alike) >= 3
+    for history in alike:
+        policy = history.decisions[0].policy
+        then, _ = reproduce(history, GOES, until=history.until)
+        again = simulate_history(history, policy, GOES, until=history.until)
+        assert [each.decided_at for each in again.trainings] == [each.decided_at for each in then.trainings]
+        strict = replace(policy, budget_runs=1, budget_days=365.0)
+        assert len(simulate_history(history, strict, GOES, until=history.until).trainings) <= 1
+
+
+# The file.
+
+
+def line(**given: Any) -> str:
+    return json.dumps({"at": "2026-03-02T06:00:00Z", "model": "fraud", **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"observed": 0.3, "threshold": 0.2}, SignalKind.DRIFT),
+        ({"observed": 0.1, "threshold": 0.2}, SignalKind.NO_DRIFT),
+        ({"observed": 0.1, "threshold": 0.2, "comparison": "lower_is_worse"}, SignalKind.DRIFT),
+        ({"observed": 0.1, "threshold": 0.2, "severity": "critical"}, SignalKind.DRIFT),
+        ({"observed": "0.3", "threshold": 0.2, "kind": "kpi"}, SignalKind.KPI),
+        ({"kind": "monitor_failure"}, SignalKind.MONITOR_FAILURE),
+        ({"metric": "psi"}, SignalKind.DRIFT),
+    ],
+)
+def test_a_line_says_what_was_measured(given: dict[str, Any], kind: SignalKind) -> None:
+    ((signal, at),) = read_signals([line(**given)], name="signals.jsonl")
+    assert (signal.kind, signal.model, at) == (kind, "fraud", BEGAN)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["{"], "line 1: it is not JSON"),
+        (["[]"], "line 1: it is no JSON object"),
+        ([line(at="yesterday", observed=1, threshold=2)], "`at` is 'yesterday'"),
+        ([line(at="2026-03-02T06:00:00", observed=1, threshold=2)], "a time with its zone"),
+        ([line(at=None)], "`at` is missing"),
+        ([line(model="no/model", severity="info")], "`model` is 'no/model'"),
+        ([line(observed="much", threshold=2)], "`observed` is 'much'"),
+        ([line(observed=True, threshold=2)], "`observed` is True"),
+        ([line(observed=1, threshold=2, comparison="bad")], "`comparison` is 'bad'"),
+        ([line(severity="grave")], "`severity` is 'grave'"),
+        ([line(kind="rollback")], "`kind` is 'rollback'"),
+        ([line(obs=1)], "it has 'obs', which no line has"),
+        ([line()], "it measures nothing"),
+        ([line(severity="info", metric="m" * 30_000)], "more than 20,000 characters"),
+        (
+            [line(severity="info"), line(at="2026-03-02T05:59:59Z", severity="info")],
+            "line 2: 2026-03-02T05:59:59+00:00 is before",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named_with_what_to_write(lines: list[str], said: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        list(read_signals(lines, name="signals.jsonl"))
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("signals.jsonl, line ")
+
+
+def written(path: Path, models: int, days: int) -> Path:
+    """A file in which each model drifts for some days of each month."""
+    lines = [
+        {
+            "at": (BEGAN + timedelta(hours=6 * step, seconds=number)).isoformat(),
+            "model": f"m-{number}",
+            "observed": 0.45 if (step // 4 + 7 * number) % 30 < 5 else 0.1,
+            "threshold": 0.2,
+        }
+        for step in range(4 * days)
+        for number in range(models)
+    ]
+    path.write_text("".join(f"{json.dumps(each)}\n" for each in lines))
+    return path
+
+
+def test_models_shared_out_over_processes_come_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "signals.jsonl", 5, 40)
+    alone = simulate_file(path, (("new", UNASKED),), GOES)
+    monkeypatch.setattr(from_file, "SMALL", 0)
+    told: list[tuple[int, int]] = []
+    shared = simulate_file(path, (("new", UNASKED),), GOES, jobs=2, step=lambda *done: told.append(done))
+    assert list(alone[0].models) == [f"m-{number}" for number in range(5)]
+    found = [
+        summary("new", sorted(each[0].models.values(), key=lambda one: one.model), 2.0) for each in (alone, shared)
+    ]
+    assert found[0] == found[1]
+    assert found[0].started > 5
+    assert found[0].price == 2.0 * found[0].trained
+
+
+def test_what_is_wrong_with_a_file_is_said_by_whichever_process_meets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "signals.jsonl", 5, 2)
+    path.write_text(path.read_text() + line(observed=0.3, threshold=0.2, at="2030-01-01T00:00:00Z", model="m-1", obs=1))
+    monkeypatch.setattr(from_file, "SMALL", 0)
+    with pytest.raises(OperatorError, match="line 41: it has 'obs'"):
+        simulate_file(path, (("new", UNASKED),), GOES, jobs=2)
+
+
+# What is counted.
+
+
+def test_drift_is_answered_late_or_goes_by_itself() -> None:
+    tally = Tally("new")
+    loop = Played(UNASKED)
+    for hour, observed in ((0, 0.3), (3, 0.3), (30, 0.1), (60, 0.3), (61, 0.1)):
+        loop.hear(hour, observed)
+    loop.loop.finish()
+    for each in loop.decided:
+        tally.hear(each)
+    for ended in loop.ended:
+        tally.end(ended)
+    found = summary("new", list(tally.models.values()), None)
+    assert (found.started, found.delayed, found.price) == (3, 1, None)
+    assert found.hours_to_decision == (0.0, 20.7, 23.0)
+    held = Tally("observes")
+    calm = Played(replace(UNASKED, budget_runs=1, cooldown_hours=0.0))
+    for hour, observed in ((0, 0.3), (10, 0.3), (20, 0.1)):
+        held.hear(calm.hear(hour, observed))
+    found = summary("observes", list(held.models.values()), None)
+    assert (found.spent, found.avoided, found.waits, found.budget_most) == (1, 1, 0, 1)
+
+
+def at_days(*days: float) -> ModelTally:
+    trainings = [Training(BEGAN + timedelta(days=day), None, asked=False) for day in days]
+    return ModelTally("churn", trainings=trainings)
+
+
+def test_trainings_are_paired_with_those_of_another_policy() -> None:
+    found = compared([at_days(0, 11, 19.5, 41)], [at_days(0, 10, 20, 30, 40)])
+    assert (found.same, found.delayed, found.earlier, found.avoided, found.added) == (1, 2, 1, 1, 0)
+    assert found.hours == (24.0, 24.0, 24.0)
+    assert compared([at_days(1, 2, 3)], [at_days()]).added == 3
+    assert compared([], [at_days(1, 2)]).avoided == 2
+
+
+# The command.
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    status = cli.main(["simulate", *arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the bucket of a stack in motion."""
+    scene = Scene.of(interleaved("177/2")[0].world)
+    for key in scene.objects(*FOLDERS):
+        path = tmp_path / "copy" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(scene.body(key) or b"")
+    return tmp_path / "copy"
+
+
+def policy_file(folder: Path, model: str = "fraud", **given: Any) -> str:
+    path = folder / f"{model}.json"
+    path.write_text(json.dumps({"schema_version": 1, "model": model, **given}))
+    return str(path)
+
+
+def test_a_copy_of_a_bucket_is_decided_again_and_under_another_policy(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, found = said(capsys, "--history", str(copied))
+    assert (status, found["reproduced"]["first"]) == (0, None)
+    assert found["reproduced"]["same"] == found["reproduced"]["recorded"] > 20
+    page = tmp_path / "page.html"
+    seldom = policy_file(tmp_path, budget={"runs": 1, "days": 365})
+    status, found = said(capsys, "--history", str(copied), "--policy", seldom, "--out", str(page), "--price", "3")
+    then, tried = found["policies"]
+    assert status == 0
+    assert then["policy"] == "in force then"
+    assert then["started"] > tried["started"] == 1
+    assert tried["beside"]["avoided"] == then["started"] - 1
+    assert tried["models_started"] == {"fraud": 1}
+    assert "<svg" in page.read_text()
+    everywhere = said(capsys, "--history", str(copied), "--policy", seldom, "--every-model")[1]
+    assert everywhere["policies"][1]["models"] == 5
+
+
+def test_a_record_that_does_not_come_out_again_is_an_answer_of_no(
+    copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.domain.decision.REPEATED_FOR", timedelta(days=900))
+    monkeypatch.setattr("orchestration.domain.decision._hours", lambda age: f"{age.total_seconds():.0f} s")
+    monkeypatch.setattr("orchestration.domain.decision.stamp", lambda at: at.isoformat())
+    monkeypatch.setattr("orchestration.domain.decision._reason_to_retrain", lambda *_, **__: "Otherwise worded.")
+    status, found = said(capsys, "--history", str(copied))
+    assert status == 1
+    assert found["reproduced"]["first"]["simulated"] == '"Otherwise worded."'
+    assert found["reproduced"]["first"]["where"] == "sentence"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Whose signals?"),
+        (["--signals", "nowhere.jsonl"], "needs a policy to try"),
+        (["--signals", "nowhere.jsonl", "--history", "."], "not both"),
+        (["--history", "nowhere"], "aws s3 sync"),
+        (["--history", "."], "has no records"),
+    ],
+)
+def test_a_call_that_lacks_something_says_what(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, found = said(capsys, *arguments)
+    assert status == 2
+    assert words in found["error"]
+
+
+def test_a_file_of_signals_is_held_against_the_defaults_of_an_empty_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "signals.jsonl", 3, 60)
+    policy = policy_file(tmp_path, "m-0", approval={"training": "never"}, cooldown_hours=240)
+    status, found = said(capsys, "--signals", str(path), "--policy", policy)
+    assert status == 0
+    defaults, tried = found["policies"]
+    assert (defaults["policy"], tried["policy"]) == ("no policy file", "m-0.json")
+    assert defaults["models"] == tried["models"] == 3
+    assert tried["started"] < defaults["started"]
+    assert tried["asked"] == 0
+    assert cli.main(["simulate", "--signals", str(path), "--policy", policy]) == 0
+    printed = capsys.readouterr().out
+    assert "Beside no policy file, m-0.json starts" in printed
+    assert max(map(len, printed.splitlines())) <= 80
