@@ -266,14 +266,14 @@ class Loop:
         return decided
 
     def _known(self, model: _Model, signal: Signal, asked: Asked) -> ModelState:
-        outside = asked.outside
-        if model.seen is not None and model.seen[0] is model.state and model.seen[1] is outside and not signal.content:
+        outside, state = asked.outside, model.state
+        if model.seen is not None and model.seen[1] is outside and not signal.content and _alike(model.seen[0], state):
             return model.seen[2]
-        answered = model.state.answer_to(signal)
+        answered = state.answer_to(signal)
         if answered is not None and answered["run"] in model.promoting:
             answered = None
         known = replace(
-            model.state.known(),
+            state.known(),
             answered=answered,
             kill_switches=outside.kill_switches,
             promotion_endpoint_exists=outside.promotion_endpoint_exists,
@@ -282,7 +282,7 @@ class Loop:
             rollback_finding=outside.rollback_finding,
         )
         if answered is None:
-            model.seen = model.state, outside, known
+            model.seen = state, outside, known
         return known
 
     # What waits.
@@ -365,3 +365,15 @@ class Loop:
         model.state, model.run = state, None
         self._ended(Ended(run, at, state))
         self._raise(model, at)
+
+
+def _alike(one: StoredModel, other: StoredModel) -> bool:
+    """Whether a decision knows the same of two states of a model: most signals change only what waits."""
+    return one is other or (
+        one.active_run_id is other.active_run_id
+        and one.cooldown_until is other.cooldown_until
+        and one.run_starts is other.run_starts
+        and one.fruitless_runs == other.fruitless_runs
+        and one.frozen_reason is other.frozen_reason
+        and one.promoted_at is other.promoted_at
+    )

@@ -6,6 +6,7 @@ so that a reader sees everything that stood in the way.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,10 +20,12 @@ from orchestration.domain.switches import KillSwitch, paused_sentence, switch_ov
 from orchestration.domain.times import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestration.domain.policy import Policy
     from orchestration.domain.signal import DataCheck
+
+    Guard = Callable[[Signal, Policy, "ModelState", Severity, datetime], "GuardVerdict"]
 
 
 ASKED_FOR: Final = frozenset({SignalKind.REQUEST, SignalKind.RETRAINING_DECISION, SignalKind.ROLLBACK})
@@ -105,7 +108,10 @@ class GuardVerdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DecisionVerdict:
-    """The decision with its reason, and every guard's verdict in the order of the chain."""
+    """The decision with its reason, and every guard's verdict in the order of the chain.
+
+    Those after the one that decides are asked for the record alone, so nobody is asked before it is made.
+    """
 
     decision: Decision
     reason: Reason
@@ -114,7 +120,12 @@ class DecisionVerdict:
     approval_needed: bool = False
     approvals_needed: int = 1
     freezes: bool = False
-    guards: tuple[GuardVerdict, ...] = field(default=())
+    ask_guards: Callable[[], tuple[GuardVerdict, ...]] = field(default=tuple, repr=False, compare=False)
+
+    @property
+    def guards(self) -> tuple[GuardVerdict, ...]:
+        """Every guard's verdict."""
+        return self.ask_guards()
 
     def as_record(self) -> dict[str, Any]:
         """The verdict as it stands in a decision record."""
@@ -173,18 +184,24 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
     # Looked at last, and only for a signal that every other guard lets pass: one that is not acted on reads nobody's tags.
     chain = ROLLBACK_GUARDS if signal.kind is SignalKind.ROLLBACK else GUARDS
     asked = chain if state.foreign_findings is None else (*chain, _ownership)
-    verdicts = tuple(guard(signal, policy, state, severity, now) for guard in asked)
-    stopped = next((verdict for verdict in verdicts if verdict.decision is not None), None)
+    known = signal, policy, state, severity, now
+    ask_guards = functools.partial(_every, asked, known)
+    stopped = None
+    for guard in asked:
+        verdict = guard(*known)
+        if verdict.decision is not None:
+            stopped = verdict
+            break
     if stopped is not None and stopped.decision is not None:
         # Only the guard that decides freezes: a paused model stays as it is, and the reason kept is the real one.
         freezes = stopped.reason == Reason.DRIFT_AFTER_PROMOTION
         return DecisionVerdict(
-            stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, guards=verdicts
+            stopped.decision, stopped.reason, stopped.sentence, severity, freezes=freezes, ask_guards=ask_guards
         )
     if signal.kind is SignalKind.ROLLBACK:
         # Whoever asks is the person; nobody is asked besides.
         sentence = f"{signal.summary} Every guard passed, so endpoint {policy.promotion.endpoint} goes back."
-        return DecisionVerdict(Decision.ROLL_BACK, Reason.GUARDS_PASSED, sentence, severity, guards=verdicts)
+        return DecisionVerdict(Decision.ROLL_BACK, Reason.GUARDS_PASSED, sentence, severity, ask_guards=ask_guards)
     approval_needed = _asks_people(signal, policy, severity)
     return DecisionVerdict(
         Decision.RETRAIN,
@@ -193,8 +210,14 @@ def decide(signal: Signal, policy: Policy, state: ModelState, now: datetime) -> 
         severity,
         approval_needed=approval_needed,
         approvals_needed=policy.approval.approvals_needed if severity is Severity.CRITICAL else 1,
-        guards=verdicts,
+        ask_guards=ask_guards,
     )
+
+
+def _every(
+    asked: Sequence[Guard], known: tuple[Signal, Policy, ModelState, Severity, datetime]
+) -> tuple[GuardVerdict, ...]:
+    return tuple(guard(*known) for guard in asked)
 
 
 def _asks_people(signal: Signal, policy: Policy, severity: Severity) -> bool:
