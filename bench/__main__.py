@@ -3,6 +3,7 @@
     python -m bench                    everything, in less than a minute
     python -m bench --only startup     cold starts of the Lambda package
     python -m bench --only loop        the deployed loop on the embedded AWS
+    python -m bench --only simulation  a signal of `retraining simulate`
     python -m bench --dry-run          print the table, write nothing
 
 Exit status: 0 measured, 1 something did not do what was to be measured.
@@ -19,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.simulation import MODELS, Simulation, measure_simulation
 from bench.startup import StartError, Startup, measure_startup
 from bench.whole_loop import PATHS, THREADS, LoopTimes, PathError, measure_loop
 from local.embedded_aws import EmbeddedAwsError
@@ -27,6 +29,8 @@ from ops.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+PARTS: Final = ("startup", "simulation", "loop")
 
 README: Final = Path(__file__).parent / "README.md"
 BEGIN: Final = "<!-- bench: begin, written by `make bench` -->"
@@ -64,19 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure what the loop costs in time and transitions."
     )
-    parser.add_argument("--only", choices=["startup", "loop"], help="measure one part; the table of the other stays")
+    parser.add_argument("--only", choices=PARTS, help="measure one part; the other tables stay")
     parser.add_argument("--starts", type=_positive, default=11, metavar="N", help="cold starts of each package (11)")
     parser.add_argument("--events", type=_positive, default=7, metavar="N", help="events sent one by one (7)")
     parser.add_argument("--signals", type=_positive, default=320, metavar="N", help="signals decided at once (320)")
+    parser.add_argument("--simulated", type=_positive, default=50_000, metavar="N", help="signals simulated (50000)")
     parser.add_argument("--dry-run", action="store_true", help=f"print only, leave {README.name} as it is")
     arguments = parser.parse_args(argv)
     terminal = Terminal()
     tables: dict[str, str] = {}
     try:
-        if arguments.only != "loop":
+        if arguments.only in {None, "startup"}:
             with Steps(terminal, "start-up", arguments.starts) as step:
                 tables["startup"] = startup_table(measure_startup(arguments.starts, step))
-        if arguments.only != "startup":
+        if arguments.only in {None, "simulation"}:
+            with Steps(terminal, "simulation", 3) as step:
+                tables["simulation"] = simulation_table(measure_simulation(arguments.simulated, step))
+        if arguments.only in {None, "loop"}:
             with Steps(terminal, "loop", arguments.events + len(PATHS) + 2) as step:
                 tables["loop"] = loop_table(measure_loop(arguments.events, arguments.signals, step))
     except (StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError, AssertionError) as error:
@@ -107,6 +115,22 @@ def startup_table(measured: Startup) -> str:
             f'| bare handler with `boto3.client("s3")`, cold | {measured.bare_cold * 1000:.0f} ms | 1.00 |',
             f"| OrchestrationFunction, cold | {measured.cold * 1000:.0f} ms | {measured.ratio:.2f} |",
             f"| OrchestrationFunction, warm, nothing to do | {measured.warm * 1000:.1f} ms | |",
+        )
+    )
+
+
+def simulation_table(measured: Simulation) -> str:
+    """What a simulation costs as a table in Markdown."""
+    return "\n".join(
+        (
+            f"Python {platform.python_version()}, one process, {measured.signals:,} decisions of {MODELS} models.",
+            "",
+            "| Simulation | |",
+            "| --- | ---: |",
+            f"| CPU time of a signal, from its line to its decision counted | {measured.seconds * 1e6:.0f} µs |",
+            f"| the same beside a bare `decide` of it | {measured.seconds / measured.bare_seconds:.1f} |",
+            f"| peak memory | {measured.peak:.0f} MB |",
+            f"| the same beside that of a fifth of the signals | {measured.peak / measured.smaller_peak:.2f} |",
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench import __main__ as bench
 from ops import cli
 from ops.rebuilt_history import read_chain
 from ops.simulation import from_file
@@ -424,3 +426,12 @@ def test_a_file_of_signals_is_held_against_the_defaults_of_an_empty_form(
     printed = capsys.readouterr().out
     assert "Beside no policy file, m-0.json starts" in printed
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_a_short_run_of_the_bench_ends_in_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Memory of five times the signals is that of the models and days alone."""
+    assert bench.main(["--dry-run", "--only", "simulation", "--simulated", "7000"]) == 0
+    printed = capsys.readouterr().out
+    assert "| the same beside a bare `decide` of it" in printed
+    (more,) = re.findall(r"beside that of a fifth of the signals \| ([0-9.]+) \|", printed)
+    assert float(more) < 1.1
