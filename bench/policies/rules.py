@@ -310,7 +310,7 @@ FAMILIES: Final = (
             f"{alarm} alarm and cooldown",
             "an alarm, and so many chunks since the last training",
             alarmed,
-            each(alarm=(alarm,), rest=(2, 3, 5, 8, 12, 16, 24, 32)),
+            each(alarm=(alarm,), rest=(2, 3, 5, 8, 12, 16, 24, 32, 48)),
         )
         for alarm in ("quality", "data")
     ),
@@ -348,7 +348,7 @@ FAMILIES: Final = (
         "UPF-like forecast",
         "see below",
         forecast,
-        each(horizon=(10, 20, 30), deviations=(0.0, 0.67, 1.64)),
+        each(horizon=(3, 5, 10, 20), deviations=(0.0, 1.64, 2.33, 3.1, 4.0)),
         kind=Kind.COSTS,
     ),
 )
