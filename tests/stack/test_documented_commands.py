@@ -40,6 +40,7 @@ NOT_RUN: Final = {
     "retraining destroy": "the same file deletes one; this stack is for all stories",
     "retraining import": "the same file imports; it needs resources without a stack",
     "retraining prices": "it asks AWS's Price List; tests/unit/test_prices_command.py serves one",
+    "make policy-bench": "it downloads streams and trains for minutes; tests/unit/test_policy_benchmark.py plays a short one",
     "retraining verify-aws": "it asks AWS itself; tests/stack/test_verify_aws.py asks the embedded one",
     "aws cloudformation package": "tests/stack/loop.py packages by this very call for all stories",
     "aws cloudformation deploy": "tests/stack/loop.py deploys by this very call for all stories",
@@ -154,6 +155,7 @@ def story(loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Story:
     report = {"model": "fraud", "metric": "psi", "observed": 0.41, "threshold": 0.2}
     prices = json.dumps(packaged_prices().as_record())
     files = {"policies/fraud.json": policy, "report.json": json.dumps(report), "prices.json": prices}
+    files["signals.jsonl"] = (ROOT / "examples" / "simulate" / "signals.jsonl").read_text(encoding="utf-8")
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
