@@ -370,6 +370,14 @@ class TestVotes:
         assert counted([], vote(ADA, Answer.REJECTED), asked_by=(ADA,)).code is VoteCode.DECIDED
         assert counted([vote(GRACE)], vote(ADA), needed=2, asked_by=(ADA,)).code is VoteCode.ASKER
 
+    def test_a_session_is_nobody_new_beside_its_role_which_became_a_voter_role_meanwhile(self) -> None:
+        role = "arn:aws:sts::111122223333:assumed-role/reviewer"
+        for before, then in ((role, f"{role}/ada"), (f"{role}/ada", role)):
+            assert counted([vote(before)], vote(then), needed=2).code is VoteCode.COUNTED_BEFORE
+            assert counted([], vote(then), asked_by=(before,)).code is VoteCode.ASKER
+        for before, then in ((f"{role}/ada", f"{role}/bob"), (role, f"{role}s/ada"), (f"{ADA}", f"{ADA}/bob")):
+            assert counted([vote(before)], vote(then), needed=2).code is VoteCode.DECIDED
+
     def test_one_rejection_decides_after_an_approval_by_another_or_by_the_same_person(self) -> None:
         for by in (ADA, GRACE):
             verdict = counted([vote(ADA)], vote(by, Answer.REJECTED, "no"), needed=2)

@@ -71,6 +71,16 @@ def person_of(arn: str, voter_roles: Iterable[str]) -> Person | None:
     return Person(f"arn:{partition}:sts::{account}:assumed-role/{role}", ProvenBy.ROLE, arn)
 
 
+def may_be_one(name: str, other: str) -> bool:
+    """Whether two names may be one person's: the same, or a role and a session of it.
+
+    A role's sessions have one name until the role is named in VoterRoles, and then a name each: whoever approved before may come again.
+    """
+    return name == other or any(
+        ":assumed-role/" in role and session.startswith(f"{role}/") for role, session in ((name, other), (other, name))
+    )
+
+
 def called(name: str) -> str:
     """What a person is called in a sentence: of an ARN what stands behind the account, such as ``user/ana``."""
     return name.rpartition(":")[2] if _CALLER.fullmatch(name) else name

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.contracts import ChannelApproval, Severity
 from orchestration.domain.failures import ended
 from orchestration.domain.json_values import number
+from orchestration.domain.people import may_be_one
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import paused_sentence
 from orchestration.domain.times import duration, stamp
@@ -364,13 +365,13 @@ def count_vote(
         )
     if refused is not None:
         return VoteVerdict(VoteCode.NAME_NEEDED, f"{refused} Nothing was decided.", before)
-    if vote.by in asked_by:
+    if any(may_be_one(vote.by, asker) for asker in asked_by):
         return VoteVerdict(
             VoteCode.ASKER,
             f"{vote.by} asked for this retraining, so somebody else has to approve it. Nothing was decided.",
             before,
         )
-    if any(other.by == vote.by for other in before):
+    if any(may_be_one(vote.by, other.by) for other in before):
         return VoteVerdict(
             VoteCode.COUNTED_BEFORE,
             f"An approval by {vote.by} is counted already; {needed} different people have to approve.",
