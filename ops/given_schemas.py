@@ -34,6 +34,9 @@ FILES: Final[dict[FileKind, Path]] = {
 }
 """Where the schema of each kind lies. The policy's is in the package, whose functions read it."""
 
+SIMULATED_SIGNAL: Final = SCHEMAS / "simulated-signal.schema.json"
+"""Schema of a line of the file that ``retraining simulate`` reads; ``validate`` knows no such file."""
+
 ALIKE: Final = 0.8
 """How like a key has to be to one that is read, by difflib's ratio, to be taken for a mistyped one where any key is allowed."""
 

@@ -100,16 +100,37 @@ WHAT_IF: Final = (
     help="File of signals, one JSON object a line.",
 )
 @click.option("--every-model", is_flag=True, help="Of a history: try the policy on every model, not on its own alone.")
-@click.option("--training-hours", type=click.FloatRange(0, 10_000), default=2.0, show_default=True, help="A training.")
 @click.option(
-    "--answer-hours", type=click.FloatRange(0, 10_000), default=4.0, show_default=True, help="Until people say yes."
+    "--training-hours",
+    metavar="HOURS",
+    type=click.FloatRange(0, 10_000),
+    default=2.0,
+    show_default=True,
+    help="A training.",
 )
 @click.option(
-    "--promoted", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share of candidates that pass."
+    "--answer-hours",
+    metavar="HOURS",
+    type=click.FloatRange(0, 10_000),
+    default=4.0,
+    show_default=True,
+    help="Until people say yes.",
 )
-@click.option("--price", type=click.FloatRange(0), help="Price of one training, in any currency.")
-@click.option("--slots", type=click.IntRange(0, 50), default=0, help="Of --signals: trainings at once; 0: no limit.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Of --signals: processes; else one a core.")
+@click.option(
+    "--promoted",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of candidates that pass.",
+)
+@click.option("--price", metavar="PRICE", type=click.FloatRange(0), help="Price of one training, in any currency.")
+@click.option(
+    "--slots", metavar="N", type=click.IntRange(0, 50), default=0, help="Of --signals: trainings at once; 0: no limit."
+)
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(1, 64), default=None, help="Of --signals: processes; else one a core."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="HTML page with a timeline per model.")
 def simulate(
     stack: Stack | None,

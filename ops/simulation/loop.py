@@ -11,7 +11,7 @@ import itertools
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from orchestration.domain.contracts import SignalKind, SignalSource, Status
 from orchestration.domain.decision import as_tolerated, decide
@@ -54,8 +54,7 @@ class Outside:
 NOTHING_OUTSIDE: Final = Outside()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One signal that is to be decided: when, by which execution, and its place in the model's chain.
 
     ``record``: of a history, the number of the decision that was recorded on it. ``raised_at``: of what waits, when it was raised,
@@ -70,8 +69,7 @@ class Asked:
     raised_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A decision, on what was known of the model, and its state after it."""
 
     asked: Asked

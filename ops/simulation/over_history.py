@@ -75,7 +75,7 @@ def _play(loop: Loop, history: History, until: datetime, *, tried: bool) -> None
                     continue
                 if tried:
                     # What was wrong with the file that was in force is not wrong with this one.
-                    asked = replace(asked, outside=replace(asked.outside, policy_findings=()))
+                    asked = asked._replace(outside=replace(asked.outside, policy_findings=()))
                 loop.hear(heard_as(step.signal), asked)
     loop.advance(until)
 

@@ -16,7 +16,7 @@ from orchestration.domain.signal import Signal, Threshold
 from orchestration.domain.signals.plain_report import HIGHER_IS_WORSE, LOWER_IS_WORSE, SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 KEYS: Final = frozenset({"at", "model", "metric", "observed", "threshold", "comparison", "severity", "kind"})
 """Keys of a line; `at` and `model` are needed."""
@@ -104,32 +104,32 @@ def _signal(given: dict[str, Any], model: str, place: int) -> Signal | str:
     if not given.keys() <= KEYS:
         unknown = next(key for key in given if key not in KEYS)
         return f"it has {unknown[:80]!r}, which no line has. The keys are {', '.join(sorted(KEYS))}."
-    numbers: dict[str, float | None] = {}
-    for key in ("observed", "threshold"):
-        value = given.get(key)
-        numbers[key] = number(value)
-        if value is not None and numbers[key] is None:
-            return f"`{key}` is {_shown(value)}, and has to be a number."
-    comparison, word, kind = given.get("comparison"), given.get("severity"), given.get("kind")
-    if comparison is not None and str(comparison).lower() not in LOWER_IS_WORSE | HIGHER_IS_WORSE:
-        return f"`comparison` is {_shown(comparison)}: lower_is_worse or higher_is_worse."
-    if word is not None and str(word).lower() not in SEVERITIES:
+    observed, limit = number(given.get("observed")), number(given.get("threshold"))
+    for key, value in (("observed", observed), ("threshold", limit)):
+        if value is None and given.get(key) is not None:
+            return f"`{key}` is {_shown(given[key])}, and has to be a number."
+    metric, comparison = given.get("metric"), given.get("comparison")
+    word, kind = given.get("severity"), given.get("kind")
+    if metric is not None and not isinstance(metric, str):
+        return f"`metric` is {_shown(metric)}, and has to be a text."
+    lower = False
+    if comparison is not None:
+        lower = _is_one_of(comparison, LOWER_IS_WORSE)
+        if not lower and not _is_one_of(comparison, HIGHER_IS_WORSE):
+            return f"`comparison` is {_shown(comparison)}: lower_is_worse or higher_is_worse."
+    if word is not None and not _is_one_of(word, SEVERITIES):
         return f"`severity` is {_shown(word)}: one of {', '.join(Severity)}."
-    if kind is not None and kind not in KINDS:
+    if kind is not None and not _is_one_of(kind, KINDS):
         return f"`kind` is {_shown(kind)}: one of {', '.join(KINDS)}."
-    metric = given.get("metric")
-    observed, limit = numbers["observed"], numbers["threshold"]
-    lower = comparison is not None and str(comparison).lower() in LOWER_IS_WORSE
-    threshold = (
-        None
-        if metric is None and observed is None and limit is None
-        else Threshold(None if metric is None else str(metric)[:255], observed, limit, lower)
-    )
-    severity = None if word is None else SEVERITIES[str(word).lower()]
-    says = KINDS[kind] if kind is not None else None
-    if says is None:
-        if threshold is None and severity is None:
-            return "it measures nothing: give `observed` with `threshold`, a `severity`, or a `kind`."
+    if word is None and kind is None and (observed is None or limit is None):
+        return "it measures nothing: give `observed` with `threshold`, a `severity`, or a `kind`."
+    threshold = None
+    if metric is not None or observed is not None or limit is not None:
+        threshold = Threshold(metric and metric[:255], observed, limit, lower)
+    severity = None if word is None else SEVERITIES[word]
+    if kind is not None:
+        says = KINDS[kind]
+    else:
         ratio = threshold.ratio if threshold is not None else None
         says = SignalKind.NO_DRIFT if severity is None and ratio is not None and ratio < 1 else SignalKind.DRIFT
     measured = "" if observed is None else f" is {observed:g}" + ("" if limit is None else f" against {limit:g}")
@@ -152,6 +152,10 @@ def _time(given: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return at.astimezone(UTC) if at.tzinfo is not None else None
+
+
+def _is_one_of(value: Any, words: Container[str]) -> bool:
+    return isinstance(value, str) and value in words
 
 
 def _shown(value: Any) -> str:

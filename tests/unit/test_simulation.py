@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from bench import __main__ as bench
 from ops import cli
+from ops.given_schemas import SIMULATED_SIGNAL
 from ops.rebuilt_history import read_chain
 from ops.simulation import from_file
 from ops.simulation.from_file import simulate_file
@@ -213,7 +216,7 @@ def line(**given: Any) -> str:
         ({"observed": 0.1, "threshold": 0.2, "severity": "critical"}, SignalKind.DRIFT),
         ({"observed": "0.3", "threshold": 0.2, "kind": "kpi"}, SignalKind.KPI),
         ({"kind": "monitor_failure"}, SignalKind.MONITOR_FAILURE),
-        ({"metric": "psi"}, SignalKind.DRIFT),
+        ({"severity": "high"}, SignalKind.DRIFT),
     ],
 )
 def test_a_line_says_what_was_measured(given: dict[str, Any], kind: SignalKind) -> None:
@@ -249,6 +252,30 @@ def test_a_line_that_cannot_be_read_is_named_with_what_to_write(lines: list[str]
         list(read_signals(lines, name="signals.jsonl"))
     assert said in str(caught.value)
     assert str(caught.value).startswith("signals.jsonl, line ")
+
+
+def test_the_schema_takes_the_lines_that_are_read_and_no_others() -> None:
+    """But for what no schema says: the order of lines, and when a text is a time."""
+    schema = Draft7Validator(json.loads(SIMULATED_SIGNAL.read_text()))
+    values: dict[str, list[Any]] = {
+        "model": ["fraud", "a-b", "-a", "", 1],
+        "observed": [0.3, "0.3", "much", True, None],
+        "threshold": [0.2, 0],
+        "comparison": ["lower_is_worse", ">", "bad", []],
+        "severity": ["critical", "grave", {}],
+        "kind": ["drift", "no_drift", "rollback"],
+        "metric": ["psi"],
+        "other": [1],
+    }
+    for size in (1, 2, 3):
+        for names in itertools.combinations(values, size):
+            for chosen in itertools.product(*(values[name] for name in names)):
+                given = {"at": "2026-03-02T06:00:00Z", "model": "fraud"} | dict(zip(names, chosen, strict=True))
+                try:
+                    read = len(list(read_signals([json.dumps(given)], name="signals.jsonl"))) == 1
+                except OperatorError:
+                    read = False
+                assert schema.is_valid(given) == read, given
 
 
 def written(path: Path, models: int, days: int) -> Path:

@@ -106,7 +106,7 @@ class TestWhatAMessageHas:
             ({"training": "always"}, {}, {"explain", "reject"}),
             ({"training": "always", "channel": "never"}, {}, {"explain", "reject"}),
             ({**ALWAYS, "approvals_needed": 2}, {}, {"explain", "reject"}),
-            (ALWAYS, {"voters": ["ana"]}, {"explain"}),
+            ({"training": "always"}, {"voters": ["ana"]}, {"explain"}),
             ({"training": "always"}, {"severity": {"critical": 50}}, {"explain", "reject", "approve"}),
         ],
     )

@@ -38,8 +38,10 @@ def _text(value: Any, depth: int) -> str:
     if isinstance(value, str):
         # Python escapes exactly what RFC 8785 wants escaped, the same way, and leaves the rest alone.
         return encode_basestring(_utf8(value))
-    if value is None or value is True or value is False:
-        return {None: "null", True: "true", False: "false"}[value]
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
     if isinstance(value, int):
         return str(int(value)) if abs(value) <= SAFE_INTEGER else _large(value)
     if isinstance(value, float):
@@ -48,12 +50,23 @@ def _text(value: Any, depth: int) -> str:
         return _text(str(value), depth)
     if depth >= NESTING_LIMIT:
         return f'"(left out: nested deeper than {NESTING_LIMIT} levels)"'
+    deeper = depth + 1
     if isinstance(value, dict):
-        members = {_utf8(str(key)): item for key, item in value.items()}
-        # By UTF-16 code units: beyond the basic plane their order is not that of the characters.
-        ordered = sorted(members, key=None if "".join(members).isascii() else _utf16)
-        return "{" + ",".join(f"{encode_basestring(key)}:{_text(members[key], depth + 1)}" for key in ordered) + "}"
-    return "[" + ",".join([_text(item, depth + 1) for item in value]) + "]"
+        members, ordered = _ordered(value)
+        return "{" + ",".join([f"{encode_basestring(key)}:{_text(members[key], deeper)}" for key in ordered]) + "}"
+    return "[" + ",".join([_text(item, deeper) for item in value]) + "]"
+
+
+def _ordered(value: dict[Any, Any]) -> tuple[dict[Any, Any], list[Any]]:
+    """Members by keys that are texts, and the keys in their order."""
+    try:
+        if "".join(value).isascii():
+            return value, sorted(value)
+    except TypeError:
+        pass  # a key is no text
+    members = {_utf8(str(key)): item for key, item in value.items()}
+    # By UTF-16 code units: beyond the basic plane their order is not that of the characters.
+    return members, sorted(members, key=_utf16)
 
 
 def _large(value: int) -> str:

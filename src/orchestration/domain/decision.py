@@ -146,7 +146,8 @@ def severity_of(signal: Signal, policy: Policy) -> Severity:
     A violation without numbers is past its threshold by definition and counts as a warning. "No drift" counts only where no
     number says otherwise.
     """
-    return max(_measured(signal, policy), signal.severity or Severity.INFO, key=lambda level: level.rank)
+    measured, said = _measured(signal, policy), signal.severity
+    return measured if said is None or said.rank <= measured.rank else said
 
 
 def _measured(signal: Signal, policy: Policy) -> Severity:

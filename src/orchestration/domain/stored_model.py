@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import RETURNING
 from orchestration.domain.contracts import Decision, SignalKind, SignalSource, Status
 from orchestration.domain.decision import REPEATED_FOR, ModelState
-from orchestration.domain.json_values import mapping
+from orchestration.domain.json_values import fields_of, mapping
 from orchestration.domain.json_values import sequence as listed
 from orchestration.domain.pending_signal import CONTENTS_KEPT, merge_pending, unanswered
 from orchestration.domain.reasons import Reason
@@ -49,7 +49,7 @@ class StoredModel:
 
     def as_record(self) -> dict[str, Any]:
         """The state as records keep it: with the last of them, and the switches, it can be built again."""
-        return {name: value for name, value in asdict(self).items() if name not in {"model", "version"}}
+        return {name: value for name, value in fields_of(self).items() if name not in {"model", "version"}}
 
     @classmethod
     def of(cls, model: str, record: Mapping[str, Any], *, version: int) -> StoredModel:

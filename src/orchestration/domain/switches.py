@@ -42,8 +42,7 @@ def run_scope(run_id: str) -> str:
 
 def switches_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> tuple[KillSwitch, ...]:
     """The switches thrown over a model or a source. The only place that says what is paused."""
-    scopes = scopes_over(model, *sources)
-    return tuple(switch for switch in switches if switch.scope in scopes)
+    return tuple(switch for switch in switches if switch.scope in scopes_over(model, *sources))
 
 
 def switch_over(switches: Iterable[KillSwitch], model: str, *sources: str | None) -> KillSwitch | None:

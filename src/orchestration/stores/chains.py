@@ -10,11 +10,11 @@ pk                  sk                       item
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.chain import Head, Link, RecordKind, head_after
 from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.json_values import fields_of
 from orchestration.stores.table import Table, Write
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Chains(Table):
         head = {"pk": "HEADS", "sk": after.chain, "sequence": after.sequence, "hash": after.hash}
         return [
             self._put(head, "attribute_not_exists(pk) OR #hash = :before", {":before": before.hash}, ["hash"]),
-            *(self._put({"pk": f"CHAIN#{link.chain}", "sk": _place(link.sequence), **asdict(link)}) for link in links),
+            *(
+                self._put({"pk": f"CHAIN#{link.chain}", "sk": _place(link.sequence), **fields_of(link)})
+                for link in links
+            ),
         ]
 
     def link(self, chain: str, sequence: int, seal: str | None = None) -> Link | None:

@@ -22,12 +22,13 @@ pk                  sk                       item
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SMOKE_MODEL, UNATTRIBUTED
+from orchestration.domain.json_values import fields_of
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.domain.silence import Watch
 from orchestration.domain.stored_model import RUN_STARTS_KEPT, StoredModel
@@ -149,7 +150,7 @@ class Models(Chains):
         expires_at = int((now + SIGNAL_MEMORY).timestamp())
         items = [
             self._put(
-                {"pk": f"SIGNAL#{seen.signal_id}", "sk": "SIGNAL", **asdict(seen), "expires_at": expires_at},
+                {"pk": f"SIGNAL#{seen.signal_id}", "sk": "SIGNAL", **fields_of(seen), "expires_at": expires_at},
                 "attribute_not_exists(pk)",
             ),
             self.model_write(state),
@@ -177,7 +178,7 @@ class Models(Chains):
     def model_write(self, state: StoredModel) -> Write:
         """The write of a model's state: nobody wrote since the version it carries was read."""
         written = replace(state, version=state.version + 1, run_starts=state.run_starts[-RUN_STARTS_KEPT:])
-        item = {"pk": f"MODEL#{state.model}", "sk": "STATE", **asdict(written)}
+        item = {"pk": f"MODEL#{state.model}", "sk": "STATE", **fields_of(written)}
         if state.version == 0:
             return self._put(item, "attribute_not_exists(pk)")
         return self._put(item, "#version = :version", {":version": state.version}, names=["version"])
@@ -202,7 +203,7 @@ class Models(Chains):
             ContentionError: see ``_once``.
         """
         expires_at = int((at + SIGNAL_MEMORY).timestamp())
-        item = {"pk": f"REQUEST#{request.request_id}", "sk": "REQUEST", **asdict(request), "expires_at": expires_at}
+        item = {"pk": f"REQUEST#{request.request_id}", "sk": "REQUEST", **fields_of(request), "expires_at": expires_at}
         return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
 
     def kept_rollback(self, run_id: str) -> KeptRollback | None:
@@ -217,7 +218,7 @@ class Models(Chains):
             ContentionError: see ``_once``.
         """
         expires_at = int((at + SIGNAL_MEMORY).timestamp())
-        item = {"pk": f"REQUEST#{asked.run_id}", "sk": "ROLLBACK", **asdict(asked), "expires_at": expires_at}
+        item = {"pk": f"REQUEST#{asked.run_id}", "sk": "ROLLBACK", **fields_of(asked), "expires_at": expires_at}
         return self._once(self._put(item, "attribute_not_exists(pk)"), writes)
 
     def rollback_check(self, run_id: str) -> Write:
@@ -236,7 +237,7 @@ class Models(Chains):
 
     def watch_write(self, watch: Watch, before: Watch | None) -> Write:
         """The write of a watch, over the one that was read."""
-        item = {"pk": f"MODEL#{watch.model}", "sk": "WATCH", **asdict(watch)}
+        item = {"pk": f"MODEL#{watch.model}", "sk": "WATCH", **fields_of(watch)}
         if before is None:
             return self._put(item, "attribute_not_exists(pk)")
         values = {":since": before.since, ":watch_id": before.watch_id}
@@ -276,7 +277,7 @@ class Models(Chains):
             ContentionError: see ``_once``.
         """
         at = datetime.fromisoformat(ignored.at)
-        row = {**asdict(ignored), "expires_at": int((at + SIGNAL_MEMORY).timestamp())}
+        row = {**fields_of(ignored), "expires_at": int((at + SIGNAL_MEMORY).timestamp())}
         lists = {UNATTRIBUTED, ignored.model or UNATTRIBUTED}
         lines = [
             self._put({"pk": f"MODEL#{name}", "sk": f"IGNORED#{ignored.at}#{ignored.run_id}", **row})

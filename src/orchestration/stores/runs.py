@@ -20,12 +20,12 @@ some of the first and the hand of both, but neither writes a run's plan or verdi
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.champions import LOOKED_AT, Made, Promoted
 from orchestration.domain.contracts import SignalKind, Status
-from orchestration.domain.json_values import json_object, mapping
+from orchestration.domain.json_values import fields_of, json_object, mapping
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.stores.models import SIGNAL_MEMORY
@@ -107,7 +107,7 @@ class Runs(Table):
     def run_writes(self, run: StoredRun, decided: StatusRow) -> list[Write]:
         """The writes that begin a run, for the transaction of its decision."""
         return [
-            self._put({"pk": f"RUN#{run.run_id}", "sk": "RUN", **asdict(run)}, "attribute_not_exists(pk)"),
+            self._put({"pk": f"RUN#{run.run_id}", "sk": "RUN", **fields_of(run)}, "attribute_not_exists(pk)"),
             self._put(
                 {
                     "pk": "ACTIVE",
@@ -147,7 +147,7 @@ class Runs(Table):
             self._transact(
                 [
                     self._put(
-                        {"pk": f"RUN#{run.run_id}", "sk": "RUN", **asdict(run)},
+                        {"pk": f"RUN#{run.run_id}", "sk": "RUN", **fields_of(run)},
                         "attribute_exists(pk) AND attribute_not_exists(outcome)",
                     ),
                     self._put(_line(run)),
