@@ -48,6 +48,7 @@ class RecordedDecision:
     state: ModelState
     decision: Decision
     reason: str
+    approval_needed: bool
     run_id: str
     execution_arn: str
     event_id: str | None
@@ -235,6 +236,7 @@ def _decision(link: Link, document: dict[str, Any]) -> RecordedDecision:
         state=ModelState.of(inputs["state"]),
         decision=Decision(document["decision"]),
         reason=str(document["reason"]),
+        approval_needed=bool(document["approval"]["needed"]),
         run_id=document["run_id"],
         execution_arn=document["execution_arn"],
         event_id=document["event_id"],
@@ -286,6 +288,8 @@ class HistoryWorld:
         self._going_on = {
             each.run_id for each in history.decisions if each.decision.begins_run and each.run_id not in ended
         }
+        answered = (history.begins.answered or {}).values()
+        self._untold = self._going_on | {each["run"] for each in answered}
         self._number = 0
 
     def policy(self, signal: Signal, asked: Asked) -> Policy:
@@ -298,12 +302,18 @@ class HistoryWorld:
         assert policy is not None  # noqa: S101 - without a decision nothing is raised
         return policy
 
+    def promotes(self, run_id: str, asked: Asked) -> bool:
+        """Of a run whose statuses are in no record here, what was known when the signal was decided."""
+        recorded = self._decisions.get(asked.record or 0)
+        return run_id in self._untold and recorded is not None and recorded.state.answered is None
+
     def course(self, decided: Decided) -> Course:
         """What a run comes to."""
         self._number += 1
         own = self._history.runs.get(decided.asked.run_id)
         if own is not None and own.began is not None:
-            if own.asked_people == decided.verdict.approval_needed or _goes_back(own):
+            # Whether people were asked is another matter: it may have ended before it came to that.
+            if own.began.approval_needed == decided.verdict.approval_needed:
                 return exact_course(own)
         elif decided.asked.run_id in self._going_on:
             # It was going on when the history ended.
@@ -312,19 +322,19 @@ class HistoryWorld:
 
     def _like(self, decided: Decided) -> Course:
         """As runs of the history that began nearest to this one."""
-        stated = self._stated.course(decided, self._number)
-        at = decided.asked.at
+        stated, at = self._stated, decided.asked.at
         if decided.verdict.approval_needed and self._asked:
             asked = min(self._asked, key=lambda run: abs(_began(run) - at))
             answered = _answered(asked)
             assert answered is not None  # noqa: S101 - only such runs are in the list
             if not asked.trained:
                 return Course(asked.outcome, answered=answered, trained=None)
-            stated = replace(stated, answered=answered)
-        if not self._trained or stated.trained is None:
-            return stated
+            stated = replace(stated, answer_hours=answered / timedelta(hours=1))
+        course = stated.course(decided, self._number)
+        if not self._trained or course.trained is None:
+            return course
         like = exact_course(min(self._trained, key=lambda run: abs(_began(run) - at)))
-        return replace(like, answered=stated.answered, endpoint_left=False, again=False)
+        return replace(like, answered=course.answered, endpoint_left=False, again=False)
 
     def raises(self, model: str, at: datetime) -> Asked | None:
         """When a sweep raised what waited, at once where none did within the hour. Under the policies in force records say when."""

@@ -131,6 +131,9 @@ class World(Protocol):
     def course(self, decided: Decided) -> Course:
         """What a run that begins comes to."""
 
+    def promotes(self, run_id: str, asked: Asked) -> bool:
+        """Whether a run whose course the world does not know has begun to promote when a signal is decided."""
+
     def raises(self, model: str, at: datetime) -> Asked | None:
         """The execution that decides what waits, which nothing stands in the way of from ``at`` on; None: it never comes."""
 
@@ -268,7 +271,8 @@ class Loop:
         if model.seen is not None and model.seen[1] is outside and not signal.content and _alike(model.seen[0], state):
             return model.seen[2]
         answered = state.answer_to(signal)
-        if answered is not None and answered["run"] in model.promoting:
+        run_id = answered["run"] if answered is not None else ""
+        if run_id in model.promoting or self._world.promotes(run_id, asked):
             answered = None
         known = replace(
             state.known(),

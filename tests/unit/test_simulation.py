@@ -19,18 +19,22 @@ from ops.given_schemas import SIMULATED_SIGNAL
 from ops.rebuilt_history import read_chain
 from ops.simulation import from_file
 from ops.simulation.from_file import simulate_file
-from ops.simulation.history import History, history_of, pause_of
+from ops.simulation.history import History, HistoryWorld, history_of, pause_of
 from ops.simulation.loop import Asked, Decided, Ended, Loop
 from ops.simulation.over_history import reproduce, simulate_history
 from ops.simulation.signal_file import read_signals
 from ops.simulation.stated import Stated, StatedWorld
 from ops.simulation.tally import ModelTally, Tally, Training, compared, summary
 from ops.stack import OperatorError
+from orchestration import handler
 from orchestration.domain.chain import LOOP
-from orchestration.domain.contracts import Decision, SignalKind, SignalSource, Status
+from orchestration.domain.contracts import Decision, Severity, SignalKind, SignalSource, Status
 from orchestration.domain.policy import Policy, parse_policy
 from orchestration.domain.signal import Signal, Threshold
-from tests.unit.fakes import SETTINGS
+from orchestration.stores.runs import StatusRow
+from tests.unit import stories
+from tests.unit.fakes import SETTINGS, World, drift, request
+from tests.unit.outsiders import MODELS
 from tests.unit.tampering import FOLDERS, Scene
 from tests.unit.test_interleavings import history as interleaved
 
@@ -144,16 +148,16 @@ def test_the_same_run_of_a_model_always_comes_to_the_same_and_the_share_is_met()
 
 def histories(seed: str) -> list[History]:
     """Histories of a stack in motion."""
-    scene = Scene.of(interleaved(seed)[0].world)
-    keys = scene.objects(*FOLDERS)
+    world = interleaved(seed)[0].world
+    pauses = [pause_of(json.loads(link.record)) for link in chain_of(world, LOOP).links]
+    return [history_of(name, chain_of(world, name).links, pauses) for name in MODELS]
 
-    def chain(name: str) -> Any:
-        own = [key for key in keys if key.split("/")[1] == name]
-        return read_chain(name, [(key, scene.body(key) or b"") for key in own])
 
-    pauses = [pause_of(json.loads(link.record)) for link in chain(LOOP).links]
-    names = sorted({key.split("/")[1] for key in keys if not key.split("/")[1].startswith("_")})
-    return [history_of(name, chain(name).links, pauses) for name in names]
+def chain_of(world: World, name: str) -> Any:
+    """A chain of a stack in memory."""
+    scene = Scene.of(world)
+    own = [key for key in scene.objects(*FOLDERS) if key.split("/")[1] == name]
+    return read_chain(name, [(key, scene.body(key) or b"") for key in own])
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -198,6 +202,48 @@ def test_the_policy_that_was_in_force_trains_when_the_stack_did_and_a_stricter_o
         assert [each.decided_at for each in again.trainings] == [each.decided_at for each in then.trainings]
         strict = replace(policy, budget_runs=1, budget_days=365.0)
         assert len(simulate_history(history, strict, GOES, until=history.until).trainings) <= 1
+
+
+def test_a_run_that_ended_before_people_were_asked_ends_as_it_did() -> None:
+    history = next(each for each in histories("177/2") if each.model == "churn")
+    asked = next(run for run in history.runs.values() if run.asked_people and run.began is not None)
+    stopped = replace(asked, outcome=Status.STOPPED, times={})
+    tally, _ = reproduce(replace(history, runs={asked.run_id: stopped}), GOES, until=history.until)
+    assert tally.trainings[0].asked
+    assert (tally.trainings[0].outcome, tally.trainings[0].ended_at) == (Status.STOPPED, asked.ended_at)
+
+
+def test_people_of_a_history_answer_as_fast_as_they_did_whatever_is_stated() -> None:
+    history = next(each for each in histories("177/2") if each.model == "churn")
+    decided: list[Decided] = []
+    began = history.decisions[0]
+    Loop(HistoryWorld(history, GOES, None), decided=decided.append).hear(began.signal, began.asked)
+    other = replace(decided[0], asked=replace(began.asked, run_id="another"))
+    slow = HistoryWorld(history, Stated(answer_hours=1000.0), began.policy).course(other)
+    assert slow.outcome is history.runs[began.run_id].outcome is Status.TRAINED
+    assert timedelta() < slow.answered < timedelta(seconds=5)
+
+
+def test_whether_a_run_of_before_the_history_promoted_is_taken_from_what_was_decided(world: World) -> None:
+    """The same words again are answered by a run until it promotes; of a run whose records are not there, a decision says which."""
+    world.put("policies/fraud.json", stories.policy(cooldown_hours=0))
+    world.sagemaker.serve(stories.ENDPOINT, stories.OLD)
+    for number in (1, 2):
+        run_id = f"run-{number}"
+        said = {**drift(model="fraud"), "id": run_id}
+        assert handler.run_action(request(said, run_id), world.ports)["decision"] == "RETRAIN"
+        world.table.add_status(
+            run_id, StatusRow(Status.PROMOTION_STARTED, world.clock().isoformat(), "", Severity.INFO)
+        )
+        world.clock.forward(minutes=1)
+        stories.do(world, "close", run_id)
+    links = chain_of(world, "fraud").links
+    later = [link for link in links if link.sequence > 2]
+    assert json.loads(later[1].record)["inputs"]["state"]["answered"] is None
+    for known in (links, later):
+        history = history_of("fraud", known, [])
+        found = reproduce(history, GOES, until=history.until)[1]
+        assert (found.first, found.same) == (None, len(history.decisions))
 
 
 # The file.
