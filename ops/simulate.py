@@ -10,6 +10,7 @@ Nothing is written, sent or started: the decisions are made here, on a virtual c
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -70,6 +71,17 @@ WHAT_IF: Final = (
 )
 
 
+class Between(click.FloatRange):
+    """A number of a range; nan, which is smaller than none and larger than none, is of none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a wrong call otherwise."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
 @stack_command("simulate", stack=None)
 @click.option(
     "--policy",
@@ -103,7 +115,7 @@ WHAT_IF: Final = (
 @click.option(
     "--training-hours",
     metavar="HOURS",
-    type=click.FloatRange(0, 10_000),
+    type=Between(0, 10_000),
     default=2.0,
     show_default=True,
     help="A training.",
@@ -111,7 +123,7 @@ WHAT_IF: Final = (
 @click.option(
     "--answer-hours",
     metavar="HOURS",
-    type=click.FloatRange(0, 10_000),
+    type=Between(0, 10_000),
     default=4.0,
     show_default=True,
     help="Until people say yes.",
@@ -119,12 +131,12 @@ WHAT_IF: Final = (
 @click.option(
     "--promoted",
     metavar="SHARE",
-    type=click.FloatRange(0, 1),
+    type=Between(0, 1),
     default=1.0,
     show_default=True,
     help="Share of candidates that pass.",
 )
-@click.option("--price", metavar="PRICE", type=click.FloatRange(0), help="Price of one training, in any currency.")
+@click.option("--price", metavar="PRICE", type=Between(0, 1_000_000), help="Price of one training, in any currency.")
 @click.option(
     "--slots", metavar="N", type=click.IntRange(0, 50), default=0, help="Of --signals: trainings at once; 0: no limit."
 )
@@ -153,7 +165,7 @@ def simulate(
 
     Signals are those of --history, of --signals, or else of the history of --stack, whose parameters are under the policy in
     any case; without a stack they are those of an empty form. Without --policy a history is only decided again. Exit status
-    1: a recorded decision did not come out again under the policy that was in force.
+    1: a recorded decision did not come out again under the policy that was in force, or could not be read.
     """
     if folder is not None and file is not None:
         raise CallError("Name one of the two, --history or --signals, not both.")
@@ -180,7 +192,7 @@ def simulate(
     if out is not None:
         _write(terminal, out, page(found))
     terminal.answer(_record(found))
-    return int(found.reproduced is not None and found.reproduced.first is not None)
+    return int(found.reproduced is not None and not found.reproduced.whole)
 
 
 def settings_of(stack: Stack | None) -> Settings:
@@ -219,6 +231,8 @@ def of_file(
             tallies = simulate_file(file, tuple(tried), stated, slots=slots, jobs=jobs, step=_kilobytes(step))
     except OSError as error:
         raise CallError(f"--signals {file} cannot be read: {error.strerror}. Name a file that is there.") from None
+    if not tallies[0].models:
+        raise OperatorError(f"{file.name} has no signal. Write what monitors measured, one JSON object a line.")
     outcomes = tuple(Outcome(summary(each.name, list(each.models.values()), price), each.models) for each in tallies)
     said = (
         WHAT_IF,
@@ -287,34 +301,41 @@ def _of_histories(
     """Each model's history after the other, so that one of them is in memory at a time."""
     then: dict[str, ModelTally] = {}
     others: list[dict[str, ModelTally]] = [{} for _ in tried]
-    checks, seen, left_out, findings = list[Reproduced](), list[str](), 0, list[str]()
+    checks, seen, left_out = list[Reproduced](), list[str](), 0
+    findings: list[str] = []
     with terminal.aside.progress("Models") as step:
-        for history in histories:
-            seen.append(history.model)
-            step(len(seen), None, history.model)
+        for place, history in enumerate(histories, 1):
+            step(place, None, history.model)
             left_out += history.left_out
             findings += [f"{history.model}: {finding}" for finding in history.findings]
             if not history.decisions:
                 continue
+            seen.append(history.model)
             tally, check = reproduce(history, stated, until=history.until)
             checks.append(check)
-            wanted = [place for place, (_, policy) in enumerate(tried) if every_model or policy.model == history.model]
+            wanted = [
+                number for number, (_, policy) in enumerate(tried) if every_model or policy.model == history.model
+            ]
             if wanted or not tried:
                 then[history.model] = tally
-            for place in wanted:
-                policy = replace(tried[place][1], model=history.model)
-                others[place][history.model] = simulate_history(history, policy, stated, until=history.until)
+            for number in wanted:
+                policy = replace(tried[number][1], model=history.model)
+                others[number][history.model] = simulate_history(history, policy, stated, until=history.until)
+    unread = f": {'; '.join(findings[:3])}" if findings else ""
+    if not seen:
+        raise OperatorError(f"{source} has no decision that could be made again{unread}.")
     missing = sorted({policy.model for _, policy in tried} - set(seen))
     if missing and not every_model:
         raise OperatorError(
-            f"{source} has no decision on {', '.join(missing)}. It has {', '.join(seen[:10]) or 'none at all'}; --every-model tries "
-            "the policy on each."
+            f"{source} has no decision on {', '.join(missing)}{unread}. It has {', '.join(seen[:10])}; --every-model tries the "
+            "policy on each."
         )
     differences = [check.first for check in checks if check.first is not None]
     reproduced = Reproduced(
         sum(check.same for check in checks),
         sum(check.recorded for check in checks),
         min(differences, key=lambda each: each.at, default=None),
+        tuple(findings),
     )
     outcomes = [Outcome(summary(IN_FORCE, list(then.values()), price), then)]
     outcomes += [
@@ -329,7 +350,6 @@ def _of_histories(
         )
     if left_out:
         said.append(f"{left_out:,} recorded decisions were not decided again: rejections, or of before what is there.")
-    said += findings[:10]
     return _simulated(source, tuple(outcomes), reproduced, tuple(said))
 
 

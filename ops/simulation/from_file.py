@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import sys
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.simulation.loop import Asked, Loop
-from ops.simulation.signal_file import read_signals
+from ops.simulation.signal_file import LINE_LIMIT, read_signals
 from ops.simulation.stated import Stated, StatedWorld
 from ops.simulation.tally import Tally
 from ops.stack import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from orchestration.domain.policy import Policy
@@ -65,7 +67,8 @@ def simulate_file(
     Raises:
         OperatorError: the file cannot be read.
     """
-    size = path.stat().st_size
+    before = path.stat()
+    size = before.st_size
     parts = 1 if slots or size < SMALL else max(1, jobs)
     tasks = [Task(path, policies, stated, slots, part, parts) for part in range(parts)]
     if parts == 1:
@@ -74,6 +77,9 @@ def simulate_file(
     for tallies in _side_by_side(tasks, lambda done: step(done, size)):
         for whole, share in zip(found, tallies, strict=True):
             whole.models |= share.models
+    after = path.stat()
+    if (after.st_size, after.st_mtime_ns) != (size, before.st_mtime_ns):
+        raise OperatorError(f"{path.name} was changed while it was read: give a file that stays as it is.")
     return found
 
 
@@ -84,21 +90,24 @@ def _simulate(task: Task, done: Callable[[int], object]) -> list[Tally]:
         for tally, (_, policy) in zip(tallies, task.policies, strict=True)
     ]
     try:
-        with task.path.open(encoding="utf-8") as file:
-            for number, (signal, at) in enumerate(
-                read_signals(_counted(file, done), name=task.path.name, takes=task.takes)
+        with task.path.open(encoding="utf-8-sig") as file:
+            lines = iter(lambda: file.readline(LINE_LIMIT + 1), "")
+            for number, (heard, at) in enumerate(
+                read_signals(_counted(lines, done), name=task.path.name, takes=task.takes)
             ):
-                asked = Asked(at, f"{signal.model}-{number}")
+                asked = Asked(at, f"{heard.model}-{number}")
                 for loop in loops:
-                    loop.hear(signal, asked)
+                    loop.hear(heard, asked)
     except UnicodeDecodeError as error:
-        raise OperatorError(f"{task.path.name} is not UTF-8: {error.reason}.") from None
+        raise OperatorError(
+            f"{task.path.name} is not UTF-8: {error.reason}. Give it as plain text, unpacked, in UTF-8."
+        ) from None
     for loop in loops:
         loop.finish()
     return tallies
 
 
-def _counted(lines: Any, done: Callable[[int], object]) -> Iterator[str]:
+def _counted(lines: Iterable[str], done: Callable[[int], object]) -> Iterator[str]:
     read = 0
     for place, line in enumerate(lines):
         read += len(line)
@@ -116,7 +125,10 @@ def _side_by_side(tasks: list[Task], done: Callable[[int], object]) -> Iterator[
         for task in tasks:
             ours, theirs = context.Pipe(duplex=False)
             process = context.Process(target=_process, args=(task, theirs, progress), daemon=True)
+            # What a terminal sends on Ctrl-C reaches all of them; this one hears it and ends the others.
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             process.start()
+            signal.signal(signal.SIGINT, before)
             theirs.close()
             leave.callback(process.join)
             leave.callback(process.terminate)
@@ -136,13 +148,15 @@ def _side_by_side(tasks: list[Task], done: Callable[[int], object]) -> Iterator[
 
 
 def _process(task: Task, answer: Any, progress: Any) -> None:
+    parent = multiprocessing.parent_process()
+
     def done(read: int) -> None:
         progress[task.part] = read
+        if parent is not None and not parent.is_alive():
+            # It was killed, and nobody waits for an answer.
+            sys.exit(1)
 
     try:
         answer.send(_simulate(task, done))
     except OperatorError as error:
         answer.send(str(error))
-    except KeyboardInterrupt:
-        # Whoever started this one is told too, and says so.
-        return

@@ -168,8 +168,12 @@ def history_of(model: str, links: Iterable[Link], pauses: Iterable[Pause], findi
         pauses: switches over everything or over a source, which are of another chain.
         findings: what was wrong with the chain; it is read as far as it can be trusted.
     """
-    reading, own, said = _Reading(), list(pauses), list(findings)
+    reading, own, said, last = _Reading(), list(pauses), list(findings), 0
     for link in links:
+        if last and link.sequence != last + 1:
+            said.append(f"record {last + 1} is missing")
+            break
+        last = link.sequence
         try:
             document = json.loads(link.record)
             if document["schema_version"] == 1:
@@ -179,7 +183,7 @@ def history_of(model: str, links: Iterable[Link], pauses: Iterable[Pause], findi
             else:
                 _read(reading, model, link, document)
         except STRANGE as error:
-            said.append(f"Record {link.sequence} ({link.key}) is of no fact that could be ({type(error).__name__}).")
+            said.append(f"record {link.sequence} ({link.key}) is of no fact that could be ({type(error).__name__})")
             break
         if reading.begins is None and link.sequence == 1 and document["schema_version"] != 1:
             reading.begins = StoredModel(model)

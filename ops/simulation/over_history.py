@@ -30,11 +30,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """How many recorded decisions came out again byte for byte, of how many, and the first that did not."""
+    """How many recorded decisions came out again byte for byte, of how many, and the first that did not.
+
+    ``findings``: what of the records could not be read, so that nobody knows what it would have come to.
+    """
 
     same: int
     recorded: int
     first: Difference | None
+    findings: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether every record could be read and every decision came out again."""
+        return self.first is None and not self.findings
 
 
 def simulate_history(history: History, policy: Policy, stated: Stated, *, until: datetime) -> ModelTally:
@@ -87,6 +96,7 @@ class _Check:
         self._recorded = {each.link.sequence: each for each in history.decisions}
         self._missing = dict(self._recorded)
         self._differences: list[Difference] = []
+        self._findings = history.findings
 
     def see(self, decided: Decided) -> None:
         recorded = self._missing.pop(decided.asked.record or 0, None)
@@ -107,4 +117,4 @@ class _Check:
             self._differences.append(Difference(model, recorded.link.sequence, at, "", said, None))
         same = len(self._recorded) - len(self._missing) - len(wrong)
         first = min(self._differences, key=lambda each: each.at, default=None)
-        return Reproduced(same, len(self._recorded), first)
+        return Reproduced(same, len(self._recorded), first, self._findings)

@@ -24,6 +24,9 @@ DAYS_DRAWN: Final = 400
 SHOWN: Final = 120
 """Characters of a value in a sentence."""
 
+FINDINGS_SAID: Final = 5
+"""Of what could not be read; `--json` has all."""
+
 WIDTH: Final = 700
 HEIGHTS: Final = {2: 5.0, 3: 10.0, 4: 15.0}
 """Of a day by its number of ``tally.SHOWN``; one without drift is not drawn."""
@@ -102,15 +105,19 @@ def beside_sentence(name: str, other: str, found: Compared) -> str:
 
 def reproduced_sentence(found: Reproduced) -> str:
     """Whether recorded decisions came out again."""
+    unread = "".join(f" Not all could be read: {finding}." for finding in found.findings[:FINDINGS_SAID])
     if found.first is None:
-        return f"Under the policies that were in force, {found.same:,} of {found.recorded:,} recorded decisions came out again byte for byte."
+        return (
+            f"Under the policies that were in force, {found.same:,} of {found.recorded:,} recorded decisions came out again byte "
+            f"for byte.{unread}"
+        )
     first = found.first
     record = "a decision that is not on record" if first.sequence is None else f"record {first.sequence}"
     where = f", {first.where}" if first.where else ""
     return (
         f"Under the policies that were in force, {found.same:,} of {found.recorded:,} recorded decisions came out again. The first "
         f"difference: {record} of {first.model} at {first.at}{where}: recorded {_short(first.recorded)}, simulated "
-        f"{_short(first.simulated)}."
+        f"{_short(first.simulated)}.{unread}"
     )
 
 
@@ -127,7 +134,7 @@ def page(found: Simulated) -> str:
         beside_sentence(each.policy, first, compared)
         for each, compared in zip(summaries[1:], found.beside, strict=True)
     ]
-    tone = "warn" if found.reproduced is not None and found.reproduced.first is not None else "plain"
+    tone = "plain" if found.reproduced is None or found.reproduced.whole else "warn"
     lines = "".join(f"<p>{cell(line, 1000)}</p>" for line in [*said, *found.said])
     notice = f'<section class="notice {tone}" aria-label="In short">{lines}</section>\n'
     columns = ("Counted", *(each.policy for each in summaries))

@@ -40,6 +40,9 @@ SOURCES: Final = {SignalKind.KPI: SignalSource.ALARM, SignalKind.REQUEST: Signal
 LINE_LIMIT: Final = 20_000
 """Characters of a line."""
 
+YEARS: Final = range(1970, 3000)
+"""Years of a signal: budgets look back and cooldowns forward from it, and no clock has years before 1 or after 9999."""
+
 
 def read_signals(
     lines: Iterable[str], *, name: str, takes: Callable[[str], bool] = lambda _: True
@@ -83,7 +86,7 @@ def read_signals(
             yield signal, at
 
 
-A_TIME: Final = "a time with its zone, as 2026-03-02T12:00:00Z"
+A_TIME: Final = "a time with its zone from 1970 to 2999, as 2026-03-02T12:00:00Z"
 
 
 def _object(line: str) -> dict[str, Any] | str:
@@ -151,7 +154,7 @@ def _time(given: Any) -> datetime | None:
         at = datetime.fromisoformat(given)
     except (TypeError, ValueError):
         return None
-    return at.astimezone(UTC) if at.tzinfo is not None else None
+    return at.astimezone(UTC) if at.tzinfo is not None and at.year in YEARS else None
 
 
 def _is_one_of(value: Any, words: Container[str]) -> bool:

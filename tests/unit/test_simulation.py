@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import re
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -284,6 +288,10 @@ def test_a_line_says_what_was_measured(given: dict[str, Any], kind: SignalKind) 
         ([line(observed=1, threshold=2, comparison="bad")], "`comparison` is 'bad'"),
         ([line(severity="grave")], "`severity` is 'grave'"),
         ([line(kind="rollback")], "`kind` is 'rollback'"),
+        ([line(kind=["drift"])], "`kind` is ['drift']"),
+        ([line(metric=["psi"])], "`metric` is ['psi']"),
+        ([line(at="0001-01-01T00:00:00+05:00", severity="info")], "from 1970 to 2999"),
+        ([line(at="9999-12-31T23:59:59Z", severity="info")], "from 1970 to 2999"),
         ([line(obs=1)], "it has 'obs', which no line has"),
         ([line()], "it measures nothing"),
         ([line(severity="info", metric="m" * 30_000)], "more than 20,000 characters"),
@@ -363,6 +371,69 @@ def test_what_is_wrong_with_a_file_is_said_by_whichever_process_meets_it(
     monkeypatch.setattr(from_file, "SMALL", 0)
     with pytest.raises(OperatorError, match="line 41: it has 'obs'"):
         simulate_file(path, (("new", UNASKED),), GOES, jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "has no signal"),
+        (b"\n \n", "has no signal"),
+        (line(severity="info").encode("utf-16"), "is not UTF-8"),
+        (b"\0" * 3_000_000, "more than 20,000 characters"),
+    ],
+)
+def test_a_file_without_a_signal_that_can_be_read_is_no_answer(
+    content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "signals.jsonl"
+    path.write_bytes(content)
+    asked = ("simulate", "--signals", str(path), "--policy", policy_file(tmp_path), "--jobs", "1", "--json")
+    assert cli.main(asked) == 1
+    assert said in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_a_file_from_windows_is_read_as_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "signals.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{line(severity='warning')}\r\n\r\n".encode())
+    (found,) = simulate_file(path, (("new", UNASKED),), GOES)
+    assert found.models["fraud"].signals == 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "signals.jsonl", 1, 2)
+    monkeypatch.setattr(from_file, "SMALL", 0)
+
+    def read_meanwhile(*_: Any) -> list[Any]:
+        path.write_text(path.read_text() + "\n")
+        return []
+
+    monkeypatch.setattr(from_file, "_side_by_side", read_meanwhile)
+    with pytest.raises(OperatorError, match="changed while it was read"):
+        simulate_file(path, (("new", UNASKED),), GOES, jobs=2)
+
+
+def test_a_process_that_starts_hears_no_ctrl_c_and_ends_when_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+    process = SimpleNamespace(
+        start=lambda: heard.append(signal.getsignal(signal.SIGINT)), join=lambda: None, terminate=lambda: None
+    )
+    answer = SimpleNamespace(poll=lambda _: True, recv=lambda: [Tally("new")], send=None, close=lambda: None)
+    context = SimpleNamespace(
+        Array=lambda *_, **__: [0, 0], Pipe=lambda **_: (answer, answer), Process=lambda **_: process
+    )
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)
+    monkeypatch.setattr(from_file, "SMALL", 0)
+    before = signal.getsignal(signal.SIGINT)
+    path = written(tmp_path / "signals.jsonl", 1, 2)
+    simulate_file(path, (("new", UNASKED),), GOES, jobs=2)
+    assert (heard, signal.getsignal(signal.SIGINT)) == ([signal.SIG_IGN] * 2, before)
+
+    dead = SimpleNamespace(is_alive=lambda: False)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: dead)
+    with pytest.raises(SystemExit):
+        from_file._process(from_file.Task(path, (("new", UNASKED),), GOES, 0), answer, [0])
 
 
 # What is counted.
@@ -460,6 +531,32 @@ def test_a_record_that_does_not_come_out_again_is_an_answer_of_no(
     assert found["reproduced"]["first"]["where"] == "sentence"
 
 
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_text(path.read_text().replace("fraud", "spam"))])
+def test_a_record_that_cannot_be_read_is_an_answer_of_no(
+    harm: Callable[[Path], object], copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows whether it would have come out again, nor those after it."""
+    whole = said(capsys, "--history", str(copied))[1]["reproduced"]
+    harm(sorted((copied / "decisions" / "fraud").rglob("*.json"))[2])
+    status, found = said(capsys, "--history", str(copied))
+    assert status == 1
+    assert found["reproduced"]["same"] == found["reproduced"]["recorded"] < whole["recorded"]
+    assert any(each.startswith("fraud: record ") for each in found["reproduced"]["findings"])
+    for path in (copied / "decisions" / "fraud").rglob("*.json"):
+        path.unlink()
+    status, found = said(capsys, "--history", str(copied), "--policy", policy_file(tmp_path))
+    assert status == 1
+    assert "has no decision on fraud: fraud: record 1 is missing" in found["error"]
+
+
+def test_a_link_that_is_not_in_the_table_is_a_finding_and_ends_what_is_known(world: World) -> None:
+    stories.baking(world)
+    links = chain_of(world, "fraud").links
+    history = history_of("fraud", [link for link in links if link.sequence != 2], [])
+    assert history.findings == ("record 2 is missing",)
+    assert len(history.steps) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -468,6 +565,8 @@ def test_a_record_that_does_not_come_out_again_is_an_answer_of_no(
         (["--signals", "nowhere.jsonl", "--history", "."], "not both"),
         (["--history", "nowhere"], "aws s3 sync"),
         (["--history", "."], "has no records"),
+        (["--history", ".", "--training-hours", "nan"], "nan is no number"),
+        (["--history", ".", "--price", "inf"], "not in the range"),
     ],
 )
 def test_a_call_that_lacks_something_says_what(
