@@ -184,6 +184,11 @@ def simulate(
         if compare_file is None:
             tried.insert(0, (NO_FILE, policy_of(None, tried[0][1].model, settings)))
         found = of_file(terminal, file, tried, stated, slots=slots, jobs=jobs, price=price)
+    elif len({policy.model for _, policy in tried}) > 1 and not every_model:
+        of = " and ".join(f"{name} of {policy.model}" for name, policy in tried)
+        raise CallError(
+            f"{of} are of two models, and nothing of one lies beside the other: name two of one, or --every-model."
+        )
     else:
         histories = _copied(folder) if folder is not None else _of_stack(stack)
         name = str(folder) if folder is not None else f"stack {stack.name if stack else ''}"

@@ -225,9 +225,13 @@ class Loop:
             happen(what, at)
 
     def finish(self) -> None:
-        """Let every run come to its end; what waits then stays undecided."""
-        while any(model.run is not None for model in self._models.values()) and self._agenda:
+        """Let every run come to its end and what waits be decided, so that no model ends otherwise for another that goes on."""
+        while self._agenda:
             self.advance(self._agenda[0][0])
+
+    def going_on(self) -> list[Run]:
+        """Runs that are not over."""
+        return [model.run for model in self._models.values() if model.run is not None]
 
     def _of(self, model: str) -> _Model:
         found = self._models.get(model)

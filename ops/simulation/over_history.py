@@ -50,7 +50,7 @@ def simulate_history(history: History, policy: Policy, stated: Stated, *, until:
     """What a policy would have made of a history's signals, up to a time."""
     tally = ModelTally(history.model)
     loop = Loop(HistoryWorld(history, stated, policy), decided=tally.hear, ended=tally.end)
-    _play(loop, history, until, tried=True)
+    _play(loop, history, tally, until, tried=True)
     return tally
 
 
@@ -63,11 +63,11 @@ def reproduce(history: History, stated: Stated, *, until: datetime) -> tuple[Mod
         check.see(found)
 
     loop = Loop(HistoryWorld(history, stated, None), decided=decided, ended=tally.end)
-    _play(loop, history, until, tried=False)
+    _play(loop, history, tally, until, tried=False)
     return tally, check.over()
 
 
-def _play(loop: Loop, history: History, until: datetime, *, tried: bool) -> None:
+def _play(loop: Loop, history: History, tally: ModelTally, until: datetime, *, tried: bool) -> None:
     loop.begin(history.begins)
     for step in history.steps:
         match step:
@@ -87,6 +87,8 @@ def _play(loop: Loop, history: History, until: datetime, *, tried: bool) -> None
                     asked = asked._replace(outside=replace(asked.outside, policy_findings=()))
                 loop.hear(heard_as(step.signal), asked)
     loop.advance(until)
+    for run in loop.going_on():
+        tally.goes_on(run)
 
 
 class _Check:

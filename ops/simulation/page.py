@@ -156,7 +156,7 @@ def _timelines(found: Simulated) -> str:
         return "<p>No model had a signal.</p>\n"
     legend = (
         '<p class="hint">A lane for each policy. Outlined: the day\'s signals were only observed (low), wait for a run or a cooldown '
-        "(middle), or were held (high). Filled: a training that brought a model, from its decision to its end; dashed: one that brought none.</p>\n"
+        "(middle), or were held (high). Filled: a training that brought a model, from its decision to its end; dashed: one that brought none, or none yet.</p>\n"
     )
     left = len(names) - len(drawn)
     more = f"<p>{left:,} more models are not drawn; those whose trainings differ most are.</p>\n" if left else ""

@@ -10,13 +10,14 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import RETURNING
-from orchestration.domain.contracts import Decision, Severity, Status
+from orchestration.domain.contracts import Decision, Severity, SignalSource, Status
+from orchestration.domain.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from ops.simulation.loop import Decided, Ended
+    from ops.simulation.loop import Decided, Ended, Run
 
 SHOWN: Final = {
     Decision.SKIP: 1,
@@ -69,9 +70,10 @@ class ModelTally:
         self.decided[verdict.decision, verdict.reason] += 1
         self.budget = decided.policy.budget_runs, decided.policy.budget_days
         if signal.kind in RETURNING and verdict.severity is not Severity.INFO:
-            self.drifts += 1
-            self.drifted_at = self.drifted_at or at
-        elif self.drifted_at is not None and verdict.decision is Decision.SKIP and decided.state.pending is None:
+            self.drifts += signal.source is not SignalSource.PENDING
+            if verdict.reason != Reason.ANSWERED:
+                self.drifted_at = self.drifted_at or at
+        elif self.drifted_at is not None and verdict.reason == Reason.NO_DRIFT and decided.state.pending is None:
             # It went by itself before anything was trained for it.
             self.gone, self.drifted_at = self.gone + 1, None
         if verdict.decision is Decision.RETRAIN:
@@ -87,6 +89,12 @@ class ModelTally:
         if training is not None:
             training.trains_at, training.ended_at = ended.run.trains_at, ended.at
             training.outcome = ended.run.course.outcome
+
+    def goes_on(self, run: Run) -> None:
+        """Count a run that is not over."""
+        training = self.by_run.get(run.run_id)
+        if training is not None:
+            training.trains_at = run.trains_at
 
     def _draw(self, at: datetime, shown: int) -> None:
         if self.since is None:
@@ -122,11 +130,11 @@ class Tally:
 class Summary:
     """What a policy came to over some models; hours are medians, 95th percentiles and longest, None of nothing.
 
-    ``started``: trainings that were decided. ``asked``: those people were asked about. ``trained``: those that did train.
+    ``drifts``: signals that speak of drift above info; one that waited counts once. ``started``: trainings that were decided. ``asked``: those people were asked about. ``trained``: those that did train.
     ``fruitful``: those that brought a model, which is promoted, or, where the policy promotes none, trained.
     ``delayed``: those decided after the first drift they answer. ``avoided``: drift that went by itself before a training.
-    ``waits``: drift that was not answered when the signals ended. ``budget_most``: most trainings of one model within its
-    budget's days.
+    ``waits``: drift that was not answered when the signals ended. ``budget_most``: most trainings within the
+    budget's days, of the model whose budget was the fullest.
     """
 
     policy: str
@@ -181,8 +189,7 @@ def summary(name: str, tallies: Sequence[ModelTally], price: float | None) -> Su
         for training in trained
         if training.drifted_at is not None and training.trains_at is not None
     ]
-    budgets = {each.budget for each in tallies}
-    runs, days = max(budgets, default=(0, 0.0))
+    used, (runs, days) = max(((_most(each), each.budget) for each in tallies), key=_share, default=(0, (0, 0.0)))
     return Summary(
         policy=name,
         models=len(tallies),
@@ -198,8 +205,8 @@ def summary(name: str, tallies: Sequence[ModelTally], price: float | None) -> Su
         delayed=sum(hours > 0 for hours in waited),
         avoided=sum(each.gone for each in tallies),
         waits=sum(each.drifted_at is not None for each in tallies),
-        spent=sum(count for (_, reason), count in decided.items() if reason == "BUDGET_SPENT"),
-        budget_most=max((_most(each) for each in tallies), default=0),
+        spent=sum(count for (_, reason), count in decided.items() if reason == Reason.BUDGET_SPENT),
+        budget_most=used,
         budget_runs=runs,
         budget_days=days,
         hours_to_decision=_spread(waited),
@@ -213,6 +220,12 @@ def _most(tally: ModelTally) -> int:
     starts = [training.decided_at for training in tally.trainings]
     window = timedelta(days=tally.budget[1])
     return max((place - bisect_right(starts, at - window) + 1 for place, at in enumerate(starts)), default=0)
+
+
+def _share(used: tuple[int, tuple[int, float]]) -> tuple[float, int]:
+    """How full a budget is; without a limit it never is."""
+    most, (runs, _) = used
+    return most / runs if runs else 0.0, most
 
 
 def _spread(hours: list[float]) -> tuple[float, float, float] | None:
@@ -259,7 +272,8 @@ def compared(new: Iterable[ModelTally], old: Iterable[ModelTally]) -> Compared:
         for place, at in enumerate(starts):
             first = max(bisect_left(others, at), taken + 1)
             before = bisect_left(others, at) - 1
-            if first < len(others) and (place + 1 == len(starts) or others[first] < starts[place + 1]):
+            until = starts[place + 1] if place + 1 < len(starts) else None
+            if first < len(others) and (until is None or others[first] < until or others[first] == at):
                 taken, span = first, others[first] - at
                 if span < timedelta(seconds=1):
                     same += 1

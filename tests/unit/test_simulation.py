@@ -15,6 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from bench import __main__ as bench
@@ -147,6 +149,75 @@ def test_the_same_run_of_a_model_always_comes_to_the_same_and_the_share_is_met()
     assert 0.2 < outcomes[0].count(Status.TRAINED) / 400 < 0.4
 
 
+@st.composite
+def measured(draw: st.DrawFn, model: str) -> list[tuple[timedelta, str, float]]:
+    """What a monitor measures of a model: hours between, and how much past the threshold."""
+    steps = draw(
+        st.lists(st.tuples(st.sampled_from((0, 1, 6, 30, 500)), st.sampled_from((0.1, 0.3, 0.9))), max_size=25)
+    )
+    hours = itertools.accumulate(hour for hour, _ in steps)
+    return [(timedelta(hours=hour), model, observed) for hour, (_, observed) in zip(hours, steps, strict=True)]
+
+
+POLICIES = st.builds(
+    lambda cooldown, runs, days, training: replace(
+        UNASKED,
+        cooldown_hours=cooldown,
+        budget_runs=runs,
+        budget_days=days,
+        approval=replace(UNASKED.approval, training=training, expire_hours=24.0),
+    ),
+    st.sampled_from((0.0, 1.0, 24.0)),
+    st.sampled_from((0, 1, 3)),
+    st.sampled_from((1.0, 30.0)),
+    st.sampled_from(("never", "always")),
+)
+
+
+def simulated(policy: Policy, stated: Stated, *heard: tuple[timedelta, str, float]) -> tuple[Played, Tally]:
+    """Signals in their order, and what came of them."""
+    played, tally = Played(policy, stated), Tally("new")
+    for at, model, observed in sorted(heard):
+        played.hear(at / timedelta(hours=1), observed, model)
+    played.loop.finish()
+    for decided in played.decided:
+        tally.hear(decided)
+    for ended in played.ended:
+        tally.end(ended)
+    return played, tally
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    policy=POLICIES,
+    stated=st.builds(
+        Stated, st.sampled_from((0.0, 2.0, 50.0)), st.sampled_from((1.0, 30.0)), st.sampled_from((0.5, 1.0))
+    ),
+    own=measured("churn"),
+    other=measured("fraud"),
+)
+def test_whatever_is_measured_no_run_begins_that_should_not_and_nothing_is_lost(
+    policy: Policy, stated: Stated, own: list[tuple[timedelta, str, float]], other: list[tuple[timedelta, str, float]]
+) -> None:
+    played, tally = simulated(policy, stated, *own)
+    over = {each.run.run_id: each.at for each in played.ended}
+    starts = [each.asked for each in played.decided if each.verdict.decision is Decision.RETRAIN]
+    for before, after in itertools.pairwise(starts):
+        assert after.at - over[before.run_id] >= timedelta(hours=policy.cooldown_hours)
+    days = timedelta(days=policy.budget_days)
+    for place, start in enumerate(starts):
+        assert not 0 < policy.budget_runs < sum(each.at > start.at - days for each in starts[: place + 1])
+    assert played.loop.state("churn").pending is None
+    found = summary("new", list(tally.models.values()), None)
+    assert found.signals == len(played.decided) == sum(found.reasons.values())
+    assert found.drifts == sum(observed >= 0.2 for _, _, observed in own)
+    assert found.started == len(starts) == len(over) >= found.trained >= found.fruitful
+    assert compared(tally.models.values(), tally.models.values()).same == found.started
+
+    beside = simulated(policy, stated, *own, *other)[1].models
+    assert [each for name, each in beside.items() if name == "churn"] == list(tally.models.values())
+
+
 # Histories.
 
 
@@ -222,7 +293,7 @@ def test_people_of_a_history_answer_as_fast_as_they_did_whatever_is_stated() -> 
     decided: list[Decided] = []
     began = history.decisions[0]
     Loop(HistoryWorld(history, GOES, None), decided=decided.append).hear(began.signal, began.asked)
-    other = replace(decided[0], asked=replace(began.asked, run_id="another"))
+    other = decided[0]._replace(asked=began.asked._replace(run_id="another"))
     slow = HistoryWorld(history, Stated(answer_hours=1000.0), began.policy).course(other)
     assert slow.outcome is history.runs[began.run_id].outcome is Status.TRAINED
     assert timedelta() < slow.answered < timedelta(seconds=5)
@@ -460,6 +531,35 @@ def test_drift_is_answered_late_or_goes_by_itself() -> None:
     assert (found.spent, found.avoided, found.waits, found.budget_most) == (1, 1, 0, 1)
 
 
+def test_the_budget_that_is_shown_is_the_one_that_was_the_fullest() -> None:
+    small, large = at_days(0, 1, 2), at_days(0, 1, 2, 3)
+    small.budget, large.budget = (3, 30.0), (8, 30.0)
+    found = summary("in force then", [large, small], None)
+    assert (found.budget_most, found.budget_runs) == (3, 3)
+
+
+def test_what_a_run_answers_already_is_no_drift_that_went_by_itself_or_waits() -> None:
+    """The same words again, within hours, are the same event sent twice."""
+    said = Signal("1", SignalSource.DRIFT_REPORT, SignalKind.DRIFT, "churn", "psi.", "", content="c")
+    played, tally = Played(UNASKED), ModelTally("churn")
+    for hour, signal_ in ((0, said), (1, said), (30, replace(said, kind=SignalKind.NO_DRIFT, content=None))):
+        tally.hear(played.loop.hear(signal_, Asked(BEGAN + timedelta(hours=hour), f"run-{hour}")))
+    assert [reason for _, reason in tally.decided] == ["GUARDS_PASSED", "ANSWERED", "NO_DRIFT"]
+    assert (tally.gone, tally.drifted_at) == (0, None)
+
+
+def test_a_training_that_goes_on_when_a_history_ends_has_begun() -> None:
+    history = next(each for each in histories("177/2") if each.model == "churn")
+    until = history.runs[history.decisions[0].run_id].times["TRAINING_STARTED"]
+    history = replace(history, steps=history.steps[:1])
+    for tally in (
+        reproduce(history, GOES, until=until)[0],
+        simulate_history(history, history.decisions[0].policy, GOES, until=until),
+    ):
+        found = summary("new", [tally], 5.0)
+        assert (found.started, found.trained, found.fruitful, found.price) == (1, 1, 0, 5.0)
+
+
 def at_days(*days: float) -> ModelTally:
     trainings = [Training(BEGAN + timedelta(days=day), None, asked=False) for day in days]
     return ModelTally("churn", trainings=trainings)
@@ -471,6 +571,7 @@ def test_trainings_are_paired_with_those_of_another_policy() -> None:
     assert found.hours == (24.0, 24.0, 24.0)
     assert compared([at_days(1, 2, 3)], [at_days()]).added == 3
     assert compared([], [at_days(1, 2)]).avoided == 2
+    assert compared([at_days(1, 1)], [at_days(1, 1)]).same == 2
 
 
 # The command.
@@ -555,6 +656,15 @@ def test_a_link_that_is_not_in_the_table_is_a_finding_and_ends_what_is_known(wor
     history = history_of("fraud", [link for link in links if link.sequence != 2], [])
     assert history.findings == ("record 2 is missing",)
     assert len(history.steps) == 1
+
+
+def test_policies_of_two_models_are_not_held_beside_each_other(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ("--policy", policy_file(tmp_path), "--compare", policy_file(tmp_path, "spam"))
+    status, found = said(capsys, "--history", str(copied), *named)
+    assert status == 2
+    assert "are of two models" in found["error"]
 
 
 @pytest.mark.parametrize(
