@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
 from local.faults import CONTROL_PATH, FAULT_MESSAGE, Fault
-from local.server import ACCOUNT, FUNCTIONS_PATH, REGION
+from local.server import ACCOUNT, CLOCK_PATH, FUNCTIONS_PATH, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,6 +234,10 @@ class EmbeddedAws:
     def forget_faults(self) -> None:
         """Make no further call fail; ``reset`` does so too."""
         self._send("DELETE", CONTROL_PATH, None)
+
+    def set_clock_ahead(self, seconds: float) -> None:
+        """Have functions and SageMaker go by a clock that is so many seconds ahead; 0, and ``reset``, set it back."""
+        self._send("POST", CLOCK_PATH, {"ahead_seconds": seconds})
 
     def functions_running(self) -> int:
         """Say how many invocations of Lambda functions go on."""

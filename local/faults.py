@@ -98,7 +98,7 @@ class Faults:
             if scope["type"] != "http":
                 await application(scope, receive, send)
             elif scope["path"] == CONTROL_PATH:
-                status, answer = self._control(scope["method"], await _body(receive))
+                status, answer = self._control(scope["method"], await read_body(receive))
                 await _send(send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode())
             elif self._rules:
                 await self._judge(application, scope, receive, send)
@@ -121,7 +121,7 @@ class Faults:
             return HTTPStatus.OK, [asdict(rule) for rule in self._rules]
 
     async def _judge(self, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(receive)
+        body = await read_body(receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope.get("query_string", b"").decode("latin-1")
         parameters = parse_qs(query, keep_blank_values=True)
@@ -182,7 +182,8 @@ def _cbor_text(text: str) -> bytes:
     return b"\x79" + len(content).to_bytes(2, "big") + content
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The whole body of a request."""
     parts = []
     while (message := await receive())["type"] == "http.request":
         parts.append(message.get("body", b""))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region
+
+from local import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ def validation_error(message: str) -> ApiError:
 
 def now() -> float:
     """Seconds since the epoch, to the millisecond, as SageMaker reports times."""
-    return round(time.time(), 3)
+    return round(clock.now(), 3)
 
 
 def arn(kind: str, name: str) -> str:

@@ -22,10 +22,11 @@ import sys
 import tempfile
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local.faults import Application, Faults, Message, Receive, Scope, Send
+from local.faults import Application, Faults, Message, Receive, Scope, Send, read_body
 from local.web_pages import guarded
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FUNCTIONS_PATH = "/_local/functions"
+CLOCK_PATH = "/_local/clock"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 KEPT = frozenset(
@@ -188,6 +190,7 @@ class Server:
 
         from local import (
             alarm_events,
+            clock,
             event_buses,
             eventbridge_targets,
             iam_enforcement,
@@ -219,13 +222,21 @@ class Server:
         authority = iam_enforcement.Authority(sagemaker)
         authority.install(ministack)
         eventbridge_targets.install(authority)
+        clock.install_worker(self._home)
+        clock.install_signatures()
         lambda_code.install_worker()
         lambda_errors.install_worker()
         lambda_logs.install_worker()
         lambda_pauses.install_worker()
         lambda_processes.install()
         _install_at_first_use(ministack)
-        self._resets += [step_functions_executions.reset, alarm_events.reset, sagemaker.reset, self._faults.clear]
+        self._resets += [
+            step_functions_executions.reset,
+            alarm_events.reset,
+            sagemaker.reset,
+            self._faults.clear,
+            clock.reset,
+        ]
 
         reset_ministack = ministack._reset_all_state
 
@@ -372,7 +383,12 @@ def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> App
             await ministack(scope, receive, announce)
             return
         if scope["type"] == "http" and scope["path"] == FUNCTIONS_PATH:
-            await _answer(send, {"running": _functions_running()})
+            await _answer(send, HTTPStatus.OK, {"running": _functions_running()})
+            return
+        if scope["type"] == "http" and scope["path"] == CLOCK_PATH:
+            from local import clock
+
+            await _answer(send, *clock.control(scope["method"], await read_body(receive)))
             return
         if scope["type"] == "http" and scope["path"].startswith("/_local/"):
             # ministack routes by header; this one makes it SageMaker's, and keeps account and region its business.
@@ -388,9 +404,9 @@ def _functions_running() -> int:
     return 0 if lambda_svc is None else int(lambda_svc.executions_in_flight()[0])
 
 
-async def _answer(send: Send, document: Any) -> None:
+async def _answer(send: Send, status: int, document: Any) -> None:
     headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(document).encode()})
 
 
