@@ -1,0 +1,231 @@
+"""A real stream as a model's life: chunks arrive, the monitor speaks, the loop decides, trains and promotes.
+
+    make streams                    eight months of the electricity market
+    make streams ARGS="--chunks 10" the first 10 chunks that arrive only
+    make streams ARGS="--stream weather"  another stream of two classes
+
+No AWS account, no Docker. The first time it fetches the stream (30 MB), by
+hash. What it leaves on this machine is the page of the model's life, in
+.demo/, and the stream, in build/. Exit status: 0 when it came to the end; 1
+when something went wrong; 2 for a wrong call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bench.policies.packages import FetchError
+from bench.policies.streams import SOURCES, ReadError, prepare, read, source
+from examples.streams.model import Chunk
+from examples.streams.play import Calendar, Lived, errors_always_retrained, errors_never_retrained, play
+from examples.streams.world import StreamWorld, WorldError
+from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
+from ops import package_zip
+from ops.creditcard_world import IMAGE
+from ops.invocation import finished
+from ops.life_page import life_page
+from ops.project import ROOT, TEMPLATE
+from ops.report import model_life
+from ops.stack import OperatorError, Stack
+from ops.stack_deployment import DeploymentError, deploy, package
+from ops.terminal import Column, Styled, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STACK: Final = "retraining-streams"
+PAGE: Final = ROOT / ".demo" / "life.html"
+
+ROWS: Final = {"elec2": 96}
+"""Rows of a chunk where it is not the stream's own: of elec2 two days of half-hours."""
+
+DAYS: Final = 2
+"""That a chunk takes on the calendar."""
+
+KNOWN: Final = 14
+"""Chunks that are there when the first champion is trained: four weeks."""
+
+CHUNKS: Final = 106
+"""That arrive after them: with them 240 days."""
+
+
+def chunks_of(name: str, count: int) -> list[Chunk]:
+    """The first chunks of a stream that `prepare` has fetched.
+
+    Raises:
+        WorldError: it has not so many, or more classes than two.
+    """
+    stream = read(name, 0)
+    columns = stream.features.reshape(-1, stream.features.shape[-1]).astype(np.float64)
+    labels = stream.labels.reshape(-1).astype(np.float64)
+    if set(np.unique(labels)) - {0.0, 1.0}:
+        raise WorldError(f"{name} has more than two classes, which this example's model does not tell apart.")
+    rows = ROWS.get(name, source(name).rows)
+    if len(labels) < count * rows:
+        raise WorldError(f"{name} has {len(labels) // rows} chunks, {KNOWN} of them to begin with: ask for fewer with --chunks.")
+    return [Chunk(columns[at : at + rows], labels[at : at + rows]) for at in range(0, count * rows, rows)]
+
+
+def coming_year() -> datetime:
+    """The day on which the life begins: functions have a clock that can be set ahead, and not back."""
+    return datetime(datetime.now(UTC).year + 1, 1, 1, tzinfo=UTC)
+
+
+def live(terminal: Terminal, name: str, count: int) -> None:
+    """Have a model live on a stream, say what the loop did, and write the page of its life.
+
+    Args:
+        terminal: where it is said.
+        name: of the stream.
+        count: chunks that arrive.
+    """
+    with terminal.working("having the stream here"):
+        prepare([name], (0,), lambda text: terminal.say(text))  # noqa: PLW0108 - takes more than a text
+    chunks, calendar = chunks_of(name, KNOWN + count), Calendar(coming_year(), DAYS)
+    began = time.monotonic()
+    with (
+        TemporaryDirectory(prefix="retraining-streams-") as folder,
+        EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as aws,
+    ):
+        os.environ.update(aws.environment)
+        terminal.say(Styled("bold", source(name).title))
+        with terminal.working("deploying the loop"):
+            world, window = _deployed(aws, name, Path(folder))
+        terminal.say(f"  the loop is deployed; {name} has {KNOWN} chunks of {len(chunks[0].labels)} rows, {count} more arrive")
+        lived = _lived(terminal, world, chunks, calendar, aws)
+        life = model_life(Stack(STACK, aws.region), world.model)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(life_page(life), encoding="utf-8")
+    _sum_up(terminal, chunks, lived, window)
+    terminal.say()
+    terminal.say(f"{count * DAYS} days took {time.monotonic() - began:.0f} s. The life as a page: {PAGE.relative_to(ROOT)}")
+
+
+def _deployed(aws: EmbeddedAws, name: str, folder: Path) -> tuple[StreamWorld, int]:
+    """The loop's stack, from the real template, beside what the team has; and the window of the policy's training."""
+    s3 = aws.client("s3")
+    for bucket in ("artifacts", "stream-data"):
+        s3.create_bucket(Bucket=bucket)
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    role = aws.client("iam").create_role(RoleName="stream-model", AssumeRolePolicyDocument=json.dumps(trust))
+    role_arn = role["Role"]["Arn"]
+    package_zip.build()
+    outputs = deploy(
+        package(TEMPLATE, "artifacts", folder / "packaged.yaml", environment=aws.environment),
+        STACK,
+        {"SageMakerExecutionRoleArn": role_arn, "DefaultModel": name},
+        bucket="artifacts",
+        environment=aws.environment,
+    )
+    world = StreamWorld(
+        aws.client, model=name, data_bucket="stream-data", role_arn=role_arn, image=IMAGE, outputs=outputs
+    )
+    return world, int(world.put_policy()["training"]["request"]["HyperParameters"]["window"])
+
+
+def _lived(
+    terminal: Terminal, world: StreamWorld, chunks: Sequence[Chunk], calendar: Calendar, aws: EmbeddedAws
+) -> list[Lived]:
+    """Play, and tell of each run."""
+
+    def set_clock(moment: datetime) -> None:
+        aws.set_clock_ahead((moment - datetime.now(UTC)) / timedelta(seconds=1))
+
+    lived: list[Lived] = []
+    with terminal.progress("") as bar:
+        for each in play(world, chunks, KNOWN, calendar, set_clock):
+            lived.append(each)
+            bar(len(lived), len(chunks) - KNOWN, f"{each.until:%Y-%m-%d}, error {each.error:.2f}")
+            for ran in each.ran:
+                told = f"a model that errs in {each.promises:.1%} serves" if ran.promoted else ran.outcome
+                terminal.say(
+                    f"  {each.until:%Y-%m-%d}  error {each.error:.1%}, at most {each.bound:.1%} is chance: trained, ",
+                    Styled("green" if ran.promoted else "yellow", told),
+                    hang=4,
+                )
+    return lived
+
+
+def _sum_up(terminal: Terminal, chunks: Sequence[Chunk], lived: Sequence[Lived], window: int) -> None:
+    ran = [each for chunk in lived for each in chunk.ran]
+    never, always = (errors(chunks, KNOWN, window) for errors in (errors_never_retrained, errors_always_retrained))
+    loop = [each.error for each in lived]
+    terminal.say()
+    terminal.table(
+        ("", Column("error", right=True), Column("trainings", right=True), Column("promotions", right=True)),
+        [
+            ("never retrained", f"{np.mean(never):.1%}", "0", "0"),
+            ("by the loop", f"{np.mean(loop):.1%}", f"{len(ran)}", f"{sum(each.promoted for each in ran)}"),
+            ("at every chunk", f"{np.mean(always):.1%}", f"{len(always)}", f"{len(always)}"),
+        ],
+    )
+
+
+def _streams(argv: Sequence[str] | None) -> int:
+    summary, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.streams",
+        description=summary,
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = [each.name for each in SOURCES]
+    parser.add_argument("--stream", choices=names, default="elec2", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--chunks", type=int, default=CHUNKS, metavar="N", help=f"chunks that arrive ({CHUNKS})")
+    options = parser.parse_args(argv)
+    if options.chunks < 1:
+        parser.error("--chunks takes a number from 1 on")
+    terminal = Terminal()
+    # Nobody's profile, session or endpoint of one service decides where the calls go.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    # A kill and a terminal that is closed end it as Ctrl-C does: with nothing left.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        live(terminal, options.stream, options.chunks)
+    except (
+        WorldError,
+        FetchError,
+        ReadError,
+        DeploymentError,
+        package_zip.PackageError,
+        EmbeddedAwsError,
+        OperatorError,
+        BotoCoreError,
+        ClientError,
+    ) as error:
+        terminal.say(Styled("red", "Stopped:"), f" {error}")
+        return 1
+    except KeyboardInterrupt:
+        terminal.say()
+        terminal.say("Stopped; everything that was started has ended.")
+        return 130
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it from the command line; whoever reads it, such as `head`, may have seen enough."""
+    return finished(lambda: _streams(argv), ())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
