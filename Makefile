@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # RETRAINING_<NAME>, as it does without make. No recipe has $(NAME) of one: a shell would read it. ARGS is words, parted by blanks.
 override OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT COMPARE DEAD_LETTERS EVENT FILE FORCE HISTORY ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS \
 	PARAMS_FILE POLICY PRICES PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SIGNALS SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
-override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED TESTS UPGRADE
+override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED STREAMS TESTS UPGRADE
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 $(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
 export $(DEVELOPED_WITH)
@@ -62,6 +62,9 @@ setup: ## Make .venv from the lock file, or leave it if up to date
 
 demo: setup ## Show the loop here (YES=1 asks nobody, KEEP=1 stays up)
 	@$(OPS)demo $$ARGS
+
+streams: setup ## Have a model live on a real stream (ARGS="--chunks 10")
+	@$(IN_VENV) -m examples.streams $$ARGS
 
 local: setup ## Run the embedded AWS and say what to export (PORT=4566)
 	@PYTHONPATH=src exec $(PYTHON_VENV) -m local

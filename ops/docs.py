@@ -5,6 +5,7 @@ Others' models are botocore's of SageMaker and cfn-lint's schemas of what a Regi
     make docs                 write them
     make docs CHECK=1         change nothing; exit status 1 when one is stale (make lint does this)
     make docs DEMO=1          run the demo first and keep its output and its report for the README
+    make docs STREAMS=1       run the example of a stream first and keep its output and the page of its life, likewise
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; some files are generated as a whole.
 """
@@ -50,6 +51,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
 DEMO_REPORT: Final = ROOT / "docs" / "demo-report.html"
+STREAMS_OUTPUT: Final = ROOT / "docs" / "streams-output.txt"
+STREAMS_LIFE: Final = ROOT / "docs" / "streams-life.html"
 EXCERPT: Final = "In short"
 """The chapter of the demo that the README shows."""
 EXCERPT_LINES: Final = 15
@@ -196,6 +199,11 @@ def decisions_index() -> str:
     return "# Decisions\n\n" + "".join(f"- [{title}]({name})\n" for name, title in titles.items())
 
 
+def streams_output() -> str:
+    """What the last run of the example of a stream printed."""
+    return f"```text\n{STREAMS_OUTPUT.read_text(encoding='utf-8').strip()}\n```"
+
+
 def metrics_table() -> str:
     """The metrics of models that the catalogue knows."""
     return _catalogue_table("metrics", "better")
@@ -243,6 +251,7 @@ def simulation_example() -> str:
 WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "docs/pictures/report.svg": functools.partial(report_picture.draw, DEMO_REPORT),
+    "docs/pictures/life.svg": functools.partial(report_picture.draw, STREAMS_LIFE),
     "src/orchestration/service_shapes.json": service_shapes,
     "docs/decisions/README.md": decisions_index,
     "docs/reference/commands.md": command_reference,
@@ -284,6 +293,7 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "docs/security.md": {"threats": threat_table},
     "docs/simulate.md": {"example": simulation_example},
     "docs/verified-on-aws.md": {"state": verified_state, "questions": verified_questions},
+    "examples/streams/README.md": {"output": streams_output},
 }
 
 
@@ -316,25 +326,29 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+def _played(module: str, output: Path, pages: dict[str, Path]) -> bool:
+    """Whether a program came to its end; then what it printed and the pages it left in .demo are kept."""
+    finished = subprocess.run([sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        print(f"docs: {module} failed, its output was not taken.\n{finished.stdout}{finished.stderr}", file=sys.stderr)
+        return False
+    output.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
+    for name, kept in pages.items():
+        kept.write_bytes((ROOT / ".demo" / name).read_bytes())
+    return True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or check the generated parts."""
     arguments = argparse.ArgumentParser(prog="make docs", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     arguments.add_argument("--check", action="store_true", default=bool(os.environ.get("CHECK")), help="CHECK=1")
     arguments.add_argument("--demo", action="store_true", default=bool(os.environ.get("DEMO")), help="DEMO=1")
+    arguments.add_argument("--streams", action="store_true", default=bool(os.environ.get("STREAMS")), help="STREAMS=1")
     options = arguments.parse_args(argv)
-    if options.demo:
-        finished = subprocess.run(
-            [sys.executable, "-m", "ops.demo"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        if finished.returncode != 0:
-            print(
-                f"docs: the demo failed, its output was not taken.\n{finished.stdout}{finished.stderr}", file=sys.stderr
-            )
-            return 1
-        DEMO_OUTPUT.write_text(finished.stdout.strip() + "\n", encoding="utf-8")
-        from ops.demo import REPORTS  # noqa: PLC0415 - the demo's imports are for who plays it
-
-        DEMO_REPORT.write_bytes((REPORTS / "report.html").read_bytes())
+    if options.demo and not _played("ops.demo", DEMO_OUTPUT, {"report.html": DEMO_REPORT}):
+        return 1
+    if options.streams and not _played("examples.streams", STREAMS_OUTPUT, {"life.html": STREAMS_LIFE}):
+        return 1
     stale = []
     for name in (*WHOLE, *GENERATED):
         path = ROOT / name

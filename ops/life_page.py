@@ -40,7 +40,8 @@ def life_page(life: Life, run: Callable[[str], str] = cell) -> str:
         part(
             "metrics",
             "Metrics over time",
-            "".join(_measured(each, at) for at, each in enumerate(life.measured)) or "<p>No signal had a number.</p>\n",
+            "".join(_measured(life, each, at) for at, each in enumerate(life.measured))
+            or "<p>No signal had a number.</p>\n",
         ),
         part("served", "Promotions and what became of them", _served(life, run)),
         part("runs", "Runs", _runs(life, run)),
@@ -163,7 +164,7 @@ def _noes(life: Life) -> str:
     )
 
 
-def _measured(measured: Measured, position: int) -> str:
+def _measured(life: Life, measured: Measured, position: int) -> str:
     days = days_between(measured.points[0][0], measured.points[-1][0])[-400:]
     numbers = [value for _, low, high, bound in measured.points for value in (low, high, bound)]
     scale = Scale.of(numbers, 96, 8)
@@ -180,15 +181,25 @@ def _measured(measured: Measured, position: int) -> str:
         for day, low, high, _ in points
         if low != high
     )
+    promoted = [at[each.since[:10]] for each in life.served if each.since[:10] in at]
+    flags = "".join(
+        f'<path class="bar" d="M{x - 4:.1f} 1h8l-4 7z"/><line class="axis" x1="{x:.1f}" y1="8" x2="{x:.1f}" y2="104"/>'
+        for x in promoted
+    )
     last = points[-1]
     shapes = (
-        f'<polyline class="thread" points="{line}"/>{spans}{dots}'
+        f'{flags}<polyline class="thread" points="{line}"/>{spans}{dots}'
         + (f'<polyline class="mark" fill="none" stroke-dasharray="5 3" points="{bounds}"/>' if bounds else "")
-        + f'<text class="note" x="10" y="118">{html(days[0])}</text><text class="note" x="710" y="118" text-anchor="end">{html(days[-1])}</text>'
+        + f'<text class="note" x="10" y="10">highest: {figure(max(high for _, _, high, _ in points))}</text>'
+        f'<text class="note" x="10" y="118">{html(days[0])}</text><text class="note" x="710" y="118" text-anchor="end">{html(days[-1])}</text>'
     )
     told = f"{measured.metric} on {len(points)} day{'s' if len(points) != 1 else ''}; on {last[0]} at most {figure(last[2])}, threshold {figure(last[3]) or 'none'}."
+    legend = " Dashed: the threshold."
+    if promoted:
+        told = f"{told} {len(promoted)} promotion{'s' if len(promoted) != 1 else ''} meanwhile."
+        legend = f"{legend} Flags: promotions."
     svg = drawing(f"metric-{position}", "0 0 720 124", f"{measured.metric} over time", told, shapes)
-    return f"<h3>{html(measured.metric)}</h3>\n<p>{cell(told)} Dashed: the threshold.</p>\n{svg}\n"
+    return f"<h3>{html(measured.metric)}</h3>\n<p>{cell(told)}{legend}</p>\n{svg}\n"
 
 
 def _served(life: Life, run: Callable[[str], str]) -> str:

@@ -1,13 +1,13 @@
-"""A real stream as a model's life: chunks arrive, the monitor speaks, the loop decides, trains and promotes.
+"""A real stream as a model's life: drift heard, trained for, promoted.
 
-    make streams                    eight months of the electricity market
-    make streams ARGS="--chunks 10" the first 10 chunks that arrive only
-    make streams ARGS="--stream weather"  another stream of two classes
+    make streams                            seven months of electricity prices
+    make streams ARGS="--chunks 10"         the first 10 chunks only
+    make streams ARGS="--stream weather"    another stream of two classes
 
-No AWS account, no Docker. The first time it fetches the stream (30 MB), by
-hash. What it leaves on this machine is the page of the model's life, in
-.demo/, and the stream, in build/. Exit status: 0 when it came to the end; 1
-when something went wrong; 2 for a wrong call.
+No AWS account, no Docker. The first time it fetches the stream, by hash, and
+what reads it. What it leaves on this machine is the page of the model's life,
+in .demo/, and the stream, in build/. Exit status: 0 when it came to the end;
+1 when something went wrong; 2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from ops.stack_deployment import DeploymentError, deploy, package
 from ops.terminal import Column, Styled, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 STACK: Final = "retraining-streams"
 PAGE: Final = ROOT / ".demo" / "life.html"
@@ -74,7 +74,9 @@ def chunks_of(name: str, count: int) -> list[Chunk]:
         raise WorldError(f"{name} has more than two classes, which this example's model does not tell apart.")
     rows = ROWS.get(name, source(name).rows)
     if len(labels) < count * rows:
-        raise WorldError(f"{name} has {len(labels) // rows} chunks, {KNOWN} of them to begin with: ask for fewer with --chunks.")
+        raise WorldError(
+            f"{name} has {len(labels) // rows} chunks, {KNOWN} of them to begin with: ask for fewer with --chunks."
+        )
     return [Chunk(columns[at : at + rows], labels[at : at + rows]) for at in range(0, count * rows, rows)]
 
 
@@ -102,19 +104,24 @@ def live(terminal: Terminal, name: str, count: int) -> None:
         os.environ.update(aws.environment)
         terminal.say(Styled("bold", source(name).title))
         with terminal.working("deploying the loop"):
-            world, window = _deployed(aws, name, Path(folder))
-        terminal.say(f"  the loop is deployed; {name} has {KNOWN} chunks of {len(chunks[0].labels)} rows, {count} more arrive")
-        lived = _lived(terminal, world, chunks, calendar, aws)
+            world = _deployed(aws, name, Path(folder))
+            policy = world.put_policy()
+        terminal.say(
+            f"  the loop is deployed; {name} has {KNOWN} chunks of {len(chunks[0].labels)} rows, {count} more arrive"
+        )
+        lived = _lived(terminal, play(world, policy, chunks, KNOWN, calendar, _clock_of(aws)), count)
         life = model_life(Stack(STACK, aws.region), world.model)
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(life_page(life), encoding="utf-8")
-    _sum_up(terminal, chunks, lived, window)
+    _sum_up(terminal, chunks, lived, int(policy["training"]["request"]["HyperParameters"]["window"]))
     terminal.say()
-    terminal.say(f"{count * DAYS} days took {time.monotonic() - began:.0f} s. The life as a page: {PAGE.relative_to(ROOT)}")
+    terminal.say(
+        f"{count * DAYS} days took {time.monotonic() - began:.0f} s. The life as a page: {PAGE.relative_to(ROOT)}"
+    )
 
 
-def _deployed(aws: EmbeddedAws, name: str, folder: Path) -> tuple[StreamWorld, int]:
-    """The loop's stack, from the real template, beside what the team has; and the window of the policy's training."""
+def _deployed(aws: EmbeddedAws, name: str, folder: Path) -> StreamWorld:
+    """The loop's stack, from the real template, beside what the team has."""
     s3 = aws.client("s3")
     for bucket in ("artifacts", "stream-data"):
         s3.create_bucket(Bucket=bucket)
@@ -134,29 +141,29 @@ def _deployed(aws: EmbeddedAws, name: str, folder: Path) -> tuple[StreamWorld, i
         bucket="artifacts",
         environment=aws.environment,
     )
-    world = StreamWorld(
+    return StreamWorld(
         aws.client, model=name, data_bucket="stream-data", role_arn=role_arn, image=IMAGE, outputs=outputs
     )
-    return world, int(world.put_policy()["training"]["request"]["HyperParameters"]["window"])
 
 
-def _lived(
-    terminal: Terminal, world: StreamWorld, chunks: Sequence[Chunk], calendar: Calendar, aws: EmbeddedAws
-) -> list[Lived]:
+def _clock_of(aws: EmbeddedAws) -> Callable[[datetime], None]:
+    return lambda moment: aws.set_clock_ahead((moment - datetime.now(UTC)) / timedelta(seconds=1))
+
+
+def _lived(terminal: Terminal, played: Iterator[Lived], count: int) -> list[Lived]:
     """Play, and tell of each run."""
-
-    def set_clock(moment: datetime) -> None:
-        aws.set_clock_ahead((moment - datetime.now(UTC)) / timedelta(seconds=1))
-
     lived: list[Lived] = []
     with terminal.progress("") as bar:
-        for each in play(world, chunks, KNOWN, calendar, set_clock):
+        for each in played:
             lived.append(each)
-            bar(len(lived), len(chunks) - KNOWN, f"{each.until:%Y-%m-%d}, error {each.error:.2f}")
+            bar(len(lived), count, f"{each.until:%Y-%m-%d}, error {each.error:.2f}")
             for ran in each.ran:
-                told = f"a model that errs in {each.promises:.1%} serves" if ran.promoted else ran.outcome
+                why = "drift of the cooldown" if ran.waited else f"error {each.error:.1%} > {each.bound:.1%}"
+                told = (
+                    f"promoted, promises {each.promises:.1%}" if ran.promoted else ran.outcome.replace("_", " ").lower()
+                )
                 terminal.say(
-                    f"  {each.until:%Y-%m-%d}  error {each.error:.1%}, at most {each.bound:.1%} is chance: trained, ",
+                    f"  {each.until:%Y-%m-%d}  {why:<22} trained, ",
                     Styled("green" if ran.promoted else "yellow", told),
                     hang=4,
                 )
@@ -187,7 +194,7 @@ def _streams(argv: Sequence[str] | None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = [each.name for each in SOURCES]
-    parser.add_argument("--stream", choices=names, default="elec2", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--stream", choices=names, default="elec2", metavar="NAME", help="of bench/policies (elec2)")
     parser.add_argument("--chunks", type=int, default=CHUNKS, metavar="N", help=f"chunks that arrive ({CHUNKS})")
     options = parser.parse_args(argv)
     if options.chunks < 1:

@@ -75,7 +75,9 @@ class Model:
 
 def joined(chunks: Sequence[Chunk]) -> Chunk:
     """Chunks as one."""
-    return Chunk(np.concatenate([chunk.columns for chunk in chunks]), np.concatenate([chunk.labels for chunk in chunks]))
+    return Chunk(
+        np.concatenate([chunk.columns for chunk in chunks]), np.concatenate([chunk.labels for chunk in chunks])
+    )
 
 
 def learned(chunks: Sequence[Chunk]) -> Model:
@@ -174,7 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = evaluation(model, champion_at(options.champion) if options.champion else None, chunks[-options.judged :])
     np.savez(options.model_dir / MODEL_FILE, **asdict(model))
     bucket, key = _place(options.evaluation_uri)
-    _bucket_client().put_object(Bucket=bucket, Key=key, Body=json.dumps(report).encode(), ContentType="application/json")
+    _bucket_client().put_object(
+        Bucket=bucket, Key=key, Body=json.dumps(report).encode(), ContentType="application/json"
+    )
     print(f"Trained on {min(options.window, len(chunks))} of {len(chunks)} chunks: {report}")
     return 0
 

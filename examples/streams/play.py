@@ -10,7 +10,7 @@ from examples.streams.model import learned
 from examples.streams.monitor import drift_report, threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from examples.streams.model import Chunk, Model
@@ -36,6 +36,8 @@ class Ran:
     run_id: str
     outcome: str
     reason: str
+    waited: bool
+    """Whether its signal had come in a cooldown, and waited for its end."""
 
     @property
     def promoted(self) -> bool:
@@ -66,6 +68,7 @@ class Lived:
 
 def play(
     world: StreamWorld,
+    policy: Mapping[str, Any],
     chunks: Sequence[Chunk],
     first: int,
     calendar: Calendar,
@@ -75,6 +78,7 @@ def play(
 
     Args:
         world: where it serves.
+        policy: as the loop has it.
         chunks: all of the stream; those before ``first`` are there already, and the first champion is trained on them.
         first: the first chunk that arrives.
         calendar: the days of chunks.
@@ -83,7 +87,6 @@ def play(
     Yields:
         Each chunk once everything it led to has ended.
     """
-    policy = world.put_policy()
     set_clock(calendar.since(first))
     for number, chunk in enumerate(chunks[:first]):
         world.arrive(number, chunk)
@@ -103,15 +106,15 @@ def play(
             promised=promised,
         )
         # What waited for the end of a cooldown is raised by a sweep, which AWS runs every few minutes.
-        ran = _ran([*world.speak(report, until), *world.sweep()])
+        ran = (*_ran(world.speak(report, until), waited=False), *_ran(world.sweep(), waited=True))
         bound = threshold(promised, rows)
         promised = next((world.promised(run.run_id) for run in reversed(ran) if run.promoted), promised)
         yield Lived(number, until, wrong / rows, bound, ran, promised)
 
 
-def _ran(outputs: Sequence[dict[str, Any]]) -> tuple[Ran, ...]:
+def _ran(outputs: Sequence[dict[str, Any]], *, waited: bool) -> tuple[Ran, ...]:
     return tuple(
-        Ran(output["run_id"], output["outcome"], output["reason"])
+        Ran(output["run_id"], output["outcome"], output["reason"], waited)
         for output in outputs
         if output["retraining_required"] == "YES"
     )

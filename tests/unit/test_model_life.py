@@ -86,6 +86,22 @@ def test_a_promotion_ends_with_the_next_one_and_says_which_kind_that_was() -> No
     assert "12.0" in life_page(life)
 
 
+def test_promotions_are_flags_over_a_metric_on_the_days_that_it_was_measured() -> None:
+    def decided(day: int) -> dict[str, Any]:
+        threshold = {"metric": "error", "observed": 0.3, "threshold": 0.2, "ratio": 1.5}
+        at = f"2026-03-{day:02d}T00:00:00+00:00"
+        return {"kind": "decision", "decision": "OBSERVE", "decided_at": at, "signal": {"threshold": threshold}}
+
+    def promoted(day: int) -> dict[str, Any]:
+        ended = f"2026-03-{day:02d}T00:00:00+00:00"
+        return {"kind": "outcome", "run_id": f"run-{day}", "outcome": "PROMOTED", "ended_at": ended}
+
+    page = life_page(life_of("fraud", [promoted(20), decided(9), promoted(5), decided(2)]))
+    assert "1 promotion meanwhile. Dashed: the threshold. Flags: promotions." in page
+    assert page.count('y1="8"') == 1
+    assert "Flags" not in life_page(life_of("fraud", [promoted(20), decided(9), decided(2)]))
+
+
 @pytest.mark.parametrize("spoilt", [{"decided_at": None}, {"decided_at": "2026-13-45T00"}, {"kind": []}])
 def test_a_record_that_somebody_spoilt_is_not_drawn_and_stops_no_page(spoilt: dict[str, Any]) -> None:
     sound = {"kind": "decision", "decision": "HOLD", "reason": "PAUSED", "sentence": "So."}
