@@ -2,12 +2,11 @@
 
     make streams                            seven months of electricity prices
     make streams ARGS="--chunks 10"         the first 10 chunks only
-    make streams ARGS="--stream weather"    another stream of two classes
 
-No AWS account, no Docker. The first time it fetches the stream, by hash, and
-what reads it. What it leaves on this machine is the page of the model's life,
-in .demo/, and the stream, in build/. Exit status: 0 when it came to the end;
-1 when something went wrong; 2 for a wrong call.
+No AWS account, no Docker. The first time it fetches the stream, by hash. What
+it leaves on this machine is the page of the model's life, in .demo/, and the
+stream, in build/. Exit status: 0 when it came to the end; 1 when something
+went wrong; 2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.policies.packages import FetchError
-from bench.policies.streams import SOURCES, ReadError, prepare, read, source
-from examples.streams.model import Chunk
+from examples.streams import stream
 from examples.streams.play import Calendar, Lived, errors_always_retrained, errors_never_retrained, play
 from examples.streams.world import StreamWorld, WorldError
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
@@ -45,14 +43,11 @@ from ops.terminal import Column, Styled, Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from examples.streams.model import Chunk
+
 STACK: Final = "retraining-streams"
+MODEL: Final = "electricity"
 PAGE: Final = ROOT / ".demo" / "life.html"
-
-ROWS: Final = {"elec2": 96}
-"""Rows of a chunk where it is not the stream's own: of elec2 two days of half-hours."""
-
-DAYS: Final = 2
-"""That a chunk takes on the calendar."""
 
 KNOWN: Final = 14
 """Chunks that are there when the first champion is trained: four weeks."""
@@ -61,54 +56,32 @@ CHUNKS: Final = 106
 """That arrive after them: with them 240 days."""
 
 
-def chunks_of(name: str, count: int) -> list[Chunk]:
-    """The first chunks of a stream that `prepare` has fetched.
-
-    Raises:
-        WorldError: it has not so many, or more classes than two.
-    """
-    stream = read(name, 0)
-    columns = stream.features.reshape(-1, stream.features.shape[-1]).astype(np.float64)
-    labels = stream.labels.reshape(-1).astype(np.float64)
-    if set(np.unique(labels)) - {0.0, 1.0}:
-        raise WorldError(f"{name} has more than two classes, which this example's model does not tell apart.")
-    rows = ROWS.get(name, source(name).rows)
-    if len(labels) < count * rows:
-        raise WorldError(
-            f"{name} has {len(labels) // rows} chunks, {KNOWN} of them to begin with: ask for fewer with --chunks."
-        )
-    return [Chunk(columns[at : at + rows], labels[at : at + rows]) for at in range(0, count * rows, rows)]
-
-
 def coming_year() -> datetime:
     """The day on which the life begins: functions have a clock that can be set ahead, and not back."""
     return datetime(datetime.now(UTC).year + 1, 1, 1, tzinfo=UTC)
 
 
-def live(terminal: Terminal, name: str, count: int) -> None:
+def live(terminal: Terminal, count: int) -> None:
     """Have a model live on a stream, say what the loop did, and write the page of its life.
 
     Args:
         terminal: where it is said.
-        name: of the stream.
         count: chunks that arrive.
     """
     with terminal.working("having the stream here"):
-        prepare([name], (0,), lambda text: terminal.say(text))  # noqa: PLW0108 - takes more than a text
-    chunks, calendar = chunks_of(name, KNOWN + count), Calendar(coming_year(), DAYS)
+        chunks = stream.chunks(KNOWN + count)
+    calendar = Calendar(coming_year(), stream.DAYS)
     began = time.monotonic()
     with (
         TemporaryDirectory(prefix="retraining-streams-") as folder,
         EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as aws,
     ):
         os.environ.update(aws.environment)
-        terminal.say(Styled("bold", source(name).title))
+        terminal.say(Styled("bold", stream.TITLE))
         with terminal.working("deploying the loop"):
-            world = _deployed(aws, name, Path(folder))
+            world = _deployed(aws, Path(folder))
             policy = world.put_policy()
-        terminal.say(
-            f"  the loop is deployed; {name} has {KNOWN} chunks of {len(chunks[0].labels)} rows, {count} more arrive"
-        )
+        terminal.say(f"  the loop is deployed; {KNOWN} chunks of {stream.ROWS} rows are there, {count} more arrive")
         lived = _lived(terminal, play(world, policy, chunks, KNOWN, calendar, _clock_of(aws)), count)
         life = model_life(Stack(STACK, aws.region), world.model)
     PAGE.parent.mkdir(exist_ok=True)
@@ -116,11 +89,11 @@ def live(terminal: Terminal, name: str, count: int) -> None:
     _sum_up(terminal, chunks, lived, int(policy["training"]["request"]["HyperParameters"]["window"]))
     terminal.say()
     terminal.say(
-        f"{count * DAYS} days took {time.monotonic() - began:.0f} s. The life as a page: {PAGE.relative_to(ROOT)}"
+        f"{count * stream.DAYS} days took {time.monotonic() - began:.0f} s. The life as a page: {PAGE.relative_to(ROOT)}"
     )
 
 
-def _deployed(aws: EmbeddedAws, name: str, folder: Path) -> StreamWorld:
+def _deployed(aws: EmbeddedAws, folder: Path) -> StreamWorld:
     """The loop's stack, from the real template, beside what the team has."""
     s3 = aws.client("s3")
     for bucket in ("artifacts", "stream-data"):
@@ -137,12 +110,12 @@ def _deployed(aws: EmbeddedAws, name: str, folder: Path) -> StreamWorld:
     outputs = deploy(
         package(TEMPLATE, "artifacts", folder / "packaged.yaml", environment=aws.environment),
         STACK,
-        {"SageMakerExecutionRoleArn": role_arn, "DefaultModel": name},
+        {"SageMakerExecutionRoleArn": role_arn, "DefaultModel": MODEL},
         bucket="artifacts",
         environment=aws.environment,
     )
     return StreamWorld(
-        aws.client, model=name, data_bucket="stream-data", role_arn=role_arn, image=IMAGE, outputs=outputs
+        aws.client, model=MODEL, data_bucket="stream-data", role_arn=role_arn, image=IMAGE, outputs=outputs
     )
 
 
@@ -193,12 +166,10 @@ def _streams(argv: Sequence[str] | None) -> int:
         epilog=rest,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [each.name for each in SOURCES]
-    parser.add_argument("--stream", choices=names, default="elec2", metavar="NAME", help="of bench/policies (elec2)")
     parser.add_argument("--chunks", type=int, default=CHUNKS, metavar="N", help=f"chunks that arrive ({CHUNKS})")
     options = parser.parse_args(argv)
-    if options.chunks < 1:
-        parser.error("--chunks takes a number from 1 on")
+    if not 1 <= options.chunks <= stream.CHUNKS - KNOWN:
+        parser.error(f"--chunks takes a number from 1 to {stream.CHUNKS - KNOWN}")
     terminal = Terminal()
     # Nobody's profile, session or endpoint of one service decides where the calls go.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -208,11 +179,10 @@ def _streams(argv: Sequence[str] | None) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     try:
-        live(terminal, options.stream, options.chunks)
+        live(terminal, options.chunks)
     except (
         WorldError,
         FetchError,
-        ReadError,
         DeploymentError,
         package_zip.PackageError,
         EmbeddedAwsError,

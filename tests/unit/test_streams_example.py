@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from examples.streams import __main__ as command
 from examples.streams import model, monitor
+from examples.streams import stream as stream_read
 from examples.streams.model import Chunk
 from examples.streams.play import Calendar, errors_always_retrained, errors_never_retrained
 from examples.streams.world import StreamWorld
@@ -133,6 +135,20 @@ def test_the_yardsticks_know_no_chunk_before_it_comes() -> None:
     assert [round(always[at]) for at in (0, 1, 2, 4, 5)] == [0, 0, 1, 0, 0]
 
 
+def test_chunks_of_the_stream_are_its_rows_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{number / 1000},0.5,{number % 2}" for number in range(300)]
+    with zipfile.ZipFile(tmp_path / "package.whl", "w") as package:
+        package.writestr(stream_read.TABLE, "\n".join(["period,price,target", *rows]))
+
+    def fetched(packages: Any, *_: Any, **__: Any) -> dict[str, Path]:
+        return {each.name: tmp_path / "package.whl" for each in packages}
+
+    monkeypatch.setattr(stream_read, "fetch", fetched)
+    one, two = stream_read.chunks(2)
+    assert (one.columns.shape, one.columns[0, 0], two.columns[0, 0]) == ((96, 2), 0.0, 0.096)
+    assert (one.labels[:3].tolist(), len(two.labels)) == ([0.0, 1.0, 0.0], 96)
+
+
 def test_a_chunk_ends_when_the_next_begins() -> None:
     calendar = Calendar(SINCE, 2)
     assert (calendar.since(0), calendar.since(3)) == (SINCE, SINCE + timedelta(days=6))
@@ -148,7 +164,7 @@ def test_the_policy_is_one_that_the_loop_takes() -> None:
 
     world = StreamWorld(
         lambda _: Bucket(),
-        model="elec2",
+        model="electricity",
         data_bucket="team",
         role_arn="arn:aws:iam::111122223333:role/model",
         image="image",
@@ -156,11 +172,11 @@ def test_the_policy_is_one_that_the_loop_takes() -> None:
     )
     assert world.put_policy()["promotion"]["endpoint"] == world.endpoint
     ((key, body),) = written.items()
-    assert (key, policy_findings("elec2.json", body)) == ("policies/elec2.json", ())
+    assert (key, policy_findings("electricity.json", body)) == ("policies/electricity.json", ())
 
 
 def test_a_wrong_call_and_help_say_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    for wrong in (["--stream", "none"], ["--chunks", "0"]):
+    for wrong in (["--stream", "none"], ["--chunks", "0"], ["--chunks", "459"]):
         with pytest.raises(SystemExit) as left:
             command.main(wrong)
         assert left.value.code == 2
