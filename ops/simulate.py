@@ -174,15 +174,8 @@ def simulate(
     if file is not None and policy_file is None:
         raise CallError("A file of signals needs a policy to try: --policy FILE.")
     stated = Stated(training_hours, answer_hours, promoted)
-    settings = settings_of(stack)
-    tried = [
-        (_name(each), policy_of(each, "", settings, option))
-        for each, option in ((compare_file, "--compare"), (policy_file, "--policy"))
-        if each is not None
-    ]
+    tried = _tried(stack, compare_file, policy_file, beside_defaults=file is not None and compare_file is None)
     if file is not None:
-        if compare_file is None:
-            tried.insert(0, (NO_FILE, policy_of(None, tried[0][1].model, settings)))
         found = of_file(terminal, file, tried, stated, slots=slots, jobs=jobs, price=price)
     elif len({policy.model for _, policy in tried}) > 1 and not every_model:
         of = " and ".join(f"{name} of {policy.model}" for name, policy in tried)
@@ -208,8 +201,19 @@ def settings_of(stack: Stack | None) -> Settings:
     return replace(settings, training_pipeline_arn=STAND_IN)
 
 
-def _name(file: Path) -> str:
-    return file.name
+def _tried(
+    stack: Stack | None, compare_file: Path | None, policy_file: Path | None, *, beside_defaults: bool
+) -> list[tuple[str, Policy]]:
+    """Policies with their names. Without one no parameter is asked for: a history is decided again by whoever may read records."""
+    files = [(file, option) for file, option in ((compare_file, "--compare"), (policy_file, "--policy")) if file]
+    if not files:
+        return []
+    settings = settings_of(stack)
+    alike = len({file.name for file, _ in files}) < len(files)
+    tried = [(str(file) if alike else file.name, policy_of(file, "", settings, option)) for file, option in files]
+    if beside_defaults:
+        tried.insert(0, (NO_FILE, policy_of(None, tried[0][1].model, settings)))
+    return tried
 
 
 # A file of signals.

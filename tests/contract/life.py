@@ -437,6 +437,7 @@ class World:
         session, name = self.recorders[REVIEWER].listen(boto3.Session()), self.stack.name
         bucket = AutomationBucket(session.client("s3"), name("AutomationBucket"))
         return SimpleNamespace(
+            name="retraining",
             place=Place("retraining", "us-east-1"),
             parameters={"ApprovalAccess": "LINK"},
             outputs={"OperationsTopicArn": "arn:operations", "StateMachineArn": MACHINE},
@@ -1028,6 +1029,7 @@ def play_reviewed(world: World) -> None:
         ("explain", serving.name),
         ("explain", asked_run.name),
         ("explain", serving.execution_arn),
+        ("simulate", "--stack", "retraining"),
     ):
         world.outside.doing = f"retraining {asked[0]}"
         with patch("ops.invocation.Stack", lambda *_: stack), redirect_stdout(io.StringIO()):

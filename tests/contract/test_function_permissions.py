@@ -314,7 +314,7 @@ def test_a_function_speaks_on_the_bus_under_the_loops_name_only(life: World, fun
 
 
 def test_what_the_commands_of_reviewers_read_is_allowed(life: World) -> None:
-    """Make status, waits, history, explain and verify-audit: each as written, on a table where much goes on."""
+    """Make status, waits, history, explain, simulate and verify-audit: each as written, on a table where much goes on."""
     bucket = life.stack.arn("AutomationBucket")
     calls = life.recorders[REVIEWER].calls
     policies = [life.stack.resources["ReviewerPolicy"]["Properties"]["PolicyDocument"]]

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from ops import cli
+from ops.simulate import FOLDERS
+from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop
+
+REASONS: Final = {
+    "COALESCE COOLDOWN": 1, "HOLD PAUSED": 1, "OBSERVE BELOW_ACTION": 1, "RETRAIN GUARDS_PASSED": 1,
+}  # fmt: skip
+"""Decisions of the story that is decided again."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +91,32 @@ def test_a_history_is_whole_until_somebody_deletes_edits_and_adds(
     assert "BROKEN" in out
     for key in (verdict, added, f"decisions/{model}//x.json"):
         loop.remove(key)  # the other stories' records are looked at
+
+
+def test_decisions_of_a_stack_come_out_again_byte_for_byte_from_its_table_and_from_a_copy_of_its_bucket(
+    loop: Loop, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loop.model(cooldown_hours=6)
+    loop.run(loop.drift(model, observed=0.25))
+    assert loop.run(loop.drift(model)).output["outcome"] == "PROMOTED"
+    loop.operate({"action": "pause", "scope": f"model:{model}", "reason": "incident"})
+    loop.run(loop.drift(model))
+    loop.operate({"action": "unpause", "scope": f"model:{model}"})
+    loop.run(loop.drift(model))
+    policy = f"policies/{model}.json"
+    for key in (policy, *(key for kind in FOLDERS for key in loop.keys(f"{kind}/{model}/"))):
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(loop.read_bytes(key))
+    # Other stories of the stack spoil their own records.
+    monkeypatch.setattr(HistoryTable, "models", lambda _: [model])
+    stack = ("--stack", loop.stack)
+    for whose in (stack, (*stack, "--history", str(tmp_path)), ("--history", str(tmp_path))):
+        for tried in ((), ("--policy", str(tmp_path / policy))):
+            capsys.readouterr()
+            assert cli.main(["simulate", *whose, *tried, "--json"]) == 0
+            told = json.loads(capsys.readouterr().out)
+            assert told["reproduced"] == {"same": 4, "recorded": 4, "first": None, "findings": []}
+            assert [each["reasons"] for each in told["policies"]] == [REASONS] * (1 + bool(tried))
 
 
 def test_a_wrong_call_says_what_is_wrong_with_it(capsys: pytest.CaptureFixture[str]) -> None:

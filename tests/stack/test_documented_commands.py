@@ -195,8 +195,10 @@ class Story:
         if command.startswith("retraining ") and stack_of(command.split()[1]):
             text += f" --stack {self._loop.stack}"
         if command.startswith("retraining verify-audit") and "--model" not in text:
-            # Other stories of the stack spoil their own records.
+            # Other stories of the stack spoil their own records; so it is with copies below.
             text += f" --model {self.model}"
+        if command.startswith("aws s3 sync"):
+            text += f" --exclude '*' --include '*/{self.model}/*'"
         return text
 
     def done(self, command: str) -> int:
