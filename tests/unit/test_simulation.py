@@ -615,6 +615,12 @@ def test_a_copy_of_a_bucket_is_decided_again_and_under_another_policy(
     assert tried["beside"]["avoided"] == then["started"] - 1
     assert tried["models_started"] == {"fraud": 1}
     assert "<svg" in page.read_text()
+    hostile = tmp_path / '<b id="x">\x1b[31m.json'
+    hostile.write_text(Path(seldom).read_text())
+    said(capsys, "--history", str(copied), "--policy", str(hostile), "--out", str(page))
+    assert "<b id=" not in page.read_text()
+    assert 'b id="x"' not in page.read_text()
+    assert "\x1b" not in page.read_text()
     everywhere = said(capsys, "--history", str(copied), "--policy", seldom, "--every-model")[1]
     assert everywhere["policies"][1]["models"] == 5
 
@@ -656,6 +662,13 @@ def test_a_link_that_is_not_in_the_table_is_a_finding_and_ends_what_is_known(wor
     history = history_of("fraud", [link for link in links if link.sequence != 2], [])
     assert history.findings == ("record 2 is missing",)
     assert len(history.steps) == 1
+
+
+def test_two_files_of_one_name_are_told_apart(copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old").mkdir()
+    named = policy_file(tmp_path), policy_file(tmp_path / "old", cooldown_hours=9)
+    found = said(capsys, "--history", str(copied), "--policy", named[0], "--compare", named[1])[1]
+    assert [each["policy"] for each in found["policies"]] == ["in force then", named[1], named[0]]
 
 
 def test_policies_of_two_models_are_not_held_beside_each_other(

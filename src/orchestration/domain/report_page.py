@@ -148,10 +148,10 @@ def cell(value: str | None, limit: int = CELL_SHOWN) -> str:
 
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left_out: int = 0) -> str:
-    """A table of cells that are HTML already; the first of a row names it."""
+    """A table of cells that are HTML already, under columns that are text; the first of a row names it."""
     if left_out:
         caption = f"{caption}; {left_out:,} more left out"
-    head = "".join(f'<th scope="col" role="columnheader">{column}</th>' for column in columns)
+    head = "".join(f'<th scope="col" role="columnheader">{html(column)}</th>' for column in columns)
     body = "".join(
         f'<tr role="row"><th scope="row" role="rowheader"><span>{row[0]}</span></th>'
         + "".join(map(_td, columns[1:], row[1:]))
@@ -166,7 +166,7 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], l
 
 
 def _td(column: str, cell: str) -> str:
-    label = f'role="cell" data-label="{column}"'
+    label = f'role="cell" data-label="{html(column)}"'
     if cell.startswith("<svg"):
         return f'<td class="plot" {label}>{cell}</td>'
     return f'<td class="figure" {label}><span>{cell}</span></td>'
