@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ops.audit.records import STRANGE
 from ops.call import PREFIX
 from ops.given_files import default_settings
 from ops.given_policies import policy_of
@@ -289,7 +290,7 @@ def _copied(folder: Path) -> Iterator[History]:
 
 def _objects(folder: Path, chain: str) -> Iterator[tuple[str, bytes]]:
     for each in FOLDERS:
-        for path in sorted((folder / each / chain).rglob("*.json")):
+        for path in sorted(path for path in (folder / each / chain).rglob("*.json") if path.is_file()):
             yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
@@ -309,7 +310,7 @@ def _of_histories(
 ) -> Simulated:
     """Each model's history after the other, so that one of them is in memory at a time."""
     then: dict[str, ModelTally] = {}
-    others: list[dict[str, ModelTally]] = [{} for _ in tried]
+    tallies: list[dict[str, ModelTally]] = [{} for _ in tried]
     checks, seen, left_out = list[Reproduced](), list[str](), 0
     findings: list[str] = []
     with terminal.aside.progress("Models") as step:
@@ -320,16 +321,23 @@ def _of_histories(
             if not history.decisions:
                 continue
             seen.append(history.model)
-            tally, check = reproduce(history, stated, until=history.until)
-            checks.append(check)
             wanted = [
                 number for number, (_, policy) in enumerate(tried) if every_model or policy.model == history.model
             ]
+            policies = [replace(tried[number][1], model=history.model) for number in wanted]
+            try:
+                tally, check = reproduce(history, stated, until=history.until)
+                others = [simulate_history(history, policy, stated, until=history.until) for policy in policies]
+            except STRANGE as error:
+                findings.append(
+                    f"{history.model}: a record holds what nothing can be decided on ({type(error).__name__})"
+                )
+                continue
+            checks.append(check)
             if wanted or not tried:
                 then[history.model] = tally
-            for number in wanted:
-                policy = replace(tried[number][1], model=history.model)
-                others[number][history.model] = simulate_history(history, policy, stated, until=history.until)
+            for number, other in zip(wanted, others, strict=True):
+                tallies[number][history.model] = other
     unread = f": {'; '.join(findings[:3])}" if findings else ""
     if not seen:
         raise OperatorError(f"{source} has no decision that could be made again{unread}.")
@@ -349,7 +357,7 @@ def _of_histories(
     outcomes = [Outcome(summary(IN_FORCE, list(then.values()), price), then)]
     outcomes += [
         Outcome(summary(name, list(models.values()), price), models)
-        for (name, _), models in zip(tried, others, strict=True)
+        for (name, _), models in zip(tried, tallies, strict=True)
     ]
     said = [WHAT_IF] if tried else []
     if tried:

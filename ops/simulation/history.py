@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -281,16 +281,18 @@ class HistoryWorld:
 
     def __init__(self, history: History, stated: Stated, policy: Policy | None) -> None:
         self._history, self._stated, self._policy = history, stated, policy
-        self._in_force = history.decisions[0].policy if history.decisions else policy
-        self._decisions = {each.link.sequence: each for each in history.decisions}
-        self._raised = [each for each in history.decisions if each.signal.source is SignalSource.PENDING]
+        self._decided = history.decisions
+        self._decided_at = [each.at for each in self._decided]
+        self._in_force = self._decided[0].policy if self._decided else policy
+        self._decisions = {each.link.sequence: each for each in self._decided}
+        self._raised = [each for each in self._decided if each.signal.source is SignalSource.PENDING]
         self._raised_at = [each.at for each in self._raised]
         runs = [run for run in history.runs.values() if run.began is not None]
         self._asked = [run for run in runs if run.asked_people and _answered(run) is not None]
         self._trained = [run for run in runs if run.trained and not _goes_back(run)]
         ended = history.runs.keys()
         self._going_on = {
-            each.run_id for each in history.decisions if each.decision.begins_run and each.run_id not in ended
+            each.run_id for each in self._decided if each.decision.begins_run and each.run_id not in ended
         }
         answered = (history.begins.answered or {}).values()
         self._untold = self._going_on | {each["run"] for each in answered}
@@ -347,16 +349,18 @@ class HistoryWorld:
         place = bisect_left(self._raised_at, at)
         if place < len(self._raised) and self._raised_at[place] - at < SWEPT:
             return self._raised[place].asked
-        return Asked(at, f"{model}-{at:%Y%m%dT%H%M%S}", self._sequence(at), self._outside(model, at))
+        return self._asked_at(model, at)
 
-    def _sequence(self, at: datetime) -> int:
-        return max((each.link.sequence for each in self._history.decisions if each.at <= at), default=0)
-
-    def _outside(self, model: str, at: datetime) -> Outside:
-        before = [each for each in self._history.decisions if each.at <= at]
-        known = before[-1].asked.outside if before else Outside()
+    def _asked_at(self, model: str, at: datetime) -> Asked:
+        """A sweep's question at a time at which none is on record; what is outside is as it was when something was decided last."""
+        place = bisect_right(self._decided_at, at)
+        known, sequence = Outside(), 0
+        if place:
+            before = self._decided[place - 1]
+            known, sequence = before.asked.outside, before.link.sequence
         switches = switches_over(self.switches(model, at), model, SignalSource.PENDING)
-        return replace(known, kill_switches=switches, foreign_findings=(), rollback_finding=None)
+        outside = replace(known, kill_switches=switches, foreign_findings=(), rollback_finding=None)
+        return Asked(at, f"{model}-{at:%Y%m%dT%H%M%S}", sequence, outside)
 
     def switches(self, model: str, at: datetime) -> tuple[KillSwitch, ...]:
         """Those thrown and not lifted by then."""

@@ -656,6 +656,22 @@ def test_a_record_that_cannot_be_read_is_an_answer_of_no(
     assert "has no decision on fraud: fraud: record 1 is missing" in found["error"]
 
 
+def test_a_record_that_nothing_can_be_decided_on_is_a_finding_and_leaves_the_other_models(
+    copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_strange_numbers(history: History, *more: Any, **named: Any) -> Any:
+        first = history.decisions[0]
+        forged = replace(first, policy=replace(first.policy, critical_ratio={}))  # type: ignore[arg-type] - as forged
+        steps = (forged, *history.steps[1:]) if history.model == "fraud" else history.steps
+        return reproduce(replace(history, steps=steps), *more, **named)
+
+    (copied / "decisions" / "fraud" / "folder.json").mkdir()
+    monkeypatch.setattr("ops.simulate.reproduce", of_strange_numbers)
+    status, found = said(capsys, "--history", str(copied))
+    assert (status, found["policies"][0]["models"]) == (1, 4)
+    assert found["reproduced"]["findings"] == ["fraud: a record holds what nothing can be decided on (TypeError)"]
+
+
 def test_a_link_that_is_not_in_the_table_is_a_finding_and_ends_what_is_known(world: World) -> None:
     stories.baking(world)
     links = chain_of(world, "fraud").links
