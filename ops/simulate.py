@@ -282,7 +282,9 @@ def _copied(folder: Path) -> Iterator[History]:
         raise CallError(
             f"--history {folder} has no records: a copy of the AutomationBucket has decisions/, manifests/ and evidence/."
         )
-    pauses = _pauses(read_chain(LOOP, _objects(folder, LOOP)).links)
+    loop = read_chain(LOOP, _objects(folder, LOOP))
+    pauses = _pauses(loop.links)
+    yield history_of(LOOP, (), (), loop.findings)
     for model in models:
         chain = read_chain(model, _objects(folder, model))
         yield history_of(model, chain.links, pauses, chain.findings)

@@ -661,7 +661,7 @@ def test_a_record_that_nothing_can_be_decided_on_is_a_finding_and_leaves_the_oth
 ) -> None:
     def of_strange_numbers(history: History, *more: Any, **named: Any) -> Any:
         first = history.decisions[0]
-        forged = replace(first, policy=replace(first.policy, critical_ratio={}))  # type: ignore[arg-type] - as forged
+        forged = replace(first, policy=replace(first.policy, critical_ratio={}))  # type: ignore[arg-type]  # as forged
         steps = (forged, *history.steps[1:]) if history.model == "fraud" else history.steps
         return reproduce(replace(history, steps=steps), *more, **named)
 
@@ -670,6 +670,15 @@ def test_a_record_that_nothing_can_be_decided_on_is_a_finding_and_leaves_the_oth
     status, found = said(capsys, "--history", str(copied))
     assert (status, found["policies"][0]["models"]) == (1, 4)
     assert found["reproduced"]["findings"] == ["fraud: a record holds what nothing can be decided on (TypeError)"]
+
+
+def test_a_switch_over_all_models_whose_record_is_missing_is_a_finding(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    min((copied / "evidence" / LOOP).rglob("*.json")).unlink()
+    status, found = said(capsys, "--history", str(copied))
+    assert status == 1
+    assert found["reproduced"]["findings"][0].startswith("_loop: record 1 is missing")
 
 
 def test_a_link_that_is_not_in_the_table_is_a_finding_and_ends_what_is_known(world: World) -> None:
