@@ -74,7 +74,7 @@ TRAINING_SEED, FRESH_SEED, MILD_SEED = 7, 101, 202
 
 
 class WorldError(Exception):
-    """A job of the example failed; the message holds SageMaker's reason."""
+    """Something of an example did not come about, such as a job; the message says what, with SageMaker's reason."""
 
 
 @dataclass(frozen=True)

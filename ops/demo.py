@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,8 +26,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.__main__ import AWS_STAYS_INSIDE
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError, wait_until
 from ops import package_zip
@@ -36,14 +33,15 @@ from ops.creditcard_world import ENDPOINT, FRESH_ROWS, FRESH_SEED, MILD_SEED, MO
 from ops.desktop import has_desktop, opened
 from ops.heard_signals import heard
 from ops.invocation import finished
+from ops.own_aws import played
 from ops.project import ROOT, TEMPLATE
 from ops.review.desk import Cast, Desk
 from ops.review.pages import path_to
 from ops.review.reading import SignedIn
 from ops.review.server import PageServer
 from ops.review.visit import Visitor
-from ops.stack import OperatorError, Stack
-from ops.stack_deployment import DeploymentError, deploy, package
+from ops.stack import Stack
+from ops.stack_deployment import deploy, package
 from ops.terminal import Column, Styled, Terminal
 from orchestration.domain.run_report import LANES, PriceShown, shown_total
 from orchestration.domain.votes import COMMENT_LIMIT, Answer
@@ -736,34 +734,14 @@ def _demo(argv: Sequence[str] | None) -> int:
     parser.add_argument("--verbose", action="store_true", help="log every call the embedded AWS gets")
     options = parser.parse_args(argv)
     terminal = Terminal()
-    # Nobody's profile, session or endpoint of one service decides where the demo's calls go.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    # A kill and a terminal that is closed end it as Ctrl-C does: with nothing left. nohup has it outlive its terminal.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
     asks = sys.stdin.isatty() and terminal.is_terminal and not options.yes
     story = Story(terminal)
-    try:
+
+    def play() -> int:
         run_demo(story, yes=not asks, keep=options.keep, verbose=options.verbose)
-    except (
-        WorldError,
-        DeploymentError,
-        package_zip.PackageError,
-        EmbeddedAwsError,
-        OperatorError,
-        BotoCoreError,
-        ClientError,
-    ) as error:
-        terminal.say()
-        terminal.say(Styled("red", "The demo stopped:"), f" {error}")
-        return 1
-    except KeyboardInterrupt:
-        terminal.say()
-        terminal.say("Stopped; everything the demo started has ended.")
-        return 130
-    return int(bool(story.failures))
+        return int(bool(story.failures))
+
+    return played(play, terminal, "the demo")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

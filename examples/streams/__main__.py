@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -23,21 +22,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.policies.packages import FetchError
 from examples.streams import stream
 from examples.streams.play import Calendar, Lived, errors_always_retrained, errors_never_retrained, play
-from examples.streams.world import StreamWorld, WorldError
-from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
+from examples.streams.world import StreamWorld
+from local.embedded_aws import EmbeddedAws
 from ops import package_zip
 from ops.creditcard_world import IMAGE
 from ops.invocation import finished
 from ops.life_page import life_page
+from ops.own_aws import played
 from ops.project import ROOT, TEMPLATE
 from ops.report import model_life
-from ops.stack import OperatorError, Stack
-from ops.stack_deployment import DeploymentError, deploy, package
+from ops.stack import Stack
+from ops.stack_deployment import deploy, package
 from ops.terminal import Column, Styled, Terminal
 
 if TYPE_CHECKING:
@@ -61,8 +59,8 @@ def coming_year() -> datetime:
     return datetime(datetime.now(UTC).year + 1, 1, 1, tzinfo=UTC)
 
 
-def live(terminal: Terminal, count: int) -> None:
-    """Have a model live on a stream, say what the loop did, and write the page of its life.
+def live(terminal: Terminal, count: int) -> int:
+    """Have a model live on a stream, say what the loop did, and write the page of its life; gives the exit status.
 
     Args:
         terminal: where it is said.
@@ -91,6 +89,7 @@ def live(terminal: Terminal, count: int) -> None:
     terminal.say(
         f"{count * stream.DAYS} days took {time.monotonic() - began:.0f} s. The life as a page: {PAGE.relative_to(ROOT)}"
     )
+    return 0
 
 
 def _deployed(aws: EmbeddedAws, folder: Path) -> StreamWorld:
@@ -171,32 +170,7 @@ def _streams(argv: Sequence[str] | None) -> int:
     if not 1 <= options.chunks <= stream.CHUNKS - KNOWN:
         parser.error(f"--chunks takes a number from 1 to {stream.CHUNKS - KNOWN}")
     terminal = Terminal()
-    # Nobody's profile, session or endpoint of one service decides where the calls go.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    # A kill and a terminal that is closed end it as Ctrl-C does: with nothing left.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-    try:
-        live(terminal, options.chunks)
-    except (
-        WorldError,
-        FetchError,
-        DeploymentError,
-        package_zip.PackageError,
-        EmbeddedAwsError,
-        OperatorError,
-        BotoCoreError,
-        ClientError,
-    ) as error:
-        terminal.say(Styled("red", "Stopped:"), f" {error}")
-        return 1
-    except KeyboardInterrupt:
-        terminal.say()
-        terminal.say("Stopped; everything that was started has ended.")
-        return 130
-    return 0
+    return played(lambda: live(terminal, options.chunks), terminal, "the life")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,8 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from bench.policies.packages import FOLDER, fetch, wanted
+from bench.policies.packages import FOLDER, FetchError, fetch, wanted
 from examples.streams.model import Chunk
+from ops.creditcard_world import WorldError
 
 PACKAGE: Final = "scikit-multiflow"
 TABLE: Final = "skmultiflow/data/datasets/elec.csv"
@@ -34,9 +35,16 @@ def chunks(count: int) -> list[Chunk]:
         count: at most ``CHUNKS``.
 
     Raises:
-        FetchError: the package could not be had.
+        WorldError: the package could not be had.
     """
-    file = fetch(tuple(each for each in wanted() if each.name == PACKAGE), FOLDER, step=lambda _: None)[PACKAGE]
+    try:
+        file = fetch(tuple(each for each in wanted() if each.name == PACKAGE), FOLDER, step=lambda _: None)[PACKAGE]
+    except FetchError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise WorldError(
+            f"The package that the stream comes with is fetched once, and pip reached no index that has it: {said}. "
+            "To name one: PIP_INDEX_URL."
+        ) from error
     with zipfile.ZipFile(file) as package:
         text = package.read(TABLE).decode()
     table = np.loadtxt(io.StringIO(text), delimiter=",", skiprows=1, max_rows=count * ROWS)

@@ -13,6 +13,7 @@ import numpy as np
 
 from examples.creditcard import sourcedir
 from local.embedded_aws import wait_until
+from ops.creditcard_world import WorldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,10 +27,6 @@ HERE: Final = Path(__file__).parent
 SERVER: Final = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
 PATIENCE_SECONDS: Final = 90.0
 """How long a training or a run may take, on a machine with other things to do."""
-
-
-class WorldError(Exception):
-    """Something of the example did not come about; the message says what."""
 
 
 class StreamWorld:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import tarfile
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.policies.packages import FetchError
 from examples.streams import __main__ as command
 from examples.streams import model, monitor
 from examples.streams import stream as stream_read
@@ -147,6 +150,22 @@ def test_chunks_of_the_stream_are_its_rows_in_their_order(tmp_path: Path, monkey
     one, two = stream_read.chunks(2)
     assert (one.columns.shape, one.columns[0, 0], two.columns[0, 0]) == ((96, 2), 0.0, 0.096)
     assert (one.labels[:3].tolist(), len(two.labels)) == ([0.0, 1.0, 0.0], 96)
+
+
+def test_a_stream_that_cannot_be_fetched_says_what_pip_said_last_and_what_helps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise FetchError("it could not be fetched: WARNING: Retrying\nERROR: No matching distribution found")
+
+    monkeypatch.setattr(stream_read, "fetch", refused)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert command.main(["--chunks", "1"]) == 1
+    said_of_it = " ".join(capsys.readouterr().out.split())
+    assert "The life stopped: The package" in said_of_it
+    assert "ERROR: No matching distribution found. To name one: PIP_INDEX_URL." in said_of_it
+    assert "Retrying" not in said_of_it
 
 
 def test_a_chunk_ends_when_the_next_begins() -> None:
