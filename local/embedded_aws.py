@@ -17,6 +17,7 @@ import tempfile
 import time
 import urllib.request
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -235,9 +236,10 @@ class EmbeddedAws:
         """Make no further call fail; ``reset`` does so too."""
         self._send("DELETE", CONTROL_PATH, None)
 
-    def set_clock_ahead(self, seconds: float) -> None:
-        """Have functions and SageMaker go by a clock that is so many seconds ahead; 0, and ``reset``, set it back."""
-        self._send("POST", CLOCK_PATH, {"ahead_seconds": seconds})
+    def set_clock(self, moment: datetime) -> None:
+        """Set the clock that functions and SageMaker go by to a moment to come; it goes on from there, until ``reset``."""
+        ahead = (moment - datetime.now(UTC)) / timedelta(seconds=1)
+        self._send("POST", CLOCK_PATH, {"ahead_seconds": ahead})
 
     def functions_running(self) -> int:
         """Say how many invocations of Lambda functions go on."""

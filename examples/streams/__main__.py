@@ -16,7 +16,8 @@ import json
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,7 @@ from ops.stack_deployment import deploy, package
 from ops.terminal import Column, Styled, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from examples.streams.model import Chunk
 
@@ -80,10 +81,14 @@ def live(terminal: Terminal, count: int) -> int:
             world = _deployed(aws, Path(folder))
             policy = world.put_policy()
         terminal.say(f"  the loop is deployed; {KNOWN} chunks of {stream.ROWS} rows are there, {count} more arrive")
-        lived = _lived(terminal, play(world, policy, chunks, KNOWN, calendar, _clock_of(aws)), count)
+        lived = _lived(terminal, play(world, policy, chunks, KNOWN, calendar, aws.set_clock), count)
         life = model_life(Stack(STACK, aws.region), world.model)
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(life_page(life), encoding="utf-8")
+    terminal.say()
+    decided = sum((Counter(day.decided) for day in life.days), Counter[str]())
+    counted = ", ".join(f"{times} {decision}" for decision, times in decided.most_common())
+    terminal.say(f"{life.signals} signals: {counted}")
     _sum_up(terminal, chunks, lived, int(policy["training"]["request"]["HyperParameters"]["window"]))
     terminal.say()
     terminal.say(
@@ -116,10 +121,6 @@ def _deployed(aws: EmbeddedAws, folder: Path) -> StreamWorld:
     return StreamWorld(
         aws.client, model=MODEL, data_bucket="stream-data", role_arn=role_arn, image=IMAGE, outputs=outputs
     )
-
-
-def _clock_of(aws: EmbeddedAws) -> Callable[[datetime], None]:
-    return lambda moment: aws.set_clock_ahead((moment - datetime.now(UTC)) / timedelta(seconds=1))
 
 
 def _lived(terminal: Terminal, played: Iterator[Lived], count: int) -> list[Lived]:

@@ -47,7 +47,7 @@ def ahead(moment: str) -> float:
 def test_a_function_that_runs_already_lives_in_the_days_to_come_and_signs_its_calls_there(account: Account) -> None:
     account.function("tells", TELLS)
     before = asked(account)
-    account.aws.set_clock_ahead(400 * DAY)
+    account.aws.set_clock(datetime.now(UTC) + timedelta(days=400))
     after = asked(account)
 
     assert ahead(before["now"]) == pytest.approx(0, abs=30)
@@ -66,7 +66,7 @@ def test_what_sagemaker_writes_of_jobs_is_of_that_day_until_a_reset(account: Acc
         account.sagemaker.create_training_job(**request)
         return str(account.sagemaker.describe_training_job(TrainingJobName=name)["CreationTime"].isoformat())
 
-    account.aws.set_clock_ahead(3 * DAY)
+    account.aws.set_clock(datetime.now(UTC) + timedelta(days=3))
     assert ahead(created("later")) == pytest.approx(3 * DAY, abs=30)
     account.aws.reset()
     assert json.loads(account.aws._send("GET", CLOCK_PATH, None)) == {"ahead_seconds": 0.0}

@@ -54,11 +54,7 @@ def test_a_stream_that_turns_is_heard_trained_on_and_served_on_days_of_its_own(
     world.put_policy(cooldown_hours=36, training=policy["training"])
     chunks = [chunk(number, turned=number in {3, 5}) for number in range(6)]
     tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-
-    def set_clock(moment: datetime) -> None:
-        loop.aws.set_clock_ahead((moment - datetime.now(UTC)) / timedelta(seconds=1))
-
-    lived = list(play(world, policy, chunks, KNOWN, Calendar(tomorrow, 1), set_clock))
+    lived = list(play(world, policy, chunks, KNOWN, Calendar(tomorrow, 1), loop.aws.set_clock))
 
     # It turns, is trained on the day that turned, and is good again; it turns back in the cooldown, which is waited for.
     # It turns, and is learned. It turns back for a day in the cooldown, whose end that waits for; then nothing is to be gained.
