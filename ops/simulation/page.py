@@ -141,7 +141,10 @@ def page(found: Simulated) -> str:
     rows = [[cell(column) for column in row] for row in measures(summaries)]
     body = notice + part("policies", "Policies side by side", table("Over all models", columns, rows))
     body += part("models", "Model by model", _timelines(found))
-    return document("What would have happened", f"Simulation of {found.source}", body, "Nothing of this took place.")
+    took_place = (
+        "Nothing of this took place." if found.reproduced is None else "Only what was in force then took place."
+    )
+    return document("What would have happened", f"Simulation of {found.source}", body, took_place)
 
 
 def _timelines(found: Simulated) -> str:

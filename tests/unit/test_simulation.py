@@ -615,6 +615,7 @@ def test_a_copy_of_a_bucket_is_decided_again_and_under_another_policy(
     assert tried["beside"]["avoided"] == then["started"] - 1
     assert tried["models_started"] == {"fraud": 1}
     assert "<svg" in page.read_text()
+    assert "Only what was in force then took place." in page.read_text()
     hostile = tmp_path / '<b id="x">\x1b[31m.json'
     hostile.write_text(Path(seldom).read_text())
     said(capsys, "--history", str(copied), "--policy", str(hostile), "--out", str(page))
