@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ops.stack import OperatorError
 from orchestration.domain.contracts import Severity, SignalKind, SignalSource
-from orchestration.domain.json_values import model_name, number
+from orchestration.domain.json_values import members, model_name, number
 from orchestration.domain.signal import Signal, Threshold
 from orchestration.domain.signals.plain_report import HIGHER_IS_WORSE, LOWER_IS_WORSE, SEVERITIES
 
@@ -72,12 +72,13 @@ def read_signals(
                 f"{name}, line {place}: {at.isoformat()} is before the line above it, {last.isoformat()}: "
                 "sort the file by `at`."
             )
-        last, model = at, str(given.get("model"))
+        last, named = at, given.get("model")
+        model = named if isinstance(named, str) else ""
         taken = wanted.get(model)
         if taken is None:
-            if model_name(given.get("model")) is None:
+            if model_name(model) is None:
                 said = "1 to 63 letters, digits and inner hyphens, the name of a policy file"
-                raise OperatorError(f"{name}, line {place}: `model` is {_shown(given.get('model'))}: {said}.")
+                raise OperatorError(f"{name}, line {place}: `model` is {_shown(named)}: {said}.")
             taken = wanted[model] = takes(model)
         if taken:
             signal = _signal(given, model, place)
@@ -89,12 +90,16 @@ def read_signals(
 A_TIME: Final = "a time with its zone from 1970 to 2999, as 2026-03-02T12:00:00Z"
 
 
+DECODER: Final = json.JSONDecoder(object_pairs_hook=members)
+"""Made once, since ``json.loads`` would make it for each line."""
+
+
 def _object(line: str) -> dict[str, Any] | str:
     """A line's object; or what is wrong with it."""
     if len(line) > LINE_LIMIT:
         return f"it has more than {LINE_LIMIT:,} characters."
     try:
-        given = json.loads(line)
+        given = DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         return f"it is not JSON: {str(error)[:120]}."
     if not isinstance(given, dict):

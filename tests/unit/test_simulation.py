@@ -360,6 +360,8 @@ def test_a_line_says_what_was_measured(given: dict[str, Any], kind: SignalKind) 
         ([line(severity="grave")], "`severity` is 'grave'"),
         ([line(kind="rollback")], "`kind` is 'rollback'"),
         ([line(kind=["drift"])], "`kind` is ['drift']"),
+        (['{"observed": 0.1, "observed": 0.9}'], "has the key 'observed' twice"),
+        ([line(model="1", severity="info"), line(model=1, severity="info")], "line 2: `model` is 1:"),
         ([line(metric=["psi"])], "`metric` is ['psi']"),
         ([line(at="0001-01-01T00:00:00+05:00", severity="info")], "from 1970 to 2999"),
         ([line(at="9999-12-31T23:59:59Z", severity="info")], "from 1970 to 2999"),

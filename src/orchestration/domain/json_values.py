@@ -100,7 +100,7 @@ def json_document(
             parse_int=_integer,
             parse_float=_finite_or_null if nan else _double,
             parse_constant=_null if nan else _no_number,
-            object_pairs_hook=_members,
+            object_pairs_hook=members,
         )
     except _UnfitError as error:
         return str(error)
@@ -204,8 +204,12 @@ def sequence(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one that has a key twice is one thing to one reader and another to the next."""
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, for a decoder's ``object_pairs_hook``.
+
+    Raises:
+        ValueError: it has a key twice, and is one thing to one reader and another to the next.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
