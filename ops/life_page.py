@@ -117,12 +117,12 @@ def _days(life: Life) -> str:
     for at, day in enumerate(every):
         decided, base = by_day.get(day, {}), 104.0
         yes = sum(count for name, count in decided.items() if name in ORDER[:2])
-        for count, css in ((yes, "bar"), (sum(decided.values()) - yes, "ring")):
+        for count, shade in ((yes, 1), (sum(decided.values()) - yes, 0.35)):
             if count:
                 height = 90 * count / most
                 base -= height
                 shapes.append(
-                    f'<rect class="{css}" x="{10 + at * width:.2f}" y="{base:.2f}" width="{max(0.8, width * 0.8):.2f}" height="{height:.2f}"/>'
+                    f'<rect class="bar" opacity="{shade}" x="{10 + at * width:.2f}" y="{base:.2f}" width="{max(0.8, width * 0.8):.2f}" height="{height:.2f}"/>'
                 )
     shapes.append(f'<text class="note" x="10" y="118">{html(every[0])}</text>')
     shapes.append(f'<text class="note" x="710" y="118" text-anchor="end">{html(every[-1])}</text>')
@@ -138,7 +138,7 @@ def _days(life: Life) -> str:
     shown = table(
         "Days with signals, newest first", ("Day", *(name.replace("_", " ").lower() for name in ORDER)), rows, left_out
     )
-    legend = '<p class="hint">Filled: a run began. Outlined: answered no, or kept for later.</p>\n'
+    legend = '<p class="hint">Full: a run began. Pale: answered no, or kept for later.</p>\n'
     return f"{svg}\n<p>{cell(told)}</p>\n{legend}{shown}"
 
 

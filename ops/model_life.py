@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.chain import RecordKind
 from orchestration.domain.channel_text import cut
-from orchestration.domain.contracts import Decision, Status
+from orchestration.domain.contracts import Decision, SignalSource, Status
 from orchestration.domain.json_values import mapping, number
 from orchestration.domain.run_report import seconds_between
 
@@ -216,7 +216,8 @@ def _see_decision(seen: _Seen, record: Mapping[str, Any]) -> None:
     threshold = mapping(signal.get("threshold"))
     ratio, observed = number(threshold.get("ratio")), number(threshold.get("observed"))
     seen.drifts.append((at, ratio is not None and ratio >= 1))
-    if observed is not None and threshold.get("metric"):
+    # What waited for the end of a run or a cooldown was measured on the day it came, and stands there.
+    if observed is not None and threshold.get("metric") and signal.get("source") != SignalSource.PENDING:
         by_day = seen.metrics.setdefault(str(threshold["metric"])[:120], {})
         low, high, bound = by_day.get(day, (observed, observed, number(threshold.get("threshold"))))
         by_day[day] = (min(low, observed), max(high, observed), bound)

@@ -71,5 +71,5 @@ def test_a_stream_that_turns_is_heard_trained_on_and_served_on_days_of_its_own(
     assert [each.since[:10] for each in life.served] == [days[1]]
     assert {each.reason for each in life.noes} == {"BELOW_ACTION", "COOLDOWN"}
     (measured,) = life.measured
-    assert [round(low) for _, low, _, _ in measured.points] == [0, 1, 1, 0]
+    assert [round(high) for _, _, high, _ in measured.points] == [0, 1, 1, 0]
     assert lived[0].bound == pytest.approx(measured.points[0][3], abs=1e-4)

@@ -102,6 +102,19 @@ def test_promotions_are_flags_over_a_metric_on_the_days_that_it_was_measured() -
     assert "Flags" not in life_page(life_of("fraud", [promoted(20), decided(9), decided(2)]))
 
 
+def test_what_waited_is_a_measurement_of_the_day_it_came_on_and_of_no_other() -> None:
+    def decided(day: int, observed: float, source: str) -> dict[str, Any]:
+        threshold = {"metric": "error", "observed": observed, "threshold": 0.2, "ratio": observed / 0.2}
+        at = f"2026-03-{day:02d}T00:00:00+00:00"
+        signal = {"source": source, "threshold": threshold}
+        return {"kind": "decision", "decision": "RETRAIN", "decided_at": at, "signal": signal}
+
+    newest_first = [decided(9, 0.5, "pending"), decided(9, 0.1, "drift_report"), decided(3, 0.5, "drift_report")]
+    life = life_of("fraud", newest_first)
+    assert life.measured[0].points == (("2026-03-03", 0.5, 0.5, 0.2), ("2026-03-09", 0.1, 0.1, 0.2))
+    assert life.signals == 3
+
+
 @pytest.mark.parametrize("spoilt", [{"decided_at": None}, {"decided_at": "2026-13-45T00"}, {"kind": []}])
 def test_a_record_that_somebody_spoilt_is_not_drawn_and_stops_no_page(spoilt: dict[str, Any]) -> None:
     sound = {"kind": "decision", "decision": "HOLD", "reason": "PAUSED", "sentence": "So."}
