@@ -269,9 +269,10 @@ def _reason_to_retrain(signal: Signal, severity: Severity, policy: Policy, *, ap
 
 def _kill_switch(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del severity, now
-    thrown = switch_over(state.kill_switches, policy.model, signal.source, signal.origin)
+    switches = state.kill_switches
+    thrown = switch_over(switches, policy.model, signal.source, signal.origin) if switches else None
     if thrown is None:
-        return _passes("kill_switch", Reason.NOT_PAUSED, "No kill switch is thrown for this model or source.")
+        return _NOT_PAUSED
     return GuardVerdict("kill_switch", Decision.HOLD, Reason.PAUSED, paused_sentence(thrown))
 
 
@@ -356,7 +357,7 @@ def _data_quality(signal: Signal, policy: Policy, state: ModelState, severity: S
     if signal.data_checks:
         tolerated = ", ".join(map(_shown, signal.data_checks))
         return _passes("data_quality", Reason.DATA_TOLERATED, f"The policy tolerates what is broken: {tolerated}.")
-    return _passes("data_quality", Reason.DATA_SOUND, "The signal reports no broken data.")
+    return _DATA_SOUND
 
 
 def _untolerated(signal: Signal, policy: Policy) -> str:
@@ -445,13 +446,13 @@ def _run_in_progress(
             Reason.RUN_IN_PROGRESS,
             f"Run {state.active_run_id} of {policy.model} is in progress; the signal is kept and decided when it ends.",
         )
-    return _passes("run_in_progress", Reason.NO_RUN, "No run of this model is in progress.")
+    return _NO_RUN
 
 
 def _cooldown(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
     del severity
     if state.cooldown_until is None or now >= state.cooldown_until:
-        return _passes("cooldown", Reason.NO_COOLDOWN, "The model is not in its cooldown.")
+        return _NO_COOLDOWN
     until = stamp(state.cooldown_until)
     if _overrides_cooldown(signal, state, now):
         return _passes(
@@ -490,7 +491,7 @@ def _budget(signal: Signal, policy: Policy, state: ModelState, severity: Severit
     }
     limits = {limit: remedy for limit, remedy in remedies.items() if limit[0] > 0}
     if not limits:
-        return _passes("budget", Reason.NO_BUDGET, "The policy sets no run budget.")
+        return _NO_BUDGET
     told = []
     for (runs, days), remedy in limits.items():
         used = sum(start > now - timedelta(days=days) for start in state.run_starts)
@@ -515,7 +516,7 @@ def _shadow(signal: Signal, policy: Policy, state: ModelState, severity: Severit
             f"{policy.model} is in shadow mode: it would have been "
             f"{'rolled back' if signal.kind is SignalKind.ROLLBACK else 'retrained'}, and nothing was started.",
         )
-    return _passes("shadow", Reason.ACTIVE, "The loop is active for this model.")
+    return _ACTIVE
 
 
 def _ownership(signal: Signal, policy: Policy, state: ModelState, severity: Severity, now: datetime) -> GuardVerdict:
@@ -540,6 +541,14 @@ def _way_back(signal: Signal, policy: Policy, state: ModelState, severity: Sever
 
 def _passes(guard: str, reason: Reason, sentence: str) -> GuardVerdict:
     return GuardVerdict(guard, None, reason, sentence)
+
+
+_NOT_PAUSED: Final = _passes("kill_switch", Reason.NOT_PAUSED, "No kill switch is thrown for this model or source.")
+_DATA_SOUND: Final = _passes("data_quality", Reason.DATA_SOUND, "The signal reports no broken data.")
+_NO_RUN: Final = _passes("run_in_progress", Reason.NO_RUN, "No run of this model is in progress.")
+_NO_COOLDOWN: Final = _passes("cooldown", Reason.NO_COOLDOWN, "The model is not in its cooldown.")
+_NO_BUDGET: Final = _passes("budget", Reason.NO_BUDGET, "The policy sets no run budget.")
+_ACTIVE: Final = _passes("shadow", Reason.ACTIVE, "The loop is active for this model.")
 
 
 def _hours(age: timedelta) -> str:
