@@ -121,7 +121,7 @@ def read_chain(name: str, objects: Iterable[tuple[str, bytes]], anchored: Head |
         if len(found) == 1 and links:
             # What follows vouches for what was before; here it speaks against it.
             links.pop()
-        findings.append(f"record {number} {why}; nothing from record {len(links) + 1} to record {last} is restored")
+        findings.append(f"record {number} {why}; nothing from record {len(links) + 1} to record {last} counts")
     elif anchored is not None and [link.hash for link in links[anchored.sequence - 1 : anchored.sequence]] != [
         anchored.hash
     ]:

@@ -30,7 +30,7 @@ SHOWN: Final = 20
 """Findings of a chain that are printed of each level, so that notes hide no break; ``--json`` has all."""
 
 NEXT: Final = (
-    "What each word means, and what can be done: docs/security.md, What an audit proves. "
+    "What each word means, and what can be done: docs/audit.md, Prove that it is whole. "
     "When the table was lost: docs/runbook.md, Table lost."
 )
 """What is said when something is broken."""
@@ -51,7 +51,7 @@ COUNTED: Final = ("chains", "records", "objects", "runs", "executions", "anchors
 def command(stack: Stack, terminal: Terminal, model: str | None, anchor: str) -> int:
     """Check every record against bucket, table and executions.
 
-    Warnings and notes break nothing. What each word means: docs/security.md, What an audit proves.
+    Warnings and notes break nothing. What each word means: docs/audit.md, Prove that it is whole.
     """
     root = anchor.strip().lower() or None
     if root and not HASH.fullmatch(root):

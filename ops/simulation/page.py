@@ -71,6 +71,7 @@ def measures(summaries: Sequence[Summary]) -> list[tuple[str, ...]]:
         ("signals coalesced", [f"{each.coalesced:,}" for each in summaries]),
         ("signals held", [f"{each.held:,}" for each in summaries]),
         ("held for the budget", [f"{each.spent:,}" for each in summaries]),
+        ("held while frozen", [f"{each.frozen:,}" for each in summaries]),
         ("signals only observed", [f"{each.observed:,}" for each in summaries]),
         ("budget used at most", [_budget(each) for each in summaries]),
         ("drift to decision, median h", [_hours(each.hours_to_decision, 0) for each in summaries]),
@@ -83,6 +84,10 @@ def measures(summaries: Sequence[Summary]) -> list[tuple[str, ...]]:
             ("price of trainings", ["-" if each.price is None else f"{each.price:,.2f}" for each in summaries])
         )
     return [(what, *numbers) for what, numbers in lines]
+
+
+def _trainings(count: int) -> str:
+    return f"{count:,} training{'' if count == 1 else 's'}"
 
 
 def _budget(summary: Summary) -> str:
@@ -98,7 +103,7 @@ def beside_sentence(name: str, other: str, found: Compared) -> str:
     """One policy's trainings beside another's, as a sentence."""
     hours = "" if found.hours is None else f" (median {found.hours[0]:,.1f} h, longest {found.hours[2]:,.1f} h)"
     return (
-        f"Beside {other}, {name} starts {found.same:,} trainings at the same time, {found.delayed:,} later{hours} and "
+        f"Beside {other}, {name} starts {_trainings(found.same)} at the same time, {found.delayed:,} later{hours} and "
         f"{found.earlier:,} earlier, avoids {found.avoided:,} and adds {found.added:,}."
     )
 
@@ -159,7 +164,7 @@ def _timelines(found: Simulated) -> str:
         return "<p>No model had a signal.</p>\n"
     legend = (
         '<p class="hint">A lane for each policy. Outlined: the day\'s signals were only observed (low), wait for a run or a cooldown '
-        "(middle), or were held (high). Filled: a training that brought a model, from its decision to its end; dashed: one that brought none, or none yet.</p>\n"
+        "(middle), or were held (high). Filled: a training that brought a model, from its decision to its end; framed in red: one that brought none, or none yet.</p>\n"
     )
     left = len(names) - len(drawn)
     more = f"<p>{left:,} more models are not drawn; those whose trainings differ most are.</p>\n" if left else ""
@@ -177,7 +182,7 @@ def _timeline(found: Simulated, name: str, place: int) -> str:
     for lane, (policy, tally) in enumerate(tallies):
         base = 34.0 + 46 * lane
         shapes.append(
-            f'<text class="note" x="10" y="{base - 24:.0f}">{html(policy[:60])}: {len(tally.trainings)} trainings</text>'
+            f'<text class="note" x="10" y="{base - 24:.0f}">{html(policy[:60])}: {_trainings(len(tally.trainings))}</text>'
         )
         shapes.append(f'<line class="axis" x1="10" y1="{base}" x2="{10 + WIDTH}" y2="{base}"/>')
         shapes += _days(tally, start, width, base)
@@ -192,12 +197,14 @@ def _timeline(found: Simulated, name: str, place: int) -> str:
             shapes.append(
                 f'<rect class="{css}" x="{10 + at * width:.1f}" y="{base - 18:.1f}" width="{long:.1f}" height="18"/>'
             )
-        told.append(f"{policy}: {len(tally.trainings)} trainings of {tally.signals:,} signals")
+        told.append(f"{policy}: {_trainings(len(tally.trainings))} of {tally.signals:,} signals")
     bottom = 34 + 46 * (len(tallies) - 1) + 14
     shapes.append(f'<text class="note" x="10" y="{bottom}">{since.fromordinal(start):%Y-%m-%d}</text>')
     shapes.append(f'<text class="note" x="{10 + WIDTH}" y="{bottom}" text-anchor="end">{until:%Y-%m-%d}</text>')
-    svg = drawing(f"model-{place}", f"0 0 720 {bottom + 4}", f"Trainings of {name}", "; ".join(told), "".join(shapes))
-    return f"<h3>{html(name)}</h3>\n{svg}\n"
+    title = f"Trainings of {name}"
+    svg = drawing(f"model-{place}", f"0 0 720 {bottom + 4}", title, "; ".join(told), "".join(shapes), "wide")
+    wide = f'<div class="scroll" tabindex="0" role="region" aria-label="{html(title)}">{svg}</div>'
+    return f"<h3>{html(name)}</h3>\n{wide}\n"
 
 
 def _days(tally: ModelTally, start: int, width: float, base: float) -> list[str]:

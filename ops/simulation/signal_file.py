@@ -87,6 +87,10 @@ def read_signals(
             yield signal, at
 
 
+ONE: Final = (
+    'A line is {"at": "2026-03-02T12:00:00Z", "model": "fraud", "observed": 0.3, "threshold": 0.2}; docs/simulate.md makes '
+    "them of a CSV."
+)
 A_TIME: Final = "a time with its zone from 1970 to 2999, as 2026-03-02T12:00:00Z"
 
 
@@ -101,9 +105,9 @@ def _object(line: str) -> dict[str, Any] | str:
     try:
         given = DECODER.decode(line)
     except (ValueError, RecursionError) as error:
-        return f"it is not JSON: {str(error)[:120]}."
+        return f"it is not JSON: {str(error)[:120]}. {ONE}"
     if not isinstance(given, dict):
-        return 'it is no JSON object. One is {"at": "2026-03-02T12:00:00Z", "model": "fraud", "observed": 0.3, "threshold": 0.2}.'
+        return f"it is no JSON object. {ONE}"
     return given
 
 

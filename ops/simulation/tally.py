@@ -133,7 +133,8 @@ class Summary:
     ``drifts``: signals that speak of drift above info; one that waited counts once. ``started``: trainings that were decided. ``asked``: those people were asked about. ``trained``: those that did train.
     ``fruitful``: those that brought a model, which is promoted, or, where the policy promotes none, trained.
     ``delayed``: those decided after the first drift they answer. ``avoided``: drift that went by itself before a training.
-    ``waits``: drift that was not answered when the signals ended. ``budget_most``: most trainings within the
+    ``waits``: drift that was not answered when the signals ended. ``spent``, ``frozen``: signals held for the budget, and by a
+    breaker that had frozen their model. ``budget_most``: most trainings within the
     budget's days, of the model whose budget was the fullest.
     """
 
@@ -152,6 +153,7 @@ class Summary:
     avoided: int
     waits: int
     spent: int
+    frozen: int
     budget_most: int
     budget_runs: int
     budget_days: float
@@ -176,9 +178,10 @@ def summary(name: str, tallies: Sequence[ModelTally], price: float | None) -> Su
     decided: Counter[tuple[str, str]] = Counter()
     for each in tallies:
         decided.update(each.decided)
-    counts: Counter[str] = Counter()
-    for (decision, _), count in decided.items():
+    counts, reasons = Counter[str](), Counter[str]()
+    for (decision, reason), count in decided.items():
         counts[decision] += count
+        reasons[reason] += count
     trainings = [training for each in tallies for training in each.trainings]
     waited = [
         _hours(training.decided_at - training.drifted_at) for training in trainings if training.drifted_at is not None
@@ -205,7 +208,8 @@ def summary(name: str, tallies: Sequence[ModelTally], price: float | None) -> Su
         delayed=sum(hours > 0 for hours in waited),
         avoided=sum(each.gone for each in tallies),
         waits=sum(each.drifted_at is not None for each in tallies),
-        spent=sum(count for (_, reason), count in decided.items() if reason == Reason.BUDGET_SPENT),
+        spent=reasons[Reason.BUDGET_SPENT],
+        frozen=reasons[Reason.FROZEN],
         budget_most=used,
         budget_runs=runs,
         budget_days=days,

@@ -22,12 +22,14 @@ from jsonschema import Draft7Validator
 from bench import __main__ as bench
 from ops import cli
 from ops.given_schemas import SIMULATED_SIGNAL
+from ops.project import ROOT
 from ops.rebuilt_history import read_chain
 from ops.simulation import from_file
 from ops.simulation.from_file import simulate_file
 from ops.simulation.history import History, HistoryWorld, history_of, pause_of
 from ops.simulation.loop import Asked, Decided, Ended, Loop
 from ops.simulation.over_history import reproduce, simulate_history
+from ops.simulation.page import beside_sentence, measures
 from ops.simulation.signal_file import read_signals
 from ops.simulation.stated import Stated, StatedWorld
 from ops.simulation.tally import ModelTally, Tally, Training, compared, summary
@@ -349,6 +351,7 @@ def test_a_line_says_what_was_measured(given: dict[str, Any], kind: SignalKind) 
     ("lines", "said"),
     [
         (["{"], "line 1: it is not JSON"),
+        (["at,model,psi"], "docs/simulate.md makes them of a CSV"),
         (["[]"], "line 1: it is no JSON object"),
         ([line(at="yesterday", observed=1, threshold=2)], "`at` is 'yesterday'"),
         ([line(at="2026-03-02T06:00:00", observed=1, threshold=2)], "a time with its zone"),
@@ -379,6 +382,20 @@ def test_a_line_that_cannot_be_read_is_named_with_what_to_write(lines: list[str]
         list(read_signals(lines, name="signals.jsonl"))
     assert said in str(caught.value)
     assert str(caught.value).startswith("signals.jsonl, line ")
+
+
+def test_a_csv_becomes_lines_as_the_documentation_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With zones, out of order, and with days that have no value."""
+    monkeypatch.chdir(tmp_path)
+    rows = ("2026-03-02T06:00:00Z,fraud,0.31", "2026-03-02T06:00:00+05:30,credit_risk,0.1")
+    Path("psi.csv").write_text(
+        "\n".join(("at,model,psi", *rows, "2026-03-03T06:00:00Z,fraud,", "2026-03-04T06:00:00Z,fraud,NaN"))
+    )
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "simulate.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(code, {})  # noqa: S102 - the code is that of our own page
+    with Path("signals.jsonl").open() as lines:
+        found = [(signal.model, signal.kind, f"{at:%H:%M}") for signal, at in read_signals(lines, name="signals.jsonl")]
+    assert found == [("credit-risk", SignalKind.NO_DRIFT, "00:30"), ("fraud", SignalKind.DRIFT, "06:00")]
 
 
 def test_the_schema_takes_the_lines_that_are_read_and_no_others() -> None:
@@ -571,9 +588,21 @@ def test_trainings_are_paired_with_those_of_another_policy() -> None:
     found = compared([at_days(0, 11, 19.5, 41)], [at_days(0, 10, 20, 30, 40)])
     assert (found.same, found.delayed, found.earlier, found.avoided, found.added) == (1, 2, 1, 1, 0)
     assert found.hours == (24.0, 24.0, 24.0)
+    said = beside_sentence("new", "old", found)
+    assert said.startswith("Beside old, new starts 1 training at the same time, 2 later (median 24.0 h")
     assert compared([at_days(1, 2, 3)], [at_days()]).added == 3
     assert compared([], [at_days(1, 2)]).avoided == 2
     assert compared([at_days(1, 1)], [at_days(1, 1)]).same == 2
+
+
+def test_signals_of_a_frozen_model_are_counted_apart() -> None:
+    """Few trainings of a model that nobody unfroze are no merit of its policy."""
+    failing, tally = Played(replace(UNASKED, cooldown_hours=0.0, fruitless_runs=2), Stated(promoted=0.0)), Tally("new")
+    for each in range(5):
+        tally.hear(failing.hear(10 * each, 0.5))
+    found = summary("new", list(tally.models.values()), None)
+    assert (found.started, found.held, found.frozen, found.spent) == (2, 3, 3, 0)
+    assert ("held while frozen", "3") in measures([found])
 
 
 # The command.
