@@ -23,6 +23,8 @@ MODEL = "stream"
 def chunk(seed: int, *, turned: bool) -> Chunk:
     """Labels that follow from the first column; once the stream has turned, the other way round."""
     columns = np.random.default_rng(seed).normal(size=(ROWS, 2))
+    # Far enough apart that a model errs in none or in all.
+    columns[:, 0] += np.sign(columns[:, 0])
     return Chunk(columns, ((columns[:, 0] > 0) != turned).astype(float))
 
 
@@ -52,15 +54,13 @@ def test_a_stream_that_turns_is_heard_trained_on_and_served_on_days_of_its_own(
     policy = world.put_policy(cooldown_hours=36)
     policy["training"]["request"]["HyperParameters"] |= {"window": "1", "judged": "1"}
     world.put_policy(cooldown_hours=36, training=policy["training"])
-    chunks = [chunk(number, turned=number in {3, 5}) for number in range(6)]
+    chunks = [chunk(number, turned=number in {2, 4}) for number in range(5)]
     tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     lived = list(play(world, policy, chunks, KNOWN, Calendar(tomorrow, 1), loop.aws.set_clock))
 
-    # It turns, is trained on the day that turned, and is good again; it turns back in the cooldown, which is waited for.
     # It turns, and is learned. It turns back for a day in the cooldown, whose end that waits for; then nothing is to be gained.
-    assert [round(each.error) for each in lived] == [0, 1, 1, 0]
+    assert [each.error for each in lived] == [1, 1, 0]
     assert [[(ran.outcome, ran.waited) for ran in each.ran] for each in lived] == [
-        [],
         [("PROMOTED", False)],
         [],
         [("CANDIDATE_REJECTED", True)],
@@ -68,8 +68,8 @@ def test_a_stream_that_turns_is_heard_trained_on_and_served_on_days_of_its_own(
     life = model_life(Stack(loop.stack, loop.aws.region), MODEL)
     days = [f"{tomorrow + timedelta(days=number + 1):%Y-%m-%d}" for number in range(KNOWN, len(chunks))]
     assert [day.day for day in life.days] == days
-    assert [each.since[:10] for each in life.served] == [days[1]]
+    assert [each.since[:10] for each in life.served] == [days[0]]
     assert {each.reason for each in life.noes} == {"BELOW_ACTION", "COOLDOWN"}
     (measured,) = life.measured
-    assert [round(high) for _, _, high, _ in measured.points] == [0, 1, 1, 0]
+    assert [high for _, _, high, _ in measured.points] == [1, 1, 0]
     assert lived[0].bound == pytest.approx(measured.points[0][3], abs=1e-4)
