@@ -211,7 +211,11 @@ def _tried(
         return []
     settings = settings_of(stack)
     alike = len({file.name for file, _ in files}) < len(files)
-    tried = [(str(file) if alike else file.name, policy_of(file, "", settings, option)) for file, option in files]
+    shared = os.path.commonpath([file.absolute().parent for file, _ in files]) if alike else ""
+    tried = [
+        (os.path.relpath(file, shared) if alike else file.name, policy_of(file, "", settings, option))
+        for file, option in files
+    ]
     if beside_defaults:
         tried.insert(0, (NO_FILE, policy_of(None, tried[0][1].model, settings)))
     return tried

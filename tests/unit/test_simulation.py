@@ -725,7 +725,7 @@ def test_two_files_of_one_name_are_told_apart(copied: Path, tmp_path: Path, caps
     (tmp_path / "old").mkdir()
     named = policy_file(tmp_path), policy_file(tmp_path / "old", cooldown_hours=9)
     found = said(capsys, "--history", str(copied), "--policy", named[0], "--compare", named[1])[1]
-    assert [each["policy"] for each in found["policies"]] == ["in force then", named[1], named[0]]
+    assert [each["policy"] for each in found["policies"]] == ["in force then", "old/fraud.json", "fraud.json"]
 
 
 def test_policies_of_two_models_are_not_held_beside_each_other(
