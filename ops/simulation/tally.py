@@ -132,7 +132,7 @@ class Summary:
 
     ``drifts``: signals that speak of drift above info; one that waited counts once. ``started``: trainings that were decided. ``asked``: those people were asked about. ``trained``: those that did train.
     ``fruitful``: those that brought a model, which is promoted, or, where the policy promotes none, trained.
-    ``delayed``: those decided after the first drift they answer. ``avoided``: drift that went by itself before a training.
+    ``late``: those decided after the first drift they answer. ``gone``: drift that went by itself before a training.
     ``waits``: drift that was not answered when the signals ended. ``spent``, ``frozen``: signals held for the budget, and by a
     breaker that had frozen their model. ``budget_most``: most trainings within the
     budget's days, of the model whose budget was the fullest.
@@ -149,8 +149,8 @@ class Summary:
     coalesced: int
     held: int
     observed: int
-    delayed: int
-    avoided: int
+    late: int
+    gone: int
     waits: int
     spent: int
     frozen: int
@@ -205,8 +205,8 @@ def summary(name: str, tallies: Sequence[ModelTally], price: float | None) -> Su
         coalesced=counts[Decision.COALESCE],
         held=counts[Decision.HOLD],
         observed=counts[Decision.OBSERVE],
-        delayed=sum(hours > 0 for hours in waited),
-        avoided=sum(each.gone for each in tallies),
+        late=sum(hours > 0 for hours in waited),
+        gone=sum(each.gone for each in tallies),
         waits=sum(each.drifted_at is not None for each in tallies),
         spent=reasons[Reason.BUDGET_SPENT],
         frozen=reasons[Reason.FROZEN],

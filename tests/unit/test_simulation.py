@@ -540,14 +540,14 @@ def test_drift_is_answered_late_or_goes_by_itself() -> None:
     for ended in loop.ended:
         tally.end(ended)
     found = summary("new", list(tally.models.values()), None)
-    assert (found.started, found.delayed, found.price) == (3, 1, None)
+    assert (found.started, found.late, found.price) == (3, 1, None)
     assert found.hours_to_decision == (0.0, 20.7, 23.0)
     held = Tally("observes")
     calm = Played(replace(UNASKED, budget_runs=1, cooldown_hours=0.0))
     for hour, observed in ((0, 0.3), (10, 0.3), (20, 0.1)):
         held.hear(calm.hear(hour, observed))
     found = summary("observes", list(held.models.values()), None)
-    assert (found.spent, found.avoided, found.waits, found.budget_most) == (1, 1, 0, 1)
+    assert (found.spent, found.gone, found.waits, found.budget_most) == (1, 1, 0, 1)
 
 
 def test_the_budget_that_is_shown_is_the_one_that_was_the_fullest() -> None:
