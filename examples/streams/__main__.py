@@ -126,7 +126,7 @@ def _deployed(aws: EmbeddedAws, folder: Path) -> StreamWorld:
 def _lived(terminal: Terminal, played: Iterator[Lived], count: int) -> list[Lived]:
     """Play, and tell of each run."""
     lived: list[Lived] = []
-    with terminal.progress("") as bar:
+    with terminal.progress("living") as bar:
         for each in played:
             lived.append(each)
             bar(len(lived), count, f"{each.until:%Y-%m-%d}, error {each.error:.2f}")

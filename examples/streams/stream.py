@@ -19,7 +19,7 @@ PACKAGE: Final = "scikit-multiflow"
 TABLE: Final = "skmultiflow/data/datasets/elec.csv"
 """In the package: a line of names; then period, prices, demands and transfer, each from 0 to 1, and whether the price rises."""
 
-TITLE: Final = "Electricity prices of New South Wales: does the price rise against the day's mean?"
+TITLE: Final = "Electricity of New South Wales: does the price rise against the day's mean?"
 DAYS: Final = 2
 ROWS: Final = 48 * DAYS
 """Of a chunk."""
