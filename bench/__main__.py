@@ -4,6 +4,7 @@
     python -m bench --only startup     cold starts of the Lambda package
     python -m bench --only loop        the deployed loop on the embedded AWS
     python -m bench --only simulation  a signal of `retraining simulate`
+    python -m bench --only year        a year of 1,000 models of it, in some minutes; only when it is asked for
     python -m bench --dry-run          print the table, write nothing
 
 Exit status: 0 measured, 1 something did not do what was to be measured.
@@ -20,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench.simulation import MODELS, Simulation, measure_simulation
+from bench.simulation import MODELS, Simulation, Year, measure_simulation, measure_year
 from bench.startup import StartError, Startup, measure_startup
 from bench.whole_loop import PATHS, THREADS, LoopTimes, PathError, measure_loop
 from local.embedded_aws import EmbeddedAwsError
@@ -30,7 +31,7 @@ from ops.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PARTS: Final = ("startup", "simulation", "loop")
+PARTS: Final = ("startup", "simulation", "loop", "year")
 
 README: Final = Path(__file__).parent / "README.md"
 BEGIN: Final = "<!-- bench: begin, written by `make bench` -->"
@@ -84,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.only in {None, "simulation"}:
             with Steps(terminal, "simulation", 3) as step:
                 tables["simulation"] = simulation_table(measure_simulation(arguments.simulated, step))
+        if arguments.only == "year":
+            with Steps(terminal, "year", 2) as step:
+                tables["year"] = year_table(measure_year(step))
         if arguments.only in {None, "loop"}:
             with Steps(terminal, "loop", arguments.events + len(PATHS) + 2) as step:
                 tables["loop"] = loop_table(measure_loop(arguments.events, arguments.signals, step))
@@ -132,6 +136,14 @@ def simulation_table(measured: Simulation) -> str:
             f"| peak memory | {measured.peak:.0f} MB |",
             f"| the same beside that of a fifth of the signals | {measured.peak / measured.smaller_peak:.2f} |",
         )
+    )
+
+
+def year_table(measured: Year) -> str:
+    """What a year of many models costs as a line of Markdown."""
+    return (
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, a process each: {measured.signals:,} lines of 1,000 models under two "
+        f"policies in {measured.seconds:.0f} s; the largest process had {measured.peak:.0f} MB."
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -76,6 +78,37 @@ def measure_simulation(signals: int, step: Callable[[str], None]) -> Simulation:
         peaks = [_peak(path) for path in (file, smaller)]
         step("and their memory")
     return Simulation(count, seconds, bare, *peaks)
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """A year of 1,000 models under two policies: lines of the file, seconds by the clock, and the largest process in megabytes."""
+
+    signals: int
+    seconds: float
+    peak: float
+
+
+def measure_year(step: Callable[[str], None], models: int = 1000, days: int = 365) -> Year:
+    """Measure a whole year, with a process for each core.
+
+    Args:
+        step: is told of each of two steps.
+        models: how many.
+        days: of the year.
+    """
+    settings = settings_of(None)
+    default = policy_of(None, "m-0", settings)
+    policies = (("no policy file", default), ("patient", replace(default, cooldown_hours=72.0)))
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_signals(Path(folder) / "signals.jsonl", models, days)
+        step("written")
+        began = time.perf_counter()
+        simulate_file(file, policies, Stated(), jobs=os.cpu_count() or 1)
+        seconds = time.perf_counter() - began
+    step("simulated")
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Year(models * days * A_DAY, seconds, largest / 1000)
 
 
 def write_signals(file: Path, models: int, days: int) -> Path:
