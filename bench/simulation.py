@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ops.given_policies import policy_of
-from ops.project import ROOT
+from ops.project import ROOT, SOURCE
 from ops.simulate import settings_of
 from ops.simulation.from_file import simulate_file
 from ops.simulation.signal_file import read_signals
@@ -145,6 +145,11 @@ def _bare(file: Path) -> float:
 
 def _peak(file: Path) -> float:
     finished = subprocess.run(
-        [sys.executable, "-c", PEAK, str(file)], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PEAK, str(file)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return int(finished.stdout) / 1000
