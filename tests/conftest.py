@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 from local.service_models import read_files_once
 
-# Threads of a numeric library that have nothing to do sleep instead of spinning: several test workers share the cores,
-# and a spinning thread takes the core that the others need. Read when the library is loaded, which is later than this.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Numeric libraries get one thread: several test workers share the cores, the data of tests are small, and on a busy machine
+# threads wait for each other longer than they work. Read when the library is loaded, which is later than this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:

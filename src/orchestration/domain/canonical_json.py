@@ -37,7 +37,7 @@ def canonical(value: Any) -> str:
 def _text(value: Any, depth: int) -> str:
     if isinstance(value, str):
         # Python escapes exactly what RFC 8785 wants escaped, the same way, and leaves the rest alone.
-        return encode_basestring(_utf8(value))
+        return encode_basestring(value if value.isascii() else _utf8(value))
     if value is None:
         return "null"
     if value is True or value is False:
@@ -76,7 +76,7 @@ def _large(value: int) -> str:
 
 
 def _utf8(value: str) -> str:
-    return value if value.isascii() else value.encode(errors="replace").decode()
+    return value.encode(errors="replace").decode()
 
 
 def _utf16(value: str) -> bytes:
