@@ -71,8 +71,8 @@ local: setup ## Run the embedded AWS and say what to export (PORT=4566)
 
 ##@ Develop
 
-test: setup ## Run the tests (TESTS=word narrows, JOBS=4)
-	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$$TESTS",-n "$${JOBS:-4}" --dist loadfile --no-loadscope-reorder) $$ARGS
+test: setup ## Run the tests (TESTS=word narrows, JOBS=3)
+	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$$TESTS",-n "$${JOBS:-3}" --dist loadfile --no-loadscope-reorder) $$ARGS
 
 mutants: setup ## Break the code in small ways; a test notices? (FILES=word)
 	@$(IN_VENV) -m tests.mutants $(if $(FILES),--files $$FILES) $$ARGS
