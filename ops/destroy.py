@@ -17,6 +17,7 @@ from ops.invocation import account_command
 from ops.stack import CallError, NotReachedError, OperatorError, Stack
 from ops.template import kept, parse
 from ops.terminal import Styled
+from orchestration.domain.contracts import DueKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS: Final = 30.0
 """How long stopped runs have to be recorded before the function that records them is deleted."""
+
+FOLLOWS: Final = frozenset({DueKind.STOP, DueKind.TELL, DueKind.LADDER})
+"""Work that follows the end of a run, and that a stack has to be there for."""
 
 
 @account_command("destroy")
@@ -166,14 +170,21 @@ def _stop(stack: Stack, running: Sequence[str], terminal: Terminal) -> None:
         )
         return
 
-    def trainings_over() -> bool:
-        # A slot is held until its training is over; the sweep that asks again goes with the stack.
-        if not names & {holder.run_id for holder in table.slots().holders}:
+    def followed() -> bool:
+        # A slot is held until its training is over, and records are written after their facts; the sweep that sees to both goes
+        # with the stack.
+        held = names & {holder.run_id for holder in table.slots().holders}
+        due = (item for item in table.every_item() if item.kind in FOLLOWS)
+        if not held and not any(name in item.subject for item in due for name in names):
             return True
         stack.operate({"action": "sweep", "ahead_seconds": 600})
         return False
 
-    if not change_sets.until(trainings_over, within=PATIENCE_SECONDS):
+    if not change_sets.until(followed, within=PATIENCE_SECONDS):
         terminal.say(
-            Styled("yellow", "Not every training of a stopped run is known to be over; look at it at its target.")
+            Styled(
+                "yellow",
+                "Not every training of a stopped run is known to be over, or not all of its records are in the bucket: look at it "
+                "at its target. A stack that has the table again writes the records.",
+            )
         )
