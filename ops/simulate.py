@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from orchestration.domain.policy import Policy
     from orchestration.settings import Settings
 
-STAND_IN: Final = "arn:aws:states:us-east-1:111122223333:stateMachine:stand-in"
+STAND_IN: Final = "training-job"
 """Training target where no stack and no policy names one: without any, every signal would be held for that."""
 
 FOLDERS: Final = ("decisions", "manifests", "evidence")
@@ -196,10 +196,9 @@ def simulate(
 
 def settings_of(stack: Stack | None) -> Settings:
     """A stack's parameters; without one those of an empty form, and something to train with."""
-    settings = reading_ports(stack).settings if stack is not None else default_settings()
-    if stack is not None or settings.training_pipeline_arn.startswith("arn:"):
-        return settings
-    return replace(settings, training_pipeline_arn=STAND_IN)
+    if stack is not None:
+        return reading_ports(stack).settings
+    return replace(default_settings(), training_pipeline_arn=STAND_IN)
 
 
 def _tried(

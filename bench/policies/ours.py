@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.policies.play import ALARM_DRIFT, Begin, Past, Rule, Sight
 from bench.policies.rules import Family, Kind, each
-from ops.given_files import default_settings
+from ops.simulate import settings_of
 from ops.simulation.loop import Asked, Ended, Loop
 from ops.simulation.stated import Stated, StatedWorld
 from orchestration.domain.contracts import SignalKind, SignalSource, Status
@@ -24,11 +24,10 @@ from orchestration.domain.signal import Signal, Threshold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestration.settings import Settings
+
 MODEL: Final = "stream"
 FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
-TRAINING: Final = {"target": "arn:aws:states:eu-west-1:111122223333:stateMachine:training"}
-"""Without a target the loop would hold every signal."""
-
 FEEDS: Final = ("quality", "data", "quality and data")
 """Which monitors speak."""
 
@@ -43,14 +42,16 @@ BUDGETS: Final = (8, 4, 2, 0)
 
 def policy_of(keys: dict[str, Any]) -> Policy:
     """The policy of a file with these keys, such as ``severity.warning``, over the defaults of a stack."""
-    body: dict[str, Any] = {"schema_version": 1, "model": MODEL, "training": TRAINING}
+    body: dict[str, Any] = {"schema_version": 1, "model": MODEL}
     for key, value in keys.items():
         section, _, name = key.partition(".")
         body[section] = {**body.get(section, {}), name: value} if name else value
     return parse_policy(MODEL, json.dumps(body).encode(), version="benchmark", settings=_settings())
 
 
-_settings = functools.cache(default_settings)
+@functools.cache
+def _settings() -> Settings:
+    return settings_of(None)
 
 
 def the_loop(feed: str, *, answered: bool = True, **keys: Any) -> Begin:

@@ -24,7 +24,7 @@ from orchestration.domain.stored_model import (
     after_decision,
     after_run,
     after_unfreezing,
-    moment,
+    instant,
     with_signal_again,
 )
 from orchestration.domain.switches import switch_over
@@ -297,7 +297,7 @@ class Loop:
         """Have what waits decided once nothing is in its way; while a run is, its end has it done."""
         if model.state.pending is None or model.run is not None:
             return
-        until = moment(model.state.cooldown_until)
+        until = instant(model.state.cooldown_until)
         at = max(now, until) if until else now
         if model.raises_at != at:
             model.raises_at = at

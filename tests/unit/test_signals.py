@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -1697,22 +1696,6 @@ def test_the_shape_a_sender_chooses_hides_no_worse_numbers(
     assert found.threshold is not None
     assert (found.threshold.observed, found.threshold.threshold) == (threshold.observed, threshold.threshold)
     assert found.kind is kind
-
-
-@pytest.mark.parametrize(
-    "detail",
-    [
-        json.loads(block)
-        for block in re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "signals.md").read_text("utf-8"), re.DOTALL)
-    ],
-    ids=", ".join,
-)
-def test_what_the_page_of_signals_shows_is_understood(detail: dict[str, Any]) -> None:
-    kind = RETRAINING_REQUESTED if "requested_by" in detail else DRIFT_DETECTED
-    found = taken({**drift(), "detail-type": kind, "detail": detail})
-    assert found.model == "fraud"
-    assert found.kind is (SignalKind.REQUEST if "requested_by" in detail else SignalKind.DRIFT)
-    assert found.requested_by == detail.get("requested_by")
     assert (found.threshold is None) == ("requested_by" in detail)
 
 

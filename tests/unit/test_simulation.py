@@ -661,9 +661,6 @@ def test_a_copy_of_a_bucket_is_decided_again_and_under_another_policy(
 def test_a_record_that_does_not_come_out_again_is_an_answer_of_no(
     copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.domain.decision.REPEATED_FOR", timedelta(days=900))
-    monkeypatch.setattr("orchestration.domain.decision._hours", lambda age: f"{age.total_seconds():.0f} s")
-    monkeypatch.setattr("orchestration.domain.decision.stamp", lambda at: at.isoformat())
     monkeypatch.setattr("orchestration.domain.decision._reason_to_retrain", lambda *_, **__: "Otherwise worded.")
     status, found = said(capsys, "--history", str(copied))
     assert status == 1

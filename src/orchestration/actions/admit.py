@@ -42,7 +42,7 @@ from orchestration.domain.records import (
 )
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
-from orchestration.domain.stored_model import after_decision, moment
+from orchestration.domain.stored_model import after_decision, instant
 from orchestration.domain.switches import switches_over
 from orchestration.steps.artifacts import champion_of
 from orchestration.steps.due_work import attempt
@@ -312,7 +312,7 @@ def _plan(
         writes += ports.table.switch_checks(signal.model, signal.source, *([signal.origin] if signal.origin else []))
         writes.append(ports.table.due_write(due(DueKind.ALIVE, run.run_id, run.model, now + GRACE)))
     if state.pending is not None and stored.pending is None:
-        writes.append(ports.table.due_write(pending_due(signal.model, moment(state.cooldown_until) or now + AGAIN)))
+        writes.append(ports.table.due_write(pending_due(signal.model, instant(state.cooldown_until) or now + AGAIN)))
     seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)

@@ -17,12 +17,6 @@ from orchestration.domain.canonical_json import NESTING_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-def fields_of(value: Any) -> dict[str, Any]:
-    """The fields of a frozen dataclass by name, their values as they are: ``asdict`` copies each of them, which takes five times as long."""
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
 MODEL_NAME: Final = re.compile(r"[a-zA-Z0-9]([\-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 """Names a model may have: SageMaker's own rule for model and endpoint names, so a name is safe in keys and ARNs.
 
@@ -202,6 +196,11 @@ def mapping(value: Any) -> dict[str, Any]:
 def sequence(value: Any) -> list[Any]:
     """The value when it is a JSON array, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """The fields of a frozen dataclass by name, their values as they are: ``asdict`` copies each of them, which takes five times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -60,11 +60,11 @@ class StoredModel:
         """What a decision knows of it; the rest is looked up outside."""
         return ModelState(
             active_run_id=self.active_run_id,
-            cooldown_until=moment(self.cooldown_until),
-            run_starts=tuple(start for text_ in self.run_starts if (start := moment(text_)) is not None),
+            cooldown_until=instant(self.cooldown_until),
+            run_starts=tuple(start for text_ in self.run_starts if (start := instant(text_)) is not None),
             fruitless_runs=self.fruitless_runs,
             frozen_reason=self.frozen_reason,
-            promoted_at=moment(self.promoted_at),
+            promoted_at=instant(self.promoted_at),
         )
 
     def answer_to(self, signal: Signal) -> dict[str, str] | None:
@@ -72,7 +72,7 @@ class StoredModel:
         return (self.answered or {}).get(signal.content or "")
 
 
-def moment(value: str | None) -> datetime | None:
+def instant(value: str | None) -> datetime | None:
     """A stored time."""
     return datetime.fromisoformat(value) if value else None
 
@@ -119,7 +119,7 @@ def after_decision(
         )
         return replace(state, pending=pending), state.pending is None
     if verdict.decision is Decision.HOLD:
-        told_at = moment(state.told_at)
+        told_at = instant(state.told_at)
         if state.told_reason == verdict.reason and told_at is not None and now - told_at < HOLD_QUIET:
             return state, False
         return replace(state, told_reason=verdict.reason, told_at=now.isoformat()), True
