@@ -35,6 +35,7 @@ from ops.refusals import refusal
 from ops.stack import CallError, NotReachedError, OperatorError, StoppedError
 from ops.terminal import Styled, Terminal
 from orchestration.domain.commands import WHY
+from orchestration.domain.records import CHAIN_FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from orchestration.domain.chain import Head
     from orchestration.domain.commands import Place
 
-FOLDERS: Final = ("decisions/", "manifests/", "evidence/")
 MADE_NOW: Final = frozenset({"opened_at", "settles_at", "since"})
 """Attributes that hold the time of a restoring, which another one does not share."""
 
@@ -191,7 +191,7 @@ class _Source:
         done = 0
         with ThreadPoolExecutor(THREADS) as threads:
             for name in sorted({*self._names(), *anchored}):
-                keys = [key for folder in FOLDERS for key in self._keys(f"{folder}{name}/")]
+                keys = [key for folder in CHAIN_FOLDERS for key in self._keys(f"{folder}{name}/")]
                 objects = []
                 for found in threads.map(self._read, keys):
                     objects.append(found)
@@ -212,7 +212,7 @@ class _Source:
         return next(filter(None, found), {})
 
     def _names(self) -> set[str]:
-        pages = (page for folder in FOLDERS for page in self._pages(folder, delimiter="/"))
+        pages = (page for folder in CHAIN_FOLDERS for page in self._pages(folder, delimiter="/"))
         prefixes = {str(entry["Prefix"]) for page in pages for entry in page.get("CommonPrefixes", [])}
         return {prefix.split("/")[1] for prefix in prefixes - {ANCHORS}}
 

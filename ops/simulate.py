@@ -43,6 +43,7 @@ from ops.terminal import Column
 from orchestration.domain.chain import LOOP, RecordKind
 from orchestration.domain.contracts import SMOKE_MODEL
 from orchestration.domain.json_values import model_name
+from orchestration.domain.records import CHAIN_FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,9 +57,6 @@ if TYPE_CHECKING:
 
 STAND_IN: Final = "training-job"
 """Training target where no stack and no policy names one: without any, every signal would be held for that."""
-
-FOLDERS: Final = ("decisions", "manifests", "evidence")
-"""Of a bucket, where chains lie."""
 
 IN_FORCE: Final = "in force then"
 """Name of the policies that were in force."""
@@ -278,7 +276,11 @@ def _copied(folder: Path) -> Iterator[History]:
     if not folder.is_dir():
         raise CallError(f"--history {folder} is no folder. Copy the bucket there: aws s3 sync s3://BUCKET {folder}")
     names = {
-        path.name for each in FOLDERS if (folder / each).is_dir() for path in (folder / each).iterdir() if path.is_dir()
+        path.name
+        for each in CHAIN_FOLDERS
+        if (folder / each).is_dir()
+        for path in (folder / each).iterdir()
+        if path.is_dir()
     }
     models = sorted(name for name in names if model_name(name) is not None and name != SMOKE_MODEL)
     if not models:
@@ -294,7 +296,7 @@ def _copied(folder: Path) -> Iterator[History]:
 
 
 def _objects(folder: Path, chain: str) -> Iterator[tuple[str, bytes]]:
-    for each in FOLDERS:
+    for each in CHAIN_FOLDERS:
         for path in sorted(path for path in (folder / each / chain).rglob("*.json") if path.is_file()):
             yield path.relative_to(folder).as_posix(), path.read_bytes()
 

@@ -29,14 +29,14 @@ from ops.audit.facts import (
 )
 from ops.audit.findings import Fault
 from ops.audit.gathered import AHEAD, Gathered, digest
-from ops.audit.reading import FOLDERS, Listed, Snapshot, read_ahead
+from ops.audit.reading import Listed, Snapshot, read_ahead
 from ops.audit.records import STRANGE, ReadRecord, keys_of, read_object, read_record
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.chain import Head, RecordKind
 from orchestration.domain.contracts import UNATTRIBUTED, Decision
 from orchestration.domain.due import BACKOFF_LIMIT, GRACE
 from orchestration.domain.json_values import mapping
-from orchestration.domain.records import evidence_key, reported_run, sha256
+from orchestration.domain.records import CHAIN_FOLDERS, evidence_key, reported_run, sha256
 from orchestration.domain.stored_model import RUN_STARTS_KEPT, StoredModel
 from orchestration.steps.reports import of_this_version, pages, read_records
 
@@ -344,7 +344,7 @@ class ChainWalk:
         chain = self._marks.followed.chain
 
         def unclaimed() -> Iterator[Listed]:
-            for folder in FOLDERS:
+            for folder in CHAIN_FOLDERS:
                 for listed in self._audit.reading.versions(f"{folder}{chain}/"):
                     self._audit.report.objects += 1
                     sequence = self._marks.claimed.get(digest(listed.key))

@@ -20,6 +20,7 @@ from orchestration.domain.chain import Head
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import partitions
 from orchestration.domain.json_values import mapping, s3_uri
+from orchestration.domain.records import CHAIN_FOLDERS
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.wait import parse_wait_id
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 RECORD_BYTES: Final = 400 * 1024
 """No record is larger: each stood in an item of the table. Source: DynamoDB, 400 KB an item."""
-
-FOLDERS: Final = ("decisions/", "evidence/", "manifests/")
-"""Where records lie, each below the name of its chain."""
 
 ANCHORS: Final = "evidence/_anchors/"
 """Where anchors lie: no chain's, since no model starts with an underscore."""
@@ -132,14 +130,14 @@ class Reading:
     def folders(self) -> set[str]:
         """Names below the folders of records: one for each chain that has an object, deleted ones included."""
         names = set()
-        for folder in FOLDERS:
+        for folder in CHAIN_FOLDERS:
             for page in self._version_pages(folder, Delimiter="/"):
                 names |= {found["Prefix"][len(folder) : -1] for found in page.get("CommonPrefixes", ())}
         return names - NO_CHAINS
 
     def loose(self) -> Iterator[Listed]:
         """Objects that lie in a folder of records and below no chain's name."""
-        for folder in FOLDERS:
+        for folder in CHAIN_FOLDERS:
             yield from _by_key(self._version_pages(folder, Delimiter="/"))
             for name in NO_CHAINS:
                 if f"{folder}{name}/" != ANCHORS:

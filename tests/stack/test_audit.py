@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from ops import cli
-from ops.simulate import FOLDERS
+from orchestration.domain.records import CHAIN_FOLDERS
 from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop
 
@@ -104,7 +104,7 @@ def test_decisions_of_a_stack_come_out_again_byte_for_byte_from_its_table_and_fr
     loop.operate({"action": "unpause", "scope": f"model:{model}"})
     loop.run(loop.drift(model))
     policy = f"policies/{model}.json"
-    for key in (policy, *(key for kind in FOLDERS for key in loop.keys(f"{kind}/{model}/"))):
+    for key in (policy, *(key for folder in CHAIN_FOLDERS for key in loop.keys(f"{folder}{model}/"))):
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / key).write_bytes(loop.read_bytes(key))
     # Other stories of the stack spoil their own records.

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from orchestration.domain.signal import Rejection, Signal
 
 
-RECORD_FOLDERS: Final = ("decisions/", "manifests/", "evidence/", "rejected/")
+CHAIN_FOLDERS: Final = ("decisions/", "evidence/", "manifests/")
+"""Where the records of chains lie, each chain in a folder of its own."""
+
+RECORD_FOLDERS: Final = (*CHAIN_FOLDERS, "rejected/")
 """What is written once and locked where records are locked; policies and data of runs lie beside it."""
 
 
