@@ -7,7 +7,8 @@ Others' models are botocore's of SageMaker and cfn-lint's schemas of what a Regi
     make docs DEMO=1          run the demo first and keep its output and its report for the README
     make docs STREAMS=1       run the example of a stream first and keep its output and the page of its life, likewise
 
-A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; some files are generated as a whole.
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; some files are generated as a whole. A
+decision record that does not keep to its form is said, and exit status 1.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.policies import page as policy_page
-from ops import report_picture
+from ops import decision_records, report_picture
 from ops.aws_questions import page
 from ops.command_reference import command_reference
 from ops.given_files import FileKind
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKFLOW: Final = ROOT / "statemachine.asl.json"
+DECISIONS: Final = ROOT / "docs" / "decisions"
 DEMO_OUTPUT: Final = ROOT / "docs" / "demo-output.txt"
 DEMO_REPORT: Final = ROOT / "docs" / "demo-report.html"
 STREAMS_OUTPUT: Final = ROOT / "docs" / "streams-output.txt"
@@ -194,9 +196,7 @@ def verified_questions() -> str:
 
 def decisions_index() -> str:
     """The decision records, in their order."""
-    files = sorted(path for path in (ROOT / "docs" / "decisions").glob("0*.md"))
-    titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") for path in files}
-    return "# Decisions\n\n" + "".join(f"- [{title}]({name})\n" for name, title in titles.items())
+    return decision_records.index(decision_records.kept(DECISIONS))
 
 
 def streams_output() -> str:
@@ -349,6 +349,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if options.streams and not _played("examples.streams", STREAMS_OUTPUT, {"life.html": STREAMS_LIFE}):
         return 1
+    faults = decision_records.faults(decision_records.kept(DECISIONS))
+    for fault in faults:
+        print(fault)
     stale = []
     for name in (*WHOLE, *GENERATED):
         path = ROOT / name
@@ -361,9 +364,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.check:
         for name in stale:
             print(f"{name} is stale; run make docs")
-        return int(bool(stale))
+        return int(bool(stale or faults))
     print(f"written: {', '.join(stale)}" if stale else "nothing to write: every generated part is up to date")
-    return 0
+    return int(bool(faults))
 
 
 if __name__ == "__main__":
