@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # RETRAINING_<NAME>, as it does without make. No recipe has $(NAME) of one: a shell would read it. ARGS is words, parted by blanks.
 override OPTIONS := ACCOUNT ANCHOR BUCKET CHECK COMMENT COMPARE DEAD_LETTERS EVENT FILE FORCE HISTORY ID JSON KEEP LIMIT MODEL ONLY OUT PARAMS \
 	PARAMS_FILE POLICY PRICES PROFILE REASON REGION RESOURCES RUN SCOPE SIGNAL SIGNALS SINCE STACK SUBJECT TABLE TO WATCH WITHOUT YES
-override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED STREAMS TESTS UPGRADE
+override DEVELOPED_WITH := ALL ARGS CASE CHECK COUNT DEMO FILES JOBS LIBRARY PORT PYTHON SECONDS SEED STREAMS TAG TESTS UPGRADE
 $(foreach name,$(OPTIONS) $(DEVELOPED_WITH),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 $(foreach name,$(OPTIONS),$(if $(filter-out undefined,$(origin $(name))),$(eval export RETRAINING_$(name) := $$(value $(name)))))
 export $(DEVELOPED_WITH)
@@ -85,6 +85,8 @@ lint: setup ## Check code, types, templates, permissions, state machines
 	$(if $(TEMPLATES),$(VENV)/bin/cfn-lint -c I -i I4010 W3002 -x I3042:partition=true -x I3042:region=true -x I3042:accountId=true -- $(TEMPLATES))
 	$(if $(TEMPLATES),$(OPS)security_lint $(TEMPLATES))
 	$(if $(DEFINITIONS),$(OPS)asl_lint $(DEFINITIONS))
+	$(VENV)-scanners/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)-scanners/bin/zizmor --offline --strict-collection --no-progress --quiet .github
 	$(OPS)docs --check
 
 faults: setup ## Play the fault matrix, write its table (CASE=one, ARGS=)
@@ -111,13 +113,16 @@ docs: setup ## Rewrite what is generated in README.md and docs/
 sbom: setup ## Write what is deployed and developed with, as CycloneDX
 	@$(OPS)sbom
 
+release: setup ## Build dist/: wheel, zip, template, SBOMs, sums (TAG=v<x>)
+	@$(OPS)release $$ARGS
+
 lock: setup ## Resolve requirements/*.in again (UPGRADE=1 takes newer)
 	@for name in uv dev scanners streams taskcat; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built and cached (ALL=1: environments too)
-	@rm -rf build $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf build dist $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-streams $(VENV)-taskcat requirements/node/node_modules,:)
 

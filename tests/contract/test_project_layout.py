@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from ops.cli import COMMANDS, retraining
 
@@ -80,6 +81,7 @@ def test_the_npm_lock_holds_hashes_and_names_no_registry() -> None:
         ".venv-streams/bin/python",
         ".venv-taskcat/bin/python",
         "build/orchestration.zip",
+        "dist/SHA256SUMS",
         "requirements/node/node_modules/asl-validator/package.json",
         "src/orchestration/__pycache__/handler.cpython-311.pyc",
         ".pytest_cache/README.md",
@@ -98,6 +100,44 @@ def test_git_ignores_what_make_creates(path: str) -> None:
     answer = subprocess.run([git, "check-ignore", "--quiet", path], cwd=ROOT, check=False)  # noqa: S603 - git itself
 
     assert answer.returncode == 0
+
+
+def test_every_file_of_text_keeps_what_an_editor_is_told() -> None:
+    """The section [*] of .editorconfig, with a tab where it says so."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout  # noqa: S603 - git
+    contents = {
+        name: (ROOT / name).read_bytes() for name in listed.decode().split("\0") if name and (ROOT / name).is_file()
+    }
+    texts = {name: content.decode("utf-8") for name, content in contents.items() if b"\0" not in content}
+
+    assert len(texts) > 500
+    assert [name for name, text in texts.items() if "\r" in text or (text and not text.endswith("\n"))] == []
+    assert [name for name, text in texts.items() if re.search(r"[ \t]$", text, re.MULTILINE)] == []
+    assert [name for name, text in texts.items() if re.search(r"^\t", text, re.MULTILINE)] == ["Makefile"]
+
+
+def test_every_hook_of_pre_commit_calls_what_make_setup_installs() -> None:
+    """None is fetched from elsewhere, which would be a second version of a tool."""
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    hooks = [hook for repository in repositories for hook in repository["hooks"]]
+
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    assert hooks
+    for hook in hooks:
+        match hook["entry"].split():
+            case ["make", target, *_]:
+                assert target in dict(RULE.findall(MAKEFILE)), hook["entry"]
+            case [".venv/bin/python", "-m", module, *_]:
+                assert importlib.util.find_spec(module) is not None, hook["entry"]
+            case ["git", *_]:
+                pass
+            case _:
+                pytest.fail(f"{hook['entry']} is not of this project")
+        assert hook["language"] == "system"
+        assert "additional_dependencies" not in hook
 
 
 def test_make_alone_prints_every_target_with_its_sentence() -> None:
