@@ -655,7 +655,7 @@ def substitutions_for(definition: Path, template: Path) -> frozenset[str] | None
 
 
 def _templates_beside(definition: Path) -> list[Path]:
-    return sorted(definition.resolve().parent.glob("*.yaml"))
+    return sorted(definition.resolve().parent.glob("[!.]*.yaml"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

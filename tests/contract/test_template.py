@@ -80,7 +80,7 @@ NO_NARROWER_RESOURCE: Mapping[str, str] = {
 
 NOW = datetime(2026, 3, 2, 11, 9, tzinfo=UTC)
 EVENTS = ROOT / "tests" / "events"
-TEMPLATES = sorted([*ROOT.glob("*.yaml"), *ROOT.glob("examples/*/*.yaml")])
+TEMPLATES = sorted([*ROOT.glob("[!.]*.yaml"), *ROOT.glob("examples/*/*.yaml")])
 SENTENCE = re.compile(r"([A-Z][a-z0-9]*){2,}")
 
 
