@@ -1,8 +1,4 @@
-"""CloudWatch alarms as AWS has them, where ministack's differ: events on state changes, and honest evaluation.
-
-ministack emits no ``CloudWatch Alarm State Change`` event, asks no topic whether it takes an alarm's message, forgets the ``Metrics`` of a metric math alarm, and lets
-every metric of an alarm's name count whatever its dimensions.
-"""
+"""CloudWatch alarms as AWS has them, where ministack's differ: events on state changes, and honest evaluation."""
 
 from __future__ import annotations
 
@@ -14,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id
-from ministack.services import cloudwatch
 
 from local.iam_calls import Call
 from local.iam_policies import lets_in
 from local.sagemaker_events import put_event
+from local.seam import Repair, cloudwatch, sns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,53 +32,80 @@ _COMPARISONS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 _last_states = AccountRegionScopedDict()
 
 
-def install() -> None:
-    """Replace what differs."""
-    record_history = cloudwatch._record_history
-    put_metric_alarm = cloudwatch._put_metric_alarm
+_GUIDE = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/"
+ALARM_EVENTS = Repair(
+    "events of alarms",
+    alone="no alarm events",
+    aws="events on change in the documented shapes",
+    source=f"{_GUIDE}cloudwatch-and-eventbridge.html",
+)
+REASONS = Repair(
+    "reasons of alarms",
+    alone="the reason data of the state before stays when the new state is set without",
+    aws="it has none",
+    source="https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html",
+)
+METRIC_MATH = Repair(
+    "alarms on metric math",
+    alone="`Metrics` of an alarm forgotten, and refused in a template",
+    aws="kept and shown; here SetAlarmState moves such an alarm",
+    source="https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html",
+)
+EVALUATION = Repair(
+    "evaluation of alarms",
+    alone="every metric of an alarm's name counts, whatever its dimensions",
+    aws="only the alarm's own; DatapointsToAlarm of the last EvaluationPeriods, and TreatMissingData",
+    source=f"{_GUIDE}alarm-evaluation.html",
+)
+ALARM_TOPICS = Repair(
+    "topics of alarms",
+    alone="an alarm publishes to any topic",
+    aws="to those whose policies let it",
+    source="https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html",
+)
 
-    def record(
-        name: str, old: str, new: str, reason: str, alarm_type: str = "MetricAlarm", reason_data: Any = None
-    ) -> None:
-        # ministack writes history on every change of state, and only then: the one place that sees them all.
-        record_history(name, old, new, reason, alarm_type, reason_data)
-        if old != new:
-            _emit(name, old, new)
 
-    def put(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-        answer = put_metric_alarm(params, data, is_cbor, is_json)
-        if (is_cbor or is_json) and data.get("Metrics") and answer[0] == HTTPStatus.OK:
-            take_metrics(data["AlarmName"], data["Metrics"])
-        return answer
+@ALARM_EVENTS.wraps(cloudwatch, "_record_history")
+def _record(
+    original: Callable[..., None],
+    alarm_name: str,
+    old_state: str,
+    new_state: str,
+    reason: str,
+    alarm_type: str = "MetricAlarm",
+    reason_data: Any = None,
+) -> None:
+    # ministack writes history on every change of state, and only then: the one place that sees them all.
+    original(alarm_name, old_state, new_state, reason, alarm_type, reason_data)
+    if old_state != new_state:
+        _emit(alarm_name, old_state, new_state)
 
-    set_alarm_state = cloudwatch._set_alarm_state
 
-    def set_state(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-        # ministack keeps the reason data of the state before when the new state comes without.
-        name = data.get("AlarmName") if is_cbor or is_json else cloudwatch._p(params, "AlarmName")
-        if (alarm := cloudwatch._alarms.get(name)) is not None:
-            alarm.pop("StateReasonData", None)
-        return set_alarm_state(params, data, is_cbor, is_json)
+@METRIC_MATH.wraps(cloudwatch, "_put_metric_alarm")
+def _put(original: Callable[..., Any], params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+    answer = original(params, cbor_data, is_cbor, is_json)
+    if (is_cbor or is_json) and cbor_data.get("Metrics") and answer[0] == HTTPStatus.OK:
+        take_metrics(cbor_data["AlarmName"], cbor_data["Metrics"])
+    return answer
 
-    dispatch = cloudwatch._dispatch_alarm_actions
 
-    def dispatch_where_let_in(alarm: Document, old: str, new: str, reason: str) -> None:
-        lists = ("AlarmActions", "OKActions", "InsufficientDataActions")
-        taken = {name: [arn for arn in alarm.get(name) or [] if _takes(arn, alarm["AlarmArn"])] for name in lists}
-        dispatch({**alarm, **taken}, old, new, reason)
+@REASONS.wraps(cloudwatch, "_set_alarm_state")
+def _set_state(original: Callable[..., Any], params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+    name = cbor_data.get("AlarmName") if is_cbor or is_json else cloudwatch.p(params, "AlarmName")
+    if (alarm := cloudwatch.alarms.get(name)) is not None:
+        alarm.pop("StateReasonData", None)
+    return original(params, cbor_data, is_cbor, is_json)
 
-    cloudwatch._dispatch_alarm_actions = dispatch_where_let_in
-    cloudwatch._record_history = record
-    cloudwatch._set_alarm_state = set_state
-    cloudwatch._put_metric_alarm = put
-    cloudwatch._evaluate_alarm = _evaluate
+
+@ALARM_TOPICS.wraps(cloudwatch, "_dispatch_alarm_actions")
+def _dispatch(original: Callable[..., None], alarm: Document, old_state: str, new_state: str, reason: str) -> None:
+    lists = ("AlarmActions", "OKActions", "InsufficientDataActions")
+    taken = {name: [arn for arn in alarm.get(name) or [] if _takes(arn, alarm["AlarmArn"])] for name in lists}
+    original({**alarm, **taken}, old_state, new_state, reason)
 
 
 def _takes(action_arn: str, alarm_arn: str) -> bool:
     """Whether a topic's policy lets CloudWatch publish for an alarm; what is no topic is not asked."""
-    # One of the modules that take long to import; a topic to ask means somebody already did.
-    from ministack.services import sns  # noqa: PLC0415 - see above
-
     if (found := sns.topic_policy_for_arn(action_arn)) is None:
         return True
     account = get_account_id()
@@ -97,7 +120,7 @@ def reset() -> None:
 
 def take_metrics(name: str, metrics: list[Document]) -> None:
     """Make the alarm a metric math alarm: it has Metrics, and neither a metric nor a statistic of its own."""
-    alarm = cloudwatch._alarms[name]
+    alarm = cloudwatch.alarms[name]
     alarm["Metrics"] = metrics
     for member in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions", "Unit"):
         alarm.pop(member, None)
@@ -112,7 +135,7 @@ def _stamp(seconds: float) -> str:
 
 
 def _emit(name: str, old: str, new: str) -> None:
-    alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
+    alarm = cloudwatch.alarms.get(name) or cloudwatch.composite_alarms.get(name)
     if alarm is None:
         return
     moment = time.time()
@@ -185,6 +208,7 @@ def _flag(value: Any) -> bool:
 # ---------------------------------------------------------------------- evaluation
 
 
+@EVALUATION.replaces(cloudwatch, "_evaluate_alarm")
 def _evaluate(alarm: Document) -> None:
     """Move a metric alarm to the state its metric's recent periods give it.
 
@@ -194,8 +218,8 @@ def _evaluate(alarm: Document) -> None:
     namespace, metric = alarm.get("Namespace"), alarm.get("MetricName")
     if not namespace or not metric:
         return
-    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
-    points = cloudwatch._metrics.get((namespace, metric, dimensions)) or []
+    dimensions = cloudwatch.dims_key(cloudwatch.dims_from_list(alarm.get("Dimensions") or []))
+    points = cloudwatch.metrics.get((namespace, metric, dimensions)) or []
     period, count = int(alarm.get("Period", 60)), int(alarm.get("EvaluationPeriods", 1))
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
     moment = time.time()
@@ -204,8 +228,8 @@ def _evaluate(alarm: Document) -> None:
         begin, end = moment - index * period, moment - (index - 1) * period
         # A point may be stamped a moment ahead of this clock.
         inside = [p for p in points if begin < p["Timestamp"] <= (end if index > 1 else end + period)]
-        stats = cloudwatch._calc_stats(inside)
-        datapoints.append(cloudwatch._stat_value(stats, statistic, inside) if inside and stats else None)
+        stats = cloudwatch.calc_stats(inside)
+        datapoints.append(cloudwatch.stat_value(stats, statistic, inside) if inside and stats else None)
     present = [value for value in datapoints if value is not None]
     words, breaches = _COMPARISONS.get(alarm.get("ComparisonOperator", ""), _COMPARISONS["GreaterThanThreshold"])
     threshold = float(alarm.get("Threshold", 0))
@@ -241,6 +265,6 @@ def _evaluate(alarm: Document) -> None:
     )
     alarm["StateValue"] = new
     alarm["StateUpdatedTimestamp"] = int(moment)
-    cloudwatch._record_history(alarm["AlarmName"], old, new, alarm["StateReason"])
-    cloudwatch._dispatch_alarm_actions(alarm, old, new, alarm["StateReason"])
-    cloudwatch._evaluate_parent_alarms(alarm)
+    cloudwatch.record_history(alarm["AlarmName"], old, new, alarm["StateReason"])
+    cloudwatch.dispatch_alarm_actions(alarm, old, new, alarm["StateReason"])
+    cloudwatch.evaluate_parent_alarms(alarm)

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from ministack.core import sigv4
-
 from local import lambda_worker
+from local.seam import Own, sigv4
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _NUMBER: Final = struct.Struct("d")
@@ -59,17 +59,19 @@ def install_worker(folder: Path) -> None:
     lambda_worker.replace(lambda_worker.HEAD, lambda_worker.HEAD + _SHIFTED.replace("{path!r}", repr(str(path))))
 
 
-def install_signatures() -> None:
-    """Take requests that were signed by this clock as well as by the machine's, which everybody else goes by."""
-    refused = sigv4.request_time_failure
+CLOCK = Own(
+    "the clock", "a request is in time that was signed by this clock or by the machine's, which everybody else goes by"
+)
 
-    def refused_by_both(signature: Any, *, now: datetime | None = None) -> tuple[str, str] | None:
-        by_machine: tuple[str, str] | None = refused(signature, now=now)
-        if by_machine is None or not _ahead():
-            return by_machine
-        return refused(signature, now=datetime.fromtimestamp(time.time() + _ahead(), UTC)) and by_machine
 
-    sigv4.request_time_failure = refused_by_both
+@CLOCK.wraps(sigv4, "request_time_failure")
+def _out_of_time(
+    original: Callable[..., tuple[str, str] | None], signature: Any, *, now: datetime | None = None
+) -> tuple[str, str] | None:
+    by_machine = original(signature, now=now)
+    if by_machine is None or not _ahead():
+        return by_machine
+    return original(signature, now=datetime.fromtimestamp(time.time() + _ahead(), UTC)) and by_machine
 
 
 def now() -> float:

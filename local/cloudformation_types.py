@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import yaml
@@ -14,159 +13,147 @@ from botocore.validate import ParamValidator
 from ministack.core.responses import get_account_id
 
 from local import alarm_events, eventbridge_targets
-from local.sagemaker_records import Document
+from local.seam import (
+    Addition,
+    Own,
+    Repair,
+    cloudformation_engine,
+    cloudformation_helpers,
+    cloudwatch,
+    eventbridge,
+    provisioners,
+    s3,
+    sns,
+    sqs,
+)
 from local.service_models import service_model
 from local.shape_constraints import constraint_problems
 
-_Created = tuple[str, Document]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.sagemaker_records import Document
+
+_Created = tuple[str, "Document"]
 
 
-def install(provisioners: Any) -> None:
-    """Register the types with ministack's CloudFormation, when its module has been loaded."""
-    types: dict[str, _Type] = {
-        "AWS::IAM::RolePolicy": _RolePolicy(provisioners),
-        "AWS::SNS::TopicInlinePolicy": _InlinePolicy(provisioners, "TopicArn", provisioners._sns._topics),
-        "AWS::SQS::QueueInlinePolicy": _InlinePolicy(provisioners, "Queue", provisioners._sqs._queues),
-        "AWS::CloudWatch::CompositeAlarm": _CompositeAlarm(provisioners),
-        "AWS::Chatbot::CustomAction": (actions := _CustomAction()),
-        "AWS::Chatbot::SlackChannelConfiguration": _SlackChannel(actions),
-    }
-    for name, kind in types.items():
-        provisioners._RESOURCE_HANDLERS[name] = {
-            "create": kind.create,
-            "update": kind.update,
-            "delete": kind.delete,
-        }
-    _parse_in_c(sys.modules[f"{provisioners.__package__}.engine"])
-    _refuse_rules(provisioners)
-    _lock_buckets(provisioners)
-    _accept_metric_math(provisioners)
-    _accept_bucket_hosts(sys.modules[f"{provisioners.__package__}.helpers"])
-
-
-def _parse_in_c(engine: Any) -> None:
-    """Parse templates with libyaml where PyYAML has it: a deployment parses its own six times, a quarter of a second each."""
-    if not yaml.__with_libyaml__:
-        return
-
-    class Loader(yaml.CSafeLoader):
-        yaml_constructors = engine.CfnLoader.yaml_constructors
-
-    engine.CfnLoader = Loader
-
-
-def _refuse_rules(provisioners: Any) -> None:
-    """Make no ``AWS::Events::Rule`` that EventBridge refuses: no such bus, no such schedule or pattern, a target without its role."""
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]
-    create, events = handlers["create"], provisioners._eb
-
-    def create_checked(logical_id: str, props: Document, stack_name: str) -> _Created:
-        events._ensure_default_bus()
-        bus = provisioners._eb_rule_bus_name(props)
-        if bus not in events._event_buses:
-            raise ValueError(f"Event bus {bus} does not exist.")
-        schedule, pattern = props.get("ScheduleExpression", ""), props.get("EventPattern", "")
-        if schedule and not events._validate_schedule_expression(schedule):
-            raise ValueError("Parameter ScheduleExpression is not valid.")
-        if problem := events._event_pattern_error(json.dumps(pattern) if isinstance(pattern, dict) else pattern):
-            raise ValueError(f"Event pattern is not valid. Reason: {problem}")
-        for problem in filter(None, map(eventbridge_targets.missing_role, props.get("Targets") or [])):
-            raise ValueError(problem)
-        created: _Created = create(logical_id, props, stack_name)
-        return created
-
-    handlers["create"] = create_checked
-    # What an update calls that gives a rule another name.
-    provisioners._eb_rule_create = create_checked
-
-
-def _lock_buckets(provisioners: Any) -> None:
-    """Have an ``AWS::S3::Bucket`` take Object Lock from its template, which ministack's S3 keeps and its CloudFormation overlooks."""
-    handlers, s3 = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"], provisioners._s3
-    create, update = handlers["create"], handlers["update"]
-
-    def lock(created: _Created, props: Document) -> _Created:
-        default = (props.get("ObjectLockConfiguration") or {}).get("Rule", {}).get("DefaultRetention")
-        if props.get("ObjectLockEnabled"):
-            # A number of a template may come as text.
-            retention = {name: value if name == "Mode" else int(value) for name, value in (default or {}).items()}
-            s3._bucket_object_lock[created[0]] = {"enabled": True, "default_retention": retention or None}
-        return created
-
-    def create_with_lock(logical_id: str, props: Document, stack_name: str) -> _Created:
-        return lock(create(logical_id, props, stack_name), props)
-
-    def update_with_lock(physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
-        return lock(update(physical_id, old, new, stack_name), new)
-
-    handlers.update(create=create_with_lock, update=update_with_lock)
-
-
-def _accept_bucket_hosts(helpers: Any) -> None:
-    """Take a TemplateURL whose host names the bucket, as AWS's own tools write it; ministack reads the path alone."""
-    resolve = helpers._resolve_document
-
-    def resolve_any(params: Document, body_key: str, url_key: str, label: str) -> Any:
-        url = urlsplit(str(helpers._p(params, url_key) or ""))
-        named = _BUCKET_HOST.fullmatch(url.hostname or "")
-        if named:
-            params = {**params, url_key: [f"{url.scheme}://{named[2]}/{named[1]}{url.path}"]}
-        return resolve(params, body_key, url_key, label)
-
-    helpers._resolve_document = resolve_any
-
-
+_GUIDE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/"
+TYPES = Addition(
+    "resource types",
+    "`IAM::RolePolicy`, `SNS::TopicInlinePolicy`, `SQS::QueueInlinePolicy`, `CloudWatch::CompositeAlarm`, `Chatbot::CustomAction`, "
+    "`Chatbot::SlackChannelConfiguration`; the last two are only remembered, within what the API takes: there is no chat in which a "
+    "button could be pressed",
+)
+RULES = Repair(
+    "rules of templates",
+    alone="an `Events::Rule` on a bus that does not exist, or with a schedule, pattern or target that EventBridge refuses, is made",
+    aws="refused",
+    source=f"{_GUIDE}aws-resource-events-rule.html",
+)
+LOCKED_BUCKETS = Repair(
+    "locks of buckets",
+    alone="`S3::Bucket` overlooks Object Lock",
+    aws="the bucket has it, with or without a default; S3 keeps and refuses by it as on AWS, but asks no checksum for a PUT with a "
+    "retention, which the requests' headers prove in a unit test",
+    source=f"{_GUIDE}aws-resource-s3-bucket.html",
+)
+TEMPLATE_HOSTS = Repair(
+    "addresses of templates",
+    alone="a TemplateURL whose host names the bucket is not found: the path alone is read",
+    aws="found",
+    source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html",
+)
 _BUCKET_HOST = re.compile(r"(.+)\.(s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?)")
 
 
-def _accept_metric_math(provisioners: Any) -> None:
-    """Take an ``AWS::CloudWatch::Alarm`` with Metrics, which ministack refuses; SetAlarmState moves such an alarm."""
-    record = provisioners._cw_metric_alarm_record
-    put = provisioners._cw.cloudformation_put_metric_alarm
+if yaml.__with_libyaml__:
 
-    def record_any(name: str, props: Document) -> Document:
-        metrics = props.get("Metrics")
-        if not metrics:
-            answer: Document = record(name, props)
-            return answer
-        # A stand-in metric for the checks of the record's maker, taken off again below.
-        plain = {key: value for key, value in props.items() if key != "Metrics"}
-        alarm: Document = record(name, {"Threshold": 0, **plain, "MetricName": "-", "Namespace": "-"})
-        return {**alarm, "Metrics": metrics}
-
-    def put_any(alarm: Document) -> None:
-        if not alarm.get("Metrics"):
-            put(alarm)
-            return
-        provisioners._cw._alarms[alarm["AlarmName"]] = alarm
-        alarm_events.take_metrics(alarm["AlarmName"], alarm["Metrics"])
-
-    provisioners._cw_metric_alarm_record = record_any
-    provisioners._cw.cloudformation_put_metric_alarm = put_any
+    @Own("templates", "parsed by libyaml: a deployment parses its own six times, a quarter of a second each").wraps(
+        cloudformation_engine, "CfnLoader"
+    )
+    def _loader(original: Any, stream: Any) -> Any:
+        loader = yaml.CSafeLoader(stream)
+        loader.yaml_constructors = original.yaml_constructors  # type: ignore[misc] # of this one loader
+        return loader
 
 
-class _Type(Protocol):
-    """How a resource type is made, changed and removed; a physical id and what GetAtt gives."""
+@RULES.wraps(provisioners, "_RESOURCE_HANDLERS", "AWS::Events::Rule", "create")
+# What an update calls that gives a rule another name.
+@RULES.wraps(provisioners, "_eb_rule_create")
+def _create_rule(original: Callable[..., _Created], logical_id: str, props: Document, stack_name: str) -> _Created:
+    eventbridge.ensure_default_bus()
+    bus = provisioners.eb_rule_bus_name(props)
+    if bus not in eventbridge.event_buses:
+        raise ValueError(f"Event bus {bus} does not exist.")
+    schedule, pattern = props.get("ScheduleExpression", ""), props.get("EventPattern", "")
+    if schedule and not eventbridge.validate_schedule_expression(schedule):
+        raise ValueError("Parameter ScheduleExpression is not valid.")
+    if problem := eventbridge.event_pattern_error(json.dumps(pattern) if isinstance(pattern, dict) else pattern):
+        raise ValueError(f"Event pattern is not valid. Reason: {problem}")
+    for problem in filter(None, map(eventbridge_targets.missing_role, props.get("Targets") or [])):
+        raise ValueError(problem)
+    return original(logical_id, props, stack_name)
 
-    def create(self, logical_id: str, props: Document, stack_name: str) -> _Created: ...
 
-    def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created: ...
+@LOCKED_BUCKETS.wraps(provisioners, "_RESOURCE_HANDLERS", "AWS::S3::Bucket", "create")
+def _create_bucket(original: Callable[..., _Created], logical_id: str, props: Document, stack_name: str) -> _Created:
+    return _lock(original(logical_id, props, stack_name), props)
 
-    def delete(self, physical_id: str, props: Document) -> None: ...
+
+@LOCKED_BUCKETS.wraps(provisioners, "_RESOURCE_HANDLERS", "AWS::S3::Bucket", "update")
+def _update_bucket(
+    original: Callable[..., _Created], physical_id: str, old_props: Document, new_props: Document, stack_name: str
+) -> _Created:
+    return _lock(original(physical_id, old_props, new_props, stack_name), new_props)
+
+
+def _lock(created: _Created, props: Document) -> _Created:
+    default = (props.get("ObjectLockConfiguration") or {}).get("Rule", {}).get("DefaultRetention")
+    if props.get("ObjectLockEnabled"):
+        # A number of a template may come as text.
+        retention = {name: value if name == "Mode" else int(value) for name, value in (default or {}).items()}
+        s3.bucket_object_lock[created[0]] = {"enabled": True, "default_retention": retention or None}
+    return created
+
+
+@TEMPLATE_HOSTS.wraps(cloudformation_helpers, "_resolve_document")
+def _resolve(original: Callable[..., Any], params: Document, body_key: str, url_key: str, label: str) -> Any:
+    url = urlsplit(str(cloudformation_helpers.p(params, url_key) or ""))
+    named = _BUCKET_HOST.fullmatch(url.hostname or "")
+    if named:
+        params = {**params, url_key: [f"{url.scheme}://{named[2]}/{named[1]}{url.path}"]}
+    return original(params, body_key, url_key, label)
+
+
+@alarm_events.METRIC_MATH.wraps(provisioners, "_cw_metric_alarm_record")
+def _alarm_record(original: Callable[..., Document], name: str, props: Document) -> Document:
+    metrics = props.get("Metrics")
+    if not metrics:
+        return original(name, props)
+    # A stand-in metric for the checks of the record's maker, taken off again below.
+    plain = {key: value for key, value in props.items() if key != "Metrics"}
+    alarm = original(name, {"Threshold": 0, **plain, "MetricName": "-", "Namespace": "-"})
+    return {**alarm, "Metrics": metrics}
+
+
+@alarm_events.METRIC_MATH.wraps(cloudwatch, "cloudformation_put_metric_alarm")
+def _put_alarm(original: Callable[[Document], None], alarm: Document) -> None:
+    if not alarm.get("Metrics"):
+        original(alarm)
+        return
+    cloudwatch.alarms[alarm["AlarmName"]] = alarm
+    alarm_events.take_metrics(alarm["AlarmName"], alarm["Metrics"])
 
 
 class _RolePolicy:
     """An inline policy on a role, as a resource of its own."""
 
-    def __init__(self, provisioners: Any) -> None:
-        self._provisioners = provisioners
-
     def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
         del logical_id, stack_name
         as_policy = {"Roles": [props["RoleName"]], "PolicyDocument": props.get("PolicyDocument", {})}
-        self._provisioners._iam_policy_require_entities(as_policy)
-        self._provisioners._iam_policy_require_valid_document(as_policy)
-        self._provisioners._iam_policy_put(as_policy, props["PolicyName"])
+        provisioners.iam_policy_require_entities(as_policy)
+        provisioners.iam_policy_require_valid_document(as_policy)
+        provisioners.iam_policy_put(as_policy, props["PolicyName"])
         return f"{props['PolicyName']}|{props['RoleName']}", {}
 
     def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
@@ -176,14 +163,13 @@ class _RolePolicy:
 
     def delete(self, physical_id: str, props: Document) -> None:
         del physical_id
-        self._provisioners._iam_policy_drop({"Roles": [props["RoleName"]]}, props["PolicyName"])
+        provisioners.iam_policy_drop({"Roles": [props["RoleName"]]}, props["PolicyName"])
 
 
 class _InlinePolicy:
     """The access policy of one topic or queue."""
 
-    def __init__(self, provisioners: Any, member: str, store: Any) -> None:
-        self._provisioners = provisioners
+    def __init__(self, member: str, store: Callable[[], Any]) -> None:
         self._member = member
         self._store = store
 
@@ -192,7 +178,7 @@ class _InlinePolicy:
         owner = self._owner(props)
         if owner is None:
             raise ValueError(f"{props[self._member]} does not exist.")
-        owner["attributes"]["Policy"] = self._provisioners._policy_document_json(props)
+        owner["attributes"]["Policy"] = provisioners.policy_document_json(props)
         return str(props[self._member]), {}
 
     def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
@@ -206,23 +192,19 @@ class _InlinePolicy:
 
     def _owner(self, props: Document) -> Document | None:
         name = str(props[self._member])
-        found: Document | None = self._store.get(name)
+        found: Document | None = self._store().get(name)
         if found is None and name.startswith("http"):
             # A queue's URL names a host, and the same queue may have been created under another name of it.
             path = urlsplit(name).path
-            found = next((queue for url, queue in self._store.items() if urlsplit(url).path == path), None)
+            found = next((queue for url, queue in self._store().items() if urlsplit(url).path == path), None)
         return found
 
 
 class _CompositeAlarm:
     """A composite alarm."""
 
-    def __init__(self, provisioners: Any) -> None:
-        self._cloudwatch = provisioners._cw
-        self._physical_name = provisioners._physical_name
-
     def create(self, logical_id: str, props: Document, stack_name: str) -> _Created:
-        name = props.get("AlarmName") or self._physical_name(stack_name, logical_id, max_len=255)
+        name = props.get("AlarmName") or provisioners.physical_name(stack_name, logical_id, max_len=255)
         return self._put(name, props)
 
     def update(self, physical_id: str, old: Document, new: Document, stack_name: str) -> _Created:
@@ -231,7 +213,7 @@ class _CompositeAlarm:
 
     def delete(self, physical_id: str, props: Document) -> None:
         del props
-        self._cloudwatch._composite_alarms.pop(physical_id, None)
+        cloudwatch.composite_alarms.pop(physical_id, None)
 
     def _put(self, name: str, props: Document) -> _Created:
         enabled = props.get("ActionsEnabled", True)
@@ -240,10 +222,10 @@ class _CompositeAlarm:
             "AlarmName": name,
             "ActionsEnabled": enabled if isinstance(enabled, bool) else str(enabled).lower() == "true",
         }
-        status, _, body = self._cloudwatch._put_composite_alarm({}, request, False, is_json=True)
+        status, _, body = cloudwatch.put_composite_alarm({}, request, False, is_json=True)
         if status >= HTTPStatus.BAD_REQUEST:
             raise ValueError(json.loads(body).get("message", body))
-        alarm = self._cloudwatch._composite_alarms[name]
+        alarm = cloudwatch.composite_alarms[name]
         for member in ("ActionsSuppressor", "ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod"):
             if member in props:
                 alarm[member] = props[member]
@@ -324,3 +306,18 @@ class _SlackChannel:
 
     def delete(self, physical_id: str, props: Document) -> None:
         """Nothing was made, so nothing is left to remove."""
+
+
+_ACTIONS = _CustomAction()
+_TYPES: Final[dict[str, Any]] = {
+    "AWS::IAM::RolePolicy": _RolePolicy(),
+    "AWS::SNS::TopicInlinePolicy": _InlinePolicy("TopicArn", lambda: sns.topics),
+    "AWS::SQS::QueueInlinePolicy": _InlinePolicy("Queue", lambda: sqs.queues),
+    "AWS::CloudWatch::CompositeAlarm": _CompositeAlarm(),
+    "AWS::Chatbot::CustomAction": _ACTIONS,
+    "AWS::Chatbot::SlackChannelConfiguration": _SlackChannel(_ACTIONS),
+}
+for _name, _type in _TYPES.items():
+    TYPES.adds(provisioners, "_RESOURCE_HANDLERS", _name)(
+        {"create": _type.create, "update": _type.update, "delete": _type.delete}
+    )

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from local.seam import Own, dynamodb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ_ONCE = Own("expressions of DynamoDB", "what comes of a text is kept, not made again for each item of a partition")
 
 
-def install(dynamodb: Any) -> None:
-    """Keep what comes of a text, and of nothing else; when its module has been loaded."""
-    tokens = functools.lru_cache(maxsize=1024)(dynamodb._tokenize)
+@READ_ONCE.wraps(dynamodb, "_tokenize")
+def _tokenize(original: Callable[[str], Any], expr: str) -> list[Any]:
     # A list of its own for each that evaluates.
-    dynamodb._tokenize = lambda expression: [*tokens(expression)]
-    dynamodb._condition_syntax_error = functools.lru_cache(maxsize=1024)(dynamodb._condition_syntax_error)
+    return [*_kept(original, expr)]
+
+
+@READ_ONCE.wraps(dynamodb, "_condition_syntax_error")
+def _syntax_error(original: Callable[[str, str], Any], expr: str, slot: str) -> Any:
+    return _kept(original, expr, slot)
+
+
+@functools.lru_cache(maxsize=2048)
+def _kept(read: Callable[..., Any], *given: str) -> Any:
+    return read(*given)

@@ -13,27 +13,47 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import error_response_json, get_account_id, get_region
-from ministack.services import eventbridge, sqs, stepfunctions
 
 from local.iam_calls import Call
 from local.iam_enforcement import caller_of_role, trusts
 from local.iam_policies import lets_in
+from local.seam import Repair, eventbridge, lambda_svc, sqs, stepfunctions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.iam_enforcement import Authority
     from local.sagemaker_records import Document
 
 logger = logging.getLogger(__name__)
 
 
-def install(authority: Authority) -> None:
-    """Replace the delivery to a target with one that knows where an undeliverable event goes, and refuse a target without its role."""
-    invoke_target, validate = eventbridge._invoke_target, eventbridge._validate_target_arn
+UNDELIVERABLE = Repair(
+    "undeliverable events",
+    alone="a rule invokes any function, starts any machine and fills any queue; no dead-letter queue for rules",
+    aws="a function and a queue take events only of rules that their resource policies name, a function with no "
+    "`aws:SourceAccount`; a machine is started under the target's role, which must trust the rule and may start it; "
+    "what is refused or missing sends the event to the rule's dead-letter queue",
+    source="https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html",
+)
+TARGET_ROLES = Repair(
+    "roles of targets",
+    alone="a state machine is a target without a role",
+    aws="refused",
+    source="https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html",
+)
 
-    def invoke(target: Document, event: Document, rule: Document, view: Any = None) -> None:
+
+def install(authority: Authority) -> None:
+    """Have events delivered where the authority allows it, and left where an undeliverable one goes."""
+
+    @UNDELIVERABLE.wraps(eventbridge, "_invoke_target")
+    def invoke(
+        original: Callable[..., None], target: Document, event: Document, rule: Document, view: Any = None
+    ) -> None:
         refused = _refused(authority, target, rule["Arn"])
         if refused is None:
-            invoke_target(target, event, rule, view)
+            original(target, event, rule, view)
             return
         queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
         if queue_arn is None:
@@ -42,17 +62,16 @@ def install(authority: Authority) -> None:
         if not _queue_takes(queue_arn, rule["Arn"]):
             logger.warning("%s: the policy of %s lets it leave nothing there", rule["Arn"], queue_arn)
             return
-        shown = (view or eventbridge._pattern_event_view(event)).event_with_detail()
+        shown = (view or eventbridge.pattern_event_view(event)).event_with_detail()
         _send_to_queue(queue_arn, json.dumps(shown), rule["Arn"], target["Arn"], refused)
 
-    def validate_with_role(target: Document) -> Any:
-        problem = missing_role(target)
-        if problem is None:
-            return validate(target)
-        return error_response_json("ValidationException", problem, HTTPStatus.BAD_REQUEST)
 
-    eventbridge._invoke_target = invoke
-    eventbridge._validate_target_arn = validate_with_role
+@TARGET_ROLES.wraps(eventbridge, "_validate_target_arn")
+def _validate(original: Callable[[Document], Any], target: Document) -> Any:
+    problem = missing_role(target)
+    if problem is None:
+        return original(target)
+    return error_response_json("ValidationException", problem, HTTPStatus.BAD_REQUEST)
 
 
 def missing_role(target: Document) -> str | None:
@@ -67,7 +86,7 @@ def _refused(authority: Authority, target: Document, rule_arn: str) -> tuple[str
     """Code and reason when a state machine, function or queue takes nothing from this rule; None when it does, and for other kinds."""
     arn = str(target.get("Arn", ""))
     service = arn.removeprefix("arn:aws:").partition(":")[0]
-    if service == "states" and stepfunctions._resolve_state_machine_arn(arn) is None:
+    if service == "states" and stepfunctions.resolve_state_machine_arn(arn) is None:
         return "NO_RESOURCE", f"State Machine Does Not Exist: '{arn}'"
     if service == "states":
         role = target["RoleArn"]
@@ -78,10 +97,7 @@ def _refused(authority: Authority, target: Document, rule_arn: str) -> tuple[str
     if service == "sqs" and not _queue_takes(arn, rule_arn):
         return "NO_PERMISSIONS", f"The policy of {arn} lets {rule_arn} do nothing."
     if service == "lambda":
-        # One of the modules that take long to import; a function to look for means somebody already did.
-        from ministack.services import lambda_svc  # noqa: PLC0415 - see above
-
-        function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+        function, config, _ = lambda_svc.get_func_record_for_ref(arn)
         if not function or not config:
             return "NO_RESOURCE", f"Function not found: {arn}"
         if not _lets_in(function["policy"], arn, rule_arn):
@@ -106,7 +122,7 @@ def _queue_takes(queue_arn: str, rule_arn: str) -> bool:
 
 
 def _send_to_queue(queue_arn: str, body: str, rule_arn: str, target_arn: str, refused: tuple[str, str]) -> None:
-    queue = sqs._queue_by_arn(queue_arn)
+    queue = sqs.queue_by_arn(queue_arn)
     if queue is None:
         logger.warning("no dead-letter queue %s", queue_arn)
         return
@@ -117,7 +133,7 @@ def _send_to_queue(queue_arn: str, body: str, rule_arn: str, target_arn: str, re
         "ERROR_CODE": refused[0],
         "ERROR_MESSAGE": refused[1],
     }
-    sqs._act_send_message(
+    sqs.act_send_message(
         {
             "QueueUrl": queue["url"],
             "MessageBody": body,

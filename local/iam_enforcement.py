@@ -14,16 +14,16 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.core.router import extract_access_key_id
-from ministack.services import sqs
-from ministack.services import stepfunctions as sfn
 
 from local.api_calls import ApiCall
 from local.iam_calls import Call, Place, UnmappedCallError, followed, needed
 from local.iam_policies import Caller, Statements, decided, lets_in
+from local.seam import Repair, app, cloudformation, dynamodb, iam, iam_actions, iam_evaluator, sns, sqs, tagging
+from local.seam import stepfunctions as sfn
 from local.step_functions_executions import machine_of_token, role_of_task
+from local.step_functions_limits import require_small
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from local.sagemaker_records import Document
     from local.sagemaker_service import SageMaker
 
-    Handler = Callable[[str, str, Mapping[str, str], bytes, Mapping[str, list[str]]], Awaitable[Any]]
+    Handler = Callable[[str, str, Any, bytes, Any], Awaitable[Any]]
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +49,16 @@ _OPTIMIZED_ERRORS = {
 _SDK_SERVICES = {"sfn": "states", "cloudwatchlogs": "logs", "eventbridge": "events", "sagemakerruntime": "sagemaker"}
 
 
-def install_topics(sns: Any) -> None:
-    """Have SNS leave its topics' policies to the authority; when its module has been loaded."""
-    sns._enforce_topic_policy = lambda *_: None
+AUTHORITY = Repair(
+    "authorisation",
+    alone="with `AUTH`, a role is asked about one action and one resource of a request, in some services; partitions of a table, "
+    "sources of events, SageMaker, state machines, rules and alarms are not known to it",
+    aws="every call is authorised by the policies of its caller and of its resource, permissions boundaries, conditions and policy "
+    "variables: each item of a transaction by its partition, `iam:PassRole` and `sagemaker:AddTags` besides what takes a role "
+    "or tags, a missing object as 403 to those who may not list the bucket, what `.sync` needs to follow what it starts. A call "
+    "that the service authorization reference does not tell anything about is refused",
+    source="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
+)
 
 
 class Authority:
@@ -64,33 +71,27 @@ class Authority:
     def __init__(self, sagemaker: SageMaker) -> None:
         self._sagemaker = sagemaker
 
-    def install(self, ministack: Any) -> None:
+    def install(self) -> None:
         """Stand before every service, and before the integrations of state machines."""
-        _parse_once()
-        # ministack's own reading of requests knows no SageMaker, no partitions and no sources of events; it checks who signs.
-        iam_actions.extract_iam_action = lambda *_, **__: None
-        iam_evaluator.enforce = self._enforced
-        iam_evaluator.pin_request_caller = _pin_caller
-        # Nobody here speaks TLS; on AWS everybody does.
-        ministack.pin_request_origin = lambda *_: None
-        iam_evaluator._request_origin = contextvars.ContextVar("origin", default=("127.0.0.1", True))
-        # Its policies are among those a caller is judged by, and an administrator is by none; so it is with topics.
-        sqs._enforce_queue_policy = lambda *_: None
-        for service, handler in ministack.SERVICE_HANDLERS.items():
-            ministack.SERVICE_HANDLERS[service] = self._guarded(service, handler)
-        invoke = sfn._invoke_resource
+        AUTHORITY.replaces(iam_evaluator, "enforce")(self._enforced)
+        for service in app.SERVICE_HANDLERS:
+            AUTHORITY.wraps(app, "SERVICE_HANDLERS", service)(functools.partial(self._asked_first, service))
 
-        def invoke_if_allowed(resource: str, given: Any) -> Any:
-            self._judge_task(resource, given)
-            return invoke(resource, given)
+        @AUTHORITY.wraps(sfn, "_invoke_resource")
+        def invoke_if_allowed(original: Callable[[str, Any], Any], resource: str, input_data: Any) -> Any:
+            self._judge_task(resource, input_data)
+            require_small(json.dumps(input_data), resource)
+            return original(resource, input_data)
 
-        sfn._invoke_resource = invoke_if_allowed
+    def guarded(self, service: str, handler: Handler) -> Handler:
+        """A service's handler behind the policies."""
+        return functools.partial(self._asked_first, service, handler)
 
     def refusal(self, caller: Caller, call: Call) -> str | None:
         """The sentence that refuses a call, None when it is allowed."""
         service = call.action.partition(":")[0]
         found = _resource_policy(service, call.resource)
-        required = service in iam_evaluator._POLICY_REQUIRED
+        required = service in iam_evaluator.POLICY_REQUIRED
         decision = decided(caller, call, region=get_region(), resource_policy=found, required=required)
         if decision.sid is not None:
             return None
@@ -99,7 +100,7 @@ class Authority:
 
     def place(self, caller: Caller) -> Place:
         """Where the current request is made. Tags are looked up for a caller with a condition on them."""
-        by_tags = iam_evaluator._names_condition_key(caller.policies, "aws:resourcetag/")
+        by_tags = iam_evaluator.names_condition_key(caller.policies, "aws:resourcetag/")
         return Place(
             get_account_id(),
             get_region(),
@@ -111,26 +112,30 @@ class Authority:
 
     # ------------------------------------------------------------------ over HTTP
 
-    def _guarded(self, service: str, handler: Handler) -> Handler:
-        async def handle(
-            method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, list[str]]
-        ) -> Any:
-            key = extract_access_key_id(headers, query)
-            if service == "sts" or iam_evaluator.is_root_access_key(key):
-                return await handler(method, path, headers, body, query)
-            caller = _caller(key)
-            call = ApiCall.of(method, path, headers, query, body)
-            if refused := self._refused(caller, call):
-                return _denied(service, headers, *refused)
-            answer = await handler(method, path, headers, body, query)
-            if answer[0] == HTTPStatus.NOT_FOUND and call.action in ("GetObject", "HeadObject"):
-                # S3 tells that an object is missing only to those who may list the bucket.
-                listing = Call("s3:ListBucket", f"arn:aws:s3:::{call.parameters['Bucket']}")
-                if sentence := self.refusal(caller, listing):
-                    return _denied(service, headers, listing.action, sentence)
-            return answer
-
-        return handle
+    async def _asked_first(
+        self,
+        service: str,
+        handler: Handler,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query_params: Mapping[str, list[str]],
+    ) -> Any:
+        key = extract_access_key_id(headers, query_params)
+        if service == "sts" or iam_evaluator.is_root_access_key(key):
+            return await handler(method, path, headers, body, query_params)
+        caller = _caller(key)
+        call = ApiCall.of(method, path, headers, query_params, body)
+        if refused := self._refused(caller, call):
+            return _denied(service, headers, *refused)
+        answer = await handler(method, path, headers, body, query_params)
+        if answer[0] == HTTPStatus.NOT_FOUND and call.action in ("GetObject", "HeadObject"):
+            # S3 tells that an object is missing only to those who may list the bucket.
+            listing = Call("s3:ListBucket", f"arn:aws:s3:::{call.parameters['Bucket']}")
+            if sentence := self.refusal(caller, listing):
+                return _denied(service, headers, listing.action, sentence)
+        return answer
 
     def _refused(self, caller: Caller, call: ApiCall) -> tuple[str, str] | None:
         """The action that is not allowed, and the sentence."""
@@ -145,13 +150,19 @@ class Authority:
         return None
 
     def _enforced(
-        self, key: str, action: str, service: str, region: str, resource_arn: str = "*", service_context: Any = None
+        self,
+        access_key_id: str,
+        iam_action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: Any = None,
     ) -> Any:
         """What ministack asks where a request reaches no service's handler: the address of a function."""
         del service, region
-        keys = tuple((service_context or {}).items())
-        calls = [Call(action, resource_arn, keys)]
-        if action == "lambda:InvokeFunctionUrl":
+        key, keys = access_key_id, tuple((service_context or {}).items())
+        calls = [Call(iam_action, resource_arn, keys)]
+        if iam_action == "lambda:InvokeFunctionUrl":
             # Lambda Developer Guide, "Control access to Lambda function URLs": an address made since October 2025 takes both.
             calls.append(Call("lambda:InvokeFunction", resource_arn, (*keys, ("lambda:InvokedViaFunctionUrl", "true"))))
         checked = iam_evaluator.authenticate(key, get_account_id())
@@ -194,7 +205,7 @@ class Authority:
             problem = self._problem(caller, place, integration, (service, action[:1].upper() + action[1:]), given)
         if problem is not None:
             cause = f"{problem} (Service: {service}, Status Code: 403, Request ID: {new_uuid()})"
-            raise sfn._ExecutionError(error or "States.TaskFailed", cause)
+            raise sfn.ExecutionError(error or "States.TaskFailed", cause)
 
     def _problem(
         self, caller: Caller, place: Place, integration: str, operation: tuple[str, str], given: Any
@@ -211,10 +222,7 @@ class Authority:
         if service == ["sagemaker"]:
             return self._sagemaker.tags_of(arn)
         if service == ["states"]:
-            return {tag["key"]: tag["value"] for tag in sfn._tags.get(arn) or []}
-        # One of the modules that take long to import, and no call of the loop comes here before others have.
-        from ministack.services import tagging  # noqa: PLC0415 - see above
-
+            return {tag["key"]: tag["value"] for tag in sfn.tags.get(arn) or []}
         return tagging.resource_tags(arn) or {}
 
 
@@ -225,25 +233,19 @@ def caller_of_role(role_arn: str, session: str) -> Caller:
         arn=f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
         principal=role_arn,
         account=account,
-        policies=iam_evaluator._gather_role_policies(name, account),
-        limits=iam_evaluator._permissions_boundary(_roles(), name, account),
+        policies=iam_evaluator.gather_role_policies(name, account),
+        limits=iam_evaluator.permissions_boundary(iam.roles, name, account),
     )
 
 
 def trusts(role_arn: str, service: str, source_arn: str) -> bool:
     """Whether a role exists and lets a service assume it on behalf of a resource of this account."""
     account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-    role = _roles().get_scoped(account, None, name)
+    role = iam.roles.get_scoped(account, None, name)
     if role is None:
         return False
     keys = (("aws:SourceArn", source_arn), ("aws:SourceAccount", get_account_id()))
     return lets_in(role["AssumeRolePolicyDocument"], Call("sts:AssumeRole", role_arn, keys), service)
-
-
-def _roles() -> Any:
-    from ministack.services import iam  # noqa: PLC0415 - one of the modules that take long to import
-
-    return iam._roles
 
 
 def _caller(key: str) -> Caller:
@@ -254,19 +256,46 @@ def _caller(key: str) -> Caller:
     return Caller(found.arn, _principal(found), found.account, found.policies or [], found.limits, found.keys)
 
 
-def _pin_caller(headers: Mapping[str, str], query: Mapping[str, list[str]] | None = None) -> None:
+# ministack's own reading of requests knows no SageMaker, no partitions and no sources of events; it checks who signs.
+@AUTHORITY.replaces(iam_actions, "extract_iam_action")
+def _no_action(service: str, method: str, path: str, headers: Document, body: bytes, query_params: Document) -> None:
+    del service, method, path, headers, body, query_params
+
+
+# Nobody here speaks TLS; on AWS everybody does.
+@AUTHORITY.replaces(app, "pin_request_origin")
+def _no_origin(source_ip: str, secure_transport: bool) -> None:
+    del source_ip, secure_transport
+
+
+AUTHORITY.replaces(iam_evaluator, "_request_origin")(contextvars.ContextVar("origin", default=("127.0.0.1", True)))
+
+
+# Its policies are among those a caller is judged by, and an administrator is by none; so it is with topics.
+@AUTHORITY.replaces(sqs, "_enforce_queue_policy")
+def _no_queue_policy(q: Document, iam_action: str) -> None:
+    del q, iam_action
+
+
+@AUTHORITY.replaces(sns, "_enforce_topic_policy")
+def _no_topic_policy(topic: Document, iam_action: str) -> None:
+    del topic, iam_action
+
+
+@AUTHORITY.replaces(iam_evaluator, "pin_request_caller")
+def _pin_caller(headers: Mapping[str, str], query_params: Mapping[str, list[str]] | None = None) -> None:
     """Remember who calls, for the policies ministack's services look at; it gathers the caller's own to find the ARN."""
-    found = iam_evaluator.resolve_credential(extract_access_key_id(headers, query), get_account_id())
+    found = iam_evaluator.resolve_credential(extract_access_key_id(headers, query_params), get_account_id())
     unknown = isinstance(found, iam_evaluator.CredentialResolutionError)
-    iam_evaluator._request_caller_arn.set(f"arn:aws:iam::{get_account_id()}:root" if unknown else found.principal_arn)
+    iam_evaluator.request_caller_arn.set(f"arn:aws:iam::{get_account_id()}:root" if unknown else found.principal_arn)
 
 
 def _principal(found: Any) -> str:
     """What aws:PrincipalArn is. Source: IAM User Guide, "AWS global condition context keys"."""
     if found.type != "AssumedRole":
         return str(found.arn)
-    name = iam_evaluator._role_name_from_assumed_arn(found.arn)
-    role = _roles().get_scoped(found.account, None, name) or {}
+    name = iam_evaluator.role_name_from_assumed_arn(found.arn)
+    role = iam.roles.get_scoped(found.account, None, name) or {}
     return str(role.get("Arn") or f"arn:aws:iam::{found.account}:role/{name}")
 
 
@@ -274,20 +303,20 @@ def _denied(service: str, headers: Mapping[str, str], action: str, sentence: str
     return iam_actions.access_denied_response(service, action, "", new_uuid(), headers=headers, message=sentence)
 
 
-def _parse_once() -> None:
-    """Parse a policy's text once, however often its role calls."""
-    parse = iam_evaluator.parse_policy_document
+@AUTHORITY.wraps(iam_evaluator, "parse_policy_document")
+def _parse(original: Callable[[Any], Any], doc: str | Document) -> Statements:
+    return _parsed(original, doc) if isinstance(doc, str) else Statements(original(doc))
 
-    def parsed(document: str | Document) -> Statements:
-        return Statements(parse(document))
 
-    cached = functools.lru_cache(maxsize=256)(parsed)
-    iam_evaluator.parse_policy_document = lambda document: (cached if isinstance(document, str) else parsed)(document)
+@functools.lru_cache(maxsize=256)
+def _parsed(parse: Callable[[str], Any], policy: str) -> Statements:
+    """The statements of a policy's text, parsed once, however often its role calls."""
+    return Statements(parse(policy))
 
 
 def _resource_policy(service: str, arn: str) -> tuple[Document, str | None] | None:
     """The policy of a resource and the account that owns it; None where its kind has none."""
-    found = iam_evaluator._resource_policy(service, arn)
+    found = iam_evaluator.resource_policy(service, arn)
     if found is None:
         return None
     policy, owner = found
@@ -301,18 +330,14 @@ def _loaded(policy: str) -> Document:
 
 
 def _partition_key(table: str) -> str:
-    from ministack.services import dynamodb  # noqa: PLC0415 - one of the modules that take long to import
-
-    found: Document = dynamodb._tables.get(table.rsplit("/", 1)[-1]) or {}
+    found: Document = dynamodb.tables.get(table.rsplit("/", 1)[-1]) or {}
     return str(found.get("pk_name") or "")
 
 
 def _stack_arn(name: str) -> str:
-    from ministack.services import cloudformation  # noqa: PLC0415 - one of the modules that take long to import
-
-    found = cloudformation._stacks.get(name)
+    found = cloudformation.stacks.get(name)
     return str(found["StackId"]) if found else name
 
 
 def _sdk_prefix(service: str) -> str:
-    return str(sfn._AWS_SDK_ERROR_PREFIX.get(service, service[:1].upper() + service[1:]))
+    return str(sfn.AWS_SDK_ERROR_PREFIX.get(service, service[:1].upper() + service[1:]))

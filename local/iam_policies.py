@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ministack.core import iam_evaluator
+from local.seam import iam_evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Statements(list[Any]):
         """Those on an action."""
         found = self._on.get(action)
         if found is None:
-            named = iam_evaluator._action_matches
+            named = iam_evaluator.action_matches
             found = self._on[action] = [each for each in self if named(action, each.actions, each.not_actions)]
         return found
 

@@ -18,9 +18,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from ministack.core import lambda_runtime
-
 from local import lambda_worker
+from local.seam import Own, lambda_runtime
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
 """How long code stays that no environment is started with."""
@@ -34,10 +33,7 @@ _SHARED: Final = """
 _unpacking = threading.Lock()
 
 
-def install_worker() -> None:
-    """Have the environments of Python functions take their code from the shared folder."""
-    lambda_runtime.zipfile = _Zipfile()
-    lambda_worker.replace(_CODE, _SHARED)
+lambda_worker.replace(_CODE, _SHARED)
 
 
 class _Code(zipfile.ZipFile):
@@ -66,10 +62,16 @@ class _Code(zipfile.ZipFile):
         folder.symlink_to(shared)
 
 
+@Own(
+    "code of functions", "processes of the same code share a folder, so that it is unpacked and compiled once"
+).rewrites(lambda_runtime, "zipfile")
 class _Zipfile:
     """The module ``zipfile`` as ministack's workers see it."""
 
     ZipFile = _Code
+
+    def __init__(self, replaced: Any) -> None:
+        del replaced
 
     def __getattr__(self, name: str) -> Any:
         return getattr(zipfile, name)

@@ -21,8 +21,5 @@ def _shorten_retry_pauses():
 """
 _INSTRUMENTED = "    _ms_install_invoke_depth()\n"
 
-
-def install_worker() -> None:
-    """Have the worker of a Python function scale its pauses."""
-    lambda_worker.replace(lambda_worker.HEAD, lambda_worker.HEAD + _SHORTENED)
-    lambda_worker.replace(_INSTRUMENTED, _INSTRUMENTED + "    _shorten_retry_pauses()\n")
+lambda_worker.replace(lambda_worker.HEAD, lambda_worker.HEAD + _SHORTENED)
+lambda_worker.replace(_INSTRUMENTED, _INSTRUMENTED + "    _shorten_retry_pauses()\n")

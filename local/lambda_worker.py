@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ministack.core import lambda_runtime
+from local.seam import Own, SeamError, lambda_runtime
 
 PROGRAM: Final = "_worker.py"
 """The file it is written to, beside the code."""
@@ -12,14 +12,25 @@ PROGRAM: Final = "_worker.py"
 HEAD: Final = "import sys, json, importlib, traceback, os, time\n"
 """Its imports; what comes after them may use them."""
 
+_replaced: Final[list[tuple[str, str]]] = []
+
 
 def replace(old: str, new: str) -> None:
-    """Put something else in the place of a part; cheap, before any worker exists.
+    """Have something else in the place of a part, before the seam is applied."""
+    _replaced.append((old, new))
+
+
+@Own(
+    "the program of Python functions", "what the clock, logs, errors, pauses and shared code of functions need of it"
+).rewrites(lambda_runtime, "_PYTHON_WORKER_SCRIPT")
+def _rewritten(script: str) -> str:
+    """The program with all that is replaced.
 
     Raises:
-        RuntimeError: the part is not there once, so this is another worker than this package was written for.
+        SeamError: A part is not there once, so this is another program than this package was written for.
     """
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    if script.count(old) != 1:
-        raise RuntimeError("this ministack's Python worker is another one than this package was written for")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(old, new)
+    for old, new in _replaced:
+        if script.count(old) != 1:
+            raise SeamError(f"ministack's Python worker does not have once, which local/ replaces: {old.strip()}")
+        script = script.replace(old, new)
+    return script

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch
 
 from local import own_clients, sagemaker_events
 from local.s3_folders import DownloadError, download_and_unpack
@@ -37,6 +36,7 @@ from local.sagemaker_records import (
     now,
     validation_error,
 )
+from local.seam import cloudwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -498,5 +498,5 @@ def _members(document: Document, names: Iterable[str]) -> Document:
 
 
 def _alarm_is_firing(name: str) -> bool:
-    alarm: dict[str, Any] | None = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
+    alarm: dict[str, Any] | None = cloudwatch.alarms.get(name) or cloudwatch.composite_alarms.get(name)
     return alarm is not None and alarm["StateValue"] == "ALARM"

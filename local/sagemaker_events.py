@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ministack.services import eventbridge
+from local.seam import eventbridge
 
 if TYPE_CHECKING:
     from local.sagemaker_records import Document
@@ -76,7 +76,7 @@ def put_event(source: str, detail_type: str, detail: Document, resources: list[s
         "EventBusName": "default",
     }
     try:
-        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        eventbridge.put_events({"Entries": [entry]}, allow_aws_source=True)
     except Exception:
         logger.exception("the event %r was not delivered", detail_type)
 

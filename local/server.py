@@ -10,7 +10,6 @@ from __future__ import annotations
 # ruff: noqa: PLC0415
 import asyncio
 import contextlib
-import functools
 import gc
 import json
 import logging
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.faults import Application, Faults, Message, Receive, Scope, Send, read_body
+from local.seam import PARTS, Addition, Own, SeamError, app, apply, responses, router
 from local.web_pages import guarded
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ KEPT = frozenset(
     {"PATH", "LANG", "LC_ALL", "TZ", "LOG_LEVEL", "PYTHONPYCACHEPREFIX", "SFN_WAIT_SCALE", "LOCAL_ENDPOINT_SECONDS"}
 )
 """Environment variables of whoever starts the server that it, functions and jobs get to see."""
+SAGEMAKER = Addition(
+    "SageMaker",
+    "training, processing, endpoints, the model registry, pipelines and monitoring schedules that really work",
+)
+RESET = Own("resets", "ministack resets what it knows; SageMaker and what is kept here are unknown to it")
 _CLEAN_UP_SECONDS = 2.0
 _LAST_RESORT_SECONDS = 4.0
 
@@ -123,25 +128,25 @@ class Server:
         self._server: uvicorn.Server | None = None
         self._resets: list[Callable[[], None]] = []
         self._faults = Faults()
+        self._exit_code = 0
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Serve until told to stop, then clean up and leave the process with exit code 0.
+        """Serve until told to stop, then clean up and leave the process with exit code 0; 1 where it failed.
 
         Does not return: threads that still wait for a task would hold up an orderly exit.
         """
         from uvicorn.loops.auto import auto_loop_factory
 
-        code = 0
         try:
             with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
                 runner.run(self._serve(on_ready))
         except Exception:
             logger.exception("the embedded AWS failed")
-            code = 1
+            self._exit_code = 1
         finally:
             self._clean_up()
             sys.stdout.flush()
-            os._exit(code)
+            os._exit(self._exit_code)
 
     def stop(self) -> None:
         """Make ``run`` end; may be called from any thread."""
@@ -158,19 +163,18 @@ class Server:
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
         import uvicorn
-        from ministack import app as ministack
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop)
-        self._install(ministack)
+        self._install()
 
         def ready() -> None:
             on_ready()
-            threading.Thread(target=_warm_up, args=(ministack,), name="warm-up", daemon=True).start()
+            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
         config = uvicorn.Config(
-            guarded(self._faults.wrap(_with_additions(ministack.app, ready))),
+            guarded(self._faults.wrap(_with_additions(app.app, ready))),
             lifespan="on",
             ws="none",
             timeout_keep_alive=75,
@@ -185,51 +189,48 @@ class Server:
         # Not serve(), which takes the signals and raises them again when it is through.
         await self._server._serve([self._listener])
 
-    def _install(self, ministack: Any) -> None:
-        from ministack.core import responses, router
+    def _install(self) -> None:
+        """Put everything of this package in its place.
 
+        Raises:
+            SeamError: This ministack is another one than this package was written for.
+        """
         from local import (
             alarm_events,
+            caller_identity,  # noqa: F401 - as the others without a use below, it is registered by being imported
             clock,
-            event_buses,
+            cloudformation_types,  # noqa: F401
+            dynamodb_expressions,  # noqa: F401
+            event_buses,  # noqa: F401
             eventbridge_targets,
             iam_enforcement,
-            lambda_code,
-            lambda_errors,
-            lambda_logs,
-            lambda_pauses,
+            iam_simulation,  # noqa: F401
+            lambda_code,  # noqa: F401
+            lambda_errors,  # noqa: F401
+            lambda_logs,  # noqa: F401
+            lambda_pauses,  # noqa: F401
             lambda_processes,
-            service_models,
+            s3_locks,  # noqa: F401
+            stack_progress,  # noqa: F401
             step_functions_executions,
             step_functions_integrations,
-            step_functions_limits,
-            step_functions_sdk_calls,
+            step_functions_jsonata,  # noqa: F401
+            step_functions_sdk_calls,  # noqa: F401
         )
         from local.sagemaker_service import SageMaker
 
-        service_models.install(responses)
         sagemaker = SageMaker(self._faults)
-        # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.
-        router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."], "host_patterns": []}
-        ministack.SERVICE_HANDLERS["sagemaker"] = sagemaker.handle_request
-        step_functions_executions.install()
-        step_functions_limits.install()
-        step_functions_sdk_calls.install()
-        # After it: this one is asked first.
-        step_functions_integrations.install(sagemaker)
-        alarm_events.install()
-        event_buses.install()
         authority = iam_enforcement.Authority(sagemaker)
-        authority.install(ministack)
+        authority.install()
+        # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.
+        SAGEMAKER.adds(router, "SERVICE_PATTERNS", "sagemaker")(
+            {"target_prefixes": ["SageMaker."], "host_patterns": []}
+        )
+        SAGEMAKER.adds(app, "SERVICE_HANDLERS", "sagemaker")(authority.guarded("sagemaker", sagemaker.handle_request))
+        step_functions_integrations.install(sagemaker)
         eventbridge_targets.install(authority)
         clock.install_worker(self._home)
-        clock.install_signatures()
-        lambda_code.install_worker()
-        lambda_errors.install_worker()
-        lambda_logs.install_worker()
-        lambda_pauses.install_worker()
         lambda_processes.install()
-        _install_at_first_use(ministack)
         self._resets += [
             step_functions_executions.reset,
             alarm_events.reset,
@@ -238,15 +239,30 @@ class Server:
             clock.reset,
         ]
 
-        reset_ministack = ministack._reset_all_state
-
-        def reset_everything() -> None:
+        @RESET.wraps(app, "_reset_all_state")
+        def reset_everything(original: Callable[[], None]) -> None:
             for reset in self._resets:
                 reset()
-            reset_ministack()
+            original()
 
-        # ministack resets what it knows; SageMaker and the repairs are unknown to it.
-        ministack._reset_all_state = reset_everything
+        apply()
+
+    def _warm_up(self) -> None:
+        """Import, after the start, what takes longer than the start: nobody's first call should."""
+        from local import own_clients, service_models
+
+        try:
+            for part in PARTS.values():
+                part.load()
+        except SeamError as error:
+            logger.critical("%s", error)
+            self._exit_code = 1
+            self.stop()
+            return
+        service_models.service_model("sagemaker")
+        own_clients.client("s3", ACCOUNT, REGION)
+        # What the imports made stays until the end: each full collection would look through all of it.
+        gc.freeze()
 
     def _clean_up(self) -> None:
         for reset in self._resets:
@@ -271,102 +287,25 @@ class Server:
                 self._log_file.parent.rmdir()
 
 
-def _install_at_first_use(ministack: Any) -> None:
-    """Add to the modules that take long to import, when the first request or the warm-up needs them."""
-    lock = threading.RLock()
-    get_module = ministack._get_module
-
-    @functools.cache
-    def add_to_lambda() -> None:
-        from ministack.services import lambda_svc
-
-        from local import caller_identity, lambda_errors
-
-        lambda_errors.install_service(lambda_svc)
-        caller_identity.install_urls(lambda_svc)
-
-    @functools.cache
-    def add_to_sts() -> None:
-        from ministack.services import sts
-
-        from local import caller_identity
-
-        caller_identity.install_sts(sts)
-
-    @functools.cache
-    def add_to_s3() -> None:
-        from ministack.services import s3
-
-        from local import s3_locks
-
-        s3_locks.install(s3)
-
-    @functools.cache
-    def add_to_iam() -> None:
-        from ministack.services import iam
-
-        from local import iam_simulation
-
-        iam_simulation.install(iam)
-
-    @functools.cache
-    def add_to_sns() -> None:
-        from ministack.services import sns
-
-        from local import iam_enforcement
-
-        iam_enforcement.install_topics(sns)
-
-    @functools.cache
-    def add_to_dynamodb() -> None:
-        from ministack.services import dynamodb
-
-        from local import dynamodb_expressions
-
-        dynamodb_expressions.install(dynamodb)
-
-    @functools.cache
-    def add_to_cloudformation() -> None:
-        # Its provisioners call every other service, Lambda, SNS and DynamoDB too.
-        add_to_lambda()
-        add_to_sns()
-        add_to_dynamodb()
-        from ministack.services import cloudformation
-        from ministack.services.cloudformation import provisioners
-
-        from local import cloudformation_types, stack_progress
-
-        cloudformation_types.install(provisioners)
-        stack_progress.install(cloudformation)
-
-    additions = {
-        "lambda_svc": add_to_lambda,
-        "iam": add_to_iam,
-        "sts": add_to_sts,
-        "s3": add_to_s3,
-        "sns": add_to_sns,
-        "dynamodb": add_to_dynamodb,
-        "cloudformation": add_to_cloudformation,
-    }
-
-    def get_with_additions(name: str) -> Any:
-        if (add := additions.get(name)) is not None:
-            with lock:
-                add()
-        return get_module(name)
-
-    ministack._get_module = get_with_additions
+@Own("imports", "one at a time: ministack's modules import each other in circles").wraps(app, "_get_module")
+def _get_module(original: Callable[[str], Any], name: str) -> Any:
+    if (part := PARTS.get(f"ministack.services.{name}")) is not None:
+        part.load()
+    return original(name)
 
 
-def _warm_up(ministack: Any) -> None:
-    """Import, after the start, what takes longer than the start: nobody's first call should."""
-    ministack._get_module("cloudformation")
-    from local import own_clients, service_models
+@Own(
+    "models of services", "read once for all parts of this server: ministack makes a session for each it looks up"
+).replaces(responses, "_service_model")
+def _service_model(service: str) -> Any:
+    from botocore.exceptions import UnknownServiceError
 
-    service_models.service_model("sagemaker")
-    own_clients.client("s3", ACCOUNT, REGION)
-    # What the imports made stays until the end: each full collection would look through all of it.
-    gc.freeze()
+    from local.service_models import service_model
+
+    try:
+        return service_model(responses.BOTOCORE_NAME.get(service, service))
+    except UnknownServiceError:
+        return None
 
 
 def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> Application:

@@ -1,14 +1,10 @@
-"""botocore's models of the services, by one loader for all parts of this server.
-
-ministack makes a session for each service that it looks up, which lists the folders of all services.
-"""
+"""botocore's models of the services, by one loader for all parts of this server."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
-from botocore.exceptions import UnknownServiceError
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.model import ServiceModel
 
@@ -41,15 +37,3 @@ def read_files_once() -> None:
         return read(path, opener)
 
     JSONFileLoader._load_file = load_once  # type: ignore[attr-defined] # same
-
-
-def install(responses: Any) -> None:
-    """Have ministack take the models from here that it looks up for its answers."""
-
-    def found(service: str) -> ServiceModel | None:
-        try:
-            return service_model(responses._BOTOCORE_NAME.get(service, service))
-        except UnknownServiceError:
-            return None
-
-    responses._service_model = found

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+
+from local.seam import Own, cloudformation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 _PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 
 
-def install(cloudformation: Any) -> None:
-    """Have DescribeStacks of a stack that is changing answer when it is through, or after ten seconds as it is then."""
-    handle = cloudformation.handle_request
-
-    @functools.wraps(handle)
-    async def handle_request(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
-        name = _described(body)
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while name and _changes(cloudformation, name) and time.monotonic() < deadline:  # noqa: ASYNC110 - ministack tells nobody
-            await asyncio.sleep(_LOOK_SECONDS)
-        return await handle(method, path, headers, body, query_params)
-
-    cloudformation.handle_request = handle_request
+@Own("stacks that change", "DescribeStacks answers when they are through, or after ten seconds as they are then").wraps(
+    cloudformation, "handle_request"
+)
+async def described_when_through(
+    original: Callable[..., Awaitable[Any]], method: str, path: str, headers: Any, body: bytes, query_params: Any
+) -> Any:
+    """Have DescribeStacks of a stack that is changing wait for its end, for ten seconds at most."""
+    name = _described(body)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while name and _changes(name) and time.monotonic() < deadline:  # noqa: ASYNC110 - ministack tells nobody
+        await asyncio.sleep(_LOOK_SECONDS)
+    return await original(method, path, headers, body, query_params)
 
 
 def _described(body: bytes) -> str:
@@ -36,6 +39,6 @@ def _described(body: bytes) -> str:
     return asked.split("/")[1] if asked.count("/") == 2 else asked  # noqa: PLR2004 - the parts of an ARN's resource
 
 
-def _changes(cloudformation: Any, name: str) -> bool:
-    stack = cloudformation._stacks.get(name) or {}
+def _changes(name: str) -> bool:
+    stack = cloudformation.stacks.get(name) or {}
     return str(stack.get("StackStatus", "")).endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS"

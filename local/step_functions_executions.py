@@ -1,27 +1,27 @@
-"""Where ministack's Step Functions differ from AWS, repaired from outside by replacing functions of its module.
+"""The life of executions, their children, tasks and tokens, where ministack's Step Functions differ from AWS.
 
-Each replacement says which difference it repairs. ministack's own interpreter still does the work of each state.
+ministack's own interpreter still does the work of each state.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import copy
 import json
 import threading
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import jsonata
-from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response, now_iso
-from ministack.services import stepfunctions as sfn
+from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response, new_uuid, now_iso
 
-from local import step_functions_redrive
+from local.seam import Own, Repair, everywhere
+from local.seam import stepfunctions as sfn
+from local.step_functions_limits import too_long
+from local.step_functions_redrive import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from local.sagemaker_records import Document
 
@@ -30,6 +30,9 @@ _NOTICE_SECONDS = 0.1
 """How late a task notices that its time or its execution is over. Each parked one looks as often: 30 of them took a twentieth
 of a processor at 0.02."""
 _Response = tuple[int, dict[str, str], Any]
+
+_API = "https://docs.aws.amazon.com/step-functions/latest/apireference/"
+_GUIDE = "https://docs.aws.amazon.com/step-functions/latest/dg/"
 
 
 class ExecutionEnded(SystemExit):
@@ -58,12 +61,12 @@ def role_of_task() -> tuple[str, str]:
     """ARNs of the machine this thread works for and of its role; both empty where it works for none."""
     task = _task.get()
     machine = str(task.execution.get("stateMachineArn", "")) if task is not None else ""
-    return machine, str(sfn._state_machines.get(machine, {}).get("roleArn", ""))
+    return machine, str(sfn.state_machines.get(machine, {}).get("roleArn", ""))
 
 
 def machine_of_token(token: str) -> str | None:
     """ARN of the machine a task token belongs to, also when it was used; None for a token nobody gave."""
-    parked = sfn._task_tokens.get(token)
+    parked = sfn.task_tokens.get(token)
     found = parked["execution"].get("stateMachineArn") if parked is not None else _closed_tokens.get(token)
     return None if found is None else str(found)
 
@@ -104,23 +107,9 @@ def wait_while_running(
             return False
 
 
-def install() -> None:
-    """Replace what differs."""
-    # First: what follows wraps its walk.
-    step_functions_redrive.install()
-    _install_clock()
-    _install_execution_life()
-    _install_start_execution()
-    _install_nested_executions()
-    _install_tasks()
-    _install_tokens()
-    _install_jsonata()
-    _install_error_names()
-
-
 def reset() -> None:
     """Forget the closed tokens, and end what still runs."""
-    for execution in sfn._executions._data.values():
+    for execution in everywhere(sfn.executions):
         if execution["status"] == "RUNNING":
             # No event and no history: the stores are about to be emptied.
             execution["status"] = "ABORTED"
@@ -130,8 +119,9 @@ def reset() -> None:
 # ---------------------------------------------------------------------- time
 
 
+@Own("sleeps of an execution", "they end when it does").replaces(sfn, "time")
 class _Clock:
-    """The ``time`` ministack's interpreter sees: its sleeps end when the execution does."""
+    """The ``time`` ministack's interpreter sees."""
 
     monotonic = staticmethod(time.monotonic)
     time = staticmethod(time.time)
@@ -142,42 +132,47 @@ class _Clock:
         wait_while_running(never, on_end=lambda: None, limit=seconds)
 
 
-def _install_clock() -> None:
-    sfn.time = _Clock
-
-
 # ---------------------------------------------------------------------- the life of an execution
 
+TIME_LIMITS = Repair(
+    "time limits",
+    alone="top-level `TimeoutSeconds` ignored; a task that times out leaves its job running",
+    aws="`TIMED_OUT` with its event; jobs and children are stopped",
+    source=f"{_GUIDE}statemachine-structure.html",
+)
+ENDS = Repair(
+    "ends of executions",
+    alone="an error after StopExecution turns `ABORTED` into `FAILED`, and its events follow the end",
+    aws="`ABORTED` stays; the end is the last event",
+    source=f"{_API}API_StopExecution.html",
+)
 
-def _install_execution_life() -> None:
-    run_execution, fail_execution = sfn._run_execution, sfn._fail_execution
 
-    def run(execution_arn: str) -> None:
-        execution = sfn._executions.get(execution_arn)
-        if execution is None:
-            return
-        _task.set(_Task(execution))
-        timer = _execution_timer(execution)
-        try:
-            # Python prints a traceback for a thread that ends with anything but SystemExit itself.
-            with contextlib.suppress(ExecutionEnded):
-                run_execution(execution_arn)
-        finally:
-            if timer is not None:
-                timer.cancel()
+@TIME_LIMITS.replaces(sfn, "_run_execution")
+def _run(exec_arn: str) -> None:
+    execution = sfn.executions.get(exec_arn)
+    if execution is None:
+        return
+    _task.set(_Task(execution))
+    timer = _execution_timer(execution)
+    try:
+        # Python prints a traceback for a thread that ends with anything but SystemExit itself.
+        with contextlib.suppress(ExecutionEnded):
+            walk(execution)
+    finally:
+        if timer is not None:
+            timer.cancel()
 
-    def fail(execution: Document, error: str, cause: str) -> None:
-        # An error that arrives after StopExecution does not turn ABORTED into FAILED.
-        if execution["status"] == "RUNNING":
-            fail_execution(execution, error, cause)
 
-    sfn._run_execution = run
-    sfn._fail_execution = fail
+@ENDS.wraps(sfn, "_fail_execution")
+def _fail(original: Callable[..., None], execution: Document, error: str, cause: str) -> None:
+    if execution["status"] == "RUNNING":
+        original(execution, error, cause)
 
 
 def _execution_timer(execution: Document) -> threading.Timer | None:
     """End the execution as TIMED_OUT after the definition's top-level TimeoutSeconds, which ministack ignores."""
-    machine = sfn._state_machines.get(execution["stateMachineArn"], {})
+    machine = sfn.state_machines.get(execution["stateMachineArn"], {})
     try:
         # A redriven execution has its definition from before.
         seconds = json.loads(execution.get("definition") or machine.get("definition", "{}")).get("TimeoutSeconds")
@@ -198,99 +193,108 @@ def _time_out(execution: Document) -> None:
     execution["status"] = "TIMED_OUT"
     execution["error"] = "States.Timeout"
     execution["stopDate"] = now_iso()
-    sfn._add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {"error": "States.Timeout"}})
-    sfn._emit_execution_status_event(execution)
+    sfn.add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {"error": "States.Timeout"}})
+    sfn.emit_execution_status_event(execution)
 
 
 # ---------------------------------------------------------------------- StartExecution
 
 
-def _install_start_execution() -> None:
-    start_execution = sfn._start_execution
+SAME_NAME = Repair(
+    "one execution of a name",
+    alone="every known execution name is refused",
+    aws="the same name and input is the same execution while it runs: the call succeeds and starts nothing",
+    source=f"{_API}API_StartExecution.html",
+)
 
-    # Reentrant: the status event of a start may start, through a rule, another execution on the same thread.
-    one_at_a_time = threading.RLock()
+# Reentrant: the status event of a start may start, through a rule, another execution on the same thread.
+_starting = threading.RLock()
 
-    def start(data: Document) -> _Response:
-        with one_at_a_time:
-            return start_or_attach(data)
 
-    def start_or_attach(data: Document) -> _Response:
-        # ministack refuses every name it knows. On AWS the same name with the same input is the same execution
-        # while it runs: the call succeeds and starts nothing.
+@SAME_NAME.wraps(sfn, "_start_execution")
+def _start(original: Callable[[Document], _Response], data: Document) -> _Response:
+    if (refused := too_long(data, "input")) is not None:
+        return refused  # type: ignore[no-any-return] # a response
+    with _starting:
         existing = _execution_of_that_name(data)
         if existing is None:
-            answer: _Response = start_execution(data)
-            return answer
+            return original(data)
         if existing["status"] == "RUNNING" and existing["input"] == data.get("input", "{}"):
-            attached: _Response = json_response(
-                {"executionArn": existing["executionArn"], "startDate": existing["startDate"]}
-            )
-            return attached
-        message = f"Execution Already Exists: '{existing['executionArn']}'"
-        refused: _Response = error_response_json("ExecutionAlreadyExists", message, 400)
-        return refused
+            return _answer({"executionArn": existing["executionArn"], "startDate": existing["startDate"]})
+    return _refused("ExecutionAlreadyExists", f"Execution Already Exists: '{existing['executionArn']}'")
 
-    sfn._start_execution = start
+
+def _answer(document: Document) -> _Response:
+    answer: _Response = json_response(document)
+    return answer
+
+
+def _refused(code: str, message: str) -> _Response:
+    answer: _Response = error_response_json(code, message, HTTPStatus.BAD_REQUEST)
+    return answer
 
 
 def _execution_of_that_name(data: Document) -> Document | None:
     name = data.get("name")
-    base_arn = sfn._resolve_state_machine_arn(data.get("stateMachineArn", "").partition("#")[0])
+    base_arn = sfn.resolve_state_machine_arn(data.get("stateMachineArn", "").partition("#")[0])
     if not name or base_arn is None:
         return None
     prefix = base_arn.replace(":stateMachine:", ":execution:")
-    found: Document | None = sfn._executions.get(f"{prefix}:{name}")
+    found: Document | None = sfn.executions.get(f"{prefix}:{name}")
     return found
 
 
-def _install_nested_executions() -> None:
-    def started(input_data: Document) -> Document:
-        status, _, body = sfn._start_execution(sfn._nested_start_execution_request(input_data))
-        payload: Document = json.loads(body) if body else {}
-        if status >= HTTPStatus.BAD_REQUEST:
-            code = payload.get("__type", "StepFunctionsException").rpartition("#")[2].removesuffix("Exception")
-            cause = (
-                f"{payload.get('message', '')} (Service: AWSStepFunctions; Status Code: {status}; Error Code: {code})"
-            )
-            raise sfn._ExecutionError(f"StepFunctions.{code}Exception", cause)
-        return payload
+CHILDREN = Repair(
+    "child executions",
+    alone="`startExecution.sync` runs the child inside the parent's thread: no events, no way to stop it, its error for the task's",
+    aws="a child with events of its own, stopped with its parent; `States.TaskFailed` with its description as cause",
+    source=f"{_GUIDE}connect-stepfunctions.html",
+)
 
-    def start(resource: str, input_data: Document) -> Document:
-        del resource
-        payload = started(input_data)
-        return {"ExecutionArn": payload["executionArn"], "StartDate": payload["startDate"]}
 
-    def start_and_wait(resource: str, input_data: Document) -> Document:
-        # ministack runs the child inside the parent's thread: no status events, no way to stop it, and its error
-        # in place of States.TaskFailed. Here it is an execution like any other, and the parent waits for its end.
-        arn = started(input_data)["executionArn"]
-        child = sfn._executions[arn]
+def _child(input_data: Document) -> Document:
+    status, _, body = sfn.start_execution(sfn.nested_start_execution_request(input_data))
+    payload: Document = json.loads(body) if body else {}
+    if status >= HTTPStatus.BAD_REQUEST:
+        code = payload.get("__type", "StepFunctionsException").rpartition("#")[2].removesuffix("Exception")
+        cause = f"{payload.get('message', '')} (Service: AWSStepFunctions; Status Code: {status}; Error Code: {code})"
+        raise sfn.ExecutionError(f"StepFunctions.{code}Exception", cause)
+    return payload
 
-        def stop() -> None:
-            cause = "The parent execution or its task has ended."
-            sfn._stop_execution({"executionArn": arn, "error": "States.Runtime", "cause": cause})
 
-        wait_while_running(lambda: child["status"] != "RUNNING", on_end=stop)
-        described = _pascal_case(json.loads(sfn._describe_execution({"executionArn": arn})[2]))
-        if resource.endswith(".sync:2"):
-            described |= {key: json.loads(described[key]) for key in ("Input", "Output") if described.get(key)}
-        if child["status"] != "SUCCEEDED":
-            # ministack keeps an Error/Cause document as the output of a failed execution; AWS has none.
-            described.pop("Output", None)
-            described.pop("OutputDetails", None)
-            raise sfn._ExecutionError("States.TaskFailed", json.dumps(described))
-        return described
+@CHILDREN.replaces(sfn, "_invoke_nested_start_execution")
+def _start_child(resource: str, input_data: Document) -> Document:
+    del resource
+    payload = _child(input_data)
+    return {"ExecutionArn": payload["executionArn"], "StartDate": payload["startDate"]}
 
-    sfn._invoke_nested_start_execution = start
-    sfn._invoke_nested_start_execution_sync = start_and_wait
+
+@CHILDREN.replaces(sfn, "_invoke_nested_start_execution_sync")
+def _start_child_and_wait(resource: str, input_data: Document) -> Document:
+    arn = _child(input_data)["executionArn"]
+    child = sfn.executions[arn]
+
+    def stop() -> None:
+        cause = "The parent execution or its task has ended."
+        sfn.stop_execution({"executionArn": arn, "error": "States.Runtime", "cause": cause})
+
+    wait_while_running(lambda: child["status"] != "RUNNING", on_end=stop)
+    described = _pascal_case(json.loads(sfn.describe_execution({"executionArn": arn})[2]))
+    if resource.endswith(".sync:2"):
+        described |= {key: json.loads(described[key]) for key in ("Input", "Output") if described.get(key)}
+    if child["status"] != "SUCCEEDED":
+        # ministack keeps an Error/Cause document as the output of a failed execution; AWS has none.
+        described.pop("Output", None)
+        described.pop("OutputDetails", None)
+        raise sfn.ExecutionError("States.TaskFailed", json.dumps(described))
+    return described
 
 
 def _pascal_case(described: Document) -> Document:
     answer = {key[:1].upper() + key[1:]: value for key, value in described.items() if value is not None}
     # Step Functions gives the dates of a child as milliseconds since the epoch.
     return answer | {
-        key: sfn._iso_to_epoch_ms(answer[key])
+        key: sfn.iso_to_epoch_ms(answer[key])
         for key in ("StartDate", "StopDate", "RedriveDate")
         if isinstance(answer.get(key), str)
     }
@@ -299,42 +303,54 @@ def _pascal_case(described: Document) -> Document:
 # ---------------------------------------------------------------------- tasks
 
 
-def _install_tasks() -> None:
-    execute_task = sfn._execute_task
-    run_sub_machine = sfn._run_sub_machine
+BRANCHES = Repair(
+    "branches",
+    alone="branches share the context, so that one may send another's token, and keep what each other assigned",
+    aws="each branch has its own; what it assigns stays in it",
+    source=f"{_GUIDE}workflow-variables.html",
+)
+TIMEOUT_EXPRESSIONS = Repair(
+    "expressions for timeouts",
+    alone="an expression in `TimeoutSeconds` of a task crashes it",
+    aws="evaluated",
+    source=f"{_GUIDE}state-task.html",
+)
 
-    def execute(state: Document, raw_input: Any, execution: Document, context: Document) -> Any:
-        # Branches of a Parallel share one context in ministack, so a branch could send another's task token.
-        own = {**context, "State": dict(context.get("State", {}))}
-        task = _Task(execution)
-        task.context = own
-        token = _task.set(task)
-        try:
-            return execute_task(_with_plain_timeouts(state, raw_input, own), raw_input, execution, own)
-        finally:
-            _task.reset(token)
 
-    def sub_machine(states: Document, start_at: str, input_data: Any, execution: Document, context: Document) -> Any:
-        # On AWS what a branch assigns stays in the branch.
-        own = {**context, "variables": dict(context.get("variables", {}))}
-        return run_sub_machine(states, start_at, input_data, execution, own)
+@TIMEOUT_EXPRESSIONS.wraps(sfn, "_execute_task")
+def _execute_task(
+    original: Callable[..., Any], state_def: Document, raw_input: Any, execution: Document, ctx: Document
+) -> Any:
+    own = {**ctx, "State": dict(ctx.get("State", {}))}
+    task = _Task(execution)
+    task.context = own
+    token = _task.set(task)
+    try:
+        return original(_with_plain_timeouts(state_def, raw_input, own), raw_input, execution, own)
+    finally:
+        _task.reset(token)
 
-    sfn._execute_task = execute
-    sfn._run_sub_machine = sub_machine
-    sfn._invoke_resource_with_timeout = _invoke_with_timeout
+
+@BRANCHES.wraps(sfn, "_run_sub_machine")
+def _run_sub_machine(
+    original: Callable[..., Any], states: Document, start_at: str, input_data: Any, execution: Document, ctx: Document
+) -> Any:
+    own = {**ctx, "variables": dict(ctx.get("variables", {}))}
+    return original(states, start_at, input_data, execution, own)
 
 
 def _with_plain_timeouts(state: Document, raw_input: Any, context: Document) -> Document:
-    """Evaluate an expression in TimeoutSeconds as AWS does; ministack compares it with a number and crashes."""
+    """The state with numbers for its limits, which ministack compares."""
     names = [name for name in ("TimeoutSeconds", "HeartbeatSeconds") if isinstance(state.get(name), str)]
     if not names:
         return state
-    values = {name: sfn._jsonata_state_field(state, name, "number", raw_input, context) for name in names}
+    values = {name: sfn.jsonata_state_field(state, name, "number", raw_input, context) for name in names}
     return {**state, **values}
 
 
+@TIME_LIMITS.replaces(sfn, "_invoke_resource_with_timeout")
 def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
-    """Stop what a task that timed out has started, as AWS does; ministack lets it run on."""
+    """Stop what a task that timed out has started."""
     outcome: list[Any] = []
     failure: list[BaseException] = []
     done = threading.Event()
@@ -345,7 +361,7 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
     def invoke() -> None:
         _task.set(attempt)
         try:
-            outcome.append(sfn._invoke_resource(resource, input_data))
+            outcome.append(sfn.invoke_resource(resource, input_data))
         except (Exception, ExecutionEnded) as error:  # noqa: BLE001 - the waiting thread raises it
             failure.append(error)
         finally:
@@ -356,7 +372,7 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
         attempt.timed_out.set()
         # A moment for the child or the job to be told to stop; a Lambda function cannot be told.
         done.wait(2 * _NOTICE_SECONDS)
-        raise sfn._ExecutionError("States.Timeout", f"Task timed out after {timeout} seconds")
+        raise sfn.ExecutionError("States.Timeout", f"Task timed out after {timeout} seconds")
     if failure:
         raise failure[0]
     return outcome[0]
@@ -365,78 +381,79 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
 # ---------------------------------------------------------------------- task tokens
 
 
-def _install_tokens() -> None:
-    sfn._invoke_with_callback = _invoke_with_callback
-    sfn._send_task_success = _send_task_success
-    sfn._send_task_failure = _send_task_failure
-    sfn._send_task_heartbeat = _send_task_heartbeat
+TOKENS = Repair(
+    "task tokens",
+    alone="tokens work twice, and after their execution has ended; `HeartbeatSeconds` is ignored; a retry keeps its token",
+    aws="`TaskTimedOut`; a missed heartbeat fails the task; a retry gets a new token",
+    source=f"{_API}API_SendTaskSuccess.html",
+)
+PARKED_ERRORS = Repair(
+    "errors before a token is back",
+    alone="a Lambda error in `lambda:invoke.waitForTaskToken` is swallowed, and the task waits for ever",
+    aws="the task fails",
+    source=f"{_GUIDE}connect-to-resource.html",
+)
 
 
 def _close_token(token: str) -> None:
     machine = machine_of_token(token)
-    sfn._task_tokens.pop(token, None)
+    sfn.task_tokens.pop(token, None)
     _closed_tokens[token] = machine or ""
 
 
-def _open_token(token: str | None) -> tuple[Document | None, _Response | None]:
+def _parked(token: str | None) -> Document | _Response:
     """Give the parked task of the token, or the answer that refuses it."""
-    parked = sfn._task_tokens.get(token)
+    parked: Document | None = sfn.task_tokens.get(token)
     if parked is not None and parked.get("execution", {}).get("status", "RUNNING") == "RUNNING":
-        return parked, None
+        return parked
     if parked is not None or token in _closed_tokens:
-        # ministack accepts a token twice, and after its execution was aborted.
-        message = "Task Timed Out: 'Provided task does not exist anymore'"
-        return None, error_response_json("TaskTimedOut", message, 400)
-    return None, error_response_json("InvalidToken", "Invalid Token: 'The provided token is not valid'", 400)
+        return _refused("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+    return _refused("InvalidToken", "Invalid Token: 'The provided token is not valid'")
 
 
+def _send_back(token: str | None, **given: Any) -> _Response:
+    with _token_lock:
+        parked = _parked(token)
+        if isinstance(parked, tuple):
+            return parked
+        parked |= given
+        _close_token(str(token))
+    parked["event"].set()
+    return _answer({})
+
+
+@TOKENS.replaces(sfn, "_send_task_success")
 def _send_task_success(data: Document) -> _Response:
+    if (refused := too_long(data, "output")) is not None:
+        return refused  # type: ignore[no-any-return] # a response
     output = data.get("output", "{}")
     try:
         json.loads(output)
     except ValueError:
-        refused: _Response = error_response_json("InvalidOutput", "Invalid Output: 'The output is not JSON'", 400)
-        return refused
-    with _token_lock:
-        parked, refusal = _open_token(data.get("taskToken"))
-        if parked is None:
-            return refusal  # type: ignore[return-value] # one of the two is always there
-        parked["result"] = output
-        _close_token(data["taskToken"])
-    parked["event"].set()
-    answer: _Response = json_response({})
-    return answer
+        return _refused("InvalidOutput", "Invalid Output: 'The output is not JSON'")
+    return _send_back(data.get("taskToken"), result=output)
 
 
+@TOKENS.replaces(sfn, "_send_task_failure")
 def _send_task_failure(data: Document) -> _Response:
-    with _token_lock:
-        parked, refusal = _open_token(data.get("taskToken"))
-        if parked is None:
-            return refusal  # type: ignore[return-value] # one of the two is always there
-        parked["error"] = {"Error": data.get("error", "States.TaskFailed"), "Cause": data.get("cause", "")}
-        _close_token(data["taskToken"])
-    parked["event"].set()
-    answer: _Response = json_response({})
-    return answer
+    error = {"Error": data.get("error", "States.TaskFailed"), "Cause": data.get("cause", "")}
+    return _send_back(data.get("taskToken"), error=error)
 
 
+@TOKENS.replaces(sfn, "_send_task_heartbeat")
 def _send_task_heartbeat(data: Document) -> _Response:
     with _token_lock:
-        parked, refusal = _open_token(data.get("taskToken"))
-        if parked is None:
-            return refusal  # type: ignore[return-value] # one of the two is always there
+        parked = _parked(data.get("taskToken"))
+        if isinstance(parked, tuple):
+            return parked
         parked["heartbeat"] = now_iso()
         parked["last_sign"] = time.monotonic()
-    answer: _Response = json_response({})
-    return answer
+    return _answer({})
 
 
-def _invoke_with_callback(resource: str, input_data: Any, token: str, state: Document) -> Any:
-    """Call the integration and wait for the token to come back.
-
-    Differs from ministack's: an error of the Lambda call fails the task instead of leaving it parked for ever, the
-    token dies with its task or execution, HeartbeatSeconds is kept, and a retry gets a token of its own.
-    """
+@PARKED_ERRORS.replaces(sfn, "_invoke_with_callback")
+def _invoke_with_callback(resource: str, input_data: Any, token: str, state_def: Document) -> Any:
+    """Call the integration and wait for the token to come back, which dies with its task or execution."""
     task = _task.get()
     parked: Document = {
         "event": threading.Event(),
@@ -446,175 +463,41 @@ def _invoke_with_callback(resource: str, input_data: Any, token: str, state: Doc
         "last_sign": time.monotonic(),
         "execution": task.execution if task else {},
     }
-    sfn._task_tokens[token] = parked
+    sfn.task_tokens[token] = parked
     try:
         started = time.monotonic()
         try:
-            sfn._invoke_resource(resource.replace(".waitForTaskToken", ""), input_data)
-        except sfn._ExecutionError:
+            sfn.invoke_resource(resource.replace(".waitForTaskToken", ""), input_data)
+        except sfn.ExecutionError:
             # The token may have come back before the call failed; then the task is done.
             if not parked["event"].is_set():
                 raise
-        limit = state.get("TimeoutSeconds")
-        _wait_for_token(parked, started, limit, state.get("HeartbeatSeconds"))
+        _wait_for_token(parked, started, state_def.get("TimeoutSeconds"), state_def.get("HeartbeatSeconds"))
     except BaseException:
         if task is not None and "Task" in task.context:
-            task.context["Task"] = {"Token": sfn.new_uuid()}
+            task.context["Task"] = {"Token": new_uuid()}
         raise
     finally:
         with _token_lock:
             _close_token(token)
-    if parked["error"]:
-        if task is not None and "Task" in task.context:
-            task.context["Task"] = {"Token": sfn.new_uuid()}
-        raise sfn._ExecutionError(parked["error"]["Error"], parked["error"]["Cause"])
     return json.loads(parked["result"])
 
 
 def _wait_for_token(parked: Document, started: float, limit: float | None, heartbeat: float | None) -> None:
+    """Wait until the token is back.
+
+    Raises:
+        stepfunctions._ExecutionError: It came back as a failure, or not in time.
+    """
     # Also the caller of the integration may have used up the task's time.
     while True:
         remaining = None if limit is None else limit - (time.monotonic() - started)
         slice_seconds = remaining if heartbeat is None else min(heartbeat / 4, remaining or heartbeat)
         if wait_while_running(parked["event"], on_end=lambda: None, limit=slice_seconds):
-            return
+            break
         if limit is not None and time.monotonic() - started >= limit:
-            raise sfn._ExecutionError("States.Timeout", f"Task timed out after {limit} seconds")
+            raise sfn.ExecutionError("States.Timeout", f"Task timed out after {limit} seconds")
         if heartbeat is not None and time.monotonic() - parked["last_sign"] > heartbeat:
-            raise sfn._ExecutionError("States.HeartbeatTimeout", f"No heartbeat for {heartbeat} seconds")
-
-
-# ---------------------------------------------------------------------- JSONata
-
-
-def _install_jsonata() -> None:
-    apply_output_path = sfn._apply_output_path
-
-    def output_path(state: Document, data: Any, context: Document | None = None) -> Any:
-        # ministack gives a Succeed state's input back whatever its Output says.
-        if state.get("Type") == "Succeed" and "Output" in state and _is_jsonata(state, context):
-            return sfn._apply_jsonata_output(state, data, context)
-        return apply_output_path(state, data, context)
-
-    def assign(
-        state: Document, raw_input: Any, context: Document | None, result: Any = None, error_output: Any = None
-    ) -> None:
-        # On AWS every Assign of a state sees the values at the state's entry; ministack lets a later one see an
-        # earlier one's.
-        templates = state.get("Assign")
-        if context is None or not isinstance(templates, dict) or not _is_jsonata(state, context):
-            return
-        values = {
-            name: sfn._apply_jsonata_template(template, raw_input, context, result=result, error_output=error_output)
-            for name, template in templates.items()
-        }
-        context.setdefault("variables", {}).update(copy.deepcopy(values))
-
-    def choice_rule(rule: Document, raw_input: Any, context: Document) -> bool:
-        # ministack takes any value for true or false, and an unknown variable for no match; both are
-        # States.QueryEvaluationError on AWS.
-        condition = rule.get("Condition")
-        if isinstance(condition, str):
-            _require_known_variables(condition, context)
-        value = sfn._apply_jsonata_template(condition, raw_input, context)
-        if not isinstance(value, bool):
-            raise sfn._ExecutionError(
-                "States.QueryEvaluationError",
-                f"The JSONata expression '{condition}' specified for the field 'Condition' returned an unexpected "
-                f"result type. Expected 'boolean', but was '{sfn._json_type(value)}' for value: {json.dumps(value)}",
-            )
-        return value
-
-    run_branches = sfn._run_parallel_branches
-
-    def parallel(state: Document, raw_input: Any, execution: Document, context: Document) -> Any:
-        # ministack ignores Arguments, Output and Assign of a Parallel state in JSONata.
-        if not _is_jsonata(state, context):
-            return run_branches(state, raw_input, execution, context)
-        given = sfn._apply_jsonata_arguments(state, raw_input, context)
-        results, following = run_branches(state, given, execution, context)
-        output = sfn._apply_jsonata_output(state, raw_input, context, result=results, default=results)
-        sfn._apply_state_assign(state, raw_input, context, result=results)
-        return output, following
-
-    sfn._apply_output_path = output_path
-    sfn._apply_state_assign = assign
-    sfn._evaluate_jsonata_choice_rule = choice_rule
-    sfn._run_parallel_branches = parallel
-
-
-def _is_jsonata(state: Document, context: Document | None) -> bool:
-    # A Catch has no query language of its own; it has the state's, which ministack hands down in the context.
-    return bool(sfn._state_query_language(state, context) == "JSONata")
-
-
-def _require_known_variables(condition: str, context: Document) -> None:
-    expression = condition.removeprefix("{%").removesuffix("%}").strip()
-    try:
-        tree = jsonata.Jsonata.jsonata(expression).ast
-    except Exception:  # noqa: BLE001 - the evaluation reports a bad expression better
-        return
-    known = {*context.get("variables", {}), "states", "", "$"}
-    for name in _free_variables(tree, known):
-        raise sfn._ExecutionError(
-            "States.QueryEvaluationError",
-            f"The JSONata expression '{condition}' specified for the field 'Condition' reads the variable "
-            f"${name}, which has not been assigned.",
-        )
-
-
-def _free_variables(tree: Any, known: set[str]) -> Iterator[str]:
-    """Give the variables an expression reads but neither binds nor finds bound; what $exists asks about is exempt."""
-    nodes = list(_nodes(tree))
-    bound = {str(node.lhs.value) for node in nodes if node.type == "bind" and node.lhs is not None}
-    bound |= {str(argument.value) for node in nodes if node.type == "lambda" for argument in (node.arguments or [])}
-    asked = {
-        id(inner)
-        for node in nodes
-        if node.type == "function" and getattr(node.procedure, "value", None) == "exists"
-        for inner in _nodes(node.arguments)
-    }
-    called = {id(node.procedure) for node in nodes if node.type in ("function", "partial")}
-    for node in nodes:
-        if node.type == "variable" and id(node) not in asked and id(node) not in called:
-            name = str(node.value)
-            if name not in known and name not in bound:
-                yield name
-
-
-def _nodes(tree: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    seen = set() if seen is None else seen
-    if isinstance(tree, list | tuple):
-        for item in tree:
-            yield from _nodes(item, seen)
-    elif hasattr(tree, "type") and hasattr(tree, "__dict__") and id(tree) not in seen:
-        seen.add(id(tree))
-        yield tree
-        for value in vars(tree).values():
-            yield from _nodes(value, seen)
-
-
-# ---------------------------------------------------------------------- error names
-
-
-def _install_error_names() -> None:
-    prefix_error = sfn._prefix_sdk_error
-
-    def prefixed(service: str, code: str) -> str:
-        # Step Functions adds the suffix to every error of an SDK integration: S3.NoSuchKeyException.
-        name: str = prefix_error(service, code)
-        if name.startswith("States.") or name.endswith("Exception"):
-            return name
-        return f"{name}Exception"
-
-    sfn._prefix_sdk_error = prefixed
-
-    error_matches = sfn._error_matches
-
-    def matches(names: list[str], error: str) -> bool:
-        # On AWS neither wildcard catches these two; a definition that relies on it must fail here as well.
-        if error in ("States.Runtime", "States.DataLimitExceeded"):
-            return error in names
-        return bool(error_matches(names, error))
-
-    sfn._error_matches = matches
+            raise sfn.ExecutionError("States.HeartbeatTimeout", f"No heartbeat for {heartbeat} seconds")
+    if parked["error"]:
+        raise sfn.ExecutionError(parked["error"]["Error"], parked["error"]["Cause"])

@@ -10,10 +10,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.services import stepfunctions as sfn
+from ministack.core.responses import new_uuid
 
 from local.sagemaker_records import ApiError, Document
 from local.sagemaker_service import SageMaker, UnknownParameterError, modelled_errors
+from local.seam import Addition
+from local.seam import stepfunctions as sfn
 from local.step_functions_executions import ExecutionEnded, task_is_over, wait_while_running
 
 _OPTIMIZED = "arn:aws:states:::sagemaker:"
@@ -24,21 +26,29 @@ _REQUEST_RESPONSE = {*_SYNC_JOBS, "createModel", "createEndpointConfig", "create
 _TIME_SUFFIXES = ("Time",)
 
 
+INTEGRATIONS = Addition(
+    "SageMaker's integrations",
+    "`sagemaker:createTrainingJob.sync`, `createProcessingJob.sync`, `sagemaker:*`, `aws-sdk:sagemaker:*`",
+)
+
+
 def install(sagemaker: SageMaker) -> None:
     """Make the integrations available to every state machine of this server."""
-    dispatch = sfn._invoke_aws_sdk_integration
 
-    def invoke_aws_sdk(resource: str, input_data: Document) -> Any:
-        # ministack's generic dispatcher would rename members it takes for acronyms: VolumeSizeInGB to VolumeSizeIngb.
-        if resource.startswith(_SDK_RUNTIME):
-            return _invoke_endpoint(sagemaker, input_data)
-        if resource.startswith(_SDK):
-            action = resource.removeprefix(_SDK)
-            return _iso_times(_call(sagemaker, action, input_data, unmodelled="SageMakerException"))
-        return dispatch(resource, input_data)
+    @INTEGRATIONS.adds(sfn, "_SERVICE_DISPATCH", _SDK_RUNTIME)
+    def invoke_endpoint(resource: str, input_data: Document) -> Any:
+        del resource
+        return _invoke_endpoint(sagemaker, input_data)
 
-    sfn._invoke_aws_sdk_integration = invoke_aws_sdk
-    sfn._SERVICE_DISPATCH[_OPTIMIZED] = lambda resource, data: _invoke_optimized(sagemaker, resource, data)
+    # ministack's generic dispatcher would rename members it takes for acronyms: VolumeSizeInGB to VolumeSizeIngb.
+    @INTEGRATIONS.adds(sfn, "_SERVICE_DISPATCH", _SDK)
+    def invoke_sdk(resource: str, input_data: Document) -> Any:
+        action = resource.removeprefix(_SDK)
+        return _iso_times(_call(sagemaker, action, input_data, unmodelled="SageMakerException"))
+
+    @INTEGRATIONS.adds(sfn, "_SERVICE_DISPATCH", _OPTIMIZED)
+    def invoke_optimized(resource: str, input_data: Document) -> Any:
+        return _invoke_optimized(sagemaker, resource, input_data)
 
 
 def _invoke_optimized(sagemaker: SageMaker, resource: str, input_data: Document) -> Any:
@@ -46,7 +56,7 @@ def _invoke_optimized(sagemaker: SageMaker, resource: str, input_data: Document)
     if pattern == "sync" and action in _SYNC_JOBS:
         return _run_job(sagemaker, action, input_data)
     if pattern or action not in _REQUEST_RESPONSE:
-        raise sfn._ExecutionError("States.Runtime", f"The resource {resource} is not one Step Functions has.")
+        raise sfn.ExecutionError("States.Runtime", f"The resource {resource} is not one Step Functions has.")
     return _call(sagemaker, action, input_data, unmodelled="AmazonSageMakerException")
 
 
@@ -67,7 +77,7 @@ def _run_job(sagemaker: SageMaker, action: str, input_data: Document) -> Any:
     wait_while_running(job.finished, on_end=stop)
     described = _millisecond_times(sagemaker.call(f"Describe{kind}Job", {name_member: name}))
     if described[f"{kind}JobStatus"] != "Completed":
-        raise sfn._ExecutionError("States.TaskFailed", json.dumps(described))
+        raise sfn.ExecutionError("States.TaskFailed", json.dumps(described))
     return described
 
 
@@ -86,14 +96,14 @@ def _call(sagemaker: SageMaker, action: str, input_data: Document, *, unmodelled
         return sagemaker.call_from_state_machine(action[:1].upper() + action[1:], input_data)
     except UnknownParameterError as error:
         message = f'The field "{error.name}" is not supported by Step Functions.'
-        raise sfn._ExecutionError("States.Runtime", message) from None
+        raise sfn.ExecutionError("States.Runtime", message) from None
     except ApiError as error:
         # A lost answer is the SDK's own error, not one of the service.
         code = error.code if error.code in modelled_errors() | {"SdkClientException"} else unmodelled
         # Step Functions adds the suffix even to an error whose own name lacks it.
         name = code if code.endswith("Exception") else f"{code}Exception"
-        cause = f"{error.message} (Service: SageMaker, Status Code: {error.status}, Request ID: {sfn.new_uuid()})"
-        raise sfn._ExecutionError(f"SageMaker.{name}", cause) from None
+        cause = f"{error.message} (Service: SageMaker, Status Code: {error.status}, Request ID: {new_uuid()})"
+        raise sfn.ExecutionError(f"SageMaker.{name}", cause) from None
 
 
 def _invoke_endpoint(sagemaker: SageMaker, input_data: Document) -> Document:
@@ -105,7 +115,7 @@ def _invoke_endpoint(sagemaker: SageMaker, input_data: Document) -> Document:
         )
     except ApiError as error:
         name = "ModelErrorException" if error.code == "ModelError" else "SageMakerRuntimeException"
-        raise sfn._ExecutionError(f"SageMakerRuntime.{name}", error.message) from None
+        raise sfn.ExecutionError(f"SageMakerRuntime.{name}", error.message) from None
     return {
         "Body": payload.decode("utf-8", "replace"),
         "ContentType": headers["Content-Type"],

@@ -19,11 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import error_response_json, json_response, now_iso
-from ministack.services import stepfunctions as sfn
 
 from local.sagemaker_events import put_event
+from local.seam import Repair
+from local.seam import stepfunctions as sfn
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from local.sagemaker_records import Document
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,21 @@ _TOKENS_KEPT = 10
 _TOKEN_SECONDS = 15 * 60
 _LONGEST_PAYLOAD = 248 * 1024
 _REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+
+REDRIVE = Repair(
+    "redrive",
+    alone="no RedriveExecution",
+    aws="a failed, aborted or timed-out execution goes on from the state it ended in, with its definition, input and variables; "
+    "retries and time limits begin anew; `redriveCount`, `redriveDate`, `redriveStatus` in Describe, List, events and the "
+    "context object",
+    source="https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html",
+)
+STATUS_EVENTS = Repair(
+    "status events",
+    alone="the status event of an aborted execution has neither error nor cause",
+    aws="it has them",
+    source="https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html",
+)
 
 # Reentrant: the status event of a redrive may redrive, through a rule, another execution on the same thread.
 _one_at_a_time = threading.RLock()
@@ -48,55 +66,48 @@ class _Position:
     variables: Document
 
 
-def install() -> None:
-    """Replace the walk, and add the action and what Describe, List and the events say of it."""
-    sfn._run_execution = _walk
-    sfn._emit_execution_status_event = _emit_status
-    _install_events()
-    _install_descriptions()
-    handle_request = sfn.handle_request
-
-    async def handle(method: str, path: str, headers: Document, body: bytes, query: Document) -> _Response:
-        if headers.get("x-amz-target", "").rpartition(".")[2] != "RedriveExecution":
-            answer: _Response = await handle_request(method, path, headers, body, query)
-            return answer
-        try:
-            redriven: _Response = sfn._finalize_response(redrive(json.loads(body or b"{}")))
-        except ValueError:
-            refused: _Response = error_response_json("SerializationException", "Invalid JSON", 400)
-            return refused
-        return redriven
-
-    sfn.handle_request = handle
+@REDRIVE.wraps(sfn, "handle_request")
+async def _handle(
+    original: Callable[..., Awaitable[_Response]],
+    method: str,
+    path: str,
+    headers: Document,
+    body: bytes,
+    query_params: Document,
+) -> _Response:
+    if headers.get("x-amz-target", "").rpartition(".")[2] != "RedriveExecution":
+        return await original(method, path, headers, body, query_params)
+    try:
+        redriven: _Response = sfn.finalize_response(redrive(json.loads(body or b"{}")))
+    except ValueError:
+        return _refused("SerializationException", "Invalid JSON")
+    return redriven
 
 
 # ---------------------------------------------------------------------- the walk
 
 
-def _walk(execution_arn: str) -> None:
+def walk(execution: Document) -> None:
     """Walk the states of an execution to its end, from the state it is in."""
-    execution = sfn._executions.get(execution_arn)
-    if execution is None:
-        return
-    machine = sfn._state_machines.get(execution["stateMachineArn"])
+    machine = sfn.state_machines.get(execution["stateMachineArn"])
     if machine is None:
-        sfn._fail_execution(execution, "StateMachineDeleted", "State machine no longer exists")
+        sfn.fail_execution(execution, "StateMachineDeleted", "State machine no longer exists")
         return
     # A redrive walks through the definition the execution began with, whatever became of the machine.
     execution.setdefault("definition", machine["definition"])
     try:
         output = _walk_states(execution, machine["name"])
-    except sfn._ExecutionError as error:
-        sfn._fail_execution(execution, error.error, error.cause)
+    except sfn.ExecutionError as error:
+        sfn.fail_execution(execution, error.error, error.cause)
         return
     except Exception as error:
-        logger.exception("unexpected error in execution %s", execution_arn)
-        sfn._fail_execution(execution, "States.Runtime", str(error))
+        logger.exception("unexpected error in execution %s", execution["executionArn"])
+        sfn.fail_execution(execution, "States.Runtime", str(error))
         return
     if execution["status"] == "RUNNING":
         execution |= {"status": "SUCCEEDED", "output": output, "stopDate": now_iso()}
-        sfn._add_event(execution, "ExecutionSucceeded", {"executionSucceededEventDetails": {"output": output}})
-        sfn._emit_execution_status_event(execution)
+        sfn.add_event(execution, "ExecutionSucceeded", {"executionSucceededEventDetails": {"output": output}})
+        sfn.emit_execution_status_event(execution)
 
 
 def _walk_states(execution: Document, machine_name: str) -> str:
@@ -113,13 +124,13 @@ def _walk_states(execution: Document, machine_name: str) -> str:
         context["State"] = {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0}
         state = definition["States"].get(name)
         if state is None:
-            raise sfn._ExecutionError("States.Runtime", f"State '{name}' not found in definition")
+            raise sfn.ExecutionError("States.Runtime", f"State '{name}' not found in definition")
         kind = state.get("Type")
         entered = {"name": name, "input": json.dumps(value)}
-        sfn._add_event(execution, f"{kind}StateEntered", {"stateEnteredEventDetails": entered})
+        sfn.add_event(execution, f"{kind}StateEntered", {"stateEnteredEventDetails": entered})
         value, following = _work(kind, state, value, execution, context)
         exited = {"name": name, "output": json.dumps(value)}
-        sfn._add_event(execution, f"{kind}StateExited", {"stateExitedEventDetails": exited})
+        sfn.add_event(execution, f"{kind}StateExited", {"stateExitedEventDetails": exited})
         name = following
     return json.dumps(value)
 
@@ -146,18 +157,18 @@ def _context(execution: Document, machine_name: str, definition: Document, posit
 def _work(kind: Any, state: Document, value: Any, execution: Document, context: Document) -> tuple[Any, str | None]:
     """Do what the state says; give its output and the state that follows, None at the end."""
     if kind == "Succeed":
-        given = sfn._apply_input_path(state, value, context)
-        return sfn._apply_output_path(state, given, context), None
+        given = sfn.apply_input_path(state, value, context)
+        return sfn.apply_output_path(state, given, context), None
     if kind == "Fail":
-        raise sfn._ExecutionError(*sfn._fail_state_error(state, value, context))
+        raise sfn.ExecutionError(*sfn.fail_state_error(state, value, context))
     if kind in ("Task", "Parallel", "Map"):
-        work = {"Task": sfn._execute_task, "Parallel": sfn._execute_parallel, "Map": sfn._execute_map}[kind]
+        work = {"Task": sfn.execute_task, "Parallel": sfn.execute_parallel, "Map": sfn.execute_map}[kind]
         output, following = work(state, value, execution, context)
     elif kind in ("Pass", "Choice", "Wait"):
-        work = {"Pass": sfn._execute_pass, "Choice": sfn._execute_choice, "Wait": sfn._execute_wait}[kind]
+        work = {"Pass": sfn.execute_pass, "Choice": sfn.execute_choice, "Wait": sfn.execute_wait}[kind]
         output, following = work(state, value, context)
     else:
-        raise sfn._ExecutionError("States.Runtime", f"Unknown state type: {kind}")
+        raise sfn.ExecutionError("States.Runtime", f"Unknown state type: {kind}")
     return output, following
 
 
@@ -178,7 +189,7 @@ def redrive(data: Document) -> _Response:
     if ":execution:" not in arn:
         return _refused("InvalidArn", f"Invalid Arn: '{arn}'")
     with _one_at_a_time:
-        ended = sfn._executions.get(arn)
+        ended = sfn.executions.get(arn)
         if ended is None:
             return _refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
         token = data.get("clientToken")
@@ -203,13 +214,13 @@ def redrive(data: Document) -> _Response:
             "redriveDate": date,
             "redriveTokens": dict(list(tokens.items())[-_TOKENS_KEPT:]),
         }
-        sfn._executions[arn] = execution
+        sfn.executions[arn] = execution
         details = {"redriveCount": execution["redriveCount"]}
-        sfn._add_event(execution, "ExecutionRedriven", {"executionRedrivenEventDetails": details})
-        sfn._emit_execution_status_event(execution)
+        sfn.add_event(execution, "ExecutionRedriven", {"executionRedrivenEventDetails": details})
+        sfn.emit_execution_status_event(execution)
         # A context of its own: account and region of the request, and no task of the thread that asked.
         threading.Thread(
-            target=contextvars.copy_context().run, args=(sfn._run_execution, arn), name="redrive", daemon=True
+            target=contextvars.copy_context().run, args=(sfn.run_execution, arn), name="redrive", daemon=True
         ).start()
     return _accepted(date)
 
@@ -229,7 +240,7 @@ def _why_not(execution: Document) -> str | None:
     status = execution["status"]
     if status not in _REDRIVABLE or execution.get("sync"):
         return f"Execution is {status} and cannot be redriven"
-    if execution["stateMachineArn"] not in sfn._state_machines:
+    if execution["stateMachineArn"] not in sfn.state_machines:
         return "State machine is in DELETING status"
     if len(execution["events"]) >= _MOST_EVENTS:
         return "Execution history event limit exceeded"
@@ -250,48 +261,33 @@ def _redrive_members(execution: Document) -> Document:
     }
 
 
-def _install_descriptions() -> None:
-    describe_execution, list_executions = sfn._describe_execution, sfn._list_executions
-
-    def describe(data: Document) -> _Response:
-        answer: _Response = describe_execution(data)
-        execution = sfn._executions.get(data.get("executionArn"))
-        if execution is None:
-            return answer
-        members = {key: value for key, value in _redrive_members(execution).items() if value is not None}
-        described: _Response = json_response(json.loads(answer[2]) | members)
-        return described
-
-    def list_all(data: Document) -> _Response:
-        answer: _Response = list_executions(data)
-        document = json.loads(answer[2])
-        for item in document.get("executions", ()):
-            execution = sfn._executions[item["executionArn"]]
-            item["redriveCount"] = execution.get("redriveCount", 0)
-            if execution.get("redriveDate"):
-                item["redriveDate"] = execution["redriveDate"]
-        listed: _Response = json_response(document, answer[0])
-        return listed
-
-    sfn._describe_execution = describe
-    sfn._list_executions = list_all
+@REDRIVE.wraps(sfn, "_describe_execution")
+def _describe(original: Callable[[Document], _Response], data: Document) -> _Response:
+    answer = original(data)
+    execution = sfn.executions.get(data.get("executionArn"))
+    if execution is None:
+        return answer
+    members = {key: value for key, value in _redrive_members(execution).items() if value is not None}
+    described: _Response = json_response(json.loads(answer[2]) | members)
+    return described
 
 
-def _install_events() -> None:
-    add_event = sfn._add_event
+@REDRIVE.wraps(sfn, "_list_executions")
+def _list(original: Callable[[Document], _Response], data: Document) -> _Response:
+    answer = original(data)
+    document = json.loads(answer[2])
+    for item in document.get("executions", ()):
+        execution = sfn.executions[item["executionArn"]]
+        item["redriveCount"] = execution.get("redriveCount", 0)
+        if execution.get("redriveDate"):
+            item["redriveDate"] = execution["redriveDate"]
+    listed: _Response = json_response(document, answer[0])
+    return listed
 
-    def add(execution: Document, kind: str, details: Document | None = None) -> Any:
-        # On AWS the end is the last event. ministack lets a task that finds out late write after it, and a redrive
-        # would carry that on.
-        if execution["status"] == "RUNNING" or kind.startswith("Execution"):
-            return add_event(execution, kind, details)
-        return None
 
-    sfn._add_event = add
-
-
+@STATUS_EVENTS.replaces(sfn, "_emit_execution_status_event")
 def _emit_status(execution: Document) -> None:
-    """Put the status on the event bus; ministack's own knows no redrive, and the error of FAILED executions only."""
+    """Put the status on the event bus, with what is to be said of redrives."""
     if execution.get("sync"):
         return
     status = execution["status"]
@@ -301,15 +297,15 @@ def _emit_status(execution: Document) -> None:
         "stateMachineArn": execution["stateMachineArn"],
         "name": execution["name"],
         "status": status,
-        "startDate": sfn._iso_to_epoch_ms(execution["startDate"]),
-        "stopDate": sfn._iso_to_epoch_ms(execution.get("stopDate")),
+        "startDate": sfn.iso_to_epoch_ms(execution["startDate"]),
+        "stopDate": sfn.iso_to_epoch_ms(execution.get("stopDate")),
         **_payload("input", execution["input"]),
         # ministack keeps an Error/Cause document as the output of a failed execution; AWS has none.
         **_payload("output", execution.get("output") if status == "SUCCEEDED" else None),
         "stateMachineVersionArn": None,
         "stateMachineAliasArn": None,
         **_redrive_members(execution),
-        "redriveDate": sfn._iso_to_epoch_ms(execution.get("redriveDate")),
+        "redriveDate": sfn.iso_to_epoch_ms(execution.get("redriveDate")),
         "error": execution.get("error") if unsuccessful else None,
         "cause": execution.get("cause") if unsuccessful else None,
     }

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError, UnknownServiceError
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import stepfunctions as sfn
+from ministack.core.responses import get_account_id, get_region, new_uuid
 
 from local import own_clients
+from local.seam import Repair
+from local.seam import stepfunctions as sfn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.sagemaker_records import Document
 
 # Where Step Functions' name of a service is not boto3's.
@@ -31,26 +34,38 @@ _PREFIX = "arn:aws:states:::aws-sdk:"
 _PUBLISH = "arn:aws:states:::sns:publish"
 
 
-def install() -> None:
-    """Take the calls ministack would refuse as not implemented."""
-    dispatch = sfn._invoke_aws_sdk_integration
+SDK_CALLS = Repair(
+    "SDK integrations",
+    alone="`aws-sdk` calls it has no way to are refused (`s3:putObject`)",
+    aws="made, here against this very server",
+    source="https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html",
+)
 
-    def invoke(resource: str, input_data: Document) -> Any:
-        service, _, action = resource.removeprefix(_PREFIX).partition(":")
-        pascal = action[:1].upper() + action[1:]
-        known = service in sfn._AWS_SDK_SERVICE_MAP and not (
-            service == "s3" and pascal not in sfn._REST_XML_OP_SPECS["s3"]
-        )
-        return dispatch(resource, input_data) if known else _invoke_sdk(service, pascal, input_data or {})
 
-    sfn._invoke_aws_sdk_integration = invoke
-    sfn._SERVICE_DISPATCH[_PUBLISH] = lambda _, data: _call(
-        "sns", "Publish", _with_text(data), prefix="SNS", unmodelled="AmazonSNSException"
-    )
+@SDK_CALLS.wraps(sfn, "_invoke_aws_sdk_integration")
+def _invoke(original: Callable[[str, Document], Any], resource: str, input_data: Document) -> Any:
+    service, _, action = resource.removeprefix(_PREFIX).partition(":")
+    pascal = action[:1].upper() + action[1:]
+    known = service in sfn.AWS_SDK_SERVICE_MAP and not (service == "s3" and pascal not in sfn.REST_XML_OP_SPECS["s3"])
+    return original(resource, input_data) if known else _invoke_sdk(service, pascal, input_data or {})
+
+
+PUBLISHING = Repair(
+    "messages of state machines",
+    alone="`sns:publish` fails with no name of SNS's errors",
+    aws="`SNS.NotFoundException` and the others; a message that is a document is sent as JSON",
+    source="https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html",
+)
+
+
+@PUBLISHING.replaces(sfn, "_SERVICE_DISPATCH", _PUBLISH)
+def _publish(resource: str, input_data: Document) -> Any:
+    del resource
+    return _call("sns", "Publish", _with_text(input_data), prefix="SNS", unmodelled="AmazonSNSException")
 
 
 def _invoke_sdk(service: str, action: str, arguments: Document) -> Any:
-    prefix = sfn._AWS_SDK_ERROR_PREFIX.get(service, service[:1].upper() + service[1:])
+    prefix = sfn.AWS_SDK_ERROR_PREFIX.get(service, service[:1].upper() + service[1:])
     return _call(service, action, arguments, prefix=prefix, unmodelled=f"{prefix}Exception")
 
 
@@ -74,11 +89,11 @@ def _call(service: str, action: str, arguments: Document, *, prefix: str, unmode
         client = own_clients.client(_BOTO_NAMES.get(service, service), get_account_id(), get_region(), attempts=1)
         method = getattr(client, xform_name(action))
     except (UnknownServiceError, AttributeError):
-        raise sfn._ExecutionError("States.Runtime", f"There is no aws-sdk:{service}:{action}.") from None
+        raise sfn.ExecutionError("States.Runtime", f"There is no aws-sdk:{service}:{action}.") from None
     try:
         answer = method(**_as_sent(arguments))
     except ParamValidationError as error:
-        raise sfn._ExecutionError("States.Runtime", str(error)) from None
+        raise sfn.ExecutionError("States.Runtime", str(error)) from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
         # An error the service model does not know has no class in the SDK, and gets the service's own. A lost answer is the
@@ -88,8 +103,8 @@ def _call(service: str, action: str, arguments: Document, *, prefix: str, unmode
         name = found if found.endswith("Exception") else f"{found}Exception"
         message = error.response["Error"].get("Message", "")
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        cause = f"{message} (Service: {prefix}, Status Code: {status}, Request ID: {sfn.new_uuid()})"
-        raise sfn._ExecutionError(f"{prefix}.{name}", cause) from None
+        cause = f"{message} (Service: {prefix}, Status Code: {status}, Request ID: {new_uuid()})"
+        raise sfn.ExecutionError(f"{prefix}.{name}", cause) from None
     return _as_json({key: value for key, value in answer.items() if key != "ResponseMetadata"})
 
 

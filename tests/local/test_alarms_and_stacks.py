@@ -28,7 +28,7 @@ ALARMS = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State 
 
 
 @pytest.mark.parametrize("named", ["loop", "arn:aws:cloudformation:us-east-1:1:stack/loop/0a1b"])
-def test_a_stack_that_changes_is_described_when_it_is_through(named: str) -> None:
+def test_a_stack_that_changes_is_described_when_it_is_through(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """``aws cloudformation deploy`` asks every 30 s, and would let a stack of two seconds take thirty."""
     looks: list[str] = []
 
@@ -39,12 +39,13 @@ def test_a_stack_that_changes_is_described_when_it_is_through(named: str) -> Non
     async def handle_request(*request: Any) -> Any:
         return len(looks), request[3]
 
-    ministack = SimpleNamespace(_stacks=SimpleNamespace(get=status), handle_request=handle_request)
-    stack_progress.install(ministack)
+    monkeypatch.setattr(stack_progress, "cloudformation", SimpleNamespace(stacks=SimpleNamespace(get=status)))
 
     def asked(**what: str) -> Any:
         looks.clear()
-        return asyncio.run(ministack.handle_request("POST", "/", {}, urlencode(what).encode(), {}))
+        return asyncio.run(
+            stack_progress.described_when_through(handle_request, "POST", "/", {}, urlencode(what).encode(), {})
+        )
 
     assert asked(Action="DescribeStacks", StackName=named)[0] == 3
     assert set(looks) == {"loop"}
