@@ -1,19 +1,23 @@
-"""A table that was lost: history made, every item gone, restored from the bucket, and the loop goes on."""
+"""A table that was lost, and a Region: history made, every item gone, restored from the bucket, and the loop goes on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.embedded_aws import EmbeddedAws
-from ops import cli
+from ops import cli, destination
 from orchestration.domain.chain import Head
 from orchestration.stores.history_table import HistoryTable
 from tests.stack.loop import Loop, deployed
 from tests.stack.moments import outcome, parked, pause, run_of, serving, stop
+
+ELSEWHERE = "eu-central-1"
+"""The Region that is left when the stack's own is lost."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,15 @@ def restored(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 def lasting(loop: Loop) -> list[dict[str, Any]]:
     """The table without its due list, which is worked off meanwhile."""
     return [item for item in items(loop) if not item["pk"]["S"].startswith("DUE#")]
+
+
+def replicate(loop: Loop, bucket: str, prefixes: tuple[str, ...]) -> None:
+    """Have a bucket in the other Region with the objects of the stack's, as a replication of S3 leaves them."""
+    here, there = loop.aws.client("s3"), loop.aws.client("s3", ELSEWHERE)
+    there.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": ELSEWHERE})
+    there.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in (key for prefix in prefixes for key in loop.keys(prefix)):
+        there.put_object(Bucket=bucket, Key=key, Body=here.get_object(Bucket=loop.bucket, Key=key)["Body"].read())
 
 
 def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
@@ -121,6 +134,46 @@ def test_a_lost_table_comes_back_from_the_bucket_and_the_loop_goes_on(
     loop.until(lambda: f"evidence/{asked}/{run_of(waiting)}/outcome.json" in loop.keys(f"evidence/{asked}/"))
     assert [len(loop.chain(model)) for model in (promoted, paused)] == [6, 2]
     loop.until(lambda: cli.main(["verify-audit"]) == 0)
+
+
+def test_a_lost_region_goes_on_in_another_one_from_a_replicated_bucket(
+    administrator: Loop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loop = administrator
+    promoted, paused = loop.model(), loop.model()
+    done = loop.run(event := loop.drift(promoted), within=90)
+    assert done.output["outcome"] == "PROMOTED"
+    pause(loop, f"model:{paused}")
+    loop.until(lambda: cli.main(["verify-audit"]) == 0)
+    state, head = loop.item(f"MODEL#{promoted}", "STATE"), {each.chain: each for each in heads(loop)}[promoted]
+    replicate(loop, "replica", ("decisions/", "manifests/", "evidence/", "rejected/", "policies/", "artifacts/"))
+
+    # Nothing of the lost Region is read from here on.
+    monkeypatch.setattr(loop.aws, "region", ELSEWHERE)
+    monkeypatch.setattr(destination, "REMEMBERED", tmp_path / "deployed.json")
+    monkeypatch.setenv("RETRAINING_STACK", "second")
+    for name in ("RETRAINING_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, ELSEWHERE)
+    assert cli.main(["import", "--yes", "--resources", "AutomationBucket=replica"]) == 0, capsys.readouterr()
+    assert cli.main(["restore-history", "--yes"]) == 0, capsys.readouterr()
+    assert cli.main(["verify-audit"]) == 0, capsys.readouterr()
+
+    made = loop.aws.client("cloudformation").describe_stacks(StackName="second")["Stacks"][0]["Outputs"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in made}
+    second = Loop(loop.aws, outputs, loop.data_bucket, loop.role_arn, stack="second")
+    assert second.bucket == "replica"
+    assert second.item(f"MODEL#{promoted}", "STATE") == state
+    assert head in heads(second)
+    assert "changes nothing" in second.run(event).output["reason"]
+    # What serves is not replicated: until there is an endpoint, nothing is trained for one.
+    assert second.run(second.drift(promoted)).output["outcome"] == "HOLD"
+    assert second.decisions(promoted)[-1]["reason"] == "NO_ENDPOINT"
+    second.champion(promoted)
+    assert second.run(second.drift(promoted)).output["outcome"] == "COALESCE"
+    assert second.decisions(promoted)[-1]["reason"] == "COOLDOWN"
+    assert second.run(second.drift(paused)).output["outcome"] == "HOLD"
+    assert second.decisions(paused)[-1]["reason"] == "PAUSED"
+    second.until(lambda: cli.main(["verify-audit"]) == 0)
 
 
 def test_a_chain_that_was_edited_ends_before_the_edit_and_its_model_is_paused(

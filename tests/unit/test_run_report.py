@@ -400,6 +400,16 @@ def test_the_records_of_a_run_lie_where_they_are_looked_for() -> None:
     }
 
 
+def test_records_that_were_replicated_into_another_bucket_make_the_same_report(world: World) -> None:
+    rejected_by_gate(world)
+
+    def read(key: str) -> bytes | None:
+        return world.bucket.read(world.bucket.uri(key)).body
+
+    assert pages(read_records(read, "replica", "fraud", "run-1")) == pages(records(world))
+    assert "replica" not in page(world)
+
+
 def test_only_the_two_of_a_run_are_reports() -> None:
     assert reported_run("evidence/fraud/run-1/report.html") == ("fraud", "run-1", "html")
     for key in (

@@ -12,7 +12,7 @@ from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import Status
 from orchestration.domain.documents import Unreadable
 from orchestration.domain.errors import OrchestrationError
-from orchestration.domain.json_values import json_object, mapping, number, sequence
+from orchestration.domain.json_values import json_object, mapping, number, sequence, text
 from orchestration.domain.records import evidence_key, report_key
 from orchestration.domain.votes import Answer
 from orchestration.steps.evidence import write_record
@@ -106,10 +106,16 @@ def of_this_version(suffix: str, body: bytes) -> bool:
 
 
 def read_records(read: Callable[[str], bytes | None], bucket: str, model: str, run_id: str) -> RunRecords:
-    """The records of a run that lie in the bucket of this name; ``read`` gives what lies at a key."""
+    """The records of a run; ``read`` gives what lies at a key.
+
+    ``bucket`` is where they lie. The report links to the bucket that the manifest names: one that was replicated and came under
+    another stack holds reports of before, and an audit makes them again.
+    """
     from orchestration.domain.run_report import RunRecords, decision_key_of, record_keys  # noqa: PLC0415
 
     found = {name: mapping(json_object(read(key) or b"")) for name, key in record_keys(model, run_id).items()}
     key = decision_key_of(found["manifest"])
     decision = mapping(json_object(read(key) or b"")) if key else {}
-    return RunRecords(model, run_id, bucket, {**found, "decision": decision})
+    written = text(mapping(mapping(found["manifest"].get("training")).get("input")).get("manifest_uri"), 200)
+    named = written.removeprefix("s3://").partition("/")[0] if written and written.startswith("s3://") else ""
+    return RunRecords(model, run_id, named or bucket, {**found, "decision": decision})
