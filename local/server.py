@@ -197,25 +197,13 @@ class Server:
         """
         from local import (
             alarm_events,
-            caller_identity,  # noqa: F401 - as the others without a use below, it is registered by being imported
+            changes,  # noqa: F401 - registers what is changed of ministack
             clock,
-            cloudformation_types,  # noqa: F401
-            dynamodb_expressions,  # noqa: F401
-            event_buses,  # noqa: F401
             eventbridge_targets,
             iam_enforcement,
-            iam_simulation,  # noqa: F401
-            lambda_code,  # noqa: F401
-            lambda_errors,  # noqa: F401
-            lambda_logs,  # noqa: F401
-            lambda_pauses,  # noqa: F401
             lambda_processes,
-            s3_locks,  # noqa: F401
-            stack_progress,  # noqa: F401
             step_functions_executions,
             step_functions_integrations,
-            step_functions_jsonata,  # noqa: F401
-            step_functions_sdk_calls,  # noqa: F401
         )
         from local.sagemaker_service import SageMaker
 

@@ -321,6 +321,7 @@ TIMEOUT_EXPRESSIONS = Repair(
 def _execute_task(
     original: Callable[..., Any], state_def: Document, raw_input: Any, execution: Document, ctx: Document
 ) -> Any:
+    # Of its own, so that a branch cannot send another's token.
     own = {**ctx, "State": dict(ctx.get("State", {}))}
     task = _Task(execution)
     task.context = own

@@ -38,8 +38,8 @@ CONDITIONS = Repair(
 )
 ERROR_SUFFIX = Repair(
     "names of SDK errors",
-    alone="errors of `aws-sdk` integrations without their suffix",
-    aws="`S3.NoSuchKeyException`; unmodelled ones are `S3.S3Exception`",
+    alone="errors of some `aws-sdk` integrations without their suffix (`Sfn.StateMachineDoesNotExist`)",
+    aws="`Sfn.StateMachineDoesNotExistException`",
     source=f"{_GUIDE}supported-services-awssdk.html",
 )
 WILDCARDS = Repair(

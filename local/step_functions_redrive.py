@@ -50,7 +50,7 @@ STATUS_EVENTS = Repair(
     "status events",
     alone="the status event of an aborted execution has neither error nor cause",
     aws="it has them",
-    source="https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html",
+    source="https://docs.aws.amazon.com/step-functions/latest/dg/cw-events.html",
 )
 
 # Reentrant: the status event of a redrive may redrive, through a rule, another execution on the same thread.

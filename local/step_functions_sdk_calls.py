@@ -37,7 +37,7 @@ _PUBLISH = "arn:aws:states:::sns:publish"
 SDK_CALLS = Repair(
     "SDK integrations",
     alone="`aws-sdk` calls it has no way to are refused (`s3:putObject`)",
-    aws="made, here against this very server",
+    aws="made, here against this very server; errors are `S3.NoSuchKeyException`, unmodelled ones `S3.S3Exception`",
     source="https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html",
 )
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.policies import page as policy_page
+from local.changes import tables as changes_tables
 from ops import decision_records, report_picture
 from ops.aws_questions import page
 from ops.command_reference import command_reference
@@ -294,6 +295,7 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "docs/simulate.md": {"example": simulation_example},
     "docs/verified-on-aws.md": {"state": verified_state, "questions": verified_questions},
     "examples/streams/README.md": {"output": streams_output},
+    "local/README.md": {"changes": changes_tables},
 }
 
 

@@ -1,4 +1,4 @@
-"""What of Step Functions is repaired: each test fails on ministack alone."""
+"""What of Step Functions is repaired."""
 
 from __future__ import annotations
 

@@ -1,0 +1,483 @@
+"""Each repair is still needed: ministack alone, without this package's changes, does otherwise than AWS.
+
+A probe asks a plain ministack for what a repair is for, and names the wrong answer. Where a newer ministack gives another one,
+the repair has done its work: take it out of ``local/`` as ``local/README.md`` says, and its probe with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from local import (
+    alarm_events,
+    caller_identity,
+    cloudformation_types,
+    event_buses,
+    eventbridge_targets,
+    iam_enforcement,
+    iam_simulation,
+    lambda_errors,
+    s3_locks,
+    step_functions_executions,
+    step_functions_jsonata,
+    step_functions_limits,
+    step_functions_redrive,
+    step_functions_sdk_calls,
+)
+from local.changes import REPAIRS
+from local.embedded_aws import EmbeddedAws, wait_until
+from tests.local.conftest import ROLE, Account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from local.seam import Repair
+
+PLAIN = """
+import os, sys, threading
+from local.server import listen, prepare
+listener = listen("127.0.0.1", 0)
+port = listener.getsockname()[1]
+prepare("127.0.0.1", port)
+import uvicorn
+from ministack import app
+print(port, flush=True)
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+uvicorn.Server(uvicorn.Config(app.app, lifespan="on", log_config=None, access_log=False)).run([listener])
+"""
+ELSEWHERE = "111122223333"
+FUNCTION = """
+import os
+def handler(event, context):
+    if event == "raise":
+        raise KeyError("key")
+    if event == "exit":
+        os._exit(1)
+    return event["requestContext"]
+"""
+
+PROBES: dict[str, tuple[Any, Any]] = {}
+"""By the name of its repair: a probe, and the wrong answer."""
+
+
+def probe(repair: Repair, wrong: Any) -> Callable[[Any], Any]:
+    """Register a probe of a repair with the answer that ministack gives alone."""
+
+    def register(ask: Any) -> Any:
+        PROBES[repair.name] = (ask, wrong)
+        return ask
+
+    return register
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account of ministack alone, with a queue for what it sends and a function that fails as it is told."""
+    folder: Path = tmp_path_factory.mktemp("plain")
+    environment = {**os.environ, "TMPDIR": str(folder), "SFN_WAIT_SCALE": "0"}
+    command = [sys.executable, "-c", PLAIN]
+    with subprocess.Popen(  # noqa: S603 - the program above
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        aws = EmbeddedAws()
+        aws.endpoint_url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        try:
+            account = Account(aws)
+            account.queue("work")
+            account.function("fails", FUNCTION)
+            yield account
+        finally:
+            server.stdin.close()
+            server.wait()
+            aws.stop()
+
+
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.name)
+def test_ministack_alone_is_still_wrong(repair: Repair, plain: Account) -> None:
+    ask, wrong = PROBES[repair.name]
+    found = ask(plain)
+    assert found == wrong, f"upstream has {repair.name!r}, or does it in a new way: see whether to take the repair out"
+
+
+# ---------------------------------------------------------------------- what probes do again and again
+
+
+def code(call: Callable[..., Any], **given: Any) -> str | None:
+    """The error's code of a call; None where it is answered."""
+    try:
+        call(**given)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
+
+
+def task(resource: str, arguments: Any, **more: Any) -> dict[str, Any]:
+    """A task that ends its machine."""
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Arguments": arguments, "End": True, **more}
+
+
+def caught(plain: Account, name: str, resource: str, arguments: Any) -> str:
+    """The error of a task, caught by the wildcard."""
+    catch = [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput.Error %}", "Next": "Caught"}]
+    ended = plain.run(name, {"Try": task(resource, arguments, Catch=catch), "Caught": {"Type": "Succeed"}})
+    return str(json.loads(ended["output"]))
+
+
+def parked(plain: Account, name: str, **more: Any) -> tuple[str, str]:
+    """An execution that waits for a token, and the token."""
+    url = plain.queue(name)
+    arguments = {"QueueUrl": url, "MessageBody": {"token": "{% $states.context.Task.Token %}"}}
+    machine = plain.machine(name, {"Park": task("sqs:sendMessage.waitForTaskToken", arguments)}, **more)
+    execution = plain.start(machine, name=name)
+    return execution, plain.heard(url, 1)[0]["token"]
+
+
+def status(plain: Account, execution: str, other_than: str, within: float) -> str:
+    """The status of an execution, waiting a moment for another than one."""
+
+    def now() -> str:
+        return str(plain.states.describe_execution(executionArn=execution)["status"])
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: now() != other_than, within=within)
+    return now()
+
+
+def stack(plain: Account, name: str, kind: str, properties: dict[str, Any]) -> Any:
+    """Make a stack of one resource; its status when it is through."""
+    cloudformation = plain.aws.client("cloudformation")
+    template = {"Resources": {"It": {"Type": kind, "Properties": properties}}}
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    described = plain.until(
+        lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0],
+        lambda found: not found["StackStatus"].endswith("_IN_PROGRESS"),
+    )
+    return described["StackStatus"]
+
+
+# ---------------------------------------------------------------------- executions
+
+
+@probe(step_functions_limits.LIMITS, None)
+def _(plain: Account) -> Any:
+    machine = plain.machine("large", {"End": {"Type": "Succeed"}})
+    large = json.dumps("x" * step_functions_limits.PAYLOAD_BYTES)
+    return code(plain.states.start_execution, stateMachineArn=machine, input=large)
+
+
+@probe(step_functions_executions.TIME_LIMITS, "RUNNING")
+def _(plain: Account) -> Any:
+    execution, _ = parked(plain, "limited", TimeoutSeconds=1)
+    return status(plain, execution, "RUNNING", within=1.3)
+
+
+@probe(step_functions_executions.ENDS, "FAILED")
+def _(plain: Account) -> Any:
+    execution, token = parked(plain, "aborted")
+    plain.states.stop_execution(executionArn=execution)
+    plain.states.send_task_failure(taskToken=token)
+    return status(plain, execution, "ABORTED", within=1)
+
+
+@probe(step_functions_executions.SAME_NAME, "ExecutionAlreadyExists")
+def _(plain: Account) -> Any:
+    execution, _ = parked(plain, "named")
+    machine = execution.replace(":execution:", ":stateMachine:").removesuffix(":named")
+    return code(plain.states.start_execution, stateMachineArn=machine, name="named", input="{}")
+
+
+@probe(step_functions_executions.CHILDREN, "Mine")
+def _(plain: Account) -> Any:
+    child = plain.machine("child", {"No": {"Type": "Fail", "Error": "Mine", "Cause": "no"}})
+    return caught(plain, "parent", "states:startExecution.sync:2", {"StateMachineArn": child})
+
+
+@probe(step_functions_executions.BRANCHES, True)
+def _(plain: Account) -> Any:
+    branch = {"StartAt": "In", "States": {"In": {"Type": "Pass", "Assign": {"x": 1}, "End": True}}}
+    look = {"Type": "Pass", "Output": "{% $exists($x) %}", "End": True}
+    ended = plain.run("branches", {"Both": {"Type": "Parallel", "Branches": [branch], "Next": "Look"}, "Look": look})
+    return json.loads(ended["output"])
+
+
+@probe(step_functions_executions.TIMEOUT_EXPRESSIONS, "FAILED")
+def _(plain: Account) -> Any:
+    arguments = {"QueueUrl": plain.queue("work"), "MessageBody": "x"}
+    return plain.run("expression", {"It": task("sqs:sendMessage", arguments, TimeoutSeconds="{% 5 %}")})["status"]
+
+
+@probe(step_functions_executions.TOKENS, None)
+def _(plain: Account) -> Any:
+    execution, token = parked(plain, "late")
+    plain.states.stop_execution(executionArn=execution)
+    return code(plain.states.send_task_success, taskToken=token, output="{}")
+
+
+@probe(step_functions_executions.PARKED_ERRORS, "RUNNING")
+def _(plain: Account) -> Any:
+    arguments = {"FunctionName": "fails", "Payload": "raise"}
+    execution = plain.start(plain.machine("swallowed", {"It": task("lambda:invoke.waitForTaskToken", arguments)}))
+    return status(plain, execution, "RUNNING", within=1)
+
+
+@probe(step_functions_redrive.REDRIVE, "InvalidAction")
+def _(plain: Account) -> Any:
+    machine = plain.machine("redriven", {"No": {"Type": "Fail", "Error": "Mine", "Cause": "no"}})
+    execution = plain.start(machine)
+    plain.ended(execution)
+    return code(plain.states.redrive_execution, executionArn=execution)
+
+
+@probe(step_functions_redrive.STATUS_EVENTS, None)
+def _(plain: Account) -> Any:
+    url = plain.listen({"source": ["aws.states"], "detail": {"status": ["ABORTED"]}})
+    execution, _ = parked(plain, "stopped")
+    plain.states.stop_execution(executionArn=execution, error="Mine")
+    return next(event["detail"] for event in plain.heard(url, 1) if execution in event["resources"])["error"]
+
+
+@probe(step_functions_jsonata.OUTPUTS, {})
+def _(plain: Account) -> Any:
+    return json.loads(plain.run("succeeds", {"End": {"Type": "Succeed", "Output": 1}})["output"])
+
+
+@probe(step_functions_jsonata.ASSIGNMENTS, 2)
+def _(plain: Account) -> Any:
+    states = {
+        "First": {"Type": "Pass", "Assign": {"a": 1}, "Next": "Second"},
+        "Second": {"Type": "Pass", "Assign": {"a": 2, "b": "{% $a %}"}, "Next": "Look"},
+        "Look": {"Type": "Pass", "Output": "{% $b %}", "End": True},
+    }
+    return json.loads(plain.run("assigns", states)["output"])
+
+
+@probe(step_functions_jsonata.CONDITIONS, "SUCCEEDED")
+def _(plain: Account) -> Any:
+    choices = [{"Condition": "{% 5 %}", "Next": "End"}]
+    return plain.run("chooses", {"Which": {"Type": "Choice", "Choices": choices}, "End": {"Type": "Succeed"}})["status"]
+
+
+@probe(step_functions_jsonata.ERROR_SUFFIX, "Sfn.StateMachineDoesNotExist")
+def _(plain: Account) -> Any:
+    nowhere = f"arn:aws:states:us-east-1:{plain.aws.account}:stateMachine:none"
+    return caught(plain, "suffix", "aws-sdk:sfn:describeStateMachine", {"StateMachineArn": nowhere})
+
+
+@probe(step_functions_jsonata.WILDCARDS, "States.Runtime")
+def _(plain: Account) -> Any:
+    return caught(plain, "wildcard", "nobody:knows", {})
+
+
+@probe(step_functions_sdk_calls.SDK_CALLS, "States.Runtime")
+def _(plain: Account) -> Any:
+    return caught(plain, "puts", "aws-sdk:s3:putObject", {"Bucket": "data", "Key": "a", "Body": "b"})
+
+
+@probe(step_functions_sdk_calls.PUBLISHING, "SNS.PublishFailed")
+def _(plain: Account) -> Any:
+    nowhere = f"arn:aws:sns:us-east-1:{plain.aws.account}:none"
+    return caught(plain, "publishes", "sns:publish", {"TopicArn": nowhere, "Message": "x"})
+
+
+# ---------------------------------------------------------------------- functions
+
+
+@probe(lambda_errors.EXCEPTIONS, "Runtime.HandlerError")
+def _(plain: Account) -> Any:
+    answer = plain.aws.client("lambda").invoke(FunctionName="fails", Payload=json.dumps("raise"))
+    return json.load(answer["Payload"])["errorType"]
+
+
+@probe(lambda_errors.EXITS, "Runtime.HandlerError")
+def _(plain: Account) -> Any:
+    answer = plain.aws.client("lambda").invoke(FunctionName="fails", Payload=json.dumps("exit"))
+    return json.load(answer["Payload"])["errorType"]
+
+
+@probe(caller_identity.SIGNERS, None)
+def _(plain: Account) -> Any:
+    functions = plain.aws.client("lambda")
+    url = functions.create_function_url_config(FunctionName="fails", AuthType="AWS_IAM")["FunctionUrl"]
+    asked = f"{plain.aws.endpoint_url}/_aws/lambda-url/{url.split('//')[1].split('.')[0]}/"
+    request = AWSRequest("GET", asked)
+    SigV4Auth(Credentials("test", "test"), "lambda", "us-east-1").add_auth(request)
+    signed = urllib.request.Request(asked, headers=dict(request.headers))  # noqa: S310 - always http
+    with urllib.request.urlopen(signed, timeout=10) as answer:  # noqa: S310 - always http
+        return json.load(answer).get("authorizer")
+
+
+@probe(caller_identity.SIGNATURES, 200)
+def _(plain: Account) -> Any:
+    url = plain.aws.client("sts").generate_presigned_url("get_caller_identity")
+    forged = url[:-1] + ("0" if url[-1] != "0" else "1")
+    with urllib.request.urlopen(forged, timeout=10) as answer:  # noqa: S310 - always http
+        return answer.status
+
+
+# ---------------------------------------------------------------------- who may
+
+
+@probe(iam_enforcement.AUTHORITY, None)
+def _(plain: Account) -> Any:
+    """A user who may create machines, and pass them no role."""
+    key = plain.aws.key_of("maker")
+    allowed = {"Effect": "Allow", "Action": "states:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    plain.aws.client("iam").put_user_policy(UserName="maker", PolicyName="machines", PolicyDocument=policy)
+    client = boto3.client(
+        "stepfunctions",
+        endpoint_url=plain.aws.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=key.access_key,
+        aws_secret_access_key=key.secret_key,
+    )
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    return code(client.create_state_machine, name="passed", roleArn=ROLE, definition=definition)
+
+
+@probe(iam_simulation.SIMULATIONS, "implicitDeny")
+def _(plain: Account) -> Any:
+    condition = {"StringEquals": {"aws:PrincipalTag/team": "probes"}}
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*", "Condition": condition}
+    role = plain.role("simulated", {"Version": "2012-10-17", "Statement": [statement]})
+    told = {"ContextKeyName": "aws:PrincipalTag/team", "ContextKeyValues": ["probes"], "ContextKeyType": "string"}
+    answer = plain.aws.client("iam").simulate_principal_policy(
+        PolicySourceArn=role, ActionNames=["sqs:SendMessage"], ContextEntries=[told]
+    )
+    return answer["EvaluationResults"][0]["EvalDecision"]
+
+
+@probe(s3_locks.LOCKS_PASSED, None)
+def _(plain: Account) -> Any:
+    return code(plain.s3.delete_object, Bucket="data", Key="none", BypassGovernanceRetention=True)
+
+
+# ---------------------------------------------------------------------- events
+
+
+@probe(event_buses.OTHER_ACCOUNTS, None)
+def _(plain: Account) -> Any:
+    bus = f"arn:aws:events:us-east-1:{ELSEWHERE}:event-bus/theirs"
+    entry = {"Source": "ours", "DetailType": "told", "Detail": "{}", "EventBusName": bus}
+    return code(plain.aws.client("events").put_events, Entries=[entry])
+
+
+@probe(eventbridge_targets.UNDELIVERABLE, 1)
+def _(plain: Account) -> Any:
+    """A queue that nobody may send to."""
+    events, url = plain.aws.client("events"), plain.sqs.create_queue(QueueName="closed")["QueueUrl"]
+    events.put_rule(Name="closed", EventPattern=json.dumps({"source": ["closed"]}))
+    arn = f"arn:aws:sqs:us-east-1:{plain.aws.account}:closed"
+    events.put_targets(Rule="closed", Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_events(Entries=[{"Source": "closed", "DetailType": "told", "Detail": "{}"}])
+    return len(plain.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []))
+
+
+@probe(eventbridge_targets.TARGET_ROLES, None)
+def _(plain: Account) -> Any:
+    events = plain.aws.client("events")
+    events.put_rule(Name="started", EventPattern=json.dumps({"source": ["started"]}))
+    machine = plain.machine("target", {"End": {"Type": "Succeed"}})
+    return code(events.put_targets, Rule="started", Targets=[{"Id": "machine", "Arn": machine}])
+
+
+# ---------------------------------------------------------------------- alarms
+
+
+def alarm(plain: Account, name: str, **more: Any) -> Any:
+    """The client of CloudWatch, with an alarm."""
+    cloudwatch = plain.aws.client("cloudwatch")
+    metric = {"Namespace": "Probes", "MetricName": name, "Statistic": "Average", "Period": 60}
+    limit = {"EvaluationPeriods": 1, "Threshold": 0.5, "ComparisonOperator": "GreaterThanThreshold"}
+    cloudwatch.put_metric_alarm(AlarmName=name, **limit, **({} if "Metrics" in more else metric), **more)
+    return cloudwatch
+
+
+def described(cloudwatch: Any, name: str) -> dict[str, Any]:
+    """The alarm."""
+    found: dict[str, Any] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+    return found
+
+
+@probe(alarm_events.ALARM_EVENTS, 0)
+def _(plain: Account) -> Any:
+    url = plain.listen({"source": ["aws.cloudwatch"]})
+    alarm(plain, "silent").set_alarm_state(AlarmName="silent", StateValue="ALARM", StateReason="probe")
+    return len(plain.sqs.receive_message(QueueUrl=url).get("Messages", []))
+
+
+@probe(alarm_events.REASONS, '{"of": "before"}')
+def _(plain: Account) -> Any:
+    cloudwatch, state = alarm(plain, "reasons"), {"AlarmName": "reasons", "StateReason": "probe"}
+    cloudwatch.set_alarm_state(**state, StateValue="ALARM", StateReasonData='{"of": "before"}')
+    cloudwatch.set_alarm_state(**state, StateValue="OK")
+    return described(cloudwatch, "reasons").get("StateReasonData")
+
+
+@probe(alarm_events.METRIC_MATH, None)
+def _(plain: Account) -> Any:
+    stat = {"Metric": {"Namespace": "Probes", "MetricName": "m"}, "Period": 60, "Stat": "Average"}
+    metrics = [{"Id": "m", "MetricStat": stat, "ReturnData": False}, {"Id": "e", "Expression": "2 * m"}]
+    return described(alarm(plain, "math", Metrics=metrics), "math").get("Metrics")
+
+
+@probe(alarm_events.EVALUATION, "ALARM")
+def _(plain: Account) -> Any:
+    cloudwatch = alarm(plain, "ours", Dimensions=[{"Name": "Model", "Value": "ours"}])
+    theirs = {"MetricName": "ours", "Value": 1.0, "Dimensions": [{"Name": "Model", "Value": "theirs"}]}
+    cloudwatch.put_metric_data(Namespace="Probes", MetricData=[theirs])
+    return described(cloudwatch, "ours")["StateValue"]
+
+
+@probe(alarm_events.ALARM_TOPICS, 1)
+def _(plain: Account) -> Any:
+    """A topic that takes messages of one other alarm alone."""
+    sns, url = plain.aws.client("sns"), plain.queue("alarmed")
+    topic = sns.create_topic(Name="alarmed")["TopicArn"]
+    other = {"ArnEquals": {"aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{plain.aws.account}:alarm:other"}}
+    statement = {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish"}
+    policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": topic, "Condition": other}]}
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{plain.aws.account}:alarmed")
+    cloudwatch = alarm(plain, "loud", AlarmActions=[topic])
+    cloudwatch.set_alarm_state(AlarmName="loud", StateValue="ALARM", StateReason="probe")
+    return len(plain.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []))
+
+
+# ---------------------------------------------------------------------- stacks
+
+
+@probe(cloudformation_types.RULES, "CREATE_COMPLETE")
+def _(plain: Account) -> Any:
+    properties = {"EventBusName": "nowhere", "EventPattern": {"source": ["x"]}}
+    return stack(plain, "rule", "AWS::Events::Rule", properties)
+
+
+@probe(cloudformation_types.LOCKED_BUCKETS, "ObjectLockConfigurationNotFoundError")
+def _(plain: Account) -> Any:
+    stack(plain, "bucket", "AWS::S3::Bucket", {"BucketName": "locked", "ObjectLockEnabled": True})
+    return code(plain.s3.get_object_lock_configuration, Bucket="locked")
+
+
+@probe(cloudformation_types.TEMPLATE_HOSTS, "ValidationError")
+def _(plain: Account) -> Any:
+    template = {"Resources": {"It": {"Type": "AWS::SNS::Topic"}}}
+    plain.s3.put_object(Bucket="data", Key="template.json", Body=json.dumps(template))
+    url = "https://data.s3.us-east-1.amazonaws.com/template.json"
+    return code(plain.aws.client("cloudformation").validate_template, TemplateURL=url)
