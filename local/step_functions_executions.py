@@ -384,7 +384,7 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
 
 TOKENS = Repair(
     "task tokens",
-    alone="tokens work twice, and after their execution has ended; `HeartbeatSeconds` is ignored; a retry keeps its token",
+    alone="tokens work after their execution has ended; `HeartbeatSeconds` is ignored; a retry keeps its token",
     aws="`TaskTimedOut`; a missed heartbeat fails the task; a retry gets a new token",
     source=f"{_API}API_SendTaskSuccess.html",
 )

@@ -32,7 +32,7 @@ ASSIGNMENTS = Repair(
 )
 CONDITIONS = Repair(
     "conditions",
-    alone="any value is a condition; an unassigned variable is false",
+    alone="any value is a condition; an unassigned variable equals nothing",
     aws="`States.QueryEvaluationError`",
     source=f"{_GUIDE}state-choice.html",
 )

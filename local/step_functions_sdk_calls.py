@@ -53,7 +53,7 @@ def _invoke(original: Callable[[str, Document], Any], resource: str, input_data:
 PUBLISHING = Repair(
     "messages of state machines",
     alone="`sns:publish` fails with no name of SNS's errors",
-    aws="`SNS.NotFoundException` and the others; a message that is a document is sent as JSON",
+    aws="`SNS.NotFoundException` and the others",
     source="https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html",
 )
 

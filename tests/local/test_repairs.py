@@ -139,11 +139,12 @@ def caught(plain: Account, name: str, resource: str, arguments: Any) -> str:
     return str(json.loads(ended["output"]))
 
 
-def parked(plain: Account, name: str, **more: Any) -> tuple[str, str]:
-    """An execution that waits for a token, and the token."""
+def parked(plain: Account, name: str, limit: int | None = None, **more: Any) -> tuple[str, str]:
+    """An execution that waits for a token, with a time limit of its own or none, and the token."""
     url = plain.queue(name)
     arguments = {"QueueUrl": url, "MessageBody": {"token": "{% $states.context.Task.Token %}"}}
-    machine = plain.machine(name, {"Park": task("sqs:sendMessage.waitForTaskToken", arguments)}, **more)
+    states = {"Park": task("sqs:sendMessage.waitForTaskToken", arguments, **more)}
+    machine = plain.machine(name, states, **({} if limit is None else {"TimeoutSeconds": limit}))
     execution = plain.start(machine, name=name)
     return execution, plain.heard(url, 1)[0]["token"]
 
@@ -183,16 +184,18 @@ def _(plain: Account) -> Any:
 
 @probe(step_functions_executions.TIME_LIMITS, "RUNNING")
 def _(plain: Account) -> Any:
-    execution, _ = parked(plain, "limited", TimeoutSeconds=1)
+    execution, _ = parked(plain, "limited", limit=1)
     return status(plain, execution, "RUNNING", within=1.3)
 
 
-@probe(step_functions_executions.ENDS, "FAILED")
+@probe(step_functions_executions.ENDS, ("FAILED", ["ExecutionAborted", "TaskFailed", "ExecutionFailed"]))
 def _(plain: Account) -> Any:
     execution, token = parked(plain, "aborted")
     plain.states.stop_execution(executionArn=execution)
     plain.states.send_task_failure(taskToken=token)
-    return status(plain, execution, "ABORTED", within=1)
+    found = status(plain, execution, "ABORTED", within=1)
+    history = plain.states.get_execution_history(executionArn=execution)["events"]
+    return found, [event["type"] for event in history[-3:]]
 
 
 @probe(step_functions_executions.SAME_NAME, "ExecutionAlreadyExists")
@@ -222,11 +225,16 @@ def _(plain: Account) -> Any:
     return plain.run("expression", {"It": task("sqs:sendMessage", arguments, TimeoutSeconds="{% 5 %}")})["status"]
 
 
-@probe(step_functions_executions.TOKENS, None)
+@probe(step_functions_executions.TOKENS, (None, "TaskDoesNotExist", True))
 def _(plain: Account) -> Any:
+    """A token after its execution's end, one that nobody made, and whether a retry has the one of the first attempt."""
     execution, token = parked(plain, "late")
     plain.states.stop_execution(executionArn=execution)
-    return code(plain.states.send_task_success, taskToken=token, output="{}")
+    late = code(plain.states.send_task_success, taskToken=token, output="{}")
+    nobodys = code(plain.states.send_task_success, taskToken="nobody's", output="{}")
+    _, first = parked(plain, "retried", Retry=[{"ErrorEquals": ["Mine"]}])
+    plain.states.send_task_failure(taskToken=first, error="Mine")
+    return late, nobodys, plain.heard(plain.queue("retried"), 1)[0]["token"] == first
 
 
 @probe(step_functions_executions.PARKED_ERRORS, "RUNNING")
@@ -236,12 +244,13 @@ def _(plain: Account) -> Any:
     return status(plain, execution, "RUNNING", within=1)
 
 
-@probe(step_functions_redrive.REDRIVE, "InvalidAction")
+@probe(step_functions_redrive.REDRIVE, ("InvalidAction", None))
 def _(plain: Account) -> Any:
     machine = plain.machine("redriven", {"No": {"Type": "Fail", "Error": "Mine", "Cause": "no"}})
     execution = plain.start(machine)
     plain.ended(execution)
-    return code(plain.states.redrive_execution, executionArn=execution)
+    listed = plain.states.list_executions(stateMachineArn=machine)["executions"][0]
+    return code(plain.states.redrive_execution, executionArn=execution), listed.get("redriveCount")
 
 
 @probe(step_functions_redrive.STATUS_EVENTS, None)
@@ -252,9 +261,15 @@ def _(plain: Account) -> Any:
     return next(event["detail"] for event in plain.heard(url, 1) if execution in event["resources"])["error"]
 
 
-@probe(step_functions_jsonata.OUTPUTS, {})
+@probe(step_functions_jsonata.OUTPUTS, ({}, [{}]))
 def _(plain: Account) -> Any:
-    return json.loads(plain.run("succeeds", {"End": {"Type": "Succeed", "Output": 1}})["output"])
+    branch = {"StartAt": "In", "States": {"In": {"Type": "Pass", "End": True}}}
+    both = {"Type": "Parallel", "Branches": [branch], "Output": 1, "End": True}
+    ended = [
+        plain.run("succeeds", {"End": {"Type": "Succeed", "Output": 1}}),
+        plain.run("parallel", {"Both": both}),
+    ]
+    return tuple(json.loads(each["output"]) for each in ended)
 
 
 @probe(step_functions_jsonata.ASSIGNMENTS, 2)
@@ -267,10 +282,14 @@ def _(plain: Account) -> Any:
     return json.loads(plain.run("assigns", states)["output"])
 
 
-@probe(step_functions_jsonata.CONDITIONS, "SUCCEEDED")
+@probe(step_functions_jsonata.CONDITIONS, ["SUCCEEDED", "SUCCEEDED"])
 def _(plain: Account) -> Any:
-    choices = [{"Condition": "{% 5 %}", "Next": "End"}]
-    return plain.run("chooses", {"Which": {"Type": "Choice", "Choices": choices}, "End": {"Type": "Succeed"}})["status"]
+    """A number, and a variable that nobody assigned."""
+    found = []
+    for name, condition in (("number", "{% 5 %}"), ("unassigned", "{% $never = 1 %}")):
+        which = {"Type": "Choice", "Choices": [{"Condition": condition, "Next": "End"}], "Default": "End"}
+        found.append(plain.run(name, {"Which": which, "End": {"Type": "Succeed"}})["status"])
+    return found
 
 
 @probe(step_functions_jsonata.ERROR_SUFFIX, "Sfn.StateMachineDoesNotExist")
@@ -430,11 +449,13 @@ def _(plain: Account) -> Any:
     return described(cloudwatch, "reasons").get("StateReasonData")
 
 
-@probe(alarm_events.METRIC_MATH, None)
+@probe(alarm_events.METRIC_MATH, (None, "ROLLBACK_COMPLETE"))
 def _(plain: Account) -> Any:
     stat = {"Metric": {"Namespace": "Probes", "MetricName": "m"}, "Period": 60, "Stat": "Average"}
     metrics = [{"Id": "m", "MetricStat": stat, "ReturnData": False}, {"Id": "e", "Expression": "2 * m"}]
-    return described(alarm(plain, "math", Metrics=metrics), "math").get("Metrics")
+    given = {"EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold", "Metrics": metrics}
+    by_template = stack(plain, "math", "AWS::CloudWatch::Alarm", given)
+    return described(alarm(plain, "math", Metrics=metrics), "math").get("Metrics"), by_template
 
 
 @probe(alarm_events.EVALUATION, "ALARM")
@@ -463,10 +484,14 @@ def _(plain: Account) -> Any:
 # ---------------------------------------------------------------------- stacks
 
 
-@probe(cloudformation_types.RULES, "CREATE_COMPLETE")
+@probe(cloudformation_types.RULES, ["CREATE_COMPLETE", "CREATE_COMPLETE", "CREATE_COMPLETE"])
 def _(plain: Account) -> Any:
-    properties = {"EventBusName": "nowhere", "EventPattern": {"source": ["x"]}}
-    return stack(plain, "rule", "AWS::Events::Rule", properties)
+    refused: dict[str, dict[str, Any]] = {
+        "bus": {"EventBusName": "nowhere", "EventPattern": {"source": ["x"]}},
+        "schedule": {"ScheduleExpression": "rate(0 moons)"},
+        "pattern": {"EventPattern": {"source": "x"}},
+    }
+    return [stack(plain, name, "AWS::Events::Rule", properties) for name, properties in refused.items()]
 
 
 @probe(cloudformation_types.LOCKED_BUCKETS, "ObjectLockConfigurationNotFoundError")
