@@ -1,11 +1,14 @@
-"""Measure the loop and write the table of bench/README.md.
+"""Measure the loop and write the tables of bench/README.md.
 
-    python -m bench                    everything, in less than a minute
+    python -m bench                    everything but the year, in about three minutes
     python -m bench --only startup     cold starts of the Lambda package
-    python -m bench --only loop        the deployed loop on the embedded AWS
     python -m bench --only simulation  a signal of `retraining simulate`
-    python -m bench --only year        a year of 1,000 models of it, in some minutes; only when it is asked for
-    python -m bench --dry-run          print the table, write nothing
+    python -m bench --only loop        the deployed loop on the embedded AWS: times and transitions
+    python -m bench --only weekly      from an event to the start of a training, beside a workflow of four states
+    python -m bench --only calls       calls of AWS as models, foreign resources and waiters become more
+    python -m bench --only month       list price of a month, from measured calls
+    python -m bench --only year        a year of 1,000 models of a simulation, in some minutes; only when it is asked for
+    python -m bench --dry-run          print the tables, write nothing
 
 Exit status: 0 measured, 1 something did not do what was to be measured.
 """
@@ -13,17 +16,19 @@ Exit status: 0 measured, 1 something did not do what was to be measured.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import re
 import sys
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.simulation import MODELS, Simulation, Year, measure_simulation, measure_year
-from bench.startup import StartError, Startup, measure_startup
-from bench.whole_loop import PATHS, THREADS, LoopTimes, PathError, measure_loop
+from bench.calls import CALL_STEPS, calls_table, measure_calls
+from bench.month import MONTH_STEPS, measure_month, month_table
+from bench.readme import README, stamp, with_table
+from bench.simulation import measure_simulation, measure_year, simulation_table, year_table
+from bench.stack import PathError
+from bench.startup import StartError, measure_startup, startup_table
+from bench.weekly import measure_training_starts, training_starts_table
+from bench.whole_loop import PATHS, loop_table, measure_loop
 from local.embedded_aws import EmbeddedAwsError
 from ops.stack_deployment import DeploymentError
 from ops.terminal import Terminal
@@ -31,66 +36,75 @@ from ops.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PARTS: Final = ("startup", "simulation", "loop", "year")
+    Step = Callable[[str], None]
 
-README: Final = Path(__file__).parent / "README.md"
-BEGIN: Final = "<!-- bench: begin, written by `make bench` -->"
-END: Final = "<!-- bench: end -->"
+SIZES: Final = {
+    "starts": (11, "cold starts of each package"),
+    "events": (7, "events sent one by one"),
+    "signals": (320, "signals decided at once"),
+    "simulated": (50_000, "signals simulated"),
+    "models": (10_000, "models a stack has at most"),
+    "foreign": (5_000, "foreign monitor runs, alarms and waiters at most"),
+}
+"""How much is measured, by option, with the sentence of --help."""
 
 
-class Steps:
-    """Tells how far it is: a bar on a terminal, a line for each step elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One subject: ``measure`` gives its table and tells of each of ``steps``; ``sizes`` are the options that count for it."""
 
-    def __init__(self, terminal: Terminal, title: str, total: int) -> None:
-        self._terminal = terminal
-        self._title = title
-        self._total = total
-        self._done = 0
-        self._leave = ExitStack()
+    measure: Callable[[argparse.Namespace, Step], str]
+    steps: Callable[[argparse.Namespace], int]
+    sizes: tuple[str, ...] = ()
+    asked_only: bool = False
 
-    def __enter__(self) -> Callable[[str], None]:
-        """Begin; what is returned takes each step as it is done."""
-        self._bar = self._leave.enter_context(self._terminal.progress(self._title))
-        return self._step
 
-    def __exit__(self, *_: object) -> None:
-        """End, and leave no bar behind."""
-        self._leave.close()
-
-    def _step(self, text: str) -> None:
-        self._done += 1
-        self._bar(self._done, self._total, text)
-        if not self._terminal.is_terminal:
-            self._terminal.say(f"{self._title} {self._done}/{self._total}: {text}")
+PARTS: Final = {
+    "startup": Part(
+        lambda to, step: startup_table(measure_startup(to.starts, step)), lambda to: to.starts, ("starts",)
+    ),
+    "simulation": Part(
+        lambda to, step: simulation_table(measure_simulation(to.simulated, step)), lambda _: 3, ("simulated",)
+    ),
+    "loop": Part(
+        lambda to, step: loop_table(measure_loop(to.events, to.signals, step)),
+        lambda to: to.events + len(PATHS) + 2,
+        ("events", "signals"),
+    ),
+    "weekly": Part(
+        lambda to, step: training_starts_table(measure_training_starts(to.events, step)),
+        lambda to: to.events + 1,
+        ("events",),
+    ),
+    "calls": Part(
+        lambda to, step: calls_table(measure_calls(to.models, to.foreign, step)),
+        lambda _: CALL_STEPS,
+        ("models", "foreign"),
+    ),
+    "month": Part(lambda to, step: month_table(measure_month(to.events, step)), lambda _: MONTH_STEPS, ("events",)),
+    "year": Part(lambda _, step: year_table(measure_year(step)), lambda _: 2, asked_only=True),
+}
+"""What is measured, in this order."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure what was asked for, print the table and write it."""
+    """Measure what was asked for, print the tables and write them."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measure what the loop costs in time and transitions."
+        prog="python -m bench", description="Measure what the loop costs in time, calls, transitions and money."
     )
     parser.add_argument("--only", choices=PARTS, help="measure one part; the other tables stay")
-    parser.add_argument("--starts", type=_positive, default=11, metavar="N", help="cold starts of each package (11)")
-    parser.add_argument("--events", type=_positive, default=7, metavar="N", help="events sent one by one (7)")
-    parser.add_argument("--signals", type=_positive, default=320, metavar="N", help="signals decided at once (320)")
-    parser.add_argument("--simulated", type=_positive, default=50_000, metavar="N", help="signals simulated (50000)")
+    for name, (default, sentence) in SIZES.items():
+        parser.add_argument(f"--{name}", type=_positive, default=default, metavar="N", help=f"{sentence} ({default})")
     parser.add_argument("--dry-run", action="store_true", help=f"print only, leave {README.name} as it is")
     arguments = parser.parse_args(argv)
     terminal = Terminal()
     tables: dict[str, str] = {}
     try:
-        if arguments.only in {None, "startup"}:
-            with Steps(terminal, "start-up", arguments.starts) as step:
-                tables["startup"] = startup_table(measure_startup(arguments.starts, step))
-        if arguments.only in {None, "simulation"}:
-            with Steps(terminal, "simulation", 3) as step:
-                tables["simulation"] = simulation_table(measure_simulation(arguments.simulated, step))
-        if arguments.only == "year":
-            with Steps(terminal, "year", 2) as step:
-                tables["year"] = year_table(measure_year(step))
-        if arguments.only in {None, "loop"}:
-            with Steps(terminal, "loop", arguments.events + len(PATHS) + 2) as step:
-                tables["loop"] = loop_table(measure_loop(arguments.events, arguments.signals, step))
+        for name, part in PARTS.items():
+            if name == arguments.only or (arguments.only is None and not part.asked_only):
+                with Steps(terminal, name, part.steps(arguments)) as step:
+                    table = part.measure(arguments, step)
+                tables[name] = f"{stamp(_command(name, part, arguments))}\n\n{table}"
     except (StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError, AssertionError) as error:
         Terminal(errors=True).say(f"bench: {error}")
         return 1
@@ -108,76 +122,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def startup_table(measured: Startup) -> str:
-    """The cold starts as a table in Markdown."""
-    return "\n".join(
-        (
-            f"Python {platform.python_version()}, {os.cpu_count()} cores, median of {measured.runs} starts.",
-            "",
-            "| Lambda package | time | ratio |",
-            "| --- | ---: | ---: |",
-            f'| bare handler with `boto3.client("s3")`, cold | {measured.bare_cold * 1000:.0f} ms | 1.00 |',
-            f"| OrchestrationFunction, cold | {measured.cold * 1000:.0f} ms | {measured.ratio:.2f} |",
-            f"| OrchestrationFunction, warm, nothing to do | {measured.warm * 1000:.1f} ms | |",
-        )
-    )
-
-
-def simulation_table(measured: Simulation) -> str:
-    """What a simulation costs as a table in Markdown."""
-    return "\n".join(
-        (
-            f"Python {platform.python_version()}, one process, {measured.signals:,} decisions of {MODELS} models.",
-            "",
-            "| Simulation | |",
-            "| --- | ---: |",
-            f"| CPU time of a signal, from its line to its decision counted | {measured.seconds * 1e6:.0f} µs |",
-            f"| the same beside a bare `decide` of it | {measured.seconds / measured.bare_seconds:.1f} |",
-            f"| peak memory | {measured.peak:.0f} MB |",
-            f"| the same beside that of a fifth of the signals | {measured.peak / measured.smaller_peak:.2f} |",
-        )
-    )
-
-
-def year_table(measured: Year) -> str:
-    """What a year of many models costs as a line of Markdown."""
-    return (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, a process each: {measured.signals:,} lines of 1,000 models under two "
-        f"policies in {measured.seconds:.0f} s; the largest process had {measured.peak:.0f} MB."
-    )
-
-
-def loop_table(measured: LoopTimes) -> str:
-    """The times and paths of the loop as tables in Markdown."""
-    lines = [
-        f"Embedded AWS, {os.cpu_count()} cores, median of {measured.runs} events.",
-        "",
-        "| Loop | |",
-        "| --- | ---: |",
-        f"| event to decision | {measured.event_to_decision:.2f} s |",
-        f"| event to promoted model, training not counted | {measured.event_to_promotion:.2f} s |",
-        f"| signals decided in a second, {THREADS} at once | {measured.signals_per_second:.0f} |",
-        "",
-        "| Path | ends in | transitions | list price of 1,000 |",
-        "| --- | --- | ---: | ---: |",
+def _command(name: str, part: Part, arguments: argparse.Namespace) -> str:
+    """What measures this part alone, in this size."""
+    given = [
+        f" --{size} {getattr(arguments, size)}" for size in part.sizes if getattr(arguments, size) != SIZES[size][0]
     ]
-    lines += [
-        f"| {path.name} | `{path.end}` | {path.transitions} | ${path.price * 1000:.3f} |" for path in measured.paths
-    ]
-    return "\n".join(lines)
+    return f"python -m bench --only {name}{''.join(given)}"
 
 
-def with_table(text: str, name: str, table: str) -> str:
-    """The text with the part between the markers of `name` replaced.
+class Steps:
+    """Tells how far it is: a bar on a terminal, a line for each step elsewhere."""
 
-    Raises:
-        ValueError: the markers are not there.
-    """
-    begin, end = BEGIN.replace("bench:", f"bench {name}:"), END.replace("bench:", f"bench {name}:")
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"{README} lacks the line {begin} or {end}")
-    return pattern.sub(lambda _match: f"{begin}\n{table}\n{end}", text)
+    def __init__(self, terminal: Terminal, title: str, total: int) -> None:
+        self._terminal = terminal
+        self._title = title
+        self._total = total
+        self._done = 0
+        self._leave = ExitStack()
+
+    def __enter__(self) -> Step:
+        """Begin; what is returned takes each step as it is done."""
+        self._bar = self._leave.enter_context(self._terminal.progress(self._title))
+        return self._step
+
+    def __exit__(self, *_: object) -> None:
+        """End, and leave no bar behind."""
+        self._leave.close()
+
+    def _step(self, text: str) -> None:
+        self._done += 1
+        self._bar(self._done, self._total, text)
+        if not self._terminal.is_terminal:
+            self._terminal.say(f"{self._title} {self._done}/{self._total}: {text}")
 
 
 def _positive(text: str) -> int:

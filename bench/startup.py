@@ -101,3 +101,18 @@ def _checked(answer: Any) -> Any:
     if isinstance(answer, dict) and answer.get("errorType") != "InvalidRequestError":
         raise StartError(str(answer.get("errorMessage")))
     return answer
+
+
+def startup_table(measured: Startup) -> str:
+    """The cold starts as a table in Markdown."""
+    return "\n".join(
+        (
+            f"Median of {measured.runs} starts.",
+            "",
+            "| Lambda package | time | ratio |",
+            "| --- | ---: | ---: |",
+            f'| bare handler with `boto3.client("s3")`, cold | {measured.bare_cold * 1000:.0f} ms | 1.00 |',
+            f"| OrchestrationFunction, cold | {measured.cold * 1000:.0f} ms | {measured.ratio:.2f} |",
+            f"| OrchestrationFunction, warm, nothing to do | {measured.warm * 1000:.1f} ms | |",
+        )
+    )

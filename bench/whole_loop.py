@@ -7,30 +7,30 @@ Transitions are the same in AWS, and so is their price.
 
 from __future__ import annotations
 
-import statistics
-import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from local.embedded_aws import EmbeddedAws
+from bench.spread import Spread
+from bench.stack import PATIENCE_SECONDS, deployed_loop, expect
 from orchestration.domain.prices import packaged_prices
-from tests.stack.loop import CHAMPION, Loop, deployed
+from tests.stack.loop import CHAMPION, Loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 THREADS: Final = 16
-PATIENCE_SECONDS: Final = 60.0
 
-
-class PathError(Exception):
-    """A path ended elsewhere than it should; nothing measured on it would mean anything."""
+AIMS: Final = {
+    "the decision file says NO": 3,
+    "drift that is only observed": 3,
+    "a promotion": 16,
+    "a promotion with both approvals": 20,
+}
+"""Transitions that a path is to have at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,10 @@ class WorkflowPath:
 
 @dataclass(frozen=True, slots=True)
 class LoopTimes:
-    """Medians in seconds, and signals decided in a second."""
+    """Seconds, and signals decided in a second."""
 
-    runs: int
-    event_to_decision: float
-    event_to_promotion: float
+    event_to_decision: Spread
+    event_to_promotion: Spread
     signals: int
     signals_per_second: float
     paths: tuple[WorkflowPath, ...]
@@ -71,7 +70,7 @@ def measure_loop(runs: int, signals: int, step: Callable[[str], None]) -> LoopTi
     Raises:
         PathError: a path did not end where it should.
     """
-    with _deployed() as loop:
+    with deployed_loop() as loop:
         step("the loop is deployed")
         decided, promoted = [], []
         for run in range(1, runs + 1):
@@ -85,17 +84,27 @@ def measure_loop(runs: int, signals: int, step: Callable[[str], None]) -> LoopTi
         for name, result, start in PATHS:
             paths.append(_path(loop, name, result, start))
             step(f"path: {name}")
-    return LoopTimes(runs, statistics.median(decided), statistics.median(promoted), signals, rate, tuple(paths))
+    return LoopTimes(Spread.of(decided), Spread.of(promoted), signals, rate, tuple(paths))
 
 
-@contextmanager
-def _deployed() -> Iterator[Loop]:
-    """The real template, packaged and deployed with the AWS CLI on an embedded AWS of its own."""
-    with (
-        EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as aws,
-        tempfile.TemporaryDirectory(prefix="bench-") as folder,
-    ):
-        yield deployed(aws, Path(folder))
+def loop_table(measured: LoopTimes) -> str:
+    """The times and paths of the loop as tables in Markdown."""
+    lines = [
+        f"Median of {measured.event_to_decision.count} events, least and most in brackets.",
+        "",
+        "| Loop | |",
+        "| --- | ---: |",
+        f"| event to decision | {measured.event_to_decision.text(1, 's', 2)} |",
+        f"| event to promoted model, training not counted | {measured.event_to_promotion.text(1, 's', 2)} |",
+        f"| signals decided in a second, {THREADS} at once, of some hundreds | {measured.signals_per_second:.0f} |",
+        "",
+        "| Path | ends in | transitions | aim | list price of 1,000 |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for path in measured.paths:
+        aim = f"≤ {AIMS[path.name]}" if path.name in AIMS else ""
+        lines.append(f"| {path.name} | `{path.end}` | {path.transitions} | {aim} | ${path.price * 1000:.3f} |")
+    return "\n".join(lines)
 
 
 # -- Times --------------------------------------------------------------------------------------------------------
@@ -109,7 +118,7 @@ def _one_event(loop: Loop) -> tuple[float, float]:
     loop.send(loop.drift(model)["detail"], detail_type="Drift Detected")
     arn = loop.until(lambda: next((arn for arn in loop.executions() - before if model in loop.input_of(arn)), None))
     ended = loop.ended(arn, within=PATIENCE_SECONDS)
-    _expect("event", ended.output.get("outcome"), "PROMOTED")
+    expect("event", ended.output.get("outcome"), "PROMOTED")
     history = _history(loop, arn)
     # The first state is the one that decides.
     decided = next(event["timestamp"].timestamp() for event in history if "stateExitedEventDetails" in event)
@@ -139,7 +148,7 @@ def _signals_per_second(loop: Loop, signals: int) -> float:
         began = time.perf_counter()
         decisions = list(pool.map(admit, events))
         took = time.perf_counter() - began
-    _expect("signals", set(decisions), {"OBSERVE"})
+    expect("signals", set(decisions), {"OBSERVE"})
     return signals / took
 
 
@@ -162,7 +171,7 @@ def _path(loop: Loop, name: str, result: str, start: Callable[[Loop], str]) -> W
     arn = start(loop)
     ended = loop.ended(arn, within=PATIENCE_SECONDS)
     took = time.perf_counter() - began
-    _expect(name, ended.error or ended.output.get("outcome"), result)
+    expect(name, ended.error or ended.output.get("outcome"), result)
     states = loop.states(arn)
     return WorkflowPath(name, states[-1], len(states), took)
 
@@ -215,8 +224,3 @@ PATHS: Final[tuple[tuple[str, str, Callable[[Loop], str]], ...]] = (
     ("a promotion", "PROMOTED", _promotion),
     ("a promotion with both approvals", "PROMOTED", _approved_promotion),
 )
-
-
-def _expect(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise PathError(f"{what}: {found!r} instead of {wanted!r}")

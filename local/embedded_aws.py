@@ -25,6 +25,7 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
+from local.call_log import CALLS_PATH, Called
 from local.faults import CONTROL_PATH, FAULT_MESSAGE, Fault
 from local.server import ACCOUNT, CLOCK_PATH, FUNCTIONS_PATH, REGION
 
@@ -240,6 +241,14 @@ class EmbeddedAws:
         """Set the clock that functions and SageMaker go by to a moment to come; it goes on from there, until ``reset``."""
         ahead = (moment - datetime.now(UTC)) / timedelta(seconds=1)
         self._send("POST", CLOCK_PATH, {"ahead_seconds": ahead})
+
+    def count_calls(self) -> None:
+        """Begin anew to note what functions and people call, until ``reset``."""
+        self._send("POST", CALLS_PATH, None)
+
+    def calls(self) -> list[Called]:
+        """Give what functions and people called since ``count_calls``, in the order of the answers."""
+        return [Called(**call) for call in json.loads(self._send("GET", CALLS_PATH, None))]
 
     def functions_running(self) -> int:
         """Say how many invocations of Lambda functions go on."""

@@ -28,6 +28,7 @@ from local.step_functions_limits import require_small
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from local.call_log import CallLog
     from local.sagemaker_records import Document
     from local.sagemaker_service import SageMaker
 
@@ -66,10 +67,12 @@ class Authority:
 
     Args:
         sagemaker: What knows the tags of its resources.
+        calls: What notes the calls that are allowed.
     """
 
-    def __init__(self, sagemaker: SageMaker) -> None:
+    def __init__(self, sagemaker: SageMaker, calls: CallLog) -> None:
         self._sagemaker = sagemaker
+        self._calls = calls
 
     def install(self) -> None:
         """Stand before every service, and before the integrations of state machines."""
@@ -129,7 +132,9 @@ class Authority:
         call = ApiCall.of(method, path, headers, query_params, body)
         if refused := self._refused(caller, call):
             return _denied(service, headers, *refused)
-        answer = await handler(method, path, headers, body, query_params)
+        answer = await self._calls.answered(
+            call, body, lambda asked: handler(method, path, headers, asked, query_params)
+        )
         if answer[0] == HTTPStatus.NOT_FOUND and call.action in ("GetObject", "HeadObject"):
             # S3 tells that an object is missing only to those who may list the bucket.
             listing = Call("s3:ListBucket", f"arn:aws:s3:::{call.parameters['Bucket']}")

@@ -25,6 +25,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.call_log import CALLS_PATH, CallLog
 from local.faults import Application, Faults, Message, Receive, Scope, Send, read_body
 from local.seam import PARTS, Addition, Own, SeamError, app, apply, responses, router
 from local.web_pages import guarded
@@ -128,6 +129,7 @@ class Server:
         self._server: uvicorn.Server | None = None
         self._resets: list[Callable[[], None]] = []
         self._faults = Faults()
+        self._calls = CallLog()
         self._exit_code = 0
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -174,7 +176,7 @@ class Server:
             threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
         config = uvicorn.Config(
-            guarded(self._faults.wrap(_with_additions(app.app, ready))),
+            guarded(self._faults.wrap(_with_additions(app.app, ready, self._calls))),
             lifespan="on",
             ws="none",
             timeout_keep_alive=75,
@@ -208,7 +210,7 @@ class Server:
         from local.sagemaker_service import SageMaker
 
         sagemaker = SageMaker(self._faults)
-        authority = iam_enforcement.Authority(sagemaker)
+        authority = iam_enforcement.Authority(sagemaker, self._calls)
         authority.install()
         # The prefix of X-Amz-Target; SageMaker Runtime has none and is found by the signature's service name.
         SAGEMAKER.adds(router, "SERVICE_PATTERNS", "sagemaker")(
@@ -224,6 +226,7 @@ class Server:
             alarm_events.reset,
             sagemaker.reset,
             self._faults.clear,
+            self._calls.stop,
             clock.reset,
         ]
 
@@ -296,7 +299,7 @@ def _service_model(service: str) -> Any:
         return None
 
 
-def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> Application:
+def _with_additions(ministack: Application, on_ready: Callable[[], None], calls: CallLog) -> Application:
     """Wrap ministack's application: say when it is ready, and route what only this package knows."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -311,6 +314,9 @@ def _with_additions(ministack: Application, on_ready: Callable[[], None]) -> App
             return
         if scope["type"] == "http" and scope["path"] == FUNCTIONS_PATH:
             await _answer(send, HTTPStatus.OK, {"running": _functions_running()})
+            return
+        if scope["type"] == "http" and scope["path"] == CALLS_PATH:
+            await _answer(send, *calls.control(scope["method"]))
             return
         if scope["type"] == "http" and scope["path"] == CLOCK_PATH:
             from local import clock

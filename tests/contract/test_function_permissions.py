@@ -21,6 +21,7 @@ from orchestration.domain.contracts import RETRAINING_SOURCE
 from orchestration.domain.due import DueItem
 from orchestration.domain.training_target import training_name
 from tests.contract.life import APPROVAL, HAND, OPERATOR, ORCHESTRATION, REVIEWER, TRAINING, World, lived
+from tests.contract.metric_filters import matches
 from tests.contract.outside import ROLE, TEAM_BUCKET
 from tests.contract.recorder import TAGGED
 from tests.contract.template import (
@@ -36,7 +37,7 @@ from tests.contract.template import (
     as_list,
     unused,
 )
-from tests.contract.test_metric_filters import FILTERS, matches
+from tests.contract.test_metric_filters import FILTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

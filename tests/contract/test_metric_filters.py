@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from orchestration.domain.contracts import Decision, Status
+from tests.contract import metric_filters
 from tests.contract.life import ORCHESTRATION, World, living
 from tests.contract.template import Template
 
@@ -53,40 +53,9 @@ def lines(world: World) -> Lines:
     return written(world)
 
 
-def matches(pattern: str, line: dict[str, Any]) -> bool:
-    """Evaluate the part of CloudWatch Logs' pattern language that the template uses."""
-    body = re.fullmatch(r"\{ (.+) \}", pattern)
-    assert body, pattern
-    for term in body[1].split(" && "):
-        if equal := re.fullmatch(r'\$\.(\w+) = "(\w+)"', term):
-            if line.get(equal[1]) != equal[2]:
-                return False
-        elif true := re.fullmatch(r"\$\.(\w+) IS TRUE", term):
-            if line.get(true[1]) is not True:
-                return False
-        elif there := re.fullmatch(r"\$\.(\w+) = \*", term):
-            if there[1] not in line:
-                return False
-        else:
-            raise AssertionError(f"{term} is unknown to this reader")
-    return True
-
-
 def measured(name: str, lines: Lines) -> list[tuple[float, dict[str, str]]]:
     """Values and dimensions that a filter makes of the lines."""
-    properties = FILTERS[name]["Properties"]
-    (transformation,) = properties["MetricTransformations"]
-    value = str(transformation["MetricValue"])
-    found = []
-    for line in lines:
-        if not matches(properties["FilterPattern"], line):
-            continue
-        number = float(line[value.removeprefix("$.")]) if value.startswith("$.") else float(value)
-        dimensions = {
-            entry["Key"]: line[entry["Value"].removeprefix("$.")] for entry in transformation.get("Dimensions", [])
-        }
-        found.append((number, dimensions))
-    return found
+    return metric_filters.measured(FILTERS[name]["Properties"], lines)
 
 
 def test_decisions_are_counted_by_kind(lines: Lines) -> None:

@@ -74,6 +74,7 @@ def test_a_web_page_gets_nothing(account: Account, function_url: str, headers: d
         ("POST", f"{FUNCTIONS}/tells/invocations"),
         ("GET", function_url),
         ("POST", "/_local/faults"),
+        ("POST", "/_local/calls"),
         ("POST", "/_ministack/reset"),
         ("PUT", "/stolen"),
     ]

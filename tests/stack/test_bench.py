@@ -1,4 +1,4 @@
-"""The bench measures: each half runs to its table, and says so when it cannot."""
+"""The bench measures: each part runs to its table, the page has the same rows, and it says so when it cannot."""
 
 from __future__ import annotations
 
@@ -8,36 +8,48 @@ import sys
 import pytest
 
 from bench import __main__ as bench
-from bench import whole_loop
-from bench.whole_loop import PATHS, PathError
+from bench import month, weekly, whole_loop
+from bench.readme import README, labels, table_of
+from bench.stack import PathError
 from tests.stack.loop import Loop
 
 if sys.platform != "linux":
     pytest.skip("Lambda's runtime client has wheels for Linux only", allow_module_level=True)
 
+SMALL = {
+    "startup": ["--starts", "1"],
+    "loop": ["--events", "1", "--signals", "2"],
+    "weekly": ["--events", "1"],
+    "calls": ["--models", "20", "--foreign", "10"],
+    "month": ["--events", "1"],
+}
+"""Parts in the smallest size; tests/unit/test_simulation.py has the others."""
 
-@pytest.mark.parametrize(
-    ("options", "rows"),
-    [
-        (["--only", "startup", "--starts", "1"], ["OrchestrationFunction, cold", "OrchestrationFunction, warm"]),
-        (["--only", "loop", "--events", "1", "--signals", "2"], ["event to promoted", *(name for name, _, _ in PATHS)]),
-    ],
-    ids=["startup", "loop"],
-)
-def test_a_short_run_of_each_half_ends_in_its_table(
-    options: list[str], rows: list[str], loop: Loop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+
+@pytest.mark.parametrize("part", SMALL)
+def test_a_short_run_of_each_part_ends_in_the_rows_of_the_page(
+    part: str, loop: Loop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On the stack of the other stories; the bench deploys one of its own in the same way."""
-    monkeypatch.setattr(whole_loop, "_deployed", lambda: contextlib.nullcontext(loop))
+    for module in (whole_loop, weekly, month):
+        monkeypatch.setattr(module, "deployed_loop", lambda: contextlib.nullcontext(loop))
+    monkeypatch.setenv("COLUMNS", "1000")
 
-    status = bench.main(["--dry-run", *options])
+    status = bench.main(["--dry-run", "--only", part, *SMALL[part]])
 
     printed = capsys.readouterr()
     assert status == 0, printed.err
-    assert [row for row in rows if f"| {row}" not in printed.out] == []
+    assert f"`python -m bench --only {part} {' '.join(SMALL[part])}`, Python" in printed.out
+    assert labels(printed.out) == labels(table_of(README.read_text(encoding="utf-8"), part)) != []
 
 
-def test_a_half_that_measures_something_else_than_it_should_is_an_error(
+def test_every_part_has_its_place_on_the_page() -> None:
+    text = README.read_text(encoding="utf-8")
+
+    assert [part for part in bench.PARTS if f"`python -m bench --only {part}`" not in table_of(text, part)] == []
+
+
+def test_a_part_that_measures_something_else_than_it_should_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def measure(*_: object) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from bench import __main__ as bench
-from bench.simulation import measure_year
+from bench.simulation import measure_year, year_table
 from ops import cli
 from ops.given_schemas import SIMULATED_SIGNAL
 from ops.project import ROOT
@@ -789,6 +789,6 @@ def test_a_short_run_of_the_bench_ends_in_its_table(capsys: pytest.CaptureFixtur
 
 def test_a_year_is_measured_as_it_is_told() -> None:
     steps: list[str] = []
-    told = bench.year_table(measure_year(steps.append, models=3, days=2))
+    told = year_table(measure_year(steps.append, models=3, days=2))
     assert steps == ["written", "simulated"]
     assert "84 lines" in told
