@@ -164,8 +164,8 @@ _places: Final[dict[tuple[str, tuple[str, ...]], Change]] = {}
 _importing: Final = threading.RLock()
 
 
-def apply() -> None:
-    """Put everything in its place: in the modules that have been imported now, in each other one when it is.
+def apply(*parts: Part) -> None:
+    """Put everything in its place: in these parts and the modules that have been imported now, in each other one when it is.
 
     Raises:
         SeamError: ministack is another one than this package was written for.
@@ -173,6 +173,8 @@ def apply() -> None:
     sys.meta_path.insert(0, _AfterImport())
     for name in PARTS.keys() & sys.modules.keys():
         _change(sys.modules[name])
+    for part in parts:
+        part.load()
 
 
 def everywhere(store: Any) -> list[Any]:

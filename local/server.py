@@ -27,7 +27,20 @@ from typing import TYPE_CHECKING, Any
 
 from local.call_log import CALLS_PATH, CallLog
 from local.faults import Application, Faults, Message, Receive, Scope, Send, read_body
-from local.seam import PARTS, Addition, Own, SeamError, app, apply, responses, router
+from local.seam import (
+    PARTS,
+    Addition,
+    Own,
+    SeamError,
+    app,
+    apply,
+    cloudwatch,
+    eventbridge,
+    responses,
+    router,
+    sqs,
+    stepfunctions,
+)
 from local.web_pages import guarded
 
 if TYPE_CHECKING:
@@ -142,6 +155,8 @@ class Server:
         try:
             with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
                 runner.run(self._serve(on_ready))
+        except SeamError as error:
+            self._refuse(error)
         except Exception:
             logger.exception("the embedded AWS failed")
             self._exit_code = 1
@@ -236,7 +251,12 @@ class Server:
                 reset()
             original()
 
-        apply()
+        # What takes longer to import is checked by the warm-up.
+        apply(stepfunctions, eventbridge, cloudwatch, sqs)
+
+    def _refuse(self, error: SeamError) -> None:
+        logger.critical("%s See local/README.md.", error)
+        self._exit_code = 1
 
     def _warm_up(self) -> None:
         """Import, after the start, what takes longer than the start: nobody's first call should."""
@@ -246,8 +266,7 @@ class Server:
             for part in PARTS.values():
                 part.load()
         except SeamError as error:
-            logger.critical("%s", error)
-            self._exit_code = 1
+            self._refuse(error)
             self.stop()
             return
         service_models.service_model("sagemaker")

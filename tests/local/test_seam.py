@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -153,3 +154,20 @@ def test_nothing_is_changed_before_the_seam_is_applied() -> None:
 
     assert stepfunctions._start_execution.__module__ == "ministack.services.stepfunctions"
     assert not any(isinstance(each, seam._AfterImport) for each in sys.meta_path)
+
+
+@pytest.mark.parametrize("part", ["stepfunctions", "provisioners"])
+def test_the_server_ends_with_the_sentence(part: str) -> None:
+    """At the start, and where a module takes long to import, when it is."""
+    program = (
+        f"from local import seam\nseam.Own('made up', 'to show it').wraps(seam.{part}, '_gone')(lambda original: None)\n"
+        "from local.__main__ import main\nmain()"
+    )
+    ended = subprocess.run(  # noqa: S603 - the program above
+        [sys.executable, "-c", program, "--port", "0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    said = [line for line in ended.stderr.splitlines() if "CRITICAL" in line]
+    assert len(said) == 1, ended.stderr
+    assert f"{part}._gone, which 'made up' of local/ changes. See local/README.md." in said[0]
+    assert "Traceback" not in ended.stderr
