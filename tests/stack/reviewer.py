@@ -186,7 +186,7 @@ class Reviewer:
     def step(ports: Ports, run_id: str, subject: str = "training") -> DueItem:
         """The next step of an open approval, as the sweep finds it."""
         identity = f"{run_id}:approval:{subject}"
-        return next(item for item in ports.table.approvals_due() if item.subject == identity)
+        return next(item for item in ports.table.approvals_due(1_000) if item.subject == identity)
 
     @staticmethod
     def approval(ports: Ports, run_id: str, subject: str = "training") -> Wait:

@@ -25,6 +25,8 @@ from tests.unit.memory_dynamodb import AskedAgain, Enter
 ENDPOINT_ARN: Final = "arn:aws:sagemaker:us-east-1:111122223333:endpoint"
 ROLE: Final = "arn:aws:iam::111122223333:role/serving"
 DATA: Final = "amzn-s3-demo-bucket"
+PAGE: Final = 100
+"""What a page of a list holds."""
 OWNED: Final = frozenset({"endpoint", "pipeline", "monitoring-schedule", "model-package-group"})
 
 
@@ -226,10 +228,15 @@ class FakeSageMaker:
                     for run in self.monitor_runs
                     if all(run.get(of) == asked[by] for by, of in exact.items() if by in asked)
                     and (
-                        "LastModifiedTimeAfter" not in asked or run["LastModifiedTime"] > asked["LastModifiedTimeAfter"]
+                        "LastModifiedTimeAfter" not in asked
+                        or asked["LastModifiedTimeAfter"] < run["LastModifiedTime"] < asked["LastModifiedTimeBefore"]
                     )
                 ]
-                yield {"MonitoringExecutionSummaries": runs}
+                for begin in range(0, len(runs) or 1, PAGE):
+                    if begin:
+                        self._enter(operation)
+                    more = {"NextToken": "more"} if begin + PAGE < len(runs) else {}
+                    yield {"MonitoringExecutionSummaries": runs[begin : begin + PAGE], **more}
             elif operation == "list_endpoints":
                 self._refuse(operation)
                 yield {"Endpoints": [{"EndpointName": name} for name in self.endpoints]}

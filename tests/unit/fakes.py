@@ -27,6 +27,7 @@ from orchestration.domain.decision import decided_again
 from orchestration.domain.documents import Document, Unreadable
 from orchestration.domain.due import DueItem
 from orchestration.domain.json_values import DOCUMENT_BYTES_LIMIT
+from orchestration.domain.listing import Listing, Stretch
 from orchestration.domain.monitor_run import ListedRun, PipelineCheck, RunListing
 from orchestration.domain.records import sha256
 from orchestration.ports import HandPorts
@@ -40,7 +41,7 @@ from orchestration.stores.executions_stepfunctions import Executions
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.sagemaker_changes import SageMakerChanges
 from orchestration.stores.sagemaker_reading import SageMaker
-from tests.unit.fake_services import FakeQueue, FakeSageMaker, FakeStepFunctions, client_error
+from tests.unit.fake_services import PAGE, FakeQueue, FakeSageMaker, FakeStepFunctions, client_error
 from tests.unit.memory_dynamodb import AskedAgain, Enter, MemoryDynamoDB
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def proven(request: dict[str, Any], by: str, at: datetime, machine: str = MACHIN
 
 
 class FakeAlarms(Alarms):
-    """Alarms as a test sets them: those in ALARM as events, and those of policies by their state."""
+    """Alarms as a test sets them: those in ALARM as events, each with one change, and those of policies by their state."""
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
@@ -266,9 +267,22 @@ class FakeAlarms(Alarms):
         self.states: dict[str, str] = {}
         self.fired: dict[str, tuple[datetime, ...]] = {}
 
-    def in_alarm(self, prefix: str) -> Iterator[dict[str, Any]]:
-        self._outside.enter("DescribeAlarms")
-        return (alarm for alarm in self.alarms if alarm["detail"]["alarmName"].startswith(prefix))
+    def turned_red(self, prefix: str, stretch: Stretch) -> Listing[tuple[str, datetime]]:
+        self._outside.enter("DescribeAlarmHistory")
+        changes = [
+            (alarm["detail"]["alarmName"], datetime.fromisoformat(alarm["detail"]["state"]["timestamp"]))
+            for alarm in self.alarms
+        ]
+        shown = [change for change in changes if stretch.since.replace(microsecond=0) <= change[1] <= stretch.until]
+        if len(shown) > PAGE and not stretch.narrowest:
+            return Listing((), complete=False)
+        return Listing(tuple(change for change in shown if change[0].startswith(prefix)))
+
+    def in_alarm(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for begin in range(0, len(names), PAGE):
+            self._outside.enter("DescribeAlarms")
+            asked = names[begin : begin + PAGE]
+            yield from (alarm for alarm in self.alarms if alarm["detail"]["alarmName"] in asked)
 
     def watch(self, names: Sequence[str], *, since: datetime) -> list[AlarmWatch]:
         self._outside.enter("DescribeAlarms")

@@ -18,6 +18,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from orchestration.stores.table import KEYS_A_CALL
+
 Item = dict[str, Any]
 Key = tuple[str, str]
 
@@ -91,6 +93,16 @@ class MemoryDynamoDB:
         _refuse_old_looks(request)
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item is not None else {}
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        ((table, asked),) = RequestItems.items()
+        keys = [_key(key) for key in asked["Keys"]]
+        if not 0 < len(keys) <= KEYS_A_CALL or len(set(keys)) < len(keys):
+            raise _error("ValidationException", "Too many items requested, none or one twice", "BatchGetItem")
+        self.about = tuple(keys)
+        self._enter("BatchGetItem")
+        _refuse_old_looks(asked)
+        return {"Responses": {table: [dict(self.items[key]) for key in keys if key in self.items]}}
 
     def transact_get_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
         self._enter("TransactGetItems")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,21 +12,24 @@ from typing import Any
 
 import pytest
 
-from orchestration.actions.sweep import sweep, waits_observed
+from orchestration.actions.sweep import ALARMS, LISTINGS, MONITOR_RUNS, STRETCHES_AT_ONCE, sweep, waits_observed
 from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
 from orchestration.domain.due import AGAIN, APPROVALS, EVENTS, GRACE, DueItem, due, next_try, partitions
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
+from orchestration.domain.listing import SETTLED, Stretch
 from orchestration.domain.signal import Signal
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.due_work import DONE, Worked, attempt, later, work_off
+from orchestration.steps.pending import raise_signal
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, ProcessDiedError, World, drift, event, execution_arn, request
 from tests.unit.stories import ENDPOINT, do, next_of
 
 MINUTE = timedelta(minutes=1)
+STORM = 250
 APPROVAL: dict[str, Any] = {
     "approval": {"training": "always", "remind_hours": 1, "escalate_hours": 2, "expire_hours": 4},
     "actions": {"warning": "approve", "critical": "approve"},
@@ -67,7 +71,7 @@ def test_an_item_is_due_at_its_time_whatever_its_kind_and_subject(world: World) 
     for kind in DueKind:
         world.table.add_due(due(kind, "subject", "churn", NOON, what="ever"))
     assert {item.kind for item in world.table.due_until(NOON)} == set(DueKind) - {DueKind.LADDER}
-    assert [item.kind for item in world.table.approvals_due()] == [DueKind.LADDER]
+    assert [item.kind for item in world.table.approvals_due(9)] == [DueKind.LADDER]
     assert list(world.table.due_until(NOON - timedelta(microseconds=1))) == []
 
 
@@ -161,7 +165,7 @@ def test_listing_that_fails_does_not_keep_what_is_due_from_being_done(broken: st
     stories.decided(world)
     world.executions.statuses[execution_arn("run-1")] = "ABORTED"
     if broken == "alarms":
-        world.alarms.in_alarm = fails  # type: ignore[method-assign] # fails
+        world.alarms.turned_red = fails  # type: ignore[method-assign] # fails
     else:
         world.sagemaker.get_paginator = fails  # type: ignore[method-assign] # fails
     with pytest.raises(RuntimeError, match=f"listing {broken}"):
@@ -510,6 +514,7 @@ def alarm(name: str = "drift/churn") -> dict[str, Any]:
 def test_an_alarm_whose_event_was_lost_is_raised_once_and_again_while_every_execution_fails(world: World) -> None:
     world.alarms.alarms = [alarm()]
     assert sweep({}, world.ports)["repairs"] == {}
+    assert swept(world)["repairs"] == {}, "its event may be on its way"
     assert swept(world)["repairs"] == {"alarm_without_decision": 1}
     (first,) = world.executions.started
     assert swept(world)["repairs"] == {}
@@ -531,46 +536,77 @@ def test_an_alarm_that_was_red_long_before_the_stack_is_no_event_that_was_lost(
     red = alarm()
     red["detail"]["state"]["timestamp"] = (NOON - timedelta(days=days)).isoformat()
     world.alarms.alarms = [red]
-    sweep({}, world.ports)
-    swept(world)
+    swept(world, minutes=10)
     assert len(world.executions.started) == raised
     # Later ones are, however long nobody listed.
     world.clock.forward(days=30)
     world.alarms.alarms = [red, {**alarm("drift/other"), "resources": ["arn:aws:cloudwatch:us-east-1:1:alarm:other"]}]
     swept(world)
-    swept(world)
     assert len(world.executions.started) == raised + 1
 
 
-def test_an_alarm_that_was_decided_is_not_raised(world: World) -> None:
+def test_an_alarm_that_was_decided_is_not_looked_at_again(world: World) -> None:
     world.alarms.alarms = [alarm()]
-    sweep({}, world.ports)
     do(world, "admit", event=alarm())
-    swept(world)
+    world.outside.live()
+    swept(world, minutes=10)
     assert world.executions.started == {}
     assert world.due(DueKind.RAISE) == []
+    assert Counter(world.outside.calls)["BatchGetItem"] == 1
+    assert "DescribeAlarms" not in world.outside.calls
+
+
+def test_an_alarm_whose_event_comes_after_it_was_listed_is_not_raised(world: World) -> None:
+    world.alarms.alarms = [alarm()]
+    item = LISTINGS[ALARMS](world.ports, Stretch(NOON - MINUTE, NOON)).found[0]
+    do(world, "admit", event=alarm())
+    assert raise_signal(world.ports, item) == DONE
+    assert world.executions.started == {}
+
+
+@pytest.mark.parametrize(("seconds", "raised"), [(1.5, 0), (3, 1)])
+def test_an_alarms_change_is_the_one_that_was_heard_of_when_its_time_is(
+    seconds: float, raised: int, world: World
+) -> None:
+    """The event's time and the history's may differ by a little, another change is another signal."""
+    do(world, "admit", event=alarm())
+    later = alarm()
+    later["detail"]["state"]["timestamp"] = (NOON + timedelta(seconds=seconds)).isoformat()
+    world.alarms.alarms = [later]
+    swept(world, minutes=11)
+    assert len(world.executions.started) == raised
+
+
+def test_an_alarm_that_changed_again_is_of_the_stretch_of_its_last_change(world: World) -> None:
+    world.alarms.alarms = [alarm()]
+    shown = world.alarms.turned_red("drift/", Stretch(NOON - MINUTE, NOON))
+    world.alarms.turned_red = lambda *_: shown  # type: ignore[method-assign] # what was before
+    world.alarms.alarms[0]["detail"]["state"]["timestamp"] = (NOON + MINUTE).isoformat()
+    assert LISTINGS[ALARMS](world.ports, Stretch(NOON - MINUTE, NOON)).found == ()
 
 
 @pytest.mark.parametrize("name", ["drift/no-model", "drift/unknown/auc"])
 def test_an_alarm_that_was_rejected_is_not_raised(world: World, name: str) -> None:
     world.alarms.alarms = [alarm(name)]
-    sweep({}, world.ports)
     assert do(world, "admit", event=alarm(name))["decision"] == "REJECT"
-    swept(world)
+    swept(world, minutes=10)
     assert world.executions.started == {}
     assert world.due(DueKind.RAISE) == []
 
 
-def test_a_storm_of_alarms_is_noted_in_parts_that_a_transaction_can_hold_and_none_is_lost(world: World) -> None:
-    world.alarms.alarms = [alarm(f"drift/churn-{number}") for number in range(95)]
-    world.alarms.alarms.insert(1, world.alarms.alarms[0])
-    counts = []
-    for _ in range(4):
-        sweep({}, world.ports)
-        counts.append(len(world.due(DueKind.RAISE)))
-        world.alarms.alarms.reverse()
-    assert counts == [40, 80, 95, 95]
-    assert len(world.table.listed()["alarms"]["seen"]) == 95
+def test_of_a_storm_of_alarms_none_is_lost_and_no_sweep_lists_more_than_its_part(world: World) -> None:
+    """They turned red one after the other within ten minutes; a list holds a hundred."""
+    for number in range(STORM):
+        red = alarm(f"drift/churn-{number}")
+        red["detail"]["state"]["timestamp"] = (NOON + number * timedelta(seconds=0.5)).isoformat()
+        world.alarms.alarms.append(red)
+    world.clock.forward(minutes=15)
+    for _ in range(10):
+        world.outside.live()
+        swept(world)
+        calls = Counter(world.outside.calls)
+        assert calls["DescribeAlarmHistory"] <= STRETCHES_AT_ONCE
+    assert len(world.executions.started) == STORM
 
 
 def monitor_run(at: datetime) -> dict[str, Any]:
@@ -582,73 +618,112 @@ def monitor_run(at: datetime) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("hours", "noted"), [(47, ["monitor:monitor-1"]), (49, [])], ids=["of the last two days", "older"]
-)
-def test_the_first_listing_goes_back_for_as_long_as_an_event_is_tried(
-    hours: int, noted: list[str], world: World
-) -> None:
+@pytest.mark.parametrize(("hours", "raised"), [(47, 1), (49, 0)], ids=["of the last two days", "older"])
+def test_the_first_listing_goes_back_for_as_long_as_an_event_is_tried(hours: int, raised: int, world: World) -> None:
     world.sagemaker.monitor_runs = [monitor_run(NOON - timedelta(hours=hours))]
     sweep({}, world.ports)
-    assert [item.subject for item in world.due(DueKind.RAISE)] == noted
+    assert len(world.executions.started) == raised
 
 
-def test_a_monitor_run_that_is_listed_later_than_it_ended_is_noted_all_the_same(world: World) -> None:
-    sweep({}, world.ports)
+def test_a_monitor_run_that_is_listed_later_than_it_ended_is_raised_all_the_same(world: World) -> None:
     for _ in range(3):
         swept(world, minutes=11)
     world.sagemaker.monitor_runs = [monitor_run(world.clock() - timedelta(minutes=9))]
-    sweep({}, world.ports)
-    assert [item.subject for item in world.due(DueKind.RAISE)] == ["monitor:monitor-1"]
+    swept(world)
+    assert len(world.executions.started) == 1
 
 
-def test_a_storm_of_monitor_runs_is_noted_in_parts_and_each_is_raised_once_whatever_the_order(world: World) -> None:
-    arn = monitor_run(NOON)["ProcessingJobArn"]
-    runs = [{**monitor_run(NOON), "ProcessingJobArn": f"{arn}{number}"} for number in range(95)]
-    world.sagemaker.monitor_runs = [runs[0], *runs]
-    counts = []
-    for _ in range(4):
-        swept(world, seconds=30)
-        counts.append(len(world.due(DueKind.RAISE)))
-        world.sagemaker.monitor_runs.reverse()
-    assert counts == [40, 80, 95, 95]
-    assert len({item.subject for item in world.due(DueKind.RAISE)}) == 95
-    listed = world.table.listed()["monitor_runs"]
-    assert len(listed["seen"]) == 95
-
-
-def test_a_listing_is_noted_when_it_shows_something_or_the_one_before_is_older_than_lists_lag(world: World) -> None:
-    began = world.clock()
-    world.sagemaker.monitor_runs = [monitor_run(began)]
-    noted = []
-    for minutes in (0, 9, 1, 2):
-        swept(world, minutes=minutes) if minutes else sweep({}, world.ports)
-        noted.append(world.table.listed()["monitor_runs"])
-        world.sagemaker.monitor_runs = []
-    assert [datetime.fromisoformat(note["until"]) - began for note in noted] == [
-        timedelta(),
-        *[timedelta()] * 2,
-        12 * MINUTE,
-    ]
-    assert [len(note["seen"]) for note in noted] == [1, 1, 1, 0]
-
-
-def test_a_monitor_run_that_was_raised_is_not_noted_again_by_the_listings_that_still_show_it(world: World) -> None:
+@pytest.mark.parametrize("minutes", [0, 9])
+def test_what_ended_just_now_is_not_listed_yet(minutes: float, world: World) -> None:
     world.sagemaker.monitor_runs = [monitor_run(NOON)]
-    sweep({}, world.ports)
-    (item,) = world.due(DueKind.RAISE)
+    swept(world, minutes=minutes)
+    swept(world, seconds=1)
+    assert world.executions.started == {}
+
+
+def test_looking_ahead_lists_what_ended_until_now_and_the_next_sweep_lists_it_again(world: World) -> None:
+    """A list is consistent a little later: what it does not show yet is not passed over."""
+    sweep({"ahead_seconds": 600}, world.ports)
+    world.sagemaker.monitor_runs = [monitor_run(NOON - timedelta(minutes=1))]
+    sweep({"ahead_seconds": 600}, world.ports)
+    assert len(world.executions.started) == 1
+    assert datetime.fromisoformat(world.table.listed()["monitor_runs"]["until"]) == NOON - SETTLED
+
+
+def test_of_a_storm_of_monitor_runs_none_is_lost_whatever_the_order_and_no_sweep_lists_more_than_its_part(
+    world: World,
+) -> None:
+    arn = monitor_run(NOON)["ProcessingJobArn"]
+    runs = [
+        {**monitor_run(NOON + number * timedelta(seconds=0.5)), "ProcessingJobArn": f"{arn}{number}"}
+        for number in range(STORM)
+    ]
+    world.sagemaker.monitor_runs = [runs[0], *reversed(runs)]
+    world.clock.forward(minutes=15)
+    for _ in range(10):
+        world.outside.live()
+        swept(world)
+        assert Counter(world.outside.calls)["list_monitoring_executions"] <= 2 * STRETCHES_AT_ONCE
+    assert len(world.executions.started) == STORM
+
+
+def test_more_runs_than_a_list_holds_that_ended_at_one_time_are_listed_to_their_end(world: World) -> None:
+    arn = monitor_run(NOON)["ProcessingJobArn"]
+    world.sagemaker.monitor_runs = [
+        {**monitor_run(NOON), "ProcessingJobArn": f"{arn}{number}"} for number in range(250)
+    ]
+    world.clock.forward(minutes=10)
+    for _ in range(4):
+        swept(world)
+    assert len(world.executions.started) == 250
+
+
+def test_a_listing_is_noted_when_something_was_lost_or_it_has_grown_long(world: World) -> None:
+    noted = []
+    for minutes in (0, 20, 50, 5):
+        world.sagemaker.monitor_runs = [monitor_run(NOON)] if minutes == 20 else []
+        swept(world, minutes=minutes)
+        noted.append(datetime.fromisoformat(world.table.listed()["monitor_runs"]["until"]) + SETTLED - NOON)
+    assert noted == [0 * MINUTE, 20 * MINUTE, 20 * MINUTE, 20 * MINUTE]
+    swept(world, minutes=6)
+    assert datetime.fromisoformat(world.table.listed()["monitor_runs"]["until"]) + SETTLED - NOON == 81 * MINUTE
+
+
+def test_a_monitor_run_that_was_raised_is_not_raised_again_by_the_listings_that_still_show_it(world: World) -> None:
+    world.sagemaker.monitor_runs = [monitor_run(NOON)]
+    item = LISTINGS[MONITOR_RUNS](world.ports, Stretch(NOON - MINUTE, NOON)).found[0]
     assert item.data["event"]["resources"] == [monitor_run(NOON)["ProcessingJobArn"]]
-    world.table.done(item)
-    swept(world)
-    assert world.due(DueKind.RAISE) == []
+    swept(world, minutes=10)
+    for _ in range(3):
+        swept(world, seconds=1)
+    assert len(world.executions.started) == 1
 
 
-def test_a_monitor_run_of_an_endpoint_of_no_model_is_not_raised(world: World) -> None:
-    world.sagemaker.monitor_runs = [{**monitor_run(NOON), "EndpointName": "of-another-team"}]
-    sweep({}, world.ports)
-    assert len(world.due(DueKind.RAISE)) == 1
-    swept(world)
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_monitor_run_of_an_endpoint_of_no_model_is_not_raised(heard: bool, world: World) -> None:
+    """Once its event was heard, nobody asks again whose it is."""
+    run = {**monitor_run(NOON), "EndpointName": "of-another-team"}
+    world.sagemaker.monitor_runs = [run]
+    environment = {"sagemaker_monitoring_schedule_name": "theirs", "sagemaker_endpoint_name": "of-another-team"}
+    job = {"ProcessingJobName": "monitor-1", "ProcessingJobStatus": "Completed", "Environment": environment}
+    world.sagemaker.jobs["monitor-1"] = job
+    if heard:
+        told = {"source": "aws.sagemaker", "detail-type": "SageMaker Processing Job State Change", "detail": job}
+        assert do(world, "admit", event=told)["decision"] == "SKIP"
+    world.outside.live()
+    swept(world, minutes=10)
     assert (world.executions.started, world.due(DueKind.RAISE)) == ({}, [])
+    assert ("DescribeEndpoint" in world.outside.calls) == (not heard)
+
+
+def test_a_job_that_was_not_finished_when_its_event_came_is_raised_when_it_is_listed(world: World) -> None:
+    world.sagemaker.jobs["monitor-1"] = {"ProcessingJobName": "monitor-1", "ProcessingJobStatus": "InProgress"}
+    detail = {"ProcessingJobName": "monitor-1", "ProcessingJobStatus": "Completed"}
+    told = {"source": "aws.sagemaker", "detail-type": "SageMaker Processing Job State Change", "detail": detail}
+    assert do(world, "admit", event=told)["decision"] == "SKIP"
+    world.sagemaker.monitor_runs = [monitor_run(NOON)]
+    swept(world, minutes=10)
+    assert len(world.executions.started) == 1
 
 
 def batch_run(schedule: str) -> dict[str, Any]:
@@ -661,8 +736,7 @@ def test_a_batch_monitors_run_whose_event_was_lost_is_raised_when_its_schedule_i
     """The fake says that a schedule is the model's with whose name its own begins."""
     world.sagemaker.schedules["churn-batch"] = {}
     world.sagemaker.monitor_runs = [batch_run("churn-batch")]
-    sweep({}, world.ports)
-    assert swept(world)["repairs"] == {"monitor_run_without_decision": 1}
+    assert swept(world, minutes=10)["repairs"] == {"monitor_run_without_decision": 1}
     (sent,) = world.executions.started.values()
     assert sent["resources"] == [monitor_run(NOON)["ProcessingJobArn"]]
 
@@ -673,16 +747,13 @@ def test_a_batch_monitors_run_of_a_schedule_of_no_model_is_not_raised(exists: bo
         world.sagemaker.schedules["other"] = {}
         world.sagemaker.tags["arn:aws:sagemaker:us-east-1:111122223333:monitoring-schedule/other"] = {}
     world.sagemaker.monitor_runs = [batch_run("other")]
-    sweep({}, world.ports)
-    assert len(world.due(DueKind.RAISE)) == 1
-    swept(world)
+    swept(world, minutes=10)
     assert (world.executions.started, world.due(DueKind.RAISE)) == ({}, [])
 
 
 def test_a_monitor_run_whose_event_was_lost_is_raised_once(world: World) -> None:
     world.sagemaker.monitor_runs = [monitor_run(NOON)]
-    sweep({}, world.ports)
-    assert swept(world)["repairs"] == {"monitor_run_without_decision": 1}
+    assert swept(world, minutes=10)["repairs"] == {"monitor_run_without_decision": 1}
     swept(world)
     assert len(world.executions.started) == 1
 
@@ -771,10 +842,9 @@ def test_waiting_is_measured_by_the_oldest_in_the_queue_and_by_the_share_of_an_a
     do(world, "admit", "run-2", event=request(drift(dedupe_key="2"))["event"])
     do(world, "park", "run-2", kind="slot", token="slot")
     world.clock.forward(hours=1)
-    assert waits_observed(world.table.approvals_due(), list(world.table.queue()), world.clock()) == {
+    assert waits_observed(world.table.approvals_due(9), world.table.first_in_queue(), world.clock()) == {
         "approvals_waiting": 1,
         "approval_wait_percent": 25,
-        "queue_length": 1,
         "oldest_queued_seconds": 3600,
     }
 
@@ -785,7 +855,7 @@ def test_the_approval_that_used_most_of_its_own_time_is_the_measure() -> None:
         for hours in (1, 4, 2)
         for until in [(NOON + timedelta(hours=hours)).isoformat()]
     ]
-    told = waits_observed(asked, [], NOON + timedelta(minutes=30))
+    told = waits_observed(asked, None, NOON + timedelta(minutes=30))
     assert (told["approvals_waiting"], told["approval_wait_percent"]) == (3, 50)
 
 

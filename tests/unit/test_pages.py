@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.listing import Heard, Listing, Stretch
 from orchestration.domain.monitor_run import ListedRun, ListedStep, RunListing, StepListing
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.history_table import HistoryTable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/fraud"
 
 
@@ -85,28 +88,59 @@ def test_the_steps_of_every_page_are_those_of_a_pipeline_execution(service: Serv
     assert [step["StepName"] for step in steps] == ["Prepare", "Train"]
 
 
-@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
-def test_monitor_runs_are_those_of_both_statuses_and_of_every_page(service: Service) -> None:
-    def run(name: str, **more: Any) -> dict[str, Any]:
-        shown = {
-            "MonitoringScheduleName": "fraud",
-            "ScheduledTime": NOON,
-            "CreationTime": NOON,
-            "LastModifiedTime": NOON,
-            "MonitoringExecutionStatus": "Failed",
-            **more,
-        }
-        return {"MonitoringExecutionSummaries": [shown | ({"ProcessingJobArn": f"arn:{name}"} if name else {})]}
+def ended(name: str, at: datetime = NOON) -> dict[str, Any]:
+    shown = {
+        "MonitoringScheduleName": "fraud",
+        "ScheduledTime": at,
+        "CreationTime": at,
+        "LastModifiedTime": at,
+        "MonitoringExecutionStatus": "Failed",
+        "EndpointName": "fraud-prod",
+    }
+    return {"MonitoringExecutionSummaries": [shown | ({"ProcessingJobArn": f"arn:{name}"} if name else {})]}
 
-    for status, names in {"CompletedWithViolations": ("a", "b"), "Failed": ("c", "", "d")}.items():
+
+LONG, SHORT = Stretch(NOON - 60 * SECOND, NOON), Stretch(NOON - SECOND, NOON)
+
+
+def asked_of(stretch: Stretch, status: str) -> dict[str, Any]:
+    """The limits are a second further, since nobody knows whether they count themselves."""
+    limits = {"LastModifiedTimeAfter": stretch.since - SECOND, "LastModifiedTimeBefore": stretch.until + SECOND}
+    return {"StatusEquals": status, **limits, "MaxResults": 100}
+
+
+@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
+@pytest.mark.parametrize(("stretch", "pages"), [(LONG, ("a", "c")), (SHORT, ("ab", "c-d"))])
+def test_monitor_runs_are_those_of_both_statuses_and_of_every_page_of_the_shortest_stretch(
+    stretch: Stretch, pages: tuple[str, str], service: Service
+) -> None:
+    for status, names in zip(("CompletedWithViolations", "Failed"), pages, strict=True):
         service.answers(
             "list_monitoring_executions",
-            *(run(name, EndpointName="fraud-prod") for name in names),
-            asked={"StatusEquals": status, "LastModifiedTimeAfter": NOON, "MaxResults": 100},
+            *(ended(name.strip("-")) for name in names),
+            asked=asked_of(stretch, status),
             token="NextToken",
         )
-    runs = list(SageMaker(service.client).monitor_runs(since=NOON))
-    assert runs == [(ListedRun(f"arn:{name}", "fraud", "fraud-prod"), NOON) for name in "abcd"]
+    found = SageMaker(service.client).monitor_runs(stretch)
+    names = "".join(pages).replace("-", "")
+    assert found == Listing(tuple((ListedRun(f"arn:{name}", "fraud", "fraud-prod"), NOON) for name in names))
+
+
+@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
+def test_a_longer_stretch_of_more_runs_than_a_page_is_not_read_on(service: Service) -> None:
+    page = {**ended("a"), "NextToken": "more"}
+    service.answers("list_monitoring_executions", page, asked=asked_of(LONG, "CompletedWithViolations"), token="no")
+    assert SageMaker(service.client).monitor_runs(LONG) == Listing((), complete=False)
+
+
+@pytest.mark.parametrize("service", ["sagemaker"], indirect=True)
+@pytest.mark.parametrize("at", [NOON - 62 * SECOND, NOON + 2 * SECOND])
+def test_a_list_that_gives_what_was_not_asked_for_is_not_believed(at: datetime, service: Service) -> None:
+    """SageMaker's reference says of each limit the opposite of its name."""
+    asked = asked_of(LONG, "CompletedWithViolations")
+    service.answers("list_monitoring_executions", ended("a", at), asked=asked, token="no")
+    with pytest.raises(OrchestrationError, match="gave runs that were not modified from"):
+        SageMaker(service.client).monitor_runs(LONG)
 
 
 def run_of(name: str) -> dict[str, Any]:
@@ -178,17 +212,44 @@ def alarm(name: str, state: str) -> dict[str, Any]:
 TYPES = ["MetricAlarm", "CompositeAlarm"]
 
 
+def change(name: str, state: str = "ALARM") -> dict[str, Any]:
+    return {"AlarmName": name, "Timestamp": NOON, "HistoryData": json.dumps({"newState": {"stateValue": state}})}
+
+
+def history_of(stretch: Stretch) -> dict[str, Any]:
+    limits = {"StartDate": stretch.since.replace(microsecond=0), "EndDate": stretch.until}
+    return {"AlarmTypes": TYPES, "HistoryItemType": "StateUpdate", **limits, "MaxRecords": 100}
+
+
 @pytest.mark.parametrize("service", ["cloudwatch"], indirect=True)
-def test_alarms_of_both_types_and_of_every_page_are_in_alarm(service: Service) -> None:
-    service.answers(
-        "describe_alarms",
-        {"MetricAlarms": [alarm("drift/a", "ALARM")], "CompositeAlarms": [alarm("drift/b", "ALARM")]},
-        {"MetricAlarms": [alarm("drift/c", "ALARM")]},
-        asked={"AlarmNamePrefix": "drift/", "StateValue": "ALARM", "AlarmTypes": TYPES},
-        token="NextToken",
-    )
-    names = [shown["detail"]["alarmName"] for shown in Alarms(service.client).in_alarm("drift/")]
-    assert names == ["drift/a", "drift/b", "drift/c"]
+@pytest.mark.parametrize("complete", [True, False])
+def test_alarms_that_turned_red_are_those_of_the_prefix_and_of_every_page_of_the_shortest_stretch(
+    complete: bool, service: Service
+) -> None:
+    first = {"AlarmHistoryItems": [change("drift/a"), change("drift/b", "OK"), change("other"), change("drift/a")]}
+    if complete:
+        stretch = Stretch(SHORT.since.replace(microsecond=5), NOON)
+        pages = [first, {"AlarmHistoryItems": [change("drift/c")]}]
+    else:
+        stretch, pages = LONG, [{**first, "NextToken": "more"}]
+    service.answers("describe_alarm_history", *pages, asked=history_of(stretch), token="NextToken")
+    found = Alarms(service.client).turned_red("drift/", stretch)
+    names = ("drift/a", "drift/a", "drift/c") if complete else ()
+    assert found == Listing(tuple((name, NOON) for name in names), complete)
+
+
+@pytest.mark.parametrize("service", ["cloudwatch"], indirect=True)
+def test_alarms_of_both_types_are_looked_up_by_their_names_a_hundred_at_a_time(service: Service) -> None:
+    names = [f"drift/{number}" for number in range(101)]
+    for part, shown in (
+        (names[:100], {"MetricAlarms": [alarm("drift/1", "ALARM")], "CompositeAlarms": [alarm("drift/2", "ALARM")]}),
+        (names[100:], {"MetricAlarms": [alarm("drift/100", "ALARM")]}),
+    ):
+        asked = {"AlarmNames": part, "StateValue": "ALARM", "AlarmTypes": TYPES, "MaxRecords": 100}
+        service.answers("describe_alarms", shown, asked=asked, token="NextToken")
+    found = [shown["detail"]["alarmName"] for shown in Alarms(service.client).in_alarm(names)]
+    assert found == ["drift/1", "drift/2", "drift/100"]
+    assert list(Alarms(service.client).in_alarm([])) == []
 
 
 @pytest.mark.parametrize("service", ["cloudwatch"], indirect=True)
@@ -233,3 +294,26 @@ def test_every_page_of_a_partition_is_read(service: Service) -> None:
     stub.add_response("query", {"Items": items[1:]}, {**asked, "ExclusiveStartKey": key})
     runs = HistoryTable(service.client, "history").active_runs()
     assert [run["run_id"] for run in runs] == ["1", "2"]
+
+
+@pytest.mark.parametrize("service", ["dynamodb"], indirect=True)
+def test_what_dynamodb_leaves_of_many_keys_is_asked_for_again_and_no_key_twice(service: Service) -> None:
+    names = [f"job:{number}" for number in range(101)]
+    keys = [to_item({"pk": f"HEARD#{name}", "sk": "HEARD"}) for name in names]
+
+    def asked(*wanted: Any) -> dict[str, Any]:
+        return {"table": {"Keys": list(wanted), "ConsistentRead": True}}
+
+    def given(*numbers: int) -> dict[str, Any]:
+        items = [{**keys[number], **to_item({"name": names[number], "at": ""})} for number in numbers]
+        return {"Responses": {"table": items}}
+
+    for answer, wanted in (
+        ({**given(0), "UnprocessedKeys": asked(keys[98], keys[99])}, asked(*keys[:100])),
+        ({**given(98), "UnprocessedKeys": asked(keys[99])}, asked(keys[98], keys[99])),
+        ({**given(99), "UnprocessedKeys": {}}, asked(keys[99])),
+        (given(), asked(keys[100])),
+    ):
+        service.answers("batch_get_item", answer, asked={"RequestItems": wanted}, token="no")
+    found = HistoryTable(service.client, "table").heard([*names, *names])
+    assert found == {names[number]: Heard.job(str(number)) for number in (0, 98, 99)}

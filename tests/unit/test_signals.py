@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.actions.sweep import answered_ids
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import (
     ALARM_STATE_CHANGE,
@@ -47,7 +46,7 @@ from orchestration.domain.signal import (
     identify,
 )
 from orchestration.domain.signals import read_signal
-from orchestration.domain.signals.alarm import transition_ids
+from orchestration.domain.signals.alarm import transition_id
 from orchestration.domain.signals.model_monitor import job_signal_ids, parse_violations, worst_threshold
 from tests.unit.fakes import EVENTS, NOON, SETTINGS, FakeReader, drift, event
 from tests.unit.test_decision import DEFAULT
@@ -862,7 +861,7 @@ def test_an_alarm_is_a_new_signal_at_each_change_and_the_same_at_each_delivery()
     ]
     assert ids[0] == ids[1] != ids[2]
     changed_at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
-    assert ids[0] in transition_ids(first["resources"][0], changed_at)
+    assert ids[0] == transition_id(first["resources"][0], changed_at)
 
 
 def test_a_signal_of_an_alarm_has_its_name_reason_time_and_description() -> None:
@@ -884,14 +883,13 @@ def taken(sent: Any, reader: FakeReader | None = None) -> Signal:
     return found
 
 
-def test_a_change_of_an_alarm_is_known_by_its_second_or_the_ones_beside_it() -> None:
+def test_a_change_of_an_alarm_is_known_by_its_second() -> None:
     at = datetime.fromisoformat("2026-03-02T11:14:12.990+00:00")
-    second = int(at.timestamp())
-    expected = tuple(identify("alarm", "arn", str(known)) for known in (second, second - 1, second + 1))
-    assert transition_ids("arn", at) == expected
+    expected = identify("alarm", "arn", str(int(at.timestamp())))
+    assert transition_id("arn", at) == expected
     sent = event("alarm/business_kpi")
     sent["resources"] = ["arn"]
-    assert taken(sent).signal_id == expected[0]
+    assert taken(sent).signal_id == expected
 
 
 def changed_alarm(timestamp: str | None, time: str | None, event_id: str | None) -> dict[str, Any]:
@@ -1622,17 +1620,6 @@ def test_a_decision_file_or_a_report_that_was_rejected_is_read_once_it_is_mended
     unreadable = read(name, reader_for(name, Unreadable.ACCESS_DENIED))
     assert isinstance(unreadable, Rejection)
     assert unreadable.signal_id != signal_of(name, reader_for(name, report(DRIFTED))).signal_id
-    arn = event(name)["detail"]["ProcessingJobArn"]
-    assert unreadable.signal_id in answered_ids(job_signal_ids(arn))
-
-
-def test_whoever_looks_for_the_answer_to_an_alarm_finds_a_rejection_too() -> None:
-    refused = read("alarm/names_no_model")
-    assert isinstance(refused, Rejection)
-    sent = event("alarm/names_no_model")
-    at = datetime.fromisoformat(sent["detail"]["state"]["timestamp"])
-    assert refused.signal_id in answered_ids(transition_ids(sent["resources"][0], at))
-    assert set(transition_ids("arn", at)) <= set(answered_ids(transition_ids("arn", at)))
 
 
 @pytest.mark.parametrize(

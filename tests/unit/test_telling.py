@@ -508,7 +508,7 @@ def test_what_a_sweep_made_up_for_is_counted_and_what_was_only_due_is_not_lost(
     world.clock.forward(minutes=5)
     do(world, "sweep")
     assert holds(lines("SweepRepaired")[0], repair="dead_run_settled", subject="run-1", lost=True)
-    assert set(lines("WaitsObserved")[0]) >= {"approvals_waiting", "approval_wait_percent", "queue_length"}
+    assert set(lines("WaitsObserved")[0]) >= {"approvals_waiting", "approval_wait_percent"}
     assert "oldest_queued_seconds" in lines("WaitsObserved")[0]
 
 
@@ -545,8 +545,8 @@ def test_what_failed_in_a_sweep_and_what_was_not_decided_can_be_looked_up(
     def fails(*_: Any, **__: Any) -> Any:
         raise ValueError
 
-    monkeypatch.setattr(world.alarms, "in_alarm", fails)
-    world.table.note_listed("alarms", {"seen": []}, [])
+    monkeypatch.setattr(world.alarms, "turned_red", fails)
+    world.table.note_listed("alarms", {"until": (NOON - timedelta(days=1)).isoformat()}, [])
     world.table.add_due(due(DueKind.LOOK, "no wait id", "aaa", NOON))
     with pytest.raises(RuntimeError, match="2 piece"):
         do(world, "sweep")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from orchestration import handler
-from orchestration.actions.sweep import ALARMS, ALARMS_KNOWN, sweep
+from orchestration.actions.sweep import ALARMS
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import PENDING_SIGNAL_DUE, RETRAINING_SOURCE, DueKind
 from orchestration.domain.due import DueItem
@@ -22,7 +22,7 @@ from orchestration.domain.training_output import ENVIRONMENT_BYTES, TrainingOutp
 from orchestration.steps.ownership import request_foreign
 from tests.unit import stories
 from tests.unit.fake_services import PAYLOAD_BYTES
-from tests.unit.fakes import NOON, TRAINING, World, drift, person, request
+from tests.unit.fakes import TRAINING, World, drift, person, request
 from tests.unit.memory_dynamodb import ITEM_BYTES, size
 from tests.unit.stories import do, next_of
 
@@ -217,7 +217,7 @@ def test_a_switch_over_who_raised_what_waited_stands_in_its_record_when_it_comes
     assert (answer["decision"], record["reason"]) == ("HOLD", "PAUSED")
 
 
-# -- Who asked, and what a sweep remembers -----------------------------------------------------------------------------
+# -- Who asked -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("others", "by", "taken"), [(99, "ana", True), (100, "ana", False), (100, "p7", True)])
@@ -238,19 +238,6 @@ def test_a_hundred_people_may_wait_for_one_answer_and_whoever_is_among_them_may_
     else:
         with pytest.raises(InvalidRequestError, match=r"100 people asked for fraud .* no more are taken"):
             ask()
-
-
-@pytest.mark.parametrize(("known", "noted"), [(ALARMS_KNOWN - 1, 1), (ALARMS_KNOWN, 0)])
-def test_a_sweep_remembers_so_many_alarms_as_an_item_holds(world: World, known: int, noted: int) -> None:
-    world.table.note_listed(ALARMS, {"seen": [f"{number:032}" for number in range(known)]}, [])
-    for name in ("drift/fraud/psi", "drift/fraud/auc"):
-        rings = {"alarmName": name, "state": {"value": "ALARM", "timestamp": NOON.isoformat()}}
-        world.alarms.alarms.append({"source": "aws.cloudwatch", "resources": [f"arn:{name}"], "detail": rings})
-
-    sweep({}, world.ports)
-
-    assert len(world.due(DueKind.RAISE)) == noted
-    assert size(world.database.items["LISTED", "SWEEP"]) < ITEM_BYTES
 
 
 # -- A run of the largest policy ---------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from orchestration.domain.contracts import (
 from orchestration.domain.decision import DecisionVerdict, ModelState, as_tolerated, decide
 from orchestration.domain.due import AGAIN, GRACE, due
 from orchestration.domain.json_values import mapping, text
+from orchestration.domain.listing import heard_of
 from orchestration.domain.ownership import Kind, Resource
 from orchestration.domain.policy import Policy, PromotionKind, policy_record, policy_sha256
 from orchestration.domain.promotion import not_promotable
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.due import DueItem
     from orchestration.domain.kept_request import KeptRequest
+    from orchestration.domain.listing import Heard
     from orchestration.domain.monitor_run import PipelineCheck, RunListing
     from orchestration.domain.serving import Champion
     from orchestration.domain.silence import Silence, Watch
@@ -120,11 +122,12 @@ class _Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The execution that asks, and its input."""
+    """The execution that asks, and its input; ``heard`` is what a sweep need not look for once it is answered."""
 
     run_id: str
     execution_arn: str
     event: Any
+    heard: Heard | None = None
 
     @property
     def event_id(self) -> str | None:
@@ -173,9 +176,10 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         # This execution decided before it was interrupted; what it read then may have changed since.
         return _answered(ports, decided, None)
     found = read_signal(asked.event, reader=_Reader(ports), settings=ports.settings, run_id=asked.run_id)
+    asked = replace(asked, heard=heard_of(asked.event, found))
     if isinstance(found, Ignored):
         LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": asked.run_id})
-        ports.table.note_ignored(_ignored(asked, found, ports.now()))
+        ports.table.note_ignored(_ignored(asked, found, ports.now()), _heard(ports, asked, ports.now()))
         return _answer(asked.run_id, found.model, Decision.SKIP, found.sentence)
     loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
     if isinstance(found, Signal):
@@ -316,7 +320,11 @@ def _plan(
     seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)
-    return _Plan(state, seen, (*writes, ports.table.due_write(item)), item, now)
+    return _Plan(state, seen, (*writes, *_heard(ports, asked, now), ports.table.due_write(item)), item, now)
+
+
+def _heard(ports: Ports, asked: _Asked, now: datetime) -> list[Write]:
+    return [] if asked.heard is None else [ports.table.heard_write(asked.heard, at=now)]
 
 
 def _answers(ports: Ports, stored: StoredModel, signal: Signal) -> dict[str, str] | None:
@@ -353,7 +361,7 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
     links = chained(head, Record(RecordKind.DECISION, key, record))
     seen = seen_signal(record, links, told=True, event=kept_event(asked.event))
     item = signal_told(seen.signal_id, chain, now)
-    writes = (*ports.table.chain_writes(head, links), ports.table.due_write(item))
+    writes = (*ports.table.chain_writes(head, links), *_heard(ports, asked, now), ports.table.due_write(item))
     return _Plan(ports.table.model(chain), seen, writes, item, now)
 
 

@@ -12,17 +12,16 @@ import itertools
 import logging
 import time
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.settle import see_alive
 from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_STATE_CHANGE, DueKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import OrchestrationError
-from orchestration.domain.json_values import mapping, number
-from orchestration.domain.reasons import Reason
-from orchestration.domain.signal import rejection_id
-from orchestration.domain.signals.alarm import transition_ids
+from orchestration.domain.json_values import fields_of, mapping, number
+from orchestration.domain.listing import LISTED_AGAIN, SAME, SETTLED, Heard, Listing, noted, stretch_after
+from orchestration.domain.signals.alarm import transition_id
 from orchestration.domain.signals.model_monitor import job_signal_ids
 from orchestration.steps.anchoring import ANCHOR, anchor_heads
 from orchestration.steps.approvals import climb
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from orchestration.domain.due import DueItem
+    from orchestration.domain.listing import Stretch
+    from orchestration.domain.monitor_run import ListedRun
     from orchestration.domain.slots import Waiter
     from orchestration.ports import Ports
 
@@ -67,25 +68,15 @@ BUDGET_SECONDS: Final = 40.0
 AHEAD_LIMIT: Final = 86_400.0
 """Seconds ahead that a sweep looks at most."""
 
-OVERLAP: Final = timedelta(minutes=10)
-"""Monitor runs are listed again from this long before the last listing: lists are consistent a little later."""
+APPROVALS_SEEN: Final = 500
+"""Approvals that a sweep reads, those first whose next step is nearest: what is due beyond them, the next sweep does."""
 
-FIRST_LISTING: Final = timedelta(days=2)
-"""How far back the first listing of monitor runs and of alarms looks; longer than any rule retries."""
-
-NOTED_AT_ONCE: Final = 40
-"""Lost signals noted in one transaction, which may write 100 items; the next sweep notes the rest."""
-
-ALARMS_KNOWN: Final = 5_000
-"""Alarms in ALARM that are remembered, in one item of 400 KB: as many as CloudWatch gives an account without being asked. One
-more is noted when another has gone."""
+STRETCHES_AT_ONCE: Final = 10
+"""Stretches of time that a sweep lists at most of each, where one holds more than a call lists; the next sweep goes on."""
 
 ALARMS: Final = "alarms"
 MONITOR_RUNS: Final = "monitor_runs"
-"""What a sweep lists."""
-
-REFUSED_FOR: Final = (Reason.NO_MODEL, Reason.UNKNOWN_MODEL, Reason.VIOLATIONS_UNREADABLE)
-"""Reasons an alarm or a monitor run may have been rejected for; raised again it would be rejected again."""
+"""How what is listed is called where a sweep remembers how far it came."""
 
 DUE_WORK: Final = frozenset(
     {
@@ -117,22 +108,23 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     """
     began, now = time.monotonic(), ports.now()
     failures: list[str] = []
+    ahead = number({**mapping(request.get("detail")), **request}.get("ahead_seconds")) or 0.0
+    until = now + timedelta(seconds=max(0.0, min(ahead, AHEAD_LIMIT)))
     listed = ports.table.listed()
     # The first sweep of this release takes over from the one before; nothing is listed until that is done.
     if listed or _tried(failures, "taking over", lambda: take_over(ports)):
-        _tried(failures, "listing alarms", lambda: _note_alarms(ports, listed.get(ALARMS)))
-        _tried(failures, "listing monitor runs", lambda: _note_monitor_runs(ports, listed.get(MONITOR_RUNS)))
+        for what, found in LISTINGS.items():
+            look = functools.partial(_list, ports, what, listed.get(what), until, found)
+            _tried(failures, f"listing {what.replace('_', ' ')}", look)
         _tried(failures, "anchoring the records", lambda: anchor_heads(ports, listed.get(ANCHOR)))
-    ahead = number({**mapping(request.get("detail")), **request}.get("ahead_seconds")) or 0.0
-    until = now + timedelta(seconds=max(0.0, min(ahead, AHEAD_LIMIT)))
-    approvals = ports.table.approvals_due()
+    approvals = ports.table.approvals_due(APPROVALS_SEEN)
     asked = [item for item in approvals if item.due_at <= until.isoformat()]
     items = itertools.chain(asked, ports.table.due_until(until))
     repairs, left = _worked_off(ports, items, failures, began)
-    queue = list(ports.table.queue())
-    if queue:
+    oldest = ports.table.first_in_queue()
+    if oldest is not None:
         _tried(failures, "granting slots", lambda: wake(ports, change_slots(ports)))
-    LOG.info("WaitsObserved", extra=waits_observed(approvals, queue, ports.now()))
+    LOG.info("WaitsObserved", extra=waits_observed(approvals, oldest, ports.now()))
     if failures:
         raise RuntimeError(
             f"{len(failures)} piece(s) of work failed, the others were done. {'; '.join(failures)}"[:2000]
@@ -184,18 +176,18 @@ def _tried(failures: list[str], what: str, part: Callable[[], object]) -> bool:
     return True
 
 
-def waits_observed(approvals: Iterable[DueItem], queue: Sequence[Waiter], now: datetime) -> dict[str, int]:
+def waits_observed(approvals: Iterable[DueItem], oldest: Waiter | None, now: datetime) -> dict[str, int]:
     """What waits and how long, as gauges for alarms and dashboard. Pure.
 
-    An approval's wait is counted in percent of its own time, since policies set that time.
+    An approval's wait is counted in percent of its own time, since policies set that time. Where more than ``APPROVALS_SEEN`` are
+    open, those count whose next step is nearest.
     """
     asked = [item for item in approvals if item.data.get("deadline")]
-    oldest = now - datetime.fromisoformat(queue[0].since) if queue else timedelta()
+    queued = now - datetime.fromisoformat(oldest.since) if oldest else timedelta()
     return {
         "approvals_waiting": len({item.subject for item in asked}),
         "approval_wait_percent": max((_percent_waited(item, now) for item in asked), default=0),
-        "queue_length": len(queue),
-        "oldest_queued_seconds": int(oldest.total_seconds()),
+        "oldest_queued_seconds": int(queued.total_seconds()),
     }
 
 
@@ -208,84 +200,103 @@ def _percent_waited(item: DueItem, now: datetime) -> int:
 # Signals whose event was lost.
 
 
-def answered_ids(signal_ids: Iterable[str]) -> list[str]:
-    """Ids under which a signal of AWS's may have been answered: its own, and those of its rejections. Pure."""
-    known = list(signal_ids)
-    return [*known, *(rejection_id(reason, signal_id) for reason in REFUSED_FOR for signal_id in known)]
-
-
-def _note_alarms(ports: Ports, listed: dict[str, Any] | None) -> None:
-    """Note alarms that went to ALARM since the last sweep; whether that was decided is looked at when its item is due."""
-    now = ports.now()
-    known = set((listed or {}).get("seen", ()))
-    seen: set[str] = set()
-    items: list[DueItem] = []
-    for alarm in ports.alarms.in_alarm(ports.settings.alarm_name_prefix):
-        since = datetime.fromisoformat(alarm["detail"]["state"]["timestamp"])
-        identities = transition_ids(alarm["resources"][0], since)
-        # What was red long before the stack heard of any alarm is no event that was lost.
-        new = identities[0] not in known and (listed is not None or now - since <= FIRST_LISTING)
-        if identities[0] in seen or (new and (len(items) == NOTED_AT_ONCE or len(known) + len(items) >= ALARMS_KNOWN)):
-            continue
-        seen.add(identities[0])
-        if new:
-            items.append(
-                due(
-                    DueKind.RAISE,
-                    f"alarm:{alarm['detail']['alarmName']}:{identities[0]}",
-                    alarm["detail"]["alarmName"],
-                    max(now, since + GRACE),
-                    event={**alarm, "detail-type": ALARM_STATE_CHANGE},
-                    identities=answered_ids(identities),
-                    name=f"sweep-alarm-{identities[0]}",
-                    since=now.isoformat(),
-                    repair="alarm_without_decision",
-                )
-            )
-    if seen != known or listed is None:
-        ports.table.note_listed(ALARMS, {"seen": sorted(seen)}, items)
-
-
-def _note_monitor_runs(ports: Ports, listed: dict[str, Any] | None) -> None:
-    """Note monitor runs that found violations or failed since the last listing."""
-    now = ports.now()
-    since = now - FIRST_LISTING if listed is None else datetime.fromisoformat(listed["until"])
-    known = set((listed or {}).get("seen", ()))
-    found = list(ports.sagemaker.monitor_runs(since=since if listed is None else since - OVERLAP))
-    seen: set[str] = set()
-    items: list[DueItem] = []
-    complete = True
-    for run, ended_at in found:
-        job_name, identities = run.job_arn.rsplit("/", 1)[-1], job_signal_ids(run.job_arn)
-        if identities[0] in seen:
-            continue
-        if identities[0] not in known and len(items) == NOTED_AT_ONCE:
-            complete = False
+def _list(
+    ports: Ports,
+    what: str,
+    listed: dict[str, Any] | None,
+    until: datetime,
+    lost_in: Callable[[Ports, Stretch], Listing[DueItem]],
+) -> None:
+    """List what came since the last listing, and have raised what nobody heard of; what is left, the next sweep lists."""
+    settled = ports.now() - SETTLED
+    horizon = min(ports.now(), until - SETTLED)
+    worth_noting = listed is None or set(listed) != {"until"}
+    for _ in range(STRETCHES_AT_ONCE):
+        stretch = stretch_after(listed, horizon)
+        if stretch is None:
             break
-        seen.add(identities[0])
-        if identities[0] not in known:
-            items.append(
-                due(
-                    DueKind.RAISE,
-                    f"monitor:{job_name}",
-                    job_name,
-                    max(now, ended_at + GRACE),
-                    event={
-                        "source": "aws.sagemaker",
-                        "detail-type": PROCESSING_JOB_STATE_CHANGE,
-                        "time": ended_at.isoformat(),
-                        "resources": [run.job_arn],
-                        "detail": {"ProcessingJobName": job_name, "ProcessingJobStatus": "Completed"},
-                    },
-                    identities=answered_ids(identities),
-                    name=f"sweep-monitor-{identities[0]}",
-                    endpoint=run.endpoint,
-                    schedule=run.schedule,
-                    since=now.isoformat(),
-                    repair="monitor_run_without_decision",
-                )
-            )
-    if items or listed is None or (complete and now - since > OVERLAP):
-        until = now if complete else since
-        kept = sorted(seen if complete else seen | known)
-        ports.table.note_listed(MONITOR_RUNS, {"until": until.isoformat(), "seen": kept}, items)
+        lost = lost_in(ports, stretch)
+        ports.table.add_all_due(lost.found)
+        listed = noted(stretch, complete=lost.complete, settled=settled)
+        long = stretch.until - stretch.since > LISTED_AGAIN
+        worth_noting = worth_noting or long or bool(lost.found) or not lost.complete
+    if worth_noting and listed is not None:
+        ports.table.note_listed(what, listed, [])
+
+
+def _lost_alarms(ports: Ports, stretch: Stretch) -> Listing[DueItem]:
+    """Alarms that turned red and still are, of which nobody heard; another change of one is another stretch's."""
+    shown = ports.alarms.turned_red(ports.settings.alarm_name_prefix, stretch)
+    changes = [Heard.alarm(name, at.isoformat()) for name, at in sorted(shown.found, key=lambda change: change[1])]
+    unheard = _unheard(ports, changes)
+    names = [name for name, _ in shown.found if Heard.alarm(name, "").name in unheard]
+    red = ports.alarms.in_alarm(list(dict.fromkeys(names)))
+    lost = tuple(_alarm_due(ports, alarm) for alarm in red if _changed_at(alarm) <= stretch.until + SAME)
+    return Listing(lost, shown.complete)
+
+
+def _lost_monitor_runs(ports: Ports, stretch: Stretch) -> Listing[DueItem]:
+    """Monitor runs that found violations or failed, of which nobody heard."""
+    shown = ports.sagemaker.monitor_runs(stretch)
+    unheard = _unheard(ports, [Heard.job(run.job_name) for run, _ in shown.found])
+    items = [_run_due(ports, run, ended_at) for run, ended_at in shown.found if Heard.job(run.job_name).name in unheard]
+    return Listing(tuple({item.subject: item for item in items}.values()), shown.complete)
+
+
+def _unheard(ports: Ports, events: Sequence[Heard]) -> set[str]:
+    """Names of those whose last event was not heard of."""
+    heard = ports.table.heard([event.name for event in events]) if events else {}
+    last = {event.name: event for event in events}
+    return {name for name, event in last.items() if not event.same(heard.get(name))}
+
+
+def _changed_at(alarm: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(alarm["detail"]["state"]["timestamp"]).astimezone(UTC)
+
+
+def _alarm_due(ports: Ports, alarm: dict[str, Any]) -> DueItem:
+    name, since = alarm["detail"]["alarmName"], _changed_at(alarm)
+    identity = transition_id(alarm["resources"][0], since)
+    return due(
+        DueKind.RAISE,
+        f"alarm:{name}:{identity}",
+        name,
+        since + GRACE,
+        event={**alarm, "detail-type": ALARM_STATE_CHANGE},
+        identities=[],
+        heard=fields_of(Heard.alarm(name, since.isoformat())),
+        name=f"sweep-alarm-{identity}",
+        since=ports.now().isoformat(),
+        repair="alarm_without_decision",
+    )
+
+
+def _run_due(ports: Ports, run: ListedRun, ended_at: datetime) -> DueItem:
+    identity = job_signal_ids(run.job_arn)[0]
+    return due(
+        DueKind.RAISE,
+        f"monitor:{run.job_name}",
+        run.job_name,
+        ended_at.astimezone(UTC) + GRACE,
+        event={
+            "source": "aws.sagemaker",
+            "detail-type": PROCESSING_JOB_STATE_CHANGE,
+            "time": ended_at.isoformat(),
+            "resources": [run.job_arn],
+            "detail": {"ProcessingJobName": run.job_name, "ProcessingJobStatus": "Completed"},
+        },
+        identities=[],
+        heard=fields_of(Heard.job(run.job_name)),
+        name=f"sweep-monitor-{identity}",
+        endpoint=run.endpoint,
+        schedule=run.schedule,
+        since=ports.now().isoformat(),
+        repair="monitor_run_without_decision",
+    )
+
+
+LISTINGS: Final[dict[str, Callable[[Ports, Stretch], Listing[DueItem]]]] = {
+    ALARMS: _lost_alarms,
+    MONITOR_RUNS: _lost_monitor_runs,
+}
+"""What a sweep lists, and what in a stretch of it nobody heard of."""

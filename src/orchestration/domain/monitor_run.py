@@ -45,6 +45,11 @@ class ListedRun:
     schedule: str | None
     endpoint: str | None
 
+    @property
+    def job_name(self) -> str:
+        """The processing job's name."""
+        return self.job_arn.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class RunListing:

@@ -210,17 +210,23 @@ def _said_of_a_monitor(source: str | None, proven_by: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event that is no signal because it cannot be understood. ``sentence`` says what to fix."""
+    """An event that is no signal because it cannot be understood. ``sentence`` says what to fix.
+
+    ``unproven`` is as of a signal: what is said of a monitor, and SageMaker does not confirm that it ran.
+    """
 
     reason: Reason
     sentence: str
     signal_id: str
     model: str | None = None
+    unproven: bool = False
 
     @classmethod
-    def of(cls, reason: Reason, sentence: str, *fact: str | None, model: str | None = None) -> Rejection:
+    def of(
+        cls, reason: Reason, sentence: str, *fact: str | None, model: str | None = None, unproven: bool = False
+    ) -> Rejection:
         """The rejection of a fact that ``fact`` names."""
-        return cls(reason, sentence, rejection_id(reason, *fact), model)
+        return cls(reason, sentence, rejection_id(reason, *fact), model, unproven)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from orchestration.domain.contracts import (
 )
 from orchestration.domain.due import AGAIN, due
 from orchestration.domain.json_values import mapping, model_name
+from orchestration.domain.listing import Heard
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later
@@ -79,12 +80,15 @@ def raise_pending(ports: Ports, item: DueItem) -> Worked:
 def raise_signal(ports: Ports, item: DueItem) -> Worked:
     """Work off a RAISE item: start an execution for a signal whose event was lost, unless it was decided.
 
-    Its data: ``{"event", "identities", "name", "endpoint"?, "schedule"?, "since", "repair"}``; an endpoint no model of ours has is
-    foreign, and so is a schedule without an endpoint that no tag gives to one. An event that is replayed has no identities: until it
-    is judged again nobody knows which signal it is.
+    Its data: ``{"event", "identities", "heard"?, "name", "endpoint"?, "schedule"?, "since", "repair"}``; an endpoint no model of ours
+    has is foreign, and so is a schedule without an endpoint that no tag gives to one. An event that is replayed has no identities:
+    until it is judged again nobody knows which signal it is. ``heard`` is what a sweep listed and nobody had heard of.
     """
     data, now = item.data, ports.now()
     if any(ports.table.signal(identity) is not None for identity in data["identities"]):
+        return DONE
+    lost = Heard(**data["heard"]) if data.get("heard") else None
+    if lost is not None and lost.same(ports.table.heard([lost.name]).get(lost.name)):
         return DONE
     endpoint, schedule = model_name(data.get("endpoint")), model_name(data.get("schedule"))
     if endpoint is not None and model_of_endpoint(ports, endpoint) is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.domain.bake import AlarmWatch
 from orchestration.domain.contracts import ALARM_STATE_CHANGE
 from orchestration.domain.json_values import json_object, mapping
+from orchestration.domain.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_cloudwatch.literals import AlarmTypeType
 
+    from orchestration.domain.listing import Stretch
+
 BOTH_TYPES: Final[Sequence[AlarmTypeType]] = ("MetricAlarm", "CompositeAlarm")
 """Without them CloudWatch answers for metric alarms only."""
+
+
+NAMES_A_CALL: Final = 100
+"""Names that DescribeAlarms takes, and alarms that it gives."""
 
 
 class Alarms:
@@ -25,13 +32,39 @@ class Alarms:
     def __init__(self, client: CloudWatchClient) -> None:
         self._client = client
 
-    def in_alarm(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Alarms in ALARM whose name starts with ``prefix``, in the shape of the event their change sent."""
-        pages = self._client.get_paginator("describe_alarms").paginate(
-            AlarmNamePrefix=prefix, StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    def turned_red(self, prefix: str, stretch: Stretch) -> Listing[tuple[str, datetime]]:
+        """Alarms whose name starts with ``prefix`` and that went to ALARM in a stretch of time, each change with its time.
+
+        By their history, which has an end in time: a list of what is red holds what has been red for months.
+        """
+        found: list[tuple[str, datetime]] = []
+        pages = self._client.get_paginator("describe_alarm_history").paginate(
+            AlarmTypes=list(BOTH_TYPES),
+            HistoryItemType="StateUpdate",
+            StartDate=stretch.since.replace(microsecond=0),
+            EndDate=stretch.until,
+            PaginationConfig={"PageSize": 100},
         )
         for page in pages:
-            for alarm in [*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])]:
+            if page.get("NextToken") and not stretch.narrowest:
+                return Listing((), complete=False)
+            found += [
+                (item["AlarmName"], item["Timestamp"])
+                for item in page.get("AlarmHistoryItems", [])
+                if item["AlarmName"].startswith(prefix) and new_state(item.get("HistoryData")) == "ALARM"
+            ]
+        return Listing(tuple(found))
+
+    def in_alarm(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Those of these alarms that are in ALARM, in the shape of the event their change sent; a call for each hundred."""
+        for begin in range(0, len(names), NAMES_A_CALL):
+            answer = self._client.describe_alarms(
+                AlarmNames=list(names[begin : begin + NAMES_A_CALL]),
+                StateValue="ALARM",
+                AlarmTypes=list(BOTH_TYPES),
+                MaxRecords=NAMES_A_CALL,
+            )
+            for alarm in [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]:
                 yield as_event(alarm)
 
     def watch(self, names: Sequence[str], *, since: datetime) -> list[AlarmWatch]:

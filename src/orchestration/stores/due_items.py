@@ -6,21 +6,30 @@ pk                              sk                          item
 ``DUE#<0 to 7>``                ``<due>#<kind>#<subject>``  a pointer to work that is due then
 ``DUE#APPROVALS``               the same                    the next step of an approval; what a vote has people told
 ``DUE#EVENTS``                  the same                    an event that is to be raised
-``LISTED``                      ``SWEEP``                   what the last listings of a sweep showed
+``LISTED``                      ``SWEEP``                   how far each listing of a sweep came
+``HEARD#<kind>:<name>``         ``HEARD``                   that an event of AWS's was judged (expires)
 ==============================  ==========================  ===============================================
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import APPROVALS, DueItem, partitions
-from orchestration.stores.table import Table, Write
+from orchestration.domain.errors import ContentionError
+from orchestration.domain.json_values import fields_of
+from orchestration.domain.listing import Heard
+from orchestration.stores.table import WRITES_A_CALL, Table, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+
+
+EVENT_MEMORY: Final = timedelta(days=90)
+"""How long it is known that an event was heard: as long as a signal is, which is longer than a sweep ever looks back."""
 
 
 class DueItems(Table):
@@ -46,9 +55,9 @@ class DueItems(Table):
         """Every item, due or not: what waits for something, for people who look."""
         return list(self.every_item())
 
-    def approvals_due(self) -> list[DueItem]:
-        """Items of approvals that are open, of those whose decision has not reached the workflow yet, and of votes to tell."""
-        return [_item(found) for found in self._query(APPROVALS)]
+    def approvals_due(self, limit: int) -> list[DueItem]:
+        """The next items of approvals that are open, of those whose decision has not reached the workflow yet, and of votes to tell."""
+        return [_item(found) for found in self._query(APPROVALS, limit=limit)]
 
     def add_due(self, item: DueItem) -> None:
         """Write an item by itself: where it comes before its fact, an extra one is harmless."""
@@ -65,8 +74,18 @@ class DueItems(Table):
         else:
             self._transact([self.due_write(moved), self._delete(item.partition, item.sort_key, "attribute_exists(pk)")])
 
+    def add_all_due(self, items: Sequence[DueItem]) -> None:
+        """``add_due`` of many, a call for each hundred.
+
+        Raises:
+            ContentionError: somebody else wrote at the same moment; those that were not written, the caller writes again.
+        """
+        for begin in range(0, len(items), WRITES_A_CALL):
+            if self._transact([self.due_write(item) for item in items[begin : begin + WRITES_A_CALL]]) is not None:
+                raise ContentionError("What is due was written by somebody else at the same moment. Try again.")
+
     def listed(self) -> dict[str, Any]:
-        """What the last listings of a sweep showed, by what was listed; empty before the first."""
+        """How far each listing of a sweep came, by what is listed; empty before the first."""
         item = self._get("LISTED", "SWEEP") or {}
         return {name: value for name, value in item.items() if name not in {"pk", "sk"}}
 
@@ -78,6 +97,17 @@ class DueItems(Table):
         """
         put = self._update("LISTED", "SWEEP", f"SET #{what} = :shown", None, {":shown": shown}, [what])
         self._once(put, [self.due_write(item) for item in items])
+
+    def heard(self, names: Sequence[str]) -> dict[str, Heard]:
+        """What was heard of these names, by name; a read for each hundred."""
+        found = self._get_all([(f"HEARD#{name}", "HEARD") for name in dict.fromkeys(names)])
+        return {item["name"]: Heard(item["name"], item["at"]) for item in found}
+
+    def heard_write(self, heard: Heard, *, at: datetime) -> Write:
+        """The write that an event was heard, for the transaction with what was made of it."""
+        expires_at = int((at + EVENT_MEMORY).timestamp())
+        key = {"pk": f"HEARD#{heard.name}", "sk": "HEARD"}
+        return self._put({**key, **fields_of(heard), "expires_at": expires_at})
 
     def due_write(self, item: DueItem) -> Write:
         """The write of an item, for a transaction with the fact it follows."""

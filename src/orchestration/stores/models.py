@@ -270,8 +270,8 @@ class Models(Chains):
 
     # Executions that decided nothing.
 
-    def note_ignored(self, ignored: IgnoredEvent) -> bool:
-        """Remember an event that says nothing about any model. False when it was noted before.
+    def note_ignored(self, ignored: IgnoredEvent, writes: Sequence[Write] = ()) -> bool:
+        """Remember an event that says nothing about any model, with what follows. False when it was noted before.
 
         Raises:
             ContentionError: see ``_once``.
@@ -284,7 +284,7 @@ class Models(Chains):
             for name in sorted(lists)
         ]
         item = {"pk": f"RUN#{ignored.run_id}", "sk": "IGNORED", **row}
-        return self._once(self._put(item, "attribute_not_exists(pk)"), lines)
+        return self._once(self._put(item, "attribute_not_exists(pk)"), [*lines, *writes])
 
     def ignored_event(self, run_id: str) -> IgnoredEvent | None:
         """The event that an execution ignored, if it ignored one."""

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.fence import EndpointSight
 from orchestration.domain.jobs import Job, Use, processed, trained
+from orchestration.domain.listing import NARROWEST, Listing
 from orchestration.domain.monitor_run import RUNS_LOOKED_AT, ListedRun, RunListing, StepListing, listed_step
 from orchestration.domain.serving import Champion, model_names
 from orchestration.stores.service_errors import Meaning, meaning, transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from types_boto3_sagemaker import SageMakerClient
+
+    from orchestration.domain.listing import Stretch
 
 
 class SageMaker:
@@ -44,16 +48,33 @@ class SageMaker:
         """DescribePipelineExecution."""
         return _found(lambda: self._client.describe_pipeline_execution(PipelineExecutionArn=arn))
 
-    def monitor_runs(self, *, since: datetime) -> Iterator[tuple[ListedRun, datetime]]:
-        """Monitor runs that found violations or failed since ``since``, each with its end."""
+    def monitor_runs(self, stretch: Stretch) -> Listing[tuple[ListedRun, datetime]]:
+        """Monitor runs that found violations or failed in a stretch of time, each with its end.
+
+        Raises:
+            OrchestrationError: SageMaker gives what was not asked for. Its reference says of both limits the opposite of their names;
+                taken at its word, a sweep would never find anything and say nothing.
+        """
+        found: list[tuple[ListedRun, datetime]] = []
+        # Whether its limits count themselves, AWS does not say: a run on one is listed twice rather than never.
+        after, before = stretch.since - NARROWEST, stretch.until + NARROWEST
         for status in ("CompletedWithViolations", "Failed"):
             pages = self._client.get_paginator("list_monitoring_executions").paginate(
-                StatusEquals=status, LastModifiedTimeAfter=since, PaginationConfig={"PageSize": 100}
+                StatusEquals=status,
+                LastModifiedTimeAfter=after,
+                LastModifiedTimeBefore=before,
+                PaginationConfig={"PageSize": 100},
             )
             for page in pages:
-                for run in page["MonitoringExecutionSummaries"]:
-                    if run.get("ProcessingJobArn"):
-                        yield _listed_run(run), run["LastModifiedTime"]
+                runs = page["MonitoringExecutionSummaries"]
+                if page.get("NextToken") and not stretch.narrowest:
+                    return Listing((), complete=False)
+                if not all(after <= run["LastModifiedTime"] <= before for run in runs):
+                    raise OrchestrationError(
+                        f"ListMonitoringExecutions gave runs that were not modified from {after} to {before}."
+                    )
+                found += [(_listed_run(run), run["LastModifiedTime"]) for run in runs if run.get("ProcessingJobArn")]
+        return Listing(tuple(found))
 
     def monitor_run(self, schedule: str, endpoint: str | None, job_arn: str) -> RunListing:
         """The run of a schedule that was this job, by ListMonitoringExecutions, whatever its status.

@@ -7,7 +7,7 @@ modules beside this one say: ``models``, ``runs``, ``waits``, ``slots``, ``contr
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 Write = dict[str, Any]
 """One item of TransactWriteItems."""
+
+KEYS_A_CALL: Final = 100
+"""Keys that BatchGetItem takes."""
+
+WRITES_A_CALL: Final = 100
+"""Items that TransactWriteItems takes."""
 
 CONFLICTS = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 """Two writes of one item at once; the service asks the loser to come again. Single writes meet it too."""
@@ -39,12 +45,26 @@ class Table:
         answer = self._client.get_item(TableName=self._name, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
+    def _get_all(self, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Those items that are there, in any order; a call for each hundred keys."""
+        found: list[dict[str, Any]] = []
+        for begin in range(0, len(keys), KEYS_A_CALL):
+            part = [to_item({"pk": pk, "sk": sk}) for pk, sk in keys[begin : begin + KEYS_A_CALL]]
+            asked: Any = {self._name: {"Keys": part, "ConsistentRead": True}}
+            while asked:
+                # DynamoDB raises where it can give none of them, so each answer leaves fewer.
+                answer = self._client.batch_get_item(RequestItems=asked)
+                found += map(from_item, answer.get("Responses", {}).get(self._name, []))
+                asked = answer.get("UnprocessedKeys")
+        return found
+
     def _query(
         self,
         pk: str,
         prefix: str = "",
         *,
         until: str | None = None,
+        after: str | None = None,
         newest_first: bool = False,
         limit: int | None = None,
         only: Sequence[str] = (),
@@ -55,6 +75,7 @@ class Table:
             pk: the partition.
             prefix: beginning of the sort keys; empty for all.
             until: instead of a prefix, the last sort key wanted.
+            after: instead of a prefix, the last sort key that is not wanted any more.
             newest_first: from the end.
             limit: at most so many, in one call.
             only: attributes to read; all when empty.
@@ -62,6 +83,8 @@ class Table:
         condition, values = "pk = :pk", {":pk": pk}
         if until is not None:
             condition, values = "pk = :pk AND sk <= :until", {":pk": pk, ":until": until}
+        elif after is not None:
+            condition, values = "pk = :pk AND sk > :after", {":pk": pk, ":after": after}
         elif prefix:
             condition, values = "pk = :pk AND begins_with(sk, :prefix)", {":pk": pk, ":prefix": prefix}
         arguments: dict[str, Any] = {

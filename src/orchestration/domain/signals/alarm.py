@@ -79,13 +79,9 @@ def from_event(
     )
 
 
-def transition_ids(arn: str, at: datetime) -> tuple[str, ...]:
-    """Ids a change of an alarm may have got: that of its second first, then of the seconds beside it.
-
-    The event's time and the one DescribeAlarms gives are not documented to be equal to the millisecond.
-    """
-    second = int(at.timestamp())
-    return tuple(identify("alarm", arn, str(second + offset)) for offset in (0, -1, 1))
+def transition_id(arn: str, at: datetime) -> str:
+    """The id of a change of an alarm: the alarm and the second."""
+    return identify("alarm", arn, str(int(at.timestamp())))
 
 
 def _identity(arn: str, state: dict[str, Any], event: dict[str, Any], run_id: str) -> str:
@@ -96,7 +92,7 @@ def _identity(arn: str, state: dict[str, Any], event: dict[str, Any], run_id: st
     """
     told = text(state.get("timestamp"), 60) or text(event.get("time"), 60)
     try:
-        return transition_ids(arn, datetime.fromisoformat(told or ""))[0]
+        return transition_id(arn, datetime.fromisoformat(told or ""))
     except (ValueError, OverflowError):
         return identify("alarm", arn, told or text(event.get("id")) or run_id)
 

@@ -144,7 +144,9 @@ class _Run:
     def unreadable(self, sentence: str) -> Rejection:
         """That nobody can tell what the run found."""
         found = _signal_id(self.known_as, COMPLETED, proven=self.proven)
-        return Rejection.of(Reason.VIOLATIONS_UNREADABLE, sentence, found, model=self.of.model)
+        return Rejection.of(
+            Reason.VIOLATIONS_UNREADABLE, sentence, found, model=self.of.model, unproven=not self.proven
+        )
 
 
 def from_event(
