@@ -82,13 +82,13 @@ def test_one_stretch_ends_where_the_next_begins() -> None:
 def test_a_stretch_that_holds_too_much_is_shortened_until_it_is_a_second_and_grows_again() -> None:
     settled = NOON + timedelta(hours=1)
     seconds = []
-    listed: dict[str, Any] = {"until": NOON.isoformat(), "seconds": 8.0}
+    listed: dict[str, Any] = {"until": NOON.isoformat(), "seconds": 4.0}
     for complete in (False, False, False, True, True):
         stretch = stretch_after(listed, settled)
         assert stretch is not None
         seconds.append((stretch.until - stretch.since).total_seconds())
         listed = noted(stretch, complete=complete, settled=settled)
-    assert seconds == [8, 2, 1, 1, 4]
+    assert seconds == [4, 2, 1, 1, 2]
     assert Stretch(NOON, NOON + NARROWEST).narrowest
     assert not Stretch(NOON, NOON + 2 * NARROWEST).narrowest
 

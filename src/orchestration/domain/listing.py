@@ -1,7 +1,7 @@
 """What a sweep lists of what AWS tells by events, and what of that was heard. Pure.
 
 Events are best effort, so a sweep lists what ended or turned red in a stretch of time and looks for what nobody heard of. All that
-it remembers is where the last stretch ended. A stretch that holds more than one call lists is taken again, shorter: so
+it remembers is where the last stretch ended. A stretch that holds more than one call lists is taken again, half as long: so
 a sweep makes the same few calls whatever else the account runs, and nothing is passed over.
 """
 
@@ -29,9 +29,6 @@ FIRST: Final = timedelta(days=2)
 
 NARROWEST: Final = timedelta(seconds=1)
 """A stretch as short as this is listed to its end, however many calls that takes."""
-
-NARROWER: Final = 4
-"""So many times as short is a stretch after one that held too much, and as long after one that did not, while there is more to list."""
 
 LISTED_AGAIN: Final = timedelta(hours=1)
 """Where nothing is found, the next sweep lists the same stretch and what came since, which is no call more; until it is this long."""
@@ -90,9 +87,9 @@ def noted(stretch: Stretch, *, complete: bool, settled: datetime) -> dict[str, A
     """
     seconds = (stretch.until - stretch.since).total_seconds()
     if not complete:
-        return {"until": stretch.since.isoformat(), "seconds": max(seconds / NARROWER, NARROWEST.total_seconds())}
+        return {"until": stretch.since.isoformat(), "seconds": max(seconds / 2, NARROWEST.total_seconds())}
     until = {"until": min(stretch.until, max(settled, stretch.since)).isoformat()}
-    return until if stretch.until >= settled else {**until, "seconds": seconds * NARROWER}
+    return until if stretch.until >= settled else {**until, "seconds": seconds * 2}
 
 
 @dataclass(frozen=True, slots=True)
