@@ -296,7 +296,8 @@ class Outside:
         ended = self.now() - timedelta(hours=1)
         run = {"ProcessingJobArn": arn("processing-job", LOST_JOB), "LastModifiedTime": ended}
         # Twice, as on two pages of a list that grew between them.
-        listed = [] if self.quiet or asked["StatusEquals"] != "Failed" else [run, run]
+        within = asked["LastModifiedTimeAfter"] < ended < asked["LastModifiedTimeBefore"]
+        listed = [] if self.quiet or asked["StatusEquals"] != "Failed" or not within else [run, run]
         return {"MonitoringExecutionSummaries": listed}
 
     # CloudWatch.
@@ -314,14 +315,17 @@ class Outside:
             "Namespace": "Models",
             "Dimensions": [{"Name": "Model", "Value": "fraud"}],
         }
-        names = asked.get("AlarmNames")
-        if names is None:
-            return {"MetricAlarms": [] if self.quiet else [alarm, alarm], "CompositeAlarms": []}
-        watched = [{**alarm, "AlarmName": name, "StateValue": self.alarm_state} for name in names]
-        return {"MetricAlarms": watched, "CompositeAlarms": []}
+        watched = [{**alarm, "AlarmName": name, "StateValue": self.alarm_state} for name in asked["AlarmNames"]]
+        return {"MetricAlarms": [alarm] if asked.get("StateValue") else watched, "CompositeAlarms": []}
 
-    def _describe_alarm_history(self, _asked: dict[str, Any]) -> dict[str, Any]:
-        return {"AlarmHistoryItems": []}
+    def _describe_alarm_history(self, asked: dict[str, Any]) -> dict[str, Any]:
+        change = {
+            "AlarmName": "drift/fraud/auc",
+            "Timestamp": self.now() - timedelta(hours=1),
+            "HistoryData": json.dumps({"newState": {"stateValue": "ALARM"}}),
+        }
+        # Twice, as on two pages.
+        return {"AlarmHistoryItems": [] if self.quiet or "AlarmName" in asked else [change, change]}
 
     # Step Functions.
 

@@ -18,8 +18,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestration.stores.table import KEYS_A_CALL
-
 Item = dict[str, Any]
 Key = tuple[str, str]
 
@@ -55,7 +53,7 @@ class MemoryDynamoDB:
     """One table, whatever it is called.
 
     ``about`` are the keys of the call that is heard of; ``between``, where it is given, hears of each transaction between its
-    begin and its commit. ``commits`` counts the writes of the table, ``written`` has the number of each key's last one, and
+    begin and its commit. ``commits`` counts the writes of the table, ``read`` the bytes of what was read, ``written`` has the number of each key's last one, and
     ``conflicts`` counts the writes that met another.
     """
 
@@ -65,7 +63,7 @@ class MemoryDynamoDB:
         self.items: dict[Key, Item] = {}
         self.about: Sequence[Key] = ()
         self.between: Enter | None = None
-        self.commits = self.conflicts = 0
+        self.commits = self.conflicts = self.read = 0
         self.written: dict[Key, int] = {}
         self._ongoing: Counter[Key] = Counter()
         self._enter = enter
@@ -92,20 +90,17 @@ class MemoryDynamoDB:
         self._enter("GetItem")
         _refuse_old_looks(request)
         item = self.items.get(_key(Key))
+        self.read += size(item or {})
         return {"Item": dict(item)} if item is not None else {}
 
-    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - boto3's names
-        ((table, asked),) = RequestItems.items()
-        keys = [_key(key) for key in asked["Keys"]]
-        if not 0 < len(keys) <= KEYS_A_CALL or len(set(keys)) < len(keys):
-            raise _error("ValidationException", "Too many items requested, none or one twice", "BatchGetItem")
-        self.about = tuple(keys)
-        self._enter("BatchGetItem")
-        _refuse_old_looks(asked)
-        return {"Responses": {table: [dict(self.items[key]) for key in keys if key in self.items]}}
-
     def transact_get_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self.about = [_key(step["Get"]["Key"]) for step in TransactItems]
         self._enter("TransactGetItems")
+        if not 0 < len(self.about) <= 100 or len(set(self.about)) < len(self.about):
+            raise _error("ValidationException", "None, more than 100, or one item twice", "TransactGetItems")
+        met = [self._ongoing[key] > 0 for key in self.about]
+        if any(met):
+            raise _canceled([{"Code": "TransactionConflict" if conflict else "None"} for conflict in met])
         found = [self.items.get(_key(step["Get"]["Key"])) for step in TransactItems]
         return {"Responses": [{} if item is None else {"Item": dict(item)} for item in found]}
 
@@ -130,6 +125,7 @@ class MemoryDynamoDB:
             keys.reverse()
         names = request.get("ExpressionAttributeNames", {})
         wanted = [names[part] for part in request.get("ProjectionExpression", "").split(", ") if part]
+        self.read += sum(size(self.items[key]) for key in keys[: request.get("Limit")])
         return {
             "Items": [
                 {name: value for name, value in self.items[key].items() if not wanted or name in wanted}

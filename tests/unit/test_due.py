@@ -552,7 +552,7 @@ def test_an_alarm_that_was_decided_is_not_looked_at_again(world: World) -> None:
     swept(world, minutes=10)
     assert world.executions.started == {}
     assert world.due(DueKind.RAISE) == []
-    assert Counter(world.outside.calls)["BatchGetItem"] == 1
+    assert Counter(world.outside.calls)["TransactGetItems"] == 1
     assert "DescribeAlarms" not in world.outside.calls
 
 

@@ -18,6 +18,7 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
+from orchestration.domain.listing import FIRST, Heard
 from orchestration.domain.promotion import RegistryPlan
 from orchestration.domain.slots import SlotLedger, Waiter, grant
 from orchestration.domain.stored_model import StoredModel
@@ -25,9 +26,11 @@ from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.answering import settled
+from orchestration.stores.due_items import EVENT_MEMORY
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import Commit, SeenSignal
 from orchestration.stores.runs import StatusRow, StoredRun
+from orchestration.stores.slots import NEAR
 from orchestration.stores.table import Write, from_item, to_item
 from tests.unit.fakes import NOON, World, execution_arn
 
@@ -381,6 +384,21 @@ def test_nobody_is_granted_a_slot_who_has_left_the_queue(table: HistoryTable) ->
     assert table.slots() == SlotLedger()
 
 
+@pytest.mark.parametrize("waiting", [NEAR - 1, NEAR, NEAR + 1, 3 * NEAR])
+def test_the_queue_is_whole_and_in_its_order_however_it_is_read(waiting: int, table: HistoryTable) -> None:
+    waiters = [Waiter(f"run-{number}", "churn", f"t-{number:03}") for number in range(waiting)]
+    table.add_all_due([])
+    for waiter in waiters:
+        table._write(table.queue_write(waiter))
+    assert list(table.queue()) == waiters
+    assert table.first_in_queue() == waiters[0]
+    assert table.last_in_queue() == waiters[-1]
+
+
+def test_nobody_is_first_in_an_empty_queue(table: HistoryTable) -> None:
+    assert (table.first_in_queue(), list(table.queue())) == (None, [])
+
+
 # Waits.
 
 
@@ -480,6 +498,65 @@ def test_due_items_come_by_time_from_every_partition_and_move_and_go(table: Hist
     assert moved in table.due_items()
     assert replace(items[2], attempts=4) in table.due_items()
     assert all(item.subject != items[0].subject for item in table.due_items())
+
+
+def test_many_items_are_written_a_hundred_at_a_time_and_again_without_a_trace(world: World) -> None:
+    items = [due(DueKind.LOOK, f"run-{number}:slot", "churn", NOON) for number in range(201)]
+    for _ in range(2):
+        world.outside.live()
+        world.table.add_all_due(items)
+        assert len(world.outside.calls) == 3
+    found = world.table.due_items()
+    assert sorted(found, key=lambda item: item.subject) == sorted(items, key=lambda item: item.subject)
+
+
+def test_many_items_of_which_one_is_being_written_are_written_again_by_who_asked(world: World) -> None:
+    world.database.conflict_at(1)
+    with pytest.raises(ContentionError):
+        world.table.add_all_due([LOOK])
+    world.table.add_all_due([LOOK])
+    assert world.table.due_items() == [LOOK]
+
+
+def test_what_was_heard_is_found_by_its_names(table: HistoryTable) -> None:
+    heard = [Heard.alarm("drift/a#b", "t"), Heard.job("monitor-1")]
+    for each in heard:
+        table._write(table.heard_write(each, at=NOON))
+    names = ["job:monitor-1", "job:monitor-2", "alarm:drift/a#b"]
+    assert table.heard([*names, *names]) == {each.name: each for each in heard}
+    assert table.heard([]) == {}
+    again = Heard.alarm("drift/a#b", "t2")
+    table._write(table.heard_write(again, at=NOON))
+    assert table.heard([again.name]) == {again.name: again}
+
+
+def test_what_was_heard_of_many_names_is_asked_for_a_hundred_at_a_time(world: World) -> None:
+    world.table._write(world.table.heard_write(Heard.job("150"), at=NOON))
+    world.outside.live()
+    assert world.table.heard([f"job:{number}" for number in range(201)]) == {"job:150": Heard.job("150")}
+    assert world.outside.calls == ["TransactGetItems"] * 3
+
+
+def test_what_is_just_being_heard_is_asked_for_again(world: World) -> None:
+    heard = Heard.job("monitor-1")
+    found: list[Any] = []
+
+    def meanwhile(_: str) -> None:
+        with pytest.raises(ContentionError):
+            world.table.heard([heard.name])
+        found.append(world.table.heard(["job:other"]))
+
+    world.database.between = meanwhile
+    world.table._transact([world.table.heard_write(heard, at=NOON)])
+    assert (found, world.table.heard([heard.name])) == ([{}], {heard.name: heard})
+
+
+def test_what_was_heard_is_forgotten_after_it_could_be_listed(table: HistoryTable, dynamodb: Any) -> None:
+    table._write(table.heard_write(Heard.job("monitor-1"), at=NOON))
+    key = {"pk": {"S": "HEARD#job:monitor-1"}, "sk": {"S": "HEARD"}}
+    item = dynamodb.get_item(TableName="history", Key=key)["Item"]
+    assert int(item["expires_at"]["N"]) == int((NOON + timedelta(days=90)).timestamp())
+    assert EVENT_MEMORY > FIRST
 
 
 def test_how_far_a_listing_came_is_remembered_with_what_follows(table: HistoryTable) -> None:

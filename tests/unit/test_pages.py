@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from orchestration.domain.errors import OrchestrationError
-from orchestration.domain.listing import Heard, Listing, Stretch
+from orchestration.domain.listing import Listing, Stretch
 from orchestration.domain.monitor_run import ListedRun, ListedStep, RunListing, StepListing
 from orchestration.stores.alarms_cloudwatch import Alarms
 from orchestration.stores.history_table import HistoryTable
@@ -226,7 +226,9 @@ def history_of(stretch: Stretch) -> dict[str, Any]:
 def test_alarms_that_turned_red_are_those_of_the_prefix_and_of_every_page_of_the_shortest_stretch(
     complete: bool, service: Service
 ) -> None:
-    first = {"AlarmHistoryItems": [change("drift/a"), change("drift/b", "OK"), change("other"), change("drift/a")]}
+    first: dict[str, Any] = {
+        "AlarmHistoryItems": [change("drift/a"), change("drift/b", "OK"), change("other"), change("drift/a")]
+    }
     if complete:
         stretch = Stretch(SHORT.since.replace(microsecond=5), NOON)
         pages = [first, {"AlarmHistoryItems": [change("drift/c")]}]
@@ -294,26 +296,3 @@ def test_every_page_of_a_partition_is_read(service: Service) -> None:
     stub.add_response("query", {"Items": items[1:]}, {**asked, "ExclusiveStartKey": key})
     runs = HistoryTable(service.client, "history").active_runs()
     assert [run["run_id"] for run in runs] == ["1", "2"]
-
-
-@pytest.mark.parametrize("service", ["dynamodb"], indirect=True)
-def test_what_dynamodb_leaves_of_many_keys_is_asked_for_again_and_no_key_twice(service: Service) -> None:
-    names = [f"job:{number}" for number in range(101)]
-    keys = [to_item({"pk": f"HEARD#{name}", "sk": "HEARD"}) for name in names]
-
-    def asked(*wanted: Any) -> dict[str, Any]:
-        return {"table": {"Keys": list(wanted), "ConsistentRead": True}}
-
-    def given(*numbers: int) -> dict[str, Any]:
-        items = [{**keys[number], **to_item({"name": names[number], "at": ""})} for number in numbers]
-        return {"Responses": {"table": items}}
-
-    for answer, wanted in (
-        ({**given(0), "UnprocessedKeys": asked(keys[98], keys[99])}, asked(*keys[:100])),
-        ({**given(98), "UnprocessedKeys": asked(keys[99])}, asked(keys[98], keys[99])),
-        ({**given(99), "UnprocessedKeys": {}}, asked(keys[99])),
-        (given(), asked(keys[100])),
-    ):
-        service.answers("batch_get_item", answer, asked={"RequestItems": wanted}, token="no")
-    found = HistoryTable(service.client, "table").heard([*names, *names])
-    assert found == {names[number]: Heard.job(str(number)) for number in (0, 98, 99)}

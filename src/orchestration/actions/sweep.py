@@ -29,7 +29,7 @@ from orchestration.steps.due_work import Worked, put_off, work_off
 from orchestration.steps.earlier_release import take_over
 from orchestration.steps.keeping import REMOVED, remove_old
 from orchestration.steps.looking import look, wake
-from orchestration.steps.pending import raise_pending, raise_signal
+from orchestration.steps.pending import heard_by_now, raise_pending, raise_signal
 from orchestration.steps.silence import TOLD, see_silence
 from orchestration.steps.switches import switch_changed
 from orchestration.steps.telling import tell
@@ -245,8 +245,8 @@ def _lost_monitor_runs(ports: Ports, stretch: Stretch) -> Listing[DueItem]:
 
 def _unheard(ports: Ports, events: Sequence[Heard]) -> set[str]:
     """Names of those whose last event was not heard of."""
-    heard = ports.table.heard([event.name for event in events]) if events else {}
     last = {event.name: event for event in events}
+    heard = heard_by_now(ports, list(last))
     return {name for name, event in last.items() if not event.same(heard.get(name))}
 
 

@@ -23,8 +23,11 @@ from orchestration.domain.records import sha256
 from orchestration.domain.switches import switch_over
 from orchestration.steps.due_work import DONE, Worked, later
 from orchestration.steps.policies import effective_policy, model_of_endpoint, model_of_schedule
+from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestration.domain.due import DueItem
     from orchestration.ports import Ports
 
@@ -88,7 +91,7 @@ def raise_signal(ports: Ports, item: DueItem) -> Worked:
     if any(ports.table.signal(identity) is not None for identity in data["identities"]):
         return DONE
     lost = Heard(**data["heard"]) if data.get("heard") else None
-    if lost is not None and lost.same(ports.table.heard([lost.name]).get(lost.name)):
+    if lost is not None and lost.same(heard_by_now(ports, [lost.name]).get(lost.name)):
         return DONE
     endpoint, schedule = model_name(data.get("endpoint")), model_name(data.get("schedule"))
     if endpoint is not None and model_of_endpoint(ports, endpoint) is None:
@@ -99,6 +102,15 @@ def raise_signal(ports: Ports, item: DueItem) -> Worked:
         LOG.error("SignalGivenUp", extra={"subject": item.subject})
         return DONE
     return start(ports, item, data["name"], data["event"], int(data.get("tries", 0)), str(data["repair"]))
+
+
+def heard_by_now(ports: Ports, names: Sequence[str]) -> dict[str, Heard]:
+    """What was heard of these names, by name.
+
+    Raises:
+        ContentionError: something was being heard of one whenever that was read.
+    """
+    return against_rivals(ports, lambda: ports.table.heard(names), "What was heard")
 
 
 def start(ports: Ports, item: DueItem, name: str, event: dict[str, Any], tries: int, repair: str) -> Worked:

@@ -21,7 +21,7 @@ from orchestration.domain.due import APPROVALS, DueItem, partitions
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.json_values import fields_of
 from orchestration.domain.listing import Heard
-from orchestration.stores.table import WRITES_A_CALL, Table, Write
+from orchestration.stores.table import ITEMS_A_CALL, Table, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,8 +80,8 @@ class DueItems(Table):
         Raises:
             ContentionError: somebody else wrote at the same moment; those that were not written, the caller writes again.
         """
-        for begin in range(0, len(items), WRITES_A_CALL):
-            if self._transact([self.due_write(item) for item in items[begin : begin + WRITES_A_CALL]]) is not None:
+        for begin in range(0, len(items), ITEMS_A_CALL):
+            if self._transact([self.due_write(item) for item in items[begin : begin + ITEMS_A_CALL]]) is not None:
                 raise ContentionError("What is due was written by somebody else at the same moment. Try again.")
 
     def listed(self) -> dict[str, Any]:
@@ -99,7 +99,11 @@ class DueItems(Table):
         self._once(put, [self.due_write(item) for item in items])
 
     def heard(self, names: Sequence[str]) -> dict[str, Heard]:
-        """What was heard of these names, by name; a read for each hundred."""
+        """What was heard of these names, by name; a read for each hundred.
+
+        Raises:
+            ContentionError: something is just being heard of one.
+        """
         found = self._get_all([(f"HEARD#{name}", "HEARD") for name in dict.fromkeys(names)])
         return {item["name"]: Heard(item["name"], item["at"]) for item in found}
 

@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 Write = dict[str, Any]
 """One item of TransactWriteItems."""
 
-KEYS_A_CALL: Final = 100
-"""Keys that BatchGetItem takes."""
-
-WRITES_A_CALL: Final = 100
-"""Items that TransactWriteItems takes."""
+ITEMS_A_CALL: Final = 100
+"""Items that a transaction takes."""
 
 CONFLICTS = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 """Two writes of one item at once; the service asks the loser to come again. Single writes meet it too."""
@@ -46,16 +43,25 @@ class Table:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _get_all(self, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Those items that are there, in any order; a call for each hundred keys."""
+        """Those items of these keys that are there, a call for each hundred. By TransactGetItems, which GetItem grants.
+
+        Raises:
+            ContentionError: one of them is just being written.
+        """
         found: list[dict[str, Any]] = []
-        for begin in range(0, len(keys), KEYS_A_CALL):
-            part = [to_item({"pk": pk, "sk": sk}) for pk, sk in keys[begin : begin + KEYS_A_CALL]]
-            asked: Any = {self._name: {"Keys": part, "ConsistentRead": True}}
-            while asked:
-                # DynamoDB raises where it can give none of them, so each answer leaves fewer.
-                answer = self._client.batch_get_item(RequestItems=asked)
-                found += map(from_item, answer.get("Responses", {}).get(self._name, []))
-                asked = answer.get("UnprocessedKeys")
+        for begin in range(0, len(keys), ITEMS_A_CALL):
+            part = keys[begin : begin + ITEMS_A_CALL]
+            gets = [{"Get": {"TableName": self._name, "Key": to_item({"pk": pk, "sk": sk})}} for pk, sk in part]
+            try:
+                answer = self._client.transact_get_items(TransactItems=gets)  # type: ignore[arg-type] # built above
+            except self._client.exceptions.TransactionCanceledException as error:
+                if any(
+                    reason.get("Code") == "TransactionConflict"
+                    for reason in error.response.get("CancellationReasons", [])
+                ):
+                    raise ContentionError("What was read is just being written. Try again.") from error
+                raise
+            found += [from_item(item["Item"]) for item in answer["Responses"] if "Item" in item]
         return found
 
     def _query(
