@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -90,8 +89,8 @@ def reading_ports(stack: Stack) -> Ports:
         now=lambda: datetime.now(UTC),
         pause=lambda _: None,
         nonce=lambda: secrets.token_urlsafe(32),
-        callers=Callers(boto3.Session(), Config()),
-        letters=DeadLetters(lambda: reading_client(stack, "sqs"), ""),
+        callers=Callers(reading_client(stack, "sts")),
+        letters=DeadLetters(reading_client(stack, "sqs"), ""),
     )
 
 

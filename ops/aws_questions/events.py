@@ -392,7 +392,7 @@ def caller_proof(account: Account) -> Answer:
         sts=str(sts.endpoint_url).replace("//sts.amazonaws.com", f"//sts.{account.region}.amazonaws.com"),
         machine_arn=machine,
     )
-    callers = Callers(account.session, None)  # type: ignore[arg-type] # no settings: boto3's own
+    callers = Callers(account.client("sts"))
     right = callers.arn_of(signed["proof"], binding(request, machine))
     wrong = callers.arn_of(signed["proof"], binding({"action": "another"}, machine))
     return Answer(

@@ -38,7 +38,6 @@ from orchestration.steps.approvals import (
     approval_of,
     approval_of_nonce,
     decide,
-    decide_request,
 )
 from orchestration.steps.callers import person_who_may_ask
 
@@ -127,7 +126,9 @@ def _composed() -> ApprovalPorts:
 def run_action(event: Any, ports: ApprovalPorts) -> dict[str, Any]:
     """Route a decision from the terminal; the part of the entry point that needs no environment."""
     request = mapping(event)
-    return dispatch(str(request.get("action")), {"decide": decide_request}, request, ports)
+    return dispatch(
+        str(request.get("action")), {"decide": "orchestration.steps.approvals:decide_request"}, request, ports
+    )
 
 
 def answer(event: Any, ports: ApprovalPorts) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import secrets
@@ -9,34 +10,47 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session
 
 from orchestration.ports import ApprovalPorts, HandPorts, OperatorPorts, Ports
 from orchestration.settings import ApprovalSettings, Settings
-from orchestration.stores.alarms_cloudwatch import Alarms
-from orchestration.stores.bucket_s3 import AutomationBucket, RecordLock
-from orchestration.stores.callers_sts import Callers
-from orchestration.stores.channels_sns import Channels
-from orchestration.stores.dead_letters_sqs import DeadLetters
-from orchestration.stores.executions_stepfunctions import Executions
-from orchestration.stores.history_table import HistoryTable
-from orchestration.stores.sagemaker_changes import SageMakerChanges
-from orchestration.stores.sagemaker_reading import SageMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from types_boto3_sqs import SQSClient
+    from orchestration.stores.alarms_cloudwatch import Alarms
+    from orchestration.stores.bucket_s3 import AutomationBucket
+    from orchestration.stores.callers_sts import Callers
+    from orchestration.stores.channels_sns import Channels
+    from orchestration.stores.dead_letters_sqs import DeadLetters
+    from orchestration.stores.executions_stepfunctions import Executions
+    from orchestration.stores.history_table import HistoryTable
+    from orchestration.stores.sagemaker_changes import SageMakerChanges
+    from orchestration.stores.sagemaker_reading import SageMaker
+
+
+class FirstUse:
+    """A store with its client, made when it is first asked for something.
+
+    Most calls of a function need two or three of its stores; a client costs 4 to 40 ms of a start, and a store's imports as much.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = functools.cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the store has under that name."""
+        return getattr(self._make(), name)
 
 
 def compose(environ: Mapping[str, str] = os.environ) -> Ports:
-    """Build what OrchestrationFunction has. One session for all clients: a second one costs a third of the start-up.
+    """Build what OrchestrationFunction has.
 
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return Ports(**_ports(Settings.from_env(environ), boto3.Session()))
+    return Ports(**_ports(Settings.from_env(environ), Session()))
 
 
 def compose_hand(environ: Mapping[str, str] = os.environ) -> HandPorts:
@@ -45,8 +59,8 @@ def compose_hand(environ: Mapping[str, str] = os.environ) -> HandPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    session = boto3.Session()
-    changes = SageMakerChanges(session.client("sagemaker", config=_config()))
+    session = Session()
+    changes: Any = FirstUse(lambda: _changes(session))
     return HandPorts(**_ports(Settings.from_env(environ), session), changes=changes)
 
 
@@ -56,7 +70,7 @@ def compose_approval(environ: Mapping[str, str] = os.environ) -> ApprovalPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return ApprovalPorts(**_approval_ports(ApprovalSettings.from_env(environ), boto3.Session()))
+    return ApprovalPorts(**_approval_ports(ApprovalSettings.from_env(environ), Session()))
 
 
 def compose_operator(environ: Mapping[str, str] = os.environ) -> OperatorPorts:
@@ -65,47 +79,101 @@ def compose_operator(environ: Mapping[str, str] = os.environ) -> OperatorPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return OperatorPorts(**_operator_ports(Settings.from_env(environ), boto3.Session()))
+    return OperatorPorts(**_operator_ports(Settings.from_env(environ), Session()))
 
 
-def _ports(settings: Settings, session: boto3.Session) -> dict[str, Any]:
-    config = _config()
+def _ports(settings: Settings, session: Session) -> dict[str, Any]:
     return {
         **_operator_ports(settings, session),
-        "sagemaker": SageMaker(session.client("sagemaker", config=config)),
-        "alarms": Alarms(session.client("cloudwatch", config=config)),
+        "sagemaker": FirstUse(lambda: _sagemaker(session)),
+        "alarms": FirstUse(lambda: _alarms(session)),
     }
 
 
-def _operator_ports(settings: Settings, session: boto3.Session) -> dict[str, Any]:
-    def connect() -> SQSClient:
-        return session.client("sqs", config=_config())
-
+def _operator_ports(settings: Settings, session: Session) -> dict[str, Any]:
     return {
         **_approval_ports(settings, session),
-        "letters": DeadLetters(connect, settings.dead_letter_queue_url),
+        "letters": FirstUse(lambda: _letters(settings, session)),
     }
 
 
-def _approval_ports(settings: ApprovalSettings, session: boto3.Session) -> dict[str, Any]:
-    config = _config()
-    lock = RecordLock(settings.evidence_lock_days, _now) if settings.evidence_lock_days else None
+def _approval_ports(settings: ApprovalSettings, session: Session) -> dict[str, Any]:
+    """What every function has. One session for all clients: a second one costs a third of the start-up."""
     return {
         "settings": settings,
-        "table": HistoryTable(session.client("dynamodb", config=config), settings.history_table),
-        "bucket": AutomationBucket(session.client("s3", config=config), settings.automation_bucket, lock),
-        "channels": Channels(
-            session.client("sns", config=config),
-            session.client("events", config=config),
-            operations_topic=settings.operations_topic_arn,
-            escalation_topic=settings.escalation_topic_arn,
-        ),
-        "executions": Executions(session.client("stepfunctions", config=config)),
+        "table": FirstUse(lambda: _table(settings, session)),
+        "bucket": FirstUse(lambda: _bucket(settings, session)),
+        "channels": FirstUse(lambda: _channels(settings, session)),
+        "executions": FirstUse(lambda: _executions(session)),
         "now": _now,
         "pause": _pause,
         "nonce": _nonce,
-        "callers": Callers(session, config),
+        "callers": FirstUse(lambda: _callers(session)),
     }
+
+
+def _table(settings: ApprovalSettings, session: Session) -> HistoryTable:
+    from orchestration.stores.history_table import HistoryTable
+
+    return HistoryTable(_client(session, "dynamodb"), settings.history_table)
+
+
+def _bucket(settings: ApprovalSettings, session: Session) -> AutomationBucket:
+    from orchestration.stores.bucket_s3 import AutomationBucket, RecordLock
+
+    lock = RecordLock(settings.evidence_lock_days, _now) if settings.evidence_lock_days else None
+    return AutomationBucket(_client(session, "s3"), settings.automation_bucket, lock)
+
+
+def _channels(settings: ApprovalSettings, session: Session) -> Channels:
+    from orchestration.stores.channels_sns import Channels
+
+    return Channels(
+        _client(session, "sns"),
+        _client(session, "events"),
+        operations_topic=settings.operations_topic_arn,
+        escalation_topic=settings.escalation_topic_arn,
+    )
+
+
+def _executions(session: Session) -> Executions:
+    from orchestration.stores.executions_stepfunctions import Executions
+
+    return Executions(_client(session, "stepfunctions"))
+
+
+def _callers(session: Session) -> Callers:
+    from orchestration.stores.callers_sts import Callers
+
+    return Callers(_client(session, "sts"))
+
+
+def _letters(settings: Settings, session: Session) -> DeadLetters:
+    from orchestration.stores.dead_letters_sqs import DeadLetters
+
+    return DeadLetters(_client(session, "sqs"), settings.dead_letter_queue_url)
+
+
+def _sagemaker(session: Session) -> SageMaker:
+    from orchestration.stores.sagemaker_reading import SageMaker
+
+    return SageMaker(_client(session, "sagemaker"))
+
+
+def _alarms(session: Session) -> Alarms:
+    from orchestration.stores.alarms_cloudwatch import Alarms
+
+    return Alarms(_client(session, "cloudwatch"))
+
+
+def _changes(session: Session) -> SageMakerChanges:
+    from orchestration.stores.sagemaker_changes import SageMakerChanges
+
+    return SageMakerChanges(_client(session, "sagemaker"))
+
+
+def _client(session: Session, service: str) -> Any:
+    return session.create_client(service, config=_config())
 
 
 def _config() -> Config:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import pkgutil
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,24 +16,29 @@ if TYPE_CHECKING:
 
     from orchestration.ports import ApprovalPorts
 
-P = TypeVar("P", bound="ApprovalPorts")
 
+def dispatch(name: str, actions: Mapping[str, str], request: Any, ports: ApprovalPorts) -> dict[str, Any]:
+    """Run an action, which is imported when it is first asked for: a start loads what one of them needs, not what all do.
 
-def dispatch(
-    name: str, actions: Mapping[str, Callable[[dict[str, Any], P], dict[str, Any]]], request: Any, ports: P
-) -> dict[str, Any]:
-    """Run an action.
+    Args:
+        name: what is asked for.
+        actions: where each action is, ``<module>:<function>``, a function of a request and the ports.
+        request: handed to it.
+        ports: handed to it.
+
+    Returns:
+        What the action gives.
 
     Raises:
         InvalidRequestError: there is no such action.
         TransientServiceError: AWS failed for a moment; the workflow retries, since every action can be repeated.
         OrchestrationError: what the action says.
     """
-    action = actions.get(name)
-    if action is None:
+    if name not in actions:
         raise InvalidRequestError(
             f"There is no action {text(name, 80)!r}. Known actions: {', '.join(sorted(actions))}."
         )
+    action: Callable[[Any, ApprovalPorts], dict[str, Any]] = pkgutil.resolve_name(actions[name])
     try:
         return action(request, ports)
     except (BotoCoreError, ClientError) as error:

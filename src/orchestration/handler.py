@@ -10,15 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.admit import admit
-from orchestration.actions.check_policy import check_policy
-from orchestration.actions.close import close
-from orchestration.actions.evaluate import evaluate_candidate
-from orchestration.actions.park import park
-from orchestration.actions.read_decision import read_decision
-from orchestration.actions.resume import resume
-from orchestration.actions.settle import settle
-from orchestration.actions.sweep import sweep
 from orchestration.composition import compose
 from orchestration.dispatch import dispatch
 from orchestration.domain.contracts import (
@@ -33,22 +24,20 @@ from orchestration.domain.contracts import (
 from orchestration.domain.json_values import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestration.ports import Ports
 
-ACTIONS: Final[dict[str, Callable[[dict[str, Any], Ports], dict[str, Any]]]] = {
-    "admit": admit,
-    "park": park,
-    "resume": resume,
-    "evaluate": evaluate_candidate,
-    "close": close,
-    "settle": settle,
-    "sweep": sweep,
-    "read_decision": read_decision,
-    "check_policy": check_policy,
+ACTIONS: Final = {
+    "admit": "orchestration.actions.admit:admit",
+    "park": "orchestration.actions.park:park",
+    "resume": "orchestration.actions.resume:resume",
+    "evaluate": "orchestration.actions.evaluate:evaluate_candidate",
+    "close": "orchestration.actions.close:close",
+    "settle": "orchestration.actions.settle:settle",
+    "sweep": "orchestration.actions.sweep:sweep",
+    "read_decision": "orchestration.actions.read_decision:read_decision",
+    "check_policy": "orchestration.actions.check_policy:check_policy",
 }
-"""What can be asked for, by name; the state machine uses the same names."""
+"""What can be asked for, by name, and where it is; the state machine uses the same names."""
 
 EVENT_ACTIONS: Final = {
     ENDPOINT_STATE_CHANGE: "resume",

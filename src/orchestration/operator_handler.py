@@ -8,31 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.pause import pause
-from orchestration.actions.request_replay import request_replay
-from orchestration.actions.request_retraining import request_retraining
-from orchestration.actions.request_rollback import request_rollback
-from orchestration.actions.request_sweep import request_sweep
-from orchestration.actions.unfreeze import unfreeze
-from orchestration.actions.unpause import unpause
 from orchestration.composition import compose_operator
 from orchestration.dispatch import dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestration.ports import OperatorPorts
 
-ACTIONS: Final[dict[str, Callable[[dict[str, Any], OperatorPorts], dict[str, Any]]]] = {
-    "pause": pause,
-    "unpause": unpause,
-    "unfreeze": unfreeze,
-    "retrain": request_retraining,
-    "rollback": request_rollback,
-    "sweep": request_sweep,
-    "replay": request_replay,
+ACTIONS: Final = {
+    "pause": "orchestration.actions.pause:pause",
+    "unpause": "orchestration.actions.unpause:unpause",
+    "unfreeze": "orchestration.actions.unfreeze:unfreeze",
+    "retrain": "orchestration.actions.request_retraining:request_retraining",
+    "rollback": "orchestration.actions.request_rollback:request_rollback",
+    "sweep": "orchestration.actions.request_sweep:request_sweep",
+    "replay": "orchestration.actions.request_replay:request_replay",
 }
-"""What can be asked for, by name."""
+"""What can be asked for, by name, and where it is."""
 
 _ports: list[OperatorPorts] = []
 

@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.actions.finish import finish
-from orchestration.actions.promote import promote as promote_candidate
-from orchestration.actions.roll_back import roll_back
-from orchestration.actions.train import train
 from orchestration.composition import compose_hand
 from orchestration.dispatch import dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestration.ports import HandPorts
 
-ACTIONS: Final[dict[str, Callable[[dict[str, Any], HandPorts], dict[str, Any]]]] = {
-    "train": train,
-    "promote": promote_candidate,
-    "roll_back": roll_back,
-    "finish": finish,
+ACTIONS: Final = {
+    "train": "orchestration.actions.train:train",
+    "promote": "orchestration.actions.promote:promote",
+    "roll_back": "orchestration.actions.roll_back:roll_back",
+    "finish": "orchestration.actions.finish:finish",
 }
-"""What can be asked for, by name; the state machine uses the same names."""
+"""What can be asked for, by name, and where it is; the state machine uses the same names."""
 
 _ports: list[HandPorts] = []
 

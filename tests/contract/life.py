@@ -26,6 +26,7 @@ import boto3
 import pytest
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from moto import mock_aws
 from moto.s3 import urls
 from moto.s3.models import FakeKey, S3Backend
@@ -192,9 +193,9 @@ class World:
         self._numbers = itertools.count(1)
 
     def _composed(self, function: str, compose: Callable[..., Any]) -> Any:
-        session, recorder = boto3.Session, self.recorders[function]
+        recorder = self.recorders[function]
         variables = self.stack.resources[function]["Properties"]["Environment"]["Variables"]
-        with patch("orchestration.composition.boto3.Session", lambda: recorder.listen(session())):
+        with patch("orchestration.composition.Session", lambda: recorder.listen(Session())):
             ports = compose({name: str(value) for name, value in variables.items()})
         return replace(ports, now=self.now, pause=lambda _seconds: None, callers=FakeCallers(FakeOutside()))
 
@@ -434,7 +435,7 @@ class World:
         def refused(asked: str) -> Any:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": asked}}, "List")
 
-        session, name = self.recorders[REVIEWER].listen(boto3.Session()), self.stack.name
+        session, name = boto3.Session(botocore_session=self.recorders[REVIEWER].listen(Session())), self.stack.name
         bucket = AutomationBucket(session.client("s3"), name("AutomationBucket"))
         return SimpleNamespace(
             name="retraining",
@@ -450,7 +451,7 @@ class World:
 
     def audited(self) -> Report:
         """What an audit finds, asked by a reviewer."""
-        session, name = self.recorders[REVIEWER].listen(boto3.Session()), self.stack.name
+        session, name = boto3.Session(botocore_session=self.recorders[REVIEWER].listen(Session())), self.stack.name
         reading = Reading(
             session.client("s3"),
             session.client("dynamodb"),

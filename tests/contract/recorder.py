@@ -13,6 +13,8 @@ from local.iam_calls import Call, Place, needed
 from tests.contract.template import ACCOUNT, PARTITION, REGION, Stack
 
 if TYPE_CHECKING:
+    from botocore.session import Session
+
     from tests.contract.outside import Outside
 
 MACHINE: Final = "RetrainingStateMachine"
@@ -41,11 +43,12 @@ class Recorder:
     transactions: list[dict[str, Any]] = field(default_factory=list)
     _asked: dict[str, Any] = field(default_factory=dict)
 
-    def listen(self, session: Any) -> Any:
+    def listen(self, session: Session) -> Session:
         """Hook into the clients that a session will make."""
-        session.events.register_first("provide-client-params", self._called)
-        session.events.register_first("before-call", self._answered)
-        session.events.register_first("after-call.s3.GetObject", self._missed)
+        events = session.get_component("event_emitter")
+        events.register_first("provide-client-params", self._called)
+        events.register_first("before-call", self._answered)
+        events.register_first("after-call.s3.GetObject", self._missed)
         return session
 
     def _called(self, params: dict[str, Any], model: Any, **_: Any) -> None:

@@ -468,7 +468,7 @@ class World:
             pause=lambda _: None,
             nonce=lambda: f"nonce-{next(nonces)}".ljust(43, "A"),
             callers=FakeCallers(self.outside),
-            letters=DeadLetters(lambda: cast("Any", self.queue), self.settings.dead_letter_queue_url),
+            letters=DeadLetters(cast("Any", self.queue), self.settings.dead_letter_queue_url),
         )
 
     def put(self, key: str, body: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ParamValidationError, ReadTimeoutError
 
-from orchestration import handler, promotion_handler
+from orchestration import handler, operator_handler, promotion_handler
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.signals.decision_file import decision_uri
 from tests.unit.fake_services import client_error
@@ -38,7 +40,7 @@ def failing(error: Exception) -> Callable[..., dict[str, Any]]:
 def test_an_error_that_may_be_gone_at_the_next_try_has_the_name_the_workflow_retries(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setitem(handler.ACTIONS, "sweep", failing(error))
+    monkeypatch.setattr("orchestration.actions.sweep.sweep", failing(error))
 
     with pytest.raises(TransientServiceError, match=type(error).__name__):
         handler.run_action({"action": "sweep"}, cast("Any", None))
@@ -53,7 +55,7 @@ def test_an_error_that_may_be_gone_at_the_next_try_has_the_name_the_workflow_ret
     ],
 )
 def test_an_error_that_stays_keeps_its_own_name(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    monkeypatch.setitem(handler.ACTIONS, "sweep", failing(error))
+    monkeypatch.setattr("orchestration.actions.sweep.sweep", failing(error))
 
     with pytest.raises(type(error)):
         handler.run_action({"action": "sweep"}, cast("Any", None))
@@ -73,6 +75,15 @@ def test_the_test_event_of_the_weekly_workflow_is_told_what_the_decision_file_sa
     world.bucket.put(uri, b"retraining_required\nmaybe\n")
     with pytest.raises(InvalidRequestError, match="Write YES or NO"):
         handler.run_action({}, world.ports)
+
+
+@pytest.mark.parametrize(
+    "where",
+    sorted({**handler.ACTIONS, **promotion_handler.ACTIONS}.values()) + sorted(operator_handler.ACTIONS.values()),
+)
+def test_each_action_is_where_it_is_said_to_be(where: str) -> None:
+    action = pkgutil.resolve_name(where)
+    assert list(inspect.signature(action).parameters) == ["request", "ports"]
 
 
 def test_an_unknown_action_is_told_the_known_ones() -> None:
@@ -131,7 +142,7 @@ def test_a_sweep_looks_ahead_by_a_number_of_seconds_and_a_week_at_most(ahead: An
 def test_an_event_is_routed_by_what_it_is_about(
     monkeypatch: pytest.MonkeyPatch, world: World, detail_type: str, detail: dict[str, Any], action: str
 ) -> None:
-    monkeypatch.setitem(handler.ACTIONS, "resume", lambda _event, _ports: {"routed": "resume"})
-    monkeypatch.setitem(handler.ACTIONS, "settle", lambda _event, _ports: {"routed": "settle"})
+    monkeypatch.setattr("orchestration.actions.resume.resume", lambda _event, _ports: {"routed": "resume"})
+    monkeypatch.setattr("orchestration.actions.settle.settle", lambda _event, _ports: {"routed": "settle"})
 
     assert handler.run_action({"detail-type": detail_type, "detail": detail}, world.ports) == {"routed": action}

@@ -9,8 +9,7 @@ from orchestration.domain.caller_proof import HEADER
 from orchestration.domain.errors import TransientServiceError
 
 if TYPE_CHECKING:
-    from boto3 import Session
-    from botocore.config import Config
+    from botocore.client import BaseClient
 
 _ARN: Final = re.compile(r"<Arn>(arn:[^<>&]{1,1000})</Arn>")
 
@@ -19,11 +18,10 @@ UNDERSTOOD: Final = frozenset({400, 403})
 
 
 class Callers:
-    """Has STS answer the presigned requests of callers. Nothing is loaded before the first."""
+    """Has STS answer the presigned requests of callers."""
 
-    def __init__(self, session: Session, config: Config) -> None:
-        self._session = session
-        self._config = config
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
 
     def arn_of(self, proof: str, bound_to: str) -> str | None:
         """ARN of whoever signed a presigned GetCallerIdentity, None where STS refuses it.
@@ -39,8 +37,9 @@ class Callers:
         from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - as above
         from botocore.httpsession import URLLib3Session  # noqa: PLC0415 - as above
 
-        endpoint = self._session.client("sts", config=self._config).meta.endpoint_url
-        request = AWSRequest("GET", f"{endpoint}/?{proof}", headers={HEADER: bound_to, "Accept": "text/xml"})
+        request = AWSRequest(
+            "GET", f"{self._client.meta.endpoint_url}/?{proof}", headers={HEADER: bound_to, "Accept": "text/xml"}
+        )
         try:
             answer = URLLib3Session(timeout=8).send(request.prepare())
         except HTTPClientError as error:

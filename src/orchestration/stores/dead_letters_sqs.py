@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from types_boto3_sqs import SQSClient
 
@@ -27,15 +26,11 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Takes letters out of the queue. The client is made with the first call: most requests of operators need none."""
+    """Takes letters out of the queue."""
 
-    def __init__(self, connect: Callable[[], SQSClient], queue_url: str) -> None:
-        self._connect = connect
+    def __init__(self, client: SQSClient, queue_url: str) -> None:
+        self._client = client
         self._queue_url = queue_url
-
-    @functools.cached_property
-    def _client(self) -> SQSClient:
-        return self._connect()
 
     def receive(self) -> list[DeadLetter]:
         """Up to ``AT_ONCE`` letters, which nobody else sees until the queue's visibility timeout is over; empty when there are none.
