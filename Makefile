@@ -36,6 +36,7 @@ export $(DEVELOPED_WITH)
 
 override IN_VENV = PYTHONPATH=src $(PYTHON_VENV)
 override OPS = $(IN_VENV) -m ops.
+override LAMBDA = python="$$($(OPS)bytecode)" && "$$python" requirements/install.py lambda
 override RETRAINING = RETRAINING_BY_MAKE=1 $(IN_VENV) -m ops
 
 override TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml examples/*/*.yaml examples/*/*/*.yaml)
@@ -72,6 +73,7 @@ local: setup ## Run the embedded AWS and say what to export (PORT=4566)
 ##@ Develop
 
 test: setup ## Run the tests (TESTS=word narrows, JOBS=3)
+	@$(LAMBDA)
 	@$(PYTHON_VENV) -m pytest $(if $(TESTS),-n 0 -x -k "$$TESTS",-n "$${JOBS:-3}" --dist loadfile --no-loadscope-reorder) $$ARGS
 
 mutants: setup ## Break the code in small ways; a test notices? (FILES=word)
@@ -102,6 +104,7 @@ tamper: setup ## Tamper with a history, see it found (COUNT=1000, CASE=one)
 	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $$ARGS
 
 bench: setup ## Measure what the loop costs in time, write bench/
+	@$(LAMBDA)
 	@$(IN_VENV) -m bench $$ARGS
 
 policy-bench: setup ## Compare policies of retraining, write docs/ (ARGS=)
@@ -117,14 +120,14 @@ release: setup ## Build dist/: wheel, zip, template, SBOMs, sums (TAG=v<x>)
 	@$(OPS)release $$ARGS
 
 lock: setup ## Resolve requirements/*.in again (UPGRADE=1 takes newer)
-	@for name in uv dev scanners streams taskcat; do \
+	@for name in uv dev lambda scanners streams taskcat; do \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built and cached (ALL=1: environments too)
 	@rm -rf build dist $(VENV)/bytecode .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find src local ops examples tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
-	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-streams $(VENV)-taskcat requirements/node/node_modules,:)
+	@$(if $(ALL),rm -rf $(VENV) $(VENV)-scanners $(VENV)-lambda $(VENV)-streams $(VENV)-taskcat requirements/node/node_modules,:)
 
 ##@ Deploy (STACK=retraining, REGION=, ACCOUNT= refuses any other account)
 

@@ -7,9 +7,9 @@ The same sources give the same bytes on every machine: names sorted, times fixed
 fixed, JSON on one line, entries stored rather than deflated (zlib builds differ in their output, and the package is small). The file
 is left alone when nothing changed, so `aws cloudformation package` finds the object it uploaded last time.
 
-The package holds `orchestration/` and, when something in there imports it, `fastjsonschema/` with its licence. The
-runtime brings the standard library, boto3 and botocore; importing anything else is refused here rather than
-found out in Lambda.
+The package holds `orchestration/` and, when something in there imports it, `fastjsonschema/` with its licence, both as
+sources and as bytecode (`ops.bytecode`). The runtime brings the standard library and botocore; importing anything
+else is refused here rather than found out in Lambda.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ops import bytecode
 from ops.project import BUILD, SOURCE, shown
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ TARGET = BUILD / "orchestration.zip"
 
 PACKAGE = "orchestration"
 VENDORED = frozenset({"fastjsonschema"})
-RUNTIME = frozenset({"boto3", "botocore"})
+SDK = frozenset({"botocore"})
+"""Of what the runtime brings, what functions may import. Not boto3: importing it brings s3transfer, which nothing here uses."""
+
 SUFFIXES = frozenset({".py", ".json", ".html", ".css", ".svg", ".txt", ".typed"})
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -52,11 +55,16 @@ def package_bytes(source: Path = SOURCE) -> bytes:
     """Return the zip of `source`/orchestration and the vendored packages it imports.
 
     Raises:
-        PackageError: for a native library, a file of an unexpected kind, or an import that Lambda does not have.
+        PackageError: for a native library, a file of an unexpected kind, or an import that Lambda does not have; where no
+            Python writes the functions' bytecode.
     """
     files = {name: _content(file) for name, file in _own_files(source)}
     for package in sorted(_third_party_imports(files)):
         files.update(_vendored_files(package))
+    try:
+        files.update(bytecode.compiled({name: content for name, content in files.items() if name.endswith(".py")}))
+    except bytecode.NoInterpreterError as error:
+        raise PackageError(str(error)) from None
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression=zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
@@ -124,8 +132,8 @@ def _third_party_imports(files: dict[str, bytes]) -> set[str]:
         for top in _imported(content, name):
             if top in VENDORED:
                 found.add(top)
-            elif top != PACKAGE and top not in RUNTIME and top not in sys.stdlib_module_names:
-                raise PackageError(f"{name} imports {top}, which is neither in Lambda's runtime nor vendored")
+            elif top != PACKAGE and top not in SDK and top not in sys.stdlib_module_names:
+                raise PackageError(f"{name} imports {top}, which functions do not have")
     return found
 
 

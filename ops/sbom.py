@@ -2,8 +2,8 @@
 
     python -m ops.sbom
 
-`build/sbom.cdx.json` is about the Lambda package: its SHA-256, what is vendored in it. boto3 and botocore, which it
-imports, come with Lambda's Python and are in no zip of ours. `build/sbom-development.cdx.json` is about the environment
+`build/sbom.cdx.json` is about the Lambda package: its SHA-256, what is vendored in it. botocore, which it imports,
+comes with Lambda's Python and is in no zip of ours. `build/sbom-development.cdx.json` is about the environment
 this runs in. Both are CycloneDX 1.6 and validated against its schema. The same content gives the same bytes: there is no
 time in them, and the serial number is made from the rest.
 """

@@ -2,6 +2,7 @@
 
     python requirements/install.py dev                # .venv from requirements/dev.txt
     python requirements/install.py scanners           # .venv-scanners from requirements/scanners.txt
+    python3.13 requirements/install.py lambda         # .venv-lambda from requirements/lambda.txt
     python requirements/install.py streams            # .venv-streams from requirements/streams.txt
     python requirements/install.py taskcat            # .venv-taskcat from requirements/taskcat.txt
     python requirements/install.py node               # requirements/node/node_modules from package-lock.json
@@ -34,7 +35,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-ENVIRONMENTS = {"dev": ".venv", "scanners": ".venv-scanners", "streams": ".venv-streams", "taskcat": ".venv-taskcat"}
+ENVIRONMENTS = {name: f".venv-{name}" for name in ("lambda", "scanners", "streams", "taskcat")} | {"dev": ".venv"}
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 18
 
@@ -50,7 +51,10 @@ def main(argv: list[str]) -> int:
             install_node_linters(HERE / "node")
         else:
             try:
-                install_environment(ROOT / ENVIRONMENTS[name], HERE / f"{name}.txt")
+                made = install_environment(ROOT / ENVIRONMENTS[name], HERE / f"{name}.txt")
+                if name == "dev" and made is not None:
+                    # Without Lambda's Python no package is built; who builds none does not need it.
+                    subprocess.run([str(made), "-m", "ops.bytecode"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
                 if name == "dev" and os.name != "nt":
                     write_command(ROOT / ENVIRONMENTS[name] / "bin" / "retraining")
             except subprocess.CalledProcessError as error:
@@ -59,15 +63,19 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def install_environment(environment: Path, lock: Path) -> None:
-    """Create `environment` for this interpreter and make it hold exactly what `lock` says."""
+def install_environment(environment: Path, lock: Path) -> Path | None:
+    """Create `environment` for this interpreter and make it hold exactly what `lock` says.
+
+    Returns:
+        Its interpreter, None when it was up to date.
+    """
     installer = HERE / "uv.txt"
     wanted = _key(lock, installer, Path(__file__))
     stamp = environment / "up-to-date"
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     usable = _version(python) == sys.version_info[:3]
     if usable and stamp.is_file() and stamp.read_text() == wanted:
-        return
+        return None
     stamp.unlink(missing_ok=True)
     if not usable:
         print(f"Creating {environment.name} with Python {sys.version.split()[0]}", flush=True)
@@ -77,6 +85,7 @@ def install_environment(environment: Path, lock: Path) -> None:
         print("uv could not install the lock here; pip does it instead (about a minute)", flush=True)
         _run(python, "-m", "pip", "install", *PIP_QUIETLY, "--no-deps", "--require-hashes", "-r", lock)
     stamp.write_text(wanted)
+    return python
 
 
 def write_command(file: Path) -> None:

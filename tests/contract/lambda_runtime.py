@@ -3,10 +3,10 @@
     with LambdaRuntime(zip_path, "orchestration.handler.orchestrate", {"TABLE_NAME": "..."}) as function:
         answer = function.invoke({"action": "admit"})
 
-The zip is unpacked into a folder that becomes LAMBDA_TASK_ROOT; a folder is one that was unpacked before. Beside the standard library, the process can import
-awslambdaric and the SDK that Lambda's Python runtimes carry (boto3, botocore and what they need), each linked from this
-environment; so a dependency that was left out of the zip fails here as it would there. The process starts
-without this environment's variables, so an endpoint or credentials come in through `environment` or not at all.
+The zip is unpacked into a folder that becomes LAMBDA_TASK_ROOT; a folder is one that was unpacked before. The process is one of the functions' own
+Python, and can import beside the standard library awslambdaric and the SDK that Lambda's Python runtimes carry (boto3, botocore
+and what they need), each linked from .venv-lambda, which `make test` makes; so a dependency that was left out of the zip fails here
+as it would there. The process starts without this environment's variables, so an endpoint or credentials come in through `environment` or not at all.
 
 An answer is the function's return value, or Lambda's error document `{"errorType", "errorMessage", ...}` when the
 code raised, could not be imported (`Runtime.ImportModuleError`), ended its process (`Runtime.ExitError`) or ran
@@ -27,10 +27,15 @@ import uuid
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ops.bytecode import RUNTIME
+from ops.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ENVIRONMENT: Final = ROOT / ".venv-lambda"
 
 RUNTIME_DISTRIBUTIONS = (
     "awslambdaric",
@@ -88,7 +93,7 @@ class LambdaRuntime:
         self._server = _RuntimeApi(self._events, self._answers, self._timeout_seconds)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, running the zip under test
-            [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(task), str(runtime), self.handler],
+            [str(ENVIRONMENT / "bin" / "python"), "-I", "-S", "-c", _BOOTSTRAP, str(task), str(runtime), self.handler],
             cwd=task,
             env=self._lambda_environment(task),
             stdin=subprocess.DEVNULL,
@@ -137,7 +142,7 @@ class LambdaRuntime:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": "INFO",
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{RUNTIME[0]}.{RUNTIME[1]}",
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -218,9 +223,12 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
 
 def _link_runtime(folder: Path) -> None:
     """Fill `folder` with links to the modules of RUNTIME_DISTRIBUTIONS and to nothing else."""
+    installed = [str(path) for path in ENVIRONMENT.glob("lib/python*/site-packages")]
+    if not installed:
+        raise FileNotFoundError(f"There is no {ENVIRONMENT}. `make test TESTS=lambda_runtime` makes it.")
     folder.mkdir()
     for name in RUNTIME_DISTRIBUTIONS:
-        distribution = importlib.metadata.distribution(name)
+        (distribution,) = importlib.metadata.distributions(name=name, path=installed)
         tops = {file.parts[0] for file in distribution.files or () if file.parts[0] not in {"..", "__pycache__"}}
         for top in sorted(tops):
             (folder / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())

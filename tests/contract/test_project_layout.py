@@ -52,7 +52,7 @@ def test_every_requirement_of_a_lock_is_pinned_with_hashes_and_names_no_index(lo
     assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links|--trusted-host", text)
 
 
-@pytest.mark.parametrize("name", ["uv", "dev", "scanners", "streams", "taskcat"])
+@pytest.mark.parametrize("name", ["uv", "dev", "lambda", "scanners", "streams", "taskcat"])
 def test_a_lock_holds_every_requirement_of_its_source(name: str) -> None:
     source = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8")
     lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
@@ -78,6 +78,7 @@ def test_the_npm_lock_holds_hashes_and_names_no_registry() -> None:
     [
         ".venv/bin/python",
         ".venv-scanners/bin/python",
+        ".venv-lambda/bin/python",
         ".venv-streams/bin/python",
         ".venv-taskcat/bin/python",
         "build/orchestration.zip",
@@ -264,7 +265,7 @@ def test_no_shell_reads_what_is_given_to_a_target_of_developers(
     target: str, given: dict[str, str], text: str, tmp_path: Path
 ) -> None:
     touched, hears = tmp_path / "touched", tmp_path / "hears.mk"
-    hears.write_text("override PYTHON_VENV := echo\noverride OPS := echo \nsetup: ;\n", encoding="utf-8")
+    hears.write_text("override PYTHON_VENV := echo\noverride OPS := echo \noverride LAMBDA := :\nsetup: ;\n", encoding="utf-8")
     said = {name: text.format(touched) for name in given}
     told = make("-f", "Makefile", "-f", str(hears), target, *(f"{name}={each}" for name, each in said.items()))
 

@@ -83,7 +83,7 @@ def test_the_test_event_of_the_weekly_workflow_is_told_what_the_decision_file_sa
 )
 def test_each_action_is_where_it_is_said_to_be(where: str) -> None:
     action = pkgutil.resolve_name(where)
-    assert list(inspect.signature(action).parameters) == ["request", "ports"]
+    assert len(inspect.signature(action).parameters) == 2
 
 
 def test_an_unknown_action_is_told_the_known_ones() -> None:
