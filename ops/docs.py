@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.policies import page as policy_page
 from local.changes import tables as changes_tables
-from ops import decision_records, report_picture
+from ops import decision_records, report_picture, scale
 from ops.aws_questions import page
 from ops.command_reference import command_reference
 from ops.given_files import FileKind
@@ -237,6 +237,14 @@ def metric_sources() -> str:
     )
 
 
+@functools.cache
+def _measured() -> tuple[scale.Taken, scale.Taken]:
+    """What a signal that begins no run takes of AWS, and a promotion."""
+    from tests.unit import table_units  # noqa: PLC0415 - the loop in memory is the tests'
+
+    return table_units.of_a_no(), table_units.of_a_promotion()
+
+
 def simulation_example() -> str:
     """What the simulation of docs/simulate.md prints."""
     folder, told = ROOT / "examples" / "simulate", io.StringIO()
@@ -291,6 +299,13 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "failures": failures_table,
     },
     "docs/regions.md": {"regions": region_table, "features": feature_table},
+    "docs/scale.md": {
+        "evenly": scale.evenly,
+        "signals": lambda: scale.signals_table(_measured()[0]),
+        "promotions": lambda: scale.promotions_table(_measured()[1]),
+        "partitions": lambda: scale.partitions_table(*_measured()),
+        "stacks": scale.stacks_table,
+    },
     "docs/security.md": {"threats": threat_table},
     "docs/simulate.md": {"example": simulation_example},
     "docs/verified-on-aws.md": {"state": verified_state, "questions": verified_questions},

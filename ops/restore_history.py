@@ -299,10 +299,13 @@ def _findings(report: Report, place: Place) -> Iterator[str]:
 
 def _what_to_do(left: OpenRun, place: Place) -> str:
     training = f" If it trains, {left.training} is its training; closing the run stops it." if left.training else ""
+    region = left.execution_arn.split(":")[3]
+    end = f"Stop it with aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} --region {region}"
+    if region != place.region:
+        end = f"It ran in {region}: the first sweep here ends it"
     return (
-        f"{left.model} run {left.run_id}, since {left.started_at[:19]}. Last: {left.reached}{training} Stop it with "
-        f"aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} "
-        f"--region {place.region} and then {place.command('retrain', model=left.model, reason=WHY, force=True)}"
+        f"{left.model} run {left.run_id}, since {left.started_at[:19]}. Last: {left.reached}{training} {end} "
+        f"and then {place.command('retrain', model=left.model, reason=WHY, force=True)}"
     )
 
 

@@ -144,6 +144,9 @@ def test_a_lost_region_goes_on_in_another_one_from_a_replicated_bucket(
     done = loop.run(event := loop.drift(promoted), within=90)
     assert done.output["outcome"] == "PROMOTED"
     pause(loop, f"model:{paused}")
+    asked = loop.model(approval={"training": "always", "promotion": "never"})
+    waiting = loop.start(loop.drift(asked))
+    parked(loop, waiting, "approval:training")
     loop.until(lambda: cli.main(["verify-audit"]) == 0)
     state, head = loop.item(f"MODEL#{promoted}", "STATE"), {each.chain: each for each in heads(loop)}[promoted]
     replicate(loop, "replica", ("decisions/", "manifests/", "evidence/", "rejected/", "policies/", "artifacts/"))
@@ -156,6 +159,8 @@ def test_a_lost_region_goes_on_in_another_one_from_a_replicated_bucket(
         monkeypatch.setenv(name, ELSEWHERE)
     assert cli.main(["import", "--yes", "--resources", "AutomationBucket=replica"]) == 0, capsys.readouterr()
     assert cli.main(["restore-history", "--yes"]) == 0, capsys.readouterr()
+    assert f"{run_of(waiting)}, since" in (told := capsys.readouterr().out)
+    assert "the first sweep here ends it" in told
     assert cli.main(["verify-audit"]) == 0, capsys.readouterr()
 
     made = loop.aws.client("cloudformation").describe_stacks(StackName="second")["Stacks"][0]["Outputs"]
@@ -173,6 +178,9 @@ def test_a_lost_region_goes_on_in_another_one_from_a_replicated_bucket(
     assert second.decisions(promoted)[-1]["reason"] == "COOLDOWN"
     assert second.run(second.drift(paused)).output["outcome"] == "HOLD"
     assert second.decisions(paused)[-1]["reason"] == "PAUSED"
+    # A run that was open is of a workflow that is gone, so it ends.
+    second.operate({"action": "sweep", "ahead_seconds": 600})
+    assert second.until(lambda: outcome(second, waiting)) == "STOPPED"
     second.until(lambda: cli.main(["verify-audit"]) == 0)
 
 

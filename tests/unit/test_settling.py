@@ -143,6 +143,23 @@ def test_a_run_is_looked_at_until_it_is_over(outcome: str | None, status: str, w
     assert see_alive(world.ports, replace(item, subject="run-9")) == DONE
 
 
+@pytest.mark.parametrize("elsewhere", [ARN.replace("us-east-1", "eu-central-1"), ARN.replace(":run-1", "-2:run-1")])
+def test_a_run_of_another_stacks_workflow_ends_where_its_history_was_restored(elsewhere: str, world: World) -> None:
+    """Nobody there may ask how it is, and it would answer nothing here."""
+    assert elsewhere != ARN
+    begin(world, replace(RUN, execution_arn=elsewhere))
+    world.executions.statuses[elsewhere] = "RUNNING"
+
+    assert see_alive(world.ports, due(DueKind.ALIVE, "run-1", "fraud", NOON)) == Worked(repair="dead_run_settled")
+
+    run = world.table.run("run-1")
+    assert run is not None
+    assert run.outcome == "STOPPED"
+    assert "DescribeExecution" not in world.outside.calls
+    (message,) = world.told("STOPPED")
+    assert "not this stack's" in message.text()
+
+
 @pytest.mark.parametrize(("status", "worked"), [("RUNNING", DONE), ("FAILED", Worked(repair="dead_execution_settled"))])
 def test_an_execution_that_decided_nothing_is_settled_when_it_is_dead(
     status: str, worked: Worked, world: World

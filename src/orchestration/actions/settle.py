@@ -15,6 +15,7 @@ from orchestration.domain.contracts import Status
 from orchestration.domain.due import AGAIN
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.json_values import execution_name, json_document, mapping, number, text
+from orchestration.domain.training_target import nested_execution_arn
 from orchestration.steps.closing import close_run
 from orchestration.steps.due_work import DONE, Worked, later
 
@@ -32,6 +33,9 @@ DIED: Final = {
 }
 """What an execution's end means for a run no fact gives an outcome. Stopping an execution is a person's decision; one
 that succeeded without closing its run did not come through RecordOutcome."""
+
+ELSEWHERE: Final = "Its execution is of a workflow that is not this stack's, and ends here with the restored history."
+"""Why a run ends whose execution the stack cannot have."""
 
 
 def settle(event: dict[str, Any], ports: Ports) -> dict[str, Any]:
@@ -59,6 +63,9 @@ def settle_execution(
 ) -> str | None:
     """Close the run of an execution that has ended; None when it still lives.
 
+    One of another workflow than the stack's, as a history has that was restored elsewhere, is dead here: nothing would wake
+    it, and nobody here may look at it.
+
     Args:
         ports: the outside.
         execution_arn: the execution.
@@ -68,7 +75,8 @@ def settle_execution(
     Raises:
         TransientServiceError: it was told dead, is described alive, and nothing but its event would ever come back to it.
     """
-    described = ports.executions.describe(execution_arn) or {}
+    own = execution_arn == nested_execution_arn(ports.settings.state_machine_arn, run_id)
+    described = (ports.executions.describe(execution_arn) or {}) if own else {"cause": ELSEWHERE}
     status = str(described.get("status") or "ABORTED")
     if status not in DIED:
         if told is not None and str(told.get("status")) in DIED and _lags(ports, run_id, told, described):
