@@ -86,7 +86,7 @@ def probe(repair: Repair, wrong: Any) -> Callable[[Any], Any]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """An account of ministack alone, with a queue for what it sends and a function that fails as it is told."""
+    """An account of ministack alone, with a function that fails as it is told."""
     folder: Path = tmp_path_factory.mktemp("plain")
     environment = {**os.environ, "TMPDIR": str(folder), "SFN_WAIT_SCALE": "0"}
     command = [sys.executable, "-c", PLAIN]
@@ -99,7 +99,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         aws.endpoint_url = f"http://127.0.0.1:{int(server.stdout.readline())}"
         try:
             account = Account(aws)
-            account.queue("work")
             account.function("fails", FUNCTION)
             yield account
         finally:
@@ -221,8 +220,10 @@ def _(plain: Account) -> Any:
 
 @probe(step_functions_executions.TIMEOUT_EXPRESSIONS, "FAILED")
 def _(plain: Account) -> Any:
-    arguments = {"QueueUrl": plain.queue("work"), "MessageBody": "x"}
-    return plain.run("expression", {"It": task("sqs:sendMessage", arguments, TimeoutSeconds="{% 5 %}")})["status"]
+    """Of a task that is not through at once: only who has to wait looks at the limit."""
+    arguments = {"StateMachineArn": plain.machine("takes-time", {"End": {"Type": "Succeed"}})}
+    limited = task("states:startExecution.sync:2", arguments, TimeoutSeconds="{% 5 %}")
+    return plain.run("expression", {"It": limited})["status"]
 
 
 @probe(step_functions_executions.TOKENS, (None, "TaskDoesNotExist", True))
