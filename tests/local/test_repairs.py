@@ -192,9 +192,13 @@ def _(plain: Account) -> Any:
     execution, token = parked(plain, "aborted")
     plain.states.stop_execution(executionArn=execution)
     plain.states.send_task_failure(taskToken=token)
-    found = status(plain, execution, "ABORTED", within=1)
-    history = plain.states.get_execution_history(executionArn=execution)["events"]
-    return found, [event["type"] for event in history[-3:]]
+
+    def history() -> list[str]:
+        return [event["type"] for event in plain.states.get_execution_history(executionArn=execution)["events"]]
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: history()[-1] == "ExecutionFailed", within=5)
+    return plain.states.describe_execution(executionArn=execution)["status"], history()[-3:]
 
 
 @probe(step_functions_executions.SAME_NAME, "ExecutionAlreadyExists")
@@ -406,7 +410,7 @@ def _(plain: Account) -> Any:
     arn = f"arn:aws:sqs:us-east-1:{plain.aws.account}:closed"
     events.put_targets(Rule="closed", Targets=[{"Id": "queue", "Arn": arn}])
     events.put_events(Entries=[{"Source": "closed", "DetailType": "told", "Detail": "{}"}])
-    return len(plain.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []))
+    return len(plain.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages", []))
 
 
 @probe(eventbridge_targets.TARGET_ROLES, None)
@@ -439,7 +443,8 @@ def described(cloudwatch: Any, name: str) -> dict[str, Any]:
 def _(plain: Account) -> Any:
     url = plain.listen({"source": ["aws.cloudwatch"]})
     alarm(plain, "silent").set_alarm_state(AlarmName="silent", StateValue="ALARM", StateReason="probe")
-    return len(plain.sqs.receive_message(QueueUrl=url).get("Messages", []))
+    heard = plain.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return sum(json.loads(message["Body"])["source"] == "aws.cloudwatch" for message in heard)
 
 
 @probe(alarm_events.REASONS, '{"of": "before"}')
@@ -479,7 +484,7 @@ def _(plain: Account) -> Any:
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{plain.aws.account}:alarmed")
     cloudwatch = alarm(plain, "loud", AlarmActions=[topic])
     cloudwatch.set_alarm_state(AlarmName="loud", StateValue="ALARM", StateReason="probe")
-    return len(plain.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []))
+    return len(plain.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages", []))
 
 
 # ---------------------------------------------------------------------- stacks
