@@ -272,8 +272,8 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "demo excerpt": demo_excerpt,
         "verified on AWS": verified_state,
     },
+    "CONTRIBUTING.md": {"make targets": make_targets},
     "docs/deploy.md": {"stack name": stack_name, "verified on AWS": verified_state},
-    "docs/extend.md": {"make targets": make_targets},
     "docs/parameters.md": {"parameters": parameters_table, "outputs": outputs_table},
     "docs/workflow.md": {"graph": whole_graph, "states": states_table},
     "docs/metrics.md": {

@@ -265,7 +265,9 @@ def test_no_shell_reads_what_is_given_to_a_target_of_developers(
     target: str, given: dict[str, str], text: str, tmp_path: Path
 ) -> None:
     touched, hears = tmp_path / "touched", tmp_path / "hears.mk"
-    hears.write_text("override PYTHON_VENV := echo\noverride OPS := echo \noverride LAMBDA := :\nsetup: ;\n", encoding="utf-8")
+    hears.write_text(
+        "override PYTHON_VENV := echo\noverride OPS := echo \noverride LAMBDA := :\nsetup: ;\n", encoding="utf-8"
+    )
     said = {name: text.format(touched) for name in given}
     told = make("-f", "Makefile", "-f", str(hears), target, *(f"{name}={each}" for name, each in said.items()))
 
