@@ -17,6 +17,7 @@ from local import (  # noqa: F401 - each registers what it changes
     lambda_logs,
     lambda_pauses,
     lambda_processes,
+    lambda_throttling,
     s3_locks,
     server,
     stack_progress,

@@ -111,6 +111,17 @@ class EmbeddedAws:
             raise EmbeddedAwsError(f"The embedded AWS did not start.\n{log[-4000:]}")
         self.endpoint_url = json.loads(line)["url"]
 
+    @property
+    def process_id(self) -> int:
+        """The server's, which is its session's too: functions are in it, jobs are not.
+
+        Raises:
+            EmbeddedAwsError: It was not started.
+        """
+        if self._process is None:
+            raise EmbeddedAwsError("The embedded AWS was not started.")
+        return self._process.pid
+
     def await_end(self) -> int:
         """Wait until the server ends by itself; gives its exit status, negative where a signal ended it.
 
@@ -209,6 +220,7 @@ class EmbeddedAws:
         matching: str = "",
         message: str = FAULT_MESSAGE,
         answer: str | None = None,
+        share: float = 1.0,
     ) -> None:
         """Make the next calls of an action fail, take their time, or be answered otherwise.
 
@@ -224,8 +236,11 @@ class EmbeddedAws:
             matching: Text that must be in the path, the query or the body of the call.
             message: What the error says.
             answer: A body to answer with, and ``status``, instead of carrying the call out.
+            share: Of which share of the matching calls this holds; which ones is drawn.
         """
-        rule = Fault(service, action, code, status, times, skip, after_effect, seconds, matching, message, answer)
+        rule = Fault(
+            service, action, code, status, times, skip, after_effect, seconds, matching, message, answer, share
+        )
         self._send("POST", CONTROL_PATH, [asdict(rule)])
 
     def faults_left(self) -> list[dict[str, Any]]:

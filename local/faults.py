@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
@@ -44,6 +45,7 @@ class Fault:
         matching: Text that must be in the path, the query or the body.
         message: What the error says.
         answer: A body to answer with, and ``status``, instead of carrying the call out.
+        share: Of so many of the matching calls it holds, which ones being drawn; from above 0 to 1.
     """
 
     service: str
@@ -57,6 +59,7 @@ class Fault:
     matching: str = ""
     message: str = FAULT_MESSAGE
     answer: str | None = None
+    share: float = 1.0
 
 
 class Faults:
@@ -64,7 +67,13 @@ class Faults:
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
+        self._drawn = random.Random(7)  # noqa: S311 - the same ones each time, no secret
         self._lock = threading.Lock()
+
+    def add(self, rules: Sequence[Fault]) -> None:
+        """Have more rules hold, after those there are."""
+        with self._lock:
+            self._rules += rules
 
     def clear(self) -> None:
         """Forget every rule."""
@@ -82,6 +91,8 @@ class Faults:
         with self._lock:
             for rule in self._rules:
                 if signed_as(rule.service) != signed_as(service) or rule.action != action or rule.matching not in text:
+                    continue
+                if rule.share < 1.0 and self._drawn.random() >= rule.share:
                     continue
                 if rule.skip > 0:
                     rule.skip -= 1
@@ -115,8 +126,7 @@ class Faults:
                 rules = [Fault(**rule) for rule in json.loads(body)]
             except (TypeError, ValueError) as error:
                 return HTTPStatus.BAD_REQUEST, {"message": f"The body is a list of rules: {error}."}
-            with self._lock:
-                self._rules += rules
+            self.add(rules)
         with self._lock:
             return HTTPStatus.OK, [asdict(rule) for rule in self._rules]
 

@@ -2,7 +2,8 @@
 
 It is started with a connected Unix socket as standard input. Each request is one line of JSON: ``start`` a worker's
 program with a folder and an environment, with its three standard streams and a pipe that stays open while it lives as
-ancillary data; or ``reap`` a process that ended. It ends when the socket does.
+ancillary data; or ``reap`` a process that ended. When the socket ends it ends with its process group, in which every function's
+process is, whatever that is doing.
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ def become(script: str, folder: str, environment: dict[str, str], streams: list[
     """Be the process of a function from here on; does not return."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, stream in enumerate(streams[:3]):
             os.dup2(stream, number)
             os.close(stream)
@@ -66,7 +66,10 @@ def become(script: str, folder: str, environment: dict[str, str], streams: list[
 def serve(server: socket.socket) -> None:
     """Fork and reap as asked, until nobody is left to ask."""
     while True:
-        line, streams, _, _ = socket.recv_fds(server, REQUEST_BYTES, STREAMS)
+        try:
+            line, streams, _, _ = socket.recv_fds(server, REQUEST_BYTES, STREAMS)
+        except ConnectionResetError:
+            return
         if not line:
             return
         asked: dict[str, Any] = json.loads(line)
@@ -86,10 +89,11 @@ def serve(server: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    # A Ctrl-C in the terminal is for the server, and this ends after it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     own = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     sys.path[0] = ""
-    read_ahead()
-    serve(own)
+    try:
+        read_ahead()
+        serve(own)
+    finally:
+        os.killpg(0, signal.SIGKILL)

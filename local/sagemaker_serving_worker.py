@@ -3,7 +3,8 @@
 Run as ``python sagemaker_serving_worker.py MODEL_DIR CODE_DIR PROGRAM``. Reads one JSON document a line from standard
 input, ``{"body": base64, "content_type": str, "accept": str}``, and answers each with one line,
 ``{"body": base64, "content_type": str}`` or ``{"error": str}``. The first line it writes is ``{"ready": true}`` or
-``{"error": str}``, once ``model_fn`` has run. Ends when its standard input does.
+``{"error": str}``, once ``model_fn`` has run. Ends with its process group when its standard input does, whatever the script is
+doing.
 
 The script may define ``model_fn(model_dir)`` (it must), ``input_fn(body, content_type)``, ``predict_fn(data, model)``
 and ``output_fn(prediction, accept)``; the defaults take CSV and JSON to a numpy array and answer in CSV or JSON.
@@ -14,7 +15,10 @@ import importlib.util
 import io
 import json
 import os
+import queue
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -77,12 +81,20 @@ def _answer(module: ModuleType, model: Any, request: dict[str, str]) -> dict[str
     return {"body": base64.b64encode(payload).decode(), "content_type": kind}
 
 
+def _take(lines: "queue.SimpleQueue[str]") -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
 def main() -> None:
-    """Load the model, then answer until the pipe closes."""
+    """Load the model, then answer until the process is ended."""
     model_dir, code_dir, program = sys.argv[1:4]
     # The script may print: answers go to a copy of standard output, prints to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_take, args=(lines,), daemon=True).start()
     try:
         module = _load(code_dir, program)
         model = module.model_fn(model_dir)
@@ -93,9 +105,9 @@ def main() -> None:
         return
     answers.write('{"ready": true}\n')
     answers.flush()
-    for line in sys.stdin:
+    while True:
         try:
-            answer = _answer(module, model, json.loads(line))
+            answer = _answer(module, model, json.loads(lines.get()))
         except Exception as error:  # noqa: BLE001 - whatever the user's script raises is the answer
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
@@ -105,3 +117,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    # The thread that waits for a line must not hold up the end.
+    os._exit(0)

@@ -353,7 +353,15 @@ s3 = Part("services.s3", "_bucket_object_lock", "_error")
 iam = Part("services.iam", "_p", "_roles", "_xml")
 sts = Part("services.sts", "_error")
 dynamodb = Part("services.dynamodb", "_tables")
-lambda_svc = Part("services.lambda_svc", "_function_url_is_signed", "_get_func_record_for_ref")
+lambda_svc = Part(
+    "services.lambda_svc",
+    "_execute_function_with_config_scope",
+    "_execution_record_for_config",
+    "_function_url_is_signed",
+    "_get_func_record_for_ref",
+    "_invoke_depth",
+    "_throttle_response",
+)
 tagging = Part("services.tagging")
 cloudformation = Part("services.cloudformation", "_stacks")
 cloudformation_engine = Part("services.cloudformation.engine")

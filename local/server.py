@@ -117,6 +117,8 @@ def prepare(host: str, port: int) -> Path:
         # Roles count: functions get a session of theirs, and every signature but the administrator's is checked.
         "AUTH": "true",
         "S3_DATA_DIR": str(home / "s3"),
+        # AWS's own limit. How many of them run at once is the matter of lambda_processes.
+        "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
         # There is no Docker to look for, and looking costs the start-up.
         "DOCKER_HOST": f"unix://{home}/no-docker.sock",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -169,6 +171,8 @@ class Server:
         """Make ``run`` end; may be called from any thread."""
         if self._server is not None:
             self._server.should_exit = True
+            # Requests that await a function or a model would else hold up the end.
+            threading.Thread(target=self._end_all, name="end-all", daemon=True).start()
         timer = threading.Timer(_LAST_RESORT_SECONDS, self._last_resort)
         timer.daemon = True
         timer.start()
@@ -218,7 +222,6 @@ class Server:
             clock,
             eventbridge_targets,
             iam_enforcement,
-            lambda_processes,
             step_functions_executions,
             step_functions_integrations,
         )
@@ -235,7 +238,6 @@ class Server:
         step_functions_integrations.install(sagemaker)
         eventbridge_targets.install(authority)
         clock.install_worker(self._home)
-        lambda_processes.install()
         self._resets += [
             step_functions_executions.reset,
             alarm_events.reset,
@@ -274,18 +276,19 @@ class Server:
         # What the imports made stays until the end: each full collection would look through all of it.
         gc.freeze()
 
-    def _clean_up(self) -> None:
+    def _end_all(self) -> None:
+        from local import lambda_processes
+
+        lambda_processes.stop()
         for reset in self._resets:
             with contextlib.suppress(Exception):
                 reset()
-        lambda_runtime = sys.modules.get("ministack.core.lambda_runtime")
-        if lambda_runtime is not None:
-            with contextlib.suppress(Exception):
-                lambda_runtime.reset()
-            from local import lambda_code, lambda_processes
 
-            lambda_processes.stop()
-            lambda_code.forget_unused()
+    def _clean_up(self) -> None:
+        from local import lambda_code
+
+        self._end_all()
+        lambda_code.forget_unused()
         # A job that was killed just now may still be writing its last file in there.
         deadline = time.monotonic() + _CLEAN_UP_SECONDS
         while self._home.exists() and time.monotonic() < deadline:

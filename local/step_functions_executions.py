@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import json
+import random
 import threading
 import time
 from http import HTTPStatus
@@ -21,14 +22,15 @@ from local.step_functions_limits import too_long
 from local.step_functions_redrive import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from local.sagemaker_records import Document
 
 _LOOK_SECONDS = 0.02
 _NOTICE_SECONDS = 0.1
-"""How late a task notices that its time or its execution is over. Each parked one looks as often: 30 of them took a twentieth
-of a processor at 0.02."""
+"""How late a task notices that its time or its execution is over, at best: all together look so often and no more, however
+many there are, since 30 that looked at 0.02 took a twentieth of a processor."""
+_LOOKS_A_SECOND = 1000
 _Response = tuple[int, dict[str, str], Any]
 
 _API = "https://docs.aws.amazon.com/step-functions/latest/apireference/"
@@ -43,18 +45,42 @@ class ExecutionEnded(SystemExit):
 
 
 class _Task:
-    """The attempt a thread is working on: its execution's record, and whether its own time is over."""
+    """The attempt a thread is working on: its execution's record, its time, and whether that is over."""
 
     def __init__(self, execution: Document) -> None:
         self.execution = execution
         self.timed_out = threading.Event()
         self.context: Document = {}
+        self._began = time.monotonic()
+        self._queued = 0.0
+        self._queued_at: float | None = None
+
+    @contextlib.contextmanager
+    def queued(self) -> Iterator[None]:
+        """Its time stands still meanwhile."""
+        self._queued_at = time.monotonic()
+        yield
+        self._queued += time.monotonic() - self._queued_at
+        self._queued_at = None
+
+    def left(self, limit: float) -> float:
+        """Seconds of its time that are left."""
+        now = time.monotonic()
+        return self._began + limit + self._queued - (self._queued_at or now)
+
+
+def in_queue() -> contextlib.AbstractContextManager[None]:
+    """Waiting for this machine, of which AWS has no end: it does not count as time of the task this thread works for."""
+    task = _task.get()
+    return contextlib.nullcontext() if task is None else task.queued()
 
 
 _task: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("task", default=None)
 # Tokens that were used, or whose execution or task is over, with the machine of each.
 _closed_tokens = AccountRegionScopedDict()
 _token_lock = threading.Lock()
+_looking = 0
+_looking_lock = threading.Lock()
 
 
 def role_of_task() -> tuple[str, str]:
@@ -91,10 +117,28 @@ def wait_while_running(
         ExecutionEnded: The task's time or its execution is over.
     """
     deadline = None if limit is None else time.monotonic() + limit
+    with _one_more_looks():
+        return _wait(done, on_end, deadline)
+
+
+@contextlib.contextmanager
+def _one_more_looks() -> Iterator[None]:
+    global _looking  # noqa: PLW0603 - all threads of the process
+    with _looking_lock:
+        _looking += 1
+    try:
+        yield
+    finally:
+        with _looking_lock:
+            _looking -= 1
+
+
+def _wait(done: threading.Event | Callable[[], bool], on_end: Callable[[], None], deadline: float | None) -> bool:
     while True:
-        left = _NOTICE_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
+        notice = max(_NOTICE_SECONDS, _looking / _LOOKS_A_SECOND)
+        left = notice if deadline is None else max(0.0, deadline - time.monotonic())
         if isinstance(done, threading.Event):
-            if done.wait(min(_NOTICE_SECONDS, left)):
+            if done.wait(min(notice, left)):
                 return True
         elif done():
             return True
@@ -130,6 +174,25 @@ class _Clock:
     def sleep(seconds: float) -> None:
         never = threading.Event()
         wait_while_running(never, on_end=lambda: None, limit=seconds)
+
+
+@Own("pauses before retries", "of a length that is drawn, and at most `MaxDelaySeconds`").wraps(
+    sfn, "_find_matching_retrier"
+)
+def _retrier(
+    original: Callable[..., tuple[Document | None, int]],
+    retriers: list[Document],
+    error: str,
+    retry_counts: dict[int, int],
+) -> tuple[Document | None, int]:
+    found, number = original(retriers, error, retry_counts)
+    if found is None:
+        return found, number
+    pause = found.get("IntervalSeconds", 1) * found.get("BackoffRate", 2.0) ** retry_counts.get(number, 0)
+    pause = min(pause, found.get("MaxDelaySeconds", pause))
+    # Source: Amazon States Language, "Retry"; FULL draws from 0 to the delay.
+    drawn = random.uniform(0, pause) if found.get("JitterStrategy") == "FULL" else pause  # noqa: S311 - no secret
+    return {**found, "IntervalSeconds": drawn, "BackoffRate": 1.0}, number
 
 
 # ---------------------------------------------------------------------- the life of an execution
@@ -369,7 +432,9 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
             done.set()
 
     threading.Thread(target=contextvars.copy_context().run, args=(invoke,), daemon=True).start()
-    if not wait_while_running(done, on_end=lambda: None, limit=timeout):
+    while not wait_while_running(done, on_end=lambda: None, limit=attempt.left(timeout)):
+        if attempt.left(timeout) > 0:
+            continue
         attempt.timed_out.set()
         # A moment for the child or the job to be told to stop; a Lambda function cannot be told.
         done.wait(2 * _NOTICE_SECONDS)

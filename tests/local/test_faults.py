@@ -13,6 +13,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from local.faults import Fault, Faults
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -231,3 +233,13 @@ def test_a_call_is_answered_with_another_text_or_another_body_instead(account: A
         account.aws.client("s3").get_object(Bucket="data", Key="k")
     assert queues.list_queues()["QueueUrls"] == ["http://elsewhere"]
     assert queues.list_queues().get("QueueUrls", []) == []
+
+
+def test_a_rule_may_hold_for_a_share_of_the_calls() -> None:
+    faults = Faults()
+    faults.add([Fault("s3", "GetObject", "SlowDown", times=1000, share=0.1)])
+
+    hit = [faults.take("s3", "GetObject", "") is not None for _ in range(1000)]
+
+    assert 60 < sum(hit) < 140
+    assert sum(hit[:500]) > 0 < sum(hit[500:])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local import lambda_code
+from local.lambda_processes import PLACES
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -40,6 +41,13 @@ def handler(event, context):
         sys.stderr.flush()
         os._exit(3)
     if event == "raise": raise LookupError(event)
+"""
+
+SLOW = """
+import os, time
+def handler(event, context):
+    time.sleep(0.5)
+    return os.getpid()
 """
 
 FORKED = """
@@ -122,6 +130,49 @@ def test_code_that_no_process_was_started_with_for_long_is_removed_with_its_byte
     os.utime(unused, (long_ago, long_ago))
     lambda_code.forget_unused()
     assert [folder.exists() for folder in (used, unused, compiled)] == [True, False, False]
+
+
+def task(function: str, **more: Any) -> dict[str, Any]:
+    """A state that asks a function and ends its machine with the answer."""
+    asks = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": function}}
+    return {**asks, "Output": "{% $states.result.Payload %}", "End": True, **more}
+
+
+def test_as_many_run_at_once_as_the_cores_carry_and_whoever_waits_for_a_turn_runs_out_of_no_time(
+    account: Account,
+) -> None:
+    """A function of a second and a task of three, asked for longer than that; all are in flight at once."""
+    function = account.function("slow", SLOW)
+    account.aws.client("lambda").update_function_configuration(FunctionName="slow", Timeout=1)
+    machine = account.machine("storm", {"Ask": task(function, TimeoutSeconds=3)})
+
+    ended = [account.ended(execution) for execution in [account.start(machine) for _ in range(7 * PLACES)]]
+
+    assert {execution["status"] for execution in ended} == {"SUCCEEDED"}
+    assert len({execution["output"] for execution in ended}) <= PLACES
+
+
+def test_a_throttled_task_has_the_name_that_it_has_on_aws(account: Account) -> None:
+    function = account.function("closed", CODE)
+    account.aws.client("lambda").put_function_concurrency(FunctionName="closed", ReservedConcurrentExecutions=0)
+    assert account.run("throttled", {"Ask": task(function)})["error"] == "Lambda.TooManyRequestsException"
+
+
+def test_an_event_for_a_throttled_function_is_delivered_when_it_lets_it_in(account: Account) -> None:
+    functions, events = account.aws.client("lambda"), account.aws.client("events")
+    function = account.function("counts", CODE)
+    functions.put_function_concurrency(FunctionName="counts", ReservedConcurrentExecutions=0)
+    functions.add_permission(
+        FunctionName="counts", StatementId="rules", Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
+    )
+    events.put_rule(Name="told", EventPattern=json.dumps({"source": ["teller"]}))
+    events.put_targets(Rule="told", Targets=[{"Id": "function", "Arn": function}])
+    events.put_events(Entries=[{"Source": "teller", "DetailType": "told", "Detail": "{}"}])
+    functions.delete_function_concurrency(FunctionName="counts")
+
+    logs = account.aws.client("logs")
+    account.until(lambda: logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/counts")["logGroups"], len)
+    assert asked(account, "counts", "count") == 2
 
 
 def test_it_is_known_how_many_invocations_go_on(account: Account) -> None:

@@ -30,6 +30,7 @@ from local import (
     iam_enforcement,
     iam_simulation,
     lambda_errors,
+    lambda_throttling,
     s3_locks,
     step_functions_executions,
     step_functions_jsonata,
@@ -332,6 +333,37 @@ def _(plain: Account) -> Any:
 def _(plain: Account) -> Any:
     answer = plain.aws.client("lambda").invoke(FunctionName="fails", Payload=json.dumps("exit"))
     return json.load(answer["Payload"])["errorType"]
+
+
+@probe(lambda_throttling.NAMES, "Lambda.Unknown")
+def _(plain: Account) -> Any:
+    return caught(plain, "throttled", "lambda:invoke", {"FunctionName": closed(plain, "throttled")})
+
+
+@probe(lambda_throttling.LATER, [])
+def _(plain: Account) -> Any:
+    """What is left of it once its concurrency lets it run."""
+    events, functions = plain.aws.client("events"), plain.aws.client("lambda")
+    arn = closed(plain, "later")
+    events.put_rule(Name="later", EventPattern=json.dumps({"source": ["later"]}))
+    events.put_targets(Rule="later", Targets=[{"Id": "function", "Arn": arn}])
+    events.put_events(Entries=[{"Source": "later", "DetailType": "told", "Detail": "{}"}])
+    functions.delete_function_concurrency(FunctionName="later")
+    with contextlib.suppress(TimeoutError):
+        return wait_until(lambda: log_groups(plain, "/aws/lambda/later"), within=1.5)
+    return log_groups(plain, "/aws/lambda/later")
+
+
+def closed(plain: Account, name: str) -> str:
+    """A function that nobody may run for now; its ARN."""
+    arn = plain.function(name, "def handler(event, context): return 1\n")
+    plain.aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    return arn
+
+
+def log_groups(plain: Account, prefix: str) -> list[str]:
+    groups = plain.aws.client("logs").describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]
+    return [group["logGroupName"] for group in groups]
 
 
 @probe(caller_identity.SIGNERS, None)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.embedded_aws import EmbeddedAws, wait_until
-
-if TYPE_CHECKING:
-    from tests.local.conftest import Account
+from local.lambda_processes import PLACES
+from tests.local.conftest import ROLE, Account
 
 ROOT = Path(__file__).resolve().parents[2]
+ENDED_SECONDS = 5.0
+"""How soon nothing is left."""
 
 
 def start(*arguments: str, tmp: Path) -> subprocess.Popen[str]:
@@ -32,6 +35,7 @@ def start(*arguments: str, tmp: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
 
 
@@ -44,97 +48,143 @@ def read_url(server: subprocess.Popen[str]) -> str:
 
 
 def processes_below(folder: Path) -> list[str]:
-    """Give the command lines of processes that work in the folder: jobs, model servers, Lambda workers."""
+    """Give the command lines of processes below a server whose temporary directory is in the folder."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and Path(entry / "cwd").resolve().is_relative_to(folder):
+            if entry.name.isdigit() and f"={folder}".encode() in (entry / "environ").read_bytes():
                 found.append((entry / "cmdline").read_text().replace("\0", " "))
         except OSError:
             continue
     return found
 
 
-def long_job(url: str) -> None:
-    sagemaker = boto3.client(
-        "sagemaker",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    sagemaker.create_processing_job(
+HANGS = """
+import signal, time
+def handler(event, context):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True: time.sleep(0.1)
+"""
+
+MODEL_THAT_HANGS = """
+import time
+def model_fn(folder):
+    while True: time.sleep(0.1)
+"""
+
+SIGNALS = 100
+"""Executions that are in flight when a server ends; each asks a function that hangs."""
+
+
+def storm(url: str, folder: Path) -> None:
+    """A long job, a model that is being loaded, and more functions asked than this machine carries; no word ends them."""
+    aws = EmbeddedAws()
+    aws.endpoint_url = url
+    account = Account(aws)
+    command = ["python3", "-c", "import time; time.sleep(99)"]
+    account.sagemaker.create_processing_job(
         ProcessingJobName="long",
-        RoleArn="arn:aws:iam::000000000000:role/service-role",
+        RoleArn=ROLE,
         ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
-        AppSpecification={"ImageUri": "i", "ContainerEntrypoint": ["python3", "-c", "import time; time.sleep(99)"]},
+        AppSpecification={"ImageUri": "i", "ContainerEntrypoint": command},
     )
+    endpoint_of_a_model_that_hangs(account)
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": account.function("hangs", HANGS)},
+        "End": True,
+    }
+    machine = account.machine("storm", {"Ask": task})
+    for _ in range(SIGNALS):
+        account.start(machine)
+
+    def all_are_there() -> bool:
+        running = "\n".join(processes_below(folder))
+        functions = running.count("lambda_fork_server") - 1
+        assert functions <= PLACES
+        return functions == PLACES and "time.sleep(99)" in running and "serving_worker" in running
+
+    wait_until(all_are_there)
 
 
-needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
+def endpoint_of_a_model_that_hangs(account: Account) -> None:
+    url = account.put_archive("hangs.tar.gz", code__inference_dot_py=MODEL_THAT_HANGS)
+    variant = {"VariantName": "AllTraffic", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    account.sagemaker.create_model(
+        ModelName="m", PrimaryContainer={"Image": "i", "ModelDataUrl": url}, ExecutionRoleArn=ROLE
+    )
+    account.sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[{**variant, "ModelName": "m"}])
+    account.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
+    account.until(
+        lambda: account.sagemaker.describe_endpoint(EndpointName="e"), lambda e: e["EndpointStatus"] == "InService"
+    )
+    runtime = account.aws.client("sagemaker-runtime")
+
+    def ask() -> None:
+        with contextlib.suppress(BotoCoreError, ClientError):
+            runtime.invoke_endpoint(EndpointName="e", Body=b"1")
+
+    threading.Thread(target=ask, daemon=True).start()
+
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
 
 @needs_proc
-def test_it_ends_at_ctrl_c_without_a_trace(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_it_ends_in_a_storm_without_a_trace(tmp_path: Path, number: signal.Signals) -> None:
     server = start("--port", "0", tmp=tmp_path)
-    url = read_url(server)
-    long_job(url)
-    wait_until(lambda: processes_below(tmp_path))
+    storm(read_url(server), tmp_path)
 
-    server.send_signal(signal.SIGINT)
+    # As a terminal does at Ctrl-C.
+    os.killpg(server.pid, number)
 
     _, errors = server.communicate(timeout=10)
     assert server.returncode == 0
     assert "Traceback" not in errors
-    wait_until(lambda: not processes_below(tmp_path))
+    wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
     assert list(tmp_path.iterdir()) == []
 
 
 @needs_proc
-def test_it_dies_with_its_parent_however_that_dies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "at-its-end"])
+def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path, *, killed: bool) -> None:
     program = (
-        "import sys, time\n"
+        "import sys\n"
         "from local.embedded_aws import EmbeddedAws\n"
-        "aws = EmbeddedAws()\n"
-        "aws.start()\n"
-        "print(aws.endpoint_url, flush=True)\n"
-        "time.sleep(60)\n"
+        "with EmbeddedAws() as aws:\n"
+        "    print(aws.endpoint_url, flush=True)\n"
+        "    sys.stdin.read()\n"
     )
     parent = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-c", program],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert parent.stdout is not None
-    url = parent.stdout.readline().strip()
-    long_job(url)
-    wait_until(lambda: processes_below(tmp_path))
+    storm(parent.stdout.readline().strip(), tmp_path)
 
-    parent.kill()
-    parent.communicate()
+    if killed:
+        parent.kill()
+    parent.communicate(timeout=10)
 
-    def is_gone() -> bool:
-        host, _, port = url.removeprefix("http://").partition(":")
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) != 0
-
-    wait_until(is_gone)
-    wait_until(lambda: not processes_below(tmp_path))
+    wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
     wait_until(lambda: not list(tmp_path.iterdir()))
 
 
 @needs_proc
-def test_jobs_die_with_a_server_that_is_killed(tmp_path: Path) -> None:
+def test_everything_below_a_server_that_is_killed_ends(tmp_path: Path) -> None:
     server = start("--port", "0", tmp=tmp_path)
-    long_job(read_url(server))
-    wait_until(lambda: processes_below(tmp_path))
+    storm(read_url(server), tmp_path)
 
     server.kill()
     server.communicate()
 
-    wait_until(lambda: not processes_below(tmp_path))
+    wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
