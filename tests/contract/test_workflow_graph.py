@@ -44,16 +44,18 @@ FORWARD: Final = {"TriggerTrainingPipeline": Next.TRAIN, "PromoteCandidate": Nex
 """Those that begin something, with the word that alone leads there. A finish follows what became of the candidate."""
 
 EVENTS_OF_AN_EXECUTION: Final = 25_000
-EVENTS_OF_AN_ATTEMPT: Final = 5
-"""TaskScheduled, TaskStarted, TaskSubmitted, TaskFailed, and one to spare."""
+EVENTS_OF_AN_ATTEMPT: Final = 4
+"""TaskScheduled, TaskStarted, TaskSubmitted, TaskFailed; a function that fails has no TaskSubmitted."""
 
 A_MINUTE: Final = 60.0
+HALF_AN_HOUR: Final = 1800.0
+
+THROTTLED: Final = "Lambda.TooManyRequestsException"
 
 PASSES: Final = {
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
     "Lambda.ResourceConflictException",
     "Lambda.ResourceNotReadyException",
     "Lambda.Unknown",
@@ -62,7 +64,7 @@ PASSES: Final = {
     ContentionError.__name__,
     TransientServiceError.__name__,
 }
-"""Lambda's faults and limits, a function that is being changed, a process that died or ran out of time, and the errors of
+"""Lambda's faults, a function that is being changed, a process that died or ran out of time, and the errors of
 ours that say: retry the call."""
 
 PATIENCE_HOURS: Final = {
@@ -329,6 +331,14 @@ def what_a_function_fails_with_for_now_is_tried_again_for_a_minute(graph: Graph)
         assert lasts(graph.states[name]["Retry"][-1]) >= A_MINUTE, name
 
 
+def a_throttled_function_is_asked_again_for_as_long_as_a_storm_lasts(graph: Graph) -> None:
+    """A tenth is for chance."""
+    for name in graph.asking:
+        found = [each for each in graph.states[name]["Retry"] if THROTTLED in each["ErrorEquals"]]
+        assert [each["ErrorEquals"] for each in found] == [[THROTTLED]], name
+        assert lasts(found[0]) >= HALF_AN_HOUR * 0.9, name
+
+
 def what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up(graph: Graph) -> None:
     """A tenth is for chance."""
     for name, hours in PATIENCE_HOURS.items():
@@ -453,9 +463,14 @@ MUTANTS: Final[dict[Proof, list[Callable[[dict[str, Any]], None]]]] = {
         sets("FinishPromotion", "Retry", 0, "ErrorEquals", 0, to="NotAcceptedYetError"),
     ],
     what_a_function_fails_with_for_now_is_tried_again_for_a_minute: [
-        *(drops("RecordOutcome", "Retry", 0, "ErrorEquals", number) for number in range(len(PASSES))),
-        sets("PromoteCandidate", "Retry", 1, "MaxAttempts", to=2),
-        sets("EvaluateCandidate", "Retry", 1, "BackoffRate", to=1),
+        *(drops("RecordOutcome", "Retry", 1, "ErrorEquals", number) for number in range(len(PASSES))),
+        sets("PromoteCandidate", "Retry", 2, "MaxAttempts", to=2),
+        sets("EvaluateCandidate", "Retry", 2, "BackoffRate", to=1),
+    ],
+    a_throttled_function_is_asked_again_for_as_long_as_a_storm_lasts: [
+        drops("ReadRetrainingDecision", "Retry", 0),
+        sets("PromoteCandidate", "Retry", 1, "MaxAttempts", to=6),
+        sets("RecordOutcome", "Retry", 0, "MaxDelaySeconds", to=30),
     ],
     what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up: [
         sets("TriggerTrainingPipeline", "Retry", 0, "MaxDelaySeconds", to=60),
@@ -527,7 +542,7 @@ def test_the_file_stays_one_that_a_person_reads() -> None:
 
 
 def test_retries_are_the_same_wherever_they_are() -> None:
-    """The functions', the hand's for a training and for an endpoint AWS does not take yet, a copy's, and the escalation's."""
+    """A throttled function's, the functions', the hand's for a training and for an endpoint AWS does not take yet, a copy's, and the escalation's."""
     blocks = {json.dumps(retrier) for name in GRAPH.tasks for retrier in GRAPH.states[name]["Retry"]}
 
-    assert len(blocks) <= 5
+    assert len(blocks) <= 6
