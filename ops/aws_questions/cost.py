@@ -36,7 +36,7 @@ COSTS: Final = (
     Cost("training job, ml.m5.large", 0.2, "instance-hour", 0.14),
     Cost("processing job, ml.m5.large", 0.2, "instance-hour", 0.14),
     Cost("KMS key, prorated; a whole month at most", 1.0, "key-month", 1.0),
-    Cost("alarms and dashboard of the stack, prorated to two hours of 730", 2 / 730, "month", 6.0),
+    Cost("alarms and metrics of the stack, prorated to two hours of 730", 2 / 730, "month", 6.0),
     Cost("requests to S3, DynamoDB, Lambda, Step Functions, SQS, SNS, EventBridge, logs", 5.0, "thousand", 0.03),
 )
 

@@ -24,6 +24,9 @@ def matches(pattern: str, line: Mapping[str, Any]) -> bool:
         elif true := re.fullmatch(r"\$\.(\w+) IS TRUE", term):
             if line.get(true[1]) is not True:
                 return False
+        elif above := re.fullmatch(r"\$\.(\w+) > (\d+)", term):
+            if not line.get(above[1], 0) > int(above[2]):
+                return False
         elif there := re.fullmatch(r"\$\.(\w+) = \*", term):
             if there[1] not in line:
                 return False

@@ -73,6 +73,20 @@ def test_what_waits_is_gauged_at_the_end_of_each_sweep(lines: Lines) -> None:
     assert measured("OldestQueuedSecondsFilter", lines) == [(6 * 3600.0, {})]
 
 
+def test_a_sweep_of_an_idle_stack_writes_one_metric_alone(world: World) -> None:
+    """A metric costs for the hours in which it has data; the one that is left says that sweeps run."""
+    world.begin_anew()
+    world.outside.quiet = True
+    world.sweep()
+    written(world)
+    world.sweep()
+    swept = written(world)
+
+    assert {name: found for name in FILTERS if (found := measured(name, swept))} == {
+        "ApprovalsWaitingFilter": [(0.0, {})]
+    }
+
+
 def test_repairs_of_what_was_lost_are_counted(world: World) -> None:
     world.begin_anew()
     run = world.admitted()

@@ -543,6 +543,7 @@ def deployed(aws: EmbeddedAws, folder: Path, **parameters: str) -> Loop:
             "SageMakerExecutionRoleArn": role,
             "DefaultModel": DEFAULT_MODEL,
             "MaxConcurrentTrainings": "4",
+            "DashboardState": "ENABLED",
             "KeepChampions": "1",  # so that a story of three promotions sees the first one's model go
             "ModelDataPrefixes": "s3://team-data/models",
             "ImagePrefixes": IMAGE.partition(":")[0],
