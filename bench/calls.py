@@ -25,7 +25,7 @@ FEW: Final = 10
 FEW_WAITERS: Final = 5
 LONG_AGO: Final = timedelta(hours=30)
 JUST_NOW: Final = timedelta(seconds=30)
-SWEEPS_AFTER: Final = 4
+SWEEPS_AFTER: Final = 8
 """Sweeps after a burst, of which the costliest counts: what has just ended is left to its event for some minutes."""
 
 BETWEEN_SWEEPS: Final = timedelta(minutes=5)
@@ -53,7 +53,8 @@ class CallCosts:
     """What was measured, each beside more of what it must not grow with.
 
     ``signals`` at ``FEW`` and ``models`` models; ``sweeps`` at few and many models without and with ``foreign`` runs and alarms;
-    ``burst`` is the first sweep after so many foreign runs ended; ``events`` by what happened, None where the rule does not let it
+    ``burst`` is the costliest sweep after as much happened
+    within minutes; ``events`` by what happened, None where the rule does not let it
     pass; ``slots`` at ``FEW_WAITERS`` and ``foreign`` waiters.
     """
 
@@ -86,6 +87,7 @@ def measure_calls(models: int, foreign: int, step: Callable[[str], None]) -> Cal
             account.foreign(foreign, LONG_AGO)
             sweeps += [alone, _sweep(account)]
             account.foreign(foreign, JUST_NOW)
+            account.hear()
             burst = _costliest_sweep(account)
             step(f"sweeps at {count:,} models")
             signals.append({name: _signal(account, name) for name in SIGNALS})
@@ -127,7 +129,7 @@ def calls_table(measured: CallCosts) -> str:
         f"| nothing due, nothing foreign: calls | {few.total} | {many.total} | equal, ≤ {SWEEP_AIM} |",
         f"| nothing due, much of others: calls | {few_foreign.total} | {many_foreign.total} | equal, ≤ {SWEEP_AIM} |",
         f"| the same in seconds | {few_foreign.seconds:.2f} | {many_foreign.seconds:.2f} | < {SWEEP_SECONDS} |",
-        f"| as many monitor runs of others just ended, their events lost: calls | | {measured.burst.total} | bounded |",
+        f"| as much of others just happened: calls | | {measured.burst.total} | bounded |",
         f"| the same in seconds | | {measured.burst.seconds:.2f} | |",
         "",
         f"| Calls of one status event | at {FEW} models | at {measured.models:,} models | aim |",

@@ -2,7 +2,7 @@
 
 S3, SNS and EventBridge are moto's, in this process. The table is the one of the unit tests, which is as fast with a hundred
 thousand items, in pages of 1 MB as DynamoDB's. What moto has not is answered here: SageMaker describes endpoints, and lists
-monitor runs and alarms by time, prefix and state, in pages of 100, as the services do.
+monitor runs and changes of alarms by time, in pages of 100, as the services do.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from orchestration import handler
 from orchestration.composition import compose
 from orchestration.domain.contracts import MODEL_TAG
+from orchestration.domain.listing import Heard
 from orchestration.domain.ownership import SHARED
 from tests.contract.template import Template
 from tests.unit.memory_dynamodb import MemoryDynamoDB
@@ -45,6 +46,9 @@ TABLE_PAGE_BYTES: Final = 1_000_000
 """A Query reads 1 MB at most: DynamoDB Developer Guide, Query operations."""
 
 ANSWERED_HERE: Final = {"sagemaker", "cloudwatch", "stepfunctions"}
+OVER: Final = timedelta(minutes=5)
+"""Over which what others have is spread."""
+
 SERVES: Final = "-prod"
 """What follows a model's name in that of its endpoint."""
 
@@ -88,9 +92,9 @@ class Crowd:
                 self.table.items[item["pk"]["S"], item["sk"]["S"]] = item
 
     def foreign(self, count: int, ended: timedelta) -> None:
-        """Add monitor runs that are nobody's here and ended so long ago, and alarms that have been red as long."""
-        at = self.now - ended
+        """Add monitor runs that are nobody's here and ended in the minutes up to so long ago, and alarms that turned red with them."""
         for number in range(count):
+            at = self.now - ended - number * OVER / count
             name = f"foreign-{uuid.uuid4().hex}"
             arn = f"arn:aws:sagemaker:{REGION}:{DEFAULT_ACCOUNT_ID}:processing-job/{name}"
             self.runs.append(
@@ -104,7 +108,24 @@ class Crowd:
                     "EndpointName": f"foreign-{number % 50}",
                 }
             )
-            self.alarms.append({"AlarmName": name, "AlarmArn": f"arn:aws:cloudwatch:::alarm:{name}"})
+            self.alarms.append(
+                {
+                    "AlarmName": name,
+                    "AlarmArn": f"arn:aws:cloudwatch:{REGION}:{DEFAULT_ACCOUNT_ID}:alarm:{name}",
+                    "StateValue": "ALARM",
+                    "StateUpdatedTimestamp": at,
+                    "StateTransitionedTimestamp": at,
+                }
+            )
+
+    def hear(self) -> None:
+        """Have what others ran and what turned red been heard of, as their events would have it."""
+        for run in self.runs:
+            heard = Heard.job(run["ProcessingJobArn"].rpartition("/")[2])
+            self.write(self.ports.table.heard_write(heard, at=self.now))
+        for alarm in self.alarms:
+            heard = Heard.alarm(alarm["AlarmName"], alarm["StateUpdatedTimestamp"].isoformat())
+            self.write(self.ports.table.heard_write(heard, at=self.now))
 
     def put(self, key: str, body: Any) -> None:
         """Write an object into the stack's bucket."""
@@ -177,8 +198,19 @@ class Crowd:
                 and asked.get("StatusEquals", run["MonitoringExecutionStatus"]) == run["MonitoringExecutionStatus"]
             ]
             return _page("MonitoringExecutionSummaries", ended, asked, "MaxResults")
+        if operation == "DescribeAlarmHistory":
+            changes = [
+                {
+                    "AlarmName": alarm["AlarmName"],
+                    "Timestamp": alarm["StateUpdatedTimestamp"],
+                    "HistoryData": TURNED_RED,
+                }
+                for alarm in self.alarms
+                if asked["StartDate"] <= alarm["StateUpdatedTimestamp"] <= asked["EndDate"]
+            ]
+            return _page("AlarmHistoryItems", changes, asked, "MaxRecords")
         if operation == "DescribeAlarms":
-            red = [alarm for alarm in self.alarms if alarm["AlarmName"].startswith(asked.get("AlarmNamePrefix", ""))]
+            red = [alarm for alarm in self.alarms if alarm["AlarmName"] in asked["AlarmNames"]]
             return _page("MetricAlarms", red, asked, "MaxRecords")
         if operation == "DescribeEndpoint":
             return _endpoint(asked["EndpointName"])
@@ -186,6 +218,8 @@ class Crowd:
             return {"Tags": [{"Key": MODEL_TAG, "Value": asked["ResourceArn"].rpartition("/")[2].removesuffix(SERVES)}]}
         return ANSWERS[operation]
 
+
+TURNED_RED: Final = json.dumps({"oldState": {"stateValue": "OK"}, "newState": {"stateValue": "ALARM"}})
 
 ANSWERS: Final[dict[str, Any]] = {
     "DescribeEndpointConfig": {
