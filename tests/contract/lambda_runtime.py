@@ -128,6 +128,11 @@ class LambdaRuntime:
         return {"errorType": "Sandbox.Timedout", "errorMessage": message}
 
     @property
+    def cpu_seconds(self) -> float:
+        """What the process has used of a processor so far. Source: Linux, Documentation/scheduler/sched-stats.rst."""
+        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split(maxsplit=1)[0]) / 1e9
+
+    @property
     def logs(self) -> str:
         """What the process has printed and logged so far."""
         self._log.seek(0)
