@@ -24,6 +24,7 @@ from orchestration.domain.policy import pinned_policy
 from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.records import reported_run
 from orchestration.domain.stored_model import StoredModel
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.verdict import CandidateVerdict, Finish
@@ -34,7 +35,6 @@ from orchestration.steps.pending import pending_due
 from orchestration.steps.silence import listened
 from orchestration.steps.telling import DECIDED
 from orchestration.stores.history_table import HistoryTable
-from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.table import to_item
 
 if TYPE_CHECKING:

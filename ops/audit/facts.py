@@ -28,10 +28,10 @@ from orchestration.steps.evidence import result_record, verdict_record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.verdict import CandidateVerdict, Finish
     from orchestration.domain.wait import Wait
     from orchestration.stores.models import SeenSignal
-    from orchestration.stores.runs import StoredRun
 
 KNOWN_FOR: Final = timedelta(days=90)
 """How long Step Functions knows an execution that ended, and the table a signal. Source: Step Functions, quotas."""

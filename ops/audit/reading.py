@@ -21,11 +21,11 @@ from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import partitions
 from orchestration.domain.json_values import mapping, s3_uri
 from orchestration.domain.records import CHAIN_FOLDERS
+from orchestration.domain.stored_run import StoredRun
 from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.wait import parse_wait_id
 from orchestration.stores.history_table import HistoryTable
-from orchestration.stores.runs import StoredRun
 from orchestration.stores.table import from_item, to_item
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from orchestration.stores.runs import StoredRun
+    from orchestration.domain.stored_run import StoredRun
     from tests.unit.memory_dynamodb import Key
     from tests.unit.scheduler import Actor
 

@@ -25,13 +25,13 @@ from orchestration.domain.intention import IntentionState, endpoint_subject
 from orchestration.domain.policy import parse_policy
 from orchestration.domain.signal import Signal
 from orchestration.domain.stored_model import EndedRun, StoredModel, after_run
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.closing import close_run
 from orchestration.steps.earlier_release import end_earlier_run
 from orchestration.steps.training_slots import change_slots
-from orchestration.stores.runs import StatusRow, StoredRun
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import MACHINE, NOON, SETTINGS, ProcessDiedError, World, asking, drift, execution_arn, request

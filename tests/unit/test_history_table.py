@@ -22,6 +22,7 @@ from orchestration.domain.listing import FIRST, Heard
 from orchestration.domain.promotion import RegistryPlan
 from orchestration.domain.slots import SlotLedger, Waiter, grant
 from orchestration.domain.stored_model import StoredModel
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait, WaitState
@@ -29,7 +30,6 @@ from orchestration.steps.answering import settled
 from orchestration.stores.due_items import EVENT_MEMORY
 from orchestration.stores.history_table import HistoryTable
 from orchestration.stores.models import Commit, SeenSignal
-from orchestration.stores.runs import StatusRow, StoredRun
 from orchestration.stores.slots import NEAR
 from orchestration.stores.table import Write, from_item, to_item
 from tests.unit.fakes import NOON, World, execution_arn

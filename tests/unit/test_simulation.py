@@ -40,7 +40,7 @@ from orchestration.domain.chain import LOOP
 from orchestration.domain.contracts import Decision, Severity, SignalKind, SignalSource, Status
 from orchestration.domain.policy import Policy, parse_policy
 from orchestration.domain.signal import Signal, Threshold
-from orchestration.stores.runs import StatusRow
+from orchestration.domain.stored_run import StatusRow
 from tests.unit import stories
 from tests.unit.fakes import SETTINGS, World, drift, request
 from tests.unit.outsiders import MODELS

@@ -13,12 +13,12 @@ from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.intention import endpoint_subject
 from orchestration.domain.stored_model import StoredModel
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.verdict import Finish
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.answering import settled
 from orchestration.steps.due_work import later
 from orchestration.stores.models import Commit, SeenSignal
-from orchestration.stores.runs import StatusRow, StoredRun
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, World, drift, execution_arn, request

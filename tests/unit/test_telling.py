@@ -17,6 +17,7 @@ from orchestration.domain.contracts import DueKind, Status, WaitKind
 from orchestration.domain.due import APPROVALS, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.notification import Message
+from orchestration.domain.stored_run import StatusRow
 from orchestration.domain.verdict import Finish
 from orchestration.domain.votes import LadderAction
 from orchestration.domain.wait import Result, Wait
@@ -33,7 +34,6 @@ from orchestration.steps.telling import (
     tell,
 )
 from orchestration.stores.models import Commit
-from orchestration.stores.runs import StatusRow
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import MACHINE, NOON, World, drift, execution_arn

@@ -24,7 +24,7 @@ from orchestration.domain.merkle import root_of
 from orchestration.domain.policy import pinned_policy, policy_sha256
 from orchestration.domain.records import reported_run, sha256
 from orchestration.domain.stored_model import StoredModel
-from orchestration.stores.runs import StatusRow, StoredRun
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.stores.table import to_item
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, execution_arn

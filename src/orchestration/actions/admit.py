@@ -44,6 +44,7 @@ from orchestration.domain.records import (
 from orchestration.domain.signal import Ignored, Rejection, Signal
 from orchestration.domain.signals import read_signal
 from orchestration.domain.stored_model import after_decision, instant
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.switches import switches_over
 from orchestration.steps.artifacts import champion_of
 from orchestration.steps.due_work import attempt
@@ -64,7 +65,6 @@ from orchestration.steps.sight import asked_run
 from orchestration.steps.silence import listen, listened, silence_of
 from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
 from orchestration.stores.models import Commit, IgnoredEvent, SeenSignal
-from orchestration.stores.runs import StatusRow, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

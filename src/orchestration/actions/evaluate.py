@@ -27,6 +27,7 @@ from orchestration.domain.promotion import EndpointPlan, package_version, plan_p
 from orchestration.domain.records import idempotency_token, sha256
 from orchestration.domain.service_shapes import part_findings
 from orchestration.domain.serving import containers_of
+from orchestration.domain.stored_run import StatusRow
 from orchestration.domain.training_output import TrainingOutput
 from orchestration.domain.training_target import deployment_name
 from orchestration.domain.verdict import CandidateVerdict
@@ -40,14 +41,13 @@ from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import Gathered, asked_run, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import give_back_slot
-from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
     from orchestration.domain.documents import Document
     from orchestration.domain.policy import Policy
     from orchestration.domain.serving import Champion
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
 
 
 SEEN_LATE: Final = (1.0, 2.0, 4.0, 8.0)

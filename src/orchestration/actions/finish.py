@@ -20,8 +20,8 @@ from orchestration.stores.service_answers import Answer, Taken
 
 if TYPE_CHECKING:
     from orchestration.domain.fence import Refusal
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.ports import HandPorts
-    from orchestration.stores.runs import StoredRun
 
 REJECTS: Final = frozenset(
     {Status.CANDIDATE_REJECTED, Status.APPROVAL_REJECTED, Status.APPROVAL_EXPIRED, Status.ROLLED_BACK}

@@ -13,6 +13,7 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.due import GRACE
 from orchestration.domain.errors import ContentionError, InvalidRequestError
 from orchestration.domain.fence import closed
+from orchestration.domain.stored_run import StatusRow
 from orchestration.domain.switches import paused_sentence, switch_over
 from orchestration.domain.wait import Wait
 from orchestration.steps.answering import answer, look_due, take_up
@@ -24,7 +25,6 @@ from orchestration.steps.policies import policy_written
 from orchestration.steps.sight import Gathered, asked_run, asked_token, gather
 from orchestration.steps.telling import record_status, status_writes, tell
 from orchestration.steps.training_slots import change_slots, place_in_queue
-from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem

@@ -56,10 +56,10 @@ if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
     from orchestration.domain.people import Person
     from orchestration.domain.policy import Policy
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.switches import KillSwitch
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.ports import ApprovalPorts, Ports
-    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 

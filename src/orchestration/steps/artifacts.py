@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from orchestration.domain.artifact import ArtifactCopy
     from orchestration.domain.serving import Champion
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.training_output import TrainingOutput
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
 
 AT_A_TIME: Final = timedelta(seconds=30)
 """For how long one call begins parts: with the last of them it has to end within the function's 60 s.

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.chain import Head
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.wait import Result
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")

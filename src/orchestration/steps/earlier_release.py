@@ -18,8 +18,8 @@ from orchestration.steps.closing import STACK_UPDATED, close_run
 from orchestration.steps.pending import pending_due
 
 if TYPE_CHECKING:
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 

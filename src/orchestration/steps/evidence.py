@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from orchestration.domain.jobs import Job
     from orchestration.domain.stored_model import StoredModel
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.verdict import CandidateVerdict
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
-    from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
 

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
     from orchestration.domain.promotion import PromotionPlan
     from orchestration.domain.slots import Waiter
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from orchestration.domain.prices import Prices
     from orchestration.domain.run_report import RunRecords
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
-    from orchestration.stores.runs import StoredRun
 
 CONTENT_TYPES: Final = {"json": "application/json", "html": "text/html; charset=utf-8"}
 

@@ -14,8 +14,8 @@ from orchestration.domain.switches import sources_of
 from orchestration.steps.policies import effective_policy, policy_key
 
 if TYPE_CHECKING:
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
 

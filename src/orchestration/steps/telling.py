@@ -22,6 +22,7 @@ from orchestration.domain.notification import SENTENCE_LIMIT, Message, Page
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.reasons import Reason
 from orchestration.domain.records import manifest_key, report_key, sha256
+from orchestration.domain.stored_run import StatusRow
 from orchestration.domain.switches import switches_over
 from orchestration.domain.times import duration, stamp
 from orchestration.domain.training_target import TrainingTask
@@ -30,17 +31,16 @@ from orchestration.steps.approval_links import buttons, steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
 from orchestration.steps.evidence import outcome_uri, write_record
 from orchestration.steps.reports import report_uri, write_report
-from orchestration.stores.runs import StatusRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestration.domain.chain import Link
     from orchestration.domain.due import DueItem
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.wait import Wait
     from orchestration.ports import ApprovalPorts
     from orchestration.stores.models import SeenSignal
-    from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")

@@ -16,10 +16,10 @@ from orchestration.steps.rivals import against_rivals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.switches import KillSwitch
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
     from orchestration.stores.table import Write
 
 AT_ONCE: Final = 40

@@ -31,10 +31,10 @@ from orchestration.steps.telling import record_status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.training_target import TrainingTask
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 

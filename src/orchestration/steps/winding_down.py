@@ -28,9 +28,9 @@ from orchestration.steps.trainings import seen_training, stop_training
 
 if TYPE_CHECKING:
     from orchestration.domain.due import DueItem
+    from orchestration.domain.stored_run import StoredRun
     from orchestration.domain.wait import Wait
     from orchestration.ports import Ports
-    from orchestration.stores.runs import StoredRun
 
 LOG = logging.getLogger("orchestration")
 

@@ -20,13 +20,14 @@ some of the first and the hand of both, but neither writes a run's plan or verdi
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.champions import LOOKED_AT, Made, Promoted
-from orchestration.domain.contracts import SignalKind, Status
-from orchestration.domain.json_values import fields_of, json_object, mapping
+from orchestration.domain.contracts import Status
+from orchestration.domain.json_values import fields_of
 from orchestration.domain.promotion import EndpointPlan
+from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.stores.models import SIGNAL_MEMORY
 from orchestration.stores.table import Table, Write
@@ -34,38 +35,6 @@ from orchestration.stores.table import Table, Write
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run. ``manifest`` is the JSON text of its manifest; times are ISO-8601 in UTC."""
-
-    run_id: str
-    model: str
-    started_at: str
-    execution_arn: str
-    manifest: str
-    severity: str
-    outcome: str | None = None
-    ended_at: str | None = None
-    reason: str | None = None
-    error: str | None = None
-
-    @property
-    def goes_back(self) -> bool:
-        """True for a run that brings an earlier champion back, and trains nothing."""
-        return mapping(mapping(json_object(self.manifest)).get("signal")).get("kind") == SignalKind.ROLLBACK
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRow:
-    """A status of a run: when, the sentence people read, and facts beside it."""
-
-    status: Status
-    at: str
-    sentence: str
-    severity: str | None = None
-    facts: dict[str, str] | None = None
 
 
 class Runs(Table):
