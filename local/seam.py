@@ -1,6 +1,6 @@
-"""The seam between this package and ministack: what it uses of ministack's private parts, what it puts in their place, and why.
+"""The seam between this package and ministack: what it uses of ministack, what it puts in the place of parts of it, and why.
 
-No other module here imports a module of ministack, or knows a private name of one that is not listed at the end of this one.
+No other module here imports a module of ministack, or uses a name of one that is not listed at the end of this one.
 Whatever is replaced belongs to a ``Repair``, which says what AWS does; to an ``Addition``, of what AWS has and ministack lacks;
 or to an ``Own`` thing, which neither has. Nothing changes before ``apply``. A ministack that lacks something of this, or whose
 functions take other arguments, is refused with a sentence that says where to look.
@@ -34,22 +34,23 @@ class SeamError(Exception):
 class Part:
     """A module of ministack, imported when something of it is first asked for.
 
-    Its public names are here as they are; of its private ones those that are listed, without their underscore.
+    The names that are listed are here, the private ones without their underscore.
 
     Args:
         module: Its name below ``ministack``.
-        private: The private names that this package uses.
+        names: What this package uses of it.
     """
 
-    def __init__(self, module: str, *private: str) -> None:
+    def __init__(self, module: str, *names: str) -> None:
         self.module: Final = f"ministack.{module}"
-        self.private: Final = frozenset(private)
+        self.names: Final = {name.removeprefix("_"): name for name in names}
         self._loaded: ModuleType | None = None
         PARTS[self.module] = self
 
     def __getattr__(self, name: str) -> Any:
-        module = self._loaded or self.load()
-        return getattr(module, f"_{name}" if f"_{name}" in self.private else name)
+        if name not in self.names:
+            raise AttributeError(f"local/seam.py lists no {name} of {self.module}")
+        return getattr(self._loaded or self.load(), self.names[name])
 
     def load(self) -> ModuleType:
         """Import it, by one thread at a time: ministack's modules import each other in circles."""
@@ -205,7 +206,7 @@ class _AfterImport(MetaPathFinder):
 
 
 def _change(module: ModuleType) -> None:
-    for name in sorted(PARTS[module.__name__].private):
+    for name in sorted(PARTS[module.__name__].names.values()):
         if not hasattr(module, name):
             raise SeamError(f"{_ministack()} has no {_written(module.__name__, (name,))} any more, which local/ uses.")
     for each in _pending.pop(module.__name__, ()):
@@ -215,25 +216,26 @@ def _change(module: ModuleType) -> None:
 def _put(module: ModuleType, pending: _Pending) -> None:
     *way, last = pending.path
     owner: Any = module
+    for step in way:
+        owner = _below(owner, step)
+    there = _below(owner, last)
     where = f"{_written(module.__name__, pending.path)}, which {pending.change.name!r} of local/"
-    try:
-        for step in way:
-            owner = owner[step] if isinstance(owner, dict) else getattr(owner, step)
-        there = owner[last] if isinstance(owner, dict) else getattr(owner, last)
-    except (KeyError, AttributeError):
-        if pending.make is None and isinstance(owner, dict):
-            owner[last] = pending.value
-            return
-        raise SeamError(f"{_ministack()} has no {where} changes.") from None
-    if pending.make is None:
+    if pending.make is None and there is not None:
         raise SeamError(f"{_ministack()} has {where} adds: take the addition out.")
-    value = pending.make(pending.value, there)
+    if owner is None or (there is None and pending.make is not None):
+        raise SeamError(f"{_ministack()} has no {where} changes.")
+    value = pending.value if pending.make is None else pending.make(pending.value, there)
     if inspect.isfunction(there) and (taken := _parameters(there)) != (given := _parameters(value)):
         raise SeamError(f"{_ministack()} gives {taken} to {where} changes and expects to take {given}.")
     if isinstance(owner, dict):
         owner[last] = value
     else:
         setattr(owner, last, value)
+
+
+def _below(owner: Any, name: str) -> Any:
+    """A member or a value; None where there is none, nor an owner."""
+    return owner.get(name) if isinstance(owner, dict) else getattr(owner, name, None)
 
 
 def _around(function: Callable[..., Any], replaced: Callable[..., Any]) -> Callable[..., Any]:
@@ -264,13 +266,19 @@ def _ministack() -> str:
 
 # ---------------------------------------------------------------------- what is used of it
 
-app = Part("app")
+app = Part("app", "SERVICE_HANDLERS", "app")
 router = Part("core.router")
 responses = Part("core.responses", "_BOTOCORE_NAME")
-sigv4 = Part("core.sigv4")
-iam_actions = Part("core.iam_actions")
+sigv4 = Part(
+    "core.sigv4", "header_signature_failure", "parse_header_signature", "parse_query_signature", "request_time_failure"
+)
+iam_actions = Part("core.iam_actions", "access_denied_response")
 iam_evaluator = Part(
     "core.iam_evaluator",
+    "AuthError",
+    "CredentialResolutionError",
+    "EvalContext",
+    "EvalResult",
     "_POLICY_REQUIRED",
     "_action_matches",
     "_gather_role_policies",
@@ -279,6 +287,15 @@ iam_evaluator = Part(
     "_request_caller_arn",
     "_resource_policy",
     "_role_name_from_assumed_arn",
+    "authenticate",
+    "combine_resource_policy",
+    "evaluate",
+    "evaluate_resource_policy",
+    "is_root_access_key",
+    "parse_policy_document",
+    "resolve_caller_identity",
+    "resolve_credential",
+    "resolve_principal",
 )
 lambda_runtime = Part("core.lambda_runtime")
 stepfunctions = Part(
@@ -347,8 +364,8 @@ cloudwatch = Part(
     "_record_history",
     "_stat_value",
 )
-sqs = Part("services.sqs", "_act_send_message", "_queue_by_arn", "_queues")
-sns = Part("services.sns", "_topics")
+sqs = Part("services.sqs", "_act_send_message", "_queue_by_arn", "_queues", "queue_policy_for_arn")
+sns = Part("services.sns", "_topics", "topic_policy_for_arn")
 s3 = Part("services.s3", "_bucket_object_lock", "_error")
 iam = Part("services.iam", "_p", "_roles", "_xml")
 sts = Part("services.sts", "_error")
@@ -361,8 +378,9 @@ lambda_svc = Part(
     "_get_func_record_for_ref",
     "_invoke_depth",
     "_throttle_response",
+    "resolve_function_url",
 )
-tagging = Part("services.tagging")
+tagging = Part("services.tagging", "resource_tags")
 cloudformation = Part("services.cloudformation", "_stacks")
 cloudformation_engine = Part("services.cloudformation.engine")
 cloudformation_helpers = Part("services.cloudformation.helpers", "_p")

@@ -56,7 +56,7 @@ def test_what_is_below_a_dictionary_or_a_class_is_replaced_there(part: Part) -> 
         def run(self, event: str) -> str:
             return event
 
-    module = fake(_store={}, Worker=Worker, _HANDLERS={"type": {"create": None}})
+    module = fake(_store={}, Worker=Worker, _HANDLERS={"type": {"create": "kept"}})
     own = Own("below", "to show it")
     own.wraps(part, "Worker", "run")(lambda original, self, event: original(self, event) + "!")
     own.replaces(part, "_HANDLERS", "type", "create")("made")
@@ -138,12 +138,11 @@ def used(tree: ast.Module) -> set[tuple[str, str]]:
     }
 
 
-def test_of_private_names_those_are_listed_that_are_used() -> None:
+def test_those_names_are_listed_that_are_used() -> None:
     parts = {name: part for name, part in vars(seam).items() if isinstance(part, Part)}
     taken = {(name, attribute) for tree in trees().values() for name, attribute in used(tree) if name in parts}
-    assert {name for name, attribute in taken if attribute.startswith("_")} == set()
-    listed = {(name, private.removeprefix("_")) for name, part in parts.items() for private in part.private}
-    assert listed - taken == set()
+    listed = {(name, attribute) for name, part in parts.items() for attribute in part.names}
+    assert taken - {(name, "load") for name in parts} == listed
 
 
 def test_nothing_is_changed_before_the_seam_is_applied() -> None:
