@@ -297,7 +297,7 @@ iam_evaluator = Part(
     "resolve_credential",
     "resolve_principal",
 )
-lambda_runtime = Part("core.lambda_runtime")
+lambda_runtime = Part("core.lambda_runtime", "reset")
 stepfunctions = Part(
     "services.stepfunctions",
     "_AWS_SDK_ERROR_PREFIX",
@@ -378,6 +378,7 @@ lambda_svc = Part(
     "_get_func_record_for_ref",
     "_invoke_depth",
     "_throttle_response",
+    "executions_in_flight",
     "resolve_function_url",
 )
 tagging = Part("services.tagging", "resource_tags")

@@ -36,6 +36,7 @@ from local.seam import (
     apply,
     cloudwatch,
     eventbridge,
+    lambda_svc,
     responses,
     router,
     sqs,
@@ -355,8 +356,7 @@ def _with_additions(ministack: Application, on_ready: Callable[[], None], calls:
 
 def _functions_running() -> int:
     """How many invocations of functions go on, those whose process is still being started included."""
-    lambda_svc = sys.modules.get("ministack.services.lambda_svc")
-    return 0 if lambda_svc is None else int(lambda_svc.executions_in_flight()[0])
+    return int(lambda_svc.executions_in_flight()[0])
 
 
 async def _answer(send: Send, status: int, document: Any) -> None:
