@@ -131,7 +131,7 @@ OF_A_PROMOTION: Final = (
     Quota("SendTaskSuccess", Rate(500, 3_000), Rate(300, 1_500), _calls("SendTaskSuccess"), STEP_FUNCTIONS),
     Quota("DescribeExecution", Rate(15, 300), Rate(10, 250), _calls("DescribeExecution"), STEP_FUNCTIONS, note="tried again by the next look"),
     Quota("DescribeAlarms", Rate(9), Rate(9), _calls("DescribeAlarms"), CLOUDWATCH, note="tried again by the next look"),
-    Quota("e-mail to one address", Rate(10), Rate(10), _calls("Publish"), SNS, note="more, and SNS suspends the address"),
+    Quota("e-mail to one address on both topics", Rate(10), Rate(10), _calls("Publish"), SNS, note="more, and SNS suspends the address"),
     Quota("write units of a new table", Rate(4_000), Rate(4_000), Taken.units, DYNAMODB),
     Quota("write units of the item `CONTROLS`, `global`", Rate(A_PARTITION), Rate(A_PARTITION), lambda taken: taken.shared("CONTROLS"), DYNAMODB, note="two at once conflict, and come again"),
     Quota("write units of partition `SLOTS`", Rate(A_PARTITION), Rate(A_PARTITION), lambda taken: taken.shared("SLOTS"), DYNAMODB, note="the same"),
