@@ -73,7 +73,7 @@ PARTS: Final = {
     ),
     "weekly": Part(
         lambda to, step: training_starts_table(measure_training_starts(to.events, step)),
-        lambda to: to.events + 1,
+        lambda to: 2 * to.events + 1,
         ("events",),
     ),
     "calls": Part(
