@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestration.domain.notification import Message
     from orchestration.stores.table import Write
 
-READS: Final = ("Describe", "Get", "Head", "List", "Query", "Simulate")
+READS: Final = ("Describe", "Get", "Head", "List", "Query", "Simulate", "TransactGet")
 """How the names of operations begin that change nothing, of the services asked here."""
 
 _ONLY_ASKING: Final = Config()

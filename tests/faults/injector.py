@@ -136,7 +136,7 @@ def _go_wrong(client: Any, service: str, operation: str, arguments: Any, kind: s
         raise _error(client, operation, *DENIED.get(service, ("AccessDeniedException", 400)))
     if kind == "409":
         raise _error(client, operation, "ConditionalRequestConflict", 409)
-    if kind == "conflict" and operation == "TransactWriteItems":
+    if kind == "conflict" and "TransactItems" in arguments:
         reasons = [{"Code": "None"} for _ in arguments["TransactItems"]]
         reasons[-1] = {"Code": "TransactionConflict"}
         raise _error(client, operation, "TransactionCanceledException", 400, CancellationReasons=reasons)
@@ -157,7 +157,7 @@ def _shape(service: str, operation: str, arguments: dict[str, Any]) -> str:
     """What a call is about, without the names of one case: so that the same calls of two stories are seen to be the same."""
     if service != "dynamodb":
         return str(arguments.get("Key", "")).split("/", 1)[0]
-    if operation == "TransactWriteItems":
+    if "TransactItems" in arguments:
         written = [next(iter(item.items())) for item in arguments["TransactItems"]]
         names = [
             (request.get("Key") or request["Item"])["pk"]["S"].split("#")[0]

@@ -49,8 +49,10 @@ class Fate(StrEnum):
 OF_READS: Final = {Fate.DIED: Fate.DIES, Fate.LOST: Fate.THROTTLED, Fate.AGAIN: Fate.GOES}
 """A read has no effect, so that before and after are the same for it."""
 
-READS: Final = ("Get", "Query", "Describe", "List", "list")
-TABLE: Final = frozenset({"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Commit"})
+READS: Final = ("Get", "TransactGet", "Query", "Describe", "List", "list")
+TABLE: Final = frozenset(
+    {"GetItem", "TransactGetItems", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Commit"}
+)
 
 
 @dataclass(eq=False)

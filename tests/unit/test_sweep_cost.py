@@ -1,4 +1,4 @@
-"""What a sweep, a status event and a grant cost: the same whatever the stack and its account hold.
+"""What a signal, a sweep, a status event and a grant cost: the same whatever the stack and its account hold.
 
 The figures are calls of AWS. What they are is told by ``python -m bench``.
 """
@@ -16,14 +16,17 @@ from orchestration.actions.resume import resume
 from orchestration.actions.sweep import APPROVALS_SEEN, STRETCHES_AT_ONCE, sweep
 from orchestration.domain.contracts import ALARM_STATE_CHANGE, TRAINING_JOB_STATE_CHANGE, DueKind
 from orchestration.domain.due import due
+from orchestration.domain.json_values import fields_of
 from orchestration.domain.listing import SETTLED, Heard
 from orchestration.domain.slots import Holder, SlotLedger, Waiter
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.training_slots import change_slots, give_back_slot
 from orchestration.stores.slots import NEAR
-from tests.unit.fakes import NOON, World
+from orchestration.stores.table import to_item
+from tests.unit.fakes import NOON, World, drift
 from tests.unit.memory_dynamodb import size
+from tests.unit.stories import ENDPOINT, POLICY, do
 
 CALLS_OF_A_SWEEP: Final = 15
 """Of one that finds nothing due: ten partitions of the due list, three lists of what AWS tells by events, where those came to, and the
@@ -32,11 +35,30 @@ head of the queue."""
 CALLS_OF_CATCHING_UP: Final = CALLS_OF_A_SWEEP + 6 * STRETCHES_AT_ONCE
 """At most, of one that has more to list than it may: each stretch takes two or three lists and a look at what was heard."""
 
+CALLS_OF_A_NO: Final = 12
+"""Of a drift report that begins no run: whether this execution decided before, the policy, what is known, the endpoint with its config and model,
+the switches, the decision, its record, the event for programs, where people are told the message, and that it was told."""
+
+CALLS_OF_A_RUN: Final = 16
+"""Of one that begins a run: whose the endpoint is besides, the manifest and the event."""
+
 FOREIGN: Final = 5_000
 FRESH: Final = 1_500
 WAITING: Final = 5_000
 LARGEST_ITEM: Final = 100_000
 """Bytes."""
+
+
+def with_models(world: World, models: int) -> None:
+    """Have the stack know so many models, each with its state and the head of its chain."""
+    for number in range(models):
+        name = f"model-{number}"
+        for pk, sk, values in (
+            (f"MODEL#{name}", "STATE", fields_of(StoredModel(name, version=1))),
+            ("HEADS", name, {"sequence": 1, "hash": "0" * 64}),
+            ("MODELS", name, {}),
+        ):
+            world.database.items[pk, sk] = to_item({"pk": pk, "sk": sk, **values})
 
 
 def monitor_run(number: int, at: datetime) -> dict[str, Any]:
@@ -77,9 +99,7 @@ def calls_of_a_sweep(world: World) -> Counter[str]:
 def idle_sweep(models: int = 1, *, later_items: int = 0, **others: Any) -> Counter[str]:
     """Calls of the second sweep of a stack with so many models, so much that is due another day, and what others have in the account."""
     world = World()
-    for number in range(models):
-        world.table.save_model(StoredModel(f"model-{number}"))
-        world.database.items[("MODELS", f"model-{number}")] = {"pk": {"S": "MODELS"}, "sk": {"S": f"model-{number}"}}
+    with_models(world, models)
     for number in range(later_items):
         item = due(DueKind.PENDING, f"model-{number}", f"model-{number}", NOON + timedelta(days=2))
         world.table.add_due(item)
@@ -153,6 +173,40 @@ def test_a_status_event_of_something_foreign_is_one_keyed_read(event: dict[str, 
     world.outside.live()
     assert resume(event, world.ports) == {"resumed": 0}
     assert Counter(world.outside.calls) == {"Query": 1}
+
+
+# Signals.
+
+
+def calls_of_signals(models: int) -> dict[str, Counter[str]]:
+    """Calls of one signal of each kind of decision, in a stack with so many models."""
+    world = World()
+    with_models(world, models)
+    world.put("policies/fraud.json", POLICY)
+    world.sagemaker.serve(ENDPOINT, "fraud-config-1")
+    found = {}
+    for key, (decision, observed) in enumerate(
+        [("OBSERVE", 0.01), ("OBSERVE", 0.02), ("RETRAIN", 0.9), ("COALESCE", 0.9), ("HOLD", 0.9)]
+    ):
+        if decision == "HOLD":
+            world.table.throw_switch(KillSwitch("global", "ops", "Incident.", NOON.isoformat()))
+        world.outside.live()
+        answer = do(world, "admit", f"run-{key}", event=drift(model="fraud", observed=observed, dedupe_key=str(key)))
+        assert answer["decision"] == decision
+        found[decision] = Counter(world.outside.calls)
+    world.outside.live()
+    again = do(world, "admit", "again", event=drift(model="fraud", observed=0.9, dedupe_key="4"))
+    assert again["decision"] == "SKIP"
+    return {**found, "the same again": Counter(world.outside.calls)}
+
+
+def test_a_signal_costs_the_same_at_ten_and_at_ten_thousand_models() -> None:
+    calls = calls_of_signals(10_000)
+
+    assert calls == calls_of_signals(10)
+    assert calls.pop("RETRAIN").total() <= CALLS_OF_A_RUN
+    for decision, of_one in calls.items():
+        assert of_one.total() <= CALLS_OF_A_NO, (decision, of_one)
 
 
 # Slots.

@@ -47,7 +47,7 @@ from orchestration.domain.stored_model import after_decision, instant
 from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.switches import switches_over
 from orchestration.steps.artifacts import champion_of
-from orchestration.steps.due_work import attempt
+from orchestration.steps.due_work import DONE, Worked, attempt
 from orchestration.steps.evidence import kept_event, verdict_record
 from orchestration.steps.going_back import made_check, verdict_on_way_back
 from orchestration.steps.ownership import not_own, policy_foreign
@@ -56,14 +56,14 @@ from orchestration.steps.pipeline_checks import pipeline_check
 from orchestration.steps.policies import (
     LoadedPolicy,
     effective_policy,
-    load_policy,
+    follow_policy,
     model_of_endpoint,
     model_of_schedule,
 )
 from orchestration.steps.rivals import against_rivals
 from orchestration.steps.sight import asked_run
 from orchestration.steps.silence import listen, listened, silence_of
-from orchestration.steps.telling import DECIDED, signal_told, tell, write_records
+from orchestration.steps.telling import DECIDED, signal_told, tell_decision, write_records
 from orchestration.stores.models import Commit, IgnoredEvent, SeenSignal
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ if TYPE_CHECKING:
     from orchestration.domain.silence import Silence, Watch
     from orchestration.domain.stored_model import StoredModel
     from orchestration.domain.verdict import CandidateVerdict
-    from orchestration.ports import Ports
+    from orchestration.ports import ApprovalPorts, Ports
+    from orchestration.stores.models import Known
     from orchestration.stores.table import Write
 
 LOG = logging.getLogger("orchestration")
@@ -152,6 +153,7 @@ class _Plan:
 
     state: StoredModel
     seen: SeenSignal
+    links: tuple[Link, ...]
     writes: tuple[Write, ...]
     told: DueItem
     now: datetime
@@ -181,7 +183,7 @@ def admit(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
         LOG.info("EventIgnored", extra={"reason": found.reason, "model": found.model, "run_id": asked.run_id})
         ports.table.note_ignored(_ignored(asked, found, ports.now()), _heard(ports, asked, ports.now()))
         return _answer(asked.run_id, found.model, Decision.SKIP, found.sentence)
-    loaded = load_policy(ports, found.model) if isinstance(found, Signal) else None
+    loaded = effective_policy(ports, found.model) if isinstance(found, Signal) else None
     if isinstance(found, Signal):
         found = as_tolerated(found, loaded.policy) if loaded is not None else _unknown(found)
     elif isinstance(found, Rejection) and found.model and effective_policy(ports, found.model) is None:
@@ -195,7 +197,8 @@ def _decide_once(
     ports: Ports, asked: _Asked, found: Signal | Rejection, loaded: LoadedPolicy | None
 ) -> dict[str, Any] | None:
     """Decide by what is read now and commit it; None when another signal of the model was committed meanwhile."""
-    seen = ports.table.signal(found.signal_id)
+    read = ports.table.known(found.signal_id, found.model or UNATTRIBUTED)
+    seen = read.seen
     if seen is not None and seen.run_id != asked.run_id:
         expected = loaded.policy.expect_every_hours if loaded is not None else 0.0
         # A monitor may say the same each day, and speaks all the same; a decision file that is read again was not written.
@@ -207,7 +210,8 @@ def _decide_once(
     if seen is not None:
         return _answered(ports, seen, None)
     if isinstance(found, Signal) and loaded is not None:
-        known = _gather(ports, asked, found, loaded)
+        follow_policy(ports, loaded, read.good_version)
+        known = _gather(ports, asked, found, loaded, read)
         now = ports.now()
         verdict = decide(found, loaded.policy, known.state, now)
         if verdict.decision.begins_run:
@@ -219,9 +223,9 @@ def _decide_once(
         plan = _plan(ports, asked, found, loaded.policy, known, verdict, now)
     else:
         assert isinstance(found, Rejection)  # noqa: S101 - a signal without a policy became one before
-        plan = _rejection_plan(ports, asked, found)
+        plan = _rejection_plan(ports, asked, found, read)
     if ports.table.commit_decision(plan.state, plan.seen, plan.writes, now=plan.now) is Commit.DONE:
-        return _answered(ports, plan.seen, plan.told)
+        return _answered(ports, plan.seen, plan)
     return None
 
 
@@ -236,12 +240,11 @@ def _foreign(ports: Ports, policy: Policy, champion: dict[str, Any] | None, *, t
     return (finding,) if finding else ()
 
 
-def _gather(ports: Ports, asked: _Asked, signal: Signal, loaded: LoadedPolicy) -> _Known:
+def _gather(ports: Ports, asked: _Asked, signal: Signal, loaded: LoadedPolicy, read: Known) -> _Known:
     policy = loaded.policy
     endpoint = policy.promotion.endpoint if policy.promotion.kind is PromotionKind.ENDPOINT else None
-    # First: whatever is recorded of the model from here on has the signal decided again.
-    head = ports.table.chain_head(signal.model)
-    stored = ports.table.model(signal.model)
+    # Read first: whatever is recorded of the model from there on has the signal decided again.
+    head, stored = read.head, read.state
     champion = champion_of(ports, policy.promotion.endpoint, signal.model)
     state = replace(
         stored.known(),
@@ -320,7 +323,7 @@ def _plan(
     seen = seen_signal(record, links, told=told, event=canonical(asked.event))
     item = signal_told(seen.signal_id, signal.model, now)
     writes += ports.table.chain_writes(known.head, links)
-    return _Plan(state, seen, (*writes, *_heard(ports, asked, now), ports.table.due_write(item)), item, now)
+    return _Plan(state, seen, links, (*writes, *_heard(ports, asked, now), ports.table.due_write(item)), item, now)
 
 
 def _heard(ports: Ports, asked: _Asked, now: datetime) -> list[Write]:
@@ -346,10 +349,9 @@ def _ignored(asked: _Asked, found: Ignored, now: datetime) -> IgnoredEvent:
     )
 
 
-def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
+def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection, read: Known) -> _Plan:
     now = ports.now()
-    chain = found.model or UNATTRIBUTED
-    head, key = ports.table.chain_head(chain), decision_key(found.model, now, found.signal_id)
+    head, key = read.head, decision_key(found.model, now, found.signal_id)
     record = rejection_record(
         rejection=found,
         run_id=asked.run_id,
@@ -360,9 +362,9 @@ def _rejection_plan(ports: Ports, asked: _Asked, found: Rejection) -> _Plan:
     )
     links = chained(head, Record(RecordKind.DECISION, key, record))
     seen = seen_signal(record, links, told=True, event=kept_event(asked.event))
-    item = signal_told(seen.signal_id, chain, now)
+    item = signal_told(seen.signal_id, head.chain, now)
     writes = (*ports.table.chain_writes(head, links), *_heard(ports, asked, now), ports.table.due_write(item))
-    return _Plan(ports.table.model(chain), seen, writes, item, now)
+    return _Plan(read.state, seen, links, writes, item, now)
 
 
 def _manifest(
@@ -426,14 +428,20 @@ def _training(ports: Ports, asked: _Asked, signal: Signal, policy: Policy, champ
 # Apply: what follows from a committed decision.
 
 
-def _answered(ports: Ports, seen: SeenSignal, told: DueItem | None) -> dict[str, Any]:
-    """The answer a committed decision had; ``told`` is its item when it was committed just now."""
+def _answered(ports: Ports, seen: SeenSignal, plan: _Plan | None) -> dict[str, Any]:
+    """The answer a committed decision had; ``plan`` is what was committed, when it was just now."""
     answer: dict[str, Any] = json.loads(seen.payload)
-    done = told is not None and attempt(ports, told, tell)
+    done = plan is not None and attempt(ports, plan.told, functools.partial(_tell, plan))
     if not done and Decision(answer["decision"]).begins_run:
         # A training reads its manifest, so without it no run goes on; everything else a sweep makes up for.
-        write_records(ports, seen)
+        write_records(ports, seen, plan.links if plan is not None else ports.table.links_of(seen))
     return answer
+
+
+def _tell(plan: _Plan, ports: ApprovalPorts, _: DueItem) -> Worked:
+    """What a sweep does with the item, of what was committed just now."""
+    tell_decision(ports, plan.seen, plan.links)
+    return DONE
 
 
 def way_on(record: Mapping[str, Any]) -> Next:

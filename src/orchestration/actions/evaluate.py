@@ -172,7 +172,7 @@ def _judge(ports: Ports, gathered: Gathered, output: TrainingOutput) -> Candidat
     plan = plan_promotion(
         policy.promotion,
         output,
-        champion,
+        ports.sagemaker.tagged(champion) if champion else None,
         model=run.model,
         name=_name(policy.promotion.kind, run.model, run.run_id),
         tags={MODEL_TAG: run.model, RUN_TAG: run.run_id},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.canonical_json import canonical
@@ -25,14 +25,14 @@ class Champion:
     """What serves now, or served, as SageMaker describes it. Dictionaries are describe responses.
 
     ``config`` is empty when it was deleted; ``models`` are those it names, by name, without the deleted ones.
-    ``copied_from``: where its data lay that serve from the loop's own copies.
+    ``tags`` are its config's, where somebody asked for them. ``copied_from``: where its data lay that serve from the loop's own copies.
     """
 
     endpoint: str
     config_name: str
     config: dict[str, Any]
     models: dict[str, dict[str, Any]]
-    tags: list[dict[str, str]]
+    tags: list[dict[str, str]] = field(default_factory=list)
     copied_from: tuple[str, ...] = ()
 
     @property

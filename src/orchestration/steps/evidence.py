@@ -20,6 +20,7 @@ from orchestration.domain.records import evidence_key, is_approval_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from orchestration.domain.chain import Link
     from orchestration.domain.jobs import Job
     from orchestration.domain.stored_model import StoredModel
     from orchestration.domain.stored_run import StoredRun
@@ -62,8 +63,13 @@ def write_record(
         return None
     if of_approval and not is_approval_key(link.key):
         raise OrchestrationError(f"An approval leaves no record {link.key}: nothing was written.")
-    ports.bucket.write_once(link.key, link.record.encode())
+    write_link(ports, link)
     return ports.bucket.uri(link.key)
+
+
+def write_link(ports: ApprovalPorts, link: Link) -> None:
+    """Write the record of a link into the bucket. Idempotent."""
+    ports.bucket.write_once(link.key, link.record.encode())
 
 
 def outcome_uri(ports: ApprovalPorts, run: StoredRun) -> str:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPolicy:
-    """The policy in force, and what is wrong with the newest file if it is not that one.
+    """The policy in force, and what is wrong with the newest file, ``document``, if it is not that one.
 
     ``unreadable``: nobody knows what the newest file says, since it may not be read.
     """
 
     policy: Policy
+    document: Document
     findings: tuple[str, ...] = ()
     unreadable: bool = False
 
@@ -46,18 +47,27 @@ def effective_policy(ports: OperatorPorts, model: str) -> LoadedPolicy | None:
 
 
 def load_policy(ports: Ports, model: str) -> LoadedPolicy | None:
-    """``effective_policy``, and what follows from reading a file: a good one is kept, a bad one is told of once."""
-    document = _file(ports, model)
-    loaded = _effective(ports, model, document)
-    if loaded is None:
-        return None
+    """``effective_policy``, and ``follow_policy``."""
+    loaded = effective_policy(ports, model)
+    if loaded is not None:
+        kept = ports.table.good_policy(model)
+        follow_policy(ports, loaded, None if kept is None else kept[0])
+    return loaded
+
+
+def follow_policy(ports: Ports, loaded: LoadedPolicy, good_version: str | None) -> None:
+    """What follows from reading a file: a good one is kept, a bad one is told of once.
+
+    Args:
+        ports: the outside.
+        loaded: what was read.
+        good_version: the version of the last good one that is kept.
+    """
+    model, document = loaded.policy.model, loaded.document
     if loaded.findings:
         _tell_once(ports, model, document.version or str(document.unreadable), loaded)
-    elif document.body is not None:
-        kept = ports.table.good_policy(model)
-        if kept is None or kept[0] != document.version:
-            ports.table.keep_good_policy(model, document.version, document.body)
-    return loaded
+    elif document.body is not None and good_version != document.version:
+        ports.table.keep_good_policy(model, document.version, document.body)
 
 
 def _file(ports: OperatorPorts, model: str) -> Document:
@@ -67,26 +77,27 @@ def _file(ports: OperatorPorts, model: str) -> Document:
 def _effective(ports: OperatorPorts, model: str, document: Document) -> LoadedPolicy | None:
     defaults = functools.partial(parse_policy, model, None, version="defaults", settings=ports.settings)
     if document.unreadable is Unreadable.MISSING:
-        return LoadedPolicy(defaults()) if model == ports.settings.default_model else None
+        return LoadedPolicy(defaults(), document) if model == ports.settings.default_model else None
     if document.unreadable is Unreadable.TOO_LARGE:
         findings: tuple[str, ...] = (f"$: has more than {POLICY_FILE_LIMIT} bytes. Put what is large into S3.",)
     elif document.body is None:
         findings = (f"$: {document.uri} cannot be read ({document.unreadable}).",)
     else:
         try:
-            return LoadedPolicy(parse_policy(model, document.body, version=document.version, settings=ports.settings))
+            policy = parse_policy(model, document.body, version=document.version, settings=ports.settings)
+            return LoadedPolicy(policy, document)
         except PolicyError as error:
             findings = error.findings
     good, unreadable = ports.table.good_policy(model), document.unreadable is Unreadable.ACCESS_DENIED
     if good is None:
-        return LoadedPolicy(defaults(), findings, unreadable)
+        return LoadedPolicy(defaults(), document, findings, unreadable)
     try:
         policy = parse_policy(model, good[1], version=good[0], settings=ports.settings)
-        return LoadedPolicy(policy, findings, unreadable)
+        return LoadedPolicy(policy, document, findings, unreadable)
     except PolicyError as error:
         # The stack was updated to a stricter schema since that file was good.
         older = (*findings, f"The last good version {good[0]} is not valid any more: {' '.join(error.findings)}")
-        return LoadedPolicy(defaults(), older, unreadable)
+        return LoadedPolicy(defaults(), document, older, unreadable)
 
 
 def _instead(loaded: LoadedPolicy) -> str:

@@ -6,7 +6,6 @@ import json
 import logging
 from dataclasses import asdict, replace
 from datetime import datetime
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.candidate_view import gate_facts, gates_of
@@ -29,7 +28,7 @@ from orchestration.domain.training_target import TrainingTask
 from orchestration.domain.votes import LadderAction, MayAnswer
 from orchestration.steps.approval_links import buttons, steps_to_decide
 from orchestration.steps.due_work import Worked, attempt
-from orchestration.steps.evidence import outcome_uri, write_record
+from orchestration.steps.evidence import outcome_uri, write_link, write_record
 from orchestration.steps.reports import report_uri, write_report
 
 if TYPE_CHECKING:
@@ -147,8 +146,7 @@ def tell(ports: ApprovalPorts, item: DueItem) -> Worked:
     if what == "signal":
         seen = ports.table.signal(subject)
         if seen is not None:
-            write_records(ports, seen)
-            _announce(ports, seen)
+            tell_decision(ports, seen, ports.table.links_of(seen))
     elif what == "status":
         run_id, status = subject.rsplit(":", 1)
         _tell_status(ports, run_id, Status(status))
@@ -382,9 +380,15 @@ def run_ended(run: StoredRun) -> dict[str, Any]:
 # Decisions.
 
 
-def write_records(ports: ApprovalPorts, seen: SeenSignal) -> None:
+def tell_decision(ports: ApprovalPorts, seen: SeenSignal, links: Sequence[Link]) -> None:
+    """Write what a decision leaves in the bucket, and tell of it. ``links`` are its own, as they were committed."""
+    write_records(ports, seen, links)
+    _announce(ports, seen, seen.record_in(links))
+
+
+def write_records(ports: ApprovalPorts, seen: SeenSignal, links: Sequence[Link]) -> None:
     """Write what a decision leaves in the bucket: its record, the event, and a run's manifest. Idempotent."""
-    record = ports.table.record_of(seen)
+    record = seen.record_in(links)
     decision, model = Decision(record["decision"]), record["model"]
     event = json.loads(seen.event) if seen.event is not None else None
     if decision is Decision.REJECT:
@@ -392,13 +396,13 @@ def write_records(ports: ApprovalPorts, seen: SeenSignal) -> None:
     if decision.begins_run:
         ports.bucket.write_once(f"runs/{model}/{seen.run_id}/inputs/event.json", event)
     # The decision last: where it is, everything it leaves is.
-    for sequence, seal in reversed([*zip_longest(seen.sequences, seen.seals)]):
-        write_record(ports, seen.chain, sequence, seal)
+    for link in reversed(links):
+        write_link(ports, link)
 
 
-def _announce(ports: ApprovalPorts, seen: SeenSignal) -> None:
+def _announce(ports: ApprovalPorts, seen: SeenSignal, record: dict[str, Any]) -> None:
     """Tell programs of a decision, and people where it says so."""
-    record, output = ports.table.record_of(seen), mapping(json.loads(seen.payload).get("output"))
+    output = mapping(json.loads(seen.payload).get("output"))
     decision, model = Decision(record["decision"]), record["model"]
     manifest_uri = ports.bucket.uri(manifest_key(model, seen.run_id)) if decision.begins_run else None
     LOG.info(

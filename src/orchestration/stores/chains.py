@@ -27,15 +27,7 @@ class Chains(Table):
     def chain_head(self, chain: str) -> Head:
         """Where a chain ends; sequence 0 for one that has no record."""
         item = self._get("HEADS", chain)
-        if item is not None:
-            return Head(chain, int(item["sequence"]), item["hash"])
-        # The release before kept it with the model's state.
-        state = self._get(f"MODEL#{chain}", "STATE") or {}
-        return (
-            Head(chain, int(state["chain_sequence"]), state["chain_head"])
-            if state.get("chain_sequence")
-            else Head(chain)
-        )
+        return head_of(chain, item, None if item is not None else self._get(f"MODEL#{chain}", "STATE"))
 
     def chain_heads(self) -> Iterator[Head]:
         """Where every chain ends, in the order of their names."""
@@ -75,6 +67,15 @@ class Chains(Table):
         """A chain's links, newest first, page by page; nobody checks them here."""
         for item in self._query(f"CHAIN#{chain}", newest_first=True):
             yield _link(item)
+
+
+def head_of(chain: str, head: dict[str, Any] | None, state: dict[str, Any] | None) -> Head:
+    """Where a chain ends, by its item; the release before kept it with the model's state."""
+    if head is not None:
+        return Head(chain, int(head["sequence"]), head["hash"])
+    if state is not None and state.get("chain_sequence"):
+        return Head(chain, int(state["chain_sequence"]), state["chain_head"])
+    return Head(chain)
 
 
 def _link(item: dict[str, Any]) -> Link:

@@ -105,7 +105,7 @@ class DueItems(Table):
             ContentionError: something is just being heard of one.
         """
         found = self._get_all([(f"HEARD#{name}", "HEARD") for name in dict.fromkeys(names)])
-        return {item["name"]: Heard(item["name"], item["at"]) for item in found}
+        return {item["name"]: Heard(item["name"], item["at"]) for item in found if item is not None}
 
     def heard_write(self, heard: Heard, *, at: datetime) -> Write:
         """The write that an event was heard, for the transaction with what was made of it."""

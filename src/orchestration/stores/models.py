@@ -25,6 +25,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.contracts import SMOKE_MODEL, UNATTRIBUTED
@@ -32,11 +33,12 @@ from orchestration.domain.json_values import fields_of
 from orchestration.domain.kept_request import KeptRequest, KeptRollback
 from orchestration.domain.silence import Watch
 from orchestration.domain.stored_model import RUN_STARTS_KEPT, StoredModel
-from orchestration.stores.chains import Chains
+from orchestration.stores.chains import Chains, head_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orchestration.domain.chain import Head, Link
     from orchestration.stores.table import Write
 
 SIGNAL_MEMORY: Final = timedelta(days=90)
@@ -72,6 +74,25 @@ class SeenSignal:
     record: str | None = None
     seals: tuple[str, ...] = ()
 
+    def record_in(self, links: Sequence[Link]) -> dict[str, Any]:
+        """The record of the decision, among its links."""
+        decision = next((link for link in links if link.sequence in self.sequences[:1]), None)
+        found: dict[str, Any] = json.loads(decision.record if decision is not None else self.record or "{}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a decision begins with: the signal if it was decided before, where the chain ends, and the model's state.
+
+    ``good_version`` is of the model's policy file the last version that was valid.
+    """
+
+    seen: SeenSignal | None
+    head: Head
+    state: StoredModel
+    good_version: str | None
+
 
 @dataclass(frozen=True, slots=True)
 class IgnoredEvent:
@@ -96,17 +117,41 @@ def _ignored(item: dict[str, Any]) -> IgnoredEvent:
     return IgnoredEvent(**fields)
 
 
+def _seen(item: dict[str, Any]) -> SeenSignal:
+    fields = {name: item[name] for name in SeenSignal.__slots__ if name in item}
+    kept = {name: tuple(item.get(name, ())) for name in ("sequences", "seals")}
+    return SeenSignal(**{**fields, **kept})
+
+
+def _model(model: str, item: dict[str, Any] | None) -> StoredModel:
+    if item is None:
+        return StoredModel(model)
+    fields = {name: item[name] for name in StoredModel.__slots__ if name in item and name != "model"}
+    fields["run_starts"] = tuple(item.get("run_starts", ()))
+    return StoredModel(model, **fields)
+
+
 class Models(Chains):
     """Model states, seen signals, policies."""
 
     def model(self, model: str) -> StoredModel:
         """The model's state; a fresh one (version 0) when none is stored."""
-        item = self._get(f"MODEL#{model}", "STATE")
-        if item is None:
-            return StoredModel(model)
-        fields = {name: item[name] for name in StoredModel.__slots__ if name in item and name != "model"}
-        fields["run_starts"] = tuple(item.get("run_starts", ()))
-        return StoredModel(model, **fields)
+        return _model(model, self._get(f"MODEL#{model}", "STATE"))
+
+    def known(self, signal_id: str, chain: str) -> Known:
+        """What a decision begins with, in one read and of one moment.
+
+        Raises:
+            ContentionError: some of it is just being written.
+        """
+        keys = [(f"SIGNAL#{signal_id}", "SIGNAL"), ("HEADS", chain)]
+        seen, head, state, policy = self._get_all([*keys, *((f"MODEL#{chain}", sk) for sk in ("STATE", "POLICY"))])
+        return Known(
+            None if seen is None else _seen(seen),
+            head_of(chain, head, state),
+            _model(chain, state),
+            None if policy is None else str(policy["version_id"]),
+        )
 
     def models(self) -> list[str]:
         """Names of all models that had a signal; the one that tests a stack is none."""
@@ -115,11 +160,7 @@ class Models(Chains):
     def signal(self, signal_id: str) -> SeenSignal | None:
         """The decision on this signal, if it was decided."""
         item = self._get(f"SIGNAL#{signal_id}", "SIGNAL")
-        if item is None:
-            return None
-        fields = {name: item[name] for name in SeenSignal.__slots__ if name in item}
-        kept = {name: tuple(item.get(name, ())) for name in ("sequences", "seals")}
-        return SeenSignal(**{**fields, **kept})
+        return None if item is None else _seen(item)
 
     def record_of(self, seen: SeenSignal) -> dict[str, Any]:
         """The record of a signal's decision.
@@ -128,8 +169,16 @@ class Models(Chains):
             OrchestrationError: it is not the one that was committed with the decision.
         """
         link = self.link(seen.chain, seen.sequences[0], *seen.seals[:1]) if seen.sequences else None
-        found: dict[str, Any] = json.loads(link.record if link is not None else seen.record or "{}")
-        return found
+        return seen.record_in([] if link is None else [link])
+
+    def links_of(self, seen: SeenSignal) -> list[Link]:
+        """The links of a signal's decision and, of a run, its manifest, that are there.
+
+        Raises:
+            OrchestrationError: one is not the one that was committed with the decision.
+        """
+        found = [self.link(seen.chain, *place) for place in zip_longest(seen.sequences, seen.seals)]
+        return [link for link in found if link is not None]
 
     def decision_of(self, run_id: str) -> SeenSignal | None:
         """The decision an execution made, if it made one before it was interrupted."""

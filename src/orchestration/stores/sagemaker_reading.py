@@ -198,7 +198,7 @@ class SageMaker:
         return _found(lambda: self._client.describe_model(ModelName=name))
 
     def champion(self, endpoint: str) -> Champion | None:
-        """The model that serves on an endpoint, with its config and the tags a copy of the config keeps."""
+        """The model that serves on an endpoint, with its config; its tags, ``tagged`` reads."""
         described = self.endpoint(endpoint)
         if described is None or not described.get("EndpointConfigName"):
             return None
@@ -206,9 +206,14 @@ class SageMaker:
 
     def configured(self, endpoint: str, config_name: str) -> Champion:
         """The model that serves, or served, on an endpoint with this config; without ``config`` or ``model`` where one is gone."""
-        config, models = self.config_and_models(config_name)
-        tags = _found(lambda: self._client.list_tags(ResourceArn=config["EndpointConfigArn"])) if config else None
-        return Champion(endpoint, config_name, config, models, list((tags or {}).get("Tags", [])))
+        return Champion(endpoint, config_name, *self.config_and_models(config_name))
+
+    def tagged(self, champion: Champion) -> Champion:
+        """A champion with the tags that a copy of its config keeps."""
+        if not champion.config:
+            return champion
+        tags = _found(lambda: self._client.list_tags(ResourceArn=champion.config["EndpointConfigArn"])) or {}
+        return replace(champion, tags=list(tags.get("Tags", [])))
 
     def config_and_models(self, name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """A config, empty when there is none, and the models it names that exist, by name."""

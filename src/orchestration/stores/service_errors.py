@@ -201,6 +201,7 @@ OPERATIONS: Final[Mapping[str, Row]] = {
     # Its own records.
     "GetItem": _TABLE,
     "Query": _TABLE,
+    "TransactGetItems": {**_TABLE, "TransactionCanceledException": Meaning.CONDITION},
     "PutItem": _WRITE,
     "UpdateItem": _WRITE,
     "DeleteItem": _WRITE,

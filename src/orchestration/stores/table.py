@@ -42,13 +42,13 @@ class Table:
         answer = self._client.get_item(TableName=self._name, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
-    def _get_all(self, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Those items of these keys that are there, a call for each hundred. By TransactGetItems, which GetItem grants.
+    def _get_all(self, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any] | None]:
+        """The items of these keys in their order, a call for each hundred. By TransactGetItems, which GetItem grants.
 
         Raises:
             ContentionError: one of them is just being written.
         """
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, Any] | None] = []
         for begin in range(0, len(keys), ITEMS_A_CALL):
             part = keys[begin : begin + ITEMS_A_CALL]
             gets = [{"Get": {"TableName": self._name, "Key": to_item({"pk": pk, "sk": sk})}} for pk, sk in part]
@@ -61,7 +61,7 @@ class Table:
                 ):
                     raise ContentionError("What was read is just being written. Try again.") from error
                 raise
-            found += [from_item(item["Item"]) for item in answer["Responses"] if "Item" in item]
+            found += [from_item(item["Item"]) if "Item" in item else None for item in answer["Responses"]]
         return found
 
     def _query(
