@@ -153,7 +153,7 @@ def _go_wrong(client: Any, service: str, operation: str, arguments: Any, kind: s
     raise ValueError(f"There is no fault {kind!r}.")
 
 
-def _shape(service: str, operation: str, arguments: dict[str, Any]) -> str:
+def _shape(service: str, arguments: dict[str, Any]) -> str:
     """What a call is about, without the names of one case: so that the same calls of two stories are seen to be the same."""
     if service != "dynamodb":
         return str(arguments.get("Key", "")).split("/", 1)[0]
@@ -180,7 +180,7 @@ def _call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
     invocation, service = current[-1], client.meta.service_model.service_name
     invocation.made += 1
     named = f"{service}:{operation}"
-    shape = _shape(service, operation, arguments)
+    shape = _shape(service, arguments)
     ordinal = invocation.alike[named, shape] = invocation.alike.get((named, shape), 0) + 1
     invocation.leave(index=invocation.made, operation=named, shape=shape, ordinal=ordinal)
     fault = invocation.fault_of(named, shape, ordinal)
