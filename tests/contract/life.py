@@ -899,6 +899,8 @@ def play_stopped(world: World) -> None:
         world.training(run)
         waiting = world.admitted()
         queued = world.park(waiting, "slot")
+        world.forward(minutes=1)
+        world.sweep()
         assert world.word(queued) is None
         world.died(run, "ABORTED")
         assert world.task(run).name in world.outside.stopped
