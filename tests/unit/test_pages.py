@@ -100,12 +100,16 @@ def ended(name: str, at: datetime = NOON) -> dict[str, Any]:
     return {"MonitoringExecutionSummaries": [shown | ({"ProcessingJobArn": f"arn:{name}"} if name else {})]}
 
 
-LONG, SHORT = Stretch(NOON - 60 * SECOND, NOON), Stretch(NOON - SECOND, NOON)
+PART = timedelta(microseconds=5)
+LONG, SHORT = Stretch(NOON - 60 * SECOND + PART, NOON + PART), Stretch(NOON - SECOND + PART, NOON + PART)
 
 
 def asked_of(stretch: Stretch, status: str) -> dict[str, Any]:
-    """The limits are a second further, since nobody knows whether they count themselves."""
-    limits = {"LastModifiedTimeAfter": stretch.since - SECOND, "LastModifiedTimeBefore": stretch.until + SECOND}
+    """The limits are a second further, since nobody knows whether they count themselves, and whole ones, which every SDK sends."""
+    limits = {
+        "LastModifiedTimeAfter": stretch.since - SECOND - PART,
+        "LastModifiedTimeBefore": stretch.until + SECOND - PART,
+    }
     return {"StatusEquals": status, **limits, "MaxResults": 100}
 
 

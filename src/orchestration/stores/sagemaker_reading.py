@@ -56,8 +56,9 @@ class SageMaker:
                 taken at its word, a sweep would never find anything and say nothing.
         """
         found: list[tuple[ListedRun, datetime]] = []
-        # Whether its limits count themselves, AWS does not say: a run on one is listed twice rather than never.
-        after, before = stretch.since - NARROWEST, stretch.until + NARROWEST
+        # Whether its limits count themselves, AWS does not say: a run on one is listed twice rather than never. Whole
+        # seconds, which every version of the SDK sends alike.
+        after, before = (at.replace(microsecond=0) for at in (stretch.since - NARROWEST, stretch.until + NARROWEST))
         for status in ("CompletedWithViolations", "Failed"):
             pages = self._client.get_paginator("list_monitoring_executions").paginate(
                 StatusEquals=status,
