@@ -28,6 +28,7 @@ from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result
 from orchestration.steps.going_back import artifacts
 from orchestration.steps.keeping import AT_ONCE
+from orchestration.stores.sagemaker_reading import ENDPOINTS_LOOKED_AT
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import TRAINING, World, drift, execution_arn, person, request
@@ -665,6 +666,22 @@ def test_what_somebody_uses_or_is_not_the_runs_stays(use: str, short: World) -> 
     # It is looked at again with the next promotion.
     assert short.due(DueKind.REMOVE) == []
     assert not any(each.removing for each in short.table.made("fraud"))
+
+
+@pytest.mark.parametrize(("more", "left"), [(0, False), (1, True)])
+def test_in_an_account_of_more_endpoints_than_a_sweep_can_look_at_nothing_is_removed(
+    more: int, left: bool, short: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is two calls; a sweep that looked at thousands would be ended in the middle, and so would every one after it."""
+    old = config_of(short, "run-1")
+    for number in range(ENDPOINTS_LOOKED_AT - len(short.sagemaker.endpoints) + more):
+        short.sagemaker.serve(f"theirs-{number}", f"theirs-{number}")
+    short.outside.live()
+    swept(short)
+    assert (old in there(short)) is left
+    assert ("DescribeEndpoint" not in short.outside.calls) is left
+    assert short.due(DueKind.REMOVE) == []
+    assert [record.getMessage() for record in caplog.records].count("OldModelsLeft") == left
 
 
 def test_a_model_that_a_kept_config_names_beside_its_own_stays(world: World) -> None:

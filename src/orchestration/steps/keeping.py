@@ -62,6 +62,10 @@ def _old(ports: Ports, model: str, there: list[Made]) -> list[Made]:
     old = removable(there, kept, began=ports.table.runs_since(model, kept[-1].run_id)) if kept else ()
     # The endpoints of the account are looked at only where something would be removed.
     used = ports.sagemaker.used_names() if old else set()
+    if used is None:
+        # Nobody can say that none of them serves.
+        LOG.warning("OldModelsLeft", extra={"model": model, "left": len(old)})
+        return []
     if old:
         # What is to come back may name a second model of ours.
         for name in {each.plan.wanted_config for each in kept}:

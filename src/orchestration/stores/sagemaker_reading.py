@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from types_boto3_sagemaker import SageMakerClient
 
     from orchestration.domain.listing import Stretch
+
+
+ENDPOINTS_LOOKED_AT: Final = 200
+"""Endpoints of the account that are looked at before something is removed, two reads each: some 15 of the 60 s a sweep has."""
 
 
 class SageMaker:
@@ -224,14 +228,22 @@ class SageMaker:
 
     # What is old.
 
-    def used_names(self) -> set[str]:
-        """Names of every config and model that an endpoint of the account serves or is moving to; two reads an endpoint."""
+    def used_names(self) -> set[str] | None:
+        """Names of every config and model that an endpoint of the account serves or is moving to; two reads an endpoint.
+
+        None when the account has more endpoints than can be looked at in one piece of work.
+        """
+        pages = self._client.get_paginator("list_endpoints").paginate(
+            PaginationConfig={"PageSize": 100, "MaxItems": ENDPOINTS_LOOKED_AT + 1}
+        )
+        names = [listed["EndpointName"] for page in pages for listed in page["Endpoints"]]
+        if len(names) > ENDPOINTS_LOOKED_AT:
+            return None
         used = set[str]()
-        for page in self._client.get_paginator("list_endpoints").paginate(PaginationConfig={"PageSize": 100}):
-            for listed in page["Endpoints"]:
-                seen = EndpointSight.of(self.endpoint(listed["EndpointName"]))
-                for config in {name for name in (seen.live, seen.pending) if name is not None} - used:
-                    used |= {config, *model_names(self.config(config) or {})}
+        for name in names:
+            seen = EndpointSight.of(self.endpoint(name))
+            for config in {name for name in (seen.live, seen.pending) if name is not None} - used:
+                used |= {config, *model_names(self.config(config) or {})}
         return used
 
     def tags_of_made(self, name: str) -> list[dict[str, str]]:
