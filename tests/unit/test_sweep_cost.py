@@ -120,6 +120,21 @@ def test_a_sweep_with_nothing_due_makes_the_same_calls_at_ten_and_at_ten_thousan
     assert calls.total() <= CALLS_OF_A_SWEEP, calls
 
 
+def test_a_sweep_makes_the_same_calls_while_the_clock_goes_on() -> None:
+    world = World()
+
+    def later() -> datetime:
+        world.clock.forward(milliseconds=3)
+        return world.clock()
+
+    ports = replace(world.ports, now=later)
+    for _ in range(4):
+        world.outside.live()
+        sweep({}, ports)
+        world.clock.forward(minutes=5)
+    assert Counter(world.outside.calls) == idle_sweep()
+
+
 @pytest.mark.parametrize("prefix", ["drift/", "theirs/"])
 def test_a_sweep_makes_the_same_calls_whatever_others_have_run_and_red_in_the_account(prefix: str) -> None:
     assert idle_sweep(at=NOON - timedelta(days=30), prefix=prefix) == idle_sweep()

@@ -114,7 +114,7 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     # The first sweep of this release takes over from the one before; nothing is listed until that is done.
     if listed or _tried(failures, "taking over", lambda: take_over(ports)):
         for what, found in LISTINGS.items():
-            look = functools.partial(_list, ports, what, listed.get(what), until, found)
+            look = functools.partial(_list, ports, what, listed.get(what), found, now=now, until=until)
             _tried(failures, f"listing {what.replace('_', ' ')}", look)
         _tried(failures, "anchoring the records", lambda: anchor_heads(ports, listed.get(ANCHOR)))
     approvals = ports.table.approvals_due(APPROVALS_SEEN)
@@ -204,12 +204,15 @@ def _list(
     ports: Ports,
     what: str,
     listed: dict[str, Any] | None,
-    until: datetime,
     lost_in: Callable[[Ports, Stretch], Listing[DueItem]],
+    *,
+    now: datetime,
+    until: datetime,
 ) -> None:
     """List what came since the last listing, and have raised what nobody heard of; what is left, the next sweep lists."""
-    settled = ports.now() - SETTLED
-    horizon = min(ports.now(), until - SETTLED)
+    # Of one look at the clock: a stretch that ended a millisecond before what has settled would count as a part of one.
+    settled = now - SETTLED
+    horizon = min(now, until - SETTLED)
     worth_noting = listed is None or set(listed) != {"until"}
     for _ in range(STRETCHES_AT_ONCE):
         stretch = stretch_after(listed, horizon)
