@@ -132,11 +132,12 @@ def measure_month(events: int, step: Callable[[str], None]) -> Month:
         model = loop.model()
         held = loop.model()
         loop.operate({"action": "pause", "scope": f"model:{held}", "reason": "Measured."})
+        # The first sweep, which is not counted, does what is left of a new stack; nothing is due then.
+        watch("sweep", lambda: _swept(loop))
         watch("SKIP", lambda: _file_says_no(loop))
         watch("OBSERVE", lambda: _decided(loop, loop.drift(model, observed=0.25), "OBSERVE"))
         watch("HOLD", lambda: _decided(loop, loop.drift(held), "HOLD"))
         watch("promotion", lambda: _decided(loop, loop.drift(loop.model()), "PROMOTED"))
-        watch("sweep", lambda: _swept(loop))
         lines, cold = _logged(loop, model, held)
         step("log lines under Lambda's runtime client")
     _add_lines(used, lines, cold)
