@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.votes import ApprovalDecision
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.due_work import Worked, later
+from orchestration.steps.hand import noted
 from orchestration.steps.looking import look, look_after
 from orchestration.steps.trainings import seen_training, training_result
 from orchestration.stores.sagemaker_reading import SageMaker
@@ -201,6 +202,36 @@ def test_a_training_past_its_limit_is_stopped_and_has_timed_out(hours: float, st
             "cause": "The training ran longer than the 2 h its policy allows.",
         }
         assert says(looked(world, wait)) == (Next.EVALUATE, Status.TRAINING_TIMED_OUT)
+
+
+def test_a_job_stopped_at_its_limit_has_timed_out_also_where_it_is_noted_as_taken_later(world: World) -> None:
+    """The hand notes that AWS took a training after it did, and its time counts from there; a job does not say why it was stopped."""
+    wait, _ = training(world)
+    job = {"kind": TargetKind.TRAINING_JOB, "target": "training-job"}
+    manifest = json.loads(world.table.run("run-1").manifest)  # type: ignore[union-attr] # it was begun just now
+    world.database.items["RUN#run-1", "RUN"]["manifest"] = {
+        "S": json.dumps({**manifest, "training": {**manifest["training"], **job}})
+    }
+    name = f"retraining-{'0' * 40}"
+    world.sagemaker.trainings[name] = {"TrainingJobName": name, "TrainingJobStatus": "InProgress"}
+    assert world.table.change_wait(wait, replace(wait, data={**wait.data, "accepted": False}))
+    world.clock.forward(hours=2)
+    assert looked(world, stored(world, wait)) is None
+    assert world.sagemaker.trainings[name]["TrainingJobStatus"] == "Stopping"
+    world.sagemaker.trainings[name]["TrainingJobStatus"] = "Stopped"
+    noted(cast("Any", world.ports), stored(world, wait))
+    assert says(stored(world, wait).result) == (Next.EVALUATE, Status.TRAINING_TIMED_OUT)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_training_is_not_stopped_before_it_is_noted_that_it_is_late(known: bool, world: World) -> None:
+    wait, arn = training(world)
+    world.executions.statuses[arn] = "RUNNING"
+    world.clock.forward(hours=2)
+    rival = replace(wait, data={**wait.data, "overdue": known})
+    assert world.table.change_wait(wait, rival)
+    assert looked(world, rival if known else wait) is None
+    assert world.executions.statuses[arn] == ("ABORTED" if known else "RUNNING")
 
 
 def test_a_run_without_a_target_trained_nothing(world: World) -> None:

@@ -147,6 +147,11 @@ def parse_wait_id(identity: str) -> tuple[str, WaitKind, str]:
 
 
 def overdue(wait: Wait, hours: float | None, now: datetime) -> bool:
-    """True when a wait has been parked for longer than ``hours``, or when AWS took what it waits for that long ago."""
+    """True when a wait has been parked for longer than ``hours``, or when AWS took what it waits for that long ago.
+
+    Or when it was found so before: who notes that AWS took it may do so after it was stopped for it.
+    """
+    if wait.data.get("overdue"):
+        return True
     since = wait.data.get("accepted_at") or wait.parked_at
     return hours is not None and now - datetime.fromisoformat(since) >= timedelta(hours=hours)

@@ -133,12 +133,18 @@ def _training(ports: Ports, wait: Wait, run: StoredRun) -> Result | None:
     if found is not None:
         return training_result(found, output_uri=str(training["input"]["output_uri"]), overdue=late)
     intention = ports.table.intention(training_subject(run.run_id)) if late else None
-    if intention is not None and intention.wanted == task.name:
+    if intention is not None and intention.wanted == task.name and _noted_overdue(ports, wait):
         cause = f"The training ran longer than the {hours:g} h its policy allows."
         stop_training(ports, task, started_at=run.started_at, error=TRAINING_TIMED_OUT, cause=cause)
     if wait.data.get("waiting") and not accepted:
         _while_waiting(ports, wait, run, manifest)
     return None
+
+
+def _noted_overdue(ports: Ports, wait: Wait) -> bool:
+    """Note that a wait is past its limit, before what it waits for is stopped for it. False when it was changed meanwhile."""
+    noted = replace(wait, data={**wait.data, "overdue": True})
+    return bool(wait.data.get("overdue")) or ports.table.change_wait(wait, noted)
 
 
 def _while_waiting(ports: Ports, wait: Wait, run: StoredRun, manifest: dict[str, Any]) -> None:

@@ -139,7 +139,7 @@ def try_again(
         ask for it.
     """
     said = found.reason if found.no_capacity else wait.data.get("said", found.reason)
-    data = {name: value for name, value in wait.data.items() if name != "accepted_at"}
+    data = {name: value for name, value in wait.data.items() if name not in {"accepted_at", "overdue"}}
     data |= {"jobs": [job.as_record() for job in found.jobs]} if found.jobs else {}
     again = replace(wait, data={**data, "accepted": False, "waiting": True, "attempt": wait.attempt + 1})
     if overdue(again, hours, ports.now()):
