@@ -50,12 +50,13 @@ class Part:
     def __getattr__(self, name: str) -> Any:
         if name not in self.names:
             raise AttributeError(f"local/seam.py lists no {name} of {self.module}")
-        return getattr(self._loaded or self.load(), self.names[name])
+        return getattr(self.load(), self.names[name])
 
     def load(self) -> ModuleType:
         """Import it, by one thread at a time: ministack's modules import each other in circles."""
-        with _importing:
-            self._loaded = importlib.import_module(self.module)
+        if self._loaded is None:
+            with _importing:
+                self._loaded = importlib.import_module(self.module)
         return self._loaded
 
 
