@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.actions.sweep import ALARMS, LISTINGS, MONITOR_RUNS, STRETCHES_AT_ONCE, sweep, waits_observed
 from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
-from orchestration.domain.due import AGAIN, APPROVALS, EVENTS, GRACE, DueItem, due, next_try, partitions
+from orchestration.domain.due import AGAIN, APPROVALS, EVENTS, GRACE, DueItem, again_at, due, next_try, partitions
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
 from orchestration.domain.listing import SETTLED, Stretch
@@ -93,6 +93,31 @@ def test_an_item_lies_where_the_release_before_wrote_it_and_nobody_tried_it_yet(
 def test_what_is_done_at_once_is_due_only_after_its_function_is_over() -> None:
     workflow_waits = timedelta(seconds=120)
     assert workflow_waits < GRACE < AGAIN
+
+
+@pytest.mark.parametrize(
+    ("lasted", "again"), [(0, 5), (50, 5), (51, 5.1), (300, 30), (600, 60), (601, 60), (100_000, 60)]
+)
+def test_what_lasts_is_looked_at_again_after_a_tenth_of_its_time(lasted: float, again: float) -> None:
+    assert again_at(NOON - lasted * MINUTE, NOON) == NOON + again * MINUTE
+
+
+def test_a_run_that_waits_for_a_slot_for_days_is_looked_at_once_an_hour_and_at_once_when_it_is_granted_one(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world(max_concurrent_trainings=0)
+    stories.decided(world)
+    do(world, "park", kind="slot", token="slot")
+    looked = []
+    for _ in range(3 * 24 * 12):
+        world.outside.live()
+        swept(world)
+        looked.append(world.outside.calls.count("DescribeExecution"))
+    assert sum(looked[:12]) > sum(looked[-12:]) == 1
+    assert next_of(world, "slot") is None
+    more = replace(world.ports, settings=replace(world.ports.settings, max_concurrent_trainings=1))
+    assert sweep({}, more)["failures"] == 0
+    assert next_of(world, "slot") == "train"
 
 
 def test_work_that_fails_is_tried_again_after_longer_and_longer_and_never_later_than_an_hour() -> None:

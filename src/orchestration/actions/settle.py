@@ -7,12 +7,13 @@ redriven lives again. A run that closed itself before it failed is closed alread
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.actions.close import close_undecided
 from orchestration.domain.conclusion import Failure
 from orchestration.domain.contracts import Status
-from orchestration.domain.due import AGAIN
+from orchestration.domain.due import again_at
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.json_values import execution_name, json_document, mapping, number, text
 from orchestration.domain.training_target import nested_execution_arn
@@ -106,7 +107,7 @@ def see_alive(ports: Ports, item: DueItem) -> Worked:
         return DONE
     outcome = settle_execution(ports, run.execution_arn, run.run_id)
     if outcome is None:
-        return later(item, ports.now() + AGAIN)
+        return later(item, again_at(datetime.fromisoformat(run.started_at), ports.now()))
     return Worked(repair="dead_run_settled")
 
 

@@ -33,6 +33,9 @@ GRACE: Final = timedelta(minutes=3)
 AGAIN: Final = timedelta(minutes=5)
 """Rhythm of looking at what an event should have told; the sweep's default."""
 
+SELDOM: Final = timedelta(hours=1)
+"""Rhythm of looking at what has lasted long: thousands of runs that wait for days would else fill every sweep."""
+
 BACKOFF_LIMIT: Final = timedelta(hours=1)
 
 
@@ -70,6 +73,11 @@ def due(kind: DueKind, subject: str, model: str, at: datetime, /, **data: Any) -
 def partitions() -> tuple[str, ...]:
     """All partitions a sweep asks, approvals first."""
     return (APPROVALS, EVENTS, *(f"DUE#{number}" for number in range(PARTITIONS)))
+
+
+def again_at(since: datetime, now: datetime) -> datetime:
+    """When to look again at what has lasted since then and would be told by an event: after a tenth of that, 5 minutes to an hour."""
+    return now + min(max((now - since) / 10, AGAIN), SELDOM)
 
 
 def next_try(now: datetime, attempts: int) -> datetime:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.bake import BakeState, BakeVerdict, bake_result, judge_bake
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
-from orchestration.domain.due import AGAIN, due
+from orchestration.domain.due import AGAIN, again_at, due
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import training_subject
 from orchestration.domain.json_values import mapping, number
@@ -66,6 +66,9 @@ def look(ports: Ports, item: DueItem) -> Worked:
     current = ports.table.wait_by_id(item.subject) or wait
     if current.kind is WaitKind.BAKE:
         return later(item, min(datetime.fromisoformat(current.deadline), ports.now() + AGAIN))
+    if current.kind is WaitKind.SLOT:
+        # Its grant has an item of its own.
+        return later(item, again_at(datetime.fromisoformat(current.parked_at), ports.now()))
     return later(item, ports.now() + AGAIN)
 
 
