@@ -177,6 +177,8 @@ class Server:
         timer = threading.Timer(_LAST_RESORT_SECONDS, self._last_resort)
         timer.daemon = True
         timer.start()
+        # Among thousands of threads that one may not get its turn either: then the system ends the process.
+        signal.setitimer(signal.ITIMER_REAL, 2 * _LAST_RESORT_SECONDS)
 
     def _last_resort(self) -> None:
         # Something holds on. Every process started here ends with this one: its standard input closes.

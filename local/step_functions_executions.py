@@ -20,6 +20,7 @@ from local.seam import Own, Repair, everywhere
 from local.seam import stepfunctions as sfn
 from local.step_functions_limits import too_long
 from local.step_functions_redrive import walk
+from local.step_functions_seats import away, walk_seated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ _LOOK_SECONDS = 0.02
 _NOTICE_SECONDS = 0.1
 """How late a task notices that its time or its execution is over, at best: all together look so often and no more, however
 many there are, since 30 that looked at 0.02 took a twentieth of a processor."""
-_LOOKS_A_SECOND = 1000
+_LOOKS_A_SECOND = 200
 _Response = tuple[int, dict[str, str], Any]
 
 _API = "https://docs.aws.amazon.com/step-functions/latest/apireference/"
@@ -173,7 +174,8 @@ class _Clock:
     @staticmethod
     def sleep(seconds: float) -> None:
         never = threading.Event()
-        wait_while_running(never, on_end=lambda: None, limit=seconds)
+        with away():
+            wait_while_running(never, on_end=lambda: None, limit=seconds)
 
 
 @Own("pauses before retries", "of a length that is drawn, and at most `MaxDelaySeconds`").wraps(
@@ -215,6 +217,12 @@ ENDS = Repair(
 def _run(exec_arn: str) -> None:
     execution = sfn.executions.get(exec_arn)
     if execution is None:
+        return
+    walk_seated(lambda: _walk(execution))
+
+
+def _walk(execution: Document) -> None:
+    if execution["status"] != "RUNNING":
         return
     _task.set(_Task(execution))
     timer = _execution_timer(execution)
@@ -341,7 +349,8 @@ def _start_child_and_wait(resource: str, input_data: Document) -> Document:
         cause = "The parent execution or its task has ended."
         sfn.stop_execution({"executionArn": arn, "error": "States.Runtime", "cause": cause})
 
-    wait_while_running(lambda: child["status"] != "RUNNING", on_end=stop)
+    with away():
+        wait_while_running(lambda: child["status"] != "RUNNING", on_end=stop)
     described = _pascal_case(json.loads(sfn.describe_execution({"executionArn": arn})[2]))
     if resource.endswith(".sync:2"):
         described |= {key: json.loads(described[key]) for key in ("Input", "Output") if described.get(key)}
@@ -549,6 +558,7 @@ def _invoke_with_callback(resource: str, input_data: Any, token: str, state_def:
     return json.loads(parked["result"])
 
 
+@away()
 def _wait_for_token(parked: Document, started: float, limit: float | None, heartbeat: float | None) -> None:
     """Wait until the token is back.
 

@@ -17,6 +17,7 @@ from local.sagemaker_service import SageMaker, UnknownParameterError, modelled_e
 from local.seam import Addition
 from local.seam import stepfunctions as sfn
 from local.step_functions_executions import ExecutionEnded, task_is_over, wait_while_running
+from local.step_functions_seats import away
 
 _OPTIMIZED = "arn:aws:states:::sagemaker:"
 _SDK = "arn:aws:states:::aws-sdk:sagemaker:"
@@ -74,7 +75,8 @@ def _run_job(sagemaker: SageMaker, action: str, input_data: Document) -> Any:
         except ApiError:
             return
 
-    wait_while_running(job.finished, on_end=stop)
+    with away():
+        wait_while_running(job.finished, on_end=stop)
     described = _millisecond_times(sagemaker.call(f"Describe{kind}Job", {name_member: name}))
     if described[f"{kind}JobStatus"] != "Completed":
         raise sfn.ExecutionError("States.TaskFailed", json.dumps(described))

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import wait_until
+from local.step_functions_seats import SEATS
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -392,3 +393,27 @@ def test_the_25_000th_event_is_a_success_or_the_failure(account: Account) -> Non
     assert ended["cause"] == "The execution reached the maximum number of history events (25000)."
     (last,) = account.states.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=1)["events"]
     assert (last["id"], last["type"]) == (25_000, "ExecutionFailed")
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["itself", "in-a-branch"])
+def test_executions_that_wait_keep_no_other_from_walking(account: Account, *, inside: bool) -> None:
+    """More wait than walk at once, for a token; a branch that waits beside one that does not holds nothing either."""
+    url = account.queue("tokens")
+    arguments = {"QueueUrl": url, "MessageBody": {"token": "{% $states.context.Task.Token %}"}}
+    park = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "Arguments": arguments}
+    ends = {"Type": "Pass", "End": True}
+    branches = [
+        {"StartAt": name, "States": {name: {**state, "End": True}}} for name, state in (("P", park), ("E", ends))
+    ]
+    states = (
+        {"Fork": {"Type": "Parallel", "Branches": branches, "End": True}} if inside else {"Park": {**park, "End": True}}
+    )
+    machine = account.machine("parks", states)
+    waiting = [account.start(machine) for _ in range(SEATS + 1)]
+    tokens = [message["token"] for message in account.heard(url, len(waiting))]
+
+    assert account.run("other", {"End": ends})["status"] == "SUCCEEDED"
+
+    for token in tokens:
+        account.states.send_task_success(taskToken=token, output="1")
+    assert {account.ended(execution)["status"] for execution in waiting} == {"SUCCEEDED"}

@@ -1,0 +1,113 @@
+"""As many executions walk at once as the cores carry: thousands that all want to go on would only take turns at the interpreter.
+
+Each takes a seat before its first state, and gives it back while it waits: for a pause to be over, a token, a child or a job.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import contextvars
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SEATS: Final = 8 * (os.cpu_count() or 1)
+"""Twice as many as functions run at once: a seat is kept while a function is asked."""
+
+
+class _Seats:
+    """Those that are free, and what is to be called when one is, whoever asked first being first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free = SEATS
+        self._waiting: collections.deque[Callable[[], object]] = collections.deque()
+
+    def take(self, otherwise: Callable[[], object]) -> bool:
+        """Take a seat, or have something called with one taken for it."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            self._waiting.append(otherwise)
+            return False
+
+    def give(self) -> None:
+        """Give a seat to whoever waits for one."""
+        with self._lock:
+            if not self._waiting:
+                self._free += 1
+                return
+            call = self._waiting.popleft()
+        call()
+
+
+_seats = _Seats()
+
+
+class _Seat:
+    """That of an execution; its branches share it, and while one of them waits the others walk on without."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._away = 0
+        self._over = False
+
+    def give_back(self) -> None:
+        with self._lock:
+            self._away += 1
+            if self._away == 1 and not self._over:
+                _seats.give()
+
+    def take_again(self) -> None:
+        with self._lock:
+            self._away -= 1
+            taken = threading.Event()
+            if self._away == 0 and not self._over and not _seats.take(taken.set):
+                taken.wait()
+
+    def leave(self) -> None:
+        with self._lock:
+            if self._away == 0:
+                _seats.give()
+            self._over = True
+
+
+_seat: contextvars.ContextVar[_Seat | None] = contextvars.ContextVar("seat", default=None)
+
+
+def walk_seated(walk: Callable[[], None]) -> None:
+    """Walk an execution, here if there is a seat for it, or on a thread of its own when there is: until then it needs none."""
+    context = contextvars.copy_context()
+
+    def later() -> None:
+        threading.Thread(target=context.run, args=(_seated, walk), daemon=True).start()
+
+    if _seats.take(later):
+        _seated(walk)
+
+
+def _seated(walk: Callable[[], None]) -> None:
+    seat = _Seat()
+    _seat.set(seat)
+    try:
+        walk()
+    finally:
+        seat.leave()
+
+
+@contextlib.contextmanager
+def away() -> Iterator[None]:
+    """Wait, in an execution or elsewhere."""
+    seat = _seat.get()
+    if seat is not None:
+        seat.give_back()
+    try:
+        yield
+    finally:
+        if seat is not None:
+            seat.take_again()
