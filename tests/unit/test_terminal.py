@@ -412,7 +412,7 @@ def test_an_error_is_text(
 # Nobody prints another way.
 
 OWN_OUTPUT: Final = {
-    *("ops.asl_lint", "ops.docs", "ops.package_zip", "ops.release", "ops.sbom", "ops.security_lint"),
+    *("ops.asl_lint", "ops.bytecode", "ops.docs", "ops.package_zip", "ops.release", "ops.sbom", "ops.security_lint"),
     *("ops.taskcat_run", "bench.policies.matrix"),
 }
 """Print what this repository says of itself, and two that run where there is no terminal of ours."""
