@@ -7,6 +7,7 @@ up to its first answer: a start waits for nothing but the processor, and time on
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 import zipfile
@@ -158,18 +159,23 @@ class _Nothing(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """No object is there."""
+        self._asked()
         self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
     def do_POST(self) -> None:
         """DynamoDB: no item is there."""
-        self._answer(200, b"{}")
+        asked = json.loads(self._asked())
+        self._answer(200, json.dumps({"Responses": [{} for _ in asked.get("TransactItems", [])]}).encode())
 
     def do_PUT(self) -> None:
         """S3 takes an object."""
+        self._asked()
         self._answer(200, b"")
 
+    def _asked(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
     def _answer(self, status: int, body: bytes) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
