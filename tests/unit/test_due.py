@@ -8,16 +8,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from orchestration.actions import sweep as sweeping
 from orchestration.actions.sweep import ALARMS, LISTINGS, MONITOR_RUNS, STRETCHES_AT_ONCE, sweep, waits_observed
 from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
 from orchestration.domain.due import AGAIN, APPROVALS, EVENTS, GRACE, DueItem, again_at, due, next_try, partitions
 from orchestration.domain.errors import ContentionError, TransientServiceError
 from orchestration.domain.intention import endpoint_subject
-from orchestration.domain.listing import SETTLED, Stretch
+from orchestration.domain.listing import SETTLED, Listing, Stretch
 from orchestration.domain.signal import Signal
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
@@ -196,6 +198,59 @@ def test_listing_that_fails_does_not_keep_what_is_due_from_being_done(broken: st
     with pytest.raises(RuntimeError, match=f"listing {broken}"):
         swept(world)
     assert world.table.active_runs() == []
+
+
+def test_a_list_that_is_throttled_after_some_stretches_comes_further_with_each_sweep_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list holds a hundred; each sweep is answered three times."""
+    sweep({}, world.ports)
+    for number in range(STORM):
+        red = alarm(f"drift/churn-{number}")
+        red["detail"]["state"]["timestamp"] = (NOON + number * timedelta(seconds=0.5)).isoformat()
+        world.alarms.alarms.append(red)
+    turned_red, answered = world.alarms.turned_red, []
+
+    def throttled(*asked: Any) -> Any:
+        answered.append(asked)
+        if len(answered) % 4 == 0:
+            raise client_error("ThrottlingException")
+        return turned_red(*asked)
+
+    monkeypatch.setattr(world.alarms, "turned_red", throttled)
+    world.clock.forward(minutes=15)
+    for _ in range(10):
+        with contextlib.suppress(RuntimeError):
+            swept(world)
+    assert len(world.executions.started) == STORM
+
+
+def test_a_list_that_takes_all_the_time_of_a_sweep_does_not_keep_what_is_due_from_being_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is not answered takes 40 seconds, and the function has 60."""
+    stories.decided(world)
+    world.executions.statuses[execution_arn("run-1")] = "ABORTED"
+    passed = [0.0]
+
+    def hangs(*_: Any) -> Any:
+        passed[0] += 61
+        raise client_error("RequestTimeout")
+
+    monkeypatch.setattr(sweeping, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+    monkeypatch.setattr(world.alarms, "turned_red", hangs)
+    with pytest.raises(RuntimeError, match="listing alarms"):
+        swept(world)
+    assert world.table.active_runs() == []
+
+
+def test_a_list_that_is_days_behind_is_told_of_and_the_first_one_is_not(world: World) -> None:
+    world.alarms.turned_red = lambda *_: Listing((), complete=False)  # type: ignore[method-assign] # never comes to an end
+    swept(world)
+    with pytest.raises(
+        RuntimeError, match="listing alarms: More happens than a sweep lists: what came after 2026-02-28T"
+    ):
+        swept(world, days=1)
 
 
 def test_a_sweep_that_is_told_to_look_ahead_does_what_is_due_soon_and_no_more(world: World) -> None:

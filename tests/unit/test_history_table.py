@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -33,6 +33,7 @@ from orchestration.stores.models import Commit, SeenSignal
 from orchestration.stores.slots import NEAR
 from orchestration.stores.table import Write, from_item, to_item
 from tests.unit.fakes import NOON, World, execution_arn
+from tests.unit.memory_dynamodb import TransactionCanceledException
 
 SEEN = SeenSignal(
     "s" * 32, "run-1", "decisions/churn/x.json", '{"b":2}', told=True, chain="churn", sequences=(1, 2), event='{"c":3}'
@@ -535,6 +536,24 @@ def test_what_was_heard_of_many_names_is_asked_for_a_hundred_at_a_time(world: Wo
     world.outside.live()
     assert world.table.heard([f"job:{number}" for number in range(201)]) == {"job:150": Heard.job("150")}
     assert world.outside.calls == ["TransactGetItems"] * 3
+
+
+@pytest.mark.parametrize("why", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_read_that_dynamodb_cancels_for_a_moment_is_tried_again_like_a_write(
+    why: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hundred models that speak at once; as an error of no known name it would end their executions."""
+    error: Any = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": "None"}, {"Code": why}],
+    }
+
+    def cancelled(**_: Any) -> NoReturn:
+        raise TransactionCanceledException(error, "TransactGetItems")
+
+    monkeypatch.setattr(world.database, "transact_get_items", cancelled)
+    with pytest.raises(ContentionError, match="Try again"):
+        world.table.known("signal", "fraud")
 
 
 def test_what_is_just_being_heard_is_asked_for_again(world: World) -> None:

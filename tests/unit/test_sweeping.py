@@ -95,6 +95,19 @@ def test_a_sweep_takes_no_more_work_once_its_time_is_over_says_how_much_is_left_
     assert (len(worked), world.due(DueKind.LOOK)) == (3, [])
 
 
+def test_where_there_is_more_than_time_for_it_what_is_due_longest_is_done_first_whoever_it_is_of(
+    world: World, worked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of models in all partitions: a sweep that begins anew with the first one would never come to the last."""
+    items = [due(DueKind.LOOK, str(number), f"model-{number}", NOON - number * SECOND) for number in range(40)]
+    for item in items:
+        world.table.add_due(item)
+    assert len({item.partition for item in items}) == 8
+    monkeypatch.setattr(sweeping, "time", SimpleNamespace(monotonic=lambda: 5.0 * len(worked)))
+    assert sweep({}, world.ports)["left"] == 31
+    assert worked == [str(number) for number in range(39, 30, -1)]
+
+
 def test_a_sweep_that_had_nothing_to_do_still_says_what_waits(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """The alarm on sweeps that do not come to their end counts this line."""
     caplog.set_level(logging.INFO, "orchestration")

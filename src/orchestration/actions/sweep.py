@@ -20,7 +20,7 @@ from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_ST
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import fields_of, mapping, number
-from orchestration.domain.listing import LISTED_AGAIN, SAME, SETTLED, Heard, Listing, noted, stretch_after
+from orchestration.domain.listing import BEHIND, LISTED_AGAIN, SAME, SETTLED, Heard, Listing, noted, stretch_after
 from orchestration.domain.signals.alarm import transition_id
 from orchestration.domain.signals.model_monitor import job_signal_ids
 from orchestration.steps.anchoring import ANCHOR, anchor_heads
@@ -112,10 +112,8 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     until = now + timedelta(seconds=max(0.0, min(ahead, AHEAD_LIMIT)))
     listed = ports.table.listed()
     # The first sweep of this release takes over from the one before; nothing is listed until that is done.
-    if listed or _tried(failures, "taking over", lambda: take_over(ports)):
-        for what, found in LISTINGS.items():
-            look = functools.partial(_list, ports, what, listed.get(what), found, now=now, until=until)
-            _tried(failures, f"listing {what.replace('_', ' ')}", look)
+    taken_over = bool(listed) or _tried(failures, "taking over", lambda: take_over(ports))
+    if taken_over:
         _tried(failures, "anchoring the records", lambda: anchor_heads(ports, listed.get(ANCHOR)))
     approvals = ports.table.approvals_due(APPROVALS_SEEN)
     asked = [item for item in approvals if item.due_at <= until.isoformat()]
@@ -125,11 +123,17 @@ def sweep(request: dict[str, Any], ports: Ports) -> dict[str, Any]:
     if oldest is not None:
         _tried(failures, "granting slots", lambda: wake(ports, change_slots(ports)))
     LOG.info("WaitsObserved", extra=waits_observed(approvals, oldest, ports.now()))
+    # Last: a list that does not answer takes more than the time of all that is due.
+    lost: list[DueItem] = []
+    for what, found in LISTINGS.items() if taken_over else ():
+        look = functools.partial(_list, ports, what, listed.get(what), found, lost, now=now, until=until)
+        _tried(failures, f"listing {what.replace('_', ' ')}", look)
+    raised, later = _worked_off(ports, lost, failures, began)
     if failures:
         raise RuntimeError(
             f"{len(failures)} piece(s) of work failed, the others were done. {'; '.join(failures)}"[:2000]
         )
-    return {"repairs": dict(repairs), "failures": 0, "left": left}
+    return {"repairs": dict(repairs + raised), "failures": 0, "left": left + later}
 
 
 def _worked_off(ports: Ports, items: Iterable[DueItem], failures: list[str], began: float) -> tuple[Counter[str], int]:
@@ -205,26 +209,39 @@ def _list(
     what: str,
     listed: dict[str, Any] | None,
     lost_in: Callable[[Ports, Stretch], Listing[DueItem]],
+    lost: list[DueItem],
     *,
     now: datetime,
     until: datetime,
 ) -> None:
-    """List what came since the last listing, and have raised what nobody heard of; what is left, the next sweep lists."""
+    """List what came since the last listing, and add to ``lost`` what nobody heard of; what is left, the next sweep lists.
+
+    Raises:
+        OrchestrationError: the list is ``BEHIND``.
+    """
     # Of one look at the clock: a stretch that ended a millisecond before what has settled would count as a part of one.
     settled = now - SETTLED
     horizon = min(now, until - SETTLED)
     worth_noting = listed is None or set(listed) != {"until"}
-    for _ in range(STRETCHES_AT_ONCE):
-        stretch = stretch_after(listed, horizon)
-        if stretch is None:
-            break
-        lost = lost_in(ports, stretch)
-        ports.table.add_all_due(lost.found)
-        listed = noted(stretch, complete=lost.complete, settled=settled)
-        long = stretch.until - stretch.since > LISTED_AGAIN
-        worth_noting = worth_noting or long or bool(lost.found) or not lost.complete
-    if worth_noting and listed is not None:
-        ports.table.note_listed(what, listed, [])
+    try:
+        for _ in range(STRETCHES_AT_ONCE):
+            stretch = stretch_after(listed, horizon)
+            if stretch is None:
+                break
+            shown = lost_in(ports, stretch)
+            ports.table.add_all_due(shown.found)
+            lost += shown.found
+            listed = noted(stretch, complete=shown.complete, settled=settled)
+            long = stretch.until - stretch.since > LISTED_AGAIN
+            worth_noting = worth_noting or long or bool(shown.found) or not shown.complete
+    finally:
+        # Whatever fails: a list that is throttled at each fifth call would else never come further.
+        if worth_noting and listed is not None:
+            ports.table.note_listed(what, listed, [])
+    if listed is not None and now - datetime.fromisoformat(listed["until"]) > BEHIND:
+        raise OrchestrationError(
+            f"More happens than a sweep lists: what came after {listed['until']} is not listed yet."
+        )
 
 
 def _lost_alarms(ports: Ports, stretch: Stretch) -> Listing[DueItem]:

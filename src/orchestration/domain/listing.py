@@ -27,6 +27,9 @@ SETTLED: Final = timedelta(minutes=10)
 FIRST: Final = timedelta(days=2)
 """How far back the first listing looks; longer than any rule retries."""
 
+BEHIND: Final = timedelta(days=3)
+"""A list that came no further than this is told of, which the first one never is. CloudWatch keeps an alarm's history for 30 days."""
+
 NARROWEST: Final = timedelta(seconds=1)
 """A stretch as short as this is listed to its end, however many calls that takes."""
 
@@ -69,7 +72,7 @@ def stretch_after(listed: Mapping[str, Any] | None, horizon: datetime) -> Stretc
         since = horizon - FIRST
     elif "seen" in listed:
         # The release before remembered what it had listed. To go with the next one.
-        since = datetime.fromisoformat(listed.get("until") or horizon.isoformat()) - SETTLED
+        since = datetime.fromisoformat(listed["until"]) - SETTLED if "until" in listed else horizon - FIRST
     else:
         since = datetime.fromisoformat(listed["until"])
     seconds = (listed or {}).get("seconds")

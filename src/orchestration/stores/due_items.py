@@ -13,6 +13,8 @@ pk                              sk                          item
 
 from __future__ import annotations
 
+import heapq
+import operator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,14 +38,12 @@ class DueItems(Table):
     """What is due, and when."""
 
     def due_until(self, now: datetime) -> Iterator[DueItem]:
-        """What is due but for approvals, the longest due of each partition first; a query a partition.
+        """What is due but for approvals, the longest due first, whatever its partition; a query a partition, a page of 1 MB at a time.
 
-        Page by page: an item may hold an event, and a function's memory holds a few hundred of the largest.
+        So what one sweep has no time for, the next one begins with.
         """
-        for pk in partitions():
-            if pk != APPROVALS:
-                for found in self._query(pk, until=f"{now.isoformat()}~"):
-                    yield _item(found)
+        queries = [self._query(pk, until=f"{now.isoformat()}~") for pk in partitions() if pk != APPROVALS]
+        yield from map(_item, heapq.merge(*queries, key=operator.itemgetter("sk")))
 
     def every_item(self) -> Iterator[DueItem]:
         """Every item, due or not, page by page."""

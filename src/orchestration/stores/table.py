@@ -28,6 +28,9 @@ ITEMS_A_CALL: Final = 100
 CONFLICTS = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 """Two writes of one item at once; the service asks the loser to come again. Single writes meet it too."""
 
+PASSING = frozenset({"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"})
+"""Why a transaction that reads was cancelled, where the next one may not be."""
+
 
 class Table:
     """Reads and writes items. Every write is conditional or idempotent, so a retry or a rival changes nothing twice."""
@@ -46,7 +49,7 @@ class Table:
         """The items of these keys in their order, a call for each hundred. By TransactGetItems, which GetItem grants.
 
         Raises:
-            ContentionError: one of them is just being written.
+            ContentionError: one of them is just being written, or read too often.
         """
         found: list[dict[str, Any] | None] = []
         for begin in range(0, len(keys), ITEMS_A_CALL):
@@ -55,11 +58,10 @@ class Table:
             try:
                 answer = self._client.transact_get_items(TransactItems=gets)  # type: ignore[arg-type] # built above
             except self._client.exceptions.TransactionCanceledException as error:
-                if any(
-                    reason.get("Code") == "TransactionConflict"
-                    for reason in error.response.get("CancellationReasons", [])
-                ):
-                    raise ContentionError("What was read is just being written. Try again.") from error
+                if any(reason.get("Code") in PASSING for reason in error.response.get("CancellationReasons", [])):
+                    raise ContentionError(
+                        "What was read is just being written, or read too often. Try again."
+                    ) from error
                 raise
             found += [from_item(item["Item"]) if "Item" in item else None for item in answer["Responses"]]
         return found
