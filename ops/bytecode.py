@@ -33,7 +33,11 @@ NAMED: Final = "RETRAINING_LAMBDA_PYTHON"
 
 TAG: Final = f"cpython-{RUNTIME[0]}{RUNTIME[1]}"
 
-_LOOK: Final = "import sys; print(sys.implementation.cache_tag)"
+_LOOK: Final = (
+    "import sys; print(sys.implementation.cache_tag + getattr(sys, 'abiflags', ''), sys.executable, sep='\\n')"
+)
+"""Asks what it calls its bytecode, with flags where it is free-threaded or for debugging: those write other bytes, under one
+name. And where it is: what was started may be a shim of pyenv's, which takes its Python from the folder and the environment."""
 
 # Names are of the place in the package, which import puts right; the hash seed is fixed, since 3.13.0 has a set's order in a constant.
 _COMPILE: Final = """
@@ -68,13 +72,15 @@ def compiled(sources: Mapping[str, bytes]) -> dict[str, bytes]:
 @functools.lru_cache(maxsize=4)
 def _compiled(sources: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
     asked = json.dumps({name: base64.b64encode(source).decode() for name, source in sources})
+    # What it needs to run at all may stand in the environment (LD_LIBRARY_PATH); what changes bytecode must not.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     answer = subprocess.run(
         [interpreter(), "-S", "-s", "-B", "-P", "-c", _COMPILE],
         input=asked,
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONHASHSEED": "0"},
+        env={**environment, "PYTHONHASHSEED": "0"},
     )
     made: dict[str, str] = json.loads(answer.stdout)
     return {place(name): base64.b64decode(code) for name, code in made.items()}
@@ -95,8 +101,9 @@ def interpreter() -> str:
     """
     named = os.environ.get(NAMED)
     for candidate in [named] if named else _candidates():
-        if _tag(candidate) == TAG:
-            return candidate
+        tag, _, executable = _looked_at(candidate).partition("\n")
+        if tag == TAG:
+            return executable
     version = f"{RUNTIME[0]}.{RUNTIME[1]}"
     if named:
         raise NoInterpreterError(f"{NAMED} names {named}, which is no CPython {version} that runs here.")
@@ -120,10 +127,8 @@ def _candidates() -> Iterator[str]:
     yield from (str(folder / "bin" / name) for folder in sorted(kept.glob(f"cpython-{release}")))
 
 
-def _tag(candidate: str | None) -> str:
-    """What an interpreter calls its bytecode; empty when it does not run."""
-    if candidate is None:
-        return ""
+def _looked_at(candidate: str) -> str:
+    """What an interpreter answers to ``_LOOK``; empty when it does not run."""
     try:
         answer = subprocess.run(
             [candidate, "-I", "-S", "-c", _LOOK], capture_output=True, text=True, check=False, timeout=20

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,28 @@ def sources(tmp_path: Path) -> Path:
     (package / "actions" / "admit.py").write_text("import json\n")
     (package / "policy.schema.json").write_text("{}\n")
     return package.parent
+
+
+def script(folder: Path, body: str) -> str:
+    """An interpreter that is a script, as pyenv's shims are."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "python3.13"
+    file.write_text(f"#!/bin/sh\n{body}\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+def look_anew() -> None:
+    """Have the interpreter looked for once more."""
+    bytecode.interpreter.cache_clear()
+    bytecode._compiled.cache_clear()
+
+
+@pytest.fixture
+def chosen_anew() -> Iterator[None]:
+    """The interpreter that a test chooses is looked for again after it."""
+    yield
+    look_anew()
 
 
 def names(content: bytes) -> list[str]:
@@ -167,19 +190,53 @@ def test_the_bytecode_is_that_of_the_python_that_the_template_names() -> None:
         ),
     ],
 )
+@pytest.mark.usefixtures("chosen_anew")
 def test_without_that_python_nothing_is_packaged_and_how_to_have_one_is_said(
     sources: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, sentence: str
 ) -> None:
     monkeypatch.setattr(bytecode, "_candidates", lambda: iter(["/nowhere/python3.13"]))
     if named is not None:
         monkeypatch.setenv(bytecode.NAMED, named)
-    bytecode.interpreter.cache_clear()
-    bytecode._compiled.cache_clear()
-    try:
-        with pytest.raises(package_zip.PackageError, match=sentence):
-            package_zip.package_bytes(sources)
-    finally:
-        bytecode.interpreter.cache_clear()
+    look_anew()
+    with pytest.raises(package_zip.PackageError, match=sentence):
+        package_zip.package_bytes(sources)
+
+
+@pytest.mark.usefixtures("chosen_anew")
+def test_a_shim_that_takes_its_python_from_the_environment_gives_the_same_package(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged, real = package_zip.package_bytes(sources), bytecode.interpreter()
+    shim = script(tmp_path / "shims", f'[ "$WHICH" = 3.13 ] || exit 127\nWHICH= exec {real} "$@"')
+    look_anew()
+    monkeypatch.setenv(bytecode.NAMED, shim)
+    monkeypatch.setenv("WHICH", "3.13")
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+
+    assert package_zip.package_bytes(sources) == packaged
+    assert bytecode.interpreter() == real
+
+
+@pytest.mark.parametrize("tag", ["cpython-313t", "cpython-313d", "pypy313", "cpython-312"])
+@pytest.mark.usefixtures("chosen_anew")
+def test_of_interpreters_of_one_release_only_the_one_that_writes_lambdas_bytes_is_taken(
+    tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Free-threaded and debugging builds give their bytecode the same name; uv lists the free-threaded one first."""
+    real = bytecode.interpreter()
+    other = script(tmp_path / "other", f"printf '{tag}\\n/other\\n'")
+    look_anew()
+    monkeypatch.setattr(bytecode, "_candidates", lambda: iter([other, real]))
+
+    assert bytecode.interpreter() == real
+
+
+@pytest.mark.parametrize(("flags", "taken"), [("", True), ("t", False)])
+def test_an_interpreter_says_its_flags_and_where_it_is(flags: str, taken: bool) -> None:
+    asked = [bytecode.interpreter(), "-I", "-S", "-c", f"import sys; sys.abiflags = {flags!r}; {bytecode._LOOK}"]
+    answer = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout  # noqa: S603 - Lambda's Python
+
+    assert (answer.split() == [bytecode.TAG, bytecode.interpreter()]) is taken
 
 
 def test_bytecode_and_hidden_files_stay_out_of_the_package(sources: Path) -> None:
