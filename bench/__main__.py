@@ -1,12 +1,13 @@
 """Measure the loop and write the tables of bench/README.md.
 
-    python -m bench                    everything but the year, in about three minutes
+    python -m bench                    everything but year and storm, in about three minutes
     python -m bench --only startup     cold starts of the Lambda package
     python -m bench --only simulation  a signal of `retraining simulate`
     python -m bench --only loop        the deployed loop on the embedded AWS: times and transitions
     python -m bench --only weekly      from an event to the start of a training, beside a workflow of four states
     python -m bench --only calls       calls of AWS as models, foreign resources and waiters become more
     python -m bench --only month       list price of a month, from measured calls
+    python -m bench --only storm       10,000 signals at once, in half an hour or more; only when it is asked for
     python -m bench --only year        a year of 1,000 models of a simulation, in some minutes; only when it is asked for
     python -m bench --dry-run          print the tables, write nothing
 
@@ -27,6 +28,7 @@ from bench.readme import README, stamp, with_table
 from bench.simulation import measure_simulation, measure_year, simulation_table, year_table
 from bench.stack import PathError
 from bench.startup import StartError, measure_startup, startup_table
+from bench.storm import STORM_STEPS, measure_storms, storm_table
 from bench.weekly import measure_training_starts, training_starts_table
 from bench.whole_loop import PATHS, loop_table, measure_loop
 from local.embedded_aws import EmbeddedAwsError
@@ -44,6 +46,7 @@ SIZES: Final = {
     "signals": (320, "signals decided at once"),
     "simulated": (50_000, "signals simulated"),
     "models": (10_000, "models a stack has at most"),
+    "storm": (10_000, "signals of the storm, ten of a model"),
     "foreign": (5_000, "foreign monitor runs, alarms and waiters at most"),
 }
 """How much is measured, by option, with the sentence of --help."""
@@ -82,6 +85,9 @@ PARTS: Final = {
         ("models", "foreign"),
     ),
     "month": Part(lambda to, step: month_table(measure_month(to.events, step)), lambda _: MONTH_STEPS, ("events",)),
+    "storm": Part(
+        lambda to, step: storm_table(measure_storms(to.storm, step)), lambda _: STORM_STEPS, ("storm",), asked_only=True
+    ),
     "year": Part(lambda _, step: year_table(measure_year(step)), lambda _: 2, asked_only=True),
 }
 """What is measured, in this order."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from bench import month
+from bench import month, storm
 from bench.readme import labels, table_of, with_table
 from bench.spread import Spread
+from bench.stack import PathError
 
 IDLE = {"approvals_waiting": 0, "approval_wait_percent": 0, "oldest_queued_seconds": 0}
 LINES: dict[str, list[dict[str, Any]]] = {
@@ -85,3 +86,19 @@ def test_alarms_are_paid_for_by_the_metrics_in_them() -> None:
 
     assert idle["alarm_metric"] == 27
     assert idle["dashboard"] == 0
+
+
+def test_a_run_that_begins_before_the_one_of_its_model_has_ended_is_told() -> None:
+    first, second = ({"kind": "manifest", "run_id": name} for name in ("first", "second"))
+    end = {"kind": "outcome", "run_id": "first"}
+
+    assert storm.runs_one_at_a_time("fraud", [first, end, second]) == {"first", "second"}
+    with pytest.raises(PathError, match="fraud: run second began while first went on"):
+        storm.runs_one_at_a_time("fraud", [first, second, end])
+
+
+def test_a_storm_has_each_signal_twice_and_out_of_order() -> None:
+    numbers = [number for number, _ in storm.storm_events(["a", "b"], 50)]
+
+    assert sorted(numbers) == sorted([*range(50), *range(50)])
+    assert numbers not in (sorted(numbers), [*range(50), *range(50)])
