@@ -77,6 +77,9 @@ SERVICES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Lines of the bill. SQS is asked only when signals cannot be delivered, and a key of one's own is an option."""
 
+KEPT: Final = ("table_gb", "backup_gb", "s3_gb", "log_gb_kept")
+"""What is billed by the month for as long as it lies there, and of which a month has half on average: what it made."""
+
 WORDS: Final = {
     "transition": "transitions",
     "lambda_request": "requests",
@@ -202,6 +205,7 @@ def month_table(measured_month: Month) -> str:
     lines += [
         f"| all | | {price(busy, every):.2f} | | {price(idle, every):.2f} |",
         f"| aim | | < {AIM} | | < {IDLE_AIM} |",
+        f"| more in each month after it, for what it left | | {2 * price(busy, KEPT):.2f} | | {2 * price(idle, KEPT):.2f} |",
         f"| beyond what is free each month | | {price(busy, every, free=True):.2f} | | {price(idle, every, free=True):.2f} |",
     ]
     return "\n".join(lines)

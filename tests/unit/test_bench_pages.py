@@ -72,6 +72,19 @@ def test_a_month_is_its_sweeps_its_signals_by_their_mix_and_its_promotions() -> 
     assert busy["custom_event"] == pytest.approx(0.8 * signals + month.PROMOTIONS), "a team's own events"
 
 
+def test_what_a_month_leaves_is_told_with_what_it_costs_from_then_on() -> None:
+    """A link of a chain stays in the table for ever: a first month alone says less than the second one costs."""
+    used = {name: amounts() for name in (*month.MIX, "promotion", "sweep")}
+    used["promotion"] |= {"table_gb": 10.0, "s3_gb": 100.0}
+    busy, idle = month.reckoned(used, LINES)
+
+    table = month.month_table(month.Month(busy, idle, {}))
+
+    left = 20 * (10 * (0.25 + 0.2) + 100 * 0.023)
+    assert f"| more in each month after it, for what it left | | {left:.2f} | | 0.00 |" in table
+    assert month.price(busy, month.KEPT) == pytest.approx(left / 2)
+
+
 def test_a_metric_costs_for_the_hours_in_which_it_has_data() -> None:
     used = {name: amounts() for name in (*month.MIX, "promotion", "sweep")}
 
