@@ -23,7 +23,7 @@ from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from orchestration.steps.training_slots import change_slots, give_back_slot
 from orchestration.stores.slots import NEAR
-from orchestration.stores.table import to_item
+from orchestration.stores.table import ITEMS_A_CALL, to_item
 from tests.unit.fakes import NOON, World, drift
 from tests.unit.memory_dynamodb import size
 from tests.unit.stories import ENDPOINT, POLICY, do
@@ -118,6 +118,13 @@ def test_a_sweep_with_nothing_due_makes_the_same_calls_at_ten_and_at_ten_thousan
 
     assert calls == idle_sweep()
     assert calls.total() <= CALLS_OF_A_SWEEP, calls
+
+
+def test_the_first_sweep_of_a_restored_table_of_ten_thousand_models_reads_a_hundred_of_them_a_call() -> None:
+    """It looks which of them have a signal that waits; one by one they took longer than a function may run, each time anew."""
+    world = World()
+    with_models(world, 10_000)
+    assert calls_of_a_sweep(world).total() <= 10_000 / ITEMS_A_CALL + 2 * CALLS_OF_A_SWEEP
 
 
 def test_a_sweep_makes_the_same_calls_while_the_clock_goes_on() -> None:

@@ -19,7 +19,7 @@ from orchestration.domain.wait import Result, Wait
 from orchestration.steps.answering import look_due, settled
 from orchestration.steps.due_work import DONE
 from orchestration.steps.pending import pending_due
-from orchestration.steps.switches import switch_changed
+from orchestration.steps.switches import AT_ONCE, switch_changed
 from tests.unit import stories
 from tests.unit.fakes import NOON, World, person
 from tests.unit.stories import do, next_of
@@ -252,6 +252,31 @@ def test_a_switch_ends_what_bakes_under_it_only(scope: str, looked: bool, world:
     switch_changed(world.ports, due(DueKind.SWITCH, scope, "_loop", NOON))
     assert (next_of(world, "run-1:bake") == "record") is looked
     assert next_of(world, "run-1:training") is None
+
+
+def test_of_thousands_that_wait_a_switch_reads_none_that_is_no_bake(world: World) -> None:
+    """One piece of work that takes longer than the function may run is never done, and nothing after it."""
+    for number in range(2_000):
+        world.table.add_due(due(DueKind.LOOK, f"run-{number}:slot", f"model-{number}", NOON + timedelta(minutes=5)))
+    world.outside.live()
+    switch_changed(world.ports, due(DueKind.SWITCH, "global", "_loop", NOON))
+    assert "GetItem" in world.outside.calls
+    assert len(world.outside.calls) < 20
+
+
+def test_of_many_pending_signals_a_lifted_switch_raises_some_and_the_others_come_five_minutes_later(
+    world: World,
+) -> None:
+    models = [f"model-{number}" for number in range(AT_ONCE + 20)]
+    for model in models:
+        world.put(f"policies/{model}.json", stories.policy(model=model))
+        world.table.save_model(StoredModel(model, pending=KEPT))
+        world.table.add_due(pending_due(model, NOON + timedelta(minutes=5)))
+    switch_changed(world.ports, due(DueKind.SWITCH, "global", "_loop", NOON))
+    assert len(world.executions.started) == AT_ONCE
+    world.clock.forward(minutes=5)
+    do(world, "sweep")
+    assert len(world.executions.started) == len(models)
 
 
 # Unfreezing.

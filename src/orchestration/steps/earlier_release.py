@@ -16,6 +16,7 @@ from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.json_values import mapping
 from orchestration.steps.closing import STACK_UPDATED, close_run
 from orchestration.steps.pending import pending_due
+from orchestration.steps.rivals import against_rivals
 
 if TYPE_CHECKING:
     from orchestration.domain.stored_run import StoredRun
@@ -48,9 +49,8 @@ def take_over(ports: Ports) -> None:
         else:
             ports.executions.fail(wait.token, STACK_UPDATED, REASON)
         ports.table.forget_earlier_wait(wait)
-    for model in ports.table.models():
-        if ports.table.model(model).pending is not None:
-            ports.table.add_due(pending_due(model, ports.now()))
+    for model in against_rivals(ports, ports.table.models_with_pending, "The models' states"):
+        ports.table.add_due(pending_due(model, ports.now()))
 
 
 def end_earlier_run(ports: Ports, run: StoredRun) -> None:

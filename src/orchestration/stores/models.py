@@ -157,6 +157,16 @@ class Models(Chains):
         """Names of all models that had a signal; the one that tests a stack is none."""
         return [item["sk"] for item in self._query("MODELS") if item["sk"] not in {UNATTRIBUTED, SMOKE_MODEL}]
 
+    def models_with_pending(self) -> list[str]:
+        """Names of the models that have a pending signal; a read for each hundred of all models.
+
+        Raises:
+            ContentionError: a signal of one is just being decided.
+        """
+        names = self.models()
+        states = self._get_all([(f"MODEL#{name}", "STATE") for name in names])
+        return [name for name, state in zip(names, states, strict=True) if state is not None and state.get("pending")]
+
     def signal(self, signal_id: str) -> SeenSignal | None:
         """The decision on this signal, if it was decided."""
         item = self._get(f"SIGNAL#{signal_id}", "SIGNAL")
