@@ -72,10 +72,11 @@ def compiled(sources: Mapping[str, bytes]) -> dict[str, bytes]:
 @functools.lru_cache(maxsize=4)
 def _compiled(sources: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
     asked = json.dumps({name: base64.b64encode(source).decode() for name, source in sources})
+    # Without the columns that tracebacks point at, which Lambda's do not: a fortieth of the package.
     # What it needs to run at all may stand in the environment (LD_LIBRARY_PATH); what changes bytecode must not.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     answer = subprocess.run(
-        [interpreter(), "-S", "-s", "-B", "-P", "-c", _COMPILE],
+        [interpreter(), "-S", "-s", "-B", "-P", "-X", "no_debug_ranges", "-c", _COMPILE],
         input=asked,
         capture_output=True,
         text=True,

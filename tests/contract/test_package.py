@@ -163,6 +163,10 @@ def test_each_module_has_the_bytecode_of_the_functions_python_which_import_compa
     assert compiled
     assert not [line for line in compiled if "__pycache__" not in line]
 
+    loaded(
+        "from orchestration.domain.decision import decide as d; assert {p[2:] for p in d.__code__.co_positions()} == {(None, None)}"
+    )
+
     edited = unpacked / "orchestration" / "domain" / "decision.py"
     edited.write_text(edited.read_text() + "\nEDITED = True\n")
     verbose_again = loaded("import orchestration.domain.decision as edited; assert edited.EDITED")
