@@ -11,6 +11,8 @@
     python -m bench --only year        a year of 1,000 models of a simulation, in some minutes; only when it is asked for
     python -m bench --dry-run          print the tables, write nothing
 
+startup and month need .venv-lambda, AWS's runtime client in the functions' Python, which `make bench` makes.
+
 Exit status: 0 measured, 1 something did not do what was to be measured.
 """
 
@@ -32,8 +34,10 @@ from bench.storm import STORM_STEPS, measure_storms, storm_table
 from bench.weekly import measure_training_starts, training_starts_table
 from bench.whole_loop import PATHS, loop_table, measure_loop
 from local.embedded_aws import EmbeddedAwsError
+from ops.package_zip import PackageError
 from ops.stack_deployment import DeploymentError
 from ops.terminal import Terminal
+from tests.contract.lambda_runtime import NoRuntimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +97,13 @@ PARTS: Final = {
 """What is measured, in this order."""
 
 
+_TOLD: Final = (
+    *(StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError, AssertionError),
+    *(NoRuntimeError, PackageError),
+)
+"""What ends the bench with a sentence."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what was asked for, print the tables and write them."""
     parser = argparse.ArgumentParser(
@@ -111,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 with Steps(terminal, name, part.steps(arguments)) as step:
                     table = part.measure(arguments, step)
                 tables[name] = f"{stamp(_command(name, part, arguments))}\n\n{table}"
-    except (StartError, PathError, DeploymentError, EmbeddedAwsError, TimeoutError, AssertionError) as error:
+    except _TOLD as error:
         Terminal(errors=True).say(f"bench: {error}")
         return 1
     for table in tables.values():

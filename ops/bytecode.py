@@ -2,7 +2,7 @@
 
 Lambda unpacks the package where nothing can be written, and would compile each module at each cold start: about half of it.
 
-    python -m ops.bytecode        # which Python would be taken; where there is none, uv fetches one
+    python -m ops.bytecode        # which Python would be taken; where none is found or named, uv fetches one
 
 Only that Python writes bytecode that it reads, so packaging needs one: CPython of ``RUNTIME``, whichever patch release. It need not
 be the one that runs this. Files are of the kind that Python compares with the source by its hash before it takes them
@@ -109,8 +109,8 @@ def interpreter() -> str:
     if named:
         raise NoInterpreterError(f"{NAMED} names {named}, which is no CPython {version} that runs here.")
     raise NoInterpreterError(
-        f"The package holds bytecode for Lambda's Python {version}, and no Python {version} is found here. Have one: uv python "
-        f"install {version}, or name one: {NAMED}=/path/to/python{version}"
+        f"The package holds bytecode for Lambda's Python {version}, and no Python {version} is found here. Have one on the "
+        f"path, or by uv python install {version}, or name one: {NAMED}=/path/to/python{version}"
     )
 
 
@@ -140,19 +140,20 @@ def _looked_at(candidate: str) -> str:
 
 
 def main() -> int:
-    """Say which interpreter is taken, and have uv fetch one where there is none; exit status 1 when it cannot."""
+    """Say which interpreter is taken; have uv fetch one where none is found and none is named. Exit status 1: there is none."""
     with contextlib.suppress(NoInterpreterError):
         print(interpreter())
         return 0
-    uv = Path(sys.executable).with_name("uv")
-    version = f"{RUNTIME[0]}.{RUNTIME[1]}"
-    print(
-        f"No Python {version} is found, whose bytecode the Lambda package holds: uv fetches one",
-        file=sys.stderr,
-        flush=True,
-    )
-    with contextlib.suppress(OSError):
-        subprocess.run([str(uv), "python", "install", "--quiet", version], check=False)
+    if not os.environ.get(NAMED):  # else one that is fetched would not be taken either
+        version = f"{RUNTIME[0]}.{RUNTIME[1]}"
+        print(
+            f"No Python {version} is found, whose bytecode the Lambda package holds: uv fetches one",
+            file=sys.stderr,
+            flush=True,
+        )
+        with contextlib.suppress(OSError):  # what keeps uv from it, it says itself
+            uv = Path(sys.executable).with_name("uv")
+            subprocess.run([str(uv), "python", "install", version], stdout=subprocess.DEVNULL, check=False)
     try:
         print(interpreter())
     except NoInterpreterError as error:

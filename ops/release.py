@@ -48,7 +48,7 @@ def section(changelog: str, number: str) -> str | None:
     return (found[1].strip() or None) if found else None
 
 
-def faults(tag: str, number: str, stack_output: str, changelog: str) -> tuple[str, ...]:
+def faults(tag: str, number: str, stack_output: str, changelog: str, changed: Sequence[str] | None) -> tuple[str, ...]:
     """What keeps a tag from being the release of a version, a sentence each. Pure.
 
     Args:
@@ -56,6 +56,7 @@ def faults(tag: str, number: str, stack_output: str, changelog: str) -> tuple[st
         number: the version of pyproject.toml.
         stack_output: ``TemplateVersion`` of the template.
         changelog: the text of CHANGELOG.md.
+        changed: files that are not as they were committed, or not committed; None when git does not say.
     """
     kept = {
         f"The tag {tag} is not v{number}, the version of pyproject.toml.": tag == f"v{number}",
@@ -64,8 +65,25 @@ def faults(tag: str, number: str, stack_output: str, changelog: str) -> tuple[st
             changelog, number
         )
         is not None,
+        "Git does not say what is committed here: a release is built in a clone.": changed is not None,
+        f"Not committed as they are here: {', '.join(changed or ())}.": not changed,
     }
     return tuple(sentence for sentence, is_kept in kept.items() if not is_kept)
+
+
+def not_committed() -> list[str] | None:
+    """Files of the checkout that git has otherwise or not at all, what it ignores aside; None when git does not say."""
+    try:
+        told = subprocess.run(
+            ["git", "status", "--porcelain", "-z", "--no-renames"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return [line[3:] for line in told.stdout.split("\0") if line] if told.returncode == 0 else None
 
 
 def build(dist: Path) -> list[Path]:
@@ -106,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--tag", default=os.environ.get("TAG", ""), help="TAG=v<version>")
     tag = arguments.parse_args(argv).tag
     number, changelog = version(), (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    missing = faults(tag or f"v{number}", number, str(sources()["Outputs"]["TemplateVersion"]["Value"]), changelog)
+    stack_output = str(sources()["Outputs"]["TemplateVersion"]["Value"])
+    missing = faults(tag or f"v{number}", number, stack_output, changelog, not_committed())
     for sentence in missing:
         print(sentence, file=sys.stderr)
     if tag and missing:

@@ -61,6 +61,10 @@ runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 _API = "/2018-06-01/runtime"
 
 
+class NoRuntimeError(Exception):
+    """The functions' Python with AWS's runtime client is not installed; the text says what installs it."""
+
+
 class LambdaRuntime:
     """A running function; as a context manager it starts the process and ends it."""
 
@@ -230,7 +234,7 @@ def _link_runtime(folder: Path) -> None:
     """Fill `folder` with links to the modules of RUNTIME_DISTRIBUTIONS and to nothing else."""
     installed = [str(path) for path in ENVIRONMENT.glob("lib/python*/site-packages")]
     if not installed:
-        raise FileNotFoundError(f"There is no {ENVIRONMENT}. `make test TESTS=lambda_runtime` makes it.")
+        raise NoRuntimeError(f"There is no {ENVIRONMENT}. `make bench` makes it, and `make test` does.")
     folder.mkdir()
     for name in RUNTIME_DISTRIBUTIONS:
         (distribution,) = importlib.metadata.distributions(name=name, path=installed)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,7 +187,7 @@ def test_the_bytecode_is_that_of_the_python_that_the_template_names() -> None:
     [
         (
             None,
-            r"no Python 3\.13 is found here\. Have one: uv python install 3\.13, or name one: RETRAINING_LAMBDA_PYTHON=",
+            r"no Python 3\.13 is found here\. Have one on the path, or by uv python install 3\.13, or name one: RETRAINING_LAMBDA_PYTHON=",
         ),
         (
             "/nowhere/python3.13",
@@ -204,6 +205,27 @@ def test_without_that_python_nothing_is_packaged_and_how_to_have_one_is_said(
     look_anew()
     with pytest.raises(package_zip.PackageError, match=sentence):
         package_zip.package_bytes(sources)
+
+
+@pytest.mark.parametrize(("named", "fetched"), [(None, True), ("/nowhere/python3.13", False)])
+@pytest.mark.usefixtures("chosen_anew")
+def test_uv_fetches_one_only_where_none_is_named_and_says_itself_what_keeps_it_from_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], named: str | None, fetched: bool
+) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\n[ "$*" = "python install 3.13" ] && echo "no network" >&2\nexit 1\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.delenv(bytecode.NAMED, raising=False)
+    monkeypatch.setattr(bytecode, "_candidates", lambda: iter(["/nowhere/python3.13"]))
+    if named is not None:
+        monkeypatch.setenv(bytecode.NAMED, named)
+    look_anew()
+
+    assert bytecode.main() == 1
+    said = capfd.readouterr().err
+    assert ("uv fetches one" in said, "no network" in said) == (fetched, fetched)
+    assert bytecode.NAMED in said
 
 
 @pytest.mark.usefixtures("chosen_anew")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +40,52 @@ def test_a_section_that_says_nothing_is_none() -> None:
 
 
 def test_the_tag_of_the_version_with_a_section_is_a_release() -> None:
-    assert release.faults("v1.2.3", "1.2.3", "1.2.3", CHANGELOG) == ()
+    assert release.faults("v1.2.3", "1.2.3", "1.2.3", CHANGELOG, []) == ()
 
 
 @pytest.mark.parametrize(
-    ("tag", "number", "stack_output", "said"),
+    ("tag", "number", "stack_output", "changed", "said"),
     [
-        ("1.2.3", "1.2.3", "1.2.3", "The tag 1.2.3 is not v1.2.3"),
-        ("v1.2.2", "1.2.3", "1.2.3", "The tag v1.2.2 is not v1.2.3"),
-        ("v1.2.3", "1.2.3", "1.2.2", "TemplateVersion of the template is 1.2.2"),
-        ("v1.2.4", "1.2.4", "1.2.4", 'nothing under "## 1.2.4'),
+        ("1.2.3", "1.2.3", "1.2.3", [], "The tag 1.2.3 is not v1.2.3"),
+        ("v1.2.2", "1.2.3", "1.2.3", [], "The tag v1.2.2 is not v1.2.3"),
+        ("v1.2.3", "1.2.3", "1.2.2", [], "TemplateVersion of the template is 1.2.2"),
+        ("v1.2.4", "1.2.4", "1.2.4", [], 'nothing under "## 1.2.4'),
+        ("v1.2.3", "1.2.3", "1.2.3", ["ops/a b.py", "c"], "Not committed as they are here: ops/a b.py, c."),
+        ("v1.2.3", "1.2.3", "1.2.3", None, "Git does not say"),
     ],
 )
-def test_any_other_tag_is_refused_with_the_reason(tag: str, number: str, stack_output: str, said: str) -> None:
-    (fault,) = release.faults(tag, number, stack_output, CHANGELOG)
+def test_any_other_tag_is_refused_with_the_reason(
+    tag: str, number: str, stack_output: str, changed: list[str] | None, said: str
+) -> None:
+    (fault,) = release.faults(tag, number, stack_output, CHANGELOG, changed)
 
     assert said in fault
+
+
+def test_what_is_not_committed_is_what_git_would_commit_or_has_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git")
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)  # noqa: S603, S607 - git, on this test's own folder
+
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert release.not_committed() is None
+    git("init")
+    (tmp_path / ".gitignore").write_text("build\n")
+    (tmp_path / "a b.py").write_text("")
+    git("add", ".")
+    git("commit", "--message", "first")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "x").write_text("")
+    assert release.not_committed() == []
+    (tmp_path / "a b.py").write_text("changed")
+    (tmp_path / "new.py").write_text("")
+    assert release.not_committed() == ["a b.py", "new.py"]
 
 
 def test_a_refused_tag_builds_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from bench import __main__ as bench
 from bench import month, weekly, whole_loop
 from bench.readme import README, labels, table_of
 from bench.stack import PathError
+from tests.contract import lambda_runtime
 from tests.stack.loop import Loop
 
 if sys.platform != "linux":
@@ -59,3 +61,12 @@ def test_a_part_that_measures_something_else_than_it_should_is_an_error(
 
     assert bench.main(["--dry-run", "--only", "loop"]) == 1
     assert "bench: a promotion" in capsys.readouterr().err
+
+
+def test_a_bench_without_the_runtime_client_says_what_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lambda_runtime, "ENVIRONMENT", tmp_path)
+
+    assert bench.main(["--dry-run", "--only", "startup", "--starts", "1"]) == 1
+    assert f"bench: There is no {tmp_path}. `make bench` makes it" in " ".join(capsys.readouterr().err.split())
