@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -246,9 +245,7 @@ def test_a_signal_that_is_not_acted_on_looks_at_nobodys_tags(reason: str, world:
     world.outside.live()
     answer = decided(world, **changes)
     assert answer["decision"] not in {"RETRAIN", "REJECT"}
-    # The one that is there reads what a copy of the champion's config keeps.
-    assert Counter(world.outside.calls)["ListTags"] == 1
-    assert "ListTagsForResource" not in world.outside.calls
+    assert not {"ListTags", "ListTagsForResource"} & set(world.outside.calls)
     (record,) = [entry for entry in world.chain("fraud") if entry["run_id"] == "run-1"]
     assert record["inputs"]["state"]["foreign_findings"] is None
 
