@@ -209,7 +209,7 @@ unfreeze: setup ## Close the breaker of a model (MODEL=, REASON=)
 rollback: setup ## Have the champion before serve (MODEL=, REASON=, TO=<run>)
 	@$(RETRAINING) rollback
 
-sweep: setup ## Have what is due within ten minutes done now
+sweep: setup ## Have what is due within the hour done now
 	@$(RETRAINING) sweep
 
 replay: setup ## Raise an event again (EVENT=rejected/KEY, DEAD_LETTERS=1)

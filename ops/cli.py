@@ -41,7 +41,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "resume": ("ops.switches:resume", "Lift a kill switch."),
         "unfreeze": ("ops.switches:unfreeze", "Close the breaker of a model."),
         "rollback": ("ops.rollback:rollback", "Have the champion before serve again."),
-        "sweep": ("ops.switches:sweep", "Have what is due, or will be within ten minutes, done now."),
+        "sweep": ("ops.switches:sweep", "Have what is due, or will be within the hour, done now."),
         "replay": ("ops.replay:replay", "Have an event raised again that came to nothing."),
     },
     "Check": {

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ops.terminal import Terminal
 
 
-AHEAD_SECONDS: Final = 600
+AHEAD_SECONDS: Final = 3600
+"""As long as anything is put off that failed or has lasted: who mended its cause need not wait."""
 
 SCOPES: Final = f"global (everything), model:<model>, or source:<one of {', '.join(SignalSource)}>"
 
@@ -105,7 +106,7 @@ def unfreeze(stack: Stack, terminal: Terminal, *, model: str, reason: str) -> in
 
 @stack_command("sweep")
 def sweep(stack: Stack, terminal: Terminal) -> int:
-    """Have what is due, or will be within ten minutes, done now. Exit status 1: it could not be asked for."""
+    """Have what is due, or will be within the hour, done now. Exit status 1: it could not be asked for."""
     asked = bool(stack.operate({"action": "sweep", "ahead_seconds": AHEAD_SECONDS})["asked"])
     terminal.answer({"asked": asked, "ahead_seconds": AHEAD_SECONDS})
     terminal.say("A sweep was asked for." if asked else "A sweep could not be asked for; the next comes by itself.")

@@ -353,7 +353,7 @@ def test_the_escalation_says_what_a_function_said_and_not_its_data_and_who_has_t
     (arguments,) = played("outcome not recorded by a function that broke").task_inputs["EscalateUnrecorded"]
 
     assert (
-        " could not record its outcome (KeyError): No rows. Platform team: mend that; the next sweep closes the run and tells "
+        " could not record its outcome (KeyError): No rows. Platform team: mend that; within an hour a sweep closes the run and tells "
         "how it ended. To have one now: retraining sweep --stack "
     ) in arguments["Message"]
     (command,) = re.findall(r"retraining sweep .*?(?=\. Runbook, section Run not recorded: )", arguments["Message"])

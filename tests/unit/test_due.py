@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ops.switches import AHEAD_SECONDS
 from orchestration.actions import sweep as sweeping
 from orchestration.actions.sweep import ALARMS, LISTINGS, MONITOR_RUNS, STRETCHES_AT_ONCE, sweep, waits_observed
 from orchestration.domain.contracts import DueKind, SignalKind, SignalSource, Status
@@ -120,6 +121,18 @@ def test_a_run_that_waits_for_a_slot_for_days_is_looked_at_once_an_hour_and_at_o
     more = replace(world.ports, settings=replace(world.ports.settings, max_concurrent_trainings=1))
     assert sweep({}, more)["failures"] == 0
     assert next_of(world, "slot") == "train"
+
+
+def test_a_sweep_that_people_ask_for_looks_at_a_run_that_died_unheard_however_long_it_had_lasted(world: World) -> None:
+    """As the runbook says of a run that could not be recorded; by itself a sweep looks at this one within an hour."""
+    stories.decided(world)
+    for _ in range(14 * 12):
+        swept(world)
+    world.executions.statuses[execution_arn("run-1")] = "ABORTED"
+    swept(world)
+    assert len(world.table.active_runs()) == 1
+    sweep({"ahead_seconds": AHEAD_SECONDS}, world.ports)
+    assert world.table.active_runs() == []
 
 
 def test_work_that_fails_is_tried_again_after_longer_and_longer_and_never_later_than_an_hour() -> None:
