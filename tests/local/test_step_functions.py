@@ -244,12 +244,25 @@ def test_a_parallel_state_has_output_and_branches_keep_their_variables(account: 
     assert json.loads(account.run("machine", states)["output"]) == [3, 1]
 
 
-def test_errors_of_sdk_integrations_end_in_exception(account: Account) -> None:
-    resource = "arn:aws:states:::aws-sdk:s3:getObject"
-    task = {"Type": "Task", "Resource": resource, "Arguments": {"Bucket": "data", "Key": "none"}, "End": True}
+@pytest.mark.parametrize(
+    ("action", "arguments", "error"),
+    [
+        ("s3:getObject", {"Bucket": "data", "Key": "none"}, "S3.NoSuchKeyException"),
+        (
+            "sfn:describeStateMachine",
+            {"StateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:none"},
+            "Sfn.StateMachineDoesNotExistException",
+        ),
+    ],
+)
+def test_errors_of_sdk_integrations_end_in_exception(
+    account: Account, action: str, arguments: dict[str, str], error: str
+) -> None:
+    """The first is called over HTTP, the second within ministack."""
+    resource = f"arn:aws:states:::aws-sdk:{action}"
 
-    ended = account.run("machine", {"A": task})
-    assert ended["error"] == "S3.NoSuchKeyException", ended
+    ended = account.run("machine", {"A": {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}})
+    assert ended["error"] == error, ended
 
 
 def test_a_rule_gives_a_machine_the_whole_event(account: Account) -> None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 UNIT: Final = 1024
 """Bytes."""
 
+FIRST: Final = "3c74f5a3-2c02-4696-86d2-8e8f1f48f4a8"
+SECOND: Final = "8a01fbee-50fb-c25e-ec90-5de89dcf3b54"
+"""Ids as long as those of events and executions are: items count by the KB, and have the ids in them."""
+
 IN_A_TRANSACTION: Final = 2
 """Times as many units."""
 
@@ -58,9 +62,9 @@ def of_a_no() -> Taken:
     """A drift report on a model that is known, which its policy only observes."""
     world = _metered()
     world.put("policies/fraud.json", stories.policy(actions={"warning": "observe", "critical": "observe"}))
-    _admit(world, "first")
+    _admit(world, FIRST)
     world.clock.forward(minutes=90)
-    return _taken(world, lambda: _admit(world, "second"))
+    return _taken(world, lambda: _admit(world, SECOND))
 
 
 def of_a_promotion() -> Taken:
