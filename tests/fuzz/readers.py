@@ -70,7 +70,7 @@ KEYS: Final = re.compile(
 )
 PARTITIONS: Final = re.compile(
     r"SIGNAL#[0-9a-f]{32}|(MODEL|CHAIN|MADE)#[A-Za-z0-9_-]{1,63}|(RUN|STATUS|FINISH|WAIT|APPROVAL)#run-[01]"
-    r"|(INTENT|SUBJECT)#[a-z]+:[^\x00-\x1f]{1,300}|DUE#(\d|APPROVALS|EVENTS)"
+    r"|(INTENT|SUBJECT)#[a-z]+:[^\x00-\x1f]{1,300}|HEARD#(job|alarm):[^\x00-\x1f]{1,255}|DUE#(\d|APPROVALS|EVENTS)"
     r"|ACTIVE|CONTROLS|HEADS|LISTED|MODELS|REPAIRS|SLOTS"
 )
 ASKED_KEYS: Final = re.compile(
