@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, ParamValidationError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError, ReadTimeoutError
 
 from orchestration import handler, operator_handler, promotion_handler
+from orchestration.composition import FirstUse
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.signals.decision_file import decision_uri
 from tests.unit.fake_services import client_error
@@ -121,6 +122,22 @@ def test_lists_and_objects_where_a_word_belongs_are_refused_with_a_sentence(requ
     with pytest.raises(InvalidRequestError) as refused:
         handler.run_action(request_, world.ports)
     assert len(str(refused.value)) < 500
+
+
+def test_a_store_that_could_not_be_made_is_made_at_the_next_call_and_one_that_was_made_is_kept() -> None:
+    """A function lives for hours after its first call."""
+    answers = [client_error("ThrottlingException"), World().table]
+
+    def make() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    store = FirstUse(make)
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        store.listed()
+    assert (store.listed(), store.listed()) == ({}, {})
 
 
 @pytest.mark.parametrize("ahead", ["600", 1e308, -5, "soon", None, [], float("inf"), float("nan")])
