@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.spread import Spread
 from ops import package_zip
+from ops.bytecode import RUNTIME
 from tests.contract.lambda_runtime import LambdaRuntime
 from tests.contract.template import BUTTONS, Template
 
@@ -193,7 +194,7 @@ def startup_table(measured: Startup) -> str:
 
     return "\n".join(
         (
-            f"Median of {measured.bare.count} starts. Aim: 1.0 for each function.",
+            f"Median of {measured.bare.count} starts under Python {RUNTIME[0]}.{RUNTIME[1]}. Aim: 1.0 for each function.",
             "",
             "| cold start, until it is ready | CPU time | ratio |",
             "| --- | ---: | ---: |",
