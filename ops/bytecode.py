@@ -117,12 +117,13 @@ def interpreter() -> str:
 def _candidates() -> Iterator[str]:
     name = f"python{RUNTIME[0]}.{RUNTIME[1]}"
     yield sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for found in (shutil.which(name), shutil.which("python3")):
-        if found:
+        # What pyenv puts there is a script that takes a quarter of a second to find one of those below, or none.
+        if found and Path(found).parent != pyenv / "shims":
             yield found
     release = f"{RUNTIME[0]}.{RUNTIME[1]}.*"
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    yield from (str(folder / "bin" / name) for folder in sorted(pyenv.glob(release)))
+    yield from (str(folder / "bin" / name) for folder in sorted((pyenv / "versions").glob(release)))
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     kept = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
     yield from (str(folder / "bin" / name) for folder in sorted(kept.glob(f"cpython-{release}")))
