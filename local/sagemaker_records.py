@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ministack.core.responses import get_account_id, get_region
 
@@ -15,6 +15,8 @@ from local import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+V = TypeVar("V")
 
 Document = dict[str, Any]
 
@@ -45,10 +47,22 @@ def arn(kind: str, name: str) -> str:
     return f"arn:aws:sagemaker:{get_region()}:{get_account_id()}:{kind}/{name.lower()}"
 
 
+_left_behind: Final[list[contextvars.ContextVar[Any]]] = []
+
+
+def left_behind(variable: contextvars.ContextVar[V]) -> contextvars.ContextVar[V]:
+    """A context variable that says for whom a thread works, which what it begins in the background does not."""
+    _left_behind.append(variable)
+    return variable
+
+
 def in_background(task: Callable[[], object], name: str) -> threading.Thread:
-    """Run the task on a daemon thread that keeps the account and region of the request being served."""
+    """Run the task on a daemon thread that keeps the account and region of the request being served, and nothing else of it."""
     # Threads do not inherit context variables, and ministack scopes every store by them.
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(task,), name=name, daemon=True)
+    context = contextvars.copy_context()
+    for variable in _left_behind:
+        context.run(variable.set, None)
+    thread = threading.Thread(target=context.run, args=(task,), name=name, daemon=True)
     thread.start()
     return thread
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response, new_uuid, now_iso
 
+from local.sagemaker_records import left_behind
 from local.seam import Own, Repair, everywhere
 from local.seam import stepfunctions as sfn
 from local.step_functions_limits import too_long
@@ -59,10 +60,12 @@ class _Task:
     @contextlib.contextmanager
     def queued(self) -> Iterator[None]:
         """Its time stands still meanwhile."""
-        self._queued_at = time.monotonic()
-        yield
-        self._queued += time.monotonic() - self._queued_at
-        self._queued_at = None
+        began = self._queued_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._queued += time.monotonic() - began
+            self._queued_at = None
 
     def left(self, limit: float) -> float:
         """Seconds of its time that are left."""
@@ -76,7 +79,7 @@ def in_queue() -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if task is None else task.queued()
 
 
-_task: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("task", default=None)
+_task: contextvars.ContextVar[_Task | None] = left_behind(contextvars.ContextVar("task", default=None))
 # Tokens that were used, or whose execution or task is over, with the machine of each.
 _closed_tokens = AccountRegionScopedDict()
 _token_lock = threading.Lock()

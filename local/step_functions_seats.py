@@ -12,6 +12,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from local.sagemaker_records import left_behind
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -77,7 +79,7 @@ class _Seat:
             self._over = True
 
 
-_seat: contextvars.ContextVar[_Seat | None] = contextvars.ContextVar("seat", default=None)
+_seat: contextvars.ContextVar[_Seat | None] = left_behind(contextvars.ContextVar("seat", default=None))
 
 
 def walk_seated(walk: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextvars
 import json
 import os
 import sys
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import lambda_code
+from local import lambda_code, step_functions_executions, step_functions_seats
 from local.lambda_processes import PLACES
+from local.sagemaker_records import in_background
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -183,3 +185,18 @@ def test_it_is_known_how_many_invocations_go_on(account: Account) -> None:
     account.until(account.aws.functions_running, lambda running: running == 1)
     asking.join()
     assert account.aws.functions_running() == 0
+
+
+def test_what_a_task_begins_in_the_background_is_no_work_of_the_task() -> None:
+    """An event that a task's thread sends is delivered on another, which waits for its own turn and not in the task's time."""
+    seen: list[object] = []
+
+    def work() -> None:
+        step_functions_executions._task.set(step_functions_executions._Task({}))
+        step_functions_seats._seat.set(step_functions_seats._Seat())
+        in_background(
+            lambda: seen.extend((step_functions_executions._task.get(), step_functions_seats._seat.get())), "event"
+        ).join()
+
+    contextvars.copy_context().run(work)
+    assert seen == [None, None]
