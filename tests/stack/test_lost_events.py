@@ -94,10 +94,11 @@ def test_an_alarm_that_stayed_in_alarm_without_a_decision_is_decided_by_the_swee
         loop.aws.client("events").enable_rule(Name=rule)
     before = loop.executions()
 
-    swept = loop.invoke(SWEEP)
+    # Where the other stories had many alarms change, a sweep lists a part of the time since, and the next one goes on.
+    found = loop.until(lambda: loop.invoke(SWEEP)["repairs"].get("alarm_without_decision"))
     loop.invoke(SWEEP)
 
-    assert swept["repairs"]["alarm_without_decision"] == 1
+    assert found == 1
     (arn,) = [arn for arn in loop.executions() - before if alarm in loop.input_of(arn)]
     assert loop.ended(arn).output["outcome"] == "PROMOTED"
     # Only now: a sweep that comes while the first one's execution still decides starts that same execution again.
