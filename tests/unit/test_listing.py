@@ -20,6 +20,7 @@ from orchestration.domain.listing import (
     Stretch,
     heard_of,
     noted,
+    remembered,
     stretch_after,
 )
 from orchestration.domain.reasons import Reason
@@ -48,7 +49,7 @@ def test_whatever_ends_lies_in_a_stretch_that_was_listed_whole_after_it_had_sett
     # Enough sweeps at the end to come to an end of everything.
     for wait, ahead, dies in [*sweeps, (30_000, 0, False), *[(60, 0, False)] * 60]:
         now += wait * SECOND
-        before = listed
+        before, began = listed, None
         for _ in range(10):
             stretch = stretch_after(listed, min(now, now + ahead * SECOND - SETTLED))
             if stretch is None:
@@ -57,13 +58,30 @@ def test_whatever_ends_lies_in_a_stretch_that_was_listed_whole_after_it_had_sett
             complete = holds <= HELD or stretch.narrowest
             if complete:
                 whole.append((stretch, now))
-            listed = noted(stretch, complete=complete, settled=now - SETTLED)
-        listed = before if dies else listed
+            began = began or stretch.since
+            listed = noted(stretch, complete=complete)
+        assert listed is not None
+        listed = before if dies else remembered(listed, began, now - SETTLED)
     assert listed is not None
     assert datetime.fromisoformat(listed["until"]) >= now - SETTLED - SECOND
     for time in times:
         if time >= NOON + SECOND - FIRST:
             assert any(stretch.since <= time <= stretch.until and time <= at - SETTLED for stretch, at in whole), time
+
+
+def test_a_sweep_that_looks_ahead_comes_to_what_happened_last_however_much_did_in_the_minutes_before() -> None:
+    """What has not settled is listed again by the next sweep, but not by this one instead of what comes after it."""
+    listed: dict[str, Any] | None = {"until": (NOON - SETTLED).isoformat()}
+    reached = NOON - SETTLED
+    for holds in (True, False, False, False):
+        stretch = stretch_after(listed, NOON)
+        if stretch is None:
+            break
+        reached = reached if holds else stretch.until
+        listed = noted(stretch, complete=not holds)
+    assert reached == NOON
+    assert listed is not None
+    assert remembered(listed, NOON - SETTLED, NOON - SETTLED) == {"until": (NOON - SETTLED).isoformat()}
 
 
 def test_one_stretch_ends_where_the_next_begins() -> None:
@@ -73,7 +91,7 @@ def test_one_stretch_ends_where_the_next_begins() -> None:
         stretch = stretch_after(listed, NOON + timedelta(minutes=minutes))
         assert stretch is not None
         stretches.append(stretch)
-        listed = noted(stretch, complete=True, settled=stretch.until)
+        listed = remembered(noted(stretch, complete=True), stretch.since, stretch.until)
     assert stretches[0].since == NOON - FIRST
     assert all(one.until == other.since for one, other in itertools.pairwise(stretches))
     assert stretch_after(listed, NOON + timedelta(minutes=7)) is None
@@ -87,7 +105,7 @@ def test_a_stretch_that_holds_too_much_is_shortened_until_it_is_a_second_and_gro
         stretch = stretch_after(listed, settled)
         assert stretch is not None
         seconds.append((stretch.until - stretch.since).total_seconds())
-        listed = noted(stretch, complete=complete, settled=settled)
+        listed = noted(stretch, complete=complete)
     assert seconds == [4, 2, 1, 1, 2]
     assert Stretch(NOON, NOON + NARROWEST).narrowest
     assert not Stretch(NOON, NOON + 2 * NARROWEST).narrowest

@@ -20,7 +20,17 @@ from orchestration.domain.contracts import ALARM_STATE_CHANGE, PROCESSING_JOB_ST
 from orchestration.domain.due import GRACE, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.json_values import fields_of, mapping, number
-from orchestration.domain.listing import BEHIND, LISTED_AGAIN, SAME, SETTLED, Heard, Listing, noted, stretch_after
+from orchestration.domain.listing import (
+    BEHIND,
+    LISTED_AGAIN,
+    SAME,
+    SETTLED,
+    Heard,
+    Listing,
+    noted,
+    remembered,
+    stretch_after,
+)
 from orchestration.domain.signals.alarm import transition_id
 from orchestration.domain.signals.model_monitor import job_signal_ids
 from orchestration.steps.anchoring import ANCHOR, anchor_heads
@@ -223,6 +233,7 @@ def _list(
     settled = now - SETTLED
     horizon = min(now, until - SETTLED)
     worth_noting = listed is None or set(listed) != {"until"}
+    began: datetime | None = None
     try:
         for _ in range(STRETCHES_AT_ONCE):
             stretch = stretch_after(listed, horizon)
@@ -231,12 +242,14 @@ def _list(
             shown = lost_in(ports, stretch)
             ports.table.add_all_due(shown.found)
             lost += shown.found
-            listed = noted(stretch, complete=shown.complete, settled=settled)
+            began = began or stretch.since
+            listed = noted(stretch, complete=shown.complete)
             long = stretch.until - stretch.since > LISTED_AGAIN
             worth_noting = worth_noting or long or bool(shown.found) or not shown.complete
     finally:
         # Whatever fails: a list that is throttled at each fifth call would else never come further.
         if worth_noting and listed is not None:
+            listed = remembered(listed, began, settled)
             ports.table.note_listed(what, listed, [])
     if listed is not None and now - datetime.fromisoformat(listed["until"]) > BEHIND:
         raise OrchestrationError(

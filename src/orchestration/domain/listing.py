@@ -80,19 +80,31 @@ def stretch_after(listed: Mapping[str, Any] | None, horizon: datetime) -> Stretc
     return Stretch(since, until) if since < until else None
 
 
-def noted(stretch: Stretch, *, complete: bool, settled: datetime) -> dict[str, Any]:
-    """What is remembered of a listing: where the next stretch begins, and how many seconds it has at most.
+def noted(stretch: Stretch, *, complete: bool) -> dict[str, Any]:
+    """Where the next stretch begins after one that was listed, and how many seconds it has at most.
 
     Args:
         stretch: what was listed.
         complete: whether all of it was shown.
-        settled: what happened later is listed once more.
     """
     seconds = (stretch.until - stretch.since).total_seconds()
     if not complete:
         return {"until": stretch.since.isoformat(), "seconds": max(seconds / 2, NARROWEST.total_seconds())}
-    until = {"until": min(stretch.until, max(settled, stretch.since)).isoformat()}
-    return until if stretch.until >= settled else {**until, "seconds": seconds * 2}
+    return {"until": stretch.until.isoformat(), "seconds": seconds * 2}
+
+
+def remembered(listed: Mapping[str, Any], began: datetime | None, settled: datetime) -> dict[str, Any]:
+    """What the next sweep goes on from.
+
+    Args:
+        listed: what ``noted`` gave last.
+        began: where this sweep began to list, None where it was the first.
+        settled: what happened later is listed once more, whole; but no sweep goes back.
+    """
+    until = datetime.fromisoformat(listed["until"])
+    if until < settled:
+        return dict(listed)
+    return {"until": min(until, max(settled, began or settled)).isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
