@@ -70,9 +70,14 @@ def test_an_alarm_that_stayed_in_alarm_without_a_decision_is_decided_by_the_swee
     model = loop.model()
     rule = loop.rule("DriftRule")
     cloudwatch = loop.aws.client("cloudwatch")
-    alarm = f"drift/{model}/psi"
+    alarm, others = f"drift/{model}/psi", f"others/{model}"
     loop.aws.client("events").disable_rule(Name=rule)
     try:
+        # More than a call lists, just before.
+        cloudwatch.put_metric_alarm(AlarmName=others, ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1)
+        for number in range(120):
+            state = ("OK", "ALARM")[number % 2]
+            cloudwatch.set_alarm_state(AlarmName=others, StateValue=state, StateReason="flaps")
         cloudwatch.put_metric_alarm(
             AlarmName=alarm,
             Namespace="Scores",
@@ -104,7 +109,7 @@ def test_an_alarm_that_stayed_in_alarm_without_a_decision_is_decided_by_the_swee
     assert "alarm_without_decision" not in loop.invoke(SWEEP)["repairs"]
     (record,) = loop.decisions(model)
     assert record["signal"]["threshold"]["observed"] == 0.9
-    cloudwatch.delete_alarms(AlarmNames=[alarm])
+    cloudwatch.delete_alarms(AlarmNames=[alarm, others])
 
 
 def test_an_alarm_through_eventbridge_is_one_signal_with_the_sweep(loop: Loop) -> None:

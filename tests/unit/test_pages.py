@@ -222,7 +222,8 @@ def change(name: str, state: str = "ALARM") -> dict[str, Any]:
 
 def history_of(stretch: Stretch) -> dict[str, Any]:
     limits = {"StartDate": stretch.since.replace(microsecond=0), "EndDate": stretch.until}
-    return {"AlarmTypes": TYPES, "HistoryItemType": "StateUpdate", **limits, "MaxRecords": 100}
+    order = {"ScanBy": "TimestampAscending"}
+    return {"AlarmTypes": TYPES, "HistoryItemType": "StateUpdate", **limits, **order, "MaxRecords": 100}
 
 
 @pytest.mark.parametrize("service", ["cloudwatch"], indirect=True)
@@ -240,8 +241,20 @@ def test_alarms_that_turned_red_are_those_of_the_prefix_and_of_every_page_of_the
         stretch, pages = LONG, [{**first, "NextToken": "more"}]
     service.answers("describe_alarm_history", *pages, asked=history_of(stretch), token="NextToken")
     found = Alarms(service.client).turned_red("drift/", stretch)
-    names = ("drift/a", "drift/a", "drift/c") if complete else ()
-    assert found == Listing(tuple((name, NOON) for name in names), complete)
+    names = ("drift/a", "drift/a", "drift/c") if complete else ("drift/a", "drift/a")
+    # Of a longer one what came first, and where that ends.
+    assert found == Listing(tuple((name, NOON) for name in names), until=None if complete else NOON)
+
+
+@pytest.mark.parametrize("service", ["cloudwatch"], indirect=True)
+@pytest.mark.parametrize("times", [(1, 0), (0, 0), ()])
+def test_a_page_of_alarms_that_is_not_in_order_or_comes_nowhere_shows_nothing(
+    times: tuple[int, ...], service: Service
+) -> None:
+    items = [{**change("drift/a"), "Timestamp": LONG.since + timedelta(seconds=second)} for second in times]
+    page = {"AlarmHistoryItems": items, "NextToken": "more"}
+    service.answers("describe_alarm_history", page, asked=history_of(LONG), token="NextToken")
+    assert Alarms(service.client).turned_red("drift/", LONG) == Listing((), complete=False)
 
 
 @pytest.mark.parametrize("service", ["cloudwatch"], indirect=True)

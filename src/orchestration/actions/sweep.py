@@ -243,9 +243,9 @@ def _list(
             ports.table.add_all_due(shown.found)
             lost += shown.found
             began = began or stretch.since
-            listed = noted(stretch, complete=shown.complete)
+            listed = {"until": shown.until.isoformat()} if shown.until else noted(stretch, complete=shown.complete)
             long = stretch.until - stretch.since > LISTED_AGAIN
-            worth_noting = worth_noting or long or bool(shown.found) or not shown.complete
+            worth_noting = worth_noting or long or bool(shown.found) or not shown.complete or shown.until is not None
     finally:
         # Whatever fails: a list that is throttled at each fifth call would else never come further.
         if worth_noting and listed is not None:
@@ -264,8 +264,9 @@ def _lost_alarms(ports: Ports, stretch: Stretch) -> Listing[DueItem]:
     unheard = _unheard(ports, changes)
     names = [name for name, _ in shown.found if Heard.alarm(name, "").name in unheard]
     red = ports.alarms.in_alarm(list(dict.fromkeys(names)))
-    lost = tuple(_alarm_due(ports, alarm) for alarm in red if _changed_at(alarm) <= stretch.until + SAME)
-    return Listing(lost, shown.complete)
+    until = shown.until or stretch.until
+    lost = tuple(_alarm_due(ports, alarm) for alarm in red if _changed_at(alarm) <= until + SAME)
+    return Listing(lost, shown.complete, shown.until)
 
 
 def _lost_monitor_runs(ports: Ports, stretch: Stretch) -> Listing[DueItem]:

@@ -55,10 +55,14 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """What a stretch shows. Not ``complete``: it holds more than one call lists, and nothing of it is given."""
+    """What a stretch shows. Not ``complete``: it holds more than one call lists, and nothing of it is given.
+
+    ``until`` where what came first was given, in order: all of before is shown, and the rest is another stretch's.
+    """
 
     found: tuple[T, ...]
     complete: bool = True
+    until: datetime | None = None
 
 
 def stretch_after(listed: Mapping[str, Any] | None, horizon: datetime) -> Stretch | None:

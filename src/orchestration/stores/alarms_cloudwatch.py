@@ -43,16 +43,21 @@ class Alarms:
             HistoryItemType="StateUpdate",
             StartDate=stretch.since.replace(microsecond=0),
             EndDate=stretch.until,
+            ScanBy="TimestampAscending",
             PaginationConfig={"PageSize": 100},
         )
         for page in pages:
-            if page.get("NextToken") and not stretch.narrowest:
-                return Listing((), complete=False)
+            items = page.get("AlarmHistoryItems", [])
             found += [
                 (item["AlarmName"], item["Timestamp"])
-                for item in page.get("AlarmHistoryItems", [])
+                for item in items
                 if item["AlarmName"].startswith(prefix) and new_state(item.get("HistoryData")) == "ALARM"
             ]
+            if page.get("NextToken") and not stretch.narrowest:
+                times = [item["Timestamp"] for item in items]
+                if times and times == sorted(times) and stretch.since < times[-1] < stretch.until:
+                    return Listing(tuple(found), until=times[-1])
+                return Listing((), complete=False)
         return Listing(tuple(found))
 
     def in_alarm(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
