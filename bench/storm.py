@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 FAULT_SHARE: Final = 0.01
-STORMS: Final = ((1000, 1), (10, 10))
-"""Concurrencies, and the part of the signals that is sent: on little of it a call is made again and again, which takes the embedded
-AWS as long as the others."""
-STORM_STEPS: Final = 5 * len(STORMS)
+CONCURRENCIES: Final = (1000, 10)
+STORM_STEPS: Final = 5 * len(CONCURRENCIES)
 UNRESERVED: Final = 1000
 """The concurrency of an account, which a function without a reserved one shares."""
 TRAINS_UNASKED: Final = 10
@@ -117,7 +115,7 @@ class Seen:
 
 
 def measure_storms(signals: int, step: Callable[[str], None]) -> tuple[Storm, ...]:
-    """The ``STORMS``, each of a tenth as many models as signals.
+    """One at each of the ``CONCURRENCIES``, of a tenth as many models as signals.
 
     Args:
         signals: different ones; each is sent twice.
@@ -127,8 +125,7 @@ def measure_storms(signals: int, step: Callable[[str], None]) -> tuple[Storm, ..
         PathError: something is not as promised.
         AssertionError: a chain is broken.
     """
-    sizes = [(max(1, signals // part), concurrency) for concurrency, part in STORMS]
-    return tuple(_measure_storm(size, max(1, size // 10), concurrency, step) for size, concurrency in sizes)
+    return tuple(_measure_storm(signals, max(1, signals // 10), concurrency, step) for concurrency in CONCURRENCIES)
 
 
 def storm_table(storms: Sequence[Storm]) -> str:

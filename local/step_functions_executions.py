@@ -21,7 +21,7 @@ from local.seam import Own, Repair, everywhere
 from local.seam import stepfunctions as sfn
 from local.step_functions_limits import too_long
 from local.step_functions_redrive import walk
-from local.step_functions_seats import away, walk_seated
+from local.step_functions_seats import away, before_retry, walk_seated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,6 +80,8 @@ def in_queue() -> contextlib.AbstractContextManager[None]:
 
 
 _task: contextvars.ContextVar[_Task | None] = left_behind(contextvars.ContextVar("task", default=None))
+_retries: contextvars.ContextVar[bool] = contextvars.ContextVar("retries", default=False)
+"""Whether the next pause of this thread is the one before a retry: ministack asks for the retrier, and then sleeps."""
 # Tokens that were used, or whose execution or task is over, with the machine of each.
 _closed_tokens = AccountRegionScopedDict()
 _token_lock = threading.Lock()
@@ -177,7 +179,9 @@ class _Clock:
     @staticmethod
     def sleep(seconds: float) -> None:
         never = threading.Event()
-        with away():
+        retries = _retries.get()
+        _retries.set(False)
+        with before_retry() if retries else away():
             wait_while_running(never, on_end=lambda: None, limit=seconds)
 
 
@@ -196,6 +200,7 @@ def _retrier(
     pause = found.get("IntervalSeconds", 1) * found.get("BackoffRate", 2.0) ** retry_counts.get(number, 0)
     pause = min(pause, found.get("MaxDelaySeconds", pause))
     # Source: Amazon States Language, "Retry"; FULL draws from 0 to the delay.
+    _retries.set(True)
     drawn = random.uniform(0, pause) if found.get("JitterStrategy") == "FULL" else pause  # noqa: S311 - no secret
     return {**found, "IntervalSeconds": drawn, "BackoffRate": 1.0}, number
 

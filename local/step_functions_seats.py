@@ -1,6 +1,8 @@
 """As many executions walk at once as the cores carry: thousands that all want to go on would only take turns at the interpreter.
 
-Each takes a seat before its first state, and gives it back while it waits: for a pause to be over, a token, a child or a job.
+Each takes a seat before its first state, and gives it back while it waits: for a pause to be over, a token, a child or a job. Who
+has begun is seated before who has not, and only so many pause before a retry without their seat: of ten thousand that a function
+throttles, those that have begun come to their end before the others begin, which need no thread until then.
 """
 
 from __future__ import annotations
@@ -19,36 +21,41 @@ if TYPE_CHECKING:
 
 SEATS: Final = 8 * (os.cpu_count() or 1)
 """Twice as many as functions run at once: a seat is kept while a function is asked."""
+PAUSES: Final = 8 * SEATS
+"""How many pause before a retry at once without their seat. Each is a thread, and comes back with a call that may be throttled again."""
 
 
 class _Seats:
-    """Those that are free, and what is to be called when one is, whoever asked first being first."""
+    """Those that are free, and what is to be called when one is: of those that have begun first, then in the order they asked."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._free = SEATS
-        self._waiting: collections.deque[Callable[[], object]] = collections.deque()
+        self._begun: collections.deque[Callable[[], object]] = collections.deque()
+        self._new: collections.deque[Callable[[], object]] = collections.deque()
 
-    def take(self, otherwise: Callable[[], object]) -> bool:
+    def take(self, otherwise: Callable[[], object], *, begun: bool) -> bool:
         """Take a seat, or have something called with one taken for it."""
         with self._lock:
             if self._free:
                 self._free -= 1
                 return True
-            self._waiting.append(otherwise)
+            (self._begun if begun else self._new).append(otherwise)
             return False
 
     def give(self) -> None:
         """Give a seat to whoever waits for one."""
         with self._lock:
-            if not self._waiting:
+            waiting = self._begun or self._new
+            if not waiting:
                 self._free += 1
                 return
-            call = self._waiting.popleft()
+            call = waiting.popleft()
         call()
 
 
 _seats = _Seats()
+_pauses = threading.Semaphore(PAUSES)
 
 
 class _Seat:
@@ -69,7 +76,7 @@ class _Seat:
         with self._lock:
             self._away -= 1
             taken = threading.Event()
-            if self._away == 0 and not self._over and not _seats.take(taken.set):
+            if self._away == 0 and not self._over and not _seats.take(taken.set, begun=True):
                 taken.wait()
 
     def leave(self) -> None:
@@ -89,7 +96,7 @@ def walk_seated(walk: Callable[[], None]) -> None:
     def later() -> None:
         threading.Thread(target=context.run, args=(_seated, walk), daemon=True).start()
 
-    if _seats.take(later):
+    if _seats.take(later, begun=False):
         _seated(walk)
 
 
@@ -113,3 +120,16 @@ def away() -> Iterator[None]:
     finally:
         if seat is not None:
             seat.take_again()
+
+
+@contextlib.contextmanager
+def before_retry() -> Iterator[None]:
+    """Pause before a retry, without the seat unless too many do."""
+    if not _pauses.acquire(blocking=False):
+        yield
+        return
+    try:
+        with away():
+            yield
+    finally:
+        _pauses.release()
