@@ -8,9 +8,10 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
+from botocore.loaders import Loader
 from botocore.session import Session
 
 from orchestration.ports import ApprovalPorts, HandPorts, OperatorPorts, Ports
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
     from orchestration.stores.history_table import HistoryTable
     from orchestration.stores.sagemaker_changes import SageMakerChanges
     from orchestration.stores.sagemaker_reading import SageMaker
+
+
+SERVICES: Final = ("cloudwatch", "dynamodb", "events", "s3", "sagemaker", "sns", "sqs", "stepfunctions", "sts")
+"""All that a client is made of."""
+
+
+class OwnServices(Loader):
+    """botocore's files, found without a look through the folders of all 400 services: 25 ms of a start, the disk not counted."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Names of services, whatever is asked of them."""
+        del type_name
+        return [*SERVICES]
 
 
 class FirstUse:
@@ -50,7 +64,7 @@ def compose(environ: Mapping[str, str] = os.environ) -> Ports:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return Ports(**_ports(Settings.from_env(environ), Session()))
+    return Ports(**_ports(Settings.from_env(environ), _session()))
 
 
 def compose_hand(environ: Mapping[str, str] = os.environ) -> HandPorts:
@@ -59,7 +73,7 @@ def compose_hand(environ: Mapping[str, str] = os.environ) -> HandPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    session = Session()
+    session = _session()
     changes: Any = FirstUse(lambda: _changes(session))
     return HandPorts(**_ports(Settings.from_env(environ), session), changes=changes)
 
@@ -70,7 +84,7 @@ def compose_approval(environ: Mapping[str, str] = os.environ) -> ApprovalPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return ApprovalPorts(**_approval_ports(ApprovalSettings.from_env(environ), Session()))
+    return ApprovalPorts(**_approval_ports(ApprovalSettings.from_env(environ), _session()))
 
 
 def compose_operator(environ: Mapping[str, str] = os.environ) -> OperatorPorts:
@@ -79,7 +93,7 @@ def compose_operator(environ: Mapping[str, str] = os.environ) -> OperatorPorts:
     Raises:
         SettingsError: the environment is incomplete.
     """
-    return OperatorPorts(**_operator_ports(Settings.from_env(environ), Session()))
+    return OperatorPorts(**_operator_ports(Settings.from_env(environ), _session()))
 
 
 def _ports(settings: Settings, session: Session) -> dict[str, Any]:
@@ -170,6 +184,12 @@ def _changes(session: Session) -> SageMakerChanges:
     from orchestration.stores.sagemaker_changes import SageMakerChanges
 
     return SageMakerChanges(_client(session, "sagemaker"))
+
+
+def _session() -> Session:
+    session = Session()
+    session.register_component("data_loader", OwnServices())
+    return session
 
 
 def _client(session: Session, service: str) -> Any:
