@@ -6,10 +6,10 @@ import argparse
 import logging
 import os
 import sys
-import threading
 from pathlib import Path
 
 from local.server import REGION, PortTakenError, Server, listen, prepare, ready_line
+from local.server_lifeline import Lifeline
 
 _PORT_TAKEN = 2
 AWS_STAYS_INSIDE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
@@ -49,15 +49,6 @@ def _log_to(path: Path | None, *, verbose: bool) -> None:
     logging.basicConfig(level=level, format=layout, handlers=[handler])
 
 
-def _stop_with_parent(server: Server) -> None:
-    def watch() -> None:
-        while os.read(0, 4096):
-            pass
-        server.stop()
-
-    threading.Thread(target=watch, name="parent-pipe", daemon=True).start()
-
-
 def main() -> int:
     """Parse the command line and serve until stopped; give the exit code of a start that failed."""
     arguments = _arguments()
@@ -72,7 +63,13 @@ def main() -> int:
     port = listener.getsockname()[1]
     _log_to(arguments.log_file, verbose=arguments.verbose)
     home = prepare(arguments.host, port)
-    server = Server(listener, home, arguments.log_file if arguments.parent_pipe else None)
+    lifeline = Lifeline(
+        home,
+        arguments.log_file if arguments.parent_pipe else None,
+        parent_pipe=arguments.parent_pipe,
+        not_kept=[listener.fileno(), *([] if arguments.ready_fd is None else [arguments.ready_fd])],
+    )
+    server = Server(listener, home, lifeline)
 
     def announce() -> None:
         if arguments.ready_fd is not None:
@@ -88,8 +85,6 @@ def main() -> int:
         )
         sys.stdout.flush()
 
-    if arguments.parent_pipe:
-        _stop_with_parent(server)
     server.run(announce)
     return 0
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 20.0
-_STOP_SECONDS = 8.0
 
 
 class EmbeddedAwsError(Exception):
@@ -139,11 +138,7 @@ class EmbeddedAws:
             if process.stdin is not None:
                 # The server stops when its standard input does.
                 process.stdin.close()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()
         for client in self._clients.values():
             client.close()
         self._clients.clear()

@@ -14,13 +14,11 @@ import gc
 import json
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
 import tempfile
 import threading
-import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,12 +40,15 @@ from local.seam import (
     sqs,
     stepfunctions,
 )
+from local.server_lifeline import STOPS
 from local.web_pages import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import uvicorn
+
+    from local.server_lifeline import Lifeline
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,6 @@ SAGEMAKER = Addition(
     "training, processing, endpoints, the model registry, pipelines and monitoring schedules that really work",
 )
 RESET = Own("resets", "ministack resets what it knows; SageMaker and what is kept here are unknown to it")
-_CLEAN_UP_SECONDS = 2.0
-_LAST_RESORT_SECONDS = 4.0
 
 
 class PortTakenError(Exception):
@@ -133,15 +132,14 @@ class Server:
 
     Args:
         listener: The socket, listening.
-        home: The temporary directory ``prepare`` gave; removed at the end.
-        log_file: A log to remove at the end, with its folder if that is then empty: the one of a parent process,
-            which may no longer be there to do it.
+        home: The temporary directory ``prepare`` gave.
+        lifeline: Sees to the end, and removes ``home`` then.
     """
 
-    def __init__(self, listener: socket.socket, home: Path, log_file: Path | None = None) -> None:
+    def __init__(self, listener: socket.socket, home: Path, lifeline: Lifeline) -> None:
         self._listener = listener
         self._home = home
-        self._log_file = log_file
+        self._lifeline = lifeline
         self._server: uvicorn.Server | None = None
         self._resets: list[Callable[[], None]] = []
         self._faults = Faults()
@@ -168,29 +166,19 @@ class Server:
             sys.stdout.flush()
             os._exit(self._exit_code)
 
-    def stop(self) -> None:
-        """Make ``run`` end; may be called from any thread."""
+    def _stop(self, *_: object) -> None:
         if self._server is not None:
             self._server.should_exit = True
             # Requests that await a function or a model would else hold up the end.
             threading.Thread(target=self._end_all, name="end-all", daemon=True).start()
-        timer = threading.Timer(_LAST_RESORT_SECONDS, self._last_resort)
-        timer.daemon = True
-        timer.start()
-        # Among thousands of threads that one may not get its turn either: then the system ends the process.
-        signal.setitimer(signal.ITIMER_REAL, 2 * _LAST_RESORT_SECONDS)
-
-    def _last_resort(self) -> None:
-        # Something holds on. Every process started here ends with this one: its standard input closes.
-        shutil.rmtree(self._home, ignore_errors=True)
-        os._exit(0)
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
         import uvicorn
 
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.stop)
+        # Not the loop's own handlers: those would take the place of the lifeline among thousands of threads.
+        self._lifeline.tell_of_signals()
+        for number in STOPS:
+            signal.signal(number, self._stop)
         self._install()
 
         def ready() -> None:
@@ -272,7 +260,7 @@ class Server:
                 part.load()
         except SeamError as error:
             self._refuse(error)
-            self.stop()
+            os.kill(os.getpid(), signal.SIGTERM)
             return
         service_models.service_model("sagemaker")
         own_clients.client("s3", ACCOUNT, REGION)
@@ -292,15 +280,7 @@ class Server:
 
         self._end_all()
         lambda_code.forget_unused()
-        # A job that was killed just now may still be writing its last file in there.
-        deadline = time.monotonic() + _CLEAN_UP_SECONDS
-        while self._home.exists() and time.monotonic() < deadline:
-            shutil.rmtree(self._home, ignore_errors=True)
-            time.sleep(0.02)
-        if self._log_file is not None:
-            with contextlib.suppress(OSError):
-                self._log_file.unlink()
-                self._log_file.parent.rmdir()
+        self._lifeline.let_go()
 
 
 @Own("imports", "one at a time: ministack's modules import each other in circles").wraps(app, "_get_module")

@@ -26,9 +26,9 @@ ENDED_SECONDS = 5.0
 """How soon nothing is left."""
 
 
-def start(*arguments: str, tmp: Path) -> subprocess.Popen[str]:
+def start(*arguments: str, tmp: Path, program: tuple[str, ...] = ("-m", "local")) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "local", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp)},
         stdin=subprocess.PIPE,
@@ -185,6 +185,46 @@ def test_everything_below_a_server_that_is_killed_ends(tmp_path: Path) -> None:
     server.communicate()
 
     wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
+    assert list(tmp_path.iterdir()) == []
+
+
+STARVED = """
+import os, sys, threading, time
+from local import __main__, server_lifeline
+
+flag = sys.argv.pop()
+
+def starve():
+    while not os.path.exists(flag): time.sleep(0.01)
+    sys.setswitchinterval(1000)
+    os.rmdir(flag)
+    while True: pass
+
+threading.Thread(target=starve, daemon=True).start()
+server_lifeline.GRACE_SECONDS = 0.5
+__main__.main()
+"""
+"""A server in which nothing but one thread has its turn any more, as soon as there is a folder."""
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [None, signal.SIGTERM], ids=["pipe", "sigterm"])
+def test_it_ends_when_its_interpreter_has_no_turn_for_it(tmp_path: Path, number: signal.Signals | None) -> None:
+    flag = tmp_path / "starve"
+    with start("--port", "0", "--parent-pipe", str(flag), tmp=tmp_path, program=("-c", STARVED)) as server:
+        read_url(server)
+        flag.mkdir()
+        wait_until(lambda: not flag.exists())
+
+        if number is None:
+            assert server.stdin is not None
+            server.stdin.close()
+        else:
+            server.send_signal(number)
+
+        assert server.wait(ENDED_SECONDS) == -signal.SIGKILL
+    wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
