@@ -229,12 +229,10 @@ def test_a_demo_that_stays_up_ends_with_a_sentence_when_its_aws_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def kept(story: demo.Story, **_: bool) -> None:
-        others = _begun_by(os.getpid())
         with EmbeddedAws() as aws:
             stack = SimpleNamespace(place=Place("retraining-demo", "us-east-1"))
             outcome = SimpleNamespace(run=SimpleNamespace(name="run-1"), record={"signal_id": "signal-1"})
-            (server,) = (pid for pid in _begun_by(os.getpid()) - others if b"--parent-pipe" in _words(pid))
-            os.kill(server, signal.SIGKILL)
+            os.kill(aws.process_id, signal.SIGKILL)
             demo._stay(
                 cast("demo.Scene", SimpleNamespace(story=story, aws=aws, stack=stack)), cast("demo.Outcome", outcome)
             )
@@ -245,13 +243,6 @@ def test_a_demo_that_stays_up_ends_with_a_sentence_when_its_aws_does(
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert demo.main([]) == 1
     assert "The demo stopped: the embedded AWS ended by itself" in " ".join(capsys.readouterr().out.split())
-
-
-def _words(pid: int) -> bytes:
-    """How a process was called; nothing of one that is gone."""
-    with suppress(OSError):
-        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
-    return b""
 
 
 def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
