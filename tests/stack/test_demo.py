@@ -57,7 +57,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=_hears_ctrl_c,  # noqa: PLW1509 - it calls nothing that another thread could hold
+        preexec_fn=_hears_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
     # One that hangs would be read from for ever.
     watch = threading.Timer(PATIENCE, process.kill)
@@ -254,9 +254,10 @@ def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -
     assert "NOT TRUE  water runs uphill" in capsys.readouterr().out
 
 
-def _hears_ctrl_c() -> None:
-    """A shell has what it runs in the background ignore Ctrl-C, and so what that starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _hears_signals() -> None:
+    """A shell has what it runs in the background ignore Ctrl-C, nohup the end of a terminal, and so what that starts."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _environment(temporary: Path) -> dict[str, str]:
@@ -298,6 +299,7 @@ def _at_a_terminal(temporary: Path) -> tuple[subprocess.Popen[bytes], int]:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        preexec_fn=_hears_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
     os.close(theirs)
     return process, ours

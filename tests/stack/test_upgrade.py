@@ -120,10 +120,10 @@ def waiting(loop: Loop, release: str) -> tuple[Held, dict[str, str], dict[str, s
             loop.aws.tell_endpoint(f"{model}-prod", None, seconds=600)
         arn = runs[wait] = loop.start(loop.drift(model))
         if wait == "rollback":
-            loop.until(lambda arn=arn: loop.states(arn)[-1] == "AwaitBake")  # type: ignore[misc] # mypy infers no default
+            loop.until(lambda arn=arn: loop.states(arn)[-1:] == ["AwaitBake"])  # type: ignore[misc] # mypy infers no default
             loop.aws.tell_endpoint(f"{model}-prod", None, seconds=600)
             set_alarm(loop, watched, "ALARM")
-        loop.until(lambda arn=arn, wait=wait: loop.states(arn)[-1] == STATES[release][wait])  # type: ignore[misc] # same
+        loop.until(lambda arn=arn, wait=wait: loop.states(arn)[-1:] == [STATES[release][wait]])  # type: ignore[misc] # same
     held.until_it_runs()
     loop.until(lambda: loop.aws.functions_running() == 0)
     return held, models, runs
