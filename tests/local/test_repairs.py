@@ -222,7 +222,7 @@ def _(plain: Account) -> Any:
     time.sleep(0.3)  # the function has begun by then
     plain.states.stop_execution(executionArn=execution)
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: last() == "ExecutionFailed", within=20)
+        wait_until(lambda: last() == "ExecutionFailed", within=4)
     return plain.states.describe_execution(executionArn=execution)["status"], last()
 
 
