@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 GRACE_SECONDS = 4.0
 """How long the server may take to end its functions and jobs."""
 _REMOVE_SECONDS = 2.0
@@ -70,9 +70,11 @@ def _watch(server: int, lifeline: int, *, parent_pipe: bool) -> None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         ready = select.select(watched, [], [], left)[0]
         if lifeline in ready:
-            if not os.read(lifeline, 4096):
+            got = os.read(lifeline, 4096)
+            if not got:
                 return
-            deadline = deadline or time.monotonic() + GRACE_SECONDS
+            if deadline is None and not STOPS.isdisjoint(got):
+                deadline = time.monotonic() + GRACE_SECONDS
         if 0 in ready and not os.read(0, 4096):
             watched.remove(0)
             _send(server, signal.SIGTERM)
