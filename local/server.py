@@ -179,6 +179,13 @@ class Server:
         self._lifeline.tell_of_signals()
         for number in STOPS:
             signal.signal(number, self._stop)
+        loop = asyncio.get_running_loop()
+
+        def alone() -> None:
+            loop.remove_reader(self._lifeline.ended)
+            self._stop()
+
+        loop.add_reader(self._lifeline.ended, alone)
         self._install()
 
         def ready() -> None:

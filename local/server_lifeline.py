@@ -32,15 +32,21 @@ class Lifeline:
         log_file: The same for a log, with its folder if that is then empty: the parent may no longer be there to do it.
         parent_pipe: Whether the server stops when standard input closes.
         not_kept: File descriptors that only the server may hold.
+
+    Attributes:
+        ended: A file descriptor that is at its end when the process that watches is gone: nobody would pass on the end of
+            standard input any more.
     """
 
     def __init__(self, home: Path, log_file: Path | None, *, parent_pipe: bool, not_kept: Iterable[int]) -> None:
         theirs, self._ours = os.pipe()
+        self.ended, held = os.pipe()
+        self._left_behind = (home, log_file)
         server = os.getpid()
         self._watcher = os.fork()
         if not self._watcher:
             try:
-                for number in (self._ours, *not_kept):
+                for number in (self._ours, self.ended, *not_kept):
                     os.close(number)
                 for stop in STOPS:
                     signal.signal(stop, signal.SIG_IGN)
@@ -49,6 +55,7 @@ class Lifeline:
             finally:
                 os._exit(0)
         os.close(theirs)
+        os.close(held)
 
     def tell_of_signals(self) -> None:
         """Pass on each signal that has a handler: the system does, before the interpreter has its turn."""
@@ -59,7 +66,9 @@ class Lifeline:
         """Have everything removed, and wait for it; the last thing a server does."""
         signal.set_wakeup_fd(-1)
         os.close(self._ours)
-        os.waitpid(self._watcher, 0)
+        _, status = os.waitpid(self._watcher, 0)
+        if status:
+            _remove(*self._left_behind)
 
 
 def _watch(server: int, lifeline: int, *, parent_pipe: bool) -> None:

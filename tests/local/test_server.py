@@ -227,6 +227,25 @@ def test_it_ends_when_its_interpreter_has_no_turn_for_it(tmp_path: Path, number:
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_proc
+def test_it_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
+    server = start("--port", "0", "--parent-pipe", tmp=tmp_path)
+    storm(read_url(server), tmp_path)
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    watcher = next(each for each in children if command_of(each) == command_of(str(server.pid)))
+
+    os.kill(int(watcher), signal.SIGKILL)
+
+    assert server.wait(ENDED_SECONDS) == 0
+    wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def command_of(process: str) -> bytes:
+    """The command line of a process; one that was only forked has that of its parent."""
+    return Path(f"/proc/{process}/cmdline").read_bytes()
+
+
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
