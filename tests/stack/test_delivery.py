@@ -9,7 +9,7 @@ import shlex
 import shutil
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import boto3
@@ -119,6 +119,13 @@ class Desk:
         return str(self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
 
 
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    """An embedded AWS of its own: the stacks that stay in it would hear the events of every story after these."""
+    with EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": "0.1"}) as embedded:
+        yield embedded
+
+
 @pytest.fixture
 def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk whose sources are copies, so that a test may change them."""
@@ -148,7 +155,7 @@ def desk(aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
 
 @pytest.fixture
 def stack(desk: Desk) -> str:
-    """A stack on a bus of its own, which one other account may use; the same one for every test of a worker."""
+    """A stack on a bus of its own, which one other account may use; the same one for every test."""
     if not getattr(desk.aws, "delivery_stack", None):
         desk.aws.client("events").create_event_bus(Name=BUS)
         assert desk.deploy("delivery", "--yes", "--params", f"EventBusName={BUS} SenderAccounts={SENDER}") == 0
