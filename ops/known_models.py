@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.refusals import OPERATORS, not_allowed, refusal, who_has
+from ops.stack import OperatorError
+from orchestration.domain.documents import Unreadable
 from orchestration.domain.json_values import model_name
 
 if TYPE_CHECKING:
@@ -63,6 +65,17 @@ def nothing_of(stack: Stack, name: str) -> str:
     """Say why nothing is on record of a model."""
     models = known_models(stack)
     return f"No signal of {name} came yet." if name in models else unknown_model(name, models)
+
+
+def unknown_to(stack: Stack, name: str) -> str | None:
+    """Say that a stack knows no such model; None where it does, and where that cannot be seen."""
+    try:
+        policy = stack.bucket.read(stack.bucket.uri(f"{FOLDER}{name}.json"))
+        if policy.unreadable is not Unreadable.MISSING or name in (models := known_models(stack)):
+            return None
+    except (BotoCoreError, ClientError, OperatorError):
+        return None
+    return unknown_model(name, models)
 
 
 def unknown_model(name: str, models: Sequence[str]) -> str:

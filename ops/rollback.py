@@ -8,7 +8,9 @@ import click
 
 from ops.identities import identity_in
 from ops.invocation import legal_model, legal_run, reason_option, stack_command
+from ops.known_models import unknown_to
 from ops.retrain import asked_document, told
+from ops.stack import NotReachedError, OperatorError
 from orchestration.domain.commands import WHY
 
 if TYPE_CHECKING:
@@ -29,7 +31,14 @@ if TYPE_CHECKING:
 def rollback(stack: Stack, terminal: Terminal, *, model: str, reason: str, to: str) -> int:
     """Have the champion before serve again. Exit status 1: nothing new follows, or it was refused."""
     wanted = {"to": identity_in(to)} if to else {}
-    answer = stack.operate({"action": "rollback", "model": model, "reason": reason, **wanted})
+    try:
+        answer = stack.operate({"action": "rollback", "model": model, "reason": reason, **wanted})
+    except NotReachedError:
+        raise
+    except OperatorError:
+        if (unknown := unknown_to(stack, model)) is None:
+            raise
+        raise OperatorError(unknown) from None
     if "signal_id" in answer:
         return told(stack, terminal, answer["signal_id"])
     run_id = answer["run_id"]

@@ -6,14 +6,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.invocation import legal_model, reason_option, stack_command
-from ops.known_models import known_models, unknown_model
-from ops.stack import OperatorError
+from ops.known_models import unknown_to
 from ops.terminal import Styled
 from orchestration.domain.contracts import SignalSource
-from orchestration.domain.documents import Unreadable
 from orchestration.domain.json_values import model_name
 
 if TYPE_CHECKING:
@@ -54,8 +51,11 @@ def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
     """Throw a kill switch: no training and no promotion starts under it. Exit status 1: it was thrown before."""
     answer = stack.operate({"action": "pause", "scope": scope, "reason": reason})
     lift = stack.place.command("resume", scope=answer["scope"])
-    unknown = _unknown(stack, scope)
-    terminal.answer({**_changed(answer), "in_flight": list(answer["in_flight"]), "warning": unknown, "lift": lift})
+    kind, _, model = scope.partition(":")
+    # Asked after the switch is thrown, which is what cannot wait; throwing it makes no model known.
+    unknown = unknown_to(stack, model) if kind == "model" else None
+    warning = unknown and f"It is paused, and this may be a typo. {unknown}"
+    terminal.answer({**_changed(answer), "in_flight": list(answer["in_flight"]), "warning": warning, "lift": lift})
     terminal.say(
         f"{answer['scope']} is paused: no training and no promotion starts in it, and a bake in it ends with the champion."
         if answer["changed"]
@@ -67,8 +67,8 @@ def pause(stack: Stack, terminal: Terminal, *, scope: str, reason: str) -> int:
             terminal.say(f"  {begun}")
     else:
         terminal.say("Nothing that was begun before goes on in it.")
-    if unknown:
-        terminal.say(Styled("yellow", unknown))
+    if warning:
+        terminal.say(Styled("yellow", warning))
     terminal.say("This lifts it:")
     terminal.command(lift)
     return 0 if answer["changed"] else 1
@@ -95,8 +95,7 @@ def resume(stack: Stack, terminal: Terminal, *, scope: str) -> int:
 def unfreeze(stack: Stack, terminal: Terminal, *, model: str, reason: str) -> int:
     """Close the breaker of a model. Exit status 1: it was not frozen."""
     answer = stack.operate({"action": "unfreeze", "model": model, "reason": reason})
-    models = known_models(stack)
-    unknown = None if answer["changed"] or model in models else unknown_model(model, models)
+    unknown = None if answer["changed"] else unknown_to(stack, model)
     terminal.answer({"model": model, "changed": bool(answer["changed"]), "warning": unknown})
     terminal.say(f"{model} is unfrozen." if answer["changed"] else unknown or f"{model} was not frozen.")
     terminal.say("How it is doing:")
@@ -117,18 +116,3 @@ def sweep(stack: Stack, terminal: Terminal) -> int:
 
 def _changed(answer: dict[str, Any]) -> dict[str, Any]:
     return {"scope": answer["scope"], "changed": bool(answer["changed"])}
-
-
-def _unknown(stack: Stack, scope: str) -> str | None:
-    """What is said where a scope is a model the loop has never heard of. Where that cannot be seen, nothing is said."""
-    kind, _, model = scope.partition(":")
-    if kind != "model":
-        return None
-    try:
-        # Asked after the switch is thrown, which is what cannot wait; throwing it makes no model known.
-        policy = stack.bucket.read(stack.bucket.uri(f"policies/{model}.json"))
-        if policy.unreadable is not Unreadable.MISSING or model in (models := known_models(stack)):
-            return None
-    except (BotoCoreError, ClientError, OperatorError):
-        return None
-    return f"It is paused, and this may be a typo. {unknown_model(model, models)}"

@@ -67,11 +67,15 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise answer
         return answer()
 
+    def denied(**_: Any) -> Any:
+        raise client_error("AccessDenied")
+
     described = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
     clients = {
         "cloudformation": SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [described]}),
         "sts": SimpleNamespace(meta=SimpleNamespace(region_name="eu-west-1", endpoint_url="https://sts")),
         "lambda": SimpleNamespace(invoke=invoke),
+        "s3": SimpleNamespace(get_object=denied),
     }
     credentials = SimpleNamespace(get_frozen_credentials=lambda: ReadOnlyCredentials("AKIA", "secret", None))
     session = SimpleNamespace(
@@ -154,3 +158,11 @@ def test_what_was_not_asked_took_no_effect_and_says_who_may(
     said = " ".join(capsys.readouterr().err.split())
     assert "AWS was not reached" in said
     assert NOT_KNOWN not in said
+
+
+def test_whoever_may_not_see_which_models_there_are_hears_the_answer_all_the_same(
+    answers: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers.append(lambda: {"Payload": io.BytesIO(b'{"changed": false}')})
+    assert retraining("unfreeze", *ASKED["unfreeze"]) == Exit.NO
+    assert capsys.readouterr().out.startswith("fraud was not frozen.\n")

@@ -9,6 +9,7 @@ import pytest
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.errors import InvalidRequestError
 from tests.unit import stories
+from tests.unit.commands import retraining, signed_in
 from tests.unit.fakes import TRAINING, World, person
 from tests.unit.stories import do, next_of, operate
 
@@ -90,6 +91,19 @@ def test_a_model_without_a_promotion_has_nothing_to_go_back_from_and_is_shown_wh
     do(world, "close", failure={"error": "ABORTED", "cause": "by hand"})
     with pytest.raises(InvalidRequestError, match="retraining history --model fraud --stack "):
         back(world)
+
+
+def test_of_a_model_that_nobody_knows_the_command_says_which_was_meant(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in(world, monkeypatch)
+    stories.decided(world)
+    for model, said in (
+        ("frau", "There is no model frau. Did you mean fraud?"),
+        ("fraud", "No candidate of fraud is on"),
+    ):
+        assert retraining("rollback", "--model", model, "--reason", REASON) == 1
+        assert said in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("wrong", [{"model": "no model!"}, {"model": None}, {"reason": ""}, {"reason": None}])
