@@ -16,6 +16,11 @@ AWS_STAYS_INSIDE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@";
 """Version 1 of the AWS CLI takes addresses of its own for SQS, EMR and others, whatever AWS_ENDPOINT_URL says."""
 
 
+def path_of_commands() -> str:
+    """What has a shell find `aws` and `retraining` of this checkout."""
+    return f'export PATH="{Path(sys.executable).parent}:$PATH"'
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local",
@@ -78,8 +83,9 @@ def main() -> int:
             return
         sys.stdout.write(
             f"The embedded AWS is ready. In another terminal:\n\n"
-            f"  export AWS_ENDPOINT_URL=http://{arguments.host}:{port}\n"
-            f"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION}\n"
+            f"  export AWS_ENDPOINT_URL=http://{arguments.host}:{port} AWS_DEFAULT_REGION={REGION}\n"
+            f"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n"
+            f"  {path_of_commands()}\n"
             f"  {AWS_STAYS_INSIDE}\n\n"
             f"Ctrl-C stops it; everything in it is forgotten.\n"
         )

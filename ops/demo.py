@@ -26,7 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from local.__main__ import AWS_STAYS_INSIDE
+from local.__main__ import AWS_STAYS_INSIDE, path_of_commands
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError, wait_until
 from ops import package_zip
 from ops.creditcard_world import ENDPOINT, FRESH_ROWS, FRESH_SEED, MILD_SEED, MODEL, CreditcardWorld, World, WorldError
@@ -672,7 +672,7 @@ def _stay(scene: Scene, outcome: Outcome) -> None:
     scene.story.chapter("The embedded AWS stays up. In another terminal:")
     for names in (("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")):
         terminal.command("export " + " ".join(f"{name}={scene.aws.environment[name]}" for name in names))
-    terminal.say(f'  export PATH="{Path(sys.executable).parent}:$PATH"')
+    terminal.say(f"  {path_of_commands()}")
     terminal.say(f"  {AWS_STAYS_INSIDE}")
     terminal.say()
     for line in (

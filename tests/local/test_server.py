@@ -246,6 +246,25 @@ def command_of(process: str) -> bytes:
     return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
+def test_a_shell_that_takes_what_is_printed_finds_the_commands(tmp_path: Path) -> None:
+    server = start("--port", "0", tmp=tmp_path)
+    try:
+        assert server.stdout is not None
+        lines = list(iter(server.stdout.readline, "Ctrl-C stops it; everything in it is forgotten.\n"))
+    finally:
+        server.terminate()
+        server.communicate(timeout=ENDED_SECONDS)
+    (path,) = (line for line in lines if "PATH=" in line)
+    assert all(len(line) <= 81 for line in lines if line != path)
+    shell = "".join(lines).partition("\n")[2] + "type -P aws retraining; echo $AWS_ENDPOINT_URL $AWS_DEFAULT_REGION"
+    found = subprocess.run(  # noqa: S603 - what the server printed
+        ["/bin/bash", "-c", shell], env={}, check=True, capture_output=True, text=True
+    )
+    folder = Path(sys.executable).parent
+    assert found.stdout.splitlines()[:2] == [str(folder / "aws"), str(folder / "retraining")]
+    assert found.stdout.splitlines()[2].endswith(" us-east-1")
+
+
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
