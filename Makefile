@@ -100,7 +100,7 @@ fuzz: setup ## Feed every reader hostile inputs (SECONDS=60, SEED=, CASE=)
 dialects: setup ## Keep what others' libraries report (LIBRARY=one)
 	@$(OPS)dialects
 
-tamper: setup ## Tamper with a history, see it found (COUNT=1000, CASE=one)
+tamper: setup ## Tamper with a history, see it found (COUNT=1000, CASE=417)
 	@$(PYTHON_VENV) -m pytest -n 0 --timeout 3600 tests/unit/test_tampering.py $$ARGS
 
 bench: setup ## Measure what the loop costs in time, write bench/

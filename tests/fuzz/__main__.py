@@ -29,16 +29,25 @@ DOCUMENTS, BYTES = 40, 120
 def main() -> int:
     """Run the command."""
     arguments = argparse.ArgumentParser(prog="make fuzz", description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    arguments.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS") or 60), help="(SECONDS=)")
+    arguments.add_argument("--seconds", type=float, default=os.environ.get("SECONDS") or 60, help="(SECONDS=)")
     arguments.add_argument(
-        "--seed", type=int, default=int(os.environ.get("SEED") or secrets.randbelow(10**6)), help="(SEED=)"
+        "--seed", type=int, default=os.environ.get("SEED") or secrets.randbelow(10**6), help="(SEED=)"
     )
     arguments.add_argument("--readers", nargs="*", choices=list(READERS), default=list(READERS))
-    arguments.add_argument("--case", default=os.environ.get("CASE"), help="an input that was kept (CASE=)")
+    arguments.add_argument(
+        "--case", type=_kept, default=os.environ.get("CASE") or None, help="an input that was kept (CASE=)"
+    )
     options = arguments.parse_args()
     if options.case:
-        return _repeat(Path(options.case))
+        return _repeat(options.case)
     return _run(options.seconds, options.seed, options.readers)
+
+
+def _kept(given: str) -> Path:
+    path = Path(given)
+    if not path.is_file() or path.name.split(".")[0] not in READERS:
+        raise argparse.ArgumentTypeError(f"{given} is no input that was kept: build/fuzz/<reader>.<digest>")
+    return path
 
 
 def _repeat(path: Path) -> int:

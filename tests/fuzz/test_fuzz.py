@@ -131,6 +131,18 @@ def test_what_a_reader_breaks_is_noticed_and_kept_with_the_command_that_repeats_
     assert what.removesuffix("0.") in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", ["report.0123456789ab", "pyproject.toml"])
+def test_a_case_that_was_not_kept_is_a_wrong_call(
+    given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["fuzz"])
+    monkeypatch.setenv("CASE", given)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert f"{given} is no input that was kept" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "access"), [("page", "IAM"), ("link", "LINK")])
 def test_the_example_of_a_vote_counts(name: str, access: str) -> None:
     READERS[name].play(READERS[name].examples()[0])
