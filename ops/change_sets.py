@@ -266,7 +266,7 @@ def confirmed(terminal: Terminal, question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise CallError("Nothing was changed: there is no terminal to ask on. Add --yes to carry it out.")
+        raise CallError("Not carried out: there is no terminal to ask on. Add --yes to carry it out.")
     return answer(terminal, f"{question} [y/N] ").lower() in {"y", "yes"}
 
 

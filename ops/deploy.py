@@ -174,7 +174,7 @@ def deploy_packaged(
         raise
     if not go_on:
         change_sets.discard(cloudformation, change_set)
-        terminal.say("Nothing was changed.")
+        terminal.say("Not carried out.")
         return Deployed(change_set)
     where.remember()
     ending = change_sets.carry_out(cloudformation, change_set, terminal)

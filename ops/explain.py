@@ -84,8 +84,13 @@ def explain(stack: Stack, terminal: Terminal, *, identity: str) -> int:
         _say_guards(terminal, record, whole=whole)
     if asked is not None:
         terminal.say(f"Its run waits for people, who are asked about the {asked['subject']}:")
-        names = ("until", "may answer", "deputies")
-        terminal.facts([(name, asked[name.replace(" ", "_")]) for name in names])
+        terminal.facts(
+            [
+                ("until", str(asked["until"])[:19]),
+                ("may answer", asked["may_answer"]),
+                ("deputies", asked["deputies"]),
+            ]
+        )
         terminal.command(stack.place.command("waits", found.heard.run_id))
     _say_next(stack, terminal, found)
     return 0 if whole else 1

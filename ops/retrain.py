@@ -64,7 +64,7 @@ def told(stack: Stack, terminal: Terminal, signal_id: str) -> int:
     terminal.say(Styled(COLOURS.get(record["decision"], "bold"), record["decision"]), f" {record['sentence']}")
     if hint:
         terminal.say(Styled("yellow", hint))
-    terminal.say("Every guard:")
+    terminal.say("Every guard:" if record["guards"] else "What is known of it:")
     terminal.command(stack.place.command("explain", record["signal_id"]))
     if begun:
         terminal.say("Follow the run:")

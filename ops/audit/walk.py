@@ -35,7 +35,7 @@ LATE: Final = timedelta(hours=1)
 NOT_PROVEN: Final = (
     (
         "An administrator who rewrites table, bucket and anchors together, with every link after it, is not seen here; only a "
-        "root that was kept outside shows it: verify-audit --anchor takes the root that the daily message says."
+        "root that was kept outside shows it: the option --anchor takes the root that the daily message says."
     ),
     "Records written after the last anchor, and their order in time, are vouched for by table and bucket alone.",
     (
