@@ -17,7 +17,7 @@ from ops.destination import account_option, destination
 from ops.invocation import account_command
 from ops.package import Package, bucket_option, package, without_of, without_option
 from ops.slack_channel import refuse_taken_channel
-from ops.stack import OperatorError
+from ops.stack import OperatorError, stop_command
 from ops.stack_names import refuse_stack_name
 from ops.subscriptions import unheard
 from ops.template import kept, sources
@@ -273,9 +273,8 @@ def _refuse_runs_past_their_slot(
         runs = " ".join(f"{run['model']} run {run['run_id']} ({run['execution_arn']})." for run in past[:10])
         raise OperatorError(
             f"{len(past)} run(s) train or promote under template {outputs.get('TemplateVersion')}; nothing was changed. "
-            f"{runs} Await their end, or stop each (aws stepfunctions stop-execution --execution-arn "
-            f"{shlex.quote(past[0]['execution_arn'])} --region {place.region}), then deploy again. Runs that wait for an approval or a "
-            "slot need no draining. How far they are:",
+            f"{runs} Await their end, or stop each ({stop_command(past[0]['execution_arn'])}), then deploy again. Runs that wait "
+            "for an approval or a slot need no draining. How far they are:",
             place.command("status"),
         )
 

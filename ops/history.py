@@ -12,7 +12,7 @@ from ops.explain import find
 from ops.identities import identity_in
 from ops.invocation import MOST, legal_identity, one_of, stack_command
 from ops.known_models import known_models, unknown_model
-from ops.stack import CallError, OperatorError
+from ops.stack import CallError, OperatorError, stop_command
 from ops.terminal import Styled
 from orchestration.domain.contracts import Status, WaitKind
 from orchestration.domain.json_values import mapping, sequence
@@ -132,6 +132,8 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
         terminal.say()
         terminal.say("What it waits for:")
         terminal.command(stack.place.command("waits"))
+        terminal.say("What stops it, its training too:")
+        terminal.command(stop_command(run.execution_arn))
     return 0
 
 

@@ -5,7 +5,6 @@ Shows what it found, asks, writes what is not there yet. It can be repeated. doc
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -32,7 +31,7 @@ from ops.rebuilt_history import (
     undecided_items,
 )
 from ops.refusals import refusal
-from ops.stack import CallError, NotReachedError, OperatorError, StoppedError
+from ops.stack import CallError, NotReachedError, OperatorError, StoppedError, stop_command
 from ops.terminal import Styled, Terminal
 from orchestration.domain.commands import WHY
 from orchestration.domain.records import CHAIN_FOLDERS
@@ -300,7 +299,7 @@ def _findings(report: Report, place: Place) -> Iterator[str]:
 def _what_to_do(left: OpenRun, place: Place) -> str:
     training = f" If it trains, {left.training} is its training; closing the run stops it." if left.training else ""
     region = left.execution_arn.split(":")[3]
-    end = f"Stop it with aws stepfunctions stop-execution --execution-arn {shlex.quote(left.execution_arn)} --region {region}"
+    end = f"Stop it with {stop_command(left.execution_arn)}"
     if region != place.region:
         end = f"It ran in {region}: the first sweep here ends it"
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,6 +78,12 @@ REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 
 NOES: Final = frozenset({"InvalidRequestError", "PolicyError", "ContentionError"})
 """Errors by which a function says no, with nothing changed; after any other it may have done what was asked."""
+
+
+def stop_command(execution_arn: str) -> str:
+    """The command of the AWS CLI that stops an execution."""
+    region = execution_arn.split(":")[3]
+    return f"aws stepfunctions stop-execution --execution-arn {shlex.quote(execution_arn)} --region {region}"
 
 
 class Stack:

@@ -122,8 +122,10 @@ def test_a_section_says_what_it_means_what_to_look_at_and_what_to_do(section: st
 
 def test_every_command_of_the_runbook_can_be_pasted_once_its_placeholders_are_filled() -> None:
     """A command that names a stack, or the Region; a mere name of one, such as ``retraining pause``, has neither."""
-    commands = re.findall(r"`((?:retraining|aws) [^`]*)`", RUNBOOK)
+    blocks = "".join(re.findall(r"^ *```sh\n(.*?)```", RUNBOOK, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
+    commands = [*re.findall(r"`((?:retraining|aws) [^`]*)`", RUNBOOK), *map(str.strip, blocks.splitlines())]
     assert len(commands) > 50
+    assert any(command.startswith("aws dynamodb create-table ") for command in commands)
 
     assert [
         command

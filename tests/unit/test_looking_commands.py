@@ -516,6 +516,21 @@ def test_the_life_of_a_run_has_what_people_said_in_its_place(
     assert moments[-1]["sentence"].endswith("user/ana, terminal.")
 
 
+def test_the_life_of_a_run_that_goes_on_says_what_stops_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in(world, monkeypatch)
+    stories.training(world)
+    for goes_on in (True, False):
+        assert retraining("history", "--run", "run-1") == 0
+        printed = capsys.readouterr().out.replace(" \\\n", " ")
+        run = world.table.run("run-1")
+        assert run is not None
+        stops = f"aws stepfunctions stop-execution --execution-arn {run.execution_arn} --region us-east-1"
+        assert (stops in " ".join(printed.split())) is goes_on
+        do(world, "close", failure={"error": "ABORTED", "cause": "by hand"})
+
+
 def test_the_life_of_a_run_says_of_an_answer_that_it_was_a_deputys(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
