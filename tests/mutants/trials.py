@@ -456,7 +456,9 @@ def _reach(items: dict[str, pytest.Item], imports: Lines) -> Reach:
     fresh = {file for file in files if known.get(file, {}).get("digest") != _digest(ROOT / file)}
     if fresh:
         measured = {name: item for name, item in items.items() if name.split("::")[0] in fresh}
-        print(f"Running {len(measured)} tests without a mutant to see what each reaches.", flush=True)
+        print(
+            f"Running {len(measured)} tests without a mutant to see what each reaches, which takes minutes.", flush=True
+        )
         known |= _in_a_fork(lambda: _measure(measured))
         failed = [test for file in files for test in known[file]["failed"]]
         if failed:
