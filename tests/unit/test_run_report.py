@@ -222,11 +222,13 @@ def test_a_record_that_is_not_there_is_said_to_be_not_known(lost: str, world: Wo
 def test_no_content_of_a_record_raises(junk: Any, world: World) -> None:
     promoted(world)
     whole = records(world).found
-    for name in whole:
-        for member in (*whole[name], None):
-            spoilt = {**whole[name], member: junk} if member else {}
-            made = pages(RunRecords("fraud", "run-1", "automation", {**whole, name: spoilt}))
-            assert page_findings(made["html"].decode()) == []
+    made = {
+        pages(RunRecords("fraud", "run-1", "automation", {**whole, name: spoilt}))["html"]
+        for name, record in whole.items()
+        for spoilt in ({}, *({**record, member: junk} for member in record))
+    }
+    for page in made:
+        assert page_findings(page.decode()) == []
 
 
 def inner(value: Any, junk: Any) -> Iterator[Any]:
