@@ -224,7 +224,10 @@ class Status(StrEnum):
 
     @property
     def fruitless(self) -> bool:
-        """True when the run says that retraining does not help. One that people or the world cut short says nothing."""
+        """True when the run came to no improvement, by its own end or by a person's no or silence.
+
+        One that was stopped or overtaken, or found no capacity, says nothing of that.
+        """
         cut_short = {Status.STOPPED, Status.SUPERSEDED, Status.NO_CAPACITY}
         return self in OUTCOMES and not self.fruitful and self not in cut_short
 
