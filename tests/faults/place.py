@@ -37,6 +37,8 @@ class Place:
 
     def __init__(self) -> None:
         self.shared: dict[str, Any] = {}
+        self.of_cases_before: set[str] = set()
+        """Trainings that are known to be of another case than the one that is played: none is asked for twice."""
         self._champions: list[str] = []
         self.folder = Path(tempfile.mkdtemp(prefix="faults-"))
         self.aws = EmbeddedAws(wait_scale=0.0, extra_env={"LOCAL_ENDPOINT_SECONDS": str(ENDPOINT_SECONDS)})

@@ -132,12 +132,18 @@ def left_by(play: Play) -> Left:
 def _trainings(play: Play) -> Iterator[dict[str, Any]]:
     """Every training and deployment of the case at its target: what it is, whether it runs, from when to when."""
     policy, aws = play.policy, play.place.aws
-    states, sagemaker = aws.client("stepfunctions"), aws.client("sagemaker")
+    states, sagemaker, others = aws.client("stepfunctions"), aws.client("sagemaker"), play.place.of_cases_before
+
+    def own(name: str, asked: dict[str, Any]) -> bool:
+        if play.name not in json.dumps(asked, default=str):
+            others.add(name)
+        return name not in others
+
     machines = [policy["training"]["target"]] if ":stateMachine:" in policy["training"]["target"] else []
     for machine in machines:
         for each in states.list_executions(stateMachineArn=machine)["executions"]:
-            asked = states.describe_execution(executionArn=each["executionArn"])
-            if play.name in asked["input"]:
+            arn = each["executionArn"]
+            if arn not in others and own(arn, states.describe_execution(executionArn=arn)):
                 yield {
                     "what": each["name"],
                     "runs": each["status"] == "RUNNING",
@@ -145,17 +151,21 @@ def _trainings(play: Play) -> Iterator[dict[str, Any]]:
                 }
     if policy["training"]["target"] == "training-job":
         for each in sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]:
-            asked = sagemaker.describe_training_job(TrainingJobName=each["TrainingJobName"])
-            if play.name in json.dumps(asked, default=str):
+            arn = each["TrainingJobArn"]
+            if arn not in others and own(
+                arn, asked := sagemaker.describe_training_job(TrainingJobName=each["TrainingJobName"])
+            ):
                 runs = asked["TrainingJobStatus"] in {"InProgress", "Stopping"}
                 yield {"what": each["TrainingJobName"], "runs": runs, **_span(asked, "CreationTime", "TrainingEndTime")}
     if ":pipeline/" in policy["training"]["target"]:
         found = sagemaker.list_pipeline_executions(PipelineName=policy["training"]["target"])
         for each in found["PipelineExecutionSummaries"]:
-            asked = sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=each["PipelineExecutionArn"])
-            if play.name in json.dumps(asked, default=str):
+            arn = each["PipelineExecutionArn"]
+            if arn not in others and own(
+                arn, sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)
+            ):
                 runs = each["PipelineExecutionStatus"] in {"Executing", "Stopping"}
-                described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=each["PipelineExecutionArn"])
+                described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
                 span = _span(described, "CreationTime", "LastModifiedTime")
                 yield {"what": each["PipelineExecutionDisplayName"], "runs": runs, **span}
 
