@@ -175,10 +175,6 @@ class Server:
     async def _serve(self, on_ready: Callable[[], None]) -> None:
         import uvicorn
 
-        # Not the loop's own handlers: those would take the place of the lifeline among thousands of threads.
-        self._lifeline.tell_of_signals()
-        for number in STOPS:
-            signal.signal(number, self._stop)
         loop = asyncio.get_running_loop()
 
         def alone() -> None:
@@ -205,6 +201,13 @@ class Server:
             proxy_headers=False,
         )
         self._server = uvicorn.Server(config)
+        # Not the loop's own handlers: those would take the place of the lifeline among thousands of threads. And not before
+        # there is something to stop: until then a signal ends this process by itself.
+        self._lifeline.tell_of_signals()
+        for number in STOPS:
+            # nohup has it outlive its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
         # Not serve(), which takes the signals and raises them again when it is through.
         await self._server._serve([self._listener])
 

@@ -43,6 +43,8 @@ class Lifeline:
         self.ended, held = os.pipe()
         self._left_behind = (home, log_file)
         server = os.getpid()
+        # Ignored, as some parents leave it, nobody could await the end of a child.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._watcher = os.fork()
         if not self._watcher:
             try:

@@ -227,6 +227,49 @@ def test_it_ends_when_its_interpreter_has_no_turn_for_it(tmp_path: Path, number:
     assert list(tmp_path.iterdir()) == []
 
 
+STOPPED_AT_START = """
+import os, signal, sys
+from local import __main__, server
+
+number, install = int(sys.argv.pop()), server.Server._install
+
+def stopped(self):
+    os.kill(os.getpid(), number)
+    install(self)
+
+server.Server._install = stopped
+__main__.main()
+"""
+"""A server that is told to stop while it puts its parts in their place."""
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_during_the_start_is_no_less_one(tmp_path: Path, number: signal.Signals) -> None:
+    with start("--port", "0", str(int(number)), tmp=tmp_path, program=("-c", STOPPED_AT_START)) as server:
+        server.communicate(timeout=ENDED_SECONDS)
+    assert server.returncode in (0, -number)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_proc
+@pytest.mark.parametrize(("ignored", "sent"), [("SIGCHLD", "SIGTERM"), ("SIGHUP", "SIGHUP")])
+def test_what_its_parent_ignores_neither_breaks_its_end_nor_is_one(tmp_path: Path, ignored: str, sent: str) -> None:
+    program = (
+        f"import signal; signal.signal(signal.{ignored}, signal.SIG_IGN)\nfrom local import __main__; __main__.main()"
+    )
+    with start("--port", "0", tmp=tmp_path, program=("-c", program)) as server:
+        read_url(server)
+        server.send_signal(getattr(signal, sent))
+        if sent == ignored:
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.wait(1)
+            server.terminate()
+        _, errors = server.communicate(timeout=ENDED_SECONDS)
+    assert (server.returncode, errors) == (0, "")
+    wait_until(lambda: not list(tmp_path.iterdir()), within=ENDED_SECONDS)
+
+
 @needs_proc
 def test_it_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
     server = start("--port", "0", "--parent-pipe", tmp=tmp_path)
