@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from local import lambda_worker
 from local.lambda_fork_server import REQUEST_BYTES
 from local.seam import Own, lambda_runtime, lambda_svc
-from local.step_functions_executions import in_queue
+from local.step_functions_tasks import in_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response, new_uuid, now_iso
 
-from local.sagemaker_records import left_behind
 from local.seam import Own, Repair, everywhere
 from local.seam import stepfunctions as sfn
 from local.step_functions_limits import too_long
 from local.step_functions_redrive import walk
 from local.step_functions_seats import away, before_retry, walk_seated
+from local.step_functions_tasks import Task, current_task, task_is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,40 +46,6 @@ class ExecutionEnded(SystemExit):
     """
 
 
-class _Task:
-    """The attempt a thread is working on: its execution's record, its time, and whether that is over."""
-
-    def __init__(self, execution: Document) -> None:
-        self.execution = execution
-        self.timed_out = threading.Event()
-        self.context: Document = {}
-        self._began = time.monotonic()
-        self._queued = 0.0
-        self._queued_at: float | None = None
-
-    @contextlib.contextmanager
-    def queued(self) -> Iterator[None]:
-        """Its time stands still meanwhile."""
-        began = self._queued_at = time.monotonic()
-        try:
-            yield
-        finally:
-            self._queued += time.monotonic() - began
-            self._queued_at = None
-
-    def left(self, limit: float) -> float:
-        """Seconds of its time that are left."""
-        now = time.monotonic()
-        return self._began + limit + self._queued - (self._queued_at or now)
-
-
-def in_queue() -> contextlib.AbstractContextManager[None]:
-    """Waiting for this machine, of which AWS has no end: it does not count as time of the task this thread works for."""
-    task = _task.get()
-    return contextlib.nullcontext() if task is None else task.queued()
-
-
-_task: contextvars.ContextVar[_Task | None] = left_behind(contextvars.ContextVar("task", default=None))
 _retries: contextvars.ContextVar[bool] = contextvars.ContextVar("retries", default=False)
 """Whether the next pause of this thread is the one before a retry: ministack asks for the retrier, and then sleeps."""
 # Tokens that were used, or whose execution or task is over, with the machine of each.
@@ -91,7 +57,7 @@ _looking_lock = threading.Lock()
 
 def role_of_task() -> tuple[str, str]:
     """ARNs of the machine this thread works for and of its role; both empty where it works for none."""
-    task = _task.get()
+    task = current_task.get()
     machine = str(task.execution.get("stateMachineArn", "")) if task is not None else ""
     return machine, str(sfn.state_machines.get(machine, {}).get("roleArn", ""))
 
@@ -101,12 +67,6 @@ def machine_of_token(token: str) -> str | None:
     parked = sfn.task_tokens.get(token)
     found = parked["execution"].get("stateMachineArn") if parked is not None else _closed_tokens.get(token)
     return None if found is None else str(found)
-
-
-def task_is_over() -> bool:
-    """Tell whether the task this thread works for has run out of its own time, or its execution is over."""
-    task = _task.get()
-    return task is not None and (task.timed_out.is_set() or task.execution["status"] != "RUNNING")
 
 
 def wait_while_running(
@@ -226,13 +186,17 @@ def _run(exec_arn: str) -> None:
     execution = sfn.executions.get(exec_arn)
     if execution is None:
         return
-    walk_seated(lambda: _walk(execution))
+    if execution.get("sync"):
+        # Whoever started it waits for its end, on this thread.
+        _walk(execution)
+    else:
+        walk_seated(lambda: _walk(execution))
 
 
 def _walk(execution: Document) -> None:
     if execution["status"] != "RUNNING":
         return
-    _task.set(_Task(execution))
+    current_task.set(Task(execution))
     timer = _execution_timer(execution)
     try:
         # Python prints a traceback for a thread that ends with anything but SystemExit itself.
@@ -403,13 +367,13 @@ def _execute_task(
 ) -> Any:
     # Of its own, so that a branch cannot send another's token.
     own = {**ctx, "State": dict(ctx.get("State", {}))}
-    task = _Task(execution)
+    task = Task(execution)
     task.context = own
-    token = _task.set(task)
+    token = current_task.set(task)
     try:
         return original(_with_plain_timeouts(state_def, raw_input, own), raw_input, execution, own)
     finally:
-        _task.reset(token)
+        current_task.reset(token)
 
 
 @BRANCHES.wraps(sfn, "_run_sub_machine")
@@ -435,12 +399,12 @@ def _invoke_with_timeout(resource: str, input_data: Any, timeout: float) -> Any:
     outcome: list[Any] = []
     failure: list[BaseException] = []
     done = threading.Event()
-    task = _task.get()
-    attempt = _Task(task.execution if task else {"status": "RUNNING"})
+    task = current_task.get()
+    attempt = Task(task.execution if task else {"status": "RUNNING"})
     attempt.context = task.context if task else {}
 
     def invoke() -> None:
-        _task.set(attempt)
+        current_task.set(attempt)
         try:
             outcome.append(sfn.invoke_resource(resource, input_data))
         except (Exception, ExecutionEnded) as error:  # noqa: BLE001 - the waiting thread raises it
@@ -537,7 +501,7 @@ def _send_task_heartbeat(data: Document) -> _Response:
 @PARKED_ERRORS.replaces(sfn, "_invoke_with_callback")
 def _invoke_with_callback(resource: str, input_data: Any, token: str, state_def: Document) -> Any:
     """Call the integration and wait for the token to come back, which dies with its task or execution."""
-    task = _task.get()
+    task = current_task.get()
     parked: Document = {
         "event": threading.Event(),
         "result": None,

@@ -16,8 +16,9 @@ from local.sagemaker_records import ApiError, Document
 from local.sagemaker_service import SageMaker, UnknownParameterError, modelled_errors
 from local.seam import Addition
 from local.seam import stepfunctions as sfn
-from local.step_functions_executions import ExecutionEnded, task_is_over, wait_while_running
+from local.step_functions_executions import ExecutionEnded, wait_while_running
 from local.step_functions_seats import away
+from local.step_functions_tasks import task_is_over
 
 _OPTIMIZED = "arn:aws:states:::sagemaker:"
 _SDK = "arn:aws:states:::aws-sdk:sagemaker:"

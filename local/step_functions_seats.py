@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from local.sagemaker_records import left_behind
+from local.step_functions_tasks import in_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +78,8 @@ class _Seat:
             self._away -= 1
             taken = threading.Event()
             if self._away == 0 and not self._over and not _seats.take(taken.set, begun=True):
-                taken.wait()
+                with in_queue():
+                    taken.wait()
 
     def leave(self) -> None:
         with self._lock:

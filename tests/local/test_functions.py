@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import lambda_code, step_functions_executions, step_functions_seats
+from local import lambda_code, step_functions_seats, step_functions_tasks
 from local.lambda_processes import PLACES
 from local.sagemaker_records import in_background
 
@@ -192,10 +192,10 @@ def test_what_a_task_begins_in_the_background_is_no_work_of_the_task() -> None:
     seen: list[object] = []
 
     def work() -> None:
-        step_functions_executions._task.set(step_functions_executions._Task({}))
+        step_functions_tasks.current_task.set(step_functions_tasks.Task({}))
         step_functions_seats._seat.set(step_functions_seats._Seat())
         in_background(
-            lambda: seen.extend((step_functions_executions._task.get(), step_functions_seats._seat.get())), "event"
+            lambda: seen.extend((step_functions_tasks.current_task.get(), step_functions_seats._seat.get())), "event"
         ).join()
 
     contextvars.copy_context().run(work)

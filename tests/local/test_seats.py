@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from local import step_functions_executions as executions
 from local import step_functions_seats as seats
 from local.embedded_aws import wait_until
+from local.seam import stepfunctions
+
+
+@pytest.fixture(autouse=True)
+def one_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seats, "SEATS", 1)
+    monkeypatch.setattr(seats, "_seats", seats._Seats())
 
 
 def test_who_has_begun_goes_on_before_others_begin_and_one_pause_too_many_keeps_its_seat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(seats, "SEATS", 1)
-    monkeypatch.setattr(seats, "_seats", seats._Seats())
     monkeypatch.setattr(seats, "_pauses", threading.Semaphore(1))
     order: list[str] = []
     over = {name: threading.Event() for name in ("first", "second", "third")}
@@ -42,3 +49,47 @@ def test_who_has_begun_goes_on_before_others_begin_and_one_pause_too_many_keeps_
 
     wait_until(lambda: len(order) == 6, within=10)
     assert order[2:] == ["second goes on", "first goes on", "third begins", "third goes on"]
+
+
+def test_a_task_that_is_done_runs_out_of_no_time_while_it_waits_for_its_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS has no such queue: a job that ended within its task's time has."""
+    answers: list[str] = []
+    seated, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        seated.set()
+        leave.wait(10)
+
+    def job(*_: Any) -> str:
+        with seats.away():
+            threading.Thread(target=seats.walk_seated, args=(other,), daemon=True).start()
+            seated.wait(10)
+        return "done"
+
+    monkeypatch.setattr(stepfunctions.load(), "_invoke_resource", job)
+    ask = threading.Thread(
+        target=seats.walk_seated,
+        args=(lambda: answers.append(executions._invoke_with_timeout("job", {}, 0.5)),),
+        daemon=True,
+    )
+    ask.start()
+    assert seated.wait(10)
+    ask.join(1)
+    leave.set()
+    ask.join(10)
+
+    assert answers == ["done"]
+
+
+def test_an_execution_that_somebody_waits_for_is_walked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """StartSyncExecution answers when it has returned, seat or not."""
+    walked: list[Any] = []
+    monkeypatch.setattr(executions, "_walk", walked.append)
+    known = {"sync": {"sync": True}, "other": {}}
+    monkeypatch.setattr(stepfunctions.load(), "_executions", known)
+    assert seats._seats.take(lambda: None, begun=False)
+
+    for name in known:
+        executions._run(name)
+
+    assert walked == [known["sync"]]
