@@ -88,4 +88,5 @@ def forget_unused() -> None:
         with contextlib.suppress(OSError):
             if folder.stat().st_mtime < time.time() - KEPT_SECONDS:
                 shutil.rmtree(f"{sys.pycache_prefix}{folder}", ignore_errors=True)
-                shutil.rmtree(folder)
+                # Half of it, under its name, would be taken for the code.
+                shutil.rmtree(folder.rename(folder.with_suffix(".unused")))

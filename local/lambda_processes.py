@@ -99,6 +99,9 @@ def _fork_server() -> ForkServer:
     with _starting:
         if _ending.is_set():
             raise RuntimeError("the embedded AWS ends")
+        if _started is not None and _started.has_ended():
+            _started.stop()
+            _started = None
         _started = _started or ForkServer()
         return _started
 
@@ -137,11 +140,18 @@ class ForkServer:
             except (OSError, ValueError) as error:
                 raise RuntimeError("the process that functions are forked from has ended") from error
 
+    def has_ended(self) -> bool:
+        """Tell whether it did, though nobody stopped it: a system that lacks memory kills what has much of it."""
+        return self._process.poll() is not None
+
     def stop(self) -> None:
         """End it, and its group with it."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._process.wait()
+        # It kills them itself at its end, unless it was killed.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 class Forked:

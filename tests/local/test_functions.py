@@ -6,6 +6,8 @@ import base64
 import contextvars
 import json
 import os
+import shutil
+import signal
 import sys
 import threading
 import time
@@ -50,6 +52,11 @@ import os, time
 def handler(event, context):
     time.sleep(0.5)
     return os.getpid()
+"""
+
+PARENT = """
+import os
+def handler(event, context): return os.getppid()
 """
 
 FORKED = """
@@ -110,6 +117,19 @@ def test_processes_have_nothing_of_each_other_and_nothing_of_the_server(account:
     assert foreign == foreign_too == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux alone")
+def test_functions_start_also_when_what_they_are_forked_from_was_killed(account: Account) -> None:
+    """A system that lacks memory kills what has much of it. What was forked ends, so that it cannot outlive the server."""
+    first = account.function("first", PARENT)
+    parent = asked(account, first, "")
+    os.kill(parent, signal.SIGKILL)
+
+    other = asked(account, account.function("second", PARENT), "")
+
+    assert other not in (parent, 1)
+    assert asked(account, first, "") == other
+
+
 def test_the_next_process_finds_the_code_compiled(account: Account) -> None:
     function = account.function("compiled", COMPILED)
     asked(account, function, "where")
@@ -132,6 +152,17 @@ def test_code_that_no_process_was_started_with_for_long_is_removed_with_its_byte
     os.utime(unused, (long_ago, long_ago))
     lambda_code.forget_unused()
     assert [folder.exists() for folder in (used, unused, compiled)] == [True, False, False]
+
+
+def test_code_that_is_being_removed_is_nobodys_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever removes it may be killed over it, and what is left would be taken for the code."""
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    unused = tmp_path / "code-unused"
+    unused.mkdir()
+    os.utime(unused, (0, 0))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    lambda_code.forget_unused()
+    assert not unused.exists()
 
 
 def task(function: str, **more: Any) -> dict[str, Any]:
