@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,17 @@ LATER = Repair(
 )
 
 
+_forgotten = threading.Event()
+"""Set when the events that are kept so far are."""
+
+
+def reset() -> None:
+    """Forget the events that wait for a function to let them in: another one may have its name soon."""
+    global _forgotten  # noqa: PLW0603 - those of the whole process
+    _forgotten.set()
+    _forgotten = threading.Event()
+
+
 @NAMES.wraps(lambda_svc, "_throttle_response")
 def _throttled(original: Callable[..., Document], reason_code: str, msg: str, retry_after: int = 1) -> Document:
     answer = original(reason_code, msg, retry_after)
@@ -53,6 +65,7 @@ def _dispatch(arn: str, payload: str) -> None:
 
 def _invoke(arn: str, event: Any) -> None:
     """Invoke a function until its concurrency lets the event in."""
+    forgotten = _forgotten
     scale, pause, began = float(os.environ.get("SFN_WAIT_SCALE", "1")), FIRST_PAUSE_SECONDS, time.monotonic()
     while time.monotonic() - began < OLDEST_SECONDS:
         function, config, name = lambda_svc.get_func_record_for_ref(arn)
@@ -62,6 +75,7 @@ def _invoke(arn: str, event: Any) -> None:
         record = lambda_svc.execution_record_for_config(function, config)
         if not lambda_svc.execute_function_with_config_scope(record, event).get("throttle"):
             return
-        time.sleep(max(_SHORTEST_PAUSE_SECONDS, scale * pause))
+        if forgotten.wait(max(_SHORTEST_PAUSE_SECONDS, scale * pause)):
+            return
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     logger.warning("an event for %s was throttled for too long", arn)

@@ -223,6 +223,7 @@ class Server:
             clock,
             eventbridge_targets,
             iam_enforcement,
+            lambda_throttling,
             step_functions_executions,
             step_functions_integrations,
         )
@@ -241,6 +242,7 @@ class Server:
         clock.install_worker(self._home)
         self._resets += [
             step_functions_executions.reset,
+            lambda_throttling.reset,
             alarm_events.reset,
             sagemaker.reset,
             self._faults.clear,

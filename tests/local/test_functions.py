@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import lambda_code, step_functions_seats, step_functions_tasks
+from local import lambda_code, lambda_throttling, step_functions_seats, step_functions_tasks
 from local.lambda_processes import PLACES
 from local.sagemaker_records import in_background
+from local.seam import lambda_svc
 
 if TYPE_CHECKING:
     from tests.local.conftest import Account
@@ -206,6 +207,28 @@ def test_an_event_for_a_throttled_function_is_delivered_when_it_lets_it_in(accou
     logs = account.aws.client("logs")
     account.until(lambda: logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/counts")["logGroups"], len)
     assert asked(account, "counts", "count") == 2
+
+
+def test_a_reset_forgets_the_events_that_wait_for_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next function may have the name of the one they were for."""
+    asked_at = threading.Event()
+
+    def throttled(*_: object) -> dict[str, bool]:
+        asked_at.set()
+        return {"throttle": True}
+
+    service = lambda_svc.load()
+    monkeypatch.setattr(service, "_get_func_record_for_ref", lambda _: ({"function": 1}, {"config": 1}, "name"))
+    monkeypatch.setattr(service, "_execution_record_for_config", lambda *_: {})
+    monkeypatch.setattr(service, "_execute_function_with_config_scope", throttled)
+    monkeypatch.setattr(lambda_throttling, "FIRST_PAUSE_SECONDS", 60.0)
+    waits = in_background(lambda: lambda_throttling._invoke("arn", {}), "event")
+    assert asked_at.wait(10)
+
+    lambda_throttling.reset()
+
+    waits.join(5)
+    assert not waits.is_alive()
 
 
 def test_it_is_known_how_many_invocations_go_on(account: Account) -> None:
