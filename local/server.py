@@ -158,12 +158,16 @@ class Server:
                 runner.run(self._serve(on_ready))
         except SeamError as error:
             self._refuse(error)
+        except SystemExit:
+            # uvicorn's, which has said why it does not start.
+            self._exit_code = 1
         except Exception:
             logger.exception("the embedded AWS failed")
             self._exit_code = 1
         finally:
             self._clean_up()
-            sys.stdout.flush()
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
             os._exit(self._exit_code)
 
     def _stop(self, *_: object) -> None:

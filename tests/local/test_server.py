@@ -227,6 +227,16 @@ def test_it_ends_when_its_interpreter_has_no_turn_for_it(tmp_path: Path, number:
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_proc
+def test_a_server_that_cannot_say_that_it_is_ready_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    program = "import sys; sys.stdout = open('/dev/full', 'w'); from local import __main__; __main__.main()"
+    with start("--port", "0", tmp=tmp_path, program=("-c", program)) as server:
+        _, errors = server.communicate(timeout=ENDED_SECONDS)
+    assert server.returncode == 1
+    assert "No space left on device" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
 STOPPED_AT_START = """
 import os, signal, sys
 from local import __main__, server
