@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from orchestration.domain.champions import Made
 from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
 from orchestration.domain.due import due
 from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
 from orchestration.domain.listing import FIRST, Heard
 from orchestration.domain.promotion import RegistryPlan
+from orchestration.domain.silence import Watch
 from orchestration.domain.slots import SlotLedger, Waiter, grant
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.stored_run import StatusRow, StoredRun
@@ -586,6 +588,38 @@ def test_how_far_a_listing_came_is_remembered_with_what_follows(table: HistoryTa
 
 
 # Kill switches and policies.
+
+
+def test_a_watch_is_begun_once_and_written_only_over_the_one_that_was_read(table: HistoryTable) -> None:
+    watch = Watch("churn", NOON.isoformat(), 24.0, "w-1")
+    heard = replace(watch, since=(NOON + timedelta(hours=1)).isoformat(), watch_id="w-2")
+    assert table.keep_watch(watch, None, [table.due_write(LOOK)])
+    assert not table.keep_watch(heard, None, [table.due_write(LADDER)])
+    assert not table.keep_watch(heard, replace(watch, watch_id="w-0"), [])
+    assert not table.keep_watch(heard, replace(watch, since=heard.since), [])
+    assert table.watch("churn") == watch
+    assert table.due_items() == [LOOK]
+    assert table.keep_watch(heard, watch, [])
+    assert table.watch("churn") == heard
+
+
+def test_what_a_run_made_is_held_until_its_removal_begins_and_remembered_after_it(table: HistoryTable) -> None:
+    made = Made("run-1", "churn", "churn-prod-run-1")
+
+    def held() -> bool:
+        return table._transact([table.made_check("churn", "run-1")]) is None
+
+    # A run of an earlier release noted nothing.
+    assert held()
+    table._write(table.made_write(made))
+    assert (table.made("churn"), held()) == ([made], True)
+    assert table.begin_removing([made], [])
+    assert not held()
+    assert table.begin_removing([], [], [made])
+    assert held()
+    table.note_removed(made, NOON)
+    assert table.made("churn") == [replace(made, removing=True, removed_at=NOON.isoformat())]
+    assert not held()
 
 
 def test_a_switch_is_thrown_once_and_lifted_once_with_what_must_follow(table: HistoryTable) -> None:
