@@ -301,6 +301,25 @@ def test_a_pipeline_that_is_listed_is_what_its_description_says(
     assert since == [NOON - timedelta(minutes=5)]
 
 
+def test_a_pipeline_that_failed_says_which_step_did_and_what_ran_until_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SageMaker, "pipeline_execution_named", lambda *_: RUNNING_PIPELINE)
+    world.sagemaker.pipelines[RUNNING_PIPELINE] = {"PipelineExecutionStatus": "Failed"}
+    trained = {
+        "StepName": "Train",
+        "StepStatus": "Succeeded",
+        "Metadata": {"TrainingJob": {"Arn": "a:training-job/job-1"}},
+    }
+    failed = {"StepName": "Judge", "StepStatus": "Failed", "FailureReason": "ClientError: no labels"}
+    world.sagemaker.steps[RUNNING_PIPELINE] = [trained, failed]
+    found = seen(world, BY_PIPELINE, certain=True)
+    assert found is not None
+    assert not found.succeeded
+    assert "Step Judge failed: ClientError: no labels" in found.reason
+    assert [job.name for job in found.jobs] == ["job-1"]
+
+
 @pytest.mark.parametrize(
     ("age", "cached", "told"),
     [

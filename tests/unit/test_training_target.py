@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from orchestration.actions.sweep import sweep
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import NotAcceptedYetError
+from orchestration.domain.jobs import Job, Use
 from orchestration.domain.policy import TargetKind, Training
 from orchestration.domain.records import idempotency_token
 from orchestration.domain.results import Ended, execution_ended, pipeline_ended, training_job_ended
@@ -551,6 +553,20 @@ def test_a_training_that_succeeded_goes_on_with_what_it_made_however_late_it_was
     assert result.output is not None
     assert result.output.model_package_arn == PACKAGE
     assert result.output.evaluation_uri == "s3://out/evaluation.json"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Ended(succeeded=True, reason="done", output=json.dumps({"model_package_arn": PACKAGE})),
+        Ended(succeeded=True, reason="done", output='{"model_package_arn": 7}'),
+        Ended(succeeded=False, reason="a sentence", error="PipelineFailed"),
+    ],
+    ids=["trained", "no-output", "failed"],
+)
+def test_what_ran_for_a_training_is_kept_whatever_it_came_to(found: Ended) -> None:
+    ran = (Job(Use.TRAINING, "train-1", (("ml.m5.large", 1),), 61.0),)
+    assert training_result(replace(found, jobs=ran), output_uri="s3://out/", overdue=False).jobs == ran
 
 
 # Looking after a training, by its name.
