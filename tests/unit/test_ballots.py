@@ -14,6 +14,7 @@ from orchestration.domain.contracts import DueKind, WaitKind
 from orchestration.domain.due import APPROVALS, GRACE, due
 from orchestration.domain.errors import OrchestrationError
 from orchestration.domain.messages import how_to_decide
+from orchestration.domain.policy import parse_policy
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.votes import BEARER, COMMENT_LIMIT, Answer, ApprovalDecision, Ruling, Via, VoteCode
 from orchestration.domain.wait import Wait
@@ -26,12 +27,13 @@ from orchestration.steps.approvals import (
     decide_request,
     deliver,
     ruled,
+    who_decides,
     withdrawn,
 )
 from orchestration.steps.due_work import DONE, Worked, later
 from tests.unit import stories
 from tests.unit.fake_services import client_error
-from tests.unit.fakes import NOON, World, person, proven
+from tests.unit.fakes import NOON, SETTINGS, World, person, proven
 from tests.unit.stories import ENDPOINT, OLD, candidate, do, next_of
 
 ASKS = {"warning": "approve", "critical": "approve"}
@@ -120,6 +122,20 @@ def test_a_vote_on_what_the_release_before_asked_is_counted(world: World) -> Non
     kept = {name: value for name, value in wait.data.items() if name not in later}
     assert world.table.change_wait(wait, replace(wait, data=kept))
     assert stories.approve(world)["decided"]
+
+
+@pytest.mark.parametrize(
+    ("signal", "requested"),
+    [
+        ({"kind": "request"}, True),
+        ({"kind": "drift", "asked_by": [person("ana")]}, True),
+        ({"kind": "drift"}, False),
+    ],
+    ids=["by nobody known", "before the drift", "by nobody"],
+)
+def test_a_run_that_somebody_asked_for_is_known_as_such_whoever_it_was(signal: dict[str, Any], requested: bool) -> None:
+    policy = parse_policy("fraud", b'{"schema_version": 1, "model": "fraud"}', version="v1", settings=SETTINGS)
+    assert who_decides({"signal": signal}, policy)["requested"] is requested
 
 
 @pytest.mark.parametrize("swept", [True, False], ids=["escalated", "nobody swept"])

@@ -32,7 +32,7 @@ from orchestration.domain.wait import Result, Wait
 from orchestration.steps.closing import close_run
 from orchestration.steps.earlier_release import end_earlier_run
 from orchestration.steps.training_slots import change_slots
-from tests.unit import stories
+from tests.unit import history, stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import MACHINE, NOON, SETTINGS, ProcessDiedError, World, asking, drift, execution_arn, request
 from tests.unit.stories import ENDPOINT, OLD, do, next_of
@@ -177,6 +177,19 @@ def test_who_is_next_in_the_queue_gets_the_slot_as_soon_as_it_is_free(world: Wor
     busy(world)
     do(world, "close", "run-1", failure=FAILURE)
     assert next_of(world, "token-2") == "train"
+
+
+def test_old_models_are_looked_for_after_a_promotion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The sweep after the end would have looked.
+    monkeypatch.setattr(history, "sweeps", lambda _: None)
+    history.promoted(world)
+    assert [item.subject for item in world.due(DueKind.REMOVE)] == ["fraud"]
+
+
+def test_a_run_that_failed_leaves_no_old_model_to_look_for(world: World) -> None:
+    busy(world)
+    do(world, "close", "run-1", failure=FAILURE)
+    assert world.due(DueKind.REMOVE) == []
 
 
 def test_a_result_that_never_reached_its_workflow_leaves_no_token_behind_when_the_run_ends(world: World) -> None:
