@@ -181,12 +181,17 @@ def test_the_aws_cli_stays_inside_for_every_service_of_the_docs(tmp_path: Path) 
         note.parent.mkdir()
         note.write_text('#!/bin/sh\necho "$*" >> "$NOTED"\n')
         note.chmod(0o700)
+        noting = f'export PATH="{note.parent}:$PATH"'
         asks = "".join(f"aws {service} {question}\n" for service, question in ASKS.items())
         dead = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
         told = subprocess.run(  # noqa: S603 - what the server printed
-            [shutil.which("bash") or "bash", "-ec", f"{printed}\n{asks}\n'{sys.executable}' -c '{RUN_NOTED}'"],
+            [
+                shutil.which("bash") or "bash",
+                "-ec",
+                f"{printed}\n{noting}\n{asks}\n'{sys.executable}' -c '{RUN_NOTED}'",
+            ],
             env={
-                "PATH": f"{note.parent}:{os.environ['PATH']}",
+                "PATH": os.environ["PATH"],
                 "HOME": str(tmp_path),
                 "NOTED": str(tmp_path / "noted"),
                 "AWS_MAX_ATTEMPTS": "1",

@@ -41,6 +41,8 @@ NOT_RUN: Final = {
     "retraining import": "the same file imports; it needs resources without a stack",
     "retraining prices": "it asks AWS's Price List; tests/unit/test_prices_command.py serves one",
     "make policy-bench": "it downloads streams and trains for minutes; tests/unit/test_policy_benchmark.py plays a short one",
+    "PYTHONPATH=src .venv/bin/python -m tests.unit.interleavings": "it takes minutes; tests/unit/test_interleavings.py plays few",
+    "PYTHONPATH=src .venv/bin/python -m tests.unit.safeguards": "as well; the same file takes some of them away",
     "retraining verify-aws": "it asks AWS itself; tests/stack/test_verify_aws.py asks the embedded one",
     "aws cloudformation package": "tests/stack/loop.py packages by this very call for all stories",
     "aws cloudformation deploy": "tests/stack/loop.py deploys by this very call for all stories",
@@ -187,6 +189,7 @@ class Story:
             "run": self._asked() if answered else self.run,
             "signal": self.signal,
             "bucket": self._loop.bucket,
+            "region": self._loop.aws.region,
             "table": "another-history",
         }
         text = PLACEHOLDERS.sub(lambda found: has[found[1]], command)
