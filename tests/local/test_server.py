@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.embedded_aws import EmbeddedAws, wait_until
 from local.lambda_processes import PLACES
 from tests.local.conftest import ROLE, Account
+from tests.processes import hear_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDED_SECONDS = 5.0
@@ -36,6 +37,7 @@ def start(*arguments: str, tmp: Path, program: tuple[str, ...] = ("-m", "local")
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        preexec_fn=hear_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
 
 
@@ -257,7 +259,10 @@ __main__.main()
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_during_the_start_is_no_less_one(tmp_path: Path, number: signal.Signals) -> None:
     with start("--port", "0", str(int(number)), tmp=tmp_path, program=("-c", STOPPED_AT_START)) as server:
-        server.communicate(timeout=ENDED_SECONDS)
+        try:
+            server.communicate(timeout=ENDED_SECONDS)
+        finally:
+            server.kill()
     assert server.returncode in (0, -number)
     assert list(tmp_path.iterdir()) == []
 

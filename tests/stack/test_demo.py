@@ -26,6 +26,7 @@ from ops.project import ROOT
 from ops.review.visit import Visitor
 from ops.terminal import Terminal
 from orchestration.domain.commands import Place
+from tests.processes import hear_signals
 
 PATIENCE = 150.0
 """Seconds for a demo that shares its cores with other tests; alone it takes a tenth."""
@@ -57,7 +58,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=_hears_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
+        preexec_fn=hear_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
     # One that hangs would be read from for ever.
     watch = threading.Timer(PATIENCE, process.kill)
@@ -254,12 +255,6 @@ def test_what_did_not_come_true_is_counted(capsys: pytest.CaptureFixture[str]) -
     assert "NOT TRUE  water runs uphill" in capsys.readouterr().out
 
 
-def _hears_signals() -> None:
-    """A shell has what it runs in the background ignore Ctrl-C, nohup the end of a terminal, and so what that starts."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def _environment(temporary: Path) -> dict[str, str]:
     left_out = {"RETRAINING_YES", "RETRAINING_KEEP", "COLUMNS", "NO_COLOR", "BROWSER"}
     here = {name: value for name, value in os.environ.items() if name not in left_out}
@@ -299,7 +294,7 @@ def _at_a_terminal(temporary: Path) -> tuple[subprocess.Popen[bytes], int]:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=_hears_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
+        preexec_fn=hear_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
     os.close(theirs)
     return process, ours
