@@ -167,7 +167,7 @@ class Module:
             return
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             return
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _is_log_line(node.value)):
             return
         droppable = isinstance(node, ast.Raise | ast.Continue | ast.AugAssign) or (
             isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
@@ -437,6 +437,10 @@ def _defined(node: ast.stmt) -> frozenset[str]:
 
 def _with(values: list[Any], index: int, *new: Any) -> list[Any]:
     return [*values[:index], *new, *values[index + 1 :]]
+
+
+def _is_log_line(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "LOG"
 
 
 def _is_text(node: ast.BinOp) -> bool:

@@ -45,6 +45,7 @@ def test_a_word_that_no_module_has_tries_nothing_and_is_no_success(capsys: pytes
         ("return [a, *b]", {("a", ""), ("*b", "")}),
         ("return {**a, b: c}", {("**a", ""), ("b: c", ""), ("**a", "**a last")}),
         ("a(b=c)", {("a(b=c)", ""), ("a(..., b=c)", "")}),
+        ("LOG.info('word', extra={'a': not b})", set()),
         ("raise a", {("raise a", "")}),
         ("return [a for a in b if c]", {("if c", ""), ("c", "not c")}),
         ("return min(a)", {("min(a)", "max(a)")}),
