@@ -230,3 +230,15 @@ def test_without_slots_nobody_trains(new_world: Callable[..., World]) -> None:
     queued(world, "run-0")
     assert change_slots(world.ports) == ()
     assert holders(world) == []
+
+
+def test_the_ends_of_a_queue_are_read_without_what_stands_between(world: World) -> None:
+    read = []
+    for number in range(0, 9, 3):
+        world.table._write(world.table.queue_write(waiter(f"run-{number}", since=f"t{number}")))
+        world.database.read = 0
+        assert world.table.first_in_queue() == waiter("run-0", since="t0")
+        assert world.table.last_in_queue() == waiter(f"run-{number}", since=f"t{number}")
+        read.append(world.database.read)
+
+    assert read == [read[0]] * 3

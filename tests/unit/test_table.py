@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -9,16 +10,20 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestration import handler
-from orchestration.domain.contracts import DueKind, Next, Status, WaitKind
+from orchestration.domain.chain import Record, RecordKind, chained
+from orchestration.domain.contracts import DueKind, Next, SignalKind, Status, WaitKind
 from orchestration.domain.due import GRACE, due
+from orchestration.domain.errors import ContentionError
 from orchestration.domain.intention import endpoint_subject
+from orchestration.domain.promotion import EndpointPlan
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.stored_run import StatusRow, StoredRun
-from orchestration.domain.verdict import Finish
+from orchestration.domain.verdict import CandidateVerdict, Finish
 from orchestration.domain.wait import Result, Wait, WaitState
 from orchestration.steps.answering import settled
 from orchestration.steps.due_work import later
 from orchestration.stores.models import Commit, SeenSignal
+from orchestration.stores.waits import SHOWN
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import NOON, World, drift, execution_arn, request
@@ -60,6 +65,22 @@ def test_a_transaction_that_was_canceled_without_a_reason_has_lost(
     assert world.table.commit_decision(StoredModel("churn"), SEEN, (), now=NOON) is Commit.CONFLICT
 
 
+@pytest.mark.parametrize(
+    ("code", "error"), [("ThrottlingError", ContentionError), ("ValidationError", TransactionCanceledException)]
+)
+def test_only_a_read_that_may_pass_the_next_time_is_one_to_try_again(
+    code: str, error: type[Exception], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> NoReturn:
+        answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": code}]}
+        raise TransactionCanceledException(answer, "TransactGetItems")
+
+    monkeypatch.setattr(world.database, "transact_get_items", fail)
+
+    with pytest.raises(error):
+        world.table.known("signal", "churn")
+
+
 def test_a_signal_whose_event_is_not_kept_any_more_is_still_known(world: World) -> None:
     world.table.commit_decision(StoredModel("churn"), SEEN, (), now=NOON)
 
@@ -80,6 +101,27 @@ def test_a_model_is_listed_with_its_first_signal(world: World) -> None:
     handler.run_action(request(drift()), world.ports)
 
     assert world.table.models() == ["churn"]
+
+
+def test_models_with_a_pending_signal_are_told_from_those_without(world: World) -> None:
+    pending = StoredModel("churn", pending=drift())
+    for state in (pending, StoredModel("fraud")):
+        world.table.commit_decision(state, replace(SEEN, signal_id=state.model), (), now=NOON)
+
+    assert world.table.models_with_pending() == ["churn"]
+
+
+def test_the_record_of_a_decision_is_found_wherever_it_stands_among_its_links(world: World) -> None:
+    decision, manifest = chained(
+        world.table.chain_head("churn"),
+        Record(RecordKind.DECISION, "decisions/x.json", {}),
+        Record(RecordKind.MANIFEST, "runs/x/manifest.json", {}),
+    )
+    seen = replace(SEEN, chain="churn", sequences=(decision.sequence, manifest.sequence))
+
+    assert seen.record_in([manifest, decision]) == json.loads(decision.record)
+    assert seen.record_in([manifest]) == {}
+    assert world.table.links_of(seen) == []
 
 
 def test_of_a_models_run_starts_the_latest_thousand_are_kept(world: World) -> None:
@@ -103,6 +145,27 @@ def test_a_run_begins_once_with_its_first_status(world: World) -> None:
         world.database.items.update(there)
         assert world.table._transact(world.table.run_writes(RUN, DECIDED)) is not None
         assert world.database.items == there
+
+
+@pytest.mark.parametrize("kind", [SignalKind.ROLLBACK, SignalKind.DRIFT])
+def test_a_line_of_a_model_says_of_a_run_whether_it_goes_back(kind: SignalKind, world: World) -> None:
+    run = replace(RUN, manifest=json.dumps({"signal": {"kind": kind}}))
+    world.table._transact(world.table.run_writes(run, DECIDED))
+
+    (line,) = world.table.runs_of_model("churn", 1)
+    assert bool(line.get("goes_back")) is (kind is SignalKind.ROLLBACK)
+
+
+@pytest.mark.parametrize(("made", "noted"), [({"EndpointConfigName": "new"}, ["new"]), (None, [])])
+def test_what_a_run_is_to_make_is_noted_and_a_run_that_goes_back_makes_nothing(
+    made: dict[str, Any] | None, noted: list[str], world: World
+) -> None:
+    plan = EndpointPlan("fraud", "old", "new", made, made, {}, 0, (), "ask")
+    verdict = CandidateVerdict(Result(Next.PROMOTE, "It passed."), {"gates": []}, plan=plan)
+    for write in world.table.made_writes("run-1", "churn", verdict):
+        world.table._write(write)
+
+    assert [each.name for each in world.table.made("churn")] == noted
 
 
 def test_what_became_of_registry_and_baseline_is_noted_once(world: World) -> None:
@@ -151,6 +214,14 @@ def test_an_item_of_the_due_list_comes_back_with_what_it_is_about(world: World) 
     world.table.add_due(item)
 
     assert world.table.due_items() == [item]
+
+
+def test_of_approvals_no_more_are_read_than_are_asked_for(world: World) -> None:
+    items = [due(DueKind.LADDER, f"run-{number}:approval:", "churn", NOON) for number in range(3)]
+    for item in items:
+        world.table.add_due(item)
+
+    assert world.table.approvals_due(2) == items[:2]
 
 
 def test_a_wait_is_stored_and_resolved_with_the_item_that_has_somebody_look(world: World) -> None:
@@ -226,6 +297,7 @@ def test_people_see_every_open_wait_of_any_kind_and_no_token_of_it_neither_the_o
     shown = replace(parked, token=None, token_before=None)
     assert world.table.waits_without_tokens() == [shown]
     assert shown in world.table.waits_of_run_without_tokens("run-1")
+    assert not {"token", "token_before"} & {*SHOWN}
 
 
 def test_an_endpoint_that_a_run_left_is_changed_by_another_run(world: World) -> None:
