@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from dataclasses import asdict
@@ -66,7 +67,9 @@ class EmbeddedAws:
         self._verbose = verbose
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
+        self._session = boto3.session.Session()
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._making = threading.Lock()
         self._people: dict[str, ReadOnlyCredentials] = {}
         self.endpoint_url = ""
 
@@ -174,17 +177,19 @@ class EmbeddedAws:
     def client(self, service_name: str, region: str | None = None, account: str = "") -> Any:
         """Give the boto3 client of a service, signed in to another account where one is named; the same one each time."""
         key = (service_name, region or self.region, account)
-        if key not in self._clients:
-            self._clients[key] = boto3.session.Session().client(
-                service_name,  # type: ignore[call-overload] # the name is only known at run time
-                endpoint_url=self.endpoint_url,
-                region_name=key[1],
-                aws_access_key_id=account or "test",
-                aws_secret_access_key="test",  # noqa: S106 - nothing checks it
-                # A retry would hide what the server answered first.
-                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-            )
-        return self._clients[key]
+        # Creating a client is not thread-safe, using one is.
+        with self._making:
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    service_name,  # type: ignore[call-overload] # the name is only known at run time
+                    endpoint_url=self.endpoint_url,
+                    region_name=key[1],
+                    aws_access_key_id=account or "test",
+                    aws_secret_access_key="test",  # noqa: S106 - nothing checks it
+                    # A retry would hide what the server answered first.
+                    config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+                )
+            return self._clients[key]
 
     def reset(self) -> None:
         """Make it as new: no resource of any service, nothing running."""

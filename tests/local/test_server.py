@@ -74,7 +74,7 @@ def model_fn(folder):
     while True: time.sleep(0.1)
 """
 
-SIGNALS = 100
+SIGNALS = 3 * PLACES
 """Executions that are in flight when a server ends; each asks a function that hangs."""
 
 
