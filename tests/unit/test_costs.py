@@ -13,7 +13,7 @@ import pytest
 from ops.project import ROOT
 from orchestration.domain.contracts import Status
 from orchestration.domain.costs import Cost, Tariff, endpoint_costs, fleet_shown, training_costs
-from orchestration.domain.jobs import Job, Use
+from orchestration.domain.jobs import JOBS_KEPT, Job, Use
 from orchestration.domain.prices import Prices, packaged_prices, read_prices
 from orchestration.domain.run_report import RunRecords, RunReport, priced, run_report
 from orchestration.steps.reports import read_records
@@ -67,6 +67,11 @@ def test_a_price_that_no_table_has_is_not_known_and_says_why() -> None:
     assert cost.why == "The prices of us-east-1 have none of ml.m5.large for processing."
 
 
+def test_what_instances_were_for_is_to_be_on_record() -> None:
+    (cost,) = train(Job(None, "s", (("ml.m5.large", 1),), 60))
+    assert (cost.usd, cost.why) == (None, "No record says on what it ran, or for how long.")
+
+
 @pytest.mark.parametrize(
     ("region", "why"),
     [
@@ -98,7 +103,10 @@ def test_why_a_job_is_not_known_is_why_its_price_is_not() -> None:
         ({"training": {"kind": "state_machine"}}, {"jobs": []}, "The team's own state machine trained"),
         ({}, {}, "The release that wrote the run's outcome did not keep"),
         ({}, {"jobs": [], "statuses": [{"status": "STOPPED"}]}, "The run ended before its training was over."),
-        ({}, {"jobs": [], "statuses": [{"status": "TRAINING_FAILED"}]}, "SageMaker named no job of it."),
+        *(
+            ({}, {"jobs": [], "statuses": [{"status": status}]}, "SageMaker named no job of it.")
+            for status in ("TRAINING_FINISHED", "TRAINING_FAILED", "TRAINING_TIMED_OUT", "NO_CAPACITY")
+        ),
     ],
 )
 def test_a_training_nobody_knows_the_jobs_of_says_why(
@@ -107,6 +115,11 @@ def test_a_training_nobody_knows_the_jobs_of_says_why(
     (cost,) = training_costs(HERE, manifest, outcome)
     assert (cost.usd, cost.instances) == (None, None)
     assert (cost.why or "").startswith(why)
+
+
+def test_of_more_jobs_than_are_kept_one_says_so_and_no_more_are_read() -> None:
+    jobs = [Job(Use.TRAINING, f"t{number}", (("ml.m5.large", 1),), 0) for number in range(JOBS_KEPT + 2)]
+    assert [cost.what for cost in train(*jobs)] == [f"training job t{number}" for number in range(JOBS_KEPT + 1)]
 
 
 def test_of_a_state_machine_that_names_its_training_job_the_rest_is_not_known() -> None:
@@ -149,6 +162,10 @@ def test_instances_that_take_part_of_the_traffic_or_only_copies_of_it_count() ->
             {"update_endpoint": {"DeploymentConfig": {"RollingUpdatePolicy": {}}}},
             "It was replaced in batches; how many instances ran at a time is in no record.",
         ),
+        (
+            {"update_endpoint": {"DeploymentConfig": {"RollingUpdatePolicy": {}}}, "create_endpoint_config": {}},
+            "Its config does not name all its instances.",
+        ),
     ],
 )
 def test_what_an_endpoint_costs_is_not_known_where_its_instances_are_not(more: dict[str, Any], why: str) -> None:
@@ -161,11 +178,29 @@ def test_how_long_an_endpoint_moved_is_not_known_of_a_run_that_died_meanwhile() 
     assert cost.why == "No record says when the endpoint had moved."
     moving, baking = serve(Status.PROMOTION_STARTED, unmoved=False, moved=900.0)
     assert (moving.usd, baking.usd) == (0.2, 0.3)
+    (cost,) = serve(Status.PROMOTION_STARTED, {**PLAN, "create_endpoint_config": {}}, unmoved=False)
+    assert cost.why == "Its config does not name all its instances."
+
+
+def test_an_endpoint_that_moved_longer_than_its_status_lasted_did_not_bake() -> None:
+    _, baking = serve(Status.PROMOTION_STARTED, seconds=600.0, moved=900.0)
+    assert (baking.hours, baking.usd) == (0.0, 0.0)
+
+
+def test_a_promotion_without_a_plan_is_not_known_and_nothing_else_costs() -> None:
+    costly = {
+        *(Status.BAKE_APPROVAL_REQUESTED, Status.BAKE_APPROVED, Status.PROMOTION_BAKED),
+        *(Status.PROMOTION_STARTED, Status.ROLLBACK_STARTED),
+    }
+    for status in Status:
+        unknown = [Cost("promotion", None, None, None, "No record has the plan of the promotion.")]
+        assert serve(status, {}) == (unknown if status in costly else []), status
 
 
 def test_what_others_deploy_is_not_known_and_what_is_only_registered_runs_nowhere() -> None:
     (cost,) = serve(Status.PROMOTION_STARTED, {"kind": "pipeline"})
     assert (cost.what, cost.usd) == ("deployment", None)
+    assert serve(Status.PROMOTION_BAKED, {"kind": "pipeline"}) == []
     assert serve(Status.PROMOTION_STARTED, {"kind": "registry"}) == []
     assert serve(Status.PROMOTION_STARTED, {"kind": "none"}) == []
 

@@ -84,16 +84,151 @@ def test_a_failure_is_told_as_a_sentence(error: str | None, cause: Any, sentence
     assert failure_sentence(error, cause) == sentence
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        *("States.Timeout", "States.HeartbeatTimeout", "States.TaskFailed", "States.Permissions"),
+        *("States.DataLimitExceeded", "States.Runtime", "States.QueryEvaluationError", "States.ItemReaderFailed"),
+        *("TIMED_OUT", "ABORTED", "Lambda.Unknown", "Lambda.TooManyRequestsException"),
+        *("Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"),
+    ],
+)
+def test_what_step_functions_and_lambda_call_by_a_name_is_told_in_words(error: str) -> None:
+    alone, with_cause = failure_sentence(error, None), failure_sentence(error, "Task train.")
+    assert (error in alone, alone[0].isupper(), alone[-1]) == (False, True, ".")
+    assert with_cause == f"{alone.removesuffix('.')}: Task train."
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("TrainingJob", "Training job"),
+        ("ProcessingJob", "Processing job"),
+        ("TransformJob", "Transform job"),
+        ("HyperParameterTuningJob", "Tuning job"),
+        ("AutoMLJob", "AutoML job"),
+        ("Endpoint", "Endpoint"),
+    ],
+)
+def test_whatever_failed_in_sagemaker_is_named(kind: str, shown: str) -> None:
+    cause = json.dumps({f"{kind}Name": "fraud-1", f"{kind}Status": "Failed", "FailureReason": "No rows"})
+    assert failure_sentence("States.TaskFailed", cause) == f"{shown} fraud-1 failed: No rows."
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ('{"message": "No rows"}', "No rows."),
+        ('{"a": 1}', "The cause is data that no person reads; the execution holds it."),
+        ("No rows in {", "No rows in {."),
+        *(
+            (f'Answered 400: {{"code": 5, "{name}": "No rows"}} and ended', "Answered 400: No rows and ended.")
+            for name in ("message", "Message", "errorMessage", "detail")
+        ),
+        ("Answered 400: " + '{"a":' * 100_000, "Answered 400: (data)."),
+    ],
+)
+def test_of_data_its_message_is_told(said: str, sentence: str) -> None:
+    assert said_by_aws(said) == sentence
+
+
 def test_words_that_never_end_are_cut_and_say_so() -> None:
     assert said_by_aws("x" * 10_000).endswith(" more characters).")
     assert len(said_by_aws("x" * 10_000)) < 620
 
 
-def test_executions_in_executions_are_not_followed_for_ever() -> None:
-    cause = json.dumps(JOB)
-    for number in range(40):
-        cause = json.dumps({**NESTED, "Name": f"e{number}", "Cause": cause[:9000]})
-    assert failure_sentence("States.TaskFailed", cause).count("Execution ") <= 6
+def nested(levels: int, **more: Any) -> str:
+    """A cause in an error in an error."""
+    cause = "No rows"
+    for level in range(levels):
+        named = {name: value.format(level) for name, value in more.items()}
+        cause = json.dumps({"Error": "E", "Cause": cause, **named})
+    return cause
+
+
+def test_five_executions_in_executions_are_followed_and_no_more() -> None:
+    execution = {"ExecutionArn": "arn", "Name": "e{}", "Status": "FAILED"}
+    followed = "Execution e4 failed: Execution e3 failed: Execution e2 failed: Execution e1 failed: Execution e0 failed"
+    assert failure_sentence("States.TaskFailed", nested(5, **execution)) == f"{followed} with E: No rows."
+    sentence = failure_sentence("States.TaskFailed", nested(7, **execution))
+    assert sentence.endswith("Execution e2 failed: Execution e1 failed.")
+
+
+def test_five_errors_in_errors_are_followed_and_no_more() -> None:
+    assert failure_sentence("States.TaskFailed", nested(5)) == "It failed with E: No rows."
+    assert failure_sentence("States.TaskFailed", nested(6)) == (
+        "It failed with E: The cause is data that no person reads; the execution holds it."
+    )
+
+
+def test_five_texts_of_json_in_texts_are_followed_and_no_more() -> None:
+    cause = "No rows"
+    for _ in range(5):
+        cause = json.dumps(cause)
+    assert failure_sentence("X", cause) == "It failed with X: No rows."
+    assert failure_sentence("X", json.dumps(cause)) == 'It failed with X: "No rows".'
+
+
+@pytest.mark.parametrize("name", ["FailureReason", "errorMessage", "ErrorMessage", "Cause", "StatusMessage"])
+def test_json_that_is_cut_off_says_what_can_be_read_of_it(name: str) -> None:
+    assert failure_sentence("E", f'{{"a": {{"{name}": "No rows", "cut": "o') == "No rows."
+
+
+@pytest.mark.parametrize(
+    "name", ["FailureReason", "ErrorMessage", "message", "Message", "StatusMessage", "Cause", "errorMessage"]
+)
+def test_data_says_what_it_says_under_any_usual_name(name: str) -> None:
+    assert failure_sentence("E", json.dumps({"Code": 5, name: "No rows"})) == "No rows."
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        ({"FailureReason": " ", "message": "No rows"}, "No rows."),
+        ({"TrainingJobName": "t", "FailureReason": "No rows"}, "No rows."),
+        ({"ExecutionArn": "arn", "message": "No rows"}, "No rows."),
+        ({"Error": "E", "message": "No rows"}, "No rows."),
+        ({"Status": "FAILED", "message": "No rows"}, "No rows."),
+        ({"ExecutionArn": "arn", "Name": "n", "Status": "FAILED"}, "Execution n failed."),
+        ({"ExecutionArn": "arn", "Name": "n", "Status": "ABORTED"}, "Execution n was stopped."),
+        (
+            {"ExecutionArn": "arn", "Name": "n", "Status": "FAILED", "Error": "TrainingBroke"},
+            "Execution n failed with TrainingBroke, and no cause is given.",
+        ),
+        ({"Error": None, "Cause": "No rows"}, "No rows."),
+        ({"Error": "E", "Cause": None}, "It failed with E, and no cause is given."),
+        ({"errorMessage": "", "errorType": "ValueError"}, "A function failed with ValueError."),
+        ({"errorMessage": ""}, "A function failed with TrainingBroke."),
+        (
+            {"PipelineExecutionStatus": "Failed", "PipelineExecutionArn": "arn:p", "x": float("nan")},
+            "Pipeline execution arn:p failed, and no reason is given.",
+        ),
+        (
+            {
+                "PipelineExecutionStatus": "Failed",
+                "PipelineExecutionArn": "arn:p",
+                "PipelineExecutionDisplayName": "fraud-1",
+            },
+            "Pipeline execution fraud-1 failed, and no reason is given.",
+        ),
+    ],
+)
+def test_data_says_what_it_is_about(cause: dict[str, Any], sentence: str) -> None:
+    assert failure_sentence("TrainingBroke", json.dumps(cause)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "sentence"),
+    [
+        (None, '{"errorMessage": ""}', "A function failed with an error."),
+        ("X", "true", "It failed with X, and no cause is given."),
+        ("X", "false", "It failed with X, and no cause is given."),
+        ("X", "No rows in {", "It failed with X: No rows in {."),
+        ("X", '"No rows', 'It failed with X: "No rows.'),
+    ],
+)
+def test_of_what_says_nothing_that_is_said(error: str | None, cause: str, sentence: str) -> None:
+    assert failure_sentence(error, cause) == sentence
 
 
 @settings(max_examples=200)
