@@ -1,0 +1,76 @@
+"""The page of a report: of the same records the same bytes, whoever makes it, until its version rises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from orchestration.domain.canonical_json import canonical
+from orchestration.domain.page import html
+from orchestration.domain.prices import packaged_prices
+from orchestration.domain.records import sha256
+from orchestration.domain.run_report import REPORT_VERSION
+from orchestration.steps.reports import pages
+from tests.unit.fakes import World
+from tests.unit.test_going_back import gone_back
+from tests.unit.test_going_back import promoted as promoted_each
+from tests.unit.test_run_report import WAYS, half_approved, records
+
+VERSION = 2
+
+
+def way_back(world: World) -> None:
+    promoted_each(world, "run-1", "run-2")
+    gone_back(world, "back-1")
+
+
+def without_a_verdict(world: World) -> None:
+    WAYS["PROMOTED"](world)
+    del world.bucket.objects[world.bucket.uri("evidence/fraud/run-1/evaluation.json")]
+
+
+REPORTS: dict[str, Callable[[World], None]] = {
+    **WAYS,
+    "way back": way_back,
+    "half approved": half_approved,
+    "without a verdict": without_a_verdict,
+}
+SNAPSHOTS = {
+    "PROMOTED": ("4ec2bab6397f3fb8", "86261650ba5696e5"),
+    "ROLLED_BACK": ("611f78ca30982450", "cf75eb89f8bcfc8e"),
+    "CANDIDATE_REJECTED": ("1261435922d974d5", "ca394733a80e7452"),
+    "APPROVAL_REJECTED": ("f9845697fd4acd2f", "ec37a5a94a68e988"),
+    "FAILED": ("d26185101d59c72e", "6b36a746af2be4d0"),
+    "SUPERSEDED": ("063cfb198cf082bc", "8e94cd19257bc918"),
+    "STOPPED": ("7f003f1241a139c8", "41a96fcb873d9952"),
+    "way back": ("4a3604df6e980346", "df9f584fa9c3f153"),
+    "half approved": ("7e217a60dc2d1859", "d5bb6eab1312fd43"),
+    "without a verdict": ("7b04fc14f7f838fb", "27db572219b58e1e"),
+}
+"""How the digests of record and page begin."""
+
+
+def test_prices_that_change_are_of_a_new_version() -> None:
+    assert (REPORT_VERSION, sha256(canonical(packaged_prices().as_record()))[:16]) == (VERSION, "33137e6936396851")
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_page_that_changes_is_of_a_new_version(kind: str, world: World) -> None:
+    """An audit makes reports of its own version again: change ``REPORT_VERSION`` with what this holds, the prices among it."""
+    REPORTS[kind](world)
+    made = pages(records(world, run_id="back-1" if kind == "way back" else "run-1"))
+    assert (REPORT_VERSION, *(sha256(made[part])[:16] for part in ("json", "html"))) == (VERSION, *SNAPSHOTS[kind])
+
+
+@pytest.mark.parametrize("text", ["\U0001fae8", "\u0378", "\U000323b0"])
+def test_a_character_that_only_some_versions_of_python_know_is_the_same_on_every_page(text: str) -> None:
+    """An audit makes a report again, maybe with another Python than the function that wrote it."""
+    assert html(f"<{text}>") == f"&lt;{text}&gt;"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u2067", "\u061c", "\u2064", "\U0001343f", "\u202e", "\u200b", "\ud800", "\u2028", "\x00"]
+)
+def test_what_hides_or_turns_text_around_is_seen_on_a_page_whenever_it_came_into_unicode(text: str) -> None:
+    assert html(text) == text.encode("unicode_escape").decode()
