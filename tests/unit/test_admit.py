@@ -23,6 +23,8 @@ from orchestration.domain.records import sha256
 from orchestration.domain.stored_model import StoredModel
 from orchestration.domain.switches import KillSwitch
 from tests.unit.fakes import NOON, ProcessDiedError, World, drift, event, execution_arn, request
+from tests.unit.stories import operate
+from tests.unit.test_going_back import back, decide, promoted
 
 POLICY = {"schema_version": 1, "model": "fraud"}
 RUNNING = StoredModel("churn", active_run_id="run-0")
@@ -149,6 +151,7 @@ def test_the_same_signal_from_another_execution_changes_nothing(world: World) ->
     answer = admit(request(drift(), "run-2"), world.ports)
     assert (answer["decision"], answer["output"]["retraining_required"]) == ("SKIP", "NO")
     assert "by execution run-1; the same signal again changes nothing" in answer["output"]["reason"]
+    assert answer["output"]["signal_id"] == world.chain("churn")[0]["signal_id"]
     assert world.table.model("churn") == before
     assert len(world.chain("churn")) == 1
     assert len(world.channels.messages) == told
@@ -471,6 +474,42 @@ def test_the_order_in_which_duplicates_come_changes_nothing(order: str, world: W
     assert pending["count"] == 1
     assert len(world.chain("churn")) == 2
     assert [run["run_id"] for run in world.table.active_runs()] == ["run-0"]
+
+
+# Whether a monitor spoke.
+
+
+LISTENING = {"schema_version": 1, "model": "churn", "monitoring": {"expect_every_hours": 26}}
+
+
+def test_a_decision_file_that_is_read_again_says_nothing_of_its_monitor(world: World) -> None:
+    world.put("policies/churn.json", LISTENING)
+    decision_file(world, "NO")
+    for number in range(2):
+        admit(request(SCHEDULED, f"run-{number}"), world.ports)
+        world.clock.forward(hours=13)
+    watch = world.table.watch("churn")
+    assert watch is not None
+    assert watch.since == NOON.isoformat()
+
+
+def test_a_request_of_a_person_leaves_unwritten_since_when_a_monitor_is_silent(world: World) -> None:
+    world.put("policies/churn.json", LISTENING)
+    admit(request(drift(observed=0.1)), world.ports)
+    written = world.database.written["MODEL#churn", "WATCH"]
+    world.clock.forward(hours=1)
+    assert admit(request(event("manual_request/request"), "run-2"), world.ports)["decision"] == "RETRAIN"
+    assert world.database.written["MODEL#churn", "WATCH"] == written
+
+
+# A way back.
+
+
+def test_a_way_back_that_is_held_has_no_verdict(world: World) -> None:
+    promoted(world, "before-1", "before-2")
+    operate(world, "pause", scope="model:fraud", reason="incident 42")
+    assert decide(world, "run-1", back(world)["signal_id"])["decision"] == "HOLD"
+    assert world.table.candidate_verdict("run-1") is None
 
 
 # The bucket does not answer, or a switch is thrown meanwhile.

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from orchestration.actions.evaluate import evaluate_candidate
+from orchestration.domain.chain import Head, RecordKind
+from orchestration.domain.champions import Made
 from orchestration.domain.contracts import Next, Status, WaitKind
 from orchestration.domain.errors import InvalidRequestError
 from orchestration.domain.intention import Intention, training_subject
@@ -136,6 +138,40 @@ def test_a_training_that_is_over_frees_its_slot_and_its_candidate_is_judged_once
     assert judged(world) == (Next.PROMOTE, None)
     (record,) = world.keys("evidence/fraud/run-1/evaluation")
     assert world.read(record)["versions"] == verdict(world).versions
+
+
+@pytest.mark.parametrize("looked", ["GetObject", "chain_head"])
+def test_a_run_that_is_closed_while_it_is_judged_gets_no_verdict(
+    looked: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its run is looked at once more, or between that look and the write."""
+    pinned(world)
+    trained(world)
+
+    def close() -> None:
+        do(world, "close", failure={"error": "Boom", "cause": "The end."})
+
+    def closed_before(chain: str) -> Head:
+        monkeypatch.undo()
+        close()
+        return world.table.chain_head(chain)
+
+    if looked == "GetObject":
+        world.outside.meanwhile(looked, close)
+    else:
+        monkeypatch.setattr(world.table, looked, closed_before)
+    assert do(world, "evaluate")["next"] == "promote"
+    assert world.table.candidate_verdict("run-1") is None
+    assert [link.kind for link in world.table.latest("fraud")] == [RecordKind.OUTCOME]
+
+
+def test_what_a_candidate_needs_made_is_noted_with_its_verdict(world: World) -> None:
+    pinned(world)
+    trained(world)
+    assert judged(world) == (Next.PROMOTE, None)
+    plan = verdict(world).plan
+    assert isinstance(plan, EndpointPlan)
+    assert world.table.made("fraud") == [Made("run-1", "fraud", plan.wanted_config)]
 
 
 # What it says.

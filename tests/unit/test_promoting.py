@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from orchestration.steps.answering import look_due, settled
 from orchestration.steps.facts import facts_of
 from tests.unit import stories
 from tests.unit.fake_services import Endpoint, client_error
-from tests.unit.fakes import NOON, TRAINING, World
+from tests.unit.fakes import NOON, TRAINING, World, execution_arn
 from tests.unit.stories import ENDPOINT, OLD, do, next_of
 from tests.unit.test_close import ASKED, RUN
 from tests.unit.test_evaluating import PACKAGE, pinned
@@ -435,6 +436,17 @@ def test_a_deployment_that_began_is_told_of(world: World) -> None:
     assert "PROMOTION_STARTED" in world.statuses("run-1")
 
 
+def test_which_way_an_endpoint_moves_is_told(new_world: Callable[..., World]) -> None:
+    there, back = new_world(), new_world()
+    ready(there)
+    ready(back, replace(PLAN, create_model=None, create_endpoint_config=None))
+    made(back)
+    for world, says in ((there, "is moving to config"), (back, "is moving back to config")):
+        assert promote(world) is True
+        (row,) = [row for row in world.table.statuses("run-1") if row["status"] == Status.PROMOTION_STARTED]
+        assert says in row["details"]["sentence"]
+
+
 # Going back.
 
 BAKED = Result(Next.ROLL_BACK, "An alarm rang.", Status.ROLLED_BACK)
@@ -546,6 +558,13 @@ def test_a_rollback_that_was_taken_is_looked_at_and_not_asked_for_again(world: W
     promoted(world, Endpoint(OLD, changed=NOON))
     parked(world, WaitKind.ROLLBACK, accepted=True, outcome="ROLLED_BACK")
     assert roll_back(world) is True
+    assert (next_of(world, "again"), updates(world)) == ("finish", [])
+
+
+def test_an_execution_that_a_run_does_not_belong_to_brings_no_champion_back(world: World) -> None:
+    promoted(world)
+    world.database.items["RUN#run-1", "RUN"]["execution_arn"] = {"S": execution_arn("run-2")}
+    assert roll_back(world) is False
     assert (next_of(world, "again"), updates(world)) == ("finish", [])
 
 
@@ -777,5 +796,15 @@ def test_a_run_without_its_slot_keeps_none_for_a_training(world: World) -> None:
     slotted(world)
     others = (Holder("run-7", "risk", 9, AT),)
     assert world.table.save_slots(SlotLedger(others, 9, world.table.slots().version), [], [])
+    assert train(world) is False
+    assert outcome(world, WaitKind.TRAINING) is Status.STOPPED
+
+
+def test_a_training_that_lost_its_slot_and_is_in_no_line_for_another_is_given_up(world: World) -> None:
+    slotted(world, **JOB)
+    world.sagemaker.refuse("CreateTrainingJob", LATER)
+    with pytest.raises(NotAcceptedYetError):
+        train(world)
+    assert world.table.save_slots(SlotLedger((), 9, world.table.slots().version), [], [])
     assert train(world) is False
     assert outcome(world, WaitKind.TRAINING) is Status.STOPPED

@@ -144,7 +144,11 @@ def test_a_policy_that_is_written_begins_the_watch_before_any_signal_came(world:
 
 
 @pytest.mark.parametrize(
-    "key", ["policies/", "policies/x/y.json", "policies/fraud.txt", "other/fraud.json", "policies/_a.json"]
+    "key",
+    [
+        *("policies/", "policies/x/y.json", "policies/fraud.txt", "other/fraud.json", "policies/_a.json"),
+        *("policies/fraud", "fraud.json", "fraud"),
+    ],
 )
 def test_what_is_no_policy_file_is_not_read(key: str, world: World) -> None:
     world.put("policies/fraud.json", {"schema_version": 1, "model": "fraud"})
@@ -180,6 +184,7 @@ def test_a_policy_that_expects_nothing_begins_nothing_and_one_that_expects_it_no
 def test_a_rival_that_writes_at_the_same_moment_is_read_again(world: World) -> None:
     written(world)
     world.put("policies/fraud.json", {"schema_version": 1, "model": "fraud", "monitoring": {"expect_every_hours": 3}})
+    world.clock.forward(hours=1)
     world.outside.meanwhile("TransactWriteItems", lambda: listen(world.ports, "fraud", 5.0))
     told(world, "policies/fraud.json")
     watch = world.table.watch("fraud")
