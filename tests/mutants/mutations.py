@@ -236,6 +236,8 @@ class Module:
         """Every change of one expression, then those inside it."""
         if index == 1 and isinstance(parent, ast.Call) and ast.unparse(parent.func) == "text":
             return  # How much of a foreign text is kept.
+        if isinstance(parent, ast.AnnAssign) and ast.unparse(parent.target).endswith(("_SHOWN", "_KEPT")):
+            return  # As well.
 
         def instead(new: ast.expr) -> None:
             ast.copy_location(new, node)

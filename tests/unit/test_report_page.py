@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import pytest
 
 from orchestration.domain.canonical_json import canonical
+from orchestration.domain.gates import GateShown
 from orchestration.domain.page import html
 from orchestration.domain.prices import packaged_prices
 from orchestration.domain.records import sha256
-from orchestration.domain.run_report import REPORT_VERSION
+from orchestration.domain.report_page import report_page
+from orchestration.domain.run_report import (
+    REPORT_VERSION,
+    EndpointShown,
+    GuardShown,
+    RunReport,
+    VoteShown,
+    run_report,
+)
 from orchestration.steps.reports import pages
 from tests.unit.fakes import World
+from tests.unit.page_check import page_findings
 from tests.unit.test_going_back import gone_back
 from tests.unit.test_going_back import promoted as promoted_each
 from tests.unit.test_run_report import WAYS, half_approved, records
@@ -61,6 +72,64 @@ def test_a_page_that_changes_is_of_a_new_version(kind: str, world: World) -> Non
     REPORTS[kind](world)
     made = pages(records(world, run_id="back-1" if kind == "way back" else "run-1"))
     assert (REPORT_VERSION, *(sha256(made[part])[:16] for part in ("json", "html"))) == (VERSION, *SNAPSHOTS[kind])
+
+
+GATE = GateShown("auc at least 0.7", 0.9, 0.8, ">=", 0.7, 0.88, 0.92, 0.7, passed=True, sentence="It is.")
+UNKNOWN_GATE = GateShown("mae", None, None, "<", None, None, None, None, passed=False, sentence="It was not measured.")
+NOTHING = {each.name: None for each in fields(EndpointShown)}
+
+
+def full(report: RunReport) -> RunReport:
+    """What runs of the fakes never have."""
+    first, *others = report.phases
+    return replace(
+        report,
+        outcome="TRAINED",
+        error="Boom",
+        started_at=None,
+        gates=(GATE, UNKNOWN_GATE, replace(GATE, lower=None), replace(GATE, upper=None), replace(GATE, champion=None)),
+        gates_left_out=3,
+        guards=(GuardShown("budget", passed=False, sentence="It is used up."), *report.guards),
+        guards_left_out=1,
+        votes=(VoteShown("bake", "EXPIRED", None, deputy=False, how=None, at=None, comment=""), *report.votes),
+        votes_left_out=2,
+        endpoint=replace(report.endpoint, name=None, registry="fraud/7", baseline="s3://b/next.json"),
+        phases=tuple(replace(first, seconds=seconds) for seconds in (59.95, 60.0, 61.0, None)) + tuple(others),
+        drift=replace(report.drift, violations=(("amount", "type", "is text"),), violations_left_out=4),
+        digests_left_out=5,
+        unknown=("When it began.",),
+    )
+
+
+def bare(report: RunReport) -> RunReport:
+    """What is left where no record says anything."""
+    drift = replace(report.drift, metric=None, observed=0.2, threshold=0.4, lower_is_worse=True)
+    nothing = EndpointShown(**{**NOTHING, "registry": "fraud/7", "baseline": "s3://b/next.json"})
+    return replace(
+        report,
+        outcome="FAILED",
+        goes_back=True,
+        ended_at=None,
+        end=None,
+        gates=(),
+        judged=None,
+        guards=(),
+        votes=(),
+        endpoint=nothing,
+        phases=(),
+        drift=drift,
+        links=(),
+    )
+
+
+@pytest.mark.parametrize(("made", "digest"), [(full, "e58c3a3678eddf6b"), (bare, "6c50193b2779cf74")])
+def test_what_else_a_page_may_show_is_of_its_version_too(
+    made: Callable[[RunReport], RunReport], digest: str, world: World
+) -> None:
+    WAYS["PROMOTED"](world)
+    page = report_page(made(run_report(records(world), packaged_prices())))
+    assert page_findings(page) == []
+    assert (REPORT_VERSION, sha256(page)[:16]) == (VERSION, digest)
 
 
 @pytest.mark.parametrize("text", ["\U0001fae8", "\u0378", "\U000323b0"])

@@ -27,7 +27,7 @@ COUNTED: Final = (
 )
 """What is counted, and how."""
 
-SHOWN: Final = 120
+INSTANCES_SHOWN: Final = 120
 """Characters of a list of instances."""
 
 SERVING: Final = frozenset({Status.BAKE_APPROVAL_REQUESTED, Status.BAKE_APPROVED, Status.PROMOTION_BAKED})
@@ -82,7 +82,7 @@ class Tariff:
         self, what: str, use: Use | None, instances: Instances, seconds: float | None, unknown: str | None = None
     ) -> Cost:
         """What something cost: ``seconds`` is how long each instance is billed; ``unknown`` why that is not known."""
-        shown = cut(", ".join(f"{count} x {kind}" for kind, count in instances), SHOWN) or None
+        shown = cut(", ".join(f"{count} x {kind}" for kind, count in instances), INSTANCES_SHOWN) or None
         seconds = None if seconds is None or seconds > MOST_SECONDS else seconds
         hours = None if seconds is None or not instances else sum(count for _, count in instances) * seconds / 3600
         usd, why = self._usd(use, instances, hours, seconds)
@@ -102,7 +102,10 @@ class Tariff:
         found = [(self.prices.of(use, kind), kind, count) for kind, count in instances]
         unpriced = [kind for price, kind, _ in found if price is None]
         if unpriced:
-            return None, f"The prices of {self.prices.region} have none of {cut(', '.join(unpriced), SHOWN)} for {use}."
+            return (
+                None,
+                f"The prices of {self.prices.region} have none of {cut(', '.join(unpriced), INSTANCES_SHOWN)} for {use}.",
+            )
         return number(round(sum((price or 0.0) * count for price, _, count in found) * seconds / 3600, 6)), None
 
 

@@ -87,6 +87,9 @@ CELL_SHOWN: Final = 420
 
 GOOD: Final = frozenset({Status.PROMOTED, Status.TRAINED})
 
+PARAGRAPH_SHOWN: Final = 1600
+"""Characters of a text that is a paragraph of its own, encoded."""
+
 ROW_SHOWN: Final = 280
 """Characters of something that ran, encoded."""
 
@@ -112,7 +115,7 @@ def report_page(report: RunReport) -> str:
         part("unknown", "Not known", _list(report.unknown)) if report.unknown else "",
     ]
     notice = (
-        f'<section class="notice {tone}" aria-label="Outcome"><p><strong>{cell(report.outcome)}</strong> {cell(report.reason, 1600)}</p>'
+        f'<section class="notice {tone}" aria-label="Outcome"><p><strong>{cell(report.outcome)}</strong> {cell(report.reason, PARAGRAPH_SHOWN)}</p>'
         f"<p>{cell(what)}; run {cell(report.run_id)}.</p></section>\n"
     )
     return document(title, f"Report of a run · {report.model}", notice + "".join(parts))
@@ -455,8 +458,8 @@ def _time(report: RunReport) -> str:
             "What ran for it", ("What", "From status", "Instances", "Instance hours", "List price, USD"), ran
         )
     unknown = [f"{cost.what}: {cost.why}" for phase in report.phases for cost in phase.costs if cost.why is not None]
-    missing = f'<p class="hint">Not known: {cell(" ".join(unknown), 1600)}</p>\n' if unknown else ""
-    return f"{found}<p>{cell(priced(report.price), 1600)}</p>\n{missing}"
+    missing = f'<p class="hint">Not known: {cell(" ".join(unknown), PARAGRAPH_SHOWN)}</p>\n' if unknown else ""
+    return f"{found}<p>{cell(priced(report.price), PARAGRAPH_SHOWN)}</p>\n{missing}"
 
 
 def _digests(report: RunReport) -> str:
@@ -490,4 +493,5 @@ def _moment(value: str | None) -> str | None:
 
 
 def _clock(value: str | None) -> str:
-    return (moment(value) or "time not known").replace(" UTC", "")[5:] if moment(value) else "time not known"
+    told = moment(value)
+    return told.replace(" UTC", "")[5:] if told else "time not known"
