@@ -16,9 +16,9 @@ from orchestration.domain.contracts import OUTCOMES, DueKind
 from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.policy import Evaluation
 from orchestration.domain.prices import packaged_prices
-from orchestration.domain.records import report_key, reported_run
+from orchestration.domain.records import report_key, reported_run, sha256
 from orchestration.domain.report_page import report_page
-from orchestration.domain.run_report import END_OF, LANES, RunRecords, record_keys, run_report
+from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, record_keys, run_report
 from orchestration.steps.reports import pages, read_records
 from tests.unit import stories
 from tests.unit.fake_services import client_error
@@ -26,9 +26,12 @@ from tests.unit.fakes import ProcessDiedError, World
 from tests.unit.history import promoted, rejected_and_frozen, signal, sweeps
 from tests.unit.page_check import contrast_findings, page_findings
 from tests.unit.stories import do
+from tests.unit.test_going_back import gone_back
+from tests.unit.test_going_back import promoted as promoted_each
 
 PAGE = "evidence/fraud/run-1/report.html"
 LIMIT = 150_000
+VERSION = 2
 ANA = "arn:aws:iam::111122223333:user/ana"
 HOSTILE = "<script>alert(1)</script>\u202e\x00\x1b[31m\"'&]]>--><svg onload=x>" + "W" * 65_000
 
@@ -428,3 +431,53 @@ def test_a_colour_that_cannot_be_read_is_found(world: World) -> None:
     assert contrast_findings(text.replace("--soft:#575c66", "--soft:#cccccc"))
     assert page_findings(text.replace('scope="col"', "", 1)) != []
     assert page_findings(text.replace("</main>", "<script>1</script></main>")) != []
+
+
+# Versions.
+
+
+def way_back(world: World) -> None:
+    promoted_each(world, "run-1", "run-2")
+    gone_back(world, "back-1")
+
+
+def without_a_verdict(world: World) -> None:
+    WAYS["PROMOTED"](world)
+    del world.bucket.objects[world.bucket.uri("evidence/fraud/run-1/evaluation.json")]
+
+
+REPORTS: dict[str, Callable[[World], None]] = {
+    **WAYS,
+    "way back": way_back,
+    "half approved": half_approved,
+    "without a verdict": without_a_verdict,
+}
+DIGESTS = {
+    "PROMOTED": "4ec2bab6397f3fb8",
+    "ROLLED_BACK": "611f78ca30982450",
+    "CANDIDATE_REJECTED": "1261435922d974d5",
+    "APPROVAL_REJECTED": "f9845697fd4acd2f",
+    "FAILED": "d26185101d59c72e",
+    "SUPERSEDED": "063cfb198cf082bc",
+    "STOPPED": "7f003f1241a139c8",
+    "way back": "4a3604df6e980346",
+    "half approved": "7e217a60dc2d1859",
+    "without a verdict": "7b04fc14f7f838fb",
+}
+"""How the digests of reports begin."""
+
+
+def ended(world: World, kind: str) -> dict[str, bytes]:
+    """Record and page of a run that ended so."""
+    REPORTS[kind](world)
+    return pages(records(world, run_id="back-1" if kind == "way back" else "run-1"))
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_that_changes_is_of_a_new_version(kind: str, world: World) -> None:
+    """An audit makes reports of its own version again: change ``REPORT_VERSION`` with what this holds, the prices among it."""
+    assert (REPORT_VERSION, sha256(ended(world, kind)["json"])[:16]) == (VERSION, DIGESTS[kind])
+
+
+def test_prices_that_change_are_of_a_new_version() -> None:
+    assert (REPORT_VERSION, sha256(canonical(packaged_prices().as_record()))[:16]) == (VERSION, "33137e6936396851")
