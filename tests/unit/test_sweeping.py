@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from orchestration.actions import sweep as sweeping
-from orchestration.actions.sweep import WORKERS, sweep
+from orchestration.actions.sweep import LISTINGS, WORKERS, _lost_alarms, _lost_monitor_runs, sweep
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import AGAIN, DueItem, due
+from orchestration.domain.listing import SAME, SETTLED, Heard, Listing, Stretch
+from orchestration.domain.monitor_run import ListedRun
 from orchestration.ports import Ports
 from orchestration.steps.due_work import DONE, Worked
+from orchestration.steps.keeping import REMOVED
+from orchestration.steps.silence import TOLD
 from tests.unit.fakes import NOON, World
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -115,3 +119,77 @@ def test_a_sweep_that_had_nothing_to_do_still_says_what_waits(world: World, capl
     (line,) = [vars(record) for record in caplog.records if record.getMessage() == "WaitsObserved"]
     gauges = ("approvals_waiting", "approval_wait_percent", "oldest_queued_seconds")
     assert [line[name] for name in gauges] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("repair", [REMOVED, TOLD, "dead_run_settled"])
+def test_what_only_became_due_is_not_said_to_have_been_lost(
+    repair: str, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "orchestration")
+    monkeypatch.setitem(WORKERS, DueKind.LOOK, lambda *_: Worked(repair=repair))
+    looks(world, timedelta())
+    assert sweep({}, world.ports)["repairs"] == {repair: 1}
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "SweepRepaired"]
+    assert line["lost"] is (repair == "dead_run_settled")
+
+
+# What a sweep lists.
+
+
+def test_what_has_not_settled_is_listed_again_from_where_the_last_sweep_began(world: World) -> None:
+    """A sweep that looks ahead goes on in stretches; the next one begins where it began, neither before nor after."""
+    since = (NOON - SETTLED / 2).isoformat()
+    world.table.note_listed("alarms", {"until": since, "seconds": 60}, [])
+    sweep({"ahead_seconds": 600}, world.ports)
+    assert world.table.listed()["alarms"] == {"until": since}
+
+
+@pytest.mark.parametrize(
+    ("shown", "noted"),
+    [
+        (Listing((), until=NOON - timedelta(minutes=15)), {"until": (NOON - timedelta(minutes=15)).isoformat()}),
+        (Listing((), complete=False), {"until": (NOON - timedelta(minutes=20)).isoformat(), "seconds": 1.0}),
+        (Listing(()), {"until": (NOON - timedelta(minutes=20)).isoformat()}),
+    ],
+)
+def test_how_far_a_list_came_is_noted_where_it_did_not_show_all(
+    shown: Listing[DueItem], noted: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.table.note_listed("alarms", {"until": (NOON - timedelta(minutes=20)).isoformat()}, [])
+    monkeypatch.setattr(sweeping, "STRETCHES_AT_ONCE", 1 if shown.until else 10)
+    monkeypatch.setitem(LISTINGS, "alarms", lambda *_: shown)
+    sweep({}, world.ports)
+    assert world.table.listed()["alarms"] == noted
+
+
+STRETCH = Stretch(NOON - timedelta(hours=1), NOON)
+
+
+@pytest.mark.parametrize(
+    ("shown_until", "changed", "lost"),
+    [
+        (None, NOON, True),
+        (None, NOON + SAME, True),
+        (None, NOON + SAME + SECOND, False),
+        (NOON - timedelta(minutes=30), NOON, False),
+    ],
+)
+def test_an_alarm_that_changed_after_what_was_shown_is_another_stretchs(
+    shown_until: datetime | None, changed: datetime, lost: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Listing((("drift-churn", NOON - timedelta(minutes=40)),), until=shown_until)
+    monkeypatch.setattr(world.alarms, "turned_red", lambda *_: shown)
+    detail = {"alarmName": "drift-churn", "state": {"value": "ALARM", "timestamp": changed.isoformat()}}
+    world.alarms.alarms = [{"resources": ["arn:aws:cloudwatch:us-east-1:111122223333:alarm:drift"], "detail": detail}]
+    assert len(_lost_alarms(world.ports, STRETCH).found) == lost
+
+
+def test_a_monitor_run_that_was_heard_of_is_not_lost_and_one_that_was_not_is_asked_about_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:111122223333:processing-job"
+    runs = tuple((ListedRun(f"{arn}/monitor-{number}", "schedule", "endpoint"), NOON) for number in (1, 2))
+    monkeypatch.setattr(world.ports.sagemaker, "monitor_runs", lambda _: Listing(runs))
+    world.table._write(world.table.heard_write(Heard.job("monitor-1"), at=NOON))
+    (item,) = _lost_monitor_runs(world.ports, STRETCH).found
+    assert (item.model, item.data["heard"]) == ("monitor-2", {"name": "job:monitor-2", "at": ""})
