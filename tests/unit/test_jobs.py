@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,17 @@ import pytest
 from ops.record_schemas import schema_finding
 from orchestration.domain.approval_view import sections_of
 from orchestration.domain.contracts import WaitKind
-from orchestration.domain.jobs import JOBS_KEPT, Job, Use, jobs_of_output, jobs_of_steps, kept, processed, trained
+from orchestration.domain.jobs import (
+    JOBS_KEPT,
+    Job,
+    Use,
+    instances_of,
+    jobs_of_output,
+    jobs_of_steps,
+    kept,
+    processed,
+    trained,
+)
 from orchestration.steps.approval_reading import asked_of
 from tests.unit import stories
 from tests.unit.fake_services import client_error
@@ -79,6 +90,7 @@ def test_a_training_job_ran_on_what_its_description_names_for_as_long_as_it_bill
 def test_a_job_that_never_came_to_its_instances_is_billed_nothing() -> None:
     waited = {"TrainingJobName": "train-1", "TrainingJobStatus": "Failed", "ResourceConfig": RESOURCES}
     assert trained(waited) == Job(Use.TRAINING, "train-1", (("ml.m5.large", 2),), 0.0)
+    assert trained({**waited, "BillableTimeInSeconds": 5}).seconds == 5
     assert processed({**{key: PROCESSED[key] for key in ("ProcessingJobName", "ProcessingResources")}}).seconds == 0
 
 
@@ -104,6 +116,9 @@ STEPS: list[dict[str, Any]] = [
     {"StepName": "Score", "Metadata": {"TransformJob": {"Arn": f"{ACCOUNT}:transform-job/score-1"}}},
     {"StepName": "Good", "Metadata": {"Condition": {"Outcome": "True"}}},
     {"StepName": "Register", "Metadata": {"RegisterModel": {"Arn": f"{ACCOUNT}:model-package/fraud/1"}}},
+    {"StepName": "Model", "Metadata": {"Model": {"Arn": f"{ACCOUNT}:model/fraud"}}},
+    {"StepName": "Config", "Metadata": {"EndpointConfig": {"Arn": f"{ACCOUNT}:endpoint-config/fraud"}}},
+    {"StepName": "Bad", "Metadata": {"Fail": {"ErrorMessage": "Not good."}}},
     {"StepName": "Waits"},
 ]
 
@@ -117,23 +132,65 @@ def test_the_jobs_of_a_pipeline_are_those_its_steps_ran() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["TrainingJob", "ProcessingJob"])
+def test_a_step_whose_job_has_no_name_is_not_looked_up(kind: str) -> None:
+    arn = f"{ACCOUNT}:{'training' if kind == 'TrainingJob' else 'processing'}-job/"
+    (job,) = jobs_of_steps([{"Metadata": {kind: {"Arn": arn}}}])
+    assert job == Job(None, "", unknown=f"What a step of kind {kind} runs on is not looked up.")
+
+
+def test_a_job_is_named_while_nobody_asked_what_it_ran_on() -> None:
+    name = Job(Use.TRAINING, "t")
+    assert name.named
+    for known in (replace(name, use=None), replace(name, seconds=5.0), replace(name, unknown="Not looked up.")):
+        assert not known.named
+
+
+def test_a_job_without_a_name_has_none() -> None:
+    assert trained({**TRAINED, "TrainingJobName": None}).name == ""
+    assert Job.of({}).name == ""
+
+
+@pytest.mark.parametrize(("count", "taken"), [(0, True), (100_000, True), (100_001, False), (-1, False), (None, False)])
+def test_a_number_of_instances_that_no_job_has_is_none(count: Any, taken: bool) -> None:
+    groups = [{"type": "ml.m5.large", "count": count}, {"type": "ml.g5.xlarge", "count": 1}]
+    found = instances_of(groups, "type", "count")
+    assert found == ((("ml.m5.large", count), ("ml.g5.xlarge", 1)) if taken else ())
+    assert instances_of([{"count": 1}], "type", "count") == ()
+
+
 def test_of_many_jobs_the_first_are_kept_and_the_others_counted() -> None:
     jobs = [Job(Use.TRAINING, f"t-{number}") for number in range(JOBS_KEPT + 3)]
     assert kept(jobs[:JOBS_KEPT]) == tuple(jobs[:JOBS_KEPT])
     assert [job.name for job in kept(jobs)][-2:] == [f"t-{JOBS_KEPT - 1}", "3 more"]
+    assert kept(jobs[: JOBS_KEPT + 1])[-1] == Job(None, "1 more", unknown="Only the first jobs of a training are kept.")
 
 
-@pytest.mark.parametrize("junk", [None, 7, "x", [], {}, {"use": "x"}, {"instances": [[]]}, {"seconds": "a"}])
+@pytest.mark.parametrize(
+    "junk", [None, 7, "x", [], {}, {"use": "x"}, {"use": []}, {"instances": [[]]}, {"seconds": "a"}, {"seconds": 5}]
+)
 def test_a_record_that_says_nothing_of_a_job_is_not_known(junk: Any) -> None:
     job = Job.of(junk)
     assert job.unknown is not None
     assert Job.of(job.as_record()) == job
 
 
-@pytest.mark.parametrize("seconds", [-3600, 1e308, "-1"])
+@pytest.mark.parametrize("seconds", [-3600, 1e308, "-1", 366 * 86_400 + 1])
 def test_a_time_that_no_job_takes_is_not_known(seconds: Any) -> None:
     found = Job.of({**Job(Use.TRAINING, "t", (("ml.m5.large", 1),), 60.0).as_record(), "seconds": seconds})
     assert (found.seconds, found.unknown) == (None, "Its record does not say on what it ran, or for how long.")
+
+
+def test_a_year_is_the_longest_time_that_is_taken() -> None:
+    longest = Job(Use.TRAINING, "t", (("ml.m5.large", 1),), 366 * 86_400.0)
+    assert Job.of(longest.as_record()) == longest
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"), [("noon", NOON, None), (NOON, "noon", None), (NOON, NOON - timedelta(1), 0.0)]
+)
+def test_how_long_a_job_ran_takes_two_times(start: Any, end: Any, seconds: float | None) -> None:
+    assert processed({**PROCESSED, "ProcessingStartTime": start, "ProcessingEndTime": end}).seconds == seconds
 
 
 def test_a_job_is_read_again_as_it_was_kept() -> None:

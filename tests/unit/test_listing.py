@@ -119,6 +119,16 @@ def test_what_the_release_before_remembered_is_listed_from_a_little_before() -> 
     assert (runs, alarms) == (Stretch(NOON - SETTLED, horizon), Stretch(horizon - FIRST, horizon))
 
 
+@pytest.mark.parametrize(("began", "again"), [(None, 0), (-5, 0), (20, 20), (40, 30)])
+def test_the_next_sweep_goes_on_where_this_one_began_or_what_happened_had_settled(
+    began: int | None, again: int
+) -> None:
+    listed = {"until": (NOON + timedelta(minutes=30)).isoformat(), "seconds": 60.0}
+    begun = None if began is None else NOON + timedelta(minutes=began)
+    assert remembered(listed, begun, NOON) == {"until": (NOON + timedelta(minutes=again)).isoformat()}
+    assert remembered(listed, begun, NOON + timedelta(minutes=31)) == listed
+
+
 JOB = {"detail-type": PROCESSING_JOB_STATE_CHANGE, "detail": {"ProcessingJobName": "monitor-1"}}
 ALARM = {
     "detail-type": ALARM_STATE_CHANGE,
@@ -158,6 +168,8 @@ def test_heard_of_is_what_nothing_could_change_any_more(
         {},
         {"detail-type": PROCESSING_JOB_STATE_CHANGE},
         {**ALARM, "detail": {"alarmName": "drift/a", "state": {}}},
+        {**ALARM, "detail-type": "CloudWatch Alarm Configuration Change"},
+        {**JOB, "detail-type": "SageMaker Training Job State Change"},
     ],
 )
 def test_an_event_that_names_nothing_is_heard_of_nothing(event: Any) -> None:

@@ -302,6 +302,11 @@ def test_bounds_that_are_missing_are_told_by_the_metrics_name() -> None:
         (1e308, 1e308, -1e308, False),
         (5e-324, 5e-324, 0.0, True),
         (1e300, 3e300, 2e300, True),
+        (1.0009, 1.23456789012, 0.23456789012, True),
+        (1.0011, 1.23456789012, 0.23456789012, False),
+        (-4.99, 0.0, 4.9912, True),
+        (0.0, 0.5001, 0.5, True),
+        (0.0, 0.5003, 0.5, False),
     ],
 )
 def test_a_difference_is_that_of_its_two_numbers_as_they_are_printed(

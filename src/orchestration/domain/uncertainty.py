@@ -68,7 +68,7 @@ def interval(entry: Any, confidence: float) -> Interval | str:
             return f"has {lower:g} as both bounds: samples that agree do not say that others would"
         return Interval(value, lower, upper, "its own bounds")
     deviation = number(given.get("standard_deviation"))
-    if value is None or deviation is None or deviation <= 0 or _nothing(deviation, value):
+    if value is None or deviation is None or _nothing(deviation, value):
         return "has neither lower, upper and confidence nor a standard_deviation above 0"
     width = _student_of_four(confidence) * DEVIATION_TO_ERROR * deviation
     return Interval(value, value - width, value + width, "standard deviation")
