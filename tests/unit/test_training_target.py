@@ -212,6 +212,7 @@ def test_a_name_of_an_image_is_as_long_as_createmodel_takes_it() -> None:
         ),
         ({"environment": {"LEGAL": "y", "not legal": "x"}}, "names environment 'dict'"),
         ({"environment": ["A=1"]}, "names environment 'list'"),
+        ({"environment": {"A": "1", "B": [1]}}, "names environment 'dict'"),
         ({"image": "i" * 256}, "which is not the name of an image, of 255 characters at most"),
         ({"image": 7}, "names image '7'"),
         ({"model_package_arn": "arn:aws:s3:::fraud"}, "which is not the ARN of a model package"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestration.domain.switches import KillSwitch
     from orchestration.domain.wait import Wait
 
-PART_LIMIT: Final = 600
+PART_SHOWN: Final = 600
 """Characters of a part of an answer, by itself: a long reason cuts off nothing of how to go on. The channel is to be read."""
 
 NOT_A_BUTTON: Final = (
@@ -32,7 +32,7 @@ NOT_VALID: Final = "This button is not valid. Nothing was decided. Use the newes
 
 def answer_line(*parts: str) -> str:
     """An answer as the channel sees it: one line, of text alone."""
-    return " ".join(fitted(part, PART_LIMIT, chat_line) for part in parts if part)
+    return " ".join(fitted(part, PART_SHOWN, chat_line) for part in parts if part)
 
 
 def explained(wait: Wait, speaker: Speaker, now: datetime, paused: KillSwitch | None, refused: str) -> str:
