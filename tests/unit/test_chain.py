@@ -88,6 +88,7 @@ def test_what_json_cannot_say_is_written_as_text() -> None:
     assert canonical([float("nan"), float("inf"), -float("inf")]) == '["nan","inf","-inf"]'
     assert canonical([SAFE_INTEGER, SAFE_INTEGER + 2, -(10**400)])[:40] == f'[{SAFE_INTEGER},"{SAFE_INTEGER + 2}","-1'
     assert canonical({"a\ud800": Status.PROMOTED}) == '{"a?":"PROMOTED"}'
+    assert canonical({None: 1, 2: 3}) == '{"2":3,"None":1}'
     deep: Any = 1
     for _ in range(NESTING_LIMIT * 40):
         deep = [deep]

@@ -22,7 +22,7 @@ from ops.terminal import Styled, Terminal
 from orchestration import approval_handler, handler
 from orchestration.approval_handler import answer
 from orchestration.domain.approval_view import sections_of
-from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, plain_line
+from orchestration.domain.channel_text import NO_DOMAINS, chat_line, cut, fitted, pasted, plain_line, printed_everywhere
 from orchestration.domain.commands import REASON_LIMIT, Place
 from orchestration.domain.contracts import Decision, DueKind, Status
 from orchestration.domain.messages import Speaker, run_status, signal_decided
@@ -238,6 +238,18 @@ def test_what_we_write_ourselves_stays_as_it_is() -> None:
         assert plain_line(ours) == ours
     assert chat_line("make resume SCOPE=model:fraud lifts it.") == "make resume SCOPE=model:fraud lifts it."
     assert unescape(chat_line("run_id 5 < 6 & 7 > 2")) == "run_id 5 < 6 & 7 > 2"
+
+
+def test_an_underscore_that_a_chat_would_take_for_a_mark_is_written_otherwise_for_the_shell() -> None:
+    command = "retraining approve _a__b_ '' 'c d_' e_f"
+    written = r"retraining approve $'\137'a$'\137\137'b$'\137' '' 'c d'$'\137' e_f"
+    assert pasted(command) == written
+    assert pasted("retraining approve a_b") == "retraining approve a_b"
+
+
+@pytest.mark.parametrize(("character", "printed"), [("\ue000", False), ("\u2029", False), (" ", True), ("a", True)])
+def test_what_every_version_of_python_prints_is_printed(character: str, printed: bool) -> None:
+    assert printed_everywhere(character) is printed
 
 
 @pytest.mark.parametrize("name", sorted(NO_DOMAINS))

@@ -24,6 +24,11 @@ def test_an_option_without_a_value_is_a_flag_or_nothing() -> None:
     assert line == "retraining retrain --model fraud --force --stack retraining --region eu-west-1"
 
 
+def test_the_words_of_an_option_are_joined_by_dashes() -> None:
+    line = HERE.command("replay", dead_letters=True)
+    assert line == "retraining replay --dead-letters --stack retraining --region eu-west-1"
+
+
 def test_a_profile_is_named_where_one_was_given() -> None:
     assert Place("a", "b", "prod").command("status") == "retraining status --stack a --region b --profile prod"
 

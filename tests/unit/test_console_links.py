@@ -39,8 +39,14 @@ def test_a_partition_whose_console_nobody_knows_has_no_links() -> None:
     assert console.s3_object("b", "k") is None
 
 
-def test_what_is_no_arn_has_no_links() -> None:
-    assert Console.of("nothing").execution("x") is None
+@pytest.mark.parametrize("arn", ["", "nothing", "arn:aws", "arn:aws:states"])
+def test_what_is_no_arn_has_no_region(arn: str) -> None:
+    assert Console.of(arn).region == ""
+    assert Console.of("").execution("x") is None
+
+
+def test_a_name_that_utf_8_does_not_write_hinders_no_page() -> None:
+    assert str(Console("aws", "eu-west-1").endpoint("a\ud800")).endswith("/endpoints/a%3F")
 
 
 def test_a_name_cannot_leave_its_place_in_an_address() -> None:

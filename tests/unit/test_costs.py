@@ -13,7 +13,7 @@ import pytest
 from ops.project import ROOT
 from orchestration.domain.contracts import Status
 from orchestration.domain.costs import Cost, Tariff, endpoint_costs, fleet_shown, training_costs
-from orchestration.domain.jobs import JOBS_KEPT, Job, Use
+from orchestration.domain.jobs import JOBS_KEPT, MOST_SECONDS, Instances, Job, Use
 from orchestration.domain.prices import Prices, packaged_prices, read_prices
 from orchestration.domain.run_report import RunRecords, RunReport, priced, run_report
 from orchestration.steps.reports import read_records
@@ -65,6 +65,26 @@ def test_a_price_that_no_table_has_is_not_known_and_says_why() -> None:
     assert (cost.usd, cost.why) == (None, "The prices of us-east-1 have none of ml.p9.large for training.")
     (cost,) = train(Job(Use.PROCESSING, "p", on[:1], 60))
     assert cost.why == "The prices of us-east-1 have none of ml.m5.large for processing."
+
+
+def test_a_price_of_transitions_is_told_to_a_millionth_of_a_dollar() -> None:
+    assert Tariff(replace(TABLE, transition=0.0000271), "us-east-1").transitions(3) == 0.000081
+
+
+@pytest.mark.parametrize(
+    ("instances", "seconds", "hours"),
+    [
+        ((("ml.m5.large", 1),), MOST_SECONDS, MOST_SECONDS / 3600),
+        ((("ml.m5.large", 1),), MOST_SECONDS + 1, None),
+        ((), 60.0, None),
+    ],
+)
+def test_what_ran_on_nothing_or_for_longer_than_anything_does_has_no_hours(
+    instances: Instances, seconds: float, hours: float | None
+) -> None:
+    cost = HERE.cost("job", Use.TRAINING, instances, seconds)
+    assert cost.hours == hours
+    assert (cost.usd is None) == (hours is None)
 
 
 def test_what_instances_were_for_is_to_be_on_record() -> None:

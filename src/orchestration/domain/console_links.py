@@ -25,7 +25,7 @@ class Console:
     @classmethod
     def of(cls, arn: str) -> Console:
         """The console that shows what an ARN names."""
-        _, partition, _, region, *_ = [*arn.split(":"), "", "", "", ""]
+        _, partition, _, region, *_ = [*arn.split(":"), "", "", ""]
         return cls(partition, region)
 
     def execution(self, arn: str) -> str | None:
