@@ -138,11 +138,20 @@ def lost(**data: Any) -> DueItem:
     return due(DueKind.RAISE, "alarm:1", "churn", NOON, **{**kept, **data})
 
 
-@pytest.mark.parametrize(("endpoint", "starts"), [(None, True), ("churn", True), ("of-another-team", False)])
-def test_a_lost_signal_is_raised_unless_its_endpoint_is_of_no_model(
-    endpoint: str | None, starts: bool, world: World
+@pytest.mark.parametrize(
+    ("named", "starts"),
+    [
+        ({}, True),
+        ({"endpoint": "churn"}, True),
+        ({"endpoint": "of-another-team"}, False),
+        ({"schedule": "of-another-team"}, False),
+        ({"endpoint": "churn", "schedule": "of-another-team"}, True),
+    ],
+)
+def test_a_lost_signal_is_raised_unless_its_endpoint_or_else_its_schedule_is_of_no_model(
+    named: dict[str, str], starts: bool, world: World
 ) -> None:
-    item = lost(endpoint=endpoint)
+    item = lost(**named)
     worked = raise_signal(world.ports, item)
     assert raised(world) == (["sweep-1-1"] if starts else [])
     assert worked == (Worked(later(item, NOON + AGAIN, tries=1).again, "made") if starts else DONE)

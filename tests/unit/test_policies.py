@@ -33,6 +33,14 @@ def test_the_newest_good_file_is_in_force_and_kept(world: World) -> None:
     assert world.channels.messages == []
 
 
+def test_a_good_file_is_kept_once(world: World) -> None:
+    world.put(KEY, FRAUD)
+    loaded(world)
+    world.outside.live()
+    loaded(world)
+    assert "PutItem" not in world.outside.calls
+
+
 def test_a_bad_file_leaves_the_last_good_one_in_force_and_is_told_of_once(world: World) -> None:
     world.put(KEY, FRAUD)
     loaded(world)

@@ -245,12 +245,65 @@ def test_a_model_that_was_taken_out_is_listened_for_no_more(world: World) -> Non
     assert (world.due(DueKind.SILENCE), raised(world)) == ([], [])
 
 
-def test_two_watches_at_once_leave_one_item_that_is_worked_off(world: World) -> None:
+def test_an_item_of_another_watch_or_of_none_is_worked_off(world: World) -> None:
     written(world, 8)
     old = world.due(DueKind.SILENCE)[0]
     world.clock.forward(minutes=1)
     written(world, 9)
     assert see_silence(world.ports, old) == DONE
+    assert see_silence(world.ports, replace(old, subject="churn")) == DONE
+
+
+@pytest.mark.parametrize("hours", [None, 8])
+def test_what_is_expected_as_before_is_not_written_again(hours: float | None, world: World) -> None:
+    written(world, hours)
+    world.outside.live()
+    assert listen(world.ports, "fraud", hours or 0.0)
+    assert "TransactWriteItems" not in world.outside.calls
+
+
+@pytest.mark.parametrize(
+    ("heard", "unheard"),
+    [([None], {}), ([8, None], {}), ([8], {"monitoring": {"expect_every_hours": 20}}), ([8], None)],
+    ids=["never expected", "expected no more", "expected less often", "taken out"],
+)
+def test_there_is_no_silence_of_a_monitor_of_which_nothing_or_something_else_is_expected(
+    heard: list[float | None], unheard: dict[str, Any] | None, world: World
+) -> None:
+    for hours in heard:
+        written(world, hours)
+    if unheard is None:
+        world.remove("policies/fraud.json")
+    else:
+        world.put("policies/fraud.json", {"schema_version": 1, "model": "fraud", **unheard})
+    world.clock.forward(hours=30)
+    assert silence_of(world.ports, "fraud") is None
+
+
+def test_a_silence_that_was_raised_well_is_waited_out_until_it_is_longer_by_one_time(world: World) -> None:
+    written(world, 8)
+    swept(world, hours=8)
+    decided(world)
+    (item,) = world.due(DueKind.SILENCE)
+    world.clock.forward(hours=1)
+    again = see_silence(world.ports, replace(item, attempts=2)).again
+    assert again == replace(item, due_at=(NOON + 16 * HOUR).isoformat())
+
+
+def test_a_monitor_that_falls_silent_again_after_it_spoke_is_told_of_again(world: World) -> None:
+    written(world, 8)
+    swept(world, hours=8)
+    decided(world)
+    do(world, "admit", "run-1", event=drift("fraud", observed=0.1))
+    assert swept(world, hours=8) == {"silence_told": 1}
+    assert len(raised(world)) == 2
+
+
+def test_models_whose_names_begin_alike_are_told_of_each_by_itself(world: World) -> None:
+    for end in ("a", "b"):
+        written(world, 8, "m" * 40 + end)
+    swept(world, hours=8)
+    assert [event["detail"]["model"][-1] for _, event in raised(world)] == ["a", "b"]
 
 
 def test_a_watch_that_a_rival_writes_while_its_item_is_worked_off_is_tried_again(world: World) -> None:
