@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import pytest
 
 from ops.record_schemas import schema_finding
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import OUTCOMES, DueKind
+from orchestration.domain.contracts import OUTCOMES, DueKind, WaitKind
+from orchestration.domain.errors import OrchestrationError, TransientServiceError
 from orchestration.domain.evaluation import Standing, evaluate
 from orchestration.domain.policy import Evaluation
 from orchestration.domain.prices import packaged_prices
 from orchestration.domain.records import report_key, reported_run, sha256
 from orchestration.domain.report_page import report_page
 from orchestration.domain.run_report import END_OF, LANES, REPORT_VERSION, RunRecords, record_keys, run_report
-from orchestration.steps.reports import pages, read_records
+from orchestration.domain.stored_run import StoredRun
+from orchestration.domain.votes import Answer, Via, Vote
+from orchestration.steps.reports import pages, read_records, write_report
 from tests.unit import stories
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import ProcessDiedError, World
@@ -42,6 +46,12 @@ def records(world: World, model: str = "fraud", run_id: str = "run-1") -> RunRec
 
 def page(world: World, key: str = PAGE) -> str:
     return world.bucket.objects[world.bucket.uri(key)].decode()
+
+
+def run_of(world: World) -> StoredRun:
+    run = world.table.run("run-1")
+    assert run is not None
+    return run
 
 
 def rolled_back(world: World) -> None:
@@ -165,6 +175,61 @@ def test_a_report_waits_for_a_record_that_is_not_in_the_bucket_and_the_end_is_to
     assert len(world.told("CANDIDATE_REJECTED")) == 1
     assert world.keys(PAGE)
     assert world.due(DueKind.TELL) == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "lacking"),
+    [
+        (["manifests/fraud/run-1.json"], "manifest, decision"),
+        (["evidence/fraud/run-1/evaluation.json"], "evaluation"),
+        (["decisions/"], "decision"),
+    ],
+)
+def test_a_report_that_waits_names_the_records_that_it_waits_for(lost: list[str], lacking: str, world: World) -> None:
+    rejected_by_gate(world)
+    for key in [key for prefix in lost for key in world.keys(prefix)]:
+        world.remove(key)
+    with pytest.raises(OrchestrationError, match=f"waits for its records {lacking}, which"):
+        write_report(world.ports, run_of(world))
+
+
+def test_a_report_waits_for_no_record_of_a_decision_that_nobody_made(world: World) -> None:
+    rejected_by_gate(world)
+    world.remove("manifests/fraud/run-1.json")
+    del world.database.items["RUN#run-1", "DECISION"]
+    assert write_report(world.ports, run_of(world)) == world.bucket.uri(PAGE)
+
+
+def test_an_approval_that_came_and_is_not_in_the_bucket_is_written_before_the_report(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> bool:
+        raise client_error("SlowDown")
+
+    stories.asked(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.bucket, "write_once", fails)
+        with pytest.raises(TransientServiceError):
+            stories.approve(world, decision="REJECTED")
+    do(world, "close")
+    assert [vote["who"] for vote in world.read("evidence/fraud/run-1/report.json")["votes"]] == [ANA]
+
+
+@pytest.mark.parametrize(
+    ("needed", "votes", "waits"),
+    [(2, [Answer.APPROVED], True), (1, [Answer.APPROVED], False), (2, [Answer.REJECTED], False), (2, [], False)],
+)
+def test_only_the_first_approval_of_two_has_a_record_that_a_report_waits_for(
+    needed: int, votes: list[Answer], waits: bool, world: World
+) -> None:
+    stories.asked(world)
+    wait = world.table.wait("run-1", WaitKind.APPROVAL, "promotion")
+    assert wait is not None
+    counted = [Vote(answer, ANA, Via.TERMINAL, "", wait.parked_at).as_record() for answer in votes]
+    data = {**wait.data, "approvals_needed": needed, "votes": counted}
+    assert world.table.change_wait(wait, replace(wait, data=data))
+    stories.tell_dead(world, "ABORTED")
+    assert bool(world.keys(PAGE)) is not waits
 
 
 def test_every_end_of_the_workflow_is_drawn() -> None:
@@ -304,6 +369,12 @@ def test_a_report_waits_for_an_approval_that_is_counted_and_not_in_the_bucket(
         half_approved(world)
         assert (vote in world.bucket.objects, world.keys(PAGE)) == (False, [])
         assert len(world.told("STOPPED")) == 1
+        world.clock.forward(minutes=10)
+        with pytest.raises(RuntimeError, match="tell report:run-1: "):
+            sweeps(world)
+        # The question was taken back in the meantime.
+        assert world.keys("evidence/fraud/run-1/approval-training.json")
+        assert (vote in world.bucket.objects, world.keys(PAGE)) == (False, [])
     world.clock.forward(minutes=10)
     for _ in range(3):
         sweeps(world)
@@ -412,6 +483,27 @@ def test_records_that_were_replicated_into_another_bucket_make_the_same_report(w
 
     assert pages(read_records(read, "replica", "fraud", "run-1")) == pages(records(world))
     assert "replica" not in page(world)
+
+
+@pytest.mark.parametrize(
+    ("written", "bucket"),
+    [("s3://first/manifests/fraud/run-1.json", "first"), ("manifests/fraud/run-1.json", "replica"), (None, "replica")],
+)
+def test_a_report_links_to_the_bucket_that_its_manifest_names_or_else_to_where_it_lies(
+    written: str | None, bucket: str
+) -> None:
+    manifest = {"training": {"input": {} if written is None else {"manifest_uri": written}}}
+
+    def read(key: str) -> bytes | None:
+        return json.dumps(manifest).encode() if key.startswith("manifests/") else None
+
+    assert read_records(read, "replica", "fraud", "run-1").bucket == bucket
+
+
+def test_a_report_is_made_by_other_prices_where_they_are_given(world: World) -> None:
+    rejected_by_gate(world)
+    others = replace(packaged_prices(), date="1999-12-31")
+    assert b"1999-12-31" in pages(records(world), others)["json"]
 
 
 def test_only_the_two_of_a_run_are_reports() -> None:
