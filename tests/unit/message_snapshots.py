@@ -97,6 +97,8 @@ def cases() -> Iterator[tuple[str, str, Message]]:
     yield "signal_decided", "HOLD PAUSED of a rollback", messages.signal_decided(SPEAKER, back, facts)
     asked = _record(Decision.RETRAIN, "GUARDS_PASSED", said, approval={"needed": True})
     yield "signal_decided", "RETRAIN after people are asked", messages.signal_decided(SPEAKER, asked, facts)
+    less = _record(Decision.RETRAIN, "GUARDS_PASSED", said, severity=None)
+    yield "signal_decided", "RETRAIN of a severity that is not known", messages.signal_decided(SPEAKER, less, facts)
     for status in Status:
         asks = status in messages.ASKS
         yield (
@@ -116,6 +118,9 @@ def cases() -> Iterator[tuple[str, str, Message]]:
         )
     for status, what in (
         (Status.PROMOTION_APPROVAL_REQUESTED, "told after its answer"),
+        (Status.PROMOTION_STARTED, "going back"),
+        (Status.PROMOTION_BAKED, "going back"),
+        (Status.PROMOTED, "going back"),
         (Status.FAILED, "going back"),
         (Status.STOPPED, "endpoint left"),
     ):

@@ -241,6 +241,11 @@ def test_the_table_of_the_package_is_one_and_is_read_as_it_was_written() -> None
     assert read_prices(json.loads(json.dumps(table.as_record()))) == table
 
 
+def test_ten_thousand_dollars_are_the_most_that_is_taken_for_a_price() -> None:
+    dear = replace(TABLE, transition=10_000.0, hourly={"training": {"ml.m5.large": 10_000.0}})
+    assert read_prices(json.loads(json.dumps(dear.as_record()))) == dear
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -256,6 +261,8 @@ def test_the_table_of_the_package_is_one_and_is_read_as_it_was_written() -> None
         ({"hourly": [1]}, "has no prices at hourly"),
         ({"hourly": {"training": 0.115}}, "has no prices at hourly.training"),
         ({"transition": 1e300}, "has no price at transition"),
+        ({"transition": 10_000.5}, "has no price at transition"),
+        ({"hourly": {"training": {"ml.m5.large": 10_000.5}}}, "has no price at hourly.training.ml.m5.large"),
         ({"hourly": {"training": {"ml.m5.large": 1e308}}}, "has no price at hourly.training.ml.m5.large"),
     ],
 )

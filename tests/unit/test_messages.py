@@ -124,8 +124,34 @@ def test_a_stack_without_the_address_of_a_runbook_names_the_section_in_words() -
     assert (
         bare.runbook("NO_CAPACITY") == 'Runbook of this release (in the project: docs, runbook), section "No capacity".'
     )
+    plain = Speaker(SPEAKER.place, SPEAKER.state_machine_arn, "http://runbooks.example/r")
+    assert plain.runbook("NO_CAPACITY") == Page(
+        'Runbook, section "No capacity"', "http://runbooks.example/r#no-capacity"
+    )
     linked = SPEAKER.runbook("NO_CAPACITY")
     assert linked == Page('Runbook, section "No capacity"', "https://example.com/runbook#no-capacity")
+
+
+@pytest.mark.parametrize("sentence", ["", "It was stopped.", "It was stopped: somebody did."])
+def test_a_run_that_was_stopped_is_not_said_to_be_so_twice(sentence: str) -> None:
+    told = run_status(SPEAKER, status=Status.STOPPED, run_id="r", model="fraud", sentence=sentence, facts={})
+    assert told.title == HAPPENED[Status.STOPPED]
+
+
+@pytest.mark.parametrize("status", [Status.STOPPED, Status.TRAINING_QUEUED])
+def test_a_run_that_a_pause_holds_or_ended_is_told_with_what_lifts_it(status: Status) -> None:
+    told = run_status(
+        SPEAKER, status=status, run_id="r", model="fraud", sentence="So.", facts={}, scopes=["model:fraud"]
+    )
+    assert sum(": retraining resume --scope model:fraud " in str(step) for step in told.next_steps) == 1
+
+
+def test_a_bake_asks_about_the_candidate_that_serves() -> None:
+    assert [messages.what_is_asked(subject) for subject in ("training", "promotion", "bake")] == [
+        "training",
+        "promotion",
+        "serving candidate",
+    ]
 
 
 def test_words_of_others_never_reach_a_subject() -> None:

@@ -394,6 +394,7 @@ def test_what_is_left_out_is_listed_by_a_library_and_known_as_nothing() -> None:
 
 
 def test_a_name_may_say_its_task() -> None:
+    assert metric("F1 avg") == metric("f1") is not None
     for name in ("BinaryAUROC", "multilabel_auroc", "AUCMulticlass", "val_binary_auroc"):
         assert metric(name) == metric("auc")
     assert metric("RetrievalMRR") == metric("mrr")

@@ -15,7 +15,7 @@ from orchestration.domain.commands import Place
 from orchestration.domain.contracts import Decision, Status
 from orchestration.domain.errors import TransientServiceError
 from orchestration.domain.messages import Speaker, model_frozen, run_status, signal_decided
-from orchestration.domain.notification import Message, Page
+from orchestration.domain.notification import DESCRIPTION_LIMIT, Message, Page
 from orchestration.stores.channels_sns import Channels
 
 quick = settings(max_examples=80)
@@ -122,6 +122,12 @@ def test_a_subject_is_cut_to_99_characters_and_says_so() -> None:
     assert Message("churn", "FAILED", "x" * 92, "So.").subject == f"[churn] {'x' * 88}..."
 
 
+def test_a_name_of_a_model_gives_way_to_what_is_said_of_it() -> None:
+    title = "x" * 60
+    assert Message("m" * 36, "FAILED", title, "So.").subject == f"[{'m' * 36}] {title}"
+    assert Message("m" * 37, "FAILED", title, "So.").subject == f"[{'m' * 33}...] {title}"
+
+
 @pytest.mark.parametrize(
     ("status", "mark"),
     [
@@ -191,6 +197,18 @@ def test_a_chat_tells_as_many_facts_as_there_is_room_for_and_counts_the_others()
     room = (*facts[:3], ("f", "x" * 897))
     assert "left out" not in Message("churn", "HOLD", "t", "So.", facts=room).chat()
     assert "(1 more fact left out)" in Message("churn", "HOLD", "t", "So.", facts=(*room[:3], ("f", "x" * 898))).chat()
+
+
+def test_a_chat_has_every_link_however_many_facts_there_are() -> None:
+    links = tuple(Page(f"Page {number}", f"https://example.com/{'x' * 850}{number}") for number in range(3))
+    facts = tuple(("f", "x" * 993) for _ in range(5))
+    said = json.loads(Message("churn", "HOLD", "x" * 5000, "So.", facts=facts, links=links).chat())
+    description = said["content"]["description"]
+    assert [f"https://example.com/{'x' * 850}{number}" in description for number in range(3)] == [True] * 3
+    assert "(4 more facts left out)" in description
+    assert len(description) <= DESCRIPTION_LIMIT
+    full = Message("churn", "HOLD", "t", "s" * 4000, facts=facts, links=links).chat()
+    assert len(json.loads(full)["content"]["description"]) <= DESCRIPTION_LIMIT
 
 
 def test_an_address_that_is_too_long_for_a_channel_is_said_to_be_and_never_cut() -> None:
