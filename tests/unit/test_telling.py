@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -13,11 +14,14 @@ import pytest
 from orchestration.actions.admit import seen_signal
 from orchestration.actions.sweep import WORKERS
 from orchestration.domain.chain import Record, RecordKind, chained
-from orchestration.domain.contracts import DueKind, Status, WaitKind
+from orchestration.domain.contracts import DueKind, SignalKind, Status, WaitKind
 from orchestration.domain.due import APPROVALS, due
 from orchestration.domain.errors import OrchestrationError
+from orchestration.domain.intention import Intention, endpoint_subject
 from orchestration.domain.notification import Message
+from orchestration.domain.policy import TargetKind
 from orchestration.domain.stored_run import StatusRow
+from orchestration.domain.training_target import nested_execution_arn, training_name
 from orchestration.domain.verdict import Finish
 from orchestration.domain.votes import LadderAction
 from orchestration.domain.wait import Result, Wait
@@ -36,9 +40,9 @@ from orchestration.steps.telling import (
 from orchestration.stores.models import Commit
 from tests.unit import stories
 from tests.unit.fake_services import client_error
-from tests.unit.fakes import MACHINE, NOON, World, drift, execution_arn
-from tests.unit.stories import do
-from tests.unit.test_close import ASKED, RUN, begin
+from tests.unit.fakes import MACHINE, NOON, TRAINING, World, drift, execution_arn
+from tests.unit.stories import ENDPOINT, do
+from tests.unit.test_close import ASKED, RUN, SIGNAL, begin
 
 MANIFEST_URI = "s3://automation/manifests/fraud/run-1.json"
 
@@ -247,12 +251,110 @@ def test_a_record_that_was_written_over_before_it_was_told_reaches_neither_bucke
     assert (world.keys("evidence/"), world.channels.events) == ([], [])
 
 
+# What a status is about.
+
+LINKS = {
+    **dict.fromkeys(
+        (Status.TRAINING_STARTED, Status.TRAINING_FINISHED, Status.TRAINING_FAILED, Status.TRAINING_TIMED_OUT),
+        "Training in the console",
+    ),
+    **dict.fromkeys(
+        (
+            Status.PROMOTION_STARTED,
+            Status.BAKE_APPROVAL_REQUESTED,
+            Status.PROMOTED,
+            Status.ROLLED_BACK,
+            Status.ROLLBACK_FAILED,
+            Status.FAILED,
+        ),
+        "Endpoint in the console",
+    ),
+}
+
+
+def planned(world: World, target: TargetKind = TargetKind.TRAINING_JOB, **signal: Any) -> None:
+    """A run whose manifest names a training and an endpoint."""
+    manifest = {
+        "run_id": "run-1",
+        "signal": {**SIGNAL.as_record(), **signal},
+        "training": {"kind": target, "target": TRAINING, "input": {"idempotency_token": "t-1"}},
+        "policy": {"effective": {"promotion": {"endpoint": ENDPOINT}}},
+    }
+    begin(world, replace(RUN, manifest=json.dumps(manifest)))
+
+
+def links(message: Message) -> list[str]:
+    return [link.label for link in message.links]
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.RETRAINING_DECIDED}))
+def test_a_status_links_to_its_training_or_its_endpoint_and_an_end_to_its_report(status: Status, world: World) -> None:
+    planned(world)
+    had(world, status)
+    assert links(told(world, status)) == [
+        "Execution in the console",
+        *([LINKS[status]] if status in LINKS else []),
+        *(["Report in the console"] if status.final else []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "page"),
+    [
+        (TargetKind.STATE_MACHINE, f"executions/details/{nested_execution_arn(TRAINING, training_name('t-1'))}"),
+        (TargetKind.TRAINING_JOB, f"#/jobs/{training_name('t-1')}"),
+        (TargetKind.SAGEMAKER_PIPELINE, None),
+    ],
+)
+def test_a_training_has_a_page_where_its_name_is_enough_to_find_it(
+    target: TargetKind, page: str | None, world: World
+) -> None:
+    planned(world, target)
+    had(world, Status.TRAINING_STARTED)
+    _, *found = told(world, Status.TRAINING_STARTED).links
+    assert [link.url.endswith(page or "") for link in found] == ([] if page is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("status", "of", "left"),
+    [
+        (Status.FAILED, "run-1", True),
+        (Status.FAILED, "run-2", False),
+        (Status.FAILED, None, False),
+        (Status.PROMOTION_STARTED, "run-1", False),
+    ],
+)
+def test_an_end_in_the_middle_of_changing_the_endpoint_has_people_look_at_what_serves(
+    status: Status, of: str | None, left: bool, world: World
+) -> None:
+    planned(world)
+    if of is not None:
+        intention = Intention(endpoint_subject(ENDPOINT), of, "fraud", "arn", NOON.isoformat(), NOON.isoformat(), 1)
+        world.table._write(world.table.intention_write(intention))
+    had(world, status)
+    assert any("look at what the endpoint serves" in str(step) for step in told(world, status).next_steps) is left
+
+
+@pytest.mark.parametrize(
+    ("signal", "again"),
+    [
+        ({}, "retraining retrain --model fraud"),
+        ({"kind": SignalKind.ROLLBACK}, "retraining rollback --model fraud --reason '<why>' --stack"),
+        ({"kind": SignalKind.ROLLBACK, "to": "run-0"}, "retraining rollback --model fraud --reason '<why>' --to run-0"),
+    ],
+)
+def test_who_is_to_ask_again_is_told_what_was_asked_for(signal: dict[str, Any], again: str, world: World) -> None:
+    planned(world, **signal)
+    had(world, Status.ROLLED_BACK)
+    assert any(again in str(step) for step in told(world, Status.ROLLED_BACK).next_steps)
+
+
 # What asks people.
 
 
-def parked(world: World, kind: WaitKind, subject: str = "", result: Result | None = None) -> Wait:
+def parked(world: World, kind: WaitKind, subject: str = "", result: Result | None = None, **asked: Any) -> Wait:
     until = (NOON + timedelta(hours=24)).isoformat()
-    data = {**ASKED, "nonces": []} if kind is WaitKind.APPROVAL else {}
+    data = {**ASKED, "nonces": [], **asked} if kind is WaitKind.APPROVAL else {}
     wait = Wait(kind, subject, "run-1", "fraud", "token", "arn", NOON.isoformat(), until, until, data=data)
     wait = wait if result is None else settled(wait, result)
     assert world.table.park(wait, look_due(world.ports, wait)) is None
@@ -278,6 +380,23 @@ def test_a_question_is_told_with_the_way_to_answer_while_it_is_open(
     message = told(world, status)
     assert any("retraining approve run-1 " in str(step) for step in message.next_steps) is not resolved
     assert (message.asks, message.title.startswith("Approve or reject ")) == (not resolved, not resolved)
+
+
+@pytest.mark.parametrize(
+    ("subject", "facts"),
+    [
+        ("training", {"may answer": "ana"}),
+        ("promotion", {"gate auc": "0.9, has to be at least 0.7: pass", "may answer": "ana"}),
+    ],
+)
+def test_who_is_asked_to_promote_sees_the_gates_and_everybody_who_may_answer(
+    subject: str, facts: dict[str, str], world: World
+) -> None:
+    gate = {"name": "auc", "metric": "auc", "value": 0.9, "comparison": ">=", "bound": 0.7, "passed": True}
+    wait = parked(world, WaitKind.APPROVAL, subject, verdict={"gates": [gate]}, voters=["ana"])
+    tell(world.ports, ladder_told(wait, LadderAction.REMIND, NOON))
+    (message,) = world.told("APPROVAL_REMINDED")
+    assert {name: said for name, said in message.facts if name in {"gate auc", "may answer"}} == facts
 
 
 def rejected() -> Result:
@@ -362,6 +481,8 @@ def test_what_a_vote_has_people_told_writes_no_document_and_no_record_but_an_app
         with pytest.raises(OrchestrationError, match="nothing was written"):
             tell(world.ports, replace(item, partition=APPROVALS))
     assert (world.keys(), world.channels.messages) == ([], [])
+    tell(world.ports, replace(message_told(message, NOON), partition=APPROVALS))
+    assert (world.keys(), world.channels.messages) == ([], [message])
 
 
 @pytest.mark.threat("role-misused")
