@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.domain.contracts import Next
+from orchestration.domain.contracts import Next, WaitKind
 from orchestration.domain.records import sha256
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.times import duration
@@ -27,6 +27,7 @@ from orchestration.domain.votes import (
     Vote,
     VoteCode,
     VoteVerdict,
+    approvals_needed,
     clean_comment,
     count_vote,
     matches_nonce,
@@ -34,7 +35,9 @@ from orchestration.domain.votes import (
     nobody_left,
     nonce_hash,
     refused_unnamed,
+    unweighable,
 )
+from orchestration.domain.wait import Wait
 from orchestration.steps.approvals import ruled
 
 ASKED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -52,6 +55,35 @@ def after(hours: float) -> datetime:
 
 def vote(by: str = ADA, answer: Answer = Answer.APPROVED, comment: str = "", via: Via = Via.IAM) -> Vote:
     return Vote(answer, by, via, comment, after(1).isoformat())
+
+
+@pytest.mark.parametrize(
+    ("said", "needed"), [(1, 1), (2, 2), ("1", 1), (None, 2), (0, 2), (3, 2), (-1, 2), ("two", 2), (True, 2)]
+)
+def test_where_it_is_not_said_as_many_have_to_approve_as_a_policy_can_ask_for(said: Any, needed: int) -> None:
+    assert approvals_needed({"approvals_needed": said}) == needed
+    assert approvals_needed({}) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "lacking"),
+    [
+        ({}, None),
+        ({"votes": None}, "votes"),
+        ({"votes": [{"no": "vote"}]}, "votes"),
+        ({"ladder": None}, "ladder"),
+        ({"ladder": {}}, "ladder"),
+        ({"votes": None, "ladder": 7}, "ladder, votes"),
+    ],
+)
+def test_an_approval_that_lacks_what_counting_needs_cannot_be_counted(
+    data: dict[str, Any], lacking: str | None
+) -> None:
+    times = (ASKED.isoformat(), after(24).isoformat(), after(4).isoformat())
+    whole = {"votes": [], "ladder": {"remind_hours": 4, "escalate_hours": 8, "expire_hours": 24}}
+    wait = Wait(WaitKind.APPROVAL, "training", "run-1", "fraud", "token", "arn", *times, data={**whole, **data})
+    said = unweighable(wait)
+    assert said is None if lacking is None else f"is not whole ({lacking})," in str(said)
 
 
 class TestLadder:

@@ -140,6 +140,11 @@ def signal(**more: Any) -> Signal:
     return Signal("0" * 32, SignalSource.MODEL_MONITOR, SignalKind.DRIFT, "fraud", "s", "t", **more)
 
 
+def test_what_is_rejected_is_proven_unless_it_is_said_of_a_monitor() -> None:
+    assert not Rejection.of(Reason.NO_JOB_NAME, "s", "x").unproven
+    assert Rejection.of(Reason.NO_JOB_NAME, "s", "x", unproven=True).unproven
+
+
 @pytest.mark.parametrize("event", [JOB, ALARM], ids=["a job", "an alarm"])
 @pytest.mark.parametrize(
     ("found", "known"),

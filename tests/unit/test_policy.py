@@ -283,6 +283,11 @@ def test_what_says_nothing_of_broken_data_is_refused(said: Any, finding: str) ->
     assert found.startswith(finding), found
 
 
+def test_two_approvals_are_asked_of_whoever_answers_where_no_voter_is_named() -> None:
+    (found,) = validate_policy({**BARE, "approval": {"deputies": ["cleo"], "approvals_needed": 2}})
+    assert found.startswith("$.approval.deputies: change nothing without $.voters")
+
+
 def test_what_nobody_says_is_cautious() -> None:
     record = policy_record(parse(None))
 

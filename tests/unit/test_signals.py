@@ -437,6 +437,16 @@ def test_an_address_that_cannot_be_taken_is_told_and_not_taken_for_no_report(pla
     assert f"writes to {str(place)[:200]!r}, which is no s3:// address" in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("changed", "unproven"), [({"ProcessingJobArn": "arn:job"}, False), ({"ProcessingJobArn": None}, True)]
+)
+def test_a_run_that_cannot_be_read_is_proven_as_one_that_can(changed: dict[str, Any], unproven: bool) -> None:
+    found = monitored(ProcessingOutputConfig={"Outputs": [{"S3Output": {"S3Uri": UNTAKEN[0]}}]}, **changed)
+    untaken = monitored(ProcessingOutputConfig={"Outputs": [{"S3Output": {"S3Uri": 7}}]}, **changed)
+    assert isinstance(untaken, Rejection)
+    assert (found.unproven, untaken.unproven) == (unproven, unproven)
+
+
 def test_an_address_that_is_no_text_is_told_without_it() -> None:
     found = monitored(ProcessingOutputConfig={"Outputs": [{"S3Output": {"S3Uri": {"Bucket": "b"}}}]})
     assert "writes to '(unnamed)', which is no s3:// address" in found.sentence

@@ -18,6 +18,15 @@ from orchestration.domain.votes import ApprovalDecision, Ruling
 from orchestration.domain.wait import Result, Wait, WaitState, overdue, parse_wait_id, wait_id
 from tests.unit.fakes import NOON
 
+RULED = Ruling(ApprovalDecision.APPROVED, "2026-03-02T12:00:00+00:00", "ana", "Labels are in.")
+
+
+def test_a_result_keeps_what_ran_for_it_and_what_people_said() -> None:
+    jobs = (Job(Use.TRAINING, "train-1", (("ml.m5.large", 2),), 60.0),)
+    result = Result(Next.EVALUATE, "It is trained.", ruling=RULED, jobs=jobs)
+    assert Result.of(json.loads(canonical(result.as_record()))) == result
+
+
 texts = st.none() | st.text(max_size=5)
 rulings = st.builds(
     Ruling,
