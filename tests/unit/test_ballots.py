@@ -84,6 +84,14 @@ def test_every_message_of_an_approval_has_a_link_of_its_own_and_an_approval_is_d
     assert [vote["by"] for vote in wait_of(linked).data["votes"]] == [BEARER]
 
 
+@pytest.mark.parametrize(("via", "what"), [(Via.LINK, "link"), (Via.CHANNEL, "button")])
+def test_whoever_comes_with_a_secret_of_no_message_is_told_that_it_is_not_valid(
+    via: Via, what: str, linked: World
+) -> None:
+    answer = decide(linked.ports, Ballot("run-1", Answer.APPROVED, None, via, nonce="n" * 43))
+    assert answer == BallotAnswer(VoteCode.LINK_INVALID, f"This {what} is not valid.")
+
+
 @pytest.mark.parametrize(
     ("subject", "code"),
     [(None, VoteCode.DECIDED), ("training", VoteCode.DECIDED), ("promotion", VoteCode.LINK_INVALID)],

@@ -15,18 +15,15 @@ from orchestration.domain.intention import Intention, training_subject
 from orchestration.domain.kept_request import KeptRollback
 from orchestration.domain.policy import TargetKind
 from orchestration.domain.promotion import DeploymentPlan, EndpointPlan, PromotionPlan, RegistryPlan
-from orchestration.domain.results import Ended
 from orchestration.domain.slots import Holder, SlotLedger
 from orchestration.domain.switches import KillSwitch
-from orchestration.domain.training_target import TrainingTask, nested_execution_arn
+from orchestration.domain.training_target import nested_execution_arn
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.votes import ApprovalDecision
 from orchestration.domain.wait import Result, Wait
 from orchestration.steps.due_work import Worked, later
 from orchestration.steps.hand import noted
 from orchestration.steps.looking import look, look_after
-from orchestration.steps.trainings import seen_training, training_result
-from orchestration.stores.sagemaker_reading import SageMaker
 from tests.unit.fake_services import Endpoint
 from tests.unit.fakes import NOON, TRAINING, World
 from tests.unit.stories import ALARM, ENDPOINT, OLD
@@ -237,119 +234,6 @@ def test_a_training_is_not_stopped_before_it_is_noted_that_it_is_late(known: boo
 def test_a_run_without_a_target_trained_nothing(world: World) -> None:
     begin(world)
     assert says(looked(world, parked(world, WaitKind.TRAINING))) == (Next.EVALUATE, Status.TRAINING_FAILED)
-
-
-PIPELINE = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/fraud"
-RUNNING_PIPELINE = f"{PIPELINE}/execution/1"
-JOB = TrainingTask(TargetKind.TRAINING_JOB, "training-job", "retraining-1")
-BY_PIPELINE = TrainingTask(TargetKind.SAGEMAKER_PIPELINE, PIPELINE, "retraining-1")
-
-
-def seen(world: World, task: TrainingTask, *, certain: bool) -> Ended | None:
-    return seen_training(world.ports, task, started_at=NOON.isoformat(), certain=certain)
-
-
-@pytest.mark.parametrize("certain", [False, True])
-@pytest.mark.parametrize(
-    ("job", "succeeded"), [({"TrainingJobStatus": "Completed"}, True), ({"TrainingJobStatus": "InProgress"}, None)]
-)
-def test_a_job_that_is_there_is_what_it_says(
-    job: dict[str, str], succeeded: bool | None, certain: bool, world: World
-) -> None:
-    world.sagemaker.trainings["retraining-1"] = {"TrainingJobName": "retraining-1", **job}
-    found = seen(world, JOB, certain=certain)
-    assert (None if found is None else found.succeeded) == succeeded
-
-
-@pytest.mark.parametrize("task", [JOB, BY_PIPELINE])
-def test_what_is_not_there_has_failed_once_its_start_would_show(task: TrainingTask, world: World) -> None:
-    assert seen(world, task, certain=False) is None
-    found = seen(world, task, certain=True)
-    assert found is not None
-    assert not found.succeeded
-
-
-@pytest.mark.parametrize(
-    ("described", "certain", "succeeded"),
-    [
-        (None, False, None),
-        (None, True, False),
-        ("Executing", True, None),
-        ("Succeeded", False, True),
-        ("Failed", False, False),
-    ],
-)
-def test_a_pipeline_that_is_listed_is_what_its_description_says(
-    described: str | None, certain: bool, succeeded: bool | None, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    since: list[datetime] = []
-
-    def named(_: SageMaker, pipeline: str, name: str, after: datetime) -> str:
-        since.append(after)
-        assert (pipeline, name) == (PIPELINE, "retraining-1")
-        return RUNNING_PIPELINE
-
-    monkeypatch.setattr(SageMaker, "pipeline_execution_named", named)
-    if described is not None:
-        world.sagemaker.pipelines[RUNNING_PIPELINE] = {"PipelineExecutionStatus": described}
-    world.sagemaker.steps[RUNNING_PIPELINE] = [
-        {"StepStatus": "Succeeded", "Metadata": {"RegisterModel": {"Arn": PACKAGE}}}
-    ]
-    found = seen(world, BY_PIPELINE, certain=certain)
-    assert (None if found is None else found.succeeded) == succeeded
-    assert found is None or found.output == ({"model_package_arn": PACKAGE} if found.succeeded else None)
-    assert since == [NOON - timedelta(minutes=5)]
-
-
-def test_a_pipeline_that_failed_says_which_step_did_and_what_ran_until_then(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SageMaker, "pipeline_execution_named", lambda *_: RUNNING_PIPELINE)
-    world.sagemaker.pipelines[RUNNING_PIPELINE] = {"PipelineExecutionStatus": "Failed"}
-    trained = {
-        "StepName": "Train",
-        "StepStatus": "Succeeded",
-        "Metadata": {"TrainingJob": {"Arn": "a:training-job/job-1"}},
-    }
-    failed = {"StepName": "Judge", "StepStatus": "Failed", "FailureReason": "ClientError: no labels"}
-    world.sagemaker.steps[RUNNING_PIPELINE] = [trained, failed]
-    found = seen(world, BY_PIPELINE, certain=True)
-    assert found is not None
-    assert not found.succeeded
-    assert "Step Judge failed: ClientError: no labels" in found.reason
-    assert [job.name for job in found.jobs] == ["job-1"]
-
-
-@pytest.mark.parametrize(
-    ("age", "cached", "told"),
-    [
-        (timedelta(minutes=5), None, None),
-        (timedelta(minutes=5, seconds=1), None, "training job job-1, which is older than the run"),
-        (timedelta(), {"SourcePipelineExecutionArn": "last month's"}, "Step Train took an earlier result"),
-    ],
-)
-def test_a_pipeline_that_trained_nothing_new_has_failed(
-    age: timedelta, cached: Any, told: str | None, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SageMaker, "pipeline_execution_named", lambda *_: RUNNING_PIPELINE)
-    world.sagemaker.pipelines[RUNNING_PIPELINE] = {"PipelineExecutionStatus": "Succeeded"}
-    step = {"StepName": "Train", "StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": "job-1"}}}
-    world.sagemaker.steps[RUNNING_PIPELINE] = [{**step, "CacheHitResult": cached}]
-    world.sagemaker.trainings["job-1"] = {"TrainingJobStatus": "Completed", "CreationTime": NOON - age}
-    found = seen(world, BY_PIPELINE, certain=True)
-    assert found is not None
-    assert found.succeeded is (told is None)
-    assert told is None or told in found.reason
-    assert found.error == (None if told is None else "NothingTrained")
-    assert told is None or says(training_result(found, output_uri="s3://out/", overdue=True)) == (
-        Next.EVALUATE,
-        Status.TRAINING_FAILED,
-    )
-
-
-def test_a_training_that_failed_without_a_word_says_so() -> None:
-    result = training_result(Ended(succeeded=False, reason="", error="Boom"), output_uri="s3://out/", overdue=False)
-    assert result.reason == "no reason given"
 
 
 # A promotion.
