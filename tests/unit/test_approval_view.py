@@ -58,6 +58,42 @@ def test_what_is_decided_comes_first_and_the_record_last(subject: str, headings:
     assert [section.heading for section in sections_of(asked(subject), NOW)] == [*headings, *FOR_ALL]
 
 
+@pytest.mark.parametrize(
+    ("subject", "yes", "no"),
+    [
+        (
+            "promotion",
+            "The run goes on: the candidate is promoted.",
+            "The run ends APPROVAL_REJECTED; what serves stays.",
+        ),
+        (
+            "bake",
+            "The candidate stays; the run ends PROMOTED.",
+            "The champion comes back; the run ends ROLLED_BACK when the endpoint has moved.",
+        ),
+    ],
+)
+def test_a_reviewer_sees_what_comes_of_a_yes_and_of_a_no(subject: str, yes: str, no: str) -> None:
+    assert part("What changes", asked(subject)).facts[:2] == (("With a yes", yes), ("With a no", no))
+
+
+def test_a_reviewer_of_a_training_sees_the_artifact_that_serves() -> None:
+    given = asked(manifest={"champion": {"model_data_uri": "s3://team/model.tar.gz"}})
+    (table,) = part("Artifact and image", given).tables
+    assert table.rows == (("Artifact now", "s3://team/model.tar.gz", "not known"),)
+
+
+@pytest.mark.parametrize(("confidence", "unsure"), [(0.95, False), (None, True)])
+def test_a_reviewer_sees_whether_the_policy_asks_how_sure_the_numbers_are(confidence: Any, unsure: bool) -> None:
+    gates = [{"name": "auc bound", "value": 0.9, "comparison": ">", "bound": 0.8, "passed": True, "metric": "auc"}]
+    given = asked(
+        "promotion",
+        data={"verdict": {"gates": gates}},
+        manifest={"policy": {"effective": {"evaluation": {"confidence": confidence}}}},
+    )
+    assert ("Uncertainty" in dict(part("The candidate", given).facts)) is unsure
+
+
 # What drifted.
 
 SIGNAL: dict[str, Any] = {
@@ -255,6 +291,7 @@ def test_a_run_has_cost_its_transitions_so_far_and_what_it_trained_on() -> None:
     assert facts["training job t"] == "2 x ml.m5.large, 2.0000 instance hours: 0.230000 USD"
     assert facts["Price"] == "at least 0.230175 USD"  # it goes on
     assert facts["Prices"].startswith("US East (N. Virginia), ")
+    assert facts["Counted"].startswith("List prices without discounts")
 
 
 def test_while_a_bake_is_asked_about_its_endpoint_costs_until_now() -> None:
@@ -448,6 +485,9 @@ def test_a_page_of_what_is_decided_or_over_takes_no_answer() -> None:
     assert dict(times.facts)["Deadline"] == "2026-03-03 09:30 UTC"
     assert (decided.form, decided.clock, decided.tone) == (None, "", "plain")
     assert (decided.title, decided.notice) == ("Training of fraud", "This was decided: Approved by ana.")
+    broken = view(data={"ladder": None})
+    assert (broken.form, broken.tone, broken.title) == (None, "warn", "Training of fraud")
+    assert "is not whole (ladder)" in broken.notice
     lacking = view(result=Result(Next.TRAIN, "Approved by ana."), data={"ladder": None})
     assert (lacking.title, lacking.notice) == (decided.title, decided.notice)
     over = view(deadline=NOW.isoformat())
@@ -502,6 +542,21 @@ def test_the_page_after_an_answer_says_what_became_of_it(
     shown = told_view(before, wait, code, "Said.")
     assert (shown.title, shown.notice, shown.tone) == (f"{title}: training of fraud", notice, tone)
     assert (shown.clock, shown.form, shown.sections) == ("", None, before.sections)
+
+
+@pytest.mark.parametrize("result", [None, Result(Next.TRAIN, "Said.")])
+def test_the_page_after_an_answer_says_that_a_run_goes_on_only_after_a_yes(result: Result | None) -> None:
+    wait = replace(asked().wait, result=result)
+    assert told_view(view(), wait, VoteCode.DECIDED, "Said.").notice == "Said. The run ends without it."
+
+
+def test_a_page_says_which_policy_and_which_execution_asks_also_in_the_words_of_the_release_before() -> None:
+    before = asked(manifest={"policy_version": "v7", "execution_arn": "arn:run-8"})
+    assert dict(part("The policy", before).facts)["Decided under version"] == "v7"
+    assert dict(part("For the record", before).facts)["Execution"] == "arn:run-8"
+    assert dict(part("For the record", asked()).facts)["Execution"] == "arn:run-9"
+    pinned = asked(manifest={"policy_version": "v7", "policy": {"version": "v8"}})
+    assert dict(part("The policy", pinned).facts)["Decided under version"] == "v8"
 
 
 @pytest.mark.parametrize(

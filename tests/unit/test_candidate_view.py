@@ -97,6 +97,13 @@ def test_gates_stand_in_a_message_with_bound_and_range() -> None:
     assert gate_facts([]) == {}
 
 
+@pytest.mark.parametrize("lacking", ["lower", "upper"])
+def test_a_gate_with_half_a_range_has_none_and_one_of_the_record_is_as_good(lacking: str) -> None:
+    gate = {"name": "loss", "value": 0.2, "comparison": "<", "bound": 0.3, "lower": 0.1, "upper": 0.4, "passed": True}
+    told = gate_facts(gates_of({}, {"verdict": {"gates": [{**gate, lacking: None}]}}))["gate loss"]
+    assert told.startswith("0.2, has to be below ")
+
+
 @pytest.mark.parametrize(("gates", "more"), [(10, None), (11, "1, which stand in the verdict's record")])
 def test_a_message_names_ten_gates_and_counts_the_others(gates: int, more: str | None) -> None:
     data = {"verdict": {"gates": [{"name": f"gate {n}", "comparison": ">=", "passed": n != 10} for n in range(gates)]}}
@@ -176,6 +183,19 @@ def test_a_reviewer_sees_endpoint_configs_models_instances_and_how_it_is_moved_a
     [
         ({"update_endpoint": {"RetainAllVariantProperties": False}}, "Instances", "as many as the table has"),
         ({"update_endpoint": {"EndpointName": "e"}}, "How it moves", "a second fleet beside the first, all at once"),
+        *(
+            (
+                {
+                    "update_endpoint": {
+                        "DeploymentConfig": {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": {"Type": kind}}}
+                    }
+                },
+                "How it moves",
+                f"a second fleet beside the first, {said}",
+            )
+            for kind, said in (("ALL_AT_ONCE", "all at once"), ("LINEAR", "step by step"))
+        ),
+        ({"bake_seconds": None}, "Watched", "not at all: the promotion counts as soon as it serves"),
         (
             {"update_endpoint": {"DeploymentConfig": {"RollingUpdatePolicy": {}}}},
             "How it moves",
@@ -190,6 +210,21 @@ def test_a_reviewer_sees_endpoint_configs_models_instances_and_how_it_is_moved_a
 )
 def test_each_way_of_a_promotion_is_said(changes: dict[str, Any], name: str, said: str) -> None:
     assert dict(promotion_section({**PLAN, **changes}, CHAMPION, ()).facts)[name].endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("plan", "champion", "now", "then"),
+    [
+        ({}, {}, None, None),
+        ({}, {"model_name": "fraud-1"}, "fraud-1", "not known"),
+        ({"create_model": {"ModelName": "fraud-2"}}, {}, "not known", "fraud-2"),
+    ],
+)
+def test_models_are_told_where_either_is_on_record(
+    plan: dict[str, Any], champion: dict[str, Any], now: str | None, then: str | None
+) -> None:
+    facts = dict(promotion_section({"kind": "endpoint", **plan}, champion, ()).facts)
+    assert (facts.get("Model now"), facts.get("Model then")) == (now, then)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +284,7 @@ def test_a_reviewer_sees_by_which_digest_artifact_and_image_would_serve_and_what
     section = artifacts_section(DATA, evaluation, CHAMPION, None)
     assert section.facts == ()
     (table,) = section.tables
+    assert (table.caption, table.columns) == ("By their digests", ("Part", "Where", "Digest"))
     assert table.rows == (
         ("Artifact", "s3://a/copy", "ETag 9a1290, 1,234,567 bytes"),
         ("Artifact, copied from", "s3://team/model.tar.gz", "ETag 8b, 1,234,567 bytes"),
@@ -264,8 +300,9 @@ def test_a_reviewer_sees_by_which_digest_artifact_and_image_would_serve_and_what
 def test_several_containers_are_numbered_and_the_input_of_a_teams_deployment_is_as_good() -> None:
     containers = [{"ModelDataUrl": "s3://a/1"}, {"Image": IMAGE}]
     plan = {"kind": "endpoint", "create_model": {"Containers": containers}}
-    (table,) = artifacts_section(DATA, {"answer": {"plan": plan}}, {}, None).tables
-    assert [row[0] for row in table.rows] == ["Artifact 1", "Image 2"]
+    section = artifacts_section(DATA, {"answer": {"plan": plan}}, {}, None)
+    assert [row[0] for row in section.tables[0].rows] == ["Artifact 1", "Image 2"]
+    assert section.facts == ()
     deployment = {"kind": "pipeline", "input": {"model_data_url": "s3://a/m", "image": IMAGE}}
     (table,) = artifacts_section(DATA, {"answer": {"plan": deployment}}, {}, None).tables
     assert table.rows == (("Artifact", "s3://a/m", "not known"), ("Image", IMAGE, "sha256:" + "c" * 64))
@@ -278,6 +315,9 @@ def test_what_names_no_image_says_so() -> None:
     section = artifacts_section({**DATA, "versions": {"arn:package": "f"}}, {}, {}, None)
     assert section.facts == (("Image", "not known: no record of the loop names it"),)
     assert [row[:2] for row in section.tables[0].rows] == [("Model package", "arn:package")]
+    served = artifacts_section(DATA, {}, {"image": IMAGE}, None)
+    assert served.facts == (("Image", "not known: no record of the loop names it"),)
+    assert artifacts_section({}, {}, {"image": IMAGE}, None).facts == ()
     bare = artifacts_section({}, {}, {}, None)
     assert bare.facts == (("Artifact and image", "not known: no record names them"),)
 
