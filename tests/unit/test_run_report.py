@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 
 from ops.record_schemas import schema_finding
 from orchestration.domain.canonical_json import canonical
-from orchestration.domain.contracts import OUTCOMES, DueKind, WaitKind
+from orchestration.domain.contracts import OUTCOMES, DueKind, Status, WaitKind
 from orchestration.domain.errors import OrchestrationError, TransientServiceError
 from orchestration.domain.evaluation import Standing, evaluate
+from orchestration.domain.jobs import Job, Use
 from orchestration.domain.policy import Evaluation
 from orchestration.domain.prices import packaged_prices
 from orchestration.domain.records import report_key, reported_run, sha256
@@ -573,3 +575,166 @@ def test_a_report_that_changes_is_of_a_new_version(kind: str, world: World) -> N
 
 def test_prices_that_change_are_of_a_new_version() -> None:
     assert (REPORT_VERSION, sha256(canonical(packaged_prices().as_record()))[:16]) == (VERSION, "33137e6936396851")
+
+
+PARTS: dict[str, dict[str, Any]] = {
+    "manifest": {
+        "model": "fraud",
+        "created_at": "2026-03-02T12:00:00+00:00",
+        "execution_arn": "arn:aws:states:us-east-1:111122223333:execution:retraining:run-1",
+        "policy": {"version": "v2", "sha256": "a" * 64},
+        "policy_version": "v1",
+        "checksums": {"signal_sha256": "b" * 64, "training_input_sha256": "c" * 64},
+        "champion": {
+            "endpoint": "fraud-old",
+            "endpoint_config": "fraud-1",
+            "model_data_uri": "s3://team/1",
+            "image": "fraud:1",
+            "make_up_sha256": "d" * 64,
+        },
+        "dataset": {"uri": "s3://data/march"},
+        "training": {"kind": "training_job"},
+        "decision": {"severity": "critical"},
+        "signal": {
+            "signal_id": "signal-1",
+            "kind": "drift",
+            "summary": "It drifts.",
+            "source": "drift_report",
+            "report_uri": "s3://reports/1",
+            "threshold": {"metric": "auc", "observed": 0.7, "threshold": 0.8, "lower_is_worse": True},
+            "dataset": {"uri": "s3://data/april", "window_start": "2026-03-01", "window_end": "2026-03-02"},
+            "violation_count": 2_000_000,
+            "violations": [
+                {"feature": f"f{number}", "check": "type", "description": f"It moved {number}."} for number in range(8)
+            ],
+        },
+    },
+    "decision": {
+        "guards": [
+            {"guard": "budget", "passed": True, "sentence": "It has some left."},
+            {"guard": "cooldown", "passed": False, "sentence": "It is not over."},
+        ],
+    },
+    "evaluation": {
+        "verdict": {
+            "sentence": "1 of 2 gates failed.",
+            "champion_metrics": {"auc": 0.8},
+            "gates": [
+                {"name": "auc bound", "metric": "auc", "value": 0.9, "comparison": ">", "bound": 0.8, "passed": True},
+                {"name": "mae", "metric": "mae", "value": None, "comparison": "<", "bound": 1, "passed": False},
+            ],
+        },
+        "versions": {"s3://a/copy": "9a/12"},
+        "answer": {
+            "plan": {
+                "kind": "endpoint",
+                "endpoint": "fraud-prod",
+                "previous_config": "fraud-0",
+                "wanted_config": "fraud-2",
+                "create_model": {"PrimaryContainer": {"ModelDataUrl": "s3://a/copy", "Image": "fraud:2"}},
+                "create_endpoint_config": {
+                    "ProductionVariants": [{"InstanceType": "ml.m5.large", "InitialInstanceCount": 2}]
+                },
+            }
+        },
+    },
+    "approval-training-vote-1": {
+        "votes": [
+            {"answer": "APPROVED", "by": "ana", "via": "iam", "at": "2026-03-02T12:10:00+00:00", "comment": "Go."}
+        ]
+    },
+    "approval-promotion": {
+        "decision": "REJECTED",
+        "decided_at": "2026-03-02T13:40:00+00:00",
+        "reason": "Ben said no.",
+        "votes": [
+            {"answer": "REJECTED", "by": "ben", "deputy": True, "via": "link", "at": "2026-03-02T13:40:00+00:00"}
+        ],
+    },
+    "approval-bake": {"decision": "EXPIRED", "decided_at": "2026-03-02T15:00:00+00:00", "reason": "Nobody answered."},
+    "verification": {"began_at": "2026-03-02T14:10:00+00:00"},
+    "outcome": {
+        "outcome": "PROMOTED",
+        "reason": "All is well.",
+        "error": "Boom",
+        "started_at": "2026-03-02T11:59:00+00:00",
+        "ended_at": "2026-03-02T16:00:00+00:00",
+        "died": False,
+        "finish": {"registry": "fraud/7", "baseline": "s3://a/baseline"},
+        "jobs": [Job(Use.TRAINING, "train-1", (("ml.m5.large", 1),), 600.0).as_record()],
+        "statuses": [
+            {"status": status, "at": f"2026-03-02T{12 + number // 2}:{30 * (number % 2):02}:00+00:00"}
+            for number, status in enumerate(
+                (
+                    *("TRAINING_APPROVAL_REQUESTED", "TRAINING_APPROVED", "TRAINING_STARTED", "TRAINING_FINISHED"),
+                    *("PROMOTION_APPROVAL_REQUESTED", "PROMOTION_STARTED", "BAKE_APPROVAL_REQUESTED", "PROMOTED"),
+                )
+            )
+        ],
+    },
+}
+"""Records of a run that has everything, each in its place of the chain."""
+for number, record in enumerate(PARTS.values()):
+    record["chain"] = {"sequence": number + 1, "hash": f"{number}" * 64}
+
+
+def without_each(value: Any) -> Iterator[Any]:
+    """The same without one of its parts, each in turn."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield {name: each for name, each in value.items() if name != key}
+            yield from ({**value, key: less} for less in without_each(inside))
+    elif isinstance(value, list):
+        for position, inside in enumerate(value):
+            yield [*value[:position], *value[position + 1 :]]
+            yield from ([*value[:position], less, *value[position + 1 :]] for less in without_each(inside))
+
+
+def with_outcome(**changes: Any) -> dict[str, Any]:
+    return {**PARTS, "outcome": {**PARTS["outcome"], **changes}}
+
+
+def lacking(name: str) -> Iterator[dict[str, Any]]:
+    """All of them, without one or without one of its parts."""
+    yield {each: record for each, record in PARTS.items() if each != name}
+    yield from ({**PARTS, name: less} for less in without_each(PARTS[name]))
+
+
+def ended_in_each_way() -> Iterator[dict[str, Any]]:
+    for status in Status:
+        statuses = [{"status": status, "at": "2026-03-02T13:00:00+00:00"}]
+        yield from (with_outcome(outcome=status, died=died, statuses=statuses) for died in (True, False))
+        yield with_outcome(outcome=status, statuses=[*PARTS["outcome"]["statuses"], *statuses], error=None)
+
+
+def judged_beside_the_end() -> Iterator[dict[str, Any]]:
+    for place in (None, 1, 8, 9):
+        yield {**PARTS, "evaluation": {**PARTS["evaluation"], "chain": {"sequence": place, "hash": "e"}}}
+
+
+VARIANTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+    **{name: partial(lacking, name) for name in PARTS},
+    "ends": ended_in_each_way,
+    "places": judged_beside_the_end,
+}
+SAID = {
+    "manifest": "6075046a64766aa2",
+    "decision": "4ee32559e90da88d",
+    "evaluation": "d17b17a00f261708",
+    "approval-training-vote-1": "db315e07cdbf9d8f",
+    "approval-promotion": "39bd82f5d2fb8e2b",
+    "approval-bake": "2d51766e7c2af754",
+    "verification": "fb751fbb9166ec9c",
+    "outcome": "9e2fde853fcb6dd7",
+    "ends": "e34d19383ef7d30d",
+    "places": "a18cc3c7693d8165",
+}
+"""How the digest of all reports of a kind begins."""
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_whatever_a_report_says_is_of_its_version(kind: str) -> None:
+    """Of records that lack any one part, too: change ``REPORT_VERSION`` with what this holds."""
+    reports = [run_report(RunRecords("fraud", "run-1", "b", each), packaged_prices()) for each in VARIANTS[kind]()]
+    said = "\n".join(canonical(report.as_record()) for report in reports)
+    assert (REPORT_VERSION, sha256(said)[:16]) == (VERSION, SAID[kind])
