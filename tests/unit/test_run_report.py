@@ -707,6 +707,21 @@ def ended_in_each_way() -> Iterator[dict[str, Any]]:
         yield with_outcome(outcome=status, statuses=[*PARTS["outcome"]["statuses"], *statuses], error=None)
 
 
+def ended_on_the_way() -> Iterator[dict[str, Any]]:
+    """An endpoint that was moved, asked about or brought back when the run ended, recorded by itself or by others."""
+    for outcome in ("STOPPED", "FAILED", "ROLLED_BACK"):
+        for statuses in ((), ("PROMOTION_STARTED",), ("PROMOTION_STARTED", "BAKE_APPROVAL_REQUESTED")):
+            for back in ((), ("ROLLBACK_STARTED",)):
+                told = [
+                    {"status": status, "at": f"2026-03-02T{13 + number}:00:00+00:00"}
+                    for number, status in enumerate((*statuses, *back))
+                ]
+                for died in (True, False, None):
+                    changed = with_outcome(outcome=outcome, died=died, statuses=told, error=None)
+                    yield changed
+                    yield {name: record for name, record in changed.items() if name != "verification"}
+
+
 def judged_beside_the_end() -> Iterator[dict[str, Any]]:
     for place in (None, 1, 8, 9):
         yield {**PARTS, "evaluation": {**PARTS["evaluation"], "chain": {"sequence": place, "hash": "e"}}}
@@ -715,9 +730,11 @@ def judged_beside_the_end() -> Iterator[dict[str, Any]]:
 VARIANTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     **{name: partial(lacking, name) for name in PARTS},
     "ends": ended_in_each_way,
+    "ways": ended_on_the_way,
     "places": judged_beside_the_end,
 }
 SAID = {
+    "ways": "6b7a0630d29a8867",
     "manifest": "6075046a64766aa2",
     "decision": "4ee32559e90da88d",
     "evaluation": "d17b17a00f261708",
