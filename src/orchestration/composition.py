@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import botocore
 from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.session import Session
@@ -197,8 +198,16 @@ def _client(session: Session, service: str) -> Any:
 
 
 def _config() -> Config:
-    """Timeouts that, with four more tries, stay below the functions' own: a hanging service is an error and no killed function."""
-    return Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard", "max_attempts": 4})
+    """Timeouts that, with four more tries, stay below the functions' own: a hanging service is an error and no killed function.
+
+    Its own name tells the loop's calls in CloudTrail, and is not put together anew for each call, as botocore's is.
+    """
+    return Config(
+        connect_timeout=3,
+        read_timeout=8,
+        retries={"mode": "standard", "max_attempts": 4},
+        user_agent=f"retraining-loop Botocore/{botocore.__version__}",
+    )
 
 
 def _now() -> datetime:
