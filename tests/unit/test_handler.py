@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError, ReadTimeoutError
 
 from orchestration import handler, operator_handler, promotion_handler
-from orchestration.composition import FirstUse, _client, _session
+from orchestration.composition import FirstUse, _config
 from orchestration.domain.errors import InvalidRequestError, TransientServiceError
 from orchestration.domain.signals.decision_file import decision_uri
 from tests.unit.fake_services import client_error
@@ -165,7 +165,7 @@ def test_an_event_is_routed_by_what_it_is_about(
     assert handler.run_action({"detail-type": detail_type, "detail": detail}, world.ports) == {"routed": action}
 
 
-def test_calls_say_that_the_loop_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_say_that_the_loop_makes_them() -> None:
     """CloudTrail keeps what a call says of itself as its userAgent."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    assert _client(_session(), "sts").meta.config.user_agent.startswith("retraining-loop Botocore/")
+    said: Any = _config()
+    assert said.user_agent.startswith("retraining-loop Botocore/")
