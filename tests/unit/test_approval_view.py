@@ -579,3 +579,4 @@ def test_what_whoever_shows_a_page_may_not_read_hinders_no_approval_and_is_said(
     assert shown.form is not None
     assert shown.form.approves
     assert shown.notice.endswith("before the training. The manifest may not be read by you.")
+    assert shown.tone == "warn"

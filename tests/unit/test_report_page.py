@@ -66,7 +66,13 @@ def full(report: RunReport) -> RunReport:
         votes_left_out=2,
         endpoint=replace(report.endpoint, name=None, registry="fraud/7", baseline="s3://b/next.json"),
         phases=tuple(replace(first, seconds=seconds) for seconds in (59.95, 60.0, 61.0, None)) + tuple(others),
-        drift=replace(report.drift, violations=(("amount", "type", "is text"),), violations_left_out=4),
+        drift=replace(
+            report.drift,
+            window="2026-03-01 to 2026-03-02",
+            report_uri="s3://reports/1",
+            violations=(("amount", "type", "is text"),),
+            violations_left_out=4,
+        ),
         digests_left_out=5,
         unknown=("When it began.",),
     )
@@ -93,7 +99,28 @@ def bare(report: RunReport) -> RunReport:
     )
 
 
-@pytest.mark.parametrize(("made", "digest"), [(full, "e58c3a3678eddf6b"), (bare, "6c50193b2779cf74")])
+def unmeasured(report: RunReport) -> RunReport:
+    return replace(report, drift=replace(report.drift, observed=None))
+
+
+def without_a_threshold(report: RunReport) -> RunReport:
+    return replace(report, drift=replace(report.drift, threshold=None))
+
+
+def nothing_observed(report: RunReport) -> RunReport:
+    return replace(report, drift=replace(report.drift, observed=0.0))
+
+
+@pytest.mark.parametrize(
+    ("made", "digest"),
+    [
+        (full, "38a7e6f7bbdf7406"),
+        (bare, "6c50193b2779cf74"),
+        (unmeasured, "937810b029fea260"),
+        (without_a_threshold, "907d29ef9ca700b7"),
+        (nothing_observed, "a6057ff497121386"),
+    ],
+)
 def test_what_else_a_page_may_show_is_of_its_version_too(
     made: Callable[[RunReport], RunReport], digest: str, world: World
 ) -> None:
