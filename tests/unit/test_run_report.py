@@ -722,6 +722,11 @@ def ended_on_the_way() -> Iterator[dict[str, Any]]:
 
 
 def judged_beside_the_end() -> Iterator[dict[str, Any]]:
+    """A verdict that came before the end, with it, after it, or is lost."""
+    lost = with_outcome(
+        outcome="FAILED", statuses=[{"status": "CANDIDATE_EVALUATED", "at": "2026-03-02T13:00:00+00:00"}]
+    )
+    yield {name: record for name, record in lost.items() if name != "evaluation"}
     for place in (None, 1, 8, 9):
         yield {**PARTS, "evaluation": {**PARTS["evaluation"], "chain": {"sequence": place, "hash": "e"}}}
 
@@ -743,7 +748,7 @@ SAID = {
     "verification": "fb751fbb9166ec9c",
     "outcome": "9e2fde853fcb6dd7",
     "ends": "e34d19383ef7d30d",
-    "places": "a18cc3c7693d8165",
+    "places": "a113c6964ea1b3e3",
 }
 """How the digest of all reports of a kind begins."""
 
