@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.mutants.mutations import ROOT, Key, Module, Mutant, modules
-from tests.mutants.trials import CACHE, WITHOUT_TEST, Verdict, digest_of_tests, test_files, try_all
+from tests.mutants.trials import CACHE, ELSEWHERE, WITHOUT_TEST, Verdict, digest_of_tests, test_files, try_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +173,7 @@ def _kept(found: list[Module], limit: float, *, any_tests: bool = False) -> dict
         f"{file.relative_to(ROOT)}::{name}"
         for file in test_files()
         for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))
-    }
+    } - ELSEWHERE
     verdicts: dict[Key, Verdict] = {}
     for text in KEPT.read_text(encoding="utf-8").splitlines():
         line: dict[str, Any] = json.loads(text)

@@ -306,10 +306,10 @@ def _plan(
     records = [Record(RecordKind.DECISION, key, record)]
     if manifest is not None:
         records.append(Record(RecordKind.MANIFEST, manifest_key(signal.model, asked.run_id), manifest))
-    if manifest is not None and known.rollback is not None:
-        records.append(verdict_record(_run(asked, signal, verdict, canonical(manifest), now), known.rollback))
-        writes.append(ports.table.verdict_write(asked.run_id, known.rollback))
-        writes += made_check(ports, signal.model, known.rollback)
+        if known.rollback is not None:
+            records.append(verdict_record(_run(asked, signal, verdict, canonical(manifest), now), known.rollback))
+            writes.append(ports.table.verdict_write(asked.run_id, known.rollback))
+            writes += made_check(ports, signal.model, known.rollback)
     links = chained(known.head, *records)
     if manifest is not None:
         run = _run(asked, signal, verdict, links[1].record, now)
