@@ -18,7 +18,7 @@ import pytest
 from orchestration.domain import fence
 from tests.mutants.__main__ import accepted, main
 from tests.mutants.mutations import ROOT, Module, modules, weaker_and_stricter
-from tests.mutants.trials import IMPORT, Mentions, Reach, _functions
+from tests.mutants.trials import ELSEWHERE, IMPORT, LEFT_OUT, TESTS, Mentions, Reach, _functions
 from tests.unit.memory_dynamodb import ConditionalCheckFailedException, MemoryDynamoDB
 
 
@@ -168,3 +168,10 @@ def test_known_faults_are_noticed_by_the_tests_that_are_there_for_them() -> None
         timeout=115,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tests_that_are_left_out_are_there() -> None:
+    assert [name for name in LEFT_OUT if not (TESTS / name).is_file()] == []
+    for test in ELSEWHERE:
+        file, name = test.split("::")
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), test

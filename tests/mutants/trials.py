@@ -482,7 +482,7 @@ def _reach(items: dict[str, pytest.Item], imports: Lines) -> Reach:
         for path, of in reached.items():
             for line, names in of.items():
                 lines.setdefault(path, {}).setdefault(int(line), []).extend(names)
-    seconds = {test: spent for file in files for test, spent in known[file]["seconds"].items()}
+    seconds = {test: spent for file in files for test, spent in known[file]["seconds"].items() if test in items}
     counts = Counter(test for of in lines.values() for tests in of.values() for test in tests)
     return Reach(lines, seconds, counts)
 

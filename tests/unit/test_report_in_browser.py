@@ -17,9 +17,10 @@ from ops.model_life import life_of
 from orchestration.domain.run_report import RunRecords
 from orchestration.steps.reports import pages
 from tests.chromium import OF_COLOUR, violations
+from tests.unit.ended_runs import records, rejected_by_gate
 from tests.unit.fakes import World
 from tests.unit.history import promoted
-from tests.unit.test_run_report import hostile_records, records, rejected_by_gate
+from tests.unit.test_run_report import hostile_records
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
