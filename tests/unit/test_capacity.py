@@ -471,6 +471,9 @@ def test_a_wait_for_capacity_says_why_and_until_when(world: World) -> None:
     assert found.data["said"].startswith("CreateTrainingJob was refused (ResourceLimitExceeded)")
     parked = datetime.fromisoformat(found.parked_at)
     assert datetime.fromisoformat(found.data["until"]) == parked + timedelta(hours=2)
+    world.sagemaker.refuse("CreateTrainingJob", QUOTA)
+    tried(world, "t-2")
+    assert waiting(world).data["until"] == found.data["until"]
     (told,) = world.told("TRAINING_WAITING")
     assert any("retraining pause --scope model:fraud " in str(step) for step in told.next_steps)
 

@@ -29,8 +29,10 @@ from orchestration.domain.stored_run import StatusRow, StoredRun
 from orchestration.domain.switches import KillSwitch
 from orchestration.domain.verdict import CandidateVerdict
 from orchestration.domain.wait import Result, Wait
+from orchestration.steps import closing
 from orchestration.steps.closing import close_run
 from orchestration.steps.earlier_release import end_earlier_run
+from orchestration.steps.facts import facts_of
 from orchestration.steps.training_slots import change_slots
 from tests.unit import history, stories
 from tests.unit.fake_services import client_error
@@ -177,6 +179,25 @@ def test_who_is_next_in_the_queue_gets_the_slot_as_soon_as_it_is_free(world: Wor
     busy(world)
     do(world, "close", "run-1", failure=FAILURE)
     assert next_of(world, "token-2") == "train"
+
+
+def test_what_is_recorded_while_a_run_is_concluded_has_it_concluded_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verdict has no wait that would be seen to change: the chain's end alone tells that there is more to conclude of."""
+    stories.trained(world, report={"binary_classification_metrics": {"auc": {"value": 0.5}}})
+    seen: list[dict[str, Result]] = []
+
+    def read(ports: Any, run_id: str) -> dict[str, Result]:
+        seen.append(facts_of(ports, run_id))
+        if len(seen) == 1:
+            do(world, "evaluate")
+        return seen[-1]
+
+    monkeypatch.setattr(closing, "facts_of", read)
+    do(world, "close")
+    assert ["evaluation" in found for found in seen] == [False, True]
+    assert world.read("evidence/fraud/run-1/outcome.json")["outcome"] == "CANDIDATE_REJECTED"
 
 
 def test_old_models_are_looked_for_after_a_promotion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

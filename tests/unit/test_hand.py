@@ -143,6 +143,9 @@ def test_a_process_that_dies_before_any_call_leaves_what_a_retry_brings_to_the_s
         else:
             updates = [asked["EndpointConfigName"] for asked in world.sagemaker.asked("UpdateEndpoint")]
             assert updates == ([candidate(world)] if action == "promote" else [candidate(world), OLD]), where
+            assert ("PROMOTION_STARTED" if action == "promote" else "ROLLBACK_STARTED") in world.statuses("run-1"), (
+                where
+            )
             world.sagemaker.settle(ENDPOINT)
             stories.tell_endpoint(world)
             assert next_of(world, token) == ("bake" if action == "promote" else "finish"), where

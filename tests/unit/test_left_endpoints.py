@@ -87,7 +87,7 @@ def test_nobody_looks_before_the_function_that_changed_it_is_over(world: World) 
     intention = world.table.intention(endpoint_subject(ENDPOINT))
     assert again is not None
     assert intention is not None
-    assert again.due_at == intention.settles_at
+    assert item.due_at == again.due_at == intention.settles_at
 
 
 def test_a_change_that_another_run_makes_by_now_is_not_told_of(world: World) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from orchestration.domain.canonical_json import canonical
 from orchestration.domain.commands import REASON_LIMIT
 from orchestration.domain.contracts import DueKind, Next, WaitKind
 from orchestration.domain.due import due
@@ -307,6 +309,9 @@ def test_a_model_that_is_unfrozen_counts_anew_and_its_signal_comes_back(world: W
     assert told.next_steps == ("Its last runs: retraining history --model churn --stack retraining --region us-east-1",)
     (item,) = world.due(DueKind.PENDING)
     assert item.subject == "churn"
+    # A lost table is rebuilt from it.
+    (link,) = world.table.latest("churn")
+    assert json.loads(link.record)["model_state"] == json.loads(canonical(state.as_record()))
 
 
 def test_a_model_that_changes_while_it_is_unfrozen_is_unfrozen_as_it_is_then(world: World) -> None:
