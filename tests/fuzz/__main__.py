@@ -15,6 +15,7 @@ import argparse
 import os
 import secrets
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -33,7 +34,14 @@ def main() -> int:
     arguments.add_argument(
         "--seed", type=int, default=os.environ.get("SEED") or secrets.randbelow(10**6), help="(SEED=)"
     )
-    arguments.add_argument("--readers", nargs="*", choices=list(READERS), default=list(READERS))
+    arguments.add_argument(
+        "--readers",
+        nargs="*",
+        choices=list(READERS),
+        default=list(READERS),
+        metavar="READER",
+        help=f"only these of {', '.join(READERS)}",
+    )
     arguments.add_argument(
         "--case", type=_kept, default=os.environ.get("CASE") or None, help="an input that was kept (CASE=)"
     )
@@ -80,7 +88,7 @@ def _run(seconds: float, seed: int, names: list[str]) -> int:
             if time.monotonic() > until:
                 break
         number += 1
-    print(", ".join(f"{name} {count:,}" for name, count in tried.items()))
+    print(textwrap.fill(", ".join(f"{name} {count:,}" for name, count in tried.items()), 80))
     faults = sum(map(len, broken.values()))
     print(f"{sum(tried.values()):,} inputs, {faults} kind(s) of fault; seed {seed}")
     return int(faults > 0)

@@ -429,10 +429,13 @@ def play_output(given: bytes) -> None:
     must(answer is not None, "no verdict, and no retry helps")
     if answer["next"] == "promote":
         verdict = world.table.candidate_verdict("run-1")
-        plan = verdict.as_record()["plan"] if verdict is not None else {}
-        must(plan.get("create_model"), "promotes without a plan")
-        uri = plan["create_model"]["PrimaryContainer"]["ModelDataUrl"]
-        must(uri in text and '"model_data_' in text, f"promotes {uri[:80]!r}, which the output does not name")
+        record = verdict.as_record() if verdict is not None else {"plan": {}, "copies": []}
+        must(record["plan"].get("create_model"), "promotes without a plan")
+        uri = record["plan"]["create_model"]["PrimaryContainer"]["ModelDataUrl"]
+        source = next((copy["source"] for copy in record["copies"] if copy["uri"] == uri), "")
+        must(source, f"promotes {uri[:80]!r}, which is no copy")
+        named = source in text and '"model_data_' in text
+        must(named, f"promotes a copy of {source[:80]!r}, which the output does not name")
         must(uri.isprintable(), "an address with control characters")
     wait = world.table.wait("run-1", WaitKind.TRAINING)
     if wait is not None and wait.result is not None and wait.result.output is not None:
@@ -445,7 +448,9 @@ def outputs() -> list[bytes]:
     made = {"model_data_url": stories.MODEL_URI, "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"}
     more = {"environment": {"A": "1"}, "evaluation_uri": "s3://automation/runs/fraud/run-1/outputs/evaluation.json"}
     baseline = {"baseline_statistics_uri": "s3://a-b/s.json", "baseline_constraints_uri": "s3://a-b/c.json"}
-    return [json.dumps(each).encode() for each in ({**made, **more, **baseline}, {"model_package_arn": package}, made)]
+    promoted = {"model_data_url": stories.MODEL_URI}
+    seeds = ({**made, **more, **baseline}, {"model_package_arn": package}, made, promoted)
+    return [json.dumps(each).encode() for each in seeds]
 
 
 # People.

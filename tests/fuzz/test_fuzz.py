@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration import approval_handler, handler
+from orchestration.domain.artifact import ArtifactCopy
 from orchestration.domain.contracts import WaitKind
 from orchestration.domain.json_values import json_object
 from orchestration.settings import ApprovalAccess
@@ -18,6 +19,7 @@ from tests.fuzz import judging, readers
 from tests.fuzz.judging import judge
 from tests.fuzz.readers import READERS
 from tests.fuzz.rounds import byte_round, document_round
+from tests.unit import stories
 from tests.unit.fakes import asking
 
 PAGE: dict[str, Any] = json.loads(readers.page_requests()[0])
@@ -98,6 +100,18 @@ def test_the_examples_are_taken_for_what_they_are(name: str, monkeypatch: pytest
         READERS[name].play(example)
     assert "RETRAIN" in decided
     assert len(decided) > 1
+
+
+def test_a_copy_of_what_the_output_does_not_name_is_noticed_when_it_is_promoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    promoted = json.dumps({"model_data_url": stories.MODEL_URI}).encode()
+    assert promoted in readers.outputs()
+    assert judge("output", promoted) is None
+    monkeypatch.setattr(ArtifactCopy, "as_record", lambda copy: {**asdict(copy), "source": "s3://a-b/other"})
+    fault = judge("output", promoted)
+    assert fault is not None
+    assert fault.what == "promotes a copy of 's3://a-b/other', which the output does not name"
 
 
 @pytest.mark.parametrize(
