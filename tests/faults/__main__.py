@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SEED = 20_261_125
-EXAMPLE = "fault/paused/pause/sagemaker:DescribeEndpoint.1/throttled/once"
+NO_CASE = """\
+There is no case {case}. Names look like stopped/deciding, or
+fault/paused/pause/sagemaker:DescribeEndpoint.1/throttled/once.
+Three cases of a row of the table, with - for each blank of its name:
+    make faults ARGS="--only throttled --most 3"
+What was played is named in build/faults/<commit>/played.jsonl."""
 
 
 def discovered(place: Place) -> list[Point]:
@@ -144,8 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.case:
         if not is_case(given.case):
-            print(f"There is no case {given.case}. Names look like stopped/deciding or {EXAMPLE};", file=sys.stderr)
-            print("build/faults/<commit>/played.jsonl names what was played.", file=sys.stderr)
+            print(NO_CASE.format(case=given.case), file=sys.stderr)
             return 2
         with Place() as place:
             came = play_case(place, given.case)
@@ -158,11 +162,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Place() as place:
             points = discovered(place)
         kept.keep_points(points)
-    if not points:
-        print("Nothing was played of this state of the product, so there is no table to write; first: make faults")
+    if not points or (given.table and not kept.results()):
+        print("Nothing was played of this state of the product, and the table stays as it", file=sys.stderr)
+        print("is; first: make faults", file=sys.stderr)
         return 2
     cells, cannot = cells_of(points)
     names = [cell.name for cell in cells] + list(AXES)
+    if not any(given.only in name for name in names):
+        print(f"No case has {given.only} in its name; rows of the table are named with - for each", file=sys.stderr)
+        print("blank: make faults ARGS='--only stopped-no-event'", file=sys.stderr)
+        return 2
     if not given.table:
         known = kept.results()
         wanted = [

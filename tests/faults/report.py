@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "reliability.md"
 IN_MEMORY: Final = ("interleavings", "safeguards")
 PRODUCT: Final = ("src", "statemachine.asl.json", "automation-orchestration-pipeline.yaml")
+CHANGED: Final = "-changed-"
 BEGIN: Final = "<!-- begin: make faults -->"
 END: Final = "<!-- end: make faults -->"
 
@@ -39,8 +41,8 @@ class Kept:
 
     @classmethod
     def of_this_product(cls) -> Kept:
-        """Of the state that is committed; changes that are not are said in its name."""
-        changed = "-changed" if _git("status", "--porcelain", "--", *PRODUCT) else ""
+        """Of the state that is committed; each state of changes that are not has a name, and so cases, of its own."""
+        changed = f"{CHANGED}{_digest_of_product()}" if _git("status", "--porcelain", "--", *PRODUCT) else ""
         folder = ROOT / "build" / "faults" / f"{product_commit()}{changed}"
         folder.mkdir(parents=True, exist_ok=True)
         return cls(folder)
@@ -84,6 +86,13 @@ class Kept:
 def product_commit() -> str:
     """The last commit that changed the product."""
     return _git("log", "-1", "--format=%h", "--abbrev=8", "--", *PRODUCT)
+
+
+def _digest_of_product() -> str:
+    """A digest of the product's files as they lie there."""
+    files = (ROOT / name for name in _git("ls-files", "-co", "--exclude-standard", "--", *PRODUCT).splitlines())
+    found = [(str(file.relative_to(ROOT)), file.read_bytes()) for file in sorted(set(files)) if file.is_file()]
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,13 @@ def table(summary: Summary) -> str:
     lines += [
         "",
         f"Commit {summary.commit}, {summary.seconds:.0f} s of playing. A call that was *not reached* was not made when the",
-        "case was played, since events overtook it. Cells that cannot be, by their reason:",
+        "case was played, since events overtook it. What changed in the product since then:",
+        "",
+        "```sh",
+        f"git log --oneline {summary.commit.partition(CHANGED)[0]}.. -- {' '.join(PRODUCT)}",
+        "```",
+        "",
+        "Cells that cannot be, by their reason:",
         "",
     ]
     lines += [f"- {count}: {reason}." for reason, count in sorted(summary.cannot.items())]

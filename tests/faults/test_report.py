@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults import report
+from tests.faults.__main__ import main
 from tests.faults.axes import AXES
 from tests.faults.cases import BROKEN, HELD, Came, is_case
 from tests.faults.cells import Cell, Point, cells_of
@@ -85,3 +88,78 @@ def test_the_page_has_the_table_the_generator_makes() -> None:
     counts = [[int(cell) for cell in line.split("|")[2:-1]] for line in between[2:] if line.startswith("|")]
     assert [sum(column) for column in zip(*counts[:-1], strict=True)] == counts[-1]
     assert all(row[0] == sum(row[1:]) for row in counts)
+
+
+@pytest.fixture
+def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose product is one file, and the fault matrix of it."""
+    git = shutil.which("git") or "git"
+    (tmp_path / "src").mkdir()
+    for name in report.PRODUCT[1:]:
+        (tmp_path / name).touch()
+    rule = tmp_path / "src" / "rule.py"
+    rule.write_text("LIMIT = 1")
+    (tmp_path / ".gitignore").write_text("build")
+    person = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    for arguments in (["init", "-q"], ["add", "-A"], [*person, "commit", "-q", "-m", "Begin"]):
+        subprocess.run([git, *arguments], cwd=tmp_path, check=True)  # noqa: S603 - git itself
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    return rule
+
+
+def test_what_was_played_counts_for_that_state_of_the_product_alone(product: Path) -> None:
+    committed = report.Kept.of_this_product()
+    committed.add(Came("stopped/deciding", HELD))
+    product.write_text("LIMIT = 2")
+    changed = report.Kept.of_this_product()
+    assert changed.results() == {}
+    changed.add(Came("stopped/deciding", HELD))
+    product.write_text("LIMIT = 3")
+    assert report.Kept.of_this_product().results() == {}
+    product.write_text("LIMIT = 2")
+    assert report.Kept.of_this_product().results().keys() == {"stopped/deciding"}
+    product.write_text("LIMIT = 1")
+    assert report.Kept.of_this_product() == committed
+
+
+def test_the_table_says_how_to_see_what_changed_since(product: Path) -> None:
+    asked = f"git log --oneline {report.product_commit()}.. -- src "
+    assert asked in report.table(report.summed([], report.Kept.of_this_product(), Counter()))
+    product.write_text("LIMIT = 2")
+    assert asked in report.table(report.summed([], report.Kept.of_this_product(), Counter()))
+
+
+def test_no_table_is_written_of_nothing_that_was_played(
+    product: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del product
+    page = tmp_path / "page.md"
+    page.write_text(f"{report.BEGIN}\nsix thousand cases\n{report.END}\n")
+    monkeypatch.setattr(report.write, "__defaults__", (page,))
+    kept = report.Kept.of_this_product()
+    kept.keep_points([READ])
+    assert main(["--table"]) == 2
+    assert "make faults" in capsys.readouterr().err
+    assert "six thousand cases" in page.read_text()
+    kept.add(Came("stopped/deciding", HELD))
+    assert main(["--table"]) == 0
+    assert "six thousand cases" not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--case", "throttled"], "There is no case throttled."),
+        (["--only", "nosuch"], "No case has nosuch in its name"),
+    ],
+)
+def test_a_word_that_names_nothing_is_a_wrong_call_that_says_what_to_type(
+    arguments: list[str], said: str, product: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del product
+    report.Kept.of_this_product().keep_points([READ])
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "make faults ARGS=" in told
+    assert all(len(line) <= 80 for line in told.splitlines())
