@@ -19,8 +19,17 @@ from tests.unit.history import anchored_history
 from tests.unit.tampering import PROVABLE, UNPROVABLE, Scene, Tampering, rewrite_from, tampered
 
 SAMPLE = 16
-COUNT = int(os.environ.get("COUNT") or 0)
-CASE = os.environ.get("CASE")
+
+
+def asked(name: str) -> int | None:
+    """The whole number that a variable of make gives; a word that is none ends the run with exit status 2."""
+    given = os.environ.get(name) or None
+    if given is not None and not given.isdecimal():
+        pytest.exit(f"{name}={given} is no whole number; for example: make tamper {name}=417", returncode=2)
+    return None if given is None else int(given)
+
+
+COUNT, CASE = asked("COUNT"), asked("CASE")
 
 KINDS = len(PROVABLE) + len(UNPROVABLE)
 
@@ -69,8 +78,8 @@ def judge(case: int, original: Scene) -> list[str]:
 
 def chosen() -> list[int]:
     """The cases of this run: one, so many, or a spread sample that goes through all kinds over the days it is changed."""
-    if CASE:
-        return [int(CASE)]
+    if CASE is not None:
+        return [CASE]
     if COUNT:
         return list(range(COUNT))
     return list(range(0, 2 * KINDS, 2)) + list(range(1, 2 * KINDS, 2))[:SAMPLE]
