@@ -229,7 +229,7 @@ class _Trials(_Terse):
         self._limit = limit
         self._told = told
         self._killers = killers
-        self._watch = Coverage(data_file=None, include=[f"{PACKAGE}/*"], config_file=False)
+        self._watch = _watching()
         self.error = "The tests could not be collected."
 
     @pytest.hookimpl(wrapper=True)
@@ -469,7 +469,9 @@ def _reach(items: dict[str, pytest.Item], imports: Lines) -> Reach:
     if fresh:
         measured = {name: item for name, item in items.items() if name.split("::")[0] in fresh}
         print(
-            f"Running {len(measured)} tests without a mutant to see what each reaches, which takes minutes.", flush=True
+            f"Running {len(measured)} tests without a mutant to see what each reaches, which takes\n"
+            "minutes, again whenever the package changed.",
+            flush=True,
         )
         known |= _in_a_fork(lambda: _measure(measured))
         failed = [test for file in files for test in known[file]["failed"]]
@@ -517,7 +519,7 @@ def _measure(items: dict[str, pytest.Item]) -> dict[str, Any]:
         by_file[name.split("::")[0]][name] = item
     measured: dict[str, Any] = {}
     for file, tests in by_file.items():
-        watch = Coverage(data_file=None, include=[f"{PACKAGE}/*"], config_file=False)
+        watch = _watching()
         seconds, failed = {}, []
         watch.start()
         for item, following in _with_next(tests.values()):
@@ -534,6 +536,13 @@ def _measure(items: dict[str, pytest.Item]) -> dict[str, Any]:
             "failed": failed,
         }
     return measured
+
+
+def _watching() -> Coverage:
+    """What sees which lines of the package are reached; that some test file reaches none is no warning."""
+    watch = Coverage(data_file=None, include=[f"{PACKAGE}/*"], config_file=False)
+    watch.set_option("run:disable_warnings", ["no-data-collected"])
+    return watch
 
 
 def _lines(watch: Coverage) -> Lines:
