@@ -384,11 +384,14 @@ def measured(given: bytes, wanted: Evaluation) -> bool:
     read = json.loads(given.decode("utf-8-sig"))
     for group in ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics"):
         metrics = read.get(group)
-        entry = metrics.get(wanted.metric) if isinstance(metrics, dict) else None
-        value = entry.get("value") if isinstance(entry, dict) else entry
-        ascii_number = isinstance(value, str) and re.fullmatch(r"\s*[-+0-9.eE]+\s*", value, re.ASCII)
-        if ascii_number or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-            values.append(float(value))  # type: ignore[arg-type] # one of the two
+        for name, entry in metrics.items() if isinstance(metrics, dict) else ():
+            # However it is spelled: docs/policy.md.
+            if re.sub(r"[-_\s]", "", name).lower() != wanted.metric:
+                continue
+            value = entry.get("value") if isinstance(entry, dict) else entry
+            ascii_number = isinstance(value, str) and re.fullmatch(r"\s*[-+0-9.eE]+\s*", value, re.ASCII)
+            if ascii_number or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+                values.append(float(value))  # type: ignore[arg-type] # one of the two
     return any(math.isfinite(value) and (wanted.minimum is None or value >= wanted.minimum) for value in values)
 
 

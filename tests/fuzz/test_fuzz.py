@@ -63,6 +63,7 @@ ONCE_BROKE = {
     "a policy of one integer": ("policy", b'{"schema_version": 1, "model": "fraud", "cooldown_hours": ' + b"9" * 5000 + b"}"),
     "a policy padded with spaces": ("policy", json.dumps(readers.RICH).encode() + b" " * 600_000),
     "a yes in other letters": ("decision-file", "a\nyeſ\n".encode()),  # noqa: RUF001 - its upper case is YES
+    "a metric in other capitals": ("report", b'{"binary_classification_metrics": {"aUc": {"value": 0.9}}}'),
     "violations of digits": (
         "violations",
         json.dumps({"violations": [{"feature_name": "a", "description": "1" * 500}] * 20}).encode(),
