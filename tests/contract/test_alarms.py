@@ -95,6 +95,60 @@ def test_an_alarm_on_the_loops_own_metrics_looks_at_one_that_a_filter_makes() ->
 
 PAGES_WHEN_DATA_STOP: Final = "SweepNotRunningAlarm"
 
+RULES: Final = {name: rule["Properties"] for name, rule in PLAIN.of_type("AWS::Events::Rule").items()}
+MACHINE: Final = PLAIN.arn("RetrainingStateMachine")
+
+SUMS: Final = {
+    "RetrainingExecutionsFailedAlarm": [
+        ("AWS/States", f"Executions{end}", {"StateMachineArn": MACHINE}) for end in ("Failed", "TimedOut", "Aborted")
+    ],
+    "SignalsLostAlarm": [
+        ("AWS/Events", "InvocationsFailedToBeSentToDlq", {"RuleName": rule["Name"]})
+        for rule in RULES.values()
+        if rule["Targets"][0]["Arn"] == MACHINE
+    ],
+    "NotificationsFailedAlarm": [
+        ("AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": PLAIN.name(topic)})
+        for topic in PLAIN.of_type("AWS::SNS::Topic")
+    ],
+}
+"""Alarms on every bad end of a run, on every rule that brings a signal, and on every topic."""
+
+
+@pytest.mark.threat("untold")
+@pytest.mark.parametrize("name", SUMS)
+def test_an_alarm_on_all_of_a_kind_leaves_none_out(name: str) -> None:
+    (shown,) = (entry for entry in ALARMS[name]["Metrics"] if "Expression" in entry)
+
+    assert watched(ALARMS[name]) == SUMS[name]
+    assert shown["Expression"] == "SUM(METRICS())"
+
+
+SAID: Final = {
+    "three times in 15 minutes": (3, 900),
+    "being throttled": (3, 900),
+    "three quarters of its time": (75, 3600),
+    "six hours": (6 * 3600, 3600),
+    "within an hour": (5, 3600),
+}
+"""Threshold and period in seconds, by words of the alarm's own sentence; every other alarm pages for one within five minutes."""
+
+GAUGES: Final = {"ApproximateNumberOfMessagesVisible", "ApprovalWaitPercent", "OldestQueuedSeconds"}
+
+
+@pytest.mark.threat("untold")
+@pytest.mark.parametrize("name", sorted(set(ALARMS) - {PAGES_WHEN_DATA_STOP}))
+def test_an_alarm_pages_for_as_much_as_it_says_and_at_once(name: str) -> None:
+    alarm = ALARMS[name]
+    counted = [entry["MetricStat"] for entry in alarm["Metrics"] if "MetricStat" in entry] if "Metrics" in alarm else []
+    kinds = {"Maximum" if metric in GAUGES else "Sum" for _, metric, _ in watched(alarm)}
+    threshold, period = next((when for said, when in SAID.items() if said in alarm["AlarmDescription"]), (1, 300))
+
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", threshold)
+    assert (alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", 1)) == (1, 1)
+    assert {each["Period"] for each in counted or [alarm]} == {period}
+    assert {each["Stat"] for each in counted} | {alarm.get("Statistic")} - {None} == kinds
+
 
 @pytest.mark.threat("untold")
 def test_every_alarm_pages_people() -> None:
@@ -126,7 +180,8 @@ def test_the_alarm_on_the_sweep_has_two_states_one_without_data_and_one_without_
         "LessThanThreshold",
         1,
     )
-    assert alarm["Period"] * alarm["EvaluationPeriods"] >= 2 * longest_pause, "one late sweep leaves no gap"
+    assert "two hours" in alarm["AlarmDescription"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 2 * 3600 >= 2 * longest_pause, "one late sweep leaves no gap"
     (made,) = (
         transformation
         for resource in PLAIN.of_type("AWS::Logs::MetricFilter").values()

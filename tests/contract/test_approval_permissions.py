@@ -100,6 +100,9 @@ def test_only_links_let_unsigned_requests_in_and_off_has_no_address(
         and resource["Properties"]["FunctionName"] == stack.arn("ApprovalFunction")
     ]
     assert len(of_page) == permissions
+    let_in = [resources[name]["Properties"] for name in of_page]
+    invoked = [each for each in let_in if each["Action"] == "lambda:InvokeFunction"]
+    assert all(each["InvokedViaFunctionUrl"] is True for each in invoked), "anybody could else speak for the page"
     reviewer = resources["ReviewerPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     signed = [statement["Sid"] for statement in reviewer if "lambda" in str(statement["Action"])]
     by_page = ["OpenTheApprovalPage", "OnlyThroughItsAddress"] if access == "IAM" else []

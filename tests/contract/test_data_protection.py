@@ -198,6 +198,19 @@ def test_no_lifecycle_rule_expires_a_record() -> None:
             assert not rule["Prefix"].startswith(RECORD_FOLDERS)
 
 
+def test_logs_and_the_versions_that_decisions_name_are_kept_for_as_long_as_the_form_says() -> None:
+    form = Template.read().resolve({"EvidenceRetentionInDays": "400", "LogsRetentionInDays": "731"})
+    rules = properties(form, "AutomationBucket")["LifecycleConfiguration"]["Rules"]
+
+    assert {str(group["Properties"]["RetentionInDays"]) for group in form.of_type("AWS::Logs::LogGroup").values()} == {
+        "731"
+    }
+    assert [rule["NoncurrentVersionExpiration"] for rule in rules if "NoncurrentVersionExpiration" in rule] == [
+        {"NoncurrentDays": "400"}
+    ]
+    assert [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule] == ["400"]
+
+
 def test_runs_leave_the_dear_storage_before_they_expire() -> None:
     shortest = int(Template.read().parameters["EvidenceRetentionInDays"]["MinValue"])
     (rule,) = (

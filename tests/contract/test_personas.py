@@ -323,6 +323,29 @@ def test_of_all_that_s3_can_do_to_an_object_only_reading_and_writing_once_is_lef
     assert decided("putobjecttagging", "runs") != "Deny"
 
 
+@pytest.mark.parametrize("folder", ["decisions", "manifests", "evidence", "rejected", "artifacts"])
+@pytest.mark.parametrize("principal", [LOOP, PAGE, DESK, ADMINISTRATOR])
+def test_a_record_of_any_kind_is_written_by_the_loop_alone_and_once(principal: str, folder: str) -> None:
+    """A stolen permission to write, or the loop's own, replaces none."""
+    policy = document(TEMPLATE.resolve(), "AutomationBucketPolicy")
+
+    def decided(**headers: str) -> str:
+        context = EvalContext(
+            principal_arn=principal,
+            principal_type="AssumedRole",
+            principal_account=ACCOUNT,
+            action="s3:PutObject",
+            resource_arn=f"{BUCKET}/{folder}/fraud/run-1/a.json",
+            region=REGION,
+            secure_transport=True,
+            service_context={**MAKES_AN_OBJECT, **headers},
+        )
+        return str(evaluate_resource_policy(policy, context).decision)
+
+    assert decided() == "Deny"
+    assert (decided(**WRITE_ONCE) == "Deny") is (principal == ADMINISTRATOR)
+
+
 @pytest.mark.parametrize(("key", "reads"), [(COPY, True), (f"{BUCKET}/runs/fraud/run-1/outputs/model.tar.gz", False)])
 def test_the_role_that_models_run_under_reads_copies_without_a_policy_of_its_own(key: str, reads: bool) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/serving"

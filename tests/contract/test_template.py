@@ -260,6 +260,7 @@ def test_a_function_waits_for_its_policy_and_logs_into_its_own_group(template: T
         assert function["Properties"]["Role"] == {"Fn::GetAtt": [f"{head}Role", "Arn"]}
         assert function["Properties"]["LoggingConfig"]["LogGroup"] == {"Ref": f"{head}LogGroup"}
         assert function["Properties"]["LoggingConfig"]["LogFormat"] == "JSON"
+        assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == "INFO", "filters count lines of INFO"
 
 
 def test_the_machine_waits_for_its_policy_and_logs_no_execution_data(template: Template) -> None:
@@ -307,6 +308,24 @@ def test_a_statement_on_everything_holds_only_actions_without_a_narrower_resourc
     ]
 
     assert too_wide == []
+
+
+def test_what_is_allowed_on_any_bucket_is_allowed_in_this_account_only(full_form: Stack) -> None:
+    any_bucket = [
+        (f"{name}.{statement['Sid']}", statement.get("Condition"))
+        for name, statement in statements(full_form)
+        if statement["Effect"] == "Allow"
+        and any(resource.startswith(f"arn:{PARTITION}:s3:::*") for resource in as_list(statement.get("Resource", [])))
+    ]
+
+    assert any_bucket == [
+        (name, {"StringEquals": {"aws:ResourceAccount": ACCOUNT}})
+        for name in (
+            "OrchestrationFunctionPolicy.ReadReportsAndArtifacts",
+            "OrchestrationFunctionPolicy.TellMissingReportsFromForbidden",
+            "PromotionFunctionPolicy.IdentifyArtifacts",
+        )
+    ]
 
 
 def test_the_reason_stands_beside_every_statement_on_everything(template: Template, full_form: Stack) -> None:
@@ -641,6 +660,7 @@ DELIVERIES: list[tuple[str, dict[str, Any], str | None]] = [
     ("the decision file", written(OWN_BUCKET, DECISION_KEY), "DecisionFileRule"),
     ("a policy", written(OWN_BUCKET, "policies/fraud.json"), None),
     ("a decision record", written(OWN_BUCKET, "decisions/fraud/2026/03/02/x.json"), None),
+    ("what lies beside the decision file", written(OWN_BUCKET, f"{DECISION_KEY}.bak"), None),
     ("the decision file of another bucket", written("elsewhere", DECISION_KEY), None),
     ("a training job", event("aws.sagemaker", "SageMaker Training Job State Change", {}), None),
     ("an endpoint", event("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE, {"EndpointName": "x"}), None),
@@ -677,22 +697,35 @@ def started(machine: str, name: str, status: str) -> dict[str, Any]:
     return event("aws.states", contracts.EXECUTION_STATUS_CHANGE, detail)
 
 
-def pipeline_run(name: str) -> dict[str, Any]:
-    detail = {"pipelineExecutionDisplayName": name, "currentPipelineExecutionStatus": "Succeeded"}
+def pipeline_run(name: str, status: str = "Succeeded") -> dict[str, Any]:
+    detail = {"pipelineExecutionDisplayName": name, "currentPipelineExecutionStatus": status}
     return event("aws.sagemaker", contracts.PIPELINE_STATE_CHANGE, detail)
 
 
-def training_job(name: str) -> dict[str, Any]:
-    detail = {"TrainingJobName": name, "TrainingJobStatus": "Completed"}
+def training_job(name: str, status: str = "Completed") -> dict[str, Any]:
+    detail = {"TrainingJobName": name, "TrainingJobStatus": status}
     return event("aws.sagemaker", contracts.TRAINING_JOB_STATE_CHANGE, detail)
 
 
+def endpoint(status: str) -> dict[str, Any]:
+    return event("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE, {"EndpointName": "x", "EndpointStatus": status})
+
+
 WAKES: list[tuple[str, dict[str, Any], str | None]] = [
-    ("an endpoint", event("aws.sagemaker", contracts.ENDPOINT_STATE_CHANGE, {"EndpointName": "x"}), "WaitRule"),
-    ("a pipeline of a run", pipeline_run("retraining-1a2b"), "WaitRule"),
+    *(
+        (f"an endpoint that is {status}", endpoint(status), "WaitRule")
+        for status in ("IN_SERVICE", "UPDATING", "FAILED")
+    ),
+    *(
+        (f"a pipeline of a run that is {status}", pipeline_run("retraining-1a2b", status), "WaitRule")
+        for status in ("Succeeded", "Failed", "Stopped")
+    ),
     ("somebody else's pipeline", pipeline_run("nightly"), None),
     ("a pipeline without a display name", event("aws.sagemaker", contracts.PIPELINE_STATE_CHANGE, {}), None),
-    ("a training job of a run", training_job("retraining-1a2b"), "WaitRule"),
+    *(
+        (f"a training job of a run that is {status}", training_job("retraining-1a2b", status), "WaitRule")
+        for status in ("Completed", "Failed", "Stopped")
+    ),
     ("somebody else's training job", training_job("tune-retraining-1"), None),
     *((f"a training that is {status}", started("t", "retraining-1", status), "WaitRule") for status in ENDED),
     ("a training that begins", started("t", "retraining-1", "RUNNING"), None),
@@ -709,12 +742,18 @@ WAKES: list[tuple[str, dict[str, Any], str | None]] = [
     ("a run that ended", started(f"{STACK}-retraining", "a-run", "SUCCEEDED"), None),
     ("any alarm", alarm("fraud-5xx", "ALARM"), "WaitRule"),
     ("any alarm that is over", alarm("fraud-5xx", "OK"), None),
+    ("operators", event(contracts.RETRAINING_SOURCE, contracts.SWEEP_REQUESTED, {"ahead_seconds": 60}), "WaitRule"),
+    ("a policy of any model", written(OWN_BUCKET, "policies/churn.json"), "PolicyRule"),
+    ("a policy in another bucket", written("elsewhere", "policies/churn.json"), None),
+    ("a record in the bucket", written(OWN_BUCKET, "evidence/churn/run-1/outcome.json"), None),
 ]
 
 
 @pytest.mark.parametrize(("sent", "rule"), [entry[1:] for entry in WAKES], ids=[entry[0] for entry in WAKES])
-def test_only_what_a_run_started_wakes_it(sent: dict[str, Any], rule: str | None, empty_form: Stack) -> None:
-    """By its name; an event of another team's job would cost a read of the table each."""
+def test_exactly_the_events_that_concern_the_loop_wake_it(
+    sent: dict[str, Any], rule: str | None, empty_form: Stack
+) -> None:
+    """What a run started, however it ended, by its name; an event of another team's job would cost a read of the table each."""
     matching = [name for name, p in patterns(empty_form, "OrchestrationFunction").items() if matches(p, sent)]
 
     assert matching == ([rule] if rule else [])
@@ -910,6 +949,8 @@ def test_the_times_of_functions_states_and_code_fit_into_each_other(empty_form: 
     }
 
     assert timedelta(seconds=runs["PromotionFunction"]) == HAND_TIMEOUT
+    hidden = empty_form.resources["SignalDeadLetterQueue"]["Properties"]["VisibilityTimeout"]
+    assert runs["OperatorFunction"] < hidden, "nobody else takes a letter while it is replayed"
     assert settles_at(NOW) > NOW + HAND_TIMEOUT
     assert runs["OrchestrationFunction"] > BUDGET_SECONDS + 15, "a piece of work that began in time is done in time"
     assert max(runs.values()) < min(waits.values()), "the function's own end comes first, and is retried"

@@ -19,6 +19,7 @@ from orchestration import handler, promotion_handler
 from orchestration.actions import promote, roll_back
 from orchestration.domain.contracts import Next
 from orchestration.domain.errors import ContentionError, TransientServiceError
+from orchestration.steps.artifacts import AT_A_TIME
 from tests.contract.template import ROOT
 
 DEFINITION: Final = json.loads((ROOT / "statemachine.asl.json").read_text(encoding="utf-8"))
@@ -50,6 +51,8 @@ EVENTS_OF_AN_ATTEMPT: Final = 4
 A_MINUTE: Final = 60.0
 HALF_AN_HOUR: Final = 1800.0
 
+HALF_A_MINUTE: Final = 30.0
+
 THROTTLED: Final = "Lambda.TooManyRequestsException"
 
 PASSES: Final = {
@@ -66,6 +69,16 @@ PASSES: Final = {
 }
 """Lambda's faults, a function that is being changed, a process that died or ran out of time, and the errors of
 ours that say: retry the call."""
+
+UNSENT: Final = {
+    "SNS.SdkClientException",
+    "SNS.AmazonSNSException",
+    "SNS.ThrottledException",
+    "SNS.InternalErrorException",
+    "SNS.KMSThrottlingException",
+    "States.Timeout",
+}
+"""With what a message fails that may be taken a moment later."""
 
 PATIENCE_HOURS: Final = {
     "TriggerTrainingPipeline": SCHEMA["properties"]["training"]["properties"]["max_hours"]["maximum"],
@@ -345,6 +358,18 @@ def what_aws_does_not_take_yet_is_asked_again_until_the_hand_gives_it_up(graph: 
         assert lasts(graph.states[name]["Retry"][0]) * 0.9 >= hours * 3600, name
 
 
+def a_copy_goes_on_for_half_an_hour(graph: Graph) -> None:
+    """So long as every call of the judge is used up by copying."""
+    calls = graph.states["EvaluateCandidate"]["Retry"][0]["MaxAttempts"]
+    assert calls * AT_A_TIME.total_seconds() >= HALF_AN_HOUR
+
+
+def the_message_of_a_record_that_failed_is_tried_again(graph: Graph) -> None:
+    (retrier,) = graph.states[ESCALATION]["Retry"]
+    assert set(retrier["ErrorEquals"]) >= UNSENT
+    assert lasts(retrier) >= HALF_A_MINUTE
+
+
 def a_word_is_kept_exactly_where_the_next_state_reads_it(graph: Graph) -> None:
     for name in graph.asking - RECORDS:
         state = graph.states[name]
@@ -476,6 +501,11 @@ MUTANTS: Final[dict[Proof, list[Callable[[dict[str, Any]], None]]]] = {
         sets("TriggerTrainingPipeline", "Retry", 0, "MaxDelaySeconds", to=60),
         sets("PromoteCandidate", "Retry", 0, "MaxAttempts", to=600),
         sets("RollBackEndpoint", "Retry", 0, "BackoffRate", to=1),
+    ],
+    a_copy_goes_on_for_half_an_hour: [sets("EvaluateCandidate", "Retry", 0, "MaxAttempts", to=6)],
+    the_message_of_a_record_that_failed_is_tried_again: [
+        *(drops(ESCALATION, "Retry", 0, "ErrorEquals", number) for number in range(len(UNSENT))),
+        sets(ESCALATION, "Retry", 0, "MaxAttempts", to=1),
     ],
     a_word_is_kept_exactly_where_the_next_state_reads_it: [
         drops("AwaitBake", "Assign"),
