@@ -163,7 +163,10 @@ def test_a_result_whose_record_was_written_over_in_the_table_is_never_answered(k
     world.database.put_item(**write["Put"])
     with pytest.raises(OrchestrationError, match="is not the one that was committed"):
         deliver(world.ports, wait)
+    with pytest.raises(OrchestrationError, match="is not the one that was committed"):
+        take_up(world.ports, wait, "a retry's")
     assert next_of(world, wait.tokens[0]) is None
+    assert next_of(world, "a retry's") is None
 
 
 @pytest.mark.parametrize("kind", [WaitKind.SLOT, WaitKind.APPROVAL])

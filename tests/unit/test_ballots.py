@@ -172,10 +172,31 @@ def test_a_deputy_answers_once_it_is_time_to_escalate_whether_or_not_anybody_cam
     assert next_of(world, "token") == "train"
 
 
+def test_a_pause_that_is_recorded_as_the_end_of_the_chain_is_read_is_seen(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes after that has the vote counted again; what came before is seen."""
+    asked(world)
+    head = world.table.chain_head
+
+    def after_a_pause(chain: str) -> Any:
+        monkeypatch.setattr(world.table, "chain_head", head)
+        stories.operate(world, "pause", scope="model:fraud", reason="Incident 7.")
+        return head(chain)
+
+    monkeypatch.setattr(world.table, "chain_head", after_a_pause)
+    assert stories.approve(world)["code"] == "PAUSED"
+
+
 def test_who_comes_after_the_expiry_is_told_of_it(world: World) -> None:
     asked(world)
+    deadline = wait_of(world).deadline
     world.clock.forward(hours=30)
     do(world, "sweep")
+    result = wait_of(world).result
+    assert result is not None
+    assert result.ruling is not None
+    assert result.ruling.decided_at == deadline, "its time was over then, however late a sweep comes"
     late = stories.approve(world)
     assert (late["decided"], late["code"]) == (False, "EXPIRED")
 

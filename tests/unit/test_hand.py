@@ -1042,3 +1042,10 @@ def test_a_note_that_meets_another_write_is_made_again_unless_the_wait_is_over(w
     del world.database.items["WAIT#run-1", "promotion"]
     noted(world.ports, old)
     assert world.table.wait("run-1", WaitKind.PROMOTION) is None
+
+
+def test_a_training_that_is_over_before_it_was_noted_is_answered_at_once(world: World) -> None:
+    stories.with_slot(world)
+    world.outside.meanwhile("UpdateItem", lambda: world.executions.end(stories.training_arn(), "FAILED"))
+    assert do(world, "train", token="training") == {"started": True}
+    assert next_of(world, "training") == "evaluate"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import DueItem
 from orchestration.domain.intention import Intention, IntentionState, endpoint_subject
+from orchestration.domain.notification import Message
 from orchestration.domain.stored_model import StoredModel
 from orchestration.steps.winding_down import look_at_intention
 from orchestration.stores.sagemaker_reading import SageMaker
 from tests.unit import stories
-from tests.unit.fakes import NOON, World
+from tests.unit.fakes import NOON, ProcessDiedError, World
 from tests.unit.stories import ENDPOINT, OLD, candidate, do, next_of
 
 
@@ -88,6 +89,27 @@ def test_nobody_looks_before_the_function_that_changed_it_is_over(world: World) 
     assert again is not None
     assert intention is not None
     assert item.due_at == again.due_at == intention.settles_at
+
+
+def test_what_serves_is_told_once_and_by_a_sweep_if_whoever_looked_died_before(world: World) -> None:
+    item = left(world)
+    world.sagemaker.settle(ENDPOINT)
+    world.clock.forward(minutes=2)
+
+    def dies(_: Message) -> NoReturn:
+        raise ProcessDiedError
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world.channels, "tell", dies)
+        with pytest.raises(ProcessDiedError):
+            look_at_intention(world.ports, item)
+    world.table.done(item)
+    world.clock.forward(minutes=5)
+    for _ in range(2):
+        do(world, "sweep")
+        world.clock.forward(minutes=5)
+    assert len(world.told("ENDPOINT_LEFT")) == 1
+    assert world.due(DueKind.TELL) == []
 
 
 def test_a_change_that_another_run_makes_by_now_is_not_told_of(world: World) -> None:

@@ -223,9 +223,13 @@ def test_an_endpoint_that_another_run_left_is_free_once_its_model_is_unfrozen(
 def test_a_try_that_comes_later_counts_drift_from_then_on(world: World) -> None:
     ready(world)
     parked(world, WaitKind.PROMOTION, since="2026-03-02T11:00:00+00:00", sequence=0)
+    stories.operate(world, "pause", scope="model:fraud", reason="Incident 7.")
+    stories.operate(world, "unpause", scope="model:fraud")
     world.clock.forward(minutes=1)
     assert promote(world)
-    assert stored(world, WaitKind.PROMOTION).data["since"] == world.clock().isoformat()
+    data = stored(world, WaitKind.PROMOTION).data
+    assert data["since"] == world.clock().isoformat()
+    assert data["sequence"] == world.table.chain_head("fraud").sequence > 0
 
 
 @pytest.mark.parametrize(

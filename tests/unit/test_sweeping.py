@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,12 +15,14 @@ from orchestration.actions import sweep as sweeping
 from orchestration.actions.sweep import LISTINGS, WORKERS, _lost_alarms, _lost_monitor_runs, sweep
 from orchestration.domain.contracts import DueKind
 from orchestration.domain.due import AGAIN, DueItem, due
+from orchestration.domain.errors import ContentionError
 from orchestration.domain.listing import SAME, SETTLED, Heard, Listing, Stretch
 from orchestration.domain.monitor_run import ListedRun
 from orchestration.ports import Ports
 from orchestration.steps.due_work import DONE, Worked
 from orchestration.steps.keeping import REMOVED
 from orchestration.steps.silence import TOLD
+from tests.unit import stories
 from tests.unit.fakes import NOON, World
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -121,6 +123,19 @@ def test_a_sweep_that_had_nothing_to_do_still_says_what_waits(world: World, capl
     assert [line[name] for name in gauges] == [0, 0, 0]
 
 
+def test_an_approval_counts_in_the_gauges_from_its_asking_on_and_not_only_when_a_step_is_due(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "orchestration")
+    stories.asked(world)
+    world.clock.forward(hours=3)
+    sweep({}, world.ports)
+    line = vars(next(record for record in caplog.records if record.getMessage() == "WaitsObserved"))
+    assert (line["approvals_waiting"], line["approval_wait_percent"]) == (1, 12), (
+        "3 of 24 hours; the first step is due after 4"
+    )
+
+
 @pytest.mark.parametrize("repair", [REMOVED, TOLD, "dead_run_settled"])
 def test_what_only_became_due_is_not_said_to_have_been_lost(
     repair: str, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -162,6 +177,20 @@ def test_how_far_a_list_came_is_noted_where_it_did_not_show_all(
     assert world.table.listed()["alarms"] == noted
 
 
+def test_what_could_not_be_written_down_is_listed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    since = {"until": (NOON - timedelta(minutes=20)).isoformat(), "seconds": 300}
+    world.table.note_listed("alarms", since, [])
+    monkeypatch.setitem(LISTINGS, "alarms", lambda *_: Listing(tuple(looks(world, timedelta()))))
+
+    def contended(_: object) -> NoReturn:
+        raise ContentionError("Somebody else wrote.")
+
+    monkeypatch.setattr(world.table, "add_all_due", contended)
+    with pytest.raises(RuntimeError, match="listing alarms: Somebody else wrote"):
+        sweep({}, world.ports)
+    assert world.table.listed()["alarms"] == since
+
+
 STRETCH = Stretch(NOON - timedelta(hours=1), NOON)
 
 
@@ -181,7 +210,11 @@ def test_an_alarm_that_changed_after_what_was_shown_is_another_stretchs(
     monkeypatch.setattr(world.alarms, "turned_red", lambda *_: shown)
     detail = {"alarmName": "drift-churn", "state": {"value": "ALARM", "timestamp": changed.isoformat()}}
     world.alarms.alarms = [{"resources": ["arn:aws:cloudwatch:us-east-1:111122223333:alarm:drift"], "detail": detail}]
-    assert len(_lost_alarms(world.ports, STRETCH).found) == lost
+    found = _lost_alarms(world.ports, STRETCH).found
+    assert len(found) == lost
+    world.clock.forward(minutes=5)
+    names = [item.data["name"] for item in _lost_alarms(world.ports, STRETCH).found]
+    assert names == [item.data["name"] for item in found], "whoever lists it again starts the same execution"
 
 
 def test_a_monitor_run_that_was_heard_of_is_not_lost_and_one_that_was_not_is_asked_about_again(

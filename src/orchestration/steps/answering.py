@@ -102,9 +102,10 @@ def take_up(ports: ApprovalPorts, wait: Wait, token: str) -> Wait | None:
     if not wait.resolved and ports.table.swap_token(wait, token):
         return wait
     current = ports.table.wait(wait.run_id, wait.kind, wait.subject) or wait
+    deliver(ports, current)
+    # After its evidence, as every other token.
     if current.result is not None:
         answer(ports, token, current.result.next)
-    deliver(ports, current)
     return None
 
 
