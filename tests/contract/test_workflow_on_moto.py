@@ -361,5 +361,12 @@ def test_the_escalation_says_what_a_function_said_and_not_its_data_and_who_has_t
     assert "stackTrace" not in arguments["Message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "cause"), [("outcome not recorded", GONE.cause), ("failure not recorded and nobody told", "no")]
+)
+def test_an_end_that_has_no_record_says_what_went_wrong_last(path: str, cause: str) -> None:
+    assert played(path).cause == cause
+
+
 def test_a_good_no_hands_on_why() -> None:
     assert played("nothing to do").output == {"run_id": "run", "reason": "because"}
