@@ -42,7 +42,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--parent-pipe", action="store_true", help="stop when standard input closes, with the process that holds it"
     )
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.log_file is not None and not given.log_file.parent.is_dir():
+        parser.error(f"--log-file: there is no folder {given.log_file.parent}; make it first")
+    return given
 
 
 def _log_to(path: Path | None, *, verbose: bool) -> None:

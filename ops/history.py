@@ -134,6 +134,13 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
         terminal.command(stack.place.command("waits"))
         terminal.say("What stops it, its training too:")
         terminal.command(stop_command(run.execution_arn))
+    if run is not None and run.outcome is not None:
+        terminal.say()
+        terminal.say("Its report, with what it cost and what was read:")
+        terminal.command(stack.place.command("report", run=run_id))
+        if Status(run.outcome).escalates:
+            terminal.say("To train again, once its cause is gone:")
+            terminal.command(stack.place.command("retrain", model=run.model, reason="<why>"))
     return 0
 
 

@@ -286,7 +286,7 @@ def session_in(region: str | None, profile: str | None = None) -> boto3.Session:
     except BotoCoreError as error:
         raise _unconfigured(error) from None
     if not session.region_name:
-        raise CallError("Which Region? Name it: --region eu-west-1")
+        raise CallError("Which Region? Name it: --region eu-west-1; with make, REGION=eu-west-1")
     if not REGION.fullmatch(session.region_name):
         raise CallError(f"{session.region_name} is no Region. Name one, such as --region eu-west-1")
     return session

@@ -52,6 +52,13 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     return collected
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """Say of a word that narrows to nothing what to type."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        word = config.getoption("keyword")
+        terminalreporter.write_line(f"No test has {word!r} in its name, or that of its file: make test TESTS=rollback")
+
+
 WAITING = frozenset({"faults", "local", "stack"})
 """Folders whose tests wait for a server most of their time."""
 

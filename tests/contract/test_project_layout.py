@@ -10,12 +10,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import click
 import pytest
 import yaml
 
 from ops.cli import COMMANDS, retraining
+from tests.conftest import pytest_terminal_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -211,6 +214,16 @@ def test_help_has_no_colour_when_it_is_not_printed_on_a_terminal() -> None:
 def test_tests_takes_a_word_that_narrows_the_run() -> None:
     assert '-x -k "$TESTS"' in make("-n", "test", "TESTS=rollback").stdout
     assert "-k" not in make("-n", "test").stdout.split("pytest", 1)[1]
+
+
+def test_a_word_that_no_test_has_is_answered_with_what_to_type() -> None:
+    said: list[str] = []
+    reporter = cast("pytest.TerminalReporter", SimpleNamespace(write_line=said.append))
+    config = cast("pytest.Config", SimpleNamespace(getoption={"keyword": "nosuch"}.get))
+    pytest_terminal_summary(reporter, pytest.ExitCode.OK, config)
+    assert said == []
+    pytest_terminal_summary(reporter, pytest.ExitCode.NO_TESTS_COLLECTED, config)
+    assert said == ["No test has 'nosuch' in its name, or that of its file: make test TESTS=rollback"]
 
 
 def test_a_python_that_is_too_old_is_refused_before_anything_is_installed(tmp_path: Path) -> None:

@@ -336,6 +336,14 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert f"Port {port} on 127.0.0.1 cannot be used" in errors
 
 
+def test_a_log_that_has_no_folder_is_a_wrong_call_and_no_traceback(tmp_path: Path) -> None:
+    server = start("--log-file", str(tmp_path / "none" / "log"), tmp=tmp_path)
+    _, errors = server.communicate(timeout=30)
+    assert server.returncode == 2
+    assert f"there is no folder {tmp_path / 'none'}" in errors
+    assert "Traceback" not in errors
+
+
 def test_reset_forgets_everything_and_ends_what_runs(account: Account) -> None:
     account.sagemaker.create_training_job(**account.training_request("j", "import time\ntime.sleep(60)\n"))
 

@@ -57,6 +57,8 @@ ELSEWHERE: Final = frozenset(
 CACHE: Final = ROOT / "build" / "mutants"
 PATIENCE: Final = 10.0
 """Seconds of CPU a mutant may take beyond ten times what its tests take; ten times that on the clock, should it wait."""
+TOLD_SECONDS: Final = 15.0
+"""Between two lines that say how many tests were run without a mutant."""
 SLOW: Final = 0.2
 """Seconds from which a test comes after all others."""
 MEMORY: Final = 4 << 30
@@ -518,7 +520,11 @@ def _measure(items: dict[str, pytest.Item]) -> dict[str, Any]:
     for name, item in items.items():
         by_file[name.split("::")[0]][name] = item
     measured: dict[str, Any] = {}
+    told = time.monotonic()
     for file, tests in by_file.items():
+        if time.monotonic() - told > TOLD_SECONDS:
+            told, done = time.monotonic(), sum(len(each["seconds"]) for each in measured.values())
+            sys.stderr.write(f"{done} of {len(items)} tests\n")
         watch = _watching()
         seconds, failed = {}, []
         watch.start()

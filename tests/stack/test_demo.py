@@ -131,6 +131,9 @@ def test_ctrl_c_ends_what_was_kept_and_nothing_is_left(kept: Kept) -> None:
 def test_a_person_who_says_no_on_the_page_sees_the_run_end_and_closes_the_terminal_on_nothing(tmp_path: Path) -> None:
     process, terminal = _at_a_terminal(tmp_path)
     screen = _read_until(terminal, "Promote it?")
+    os.write(terminal, b"perhaps\n")
+    screen += _read_until(terminal, "'perhaps' is no answer: y, n, or Enter alone")
+    screen += _read_until(terminal, "Promote it?")
     os.write(terminal, b"y\n")
     screen += _read_until(terminal, "Comment")
     # On second thoughts: what is asked in the terminal is answered on the page, before the answer there is whole.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
@@ -84,6 +85,9 @@ SAFEGUARDS: Final = {
     )
 }
 
+COLUMNS: Final = 78
+"""Of a line; `make faults` prints them two further in."""
+
 
 def _none(*_: Any, **__: Any) -> None:
     """Find nothing."""
@@ -116,7 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steps, broken = steps_without(name, seed=asked.seed, most=asked.steps)
         found = promise_of(broken) in safeguard.breaks
         missed += found
-        sys.stdout.write(f"{name}: {f'missed after {steps} steps' if found else 'NOT MISSED'}: {str(broken)[:120]}\n")
+        told = f"{name}: {f'missed after {steps} steps' if found else 'NOT MISSED'}: {str(broken)[:120]}"
+        sys.stdout.write(textwrap.fill(told, COLUMNS, subsequent_indent="  ") + "\n")
         sys.stdout.flush()
     sys.stdout.write(f"seed {asked.seed}, safeguards {len(SAFEGUARDS)}, missed: {missed}\n")
     return 0 if missed == len(SAFEGUARDS) else 1

@@ -527,7 +527,10 @@ def test_the_life_of_a_run_that_goes_on_says_what_stops_it(
         run = world.table.run("run-1")
         assert run is not None
         stops = f"aws stepfunctions stop-execution --execution-arn {run.execution_arn} --region us-east-1"
-        assert (stops in " ".join(printed.split())) is goes_on
+        said = " ".join(printed.split())
+        assert (stops in said) is goes_on
+        assert ("retraining report --run run-1 --stack" in said) is not goes_on
+        assert ("retraining retrain --model fraud --reason '<why>' --stack" in said) is not goes_on
         do(world, "close", failure={"error": "ABORTED", "cause": "by hand"})
 
 
