@@ -85,11 +85,28 @@ def download_and_unpack(s3: Any, uri: str, folder: Path) -> None:
         raise DownloadError(f"ClientError: cannot download {uri}: {error}") from error
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
+            _extract(tar, folder)
     except tarfile.TarError as error:
         raise DownloadError(f"ClientError: cannot unpack {uri}: {error}") from error
     finally:
         archive.unlink(missing_ok=True)
+
+
+def _extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Unpack what stays inside the folder.
+
+    Raises:
+        TarError: Something does not.
+    """
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(folder, filter="data")
+        return
+    # Python 3.11.4 brought filters; Debian 12 has 3.11.2.
+    for member in tar:
+        inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+        if not inside or not (member.isfile() or member.isdir()):
+            raise tarfile.ExtractError(f"{member.name!r} is outside, or neither a file nor a folder")
+        tar.extract(member, folder)
 
 
 def upload_folder(s3: Any, folder: Path, uri: str) -> None:

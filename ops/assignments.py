@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _PAIR: Final = re.compile(
     r"""\s* ([A-Za-z][A-Za-z0-9]*) =
-        (?: "([^"]*)" | '([^']*)' | (\S*+ (?: \s++ (?![A-Za-z][A-Za-z0-9]*+=) \S++ )*+) )
-        (?= \s++ [A-Za-z][A-Za-z0-9]*+= | \s*+\Z )""",
+        (?: "([^"]*)" | '([^']*)' | (.*?) )
+        (?<=\S) (?= \s++ [A-Za-z][A-Za-z0-9]*+= | \s*+\Z )""",
     re.VERBOSE | re.DOTALL,
 )
 
