@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tests.local.conftest import Account
 
+# What has none says so of itself where there are some.
+pytestmark = pytest.mark.filterwarnings("ignore:Python 3.14 will, by default, filter:DeprecationWarning")
+
 
 @pytest.fixture(params=["filters", "none"], autouse=True)
 def python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
