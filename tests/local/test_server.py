@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,8 +28,26 @@ ENDED_SECONDS = 5.0
 """How soon nothing is left."""
 
 
+_started: Final[list[subprocess.Popen[str]]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on() -> Iterator[None]:
+    """End what a test has left that failed."""
+    yield
+    end_all()
+
+
+def end_all() -> None:
+    while _started:
+        server = _started.pop()
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+
+
 def start(*arguments: str, tmp: Path, program: tuple[str, ...] = ("-m", "local")) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own command
+    server = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, *program, *arguments],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp)},
@@ -39,6 +58,8 @@ def start(*arguments: str, tmp: Path, program: tuple[str, ...] = ("-m", "local")
         process_group=0,
         preexec_fn=hear_signals,  # noqa: PLW1509 - it calls nothing that another thread could hold
     )
+    _started.append(server)
+    return server
 
 
 def read_url(server: subprocess.Popen[str]) -> str:
@@ -321,6 +342,15 @@ def test_a_shell_that_takes_what_is_printed_finds_the_commands(tmp_path: Path) -
     folder = Path(sys.executable).parent
     assert found.stdout.splitlines()[:2] == [str(folder / "aws"), str(folder / "retraining")]
     assert found.stdout.splitlines()[2].endswith(" us-east-1")
+
+
+@needs_proc
+def test_the_server_of_a_test_that_fails_ends_with_the_test(tmp_path: Path) -> None:
+    server = start("--port", "0", tmp=tmp_path)
+    read_url(server)
+    end_all()
+    assert server.returncode == -signal.SIGKILL
+    wait_until(lambda: not processes_below(tmp_path), within=ENDED_SECONDS)
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
