@@ -65,9 +65,6 @@ MISSPELT: Final = "credit-card"
 PAGE_MINUTES: Final = 30
 """What the page says of its end; the demo's ends with the answer."""
 
-YES_OR_NO: Final = frozenset({"y", "yes", "n", "no"})
-"""What is an answer to the question; so is Enter alone."""
-
 PATIENCE_SECONDS: Final = 60.0
 """How long anything of the loop's own may take."""
 
@@ -486,12 +483,12 @@ def _answer(story: Story, stack: Stack, desk: Desk, run_id: str) -> Cast | None:
     def answered() -> bool:
         return on_the_page() is not None
 
-    typed: str | None = ""
-    while typed is not None and typed.lower() not in YES_OR_NO:
+    while True:
         typed = story.ask("  Promote it? y approves, n rejects, Enter alone approves: ", answered, left="n")
         typed = "y" if typed == "" else typed
-        if typed is not None and typed.lower() not in YES_OR_NO:
-            story.line(f"{typed[:20]!r} is no answer: y, n, or Enter alone")
+        if typed is None or typed.lower() in {"y", "yes", "n", "no"}:
+            break
+        story.line(f"{typed[:20]!r} is no answer: y, n, or Enter alone")
     comment = None if typed is None else story.ask("  Comment, kept as evidence (Enter for none): ", answered)
     if typed is None or comment is None:
         return on_the_page()

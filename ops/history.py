@@ -138,7 +138,7 @@ def _run(stack: Stack, terminal: Terminal, identity: str) -> int:
         terminal.say()
         terminal.say("Its report, with what it cost and what was read:")
         terminal.command(stack.place.command("report", run=run_id))
-        if Status(run.outcome).escalates:
+        if Status(run.outcome).escalates and not run.goes_back:
             terminal.say("To train again, once its cause is gone:")
             terminal.command(stack.place.command("retrain", model=run.model, reason="<why>"))
     return 0

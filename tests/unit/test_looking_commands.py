@@ -29,6 +29,7 @@ from tests.unit.commands import PLACE, WorldStack, commands_in, retraining, sign
 from tests.unit.fake_services import client_error
 from tests.unit.fakes import World, drift, person
 from tests.unit.stories import do
+from tests.unit.test_going_back import back, decide, promoted
 
 PRICE_LISTS: Final = Path(__file__).parent / "price_lists"
 SCHEMAS: Final = Path(__file__).parents[2] / "docs" / "schemas" / "commands"
@@ -532,6 +533,19 @@ def test_the_life_of_a_run_that_goes_on_says_what_stops_it(
         assert ("retraining report --run run-1 --stack" in said) is not goes_on
         assert ("retraining retrain --model fraud --reason '<why>' --stack" in said) is not goes_on
         do(world, "close", failure={"error": "ABORTED", "cause": "by hand"})
+
+
+def test_a_way_back_that_failed_is_not_said_to_be_trained_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promoted(world, "run-1", "run-2")
+    decide(world, "back-1", back(world)["signal_id"])
+    do(world, "close", "back-1", failure={"error": "ABORTED", "cause": "by hand"})
+    signed_in(world, monkeypatch)
+    assert retraining("history", "--run", "back-1") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "retraining report --run back-1" in said
+    assert "retraining retrain" not in said
 
 
 def test_the_life_of_a_run_says_of_an_answer_that_it_was_a_deputys(
