@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.policies import page as policy_page
 from local.changes import tables as changes_tables
-from ops import decision_records, report_picture, scale
+from ops import called_services, decision_records, report_picture, scale
 from ops.aws_questions import page
 from ops.command_reference import command_reference
 from ops.given_files import FileKind
 from ops.given_policies import policy_of
 from ops.given_schemas import schema_of
+from ops.policy_check import policy_check
 from ops.region_schemas import as_text, region_data
 from ops.regions import FEATURES, OPTIONAL, SOURCE, gaps_of, missing
 from ops.schema_reference import contract, example, policy_reference, told_contract
@@ -261,7 +262,9 @@ WHOLE: Final[dict[str, Callable[[], str]]] = {
     "docs/pictures/workflow.svg": functools.partial(draw, WORKFLOW),
     "docs/pictures/report.svg": functools.partial(report_picture.draw, DEMO_REPORT),
     "docs/pictures/life.svg": functools.partial(report_picture.draw, STREAMS_LIFE),
+    "src/orchestration/policy_check.py": policy_check,
     "src/orchestration/service_shapes.json": service_shapes,
+    **called_services.files(),
     "docs/decisions/README.md": decisions_index,
     "docs/reference/commands.md": command_reference,
     "ops/regions.json": lambda: as_text(region_data(sources())),

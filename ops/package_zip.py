@@ -7,9 +7,8 @@ The same sources give the same bytes on every machine: names sorted, times fixed
 fixed, JSON on one line, entries stored rather than deflated (zlib builds differ in their output, and the package is small). The file
 is left alone when nothing changed, so `aws cloudformation package` finds the object it uploaded last time.
 
-The package holds `orchestration/` and, when something in there imports it, `fastjsonschema/` with its licence, both as
-sources and as bytecode (`ops.bytecode`). The runtime brings the standard library and botocore; importing anything
-else is refused here rather than found out in Lambda.
+The package holds `orchestration/`, as sources and as bytecode (`ops.bytecode`). The runtime brings the standard library and botocore;
+importing anything else is refused here rather than found out in Lambda.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import argparse
 import ast
 import functools
 import hashlib
-import importlib.metadata
 import io
 import json
 import sys
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 TARGET = BUILD / "orchestration.zip"
 
 PACKAGE = "orchestration"
-VENDORED = frozenset({"fastjsonschema"})
 SDK = frozenset({"botocore"})
 """Of what the runtime brings, what functions may import. Not boto3: importing it brings s3transfer, which nothing here uses."""
 
@@ -52,17 +49,17 @@ class PackageError(Exception):
 
 
 def package_bytes(source: Path = SOURCE) -> bytes:
-    """Return the zip of `source`/orchestration and the vendored packages it imports.
+    """Return the zip of `source`/orchestration.
 
     Raises:
-        PackageError: for a native library, a file of an unexpected kind, or an import that Lambda does not have; where no
-            Python writes the functions' bytecode.
+        PackageError: for a file of an unexpected kind, or an import that Lambda does not have; where no Python writes the
+            functions' bytecode.
     """
     files = {name: _content(file) for name, file in _own_files(source)}
-    for package in sorted(_third_party_imports(files)):
-        files.update(_vendored_files(package))
+    modules = {name: content for name, content in files.items() if name.endswith(".py")}
+    _refuse_foreign_imports(modules)
     try:
-        files.update(bytecode.compiled({name: content for name, content in files.items() if name.endswith(".py")}))
+        files.update(bytecode.compiled(modules))
     except bytecode.NoInterpreterError as error:
         raise PackageError(str(error)) from None
     buffer = io.BytesIO()
@@ -73,12 +70,6 @@ def package_bytes(source: Path = SOURCE) -> bytes:
             entry.external_attr = _REGULAR_FILE_0644
             archive.writestr(entry, files[name])
     return buffer.getvalue()
-
-
-def vendored(content: bytes) -> list[str]:
-    """Return the packages that a zip holds beside our own, sorted."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return sorted({name.split("/", 1)[0] for name in archive.namelist()} - {PACKAGE})
 
 
 def build(target: Path = TARGET, source: Path = SOURCE) -> Path:
@@ -123,18 +114,11 @@ def read_by_programs(document: bytes) -> Any:
     )
 
 
-def _third_party_imports(files: dict[str, bytes]) -> set[str]:
-    """Return the vendored packages that `files` import; refuse what neither the runtime nor the zip has."""
-    found = set()
-    for name, content in files.items():
-        if not name.endswith(".py"):
-            continue
+def _refuse_foreign_imports(modules: dict[str, bytes]) -> None:
+    for name, content in modules.items():
         for top in _imported(content, name):
-            if top in VENDORED:
-                found.add(top)
-            elif top != PACKAGE and top not in SDK and top not in sys.stdlib_module_names:
+            if top != PACKAGE and top not in SDK and top not in sys.stdlib_module_names:
                 raise PackageError(f"{name} imports {top}, which functions do not have")
-    return found
 
 
 @functools.cache
@@ -156,23 +140,6 @@ def _runtime_imports(statements: Iterable[ast.AST]) -> Iterator[str]:
             # No expression imports anything, and most of a module's nodes are in one.
             inner = (node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.expr))
             yield from _runtime_imports(inner)
-
-
-def _vendored_files(package: str) -> dict[str, bytes]:
-    """Return the modules and licence of an installed pure-Python distribution, by their names in the zip."""
-    files = {}
-    for file in importlib.metadata.files(package) or ():
-        if file.suffix in {".so", ".pyd", ".dylib"}:
-            raise PackageError(
-                f"{package} holds a native library, {file}: it would not load on every Lambda architecture"
-            )
-        if file.parts[0] == package and file.suffix == ".py":
-            files[file.as_posix()] = file.read_binary()
-        elif file.name.startswith("LICENSE"):
-            files[f"{package}/{file.name}"] = file.read_binary()
-    if f"{package}/__init__.py" not in files:
-        raise PackageError(f"{package} is imported but not installed here: make setup")
-    return files
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 
     python -m ops.sbom
 
-`build/sbom.cdx.json` is about the Lambda package: its SHA-256, what is vendored in it. botocore, which it imports,
-comes with Lambda's Python and is in no zip of ours. `build/sbom-development.cdx.json` is about the environment
+`build/sbom.cdx.json` is about the Lambda package: its SHA-256, and whose data and code `make docs` put into it. botocore's own
+modules, which it imports, come with Lambda's Python and are in no zip of ours. `build/sbom-development.cdx.json` is about the environment
 this runs in. Both are CycloneDX 1.6 and validated against its schema. The same content gives the same bytes: there is no
 time in them, and the serial number is made from the rest.
 """
@@ -25,7 +25,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
 
-from ops.package_zip import PackageError, package_bytes, vendored
+from ops.package_zip import PackageError, package_bytes
 from ops.project import ROOT
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 DEPLOYED: Final = ROOT / "build" / "sbom.cdx.json"
 DEVELOPMENT: Final = ROOT / "build" / "sbom-development.cdx.json"
+
+MADE_WITH: Final = ("botocore", "fastjsonschema")
+"""Whose models of services, and whose code of a schema, are in the package."""
 
 _LONGEST_NAME: Final = 60
 """Characters; a longer text in a package's field `License` is the licence itself."""
@@ -48,7 +51,7 @@ def deployed(content: bytes) -> str:
     """Return the bill of materials of a Lambda package, given its zip. Pure but for what is installed."""
     return _written(
         _ourselves([HashType(alg=HashAlgorithm.SHA_256, content=hashlib.sha256(content).hexdigest())]),
-        [importlib.metadata.distribution(package) for package in vendored(content)],
+        map(importlib.metadata.distribution, MADE_WITH),
     )
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from local.iam_calls import LeadingKeys, Place, needed
+from ops.called_services import methods_of_stores, operations
 from orchestration import handler, operator_handler, promotion_handler
 from orchestration.domain.contracts import RETRAINING_SOURCE
 from orchestration.domain.due import DueItem
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FUNCTIONS: Final = (ORCHESTRATION, HAND, APPROVAL, OPERATOR)
-STORES: Final = ROOT / "src" / "orchestration" / "stores"
 
 FOR_OTHER_ACCOUNTS: Final = {"TellMissingFromForbidden"}
 """Statements that a wider one covers, except for a decision bucket that belongs to another account."""
@@ -361,34 +361,6 @@ def test_what_a_filter_counts_is_written_by_the_function_whose_log_it_reads(life
 
 def reachable_operations() -> set[str]:
     """Operations that methods of the stores call, as far as something outside the method uses the method."""
-    trees = {
-        path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src" / "orchestration").rglob("*.py")
-    }
-    used = {node.attr for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    found: set[str] = set()
-    for path in STORES.glob("*.py"):
-        methods = [
-            method
-            for node in ast.walk(trees[path])
-            if isinstance(node, ast.ClassDef)
-            for method in node.body
-            if isinstance(method, ast.FunctionDef) and method.name in used
-        ]
-        found |= {operation for method in methods for operation in _operations(method)}
-    return found
-
-
-def _operations(method: ast.FunctionDef) -> Iterator[str]:
-    """A call of a client, or the bare method of one that is handed on."""
-    for node in ast.walk(method):
-        if isinstance(node, ast.Attribute) and _is_client(node.value) and node.attr not in {"exceptions", "meta"}:
-            if node.attr != "get_paginator":
-                yield node.attr
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_client(node.func.value):
-            argument: Any = node.args[0] if node.args else None
-            if isinstance(argument, ast.Constant):
-                yield str(argument.value)
-
-
-def _is_client(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in {"_client", "_sns", "_events"}
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src" / "orchestration").rglob("*.py")]
+    used = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {name for method in methods_of_stores() if method.name in used for name in operations(method)}

@@ -122,11 +122,11 @@ def test_json_says_in_the_package_what_it_says_to_programs_in_the_sources() -> N
     assert package_zip.read_by_programs(b'{"x-default": 1, "y": [{"x-a": 2, "b": "x-c"}]}') == {"y": [{"b": "x-c"}]}
 
 
-def test_the_real_package_is_small_and_holds_only_its_own_and_vendored_python() -> None:
+def test_the_real_package_is_small_and_holds_only_its_own_python() -> None:
     content = package_zip.package_bytes()
 
     assert len(content) < LARGEST_PACKAGE_BYTES
-    assert {name.split("/", 1)[0] for name in names(content)} <= {"orchestration", *package_zip.VENDORED}
+    assert {name.split("/", 1)[0] for name in names(content)} <= {"orchestration"}
     assert "orchestration/__init__.py" in names(content)
     assert not [name for name in names(content) if name.endswith((".so", ".pyd")) or "test" in name.split("/")]
 
@@ -297,16 +297,6 @@ def test_an_import_for_the_type_checker_only_is_not_a_dependency(sources: Path) 
     (sources / "orchestration" / "actions" / "admit.py").write_text(code)
 
     assert package_zip.package_bytes(sources)
-
-
-def test_fastjsonschema_is_vendored_with_its_licence_only_when_imported(sources: Path) -> None:
-    assert not [name for name in names(package_zip.package_bytes(sources)) if name.startswith("fastjsonschema/")]
-
-    (sources / "orchestration" / "actions" / "admit.py").write_text("import fastjsonschema\n")
-    vendored = [name for name in names(package_zip.package_bytes(sources)) if name.startswith("fastjsonschema/")]
-
-    assert "fastjsonschema/__init__.py" in vendored
-    assert "fastjsonschema/LICENSE" in vendored
 
 
 def test_the_file_is_left_alone_when_nothing_changed_and_rewritten_when_something_did(

@@ -5,25 +5,23 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import json
 import operator
 import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import fastjsonschema
-
+from orchestration import policy_check
 from orchestration.domain.canonical_json import canonical
 from orchestration.domain.contracts import ChannelApproval, PolicyAction, Severity
 from orchestration.domain.errors import PolicyError
 from orchestration.domain.json_values import json_object, mapping, text
 from orchestration.domain.metrics import judged_as, near
 from orchestration.domain.policy_requests import deployment_findings, job_findings, pipeline_findings
+from orchestration.domain.schema_fault import SchemaFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestration.domain.signal import DataCheck
     from orchestration.settings import Settings
@@ -283,10 +281,10 @@ def read_policy(body: bytes) -> dict[str, Any] | tuple[str, ...]:
 def validate_policy(document: Any) -> tuple[str, ...]:
     """Findings on a policy document, each starting with the JSON path; empty when it is valid."""
     try:
-        _schema_validator()(document)
-    except fastjsonschema.JsonSchemaValueException as error:
-        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path[1:])
-        return (_finding(path, _broken(error)),)
+        policy_check.check(document)
+    except SchemaFault as fault:
+        path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in _PARTS.findall(fault.name)[1:])
+        return (_finding(path, _broken(fault)),)
     return (
         _unfit(document)
         or _contradictions(document)
@@ -301,17 +299,20 @@ def rule_findings(document: dict[str, Any]) -> Iterator[str]:
     yield from itertools.starmap(_finding, _untaken(document))
 
 
-def _broken(error: fastjsonschema.JsonSchemaValueException) -> str:
+_PARTS: Final = re.compile(r"[^.\[\]]+")
+"""Steps of a place such as ``data.gates[0].metric``."""
+
+
+def _broken(fault: SchemaFault) -> str:
     """Which rule of the schema is broken, in words that show no list of Python's."""
-    wanted = error.rule_definition
-    match error.rule:
+    match fault.rule:
         case "enum":
-            return f"must be one of {', '.join(map(str, wanted))}"
+            return f"must be one of {', '.join(map(str, fault.wanted))}"
         case "required":
-            return f"lacks {', '.join(name for name in wanted if name not in mapping(error.value))}"
+            return f"lacks {', '.join(name for name in fault.wanted if name not in mapping(fault.value))}"
         case "const":
-            return f"must be {wanted}"
-    rule = str(error.message).removeprefix(error.name or "").strip()
+            return f"must be {fault.wanted}"
+    rule = fault.message.strip()
     unknown = _UNKNOWN.fullmatch(rule)
     return f"has keys that no policy has: {unknown[1]}" if unknown else rule
 
@@ -594,11 +595,3 @@ def _floored(actions: dict[Any, str], approval_mode: str, critical_ratio: float)
     if critical_ratio < CRITICAL_RATIO:
         floor[Severity.CRITICAL] = floor[Severity.WARNING]  # which no mode does more about than about a critical one
     return {severity: min(action, floor[severity], key=STRICTEST_FIRST.index) for severity, action in actions.items()}
-
-
-@functools.cache
-def _schema_validator() -> Callable[[Any], Any]:
-    """Compiled once per container: compiling costs about 25 ms, and only models with a policy file need it."""
-    schema = json.loads((Path(__file__).parent.parent / "policy.schema.json").read_text(encoding="utf-8"))
-    compiled: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False)
-    return compiled
