@@ -43,7 +43,11 @@ override TEMPLATES   = $(wildcard automation-orchestration-pipeline.yaml example
 override DEFINITIONS = $(wildcard statemachine.asl.json examples/*/*.asl.json examples/*/*/*.asl.json)
 
 .DEFAULT_GOAL := help
-.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+override TARGETS := $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: $(TARGETS)
+# Before anything is done: `make demo yes` would else play the demo, and then fail.
+$(if $(filter $(TARGETS),$(MAKECMDGOALS)),$(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error \
+	There is no target $(goal). `make` prints the targets; a value is NAME=value, such as YES=1)))
 
 ##@ Start here
 

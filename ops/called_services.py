@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import functools
 import json
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
-from botocore.loaders import Loader
+from botocore.loaders import JSONFileLoader, Loader
 
 from ops.project import SOURCE
 from orchestration.composition import SERVICES
@@ -41,14 +42,14 @@ def files() -> dict[str, Callable[[], str]]:
     """What to write, by its path."""
     made: dict[str, Callable[[], str]] = {f"{FOLDER}/endpoints.json": endpoints}
     for service in SERVICES:
-        version = _loader().determine_latest_version(service, "service-2")
+        version = as_installed().determine_latest_version(service, "service-2")
         made[f"{FOLDER}/{service}/{version}/service-2.json"] = functools.partial(service_model, service)
     return made
 
 
 def service_model(service: str) -> str:
     """A service's model with the operations that stores call, and the shapes of those."""
-    model = _loader().load_service_model(service, "service-2")
+    model = as_installed().load_service_model(service, "service-2")
     called = {name for method in methods_of_stores() for name in operations(method)}
     kept = {name: each for name, each in model["operations"].items() if xform_name(name) in called}
     shapes: dict[str, Any] = {}
@@ -66,7 +67,7 @@ def service_model(service: str) -> str:
 
 def endpoints() -> str:
     """Partitions with their Regions, and of services those that there are clients of."""
-    loader = _loader()
+    loader = as_installed()
     data = loader.load_data("endpoints")
     prefixes = {loader.load_service_model(name, "service-2")["metadata"]["endpointPrefix"] for name in SERVICES}
     partitions = [
@@ -124,6 +125,18 @@ def _for_programs(said: Any) -> Any:
     }
 
 
+class _Unchanged(JSONFileLoader):
+    """Reads a file anew: a client changes the model that it was made of, which others of the process may have from a cache."""
+
+    def _load_file(self, full_path: str, open_method: Callable[..., IO[bytes]]) -> Any:
+        if not Path(full_path).is_file():
+            return None
+        with open_method(full_path, "rb") as file:
+            return json.load(file)
+
+
 @functools.cache
-def _loader() -> Loader:
-    return Loader()
+def as_installed() -> Loader:
+    """The files of the installed botocore, and none that somebody keeps in their home."""
+    paths = [Loader.BUILTIN_DATA_PATH]
+    return Loader(extra_search_paths=paths, file_loader=_Unchanged(), include_default_search_paths=False)

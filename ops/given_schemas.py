@@ -32,7 +32,7 @@ FILES: Final[dict[FileKind, Path]] = {
     FileKind.OUTPUT: SCHEMAS / "training-output.schema.json",
     FileKind.EVALUATION: SCHEMAS / "evaluation-report.schema.json",
 }
-"""Where the schema of each kind lies. The policy's is in the package, whose functions read it."""
+"""Where the schema of each kind lies. The policy's is in the package, whose functions have the check that is written from it."""
 
 SIMULATED_SIGNAL: Final = SCHEMAS / "simulated-signal.schema.json"
 """Schema of a line of the file that ``retraining simulate`` reads; ``validate`` knows no such file."""

@@ -76,6 +76,15 @@ def test_the_npm_lock_holds_hashes_and_names_no_registry() -> None:
     assert [name for name, package in packages.items() if "integrity" not in package or "resolved" in package] == []
 
 
+def test_a_word_that_is_no_target_is_said_before_anything_is_done() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        make("help", "yes")
+    assert (failed.value.returncode, failed.value.stdout) == (2, "")
+    assert (
+        "There is no target yes. `make` prints the targets; a value is NAME=value, such as YES=1" in failed.value.stderr
+    )
+
+
 @pytest.mark.parametrize(
     "path",
     [

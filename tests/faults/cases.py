@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELD: Final = "held"
 BROKEN: Final = "broken"
-UNREACHED: Final = "unreached"
+UNREACHED: Final = "not reached"
 
 
 @dataclass(frozen=True)

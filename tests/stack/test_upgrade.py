@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import fastjsonschema
 import pytest
 
 from local.embedded_aws import EmbeddedAws
@@ -90,9 +92,13 @@ def built(release: str, folder: Path) -> Path:
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(folder)  # noqa: S202 - filtered where Python can
     with pytest.MonkeyPatch.context() as patch:
-        # Its functions use boto3, which the runtime brings as well.
-        patch.setattr(package_zip, "SDK", package_zip.SDK | {"boto3"})
-        package_zip.build(folder / "build" / "orchestration.zip", folder / "src")
+        # Its functions use boto3, which the runtime brings as well, and a library that its package held.
+        patch.setattr(package_zip, "SDK", package_zip.SDK | {"boto3", "fastjsonschema"})
+        package = package_zip.build(folder / "build" / "orchestration.zip", folder / "src")
+    library = Path(fastjsonschema.__file__).parent
+    with zipfile.ZipFile(package, "a") as archive:
+        for module in library.glob("*.py"):
+            archive.write(module, module.relative_to(library.parent))
     return folder / TEMPLATE.name
 
 
