@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.stack import PATIENCE_SECONDS, deployed_loop, expect
+from bench.stack import PATIENCE_SECONDS, deployed_loop, expect, quiet
 from ops import package_zip
 from tests.contract.lambda_runtime import LambdaRuntime
 from tests.contract.metric_filters import measured
@@ -234,12 +234,12 @@ def _sum(*given: Amounts) -> Amounts:
 
 def _watched(loop: Loop, act: Callable[[], str | None]) -> tuple[int, Amounts]:
     """Calls, and amounts of what has a price, of something that may start an execution, whose ARN it gives."""
-    _quiet(loop)
+    quiet(loop)
     began = int(time.time() * 1000)
     before = _table_bytes(loop)
     loop.aws.count_calls()
     execution = act()
-    _quiet(loop)
+    quiet(loop)
     calls = loop.aws.calls()
     amounts = _amounts(calls)
     amounts["table_gb"] = (_table_bytes(loop) - before) / GB
@@ -257,14 +257,6 @@ def _watched(loop: Loop, act: Callable[[], str | None]) -> tuple[int, Amounts]:
         # DynamoDB keeps the key of its table for five minutes: Developer Guide, Encryption at rest.
         amounts["key_request"] = 1
     return len(calls), amounts
-
-
-def _quiet(loop: Loop) -> None:
-    """Await that no function runs, and that none is about to."""
-    still = 0
-    while still < 3:  # noqa: PLR2004 - an event is on its way for some milliseconds
-        still = 0 if loop.aws.functions_running() else still + 1
-        time.sleep(0.05)
 
 
 def _amounts(calls: Sequence[Called]) -> Amounts:

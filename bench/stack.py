@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,3 +39,11 @@ def deployed_loop() -> Iterator[Loop]:
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
     ):
         yield deployed(aws, Path(folder))
+
+
+def quiet(loop: Loop) -> None:
+    """Await that no function runs, and that none is about to."""
+    still = 0
+    while still < 3:  # noqa: PLR2004 - an event is on its way for some milliseconds
+        still = 0 if loop.aws.functions_running() else still + 1
+        time.sleep(0.05)
