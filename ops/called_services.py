@@ -34,8 +34,15 @@ FOR_PEOPLE: Final = frozenset(
 )
 """What botocore makes no request, no check and no answer of: of a value it checks the type, whether it is there, and its size."""
 
+PROTOCOLS: Final = frozenset({"json", "query", "rest-json", "rest-xml"})
+"""What every botocore speaks that a runtime may have; CBOR is newer than Lambda's Python 3.13."""
+
 BELOW: Final = ("member", "key", "value")
 """Where a list and a map say what is in them."""
+
+
+class ModelError(Exception):
+    """botocore's model is one that an older botocore cannot use; the text says why."""
 
 
 def files() -> dict[str, Callable[[], str]]:
@@ -48,7 +55,11 @@ def files() -> dict[str, Callable[[], str]]:
 
 
 def service_model(service: str) -> str:
-    """A service's model with the operations that stores call, and the shapes of those."""
+    """A service's model with the operations that stores call, and the shapes of those.
+
+    Raises:
+        ModelError: the service speaks nothing that older releases of botocore do.
+    """
     model = as_installed().load_service_model(service, "service-2")
     called = {name for method in methods_of_stores() for name in operations(method)}
     kept = {name: each for name, each in model["operations"].items() if xform_name(name) in called}
@@ -57,12 +68,23 @@ def service_model(service: str) -> str:
         for said in (operation.get("input"), operation.get("output"), *operation.get("errors", ())):
             if said is not None:
                 _keep(model["shapes"], said["shape"], shapes)
-    made = _for_programs(
-        {"version": model["version"], "metadata": model["metadata"], "operations": kept, "shapes": shapes}
-    )
+    metadata = {**model["metadata"], **spoken(service, model["metadata"])}
+    made = _for_programs({"version": model["version"], "metadata": metadata, "operations": kept, "shapes": shapes})
     # Its documentation is read, and used by nothing.
     context = {name: {**said, "documentation": ""} for name, said in model.get("clientContextParams", {}).items()}
     return json.dumps({**made, "clientContextParams": context}, indent=1) + "\n"
+
+
+def spoken(service: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """The first protocol of a service that is not new: the functions' botocore may be older than this model.
+
+    Raises:
+        ModelError: no botocore from before spoke any of them.
+    """
+    known = [each for each in metadata["protocols"] if each in PROTOCOLS]
+    if not known:
+        raise ModelError(f"{service} speaks {', '.join(metadata['protocols'])}, which not every botocore does.")
+    return {"protocol": known[0], "protocols": known[:1]}
 
 
 def endpoints() -> str:

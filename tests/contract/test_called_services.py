@@ -12,7 +12,16 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.session import Session
 
-from ops.called_services import FOLDER, FOR_PEOPLE, as_installed, files, methods_of_stores, operations
+from ops.called_services import (
+    FOLDER,
+    FOR_PEOPLE,
+    ModelError,
+    as_installed,
+    files,
+    methods_of_stores,
+    operations,
+    spoken,
+)
 from ops.project import ROOT
 from orchestration.composition import SERVICES, OwnServices
 
@@ -62,7 +71,9 @@ def test_a_call_is_made_and_read_as_botocores_own_model_says(service: str) -> No
     ours = ServiceModel(own(service), service)
     theirs = ServiceModel(as_installed().load_service_model(service, "service-2"), service)
 
-    assert said_of(ours.metadata) == said_of(theirs.metadata)
+    protocol = {"protocol": ours.protocol, "protocols": [ours.protocol]}
+    assert ours.protocol in theirs.metadata["protocols"]
+    assert said_of(ours.metadata) == {**said_of(theirs.metadata), **protocol}
     assert [(each.name, each.type) for each in ours.client_context_parameters] == [
         (each.name, each.type) for each in theirs.client_context_parameters
     ]
@@ -100,6 +111,13 @@ def shapes_below(shape: Shape, seen: dict[str, Any]) -> dict[str, Any]:
 
 def said_of(said: Any) -> Any:
     return {name: each for name, each in said.items() if name.lstrip("_") not in FOR_PEOPLE | {"sensitive"}}
+
+
+def test_a_service_is_spoken_to_as_every_botocore_does() -> None:
+    """The functions' may be older than the one that the models are of."""
+    assert {own(service)["metadata"]["protocol"] for service in SERVICES} <= {"json", "query", "rest-xml"}
+    with pytest.raises(ModelError, match=r"^logs speaks smithy-rpc-v2-cbor, which not every botocore does\.$"):
+        spoken("logs", {"protocols": ["smithy-rpc-v2-cbor"]})
 
 
 @pytest.fixture(scope="module")
