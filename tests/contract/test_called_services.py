@@ -113,6 +113,16 @@ def said_of(said: Any) -> Any:
     return {name: each for name, each in said.items() if name.lstrip("_") not in FOR_PEOPLE | {"sensitive"}}
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_function_reads_the_model_that_is_kept_and_of_botocores_the_rest(service: str) -> None:
+    loader = OwnServices()
+    kept, whole = own(service)["operations"], as_installed().load_service_model(service, "service-2")["operations"]
+    rules = as_installed().load_service_model(service, "endpoint-rule-set-1")
+
+    assert loader.load_service_model(service, "service-2")["operations"].keys() == kept.keys() < whole.keys()
+    assert loader.load_service_model(service, "endpoint-rule-set-1") == rules
+
+
 def test_a_service_is_spoken_to_as_every_botocore_does() -> None:
     """The functions' may be older than the one that the models are of."""
     assert {own(service)["metadata"]["protocol"] for service in SERVICES} <= {"json", "query", "rest-xml"}
@@ -146,5 +156,6 @@ def place_of(session: Session, service: str, region: str, config: dict[str, bool
         signer.region_name,
         signer.signing_name,
         signer.signature_version,
-        client._ruleset_resolver is not None,
+        # What the rules of addresses go by: an address of one's own, for one, which is not asked for here.
+        {name: value for name, value in client._ruleset_resolver._builtins.items() if not callable(value)},
     )

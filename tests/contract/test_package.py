@@ -168,6 +168,9 @@ def test_each_module_has_the_bytecode_of_the_functions_python_which_import_compa
         "from orchestration.domain.decision import decide as d; assert {p[2:] for p in d.__code__.co_positions()} == {(None, None)}"
     )
 
+    # A data class without one would be given its signature, which takes longer than to read a text.
+    loaded("import orchestration.domain.wait as m; assert {m.__doc__, m.Wait.__doc__, m.overdue.__doc__} == {'.'}")
+
     edited = unpacked / "orchestration" / "domain" / "decision.py"
     edited.write_text(edited.read_text() + "\nEDITED = True\n")
     verbose_again = loaded("import orchestration.domain.decision as edited; assert edited.EDITED")
