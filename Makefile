@@ -115,6 +115,7 @@ policy-bench: setup ## Compare policies of retraining, write docs/ (ARGS=)
 	@$(IN_VENV) -m bench.policies $$ARGS
 
 docs: setup ## Rewrite what is generated in README.md and docs/
+	@$(if $(CHECK),:,$(OPS)policy_check)
 	@$(OPS)docs $$ARGS
 
 sbom: setup ## Write what is deployed and developed with, as CycloneDX

@@ -44,10 +44,10 @@ name. And where it is: what was started may be a shim of pyenv's, which takes it
 _COMPILE: Final = """
 import ast, base64, importlib.util, json, marshal, sys
 def without_docstrings(node):
-    for part in getattr(node, "body", ()):
-        if isinstance(part, (ast.ClassDef, ast.FunctionDef, ast.If)):
+    for part in node.body:
+        if isinstance(part, (ast.ClassDef, ast.FunctionDef)):
             without_docstrings(part)
-    if not isinstance(node, ast.If) and ast.get_docstring(node, clean=False):
+    if ast.get_docstring(node, clean=False):
         node.body[0].value.value = "."
     return node
 made = {}

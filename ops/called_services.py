@@ -34,6 +34,9 @@ FOR_PEOPLE: Final = frozenset(
 )
 """What botocore makes no request, no check and no answer of: of a value it checks the type, whether it is there, and its size."""
 
+OF_ITS_OWN: Final = frozenset({"create_session", "head_bucket"})
+"""What botocore's client of S3 calls by itself: of a directory bucket, and to learn in which Region a bucket is."""
+
 PROTOCOLS: Final = frozenset({"json", "query", "rest-json", "rest-xml"})
 """What every botocore speaks that a runtime may have; CBOR is newer than Lambda's Python 3.13."""
 
@@ -61,7 +64,7 @@ def service_model(service: str) -> str:
         ModelError: the service speaks nothing that older releases of botocore do.
     """
     model = as_installed().load_service_model(service, "service-2")
-    called = {name for method in methods_of_stores() for name in operations(method)}
+    called = OF_ITS_OWN.union(*(operations(method) for method in methods_of_stores()))
     kept = {name: each for name, each in model["operations"].items() if xform_name(name) in called}
     shapes: dict[str, Any] = {}
     for operation in kept.values():

@@ -52,12 +52,13 @@ def package_bytes(source: Path = SOURCE) -> bytes:
     """Return the zip of `source`/orchestration.
 
     Raises:
-        PackageError: for a file of an unexpected kind, or an import that Lambda does not have; where no Python writes the
-            functions' bytecode.
+        PackageError: for a file of an unexpected kind, an import that Lambda does not have, or a check of policies that was
+            written from another schema; where no Python writes the functions' bytecode.
     """
     files = {name: _content(file) for name, file in _own_files(source)}
     modules = {name: content for name, content in files.items() if name.endswith(".py")}
     _refuse_foreign_imports(modules)
+    _refuse_check_of_another_schema(files)
     try:
         files.update(bytecode.compiled(modules))
     except bytecode.NoInterpreterError as error:
@@ -102,9 +103,17 @@ def _own_files(source: Path) -> Iterator[tuple[str, Path]]:
 
 def _content(file: Path) -> bytes:
     """Bytes of a file as the package has them: JSON without the white space and the keywords, ``x-...``, that only people read."""
-    if file.suffix != ".json":
-        return file.read_bytes()
-    return json.dumps(read_by_programs(file.read_bytes()), ensure_ascii=False, separators=(",", ":")).encode()
+    return compact(file.read_bytes()) if file.suffix == ".json" else file.read_bytes()
+
+
+def compact(document: bytes) -> bytes:
+    """A JSON file as the package has it."""
+    return json.dumps(read_by_programs(document), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def schema_mark(schema: bytes) -> str:
+    """What the check of a policy says of the schema that it was written from, given as the package has it."""
+    return f"Of the schema {hashlib.sha256(schema).hexdigest()}."
 
 
 def read_by_programs(document: bytes) -> Any:
@@ -119,6 +128,13 @@ def _refuse_foreign_imports(modules: dict[str, bytes]) -> None:
         for top in _imported(content, name):
             if top != PACKAGE and top not in SDK and top not in sys.stdlib_module_names:
                 raise PackageError(f"{name} imports {top}, which functions do not have")
+
+
+def _refuse_check_of_another_schema(files: dict[str, bytes]) -> None:
+    """Else functions would refuse what `retraining validate` takes, or the other way round."""
+    check, schema = (files.get(f"{PACKAGE}/{name}") for name in ("policy_check.py", "policy.schema.json"))
+    if check is not None and schema_mark(schema or b"").encode() not in check:
+        raise PackageError(f"{PACKAGE}/policy_check.py was written from another policy.schema.json: make docs")
 
 
 @functools.cache

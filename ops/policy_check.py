@@ -1,7 +1,10 @@
 """The check of a policy against its schema as code, which fastjsonschema writes from the schema.
 
-``make docs`` writes it to src/orchestration/policy_check.py, and ``make lint`` says when that is not what the schema says. Making it
-from the schema in a function would take some 25 ms of each start that reads a policy, and the library would be in the package.
+    python -m ops.policy_check        # write it; imports nothing that imports it, so that a broken one is mended
+
+``make docs`` has it written to src/orchestration/policy_check.py, ``make lint`` says when that is not what the schema says, and packaging
+refuses one that is of another schema. Making it from the schema in a function would take some 25 ms of each start that reads a
+policy, and the library would be in the package.
 """
 
 from __future__ import annotations
@@ -11,12 +14,18 @@ from typing import Final
 
 import fastjsonschema
 
-from ops.package_zip import read_by_programs
+from ops.package_zip import compact, read_by_programs, schema_mark
 from ops.project import SOURCE
 
 SCHEMA: Final = SOURCE / "orchestration" / "policy.schema.json"
 
-HEAD: Final = '''"""Written by `make docs` from policy.schema.json; nobody edits it. `domain.policy` says what it finds."""
+TARGET: Final = SOURCE / "orchestration" / "policy_check.py"
+
+HEAD: Final = '''"""Written by `make docs` from policy.schema.json; nobody edits it. `domain.policy` says what it finds.
+
+{mark}
+The code is fastjsonschema's. Copyright (c) 2018, Michal Horejsek, BSD 3-Clause License.
+"""
 
 import re
 from decimal import Decimal
@@ -34,7 +43,8 @@ TOLD: Final = frozenset({"enum", "required", "const"})
 
 def policy_check() -> str:
     """The module, for the schema as it is and the fastjsonschema that is installed."""
-    written = fastjsonschema.compile_to_code(read_by_programs(SCHEMA.read_bytes()), use_default=False)
+    schema = SCHEMA.read_bytes()
+    written = fastjsonschema.compile_to_code(read_by_programs(schema), use_default=False)
     body = ast.parse(written).body
     (patterns,) = (node for node in body if isinstance(node, ast.Assign) and _is_of_patterns(node))
     (check,) = (node for node in body if isinstance(node, ast.FunctionDef))
@@ -43,7 +53,7 @@ def policy_check() -> str:
     lines = ast.unparse(ast.fix_missing_locations(_Short().visit(check))).splitlines()
     # The package has room for the least indentation there is.
     short = "\n".join(" " * ((len(line) - len(line.lstrip())) // 4) + line.lstrip() for line in lines)
-    return f"{HEAD}{ast.unparse(patterns)}\n\n\n{short}\n"
+    return f"{HEAD.format(mark=schema_mark(compact(schema)))}{ast.unparse(patterns)}\n\n\n{short}\n"
 
 
 def _is_of_patterns(node: ast.Assign) -> bool:
@@ -99,3 +109,7 @@ def _without(name: ast.expr, message: ast.expr) -> ast.expr:
     if isinstance(message, ast.BinOp):
         return ast.BinOp(_without(name, message.left), message.op, message.right)
     return message
+
+
+if __name__ == "__main__":
+    TARGET.write_text(policy_check(), encoding="utf-8")

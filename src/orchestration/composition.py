@@ -52,7 +52,7 @@ class OwnServices(Loader):
         super().__init__(extra_search_paths=[str(Path(__file__).with_name("service_models"))])
 
     def is_builtin_path(self, path: str) -> bool:
-        """Whether botocore takes a file for its own; with endpoints of others it would follow no rules of addresses."""
+        """Whether botocore takes a file for its own; from endpoints of others it would give its rules an address to keep to."""
         del path
         return True
 

@@ -302,6 +302,19 @@ def test_an_import_for_the_type_checker_only_is_not_a_dependency(sources: Path) 
     assert package_zip.package_bytes(sources)
 
 
+def test_a_check_of_policies_that_was_written_from_another_schema_is_refused(sources: Path) -> None:
+    package = sources / "orchestration"
+    mark = package_zip.schema_mark(package_zip.compact((package / "policy.schema.json").read_bytes()))
+    (package / "policy_check.py").write_text(f'"""{mark}"""\n')
+    assert package_zip.package_bytes(sources)
+
+    (package / "policy.schema.json").write_text('{"x-told": "to people"}\n')
+    assert package_zip.package_bytes(sources)
+    (package / "policy.schema.json").write_text('{"type": "object"}\n')
+    with pytest.raises(package_zip.PackageError, match=r"was written from another policy\.schema\.json: make docs$"):
+        package_zip.package_bytes(sources)
+
+
 def test_the_file_is_left_alone_when_nothing_changed_and_rewritten_when_something_did(
     sources: Path, tmp_path: Path
 ) -> None:
